@@ -1,0 +1,8 @@
+"""A place in a text, a complaint about it, the manual of every code, and the ways to print them."""
+
+from engine.diagnostic.diagnostic import Diagnostic, Severity, has_errors, sort
+from engine.diagnostic.manual import Manual
+from engine.diagnostic.place import Place, Source
+from engine.diagnostic.suggest import did_you_mean, nearest
+
+__all__ = ["Diagnostic", "Manual", "Place", "Severity", "Source", "did_you_mean", "has_errors", "nearest", "sort"]

@@ -1,0 +1,83 @@
+"""The ways to print diagnostics: full (for people), concise (a line each), json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from engine.diagnostic.diagnostic import Diagnostic, Severity
+from engine.diagnostic.place import Source
+
+_COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33"}
+
+
+def full(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, colour: bool = False) -> str:
+    """Each diagnostic with the guilty line underlined, and a count at the end."""
+    blocks = [_block(d, sources.get(d.place.file), colour) for d in diagnostics]
+    return "\n".join([*blocks, summary(diagnostics)])
+
+
+def concise(diagnostics: Sequence[Diagnostic]) -> str:
+    """One line each: place, severity, code, message, and what to do."""
+    lines = [
+        f"{d.place}: {d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else "") for d in diagnostics
+    ]
+    return "\n".join(lines)
+
+
+def as_json(diagnostics: Sequence[Diagnostic]) -> str:
+    """A JSON array with an object for each."""
+    return json.dumps(
+        [
+            {
+                "code": d.code,
+                "severity": d.severity.value,
+                "message": d.message,
+                "file": d.place.file,
+                "line": d.place.line,
+                "column": d.place.column,
+                "end_line": d.place.end_line,
+                "end_column": d.place.end_column,
+                "note": d.note,
+                "help": d.help,
+            }
+            for d in diagnostics
+        ],
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many errors and warnings there are, as a sentence."""
+    errors = sum(d.severity is Severity.ERROR for d in diagnostics)
+    warnings = len(diagnostics) - errors
+    parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return " and ".join(parts) if parts else "no errors"
+
+
+def _block(d: Diagnostic, source: Source | None, colour: bool) -> str:
+    code = _COLOURS[d.severity]
+
+    def paint(text: str, style: str = code) -> str:
+        return f"\x1b[1;{style}m{text}\x1b[0m" if colour else text
+
+    width = len(str(d.place.line)) + 1
+    margin = " " * (width + 1)
+    lines = [f"{paint(f'{d.severity}[{d.code}]')}: {d.message}", f"{' ' * width}--> {d.place}"]
+    if source is not None and source.text:
+        lines += _underlined(d, source, margin, paint)
+    lines += [f"{margin}= {label}: {text}" for label, text in (("note", d.note), ("help", d.help)) if text]
+    lines.append(f"{margin}= docs: docs/reference/diagnostics/{d.code}.md")
+    return "\n".join(lines) + "\n"
+
+
+def _underlined(d: Diagnostic, source: Source, margin: str, paint: object) -> list[str]:
+    text = source.line(d.place.line)
+    end = d.place.end_column if d.place.end_line == d.place.line else len(text) + 1
+    start = min(d.place.column, len(text) + 1)
+    # tabs before the caret are kept, so that it stands under its text in every terminal
+    lead = "".join("\t" if char == "\t" else " " for char in text[: start - 1])
+    carets = "^" * max(1, min(end, len(text) + 1) - start)
+    assert callable(paint)
+    return [f"{margin}|", f"{d.place.line:>{len(margin) - 1}} | {text}", f"{margin}| {lead}{paint(carets)}"]

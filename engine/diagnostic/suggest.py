@@ -1,0 +1,59 @@
+"""Did-you-mean: the defined name that a misspelt one is nearest to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name within a third of its length in edits, or None; ties go to the alphabet."""
+    best: tuple[int, str] | None = None
+    for candidate in known:
+        limit = max(1, max(len(name), len(candidate)) // 3)
+        distance = _distance(name.lower(), candidate.lower(), limit)
+        if distance <= limit and (best is None or (distance, candidate) < best):
+            best = (distance, candidate)
+    return best[1] if best else _by_words(name, known)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The help line for a misspelt name: the nearest one, or all that exist."""
+    names = sorted(set(known))
+    near = nearest(name, names)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    if not names:
+        return ""
+    shown = ", ".join(f"`{n}`" for n in names[:12])
+    return f"defined here: {shown}" + (", ..." if len(names) > 12 else "")
+
+
+def _by_words(name: str, known: Iterable[str]) -> str | None:
+    """The only known name that holds `name`, or one of its longer parts nearly, as one of its parts."""
+    parts = [p for p in name.replace("-", "_").split("_") if len(p) >= 3]
+    hits = [
+        candidate
+        for candidate in known
+        for own in [candidate.replace("-", "_").split("_")]
+        if parts and all(any(_distance(p, o, 1) <= 1 for o in own) for p in parts)
+    ]
+    return hits[0] if len(hits) == 1 else None
+
+
+def _distance(a: str, b: str, limit: int) -> int:
+    """Edits (with swaps of neighbours) between two words, or more than `limit` once that is certain."""
+    if abs(len(a) - len(b)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, row = row, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+        before = previous
+    return row[-1]

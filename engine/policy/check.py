@@ -1,0 +1,267 @@
+"""Types an expression against the schemas, before it ever runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+
+from engine.diagnostic import did_you_mean
+from engine.policy import types as t
+from engine.policy.functions import FUNCTIONS, LATER
+from engine.policy.syntax import Kind, Problem, span
+
+# names of the language that this version does not have yet
+LATER_NAMES = {
+    "seen": "`seen`",
+    "denied": "`denied`",
+    "established": "`established`",
+    "meters": "`meters`",
+    "verdict": "`verdict`",
+    "approvers": "`approvers`",
+    "output": "`output`",
+}
+
+
+def check(tree: ast.expr, scope: Mapping[str, t.Type]) -> tuple[t.Type, tuple[Problem, ...], frozenset[tuple[int, int]]]:
+    """The type of an expression, what is wrong with it, and its reads of optional fields."""
+    checker = _Checker(scope)
+    found = checker.type(tree)
+    return found, tuple(checker.problems), frozenset(checker.optional)
+
+
+class _Checker:
+    def __init__(self, scope: Mapping[str, t.Type]) -> None:
+        self.scope = scope
+        self.problems: list[Problem] = []
+        self.optional: set[tuple[int, int]] = set()
+
+    def type(self, node: ast.expr) -> t.Type:
+        return _RULES[type(node)](self, node)
+
+    def say(self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "") -> t.Type:
+        start, end = node if isinstance(node, tuple) else span(node)
+        self.problems.append(Problem(kind, start, end, message, help_))
+        return t.UNKNOWN
+
+    def boolean(self, node: ast.expr, what: str) -> None:
+        found = self.type(node)
+        if not t.is_a(found, t.Boolean):
+            self.say(Kind.OPERAND, node, f"{what} must be a boolean, and this is {t.name(found)}")
+
+    # -- leaves
+
+    def constant(self, node: ast.Constant) -> t.Type:
+        if isinstance(node.value, str):
+            return t.TEXT
+        return t.of_value(node.value)
+
+    def name(self, node: ast.Name) -> t.Type:
+        if node.id in self.scope:
+            return self.scope[node.id]
+        if node.id in LATER_NAMES:
+            return self.say(Kind.NOT_AVAILABLE, node, f"{LATER_NAMES[node.id]} is not available in this version")
+        if node.id in FUNCTIONS:
+            return self.say(Kind.NAME, node, f"`{node.id}` is a function and has to be called")
+        return self.say(Kind.NAME, node, f"name `{node.id}` is not defined here", did_you_mean(node.id, self.scope))
+
+    # -- reaching into values
+
+    def attribute(self, node: ast.Attribute) -> t.Type:
+        owner = self.type(node.value)
+        end = span(node)[1]
+        return self.field(owner, node.attr, (end - len(node.attr), end), node)
+
+    def field(self, owner: t.Type, attr: str, at: tuple[int, int], node: ast.expr) -> t.Type:
+        found: list[t.Type] = []
+        missing: list[t.Record] = []
+        for option in t.options(t.without_null(owner)):
+            if isinstance(option, t.Unknown):
+                found.append(t.UNKNOWN)
+            elif isinstance(option, t.MapOf):
+                found.append(option.value)
+            elif isinstance(option, t.Record) and attr in option.fields:
+                found.append(self.declared(option.fields[attr], node))
+            elif isinstance(option, t.Record):
+                missing.append(option)
+        if found:
+            return t.union(found)
+        if not missing:
+            return self.say(Kind.OPERAND, at, f"`{attr}` is read from {t.name(owner)}, which has no fields")
+        return self.missing(missing, attr, at, node)
+
+    def declared(self, declared: t.Field, node: ast.expr) -> t.Type:
+        if declared.optional:
+            self.optional.add(span(node))
+            return t.union((declared.type, t.NULL))
+        return declared.type
+
+    def missing(self, records: list[t.Record], attr: str, at: tuple[int, int], node: ast.expr) -> t.Type:
+        noun = records[0].noun
+        known = {name for record in records for name in record.fields}
+        kind = {"param": Kind.PARAM, "tool": Kind.TOOL}.get(noun, Kind.FIELD)
+        if noun == "field":
+            owner = ast.unparse(node.value) if isinstance(node, ast.Attribute | ast.Subscript) else "this"
+            message = f"`{owner}` has no field `{attr}`"
+        else:
+            message = f"{noun} `{attr}` is not defined"
+        return self.say(kind, at, message, did_you_mean(attr, known))
+
+    def subscript(self, node: ast.Subscript) -> t.Type:
+        owner = t.without_null(self.type(node.value))
+        if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str) and t.is_a(owner, t.Record):
+            start, end = span(node.slice)
+            return self.field(owner, node.slice.value, (start + 1, end - 1), node)
+        index = self.type(node.slice)
+        found = [found for option in t.options(owner) if (found := _element(option, index)) is not None]
+        if found:
+            return t.union(found)
+        if t.is_a(owner, t.ListOf):
+            return self.say(Kind.OPERAND, node.slice, f"a list is indexed by a number, and this is {t.name(index)}")
+        if t.is_a(owner, t.MapOf, t.Record):
+            return self.say(Kind.OPERAND, node.slice, f"an object is indexed by text, and this is {t.name(index)}")
+        return self.say(Kind.OPERAND, node.value, f"{t.name(owner)} can't be indexed")
+
+    # -- logic
+
+    def logic(self, node: ast.BoolOp) -> t.Type:
+        word = "and" if isinstance(node.op, ast.And) else "or"
+        for operand in node.values:
+            self.boolean(operand, f"each side of `{word}`")
+        return t.BOOLEAN
+
+    def unary(self, node: ast.UnaryOp) -> t.Type:
+        if isinstance(node.op, ast.Not):
+            self.boolean(node.operand, "what follows `not`")
+            return t.BOOLEAN
+        found = self.type(node.operand)
+        if not t.is_a(found, t.Number, t.Duration):
+            return self.say(Kind.OPERAND, node, f"{t.name(found)} has no negative")
+        return t.without_null(found)
+
+    def choice(self, node: ast.IfExp) -> t.Type:
+        self.boolean(node.test, "what follows `if`")
+        return t.union((self.type(node.body), self.type(node.orelse)))
+
+    # -- comparing and counting
+
+    def compare(self, node: ast.Compare) -> t.Type:
+        left_node, left = node.left, self.type(node.left)
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.type(right_node)
+            whole = (span(left_node)[0], span(right_node)[1])
+            if isinstance(op, ast.In | ast.NotIn):
+                self.membership(left, right, right_node, whole)
+            elif isinstance(op, ast.Eq | ast.NotEq):
+                if not t.can_equal(left, right):
+                    self.say(Kind.COMPARISON, whole, f"{t.name(left)} can never equal {t.name(right)}")
+            elif not t.can_order(left, right):
+                self.say(Kind.COMPARISON, whole, f"{t.name(left)} has no order with {t.name(right)}")
+            left_node, left = right_node, right
+        return t.BOOLEAN
+
+    def membership(self, left: t.Type, right: t.Type, node: ast.expr, whole: tuple[int, int]) -> None:
+        items: list[t.Type] = []
+        for option in t.options(right):
+            if isinstance(option, t.ListOf | t.SetOf):
+                items.append(option.item)
+            elif isinstance(option, t.MapOf | t.Record):
+                items.append(t.TEXT)
+            elif isinstance(option, t.Unknown):
+                items.append(t.UNKNOWN)
+        if not items:
+            help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
+            self.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
+        elif not any(t.can_equal(left, item) for item in items):
+            self.say(Kind.COMPARISON, whole, f"{t.name(left)} is never in a list of {t.name(t.union(items))}")
+
+    def arithmetic(self, node: ast.BinOp) -> t.Type:
+        left, right = self.type(node.left), self.type(node.right)
+        results = [
+            result
+            for a in t.options(left)
+            for b in t.options(right)
+            if (result := _result(node.op, a, b)) is not None
+        ]
+        if results:
+            return t.union(results)
+        sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}[type(node.op)]
+        return self.say(Kind.OPERAND, node, f"`{sign}` does not work between {t.name(left)} and {t.name(right)}")
+
+    # -- building and calling
+
+    def listing(self, node: ast.List | ast.Tuple) -> t.Type:
+        return t.ListOf(t.union(self.type(item) for item in node.elts))
+
+    def call(self, node: ast.Call) -> t.Type:
+        assert isinstance(node.func, ast.Name)
+        name = node.func.id
+        arguments = [self.type(argument) for argument in node.args]
+        if name == "record":
+            return self.record(node)
+        if name in LATER:
+            return self.say(Kind.NOT_AVAILABLE, node.func, f"`{name}` needs {LATER[name]}, not available in this version")
+        function = FUNCTIONS.get(name)
+        if function is None:
+            return self.say(
+                Kind.FUNCTION, node.func, f"function `{name}` is not defined", did_you_mean(name, [*FUNCTIONS, "record"])
+            )
+        if not function.least <= len(arguments) <= function.most:
+            wanted = str(function.least) if function.least == function.most else f"{function.least} or more"
+            return self.say(Kind.FUNCTION, node, f"`{name}` takes {wanted} arguments, and here are {len(arguments)}")
+        for index, (argument, found) in enumerate(zip(node.args, arguments, strict=True)):
+            kinds = function.kinds(index)
+            if kinds and not t.is_a(found, *kinds):
+                self.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
+        return function.gives(arguments)
+
+    def record(self, node: ast.Call) -> t.Type:
+        if node.args:
+            return self.say(Kind.FUNCTION, node, "`record` takes only named fields")
+        return t.Record({k.arg: t.Field(self.type(k.value)) for k in node.keywords if k.arg})
+
+
+def _element(owner: t.Type, index: t.Type) -> t.Type | None:
+    match owner:
+        case t.Unknown():
+            return t.UNKNOWN
+        case t.ListOf() if t.is_a(index, t.Number):
+            return owner.item
+        case t.MapOf() if t.is_a(index, t.Text):
+            return owner.value
+        case t.Record() if t.is_a(index, t.Text):
+            return t.union(f.type for f in owner.fields.values())
+        case _:
+            return None
+
+
+def _result(op: ast.operator, a: t.Type, b: t.Type) -> t.Type | None:
+    """The type that an operator gives between two plain types, or None where it has no meaning."""
+    if isinstance(a, t.Unknown) or isinstance(b, t.Unknown):
+        return t.UNKNOWN
+    if isinstance(a, t.Number) and isinstance(b, t.Number):
+        return t.NUMBER
+    if isinstance(op, ast.Add) and isinstance(a, t.ListOf) and isinstance(b, t.ListOf):
+        return t.ListOf(t.union((a.item, b.item)))
+    if isinstance(op, ast.Add) and isinstance(a, t.Duration) and isinstance(b, t.Date | t.Datetime):
+        return b
+    if isinstance(op, ast.Add | ast.Sub) and isinstance(a, t.Date | t.Datetime | t.Duration) and isinstance(b, t.Duration):
+        return a
+    if isinstance(op, ast.Sub) and type(a) is type(b) and isinstance(a, t.Date | t.Datetime):
+        return t.DURATION
+    return None
+
+
+_RULES: Mapping[type[ast.expr], Callable[..., t.Type]] = {
+    ast.Constant: _Checker.constant,
+    ast.Name: _Checker.name,
+    ast.Attribute: _Checker.attribute,
+    ast.Subscript: _Checker.subscript,
+    ast.BoolOp: _Checker.logic,
+    ast.UnaryOp: _Checker.unary,
+    ast.IfExp: _Checker.choice,
+    ast.Compare: _Checker.compare,
+    ast.BinOp: _Checker.arithmetic,
+    ast.List: _Checker.listing,
+    ast.Tuple: _Checker.listing,
+    ast.Call: _Checker.call,
+}

@@ -1,0 +1,170 @@
+"""The value of a checked tree: simpleeval with our own nodes, names and functions.
+
+The base's attribute access would find a dict's methods (`order.items`), and its operators are
+Python's; every node that could reach either is answered here instead.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simpleeval import SimpleEval
+
+from engine.policy import arithmetic as a
+from engine.policy.arithmetic import EvaluationError, is_number, kind
+from engine.policy.functions import FUNCTIONS
+from engine.policy.syntax import span
+
+_RUN: dict[str, Callable[..., Any]] = {name: function.run for name, function in FUNCTIONS.items()}
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: a.add,
+    ast.Sub: a.subtract,
+    ast.Mult: a.multiply,
+    ast.Div: a.divide,
+    ast.Mod: a.modulo,
+}
+
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: a.equal,
+    ast.NotEq: lambda x, y: not a.equal(x, y),
+    ast.Lt: lambda x, y: a.order(x, y) < 0,
+    ast.LtE: lambda x, y: a.order(x, y) <= 0,
+    ast.Gt: lambda x, y: a.order(x, y) > 0,
+    ast.GtE: lambda x, y: a.order(x, y) >= 0,
+    ast.In: a.member,
+    ast.NotIn: lambda x, y: not a.member(x, y),
+}
+
+
+class Evaluator(SimpleEval):  # type: ignore[misc]
+    """One evaluation of one expression."""
+
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        optional: frozenset[tuple[int, int]],
+        watched: Mapping[tuple[int, int], str],
+        seen: dict[str, Any] | None,
+    ) -> None:
+        # the base's own set-up builds tables of nodes that this language does not have
+        self.names = names
+        self.functions = _RUN
+        self.optional = optional
+        self.watched = watched
+        self.seen = seen
+        self.nodes = {}
+
+    def run(self, text: str, tree: ast.expr) -> Any:
+        """The value of the whole expression; raises EvaluationError."""
+        return self.eval(text, previously_parsed=tree)
+
+    def _eval(self, node: ast.expr) -> Any:
+        value = _NODES[type(node)](self, node)
+        if self.seen is not None and isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+            chain = self.watched.get(span(node))
+            if chain is not None:
+                self.seen[chain] = value
+        return value
+
+    def _truth(self, node: ast.expr) -> bool:
+        value = self._eval(node)
+        if isinstance(value, bool):
+            return value
+        raise EvaluationError(f"a condition must be a boolean, and `{ast.unparse(node)}` is {kind(value)}")
+
+    def _eval_constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def _eval_name(self, node: ast.Name) -> Any:
+        try:
+            value = self.names[node.id]
+        except KeyError:
+            raise EvaluationError(f"name `{node.id}` has no value") from None
+        if isinstance(value, Unreadable):
+            raise EvaluationError(value.problem)
+        return value
+
+    def _eval_attribute(self, node: ast.Attribute) -> Any:
+        return self._field(self._eval(node.value), node.attr, node)
+
+    def _field(self, owner: Any, name: str, node: ast.expr) -> Any:
+        if not isinstance(owner, Mapping):
+            raise EvaluationError(f"`{name}` is read from {kind(owner)}")
+        try:
+            return owner[name]
+        except KeyError:
+            if span(node) in self.optional:
+                return None
+            raise EvaluationError(f"there is no `{name}` in `{ast.unparse(node)}`") from None
+
+    def _eval_subscript(self, node: ast.Subscript) -> Any:
+        owner, index = self._eval(node.value), self._eval(node.slice)
+        if isinstance(owner, list | tuple) and is_number(index) and index == int(index):
+            if -len(owner) <= index < len(owner):
+                return owner[int(index)]
+            raise EvaluationError(f"`{ast.unparse(node.value)}` has {len(owner)} items, and none at {index}")
+        if isinstance(owner, Mapping) and isinstance(index, str):
+            return self._field(owner, index, node)
+        raise EvaluationError(f"{kind(owner)} can't be indexed by {kind(index)}")
+
+    def _eval_boolop(self, node: ast.BoolOp) -> bool:
+        wanted = isinstance(node.op, ast.Or)
+        for operand in node.values:
+            if self._truth(operand) is wanted:
+                return wanted
+        return not wanted
+
+    def _eval_unaryop(self, node: ast.UnaryOp) -> Any:
+        return not self._truth(node.operand) if isinstance(node.op, ast.Not) else a.negative(self._eval(node.operand))
+
+    def _eval_binop(self, node: ast.BinOp) -> Any:
+        return _BINARY[type(node.op)](self._eval(node.left), self._eval(node.right))
+
+    def _eval_compare(self, node: ast.Compare) -> bool:
+        left = self._eval(node.left)
+        for op, comparator in zip(node.ops, node.comparators, strict=True):
+            right = self._eval(comparator)
+            if not _COMPARE[type(op)](left, right):
+                return False
+            left = right
+        return True
+
+    def _eval_ifexp(self, node: ast.IfExp) -> Any:
+        return self._eval(node.body if self._truth(node.test) else node.orelse)
+
+    def _eval_list(self, node: ast.List | ast.Tuple) -> list[Any]:
+        return [self._eval(item) for item in node.elts]
+
+    def _eval_call(self, node: ast.Call) -> Any:
+        assert isinstance(node.func, ast.Name)
+        if node.func.id == "record":
+            return {k.arg: self._eval(k.value) for k in node.keywords}
+        return self.functions[node.func.id](*(self._eval(argument) for argument in node.args))
+
+
+class Unreadable:
+    """Stands for a fact that could not be read: every use of it is an error."""
+
+    __slots__ = ("problem",)
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+
+_NODES: Mapping[type[ast.expr], Callable[..., Any]] = {
+    ast.Constant: Evaluator._eval_constant,
+    ast.Name: Evaluator._eval_name,
+    ast.Attribute: Evaluator._eval_attribute,
+    ast.Subscript: Evaluator._eval_subscript,
+    ast.BoolOp: Evaluator._eval_boolop,
+    ast.UnaryOp: Evaluator._eval_unaryop,
+    ast.BinOp: Evaluator._eval_binop,
+    ast.Compare: Evaluator._eval_compare,
+    ast.IfExp: Evaluator._eval_ifexp,
+    ast.List: Evaluator._eval_list,
+    ast.Tuple: Evaluator._eval_list,
+    ast.Call: Evaluator._eval_call,
+}

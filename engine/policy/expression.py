@@ -1,0 +1,53 @@
+"""An expression, parsed once and typed, and its value for given names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.policy import types as t
+from engine.policy.check import check
+from engine.policy.evaluate import Evaluator
+from engine.policy.syntax import Problem, parse, span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expression:
+    """A typed expression; `reads` are the top-level names that it mentions."""
+
+    text: str
+    tree: ast.expr = field(repr=False)
+    type: t.Type = field(repr=False)
+    optional: frozenset[tuple[int, int]] = field(repr=False)
+    watched: Mapping[tuple[int, int], str] = field(repr=False)
+    reads: frozenset[str] = field(repr=False)
+
+    def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
+        """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
+        return Evaluator(names, self.optional, self.watched, seen).run(self.text, self.tree)
+
+
+def compile_expression(text: str, scope: Mapping[str, t.Type]) -> tuple[Expression, tuple[Problem, ...]]:
+    """Parse and type an expression; raises SyntaxProblem where it does not even parse."""
+    tree = parse(text)
+    type_, problems, optional = check(tree, scope)
+    reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name))
+    return Expression(text, tree, type_, optional, _chains(tree, text), reads - _called(tree)), problems
+
+
+def _called(tree: ast.expr) -> frozenset[str]:
+    return frozenset(n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
+
+
+def _chains(node: ast.AST, text: str) -> dict[tuple[int, int], str]:
+    """The longest chains of names and fields, such as `input.amount_usd`: what a reader wants to see the value of."""
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        start, end = span(node)
+        return {(start, end): text[start:end]}
+    found: dict[tuple[int, int], str] = {}
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(node, ast.Call) and child is node.func):
+            found |= _chains(child, text)
+    return found

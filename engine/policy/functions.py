@@ -1,0 +1,227 @@
+"""The functions of the language: one table of names, with what each takes, gives and does."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from engine.policy import types as t
+from engine.policy import value as v
+from engine.policy.arithmetic import EvaluationError, add, is_number, kind, same
+
+_TEMPORAL = (t.Text, t.Date, t.Datetime)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function: how many arguments, which kinds each may have, its result type and its work."""
+
+    least: int
+    most: int
+    takes: tuple[tuple[type, ...], ...]
+    gives: Callable[[list[t.Type]], t.Type]
+    run: Callable[..., Any]
+
+    def kinds(self, index: int) -> tuple[type, ...]:
+        """The kinds of type that argument number `index` may have; none listed means any."""
+        return self.takes[min(index, len(self.takes) - 1)] if self.takes else ()
+
+
+def _item(types: list[t.Type]) -> t.Type:
+    return t.union(
+        o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(types[0]) if o != t.NULL
+    )
+
+
+def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
+    found = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
+    for item in found:
+        if not is_number(item):
+            raise EvaluationError(f"`{name}` needs numbers, and this is {kind(item)}")
+    return found
+
+
+def _sum(*args: Any) -> Any:
+    total: Any = 0
+    for item in _numbers_of(args, "sum"):
+        total = add(total, item)
+    return total
+
+
+def _extreme(name: str, pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        found = _numbers_of(args, name)
+        if not found:
+            raise EvaluationError(f"`{name}` of nothing")
+        return pick(found)
+
+    return run
+
+
+def _len(value: Any) -> int:
+    if isinstance(value, str | list | tuple | Mapping):
+        return len(value)
+    raise EvaluationError(f"{kind(value)} has no length")
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise EvaluationError(f"`{name}` needs a list, and this is {kind(value)}")
+
+
+def _first(value: Any) -> Any:
+    items = _list(value, "first")
+    if not items:
+        raise EvaluationError("`first` of an empty list")
+    return items[0]
+
+
+def _distinct(value: Any) -> list[Any]:
+    found: list[Any] = []
+    for item in _list(value, "distinct"):
+        if not any(same(item, other) for other in found):
+            found.append(item)
+    return found
+
+
+def _set(value: Any) -> frozenset[Any]:
+    items = _list(value, "set")
+    if any(isinstance(item, list | tuple | Mapping) for item in items):
+        raise EvaluationError("a set holds only simple values")
+    return frozenset((kind(item), item) for item in items)
+
+
+def _values(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    raise EvaluationError(f"`values` needs a map, and this is {kind(value)}")
+
+
+def _zip(*args: Any) -> list[Any]:
+    lists = [_list(arg, "zip") for arg in args]
+    if len({len(items) for items in lists}) > 1:
+        raise EvaluationError("`zip` of lists of unequal length")
+    return [list(items) for items in zip(*lists, strict=True)]
+
+
+def _neighbours(value: Any) -> list[Any]:
+    items = _list(value, "neighbours")
+    return [[a, b] for a, b in zip(items, items[1:], strict=False)]
+
+
+def _datetime(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise EvaluationError(f"{_shown(value)} is not a date and time")
+
+
+def _date(value: Any) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise EvaluationError(f"{_shown(value)} is not a date")
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        _date(value)
+    except EvaluationError:
+        return False
+    return True
+
+
+def _duration(value: Any) -> timedelta:
+    found = value if isinstance(value, timedelta) else v.duration(value) if isinstance(value, str) else None
+    if found is None:
+        raise EvaluationError(f"{_shown(value)} is not a duration such as `24h`")
+    return found
+
+
+def _shown(value: Any) -> str:
+    return f"`{value[:40]}`" if isinstance(value, str) else kind(value)
+
+
+def _text(value: Any, name: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise EvaluationError(f"`{name}` needs text, and this is {kind(value)}")
+
+
+def _contains(container: Any, item: Any) -> bool:
+    if isinstance(container, str):
+        return _text(item, "contains") in container
+    return any(same(item, other) for other in _list(container, "contains"))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(glob.replace("[", "[[]")))
+
+
+def _glob(text: Any, pattern: Any) -> bool:
+    return _pattern(_text(pattern, "glob")).match(_text(text, "glob")) is not None
+
+
+def _gives(type_: t.Type) -> Callable[[list[t.Type]], t.Type]:
+    return lambda _: type_
+
+
+_LIST = ((t.ListOf,),)
+_WORD = ((t.Text,),)
+
+FUNCTIONS: Mapping[str, Function] = {
+    "sum": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _sum),
+    "min": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _extreme("min", min)),
+    "max": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _extreme("max", max)),
+    "len": Function(1, 1, ((t.Text, t.ListOf, t.MapOf, t.Record),), _gives(t.NUMBER), _len),
+    "first": Function(1, 1, _LIST, _item, _first),
+    "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a)), _distinct),
+    "set": Function(1, 1, _LIST, lambda a: t.SetOf(_item(a)), _set),
+    "values": Function(1, 1, ((t.MapOf, t.Record),), _gives(t.ListOf(t.UNKNOWN)), _values),
+    "zip": Function(2, 9, _LIST, _gives(t.ListOf(t.ListOf(t.UNKNOWN))), _zip),
+    "neighbours": Function(1, 1, _LIST, lambda a: t.ListOf(t.ListOf(_item(a))), _neighbours),
+    "date": Function(1, 1, (_TEMPORAL,), _gives(t.DATE), _date),
+    "datetime": Function(1, 1, (_TEMPORAL,), _gives(t.DATETIME), _datetime),
+    "duration": Function(1, 1, ((t.Text, t.Duration),), _gives(t.DURATION), _duration),
+    "is_date": Function(1, 1, (), _gives(t.BOOLEAN), _is_date),
+    "lower": Function(1, 1, _WORD, _gives(t.TEXT), lambda a: _text(a, "lower").lower()),
+    "starts_with": Function(
+        2, 2, _WORD, _gives(t.BOOLEAN), lambda a, b: _text(a, "starts_with").startswith(_text(b, "starts_with"))
+    ),
+    "ends_with": Function(
+        2, 2, _WORD, _gives(t.BOOLEAN), lambda a, b: _text(a, "ends_with").endswith(_text(b, "ends_with"))
+    ),
+    "contains": Function(2, 2, ((t.Text, t.ListOf), ()), _gives(t.BOOLEAN), _contains),
+    "glob": Function(2, 2, _WORD, _gives(t.BOOLEAN), _glob),
+    "is_set": Function(1, 1, (), _gives(t.BOOLEAN), lambda a: a is not None),
+}
+
+# functions of the language that need what this version does not have yet
+LATER = {
+    "any": "a comprehension",
+    "all": "a comprehension",
+    "count": "a comprehension",
+    "origin": "the origin of values",
+    "said_by_customer": "the origin of values",
+}
+

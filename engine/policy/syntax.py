@@ -1,0 +1,202 @@
+"""Text to syntax tree: only the language's own nodes get through.
+
+The tree is Python's, because simpleeval evaluates it; everything that the grammar does not have is
+refused here, with the place inside the text.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.policy.value import NotJson, number
+
+MAX_LENGTH = 2000
+MAX_NESTING = 40
+
+_NUMBER = re.compile(r"\d+(\.\d+)?\Z")
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+class Kind(StrEnum):
+    """What is wrong with an expression; the bundle gives each kind its diagnostic code."""
+
+    SYNTAX = "syntax"
+    TOO_LARGE = "too_large"
+    NOT_AVAILABLE = "not_available"
+    NAME = "name"
+    FIELD = "field"
+    PARAM = "param"
+    TOOL = "tool"
+    FUNCTION = "function"
+    COMPARISON = "comparison"
+    OPERAND = "operand"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with the characters from `start` up to `end` of an expression's text."""
+
+    kind: Kind
+    start: int
+    end: int
+    message: str
+    help: str = ""
+
+
+class SyntaxProblem(Exception):
+    """Raised by `parse`; carries the one problem that stopped it."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+_ALLOWED: tuple[type[ast.AST], ...] = (
+    ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub,
+    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod,
+    ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
+    ast.IfExp, ast.Attribute, ast.Subscript, ast.Constant, ast.Name, ast.Tuple, ast.List,
+    ast.Call, ast.keyword, ast.Load,
+)  # fmt: skip
+
+_INSTEAD: dict[type[ast.AST], str] = {
+    ast.Is: "write `==`",
+    ast.IsNot: "write `!=`",
+    ast.BitAnd: "write `and`",
+    ast.BitOr: "write `or`",
+    ast.Slice: "take one element, such as `messages[-1]`",
+    ast.Pow: "multiply instead",
+    ast.JoinedStr: "the language builds no text",
+}
+
+
+def parse(text: str) -> ast.expr:
+    """The checked tree of an expression; raises SyntaxProblem.
+
+    A scalar over several lines reads as if it stood in parentheses.  Offsets of nodes are characters
+    of `text`, in `col_offset` and `end_col_offset`.
+    """
+    if len(text) > MAX_LENGTH:
+        raise _problem(Kind.TOO_LARGE, 0, len(text), f"expression has {len(text)} characters, more than {MAX_LENGTH}")
+    if not text.strip():
+        raise _problem(Kind.SYNTAX, 0, max(1, len(text)), "expression is empty")
+    flat = re.sub(r"[\r\n\t\f]", " ", text)
+    lead = len(flat) - len(flat.lstrip())
+    try:
+        tree = ast.parse(flat.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise _syntax_problem(error, text, lead) from None
+    except (ValueError, MemoryError, RecursionError) as error:
+        raise _problem(Kind.SYNTAX, 0, len(text), f"expression does not parse: {str(error) or 'nested too deep'}") from None
+    if "#" in flat:
+        _refuse_comments(flat, lead)
+    return _Gate(flat, lead).visit(tree, 0)
+
+
+def span(node: ast.AST) -> tuple[int, int]:
+    """The characters that a node covers, as offsets into its expression's text."""
+    return getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None) or 1
+
+
+class _Gate:
+    """Walks a fresh tree: lets only the language through and turns its offsets into characters."""
+
+    def __init__(self, text: str, lead: int) -> None:
+        self.text = text
+        self.lead = lead
+        self.bytes = text.strip().encode("utf-8", "surrogatepass")
+
+    def visit(self, node: ast.expr, depth: int) -> ast.expr:
+        self._place(node)
+        if depth > MAX_NESTING:
+            raise _problem(Kind.TOO_LARGE, *span(node), f"expression is nested deeper than {MAX_NESTING} levels")
+        self._check(node)
+        if isinstance(node, ast.Name) and node.id in _WORDS:
+            return ast.copy_location(ast.Constant(_WORDS[node.id]), node)
+        if isinstance(node, ast.Constant):
+            return self._constant(node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.visit(value, depth + 1))
+            elif isinstance(value, list):
+                setattr(node, field, [self._item(item, depth) for item in value])
+        return node
+
+    def _item(self, item: ast.AST, depth: int) -> ast.AST:
+        if isinstance(item, ast.keyword):
+            self._place(item)
+            item.value = self.visit(item.value, depth + 1)
+            return item
+        return self.visit(item, depth + 1) if isinstance(item, ast.expr) else item
+
+    def _place(self, node: ast.AST) -> None:
+        """Turn byte offsets of the stripped text into character offsets of the whole."""
+        for name in ("col_offset", "end_col_offset"):
+            offset = getattr(node, name, None)
+            if offset is not None:
+                setattr(node, name, len(self.bytes[:offset].decode("utf-8", "surrogatepass")) + self.lead)
+
+    def _check(self, node: ast.expr) -> None:
+        start, end = span(node)
+        if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp):
+            raise _problem(Kind.NOT_AVAILABLE, start, end, "a comprehension is not available in this version")
+        operators = [getattr(node, "op", None), *getattr(node, "ops", [])]
+        for part in (node, *(op for op in operators if op is not None)):
+            if not isinstance(part, _ALLOWED):
+                help_ = _INSTEAD.get(type(part), "see the language's page for what an expression may hold")
+                raise _problem(Kind.SYNTAX, start, end, f"`{self.text[start:end]}` is not part of the language", help_)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            raise _problem(Kind.SYNTAX, start, end, "a slice is not part of the language", _INSTEAD[ast.Slice])
+        if isinstance(node, ast.Call):
+            self._check_call(node, start, end)
+        if isinstance(node, ast.Tuple) and len(node.elts) < 2:
+            raise _problem(Kind.SYNTAX, start, end, "a tuple has at least two parts")
+
+    def _check_call(self, node: ast.Call, start: int, end: int) -> None:
+        if not isinstance(node.func, ast.Name):
+            raise _problem(Kind.SYNTAX, start, end, "only a function of the language can be called")
+        if any(k.arg is None for k in node.keywords) or any(isinstance(a, ast.Starred) for a in node.args):
+            raise _problem(Kind.SYNTAX, start, end, "arguments can't be spread with `*`")
+        if node.keywords and node.func.id != "record":
+            raise _problem(Kind.SYNTAX, start, end, f"`{node.func.id}` takes no named arguments")
+
+    def _constant(self, node: ast.Constant) -> ast.Constant:
+        start, end = span(node)
+        written = self.text[start:end]
+        if isinstance(node.value, bool) or node.value is None:
+            word = {True: "true", False: "false", None: "null"}[node.value]
+            raise _problem(Kind.SYNTAX, start, end, f"`{written}` is not part of the language", f"write `{word}`")
+        if isinstance(node.value, str) and written[:1] in ("'", '"'):
+            return node
+        if isinstance(node.value, int | float) and _NUMBER.match(written):
+            try:
+                node.value = number(written)  # type: ignore[assignment]
+            except NotJson as error:
+                raise _problem(Kind.SYNTAX, start, end, str(error)) from None
+            return node
+        raise _problem(Kind.SYNTAX, start, end, f"`{written}` is not a number or text of the language")
+
+
+def _refuse_comments(flat: str, lead: int) -> None:
+    for token in tokenize.generate_tokens(io.StringIO(flat.strip()).readline):
+        if token.type == tokenize.COMMENT:
+            start = token.start[1] + lead
+            raise _problem(Kind.SYNTAX, start, len(flat), "an expression holds no comments", "use a YAML comment")
+
+
+def _syntax_problem(error: SyntaxError, text: str, lead: int) -> SyntaxProblem:
+    start = min(max(0, (error.offset or 1) - 1 + lead), max(0, len(text) - 1))
+    end = (error.end_offset or 0) - 1 + lead
+    message = (error.msg or "invalid syntax").lower().rstrip(".")
+    if "=" in text and "'='" in message:
+        return _problem(Kind.SYNTAX, start, end, "expression does not parse: `=` compares nothing", "write `==`")
+    return _problem(Kind.SYNTAX, start, end if end > start else start + 1, f"expression does not parse: {message}")
+
+
+def _problem(kind: Kind, start: int, end: int, message: str, help_: str = "") -> SyntaxProblem:
+    return SyntaxProblem(Problem(kind, start, end, message, help_))

@@ -1,0 +1,280 @@
+"""The types of the expression language, and how a JSON Schema reads as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value of which the schemas say nothing; it fits everywhere and is checked when it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """The type of `null` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """true or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An exact decimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string; `among` are the literals of an enum, or None."""
+
+    among: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datetime:
+    """A moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A span of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list whose items have one type."""
+
+    item: Type
+
+
+@dataclass(frozen=True, slots=True)
+class SetOf:
+    """A set, which only compares and tests membership."""
+
+    item: Type
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """An object whose keys are not known beforehand."""
+
+    value: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a record; an optional one that is absent reads as null."""
+
+    type: Type
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object with known fields; `noun` is what a user calls one of them."""
+
+    fields: Mapping[str, Field] = field(hash=False)
+    noun: str = "field"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """One of several types."""
+
+    options: tuple[Type, ...]
+
+
+Type = Unknown | Null | Boolean | Number | Text | Date | Datetime | Duration | ListOf | SetOf | MapOf | Record | Union
+
+UNKNOWN, NULL, BOOLEAN, NUMBER, TEXT = Unknown(), Null(), Boolean(), Number(), Text()
+DATE, DATETIME, DURATION = Date(), Datetime(), Duration()
+
+_MAX_REFS = 32
+
+
+def record(noun: str = "field", title: str = "", /, **fields: Type) -> Record:
+    """A record whose fields are all present."""
+    return Record({name: Field(type_) for name, type_ in fields.items()}, noun, title)
+
+
+def union(types: Iterable[Type]) -> Type:
+    """The union of types, flat and without repeats; Unknown swallows all."""
+    found: list[Type] = []
+    for type_ in types:
+        for option in type_.options if isinstance(type_, Union) else (type_,):
+            if isinstance(option, Unknown):
+                return UNKNOWN
+            if not any(option == other for other in found):
+                found.append(option)
+    return found[0] if len(found) == 1 else Union(tuple(found)) if found else UNKNOWN
+
+
+def options(type_: Type) -> tuple[Type, ...]:
+    """The alternatives of a type: itself, if it is no union."""
+    return type_.options if isinstance(type_, Union) else (type_,)
+
+
+def without_null(type_: Type) -> Type:
+    """The type when it is known not to be null."""
+    return union(t for t in options(type_) if not isinstance(t, Null)) if type_ != NULL else NULL
+
+
+def name(type_: Type) -> str:
+    """The type in the user's words."""
+    match type_:
+        case Unknown():
+            return "anything"
+        case Null():
+            return "null"
+        case Boolean():
+            return "a boolean"
+        case Number():
+            return "a number"
+        case Text():
+            return "text"
+        case Date():
+            return "a date"
+        case Datetime():
+            return "a date and time"
+        case Duration():
+            return "a duration"
+        case ListOf():
+            return "a list"
+        case SetOf():
+            return "a set"
+        case MapOf() | Record():
+            return "an object"
+        case Union(options=alternatives):
+            return " or ".join(dict.fromkeys(name(t) for t in alternatives))
+
+
+def can_equal(a: Type, b: Type) -> bool:
+    """Whether a value of one type can equal a value of the other; null is never unlike."""
+    return any(_same_kind(x, y) for x in options(a) for y in options(b))
+
+
+def can_order(a: Type, b: Type) -> bool:
+    """Whether `<` makes sense between some value of each type."""
+    ordered = (Number, Text, Date, Datetime, Duration)
+    return any(
+        isinstance(x, Unknown) or isinstance(y, Unknown) or (type(x) is type(y) and isinstance(x, ordered))
+        for x in options(a)
+        for y in options(b)
+    )
+
+
+def is_a(type_: Type, *kinds: type) -> bool:
+    """Whether some value of the type is of one of the kinds."""
+    return any(isinstance(t, (Unknown, *kinds)) for t in options(type_))
+
+
+def of_value(value: Any) -> Type:
+    """The type of a constant, such as a param."""
+    match value:
+        case None:
+            return NULL
+        case bool():
+            return BOOLEAN
+        case int() | Decimal():
+            return NUMBER
+        case str():
+            return TEXT
+        case datetime():
+            return DATETIME
+        case date():
+            return DATE
+        case timedelta():
+            return DURATION
+        case list() | tuple():
+            return ListOf(union(of_value(item) for item in value))
+        case Mapping():
+            return Record({key: Field(of_value(item)) for key, item in value.items()})
+        case _:
+            return UNKNOWN
+
+
+def of_schema(schema: Any) -> Type:
+    """The type that a JSON Schema describes; what it leaves open is Unknown."""
+    return _of_schema(schema, schema, 0)
+
+
+def _of_schema(schema: Any, root: Any, refs: int) -> Type:
+    if not isinstance(schema, Mapping):
+        return UNKNOWN
+    if "$ref" in schema:
+        target = _resolve(root, schema["$ref"])
+        return UNKNOWN if target is None or refs >= _MAX_REFS else _of_schema(target, root, refs + 1)
+    if "const" in schema:
+        return _of_literals([schema["const"]])
+    if isinstance(schema.get("enum"), list):
+        return _of_literals(schema["enum"])
+    for key in ("anyOf", "oneOf"):
+        if isinstance(schema.get(key), list) and "properties" not in schema:
+            return union(_of_schema(s, root, refs + 1) if refs < _MAX_REFS else UNKNOWN for s in schema[key])
+    kinds = schema.get("type", "object" if "properties" in schema else None)
+    if isinstance(kinds, list):
+        return union(_of_kind(kind, schema, root, refs) for kind in kinds)
+    return _of_kind(kinds, schema, root, refs)
+
+
+def _of_literals(values: list[Any]) -> Type:
+    texts = frozenset(v for v in values if isinstance(v, str))
+    others = [of_value(v) for v in values if not isinstance(v, str)]
+    return union([Text(texts), *others] if texts else others)
+
+
+def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> Type:
+    simple = {"null": NULL, "boolean": BOOLEAN, "number": NUMBER, "integer": NUMBER, "string": TEXT}
+    if kind in simple:
+        return simple[kind]
+    if refs >= _MAX_REFS:
+        return UNKNOWN
+    if kind == "array":
+        return ListOf(_of_schema(schema.get("items"), root, refs + 1))
+    if kind == "object":
+        return _of_object(schema, root, refs)
+    return UNKNOWN
+
+
+def _of_object(schema: Mapping[str, Any], root: Any, refs: int) -> Type:
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return MapOf(_of_schema(schema.get("additionalProperties"), root, refs + 1))
+    required = schema.get("required")
+    needed = set(required) if isinstance(required, list) else set()
+    return Record({k: Field(_of_schema(v, root, refs + 1), k not in needed) for k, v in properties.items()})
+
+
+def _resolve(root: Any, ref: Any) -> Any:
+    """The part of the schema that a local reference names, or None."""
+    if not isinstance(ref, str) or not ref.startswith("#"):
+        return None
+    at = root
+    for part in ref[1:].split("/")[1:]:
+        part = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(at, Mapping) or part not in at:
+            return None
+        at = at[part]
+    return at
+
+
+def _same_kind(x: Type, y: Type) -> bool:
+    if isinstance(x, Unknown | Null) or isinstance(y, Unknown | Null):
+        return True
+    if isinstance(x, Record | MapOf) and isinstance(y, Record | MapOf):
+        return True
+    if isinstance(x, ListOf) and isinstance(y, ListOf):
+        return can_equal(x.item, y.item)
+    return type(x) is type(y)

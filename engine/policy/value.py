@@ -1,0 +1,224 @@
+"""JSON values as the engine holds them: numbers exact, text canonical.
+
+Numbers are `int` or `Decimal`, made from their text; a binary float that a driver or a Python tool
+hands over becomes the decimal of its shortest form.  Money never meets a float.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+MAX_DIGITS = 60
+MAX_DEPTH = 64
+
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?\Z")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+
+
+class NotJson(ValueError):
+    """A value that JSON cannot hold, or that is larger than the engine accepts."""
+
+
+def number(text: str) -> int | Decimal:
+    """The exact number that `text` writes; raises NotJson if it is none, or beyond 60 digits of magnitude."""
+    if not _NUMBER.match(text):
+        raise NotJson(f"`{text[:40]}` is not a number")
+    try:
+        return _bounded(Decimal(text))
+    except InvalidOperation:
+        raise NotJson(f"`{text[:40]}` is not a number") from None
+
+
+def exact(value: Any, depth: int = 0) -> Any:
+    """A copy of `value` with only JSON's types and exact numbers; raises NotJson on anything else."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return _bounded(Decimal(value)) if abs(value) > 2**63 else value
+    if isinstance(value, float):
+        return _bounded(Decimal(repr(value)))
+    if isinstance(value, Decimal):
+        return _bounded(value)
+    if depth >= MAX_DEPTH:
+        raise NotJson(f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, list | tuple):
+        return [exact(item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return {_key(key): exact(item, depth + 1) for key, item in value.items()}
+    raise NotJson(f"a value of type {type(value).__name__} is not JSON")
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON with exact numbers; raises NotJson on bad text, NaN, duplicate keys or excess size."""
+    try:
+        return json.loads(
+            text, parse_float=number, parse_int=number, parse_constant=_no_constant, object_pairs_hook=_pairs
+        )
+    except NotJson:
+        raise
+    except RecursionError:
+        raise NotJson("nested too deep") from None
+    except ValueError as error:
+        raise NotJson(f"not valid JSON: {error}") from None
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, equal numbers printed equally, ASCII only."""
+    parts: list[str] = []
+    _write(value, parts.append)
+    return "".join(parts)
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of the canonical text, in hex."""
+    return sha256(canonical(value).encode("ascii")).hexdigest()
+
+
+def pretty(value: Any, indent: int = 2) -> str:
+    """JSON for people: indented, keys in their order, numbers exact."""
+    return _pretty(value, "\n", " " * indent)
+
+
+def number_text(value: int | Decimal) -> str:
+    """A number in plain notation without idle zeros: 250.00 is `250`."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def duration(text: str) -> timedelta | None:
+    """The duration that `90s`, `24h`, `1.5m`, `200ms` or `7d` writes, or None."""
+    found = _DURATION.match(text)
+    if not found:
+        return None
+    try:
+        return timedelta(microseconds=int(Decimal(found[1]) * (_UNITS[found[2]] // timedelta(microseconds=1))))
+    except OverflowError:
+        return None
+
+
+def duration_text(value: timedelta) -> str:
+    """A duration in its largest whole unit: `90s`, `24h`."""
+    micros = value // timedelta(microseconds=1)
+    for unit in ("d", "h", "m", "s", "ms"):
+        size = _UNITS[unit] // timedelta(microseconds=1)
+        if micros % size == 0 and (micros or unit == "s"):
+            return f"{micros // size}{unit}"
+    return f"{number_text(Decimal(micros) / 1000)}ms"
+
+
+def timestamp(value: datetime) -> str:
+    """A moment as ISO 8601 in UTC with microseconds, which sorts as text."""
+    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond:06d}Z"
+
+
+def jsonable(value: Any) -> Any:
+    """A value of the expression language as JSON: moments and durations become their text."""
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    if isinstance(value, frozenset | set):
+        return sorted((jsonable(item) for item in value), key=canonical)
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items()}
+    return value
+
+
+def _bounded(value: Decimal) -> int | Decimal:
+    if not value.is_finite():
+        raise NotJson("a number must be finite")
+    if value and (abs(value.adjusted()) > MAX_DIGITS or len(value.as_tuple().digits) > MAX_DIGITS):
+        raise NotJson(f"a number may have at most {MAX_DIGITS} digits")
+    return int(value) if value == value.to_integral_value() else value
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise NotJson("an object's keys must be text")
+    return key
+
+
+def _no_constant(text: str) -> Any:
+    raise NotJson(f"`{text}` is not JSON")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotJson("an object has the same key twice")
+    return found
+
+
+def _scalar(value: Any) -> str | None:
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        return number_text(value)
+    return None
+
+
+def _write(value: Any, put: Any) -> None:
+    text = _scalar(value)
+    if text is not None:
+        put(text)
+    elif isinstance(value, Mapping):
+        put("{")
+        for index, key in enumerate(sorted(value)):
+            put("," if index else "")
+            put(encode_basestring_ascii(key))
+            put(":")
+            _write(value[key], put)
+        put("}")
+    elif isinstance(value, list | tuple):
+        put("[")
+        for index, item in enumerate(value):
+            put("," if index else "")
+            _write(item, put)
+        put("]")
+    else:
+        raise NotJson(f"a value of type {type(value).__name__} is not JSON")
+
+
+def _pretty(value: Any, lead: str, step: str) -> str:
+    if isinstance(value, Mapping) and value:
+        inner = lead + step
+        items = (f"{_quoted(k)}: {_pretty(v, inner, step)}" for k, v in value.items())
+        return "{" + inner + ("," + inner).join(items) + lead + "}"
+    if isinstance(value, list | tuple) and value:
+        inner = lead + step
+        return "[" + inner + ("," + inner).join(_pretty(v, inner, step) for v in value) + lead + "]"
+    if isinstance(value, str):
+        return _quoted(value)
+    return canonical(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=any("\ud800" <= char <= "\udfff" for char in text))

@@ -1,0 +1,224 @@
+"""Every way out of the engine, as Protocols: one door for each kind of effect.
+
+The core never comes here; the runtime walks through these doors and brings back replies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from engine.session.bundle import Tool
+from engine.session.event import Event
+from engine.session.view import PlannerView
+
+# -- time and dice
+
+
+class Clock(Protocol):
+    """Tells the time; all times are aware and in UTC."""
+
+    def now(self) -> datetime:
+        """This moment."""
+        ...
+
+
+# -- planners
+
+
+class PlannerError(Exception):
+    """A planner could not propose anything; the message says why."""
+
+
+class Planner(Protocol):
+    """Proposes the next decision."""
+
+    async def propose(self, view: PlannerView) -> Any:
+        """A decision as plain JSON, unchecked; raises PlannerError."""
+        ...
+
+
+# -- tools
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """One run of one tool: checked input, the key under which it may act, whose session it is."""
+
+    tool: Tool
+    input: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    idempotency_key: str | None
+    session_id: str
+    root: str
+
+
+class ToolError(Exception):
+    """A tool failed.  `acted` is False only if nothing can have been done; `retryable` if trying again may help."""
+
+    def __init__(self, reason: str, message: str, *, retryable: bool = False, acted: bool = True) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.retryable = retryable
+        self.acted = acted
+
+
+class ToolAdapter(Protocol):
+    """Acts for tools of one kind."""
+
+    async def run(self, run: ToolRun) -> Any:
+        """The tool's output, unchecked; raises ToolError.  Cancelling it leaves nothing running."""
+        ...
+
+
+# -- the store
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The events are durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Another writer was first: the session stands at another event than `after`."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """A driver with a higher epoch holds the session."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeld:
+    """An idempotency key that the events would claim has a holder; nothing was appended."""
+
+    key: str
+    status: str
+    output: Any
+    holder: str
+
+
+AppendResult = Appended | Conflict | Fenced | KeyHeld
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a session until a moment, unless it is renewed."""
+
+    session_id: str
+    owner: str
+    epoch: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else's lease is live."""
+
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session in a listing."""
+
+    id: str
+    agent: str
+    state: str
+    outcome: str
+    bundle: str
+    seq: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A request in the inbox; `payload` is the event that opened it."""
+
+    id: str
+    kind: str
+    session_id: str
+    status: str
+    opened_at: datetime
+    expires_at: datetime | None
+    payload: Mapping[str, Any]
+
+
+class UnknownSession(Exception):
+    """There is no session with that id in the store."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"there is no session {session_id}")
+        self.session_id = session_id
+
+
+class Store(Protocol):
+    """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
+
+    async def append(
+        self, session_id: str, after: int, events: Sequence[Event], *, epoch: int | None = None
+    ) -> AppendResult:
+        """Append all of the events or none; `after` 0 creates the session.
+
+        In the same transaction, idempotency keys that `call_started` events carry are claimed, and
+        settled by the results.  An `epoch` below the session's newest claim is refused as Fenced.
+        """
+        ...
+
+    async def load(self, session_id: str, after: int = 0) -> list[Event]:
+        """The events after a sequence number, in order; raises UnknownSession."""
+        ...
+
+    async def head(self, session_id: str) -> tuple[int, int]:
+        """The newest sequence number and epoch; raises UnknownSession."""
+        ...
+
+    async def claim(self, session_id: str, owner: str, lease: timedelta, now: datetime) -> Lease | Held:
+        """Take the session under a new epoch, unless another owner's lease is live; raises UnknownSession."""
+        ...
+
+    async def renew(self, lease: Lease, until: datetime) -> bool:
+        """Prolong a lease; False if it is lost."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Let go of a session; does nothing if the lease is lost."""
+        ...
+
+    async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
+        """Sessions, newest first."""
+        ...
+
+    async def session(self, session_id: str) -> SessionRow:
+        """One session; raises UnknownSession."""
+        ...
+
+    async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
+        """The inbox, oldest first."""
+        ...
+
+    async def request(self, request_id: str) -> RequestRow | None:
+        """One request, or None."""
+        ...
+
+    async def verify(self, session_id: str) -> list[str]:
+        """What is wrong with a session's chain of events, empty if it is whole; raises UnknownSession."""
+        ...
+
+    async def save_bundle(self, digest: str, files: Mapping[str, bytes]) -> None:
+        """Keep a bundle's content under its digest, once."""
+        ...
+
+    async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
+        """A bundle's content, or None."""
+        ...

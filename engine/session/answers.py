@@ -1,0 +1,121 @@
+"""What a person may answer, and when an answer is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.policy.rule import CUSTOMER
+from engine.policy.value import timestamp
+from engine.session.bundle import Tool
+from engine.session.draft import Draft
+from engine.session.event import EventKind as K
+from engine.session.identity import call_digest, call_key
+from engine.session.moves import settle
+from engine.session.reply import Answer, Refused
+from engine.session.state import Request
+
+SETTLED = ("did_not_happen", "abandon")
+
+
+def answer(d: Draft, reply: Answer) -> Refused | None:
+    """Record an answer, or say why it is refused: used, expired, not a member, not the right kind, session over."""
+    request = d.state.requests.get(reply.request_id)
+    if request is None:
+        return Refused("no_such_request", f"there is no request {reply.request_id}")
+    refused = _may_answer(d, request, reply) or _fits(d, request, reply)
+    if refused is not None:
+        return refused
+    edited = _edit(d, request, reply)
+    if isinstance(edited, Refused):
+        return edited
+    d.emit(
+        K.REQUEST_ANSWERED,
+        request_id=request.id,
+        request_kind=request.kind,
+        call_id=request.call_id,
+        action=reply.action,
+        by=reply.by,
+        note=reply.note,
+        value=reply.value,
+        digest=edited or request.digest,
+    )
+    if d.state.final and request.kind == "settle":
+        _settle_late(d, request)
+    return None
+
+
+def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
+    s = d.state
+    if request.answered is not None:
+        return Refused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
+    if request.closed is not None:
+        return Refused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
+    if s.final and request.kind not in ("settle", "follow_up"):
+        return Refused("session_over", f"session {s.session_id} is over ({s.status})")
+    if request.expires_at is not None and d.at >= request.expires_at:
+        return Refused("expired", f"request {request.id} expired at {timestamp(request.expires_at)}")
+    if request.groups and not is_member(d, request, reply.by):
+        groups = ", ".join(request.groups)
+        return Refused("not_a_member", f"{reply.by} is not a member of {groups}")
+    if request.kind == "approval" and s.started_by is not None and reply.by == s.started_by:
+        return Refused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
+    return None
+
+
+def is_member(d: Draft, request: Request, by: str) -> bool:
+    """Whether a person belongs to one of the groups that a request asks."""
+    if by == CUSTOMER:
+        return CUSTOMER in request.groups
+    return any(by in d.bundle.reviewers.get(group, ()) for group in request.groups)
+
+
+def _fits(d: Draft, request: Request, reply: Answer) -> Refused | None:
+    if request.kind == "approval":
+        if reply.action not in ("approve", "deny"):
+            return Refused("wrong_answer", f"request {request.id} is an approval: approve or deny it")
+        return None
+    if reply.action != "answer" or reply.edit is not None:
+        return Refused("wrong_answer", f"request {request.id} is a question ({request.kind}): answer it with a value")
+    tool = d.tool(d.state.calls[request.call_id].name) if request.call_id else None
+    if request.kind == "settle":
+        return _fits_settle(tool, reply.value)
+    problems = tool.check_output(reply.value) if tool and request.kind in ("input", "choice") else []
+    return Refused("wrong_answer", "the answer does not fit: " + "; ".join(problems)) if problems else None
+
+
+def _fits_settle(tool: Tool | None, value: Any) -> Refused | None:
+    if isinstance(value, str) and value in SETTLED:
+        return None
+    if isinstance(value, Mapping) and set(value) == {"happened"}:
+        problems = tool.check_output(value["happened"]) if tool else []
+        return Refused("wrong_answer", "the result does not fit: " + "; ".join(problems)) if problems else None
+    return Refused("wrong_answer", 'settle with {"happened": RESULT}, "did_not_happen" or "abandon"')
+
+
+def _edit(d: Draft, request: Request, reply: Answer) -> str | Refused | None:
+    """Take an edit into the call and give its new digest; None without an edit."""
+    if not reply.edit or request.call_id is None:
+        return None
+    if reply.action != "approve":
+        return Refused("wrong_answer", "only an approved call can be edited")
+    call = d.state.calls[request.call_id]
+    tool = d.tool(call.name)
+    edited = {**call.input, **reply.edit}
+    problems = tool.check_input(edited)
+    key, problem = call_key(d.state, tool, edited) if not problems else (None, "")
+    if problems or problem:
+        return Refused("invalid_input", "the edited call does not fit: " + "; ".join([*problems, problem]).strip("; "))
+    digest = call_digest(tool, call.name, edited)
+    if digest == call.digest:
+        return None
+    d.emit(K.CALL_EDITED, step=call.step, call_id=call.id, input=edited, digest=digest, key=key, by=reply.by)
+    return digest
+
+
+def _settle_late(d: Draft, request: Request) -> None:
+    """A write settled after its session has ended: the result is recorded, and nothing is planned."""
+    call = d.state.calls[request.call_id or ""]
+    settled = d.state.requests[request.id].answered
+    assert settled is not None
+    settle(d, call, settled)

@@ -1,0 +1,165 @@
+"""The frozen bundle: what a checked directory of YAML means to the core.
+
+These are types only; the room `bundle` builds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from engine.policy.expression import Expression
+from engine.policy.rule import Guard
+from engine.policy.template import Template
+from engine.session.limits import Limits
+
+READ, WRITE = "read", "write"
+HANDOFF = "handoff"
+
+# says what is wrong with a value, a line for each problem; empty if it fits
+Validator = Callable[[Any], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """How a write is told apart from another: its key's expressions, and who makes it happen once."""
+
+    key: tuple[Expression, ...]
+    honoured_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Which adapter acts for a tool, and its linked settings."""
+
+    kind: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as the runtime sees it."""
+
+    name: str
+    description: str
+    effect: str
+    sensitive: bool
+    trust: str
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any] | None
+    check_input: Validator = field(repr=False)
+    check_output: Validator = field(repr=False)
+    adapter: Adapter
+    timeout: timedelta
+    concurrency: int | None
+    summary: tuple[str, ...]
+    on_failure: str
+    idempotency: Idempotency | None
+    digest: str
+
+    @property
+    def connection(self) -> str:
+        """What the tool acts on; part of the scope of its idempotency keys."""
+        return f"{self.adapter.kind}:{self.adapter.settings.get('database', '')}"
+
+    @property
+    def honours_key(self) -> bool:
+        """Whether running the tool again under the same key is safe."""
+        return self.idempotency is not None and self.idempotency.honoured_by == "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedCall:
+    """A call in a decision table: a tool and an expression for each field of its input."""
+
+    name: str
+    input: Mapping[str, Expression]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a decision table; without `when` it always matches."""
+
+    when: Expression | None
+    message: Template
+    tool_calls: tuple[ProposedCall, ...]
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerSpec:
+    """A planner that an agent may use: a decision table, or a script of decisions."""
+
+    kind: str
+    rows: tuple[Row, ...] = ()
+    decisions: tuple[Any, ...] = ()
+    when_exhausted: str = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """A declared end: `on` says whether it is tried when the planner is done, or after every step."""
+
+    outcome: str
+    when: Expression | None
+    on: str
+    message: Template
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A promise made to the user when a session ends early: who keeps it."""
+
+    reviewers: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What the user is told in an end that is no declared outcome."""
+
+    message: Template
+    follow_up: FollowUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent: who proposes, what may run, and when it is over."""
+
+    name: str
+    description: str
+    planner: str
+    planners: Mapping[str, PlannerSpec]
+    prompt: str | None
+    tools: tuple[str, ...]
+    guards: Mapping[str, Guard]
+    limits: Limits
+    stop: tuple[StopRule, ...]
+    ends: Mapping[str, End]
+    attributes: Mapping[str, Any]
+    check_attributes: Validator = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A SQLite file of the bundle, created from its content when absent."""
+
+    name: str
+    path: str
+    init: tuple[str, ...]
+    documents: Mapping[str, tuple[str, ...]]
+    derived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked, linked and frozen bundle, known by its digest; `files` is its content by path."""
+
+    digest: str
+    agents: Mapping[str, Agent]
+    tools: Mapping[str, Tool]
+    reviewers: Mapping[str, tuple[str, ...]]
+    databases: Mapping[str, Database]
+    files: Mapping[str, bytes] = field(repr=False)

@@ -1,0 +1,311 @@
+"""`decide`: what an answer from outside means, as events.
+
+A reply is recorded first, then everything that follows from the new state (see `moves`).  What people
+send (a message, an answer, a cancel) is only recorded: whoever drives the session draws the conclusions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.policy.value import NotJson, canonical, exact, timestamp
+from engine.session import reply as r
+from engine.session.answers import answer
+from engine.session.bundle import Bundle, Tool
+from engine.session.contract import Decision, ToolCall, read_decision
+from engine.session.draft import Draft
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.evolve import evolve
+from engine.session.identity import call_digest, call_key, key_scope
+from engine.session.limits import STOP
+from engine.session.moves import advance, end_cancelled, make_unknown
+from engine.session.pending import wake_at
+from engine.session.state import Call, Phase, State, StepPhase
+
+MAX_OUTPUT = 1_000_000
+
+
+def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
+    """The first events of a session, or why it can't start."""
+    agent = bundle.agents[reply.agent]
+    problems = agent.check_attributes(reply.attributes)
+    if problems:
+        return r.Refused("invalid_attributes", "; ".join(problems))
+    payload = {
+        "agent": agent.name,
+        "planner": reply.planner,
+        "bundle": bundle.digest,
+        "root": reply.root,
+        "attributes": dict(reply.attributes),
+        "started_by": reply.started_by,
+        "limits": agent.limits.payload(),
+    }
+    first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
+    d = Draft(evolve(None, first), bundle, reply.at)
+    d.emit(K.MESSAGE_RECEIVED, text=reply.message)
+    return (first, *d.events)
+
+
+def decide(state: State, reply: r.Reply, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
+    """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
+    d = Draft(state, bundle, reply.at)
+    if isinstance(reply, r.Message | r.Answer | r.Cancel):
+        refused = _FROM_PEOPLE[type(reply)](d, reply)
+        return refused or tuple(d.events)
+    if state.final:
+        return ()
+    _RECORD[type(reply)](d, reply)
+    if not isinstance(reply, r.KeyTaken | r.Released):
+        advance(d)
+    return tuple(d.events)
+
+
+# -- from the driver
+
+
+def _claimed(d: Draft, reply: r.Claimed) -> None:
+    d.emit(K.SESSION_CLAIMED, owner=reply.owner, epoch=reply.epoch)
+
+
+def _released(d: Draft, reply: r.Released) -> None:
+    d.emit(K.SESSION_RELEASED, owner=reply.owner)
+
+
+def _tick(d: Draft, reply: r.Tick) -> None:
+    due = wake_at(d.state)
+    if due is not None and due <= d.at:
+        d.emit(K.SESSION_WOKEN)
+
+
+def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
+    d.emit(K.KEY_TAKEN, key=reply.key, status=reply.status, output=reply.output, holder=reply.holder)
+
+
+# -- from the planner
+
+
+def _planned(d: Draft, reply: r.Planned) -> None:
+    s = d.state
+    if reply.ask != s.asks or s.step_phase is not StepPhase.PLANNING or s.ending:
+        return
+    decision, problems = read_decision(reply.raw)
+    if decision is not None:
+        problems = [f"call id `{c.id}` was used before" for c in decision.tool_calls if c.id in s.calls]
+    if decision is None or problems:
+        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw))
+        return
+    d.emit(
+        K.DECISION_RECORDED,
+        message=decision.message,
+        tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c in decision.tool_calls],
+        done=decision.done,
+        ask=reply.ask,
+    )
+    _propose(d, decision)
+
+
+def _planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
+    if reply.ask == d.state.asks and d.state.step_phase is StepPhase.PLANNING:
+        d.emit(K.PLANNER_FAILED, problems=[reply.problem])
+
+
+def _excerpt(raw: Any) -> str:
+    try:
+        text = canonical(exact(raw))
+    except (NotJson, RecursionError):
+        text = ascii(raw)
+    return text[:2000]
+
+
+def _propose(d: Draft, decision: Decision) -> None:
+    """Take each call in, in the planner's order: known, well-formed and within the limits, or blocked."""
+    repaired = False
+    taken_in = 0
+    for proposed in decision.tool_calls:
+        call, problem = _take_in(d, proposed)
+        if problem:
+            d.result(call, "blocked", "invalid_input", problem, repair=not repaired)
+            repaired = True
+            continue
+        crossed = _crossed_limit(d, call, taken_in)
+        if crossed is None:
+            taken_in += 1
+            continue
+        limit, used, allowed = crossed
+        crossing = d.state.limits.crossing[limit]
+        d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=crossing, tool=call.name)
+        d.result(call, "blocked", "limit_of_calls", f"the limit {limit} of {allowed} is used up")
+        if crossing == STOP and limit != "calls":
+            d.emit(K.LIMIT_CROSSED, limit="calls", used=used, allowed=allowed, crossing=crossing)
+
+
+def _take_in(d: Draft, proposed: ToolCall) -> tuple[Call, str]:
+    tool = d.tool(proposed.name) if proposed.name in d.agent.tools else None
+    key: str | None = None
+    problem = f"tool `{proposed.name}` is not among this agent's tools: {', '.join(d.agent.tools) or 'it has none'}"
+    if tool is not None:
+        problem = "; ".join(tool.check_input(proposed.input))
+        if not problem:
+            key, problem = call_key(d.state, tool, proposed.input)
+    d.emit(
+        K.CALL_PROPOSED,
+        call_id=proposed.id,
+        tool=proposed.name,
+        input=proposed.input,
+        effect=tool.effect if tool else "unknown",
+        digest=call_digest(tool, proposed.name, proposed.input),
+        key=key,
+        scope=key_scope(d.state, tool) if tool and key else None,
+    )
+    return d.state.calls[proposed.id], problem
+
+
+def _crossed_limit(d: Draft, call: Call, taken_in: int) -> tuple[str, int, int] | None:
+    """The first limit that this call is beyond, with what was used before it and what is allowed."""
+    limits, used = d.state.limits, d.state.used
+    checks = (
+        ("calls_per_step", taken_in + 1, limits.calls_per_step),
+        ("calls_per_tool", used.calls_per_tool.get(call.name, 0), limits.per_tool(call.name)),
+        ("calls", used.calls, limits.calls),
+    )
+    for name, count, limit in checks:
+        if limit is not None and count > limit:
+            return name, count - 1, limit
+    return None
+
+
+# -- from tools and facts
+
+
+def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
+    call = _live(d, reply.call_id, reply.attempt)
+    if call is None:
+        return
+    tool = d.tool(call.name)
+    output, problems = checked_output(tool, reply.output)
+    if not problems:
+        d.result(call, "ok", output=output)
+    elif call.effect == "write":
+        make_unknown(d, call, "invalid_output", problems)
+    else:
+        d.result(call, "terminal_error", "invalid_output", problems)
+        _cancel_siblings(d, call, tool)
+
+
+def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:
+    """A tool's output in exact form, and what is wrong with it."""
+    try:
+        output = exact(raw)
+        if len(canonical(output)) > MAX_OUTPUT:
+            return None, f"the output is larger than {MAX_OUTPUT} characters"
+    except (NotJson, RecursionError) as error:
+        return None, f"the output is not JSON: {error}"
+    return output, "; ".join(tool.check_output(output))
+
+
+def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
+    call = _live(d, reply.call_id, reply.attempt)
+    if call is None:
+        return
+    tool = d.tool(call.name)
+    may_have_acted = call.effect == "write" and reply.acted and not tool.honours_key
+    if reply.failure == "cancelled":
+        end_cancelled(d, call)
+    elif reply.failure == "timeout" and may_have_acted:
+        make_unknown(d, call, "timeout", reply.message)
+        _cancel_siblings(d, call, tool)
+    else:
+        status = "retryable_error" if reply.failure == "retryable" else "terminal_error"
+        d.result(call, status, reply.reason, reply.message)
+        _cancel_siblings(d, call, tool)
+
+
+def _live(d: Draft, call_id: str, attempt: int) -> Call | None:
+    call = d.state.calls.get(call_id)
+    if call is None or call.phase is not Phase.STARTED or call.attempt != attempt or call.epoch != d.state.epoch:
+        return None
+    return call
+
+
+def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
+    """A call that others make no sense without has failed: the reads beside it are cancelled."""
+    if tool.on_failure != "cancel_siblings":
+        return
+    for call in d.state.step_calls():
+        if call.id == failed.id or call.effect == "write":
+            continue
+        if call.phase is Phase.STARTED and call.cancelled is None:
+            d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed")
+        elif call.phase in (Phase.PROPOSED, Phase.GATING):
+            d.result(call, "blocked", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
+
+
+def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
+    tool_name, input_ = _want_of(d, reply.key, reply.gate)
+    output, problem = checked_output(d.tool(tool_name), reply.output) if tool_name else (None, "nobody asked for it")
+    _record_fact(d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started)
+
+
+def _fact_failed(d: Draft, reply: r.FactFailed) -> None:
+    tool_name, input_ = _want_of(d, reply.key, reply.gate)
+    _record_fact(d, reply.key, tool_name, input_, reply.gate, None, reply.problem, reply.started)
+
+
+def _want_of(d: Draft, key: str, gate: int) -> tuple[str, Any]:
+    for call in d.state.calls.values():
+        for want in call.wants if call.phase is Phase.GATING else ():
+            if want["key"] == key and want["gate"] == gate:
+                return want["tool"], want["input"]
+    return "", None
+
+
+def _record_fact(
+    d: Draft, key: str, tool: str, input_: Any, gate: int, output: Any, problem: str | None, started: Any
+) -> None:
+    if tool:
+        d.emit(
+            K.FACT_READ, key=key, tool=tool, input=input_, output=output, problem=problem, gate=gate,
+            started=timestamp(started),
+        )  # fmt: skip
+
+
+# -- from people
+
+
+def _message(d: Draft, reply: r.Message) -> r.Refused | None:
+    if d.state.final:
+        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+    if not reply.text.strip():
+        return r.Refused("empty_message", "a message must say something")
+    d.emit(K.MESSAGE_RECEIVED, text=reply.text)
+    return None
+
+
+def _cancel(d: Draft, reply: r.Cancel) -> r.Refused | None:
+    if d.state.final:
+        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+    if d.state.cancel_by is None:
+        d.emit(K.CANCEL_REQUESTED, by=reply.by)
+    return None
+
+
+_RECORD: Mapping[type, Callable[..., None]] = {
+    r.Claimed: _claimed,
+    r.Released: _released,
+    r.Tick: _tick,
+    r.KeyTaken: _key_taken,
+    r.Planned: _planned,
+    r.PlannerFailed: _planner_failed,
+    r.ToolReturned: _tool_returned,
+    r.ToolFailed: _tool_failed,
+    r.FactReturned: _fact_returned,
+    r.FactFailed: _fact_failed,
+}
+
+_FROM_PEOPLE: Mapping[type, Callable[..., r.Refused | None]] = {
+    r.Message: _message,
+    r.Cancel: _cancel,
+    r.Answer: answer,
+}

@@ -1,0 +1,112 @@
+"""The events that one reply leads to, each folded as it is written, so that the next sees it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.policy.value import timestamp
+from engine.session.bundle import Agent, Bundle, Tool
+from engine.session.event import Event, EventKind
+from engine.session.evolve import evolve
+from engine.session.state import Call, State
+
+
+class Draft:
+    """A growing list of events over a state; nothing outside sees it before it is whole."""
+
+    def __init__(self, state: State, bundle: Bundle, at: datetime) -> None:
+        self.state = state
+        self.bundle = bundle
+        self.start_seq = state.seq
+        self.at = max(at, state.now)
+        self.events: list[Event] = []
+
+    @property
+    def agent(self) -> Agent:
+        """The session's agent."""
+        return self.bundle.agents[self.state.agent]
+
+    def tool(self, name: str) -> Tool:
+        """A tool of the bundle."""
+        return self.bundle.tools[name]
+
+    def emit(self, kind: EventKind, step: int | None = None, **payload: Any) -> None:
+        """Write one event and fold it; it belongs to the open step unless another is named."""
+        s = self.state
+        event = Event(s.session_id, s.seq + 1, s.step if step is None else step, kind, payload, self.at)
+        self.events.append(event)
+        self.state = evolve(s, event)
+
+    def result(
+        self,
+        call: Call,
+        status: str,
+        reason: str = "",
+        message: str = "",
+        output: Any = None,
+        *,
+        rule: str | None = None,
+        final: bool = True,
+        reused: bool = False,
+        repair: bool = False,
+        settled: bool = False,
+        difference: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Write a call's result; the fields of the tool's summary stand beside the status."""
+        tool = self.bundle.tools.get(call.name)
+        shown = {}
+        if tool is not None and status == "ok" and isinstance(output, dict):
+            shown = {name: output[name] for name in tool.summary if name in output}
+        self.emit(
+            EventKind.TOOL_RESULT,
+            step=call.step,
+            call_id=call.id,
+            tool=call.name,
+            status=status,
+            reason=reason,
+            **shown,
+            message=message,
+            rule=rule,
+            output=output,
+            final=final,
+            reused=reused,
+            repair=repair,
+            settled=settled,
+            attempt=call.attempt,
+            started=timestamp(call.started_at) if call.started_at else None,
+            **({"difference": difference} if difference else {}),
+        )
+
+    def open_request(
+        self,
+        kind: str,
+        *,
+        call: Call | None = None,
+        groups: tuple[str, ...],
+        rules: tuple[str, ...] = (),
+        digest: str = "",
+        schema: Any = None,
+        reason: str = "",
+        message: str = "",
+        expires: timedelta | None = None,
+        **more: Any,
+    ) -> None:
+        """Ask a person; the request's id tells the session it belongs to."""
+        self.emit(
+            EventKind.REQUEST_OPENED,
+            step=call.step if call else None,
+            request_id=f"{self.state.session_id}.{len(self.state.requests) + 1}",
+            request_kind=kind,
+            call_id=call.id if call else None,
+            tool=call.name if call else None,
+            input=call.input if call else None,
+            groups=list(groups),
+            rules=list(rules),
+            digest=digest,
+            schema=schema,
+            reason=reason,
+            message=message,
+            expires_at=timestamp(self.at + expires) if expires is not None else None,
+            **more,
+        )

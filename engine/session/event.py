@@ -1,0 +1,61 @@
+"""Everything that can happen to a session, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    SESSION_STARTED = "session_started"
+    SESSION_CLAIMED = "session_claimed"
+    SESSION_RELEASED = "session_released"
+    SESSION_WOKEN = "session_woken"
+    MESSAGE_RECEIVED = "message_received"
+    STEP_STARTED = "step_started"
+    DECISION_RECORDED = "decision_recorded"
+    DECISION_REJECTED = "decision_rejected"
+    PLANNER_FAILED = "planner_failed"
+    CALL_PROPOSED = "call_proposed"
+    GATE_PENDING = "gate_pending"
+    FACT_READ = "fact_read"
+    VERDICT = "verdict"
+    CALL_STARTED = "call_started"
+    CALL_EDITED = "call_edited"
+    CALL_CANCELLED = "call_cancelled"
+    KEY_TAKEN = "key_taken"
+    TOOL_RESULT = "tool_result"
+    REQUEST_OPENED = "request_opened"
+    REQUEST_ANSWERED = "request_answered"
+    REQUEST_CLOSED = "request_closed"
+    CANCEL_REQUESTED = "cancel_requested"
+    LIMIT_CROSSED = "limit_crossed"
+    SESSION_ENDING = "session_ending"
+    STEP_ENDED = "step_ended"
+    STATE_TRANSITION = "state_transition"
+
+
+# what every entry of a trace has, or a tool's result has of its own: no summary field may be called so
+RESERVED = frozenset(
+    {
+        "session_id", "seq", "step", "kind", "at", "call_id", "tool", "status", "reason", "message", "rule",
+        "output", "final", "reused", "repair", "settled", "attempt", "started", "difference",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a session's log; `seq` counts from 1 without a gap, `at` is in UTC."""
+
+    session_id: str
+    seq: int
+    step: int
+    kind: EventKind
+    payload: Mapping[str, Any]
+    at: datetime

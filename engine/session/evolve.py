@@ -1,0 +1,272 @@
+"""`evolve`: the only way state changes.  One small function for each kind of event, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.limits import Limits
+from engine.session.state import Approval, Call, Phase, Reading, Request, Result, State, Status, StepPhase
+
+# appended by people, without a claim: they say nothing about how long the session has been running
+FOREIGN = frozenset({K.MESSAGE_RECEIVED, K.REQUEST_ANSWERED, K.CALL_EDITED, K.CANCEL_REQUESTED})
+
+
+class BrokenHistory(Exception):
+    """Events that do not follow on each other; the log or our own program is at fault."""
+
+
+def evolve(state: State | None, event: Event) -> State:
+    """The state after one more event; raises BrokenHistory on a gap."""
+    if state is None:
+        if event.seq != 1 or event.kind is not K.SESSION_STARTED:
+            raise BrokenHistory(f"the history of {event.session_id} begins with {event.kind} at {event.seq}")
+        return _started(event)
+    if event.seq != state.seq + 1:
+        raise BrokenHistory(f"event {event.seq} follows {state.seq} in {state.session_id}")
+    timed = _spend(state, event)
+    return replace(_TABLE[event.kind](timed, event.payload, event), seq=event.seq, now=max(state.now, event.at))
+
+
+def fold(events: Iterable[Event], state: State | None = None) -> State:
+    """The state after all of the events; raises BrokenHistory where there is none."""
+    for event in events:
+        state = evolve(state, event)
+    if state is None:
+        raise BrokenHistory("a session without events")
+    return state
+
+
+def _started(event: Event) -> State:
+    p = event.payload
+    return State(
+        session_id=event.session_id,
+        seq=event.seq,
+        now=event.at,
+        agent=p["agent"],
+        planner=p["planner"],
+        bundle=p["bundle"],
+        root=p["root"],
+        attributes=p["attributes"],
+        started_by=p["started_by"],
+        limits=Limits.from_payload(p["limits"]),
+    )
+
+
+def _spend(state: State, event: Event) -> State:
+    """Count the time since the driver's last event, if the session ran and was driven."""
+    if event.kind in FOREIGN or event.kind is K.SESSION_CLAIMED or state.clock_at is None:
+        return state
+    spent = max(event.at - state.clock_at, timedelta(0)) if state.status is Status.RUNNING else timedelta(0)
+    used = replace(state.used, active=state.used.active + spent, step_active=state.used.step_active + spent)
+    return replace(state, used=used, clock_at=max(event.at, state.clock_at))
+
+
+def _claimed(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at)
+
+
+def _released(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, owner=None, clock_at=None)
+
+
+def _same(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return s
+
+
+def _message(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1)
+
+
+def _step_started(s: State, p: Mapping[str, Any], event: Event) -> State:
+    used = replace(s.used, steps=s.used.steps + 1, step_active=timedelta(0))
+    turn = p["number"] if s.unseen else s.turn_step
+    return replace(
+        s, step=p["number"], step_phase=StepPhase.PLANNING, asks=s.asks + 1, unseen=0, turn_step=turn, used=used
+    )
+
+
+def _decided(s: State, p: Mapping[str, Any], event: Event) -> State:
+    decision = {"message": p["message"], "tool_calls": p["tool_calls"], "done": p["done"]}
+    return replace(s, decision=decision, step_phase=StepPhase.ACTING, problems=())
+
+
+def _rejected(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, problems=tuple(p["problems"]), asks=s.asks + 1, used=replace(s.used, repairs=s.used.repairs + 1))
+
+
+def _proposed(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = Call(
+        id=p["call_id"],
+        name=p["tool"],
+        input=p["input"],
+        step=event.step,
+        effect=p["effect"],
+        proposed_at=event.at,
+        digest=p["digest"],
+        key=p["key"],
+        scope=p["scope"],
+    )
+    return replace(s, calls={**s.calls, call.id: call}, used=_reserve(s, call.name, 1))
+
+
+def _gating(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    reads = sum(1 for fact in p["facts"] if fact["read"])
+    used = replace(s.used, fact_reads=s.used.fact_reads + reads)
+    phase = Phase.GATING if p["facts"] else call.phase
+    gate = call.gate_seq if call.phase is Phase.GATING and call.gate_seq else event.seq
+    return replace(_with(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"])), used=used)
+
+
+def _fact(s: State, p: Mapping[str, Any], event: Event) -> State:
+    reading = Reading(p["output"], p["problem"], event.seq, p["gate"], event.at)
+    return replace(s, readings={**s.readings, p["key"]: reading})
+
+
+def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    if p["verdict"] == "require_approval" and not p["satisfied"]:
+        return _with(s, call, phase=Phase.HELD, asked=p, approvals=(), wants=(), gate_seq=0)
+    return _with(s, call, wants=(), gate_seq=0)
+
+
+def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
+    s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch)
+    return replace(s, write_seq=event.seq) if call.effect == "write" else s
+
+
+def _edited(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    return _with(s, call, input=p["input"], digest=p["digest"], key=p["key"])
+
+
+def _call_cancelled(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return _with(s, s.calls[p["call_id"]], cancelled=p["reason"])
+
+
+def _key_taken(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, taken={**s.taken, p["key"]: p})
+
+
+def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    result = Result(p["status"], p["reason"], p["message"], p["output"], p["rule"], event.at)
+    if not p["final"]:
+        return _with(s, call, result=result)
+    if p["status"] == "unknown" and not p["settled"]:
+        return replace(_with(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
+    never_started = call.started_at is None
+    s = _with(s, call, phase=Phase.ENDED, result=result)
+    if call.full_key in s.taken:
+        s = replace(s, taken={key: value for key, value in s.taken.items() if key != call.full_key})
+    if never_started and not p["reused"]:
+        s = replace(s, used=_reserve(s, call.name, -1))
+    if call.effect == "write" and not never_started:
+        s = replace(s, write_seq=event.seq)
+    if p["repair"]:
+        s = replace(s, used=replace(s.used, repairs=s.used.repairs + 1))
+    return s
+
+
+def _opened(s: State, p: Mapping[str, Any], event: Event) -> State:
+    expires = p["expires_at"]
+    request = Request(
+        id=p["request_id"],
+        kind=p["request_kind"],
+        call_id=p["call_id"],
+        groups=tuple(p["groups"]),
+        rules=tuple(p["rules"]),
+        digest=p["digest"],
+        schema=p["schema"],
+        expires_at=datetime.fromisoformat(expires) if expires else None,
+        opened_at=event.at,
+    )
+    return replace(s, requests={**s.requests, request.id: request})
+
+
+def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
+    request = s.requests[p["request_id"]]
+    s = replace(s, requests={**s.requests, request.id: replace(request, answered=p)})
+    if request.kind != "approval" or request.call_id is None:
+        return s
+    call = s.calls[request.call_id]
+    if p["action"] == "deny":
+        marks = {call.digest, call.full_key} - {None}
+        return replace(s, denied=s.denied | marks)
+    kept = () if p["digest"] != request.digest else call.approvals
+    yes = Approval(frozenset(request.rules), p["digest"], p["by"], p["digest"] != request.digest)
+    return _with(s, call, approvals=(*kept, yes), approved_seq=event.seq)
+
+
+def _closed(s: State, p: Mapping[str, Any], event: Event) -> State:
+    request = s.requests[p["request_id"]]
+    return replace(s, requests={**s.requests, request.id: replace(request, closed=p["how"])})
+
+
+def _cancel(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, cancel_by=p["by"])
+
+
+def _crossed(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, crossed=s.crossed | {p["limit"]})
+
+
+def _ending(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, ending=p["state"], ending_at=event.at)
+
+
+def _step_ended(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, step_phase=StepPhase.IDLE, crossed=s.crossed - {"step_time"})
+
+
+def _transition(s: State, p: Mapping[str, Any], event: Event) -> State:
+    status = Status(p["state"])
+    told = p["message"] or s.told
+    return replace(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
+
+
+def _with(s: State, call: Call, **changes: Any) -> State:
+    return replace(s, calls={**s.calls, call.id: replace(call, **changes)})
+
+
+def _reserve(s: State, tool: str, amount: int) -> Any:
+    per_tool = s.used.calls_per_tool
+    return replace(
+        s.used, calls=s.used.calls + amount, calls_per_tool={**per_tool, tool: per_tool.get(tool, 0) + amount}
+    )
+
+
+_TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
+    K.SESSION_CLAIMED: _claimed,
+    K.SESSION_RELEASED: _released,
+    K.SESSION_WOKEN: _same,
+    K.MESSAGE_RECEIVED: _message,
+    K.STEP_STARTED: _step_started,
+    K.DECISION_RECORDED: _decided,
+    K.DECISION_REJECTED: _rejected,
+    K.PLANNER_FAILED: _rejected,
+    K.CALL_PROPOSED: _proposed,
+    K.GATE_PENDING: _gating,
+    K.FACT_READ: _fact,
+    K.VERDICT: _verdict,
+    K.CALL_STARTED: _call_started,
+    K.CALL_EDITED: _edited,
+    K.CALL_CANCELLED: _call_cancelled,
+    K.KEY_TAKEN: _key_taken,
+    K.TOOL_RESULT: _result,
+    K.REQUEST_OPENED: _opened,
+    K.REQUEST_ANSWERED: _answered,
+    K.REQUEST_CLOSED: _closed,
+    K.CANCEL_REQUESTED: _cancel,
+    K.LIMIT_CROSSED: _crossed,
+    K.SESSION_ENDING: _ending,
+    K.STEP_ENDED: _step_ended,
+    K.STATE_TRANSITION: _transition,
+}

@@ -1,0 +1,204 @@
+"""One call on its way through the gate: facts, verdict, and then blocked, held or started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from engine.policy import gate
+from engine.policy.rule import Effect
+from engine.policy.verdict import Ask, Verdict
+from engine.session.bundle import HANDOFF, Tool
+from engine.session.draft import Draft
+from engine.session.event import EventKind as K
+from engine.session.names import gate_names
+from engine.session.state import Approval, Call, Phase
+
+
+def judge_call(d: Draft, call: Call) -> bool:
+    """Judge a call whose turn has come; False if it waits for facts that are being read."""
+    if {call.digest, call.full_key} & d.state.denied:
+        d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
+        return True
+    guard = d.agent.guards[call.name]
+    verdict = gate.judge(guard, gate_names(d.state, call), _fresh(d, call))
+    if isinstance(verdict, gate.Missing):
+        return _want(d, call, verdict.needs)
+    _settle(d, call, verdict)
+    return True
+
+
+def _fresh(d: Draft, call: Call) -> Callable[[gate.FactNeed], gate.Reading | None]:
+    """The recorded facts that a gate may use now.
+
+    What was read since the gate asked for it is fresh; older facts only within their `max_age`, and
+    never from before the session's last write or the approval that this gate uses.
+    """
+    wanted = {want["key"]: want["gate"] for want in call.wants} if call.phase is Phase.GATING else {}
+    barrier = max(d.state.write_seq, call.approved_seq)
+
+    def find(need: gate.FactNeed) -> gate.Reading | None:
+        reading = d.state.readings.get(need.key)
+        if reading is None:
+            return None
+        asked_for = need.key in wanted and reading.gate >= wanted[need.key]
+        young = need.max_age > timedelta(0) and d.at - reading.at <= need.max_age
+        if asked_for or (young and reading.seq > barrier and reading.problem is None):
+            return gate.Reading(reading.output, reading.problem)
+        return None
+
+    return find
+
+
+def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
+    """Record which facts the gate waits for; reads beyond the limit are recorded as unreadable."""
+    if call.phase is Phase.GATING and {n.key for n in needs} <= {w["key"] for w in call.wants}:
+        return False
+    shared = {
+        want["key"]: want["gate"]
+        for other in d.state.calls.values()
+        if other.phase is Phase.GATING
+        for want in other.wants
+        if want["gate"] > d.start_seq
+    }
+    limit = d.state.limits.fact_reads
+    own = d.state.seq + 1
+    left = None if limit is None else limit - d.state.used.fact_reads
+    facts, refused = [], []
+    for need in needs:
+        reads = need.key not in shared
+        if reads and left is not None:
+            left -= 1
+            if left < 0:
+                refused.append(need)
+                reads = False
+        facts.append({**need.payload(), "gate": shared.get(need.key, own), "read": reads})
+    d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=facts, behind=None)
+    if refused:
+        d.emit(
+            K.LIMIT_CROSSED, limit="fact_reads", used=d.state.used.fact_reads, allowed=limit,
+            crossing=d.state.limits.crossing["fact_reads"],
+        )  # fmt: skip
+    for need in refused:
+        d.emit(
+            K.FACT_READ, step=call.step, key=need.key, tool=need.tool, input=dict(need.input), output=None,
+            problem=f"the limit of {limit} fact reads is used up", gate=own, started=None,
+        )  # fmt: skip
+    return True
+
+
+def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
+    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
+    difference = _difference(call, verdict) if call.asked is not None else []
+    d.emit(
+        K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
+        asks={ask.rule: ask.values for ask in verdict.asks},
+    )  # fmt: skip
+    call = d.state.calls[call.id]
+    if verdict.effect is Effect.DENY:
+        d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, difference=difference)
+    elif verdict.effect is Effect.ALLOW or satisfied:
+        start_call(d, call)
+    else:
+        _hold(d, call, verdict, difference)
+
+
+def _satisfied(call: Call, verdict: Verdict) -> bool:
+    """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
+    valid = [a for a in call.approvals if a.digest == call.digest]
+    approved: frozenset[str] = frozenset().union(*(a.rules for a in valid))
+    if call.asked is None or not {ask.rule for ask in verdict.asks} <= approved:
+        return False
+    return _edited(valid) or not _difference(call, verdict)
+
+
+def _edited(approvals: list[Approval]) -> bool:
+    return any(approval.edited for approval in approvals)
+
+
+def _difference(call: Call, verdict: Verdict) -> list[dict[str, Any]]:
+    """What is not as it was when people were asked: the verdict, the rules that ask, the values they saw; time aside."""
+    if call.asked is None:
+        return []
+    found: list[dict[str, Any]] = []
+    if verdict.effect.value != call.asked["verdict"]:
+        found.append({"what": "verdict", "before": call.asked["verdict"], "after": verdict.effect.value})
+    before = call.asked["asks"]
+    after = {ask.rule: ask.values for ask in verdict.asks}
+    if verdict.effect is Effect.DENY:
+        before, after = _by_rule(call.asked["rules"]), _by_rule(verdict.payload()["rules"])
+    elif set(before) != set(after):
+        found.append({"what": "rules", "before": sorted(before), "after": sorted(after)})
+    for rule in sorted(set(before) & set(after)):
+        for chain in sorted(set(before[rule]) | set(after[rule])):
+            old, new = before[rule].get(chain), after[rule].get(chain)
+            if old != new and chain != "now":
+                found.append({"what": chain, "rule": rule, "before": old, "after": new})
+    return found
+
+
+def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {trace["rule"]: trace["values"] for trace in traces}
+
+
+def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
+    """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
+    d.result(
+        call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, final=False, difference=difference
+    )
+    by_groups: dict[tuple[str, ...], list[Ask]] = {}
+    for ask in verdict.asks:
+        by_groups.setdefault(ask.approvers, []).append(ask)
+    for groups, asks in sorted(by_groups.items()):
+        d.open_request(
+            "approval",
+            call=call,
+            groups=groups,
+            rules=tuple(ask.rule for ask in asks),
+            digest=call.digest,
+            reason=asks[0].reason,
+            message=" ".join(ask.message for ask in asks if ask.message),
+            expires=d.state.limits.expires["approval"],
+            values={ask.rule: ask.values for ask in asks},
+            difference=difference,
+        )
+
+
+def start_call(d: Draft, call: Call) -> None:
+    """Start a call whose verdict has just been recorded, unless its key already has a result or an owner."""
+    tool = d.tool(call.name)
+    taken = d.state.taken.get(call.full_key) if call.full_key else None
+    if taken is not None and taken["status"] == "ok":
+        d.result(call, "ok", "", "the recorded result of the same call", taken["output"], reused=True)
+    elif taken is not None:
+        d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
+    else:
+        record_start(d, call, tool)
+
+
+def record_start(d: Draft, call: Call, tool: Tool) -> None:
+    """Write the intent to run a tool; a handoff runs by asking a person."""
+    d.emit(
+        K.CALL_STARTED,
+        step=call.step,
+        call_id=call.id,
+        tool=call.name,
+        attempt=call.attempt + 1,
+        idempotency_key=call.key,
+        key_scope=call.scope,
+        digest=call.digest,
+        waits_for_person=tool.adapter.kind == HANDOFF,
+    )
+    if tool.adapter.kind == HANDOFF:
+        settings = tool.adapter.settings
+        kind = settings["asks"]
+        d.open_request(
+            kind,
+            call=d.state.calls[call.id],
+            groups=(settings["reviewers"],),
+            schema=tool.output_schema,
+            reason=tool.name,
+            message=settings["question"],
+            expires=d.state.limits.expires[kind],
+        )

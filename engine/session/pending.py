@@ -1,0 +1,56 @@
+"""`pending`: what the stored facts now call for, and when to look again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.session.bundle import Bundle
+from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.state import Call, Phase, State, Status, StepPhase
+
+
+def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
+    """The effects to be under way now; none means that the session waits or is over."""
+    if state.final or state.status is not Status.RUNNING:
+        return ()
+    effects: list[Effect] = []
+    if state.step_phase is StepPhase.PLANNING and state.ending is None:
+        effects.append(AskPlanner(state.asks))
+    reads: dict[str, ReadFact] = {}
+    for call in state.calls.values():
+        if call.phase is Phase.STARTED and call.cancelled is None and call.epoch == state.epoch:
+            effects.append(_run(call, bundle))
+        if call.phase is Phase.GATING and state.ending is None:
+            for want in call.wants:
+                reading = state.readings.get(want["key"])
+                if reading is None or reading.gate < want["gate"]:
+                    read = ReadFact(want["key"], want["tool"], want["input"], want["gate"])
+                    reads[read.key] = read
+    return (*effects, *reads.values())
+
+
+def wake_at(state: State) -> datetime | None:
+    """When time alone changes something: the end of the wall clock, of the step, or of the grace period."""
+    if state.status is not Status.RUNNING or state.clock_at is None:
+        return None
+    moments = []
+    if state.limits.wall_clock is not None and state.ending is None:
+        moments.append(state.clock_at + state.limits.wall_clock - state.used.active)
+    if state.limits.step_time is not None and _step_clock_runs(state):
+        moments.append(state.clock_at + state.limits.step_time - state.used.step_active)
+    if state.ending_at is not None and state.limits.grace is not None and in_grace(state):
+        moments.append(state.ending_at + state.limits.grace)
+    return min(moments, default=None)
+
+
+def in_grace(state: State) -> bool:
+    """Whether running calls may still end by themselves, although the session was cancelled."""
+    return state.ending == Status.CANCELLED and "grace" not in state.crossed
+
+
+def _step_clock_runs(state: State) -> bool:
+    return state.step_phase is not StepPhase.IDLE and state.ending is None and "step_time" not in state.crossed
+
+
+def _run(call: Call, bundle: Bundle) -> RunTool:
+    return RunTool(call.id, call.name, call.input, call.attempt, call.key, bundle.tools[call.name].timeout)

@@ -1,0 +1,177 @@
+"""What comes in from outside: answers to effects, and what people send.  Each carries its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Somebody starts a session; `started_by` is None for the customer."""
+
+    session_id: str
+    agent: str
+    planner: str
+    attributes: Mapping[str, Any]
+    message: str
+    started_by: str | None
+    root: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A driver holds the session under a new epoch."""
+
+    owner: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The driver lets go without ending anything."""
+
+    owner: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The planner proposed something; `raw` is unchecked."""
+
+    ask: int
+    raw: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerFailed:
+    """The planner proposed nothing."""
+
+    ask: int
+    problem: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """A tool's run brought an output, not checked yet."""
+
+    call_id: str
+    attempt: int
+    output: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """A tool's run ended otherwise; `failure` is `error`, `retryable`, `timeout` or `cancelled`.
+
+    `acted` is False only where the adapter vouches that nothing was done.
+    """
+
+    call_id: str
+    attempt: int
+    failure: str
+    reason: str
+    message: str
+    acted: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FactReturned:
+    """A fact read brought an output, not checked yet."""
+
+    key: str
+    gate: int
+    output: Any
+    started: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FactFailed:
+    """A fact could not be read."""
+
+    key: str
+    gate: int
+    problem: str
+    started: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """The store refused a `call_started`, since its idempotency key is held: by a recorded result, or in flight."""
+
+    key: str
+    status: str
+    output: Any
+    holder: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The user says something more."""
+
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person answers a request; `action` is `approve`, `deny` or `answer`."""
+
+    request_id: str
+    action: str
+    by: str
+    note: str
+    value: Any
+    edit: Mapping[str, Any] | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Somebody wants the session to end."""
+
+    by: str
+    at: datetime
+
+
+Reply = (
+    Claimed
+    | Released
+    | Tick
+    | Planned
+    | PlannerFailed
+    | ToolReturned
+    | ToolFailed
+    | FactReturned
+    | FactFailed
+    | KeyTaken
+    | Message
+    | Answer
+    | Cancel
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An act that a person may not do now; nothing is recorded."""
+
+    reason: str
+    message: str

@@ -1,0 +1,226 @@
+"""The state of a session: what its events add up to.
+
+A session is in one `Status`; a call goes down one road:
+
+    PROPOSED -> GATING -> HELD -> GATING -> STARTED -> ENDED
+        |          |        |                  |
+        +----------+--------+------ ENDED      +-> PARKED -> ENDED
+
+PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, PARKED has
+started and waits for a person (a handoff, or a write that nobody can vouch for).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from engine.session.limits import Limits
+
+
+class Status(StrEnum):
+    """Where a session is."""
+
+    RUNNING = "running"
+    AWAITING_HUMAN_REVIEW = "awaiting_human_review"
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+    AWAITING_JOB = "awaiting_job"
+    AWAITING_MESSAGE = "awaiting_message"
+    DONE = "done"
+    OUT_OF_BUDGET = "out_of_budget"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+FINAL = frozenset({Status.DONE, Status.OUT_OF_BUDGET, Status.TIMED_OUT, Status.CANCELLED, Status.FAILED})
+
+
+class Phase(StrEnum):
+    """Where a call is."""
+
+    PROPOSED = "proposed"
+    GATING = "gating"
+    HELD = "held"
+    STARTED = "started"
+    PARKED = "parked"
+    ENDED = "ended"
+
+
+class StepPhase(StrEnum):
+    """Where a step is: no step is open, its planner is asked, or its calls are on their way."""
+
+    IDLE = "idle"
+    PLANNING = "planning"
+    ACTING = "acting"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's yes to a call as it stood: its digest, and the rules it satisfies."""
+
+    rules: frozenset[str]
+    digest: str
+    by: str
+    edited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a call ended, or a held one stands for now."""
+
+    status: str
+    reason: str
+    message: str
+    output: Any
+    rule: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One proposed call and all that became of it."""
+
+    id: str
+    name: str
+    input: Mapping[str, Any]
+    step: int
+    effect: str
+    proposed_at: datetime
+    digest: str
+    key: str | None = None
+    scope: str | None = None
+    phase: Phase = Phase.PROPOSED
+    gate_seq: int = 0
+    wants: tuple[Mapping[str, Any], ...] = ()
+    asked: Mapping[str, Any] | None = None
+    approvals: tuple[Approval, ...] = ()
+    approved_seq: int = 0
+    started_at: datetime | None = None
+    attempt: int = 0
+    epoch: int = 0
+    cancelled: str | None = None
+    result: Result | None = None
+
+    @property
+    def full_key(self) -> str | None:
+        """The idempotency key with its scope, as the store knows it."""
+        return None if self.key is None else f"{self.scope}:{self.key}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether its final result is in the log."""
+        return self.phase is Phase.ENDED
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.ended and self.result is not None and self.result.status == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A recorded fact: its value or problem, when and where in the log it was read."""
+
+    output: Any
+    problem: str | None
+    seq: int
+    gate: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something a person was asked."""
+
+    id: str
+    kind: str
+    call_id: str | None
+    groups: tuple[str, ...]
+    rules: tuple[str, ...]
+    digest: str
+    schema: Mapping[str, Any] | None
+    expires_at: datetime | None
+    opened_at: datetime
+    answered: Mapping[str, Any] | None = None
+    closed: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for its answer."""
+        return self.answered is None and self.closed is None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The ledger: what the session has taken from its budget.  Calls that never start give theirs back."""
+
+    steps: int = 0
+    calls: int = 0
+    calls_per_tool: Mapping[str, int] = field(default_factory=dict)
+    fact_reads: int = 0
+    repairs: int = 0
+    active: timedelta = timedelta(0)
+    step_active: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that `pending` and `decide` go by."""
+
+    session_id: str
+    seq: int
+    now: datetime
+    agent: str
+    planner: str
+    bundle: str
+    root: str
+    attributes: Mapping[str, Any]
+    started_by: str | None
+    limits: Limits
+    status: Status = Status.RUNNING
+    outcome: str = Status.RUNNING.value
+    told: str = ""
+    waiting_for: tuple[str, ...] = ()
+    owner: str | None = None
+    epoch: int = 0
+    clock_at: datetime | None = None
+    step: int = 0
+    step_phase: StepPhase = StepPhase.IDLE
+    turn_step: int = 1
+    asks: int = 0
+    messages: tuple[str, ...] = ()
+    unseen: int = 0
+    decision: Mapping[str, Any] | None = None
+    problems: tuple[str, ...] = ()
+    calls: Mapping[str, Call] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    requests: Mapping[str, Request] = field(default_factory=dict)
+    denied: frozenset[str] = frozenset()
+    taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    write_seq: int = 0
+    used: Used = field(default_factory=Used)
+    cancel_by: str | None = None
+    ending: str | None = None
+    ending_at: datetime | None = None
+    crossed: frozenset[str] = frozenset()
+
+    @property
+    def final(self) -> bool:
+        """Whether the session is over for good."""
+        return self.status in FINAL
+
+    def step_calls(self) -> list[Call]:
+        """The calls of the open step, in the planner's order."""
+        return [call for call in self.calls.values() if call.step == self.step]
+
+    def open_requests(self) -> list[Request]:
+        """What still waits for a person, oldest first."""
+        return [request for request in self.requests.values() if request.open]
+
+    def running_calls(self) -> list[Call]:
+        """The calls whose tools may be at work."""
+        return [call for call in self.calls.values() if call.phase is Phase.STARTED]

@@ -1,0 +1,29 @@
+"""What a planner gets to see of a session, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.session.names import planner_names
+from engine.session.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerView:
+    """One question to a planner: `ask` counts them, `problems` is what was wrong with its last answer."""
+
+    session_id: str
+    ask: int
+    step: int
+    messages: tuple[str, ...]
+    problems: tuple[str, ...]
+    names: Mapping[str, Any]
+
+
+def planner_view(state: State) -> PlannerView:
+    """The question that a session in this state asks its planner."""
+    return PlannerView(
+        state.session_id, state.asks, state.step, state.messages, state.problems, planner_names(state)
+    )

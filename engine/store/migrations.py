@@ -1,0 +1,85 @@
+"""The schema of the SQLite store, version by version; what is released is never edited."""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        agent TEXT NOT NULL,
+        bundle TEXT NOT NULL,
+        state TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        head_hash TEXT NOT NULL,
+        epoch INTEGER NOT NULL DEFAULT 0,
+        owner TEXT,
+        lease_until TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_by_age ON sessions (created_at, id);
+    CREATE TABLE events (
+        session_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        at TEXT NOT NULL,
+        payload TEXT,
+        salt TEXT,
+        payload_hash TEXT NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX events_in_order ON events (session_id, seq);
+    CREATE TABLE idempotency_keys (
+        key TEXT PRIMARY KEY,
+        holder TEXT NOT NULL,
+        status TEXT NOT NULL,
+        output TEXT
+    ) STRICT;
+    CREATE INDEX keys_by_holder ON idempotency_keys (holder);
+    CREATE TABLE requests (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        status TEXT NOT NULL,
+        opened_at TEXT NOT NULL,
+        expires_at TEXT,
+        payload TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX requests_by_status ON requests (status, opened_at);
+    CREATE INDEX requests_by_session ON requests (session_id);
+    CREATE TABLE bundles (
+        digest TEXT PRIMARY KEY,
+        files TEXT NOT NULL
+    ) STRICT;
+    """,
+)
+
+
+class NewerStore(Exception):
+    """The file was written by a later version of the engine."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to this version's schema; raises NewerStore."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise NewerStore(f"the store has schema {version}, and this engine knows {len(MIGRATIONS)}")
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        # another process may have migrated while this one waited for the lock
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            for statement in script.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
