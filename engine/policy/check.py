@@ -22,7 +22,9 @@ LATER_NAMES = {
 }
 
 
-def check(tree: ast.expr, scope: Mapping[str, t.Type]) -> tuple[t.Type, tuple[Problem, ...], frozenset[tuple[int, int]]]:
+def check(
+    tree: ast.expr, scope: Mapping[str, t.Type]
+) -> tuple[t.Type, tuple[Problem, ...], frozenset[tuple[int, int]]]:
     """The type of an expression, what is wrong with it, and its reads of optional fields."""
     checker = _Checker(scope)
     found = checker.type(tree)
@@ -177,10 +179,7 @@ class _Checker:
     def arithmetic(self, node: ast.BinOp) -> t.Type:
         left, right = self.type(node.left), self.type(node.right)
         results = [
-            result
-            for a in t.options(left)
-            for b in t.options(right)
-            if (result := _result(node.op, a, b)) is not None
+            result for a in t.options(left) for b in t.options(right) if (result := _result(node.op, a, b)) is not None
         ]
         if results:
             return t.union(results)
@@ -199,11 +198,16 @@ class _Checker:
         if name == "record":
             return self.record(node)
         if name in LATER:
-            return self.say(Kind.NOT_AVAILABLE, node.func, f"`{name}` needs {LATER[name]}, not available in this version")
+            return self.say(
+                Kind.NOT_AVAILABLE, node.func, f"`{name}` needs {LATER[name]}, not available in this version"
+            )
         function = FUNCTIONS.get(name)
         if function is None:
             return self.say(
-                Kind.FUNCTION, node.func, f"function `{name}` is not defined", did_you_mean(name, [*FUNCTIONS, "record"])
+                Kind.FUNCTION,
+                node.func,
+                f"function `{name}` is not defined",
+                did_you_mean(name, [*FUNCTIONS, "record"]),
             )
         if not function.least <= len(arguments) <= function.most:
             wanted = str(function.least) if function.least == function.most else f"{function.least} or more"
@@ -244,7 +248,11 @@ def _result(op: ast.operator, a: t.Type, b: t.Type) -> t.Type | None:
         return t.ListOf(t.union((a.item, b.item)))
     if isinstance(op, ast.Add) and isinstance(a, t.Duration) and isinstance(b, t.Date | t.Datetime):
         return b
-    if isinstance(op, ast.Add | ast.Sub) and isinstance(a, t.Date | t.Datetime | t.Duration) and isinstance(b, t.Duration):
+    if (
+        isinstance(op, ast.Add | ast.Sub)
+        and isinstance(a, t.Date | t.Datetime | t.Duration)
+        and isinstance(b, t.Duration)
+    ):
         return a
     if isinstance(op, ast.Sub) and type(a) is type(b) and isinstance(a, t.Date | t.Datetime):
         return t.DURATION

@@ -33,9 +33,7 @@ class Function:
 
 
 def _item(types: list[t.Type]) -> t.Type:
-    return t.union(
-        o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(types[0]) if o != t.NULL
-    )
+    return t.union(o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(types[0]) if o != t.NULL)
 
 
 def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
@@ -224,4 +222,3 @@ LATER = {
     "origin": "the origin of values",
     "said_by_customer": "the origin of values",
 }
-

@@ -92,7 +92,9 @@ def parse(text: str) -> ast.expr:
     except SyntaxError as error:
         raise _syntax_problem(error, text, lead) from None
     except (ValueError, MemoryError, RecursionError) as error:
-        raise _problem(Kind.SYNTAX, 0, len(text), f"expression does not parse: {str(error) or 'nested too deep'}") from None
+        raise _problem(
+            Kind.SYNTAX, 0, len(text), f"expression does not parse: {str(error) or 'nested too deep'}"
+        ) from None
     if "#" in flat:
         _refuse_comments(flat, lead)
     return _Gate(flat, lead).visit(tree, 0)

@@ -57,7 +57,9 @@ def compile_template(text: str, scope: Mapping[str, t.Type]) -> tuple[Template, 
     stray = re.search(r"\{%|\{#", text) or re.search(r"\{\{", _HOLE.sub(lambda m: " " * len(m[0]), text))
     if stray:
         help_ = "close it with `}}`; a text here has no statements"
-        problems.append(Problem(Kind.SYNTAX, stray.start(), stray.end(), f"`{stray[0]}` is not closed or not known", help_))
+        problems.append(
+            Problem(Kind.SYNTAX, stray.start(), stray.end(), f"`{stray[0]}` is not closed or not known", help_)
+        )
     return Template(tuple(parts)), tuple(problems)
 
 

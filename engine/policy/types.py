@@ -214,7 +214,7 @@ def _of_schema(schema: Any, root: Any, refs: int) -> Type:
     if not isinstance(schema, Mapping):
         return UNKNOWN
     if "$ref" in schema:
-        target = _resolve(root, schema["$ref"])
+        target = resolve_reference(root, schema["$ref"])
         return UNKNOWN if target is None or refs >= _MAX_REFS else _of_schema(target, root, refs + 1)
     if "const" in schema:
         return _of_literals([schema["const"]])
@@ -257,7 +257,7 @@ def _of_object(schema: Mapping[str, Any], root: Any, refs: int) -> Type:
     return Record({k: Field(_of_schema(v, root, refs + 1), k not in needed) for k, v in properties.items()})
 
 
-def _resolve(root: Any, ref: Any) -> Any:
+def resolve_reference(root: Any, ref: Any) -> Any:
     """The part of the schema that a local reference names, or None."""
     if not isinstance(ref, str) or not ref.startswith("#"):
         return None

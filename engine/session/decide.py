@@ -245,7 +245,9 @@ def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
 def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
     tool_name, input_ = _want_of(d, reply.key, reply.gate)
     output, problem = checked_output(d.tool(tool_name), reply.output) if tool_name else (None, "nobody asked for it")
-    _record_fact(d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started)
+    _record_fact(
+        d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started
+    )
 
 
 def _fact_failed(d: Draft, reply: r.FactFailed) -> None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from engine.policy import gate
+from engine.policy.arithmetic import EvaluationError
 from engine.policy.rule import Effect
+from engine.policy.template import Template
 from engine.policy.verdict import Ask, Verdict
 from engine.session.bundle import HANDOFF, Tool
 from engine.session.draft import Draft
@@ -144,9 +146,7 @@ def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
     """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
-    d.result(
-        call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, final=False, difference=difference
-    )
+    d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, final=False, difference=difference)
     by_groups: dict[tuple[str, ...], list[Ask]] = {}
     for ask in verdict.asks:
         by_groups.setdefault(ask.approvers, []).append(ask)
@@ -199,6 +199,13 @@ def record_start(d: Draft, call: Call, tool: Tool) -> None:
             groups=(settings["reviewers"],),
             schema=tool.output_schema,
             reason=tool.name,
-            message=settings["question"],
+            message=_question(d, call, settings["question"]),
             expires=d.state.limits.expires[kind],
         )
+
+
+def _question(d: Draft, call: Call, template: Template) -> str:
+    try:
+        return template.render(gate_names(d.state, call))
+    except EvaluationError as error:
+        return f"(this question has no value: {error})"

@@ -382,9 +382,7 @@ def wait(d: Draft) -> bool:
     if s.status is not Status.RUNNING or s.ending or not asked or s.running_calls() or pending(s, d.bundle):
         return False
     status = _waiting_status(d)
-    d.emit(
-        K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason=""
-    )
+    d.emit(K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason="")
     return True
 
 
@@ -411,7 +409,9 @@ def finish(d: Draft, status: Status, outcome: str, message: str) -> None:
     if end is not None:
         message = message or _render(d, end.message)
         if end.follow_up is not None:
-            d.open_request("follow_up", groups=(end.follow_up.reviewers,), reason=status.value, message=end.follow_up.note)
+            d.open_request(
+                "follow_up", groups=(end.follow_up.reviewers,), reason=status.value, message=end.follow_up.note
+            )
     d.emit(
         K.STATE_TRANSITION, state=status.value, outcome=outcome, message=message, waiting_for=[],
         reason=d.state.ending and outcome or "",

@@ -82,7 +82,10 @@ def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, 
     call = t.record("field", "", id=t.TEXT, name=t.TEXT, input=t.MapOf(t.UNKNOWN))
     decision = t.record("field", "", message=t.TEXT, tool_calls=t.ListOf(call), done=t.BOOLEAN)
     scope = session_scope(attributes, tools)
-    return {**{name: scope[name] for name in ("session", "messages", "calls", "budget", "step", "now")}, "decision": decision}
+    return {
+        **{name: scope[name] for name in ("session", "messages", "calls", "budget", "step", "now")},
+        "decision": decision,
+    }
 
 
 def _per_tool(tools: Mapping[str, ToolTypes], item: Callable[[ToolTypes], t.Type]) -> t.Record:

@@ -24,6 +24,4 @@ class PlannerView:
 
 def planner_view(state: State) -> PlannerView:
     """The question that a session in this state asks its planner."""
-    return PlannerView(
-        state.session_id, state.asks, state.step, state.messages, state.problems, planner_names(state)
-    )
+    return PlannerView(state.session_id, state.asks, state.step, state.messages, state.problems, planner_names(state))

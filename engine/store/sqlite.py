@@ -107,7 +107,9 @@ class SqliteStore:
 
     async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
         """See `ports.Store`."""
-        sql = f"SELECT {_SESSION} FROM sessions WHERE ?1 IS NULL OR state = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2"
+        sql = (
+            f"SELECT {_SESSION} FROM sessions WHERE ?1 IS NULL OR state = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2"
+        )
         rows = await self._read(lambda c: c.execute(sql, (state, -1 if limit is None else limit)).fetchall())
         return [_session_row(row) for row in rows]
 
@@ -215,7 +217,15 @@ def _project(connection: sqlite3.Connection, session_id: str, change: object) ->
             connection.execute("DELETE FROM idempotency_keys WHERE holder = ?", (holder,))
         case OpenRequest(row):
             expires = timestamp(row.expires_at) if row.expires_at else None
-            values = (row.id, row.kind, session_id, row.status, timestamp(row.opened_at), expires, canonical(row.payload))
+            values = (
+                row.id,
+                row.kind,
+                session_id,
+                row.status,
+                timestamp(row.opened_at),
+                expires,
+                canonical(row.payload),
+            )
             connection.execute(f"INSERT INTO requests ({_REQUEST}) VALUES (?,?,?,?,?,?,?)", values)
         case CloseRequest(request_id, status):
             connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))

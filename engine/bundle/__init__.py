@@ -1,0 +1,1 @@
+"""YAML on disk to a checked, frozen, digested Bundle: read, shape, link, check."""

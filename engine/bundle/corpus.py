@@ -1,0 +1,137 @@
+"""All documents of a bundle, read and shaped, with the diagnostics that were found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.bundle import yaml_reader
+from engine.bundle.files import PROMPT_FOLDER, PROMPT_SUFFIX, BundleFiles, Unreadable, is_document, leaves
+from engine.bundle.node import Node
+from engine.bundle.rules import (
+    e101_not_utf8,
+    e105_empty_bundle,
+    e106_leaves_bundle,
+    e108_no_file,
+    e203_missing_key,
+    e301_duplicate_name,
+)
+from engine.bundle.shape import check_kind, check_shape
+from engine.diagnostic import Diagnostic, Place, Source
+
+
+@dataclass(slots=True)
+class Document:
+    """One document; `sound` is False where its shape is broken and only its name can be relied on."""
+
+    kind: str
+    name: str
+    node: Node
+    sound: bool
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Its content without places."""
+        found: dict[str, Any] = self.node.plain
+        return found
+
+
+class Corpus:
+    """Documents by kind and name, prompts by name, and everything that is wrong so far."""
+
+    def __init__(self, files: BundleFiles) -> None:
+        self.files = files
+        self.sources: dict[str, Source] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self.documents: dict[str, dict[str, Document]] = {}
+        self.prompts: dict[str, Source] = {}
+        self.content: dict[str, bytes] = {}
+        for path in sorted(path for path in files.files if is_document(path)):
+            self._read(path)
+        if not any(self.documents.values()) and not self.diagnostics:
+            self.say(e105_empty_bundle.at(Place("."), "documents"))
+
+    def say(self, diagnostic: Diagnostic) -> None:
+        """Note one more complaint."""
+        self.diagnostics.append(diagnostic)
+
+    def of(self, kind: str) -> dict[str, Document]:
+        """The documents of a kind by name, broken ones included."""
+        return self.documents.get(kind, {})
+
+    def sound(self, kind: str) -> Iterator[Document]:
+        """The documents of a kind whose shape is right, by name."""
+        return (d for _, d in sorted(self.of(kind).items()) if d.sound)
+
+    def take_content(self, node: Node) -> bytes | None:
+        """The content file that a scalar names, or None after saying why it can't be had."""
+        path = str(node.value)
+        if leaves(path):
+            self.say(e106_leaves_bundle.at(node))
+            return None
+        try:
+            self.content[path] = self.files.content(path)
+        except Unreadable as error:
+            leads_out = "out of the bundle" in str(error)
+            self.say(e106_leaves_bundle.at(node) if leads_out else e108_no_file.at(node, str(error)))
+            return None
+        return self.content[path]
+
+    def take_matching(self, node: Node) -> list[str]:
+        """The content files that a glob matches, or none after saying why."""
+        pattern = str(node.value)
+        if leaves(pattern):
+            self.say(e106_leaves_bundle.at(node))
+            return []
+        paths = self.files.matching(pattern)
+        if not paths:
+            self.say(e108_no_file.at(node, "nothing matches it"))
+        for path in paths:
+            self.content[path] = self.files.content(path)
+        return paths
+
+    def _read(self, path: str) -> None:
+        source = self._text(path)
+        if source is None:
+            return
+        if path.startswith(f"{PROMPT_FOLDER}/"):
+            self.prompts[path[len(PROMPT_FOLDER) + 1 : -len(PROMPT_SUFFIX)]] = source
+            return
+        before = len(self.diagnostics)
+        node = yaml_reader.read(source, self.say)
+        broken = len(self.diagnostics) > before
+        if node is None:
+            if not broken:
+                self.say(e105_empty_bundle.at(source.place(0, 1), "document in this file"))
+            return
+        kind = check_kind(node, self.say)
+        if kind is not None:
+            self._add(kind, node, broken)
+
+    def _text(self, path: str) -> Source | None:
+        raw = self.files.files[path]
+        try:
+            source = Source(path, raw.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            source = Source(path, raw.decode("utf-8", "replace"))
+            self.say(e101_not_utf8.at(source, len(raw[: error.start].decode("utf-8"))))
+            self.sources[path] = source
+            return None
+        self.sources[path] = source
+        return source
+
+    def _add(self, kind: str, node: Node, broken: bool) -> None:
+        found = check_shape(node, kind)
+        self.diagnostics += found
+        name = node.get("name")
+        if name is None or not isinstance(name.value, str):
+            if not found:
+                self.say(e203_missing_key.at(node, "name"))
+            return
+        known = self.documents.setdefault(kind, {})
+        if name.value in known:
+            first = known[name.value].node.at("name").place
+            self.say(e301_duplicate_name.at(name, kind.lower(), first))
+            return
+        known[name.value] = Document(kind, name.value, node, not found and not broken)

@@ -1,0 +1,136 @@
+"""kind: Agent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from engine.bundle.documents.parts import Condition, Expression, Name, Schema, Shape, Span, Text, ToolName
+
+Count = Annotated[int, Field(ge=1)] | Literal["unlimited"]
+CountOrNone = Annotated[int, Field(ge=0)] | Literal["unlimited"]
+Time = Span | Literal["unlimited"]
+
+
+class CallInRow(Shape):
+    """A call that a row proposes."""
+
+    name: ToolName
+    input: Annotated[dict[str, Expression], Field(description="An expression for each field.")] = {}
+
+
+class Row(Shape):
+    """A row of a decision table; the first whose `when` holds is the decision."""
+
+    when: Condition | None = None
+    message: Text = ""
+    tool_calls: list[CallInRow] = []
+    done: bool = False
+
+
+class RulesPlanner(Shape):
+    """Proposes by a decision table: no model, no network, no key."""
+
+    kind: Literal["rules"]
+    rows: Annotated[list[Row], Field(min_length=1)]
+
+
+class ScriptedPlanner(Shape):
+    """Proposes a fixed list of decisions, one a question."""
+
+    kind: Literal["scripted"]
+    decisions: Annotated[list[Any], Field(min_length=1, description="Taken as they are, right or wrong.")]
+    when_exhausted: Literal["fail", "repeat"] = "fail"
+
+
+Planner = Annotated[RulesPlanner | ScriptedPlanner, Field(discriminator="kind")]
+
+
+class CrossingCount(Shape):
+    """A limit with what crossing it does."""
+
+    limit: CountOrNone
+    crossing: Literal["block", "stop"]
+
+
+Crossable = CountOrNone | CrossingCount
+
+
+class Expires(Shape):
+    """How long each kind of request may wait for its answer."""
+
+    approval: Time = "24h"
+    input: Time = "24h"
+    choice: Time = "24h"
+    settle: Time = "24h"
+
+
+class Budgets(Shape):
+    """The limits of a session; what is left out has its default, and `unlimited` has to be written."""
+
+    steps: Annotated[Count, Field(description="Planner turns; beyond it `out_of_budget`.")] = 12
+    wall_clock: Annotated[Time, Field(description="Time that it runs, waiting aside; beyond it `timed_out`.")] = "5m"
+    step_time: Annotated[Time, Field(description="Time of one step; beyond it the step ends.")] = "60s"
+    calls_per_step: Annotated[Crossable, Field(description="Calls of one decision; those beyond are blocked.")] = 8
+    calls: Annotated[Crossable, Field(description="Calls of the session; beyond it `out_of_budget`.")] = 32
+    calls_per_tool: Annotated[
+        dict[str, CountOrNone],
+        Field(description="Calls of one tool in the session; `other` is for all that are not named, 8 if left out."),
+    ] = {}
+    fact_reads: Annotated[Crossable, Field(description="Reads for policies; beyond it facts are unreadable.")] = 64
+    repairs: Annotated[CountOrNone, Field(description="Broken proposals; beyond it `failed`.")] = 3
+    concurrency: Annotated[Count, Field(description="Calls that run at once; more wait.")] = 8
+    grace: Annotated[Span, Field(description="Time that running calls get when the session is cancelled.")] = "2s"
+    expires: Expires = Expires()
+
+
+class Outcome(Shape):
+    """A declared end."""
+
+    outcome: Name
+    when: Condition | None = None
+    on: Annotated[Literal["done", "step"], Field(description="Tried when the planner is done, or after each step.")] = (
+        "done"
+    )
+    message: Annotated[Text, Field(description="What the user is told.")]
+
+
+class FollowUp(Shape):
+    """A promise to the user, kept by somebody."""
+
+    reviewers: Name
+    note: str
+
+
+class End(Shape):
+    """An end that is no outcome."""
+
+    message: Annotated[Text, Field(description="What the user is told.")]
+    follow_up: FollowUp | None = None
+
+
+class Ends(Shape):
+    """What the user is told when the session does not reach an outcome."""
+
+    out_of_budget: End | None = None
+    timed_out: End | None = None
+    cancelled: End | None = None
+    failed: End | None = None
+
+
+class Agent(Shape):
+    """Who proposes, which tools may run, and when it is over."""
+
+    kind: Literal["Agent"]
+    name: Name
+    description: str
+    planner: Annotated[Name, Field(description="The planner used unless `--planner` names another.")]
+    planners: Annotated[dict[str, Planner], Field(min_length=1)]
+    prompt: Annotated[Name | None, Field(description="prompts/NAME.md.j2, what a model planner is told.")] = None
+    tools: Annotated[list[ToolName], Field(description="None unless listed.")] = []
+    policies: Annotated[list[Name], Field(description="Without any, every write is denied.")] = []
+    budgets: Budgets = Budgets()
+    stop: Annotated[list[Outcome], Field(min_length=1, description="Tried in order; the first match wins.")]
+    ends: Ends = Ends()
+    attributes: Annotated[Schema, Field(description="What a session must be started with.")] = {}

@@ -1,0 +1,125 @@
+"""kind: Fixture."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from engine.bundle.documents.parts import Name, Shape, Span
+
+
+class Stub(Shape):
+    """Stands in for a tool's adapter: give an output, fail, or take time."""
+
+    output: Any = None
+    error: str | None = None
+    after: Annotated[Span, Field(description="How long it takes.")] = "0s"
+
+
+class Approve(Shape):
+    """Approve the oldest open approval."""
+
+    by: str
+    edit: dict[str, Any] = {}
+
+
+class Deny(Shape):
+    """Deny the oldest open approval."""
+
+    by: str
+    note: str = ""
+
+
+class Reply(Shape):
+    """Answer the oldest open question."""
+
+    by: str
+    value: Any
+
+
+class Sql(Shape):
+    """Change a database from outside, as the world does."""
+
+    database: Name
+    run: str
+
+
+class Happening(Shape):
+    """One thing that happens after the session waits or is over; exactly one key."""
+
+    approve: Approve | None = None
+    deny: Deny | None = None
+    answer: Reply | None = None
+    confirm: bool | None = None
+    send: str | None = None
+    sql: Sql | None = None
+    wait: Span | None = None
+    resume: Literal[True] | None = None
+    cancel: str | None = None
+    again: Annotated[Literal[True] | None, Field(description="The same session once more, as a new one.")] = None
+    refused: Annotated[str | None, Field(description="The happening before this one is refused, for this reason.")] = (
+        None
+    )
+
+
+class Rows(Shape):
+    """What a database holds afterwards."""
+
+    database: Name
+    sql: str
+    gives: Annotated[list[list[Any]], Field(description="The rows, each a list of its columns.")]
+
+
+class Called(Shape):
+    """How often a tool ran, counted where it acts."""
+
+    tool: str
+    times: int
+
+
+class CallEnd(Shape):
+    """The last result of a tool's calls."""
+
+    tool: str
+    status: str | None = None
+    reason: str | None = None
+    rule: Annotated[str | None, Field(description="The rule that decided.")] = None
+    output: Annotated[dict[str, Any], Field(description="Fields that the output has, among others.")] = {}
+
+
+class Expect(Shape):
+    """What must come out; only what is given is looked at."""
+
+    state: str | None = None
+    outcome: str | None = None
+    exit_code: int | None = None
+    message_contains: list[str] = []
+    calls: Annotated[list[CallEnd], Field(description="How calls ended.")] = []
+    ran: Annotated[list[Called], Field(description="How often tools ran.")] = []
+    never_ran: list[str] = []
+    rows: list[Rows] = []
+    events: Annotated[
+        list[dict[str, Any]], Field(description="Entries of the trace, in this order, others between.")
+    ] = []
+    requests: Annotated[list[str], Field(description="Kinds of requests that are open.")] | None = None
+    steps_at_most: int | None = None
+
+
+class Fixture(Shape):
+    """A pathway that must come out as declared."""
+
+    kind: Literal["Fixture"]
+    name: Name
+    description: str = ""
+    agent: Name
+    message: str
+    attributes: dict[str, Any] = {}
+    started_by: str | None = None
+    planner: Annotated[Name | None, Field(description="One of the agent's planners.")] = None
+    decisions: Annotated[list[Any] | None, Field(description="A scripted planner of the fixture's own.")] = None
+    when_exhausted: Literal["fail", "repeat"] = "fail"
+    stubs: Annotated[dict[str, Stub], Field(description="Tools that do not act for real.")] = {}
+    setup: Annotated[list[Sql], Field(description="Changes of the fresh databases before the session.")] = []
+    then: Annotated[list[Happening], Field(description="What happens afterwards, in order.")] = []
+    expect: Expect

@@ -1,0 +1,32 @@
+"""Pieces that several kinds of document share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=80, description="Letters, digits, `_` and `-`."),
+]
+ToolName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64, description="Small letters, digits and `_`.")
+]
+Expression = Annotated[
+    str | int | float | bool | None, Field(description="An expression of the policy language, or a constant.")
+]
+Condition = Annotated[str | bool, Field(description="An expression of the policy language that is true or false.")]
+Text = Annotated[str, Field(description="Text that may hold `{{ expression }}`.")]
+Span = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", description="A duration such as `30s`, `24h` or `200ms`."),
+]
+Path = Annotated[str, Field(min_length=1, description="A file of the bundle, named from its root.")]
+Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")]
+
+
+class Shape(BaseModel):
+    """A map whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid")

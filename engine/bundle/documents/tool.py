@@ -1,0 +1,112 @@
+"""kind: Tool, and kind: Database that sql tools act on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.bundle.documents.parts import Expression, Name, Path, Schema, Shape, Span, Text, ToolName
+
+
+class Statement(Shape):
+    """One SQL statement; `:name` stands for a field of the input or a declared parameter."""
+
+    sql: str
+    changes: Annotated[
+        int | None, Field(ge=0, description="How many rows it must change; otherwise all is undone.")
+    ] = None
+
+
+class SqlAdapter(Shape):
+    """Acts on a declared SQLite database; the statements are one transaction."""
+
+    kind: Literal["sql"]
+    database: Name
+    sql: str | None = None
+    statements: list[Statement] = []
+    parameters: Annotated[
+        dict[str, Expression], Field(description="Over `input`, `session`, `key` and `now`; beside the input's fields.")
+    ] = {}
+    search: Annotated[
+        list[str], Field(description="Parameters whose text becomes a full-text query for any of its words.")
+    ] = []
+    result: Annotated[
+        Literal["row", "rows"], Field(description="The first row is the output, or all rows under `rows_as`.")
+    ] = "row"
+    rows_as: str = "rows"
+    count_as: Annotated[str | None, Field(description="A field of the output that counts the rows.")] = None
+    absent: Annotated[
+        dict[str, Expression] | None, Field(description="The output when there is no row; without it, `not_found`.")
+    ] = None
+
+
+class PythonAdapter(Shape):
+    """Calls a function of a file in the bundle with the input's fields by name."""
+
+    kind: Literal["python"]
+    file: Path
+    function: str
+
+
+class HandoffAdapter(Shape):
+    """Asks a person; the answer is the output."""
+
+    kind: Literal["handoff"]
+    asks: Literal["input", "choice"] = "input"
+    reviewers: Name
+    question: Text
+
+
+Adapter = Annotated[SqlAdapter | PythonAdapter | HandoffAdapter, Field(discriminator="kind")]
+
+
+class Idempotency(Shape):
+    """How one write is told apart from another."""
+
+    key: Annotated[list[Expression], Field(min_length=1, description="Over `input` and `session`.")]
+    honoured_by: Annotated[
+        Literal["tool", "engine"], Field(description="`tool`: running it again under the same key is safe.")
+    ]
+
+
+class Tool(Shape):
+    """Something that can be done."""
+
+    kind: Literal["Tool"]
+    name: ToolName
+    description: str
+    effect: Literal["read", "write"]
+    sensitive: Annotated[bool, Field(description="A read that is denied unless a rule allows it.")] = False
+    trust: Annotated[
+        Literal["trusted", "untrusted"], Field(description="Whether its output can hold words of strangers.")
+    ] = "untrusted"
+    input: Schema
+    output: Schema | None = None
+    adapter: Adapter
+    timeout: Span = "30s"
+    concurrency: Annotated[int | None, Field(ge=1, description="Runs at once, across the process.")] = None
+    summary: Annotated[list[str], Field(description="Output fields that a trace line shows.")] = []
+    on_failure: Literal["continue", "cancel_siblings"] = "continue"
+    mode: Literal["inline"] = "inline"
+    idempotency: Idempotency | Literal["none"] | None = None
+
+
+class Documents(Shape):
+    """Files that become rows of a table with the columns path, title and body."""
+
+    table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    files: Annotated[Path, Field(description="A glob from the bundle's root.")]
+
+
+class Database(Shape):
+    """A SQLite file that sql tools act on."""
+
+    kind: Literal["Database"]
+    name: Name
+    path: Annotated[Path, Field(pattern=r"\.db$")]
+    init: Annotated[list[Path], Field(min_length=1, description="SQL that makes it when it is absent.")]
+    documents: list[Documents] = []
+    derived: Annotated[
+        bool, Field(description="Made anew whenever the content it is made of changes; only reads use it.")
+    ] = False

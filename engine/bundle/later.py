@@ -1,0 +1,81 @@
+"""What the design has and this version does not: refused by name, so that nothing is accepted and ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+KINDS = frozenset({"Vocabulary"})
+
+# by kind: paths of keys, `*` for any one key or index
+KEYS: Mapping[str, frozenset[str]] = {
+    "Agent": frozenset(
+        {
+            "fallback",
+            "vocabularies",
+            "uses",
+            "budgets/tokens",
+            "budgets/model_tokens",
+            "budgets/cost",
+            "budgets/model_cost",
+            "budgets/cost_usd",
+            "budgets/meters",
+            "budgets/retries",
+            "budgets/retries_per_call",
+            "budgets/retries_per_session",
+            "budgets/*/extend_by",
+            "budgets/*/per",
+            "budgets/*/window",
+            "budgets/expires/budget",
+            "meters",
+        }
+    ),
+    "Tool": frozenset(
+        {"retry", "probe", "offered_to", "declares", "idempotency/compare", "idempotency/window", "meters"}
+    ),
+    "Policy": frozenset(
+        {
+            "uses",
+            "let",
+            "guarantees",
+            "established",
+            "session",
+            "time",
+            "rules/*/release_unless",
+            "facts/*/for_each",
+            "facts/*/as",
+            "facts/*/at_most",
+        }
+    ),
+    "Fixture": frozenset({"cassette", "budgets"}),
+    "Reviewers": frozenset({"roles"}),
+}
+
+# by kind: values at a path
+VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "Agent": {
+        "budgets/*/crossing": frozenset({"review", "finish"}),
+        "planners/*/kind": frozenset({"openai", "anthropic"}),
+    },
+    "Tool": {
+        "mode": frozenset({"job"}),
+        "adapter/kind": frozenset({"http", "mcp", "command", "search"}),
+    },
+}
+
+
+def is_later_key(kind: str, path: tuple[str | int, ...]) -> bool:
+    """Whether a later version knows a key at this path."""
+    return any(_matches(pattern, path) for pattern in KEYS.get(kind, ()))
+
+
+def is_later_value(kind: str, path: tuple[str | int, ...], value: object) -> bool:
+    """Whether a later version knows this value at this path."""
+    return any(_matches(pattern, path) and value in values for pattern, values in VALUES.get(kind, {}).items())
+
+
+def _matches(pattern: str, path: tuple[str | int, ...]) -> bool:
+    wanted = pattern.split("/")
+    return len(wanted) == len(path) and all(
+        fnmatchcase(str(part), want) for part, want in zip(path, wanted, strict=True)
+    )

@@ -1,0 +1,230 @@
+"""Agent documents to agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.bundle.corpus import Corpus, Document
+from engine.bundle.link.expressions import Scope, expression, template
+from engine.bundle.link.inputs import tool_input
+from engine.bundle.link.policies import covered, link_guards
+from engine.bundle.link.schemas import schema, validator
+from engine.bundle.node import Node
+from engine.bundle.rules import (
+    e302_tool,
+    e303_policy,
+    e304_prompt,
+    e307_reviewers,
+    e310_planner,
+    e502_covers_nothing,
+    e503_last_outcome,
+    e504_last_row,
+    w601_many_tools,
+    w602_alike_tools,
+)
+from engine.policy import types as t
+from engine.policy.template import compile_template
+from engine.policy.value import duration
+from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool
+from engine.session.limits import CROSSINGS, UNLIMITED, Limits
+from engine.session.names import ToolTypes, planner_scope, stop_scope
+from engine.session.state import Status
+
+MANY_TOOLS = 8
+
+DEFAULT_ENDS: Mapping[str, str] = {
+    Status.OUT_OF_BUDGET: "This session used up its budget before it was finished.",
+    Status.TIMED_OUT: "This session took too long and was ended.",
+    Status.CANCELLED: "This session was cancelled.",
+    Status.FAILED: "This session could not be finished.",
+}
+
+
+def attributes_type(corpus: Corpus, document: Document) -> t.Type:
+    """The type of an agent's session attributes."""
+    node = document.node.get("attributes")
+    return t.of_schema(node.plain) if node is not None else t.Record({})
+
+
+def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> Agent:
+    """The agent that a document describes; what is wrong with it is said."""
+    node, plain = document.node, document.plain
+    attributes, _ = schema(corpus, node.get("attributes"))
+    session = attributes_type(corpus, document)
+    offered = _tools(corpus, node, tools)
+    policies = _policies(corpus, node, offered, tools)
+    if plain["planner"] not in plain["planners"]:
+        corpus.say(e310_planner.at(node.at("planner").place, plain["planner"], plain["planners"]))
+    prompt = plain.get("prompt")
+    if prompt is not None and prompt not in corpus.prompts:
+        corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
+    table = planner_scope(session, types)
+    stop = stop_scope(session, types)
+    return Agent(
+        name=document.name,
+        description=plain["description"],
+        planner=plain["planner"],
+        planners={
+            name: _planner(corpus, value, table, offered, tools) for name, _, value in node.at("planners").pairs()
+        },
+        prompt=prompt,
+        tools=tuple(offered),
+        guards=link_guards(corpus, policies, offered, tools, types, session),
+        limits=limits(plain.get("budgets", {})),
+        stop=_stop(corpus, node.at("stop"), stop),
+        ends=_ends(corpus, node.get("ends"), stop),
+        attributes=attributes or {},
+        check_attributes=validator(attributes),
+    )
+
+
+def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
+    listed = node.get("tools")
+    offered: list[str] = []
+    for item in (listed.items or ()) if listed is not None else ():
+        name = str(item.value)
+        if name not in corpus.of("Tool"):
+            corpus.say(e302_tool.at(item.place, name, corpus.of("Tool")))
+            continue
+        alike = next((other for other in offered if _alike(name, other)), None)
+        if alike is not None:
+            corpus.say(w602_alike_tools.at(item, alike))
+        if name in tools and name not in offered:
+            offered.append(name)
+    if listed is not None and len(listed.items or ()) > MANY_TOOLS:
+        corpus.say(w601_many_tools.at(node.key("tools") or listed, len(listed.items or ())))
+    return offered
+
+
+def _alike(a: str, b: str) -> bool:
+    """Whether two tool names differ in no more than one letter, or only in order or joining of their words."""
+    if a == b:
+        return False
+    if sorted(a.split("_")) == sorted(b.split("_")) or a.replace("_", "") == b.replace("_", ""):
+        return True
+    if abs(len(a) - len(b)) > 1 or min(len(a), len(b)) < 4:
+        return False
+    short, long = sorted((a, b), key=len)
+    if len(short) == len(long):
+        return sum(x != y for x, y in zip(short, long, strict=True)) <= 1
+    return any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+
+
+def _policies(corpus: Corpus, node: Node, offered: list[str], tools: Mapping[str, Tool]) -> list[Document]:
+    listed = node.get("policies")
+    found: list[Document] = []
+    for item in (listed.items or ()) if listed is not None else ():
+        name = str(item.value)
+        document = corpus.of("Policy").get(name)
+        if document is None:
+            corpus.say(e303_policy.at(item.place, name, corpus.of("Policy")))
+        elif document.sound and document not in found:
+            found.append(document)
+            rules = document.node.at("rules").items or []
+            reach = {tool for rule in rules for tool in covered(rule, tools)}
+            if reach and offered and not reach & set(offered):
+                corpus.say(e502_covers_nothing.at(item, name, "this agent"))
+    return found
+
+
+def _planner(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Mapping[str, Tool]) -> PlannerSpec:
+    plain = node.plain
+    if plain["kind"] == "scripted":
+        return PlannerSpec(
+            "scripted", decisions=tuple(plain["decisions"]), when_exhausted=plain.get("when_exhausted", "fail")
+        )
+    items = node.at("rows").items or []
+    rows = tuple(_row(corpus, item, scope, offered, tools) for item in items)
+    last = items[-1].get("when")
+    if last is not None:
+        corpus.say(e504_last_row.at(items[-1].key("when") or last))
+    return PlannerSpec("rules", rows=rows)
+
+
+def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Mapping[str, Tool]) -> Row:
+    when = node.get("when")
+    calls = []
+    listed = node.get("tool_calls")
+    for item in (listed.items or ()) if listed is not None else ():
+        name = item.at("name")
+        tool = tools.get(str(name.value))
+        if name.value not in corpus.of("Tool") or (tool is not None and tool.name not in offered):
+            corpus.say(e302_tool.at(name.place, str(name.value), offered))
+        built = tool_input(corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope)
+        calls.append(ProposedCall(str(name.value), built))
+    return Row(
+        when=expression(corpus, when, scope, condition=True) if when is not None else None,
+        message=template(corpus, node.get("message"), scope),
+        tool_calls=tuple(calls),
+        done=bool(node.plain.get("done", False)),
+    )
+
+
+def _stop(corpus: Corpus, node: Node, scope: Scope) -> tuple[StopRule, ...]:
+    items = node.items or []
+    last = items[-1]
+    finals = [item for item in items if item.plain.get("on", "done") == "done"]
+    for item in {id(i): i for i in (last, *finals[-1:])}.values():
+        when = item.get("when")
+        if when is not None:
+            corpus.say(e503_last_outcome.at(item.key("when") or when))
+    if last.plain.get("on", "done") != "done" and last.get("when") is None:
+        corpus.say(e503_last_outcome.at(last.key("on") or last, "the last outcome must be tried `on: done`"))
+    return tuple(
+        StopRule(
+            outcome=item.plain["outcome"],
+            when=expression(corpus, when, scope, condition=True) if (when := item.get("when")) is not None else None,
+            on=item.plain.get("on", "done"),
+            message=template(corpus, item.get("message"), scope),
+        )
+        for item in items
+    )
+
+
+def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
+    ends: dict[str, End] = {}
+    for state, text in DEFAULT_ENDS.items():
+        declared = node.get(state) if node is not None else None
+        if declared is None or declared.entries is None:
+            ends[str(state)] = End(compile_template(text, scope)[0])
+            continue
+        follow_up = declared.get("follow_up")
+        promise = None
+        if follow_up is not None:
+            group = follow_up.at("reviewers")
+            if group.value not in corpus.of("Reviewers"):
+                corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
+            promise = FollowUp(str(group.value), str(follow_up.at("note").value))
+        ends[str(state)] = End(template(corpus, declared.get("message"), scope), promise)
+    return ends
+
+
+def limits(budgets: Mapping[str, Any]) -> Limits:
+    """The resolved limits of an agent: what it declares, and the documented defaults."""
+    found = Limits()
+    crossing = dict(CROSSINGS)
+    for name in ("steps", "calls_per_step", "calls", "fact_reads", "repairs", "concurrency"):
+        if name in budgets:
+            declared = budgets[name]
+            if isinstance(declared, Mapping):
+                crossing[name] = declared["crossing"]
+                declared = declared["limit"]
+            found = replace(found, **{name: _count(declared)})
+    for name in ("wall_clock", "step_time", "grace"):
+        if name in budgets:
+            found = replace(found, **{name: _time(budgets[name])})
+    per_tool = {name: _count(limit) for name, limit in budgets.get("calls_per_tool", {}).items()}
+    if "other" in per_tool:
+        found = replace(found, calls_per_other_tool=per_tool.pop("other"))
+    expires = {**found.expires, **{kind: _time(span) for kind, span in budgets.get("expires", {}).items()}}
+    return replace(found, calls_per_tool=per_tool, expires=expires, crossing=crossing)
+
+
+def _count(value: Any) -> int | None:
+    return None if value == UNLIMITED else int(value)
+
+
+def _time(value: str) -> Any:
+    return None if value == UNLIMITED else duration(value)

@@ -1,0 +1,24 @@
+"""Database documents to databases."""
+
+from __future__ import annotations
+
+from engine.bundle.corpus import Corpus, Document
+from engine.bundle.files import leaves
+from engine.bundle.rules import e106_leaves_bundle
+from engine.session.bundle import Database
+
+
+def link_database(corpus: Corpus, document: Document) -> Database:
+    """The database that a document describes; its content is taken into the bundle."""
+    node, plain = document.node, document.plain
+    path = node.at("path")
+    if leaves(plain["path"]):
+        corpus.say(e106_leaves_bundle.at(path))
+    for item in node.at("init").items or ():
+        corpus.take_content(item)
+    documents: dict[str, tuple[str, ...]] = {}
+    listed = node.get("documents")
+    for item in (listed.items or ()) if listed is not None else ():
+        table = item.plain["table"]
+        documents[table] = (*documents.get(table, ()), *corpus.take_matching(item.at("files")))
+    return Database(document.name, plain["path"], tuple(plain["init"]), documents, plain.get("derived", False))

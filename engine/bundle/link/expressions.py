@@ -1,0 +1,93 @@
+"""Expressions and texts inside documents: compiled, with every problem at its column in the YAML scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.node import Node
+from engine.bundle.rules import (
+    e205_not_available,
+    e302_tool,
+    e305_name,
+    e306_param,
+    e401_expression,
+    e402_field,
+    e403_comparison,
+    e404_operand,
+    e405_function,
+    e406_too_large,
+    e407_template_name,
+)
+from engine.diagnostic import Diagnostic, Place
+from engine.policy import types as t
+from engine.policy.expression import Expression, compile_expression
+from engine.policy.syntax import Kind, Problem, SyntaxProblem
+from engine.policy.template import Template, compile_template
+from engine.policy.value import number_text
+
+Scope = Mapping[str, t.Type]
+
+_PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
+    Kind.SYNTAX: e401_expression.at,
+    Kind.TOO_LARGE: e406_too_large.at,
+    Kind.FIELD: e402_field.at,
+    Kind.COMPARISON: e403_comparison.at,
+    Kind.OPERAND: e404_operand.at,
+    Kind.FUNCTION: e405_function.at,
+}
+
+
+def expression(corpus: Corpus, node: Node, scope: Scope, *, condition: bool = False) -> Expression | None:
+    """The typed expression of a scalar, or None after saying what is wrong with it."""
+    if not isinstance(node.value, str):
+        compiled, _ = compile_expression(_constant(node.value), scope)
+        problems: tuple[Problem, ...] = ()
+    else:
+        try:
+            compiled, problems = compile_expression(node.value, scope)
+        except SyntaxProblem as error:
+            _say(corpus, node, error.problem, scope, in_text=False)
+            return None
+    if condition and not problems and not t.is_a(compiled.type, t.Boolean):
+        message = f"a condition must be a boolean, and this is {t.name(compiled.type)}"
+        problems = (Problem(Kind.OPERAND, 0, len(compiled.text), message),)
+    for problem in problems:
+        _say(corpus, node, problem, scope, in_text=False)
+    return None if problems else compiled
+
+
+def template(corpus: Corpus, node: Node | None, scope: Scope) -> Template:
+    """The typed text of a scalar; what is wrong with it is said."""
+    if node is None or not isinstance(node.value, str):
+        return Template(())
+    compiled, problems = compile_template(node.value, scope)
+    for problem in problems:
+        _say(corpus, node, problem, scope, in_text=True)
+    return compiled
+
+
+def _constant(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return number_text(value)
+
+
+def _say(corpus: Corpus, node: Node, problem: Problem, scope: Scope, *, in_text: bool) -> None:
+    place = node.within(problem.start, problem.end)
+    text = str(node.value)[problem.start : problem.end]
+    plain = _PLAIN.get(problem.kind)
+    if plain is not None:
+        corpus.say(plain(place, problem.message, problem.help))
+    elif problem.kind is Kind.NOT_AVAILABLE:
+        corpus.say(e205_not_available.at(place, problem.message))
+    elif problem.kind is Kind.TOOL:
+        corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
+    elif problem.kind is Kind.PARAM:
+        params = scope.get("params")
+        corpus.say(e306_param.at(place, text, params.fields if isinstance(params, t.Record) else ()))
+    elif in_text:
+        corpus.say(e407_template_name.at(place, text, scope))
+    else:
+        corpus.say(e305_name.at(place, text, scope))

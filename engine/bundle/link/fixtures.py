@@ -1,0 +1,51 @@
+"""Fixtures: what they name has to exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from engine.bundle.corpus import Corpus, Document
+from engine.bundle.node import Node
+from engine.bundle.rules import e302_tool, e308_outcome, e309_agent, e310_planner, e311_database
+from engine.session.bundle import Agent
+from engine.session.state import Status
+
+
+def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent]) -> None:
+    """Say which agents, planners, tools, databases and outcomes of a fixture do not exist."""
+    node = document.node
+    name = node.at("agent")
+    if name.value not in corpus.of("Agent"):
+        corpus.say(e309_agent.at(name.place, str(name.value), corpus.of("Agent")))
+    agent = agents.get(str(name.value))
+    planner = node.get("planner")
+    if agent is not None and planner is not None and planner.value not in agent.planners:
+        corpus.say(e310_planner.at(planner.place, str(planner.value), agent.planners))
+    outcome = node.at("expect").get("outcome")
+    if agent is not None and outcome is not None:
+        known = {rule.outcome for rule in agent.stop} | {status.value for status in Status}
+        if outcome.value not in known:
+            corpus.say(e308_outcome.at(outcome.place, str(outcome.value), {rule.outcome for rule in agent.stop}))
+    for tool in _tools(node):
+        if tool.value not in corpus.of("Tool"):
+            corpus.say(e302_tool.at(tool.place, str(tool.value), corpus.of("Tool")))
+    for database in _databases(node):
+        if database.value not in corpus.of("Database"):
+            corpus.say(e311_database.at(database.place, str(database.value), corpus.of("Database")))
+
+
+def _tools(node: Node) -> Iterator[Node]:
+    stubs = node.get("stubs")
+    yield from (key for _, key, _ in stubs.pairs()) if stubs is not None else ()
+    expect = node.at("expect")
+    for key in ("calls", "ran"):
+        yield from (item.at("tool") for item in expect.at(key).items or () if expect.get(key) is not None)
+    never = expect.get("never_ran")
+    yield from (never.items or ()) if never is not None else ()
+
+
+def _databases(node: Node) -> Iterator[Node]:
+    setup, then, rows = node.get("setup"), node.get("then"), node.at("expect").get("rows")
+    yield from (item.at("database") for item in (setup.items or ()) if setup is not None) if setup else ()
+    yield from (item.at("sql", "database") for item in (then.items or ()) if item.get("sql")) if then else ()
+    yield from (item.at("database") for item in (rows.items or ())) if rows else ()

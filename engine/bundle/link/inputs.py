@@ -1,0 +1,43 @@
+"""Inputs that documents build by expressions, against the input schema of the tool they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.link.expressions import Scope, expression
+from engine.bundle.node import Node
+from engine.bundle.rules import e509_input
+from engine.diagnostic import did_you_mean
+from engine.policy import types as t
+from engine.policy.expression import Expression
+
+
+def tool_input(
+    corpus: Corpus, node: Node | None, owner: Node, tool: str, schema: Mapping[str, Any] | None, scope: Scope
+) -> dict[str, Expression]:
+    """The expressions for a tool's input; `owner` is shown where a field is missing."""
+    built: dict[str, Expression] = {}
+    properties = schema.get("properties", {}) if schema else {}
+    wanted = t.of_schema(schema) if schema else t.UNKNOWN
+    for name, key, value in node.pairs() if node is not None else ():
+        compiled = expression(corpus, value, scope)
+        if compiled is not None:
+            built[name] = compiled
+        if schema is None:
+            continue
+        if name not in properties:
+            if schema.get("additionalProperties") is False or properties:
+                message = f"tool `{tool}` takes no `{name}`"
+                corpus.say(e509_input.at(key.place, message, did_you_mean(name, properties)))
+        elif compiled is not None and isinstance(wanted, t.Record):
+            field = wanted.fields[name].type
+            if not t.can_equal(compiled.type, field):
+                message = f"`{name}` of tool `{tool}` is {t.name(field)}, and this is {t.name(compiled.type)}"
+                corpus.say(e509_input.at(value.place, message))
+    given = {name for name, _, _ in node.pairs()} if node is not None else set()
+    for name in (schema or {}).get("required", []):
+        if name not in given:
+            corpus.say(e509_input.at(owner.place, f"tool `{tool}` needs `{name}`", f"add `{name}: ...` to its input"))
+    return built

@@ -1,0 +1,53 @@
+"""Prompts: Jinja templates whose variables are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.rules import e407_template_name, e408_template_syntax
+from engine.diagnostic import Place, Source
+from engine.policy import types as t
+
+# what a prompt is given
+VARIABLES = ("agent", "budget", "guidance", "history", "messages", "session", "step", "tools")
+
+
+def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
+    """Every prompt parses and names only what it is given; `sessions` has the attributes of each prompt's agents."""
+    if not corpus.prompts:
+        return
+    # jinja2 takes a tenth of a second to import, and many bundles have no prompt
+    from jinja2 import TemplateSyntaxError, meta, nodes
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment()
+    for name, source in sorted(corpus.prompts.items()):
+        try:
+            tree = environment.parse(source.text)
+        except TemplateSyntaxError as error:
+            place = Place(source.file, error.lineno, 1, error.lineno, len(source.line(error.lineno)) + 1)
+            corpus.say(e408_template_syntax.at(place, (error.message or "syntax error").lower().rstrip(".")))
+            continue
+        unknown = meta.find_undeclared_variables(tree) - set(VARIABLES)
+        for node in tree.find_all(nodes.Name):
+            if node.name in unknown:
+                corpus.say(e407_template_name.at(_place(source, node.lineno, node.name), node.name, VARIABLES))
+        for attribute, line, known in _unknown_attributes(tree, sessions.get(name, []), nodes):
+            corpus.say(e407_template_name.at(_place(source, line, attribute), f"session.{attribute}", known))
+
+
+def _unknown_attributes(tree: Any, sessions: list[t.Type], nodes: Any) -> Iterator[tuple[str, int, list[str]]]:
+    for node in tree.find_all(nodes.Getattr):
+        if not (isinstance(node.node, nodes.Name) and node.node.name == "session"):
+            continue
+        for session in sessions:
+            if isinstance(session, t.Record) and node.attr not in session.fields:
+                yield node.attr, node.lineno, [f"session.{field}" for field in session.fields]
+                break
+
+
+def _place(source: Source, line: int, word: str) -> Place:
+    column = max(source.line(line).find(word), 0) + 1
+    return Place(source.file, line, column, line, column + len(word))

@@ -1,0 +1,99 @@
+"""JSON Schemas of users: checked at load, and turned into validators that never raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.node import Node
+from engine.bundle.rules import e208_schema
+from engine.policy.types import resolve_reference
+from engine.session.bundle import Validator
+
+_DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
+_MAX_PROBLEM = 300
+
+
+def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> tuple[dict[str, Any] | None, bool]:
+    """A user's schema and whether it is usable; what is wrong with it is said."""
+    if node is None:
+        return None, True
+    plain: dict[str, Any] = node.plain
+    try:
+        Draft202012Validator.check_schema(plain)
+    except SchemaError as error:
+        # the deepest error says best what is meant
+        best = min(error.context or [error], key=lambda e: -len(e.absolute_path))
+        corpus.say(e208_schema.at(node.at(*best.absolute_path), _shown(best.message)))
+        return None, False
+    problems = list(_problems(plain, plain, ()))
+    if about_object and plain.get("type") != "object":
+        problems.append(((), "it must have `type: object`"))
+    for path, problem in problems:
+        corpus.say(e208_schema.at(node.at(*path), problem))
+    return (None, False) if problems else (plain, True)
+
+
+def validator(schema: Mapping[str, Any] | None) -> Validator:
+    """Says what is wrong with a value under a schema, a line each; without a schema everything fits."""
+    if not schema:
+        return lambda value: []
+    checker = Draft202012Validator(schema)
+
+    def check(value: Any) -> list[str]:
+        try:
+            return [_line(error) for error in sorted(checker.iter_errors(value), key=lambda e: list(map(str, e.path)))][
+                :10
+            ]
+        except RecursionError:
+            return ["it is nested too deep to be checked"]
+
+    return check
+
+
+def _line(error: Any) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    return f"{where}: {_shown(error.message)}" if where else _shown(error.message)
+
+
+def _shown(message: str) -> str:
+    return _DECIMAL.sub(r"\1", message)[:_MAX_PROBLEM]
+
+
+def _problems(schema: Any, root: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What the metaschema lets through and a check would stumble over."""
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from _problems(item, root, (*path, index))
+        return
+    if not isinstance(schema, Mapping):
+        return
+    for key, value in schema.items():
+        here = (*path, key)
+        if key in ("const", "enum", "default", "examples"):
+            continue
+        if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+            if not value.startswith("#"):
+                yield here, f"`{value}` refers to something outside of it"
+            elif resolve_reference(root, value) is None:
+                yield here, f"`{value}` refers to nothing"
+        elif key == "pattern" and isinstance(value, str):
+            yield from _bad_pattern(value, here)
+        elif key == "patternProperties" and isinstance(value, Mapping):
+            for pattern in value:
+                yield from _bad_pattern(pattern, (*here, pattern))
+            yield from _problems(value, root, here)
+        else:
+            yield from _problems(value, root, here)
+
+
+def _bad_pattern(pattern: str, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield path, f"`{pattern}` is no regular expression: {error}"

@@ -1,0 +1,193 @@
+"""Tool documents to tools."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.bundle.corpus import Corpus, Document
+from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.schemas import schema, validator
+from engine.bundle.node import Node
+from engine.bundle.rules import (
+    e206_constraint,
+    e307_reviewers,
+    e311_database,
+    e313_function,
+    e501_idempotency,
+    e505_reserved_summary,
+    e506_summary_field,
+    e511_sql,
+    e512_derived_write,
+)
+from engine.diagnostic import did_you_mean
+from engine.policy import types as t
+from engine.policy import value as v
+from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Tool
+from engine.session.event import RESERVED
+
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
+_OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
+
+GIVEN_PARAMETERS = ("idempotency_key", "now")
+
+
+def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
+    """The tool that a document describes; what is wrong with it is said."""
+    node, plain = document.node, document.plain
+    input_schema, _ = schema(corpus, node.get("input"))
+    output_schema, output_sound = schema(corpus, node.get("output"))
+    _check_summary(corpus, node, output_schema, output_sound)
+    effect = plain["effect"]
+    scope: dict[str, t.Type] = {
+        "input": t.of_schema(input_schema) if input_schema else t.UNKNOWN,
+        "session": attributes,
+    }
+    timeout = v.duration(plain.get("timeout", "30s"))
+    assert timeout is not None
+    return Tool(
+        name=document.name,
+        description=plain["description"],
+        effect=effect,
+        sensitive=plain.get("sensitive", False),
+        trust=plain.get("trust", "untrusted"),
+        input_schema=input_schema or {},
+        output_schema=output_schema,
+        check_input=validator(input_schema),
+        check_output=validator(output_schema),
+        adapter=_adapter(corpus, node, plain, effect, scope, input_schema),
+        timeout=timeout,
+        concurrency=plain.get("concurrency"),
+        summary=tuple(plain.get("summary", ())),
+        on_failure=plain.get("on_failure", "continue"),
+        idempotency=_idempotency(corpus, node, effect, scope),
+        digest=v.digest([document.name, effect, plain["input"], plain.get("output")]),
+    )
+
+
+def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:
+    summary = node.get("summary")
+    for field in (summary.items or ()) if summary else ():
+        if field.value in RESERVED:
+            corpus.say(e505_reserved_summary.at(field))
+        elif sound and field.value not in (output or {}).get("properties", {}):
+            corpus.say(e506_summary_field.at(field, (output or {}).get("properties", {})))
+
+
+def _idempotency(corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.Type]) -> Idempotency | None:
+    declared = node.get("idempotency")
+    if declared is None:
+        if effect == WRITE:
+            corpus.say(e501_idempotency.at(node.at("effect")))
+        return None
+    if effect == READ:
+        corpus.say(e206_constraint.at(declared, "idempotency", "is for writes: a read can always run again"))
+    if declared.entries is None:
+        return None
+    keys = [expression(corpus, item, scope) for item in declared.at("key").items or ()]
+    return Idempotency(tuple(key for key in keys if key is not None), str(declared.at("honoured_by").value))
+
+
+def _adapter(
+    corpus: Corpus,
+    node: Node,
+    plain: Mapping[str, Any],
+    effect: str,
+    scope: Mapping[str, t.Type],
+    input_schema: Mapping[str, Any] | None,
+) -> Adapter:
+    settings = dict(plain["adapter"])
+    kind = settings.pop("kind")
+    adapter = node.at("adapter")
+    if kind == "sql":
+        _sql(corpus, adapter, settings, effect, scope, input_schema)
+    elif kind == "python":
+        _python(corpus, adapter)
+    else:
+        if settings["reviewers"] not in corpus.of("Reviewers"):
+            place = adapter.at("reviewers").place
+            corpus.say(e307_reviewers.at(place, settings["reviewers"], corpus.of("Reviewers")))
+        settings["question"] = template(corpus, adapter.get("question"), scope)
+        settings.setdefault("asks", "input")
+    return Adapter(kind, settings)
+
+
+def _python(corpus: Corpus, adapter: Node) -> None:
+    file, function = adapter.at("file"), adapter.at("function")
+    content = corpus.take_content(file)
+    if content is None:
+        return
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError) as error:
+        corpus.say(e313_function.at(file, f"file `{file.value}` is not Python: {error}"))
+        return
+    defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if function.value not in defined:
+        message = f"file `{file.value}` defines no function `{function.value}`"
+        corpus.say(e313_function.at(function, message, did_you_mean(str(function.value), defined)))
+
+
+def _sql(
+    corpus: Corpus,
+    adapter: Node,
+    settings: dict[str, Any],
+    effect: str,
+    scope: Mapping[str, t.Type],
+    input_schema: Mapping[str, Any] | None,
+) -> None:
+    database = adapter.at("database")
+    declared = corpus.of("Database").get(settings["database"])
+    if declared is None:
+        corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
+    elif effect == WRITE and declared.plain.get("derived"):
+        corpus.say(e512_derived_write.at(database))
+    wide = {**scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
+    given = adapter.get("parameters")
+    parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}
+    absent_node = adapter.get("absent")
+    absent = {name: expression(corpus, value, wide) for name, _, value in (absent_node.pairs() if absent_node else ())}
+    settings["parameters"] = {name: compiled for name, compiled in parameters.items() if compiled is not None}
+    settings["absent"] = {n: c for n, c in absent.items() if c is not None} if absent_node is not None else None
+    known = {*(input_schema or {}).get("properties", {}), *parameters, *GIVEN_PARAMETERS}
+    statements = list(_statements(adapter))
+    if ("sql" in settings) == bool(settings.get("statements")):
+        corpus.say(e511_sql.at(adapter.place, "a sql tool has either `sql` or `statements`"))
+    for text in (text for text, _ in statements):
+        _check_sql(corpus, text, known)
+    for name in adapter.at("search").items or ():
+        if name.value not in known:
+            corpus.say(
+                e511_sql.at(name.place, f"parameter `{name.value}` is not given", did_you_mean(str(name.value), known))
+            )
+    settings["statements"] = tuple((str(text.value), changes) for text, changes in statements)
+
+
+def _statements(adapter: Node) -> Iterator[tuple[Node, int | None]]:
+    sql = adapter.get("sql")
+    if sql is not None:
+        yield sql, None
+    listed = adapter.get("statements")
+    for item in (listed.items or ()) if listed else ():
+        changes = item.get("changes")
+        yield item.at("sql"), changes.value if changes else None
+
+
+def _check_sql(corpus: Corpus, node: Node, known: set[str]) -> None:
+    text = str(node.value)
+    bare = _QUOTED.sub(lambda m: " " * len(m[0]), text)
+    for found in _PARAMETER.finditer(bare):
+        if found[1] not in known:
+            message = f"parameter `{found[1]}` is not given"
+            corpus.say(e511_sql.at(node.within(*found.span()), message, did_you_mean(found[1], known)))
+    for found in _OTHER_PARAMETER.finditer(bare):
+        message = f"`{found[0]}` is not how a parameter is written"
+        corpus.say(e511_sql.at(node.within(*found.span()), message, "write `:name`"))
+    if ";" in bare.rstrip().rstrip(";"):
+        at = bare.index(";")
+        corpus.say(
+            e511_sql.at(node.within(at, at + 1), "this is more than one statement", "list them under `statements`")
+        )

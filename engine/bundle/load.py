@@ -1,0 +1,111 @@
+"""A bundle's files to a Bundle, or to all that is wrong with them at once."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.files import BundleFiles, from_directory
+from engine.bundle.link.agents import attributes_type, link_agent
+from engine.bundle.link.databases import link_database
+from engine.bundle.link.fixtures import check_fixture
+from engine.bundle.link.policies import check_policies, link_guards
+from engine.bundle.link.prompts import check_prompts
+from engine.bundle.link.tools import link_tool
+from engine.bundle.rules import e105_empty_bundle, e312_reserved_name
+from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
+from engine.policy import types as t
+from engine.policy import value as v
+from engine.policy.rule import CUSTOMER
+from engine.session.bundle import Bundle, Tool
+from engine.session.names import ToolTypes
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The bundle, unless some diagnostic is an error; the documents' places are in `sources`."""
+
+    bundle: Bundle | None
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, Source]
+    corpus: Corpus
+
+
+def load_directory(root: Path) -> Loaded:
+    """Load the bundle in a directory; raises NotADirectoryError."""
+    if not root.is_dir():
+        raise NotADirectoryError(str(root))
+    return load(from_directory(root))
+
+
+def load_stored(files: Mapping[str, bytes]) -> Loaded:
+    """Load a bundle that was stored when a session started; the disk is not read."""
+    return load(BundleFiles(files))
+
+
+def load(files: BundleFiles) -> Loaded:
+    """Read, shape, link and check."""
+    corpus = Corpus(files)
+    if corpus.documents and not corpus.of("Agent"):
+        corpus.say(e105_empty_bundle.at(Place("."), "agent"))
+    bundle = _link(corpus)
+    diagnostics = sort(corpus.diagnostics)
+    return Loaded(None if has_errors(diagnostics) else bundle, diagnostics, corpus.sources, corpus)
+
+
+def _link(corpus: Corpus) -> Bundle:
+    sessions = {d.name: attributes_type(corpus, d) for d in corpus.sound("Agent")}
+    anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
+    tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
+    databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
+    types = {name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in corpus.of("Tool")}
+    for name, tool in tools.items():
+        output = t.of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
+        types[name] = ToolTypes(t.of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)
+    check_policies(corpus, tools)
+    agents = {d.name: link_agent(corpus, d, tools, types) for d in corpus.sound("Agent")}
+    _check_unused_policies(corpus, tools, types)
+    prompts: dict[str, list[t.Type]] = {}
+    for agent in agents.values():
+        if agent.prompt is not None:
+            prompts.setdefault(agent.prompt, []).append(sessions[agent.name])
+    check_prompts(corpus, prompts)
+    for document in corpus.sound("Fixture"):
+        check_fixture(corpus, document, agents)
+    for document in corpus.sound("Reviewers"):
+        if document.name == CUSTOMER:
+            corpus.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
+    return Bundle(
+        digest=_digest(corpus),
+        agents=agents,
+        tools=tools,
+        reviewers={d.name: tuple(d.plain["members"]) for d in corpus.sound("Reviewers")},
+        databases=databases,
+        files={**_documents(corpus), **corpus.content},
+    )
+
+
+def _check_unused_policies(corpus: Corpus, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> None:
+    """A policy that no agent uses yet is typed all the same, against any session."""
+    used = {name for agent in corpus.sound("Agent") for name in agent.plain.get("policies", ())}
+    idle = [d for d in corpus.sound("Policy") if d.name not in used]
+    link_guards(corpus, idle, [], tools, types, t.UNKNOWN)
+
+
+def _documents(corpus: Corpus) -> dict[str, bytes]:
+    return {path: corpus.files.files[path] for path in corpus.sources}
+
+
+def _digest(corpus: Corpus) -> str:
+    """What the documents, prompts and content say, whatever their order, layout or file names."""
+    documents = [
+        [kind, name, document.plain]
+        for kind, named in sorted(corpus.documents.items())
+        for name, document in sorted(named.items())
+    ]
+    prompts = {name: source.text for name, source in corpus.prompts.items()}
+    content = {path: base64.b64encode(raw).decode() for path, raw in corpus.content.items()}
+    return v.digest([documents, prompts, content])

@@ -1,0 +1,22 @@
+"""E204: value is none of the known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.bundle.node import Node
+from engine.diagnostic import Diagnostic, Manual, did_you_mean
+
+MANUAL = Manual(
+    code="E204",
+    title="value is none of the known ones",
+    what="A value has to be one of a few words, and is another.",
+    why="A word that the engine does not know can't be enforced.",
+    wrong="effect: wirte",
+    right="effect: write",
+)
+
+
+def at(node: Node, what: str, known: Iterable[str]) -> Diagnostic:
+    """The value."""
+    return MANUAL.at(node.place, f"`{node.plain}` is no `{what}`", help=did_you_mean(str(node.plain), known))

@@ -1,0 +1,33 @@
+"""E302: tool is not defined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.diagnostic import Diagnostic, Manual, Place, did_you_mean
+
+MANUAL = Manual(
+    code="E302",
+    title="tool is not defined",
+    what="A document refers to a tool that the bundle does not have.",
+    why="An agent that counts on a tool that is not there fails in front of a customer.",
+    wrong="""\
+tools:
+  - refnd
+""",
+    right="""\
+tools:
+  - open_refund_case
+""",
+)
+
+
+def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
+    """The reference."""
+    names = sorted(set(known))
+    return MANUAL.at(
+        place,
+        f"tool `{name}` is not defined",
+        note=f"tools are defined in specs/tools/*.yaml ({len(names)} found)",
+        help=did_you_mean(name, names),
+    )

@@ -1,0 +1,20 @@
+"""E508: approvers do not fit the effect."""
+
+from __future__ import annotations
+
+from engine.bundle.node import Node
+from engine.diagnostic import Diagnostic, Manual
+
+MANUAL = Manual(
+    code="E508",
+    title="approvers do not fit the effect",
+    what="A rule asks for approval and does not say of whom, or names approvers and does not ask.",
+    why="Somebody has to be able to say yes.",
+    wrong="- {id: big, tools: writes, effect: require_approval}",
+    right="- {id: big, tools: writes, effect: require_approval, approvers: [refund-reviewers]}",
+)
+
+
+def at(node: Node, message: str) -> Diagnostic:
+    """The effect."""
+    return MANUAL.at(node.place, message)

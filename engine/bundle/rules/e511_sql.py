@@ -1,0 +1,19 @@
+"""E511: SQL does not fit."""
+
+from __future__ import annotations
+
+from engine.diagnostic import Diagnostic, Manual, Place
+
+MANUAL = Manual(
+    code="E511",
+    title="SQL does not fit",
+    what="A tool's SQL uses a parameter that it is not given, or is not one statement.",
+    why="Values reach SQL only as parameters, each known beforehand: text can never become SQL.",
+    wrong="sql: select * from accounts where account_id = :acount_id",
+    right="sql: select * from accounts where account_id = :account_id",
+)
+
+
+def at(place: Place, message: str, help_: str = "") -> Diagnostic:
+    """The parameter or the statement."""
+    return MANUAL.at(place, message, help=help_)

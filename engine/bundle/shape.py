@@ -1,0 +1,183 @@
+"""A document against the schema of its kind: each violation as a diagnostic at the smallest place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from engine.bundle.later import KINDS as LATER_KINDS
+from engine.bundle.later import is_later_key, is_later_value
+from engine.bundle.node import Node
+from engine.bundle.rules import (
+    e201_unknown_key,
+    e202_wrong_type,
+    e203_missing_key,
+    e204_value,
+    e205_not_available,
+    e206_constraint,
+    e207_kind,
+)
+from engine.bundle.schema_files import KINDS, schema
+from engine.diagnostic import Diagnostic
+
+Path = tuple[str | int, ...]
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a map",
+    "null": "empty",
+}
+
+
+def check_kind(node: Node, say: Callable[[Diagnostic], None]) -> str | None:
+    """The kind of a document, or None after saying what is wrong with it."""
+    if node.entries is None:
+        say(e202_wrong_type.at(node, "document", "a map"))
+        return None
+    kind = node.get("kind")
+    if kind is None:
+        say(e207_kind.at(node, None, KINDS))
+        return None
+    if kind.plain in LATER_KINDS:
+        say(e205_not_available.at(kind.place, f"kind `{kind.plain}` is not available in this version"))
+        return None
+    if kind.plain not in KINDS:
+        say(e207_kind.at(kind, str(kind.plain), KINDS))
+        return None
+    return str(kind.plain)
+
+
+def check_shape(node: Node, kind: str) -> list[Diagnostic]:
+    """What is wrong with the shape of a document of this kind."""
+    found: list[Diagnostic] = []
+    for error in _validator(kind).iter_errors(node.plain):
+        found += _explain(node, kind, error, tuple(error.absolute_path))
+    return found
+
+
+@cache
+def _validator(kind: str) -> Any:
+    return Draft202012Validator(schema(kind))
+
+
+def _explain(root: Node, kind: str, error: ValidationError, path: Path) -> Iterator[Diagnostic]:
+    node = root.at(*path)
+    what = str(path[-1]) if path and isinstance(path[-1], str) else _owner(path, kind)
+    match error.validator:
+        case "additionalProperties":
+            yield from _unknown_keys(node, kind, error, path)
+        case "required":
+            missing = [key for key in error.validator_value if key not in error.instance]
+            # jsonschema says one error for each missing key; the message names the one
+            yield from (e203_missing_key.at(node, key) for key in missing if f"'{key}'" in error.message)
+        case "type":
+            yield _wrong_type(node, what, [error.validator_value])
+        case "enum" | "const":
+            known = error.validator_value if error.validator == "enum" else [error.validator_value]
+            if is_later_value(kind, path, error.instance):
+                yield e205_not_available.at(node.place, f"`{what}: {error.instance}` is not available in this version")
+            else:
+                yield e204_value.at(node, what, [str(value) for value in known])
+        case "oneOf" | "anyOf":
+            yield from _alternatives(root, kind, error, path, what)
+        case _:
+            yield e206_constraint.at(node, what, _bound(error))
+
+
+def _owner(path: Path, kind: str) -> str:
+    return next((str(part) for part in reversed(path) if isinstance(part, str)), kind)
+
+
+def _unknown_keys(node: Node, kind: str, error: ValidationError, path: Path) -> Iterator[Diagnostic]:
+    known = error.schema.get("properties", {})
+    for name, key, _ in node.pairs():
+        if name in known:
+            continue
+        if is_later_key(kind, (*path, name)):
+            yield e205_not_available.at(key.place, f"key `{name}` is not available in this version")
+        else:
+            yield e201_unknown_key.at(key, known)
+
+
+def _wrong_type(node: Node, what: str, types: list[Any]) -> Diagnostic:
+    flat = [name for type_ in types for name in (type_ if isinstance(type_, list) else [type_])]
+    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(_TYPES.get(t, t) for t in flat)))
+
+
+def _alternatives(root: Node, kind: str, error: ValidationError, path: Path, what: str) -> Iterator[Diagnostic]:
+    """Of several forms, the one that was meant: by its `kind`, else by the type of the value."""
+    node = root.at(*path)
+    discriminator = error.schema.get("discriminator")
+    if discriminator is not None and isinstance(error.instance, dict):
+        name = discriminator["propertyName"]
+        chosen = error.instance.get(name)
+        if name not in error.instance:
+            yield e203_missing_key.at(node, name)
+        elif is_later_value(kind, (*path, name), chosen):
+            yield e205_not_available.at(node.at(name).place, f"`{name}: {chosen}` is not available in this version")
+        elif chosen not in discriminator["mapping"]:
+            yield e204_value.at(node.at(name), name, discriminator["mapping"])
+        else:
+            index = [s["$ref"] for s in error.validator_value].index(discriminator["mapping"][chosen])
+            for inner in error.context or ():
+                if inner.schema_path[0] == index:
+                    yield from _explain(root, kind, inner, (*path, *inner.relative_path))
+        return
+    deeper = _meant(error)
+    if deeper:
+        for inner in deeper:
+            yield from _explain(root, kind, inner, (*path, *inner.relative_path))
+        return
+    types = [i.validator_value for i in error.context or () if i.validator == "type" and not i.relative_path]
+    words = [i.validator_value for i in error.context or () if i.validator == "const" and not i.relative_path]
+    if isinstance(error.instance, str) and words:
+        yield e204_value.at(node, what, [str(word) for word in words])
+    else:
+        yield _wrong_type(node, what, types)
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """The errors of the one form whose type the value has, if there is just one."""
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    fitting = [
+        found
+        for found in branches.values()
+        if not any(i.validator in ("type", "const", "enum") and not i.relative_path for i in found)
+    ]
+    return fitting[0] if len(fitting) == 1 else []
+
+
+def _bound(error: ValidationError) -> str:
+    value = error.validator_value
+    match error.validator:
+        case "minimum":
+            return f"must be at least {value}"
+        case "maximum":
+            return f"must be at most {value}"
+        case "minLength" | "minItems" | "minProperties":
+            return f"must have at least {value} {'character' if error.validator == 'minLength' else 'entry'}"
+        case "maxLength":
+            return f"must have at most {value} characters"
+        case "pattern":
+            return f"must look like {_FORMS.get(str(value), str(value))}"
+        case _:
+            return f"breaks `{error.validator}: {value}`"
+
+
+_FORMS = {
+    r"^[A-Za-z][A-Za-z0-9_-]*$": "a name: a letter, then letters, digits, `_` and `-`",
+    r"^[a-z][a-z0-9_]*$": "a name: a small letter, then small letters, digits and `_`",
+    r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$": "a duration such as `30s`, `24h` or `200ms`",
+    r"\.db$": "a path that ends in `.db`",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "a name of letters, digits and `_`",
+}

@@ -1,0 +1,181 @@
+"""YAML 1.2 to nodes, over libyaml's events: no type guessing beyond the core schema, no surprises.
+
+PyYAML's own composer reads YAML 1.1 (`no` is false there) and lets aliases explode; this one keeps
+places, refuses duplicate keys and counts what aliases stand for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from engine.bundle.node import Node
+from engine.bundle.rules import e102_syntax, e103_duplicate_key, e104_alias_bomb, e107_number
+from engine.diagnostic import Diagnostic, Source
+from engine.policy.value import NotJson, number
+
+MAX_DEPTH = 50
+MAX_ALIASED = 10_000
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STR = "tag:yaml.org,2002:str"
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+class _Stop(Exception):
+    """Reading can't go on; the diagnostic is written."""
+
+
+def read(source: Source, say: Callable[[Diagnostic], None]) -> Node | None:
+    """The document in a source; None where there is none, or after saying why it can't be read."""
+    reader = _Reader(source, say)
+    try:
+        return reader.document()
+    except _Stop:
+        return None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        start = min(mark.index, max(0, len(source.text) - 1)) if mark else 0
+        say(e102_syntax.at(source, start, start + 1, error.problem or "it can't be read"))
+    except yaml.YAMLError as error:
+        at = getattr(error, "position", 0)
+        say(e102_syntax.at(source, at, at + 1, getattr(error, "reason", None) or str(error).splitlines()[0]))
+    return None
+
+
+class _Reader:
+    def __init__(self, source: Source, say: Callable[[Diagnostic], None]) -> None:
+        self.source = source
+        self.say = say
+        self.anchors: dict[str, Node | None] = {}
+        self.aliased = 0
+        self.loader = _LOADER(source.text)
+
+    def next(self) -> Any:
+        return self.loader.get_event()
+
+    def document(self) -> Node | None:
+        self.next()
+        if self.loader.check_event(yaml.StreamEndEvent):
+            return None
+        self.next()
+        root = self.node(self.next(), 0)
+        self.next()
+        if not self.loader.check_event(yaml.StreamEndEvent):
+            mark = self.next().start_mark
+            self.say(e102_syntax.at(self.source, mark.index, mark.index + 3, "a file holds one document"))
+        return root
+
+    def node(self, event: Any, depth: int) -> Node:
+        start, end = event.start_mark.index, event.end_mark.index
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, start, end)
+        if depth > MAX_DEPTH:
+            self.say(e102_syntax.at(self.source, start, end, f"it is nested deeper than {MAX_DEPTH} levels"))
+            raise _Stop
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+        node = Node(self.source, start, end)
+        if isinstance(event, yaml.ScalarEvent):
+            node.style = event.style
+            node.value = self.scalar(event, node)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self.tag(event, node)
+            self.sequence(node, event, depth)
+        else:
+            self.tag(event, node)
+            self.mapping(node, depth)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def alias(self, event: Any, start: int, end: int) -> Node:
+        target = self.anchors.get(event.anchor)
+        if target is None:
+            problem = "stands inside what it names" if event.anchor in self.anchors else "names no anchor"
+            self.say(e104_alias_bomb.at(self.source, start, end, f"alias `*{event.anchor}` {problem}"))
+            raise _Stop
+        self.aliased += target.size
+        if self.aliased > MAX_ALIASED:
+            message = f"aliases stand for more than {MAX_ALIASED} values"
+            self.say(e104_alias_bomb.at(self.source, start, end, message))
+            raise _Stop
+        return target
+
+    def sequence(self, node: Node, event: Any, depth: int) -> None:
+        node.items = []
+        node.style = "[" if event.flow_style else None
+        while True:
+            event = self.next()
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            item = self.node(event, depth + 1)
+            node.items.append(item)
+            node.size += item.size
+        node.end = max(event.end_mark.index, node.start + 1)
+
+    def mapping(self, node: Node, depth: int) -> None:
+        node.entries = []
+        seen: set[str] = set()
+        while True:
+            event = self.next()
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self.node(event, depth + 1)
+            if key.entries is not None or key.items is not None:
+                self.say(e102_syntax.at(self.source, key.start, key.end, "a key must be plain text"))
+                raise _Stop
+            key.value = self.key_text(key)
+            value = self.node(self.next(), depth + 1)
+            if key.value in seen:
+                self.say(e103_duplicate_key.at(key))
+                continue
+            seen.add(key.value)
+            node.entries.append((key, value))
+            node.size += 1 + value.size
+        node.end = max(event.end_mark.index, node.start + 1)
+
+    def key_text(self, key: Node) -> str:
+        if isinstance(key.value, str):
+            return key.value
+        return self.source.text[key.start : key.end].strip()
+
+    def scalar(self, event: Any, node: Node) -> Any:
+        text: str = event.value
+        if event.tag == _STR or event.style in ("'", '"', "|", ">"):
+            if event.tag not in (None, "!", _STR):
+                self.tag(event, node)
+            return text
+        self.tag(event, node)
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if _INTEGER.match(text) or _FLOAT.match(text):
+            try:
+                return number(text)
+            except NotJson as error:
+                self.say(e107_number.at(node, str(error)))
+                return 0
+        if _BASED.match(text):
+            return int(text, 0) if len(text) < 20 else text
+        if _NOT_FINITE.match(text):
+            self.say(e107_number.at(node, f"`{text}` is not a finite number"))
+            return 0
+        return text
+
+    def tag(self, event: Any, node: Node) -> None:
+        if event.tag not in (None, "!"):
+            shown = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+            self.say(e102_syntax.at(self.source, node.start, node.start + 1, f"tag `{shown}` has no meaning here"))
+            raise _Stop
