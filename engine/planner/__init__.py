@@ -1,0 +1,1 @@
+"""Planners: they propose, and decide nothing."""

@@ -1,0 +1,1 @@
+"""Tool adapters: one file for each kind of thing that can act."""

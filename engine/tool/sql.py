@@ -1,0 +1,212 @@
+"""The `sql` adapter: parameterised statements on a declared SQLite database, in one transaction.
+
+Reads get a connection that can't write.  Values reach SQL only as parameters.  Cancelling interrupts
+the statement and rolls back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import trio
+
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.value import NotJson, canonical, jsonable, loads, number_text, timestamp
+from engine.ports import Clock, ToolError, ToolRun
+from engine.session.bundle import READ, Bundle
+from engine.tool.databases import locate
+from engine.tool.outside import outside
+
+MAX_ROWS = 1000
+BUSY_SECONDS = 10.0
+
+_WORD = re.compile(r"\w+")
+
+
+class SqlAdapter:
+    """Acts for the sql tools of one bundle."""
+
+    def __init__(self, bundle: Bundle, clock: Clock) -> None:
+        self._bundle = bundle
+        self._clock = clock
+
+    async def run(self, run: ToolRun) -> Any:
+        """The row or rows that the statements give; raises ToolError."""
+        settings = run.tool.adapter.settings
+        parameters = _parameters(run, self._clock.now())
+        database = self._bundle.databases[settings["database"]]
+        work = _Work(run, settings, parameters)
+
+        async def interrupt_when_cancelled() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                work.interrupt()
+
+        with outside():
+            path = await trio.to_thread.run_sync(locate, self._bundle, database, run.root)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(interrupt_when_cancelled)
+                await trio.to_thread.run_sync(work.do, str(path))
+                nursery.cancel_scope.cancel()
+        if work.failure is not None:
+            raise work.failure
+        return _output(run, work, parameters)
+
+
+class _Work:
+    """One transaction in a thread, which another thread may interrupt."""
+
+    def __init__(self, run: ToolRun, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        self._reads = run.tool.effect == READ
+        self._statements = settings["statements"]
+        self._parameters = parameters
+        self._connection: sqlite3.Connection | None = None
+        self._stopped = False
+        self.rows: list[dict[str, Any]] = []
+        self.failure: ToolError | None = None
+
+    def interrupt(self) -> None:
+        self._stopped = True
+        if self._connection is not None:
+            try:
+                self._connection.interrupt()
+            except sqlite3.ProgrammingError:
+                return  # it was closed in this moment: there is nothing to interrupt
+
+    def do(self, path: str) -> None:
+        try:
+            self._connection = connection = sqlite3.connect(
+                f"file:{_quoted(path)}?mode={'ro' if self._reads else 'rw'}",
+                uri=True,
+                isolation_level=None,
+                timeout=BUSY_SECONDS,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            self.failure = _failure(error)
+            return
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("BEGIN" if self._reads else "BEGIN IMMEDIATE")
+            for sql, changes in self._statements:
+                self._execute(connection, sql, changes)
+            connection.execute("ROLLBACK" if self._reads or self.failure else "COMMIT")
+        except sqlite3.Error as error:
+            self.failure = _failure(error)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+
+    def _execute(self, connection: sqlite3.Connection, sql: str, changes: int | None) -> None:
+        if self.failure is not None or self._stopped:
+            self.failure = self.failure or ToolError("interrupted", "the statement was interrupted", acted=False)
+            return
+        names = {name: value for name, value in self._parameters.items()}
+        cursor = connection.execute(sql, names)
+        if cursor.description is not None:
+            self.rows = [dict(row) for row in cursor.fetchmany(MAX_ROWS)]
+        count = len(self.rows) if cursor.description is not None else cursor.rowcount
+        if changes is not None and count != changes:
+            message = f"a statement changed {count} rows, and not {changes}; nothing was done"
+            self.failure = ToolError("unexpected_row_count", message, acted=False)
+
+
+def _failure(error: sqlite3.Error) -> ToolError:
+    busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    reason = "database_busy" if busy else "sql_error"
+    return ToolError(reason, f"{type(error).__name__}: {error}", retryable=busy, acted=False)
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _parameters(run: ToolRun, now: datetime) -> dict[str, Any]:
+    """Every parameter that the statements may name: the input's fields, absent ones null, and the declared ones."""
+    settings = run.tool.adapter.settings
+    fields = run.tool.input_schema.get("properties", {})
+    values: dict[str, Any] = {name: run.input.get(name) for name in {*fields, *run.input}}
+    names = {"input": run.input, "session": run.attributes, "key": run.idempotency_key, "now": now}
+    for name, expression in settings["parameters"].items():
+        try:
+            values[name] = expression.value(names)
+        except EvaluationError as error:
+            message = f"parameter {name} has no value: {error}"
+            raise ToolError("parameter_error", message, acted=False) from None
+    values |= {"idempotency_key": run.idempotency_key, "now": timestamp(now)}
+    for name in settings.get("search", ()):
+        values[name] = any_word(str(values[name] or ""))
+    return {name: _bound(value) for name, value in values.items()}
+
+
+def any_word(text: str) -> str:
+    """A full-text query for any word of a text, with no way to be anything else."""
+    words = dict.fromkeys(word.lower() for word in _WORD.findall(text))
+    return " OR ".join(f'"{word}"' for word in list(words)[:64]) or '""'
+
+
+def _bound(value: Any) -> Any:
+    """A value as SQLite takes it: what is no number or text goes as JSON."""
+    plain = jsonable(value)
+    if plain is None or isinstance(plain, str | bool):
+        return plain
+    if isinstance(plain, Decimal):
+        # a float that does not say the same number would lose money
+        nearest = float(plain)
+        return nearest if Decimal(repr(nearest)) == plain else number_text(plain)
+    if isinstance(plain, int):
+        return plain if abs(plain) < 2**63 else str(plain)
+    return canonical(plain)
+
+
+def _output(run: ToolRun, work: _Work, parameters: Mapping[str, Any]) -> Any:
+    settings = run.tool.adapter.settings
+    schema = run.tool.output_schema or {}
+    if settings.get("result", "row") == "rows":
+        name = settings.get("rows_as", "rows")
+        items = schema.get("properties", {}).get(name, {}).get("items", {})
+        output: dict[str, Any] = {name: [_typed(row, items) for row in work.rows]}
+        if settings.get("count_as"):
+            output[settings["count_as"]] = len(work.rows)
+        return output
+    if work.rows:
+        return _typed(work.rows[0], schema)
+    if settings["absent"] is None:
+        raise ToolError("not_found", "no row was found", acted=True)
+    names = {"input": run.input, "session": run.attributes, "key": run.idempotency_key}
+    return {name: jsonable(expression.value(names)) for name, expression in settings["absent"].items()}
+
+
+def _typed(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as its schema means it: SQLite has no booleans and no lists."""
+    properties = schema.get("properties", {})
+    return {name: _as(value, properties.get(name, {})) for name, value in row.items()}
+
+
+def _as(value: Any, schema: Mapping[str, Any]) -> Any:
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if isinstance(value, bytes):
+        return value.hex()
+    if "boolean" in kinds and value in (0, 1) and "integer" not in kinds and "number" not in kinds:
+        return bool(value)
+    if isinstance(value, str) and ("array" in kinds or "object" in kinds):
+        try:
+            return loads(value)
+        except NotJson:
+            return value
+    if isinstance(value, str) and "number" in kinds and "string" not in kinds:
+        try:
+            return json.loads(value, parse_float=Decimal)
+        except ValueError:
+            return value
+    return value
