@@ -1,0 +1,38 @@
+"""Bundles by digest: a session goes on under the one it started with."""
+
+from __future__ import annotations
+
+import trio
+
+from engine.bundle.load import load_stored
+from engine.ports import Store
+from engine.runtime.errors import BundleUnavailable
+from engine.session.bundle import Bundle
+
+
+class Bundles:
+    """The bundles of a store, each read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, Bundle] = {}
+        self._saved: set[str] = set()
+
+    async def keep(self, bundle: Bundle) -> None:
+        """Store a bundle before the first session under it starts."""
+        self._known[bundle.digest] = bundle
+        if bundle.digest not in self._saved:
+            await self._store.save_bundle(bundle.digest, bundle.files)
+            self._saved.add(bundle.digest)
+
+    async def get(self, digest: str) -> Bundle:
+        """The bundle with a digest; raises BundleUnavailable."""
+        if digest not in self._known:
+            files = await self._store.load_bundle(digest)
+            if files is None:
+                raise BundleUnavailable(f"the store has no bundle {digest}")
+            bundle = (await trio.to_thread.run_sync(load_stored, files)).bundle
+            if bundle is None:
+                raise BundleUnavailable(f"this version of the engine can't read the bundle {digest}")
+            self._known[digest] = bundle
+        return self._known[digest]

@@ -1,0 +1,155 @@
+"""One driver of one session: one writer decides, one nursery performs, replies come back over one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+import trio
+
+from engine.ports import Appended, Clock, Conflict, Fenced, Lease, Store
+from engine.runtime.errors import LeaseLost
+from engine.runtime.perform import Hands
+from engine.session import reply as r
+from engine.session.decide import decide
+from engine.session.effect import Effect
+from engine.session.event import Event
+from engine.session.evolve import fold
+from engine.session.pending import pending, wake_at
+from engine.session.state import State
+
+LEASE = timedelta(seconds=10)
+RENEW_EVERY = 3.0
+LOOK_EVERY = 1.0
+
+OnEvent = Callable[[Event], None]
+
+
+class Driver:
+    """Holds the session for as long as `run` runs."""
+
+    def __init__(
+        self, store: Store, clock: Clock, hands: Hands, lease: Lease, state: State, root: str, on_event: OnEvent
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._hands = hands
+        self._lease = lease
+        self._root = root
+        self._on_event = on_event
+        self._under_way: dict[str, trio.CancelScope] = {}
+        self._replies, self._inbox = trio.open_memory_channel[r.Reply | None](float("inf"))
+        self._lost = False
+        self._let_go = False
+        self.state = state
+
+    def nudge(self) -> None:
+        """Look for what others appended, now."""
+        self._replies.send_nowait(None)
+
+    def let_go(self) -> None:
+        """Stop driving without ending anything; another driver goes on."""
+        self._let_go = True
+        self.nudge()
+
+    async def run(self) -> State:
+        """Drive until the session waits or is over; raises LeaseLost."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_lease, nursery.cancel_scope)
+            nursery.start_soon(self._look_around, nursery.cancel_scope)
+            await self._loop(nursery)
+            nursery.cancel_scope.cancel()
+        if self._lost:
+            raise LeaseLost(self.state.session_id)
+        return self.state
+
+    async def _loop(self, nursery: trio.Nursery) -> None:
+        await self._say(r.Claimed(self._lease.owner, self._lease.epoch, self._clock.now()))
+        while not self._lost:
+            if self._let_go:
+                await self._say(r.Released(self._lease.owner, self._clock.now()))
+                return
+            self._match_effects(nursery)
+            if not self._under_way:
+                return
+            reply = await self._next_reply()
+            if reply is None:
+                await self._catch_up()
+                reply = r.Tick(self._clock.now())
+            await self._say(reply)
+
+    def _match_effects(self, nursery: trio.Nursery) -> None:
+        """Start what the log calls for and is not under way; cancel what it no longer calls for."""
+        wanted = {effect.key: effect for effect in pending(self.state, self._hands.bundle)}
+        for key, scope in self._under_way.items():
+            if key not in wanted:
+                scope.cancel()
+        for key, effect in wanted.items():
+            if key not in self._under_way:
+                scope = self._under_way[key] = trio.CancelScope()
+                nursery.start_soon(self._perform, effect, scope, self.state)
+
+    async def _perform(self, effect: Effect, scope: trio.CancelScope, state: State) -> None:
+        reply: r.Reply | None = None
+        with scope:
+            reply = await self._hands.perform(effect, state, self._root)
+        if scope.cancelled_caught:
+            reply = self._hands.cut_short(effect)
+        del self._under_way[effect.key]
+        self._replies.send_nowait(reply)
+
+    async def _next_reply(self) -> r.Reply | None:
+        due = wake_at(self.state)
+        delay = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
+        with trio.move_on_after(delay):
+            return await self._inbox.receive()
+        return r.Tick(self._clock.now())
+
+    async def _say(self, reply: r.Reply) -> None:
+        """Decide a reply and append what follows; if another writer was first, decide it again."""
+        while not self._lost:
+            events = decide(self.state, reply, self._hands.bundle)
+            assert not isinstance(events, r.Refused), "only people are refused"
+            if not events:
+                return
+            result = await self._store.append(self.state.session_id, self.state.seq, events, epoch=self._lease.epoch)
+            match result:
+                case Appended():
+                    self._take(events)
+                    return
+                case Conflict():
+                    await self._catch_up()
+                case Fenced():
+                    self._lost = True
+                case _:
+                    await self._say(
+                        r.KeyTaken(result.key, result.status, result.output, result.holder, self._clock.now())
+                    )
+
+    def _take(self, events: Iterable[Event]) -> None:
+        events = list(events)
+        self.state = fold(events, self.state)
+        for event in events:
+            self._on_event(event)
+
+    async def _catch_up(self) -> None:
+        self._take(await self._store.load(self.state.session_id, self.state.seq))
+
+    async def _look_around(self, scope: trio.CancelScope) -> None:
+        while True:
+            await trio.sleep(LOOK_EVERY)
+            seq, epoch = await self._store.head(self.state.session_id)
+            if epoch > self._lease.epoch:
+                self._lose(scope)
+            elif seq > self.state.seq:
+                self.nudge()
+
+    async def _keep_lease(self, scope: trio.CancelScope) -> None:
+        while True:
+            await trio.sleep(RENEW_EVERY)
+            if not await self._store.renew(self._lease, self._clock.now() + LEASE):
+                self._lose(scope)
+
+    def _lose(self, scope: trio.CancelScope) -> None:
+        self._lost = True
+        scope.cancel()

@@ -1,0 +1,196 @@
+"""The engine: starts sessions, takes what people send, and drives."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.planner.planners import planner_for
+from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Store, ToolAdapter
+from engine.runtime.bundles import Bundles
+from engine.runtime.driver import LEASE, Driver, OnEvent
+from engine.runtime.errors import LiveElsewhere, NotAllowed
+from engine.runtime.perform import Hands
+from engine.session import reply as r
+from engine.session.bundle import Bundle
+from engine.session.decide import begin, decide
+from engine.session.event import Event
+from engine.session.evolve import fold
+from engine.session.state import State
+from engine.tool.adapters import Adapters
+
+SHORT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session begins; `planner` None is the agent's own, `started_by` None the customer."""
+
+    agent: str
+    message: str
+    attributes: Mapping[str, Any]
+    planner: str | None = None
+    started_by: str | None = None
+
+
+def new_session_id() -> str:
+    """An id that no other session has."""
+    return f"ses_{secrets.token_hex(8)}"
+
+
+class Engine:
+    """Sessions of one store, driven by this process; make it inside of `trio.run`."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        root: Path | None = None,
+        stubs: Mapping[str, ToolAdapter] | None = None,
+        planner: Planner | None = None,
+        on_event: OnEvent = lambda event: None,
+    ) -> None:
+        """`root` overrides where the databases of the sessions lie; `stubs` and `planner` stand in for the real."""
+        self._store = store
+        self._clock = clock
+        self._root = root
+        self._stubs = stubs or {}
+        self._planner = planner
+        self._on_event = on_event
+        self._bundles = Bundles(store)
+        self._hands: dict[str, Hands] = {}
+        self._drivers: dict[str, Driver] = {}
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    # -- what people do
+
+    async def start(self, bundle: Bundle, opening: Opening, root: Path) -> str:
+        """Start a session and give its id; nothing of it runs yet.  Raises NotAllowed."""
+        session_id = new_session_id()
+        planner = opening.planner or bundle.agents[opening.agent].planner
+        first = r.Begin(
+            session_id, opening.agent, planner, opening.attributes, opening.message, opening.started_by,
+            str(root.resolve()), self._clock.now(),
+        )  # fmt: skip
+        events = begin(first, bundle)
+        if isinstance(events, r.Refused):
+            raise NotAllowed(events)
+        await self._bundles.keep(bundle)
+        result = await self._store.append(session_id, 0, events)
+        assert isinstance(result, Appended), "a new session has no rivals"
+        for event in events:
+            self._on_event(event)
+        return session_id
+
+    async def send(self, session_id: str, text: str) -> None:
+        """Record a further message of the user; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.Message(text, self._clock.now()))
+
+    async def cancel(self, session_id: str, by: str) -> None:
+        """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
+
+    async def answer(
+        self,
+        request_id: str,
+        action: str,
+        by: str,
+        *,
+        note: str = "",
+        value: Any = None,
+        edit: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
+        session_id = request_id.rpartition(".")[0]
+        reply = lambda: r.Answer(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
+        await self._record(session_id, reply)
+        return session_id
+
+    async def _record(self, session_id: str, reply: Callable[[], r.Reply]) -> None:
+        events = await self._store.load(session_id)
+        while True:
+            state = fold(events)
+            decided = decide(state, reply(), await self._bundles.get(state.bundle))
+            if isinstance(decided, r.Refused):
+                raise NotAllowed(decided)
+            if not decided:
+                return
+            result = await self._store.append(session_id, state.seq, decided)
+            if not isinstance(result, Conflict):
+                break
+            events = await self._store.load(session_id)
+        self._tell(session_id, decided)
+
+    def _tell(self, session_id: str, events: tuple[Event, ...]) -> None:
+        """A driver in this process tells of the events itself, as it takes them in."""
+        driver = self._drivers.get(session_id)
+        if driver is not None:
+            driver.nudge()
+            return
+        for event in events:
+            self._on_event(event)
+
+    # -- driving
+
+    async def load(self, session_id: str) -> State:
+        """A session's state as its log tells it; raises UnknownSession."""
+        return fold(await self._store.load(session_id))
+
+    async def drive(self, session_id: str, *, wait: bool = True) -> State:
+        """Drive a session until it waits or is over.
+
+        Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot.
+        """
+        state = await self.load(session_id)
+        if state.final:
+            return state
+        bundle = await self._bundles.get(state.bundle)
+        lease = await self._claim(session_id, wait)
+        try:
+            state = await self.load(session_id)
+            root = str(self._root.resolve()) if self._root else state.root
+            driver = Driver(self._store, self._clock, self._hands_for(bundle), lease, state, root, self._on_event)
+            self._drivers[session_id] = driver
+            return await driver.run()
+        finally:
+            self._drivers.pop(session_id, None)
+            with trio.move_on_after(SHORT, shield=True):
+                await self._store.release(lease)
+
+    async def _claim(self, session_id: str, wait: bool) -> Lease:
+        owner = f"{self._name}:{secrets.token_hex(4)}"
+        while True:
+            claimed = await self._store.claim(session_id, owner, LEASE, self._clock.now())
+            if not isinstance(claimed, Held):
+                return claimed
+            if not wait:
+                raise LiveElsewhere(session_id, claimed.owner, claimed.until)
+            left = (claimed.until - self._clock.now()).total_seconds()
+            await trio.sleep(min(max(left, 0.05), 1.0))
+
+    def let_go(self) -> None:
+        """Let go of all sessions that this process drives, without ending them."""
+        for driver in self._drivers.values():
+            driver.let_go()
+
+    def driven(self) -> list[str]:
+        """The sessions that this process drives now."""
+        return list(self._drivers)
+
+    def _hands_for(self, bundle: Bundle) -> Hands:
+        if bundle.digest not in self._hands:
+
+            def planner(agent: str, name: str) -> Planner:
+                return self._planner or planner_for(bundle.agents[agent].planners[name])
+
+            adapters = Adapters(bundle, self._clock, self._stubs)
+            self._hands[bundle.digest] = Hands(bundle, self._clock, adapters, planner)
+        return self._hands[bundle.digest]

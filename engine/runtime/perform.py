@@ -1,0 +1,92 @@
+"""Performing one effect: a question to the planner, a tool's run, a fact's read.  Each ends in a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from engine.ports import Clock, Planner, PlannerError, ToolAdapter, ToolError, ToolRun
+from engine.session import reply as r
+from engine.session.bundle import Bundle, Tool
+from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.state import State
+from engine.session.view import planner_view
+
+CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class Hands:
+    """What effects are performed with, for the sessions of one bundle."""
+
+    bundle: Bundle
+    clock: Clock
+    adapters: Callable[[Tool], ToolAdapter]
+    planner: Callable[[str, str], Planner]
+    _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
+
+    def _turn(self, tool: Tool) -> trio.CapacityLimiter:
+        """The runs of a tool that may be under way at once in this process; more wait here."""
+        if tool.name not in self._limiters:
+            self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency or float("inf"))
+        return self._limiters[tool.name]
+
+    async def perform(self, effect: Effect, state: State, root: str) -> r.Reply:
+        """What came of an effect; a state as of when it was called for."""
+        if isinstance(effect, AskPlanner):
+            return await self._ask(effect, state)
+        if isinstance(effect, ReadFact):
+            return await self._read(effect, state, root)
+        return await self._run(effect, state, root)
+
+    async def _ask(self, effect: AskPlanner, state: State) -> r.Reply:
+        planner = self.planner(state.agent, state.planner)
+        try:
+            raw = await planner.propose(planner_view(state))
+        except PlannerError as error:
+            return r.PlannerFailed(effect.ask, str(error), self.clock.now())
+        return r.Planned(effect.ask, raw, self.clock.now())
+
+    async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:
+        tool = self.bundle.tools[effect.tool]
+        run = ToolRun(tool, effect.input, state.attributes, effect.idempotency_key, state.session_id, root)
+        try:
+            async with self._turn(tool):
+                with trio.fail_after(effect.timeout.total_seconds()):
+                    output = await self.adapters(tool).run(run)
+        except trio.TooSlowError:
+            message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"
+            return self._failed(effect, "timeout", "timeout", message, acted=True)
+        except ToolError as error:
+            failure = "retryable" if error.retryable else "error"
+            return self._failed(effect, failure, error.reason, error.message, acted=error.acted)
+        return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now())
+
+    def _failed(self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool) -> r.ToolFailed:
+        return r.ToolFailed(effect.call_id, effect.attempt, failure, reason, message, acted, self.clock.now())
+
+    async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:
+        tool, started = self.bundle.tools[effect.tool], self.clock.now()
+        problem = "; ".join(tool.check_input(effect.input))
+        output = None
+        if not problem:
+            run = ToolRun(tool, effect.input, state.attributes, None, state.session_id, root)
+            try:
+                async with self._turn(tool):
+                    with trio.fail_after(tool.timeout.total_seconds()):
+                        output = await self.adapters(tool).run(run)
+            except trio.TooSlowError:
+                problem = f"{tool.name} took longer than {tool.timeout.total_seconds():g} s"
+            except ToolError as error:
+                problem = f"{error.reason}: {error.message}"
+        if problem:
+            return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
+        return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
+
+    def cut_short(self, effect: Effect) -> r.Reply | None:
+        """What to tell the core of an effect that was cancelled: only a tool's run leaves a trace."""
+        if not isinstance(effect, RunTool):
+            return None
+        return self._failed(effect, CANCELLED, CANCELLED, "it was cancelled", acted=True)
