@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import trio
@@ -25,6 +26,14 @@ LOOK_EVERY = 1.0
 OnEvent = Callable[[Event], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What came in: a reply and the effect it ends; without a reply, a nudge to look at the log."""
+
+    reply: r.Reply | None = None
+    effect: str | None = None
+
+
 class Driver:
     """Holds the session for as long as `run` runs."""
 
@@ -38,14 +47,14 @@ class Driver:
         self._root = root
         self._on_event = on_event
         self._under_way: dict[str, trio.CancelScope] = {}
-        self._replies, self._inbox = trio.open_memory_channel[r.Reply | None](float("inf"))
+        self._replies, self._inbox = trio.open_memory_channel[_Came](float("inf"))
         self._lost = False
         self._let_go = False
         self.state = state
 
     def nudge(self) -> None:
         """Look for what others appended, now."""
-        self._replies.send_nowait(None)
+        self._replies.send_nowait(_Came())
 
     def let_go(self) -> None:
         """Stop driving without ending anything; another driver goes on."""
@@ -72,11 +81,12 @@ class Driver:
             self._match_effects(nursery)
             if not self._under_way:
                 return
-            reply = await self._next_reply()
-            if reply is None:
+            came = await self._next()
+            if came.reply is None:
                 await self._catch_up()
-                reply = r.Tick(self._clock.now())
-            await self._say(reply)
+            await self._say(came.reply or r.Tick(self._clock.now()))
+            # until its reply is decided, the log still calls for the effect
+            self._under_way.pop(came.effect or "", None)
 
     def _match_effects(self, nursery: trio.Nursery) -> None:
         """Start what the log calls for and is not under way; cancel what it no longer calls for."""
@@ -95,15 +105,14 @@ class Driver:
             reply = await self._hands.perform(effect, state, self._root)
         if scope.cancelled_caught:
             reply = self._hands.cut_short(effect)
-        del self._under_way[effect.key]
-        self._replies.send_nowait(reply)
+        self._replies.send_nowait(_Came(reply, effect.key))
 
-    async def _next_reply(self) -> r.Reply | None:
+    async def _next(self) -> _Came:
         due = wake_at(self.state)
         delay = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
         with trio.move_on_after(delay):
             return await self._inbox.receive()
-        return r.Tick(self._clock.now())
+        return _Came(r.Tick(self._clock.now()))
 
     async def _say(self, reply: r.Reply) -> None:
         """Decide a reply and append what follows; if another writer was first, decide it again."""

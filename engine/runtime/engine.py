@@ -19,7 +19,7 @@ from engine.runtime.driver import LEASE, Driver, OnEvent
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.perform import Hands
 from engine.session import reply as r
-from engine.session.bundle import Bundle
+from engine.session.bundle import Bundle, Tool
 from engine.session.decide import begin, decide
 from engine.session.event import Event
 from engine.session.evolve import fold
@@ -54,15 +54,15 @@ class Engine:
         clock: Clock,
         *,
         root: Path | None = None,
-        stubs: Mapping[str, ToolAdapter] | None = None,
+        adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] = Adapters,
         planner: Planner | None = None,
         on_event: OnEvent = lambda event: None,
     ) -> None:
-        """`root` overrides where the databases of the sessions lie; `stubs` and `planner` stand in for the real."""
+        """`root` overrides where the databases of the sessions lie; `planner` stands in for the agents' own."""
         self._store = store
         self._clock = clock
         self._root = root
-        self._stubs = stubs or {}
+        self._adapters = adapters
         self._planner = planner
         self._on_event = on_event
         self._bundles = Bundles(store)
@@ -191,6 +191,6 @@ class Engine:
             def planner(agent: str, name: str) -> Planner:
                 return self._planner or planner_for(bundle.agents[agent].planners[name])
 
-            adapters = Adapters(bundle, self._clock, self._stubs)
+            adapters = self._adapters(bundle, self._clock)
             self._hands[bundle.digest] = Hands(bundle, self._clock, adapters, planner)
         return self._hands[bundle.digest]

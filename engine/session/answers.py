@@ -49,10 +49,10 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
     s = d.state
     if request.answered is not None:
         return Refused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
-    if request.closed is not None:
-        return Refused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if s.final and request.kind not in ("settle", "follow_up"):
         return Refused("session_over", f"session {s.session_id} is over ({s.status})")
+    if request.closed is not None:
+        return Refused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if request.expires_at is not None and d.at >= request.expires_at:
         return Refused("expired", f"request {request.id} expired at {timestamp(request.expires_at)}")
     if request.groups and not is_member(d, request, reply.by):

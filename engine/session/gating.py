@@ -133,8 +133,9 @@ def _difference(call: Call, verdict: Verdict) -> list[dict[str, Any]]:
     elif set(before) != set(after):
         found.append({"what": "rules", "before": sorted(before), "after": sorted(after)})
     for rule in sorted(set(before) & set(after)):
-        for chain in sorted(set(before[rule]) | set(after[rule])):
-            old, new = before[rule].get(chain), after[rule].get(chain)
+        # a condition that now reads something else does so because of a value that it reads in both
+        for chain in sorted(set(before[rule]) & set(after[rule])):
+            old, new = before[rule][chain], after[rule][chain]
             if old != new and chain != "now":
                 found.append({"what": chain, "rule": rule, "before": old, "after": new})
     return found

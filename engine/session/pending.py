@@ -53,4 +53,4 @@ def _step_clock_runs(state: State) -> bool:
 
 
 def _run(call: Call, bundle: Bundle) -> RunTool:
-    return RunTool(call.id, call.name, call.input, call.attempt, call.key, bundle.tools[call.name].timeout)
+    return RunTool(call.id, call.name, call.input, call.attempt, call.full_key, bundle.tools[call.name].timeout)

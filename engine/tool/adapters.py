@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from engine.ports import Clock, ToolAdapter
 from engine.session.bundle import Bundle, Tool
@@ -11,11 +11,10 @@ from engine.tool.sql import SqlAdapter
 
 
 class Adapters:
-    """The adapters of one bundle, each made when it is first needed; `stubs` stand in by tool name."""
+    """The adapters of one bundle, each made when it is first needed."""
 
-    def __init__(self, bundle: Bundle, clock: Clock, stubs: Mapping[str, ToolAdapter] | None = None) -> None:
+    def __init__(self, bundle: Bundle, clock: Clock) -> None:
         self._made: dict[str, ToolAdapter] = {}
-        self._stubs = stubs or {}
         self._makers: dict[str, Callable[[], ToolAdapter]] = {
             "sql": lambda: SqlAdapter(bundle, clock),
             "python": lambda: PythonAdapter(bundle),
@@ -23,8 +22,6 @@ class Adapters:
 
     def __call__(self, tool: Tool) -> ToolAdapter:
         """What acts for this tool."""
-        if tool.name in self._stubs:
-            return self._stubs[tool.name]
         kind = tool.adapter.kind
         if kind not in self._made:
             self._made[kind] = self._makers[kind]()

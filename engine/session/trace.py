@@ -1,0 +1,136 @@
+"""A session's log as people and programs read it: flat entries, and one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from engine.policy.value import canonical, timestamp
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+
+Entry = dict[str, Any]
+
+
+def entry(event: Event) -> Entry:
+    """One event, flat: step and kind, the payload's fields, and the rest of the envelope."""
+    return {
+        "step": event.step,
+        "kind": event.kind.value,
+        **event.payload,
+        "seq": event.seq,
+        "at": timestamp(event.at),
+        "session_id": event.session_id,
+    }
+
+
+def entries(events: Iterable[Event]) -> list[Entry]:
+    """A log as flat entries, a step's results in the decision's order; `seq` tells the real one."""
+    found = [entry(event) for event in events]
+    order = {e["call_id"]: n for n, e in enumerate(e for e in found if e["kind"] == K.CALL_PROPOSED)}
+    slots: list[int] = []
+    for index, e in enumerate([*found, {"kind": K.STATE_TRANSITION, "step": -1}]):
+        if slots and (e["kind"] == K.STATE_TRANSITION or e["step"] != found[slots[0]]["step"]):
+            ordered = sorted((found[slot] for slot in slots), key=lambda r: (order.get(r["call_id"], -1), r["seq"]))
+            for slot, result in zip(slots, ordered, strict=True):
+                found[slot] = result
+            slots = []
+        if e["kind"] == K.TOOL_RESULT:
+            slots.append(index)
+    return found
+
+
+def headline(e: Entry) -> str:
+    """What an entry says, in one line for people."""
+    return _LINES.get(e["kind"], lambda e: e["kind"].replace("_", " "))(e)
+
+
+def _started(e: Entry) -> str:
+    about = ", ".join(f"{name}={_short(value)}" for name, value in e["attributes"].items())
+    return f"session {e['session_id']} of {e['agent']} ({about})"
+
+
+def _decided(e: Entry) -> str:
+    calls = ", ".join(call["name"] for call in e["tool_calls"])
+    return " ".join(part for part in (_short(e["message"], 300), f"-> {calls}" if calls else "") if part)
+
+
+def _verdict(e: Entry) -> str:
+    rule = f" by {e['rule']}" if e["rule"] else ""
+    said = " (approved)" if e["satisfied"] else ""
+    return f"{e['tool']}: {e['verdict']}{rule}{said}"
+
+
+def _result(e: Entry) -> str:
+    hidden = _ENVELOPE | _RESULT
+    shown = " ".join(f"{name}={_short(value)}" for name, value in e.items() if name not in hidden)
+    why = f" {e['reason']}" if e["reason"] else ""
+    held = " (held)" if not e["final"] else ""
+    said = f": {e['message']}" if e["message"] else ""
+    return f"{e['tool']}: {e['status']}{why}{held}{' ' + shown if shown else ''}{said}"
+
+
+def _opened(e: Entry) -> str:
+    groups = ", ".join(e["groups"]) or "anybody"
+    return f"{e['request_kind']} {e['request_id']} asked of {groups}: {e['message'] or e['reason']}"
+
+
+def _answered(e: Entry) -> str:
+    note = f" ({e['note']})" if e["note"] else ""
+    return f"{e['request_id']}: {e['action']} by {e['by']}{note}"
+
+
+def _transition(e: Entry) -> str:
+    outcome = f" {e['outcome']}" if e["outcome"] != e["state"] else ""
+    return f"{e['state']}{outcome}" + (f": {e['message']}" if e["message"] else "")
+
+
+def _limit(e: Entry) -> str:
+    return f"limit {e['limit']} of {e['allowed']} is crossed: {e['crossing']}"
+
+
+def _pending(e: Entry) -> str:
+    if e["behind"]:
+        return f"{e['tool']} waits: {e['behind'].replace('_', ' ')}"
+    return f"{e['tool']} waits for facts: {', '.join(sorted({fact['fact'] for fact in e['facts']}))}"
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = value if isinstance(value, str) else canonical(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+_ENVELOPE = frozenset({"step", "kind", "seq", "at", "session_id"})
+_RESULT = frozenset(
+    {
+        "call_id", "tool", "status", "reason", "message", "rule", "output", "final", "reused", "repair", "settled",
+        "attempt", "started", "difference",
+    }
+)  # fmt: skip
+
+_LINES: Mapping[str, Callable[[Entry], str]] = {
+    K.SESSION_STARTED: _started,
+    K.SESSION_CLAIMED: lambda e: f"driven by {e['owner']} (epoch {e['epoch']})",
+    K.MESSAGE_RECEIVED: lambda e: _short(e["text"], 300),
+    K.STEP_STARTED: lambda e: f"step {e['number']}",
+    K.DECISION_RECORDED: _decided,
+    K.DECISION_REJECTED: lambda e: "; ".join(e["problems"]),
+    K.PLANNER_FAILED: lambda e: "; ".join(e["problems"]),
+    K.CALL_PROPOSED: lambda e: f"{e['tool']} {_short(e['input'], 200)}",
+    K.GATE_PENDING: _pending,
+    K.FACT_READ: lambda e: f"{e['tool']}: {e['problem'] or _short(e['output'], 200)}",
+    K.VERDICT: _verdict,
+    K.CALL_STARTED: lambda e: f"{e['tool']} (attempt {e['attempt']})",
+    K.CALL_EDITED: lambda e: f"{e['call_id']} edited by {e['by']}: {_short(e['input'], 200)}",
+    K.CALL_CANCELLED: lambda e: f"{e['tool']}: {e['reason']}",
+    K.KEY_TAKEN: lambda e: f"{e['key']} is held ({e['status']})",
+    K.TOOL_RESULT: _result,
+    K.REQUEST_OPENED: _opened,
+    K.REQUEST_ANSWERED: _answered,
+    K.REQUEST_CLOSED: lambda e: f"{e['request_id']}: {e['how']}",
+    K.CANCEL_REQUESTED: lambda e: f"by {e['by']}",
+    K.LIMIT_CROSSED: _limit,
+    K.SESSION_ENDING: lambda e: f"{e['state']}: {e['reason']}",
+    K.STEP_ENDED: lambda e: e["reason"].replace("_", " "),
+    K.STATE_TRANSITION: _transition,
+}

@@ -1,0 +1,182 @@
+"""Runs one fixture: a session on a fresh store and fresh databases, under virtual time."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.planner.scripted import ScriptedPlanner
+from engine.policy.rule import CUSTOMER
+from engine.policy.value import duration
+from engine.runtime.clock import TrioClock
+from engine.runtime.engine import Engine, Opening
+from engine.runtime.errors import NotAllowed
+from engine.session.bundle import Bundle, PlannerSpec
+from engine.session.event import Event
+from engine.session.state import Request, State
+from engine.session.trace import Entry, entries
+from engine.store.memory import MemoryStore
+from engine.testing import virtual_time
+from engine.testing.expectations import Failure, Result, check
+from engine.testing.standins import Counted, stubs_of
+from engine.tool.databases import locate
+
+START = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a fixture; it passed if nothing failed."""
+
+    name: str
+    failures: tuple[Failure, ...]
+    trace: tuple[Entry, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came out as declared."""
+        return not self.failures
+
+
+def run_fixture(bundle: Bundle, fixture: Mapping[str, Any]) -> Report:
+    """Run a fixture, as its checked document says, and compare."""
+    with tempfile.TemporaryDirectory(prefix="engine-test-") as root:
+        return virtual_time.run(lambda: _Pathway(bundle, fixture, Path(root)).run())
+
+
+@dataclass(slots=True)
+class _Pathway:
+    bundle: Bundle
+    fixture: Mapping[str, Any]
+    root: Path
+    events: list[Event] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    session_id: str = ""
+    refused: str | None = None
+    engine: Engine = field(init=False)
+
+    async def run(self) -> Report:
+        counted = Counted(stubs_of(self.fixture.get("stubs", {})))
+        self.engine = Engine(
+            MemoryStore(), TrioClock(START), root=self.root, adapters=counted, planner=self._planner(),
+            on_event=self.events.append,
+        )  # fmt: skip
+        for change in self.fixture.get("setup", ()):
+            self._sql(change)
+        await self._attempt(self._start)
+        for happening in self.fixture.get("then", ()):
+            await self._happen(happening)
+        self._unexpected_refusal()
+        state = await self.engine.load(self.session_id) if self.session_id else None
+        trace = entries(e for e in self.events if e.session_id == self.session_id)
+        result = Result(state, trace, dict(counted.ran), self._rows)
+        return Report(
+            self.fixture["name"], (*self.failures, *check(self.fixture["expect"], result)), tuple(entries(self.events))
+        )
+
+    def _planner(self) -> ScriptedPlanner | None:
+        decisions = self.fixture.get("decisions")
+        if decisions is None:
+            return None
+        exhausted = self.fixture.get("when_exhausted", "fail")
+        return ScriptedPlanner(PlannerSpec("scripted", decisions=tuple(decisions), when_exhausted=exhausted))
+
+    async def _start(self) -> None:
+        f = self.fixture
+        opening = Opening(f["agent"], f["message"], f.get("attributes", {}), f.get("planner"), f.get("started_by"))
+        self.session_id = await self.engine.start(self.bundle, opening, self.root)
+        await self.engine.drive(self.session_id)
+
+    # -- what happens
+
+    async def _happen(self, happening: Mapping[str, Any]) -> None:
+        (kind, value), *_ = happening.items()
+        if kind == "refused":
+            if self.refused != value:
+                self.failures.append(Failure("refused", value, self.refused or "it was not refused"))
+            self.refused = None
+            return
+        self._unexpected_refusal()
+        acts: Mapping[str, Callable[[], Awaitable[Any]]] = {
+            "approve": lambda: self._answer("approval", "approve", value["by"], edit=value.get("edit")),
+            "deny": lambda: self._answer("approval", "deny", value["by"], note=value.get("note", "")),
+            "answer": lambda: self._answer(None, "answer", value["by"], value=value["value"]),
+            "confirm": lambda: self._answer("approval", "approve" if value else "deny", CUSTOMER),
+            "send": lambda: self._send(value),
+            "cancel": lambda: self._cancel(value),
+            "resume": self._resume,
+            "again": self._start,
+            "wait": lambda: trio.sleep(duration(value).total_seconds()),
+            "sql": lambda: trio.to_thread.run_sync(self._sql, value),
+        }
+        await self._attempt(acts[kind])
+
+    async def _attempt(self, act: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await act()
+        except NotAllowed as error:
+            self.refused = error.reason
+
+    def _unexpected_refusal(self) -> None:
+        if self.refused is not None:
+            self.failures.append(Failure("then", "the act is allowed", f"refused: {self.refused}"))
+            self.refused = None
+
+    async def _resume(self) -> None:
+        await self.engine.drive(self.session_id)
+
+    async def _send(self, text: str) -> None:
+        await self.engine.send(self.session_id, text)
+        await self._resume()
+
+    async def _cancel(self, by: str) -> None:
+        await self.engine.cancel(self.session_id, by)
+        await self._resume()
+
+    async def _answer(self, kind: str | None, action: str, by: str, **more: Any) -> None:
+        request = _asked(await self.engine.load(self.session_id), kind, by == CUSTOMER)
+        if request is None:
+            what = kind or "question"
+            self.failures.append(Failure("then", f"an {what} to answer", "nothing was ever asked"))
+            return
+        await self.engine.answer(request.id, action, by, **more)
+        await self._resume()
+
+    # -- databases
+
+    def _sql(self, change: Mapping[str, Any]) -> None:
+        connection = self._connect(change["database"])
+        try:
+            connection.executescript(change["run"])
+        finally:
+            connection.close()
+
+    def _rows(self, database: str, sql: str) -> list[list[Any]]:
+        connection = self._connect(database)
+        try:
+            return [list(row) for row in connection.execute(sql)]
+        finally:
+            connection.close()
+
+    def _connect(self, database: str) -> sqlite3.Connection:
+        path = locate(self.bundle, self.bundle.databases[database], str(self.root))
+        return sqlite3.connect(path, isolation_level=None)
+
+
+def _asked(state: State, kind: str | None, of_customer: bool) -> Request | None:
+    """The oldest request of a kind that is open, else the newest that was."""
+    fitting = [
+        request
+        for request in state.requests.values()
+        if (request.kind == kind if kind else request.kind != "approval")
+        and (not of_customer or request.groups == (CUSTOMER,))
+    ]
+    waiting = [request for request in fitting if request.open]
+    return waiting[0] if waiting else fitting[-1] if fitting else None

@@ -1,0 +1,66 @@
+"""Tools of a pathway: stubs that do not act for real, and a count of what every tool did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from engine.policy.value import duration
+from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
+from engine.session.bundle import Bundle, Tool
+from engine.tool.adapters import Adapters
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """Gives an output or fails, after a while."""
+
+    output: Any
+    error: str | None
+    after: float
+
+    async def run(self, run: ToolRun) -> Any:
+        """See `ports.ToolAdapter`."""
+        await trio.sleep(self.after)
+        if self.error is not None:
+            raise ToolError("tool_error", self.error)
+        return self.output
+
+
+def stubs_of(declared: Mapping[str, Any]) -> dict[str, Stub]:
+    """The stubs that a fixture declares, by tool."""
+    return {
+        tool: Stub(spec.get("output"), spec.get("error"), duration(spec.get("after", "0s")).total_seconds())
+        for tool, spec in declared.items()
+    }
+
+
+class Counted:
+    """Adapters that count each run by tool before it begins, whatever comes of it."""
+
+    def __init__(self, stubs: Mapping[str, ToolAdapter]) -> None:
+        self._stubs = stubs
+        self.ran: Counter[str] = Counter()
+
+    def __call__(self, bundle: Bundle, clock: Clock) -> Callable[[Tool], ToolAdapter]:
+        """The adapters of a bundle, counted."""
+        real = Adapters(bundle, clock)
+
+        def adapter(tool: Tool) -> ToolAdapter:
+            return _Counting(self._stubs.get(tool.name) or real(tool), self.ran)
+
+        return adapter
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    inner: ToolAdapter
+    ran: Counter[str]
+
+    async def run(self, run: ToolRun) -> Any:
+        self.ran[run.tool.name] += 1
+        return await self.inner.run(run)
