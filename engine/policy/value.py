@@ -93,6 +93,15 @@ def pretty(value: Any, indent: int = 2) -> str:
     return _pretty(value, "\n", " " * indent)
 
 
+def one_line(value: Any) -> str:
+    """JSON for people on one line, keys in their order, numbers exact."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_quoted(k)}: {one_line(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(one_line(v) for v in value) + "]"
+    return _pretty(value, "", "")
+
+
 def number_text(value: int | Decimal) -> str:
     """A number in plain notation without idle zeros: 250.00 is `250`."""
     text = format(value, "f")

@@ -144,6 +144,10 @@ class Engine:
         """A session's state as its log tells it; raises UnknownSession."""
         return fold(await self._store.load(session_id))
 
+    async def bundle_of(self, state: State) -> Bundle:
+        """The bundle that a session runs under; raises BundleUnavailable."""
+        return await self._bundles.get(state.bundle)
+
     async def drive(self, session_id: str, *, wait: bool = True) -> State:
         """Drive a session until it waits or is over.
 
@@ -152,7 +156,7 @@ class Engine:
         state = await self.load(session_id)
         if state.final:
             return state
-        bundle = await self._bundles.get(state.bundle)
+        bundle = await self.bundle_of(state)
         lease = await self._claim(session_id, wait)
         try:
             state = await self.load(session_id)

@@ -1,0 +1,176 @@
+"""`engine run --batch`: a session for each line of a file, many at once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from engine.cli.printing import line, table
+from engine.cli.work import Work, foreseen, perform, unwrapped
+from engine.policy.value import NotJson, jsonable, loads, pretty
+from engine.runtime.engine import Opening
+from engine.session.bundle import Agent, Bundle
+from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, LIMIT, OK, USAGE, WAITING, exit_code
+from engine.session.state import Status
+
+WORST_FIRST = (INTERRUPTED, FAULT, FAILED, LIMIT, WAITING, OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of one line."""
+
+    number: int
+    session_id: str
+    state: str
+    outcome: str
+    code: int
+    problem: str = ""
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        found = {"line": self.number, "id": self.session_id, "state": self.state, "outcome": self.outcome}
+        return {**found, "exit_code": self.code} | ({"problem": self.problem} if self.problem else {})
+
+
+def read_lines(
+    path: Path, agent: Agent, attributes: Mapping[str, Any], planner: str | None, name: str | None
+) -> list[tuple[int, Opening]]:
+    """The sessions that a file asks for, with their line numbers; any bad line is told, and exits 2."""
+    found: list[tuple[int, Opening]] = []
+    problems: list[str] = []
+    for number, text in enumerate(path.read_bytes().splitlines(), 1):
+        if not text.strip():
+            continue
+        opening = _opening(text, agent, attributes, planner, name)
+        if isinstance(opening, Opening):
+            found.append((number, opening))
+        else:
+            problems.append(f"{path}:{number}: {opening}")
+    if problems or not found:
+        for problem in problems[:20] or [f"{path}: it has no line"]:
+            click.echo(f"engine: {problem}", err=True)
+        if len(problems) > 20:
+            click.echo(f"engine: and {len(problems) - 20} more", err=True)
+        raise SystemExit(USAGE)
+    return found
+
+
+def _opening(
+    text: bytes, agent: Agent, attributes: Mapping[str, Any], planner: str | None, name: str | None
+) -> Opening | str:
+    try:
+        read = loads(text)
+    except NotJson as error:
+        return f"it is not JSON: {error}"
+    if not isinstance(read, Mapping) or not isinstance(read.get("message"), str):
+        return 'it must be an object with a "message" that is text'
+    unknown = set(read) - {"message", "attributes"}
+    if unknown:
+        return f"there is no field `{sorted(unknown)[0]}`; message and attributes are known"
+    own = read.get("attributes", {})
+    if not isinstance(own, Mapping):
+        return "its attributes must be an object"
+    merged = {**attributes, **own}
+    problems = agent.check_attributes(merged)
+    return "; ".join(problems) if problems else Opening(agent.name, read["message"], merged, planner, name)
+
+
+def run_batch(
+    url: str,
+    bundle: Bundle,
+    root: Path,
+    openings: Sequence[tuple[int, Opening]],
+    concurrency: int,
+    output_format: str,
+) -> int:
+    """Run them, show progress and the table of outcomes, and give the worst exit code."""
+    ended: list[Ended] = []
+    began = time.monotonic()
+
+    async def body(work: Work) -> int:
+        with _progress(len(openings)) as advance:
+            waiting = iter(openings)
+
+            async def worker() -> None:
+                for number, opening in waiting:
+                    if work.interrupted or work.released:
+                        return
+                    result = await _one(work, bundle, root, number, opening)
+                    ended.append(result)
+                    if output_format == "jsonl":
+                        click.echo(line(result.payload()))
+                    advance()
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(min(concurrency, len(openings))):
+                    nursery.start_soon(worker)
+        codes = {e.code for e in ended} | ({INTERRUPTED} if work.interrupted or work.released else set())
+        return next((code for code in WORST_FIRST if code in codes), OK)
+
+    code = perform(url, body)
+    _show(sorted(ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
+    return code
+
+
+async def _one(work: Work, bundle: Bundle, root: Path, number: int, opening: Opening) -> Ended:
+    session_id = ""
+    try:
+        session_id = await work.engine.start(bundle, opening, root)
+        state = await work.engine.drive(session_id)
+    except Exception as error:
+        cause = unwrapped(error)
+        code = foreseen(cause) if isinstance(cause, Exception) else None
+        return Ended(number, session_id, "fault", "fault", FAULT if code is None else code, f"{cause}")
+    interrupted = state.status is Status.CANCELLED and work.interrupted
+    code = INTERRUPTED if interrupted else exit_code(state.status)
+    return Ended(number, session_id, state.status.value, state.outcome, code)
+
+
+def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str) -> None:
+    if output_format == "json":
+        click.echo(pretty(jsonable([e.payload() for e in ended])))
+    elif output_format == "text":
+        table("outcomes", ["state", "outcome", "sessions", "share"], list(_counted(ended)))
+    rate = len(ended) / seconds if seconds else 0.0
+    not_started = f", {asked - len(ended)} never started" if asked > len(ended) else ""
+    click.echo(f"{len(ended)} sessions in {seconds:.1f} s, {rate:.0f} a second{not_started}", err=True)
+    for e in [e for e in ended if e.problem][:10]:
+        click.echo(f"line {e.number}: {e.problem}", err=True)
+
+
+def _counted(ended: Sequence[Ended]) -> Iterable[list[str]]:
+    for (state, outcome), count in Counter((e.state, e.outcome) for e in ended).most_common():
+        yield [state, outcome, str(count), f"{100 * count / len(ended):.1f} %"]
+
+
+class _progress:
+    """A progress bar on a terminal, nothing in a pipe; gives a function that counts one more."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._bar: Any = None
+
+    def __enter__(self) -> Any:
+        if not sys.stderr.isatty():
+            return lambda: None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True))
+        self._bar.start()
+        task = self._bar.add_task("sessions", total=self._total)
+        return lambda: self._bar.advance(task)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

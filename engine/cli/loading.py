@@ -1,0 +1,34 @@
+"""The bundle that a command works on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.bundle.load import Loaded, load_directory
+from engine.diagnostic import did_you_mean, has_errors, render
+from engine.session.bundle import Agent, Bundle
+from engine.session.exit_code import FAILED
+
+
+def load_or_exit(root: Path) -> tuple[Bundle, Loaded]:
+    """The bundle of a directory; its errors are printed, and exit 1."""
+    loaded = load_directory(root)
+    if loaded.bundle is None or has_errors(loaded.diagnostics):
+        colour = click.get_text_stream("stderr").isatty()
+        click.echo(render.full(loaded.diagnostics, loaded.sources, colour=colour), err=True)
+        raise SystemExit(FAILED)
+    return loaded.bundle, loaded
+
+
+def agent_of(bundle: Bundle, name: str | None) -> Agent:
+    """The agent that is meant; raises click.UsageError."""
+    if name is None:
+        if len(bundle.agents) == 1:
+            return next(iter(bundle.agents.values()))
+        raise click.UsageError(f"--agent is needed: the bundle has {', '.join(sorted(bundle.agents))}")
+    if name not in bundle.agents:
+        hint = did_you_mean(name, bundle.agents) or f"the bundle has {', '.join(sorted(bundle.agents))}"
+        raise click.UsageError(f"there is no agent `{name}`; {hint}")
+    return bundle.agents[name]

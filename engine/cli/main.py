@@ -1,0 +1,87 @@
+"""`engine`: commands are imported when they are called, so that help and validation start fast."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+from engine.session.exit_code import FAULT
+
+# command: where it is, and what it does
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("engine.cli.init", "Make a new bundle that validates, runs and tests."),
+    "validate": ("engine.cli.validate", "Check a bundle and show every diagnostic."),
+    "test": ("engine.cli.test", "Run a bundle's fixtures."),
+    "run": ("engine.cli.run", "Run a session, or one for each line of a file."),
+    "send": ("engine.cli.send", "Send a session a further message."),
+    "confirm": ("engine.cli.confirm", "Answer a session's question to the customer."),
+    "resume": ("engine.cli.resume", "Drive a session on."),
+    "cancel": ("engine.cli.cancel", "End a session."),
+    "sessions": ("engine.cli.sessions", "List, show and verify sessions."),
+    "review": ("engine.cli.review", "The inbox: what people are asked, and their answers."),
+    "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),
+    "completion": ("engine.cli.completion", "Print a shell's completion script."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of a bundle's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; an unknown one is a usage error that names the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from engine.diagnostic import did_you_mean
+
+            ctx.fail(f"there is no command `{args[0]}`; {did_you_mean(args[0], COMMANDS) or 'see engine --help'}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: engine init my-agent && engine test my-agent",
+)
+@click.version_option(package_name="agent-engine", prog_name="engine", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A declarative agent engine: the model proposes, the runtime decides, the tools act.
+
+    BUNDLE is a directory with specs/, policies/, prompts/ and fixtures/; the current one unless given.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit; what nobody foresaw exits 5 with its traceback."""
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="engine")
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print(f"\nThis is a fault of engine {version('agent-engine')} itself; please report it.", file=sys.stderr)
+        sys.exit(FAULT)
+
+
+if __name__ == "__main__":
+    main()

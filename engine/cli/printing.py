@@ -1,0 +1,98 @@
+"""A session's trace as it happens: for people, or as JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from engine.policy.value import jsonable, one_line, pretty
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.trace import entries, entry, headline
+
+_STYLE = {
+    "ok": "green",
+    "blocked": "yellow",
+    "terminal_error": "red",
+    "retryable_error": "red",
+    "unknown": "magenta",
+}
+_HIDDEN = frozenset(
+    {
+        K.SESSION_CLAIMED, K.SESSION_RELEASED, K.SESSION_WOKEN, K.STEP_STARTED, K.STEP_ENDED, K.CALL_PROPOSED,
+        K.GATE_PENDING, K.FACT_READ, K.CALL_STARTED,
+    }
+)  # fmt: skip
+
+
+class Printer:
+    """Prints events in a format: text and jsonl as they come, json at the end."""
+
+    def __init__(self, output_format: str) -> None:
+        self._format = output_format
+        self.events: list[Event] = []
+        self._console: Any = None
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        self.events.append(event)
+        if self._format == "jsonl":
+            click.echo(line(entry(event)))
+        elif self._format == "text":
+            self._text(event)
+
+    def finish(self) -> None:
+        """Print what is printed at the end."""
+        if self._format == "json":
+            click.echo(pretty(jsonable(entries(self.events))))
+
+    def _text(self, event: Event) -> None:
+        if event.kind in _HIDDEN or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
+            return
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        label, style = _label(event)
+        from rich.text import Text
+
+        said = headline(entry(event))
+        self._console.print(Text.assemble((f"{label:<10}", "bold"), (said, style)))
+
+
+def _label(event: Event) -> tuple[str, str]:
+    kind, payload = event.kind, event.payload
+    if kind is K.MESSAGE_RECEIVED:
+        return "user", "cyan"
+    if kind is K.DECISION_RECORDED:
+        return f"step {event.step}", "bold" if payload["tool_calls"] else ""
+    if kind is K.TOOL_RESULT:
+        return "", _STYLE.get(payload["status"], "")
+    if kind is K.STATE_TRANSITION:
+        return "state", "bold green" if payload["state"] == "done" else "bold yellow"
+    if kind is K.SESSION_STARTED:
+        return "session", "dim"
+    return {K.VERDICT: "policy", K.REQUEST_OPENED: "asked", K.REQUEST_ANSWERED: "answer"}.get(kind, "event"), "dim"
+
+
+def line(value: Any) -> str:
+    """A value as one line of JSON, its keys in their order."""
+    return one_line(jsonable(value))
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """A table on a terminal, tab-separated lines in a pipe."""
+    if not sys.stdout.isatty():
+        click.echo("\t".join(columns))
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*columns, title=title, title_justify="left", header_style="bold")
+    for row in rows:
+        grid.add_row(*row)
+    Console().print(grid)

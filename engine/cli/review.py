@@ -1,0 +1,239 @@
+"""`engine review`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.options import as_option, format_option, root_option, store_option
+from engine.session.exit_code import OK
+
+if TYPE_CHECKING:
+    from engine.cli.work import Work
+    from engine.ports import RequestRow
+
+
+@click.group("review")
+def command() -> None:
+    """The inbox: what people are asked, and their answers."""
+
+
+_no_resume = click.option("--no-resume", is_flag=True, help="Record the answer, and leave the session to others.")
+_note = click.option("--note", default="", metavar="TEXT", help="Why.")
+
+
+@command.command("list", epilog="Example: engine review list --format json")
+@click.option("--all", "closed_too", is_flag=True, help="Also those that are answered or closed.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; all unless given.")
+@format_option("text", "json")
+@store_option
+def list_(closed_too: bool, limit: int | None, output_format: str, store_url: str) -> None:
+    """List requests, oldest first."""
+
+    async def body(work: Work) -> int:
+        rows = (await work.store.requests(open_only=not closed_too))[:limit]
+        if output_format == "json":
+            _json([_row(row) for row in rows])
+        else:
+            from engine.cli.printing import table
+
+            table(
+                "requests",
+                ["id", "kind", "asked of", "tool", "message", "expires"],
+                [
+                    [
+                        row.id, row.kind, ", ".join(row.payload["groups"]) or "anybody", row.payload["tool"] or "",
+                        row.payload["message"], row.payload["expires_at"] or "",
+                    ]
+                    for row in rows
+                ],
+            )  # fmt: skip
+        return OK
+
+    _do(store_url, body)
+
+
+@command.command("show", epilog="Example: engine review show ses_1234.1")
+@click.argument("request_id", metavar="ID")
+@format_option("text", "json")
+@store_option
+def show(request_id: str, output_format: str, store_url: str) -> None:
+    """Show a request: the call, the rules that ask and the values they saw, what the user said."""
+
+    async def body(work: Work) -> int:
+        row = await _request(work, request_id)
+        state = await work.engine.load(row.session_id)
+        found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
+        if output_format == "json":
+            _json(found)
+        else:
+            _show(found)
+        return OK
+
+    _do(store_url, body)
+
+
+@command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
+@click.argument("request_id", metavar="ID")
+@as_option
+@_note
+@click.option("--edit", "edits", metavar="FIELD=VALUE", multiple=True, help="Change the call's input first.")
+@_no_resume
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def approve(
+    request_id: str,
+    name: str,
+    note: str,
+    edits: tuple[str, ...],
+    no_resume: bool,
+    output_format: str,
+    root: Path | None,
+    store_url: str,
+) -> None:
+    """Say yes to the exact call that is asked for, and drive its session on."""
+
+    async def act(work: Work) -> str:
+        from engine.cli.values import assignments
+
+        row = await _request(work, request_id)
+        edit = assignments(edits, await _schema(work, row, "input"), "--edit") if edits else None
+        return await work.engine.answer(request_id, "approve", name, note=note, edit=edit)
+
+    _answer(store_url, output_format, act, root, not no_resume)
+
+
+@command.command("deny", epilog='Example: engine review deny ses_1234.1 --as lee --note "refunded by the shop"')
+@click.argument("request_id", metavar="ID")
+@as_option
+@_note
+@_no_resume
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def deny(
+    request_id: str, name: str, note: str, no_resume: bool, output_format: str, root: Path | None, store_url: str
+) -> None:
+    """Say no; the same call stays denied for the rest of the session."""
+
+    async def act(work: Work) -> str:
+        await _request(work, request_id)
+        return await work.engine.answer(request_id, "deny", name, note=note)
+
+    _answer(store_url, output_format, act, root, not no_resume)
+
+
+@command.command(
+    "answer",
+    epilog="""\b
+Examples:
+  engine review answer ses_1234.1 --as mika --set answer="We call you back"
+  engine review answer ses_1234.2 --as mika --value did_not_happen""",
+)
+@click.argument("request_id", metavar="ID")
+@as_option
+@_note
+@click.option("--set", "settings", metavar="FIELD=VALUE", multiple=True, help="A field of the answer.")
+@click.option("--value", metavar="JSON", help="The whole answer.")
+@_no_resume
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def answer(
+    request_id: str,
+    name: str,
+    note: str,
+    settings: tuple[str, ...],
+    value: str | None,
+    no_resume: bool,
+    output_format: str,
+    root: Path | None,
+    store_url: str,
+) -> None:
+    """Answer a question that is no approval: an input, a choice, whether a write happened, a follow-up."""
+    if bool(settings) == (value is not None):
+        raise click.UsageError("give either --set FIELD=VALUE or --value JSON")
+
+    async def act(work: Work) -> str:
+        from engine.cli.values import assignments, typed
+
+        row = await _request(work, request_id)
+        schema = await _schema(work, row, "output")
+        given = typed(value, {}) if value is not None else assignments(settings, schema, "--set")
+        return await work.engine.answer(request_id, "answer", name, note=note, value=given)
+
+    _answer(store_url, output_format, act, root, not no_resume)
+
+
+def _answer(store_url: str, output_format: str, act: Any, root: Path | None, drive: bool) -> None:
+    from engine.cli.driving import act_and_drive
+
+    raise SystemExit(act_and_drive(store_url, output_format, act, root=root, drive=drive))
+
+
+def _do(store_url: str, body: Any) -> None:
+    from engine.cli.work import perform
+
+    raise SystemExit(perform(store_url, body))
+
+
+async def _request(work: Work, request_id: str) -> RequestRow:
+    row = await work.store.request(request_id)
+    if row is None:
+        from engine.runtime.errors import NotAllowed
+        from engine.session.reply import Refused
+
+        raise NotAllowed(Refused("no_such_request", f"there is no request {request_id}; see engine review list --all"))
+    return row
+
+
+async def _schema(work: Work, row: RequestRow, side: str) -> Mapping[str, Any]:
+    """The schema of what a request is about, from the bundle that its session runs under."""
+    tool_name = row.payload["tool"]
+    if tool_name is None:
+        return {}
+    state = await work.engine.load(row.session_id)
+    tool = (await work.engine.bundle_of(state)).tools[tool_name]
+    return (tool.input_schema if side == "input" else tool.output_schema) or {}
+
+
+def _row(row: RequestRow) -> dict[str, Any]:
+    p = row.payload
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "session_id": row.session_id,
+        "status": row.status,
+        "tool": p["tool"],
+        "input": p["input"],
+        "groups": p["groups"],
+        "rules": p["rules"],
+        "reason": p["reason"],
+        "message": p["message"],
+        "values": p.get("values", {}),
+        "difference": p.get("difference", []),
+        "schema": p["schema"],
+        "digest": p["digest"],
+        "opened_at": row.opened_at,
+        "expires_at": row.expires_at,
+    }
+
+
+def _json(value: Any) -> None:
+    from engine.policy.value import jsonable, pretty
+
+    click.echo(pretty(jsonable(value)))
+
+
+def _show(found: dict[str, Any]) -> None:
+    from engine.cli.printing import line
+    from engine.policy.value import jsonable
+
+    for name, value in found.items():
+        if value not in (None, "", [], {}) and name != "digest":
+            plain = jsonable(value)
+            click.echo(f"{name:<11} {plain if isinstance(plain, str) else line(plain)}")

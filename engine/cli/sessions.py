@@ -1,0 +1,220 @@
+"""`engine sessions`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.options import format_option, store_option
+from engine.session.exit_code import FAILED, OK
+
+if TYPE_CHECKING:
+    from engine.cli.work import Work
+    from engine.ports import SessionRow
+    from engine.session.state import State
+
+
+@click.group("sessions")
+def command() -> None:
+    """List, show and verify sessions."""
+
+
+@command.command("list", epilog="Example: engine sessions list --state awaiting_human_review --format json")
+@click.option("--state", metavar="STATE", help="Only sessions in this state.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; all unless given.")
+@format_option("text", "json")
+@store_option
+def list_(state: str | None, limit: int | None, output_format: str, store_url: str) -> None:
+    """List sessions, newest first."""
+
+    async def body(work: Work) -> int:
+        rows = await work.store.sessions(limit, state)
+        if output_format == "json":
+            _json([_row(row) for row in rows])
+        else:
+            _table(
+                "sessions",
+                ["id", "agent", "state", "outcome", "started", "events"],
+                [[r.id, r.agent, r.state, r.outcome, _moment(r.created_at), str(r.seq)] for r in rows],
+            )
+        return OK
+
+    _do(store_url, body)
+
+
+@command.command("show", epilog="Example: engine sessions show ses_1234")
+@click.argument("session_id", metavar="ID")
+@format_option("text", "json")
+@store_option
+def show(session_id: str, output_format: str, store_url: str) -> None:
+    """Show how a session stands: attributes, calls, requests, what it used of its budget."""
+
+    async def body(work: Work) -> int:
+        state = await work.engine.load(session_id)
+        found = _standing(state)
+        if output_format == "json":
+            _json(found)
+        else:
+            _show(found)
+        return OK
+
+    _do(store_url, body)
+
+
+@command.command("events", epilog="Example: engine sessions events ses_1234 --format jsonl")
+@click.argument("session_id", metavar="ID")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only events after this number.")
+@format_option("text", "json", "jsonl")
+@store_option
+def events(session_id: str, after: int, output_format: str, store_url: str) -> None:
+    """Print a session's log."""
+
+    async def body(work: Work) -> int:
+        from engine.cli.printing import line
+        from engine.session.trace import entries, entry, headline
+
+        log = await work.store.load(session_id, after)
+        if output_format == "json":
+            _json(entries(log))
+            return OK
+        for event in log:
+            e = entry(event)
+            text = line(e) if output_format == "jsonl" else f"{e['seq']:>4}  {e['at']}  {e['kind']:<18} {headline(e)}"
+            click.echo(text)
+        return OK
+
+    _do(store_url, body)
+
+
+@command.command("verify", epilog="Example: engine sessions verify")
+@click.argument("session_ids", metavar="[ID]...", nargs=-1)
+@format_option("text", "json")
+@store_option
+def verify(session_ids: tuple[str, ...], output_format: str, store_url: str) -> None:
+    """Check the hash chain of sessions, of all unless named; exits 1 if one was tampered with."""
+
+    async def body(work: Work) -> int:
+        ids = session_ids or tuple(row.id for row in await work.store.sessions())
+        found = {session_id: await work.store.verify(session_id) for session_id in ids}
+        broken = {session_id: problems for session_id, problems in found.items() if problems}
+        if output_format == "json":
+            _json([{"id": i, "whole": not problems, "problems": problems} for i, problems in found.items()])
+        else:
+            for session_id, problems in broken.items():
+                for problem in problems:
+                    click.echo(f"{session_id}: {problem}")
+            click.echo(f"{len(found) - len(broken)} sessions are whole, {len(broken)} are not")
+        return FAILED if broken else OK
+
+    _do(store_url, body)
+
+
+@command.command("stats", epilog="Example: engine sessions stats --format json")
+@format_option("text", "json")
+@store_option
+def stats(output_format: str, store_url: str) -> None:
+    """Count sessions by agent, state and outcome."""
+
+    async def body(work: Work) -> int:
+        counts = Counter((r.agent, r.state, r.outcome) for r in await work.store.sessions())
+        rows = [(*key, count) for key, count in counts.most_common()]
+        if output_format == "json":
+            _json([dict(zip(("agent", "state", "outcome", "sessions"), row, strict=True)) for row in rows])
+        else:
+            _table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
+        return OK
+
+    _do(store_url, body)
+
+
+def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:
+    from engine.cli.work import perform
+
+    raise SystemExit(perform(store_url, body))
+
+
+def _json(value: Any) -> None:
+    from engine.policy.value import jsonable, pretty
+
+    click.echo(pretty(jsonable(value)))
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from engine.cli.printing import table
+
+    table(title, columns, rows)
+
+
+def _moment(at: Any) -> str:
+    return str(at.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _row(row: SessionRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "agent": row.agent,
+        "state": row.state,
+        "outcome": row.outcome,
+        "bundle": row.bundle,
+        "events": row.seq,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _standing(state: State) -> dict[str, Any]:
+    return {
+        "id": state.session_id,
+        "agent": state.agent,
+        "state": state.status.value,
+        "outcome": state.outcome,
+        "message": state.told,
+        "waiting_for": list(state.waiting_for),
+        "attributes": dict(state.attributes),
+        "started_by": state.started_by or "customer",
+        "bundle": state.bundle,
+        "messages": list(state.messages),
+        "calls": [
+            {
+                "id": call.id,
+                "step": call.step,
+                "tool": call.name,
+                "input": dict(call.input),
+                "phase": call.phase.value,
+                "status": call.result.status if call.result else None,
+                "reason": call.result.reason if call.result else None,
+            }
+            for call in state.calls.values()
+        ],
+        "requests": [
+            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open} for r in state.requests.values()
+        ],
+        "used": {
+            "steps": state.used.steps,
+            "calls": state.used.calls,
+            "fact_reads": state.used.fact_reads,
+            "repairs": state.used.repairs,
+            "wall_clock": state.used.active,
+        },
+        "events": state.seq,
+    }
+
+
+def _show(found: dict[str, Any]) -> None:
+    from engine.cli.printing import line
+    from engine.policy.value import jsonable
+
+    for name in ("id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"):
+        value = jsonable(found[name])
+        click.echo(f"{name:<11} {value if isinstance(value, str) else line(value)}")
+    for message in found["messages"]:
+        click.echo(f"{'user':<11} {message}")
+    for call in found["calls"]:
+        status = " ".join(part for part in (call["status"] or call["phase"], call["reason"]) if part)
+        click.echo(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
+    for request in found["requests"]:
+        state = "open" if request["open"] else "closed"
+        click.echo(f"{'request':<11} {request['id']} {request['kind']} ({state}) of {', '.join(request['groups'])}")

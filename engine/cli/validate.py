@@ -1,0 +1,73 @@
+"""`engine validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.bundle.load import Loaded, load_directory
+from engine.bundle.manuals import MANUALS
+from engine.cli.options import bundle_argument, format_option
+from engine.diagnostic import did_you_mean, has_errors, render
+from engine.session.exit_code import FAILED
+
+
+@click.command(
+    "validate",
+    epilog="""\b
+Examples:
+  engine validate
+  engine validate my-agent --format json
+  engine validate --explain E302""",
+)
+@bundle_argument
+@format_option("full", "concise", "json")
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--explain", metavar="CODE", help="Print the manual page of a diagnostic.")
+def command(bundle: Path, output_format: str, strict: bool, explain: str | None) -> None:
+    """Check a bundle: every diagnostic at once, sorted by place.
+
+    Exits 0 if there is no error, 1 otherwise; with --strict also for warnings.
+    """
+    if explain is not None:
+        _explain(explain)
+        return
+    loaded = load_directory(bundle)
+    _print(loaded, output_format)
+    if has_errors(loaded.diagnostics) or (strict and loaded.diagnostics):
+        raise SystemExit(FAILED)
+
+
+def _print(loaded: Loaded, output_format: str) -> None:
+    if output_format == "json":
+        click.echo(render.as_json(loaded.diagnostics))
+    elif output_format == "concise":
+        if loaded.diagnostics:
+            click.echo(render.concise(loaded.diagnostics))
+    else:
+        if loaded.diagnostics:
+            colour = click.get_text_stream("stdout").isatty()
+            click.echo(render.full(loaded.diagnostics, loaded.sources, colour=colour))
+        if loaded.bundle is not None:
+            click.echo(_summary(loaded))
+
+
+def _summary(loaded: Loaded) -> str:
+    counts = [(len(loaded.corpus.of(kind)), kind.lower()) for kind in ("Agent", "Tool", "Policy", "Fixture")]
+    named = ", ".join(f"{n} {_plural(word, n)}" for n, word in counts)
+    assert loaded.bundle is not None
+    return f"the bundle is valid: {named} (digest {loaded.bundle.digest[:12]})"
+
+
+def _plural(word: str, count: int) -> str:
+    if count == 1:
+        return word
+    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+
+
+def _explain(code: str) -> None:
+    manual = MANUALS.get(code.upper())
+    if manual is None:
+        raise click.UsageError(f"there is no diagnostic {code}; {did_you_mean(code.upper(), MANUALS)}")
+    click.echo(manual.page())

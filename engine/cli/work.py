@@ -1,0 +1,106 @@
+"""Runs a command's asynchronous part: store, engine, signals, and what its errors mean to a caller."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import trio
+
+from engine.ports import Store, UnknownSession
+from engine.runtime.clock import TrioClock
+from engine.runtime.engine import Engine
+from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
+from engine.session.event import Event
+from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
+from engine.store.migrations import NewerStore
+from engine.store.urls import BadStoreUrl, open_url
+from engine.tool.databases import MissingRoot
+
+INTERRUPT = "interrupt"
+
+# what is no fault of ours, and what it exits with
+_FORESEEN: dict[type[Exception], int] = {
+    NotAllowed: FAILED,
+    LiveElsewhere: FAILED,
+    LeaseLost: FAILED,
+    UnknownSession: USAGE,
+    MissingRoot: USAGE,
+    BadStoreUrl: USAGE,
+    NewerStore: USAGE,
+    BundleUnavailable: FAULT,
+    sqlite3.Error: FAULT,
+}
+
+
+@dataclass(slots=True)
+class Work:
+    """What a command works with; `interrupted` once the user pressed Ctrl-C."""
+
+    store: Store
+    engine: Engine
+    interrupted: bool = False
+    released: bool = False
+
+
+def perform(
+    url: str,
+    body: Callable[[Work], Awaitable[int]],
+    *,
+    root: Path | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> int:
+    """The exit code of a command's body; foreseen errors are told in one line."""
+
+    async def under() -> int:
+        async with open_url(url) as store:
+            work = Work(store, Engine(store, TrioClock(), root=root, on_event=on_event))
+            async with trio.open_nursery() as nursery:
+                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    nursery.start_soon(_heed, signals, work, nursery.cancel_scope)
+                    code = await body(work)
+                    nursery.cancel_scope.cancel()
+            return INTERRUPTED if nursery.cancel_scope.cancelled_caught and work.interrupted else code
+
+    try:
+        return trio.run(under)
+    except BaseException as error:
+        cause = unwrapped(error)
+        if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
+            raise
+        click.echo(f"engine: {cause}", err=True)
+        return code
+
+
+def foreseen(error: Exception) -> int | None:
+    """The exit code of an error that is no fault of ours, or None."""
+    return next((code for kind, code in _FORESEEN.items() if isinstance(error, kind)), None)
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """The one error inside of nested groups."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+async def _heed(signals: object, work: Work, scope: trio.CancelScope) -> None:
+    """SIGINT cancels what is driven, a second one leaves at once; SIGTERM lets go of it for others to resume."""
+    async for number in signals:  # type: ignore[attr-defined]
+        if number == signal.SIGTERM:
+            work.released = True
+            work.engine.let_go()
+        elif work.interrupted:
+            scope.cancel()
+        else:
+            work.interrupted = True
+            click.echo("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
+            for session_id in work.engine.driven():
+                try:
+                    await work.engine.cancel(session_id, INTERRUPT)
+                except NotAllowed:
+                    continue  # it ended by itself in this moment
