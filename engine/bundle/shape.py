@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from engine.bundle.later import KINDS as LATER_KINDS
 from engine.bundle.later import is_later_key, is_later_value
@@ -68,7 +67,7 @@ def _validator(kind: str) -> Any:
     return Draft202012Validator(schema(kind))
 
 
-def _explain(root: Node, kind: str, error: ValidationError, path: Path) -> Iterator[Diagnostic]:
+def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnostic]:
     node = root.at(*path)
     what = str(path[-1]) if path and isinstance(path[-1], str) else _owner(path, kind)
     match error.validator:
@@ -96,7 +95,7 @@ def _owner(path: Path, kind: str) -> str:
     return next((str(part) for part in reversed(path) if isinstance(part, str)), kind)
 
 
-def _unknown_keys(node: Node, kind: str, error: ValidationError, path: Path) -> Iterator[Diagnostic]:
+def _unknown_keys(node: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnostic]:
     known = error.schema.get("properties", {})
     for name, key, _ in node.pairs():
         if name in known:
@@ -112,7 +111,7 @@ def _wrong_type(node: Node, what: str, types: list[Any]) -> Diagnostic:
     return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(_TYPES.get(t, t) for t in flat)))
 
 
-def _alternatives(root: Node, kind: str, error: ValidationError, path: Path, what: str) -> Iterator[Diagnostic]:
+def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> Iterator[Diagnostic]:
     """Of several forms, the one that was meant: by its `kind`, else by the type of the value."""
     node = root.at(*path)
     discriminator = error.schema.get("discriminator")
@@ -144,9 +143,9 @@ def _alternatives(root: Node, kind: str, error: ValidationError, path: Path, wha
         yield _wrong_type(node, what, types)
 
 
-def _meant(error: ValidationError) -> list[ValidationError]:
+def _meant(error: Any) -> list[Any]:
     """The errors of the one form whose type the value has, if there is just one."""
-    branches: dict[Any, list[ValidationError]] = {}
+    branches: dict[Any, list[Any]] = {}
     for inner in error.context or ():
         branches.setdefault(inner.schema_path[0], []).append(inner)
     fitting = [
@@ -157,7 +156,7 @@ def _meant(error: ValidationError) -> list[ValidationError]:
     return fitting[0] if len(fitting) == 1 else []
 
 
-def _bound(error: ValidationError) -> str:
+def _bound(error: Any) -> str:
     value = error.validator_value
     match error.validator:
         case "minimum":

@@ -79,7 +79,7 @@ class _Reader:
         return root
 
     def node(self, event: Any, depth: int) -> Node:
-        start, end = event.start_mark.index, event.end_mark.index
+        start, end = _index(event.start_mark), _index(event.end_mark)
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, start, end)
         if depth > MAX_DEPTH:
@@ -124,7 +124,7 @@ class _Reader:
             item = self.node(event, depth + 1)
             node.items.append(item)
             node.size += item.size
-        node.end = max(event.end_mark.index, node.start + 1)
+        node.end = max(_index(event.end_mark), node.start + 1)
 
     def mapping(self, node: Node, depth: int) -> None:
         node.entries = []
@@ -145,7 +145,7 @@ class _Reader:
             seen.add(key.value)
             node.entries.append((key, value))
             node.size += 1 + value.size
-        node.end = max(event.end_mark.index, node.start + 1)
+        node.end = max(_index(event.end_mark), node.start + 1)
 
     def key_text(self, key: Node) -> str:
         if isinstance(key.value, str):
@@ -179,3 +179,9 @@ class _Reader:
             shown = str(event.tag).replace("tag:yaml.org,2002:", "!!")
             self.say(e102_syntax.at(self.source, node.start, node.start + 1, f"tag `{shown}` has no meaning here"))
             raise _Stop
+
+
+def _index(mark: Any) -> int:
+    """Where a mark points, in characters from the start."""
+    index: int = mark.index
+    return index

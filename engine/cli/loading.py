@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from engine.bundle.load import Loaded, load_directory
-from engine.diagnostic import did_you_mean, has_errors, render
+from engine.diagnostic import did_you_mean, has_errors
+from engine.diagnostic.render import full
 from engine.session.bundle import Agent, Bundle
 from engine.session.exit_code import FAILED
 
@@ -16,8 +18,8 @@ def load_or_exit(root: Path) -> tuple[Bundle, Loaded]:
     """The bundle of a directory; its errors are printed, and exit 1."""
     loaded = load_directory(root)
     if loaded.bundle is None or has_errors(loaded.diagnostics):
-        colour = click.get_text_stream("stderr").isatty()
-        click.echo(render.full(loaded.diagnostics, loaded.sources, colour=colour), err=True)
+        colour = sys.stderr.isatty()
+        click.echo(full(loaded.diagnostics, loaded.sources, colour=colour), err=True)
         raise SystemExit(FAILED)
     return loaded.bundle, loaded
 

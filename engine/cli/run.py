@@ -33,7 +33,9 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help='A session for each line: {"message": ..., "attributes": {...}}',
 )
-@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Sessions at once (--batch).")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Sessions at once (--batch)."
+)
 @format_option("text", "json", "jsonl")
 @store_option
 def command(

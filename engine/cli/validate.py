@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -9,7 +10,8 @@ import click
 from engine.bundle.load import Loaded, load_directory
 from engine.bundle.manuals import MANUALS
 from engine.cli.options import bundle_argument, format_option
-from engine.diagnostic import did_you_mean, has_errors, render
+from engine.diagnostic import did_you_mean, has_errors
+from engine.diagnostic.render import as_json, concise, full
 from engine.session.exit_code import FAILED
 
 
@@ -41,14 +43,14 @@ def command(bundle: Path, output_format: str, strict: bool, explain: str | None)
 
 def _print(loaded: Loaded, output_format: str) -> None:
     if output_format == "json":
-        click.echo(render.as_json(loaded.diagnostics))
+        click.echo(as_json(loaded.diagnostics))
     elif output_format == "concise":
         if loaded.diagnostics:
-            click.echo(render.concise(loaded.diagnostics))
+            click.echo(concise(loaded.diagnostics))
     else:
         if loaded.diagnostics:
-            colour = click.get_text_stream("stdout").isatty()
-            click.echo(render.full(loaded.diagnostics, loaded.sources, colour=colour))
+            colour = sys.stdout.isatty()
+            click.echo(full(loaded.diagnostics, loaded.sources, colour=colour))
         if loaded.bundle is not None:
             click.echo(_summary(loaded))
 

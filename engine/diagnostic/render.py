@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.diagnostic.diagnostic import Diagnostic, Severity
 from engine.diagnostic.place import Source
@@ -72,12 +72,11 @@ def _block(d: Diagnostic, source: Source | None, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _underlined(d: Diagnostic, source: Source, margin: str, paint: object) -> list[str]:
+def _underlined(d: Diagnostic, source: Source, margin: str, paint: Callable[[str], str]) -> list[str]:
     text = source.line(d.place.line)
     end = d.place.end_column if d.place.end_line == d.place.line else len(text) + 1
     start = min(d.place.column, len(text) + 1)
     # tabs before the caret are kept, so that it stands under its text in every terminal
     lead = "".join("\t" if char == "\t" else " " for char in text[: start - 1])
     carets = "^" * max(1, min(end, len(text) + 1) - start)
-    assert callable(paint)
     return [f"{margin}|", f"{d.place.line:>{len(margin) - 1}} | {text}", f"{margin}| {lead}{paint(carets)}"]

@@ -55,7 +55,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         self.optional = optional
         self.watched = watched
         self.seen = seen
-        self.nodes = {}
+        self.nodes: dict[Any, Any] = {}
 
     def run(self, text: str, tree: ast.expr) -> Any:
         """The value of the whole expression; raises EvaluationError."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from engine.policy import types as t
@@ -110,7 +111,7 @@ def _zip(*args: Any) -> list[Any]:
 
 def _neighbours(value: Any) -> list[Any]:
     items = _list(value, "neighbours")
-    return [[a, b] for a, b in zip(items, items[1:], strict=False)]
+    return [[a, b] for a, b in pairwise(items)]
 
 
 def _datetime(value: Any) -> datetime:

@@ -7,7 +7,6 @@ refused here, with the place inside the text.
 from __future__ import annotations
 
 import ast
-import io
 import re
 import tokenize
 from dataclasses import dataclass
@@ -185,7 +184,7 @@ class _Gate:
 
 
 def _refuse_comments(flat: str, lead: int) -> None:
-    for token in tokenize.generate_tokens(io.StringIO(flat.strip()).readline):
+    for token in tokenize.generate_tokens(iter([flat.strip() + "\n", ""]).__next__):
         if token.type == tokenize.COMMENT:
             start = token.start[1] + lead
             raise _problem(Kind.SYNTAX, start, len(flat), "an expression holds no comments", "use a YAML comment")

@@ -236,7 +236,7 @@ def _of_literals(values: list[Any]) -> Type:
 
 
 def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> Type:
-    simple = {"null": NULL, "boolean": BOOLEAN, "number": NUMBER, "integer": NUMBER, "string": TEXT}
+    simple: dict[Any, Type] = {"null": NULL, "boolean": BOOLEAN, "number": NUMBER, "integer": NUMBER, "string": TEXT}
     if kind in simple:
         return simple[kind]
     if refs >= _MAX_REFS:

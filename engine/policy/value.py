@@ -121,6 +121,14 @@ def duration(text: str) -> timedelta | None:
         return None
 
 
+def span(text: str) -> timedelta:
+    """The duration of a text that was checked before; raises ValueError."""
+    found = duration(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no duration")
+    return found
+
+
 def duration_text(value: timedelta) -> str:
     """A duration in its largest whole unit: `90s`, `24h`."""
     micros = value // timedelta(microseconds=1)

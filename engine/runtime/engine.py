@@ -78,7 +78,7 @@ class Engine:
         planner = opening.planner or bundle.agents[opening.agent].planner
         first = r.Begin(
             session_id, opening.agent, planner, opening.attributes, opening.message, opening.started_by,
-            str(root.resolve()), self._clock.now(),
+            _absolute(root), self._clock.now(),
         )  # fmt: skip
         events = begin(first, bundle)
         if isinstance(events, r.Refused):
@@ -160,7 +160,7 @@ class Engine:
         lease = await self._claim(session_id, wait)
         try:
             state = await self.load(session_id)
-            root = str(self._root.resolve()) if self._root else state.root
+            root = _absolute(self._root) if self._root else state.root
             driver = Driver(self._store, self._clock, self._hands_for(bundle), lease, state, root, self._on_event)
             self._drivers[session_id] = driver
             return await driver.run()
@@ -198,3 +198,8 @@ class Engine:
             adapters = self._adapters(bundle, self._clock)
             self._hands[bundle.digest] = Hands(bundle, self._clock, adapters, planner)
         return self._hands[bundle.digest]
+
+
+def _absolute(root: Path) -> str:
+    """As `session_started` records it: a path that means the same from everywhere."""
+    return os.path.abspath(root)

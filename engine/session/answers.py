@@ -11,7 +11,7 @@ from engine.session.bundle import Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.identity import call_digest, call_key
-from engine.session.moves import settle
+from engine.session.questions import settle
 from engine.session.reply import Answer, Refused
 from engine.session.state import Request
 

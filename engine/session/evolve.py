@@ -198,7 +198,7 @@ def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
         return s
     call = s.calls[request.call_id]
     if p["action"] == "deny":
-        marks = {call.digest, call.full_key} - {None}
+        marks = {call.digest} if call.full_key is None else {call.digest, call.full_key}
         return replace(s, denied=s.denied | marks)
     kept = () if p["digest"] != request.digest else call.approvals
     yes = Approval(frozenset(request.rules), p["digest"], p["by"], p["digest"] != request.digest)

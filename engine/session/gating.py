@@ -120,7 +120,7 @@ def _edited(approvals: list[Approval]) -> bool:
 
 
 def _difference(call: Call, verdict: Verdict) -> list[dict[str, Any]]:
-    """What is not as it was when people were asked: the verdict, the rules that ask, the values they saw; time aside."""
+    """What is not as it was when people were asked: verdict, rules that ask, values they saw; time aside."""
     if call.asked is None:
         return []
     found: list[dict[str, Any]] = []

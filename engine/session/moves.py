@@ -5,186 +5,35 @@ Each move looks at the state, writes the events that its case calls for, and say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable
 
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.template import Template
 from engine.session.draft import Draft
+from engine.session.endings import (
+    cross_fact_reads,
+    cross_repairs,
+    cross_wall_clock,
+    end_by_limit,
+    end_grace,
+    finish,
+    heed_cancel,
+    render,
+    seconds,
+    wind_up,
+)
 from engine.session.event import EventKind as K
 from engine.session.gating import judge_call, record_start
 from engine.session.limits import STOP
 from engine.session.names import stop_names
-from engine.session.pending import in_grace, pending
-from engine.session.state import Call, Phase, Request, Status, StepPhase
-
-_UNSTARTED = (Phase.PROPOSED, Phase.GATING, Phase.HELD)
+from engine.session.pending import pending
+from engine.session.questions import expire, heed_answers, waiting_for, waiting_status, wake, withdraw
+from engine.session.state import UNSTARTED, Call, Phase, Status, StepPhase
 
 
 def advance(d: Draft) -> None:
     """Write all that follows; afterwards the state waits for effects, for people, or is over."""
     while not d.state.final and any(move(d) for move in MOVES):
         pass
-
-
-# -- waking up
-
-
-def wake(d: Draft) -> bool:
-    """A waiting session runs on when what it waits for has changed."""
-    s = d.state
-    if s.status is Status.RUNNING:
-        return False
-    due = any(_expired(d, request) for request in s.open_requests())
-    changed = s.unseen > 0 if s.status is Status.AWAITING_MESSAGE else waiting_for(d) != s.waiting_for
-    if not (due or changed or s.cancel_by):
-        return False
-    d.emit(K.STATE_TRANSITION, state="running", outcome="running", message="", waiting_for=[], reason="")
-    return True
-
-
-def expire(d: Draft) -> bool:
-    """A question that nobody answered in time is closed, and what waited for it ends."""
-    for request in d.state.open_requests():
-        if _expired(d, request):
-            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="expired")
-            _end_unanswered(d, request)
-            return True
-    return False
-
-
-def _expired(d: Draft, request: Request) -> bool:
-    return request.expires_at is not None and d.state.now >= request.expires_at
-
-
-def _end_unanswered(d: Draft, request: Request) -> None:
-    call = d.state.calls.get(request.call_id or "")
-    if call is None or call.ended:
-        return
-    if request.kind == "approval":
-        withdraw(d, call)
-        d.result(call, "blocked", "approval_expired", "nobody approved it in time")
-    elif request.kind == "settle":
-        d.result(call, "unknown", "never_settled", "nobody could say in time whether it happened", settled=True)
-    else:
-        d.result(call, "terminal_error", f"{request.kind}_expired", "nobody answered in time")
-
-
-def withdraw(d: Draft, call: Call) -> None:
-    """Close what is still asked about a call."""
-    for request in d.state.open_requests():
-        if request.call_id == call.id:
-            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
-
-
-def heed_answers(d: Draft) -> bool:
-    """An answer that ends a call: a person's no, a handoff's result, a settled write."""
-    for request in d.state.requests.values():
-        call = d.state.calls.get(request.call_id or "")
-        answer = request.answered
-        if answer is None or call is None or call.ended:
-            continue
-        if request.kind == "approval" and answer["action"] == "deny" and request.digest == call.digest:
-            withdraw(d, call)
-            d.result(call, "blocked", "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
-            return True
-        if call.phase is Phase.PARKED and request.kind in ("input", "choice"):
-            d.result(call, "ok", output=answer["value"])
-            return True
-        if call.phase is Phase.PARKED and request.kind == "settle":
-            settle(d, call, answer)
-            return True
-    return False
-
-
-def settle(d: Draft, call: Call, answer: Mapping[str, Any]) -> None:
-    """Record what a person found out about a write that nobody could vouch for."""
-    value = answer["value"]
-    if value == "did_not_happen":
-        d.result(call, "terminal_error", "did_not_happen", f"settled by {answer['by']}", settled=True)
-    elif value == "abandon":
-        d.result(call, "unknown", "abandoned", f"given up by {answer['by']}", settled=True)
-    else:
-        d.result(call, "ok", "", f"settled by {answer['by']}", value["happened"], settled=True)
-
-
-# -- limits and endings
-
-
-def cross_wall_clock(d: Draft) -> bool:
-    """The session has run for as long as it may."""
-    s, limit = d.state, d.state.limits.wall_clock
-    if s.ending or limit is None or s.used.active < limit:
-        return False
-    return _end_by_limit(d, "wall_clock", Status.TIMED_OUT, _seconds(s.used.active), _seconds(limit))
-
-
-def cross_repairs(d: Draft) -> bool:
-    """The planner broke its contract once too often."""
-    s, limit = d.state, d.state.limits.repairs
-    if s.ending or limit is None or s.used.repairs <= limit:
-        return False
-    return _end_by_limit(d, "repairs", Status.FAILED, s.used.repairs, limit)
-
-
-def cross_fact_reads(d: Draft) -> bool:
-    """The fact reads are used up, and the agent says that this stops the session."""
-    s = d.state
-    if s.ending or "fact_reads" not in s.crossed or s.limits.crossing["fact_reads"] != STOP:
-        return False
-    d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="fact_reads")
-    return True
-
-
-def _end_by_limit(d: Draft, limit: str, status: Status, used: object, allowed: object) -> bool:
-    d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=status.value)
-    d.emit(K.SESSION_ENDING, state=status.value, reason=limit)
-    return True
-
-
-def heed_cancel(d: Draft) -> bool:
-    """Somebody asked for the session to end."""
-    if d.state.ending or d.state.cancel_by is None:
-        return False
-    d.emit(K.SESSION_ENDING, state=Status.CANCELLED.value, reason=f"cancelled by {d.state.cancel_by}")
-    return True
-
-
-def end_grace(d: Draft) -> bool:
-    """Running calls had their time to end by themselves."""
-    s = d.state
-    if not in_grace(s) or not s.running_calls() or s.ending_at is None or s.limits.grace is None:
-        return False
-    if d.at < s.ending_at + s.limits.grace:
-        return False
-    seconds = _seconds(s.limits.grace)
-    d.emit(K.LIMIT_CROSSED, limit="grace", used=seconds, allowed=seconds, crossing="cancel")
-    return True
-
-
-def wind_up(d: Draft) -> bool:
-    """An ending session starts nothing more, cancels what runs, and is over when nothing does."""
-    s = d.state
-    if s.ending is None:
-        return False
-    reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
-    for call in s.calls.values():
-        if call.phase in _UNSTARTED:
-            withdraw(d, call)
-            d.result(call, "blocked", reason, "the session ended before it could start")
-            return True
-        if call.phase is Phase.PARKED and call.result is None:
-            withdraw(d, call)
-            d.result(call, "terminal_error", reason, "the session ended before anybody answered")
-            return True
-        if call.phase is Phase.STARTED and call.cancelled is None and not in_grace(s):
-            d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason=reason)
-            return True
-    if s.running_calls():
-        return False
-    finish(d, Status(s.ending), s.ending, "")
-    return True
 
 
 def cross_step_time(d: Draft) -> bool:
@@ -195,7 +44,7 @@ def cross_step_time(d: Draft) -> bool:
     if s.used.step_active < limit:
         return False
     d.emit(
-        K.LIMIT_CROSSED, limit="step_time", used=_seconds(s.used.step_active), allowed=_seconds(limit),
+        K.LIMIT_CROSSED, limit="step_time", used=seconds(s.used.step_active), allowed=seconds(limit),
         crossing="end_step",
     )  # fmt: skip
     for call in s.step_calls():
@@ -206,11 +55,6 @@ def cross_step_time(d: Draft) -> bool:
     if s.step_phase is StepPhase.PLANNING:
         d.emit(K.STEP_ENDED, reason="step_deadline")
     return True
-
-
-def _seconds(span: timedelta) -> float | int:
-    micros = span // timedelta(microseconds=1)
-    return micros // 1_000_000 if micros % 1_000_000 == 0 else round(micros / 1_000_000, 6)
 
 
 # -- calls
@@ -264,7 +108,7 @@ def gate_calls(d: Draft) -> bool:
         return False
     calls = s.step_calls()
     for call in calls:
-        if call.phase in _UNSTARTED and _behind_failed_write(call, calls):
+        if call.phase in UNSTARTED and _behind_failed_write(call, calls):
             withdraw(d, call)
             d.result(call, "blocked", "earlier_write_not_done", "an earlier write of the step did not happen")
             return True
@@ -344,16 +188,9 @@ def _stopped(d: Draft, done: bool) -> bool:
         except EvaluationError:
             matched = False
         if matched:
-            finish(d, Status.DONE, rule.outcome, _render(d, rule.message))
+            finish(d, Status.DONE, rule.outcome, render(d, rule.message))
             return True
     return False
-
-
-def _render(d: Draft, template: Template) -> str:
-    try:
-        return template.render(stop_names(d.state))
-    except EvaluationError as error:
-        return f"(this message has no value: {error})"
 
 
 def _wait_for_message(d: Draft) -> None:
@@ -370,7 +207,7 @@ def begin_step(d: Draft) -> bool:
     if s.status is not Status.RUNNING or s.ending or s.step_phase is not StepPhase.IDLE:
         return False
     if s.limits.steps is not None and s.used.steps >= s.limits.steps:
-        return _end_by_limit(d, "steps", Status.OUT_OF_BUDGET, s.used.steps, s.limits.steps)
+        return end_by_limit(d, "steps", Status.OUT_OF_BUDGET, s.used.steps, s.limits.steps)
     d.emit(K.STEP_STARTED, step=s.step + 1, number=s.step + 1)
     return True
 
@@ -381,41 +218,9 @@ def wait(d: Draft) -> bool:
     asked = waiting_for(d)
     if s.status is not Status.RUNNING or s.ending or not asked or s.running_calls() or pending(s, d.bundle):
         return False
-    status = _waiting_status(d)
+    status = waiting_status(d)
     d.emit(K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason="")
     return True
-
-
-def waiting_for(d: Draft) -> tuple[str, ...]:
-    """The open requests that keep a session from going on."""
-    return tuple(r.id for r in d.state.open_requests() if r.kind != "follow_up")
-
-
-def _waiting_status(d: Draft) -> Status:
-    open_ = [r for r in d.state.open_requests() if r.kind != "follow_up"]
-    if all(r.groups == ("customer",) for r in open_):
-        return Status.AWAITING_CONFIRMATION
-    return Status.AWAITING_HUMAN_REVIEW
-
-
-def finish(d: Draft, status: Status, outcome: str, message: str) -> None:
-    """The session is over: close what nobody needs any more, keep the promise made to the user, say so."""
-    if d.state.step_phase is not StepPhase.IDLE:
-        d.emit(K.STEP_ENDED, reason=outcome)
-    for request in d.state.open_requests():
-        if request.kind not in ("settle", "follow_up"):
-            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="session_ended")
-    end = d.agent.ends.get(status.value)
-    if end is not None:
-        message = message or _render(d, end.message)
-        if end.follow_up is not None:
-            d.open_request(
-                "follow_up", groups=(end.follow_up.reviewers,), reason=status.value, message=end.follow_up.note
-            )
-    d.emit(
-        K.STATE_TRANSITION, state=status.value, outcome=outcome, message=message, waiting_for=[],
-        reason=d.state.ending and outcome or "",
-    )  # fmt: skip
 
 
 Move = Callable[[Draft], bool]

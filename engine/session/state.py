@@ -50,6 +50,9 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+UNSTARTED = (Phase.PROPOSED, Phase.GATING, Phase.HELD)
+
+
 class StepPhase(StrEnum):
     """Where a step is: no step is open, its planner is asked, or its calls are on their way."""
 

@@ -42,7 +42,8 @@ def entries(events: Iterable[Event]) -> list[Entry]:
 
 def headline(e: Entry) -> str:
     """What an entry says, in one line for people."""
-    return _LINES.get(e["kind"], lambda e: e["kind"].replace("_", " "))(e)
+    line = _LINES.get(e["kind"])
+    return line(e) if line is not None else str(e["kind"]).replace("_", " ")
 
 
 def _started(e: Entry) -> str:

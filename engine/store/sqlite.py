@@ -263,8 +263,9 @@ def _verify(connection: sqlite3.Connection, session_id: str) -> list[str]:
 
 
 def _session_row(row: Any) -> SessionRow:
-    *head, created, updated = row
-    return SessionRow(*head, datetime.fromisoformat(created), datetime.fromisoformat(updated))
+    id_, agent, state, outcome, bundle, seq, created, updated = row
+    times = datetime.fromisoformat(created), datetime.fromisoformat(updated)
+    return SessionRow(id_, agent, state, outcome, bundle, seq, *times)
 
 
 def _request_row(row: Any) -> RequestRow:

@@ -113,7 +113,9 @@ def _about_events(wanted: Sequence[Mapping[str, Any]], trace: Sequence[Entry]) -
 def _fits(wanted: Any, came: Any) -> bool:
     """Whether a value is as wanted; a map may have more keys than the wanted one."""
     if isinstance(wanted, Mapping):
-        return isinstance(came, Mapping) and all(key in came and _fits(value, came[key]) for key, value in wanted.items())
+        return isinstance(came, Mapping) and all(
+            key in came and _fits(value, came[key]) for key, value in wanted.items()
+        )
     if isinstance(wanted, list):
         return isinstance(came, list | tuple) and len(wanted) == len(came) and all(map(_fits, wanted, came))
     return same(wanted, came)

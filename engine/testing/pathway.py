@@ -14,7 +14,7 @@ import trio
 
 from engine.planner.scripted import ScriptedPlanner
 from engine.policy.rule import CUSTOMER
-from engine.policy.value import duration
+from engine.policy.value import span
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import NotAllowed
@@ -113,7 +113,7 @@ class _Pathway:
             "cancel": lambda: self._cancel(value),
             "resume": self._resume,
             "again": self._start,
-            "wait": lambda: trio.sleep(duration(value).total_seconds()),
+            "wait": lambda: self._wait(span(value).total_seconds()),
             "sql": lambda: trio.to_thread.run_sync(self._sql, value),
         }
         await self._attempt(acts[kind])
@@ -128,6 +128,9 @@ class _Pathway:
         if self.refused is not None:
             self.failures.append(Failure("then", "the act is allowed", f"refused: {self.refused}"))
             self.refused = None
+
+    async def _wait(self, seconds: float) -> None:
+        await trio.sleep(seconds)
 
     async def _resume(self) -> None:
         await self.engine.drive(self.session_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from engine.policy.value import duration
+from engine.policy.value import span
 from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
 from engine.session.bundle import Bundle, Tool
 from engine.tool.adapters import Adapters
@@ -34,7 +34,7 @@ class Stub:
 def stubs_of(declared: Mapping[str, Any]) -> dict[str, Stub]:
     """The stubs that a fixture declares, by tool."""
     return {
-        tool: Stub(spec.get("output"), spec.get("error"), duration(spec.get("after", "0s")).total_seconds())
+        tool: Stub(spec.get("output"), spec.get("error"), span(spec.get("after", "0s")).total_seconds())
         for tool, spec in declared.items()
     }
 

@@ -110,8 +110,7 @@ class _Work:
         if self.failure is not None or self._stopped:
             self.failure = self.failure or ToolError("interrupted", "the statement was interrupted", acted=False)
             return
-        names = {name: value for name, value in self._parameters.items()}
-        cursor = connection.execute(sql, names)
+        cursor = connection.execute(sql, dict(self._parameters))
         if cursor.description is not None:
             self.rows = [dict(row) for row in cursor.fetchmany(MAX_ROWS)]
         count = len(self.rows) if cursor.description is not None else cursor.rowcount

@@ -26,7 +26,7 @@ from engine.bundle.rules import (
 )
 from engine.policy import types as t
 from engine.policy.template import compile_template
-from engine.policy.value import duration
+from engine.policy.value import span
 from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool
 from engine.session.limits import CROSSINGS, UNLIMITED, Limits
 from engine.session.names import ToolTypes, planner_scope, stop_scope
@@ -203,7 +203,7 @@ def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
 
 def limits(budgets: Mapping[str, Any]) -> Limits:
     """The resolved limits of an agent: what it declares, and the documented defaults."""
-    found = Limits()
+    changes: dict[str, Any] = {}
     crossing = dict(CROSSINGS)
     for name in ("steps", "calls_per_step", "calls", "fact_reads", "repairs", "concurrency"):
         if name in budgets:
@@ -211,15 +211,16 @@ def limits(budgets: Mapping[str, Any]) -> Limits:
             if isinstance(declared, Mapping):
                 crossing[name] = declared["crossing"]
                 declared = declared["limit"]
-            found = replace(found, **{name: _count(declared)})
+            changes[name] = _count(declared)
     for name in ("wall_clock", "step_time", "grace"):
         if name in budgets:
-            found = replace(found, **{name: _time(budgets[name])})
+            changes[name] = _time(budgets[name])
     per_tool = {name: _count(limit) for name, limit in budgets.get("calls_per_tool", {}).items()}
     if "other" in per_tool:
-        found = replace(found, calls_per_other_tool=per_tool.pop("other"))
-    expires = {**found.expires, **{kind: _time(span) for kind, span in budgets.get("expires", {}).items()}}
-    return replace(found, calls_per_tool=per_tool, expires=expires, crossing=crossing)
+        changes["calls_per_other_tool"] = per_tool.pop("other")
+    defaults = Limits()
+    expires = {**defaults.expires, **{kind: _time(time) for kind, time in budgets.get("expires", {}).items()}}
+    return replace(defaults, **changes, calls_per_tool=per_tool, expires=expires, crossing=crossing)
 
 
 def _count(value: Any) -> int | None:
@@ -227,4 +228,4 @@ def _count(value: Any) -> int | None:
 
 
 def _time(value: str) -> Any:
-    return None if value == UNLIMITED else duration(value)
+    return None if value == UNLIMITED else span(value)

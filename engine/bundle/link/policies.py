@@ -197,7 +197,7 @@ def _fact(
             return Fact(name, tool, {}, timedelta(0))
     schema = tools[tool].input_schema if tool in tools else None
     built = tool_input(corpus, given, node.at("tool"), tool, schema, scope)
-    return Fact(name, tool, built, v.duration(str(node.plain.get("max_age", "0s"))) or timedelta(0))
+    return Fact(name, tool, built, v.span(str(node.plain.get("max_age", "0s"))))
 
 
 def param(node: Node) -> Any:

@@ -28,7 +28,8 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
         Draft202012Validator.check_schema(plain)
     except SchemaError as error:
         # the deepest error says best what is meant
-        best = min(error.context or [error], key=lambda e: -len(e.absolute_path))
+        deeper: list[Any] = [*(error.context or ())]
+        best = min(deeper or [error], key=lambda e: -len(e.absolute_path))
         corpus.say(e208_schema.at(node.at(*best.absolute_path), _shown(best.message)))
         return None, False
     problems = list(_problems(plain, plain, ()))

@@ -46,8 +46,6 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         "input": t.of_schema(input_schema) if input_schema else t.UNKNOWN,
         "session": attributes,
     }
-    timeout = v.duration(plain.get("timeout", "30s"))
-    assert timeout is not None
     return Tool(
         name=document.name,
         description=plain["description"],
@@ -59,7 +57,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         check_input=validator(input_schema),
         check_output=validator(output_schema),
         adapter=_adapter(corpus, node, plain, effect, scope, input_schema),
-        timeout=timeout,
+        timeout=v.span(plain.get("timeout", "30s")),
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
         on_failure=plain.get("on_failure", "continue"),

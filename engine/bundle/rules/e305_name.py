@@ -22,6 +22,6 @@ def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
     return MANUAL.at(
         place,
         f"name `{name}` is not defined",
-        note=f"an expression sees input, params, session, now, messages, calls, step, budget and the policy's facts ({len(names)} found)",
+        note=f"which names there are depends on where the expression stands ({len(names)} here)",
         help=did_you_mean(name, names),
     )

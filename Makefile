@@ -1,0 +1,73 @@
+# Set-up is part of every target: a fresh machine needs Python (3.11 or newer) and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+MESSAGE := I was charged twice and your docs didn't help.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types contracts docs messages schemas requirements clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/.run: requirements/run.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: .venv/.run ## one session of the support-triage agent: an account that was charged twice
+	@$(BIN)/engine run . --agent support-triage -m "$(MESSAGE)" --set tenant=acme --set account_id=acct_1001
+	@echo
+	@echo "Try next:"
+	@echo "  $(BIN)/engine run . --agent support-triage -m \"$(MESSAGE)\" --set tenant=acme --set account_id=acct_1002"
+	@echo "      the refund is above the threshold: it waits for a reviewer"
+	@echo "  $(BIN)/engine review list"
+	@echo "  $(BIN)/engine review approve ID --as dana"
+	@echo "  edit refund_threshold_usd in policies/refunds.yaml, and run the first again"
+
+test: .venv/.dev ## all tests and fixtures
+	$(BIN)/python -m pytest
+
+check: .venv/.dev format lint types contracts docs ## everything that CI checks
+	$(BIN)/engine validate . --strict
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --include='engine/session/*,engine/policy/*' --fail-under=100
+
+format: .venv/.dev ## is the code formatted
+	$(BIN)/ruff format --check .
+
+lint: .venv/.dev ## lint
+	$(BIN)/ruff check .
+
+types: .venv/.dev ## types
+	$(BIN)/mypy
+
+contracts: .venv/.dev ## who may import whom
+	$(BIN)/lint-imports
+
+docs: .venv/.dev ## are the generated pages and schemas up to date
+	$(BIN)/python docs/generate.py --check
+
+messages: .venv/.dev ## run the real customer messages through the agent (DATA=FILE, a JSON list of text and label)
+	$(BIN)/python benchmarks/messages.py $(if $(DATA),--data $(DATA))
+
+schemas: .venv/.dev ## generate schemas/ and docs/reference/ anew
+	$(BIN)/engine schema --write schemas
+	$(BIN)/python docs/generate.py
+
+requirements: .venv/.dev ## pin the dependencies anew; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --extra build pyproject.toml -o requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements/dev.txt
+
+clean: ## remove what was made
+	rm -rf .venv .engine
+	find . -name '*.db*' -not -path './.git/*' -delete

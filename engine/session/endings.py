@@ -1,0 +1,125 @@
+"""How a session ends before its time: by a limit, by a cancel; and what is done at every end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.template import Template
+from engine.session.draft import Draft
+from engine.session.event import EventKind as K
+from engine.session.limits import STOP
+from engine.session.names import stop_names
+from engine.session.pending import in_grace
+from engine.session.questions import withdraw
+from engine.session.state import UNSTARTED, Phase, Status, StepPhase
+
+
+def cross_wall_clock(d: Draft) -> bool:
+    """The session has run for as long as it may."""
+    s, limit = d.state, d.state.limits.wall_clock
+    if s.ending or limit is None or s.used.active < limit:
+        return False
+    return end_by_limit(d, "wall_clock", Status.TIMED_OUT, seconds(s.used.active), seconds(limit))
+
+
+def cross_repairs(d: Draft) -> bool:
+    """The planner broke its contract once too often."""
+    s, limit = d.state, d.state.limits.repairs
+    if s.ending or limit is None or s.used.repairs <= limit:
+        return False
+    return end_by_limit(d, "repairs", Status.FAILED, s.used.repairs, limit)
+
+
+def cross_fact_reads(d: Draft) -> bool:
+    """The fact reads are used up, and the agent says that this stops the session."""
+    s = d.state
+    if s.ending or "fact_reads" not in s.crossed or s.limits.crossing["fact_reads"] != STOP:
+        return False
+    d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="fact_reads")
+    return True
+
+
+def end_by_limit(d: Draft, limit: str, status: Status, used: object, allowed: object) -> bool:
+    """Record that a limit is crossed, and that the session ends for it."""
+    d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=status.value)
+    d.emit(K.SESSION_ENDING, state=status.value, reason=limit)
+    return True
+
+
+def heed_cancel(d: Draft) -> bool:
+    """Somebody asked for the session to end."""
+    if d.state.ending or d.state.cancel_by is None:
+        return False
+    d.emit(K.SESSION_ENDING, state=Status.CANCELLED.value, reason=f"cancelled by {d.state.cancel_by}")
+    return True
+
+
+def end_grace(d: Draft) -> bool:
+    """Running calls had their time to end by themselves."""
+    s = d.state
+    if not in_grace(s) or not s.running_calls() or s.ending_at is None or s.limits.grace is None:
+        return False
+    if d.at < s.ending_at + s.limits.grace:
+        return False
+    allowed = seconds(s.limits.grace)
+    d.emit(K.LIMIT_CROSSED, limit="grace", used=allowed, allowed=allowed, crossing="cancel")
+    return True
+
+
+def wind_up(d: Draft) -> bool:
+    """An ending session starts nothing more, cancels what runs, and is over when nothing does."""
+    s = d.state
+    if s.ending is None:
+        return False
+    reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
+    for call in s.calls.values():
+        if call.phase in UNSTARTED:
+            withdraw(d, call)
+            d.result(call, "blocked", reason, "the session ended before it could start")
+            return True
+        if call.phase is Phase.PARKED and call.result is None:
+            withdraw(d, call)
+            d.result(call, "terminal_error", reason, "the session ended before anybody answered")
+            return True
+        if call.phase is Phase.STARTED and call.cancelled is None and not in_grace(s):
+            d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason=reason)
+            return True
+    if s.running_calls():
+        return False
+    finish(d, Status(s.ending), s.ending, "")
+    return True
+
+
+def finish(d: Draft, status: Status, outcome: str, message: str) -> None:
+    """The session is over: close what nobody needs any more, keep the promise made to the user, say so."""
+    if d.state.step_phase is not StepPhase.IDLE:
+        d.emit(K.STEP_ENDED, reason=outcome)
+    for request in d.state.open_requests():
+        if request.kind not in ("settle", "follow_up"):
+            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="session_ended")
+    end = d.agent.ends.get(status.value)
+    if end is not None:
+        message = message or render(d, end.message)
+        if end.follow_up is not None:
+            d.open_request(
+                "follow_up", groups=(end.follow_up.reviewers,), reason=status.value, message=end.follow_up.note
+            )
+    d.emit(
+        K.STATE_TRANSITION, state=status.value, outcome=outcome, message=message, waiting_for=[],
+        reason=outcome if d.state.ending else "",
+    )  # fmt: skip
+
+
+def render(d: Draft, template: Template) -> str:
+    """A text with its values; one without them says so."""
+    try:
+        return template.render(stop_names(d.state))
+    except EvaluationError as error:
+        return f"(this message has no value: {error})"
+
+
+def seconds(span: timedelta) -> float | int:
+    """A time span as a plain number of seconds."""
+    micros = span // timedelta(microseconds=1)
+    return micros // 1_000_000 if micros % 1_000_000 == 0 else round(micros / 1_000_000, 6)
