@@ -55,7 +55,7 @@ contracts: .venv/.dev ## who may import whom
 docs: .venv/.dev ## are the generated pages and schemas up to date
 	$(BIN)/python docs/generate.py --check
 
-messages: .venv/.dev ## run the real customer messages through the agent (DATA=FILE, a JSON list of text and label)
+messages: .venv/.dev ## run the real customer messages through the agent (DATA=FILE, a JSON list of text and intent)
 	$(BIN)/python benchmarks/messages.py $(if $(DATA),--data $(DATA))
 
 schemas: .venv/.dev ## generate schemas/ and docs/reference/ anew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from engine.bundle.rules import (
 )
 from engine.bundle.shape import check_kind, check_shape
 from engine.diagnostic import Diagnostic, Place, Source
+
+_NAME = re.compile(r"""^\s*name:\s*["']?([\w-]+)""", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -45,12 +48,13 @@ class Corpus:
         self.sources: dict[str, Source] = {}
         self.diagnostics: list[Diagnostic] = []
         self.documents: dict[str, dict[str, Document]] = {}
+        self.lost: set[str] = set()
         self.prompts: dict[str, Source] = {}
         self.content: dict[str, bytes] = {}
         for path in sorted(path for path in files.files if is_document(path)):
             self._read(path)
         if not any(self.documents.values()) and not self.diagnostics:
-            self.say(e105_empty_bundle.at(Place("."), "documents"))
+            self.say(e105_empty_bundle.at(Place("."), "the bundle has no documents"))
 
     def say(self, diagnostic: Diagnostic) -> None:
         """Note one more complaint."""
@@ -59,6 +63,10 @@ class Corpus:
     def of(self, kind: str) -> dict[str, Document]:
         """The documents of a kind by name, broken ones included."""
         return self.documents.get(kind, {})
+
+    def has(self, kind: str, name: object) -> bool:
+        """Whether a document is there, or stands in a file that can't be read: one cause, one diagnostic."""
+        return name in self.of(kind) or name in self.lost
 
     def sound(self, kind: str) -> Iterator[Document]:
         """The documents of a kind whose shape is right, by name."""
@@ -101,13 +109,13 @@ class Corpus:
         before = len(self.diagnostics)
         node = yaml_reader.read(source, self.say)
         broken = len(self.diagnostics) > before
-        if node is None:
-            if not broken:
-                self.say(e105_empty_bundle.at(source.place(0, 1), "document in this file"))
-            return
-        kind = check_kind(node, self.say)
-        if kind is not None:
+        if node is None and not broken:
+            self.say(e105_empty_bundle.at(source.place(0, 1), "this file holds no document"))
+        kind = check_kind(node, self.say) if node is not None else None
+        if node is not None and kind is not None:
             self._add(kind, node, broken)
+        else:
+            self.lost |= set(_NAME.findall(source.text))
 
     def _text(self, path: str) -> Source | None:
         raw = self.files.files[path]
@@ -117,6 +125,7 @@ class Corpus:
             source = Source(path, raw.decode("utf-8", "replace"))
             self.say(e101_not_utf8.at(source, len(raw[: error.start].decode("utf-8"))))
             self.sources[path] = source
+            self.lost |= set(_NAME.findall(source.text))
             return None
         self.sources[path] = source
         return source

@@ -14,6 +14,7 @@ from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixtures import check_fixture
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.prompts import check_prompts
+from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
 from engine.bundle.rules import e105_empty_bundle, e312_reserved_name
 from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
@@ -49,8 +50,8 @@ def load_stored(files: Mapping[str, bytes]) -> Loaded:
 def load(files: BundleFiles) -> Loaded:
     """Read, shape, link and check."""
     corpus = Corpus(files)
-    if corpus.documents and not corpus.of("Agent"):
-        corpus.say(e105_empty_bundle.at(Place("."), "agent"))
+    if corpus.documents and not corpus.of("Agent") and not corpus.lost:
+        corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
     bundle = _link(corpus)
     diagnostics = sort(corpus.diagnostics)
     return Loaded(None if has_errors(diagnostics) else bundle, diagnostics, corpus.sources, corpus)
@@ -61,6 +62,7 @@ def _link(corpus: Corpus) -> Bundle:
     anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
     databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
+    try_sql(corpus)
     types = {name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in corpus.of("Tool")}
     for name, tool in tools.items():
         output = t.of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -106,9 +106,10 @@ def _unknown_keys(node: Node, kind: str, error: Any, path: Path) -> Iterator[Dia
             yield e201_unknown_key.at(key, known)
 
 
-def _wrong_type(node: Node, what: str, types: list[Any]) -> Diagnostic:
+def _wrong_type(node: Node, what: str, types: list[Any], words: Sequence[Any] = ()) -> Diagnostic:
     flat = [name for type_ in types for name in (type_ if isinstance(type_, list) else [type_])]
-    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(_TYPES.get(t, t) for t in flat)))
+    forms = [*(_TYPES.get(t, t) for t in flat), *(f"`{word}`" for word in words)]
+    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)))
 
 
 def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> Iterator[Diagnostic]:
@@ -137,10 +138,10 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         return
     types = [i.validator_value for i in error.context or () if i.validator == "type" and not i.relative_path]
     words = [i.validator_value for i in error.context or () if i.validator == "const" and not i.relative_path]
-    if isinstance(error.instance, str) and words:
+    if isinstance(error.instance, str) and words and not types:
         yield e204_value.at(node, what, [str(word) for word in words])
     else:
-        yield _wrong_type(node, what, types)
+        yield _wrong_type(node, what, types, words)
 
 
 def _meant(error: Any) -> list[Any]:

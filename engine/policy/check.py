@@ -151,6 +151,8 @@ class _Checker:
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.type(right_node)
             whole = (span(left_node)[0], span(right_node)[1])
+            self.literals(left_node, right)
+            self.literals(right_node, left)
             if isinstance(op, ast.In | ast.NotIn):
                 self.membership(left, right, right_node, whole)
             elif isinstance(op, ast.Eq | ast.NotEq):
@@ -160,6 +162,22 @@ class _Checker:
                 self.say(Kind.COMPARISON, whole, f"{t.name(left)} has no order with {t.name(right)}")
             left_node, left = right_node, right
         return t.BOOLEAN
+
+    def literals(self, node: ast.expr, other: t.Type) -> None:
+        """Texts that are written out must be among an enum's values, where they are compared with one."""
+        if isinstance(node, ast.List | ast.Tuple):
+            for item in node.elts:
+                self.literals(item, other)
+        known: set[str] = set()
+        for option in t.options(other):
+            if isinstance(option, t.Text) and option.among is not None:
+                known |= option.among
+            elif not isinstance(option, t.Null):
+                return
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and known and node.value not in known:
+            start, end = span(node)
+            message = f"`{node.value}` is never the value here"
+            self.say(Kind.COMPARISON, (start + 1, end - 1), message, did_you_mean(node.value, known))
 
     def membership(self, left: t.Type, right: t.Type, node: ast.expr, whole: tuple[int, int]) -> None:
         items: list[t.Type] = []

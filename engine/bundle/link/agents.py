@@ -85,7 +85,7 @@ def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
     offered: list[str] = []
     for item in (listed.items or ()) if listed is not None else ():
         name = str(item.value)
-        if name not in corpus.of("Tool"):
+        if not corpus.has("Tool", name):
             corpus.say(e302_tool.at(item.place, name, corpus.of("Tool")))
             continue
         alike = next((other for other in offered if _alike(name, other)), None)
@@ -118,13 +118,15 @@ def _policies(corpus: Corpus, node: Node, offered: list[str], tools: Mapping[str
     for item in (listed.items or ()) if listed is not None else ():
         name = str(item.value)
         document = corpus.of("Policy").get(name)
-        if document is None:
+        if document is None and not corpus.has("Policy", name):
             corpus.say(e303_policy.at(item.place, name, corpus.of("Policy")))
-        elif document.sound and document not in found:
+        elif document is not None and document.sound and document not in found:
             found.append(document)
             rules = document.node.at("rules").items or []
             reach = {tool for rule in rules for tool in covered(rule, tools)}
-            if reach and offered and not reach & set(offered):
+            listed_tools = node.get("tools")
+            all_known = listed_tools is None or all(corpus.has("Tool", tool.value) for tool in listed_tools.items or ())
+            if reach and offered and all_known and not reach & set(offered):
                 corpus.say(e502_covers_nothing.at(item, name, "this agent"))
     return found
 
@@ -150,7 +152,7 @@ def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Ma
     for item in (listed.items or ()) if listed is not None else ():
         name = item.at("name")
         tool = tools.get(str(name.value))
-        if name.value not in corpus.of("Tool") or (tool is not None and tool.name not in offered):
+        if not corpus.has("Tool", name.value) or (tool is not None and tool.name not in offered):
             corpus.say(e302_tool.at(name.place, str(name.value), offered))
         built = tool_input(corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope)
         calls.append(ProposedCall(str(name.value), built))
@@ -194,7 +196,7 @@ def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
         promise = None
         if follow_up is not None:
             group = follow_up.at("reviewers")
-            if group.value not in corpus.of("Reviewers"):
+            if not corpus.has("Reviewers", group.value):
                 corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
             promise = FollowUp(str(group.value), str(follow_up.at("note").value))
         ends[str(state)] = End(template(corpus, declared.get("message"), scope), promise)

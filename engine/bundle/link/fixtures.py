@@ -15,7 +15,7 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
     """Say which agents, planners, tools, databases and outcomes of a fixture do not exist."""
     node = document.node
     name = node.at("agent")
-    if name.value not in corpus.of("Agent"):
+    if not corpus.has("Agent", name.value):
         corpus.say(e309_agent.at(name.place, str(name.value), corpus.of("Agent")))
     agent = agents.get(str(name.value))
     planner = node.get("planner")
@@ -27,10 +27,10 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
         if outcome.value not in known:
             corpus.say(e308_outcome.at(outcome.place, str(outcome.value), {rule.outcome for rule in agent.stop}))
     for tool in _tools(node):
-        if tool.value not in corpus.of("Tool"):
+        if not corpus.has("Tool", tool.value):
             corpus.say(e302_tool.at(tool.place, str(tool.value), corpus.of("Tool")))
     for database in _databases(node):
-        if database.value not in corpus.of("Database"):
+        if not corpus.has("Database", database.value):
             corpus.say(e311_database.at(database.place, str(database.value), corpus.of("Database")))
 
 

@@ -46,7 +46,7 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
         _check_facts(corpus, document, tools)
         listed = [n for item in document.node.at("rules").items or () for n in _tool_names(item)]
         for name in listed:
-            if name.value not in corpus.of("Tool"):
+            if not corpus.has("Tool", name.value):
                 corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
         undefined = any(name.value not in tools for name in listed)
         if not undefined and not any(covered(item, tools) for item in document.node.at("rules").items or ()):
@@ -79,7 +79,7 @@ def _check_rule(corpus: Corpus, rule: Node) -> None:
     if approvers is not None and not asks:
         corpus.say(e508_approvers.at(approvers, "only a rule with `effect: require_approval` has approvers"))
     for group in (approvers.items or ()) if approvers else ():
-        if group.value != CUSTOMER and group.value not in corpus.of("Reviewers"):
+        if group.value != CUSTOMER and not corpus.has("Reviewers", group.value):
             corpus.say(e307_reviewers.at(group.place, str(group.value), [*corpus.of("Reviewers"), CUSTOMER]))
     unless = rule.get("unless")
     if unless is not None and rule.get("when") is not None:
@@ -89,7 +89,7 @@ def _check_rule(corpus: Corpus, rule: Node) -> None:
 def _check_facts(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
     for _, _, fact in _entries(document, "facts"):
         name = fact.at("tool")
-        if name.value not in corpus.of("Tool"):
+        if not corpus.has("Tool", name.value):
             corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
         elif (tool := tools.get(str(name.value))) and (tool.effect != READ or tool.adapter.kind == HANDOFF):
             corpus.say(e507_fact_writes.at(name))
@@ -144,11 +144,8 @@ def _policy_for_tool(
     base = gate_scope(session, types, name)
     base["params"] = t.Record({key: t.Field(t.of_value(value)) for key, value in params.items()}, "param")
     facts = {fact: node for fact, _, node in _entries(document, "facts")}
-    known = {
-        fact: types[str(node.at("tool").value)].output if node.at("tool").value in types else t.UNKNOWN
-        for fact, node in facts.items()
-    }
-    scope = {**base, **known}
+    known = {fact: _fact_type(str(node.at("tool").value), tools, types) for fact, node in facts.items()}
+    scope = {**known, **base}
     linked = tuple(_rule(corpus, document, rule, scope, frozenset(facts)) for rule in rules)
     used = sorted(frozenset().union(*(rule.facts for rule in linked)))
     plain = document.plain
@@ -159,6 +156,11 @@ def _policy_for_tool(
         linked,
         plain.get("no_rule_allows", ""),
     )
+
+
+def _fact_type(tool: str, tools: Mapping[str, Tool], types: Types) -> t.Type:
+    """What a fact is; of one that can't be read, nothing is said twice."""
+    return types[tool].output if tool in tools and tools[tool].effect == READ else t.UNKNOWN
 
 
 def _rule(corpus: Corpus, document: Document, node: Node, scope: Scope, facts: frozenset[str]) -> Rule:
@@ -190,7 +192,10 @@ def _fact(
     tool = str(node.at("tool").value)
     given = node.get("input")
     for _, _, value in given.pairs() if given is not None else ():
-        other = next((f for f in facts if isinstance(value.value, str) and value.value.split(".")[0] == f), None)
+        other = next(
+            (f for f in facts if isinstance(value.value, str) and value.value.split(".")[0] == f and f not in scope),
+            None,
+        )
         if other is not None:
             message = f"fact `{name}` depends on fact `{other}`, which is not available in this version"
             corpus.say(e205_not_available.at(value.place, message))

@@ -105,7 +105,7 @@ def _adapter(
     elif kind == "python":
         _python(corpus, adapter)
     else:
-        if settings["reviewers"] not in corpus.of("Reviewers"):
+        if not corpus.has("Reviewers", settings["reviewers"]):
             place = adapter.at("reviewers").place
             corpus.say(e307_reviewers.at(place, settings["reviewers"], corpus.of("Reviewers")))
         settings["question"] = template(corpus, adapter.get("question"), scope)
@@ -139,9 +139,9 @@ def _sql(
 ) -> None:
     database = adapter.at("database")
     declared = corpus.of("Database").get(settings["database"])
-    if declared is None:
+    if declared is None and not corpus.has("Database", settings["database"]):
         corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
-    elif effect == WRITE and declared.plain.get("derived"):
+    elif effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
         corpus.say(e512_derived_write.at(database))
     wide = {**scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
     given = adapter.get("parameters")

@@ -7,7 +7,8 @@ from engine.diagnostic import Diagnostic, Manual, Place
 MANUAL = Manual(
     code="E511",
     title="SQL does not fit",
-    what="A tool's SQL uses a parameter that it is not given, or is not one statement.",
+    what="A tool's SQL uses a parameter that it is not given, is not one statement, or names what the database lacks; "
+    "or an `init` script can't be run. Each database is made in memory to find out.",
     why="Values reach SQL only as parameters, each known beforehand: text can never become SQL.",
     wrong="sql: select * from accounts where account_id = :acount_id",
     right="sql: select * from accounts where account_id = :account_id",

@@ -1,0 +1,86 @@
+"""SQL tried out at load: each database is made in memory from its `init`, and every statement prepared on it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+from engine.bundle.corpus import Corpus, Document
+from engine.bundle.node import Node
+from engine.bundle.rules import e511_sql
+
+# what a bundle's SQL must not do on the machine that checks it
+_FORBIDDEN = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
+MAX_INSTRUCTIONS = 50_000_000
+
+_NAMED = re.compile(r'near "(.+?)"|: (\S+)$')
+
+
+def try_sql(corpus: Corpus) -> None:
+    """Say which `init` scripts and which tools' statements SQLite can't take."""
+    by_database: dict[str, list[Document]] = {}
+    for tool in corpus.sound("Tool"):
+        adapter = tool.plain["adapter"]
+        if adapter["kind"] == "sql":
+            by_database.setdefault(adapter["database"], []).append(tool)
+    for name, tools in sorted(by_database.items()):
+        database = corpus.of("Database").get(name)
+        if database is not None and database.sound:
+            _try_on(corpus, database, tools)
+
+
+def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_DENY if action in _FORBIDDEN else sqlite3.SQLITE_OK)
+    connection.set_progress_handler(lambda: 1, MAX_INSTRUCTIONS)
+    try:
+        if _made(corpus, database, connection):
+            for tool in tools:
+                for node in _statements(tool.node.at("adapter")):
+                    _prepare(corpus, node, connection)
+    finally:
+        connection.close()
+
+
+def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection) -> bool:
+    for item in database.node.at("init").items or ():
+        script = corpus.content.get(str(item.value))
+        if script is None:
+            return False
+        try:
+            connection.executescript(script.decode())
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                return False
+            corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
+            return False
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
+            return False
+    return True
+
+
+def _statements(adapter: Node) -> Iterator[Node]:
+    sql, listed = adapter.get("sql"), adapter.get("statements")
+    if sql is not None:
+        yield sql
+    for item in (listed.items or ()) if listed is not None else ():
+        yield item.at("sql")
+
+
+def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection) -> None:
+    text = str(node.value)
+    names = dict.fromkeys(re.findall(r":(\w+)", text))
+    try:
+        connection.execute(f"EXPLAIN {text}", names).close()
+    except sqlite3.OperationalError as error:
+        message = str(error)
+        found = _NAMED.search(message)
+        word = (found[1] or found[2]) if found else ""
+        start = text.find(word) if word else 0
+        place = node.within(start, start + len(word)) if word and start >= 0 else node.place
+        corpus.say(e511_sql.at(place, f"SQLite can't take this statement: {message}"))
+    except sqlite3.Error:
+        # a second statement, a wrong parameter: said already, with its place
+        return

@@ -1,0 +1,2 @@
+def greet(who):
+    return {"text": f"Hello {who}"}
