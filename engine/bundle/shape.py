@@ -45,13 +45,16 @@ def check_kind(node: Node, say: Callable[[Diagnostic], None]) -> str | None:
     if kind is None:
         say(e207_kind.at(node, None, KINDS))
         return None
-    if kind.plain in LATER_KINDS:
-        say(e205_not_available.at(kind.place, f"kind `{kind.plain}` is not available in this version"))
+    if not isinstance(kind.value, str):
+        say(e202_wrong_type.at(kind, "kind", "text"))
         return None
-    if kind.plain not in KINDS:
-        say(e207_kind.at(kind, str(kind.plain), KINDS))
+    if kind.value in LATER_KINDS:
+        say(e205_not_available.at(kind.place, f"kind `{kind.value}` is not available in this version"))
         return None
-    return str(kind.plain)
+    if kind.value not in KINDS:
+        say(e207_kind.at(kind, kind.value, KINDS))
+        return None
+    return kind.value
 
 
 def check_shape(node: Node, kind: str) -> list[Diagnostic]:

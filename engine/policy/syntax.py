@@ -138,9 +138,8 @@ class _Gate:
     def _place(self, node: ast.AST) -> None:
         """Turn byte offsets of the stripped text into character offsets of the whole."""
         for name in ("col_offset", "end_col_offset"):
-            offset = getattr(node, name, None)
-            if offset is not None:
-                setattr(node, name, len(self.bytes[:offset].decode("utf-8", "surrogatepass")) + self.lead)
+            before = self.bytes[: getattr(node, name)].decode("utf-8", "surrogatepass")
+            setattr(node, name, len(before) + self.lead)
 
     def _check(self, node: ast.expr) -> None:
         start, end = span(node)
@@ -194,8 +193,8 @@ def _syntax_problem(error: SyntaxError, text: str, lead: int) -> SyntaxProblem:
     start = min(max(0, (error.offset or 1) - 1 + lead), max(0, len(text) - 1))
     end = (error.end_offset or 0) - 1 + lead
     message = (error.msg or "invalid syntax").lower().rstrip(".")
-    if "=" in text and "'='" in message:
-        return _problem(Kind.SYNTAX, start, end, "expression does not parse: `=` compares nothing", "write `==`")
+    if text[start : start + 1] == "=":
+        return _problem(Kind.SYNTAX, start, start + 1, "expression does not parse: `=` compares nothing", "write `==`")
     return _problem(Kind.SYNTAX, start, end if end > start else start + 1, f"expression does not parse: {message}")
 
 

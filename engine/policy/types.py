@@ -156,8 +156,7 @@ def name(type_: Type) -> str:
             return "a set"
         case MapOf() | Record():
             return "an object"
-        case Union(options=alternatives):
-            return " or ".join(dict.fromkeys(name(t) for t in alternatives))
+    return " or ".join(dict.fromkeys(name(t) for t in type_.options))
 
 
 def can_equal(a: Type, b: Type) -> bool:

@@ -96,8 +96,6 @@ def read_decision(raw: Any) -> tuple[Decision | None, list[str]]:
         decision = Decision.model_validate(plain)
     except NotJson as error:
         return None, [f"the decision is not JSON: {error}"]
-    except RecursionError:
-        return None, ["the decision is nested too deep"]
     except ValidationError as error:
         return None, [_line(e["loc"], e["msg"]) for e in error.errors(include_url=False, include_input=False)][:10]
     problems = []

@@ -6,6 +6,7 @@ send (a message, an answer, a cancel) is only recorded: whoever drives the sessi
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -114,8 +115,8 @@ def _planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
 def _excerpt(raw: Any) -> str:
     try:
         text = canonical(exact(raw))
-    except (NotJson, RecursionError):
-        text = ascii(raw)
+    except NotJson:
+        text = reprlib.repr(raw)
     return text[:2000]
 
 
@@ -200,7 +201,7 @@ def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:
         output = exact(raw)
         if len(canonical(output)) > MAX_OUTPUT:
             return None, f"the output is larger than {MAX_OUTPUT} characters"
-    except (NotJson, RecursionError) as error:
+    except NotJson as error:
         return None, f"the output is not JSON: {error}"
     return output, "; ".join(tool.check_output(output))
 

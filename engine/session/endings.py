@@ -92,12 +92,9 @@ def wind_up(d: Draft) -> bool:
 
 
 def finish(d: Draft, status: Status, outcome: str, message: str) -> None:
-    """The session is over: close what nobody needs any more, keep the promise made to the user, say so."""
+    """The session is over: open what was promised to the user, and say so."""
     if d.state.step_phase is not StepPhase.IDLE:
         d.emit(K.STEP_ENDED, reason=outcome)
-    for request in d.state.open_requests():
-        if request.kind not in ("settle", "follow_up"):
-            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="session_ended")
     end = d.agent.ends.get(status.value)
     if end is not None:
         message = message or render(d, end.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -92,7 +92,7 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
 
 def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
-    difference = _difference(call, verdict) if call.asked is not None else []
+    difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
         K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
         asks={ask.rule: ask.values for ask in verdict.asks},
@@ -112,24 +112,22 @@ def _satisfied(call: Call, verdict: Verdict) -> bool:
     approved: frozenset[str] = frozenset().union(*(a.rules for a in valid))
     if call.asked is None or not {ask.rule for ask in verdict.asks} <= approved:
         return False
-    return _edited(valid) or not _difference(call, verdict)
+    return _edited(valid) or not _difference(call.asked, verdict)
 
 
 def _edited(approvals: list[Approval]) -> bool:
     return any(approval.edited for approval in approvals)
 
 
-def _difference(call: Call, verdict: Verdict) -> list[dict[str, Any]]:
+def _difference(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
     """What is not as it was when people were asked: verdict, rules that ask, values they saw; time aside."""
-    if call.asked is None:
-        return []
     found: list[dict[str, Any]] = []
-    if verdict.effect.value != call.asked["verdict"]:
-        found.append({"what": "verdict", "before": call.asked["verdict"], "after": verdict.effect.value})
-    before = call.asked["asks"]
+    if verdict.effect.value != asked["verdict"]:
+        found.append({"what": "verdict", "before": asked["verdict"], "after": verdict.effect.value})
+    before = asked["asks"]
     after = {ask.rule: ask.values for ask in verdict.asks}
     if verdict.effect is Effect.DENY:
-        before, after = _by_rule(call.asked["rules"]), _by_rule(verdict.payload()["rules"])
+        before, after = _by_rule(asked["rules"]), _by_rule(verdict.payload()["rules"])
     elif set(before) != set(after):
         found.append({"what": "rules", "before": sorted(before), "after": sorted(after)})
     for rule in sorted(set(before) & set(after)):

@@ -169,8 +169,6 @@ def end_step(d: Draft) -> bool:
     replies = not s.decision["tool_calls"]
     d.emit(K.STEP_ENDED, reason="done" if done else "reply" if replies else "calls_ended")
     s = d.state
-    if s.ending:
-        return True
     if "calls" in s.crossed and s.limits.crossing["calls"] == STOP:
         d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="calls")
     elif not (done and s.unseen) and not _stopped(d, done) and replies and not s.unseen:

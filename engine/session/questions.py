@@ -38,9 +38,8 @@ def _expired(d: Draft, request: Request) -> bool:
 
 
 def _end_unanswered(d: Draft, request: Request) -> None:
-    call = d.state.calls.get(request.call_id or "")
-    if call is None or call.ended:
-        return
+    assert request.call_id is not None, "only questions about a call expire"
+    call = d.state.calls[request.call_id]
     if request.kind == "approval":
         withdraw(d, call)
         d.result(call, "blocked", "approval_expired", "nobody approved it in time")

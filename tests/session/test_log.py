@@ -1,0 +1,107 @@
+"""The log: what it says to people and programs, and that a broken one is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine.session import exit_code as code
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.evolve import BrokenHistory, fold
+from engine.session.names import Names, gate_names
+from engine.session.state import Status
+from engine.session.trace import entries, headline
+from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.session.play import START, Play, call
+
+
+def played() -> Play:
+    made = bundle(agent("[look, w]", policies="[rules]"), policy(ALLOW), tool("look"), tool("w", "write"))
+    play = Play(made)
+    play.plan(call("a", "look", n=1), call("b", "look", n=2), call("w", "w"))
+    play.returns("b", {"x": "y" * 100})
+    play.pass_time(1)
+    play.returns("a")
+    play.returns("w")
+    play.plan(message="Bye", done=True)
+    return play
+
+
+def test_refolding_the_log_gives_the_same_state() -> None:
+    play = played()
+    assert fold(play.log) == play.state
+
+
+def test_a_gap_a_missing_beginning_or_an_empty_log_is_a_broken_history() -> None:
+    log = played().log
+    for broken in ([], log[1:], [log[0], log[2]], [replace(log[0], kind=K.VERDICT)]):
+        with pytest.raises(BrokenHistory):
+            fold(broken)
+
+
+def test_results_stand_in_the_order_of_the_decision_and_keep_their_numbers() -> None:
+    found = [e for e in entries(played().log) if e["kind"] == "tool_result"]
+    assert [e["call_id"] for e in found] == ["a", "b", "w"]
+    assert found[0]["seq"] > found[1]["seq"]
+    assert entries(played().log)[-1]["kind"] == "state_transition"
+
+
+def test_every_kind_of_event_has_a_line_for_people() -> None:
+    for entry in entries(played().log):
+        assert headline(entry)
+    payloads = {
+        K.SESSION_RELEASED: {"owner": "x"},
+        K.SESSION_WOKEN: {},
+        K.DECISION_REJECTED: {"problems": ["a", "b"], "raw": ""},
+        K.PLANNER_FAILED: {"problems": ["a"]},
+        K.GATE_PENDING: {"tool": "t", "facts": [{"fact": "f"}], "behind": None},
+        K.FACT_READ: {"tool": "t", "problem": None, "output": {"a": 1}},
+        K.CALL_EDITED: {"call_id": "c", "by": "ana", "input": {"n": 1}},
+        K.CALL_CANCELLED: {"tool": "t", "reason": "r"},
+        K.KEY_TAKEN: {"key": "k", "status": "ok"},
+        K.REQUEST_OPENED: {"request_kind": "settle", "request_id": "s.1", "groups": [], "message": "", "reason": "r"},
+        K.REQUEST_ANSWERED: {"request_id": "s.1", "action": "approve", "by": "ana", "note": "fine"},
+        K.REQUEST_CLOSED: {"request_id": "s.1", "how": "expired"},
+        K.CANCEL_REQUESTED: {"by": "ana"},
+        K.LIMIT_CROSSED: {"limit": "steps", "allowed": 3, "crossing": "stop"},
+        K.SESSION_ENDING: {"state": "failed", "reason": "repairs"},
+        K.VERDICT: {"tool": "t", "verdict": "deny", "rule": "r", "satisfied": False},
+        K.TOOL_RESULT: {"tool": "t", "status": "blocked", "reason": "held", "message": "m", "final": False, "call_id": "c"},
+        K.STATE_TRANSITION: {"state": "failed", "outcome": "failed", "message": ""},
+    }  # fmt: skip
+    lines = [headline(entries([Event("s", 1, 1, kind, payload, START)])[0]) for kind, payload in payloads.items()]
+    assert lines[1] == "session woken"
+    assert lines[-2] == "t: blocked held (held): m"
+    assert all(lines)
+
+
+def test_every_state_has_an_exit_code() -> None:
+    assert {status: code.exit_code(status) for status in Status}[Status.TIMED_OUT] == 4
+    assert code.exit_code(Status.AWAITING_CONFIRMATION) == 3
+
+
+def test_names_are_made_when_they_are_asked_for() -> None:
+    made: list[str] = []
+
+    def maker() -> int:
+        made.append("x")
+        return 1
+
+    names = Names({"x": maker})
+    assert len(names) == 1
+    assert list(names) == ["x"]
+    assert not made
+    assert names["x"] + names["x"] == 2
+    assert made == ["x"]
+
+
+def test_history_budget_and_step_have_their_values() -> None:
+    play = played()
+    names = gate_names(play.state, play.call("w"))
+    assert [entry["input"]["n"] for entry in names["calls"]["look"]] == [2, 1]
+    assert names["calls"]["nothing"] == []
+    assert names["budget"]["steps"]["left"] == 10
+    assert names["call"]["name"] == "w"
+    assert [entry["status"] for entry in names["step"]["calls"]] == []
