@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.template import Template
+from engine.policy.value import exact
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.limits import STOP
@@ -116,7 +119,6 @@ def render(d: Draft, template: Template) -> str:
         return f"(this message has no value: {error})"
 
 
-def seconds(span: timedelta) -> float | int:
-    """A time span as a plain number of seconds."""
-    micros = span // timedelta(microseconds=1)
-    return micros // 1_000_000 if micros % 1_000_000 == 0 else round(micros / 1_000_000, 6)
+def seconds(span: timedelta) -> Any:
+    """A time span as an exact number of seconds."""
+    return exact(Decimal(span // timedelta(microseconds=1)) / 1_000_000)

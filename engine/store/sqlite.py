@@ -17,7 +17,7 @@ import trio
 from engine import ports
 from engine.policy.value import canonical, loads, timestamp
 from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, Lease, RequestRow, SessionRow
-from engine.session.event import Event
+from engine.session.event import Event, EventKind
 from engine.store import chain
 from engine.store.migrations import migrate
 from engine.store.projection import IN_FLIGHT, OK, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
@@ -246,7 +246,7 @@ def _claim(
 
 def _verify(connection: sqlite3.Connection, session_id: str) -> list[str]:
     try:
-        seq, head, state, outcome = _session(connection, session_id, "seq, head_hash, state, outcome")
+        seq, head, *shown = _session(connection, session_id, "seq, head_hash, state, outcome, agent, bundle")
         sql = f"SELECT {_LINK} FROM events WHERE session_id = ? ORDER BY seq"
         rows = [chain.Link(*row) for row in connection.execute(sql, (session_id,))]
     except sqlite3.DatabaseError as error:
@@ -255,11 +255,23 @@ def _verify(connection: sqlite3.Connection, session_id: str) -> list[str]:
     problems += [problem for row in rows if (problem := chain.parsed(row)) and not problems]
     if problems:
         return problems
-    shown = ("running", "running")
-    for change in changes(chain.unlink(row) for row in rows if row.payload is not None):
+    return _listed_wrongly(shown, [chain.unlink(row) for row in rows if row.payload is not None])
+
+
+def _listed_wrongly(shown: list[str], log: list[Event]) -> list[str]:
+    """Where the listing beside the log says something else than the log."""
+    told = {"state": "running", "outcome": "running"}
+    for change in changes(log):
         if isinstance(change, SetState):
-            shown = (change.state, change.outcome)
-    return [] if shown == (state, outcome) else [f"listed as {state}, and the log says {shown[0]}"]
+            told = {"state": change.state, "outcome": change.outcome}
+    if log and log[0].kind is EventKind.SESSION_STARTED:
+        told |= {name: log[0].payload[name] for name in ("agent", "bundle")}
+    listed = dict(zip(("state", "outcome", "agent", "bundle"), shown, strict=True))
+    return [
+        f"its {name} is listed as {listed[name]}, and the log says {say}"
+        for name, say in told.items()
+        if listed[name] != say
+    ]
 
 
 def _session_row(row: Any) -> SessionRow:

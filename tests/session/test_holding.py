@@ -14,7 +14,13 @@ from tests.session.play import Play, call
 RULES = """
   - {id: open, tools: [write, other], effect: allow, when: account.verified or not account.verified}
   - {id: banned, tools: [write], effect: deny, when: account.banned}
-  - {id: large, tools: [write], effect: require_approval, when: input.n > params.most, reason: too_large, approvers: [leads], message: "above {{ params.most }}"}
+  - id: large
+    tools: [write]
+    effect: require_approval
+    when: input.n > params.most
+    reason: too_large
+    approvers: [leads]
+    message: "above {{ params.most }}"
   - {id: huge, tools: [write], effect: require_approval, when: input.n > 500, reason: huge, approvers: [bosses]}
   - {id: unsure, tools: [write], effect: require_approval, when: not account.verified, approvers: [leads]}
 """
@@ -148,10 +154,13 @@ def test_only_a_member_may_answer_and_only_what_was_asked(held: Bundle, by: str,
 def test_nobody_approves_what_they_asked_for() -> None:
     made = bundle(
         agent("[w]", policies="[rules]"),
-        policy("  - {id: ask, tools: [w], effect: require_approval, approvers: [leads]}\n  - {id: open, tools: [w], effect: allow}"),
+        policy(
+            "  - {id: ask, tools: [w], effect: require_approval, approvers: [leads]}\n"
+            "  - {id: open, tools: [w], effect: allow}"
+        ),
         tool("w", "write"),
         reviewers("leads", "[ana, bo]"),
-    )  # fmt: skip
+    )
     play = Play(made, started_by="ana")
     play.plan(call("a", "w"))
     assert play.refused(play.answer("approve", "ana")) == "own_request"

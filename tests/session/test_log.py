@@ -68,7 +68,9 @@ def test_every_kind_of_event_has_a_line_for_people() -> None:
         K.LIMIT_CROSSED: {"limit": "steps", "allowed": 3, "crossing": "stop"},
         K.SESSION_ENDING: {"state": "failed", "reason": "repairs"},
         K.VERDICT: {"tool": "t", "verdict": "deny", "rule": "r", "satisfied": False},
-        K.TOOL_RESULT: {"tool": "t", "status": "blocked", "reason": "held", "message": "m", "final": False, "call_id": "c"},
+        K.TOOL_RESULT: {
+            "tool": "t", "status": "blocked", "reason": "held", "message": "m", "final": False, "call_id": "c",
+        },
         K.STATE_TRANSITION: {"state": "failed", "outcome": "failed", "message": ""},
     }  # fmt: skip
     lines = [headline(entries([Event("s", 1, 1, kind, payload, START)])[0]) for kind, payload in payloads.items()]

@@ -1,0 +1,266 @@
+"""What every store must do, as coroutine functions: each check of CONTRACT gets an empty store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import trio
+
+from engine.ports import Appended, Conflict, Fenced, Held, KeyHeld, Lease, Store, UnknownSession
+from engine.session.event import Event, EventKind
+
+START = datetime(2026, 1, 1, 9, tzinfo=UTC)
+LEASE = timedelta(seconds=10)
+
+K = EventKind
+
+
+def started(session_id: str) -> Event:
+    """The first event of a session."""
+    payload: dict[str, Any] = {
+        "agent": "bot", "planner": "script", "bundle": "b1", "root": "/r", "attributes": {}, "started_by": None,
+        "limits": {},
+    }  # fmt: skip
+    return Event(session_id, 1, 0, K.SESSION_STARTED, payload, START)
+
+
+def woken(session_id: str, seq: int, step: int = 0) -> Event:
+    """An event without much in it."""
+    return Event(session_id, seq, step, K.SESSION_WOKEN, {"n": seq}, START + timedelta(seconds=seq))
+
+
+def call_started(session_id: str, seq: int, key: str | None, call_id: str = "c") -> Event:
+    """A call starts under a key."""
+    payload = {"call_id": call_id, "idempotency_key": key, "key_scope": "[]"}
+    return Event(session_id, seq, 1, K.CALL_STARTED, payload, START)
+
+
+def result(session_id: str, seq: int, status: str, output: Any = None, call_id: str = "c") -> Event:
+    """The end of a call."""
+    payload = {"call_id": call_id, "status": status, "output": output, "final": True, "reused": False}
+    return Event(session_id, seq, 1, K.TOOL_RESULT, payload, START)
+
+
+def opened(session_id: str, seq: int, request_id: str) -> Event:
+    """A request."""
+    payload = {"request_id": request_id, "request_kind": "approval", "expires_at": "2026-01-02T09:00:00+00:00"}
+    return Event(session_id, seq, 1, K.REQUEST_OPENED, payload, START + timedelta(seconds=seq))
+
+
+async def _start(store: Store, session_id: str = "s") -> None:
+    assert await store.append(session_id, 0, [started(session_id)]) == Appended()
+
+
+async def events_come_back_as_they_were_appended(store: Store) -> None:
+    """Exactly, in order, and from any point on."""
+    await _start(store)
+    odd = Event(
+        "s", 2, 1, K.MESSAGE_RECEIVED, {"text": "é \u2028 \ud800", "n": [Decimal("1.5"), None, True, {"k": "v"}]}, START
+    )
+    await store.append("s", 1, [odd, woken("s", 3)])
+    log = await store.load("s")
+    assert [event.seq for event in log] == [1, 2, 3]
+    assert log[1].payload["text"] == "é \u2028 \ud800"
+    assert log[1] == Event("s", 2, 1, K.MESSAGE_RECEIVED, log[1].payload, START)
+    assert [event.seq for event in await store.load("s", 2)] == [3]
+    assert await store.load("s", 3) == []
+
+
+async def an_append_behind_the_head_is_refused_and_leaves_nothing(store: Store) -> None:
+    """Whoever was first wins; the loser learns where the log stands."""
+    await _start(store)
+    assert await store.append("s", 1, [woken("s", 2)]) == Appended()
+    assert await store.append("s", 1, [woken("s", 2), woken("s", 3)]) == Conflict(2)
+    assert await store.append("s", 0, [started("s")]) == Conflict(2)
+    assert await store.append("s", 7, [woken("s", 8)]) == Conflict(2)
+    assert len(await store.load("s")) == 2
+    assert await store.head("s") == (2, 0)
+
+
+async def racing_appends_have_one_winner(store: Store) -> None:
+    """Fifty writers, one place."""
+    await _start(store)
+    outcomes: list[object] = []
+
+    async def one() -> None:
+        outcomes.append(await store.append("s", 1, [woken("s", 2)]))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(50):
+            nursery.start_soon(one)
+    assert outcomes.count(Appended()) == 1
+    assert outcomes.count(Conflict(2)) == 49
+
+
+async def unknown_sessions_are_told(store: Store) -> None:
+    """By one exception, everywhere."""
+    asks: list[Callable[[], Awaitable[Any]]] = [
+        lambda: store.load("none"),
+        lambda: store.head("none"),
+        lambda: store.session("none"),
+        lambda: store.verify("none"),
+        lambda: store.claim("none", "me", LEASE, START),
+    ]
+    for ask in asks:
+        found = await _unknown(ask)
+        assert found == "none", "an unknown session was found"
+
+
+async def _unknown(ask: Callable[[], Awaitable[Any]]) -> str | None:
+    try:
+        await ask()
+    except UnknownSession as error:
+        return error.session_id
+    return None
+
+
+async def a_claim_excludes_others_until_its_lease_ends(store: Store) -> None:
+    """And each claim has a higher epoch than the one before."""
+    await _start(store)
+    first = await store.claim("s", "a", LEASE, START)
+    assert first == Lease("s", "a", 1, START + LEASE)
+    assert await store.claim("s", "b", LEASE, START + timedelta(seconds=9)) == Held("a", START + LEASE)
+    second = await store.claim("s", "b", LEASE, START + timedelta(seconds=10))
+    assert isinstance(second, Lease)
+    assert second.epoch == 2
+    assert await store.head("s") == (1, 2)
+
+
+async def a_lease_is_renewed_and_released_only_by_its_holder(store: Store) -> None:
+    """A lost lease can do neither."""
+    await _start(store)
+    first = await store.claim("s", "a", LEASE, START)
+    assert isinstance(first, Lease)
+    assert await store.renew(first, START + timedelta(seconds=20))
+    assert isinstance(await store.claim("s", "b", LEASE, START + timedelta(seconds=15)), Held)
+    second = await store.claim("s", "b", LEASE, START + timedelta(seconds=21))
+    assert isinstance(second, Lease)
+    assert not await store.renew(first, START + timedelta(seconds=60))
+    await store.release(first)
+    assert isinstance(await store.claim("s", "c", LEASE, START + timedelta(seconds=22)), Held)
+    await store.release(second)
+    assert isinstance(await store.claim("s", "c", LEASE, START + timedelta(seconds=22)), Lease)
+
+
+async def an_older_epoch_is_fenced(store: Store) -> None:
+    """Who was overtaken appends nothing; who comes without a claim may."""
+    await _start(store)
+    await store.claim("s", "a", LEASE, START)
+    await store.claim("s", "b", LEASE, START + timedelta(seconds=11))
+    assert await store.append("s", 1, [woken("s", 2)], epoch=1) == Fenced(2)
+    assert await store.append("s", 1, [woken("s", 2)], epoch=2) == Appended()
+    assert await store.append("s", 2, [woken("s", 3)]) == Appended()
+
+
+async def a_key_is_held_by_one_call_and_gives_its_result(store: Store) -> None:
+    """In flight first, then with the output; a refused claim leaves nothing."""
+    await _start(store, "a")
+    await _start(store, "b")
+    assert await store.append("a", 1, [call_started("a", 2, "k")]) == Appended()
+    assert await store.append("b", 1, [call_started("b", 2, "k")]) == KeyHeld("[]:k", "in_flight", None, "a/c")
+    assert await store.head("b") == (1, 0)
+    await store.append("a", 2, [result("a", 3, "ok", {"id": 7})])
+    assert await store.append("b", 1, [call_started("b", 2, "k")]) == KeyHeld("[]:k", "ok", {"id": 7}, "a/c")
+    assert await store.append("b", 1, [call_started("b", 2, "other")]) == Appended()
+
+
+async def a_key_is_free_again_when_its_call_did_not_happen(store: Store) -> None:
+    """But not while nobody knows; and the same call may start again under its own key."""
+    await _start(store, "a")
+    await _start(store, "b")
+    await store.append("a", 1, [call_started("a", 2, "k")])
+    assert await store.append("a", 2, [call_started("a", 3, "k")]) == Appended()
+    await store.append("a", 3, [result("a", 4, "unknown")])
+    assert isinstance(await store.append("b", 1, [call_started("b", 2, "k")]), KeyHeld)
+    await store.append("a", 4, [result("a", 5, "terminal_error")])
+    assert await store.append("b", 1, [call_started("b", 2, "k")]) == Appended()
+
+
+async def racing_calls_for_a_key_have_one_winner(store: Store) -> None:
+    """Of twenty sessions one starts."""
+    for n in range(20):
+        await _start(store, f"s{n}")
+    outcomes: list[object] = []
+
+    async def one(session_id: str) -> None:
+        outcomes.append(await store.append(session_id, 1, [call_started(session_id, 2, "k")]))
+
+    async with trio.open_nursery() as nursery:
+        for n in range(20):
+            nursery.start_soon(one, f"s{n}")
+    assert outcomes.count(Appended()) == 1
+    assert sum(isinstance(outcome, KeyHeld) for outcome in outcomes) == 19
+
+
+async def requests_stand_in_the_inbox_until_they_are_answered_or_closed(store: Store) -> None:
+    """Oldest first, with the event that opened them."""
+    await _start(store)
+    await store.append("s", 1, [opened("s", 2, "s.1"), opened("s", 3, "s.2"), opened("s", 4, "s.3")])
+    assert [row.id for row in await store.requests()] == ["s.1", "s.2", "s.3"]
+    answered = Event("s", 5, 1, K.REQUEST_ANSWERED, {"request_id": "s.1"}, START)
+    closed = Event("s", 6, 1, K.REQUEST_CLOSED, {"request_id": "s.2", "how": "expired"}, START)
+    await store.append("s", 4, [answered, closed])
+    assert [row.id for row in await store.requests()] == ["s.3"]
+    assert [row.status for row in await store.requests(session_id="s", open_only=False)] == [
+        "answered", "expired", "open",
+    ]  # fmt: skip
+    one = await store.request("s.3")
+    assert one is not None
+    assert (one.session_id, one.kind, one.payload["request_id"]) == ("s", "approval", "s.3")
+    assert one.expires_at == datetime(2026, 1, 2, 9, tzinfo=UTC)
+    assert await store.request("s.9") is None
+    assert await store.requests(session_id="other") == []
+
+
+async def sessions_are_listed_newest_first_with_their_state(store: Store) -> None:
+    """As their newest transition says."""
+    for n in range(3):
+        first = started(f"s{n}")
+        await store.append(f"s{n}", 0, [Event(f"s{n}", 1, 0, first.kind, first.payload, START + timedelta(seconds=n))])
+    done = Event("s1", 2, 1, K.STATE_TRANSITION, {"state": "done", "outcome": "answered"}, START + timedelta(seconds=9))
+    await store.append("s1", 1, [done])
+    assert [row.id for row in await store.sessions()] == ["s2", "s1", "s0"]
+    assert [row.id for row in await store.sessions(limit=2)] == ["s2", "s1"]
+    assert [(row.id, row.outcome) for row in await store.sessions(state="done")] == [("s1", "answered")]
+    row = await store.session("s1")
+    assert (row.state, row.seq, row.agent, row.bundle) == ("done", 2, "bot", "b1")
+    assert row.updated_at == START + timedelta(seconds=9)
+
+
+async def a_log_verifies(store: Store) -> None:
+    """As long as nobody touches it."""
+    await _start(store)
+    await store.append("s", 1, [woken("s", 2), woken("s", 3)])
+    assert await store.verify("s") == []
+
+
+async def a_bundle_is_kept_by_its_digest(store: Store) -> None:
+    """Once, byte for byte."""
+    assert await store.load_bundle("d") is None
+    await store.save_bundle("d", {"a.yaml": b"x\x00\xff", "b": b""})
+    await store.save_bundle("d", {"a.yaml": b"something else"})
+    assert await store.load_bundle("d") == {"a.yaml": b"x\x00\xff", "b": b""}
+
+
+CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
+    check.__name__: check
+    for check in (
+        events_come_back_as_they_were_appended,
+        an_append_behind_the_head_is_refused_and_leaves_nothing,
+        racing_appends_have_one_winner,
+        unknown_sessions_are_told,
+        a_claim_excludes_others_until_its_lease_ends,
+        a_lease_is_renewed_and_released_only_by_its_holder,
+        an_older_epoch_is_fenced,
+        a_key_is_held_by_one_call_and_gives_its_result,
+        a_key_is_free_again_when_its_call_did_not_happen,
+        racing_calls_for_a_key_have_one_winner,
+        requests_stand_in_the_inbox_until_they_are_answered_or_closed,
+        sessions_are_listed_newest_first_with_their_state,
+        a_log_verifies,
+        a_bundle_is_kept_by_its_digest,
+    )
+}

@@ -1,0 +1,487 @@
+"""The loop on real Trio: it stops, it asks the gate first, it leaves nothing running, and it survives a bad store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from engine.planner.scripted import ScriptedPlanner
+from engine.ports import AppendResult, Conflict, PlannerError, ToolError, ToolRun
+from engine.runtime.clock import TrioClock
+from engine.runtime.driver import LEASE
+from engine.runtime.engine import Engine, Opening
+from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
+from engine.session.bundle import PlannerSpec
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.evolve import fold
+from engine.session.state import Status
+from engine.session.view import PlannerView
+from engine.store.memory import MemoryStore
+from engine.store.sqlite import open_store
+from tests.making import agent, bundle, policy, reviewers, tool
+from tests.runtime.acting import Acting, after, hang
+from tests.session.play import START, call
+
+MADE = bundle(
+    agent("[look, slow, write, banned, held, one]", policies="[rules]", budgets="{step_time: 20s, wall_clock: 60s}"),
+    policy(
+        "  - {id: open, tools: [write, held], effect: allow, when: fact.ok}\n"
+        "  - {id: no, tools: [banned], effect: deny}\n"
+        "  - {id: ask, tools: [held], effect: require_approval, approvers: [leads]}",
+        facts="{fact: {tool: state, input: {n: 1}}}",
+    ),
+    tool("look", more="on_failure: cancel_siblings\ntimeout: 5s"),
+    tool("slow", more="timeout: 15s"),
+    tool("one", more="concurrency: 1"),
+    tool("write", "write", more="idempotency: {key: [input.n], honoured_by: tool}"),
+    tool("banned", "write"),
+    tool("held", "write"),
+    tool("state", output="{type: object, properties: {ok: {type: boolean}}, required: [ok]}", more="timeout: 1s"),
+    reviewers("leads", "[ana]"),
+)
+
+DONE = {"message": "bye", "done": True}
+
+
+def plan(*calls: dict[str, Any]) -> dict[str, Any]:
+    return {"message": "", "tool_calls": list(calls)}
+
+
+def script(*decisions: Any, repeat: bool = False) -> ScriptedPlanner:
+    return ScriptedPlanner(PlannerSpec("scripted", decisions=decisions, when_exhausted="repeat" if repeat else "fail"))
+
+
+async def good(run: ToolRun) -> Any:
+    return {"ok": True}
+
+
+@pytest.fixture
+def acting(tmp_path: Path) -> Acting:
+    return Acting(tmp_path / "runs.txt", {"state": good})
+
+
+def engine(acting: Acting, planner: ScriptedPlanner, store: Any = None, **more: Any) -> Engine:
+    made = Engine(store or MemoryStore(), TrioClock(START), adapters=acting, planner=planner, **more)
+    # reading a stored bundle happens in a thread, during which a virtual clock would jump
+    made._bundles._known[MADE.digest] = MADE
+    return made
+
+
+async def start(engine: Engine, tmp_path: Path, **more: Any) -> str:
+    return await engine.start(MADE, Opening("bot", "hello", {"tenant": "acme"}, **more), tmp_path)
+
+
+def instruments() -> int:
+    return trio.lowlevel.current_statistics().tasks_living
+
+
+# -- the four that the design lives by
+
+
+async def test_the_loop_stops_when_the_planner_is_done(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    asked: list[int] = []
+
+    class Counting:
+        async def propose(self, view: PlannerView) -> Any:
+            asked.append(view.ask)
+            return plan(call("a", "look")) if view.ask == 1 else DONE
+
+    one = Engine(MemoryStore(), TrioClock(START), adapters=acting, planner=Counting())
+    session_id = await start(one, tmp_path)
+    state = await one.drive(session_id)
+    assert state.status is Status.DONE
+    assert asked == [1, 2]
+    assert (await one.drive(session_id)).status is Status.DONE
+    assert asked == [1, 2]
+
+
+async def test_a_blocked_tool_never_executes(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    one = engine(acting, script(plan(call("a", "banned"), call("b", "look")), DONE))
+    state = await one.drive(await start(one, tmp_path))
+    assert state.calls["a"].result is not None
+    assert state.calls["a"].result.status == "blocked"
+    assert acting.runs("banned") == 0
+    assert acting.runs("look") == 1
+
+
+async def test_a_timeout_cancels_its_siblings(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts |= {"look": hang, "slow": hang}
+    before = instruments()
+    one = engine(acting, script(plan(call("a", "look"), call("b", "slow")), DONE))
+    state = await one.drive(await start(one, tmp_path))
+    results = {c.id: (c.result.status, c.result.reason) for c in state.calls.values() if c.result}
+    assert results == {"a": ("terminal_error", "timeout"), "b": ("terminal_error", "sibling_failed")}
+    assert "cancelled slow" in acting.lines
+    assert "end slow" not in acting.lines
+    assert instruments() == before
+    assert trio.current_time() < 15
+
+
+class Failing(MemoryStore):
+    """Fails at one append and from then on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+        self.appends = 0
+
+    async def append(
+        self, session_id: str, after: int, events: Sequence[Event], *, epoch: int | None = None
+    ) -> AppendResult:
+        self.appends += 1
+        if self.appends >= self.at:
+            raise OSError("the disk is gone")
+        return await super().append(session_id, after, events, epoch=epoch)
+
+
+async def test_a_store_that_fails_at_each_append_in_turn_leaves_no_further_effect(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    decisions = (plan(call("a", "look"), call("w", "write", n=1)), plan(call("v", "write", n=2)), DONE)
+    whole = Failing(999)
+    reference = engine(Acting(tmp_path / "all.txt", {"state": good}), script(*decisions), whole)
+    await reference.drive(await start(reference, tmp_path))
+    assert whole.appends > 8
+    for at in range(1, whole.appends + 1):
+        store = Failing(at)
+        acting = Acting(tmp_path / f"runs-{at}.txt", {"state": good})
+        one = engine(acting, script(*decisions), store)
+        before = instruments()
+        with pytest.RaisesGroup(OSError, allow_unwrapped=True, flatten_subgroups=True):
+            await one.drive(await start(one, tmp_path))
+        assert instruments() == before
+        log = [event for session in store._sessions.values() for event in session.events]
+        called_for = [e.payload["tool"] for e in log if e.kind is K.CALL_STARTED]
+        runs = [line.split()[1] for line in acting.lines if line.startswith("run ") and "state" not in line]
+        assert sorted(runs) == sorted(called_for), f"append {at}: what ran is what the log calls for, and no more"
+
+
+# -- time
+
+
+async def test_a_hanging_planner_is_cut_off_by_the_step_deadline(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Hanging:
+        async def propose(self, view: PlannerView) -> Any:
+            await trio.sleep_forever()
+
+    one = Engine(MemoryStore(), TrioClock(START), adapters=acting, planner=Hanging())
+    state = await one.drive(await start(one, tmp_path))
+    assert state.status is Status.TIMED_OUT
+    assert trio.current_time() == pytest.approx(60, abs=0.01)
+
+
+async def test_the_wall_clock_cancels_what_runs(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["slow"] = after(14)
+    decisions = [plan(call(f"c{n}", "slow")) for n in range(12)]
+    one = engine(acting, script(*decisions))
+    state = await one.drive(await start(one, tmp_path))
+    assert state.status is Status.TIMED_OUT
+    assert acting.runs("slow") == 5
+    assert acting.lines.count("cancelled slow") == 1
+
+
+async def test_a_cancel_gives_the_grace_period_and_then_cancels(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts |= {"slow": hang, "look": after(1.5)}
+    one = engine(acting, script(plan(call("a", "slow"), call("b", "look"), call("w", "write", n=1)), DONE))
+    session_id = await start(one, tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.drive, session_id)
+        await trio.sleep(1)
+        assert one.driven() == [session_id]
+        await one.cancel(session_id, "me")
+    state = await one.load(session_id)
+    assert state.status is Status.CANCELLED
+    assert trio.current_time() == pytest.approx(3, abs=0.01)
+    assert state.calls["b"].ok
+    assert acting.runs("write") == 0
+    assert "cancelled slow" in acting.lines
+
+
+async def test_a_tool_that_runs_at_once_only_so_often_queues_across_sessions(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["one"] = after(2)
+    store = MemoryStore()
+    one = engine(acting, script(plan(call("a", "one"), call("b", "one")), DONE), store)
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(one.drive, await start(one, tmp_path))
+    assert trio.current_time() == pytest.approx(8, abs=0.01)
+
+
+# -- facts
+
+
+async def test_a_fact_that_hangs_or_fails_is_unreadable_and_fails_closed(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def broken(run: ToolRun) -> Any:
+        raise ToolError("line_down", "the line is down")
+
+    for act in (hang, broken):
+        acting.acts["state"] = act
+        one = engine(acting, script(plan(call("w", "write", n=1)), DONE))
+        state = await one.drive(await start(one, tmp_path))
+        assert state.calls["w"].result is not None
+        assert state.calls["w"].result.status == "blocked"
+    assert acting.runs("write") == 0
+
+
+async def test_a_retryable_failure_and_a_failing_planner_are_events(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def busy(run: ToolRun) -> Any:
+        raise ToolError("busy", "try again", retryable=True, acted=False)
+
+    class Moody:
+        async def propose(self, view: PlannerView) -> Any:
+            if view.ask == 2:
+                raise PlannerError("no answer")
+            return plan(call("a", "look")) if view.ask == 1 else DONE
+
+    acting.acts["look"] = busy
+    one = Engine(MemoryStore(), TrioClock(START), adapters=acting, planner=Moody())
+    state = await one.drive(await start(one, tmp_path))
+    assert state.calls["a"].result is not None
+    assert state.calls["a"].result.status == "retryable_error"
+    assert state.status is Status.DONE
+    assert state.used.repairs == 1
+
+
+# -- one driver
+
+
+async def test_a_session_that_somebody_drives_is_waited_for_or_refused(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["slow"] = after(12)
+    store = MemoryStore()
+    one, other = engine(acting, script(plan(call("a", "slow")), DONE), store), engine(acting, script(DONE), store)
+    session_id = await start(one, tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.drive, session_id)
+        await trio.sleep(1)
+        with pytest.raises(LiveElsewhere):
+            await other.drive(session_id, wait=False)
+        state = await other.drive(session_id)
+        assert state.status is Status.DONE
+    assert acting.runs("slow") == 1
+
+
+async def test_a_driver_that_lost_its_lease_lets_go_and_its_tool_is_cancelled(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["slow"] = after(14)
+    store = MemoryStore()
+    one = engine(acting, script(plan(call("a", "slow")), DONE), store)
+    session_id = await start(one, tmp_path)
+    lost: list[BaseException] = []
+
+    async def driving() -> None:
+        try:
+            await one.drive(session_id)
+        except LeaseLost as error:
+            lost.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driving)
+        await trio.sleep(1)
+        claimed = await store.claim(session_id, "thief", LEASE, START + timedelta(days=1))
+        assert claimed.owner == "thief"
+    assert len(lost) == 1
+    assert acting.lines[-1] == "cancelled slow"
+    assert fold(await store.load(session_id)).status is Status.RUNNING
+
+
+async def test_a_fenced_append_lets_go_too(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store = MemoryStore()
+    session: list[str] = []
+
+    async def steal(run: ToolRun) -> Any:
+        await store.claim(session[0], "thief", LEASE, START + timedelta(days=1))
+        return {}
+
+    acting.acts["look"] = steal
+    one = engine(acting, script(plan(call("a", "look")), DONE), store)
+    session.append(await start(one, tmp_path))
+    with pytest.raises(LeaseLost):
+        await one.drive(session[0])
+
+
+async def test_letting_go_leaves_the_session_running_and_another_driver_ends_it(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["slow"] = after(8)
+    store = MemoryStore()
+    one = engine(acting, script(plan(call("a", "slow")), DONE), store)
+    session_id = await start(one, tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.drive, session_id)
+        await trio.sleep(1)
+        one.let_go()
+    assert (await one.load(session_id)).status is Status.RUNNING
+    assert acting.lines[-1] == "cancelled slow"
+    state = await engine(acting, script(DONE, DONE), store).drive(session_id)
+    assert state.status is Status.DONE
+    assert state.calls["a"].ok
+    assert state.calls["a"].attempt == 2
+
+
+async def test_a_message_from_another_process_reaches_the_driver_within_a_second(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["slow"] = after(8)
+    store = MemoryStore()
+    told: list[Event] = []
+    one = engine(acting, script(plan(call("a", "slow")), DONE, DONE), store, on_event=told.append)
+    other = engine(acting, script(DONE), store)
+    session_id = await start(one, tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.drive, session_id)
+        await trio.sleep(2)
+        await other.send(session_id, "and this")
+        await trio.sleep(1.1)
+        assert [e.payload["text"] for e in told if e.kind is K.MESSAGE_RECEIVED] == ["hello", "and this"]
+    assert [event.seq for event in told] == list(range(1, len(told) + 1))
+    state = await one.load(session_id)
+    assert state.status is Status.DONE
+    assert state.unseen == 0
+
+
+async def test_two_people_who_answer_at_once_are_one_answer_and_one_refusal(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store = MemoryStore()
+    one = engine(acting, script(plan(call("h", "held")), DONE), store)
+    session_id = await start(one, tmp_path)
+    state = await one.drive(session_id)
+    assert state.status is Status.AWAITING_HUMAN_REVIEW
+    outcomes: list[str] = []
+
+    async def approve() -> None:
+        try:
+            await one.answer(f"{session_id}.1", "approve", "ana")
+            outcomes.append("taken")
+        except NotAllowed as error:
+            outcomes.append(error.reason)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(approve)
+        nursery.start_soon(approve)
+    assert sorted(outcomes) == ["already_answered", "taken"]
+    assert (await one.drive(session_id)).status is Status.DONE
+    assert acting.runs("held") == 1
+
+
+async def test_a_race_with_another_writer_is_decided_again(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Racing(MemoryStore):
+        raced = False
+
+        async def append(
+            self, session_id: str, after: int, events: Sequence[Event], *, epoch: int | None = None
+        ) -> AppendResult:
+            if events[0].kind is K.MESSAGE_RECEIVED and not self.raced:
+                self.raced = True
+                return Conflict(after)
+            return await super().append(session_id, after, events, epoch=epoch)
+
+    one = engine(acting, script({"message": "which?"}, DONE), Racing())
+    session_id = await start(one, tmp_path)
+    await one.drive(session_id)
+    await one.send(session_id, "this")
+    assert (await one.drive(session_id)).messages == ("hello", "this")
+
+
+async def test_two_sessions_that_race_for_a_key_run_the_tool_once(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["write"] = after(3, {"id": 1})
+    store = MemoryStore()
+    one = engine(acting, script(plan(call("w", "write", n=1)), DONE), store)
+    ids = [await start(one, tmp_path) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for session_id in ids:
+            nursery.start_soon(one.drive, session_id)
+    assert acting.runs("write") == 1
+    states = [await one.load(session_id) for session_id in ids]
+    results = [state.calls["w"].result for state in states]
+    assert sorted(result.reason for result in results if result) == ["", "idempotency_in_flight"]
+    third = await start(one, tmp_path)
+    state = await one.drive(third)
+    assert state.calls["w"].result is not None
+    assert state.calls["w"].result.output == {"id": 1}
+    assert acting.runs("write") == 1
+
+
+# -- bundles
+
+
+async def test_a_session_goes_on_under_the_bundle_it_started_with(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    store = MemoryStore()
+    first = engine(acting, script({"message": "which?"}, DONE), store)
+    session_id = await start(first, tmp_path)
+    await first.drive(session_id)
+    later = engine(acting, script({"message": "which?"}, DONE), store)
+    later._bundles._known.clear()
+    await later.send(session_id, "this")
+    state = await later.drive(session_id)
+    assert (state.status, state.bundle) == (Status.DONE, MADE.digest)
+
+
+async def test_a_bundle_that_is_not_to_be_had_is_told(acting: Acting, tmp_path: Path) -> None:
+    store = MemoryStore()
+    one = engine(acting, script(DONE), store)
+    session_id = await start(one, tmp_path)
+    store._bundles.clear()
+    other = engine(acting, script(DONE), store)
+    other._bundles._known.clear()
+    with pytest.raises(BundleUnavailable):
+        await other.drive(session_id)
+    store._bundles[MADE.digest] = {"specs/x.yaml": b"kind: Nothing"}
+    with pytest.raises(BundleUnavailable):
+        await other.drive(session_id)
+
+
+async def test_attributes_that_do_not_fit_start_no_session(acting: Acting, tmp_path: Path) -> None:
+    one = engine(acting, script(DONE))
+    with pytest.raises(NotAllowed):
+        await one.start(MADE, Opening("bot", "hello", {}), tmp_path)
+
+
+# -- on a real file
+
+
+async def test_a_whole_session_on_a_file(acting: Acting, tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db") as store:
+        one = engine(acting, script(plan(call("a", "look"), call("w", "write", n=1)), DONE), store)
+        session_id = await start(one, tmp_path)
+        state = await one.drive(session_id)
+        assert state.status is Status.DONE
+        assert await store.verify(session_id) == []
+    async with open_store(tmp_path / "e.db") as store:
+        assert fold(await store.load(session_id)) == state
