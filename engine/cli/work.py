@@ -70,6 +70,8 @@ def perform(
         return trio.run(under)
     except BaseException as error:
         cause = unwrapped(error)
+        if isinstance(cause, click.ClickException):
+            raise cause from None
         if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
             raise
         click.echo(f"engine: {cause}", err=True)

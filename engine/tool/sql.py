@@ -6,7 +6,6 @@ the statement and rolls back.
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import trio
 
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.value import NotJson, canonical, jsonable, loads, number_text, timestamp
+from engine.policy.value import NotJson, canonical, jsonable, loads, number, number_text, timestamp
 from engine.ports import Clock, ToolError, ToolRun
 from engine.session.bundle import READ, Bundle
 from engine.tool.databases import locate
@@ -205,7 +204,7 @@ def _as(value: Any, schema: Mapping[str, Any]) -> Any:
             return value
     if isinstance(value, str) and "number" in kinds and "string" not in kinds:
         try:
-            return json.loads(value, parse_float=Decimal)
-        except ValueError:
+            return number(value)
+        except NotJson:
             return value
     return value

@@ -1,0 +1,26 @@
+"""`engine init`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+STARTER = Path(__file__).parent / "starter"
+
+
+@click.command("init", epilog="Example: engine init my-agent && cd my-agent && engine test")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def command(directory: Path) -> None:
+    """Make a new bundle in DIR, which must be empty or absent: it validates, runs and tests."""
+    if directory.exists() and any(directory.iterdir()):
+        raise click.UsageError(f"{directory} is not empty; name a new directory")
+    shutil.copytree(STARTER, directory, dirs_exist_ok=True)
+    (directory / "gitignore").rename(directory / ".gitignore")
+    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+        click.echo(path)
+    run = '-m "Please cancel my order" --set customer=ada --set order_id=o-1'
+    click.echo(
+        f"next:\n  cd {directory}\n  engine validate\n  engine test\n  engine run --agent order-desk {run}", err=True
+    )

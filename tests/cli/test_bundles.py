@@ -1,0 +1,140 @@
+"""init, validate, test, schema, completion and help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from engine.cli.main import COMMANDS
+from tests.cli.shell import Shell
+
+
+def test_a_new_bundle_validates_runs_and_tests(empty: Shell) -> None:
+    assert empty("init", "mine").code == 0
+    assert empty("validate", "mine", "--strict").code == 0
+    tested = empty("test", "mine")
+    assert (tested.code, "3 passed, 0 failed" in tested.out) == (0, True)
+    ran = empty("run", "mine", "-m", "Where is it?", "--set", "customer=ada", "--set", "order_id=o-2")
+    assert (ran.code, "shipped" in ran.out) == (0, True)
+    assert empty("init", "mine").code == 2
+
+
+def test_the_root_bundle_is_valid_and_its_fixtures_pass(shell: Shell) -> None:
+    assert shell("validate", "--strict", "--format", "concise").out == ""
+    assert shell("validate", "--format", "json").json == []
+    done = shell("test", "-k", "refund and not (held or email)", "--format", "json")
+    assert done.code == 0
+    assert all(row["passed"] for row in done.json)
+    assert len(done.json) > 10
+
+
+def test_diagnostics_are_printed_in_every_form(shell: Shell) -> None:
+    agent = shell.at / "specs/agents/support-triage.yaml"
+    agent.write_text(agent.read_text().replace("open_refund_case, escalate", "open_refnd_case, escalate", 1))
+    full = shell("validate")
+    assert full.code == 1
+    assert "error[E302]: tool `open_refnd_case` is not defined" in full.out
+    assert "  --> specs/agents/support-triage.yaml:6:" in full.out
+    assert "= help: did you mean `open_refund_case`?" in full.out
+    assert "= docs: docs/reference/diagnostics/E302.md" in full.out
+    concise = shell("validate", "--format", "concise").out.splitlines()
+    assert concise[0].startswith("specs/agents/support-triage.yaml:6:")
+    (first, *_) = shell("validate", "--format", "json").json
+    assert {"code", "severity", "message", "file", "line", "column", "help"} <= set(first)
+    ran = shell.triage("acct_1001")
+    assert (ran.code, "E302" in ran.err) == (1, True)
+
+
+def test_warnings_fail_only_when_they_are_to(shell: Shell) -> None:
+    tool = (shell.at / "specs/tools/search_docs.yaml").read_text().replace("name: search_docs", "name: search_doc")
+    (shell.at / "specs/tools/search_doc.yaml").write_text(tool)
+    agent = shell.at / "specs/agents/support-triage.yaml"
+    agent.write_text(agent.read_text().replace("tools: [search_docs,", "tools: [search_docs, search_doc,", 1))
+    assert shell("validate").code == 0
+    assert shell("validate", "--strict").code == 1
+
+
+def test_a_diagnostic_is_explained(empty: Shell) -> None:
+    page = empty("validate", "--explain", "e302").out
+    assert page.startswith("# E302: tool is not defined")
+    assert "## Right" in page
+
+
+def test_a_failing_fixture_says_what_was_expected_what_came_and_the_trace_around_it(shell: Shell) -> None:
+    fixture = shell.at / "fixtures/refund-under-threshold.yaml"
+    text = fixture.read_text().replace("exit_code: 0", "exit_code: 4").replace("12000", "12001")
+    fixture.write_text(text.replace("status: ok, output: {amount_usd: 120}", "status: blocked"))
+    done = shell("test", "-k", "under-threshold")
+    assert done.code == 1
+    assert "FAILED refund-under-threshold" in done.out
+    assert "exit_code: expected 4, came 0" in done.out
+    assert "status of open_refund_case (call-2-1): expected blocked, came ok" in done.out
+    assert 'came [["acct_1001",12000]]' in done.out
+    assert "step 3 state_transition: done case_opened" in done.out
+    assert "0 passed, 1 failed" in done.out
+
+
+def test_schemas_are_listed_printed_and_written(empty: Shell) -> None:
+    names = empty("schema").out.split()
+    assert {"agent", "tool", "policy", "reviewers", "database", "fixture"} <= set(names)
+    assert {"decision", "tool_call", "tool_result", "outcome", "event", "verdict"} <= set(names)
+    assert json.loads(empty("schema", "policy").out)["title"] == "Policy"
+    assert empty("schema", "--write", "out").code == 0
+    assert (empty.at / "out/policy.schema.json").read_text() == empty("schema", "policy").out
+
+
+@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_each_shell(empty: Shell, shell_name: str) -> None:
+    assert "_ENGINE_COMPLETE" in empty("completion", shell_name).out
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "sessions list", "review approve", ""])
+def test_every_command_has_help_with_an_example(empty: Shell, command: str) -> None:
+    done = empty(*command.split(), "--help")
+    assert done.code == 0
+    assert "Example" in done.out or "Commands" in done.out
+
+
+def test_the_help_lists_every_command_in_the_words_of_the_command_itself(empty: Shell) -> None:
+    listed = empty("--help").out
+    for name, (_, text) in COMMANDS.items():
+        assert name in listed
+        assert text in listed
+
+
+def test_the_version_is_printed(empty: Shell) -> None:
+    assert empty("--version").out.startswith("engine 0.")
+
+
+def test_validating_imports_neither_pydantic_nor_trio(shell: Shell) -> None:
+    code = (
+        "import sys\nfrom engine.cli.main import cli\n"
+        "cli.main(['validate'], standalone_mode=False)\n"
+        "print(sorted(m for m in ('pydantic', 'trio', 'rich') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=shell.at, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_store_of_a_later_version_is_refused(shell: Shell) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(shell.at / "store.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    done = shell("sessions", "list")
+    assert (done.code, "schema 99" in done.err) == (2, True)
+
+
+def test_a_fault_of_our_own_exits_5_with_its_traceback() -> None:
+    code = (
+        "import engine.cli.schema as s\nfrom engine.cli.main import main\n"
+        "s.schema_files.directory = lambda: 1 / 0\nmain(['schema'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert "ZeroDivisionError" in done.stderr
+    assert "please report it" in done.stderr
