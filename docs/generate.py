@@ -1,0 +1,185 @@
+"""Generates docs/reference/ from the code; with --check, says what is out of date and exits 1."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.bundle import schema_files
+from engine.bundle.documents.agent import Budgets
+from engine.bundle.generate import schemas
+from engine.bundle.later import KEYS, KINDS, VALUES
+from engine.bundle.manuals import MANUALS
+from engine.cli.main import COMMANDS, cli
+from engine.policy.functions import FUNCTIONS
+from engine.policy.value import duration_text
+from engine.session.event import EventKind
+from engine.session.limits import CROSSINGS, REQUEST_KINDS, Limits
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+
+
+def pages() -> dict[str, str]:
+    """Every page by its path under docs/reference/."""
+    found = {f"diagnostics/{code}.md": manual.page() for code, manual in MANUALS.items()}
+    return {
+        **found,
+        "diagnostics/README.md": _diagnostics(),
+        "documents.md": _documents(),
+        "limits.md": _limits(),
+        "functions.md": _functions(),
+        "events.md": _events(),
+        "command-line.md": _command_line(),
+        "not-available.md": _not_available(),
+    }
+
+
+def _diagnostics() -> str:
+    rows = "\n".join(f"| [{code}]({code}.md) | {m.severity} | {m.title} |" for code, m in sorted(MANUALS.items()))
+    return (
+        "# Diagnostics\n\n`engine validate --explain CODE` prints these pages.\n\n"
+        f"| code | severity | says |\n| --- | --- | --- |\n{rows}\n"
+    )
+
+
+def _documents() -> str:
+    parts = ["# Documents\n\nThe kinds of YAML document and their keys. The schemas are in `schemas/`.\n"]
+    for kind in schema_files.KINDS:
+        schema = schema_files.schema(kind)
+        parts.append(f"## {kind}\n\n{schema.get('description', '')}\n\n{_table(schema)}")
+        for name, part in schema.get("$defs", {}).items():
+            if "properties" in part:
+                parts.append(f"### {kind}: {name}\n\n{part.get('description', '')}\n\n{_table(part)}")
+    return "\n".join(parts)
+
+
+def _table(schema: dict[str, Any]) -> str:
+    rows = []
+    for name, field in schema["properties"].items():
+        needed = "yes" if name in schema.get("required", ()) else ""
+        default = f"`{field['default']}`" if field.get("default") and not isinstance(field["default"], dict) else ""
+        about = field.get("description", "")
+        rows.append(f"| `{name}` | {_type(field)} | {needed} | {default} | {about} |")
+    return "| key | value | required | default | |\n| --- | --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        return str(field["$ref"]).rsplit("/", 1)[-1]
+    for key in ("anyOf", "oneOf"):
+        if key in field:
+            return " or ".join(dict.fromkeys(_type(option) for option in field[key]))
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    kind = field.get("type", "anything")
+    if kind == "array":
+        return f"list of {_type(field.get('items', {}))}"
+    return {"string": "text", "object": "map", "boolean": "true or false", "integer": "whole number"}.get(kind, kind)
+
+
+def _limits() -> str:
+    limits = Limits()
+    rows = []
+    for name, field in Budgets.model_fields.items():
+        if name == "expires":
+            continue
+        value = getattr(limits, "calls_per_other_tool" if name == "calls_per_tool" else name)
+        shown = duration_text(value) if hasattr(value, "total_seconds") else value
+        rows.append(f"| `{name}` | {shown} | {CROSSINGS.get(name, '')} | {field.description} |")
+    expires = "\n".join(
+        f"| `expires: {{{kind}}}` | {duration_text(limits.expires[kind])} | | How long it may wait. |"
+        for kind in REQUEST_KINDS
+    )
+    head = """# Limits
+
+What an agent leaves out has the default below; `unlimited` has to be written out. Times count only while the
+session runs. A crossing of `block` lets the calls beyond the limit never start, `stop` ends the session as
+`out_of_budget` when the step is over.
+
+| limit | default | crossing | |
+| --- | --- | --- | --- |
+"""
+    return head + "\n".join([*rows, expires]) + "\n"
+
+
+def _functions() -> str:
+    def arguments(least: int, most: int) -> str:
+        return str(least) if least == most else f"{least} or more" if most > 9 else f"{least} to {most}"
+
+    rows = [f"| `{name}` | {arguments(f.least, f.most)} |" for name, f in sorted(FUNCTIONS.items())]
+    return (
+        "# Functions\n\nThe functions of the policy language; [language.md](../language.md) shows them at work.\n\n"
+        "| function | arguments |\n| --- | --- |\n" + "\n".join([*rows, "| `record` | named fields |"]) + "\n"
+    )
+
+
+def _events() -> str:
+    rows = "\n".join(f"- `{kind}`" for kind in EventKind)
+    return (
+        "# Events\n\nThe kinds of entry in a session's log. Each is `{session_id, seq, step, kind, payload, at}`\n"
+        f"(`schemas/event.schema.json`); `engine sessions events ID` prints them flat.\n\n{rows}\n"
+    )
+
+
+def _command_line() -> str:
+    parts = ["# Command line\n", "```text", _help(cli, "engine"), "```\n"]
+    for name, (module, _) in COMMANDS.items():
+        command = import_module(module).command
+        parts += [f"## engine {name}\n", "```text", _help(command, f"engine {name}"), "```\n"]
+        for sub in getattr(command, "commands", {}).values():
+            parts += [f"### engine {name} {sub.name}\n", "```text", _help(sub, f"engine {name} {sub.name}"), "```\n"]
+    return "\n".join(parts)
+
+
+def _help(command: click.Command, path: str) -> str:
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    return command.get_help(context).rstrip()
+
+
+def _not_available() -> str:
+    keys = "\n".join(f"- {kind}: {', '.join(f'`{key}`' for key in sorted(known))}" for kind, known in KEYS.items())
+    values = "\n".join(
+        f"- {kind}, `{path}`: {', '.join(f'`{value}`' for value in sorted(known))}"
+        for kind, paths in VALUES.items()
+        for path, known in paths.items()
+    )
+    kinds = "\n".join(f"- kind `{kind}`" for kind in sorted(KINDS))
+    return (
+        "# Not available in this version\n\nWhat the design has and this version refuses by name (E205), so that\n"
+        f"nothing is accepted and ignored.\n\n{kinds}\n{keys}\n{values}\n"
+    )
+
+
+def differences() -> Iterator[str]:
+    """What stands on disk otherwise than the code says."""
+    wanted = {REFERENCE / path: text for path, text in pages().items()}
+    wanted |= {schema_files.directory() / name: text for name, text in schemas().items()}
+    for path, text in wanted.items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            yield f"{path.name} is out of date"
+    for path in [*REFERENCE.rglob("*.md"), *schema_files.directory().glob("*.json")]:
+        if path not in wanted:
+            yield f"{path.name} is nobody's"
+
+
+def main() -> int:
+    """Write or check."""
+    if "--check" in sys.argv:
+        found = list(differences())
+        print("\n".join([*found, "run: make schemas"]) if found else "the reference is up to date")
+        return 1 if found else 0
+    for path, text in pages().items():
+        (REFERENCE / path).parent.mkdir(parents=True, exist_ok=True)
+        (REFERENCE / path).write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The docs are true: their commands run, their expressions have the values they say, their links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from engine.policy.expression import compile_expression
+from engine.policy.value import exact
+from tests.cli.shell import copy_of_root, environment
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SESSION = re.compile(r"ses_[0-9a-f]{16}")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language]
+
+
+CONSOLE = [page for page in PAGES if blocks(page, "console")]
+
+
+@pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.name)
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+    at = tmp_path if page.name == "tutorial.md" else copy_of_root(tmp_path)
+    env = environment(tmp_path / "store.db")
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    last = ""
+    for command, code, shown in commands(page):
+        if command.startswith("cd "):
+            at = at / command[3:]
+            continue
+        real = command.replace("ses_LAST", last)
+        done = subprocess.run(real, shell=True, cwd=at, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, f"{real}\n{done.stdout}{done.stderr}"
+        assert re.fullmatch(pattern(shown), done.stdout), f"{real}\nshown:\n{shown}\ncame:\n{done.stdout}"
+        found = SESSION.findall(done.stdout)
+        last = found[-1] if found else last
+
+
+def commands(page: Path) -> list[tuple[str, int, str]]:
+    """The commands of a page, with the exit code and the output that it shows."""
+    found: list[tuple[str, int, str]] = []
+    for block in blocks(page, "console"):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                command, _, code = line[2:].partition("  # exits ")
+                found.append((command, int(code or 0), ""))
+            else:
+                command, number, shown = found[-1]
+                found[-1] = (command, number, f"{shown}{line}\n")
+    return found
+
+
+def pattern(shown: str) -> str:
+    """`...` on a line of its own stands for any lines, inside of a line for any text; nothing shown, nothing said."""
+    if not shown:
+        return r"(?s).*"
+    lines = [
+        r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+        for line in shown.splitlines()
+    ]
+    return "".join(lines)
+
+
+def test_every_expression_of_the_language_page_has_the_value_it_shows() -> None:
+    lines = [line for block in blocks(ROOT / "docs/language.md", "expression") for line in block.splitlines()]
+    assert len(lines) > 30
+    for line in lines:
+        text, _, wanted = line.partition("=>")
+        expression, problems = compile_expression(text.strip(), {})
+        assert not problems, line
+        assert expression.value({}) == literal(wanted.strip()), line
+
+
+def literal(text: str) -> Any:
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    return Decimal(text) if re.fullmatch(r"-?\d+\.\d+", text) else exact(ast.literal_eval(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_yaml_that_reads_and_links_that_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    if "diagnostics/E1" not in str(page):
+        for block in blocks(page, "yaml"):
+            if "## Wrong" not in text:
+                assert yaml.safe_load(block) is not None
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "make run" in readme
+    assert "make test" in readme
+
+
+def test_the_reference_and_the_schemas_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,73 @@
+"""House rules: sizes, names, what the repository may hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "engine").rglob("*.py"))
+FOLDERS = {
+    "engine", "docs", "specs", "policies", "prompts", "fixtures", "benchmarks", "tests", "requirements", ".ci",
+    "schemas",
+}  # fmt: skip
+TEXTS = [
+    path
+    for name in sorted(FOLDERS)
+    for path in sorted((ROOT / name).rglob("*"))
+    if path.suffix in (".py", ".md", ".yaml", ".sql", ".txt", ".toml", ".j2", "") and path.is_file()
+]
+BANNED = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+TOP = {
+    "pyproject.toml", "README.md", "engine", "specs", "policies", "prompts", "tests", "fixtures", "schemas", "docs",
+    "benchmarks", "Makefile", "CHANGELOG.md", "LICENSE", ".ci", ".gitignore", "requirements",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_small(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 60, node.name
+
+
+def test_no_room_has_a_name_that_says_nothing() -> None:
+    names = {path.stem for path in SOURCES} | {path.parent.name for path in SOURCES}
+    assert not names & BANNED
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        assert {line.split("/")[0] for line in done.stdout.splitlines()} <= TOP
+
+
+def test_no_path_of_a_machine_and_no_registry_stands_in_the_repository() -> None:
+    wrong = re.compile("|".join(("/ho" + "me/", "/ro" + "ot/", "/wo" + "rk/", "file" + ":///o", "pypi" + r"\.org")))
+    for path in TEXTS:
+        if "__pycache__" not in path.parts and path.suffix != ".db":
+            found = wrong.search(path.read_text("utf-8", "replace"))
+            assert found is None, f"{path}: {found}"
+
+
+def test_nothing_is_left_half_done() -> None:
+    marks = re.compile("TO" + "DO|FIX" + "ME|X" + "XX|NotImple" + "mentedError")
+    for path in SOURCES:
+        assert not marks.search(path.read_text("utf-8")), path
+
+
+def test_every_public_name_of_the_core_has_a_docstring() -> None:
+    for path in SOURCES:
+        tree = ast.parse(path.read_text("utf-8"))
+        assert ast.get_docstring(tree) or path.name == "__main__.py", path
+        for node in tree.body:
+            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if named and not node.name.startswith("_"):  # type: ignore[attr-defined]
+                assert ast.get_docstring(node), f"{path}: {node.name}"  # type: ignore[arg-type]
