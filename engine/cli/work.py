@@ -64,7 +64,7 @@ def perform(
                     nursery.start_soon(_heed, signals, work, nursery.cancel_scope)
                     code = await body(work)
                     nursery.cancel_scope.cancel()
-            return INTERRUPTED if nursery.cancel_scope.cancelled_caught and work.interrupted else code
+            return INTERRUPTED if work.interrupted else code
 
     try:
         return trio.run(under)

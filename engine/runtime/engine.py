@@ -68,6 +68,7 @@ class Engine:
         self._bundles = Bundles(store)
         self._hands: dict[str, Hands] = {}
         self._drivers: dict[str, Driver] = {}
+        self._driven: set[str] = set()
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     # -- what people do
@@ -153,9 +154,15 @@ class Engine:
 
         Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot.
         """
-        state = await self.load(session_id)
-        if state.final:
-            return state
+        self._driven.add(session_id)
+        try:
+            state = await self.load(session_id)
+            return state if state.final else await self._claim_and_drive(state, wait)
+        finally:
+            self._driven.discard(session_id)
+
+    async def _claim_and_drive(self, state: State, wait: bool) -> State:
+        session_id = state.session_id
         bundle = await self.bundle_of(state)
         lease = await self._claim(session_id, wait)
         try:
@@ -186,8 +193,8 @@ class Engine:
             driver.let_go()
 
     def driven(self) -> list[str]:
-        """The sessions that this process drives now."""
-        return list(self._drivers)
+        """The sessions that this process drives now, or is about to."""
+        return list(self._driven)
 
     def _hands_for(self, bundle: Bundle) -> Hands:
         if bundle.digest not in self._hands:
