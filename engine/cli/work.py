@@ -59,8 +59,9 @@ def perform(
     async def under() -> int:
         async with open_url(url) as store:
             work = Work(store, Engine(store, TrioClock(), root=root, on_event=on_event))
-            async with trio.open_nursery() as nursery:
-                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            code = INTERRUPTED
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async with trio.open_nursery() as nursery:
                     nursery.start_soon(_heed, signals, work, nursery.cancel_scope)
                     code = await body(work)
                     nursery.cancel_scope.cancel()

@@ -254,6 +254,11 @@ def test_a_root_that_is_gone_is_told_and_another_can_be_named(
     assert shell("review", "approve", request_id, "--as", "dana", "--bundle", str(elsewhere)).code == 0
 
 
+def test_an_empty_store_in_memory_lists_nothing(empty: Shell) -> None:
+    for command in (("sessions", "list"), ("sessions", "verify"), ("review", "list"), ("sessions", "stats")):
+        assert empty(*command, "--store", "memory:").code == 0
+
+
 # -- signals
 
 
