@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.functions import FUNCTIONS, LATER
-from engine.policy.syntax import Kind, Problem, span
+from engine.policy.narrow import Narrowing, path
+from engine.policy.operators import element, result
+from engine.policy.syntax import Kind, Problem, loop_names, span
 
 # names of the language that this version does not have yet
 LATER_NAMES = {
@@ -22,23 +26,68 @@ LATER_NAMES = {
 }
 
 
-def check(
-    tree: ast.expr, scope: Mapping[str, t.Type]
-) -> tuple[t.Type, tuple[Problem, ...], frozenset[tuple[int, int]]]:
-    """The type of an expression, what is wrong with it, and its reads of optional fields."""
-    checker = _Checker(scope)
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The type of an expression, what is wrong with it, its reads of optional fields, and what it tells."""
+
+    type: t.Type
+    problems: tuple[Problem, ...]
+    optional: frozenset[tuple[int, int]]
+    if_true: Mapping[str, t.Type]
+    if_false: Mapping[str, t.Type]
+
+
+def check(tree: ast.expr, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None) -> Checked:
+    """Type an expression; `known` are refinements of paths that conditions around it have made."""
+    checker = _Checker(scope, known or {})
     found = checker.type(tree)
-    return found, tuple(checker.problems), frozenset(checker.optional)
+    narrow = Narrowing(checker.quietly)
+    return Checked(
+        found,
+        tuple(checker.problems),
+        frozenset(checker.optional),
+        narrow.assume(tree, True, checker.known),
+        narrow.assume(tree, False, checker.known),
+    )
 
 
 class _Checker:
-    def __init__(self, scope: Mapping[str, t.Type]) -> None:
+    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type]) -> None:
         self.scope = scope
+        self.known = known
         self.problems: list[Problem] = []
         self.optional: set[tuple[int, int]] = set()
+        self.narrow = Narrowing(self.quietly)
 
     def type(self, node: ast.expr) -> t.Type:
-        return _RULES[type(node)](self, node)
+        found = _RULES[type(node)](self, node)
+        name = path(node)
+        return self.known.get(name, found) if name is not None else found
+
+    def quietly(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
+        """The type of a node under refinements, without a word about what is wrong."""
+        return _Checker(self.scope, known).type(node)
+
+    @contextmanager
+    def under(self, refined: Mapping[str, t.Type]) -> Iterator[None]:
+        """Inside, more is known."""
+        outer = self.known
+        self.known = {**outer, **refined}
+        try:
+            yield
+        finally:
+            self.known = outer
+
+    def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
+        """The type of what is used here; saying so where it may be null."""
+        if not t.has_null(found):
+            return found
+        text = ast.unparse(node)
+        if found == t.NULL:
+            return self.say(Kind.NULL, node, f"`{text}` is null here")
+        help_ = f"test it first: `{text} != null and ...`"
+        self.say(Kind.NULL, node, f"`{text}` may be null here", help_)
+        return t.without_null(found)
 
     def say(self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "") -> t.Type:
         start, end = node if isinstance(node, tuple) else span(node)
@@ -49,6 +98,8 @@ class _Checker:
         found = self.type(node)
         if not t.is_a(found, t.Boolean):
             self.say(Kind.OPERAND, node, f"{what} must be a boolean, and this is {t.name(found)}")
+        else:
+            self.not_null(node, found)
 
     # -- leaves
 
@@ -69,15 +120,15 @@ class _Checker:
     # -- reaching into values
 
     def attribute(self, node: ast.Attribute) -> t.Type:
-        owner = self.type(node.value)
+        owner = self.not_null(node.value, self.type(node.value))
         end = span(node)[1]
         return self.field(owner, node.attr, (end - len(node.attr), end), node)
 
     def field(self, owner: t.Type, attr: str, at: tuple[int, int], node: ast.expr) -> t.Type:
         found: list[t.Type] = []
         missing: list[t.Record] = []
-        for option in t.options(t.without_null(owner)):
-            if isinstance(option, t.Unknown):
+        for option in t.options(owner):
+            if isinstance(option, t.Unknown | t.Never):
                 found.append(t.UNKNOWN)
             elif isinstance(option, t.MapOf):
                 found.append(option.value)
@@ -85,6 +136,9 @@ class _Checker:
                 found.append(self.declared(option.fields[attr], node))
             elif isinstance(option, t.Record):
                 missing.append(option)
+        if found and missing:
+            forms = f"{len(missing)} of the {len(t.options(owner))} forms of this have no `{attr}`"
+            self.say(Kind.UNION, at, forms, "test the field that tells the forms apart first")
         if found:
             return t.union(found)
         if not missing:
@@ -109,12 +163,12 @@ class _Checker:
         return self.say(kind, at, message, did_you_mean(attr, known))
 
     def subscript(self, node: ast.Subscript) -> t.Type:
-        owner = t.without_null(self.type(node.value))
+        owner = self.not_null(node.value, self.type(node.value))
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str) and t.is_a(owner, t.Record):
             start, end = span(node.slice)
             return self.field(owner, node.slice.value, (start + 1, end - 1), node)
         index = self.type(node.slice)
-        found = [found for option in t.options(owner) if (found := _element(option, index)) is not None]
+        found = [found for option in t.options(owner) if (found := element(option, index)) is not None]
         if found:
             return t.union(found)
         if t.is_a(owner, t.ListOf):
@@ -126,23 +180,29 @@ class _Checker:
     # -- logic
 
     def logic(self, node: ast.BoolOp) -> t.Type:
-        word = "and" if isinstance(node.op, ast.And) else "or"
+        both = isinstance(node.op, ast.And)
+        outer = self.known
         for operand in node.values:
-            self.boolean(operand, f"each side of `{word}`")
+            self.boolean(operand, f"each side of `{'and' if both else 'or'}`")
+            self.known = {**self.known, **self.narrow.assume(operand, both, self.known)}
+        self.known = outer
         return t.BOOLEAN
 
     def unary(self, node: ast.UnaryOp) -> t.Type:
         if isinstance(node.op, ast.Not):
             self.boolean(node.operand, "what follows `not`")
             return t.BOOLEAN
-        found = self.type(node.operand)
+        found = self.not_null(node.operand, self.type(node.operand))
         if not t.is_a(found, t.Number, t.Duration):
             return self.say(Kind.OPERAND, node, f"{t.name(found)} has no negative")
-        return t.without_null(found)
+        return found
 
     def choice(self, node: ast.IfExp) -> t.Type:
         self.boolean(node.test, "what follows `if`")
-        return t.union((self.type(node.body), self.type(node.orelse)))
+        with self.under(self.narrow.assume(node.test, True, self.known)):
+            body = self.type(node.body)
+        with self.under(self.narrow.assume(node.test, False, self.known)):
+            return t.union((body, self.type(node.orelse)))
 
     # -- comparing and counting
 
@@ -158,7 +218,10 @@ class _Checker:
             elif isinstance(op, ast.Eq | ast.NotEq):
                 if not t.can_equal(left, right):
                     self.say(Kind.COMPARISON, whole, f"{t.name(left)} can never equal {t.name(right)}")
-            elif not t.can_order(left, right):
+            elif t.can_order(left, right):
+                self.not_null(left_node, left)
+                self.not_null(right_node, right)
+            else:
                 self.say(Kind.COMPARISON, whole, f"{t.name(left)} has no order with {t.name(right)}")
             left_node, left = right_node, right
         return t.BOOLEAN
@@ -181,7 +244,7 @@ class _Checker:
 
     def membership(self, left: t.Type, right: t.Type, node: ast.expr, whole: tuple[int, int]) -> None:
         items: list[t.Type] = []
-        for option in t.options(right):
+        for option in t.options(self.not_null(node, right)):
             if isinstance(option, t.ListOf | t.SetOf):
                 items.append(option.item)
             elif isinstance(option, t.MapOf | t.Record):
@@ -195,14 +258,56 @@ class _Checker:
             self.say(Kind.COMPARISON, whole, f"{t.name(left)} is never in a list of {t.name(t.union(items))}")
 
     def arithmetic(self, node: ast.BinOp) -> t.Type:
-        left, right = self.type(node.left), self.type(node.right)
-        results = [
-            result for a in t.options(left) for b in t.options(right) if (result := _result(node.op, a, b)) is not None
-        ]
-        if results:
-            return t.union(results)
+        left = self.not_null(node.left, self.type(node.left))
+        right = self.not_null(node.right, self.type(node.right))
+        pairs = [result(node.op, a, b) for a in t.options(left) for b in t.options(right)]
+        found = [type_ for type_ in pairs if type_ is not None]
+        if found:
+            return t.union(found)
         sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}[type(node.op)]
         return self.say(Kind.OPERAND, node, f"`{sign}` does not work between {t.name(left)} and {t.name(right)}")
+
+    # -- loops
+
+    def loop(self, node: ast.ListComp | ast.GeneratorExp) -> t.Type:
+        scope, known = self.scope, self.known
+        for generator in node.generators:
+            self.scope = {**self.scope, **self.loop_variables(generator)}
+            for test in generator.ifs:
+                self.boolean(test, "what follows `if`")
+                self.known = {**self.known, **self.narrow.assume(test, True, self.known)}
+        item = self.type(node.elt)
+        self.scope, self.known = scope, known
+        return t.ListOf(item)
+
+    def loop_variables(self, generator: ast.comprehension) -> dict[str, t.Type]:
+        item = self.item_of(self.type(generator.iter), generator.iter)
+        names = [name for name in loop_names(generator) if isinstance(name, ast.Name)]
+        for name in names:
+            if name.id in self.scope or name.id in FUNCTIONS:
+                self.say(Kind.NAME, name, f"`{name.id}` has a meaning already; call the variable otherwise")
+        if len(names) == 1:
+            return {names[0].id: item}
+        if not t.is_a(item, t.ListOf):
+            self.say(Kind.OPERAND, generator.iter, f"two variables need pairs, and these are {t.name(item)}")
+        part = t.union(o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(item))
+        return {name.id: part for name in names}
+
+    def item_of(self, source: t.Type, node: ast.expr) -> t.Type:
+        items: list[t.Type] = []
+        for option in t.options(self.not_null(node, source)):
+            if isinstance(option, t.ListOf) and not option.bounded:
+                help_ = "its schema has to say `maxItems`, or the fact `at_most`"
+                self.say(Kind.UNBOUNDED, node, f"nothing says how long `{ast.unparse(node)}` may be", help_)
+            if isinstance(option, t.ListOf | t.SetOf):
+                items.append(option.item)
+            elif isinstance(option, t.MapOf | t.Record):
+                items.append(t.TEXT)
+            elif isinstance(option, t.Unknown):
+                items.append(t.UNKNOWN)
+        if not items:
+            return self.say(Kind.OPERAND, node, f"a loop needs a list, and this is {t.name(source)}")
+        return t.union(items)
 
     # -- building and calling
 
@@ -234,47 +339,22 @@ class _Checker:
             kinds = function.kinds(index)
             if kinds and not t.is_a(found, *kinds):
                 self.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
+            elif kinds:
+                self.not_null(argument, found)
+        if name in ("any", "all", "count"):
+            self.truths(name, node.args[0], arguments[0])
         return function.gives(arguments)
+
+    def truths(self, name: str, node: ast.expr, found: t.Type) -> None:
+        for option in t.options(found):
+            if isinstance(option, t.ListOf) and not t.is_a(option.item, t.Boolean):
+                at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
+                self.say(Kind.OPERAND, at, f"`{name}` needs booleans, and this is {t.name(option.item)}")
 
     def record(self, node: ast.Call) -> t.Type:
         if node.args:
             return self.say(Kind.FUNCTION, node, "`record` takes only named fields")
         return t.Record({k.arg: t.Field(self.type(k.value)) for k in node.keywords if k.arg})
-
-
-def _element(owner: t.Type, index: t.Type) -> t.Type | None:
-    match owner:
-        case t.Unknown():
-            return t.UNKNOWN
-        case t.ListOf() if t.is_a(index, t.Number):
-            return owner.item
-        case t.MapOf() if t.is_a(index, t.Text):
-            return owner.value
-        case t.Record() if t.is_a(index, t.Text):
-            return t.union(f.type for f in owner.fields.values())
-        case _:
-            return None
-
-
-def _result(op: ast.operator, a: t.Type, b: t.Type) -> t.Type | None:
-    """The type that an operator gives between two plain types, or None where it has no meaning."""
-    if isinstance(a, t.Unknown) or isinstance(b, t.Unknown):
-        return t.UNKNOWN
-    if isinstance(a, t.Number) and isinstance(b, t.Number):
-        return t.NUMBER
-    if isinstance(op, ast.Add) and isinstance(a, t.ListOf) and isinstance(b, t.ListOf):
-        return t.ListOf(t.union((a.item, b.item)))
-    if isinstance(op, ast.Add) and isinstance(a, t.Duration) and isinstance(b, t.Date | t.Datetime):
-        return b
-    if (
-        isinstance(op, ast.Add | ast.Sub)
-        and isinstance(a, t.Date | t.Datetime | t.Duration)
-        and isinstance(b, t.Duration)
-    ):
-        return a
-    if isinstance(op, ast.Sub) and type(a) is type(b) and isinstance(a, t.Date | t.Datetime):
-        return t.DURATION
-    return None
 
 
 _RULES: Mapping[type[ast.expr], Callable[..., t.Type]] = {
@@ -290,4 +370,6 @@ _RULES: Mapping[type[ast.expr], Callable[..., t.Type]] = {
     ast.List: _Checker.listing,
     ast.Tuple: _Checker.listing,
     ast.Call: _Checker.call,
+    ast.ListComp: _Checker.loop,
+    ast.GeneratorExp: _Checker.loop,
 }

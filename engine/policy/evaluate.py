@@ -7,15 +7,19 @@ Python's; every node that could reach either is answered here instead.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from simpleeval import SimpleEval
 
 from engine.policy import arithmetic as a
 from engine.policy.arithmetic import EvaluationError, is_number, kind
-from engine.policy.functions import FUNCTIONS
-from engine.policy.syntax import span
+from engine.policy.functions import FUNCTIONS, LAZY
+from engine.policy.syntax import loop_names, span
+
+MAX_WORK = 10_000
 
 _RUN: dict[str, Callable[..., Any]] = {name: function.run for name, function in FUNCTIONS.items()}
 
@@ -55,6 +59,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         self.optional = optional
         self.watched = watched
         self.seen = seen
+        self.work = 0
         self.nodes: dict[Any, Any] = {}
 
     def run(self, text: str, tree: ast.expr) -> Any:
@@ -138,11 +143,61 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
     def _eval_list(self, node: ast.List | ast.Tuple) -> list[Any]:
         return [self._eval(item) for item in node.elts]
 
+    def _eval_loop(self, node: ast.ListComp | ast.GeneratorExp) -> list[Any]:
+        with self._loop():
+            return list(self._items(node, 0))
+
+    @contextmanager
+    def _loop(self) -> Iterator[None]:
+        """Variables of a loop are forgotten when it ends, however it ends."""
+        outer = self.names
+        try:
+            yield
+        finally:
+            self.names = outer
+
+    def _items(self, node: ast.ListComp | ast.GeneratorExp, depth: int) -> Iterator[Any]:
+        if depth == len(node.generators):
+            yield self._eval(node.elt)
+            return
+        generator, outer = node.generators[depth], self.names
+        for item in _source(self._eval(generator.iter)):
+            self.work += 1
+            if self.work > MAX_WORK:
+                raise EvaluationError(f"a loop goes over more than {MAX_WORK} elements")
+            self.names = ChainMap(_bound(generator, item), outer)  # type: ignore[arg-type]
+            if all(self._truth(test) for test in generator.ifs):
+                yield from self._items(node, depth + 1)
+
     def _eval_call(self, node: ast.Call) -> Any:
         assert isinstance(node.func, ast.Name)
         if node.func.id == "record":
             return {k.arg: self._eval(k.value) for k in node.keywords}
+        if node.func.id in LAZY and isinstance(node.args[0], ast.GeneratorExp):
+            with self._loop():
+                return self.functions[node.func.id](self._items(node.args[0], 0))
         return self.functions[node.func.id](*(self._eval(argument) for argument in node.args))
+
+
+def _source(value: Any) -> list[Any]:
+    """What a loop goes over: a list, a set, or the keys of a map."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, frozenset):
+        return sorted((item for _, item in value), key=str)
+    if isinstance(value, Mapping):
+        return list(value)
+    raise EvaluationError(f"a loop needs a list, and this is {kind(value)}")
+
+
+def _bound(generator: ast.comprehension, item: Any) -> dict[str, Any]:
+    """The variables of a loop for one item."""
+    names = [name.id for name in loop_names(generator) if isinstance(name, ast.Name)]
+    if len(names) == 1:
+        return {names[0]: item}
+    if not isinstance(item, list | tuple) or len(item) != 2:
+        raise EvaluationError(f"two variables need pairs, and this is {kind(item)}")
+    return dict(zip(names, item, strict=True))
 
 
 class Unreadable:
@@ -167,4 +222,6 @@ _NODES: Mapping[type[ast.expr], Callable[..., Any]] = {
     ast.List: Evaluator._eval_list,
     ast.Tuple: Evaluator._eval_list,
     ast.Call: Evaluator._eval_call,
+    ast.ListComp: Evaluator._eval_loop,
+    ast.GeneratorExp: Evaluator._eval_loop,
 }

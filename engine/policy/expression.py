@@ -10,7 +10,7 @@ from typing import Any
 from engine.policy import types as t
 from engine.policy.check import check
 from engine.policy.evaluate import Evaluator
-from engine.policy.syntax import Problem, parse, span
+from engine.policy.syntax import Problem, loop_names, parse, span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,31 +23,50 @@ class Expression:
     optional: frozenset[tuple[int, int]] = field(repr=False)
     watched: Mapping[tuple[int, int], str] = field(repr=False)
     reads: frozenset[str] = field(repr=False)
+    if_true: Mapping[str, t.Type] = field(repr=False)
+    if_false: Mapping[str, t.Type] = field(repr=False)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
         return Evaluator(names, self.optional, self.watched, seen).run(self.text, self.tree)
 
 
-def compile_expression(text: str, scope: Mapping[str, t.Type]) -> tuple[Expression, tuple[Problem, ...]]:
-    """Parse and type an expression; raises SyntaxProblem where it does not even parse."""
+def compile_expression(
+    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None
+) -> tuple[Expression, tuple[Problem, ...]]:
+    """Parse and type an expression; raises SyntaxProblem where it does not even parse.
+
+    `known` are refinements that a condition around it makes, such as a rule's `when` for its message.
+    """
     tree = parse(text)
-    type_, problems, optional = check(tree, scope)
-    reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name))
-    return Expression(text, tree, type_, optional, _chains(tree, text), reads - _called(tree)), problems
+    checked = check(tree, scope, known)
+    own = _loop_variables(tree)
+    reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
+    chains = _chains(tree, text, own)
+    made = Expression(text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false)
+    return made, checked.problems
 
 
 def _called(tree: ast.expr) -> frozenset[str]:
     return frozenset(n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
 
 
-def _chains(node: ast.AST, text: str) -> dict[tuple[int, int], str]:
-    """The longest chains of names and fields, such as `input.amount_usd`: what a reader wants to see the value of."""
+def _loop_variables(tree: ast.expr) -> frozenset[str]:
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
+    return frozenset(name.id for loop in loops for name in loop_names(loop) if isinstance(name, ast.Name))
+
+
+def _chains(node: ast.AST, text: str, own: frozenset[str]) -> dict[tuple[int, int], str]:
+    """The longest chains of names and fields, such as `input.amount_usd`: what a reader wants to see the value of.
+
+    What hangs on a loop's variable has no one value and is left out.
+    """
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         start, end = span(node)
-        return {(start, end): text[start:end]}
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        return {} if names & own else {(start, end): text[start:end]}
     found: dict[tuple[int, int], str] = {}
     for child in ast.iter_child_nodes(node):
         if not (isinstance(node, ast.Call) and child is node.func):
-            found |= _chains(child, text)
+            found |= _chains(child, text, own)
     return found

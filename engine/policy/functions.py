@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -43,6 +43,16 @@ def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
         if not is_number(item):
             raise EvaluationError(f"`{name}` needs numbers, and this is {kind(item)}")
     return found
+
+
+def _truths(items: Any, name: str) -> Iterator[bool]:
+    """The booleans of a list, or of a loop that is still running."""
+    if not isinstance(items, list | tuple | Iterator):
+        raise EvaluationError(f"`{name}` needs a list, and this is {kind(items)}")
+    for item in items:
+        if not isinstance(item, bool):
+            raise EvaluationError(f"`{name}` needs booleans, and this is {kind(item)}")
+        yield item
 
 
 def _sum(*args: Any) -> Any:
@@ -189,6 +199,9 @@ _LIST = ((t.ListOf,),)
 _WORD = ((t.Text,),)
 
 FUNCTIONS: Mapping[str, Function] = {
+    "any": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: any(_truths(a, "any"))),
+    "all": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: all(_truths(a, "all"))),
+    "count": Function(1, 1, _LIST, _gives(t.NUMBER), lambda a: sum(_truths(a, "count"))),
     "sum": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _sum),
     "min": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _extreme("min", min)),
     "max": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _extreme("max", max)),
@@ -215,11 +228,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "is_set": Function(1, 1, (), _gives(t.BOOLEAN), lambda a: a is not None),
 }
 
+# functions that stop a loop as soon as they know
+LAZY = frozenset({"any", "all"})
+
 # functions of the language that need what this version does not have yet
 LATER = {
-    "any": "a comprehension",
-    "all": "a comprehension",
-    "count": "a comprehension",
     "origin": "the origin of values",
     "said_by_customer": "the origin of values",
 }

@@ -34,6 +34,9 @@ class Kind(StrEnum):
     FUNCTION = "function"
     COMPARISON = "comparison"
     OPERAND = "operand"
+    NULL = "null"
+    UNION = "union"
+    UNBOUNDED = "unbounded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ _ALLOWED: tuple[type[ast.AST], ...] = (
     ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod,
     ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
     ast.IfExp, ast.Attribute, ast.Subscript, ast.Constant, ast.Name, ast.Tuple, ast.List,
-    ast.Call, ast.keyword, ast.Load,
+    ast.Call, ast.keyword, ast.Load, ast.ListComp, ast.GeneratorExp,
 )  # fmt: skip
 
 _INSTEAD: dict[type[ast.AST], str] = {
@@ -104,6 +107,11 @@ def span(node: ast.AST) -> tuple[int, int]:
     return getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None) or 1
 
 
+def loop_names(loop: ast.comprehension) -> list[ast.expr]:
+    """The variables of a loop: one, or two for pairs."""
+    return list(loop.target.elts) if isinstance(loop.target, ast.Tuple) else [loop.target]
+
+
 class _Gate:
     """Walks a fresh tree: lets only the language through and turns its offsets into characters."""
 
@@ -111,6 +119,7 @@ class _Gate:
         self.text = text
         self.lead = lead
         self.bytes = text.strip().encode("utf-8", "surrogatepass")
+        self._generators: set[int] = set()
 
     def visit(self, node: ast.expr, depth: int) -> ast.expr:
         self._place(node)
@@ -133,7 +142,22 @@ class _Gate:
             self._place(item)
             item.value = self.visit(item.value, depth + 1)
             return item
+        if isinstance(item, ast.comprehension):
+            return self._comprehension(item, depth)
         return self.visit(item, depth + 1) if isinstance(item, ast.expr) else item
+
+    def _comprehension(self, item: ast.comprehension, depth: int) -> ast.comprehension:
+        """`for x in source` or `for a, b in source`, each with its filters."""
+        self._place(item.target)
+        names = loop_names(item)
+        if isinstance(item.target, ast.Tuple):
+            for name in names:
+                self._place(name)
+        if len(names) > 2 or not all(isinstance(name, ast.Name) for name in names) or item.is_async:
+            raise _problem(Kind.SYNTAX, *span(item.target), "a loop has one variable, or two for pairs")
+        item.iter = self.visit(item.iter, depth + 1)
+        item.ifs = [self.visit(test, depth + 1) for test in item.ifs]
+        return item
 
     def _place(self, node: ast.AST) -> None:
         """Turn byte offsets of the stripped text into character offsets of the whole."""
@@ -143,8 +167,6 @@ class _Gate:
 
     def _check(self, node: ast.expr) -> None:
         start, end = span(node)
-        if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp):
-            raise _problem(Kind.NOT_AVAILABLE, start, end, "a comprehension is not available in this version")
         operators = [getattr(node, "op", None), *getattr(node, "ops", [])]
         for part in (node, *(op for op in operators if op is not None)):
             if not isinstance(part, _ALLOWED):
@@ -154,14 +176,22 @@ class _Gate:
             raise _problem(Kind.SYNTAX, start, end, "a slice is not part of the language", _INSTEAD[ast.Slice])
         if isinstance(node, ast.Call):
             self._check_call(node, start, end)
+        elif isinstance(node, ast.GeneratorExp) and not self._in_call(node):
+            raise _problem(Kind.SYNTAX, start, end, "a loop stands in `[...]` or in a function such as `any(...)`")
         if isinstance(node, ast.Tuple) and len(node.elts) < 2:
             raise _problem(Kind.SYNTAX, start, end, "a tuple has at least two parts")
+
+    def _in_call(self, node: ast.GeneratorExp) -> bool:
+        return id(node) in self._generators
 
     def _check_call(self, node: ast.Call, start: int, end: int) -> None:
         if not isinstance(node.func, ast.Name):
             raise _problem(Kind.SYNTAX, start, end, "only a function of the language can be called")
         if any(k.arg is None for k in node.keywords) or any(isinstance(a, ast.Starred) for a in node.args):
             raise _problem(Kind.SYNTAX, start, end, "arguments can't be spread with `*`")
+        self._generators |= {id(argument) for argument in node.args if isinstance(argument, ast.GeneratorExp)}
+        if len(node.args) > 1 and any(isinstance(a, ast.GeneratorExp) for a in node.args):
+            raise _problem(Kind.SYNTAX, start, end, "a loop is the only argument of its function")
         if node.keywords and node.func.id != "record":
             raise _problem(Kind.SYNTAX, start, end, f"`{node.func.id}` takes no named arguments")
 

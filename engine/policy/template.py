@@ -39,7 +39,9 @@ class Template:
         return rendered
 
 
-def compile_template(text: str, scope: Mapping[str, t.Type]) -> tuple[Template, tuple[Problem, ...]]:
+def compile_template(
+    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None
+) -> tuple[Template, tuple[Problem, ...]]:
     """Parse and type a text's expressions; problems carry offsets into the whole text."""
     parts: list[str | Expression] = []
     problems: list[Problem] = []
@@ -49,7 +51,7 @@ def compile_template(text: str, scope: Mapping[str, t.Type]) -> tuple[Template, 
         if hole is None:
             continue
         try:
-            expression, found = compile_expression(hole, scope)
+            expression, found = compile_expression(hole, scope, known)
             parts.append(expression)
         except SyntaxProblem as error:
             found = (error.problem,)

@@ -25,8 +25,15 @@ class Boolean:
 
 
 @dataclass(frozen=True, slots=True)
+class Never:
+    """The type of nothing: what a condition has ruled out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
-    """An exact decimal."""
+    """An exact decimal, in a unit if its schema declares one."""
+
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,10 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list whose items have one type."""
+    """A list whose items have one type; unbounded if nothing says how long it may be."""
 
     item: Type
+    bounded: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +104,27 @@ class Union:
     options: tuple[Type, ...]
 
 
-Type = Unknown | Null | Boolean | Number | Text | Date | Datetime | Duration | ListOf | SetOf | MapOf | Record | Union
+Type = (
+    Unknown
+    | Never
+    | Null
+    | Boolean
+    | Number
+    | Text
+    | Date
+    | Datetime
+    | Duration
+    | ListOf
+    | SetOf
+    | MapOf
+    | Record
+    | Union
+)
 
 UNKNOWN, NULL, BOOLEAN, NUMBER, TEXT = Unknown(), Null(), Boolean(), Number(), Text()
 DATE, DATETIME, DURATION = Date(), Datetime(), Duration()
+
+NEVER = Never()
 
 _MAX_REFS = 32
 
@@ -116,8 +141,11 @@ def union(types: Iterable[Type]) -> Type:
         for option in type_.options if isinstance(type_, Union) else (type_,):
             if isinstance(option, Unknown):
                 return UNKNOWN
-            if not any(option == other for other in found):
+            same = next((n for n, other in enumerate(found) if option == other), None)
+            if same is None:
                 found.append(option)
+            elif isinstance(option, ListOf) and not option.bounded:
+                found[same] = option
     return found[0] if len(found) == 1 else Union(tuple(found)) if found else UNKNOWN
 
 
@@ -131,6 +159,11 @@ def without_null(type_: Type) -> Type:
     return union(t for t in options(type_) if not isinstance(t, Null)) if type_ != NULL else NULL
 
 
+def has_null(type_: Type) -> bool:
+    """Whether a value may be null, as far as the schemas say."""
+    return any(isinstance(option, Null) for option in options(type_))
+
+
 def name(type_: Type) -> str:
     """The type in the user's words."""
     match type_:
@@ -140,8 +173,10 @@ def name(type_: Type) -> str:
             return "null"
         case Boolean():
             return "a boolean"
-        case Number():
-            return "a number"
+        case Never():
+            return "nothing"
+        case Number(unit=unit):
+            return f"a number in {unit}" if unit else "a number"
         case Text():
             return "text"
         case Date():
@@ -168,7 +203,10 @@ def can_order(a: Type, b: Type) -> bool:
     """Whether `<` makes sense between some value of each type."""
     ordered = (Number, Text, Date, Datetime, Duration)
     return any(
-        isinstance(x, Unknown) or isinstance(y, Unknown) or (type(x) is type(y) and isinstance(x, ordered))
+        isinstance(x, Unknown)
+        or isinstance(y, Unknown)
+        or (isinstance(x, Number) and isinstance(y, Number) and same_unit(x, y))
+        or (type(x) is type(y) and isinstance(x, ordered) and not isinstance(x, Number))
         for x in options(a)
         for y in options(b)
     )
@@ -237,11 +275,12 @@ def _of_literals(values: list[Any]) -> Type:
 def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> Type:
     simple: dict[Any, Type] = {"null": NULL, "boolean": BOOLEAN, "number": NUMBER, "integer": NUMBER, "string": TEXT}
     if kind in simple:
-        return simple[kind]
+        unit = schema.get("x-unit")
+        return Number(unit) if isinstance(unit, str) and simple[kind] == NUMBER else simple[kind]
     if refs >= _MAX_REFS:
         return UNKNOWN
     if kind == "array":
-        return ListOf(_of_schema(schema.get("items"), root, refs + 1))
+        return ListOf(_of_schema(schema.get("items"), root, refs + 1), "maxItems" in schema)
     if kind == "object":
         return _of_object(schema, root, refs)
     return UNKNOWN
@@ -276,4 +315,11 @@ def _same_kind(x: Type, y: Type) -> bool:
         return True
     if isinstance(x, ListOf) and isinstance(y, ListOf):
         return can_equal(x.item, y.item)
+    if isinstance(x, Number) and isinstance(y, Number):
+        return same_unit(x, y)
     return type(x) is type(y)
+
+
+def same_unit(a: Number, b: Number) -> bool:
+    """Whether two numbers may be added and compared; one without a unit fits all."""
+    return a.unit is None or b.unit is None or a.unit == b.unit

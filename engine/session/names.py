@@ -12,7 +12,7 @@ from engine.session.state import Call, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs")
 
-_STATUS = t.Text(frozenset({"ok", "retryable_error", "blocked", "terminal_error", "unknown"}))
+_NOT_OK = t.Text(frozenset({"retryable_error", "blocked", "terminal_error", "unknown"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ def _called(types: ToolTypes) -> t.Type:
 
 
 def _resulted(types: ToolTypes) -> t.Type:
-    output = t.union((types.output, t.NULL))
-    return t.record(
-        "field", "", id=t.TEXT, input=types.input, status=_STATUS, reason=t.TEXT, message=t.TEXT, output=output
-    )
+    told = {"id": t.TEXT, "input": types.input, "reason": t.TEXT, "message": t.TEXT}
+    good = t.record("field", "", **told, status=t.Text(frozenset({"ok"})), output=types.output)
+    bad = t.record("field", "", **told, status=_NOT_OK, output=t.NULL)
+    return t.union((good, bad))
 
 
 def _in_step() -> t.Type:

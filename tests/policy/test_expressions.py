@@ -13,7 +13,7 @@ from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.evaluate import Unreadable
 from engine.policy.expression import compile_expression
-from engine.policy.syntax import Kind, SyntaxProblem, parse
+from engine.policy.syntax import SyntaxProblem, parse
 from engine.policy.value import exact
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -112,6 +112,20 @@ def value(text: str, **names: Any) -> Any:
         ("is_set(input.none)", False),
         ("is_set(1)", True),
         ("record(a=1).a", 1),
+        ("[x * 2 for x in items]", [6, 2, 4]),
+        ("[x for x in items if x > 1 if x < 3]", [2]),
+        ("any(x > 2 for x in items)", True),
+        ("all(x > 2 for x in items)", False),
+        ("all(x for x in [])", True),
+        ("any([false, true])", True),
+        ("count(x > 1 for x in items)", 2),
+        ("sum(x * x for x in items)", 14),
+        ("max(x for x in items if x < 3)", 2),
+        ("sum(a * b for a, b in zip(items, items))", 14),
+        ("[a for a in words for b in words if a != b]", ["x", "y"]),
+        ("[k for k in table]", ["gold", "silver"]),
+        ("[x for x in s]", [1]),
+        ("[len([y for y in items if y < x]) for x in items]", [2, 0, 1]),
         (" \n 1 +\n 1 ", 2),
         ("'é' + 'x' == 'y' if false else 'naïve' == 'naïve'", True),
     ],
@@ -151,6 +165,11 @@ def test_an_expression_has_its_value(text: str, wanted: Any) -> None:
         ("table[1]", "can't be indexed"),
         ("table['bronze']", "there is no `bronze`"),
         ("sum(['a'])", "needs numbers"),
+        ("any(1 for x in items)", "needs booleans"),
+        ("any(1)", "needs a list"),
+        ("[x for x in 5]", "a loop needs a list"),
+        ("[a for a, b in items]", "needs pairs|need pairs"),
+        ("[x for x in items if 1]", "must be a boolean"),
         ("min([])", "of nothing"),
         ("len(1)", "has no length"),
         ("first([])", "empty list"),
@@ -219,6 +238,12 @@ def test_a_chain_is_seen_with_its_value_only_where_it_was_read() -> None:
         ("f'{a}'", "not part of the language"),
         ("{'a': 1}", "not part of the language"),
         ("{1, 2}", "not part of the language"),
+        ("{x for x in a}", "not part of the language"),
+        ("{x: 1 for x in a}", "not part of the language"),
+        ("(x for x in a)", "a loop stands in"),
+        ("[x for a.b in c]", "one variable"),
+        ("[x for a, b, c in d]", "one variable"),
+        ("sum((x for x in a), 1)", "only argument"),
         ("a.b()", "only a function"),
         ("f(*a)", "spread"),
         ("f(**a)", "spread"),
@@ -252,11 +277,22 @@ def test_a_hash_inside_of_text_is_no_comment() -> None:
     assert value("'#1' == '#1'") is True
 
 
-@pytest.mark.parametrize("text", ["any(x for x in a)", "[x for x in a]", "{x for x in a}", "{x: 1 for x in a}"])
-def test_comprehensions_are_not_available_yet(text: str) -> None:
-    with pytest.raises(SyntaxProblem) as raised:
-        parse(text)
-    assert raised.value.problem.kind is Kind.NOT_AVAILABLE
+def test_a_loop_has_bounds() -> None:
+    with pytest.raises(EvaluationError, match="more than 10000"):
+        value("count(a + b + c + d > 0 for a in xs for b in xs for c in xs for d in xs)", xs=list(range(20)))
+
+
+def test_a_loop_that_knows_stops() -> None:
+    assert value("any(x > 1 for x in xs)", xs=[2, "text"]) is True
+    assert value("all(x > 1 for x in xs)", xs=[0, "text"]) is False
+
+
+def test_the_values_of_a_loop_are_not_shown_as_one() -> None:
+    expression, _ = compile_expression("any(x.p > limit for x in xs)", dict.fromkeys(["xs", "limit"], t.UNKNOWN))
+    seen: dict[str, Any] = {}
+    assert expression.value({"xs": [{"p": 1}, {"p": 5}], "limit": 3}, seen) is True
+    assert set(seen) == {"xs", "limit"}
+    assert expression.reads == {"xs", "limit"}
 
 
 def test_an_expression_has_bounds() -> None:

@@ -25,8 +25,45 @@ SCHEMA = {
         "nested": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
         "ok": {"type": "boolean"},
         "note": {"type": "string"},
+        "count": {"type": "integer"},
+        "flag": {"type": "boolean"},
+        "more": {"type": "array", "maxItems": 3, "items": {"type": "number"}},
+        "usd": {"type": "number", "x-unit": "USD"},
+        "eur": {"type": "number", "x-unit": "EUR"},
+        "lines": {"type": "array", "items": {"type": "number"}},
+        "few": {"type": "array", "maxItems": 9, "items": {"type": "number"}},
+        "pay": {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"kind": {"const": "card"}, "last4": {"type": "string"}},
+                    "required": ["kind", "last4"],
+                },
+                {
+                    "type": "object",
+                    "properties": {"kind": {"const": "gift"}, "balance": {"type": "number"}},
+                    "required": ["kind", "balance"],
+                },
+                {"type": "object", "properties": {"kind": {"const": "cash"}}, "required": ["kind"]},
+            ]
+        },
     },
-    "required": ["amount", "name", "state", "tags", "table", "either", "open", "nested", "ok"],
+    "required": [
+        "amount",
+        "name",
+        "state",
+        "tags",
+        "table",
+        "either",
+        "open",
+        "nested",
+        "ok",
+        "usd",
+        "eur",
+        "lines",
+        "few",
+        "pay",
+    ],
 }
 SCOPE: dict[str, t.Type] = {
     "input": t.of_schema(SCHEMA),
@@ -90,6 +127,28 @@ def type_of(text: str) -> t.Type:
         ("input.tags['a']", Kind.OPERAND, "'a'"),
         ("input.table[1]", Kind.OPERAND, "1"),
         ("input.amount[1]", Kind.OPERAND, "input.amount"),
+        ("len(input.note) > 0", Kind.NULL, "input.note"),
+        ("null.x", Kind.NULL, "null"),
+        ("input.count > 1", Kind.NULL, "input.count"),
+        ("1 < input.count", Kind.NULL, "input.count"),
+        ("input.count + 1 > 1", Kind.NULL, "input.count"),
+        ("input.flag and input.ok", Kind.NULL, "input.flag"),
+        ("-input.count > 1", Kind.NULL, "input.count"),
+        ("input.note == null and len(input.note) > 1", Kind.OPERAND, "input.note"),
+        ("input.note != null or len(input.note) > 1", Kind.OPERAND, "input.note"),
+        ("any(x > 1 for x in input.more)", Kind.NULL, "input.more"),
+        ("input.pay.last4 == 'x'", Kind.UNION, "last4"),
+        ("input.pay.kind != 'card' and input.pay.balance > 1", Kind.UNION, "balance"),
+        ("input.pay.kind == 'crad'", Kind.COMPARISON, "crad"),
+        ("input.pay.kind == 'gift' and input.pay.last4 == 'x'", Kind.FIELD, "last4"),
+        ("input.state == 'open' and input.state == 'closed'", Kind.COMPARISON, "closed"),
+        ("input.usd > input.eur", Kind.COMPARISON, "input.usd > input.eur"),
+        ("input.usd + input.eur > 1", Kind.OPERAND, "input.usd + input.eur"),
+        ("any(x > 1 for x in input.lines)", Kind.UNBOUNDED, "input.lines"),
+        ("any(x for x in input.few)", Kind.OPERAND, "x"),
+        ("any(x for x in input.amount)", Kind.OPERAND, "input.amount"),
+        ("[input for input in input.few]", Kind.NAME, "input"),
+        ("[a for a, b in input.few]", Kind.OPERAND, "input.few"),
     ],
 )
 def test_what_can_not_fit_is_said_with_its_place(text: str, kind: Kind, place: str) -> None:
@@ -188,3 +247,59 @@ def test_types_have_names_for_people() -> None:
     ]  # fmt: skip
     assert t.without_null(t.NULL) == t.NULL
     assert t.union([]) == t.UNKNOWN
+    either = t.union([t.ListOf(t.TEXT), t.ListOf(t.TEXT, bounded=False)])
+    assert isinstance(either, t.ListOf)
+    assert not either.bounded
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input.note != null and len(input.note) > 0",
+        "input.note == null or len(input.note) > 0",
+        "not (input.note == null) and len(input.note) > 0",
+        "is_set(input.note) and len(input.note) > 0",
+        "not is_set(input.note) or len(input.note) > 0",
+        "len(input.note) > 0 if input.note != null else false",
+        "0 if input.count == null else input.count + 1",
+        "input.count != null and input.count > 1 and input.count < 5",
+        "input.note == input.name and len(input.note) > 0",
+        "input.note in ['a', 'b'] and len(input.note) > 0",
+        "input.flag == true and input.ok",
+        "input.pay.kind == 'card' and input.pay.last4 == '1234'",
+        "input.pay.kind == 'gift' and input.pay.balance > 1",
+        "input.pay.kind in ['card'] and input.pay.last4 == '1'",
+        "input.pay.kind != 'card' and input.pay.kind != 'cash' and input.pay.balance > 1",
+        "(input.pay.kind == 'gift' or input.pay.kind == 'cash') and input.pay.kind != 'cash' and input.pay.balance > 1",
+        "input.pay.kind == 'cash' or input.pay.kind == 'gift' and input.pay.balance > 1",
+        "(input.note != null and input.count != null) and len(input.note) > input.count",
+        "any(x > 1 for x in input.few if input.note != null and len(input.note) > x)",
+        "any(p.kind == 'gift' and p.balance > 1 for p in [input.pay])",
+        "input.usd > 250 and input.usd * 2 > input.usd + 1 and input.usd / input.usd > 0.5",
+        "sum(x for x in input.few) > 1 and [a for a, b in zip(input.few, input.few)] != []",
+        "input.open.anything > 1",
+        "now != null",
+        "any(k == 'gold' for k in input.table)",
+        "input.name in [input.name, 'x'] and input.ok",
+    ],
+)
+def test_what_was_tested_is_known_afterwards(text: str) -> None:
+    assert problems_of(text) == []
+
+
+def test_refinements_are_given_to_what_stands_under_a_condition() -> None:
+    expression, _ = compile_expression("input.note != null", SCOPE)
+    _, problems = compile_expression("len(input.note)", SCOPE, expression.if_true)
+    assert not problems
+    _, problems = compile_expression("len(input.note)", SCOPE, expression.if_false)
+    assert [p.kind for p in problems] == [Kind.OPERAND]
+
+
+def test_units_are_carried_through_arithmetic() -> None:
+    assert type_of("input.usd + 1") == t.Number("USD")
+    assert type_of("input.usd * 2") == t.Number("USD")
+    assert type_of("input.usd * input.eur") == t.NUMBER
+    assert type_of("input.usd / 2") == t.Number("USD")
+    assert type_of("2 / input.usd") == t.NUMBER
+    assert t.name(t.Number("USD")) == "a number in USD"
+    assert t.name(t.NEVER) == "nothing"

@@ -17,11 +17,16 @@ RULES = """
   - id: large
     tools: [write]
     effect: require_approval
-    when: input.n > params.most
+    when: input.n != null and input.n > params.most
     reason: too_large
     approvers: [leads]
     message: "above {{ params.most }}"
-  - {id: huge, tools: [write], effect: require_approval, when: input.n > 500, reason: huge, approvers: [bosses]}
+  - id: huge
+    tools: [write]
+    effect: require_approval
+    when: input.n != null and input.n > 500
+    reason: huge
+    approvers: [bosses]
   - {id: unsure, tools: [write], effect: require_approval, when: not account.verified, approvers: [leads]}
 """
 ACCOUNT = (

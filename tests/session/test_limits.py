@@ -18,7 +18,7 @@ def made(budgets: str, *, facts: bool = False) -> Bundle:
     rules = ALLOW
     more = {}
     if facts:
-        rules = "  - {id: open, tools: writes, effect: allow, when: seen_.ok and (now > now or true)}"
+        rules = "  - {id: open, tools: writes, effect: allow, when: seen_.ok == true and (now > now or true)}"
         more = {"facts": "{seen_: {tool: look, input: {n: input.n}}}"}
     return bundle(
         agent("[look, peek, write, honoured]", policies="[rules]", budgets=budgets),

@@ -23,7 +23,11 @@ RULES = """
   - {id: open, tools: [write, keyed, ask], effect: allow, when: fact.ok or not fact.ok}
   - {id: never, tools: all, effect: deny, when: input.n == 3}
   - {id: bad, tools: [keyed], effect: deny, when: not fact.ok}
-  - {id: large, tools: [write, keyed], effect: require_approval, when: input.n > 4, approvers: [leads]}
+  - id: large
+    tools: [write, keyed]
+    effect: require_approval
+    when: input.n != null and input.n > 4
+    approvers: [leads]
 """
 LIMITS = (
     "{steps: 6, calls: 9, calls_per_step: 4, calls_per_tool: {write: 2}, fact_reads: 7, repairs: 2, concurrency: 2}"

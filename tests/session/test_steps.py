@@ -282,7 +282,7 @@ def test_a_write_whose_key_is_held_by_a_result_gives_that_result_and_does_not_ru
 def test_stop_rules_are_tried_in_order_after_a_step_or_when_done() -> None:
     stops = (
         "stop:\n"
-        "  - {outcome: broken, when: 'calls.look[7].input.n > 1', message: never}\n"
+        "  - {outcome: broken, when: 'calls.look[7].at > now', message: never}\n"
         "  - {outcome: early, when: len(calls.look) > 1, on: step, message: 'seen {{ len(calls.look) }}'}\n"
         "  - {outcome: once, when: len(calls.look) > 0, message: 'x {{ calls.look[5].at }}'}\n"
         "  - {outcome: answered, message: bye}\n"

@@ -146,7 +146,9 @@ def _planner(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools
 
 
 def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Mapping[str, Tool]) -> Row:
-    when = node.get("when")
+    when_node = node.get("when")
+    when = expression(corpus, when_node, scope, condition=True) if when_node is not None else None
+    known = when.if_true if when is not None else None
     calls = []
     listed = node.get("tool_calls")
     for item in (listed.items or ()) if listed is not None else ():
@@ -154,11 +156,13 @@ def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Ma
         tool = tools.get(str(name.value))
         if not corpus.has("Tool", name.value) or (tool is not None and tool.name not in offered):
             corpus.say(e302_tool.at(name.place, str(name.value), offered))
-        built = tool_input(corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope)
+        built = tool_input(
+            corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope, known
+        )
         calls.append(ProposedCall(str(name.value), built))
     return Row(
-        when=expression(corpus, when, scope, condition=True) if when is not None else None,
-        message=template(corpus, node.get("message"), scope),
+        when=when,
+        message=template(corpus, node.get("message"), scope, known),
         tool_calls=tuple(calls),
         done=bool(node.plain.get("done", False)),
     )
@@ -174,15 +178,15 @@ def _stop(corpus: Corpus, node: Node, scope: Scope) -> tuple[StopRule, ...]:
             corpus.say(e503_last_outcome.at(item.key("when") or when))
     if last.plain.get("on", "done") != "done" and last.get("when") is None:
         corpus.say(e503_last_outcome.at(last.key("on") or last, "the last outcome must be tried `on: done`"))
-    return tuple(
-        StopRule(
-            outcome=item.plain["outcome"],
-            when=expression(corpus, when, scope, condition=True) if (when := item.get("when")) is not None else None,
-            on=item.plain.get("on", "done"),
-            message=template(corpus, item.get("message"), scope),
-        )
-        for item in items
-    )
+    return tuple(_outcome(corpus, item, scope) for item in items)
+
+
+def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
+    node = item.get("when")
+    when = expression(corpus, node, scope, condition=True) if node is not None else None
+    known = when.if_true if when is not None else None
+    message = template(corpus, item.get("message"), scope, known)
+    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message)
 
 
 def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:

@@ -19,6 +19,9 @@ from engine.bundle.rules import (
     e405_function,
     e406_too_large,
     e407_template_name,
+    e409_null,
+    e410_union,
+    e411_unbounded,
 )
 from engine.diagnostic import Diagnostic, Place
 from engine.policy import types as t
@@ -36,33 +39,48 @@ _PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
     Kind.COMPARISON: e403_comparison.at,
     Kind.OPERAND: e404_operand.at,
     Kind.FUNCTION: e405_function.at,
+    Kind.NULL: e409_null.at,
+    Kind.UNION: e410_union.at,
+    Kind.UNBOUNDED: e411_unbounded.at,
 }
 
 
-def expression(corpus: Corpus, node: Node, scope: Scope, *, condition: bool = False) -> Expression | None:
-    """The typed expression of a scalar, or None after saying what is wrong with it."""
+def expression(
+    corpus: Corpus, node: Node, scope: Scope, *, condition: bool = False, known: Scope | None = None
+) -> Expression | None:
+    """The typed expression of a scalar, or None after saying what is wrong with it; `known` narrows the scope."""
     if not isinstance(node.value, str):
         compiled, _ = compile_expression(_constant(node.value), scope)
         problems: tuple[Problem, ...] = ()
     else:
         try:
-            compiled, problems = compile_expression(node.value, scope)
+            compiled, problems = compile_expression(node.value, scope, known)
         except SyntaxProblem as error:
             _say(corpus, node, error.problem, scope, in_text=False)
             return None
-    if condition and not problems and not t.is_a(compiled.type, t.Boolean):
-        message = f"a condition must be a boolean, and this is {t.name(compiled.type)}"
-        problems = (Problem(Kind.OPERAND, 0, len(compiled.text), message),)
+    if condition and not problems:
+        problems = _as_condition(compiled)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=False)
     return None if problems else compiled
 
 
-def template(corpus: Corpus, node: Node | None, scope: Scope) -> Template:
+def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
+    whole = (0, len(compiled.text))
+    if not t.is_a(compiled.type, t.Boolean):
+        message = f"a condition must be a boolean, and this is {t.name(compiled.type)}"
+        return (Problem(Kind.OPERAND, *whole, message),)
+    if t.has_null(compiled.type):
+        help_ = f"write `{compiled.text} == true`"
+        return (Problem(Kind.NULL, *whole, "this condition may be null", help_),)
+    return ()
+
+
+def template(corpus: Corpus, node: Node | None, scope: Scope, known: Scope | None = None) -> Template:
     """The typed text of a scalar; what is wrong with it is said."""
     if node is None or not isinstance(node.value, str):
         return Template(())
-    compiled, problems = compile_template(node.value, scope)
+    compiled, problems = compile_template(node.value, scope, known)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=True)
     return compiled

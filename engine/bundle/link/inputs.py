@@ -8,21 +8,27 @@ from typing import Any
 from engine.bundle.corpus import Corpus
 from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
-from engine.bundle.rules import e509_input
+from engine.bundle.rules import e409_null, e509_input
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.expression import Expression
 
 
 def tool_input(
-    corpus: Corpus, node: Node | None, owner: Node, tool: str, schema: Mapping[str, Any] | None, scope: Scope
+    corpus: Corpus,
+    node: Node | None,
+    owner: Node,
+    tool: str,
+    schema: Mapping[str, Any] | None,
+    scope: Scope,
+    known: Scope | None = None,
 ) -> dict[str, Expression]:
     """The expressions for a tool's input; `owner` is shown where a field is missing."""
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
     wanted = t.of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
-        compiled = expression(corpus, value, scope)
+        compiled = expression(corpus, value, scope, known=known)
         if compiled is not None:
             built[name] = compiled
         if schema is None:
@@ -36,6 +42,9 @@ def tool_input(
             if not t.can_equal(compiled.type, field):
                 message = f"`{name}` of tool `{tool}` is {t.name(field)}, and this is {t.name(compiled.type)}"
                 corpus.say(e509_input.at(value.place, message))
+            elif t.has_null(compiled.type) and not t.has_null(field) and name in schema.get("required", ()):
+                message = f"`{compiled.text}` may be null here, and `{name}` of tool `{tool}` may not"
+                corpus.say(e409_null.at(value.place, message))
     given = {name for name, _, _ in node.pairs()} if node is not None else set()
     for name in (schema or {}).get("required", []):
         if name not in given:

@@ -168,7 +168,8 @@ def _rule(corpus: Corpus, document: Document, node: Node, scope: Scope, facts: f
     condition_node = when if when is not None else unless
     condition = expression(corpus, condition_node, scope, condition=True) if condition_node is not None else None
     message_node = node.get("message")
-    message = template(corpus, message_node, scope) if message_node is not None else None
+    known = None if condition is None else condition.if_true if when is not None else condition.if_false
+    message = template(corpus, message_node, scope, known) if message_node is not None else None
     reads = (condition.reads if condition else frozenset()) | (message.reads if message else frozenset())
     plain = node.plain
     return Rule(

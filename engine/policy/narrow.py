@@ -1,0 +1,145 @@
+"""What a condition tells about the names in it, once it is known to hold or not to hold.
+
+A path is the text of a name, field or index, such as `input.note`; a refinement gives it a narrower type.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.policy import types as t
+
+Refined = dict[str, t.Type]
+TypeOf = Callable[[ast.expr, Mapping[str, t.Type]], t.Type]
+
+
+def path(node: ast.expr) -> str | None:
+    """The path that a node reads, or None if it reads none."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and path(node.value) is not None:
+        return ast.unparse(node)
+    if isinstance(node, ast.Subscript) and path(node.value) is not None and _constant(node.slice):
+        return ast.unparse(node)
+    return None
+
+
+def _constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant))
+
+
+class Narrowing:
+    """Reads conditions; `type_of` types a node under refinements, and says nothing about what is wrong with it."""
+
+    def __init__(self, type_of: TypeOf) -> None:
+        self._type_of = type_of
+
+    def assume(self, node: ast.expr, truth: bool, known: Mapping[str, t.Type]) -> Refined:
+        """What more is known when a condition is true, or false."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return self.assume(node.operand, not truth, known)
+        if isinstance(node, ast.BoolOp):
+            together = isinstance(node.op, ast.And) is truth
+            return self._all(node.values, truth, known) if together else self._one_of(node.values, truth, known)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            return self._comparison(node, truth, known)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "is_set" and node.args:
+            return self._null(node.args[0], not truth, known)
+        return {}
+
+    def _all(self, operands: list[ast.expr], truth: bool, known: Mapping[str, t.Type]) -> Refined:
+        found: Refined = {}
+        for operand in operands:
+            found |= self.assume(operand, truth, {**known, **found})
+        return found
+
+    def _one_of(self, operands: list[ast.expr], truth: bool, known: Mapping[str, t.Type]) -> Refined:
+        """What each of the operands alone would tell, where all of them tell something of the same path."""
+        before: Refined = {}
+        each: list[Refined] = []
+        for operand in operands:
+            each.append(self.assume(operand, truth, {**known, **before}))
+            before |= self.assume(operand, not truth, {**known, **before})
+        common = set(each[0]).intersection(*each[1:])
+        return {name: t.union(found[name] for found in each) for name in common}
+
+    def _comparison(self, node: ast.Compare, truth: bool, known: Mapping[str, t.Type]) -> Refined:
+        op, left, right = node.ops[0], node.left, node.comparators[0]
+        if isinstance(op, ast.Eq | ast.NotEq):
+            holds = isinstance(op, ast.Eq) is truth
+            return {**self._equal(left, right, holds, known), **self._equal(right, left, holds, known)}
+        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
+            values = [item.value for item in right.elts if isinstance(item, ast.Constant)]
+            if len(values) == len(right.elts):
+                return self._among(left, values, isinstance(op, ast.In) is truth, known)
+        return {}
+
+    def _equal(self, node: ast.expr, other: ast.expr, holds: bool, known: Mapping[str, t.Type]) -> Refined:
+        if path(node) is None:
+            return {}
+        if isinstance(other, ast.Constant):
+            if other.value is None:
+                return self._null(node, holds, known)
+            return self._among(node, [other.value], holds, known)
+        if holds and not t.has_null(self._type_of(other, known)):
+            return self._null(node, False, known)
+        return {}
+
+    def _null(self, node: ast.expr, is_null: bool, known: Mapping[str, t.Type]) -> Refined:
+        name = path(node)
+        if name is None:
+            return {}
+        found = self._type_of(node, known)
+        if isinstance(found, t.Unknown):
+            return {}
+        return {name: t.NULL if is_null else t.without_null(found)}
+
+    def _among(self, node: ast.expr, values: list[Any], holds: bool, known: Mapping[str, t.Type]) -> Refined:
+        """A path whose value is one of some constants, or none of them."""
+        name = path(node)
+        if name is None:
+            return {}
+        found: Refined = {}
+        narrowed = _keep(self._type_of(node, known), values, holds)
+        if narrowed is not None:
+            found[name] = narrowed
+        if isinstance(node, ast.Attribute):
+            found |= self._discriminated(node, values, holds, known)
+        return found
+
+    def _discriminated(
+        self, node: ast.Attribute, values: list[Any], holds: bool, known: Mapping[str, t.Type]
+    ) -> Refined:
+        """A union of records, told apart by the field that was compared."""
+        owner = path(node.value)
+        options = t.options(self._type_of(node.value, known))
+        if owner is None or len(options) < 2:
+            return {}
+        kept = []
+        for option in options:
+            declared = option.fields.get(node.attr) if isinstance(option, t.Record) else None
+            if declared is None or _keep(declared.type, values, holds) != t.NEVER:
+                kept.append(option)
+        return {owner: t.union(kept)} if kept and len(kept) < len(options) else {}
+
+
+def _keep(type_: t.Type, values: list[Any], holds: bool) -> t.Type | None:
+    """What is left of a type when its value is (or is not) among some constants; None where nothing is learnt."""
+    texts = frozenset(value for value in values if isinstance(value, str))
+    kept: list[t.Type] = []
+    learnt = False
+    for option in t.options(type_):
+        if isinstance(option, t.Text) and option.among is not None:
+            rest = option.among & texts if holds else option.among - texts
+            learnt = True
+            if rest:
+                kept.append(t.Text(rest))
+        elif isinstance(option, t.Null) and holds and None not in values:
+            learnt = True
+        else:
+            kept.append(option)
+    if not learnt:
+        return None
+    return t.union(kept) if kept else t.NEVER
