@@ -56,10 +56,17 @@ class ToolRun:
 
 
 class ToolError(Exception):
-    """A tool failed.  `acted` is False only if nothing can have been done; `retryable` if trying again may help."""
+    """A tool failed.
 
-    def __init__(self, reason: str, message: str, *, retryable: bool = False, acted: bool = True) -> None:
+    `acted` is False only if nothing can have been done; `retryable` if trying again may help; `lost` if the work
+    may be done and only the answer did not come.
+    """
+
+    def __init__(
+        self, reason: str, message: str, *, retryable: bool = False, acted: bool = True, lost: bool = False
+    ) -> None:
         super().__init__(message)
+        self.lost = lost
         self.reason = reason
         self.message = message
         self.retryable = retryable

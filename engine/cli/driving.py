@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.printing import Printer
-from engine.cli.work import INTERRUPT, Work, perform
+from engine.cli.work import Work, perform
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state import Phase, Request, State, Status
 
@@ -28,9 +28,6 @@ def act_and_drive(
 
     async def body(work: Work) -> int:
         session_id = await act(work)
-        if work.interrupted and drive:
-            # the interrupt came before there was a session that it could have been told to
-            await work.engine.cancel(session_id, INTERRUPT)
         if not drive:
             printer.finish()
             return 0

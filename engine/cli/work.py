@@ -102,8 +102,4 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope) -> None:
         else:
             work.interrupted = True
             click.echo("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
-            for session_id in work.engine.driven():
-                try:
-                    await work.engine.cancel(session_id, INTERRUPT)
-                except NotAllowed:
-                    continue  # it ended by itself in this moment
+            await work.engine.interrupt(INTERRUPT)

@@ -13,8 +13,8 @@ from engine.runtime.errors import LeaseLost
 from engine.runtime.perform import Hands
 from engine.session import reply as r
 from engine.session.decide import decide
-from engine.session.effect import Effect
-from engine.session.event import Event
+from engine.session.effect import Effect, RunTool
+from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
 from engine.session.pending import pending, wake_at
 from engine.session.state import State
@@ -79,11 +79,13 @@ class Driver:
                 await self._say(r.Released(self._lease.owner, self._clock.now()))
                 return
             self._match_effects(nursery)
-            if not self._under_way:
+            if not self._under_way and not self._inbox.statistics().current_buffer_used:
                 return
             came = await self._next()
             if came.reply is None:
                 await self._catch_up()
+                if self._lost:
+                    return
             await self._say(came.reply or r.Tick(self._clock.now()))
             # until its reply is decided, the log still calls for the effect
             self._under_way.pop(came.effect or "", None)
@@ -94,6 +96,10 @@ class Driver:
         for key, scope in self._under_way.items():
             if key not in wanted:
                 scope.cancel()
+        for call in self.state.running_calls():
+            if call.cancelled is not None and RunTool.key_of(call.id, call.attempt) not in self._under_way:
+                # cancelled in the same breath in which it was started: nothing ran
+                self._replies.send_nowait(_Came(self._hands.never_ran(call)))
         for key, effect in wanted.items():
             if key not in self._under_way:
                 scope = self._under_way[key] = trio.CancelScope()
@@ -104,7 +110,8 @@ class Driver:
         with scope:
             reply = await self._hands.perform(effect, state, self._root)
         if scope.cancelled_caught:
-            reply = self._hands.cut_short(effect)
+            reply = self._hands.cut_short(effect, self.state.session_id)
+        self._hands.forget(effect, self.state.session_id)
         self._replies.send_nowait(_Came(reply, effect.key))
 
     async def _next(self) -> _Came:
@@ -142,7 +149,12 @@ class Driver:
             self._on_event(event)
 
     async def _catch_up(self) -> None:
-        self._take(await self._store.load(self.state.session_id, self.state.seq))
+        """Take in what others appended; what a newer driver did is not ours to act on."""
+        events = await self._store.load(self.state.session_id, self.state.seq)
+        if any(e.kind is EventKind.SESSION_CLAIMED and e.payload["epoch"] > self._lease.epoch for e in events):
+            self._lost = True
+        else:
+            self._take(events)
 
     async def _look_around(self, scope: trio.CancelScope) -> None:
         while True:

@@ -68,7 +68,8 @@ class Engine:
         self._bundles = Bundles(store)
         self._hands: dict[str, Hands] = {}
         self._drivers: dict[str, Driver] = {}
-        self._driven: set[str] = set()
+        self._letting_go = False
+        self._interrupted_by: str | None = None
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     # -- what people do
@@ -154,25 +155,25 @@ class Engine:
 
         Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot.
         """
-        self._driven.add(session_id)
-        try:
-            state = await self.load(session_id)
-            return state if state.final else await self._claim_and_drive(state, wait)
-        finally:
-            self._driven.discard(session_id)
-
-    async def _claim_and_drive(self, state: State, wait: bool) -> State:
-        session_id = state.session_id
+        state = await self.load(session_id)
+        if state.final:
+            return state
         bundle = await self.bundle_of(state)
         lease = await self._claim(session_id, wait)
+        driver: Driver | None = None
         try:
+            if self._interrupted_by is not None:
+                await self._cancel_quietly(session_id, self._interrupted_by)
             state = await self.load(session_id)
+            if self._letting_go:
+                return state
             root = _absolute(self._root) if self._root else state.root
             driver = Driver(self._store, self._clock, self._hands_for(bundle), lease, state, root, self._on_event)
             self._drivers[session_id] = driver
             return await driver.run()
         finally:
-            self._drivers.pop(session_id, None)
+            if driver is not None and self._drivers.get(session_id) is driver:
+                del self._drivers[session_id]
             with trio.move_on_after(SHORT, shield=True):
                 await self._store.release(lease)
 
@@ -182,19 +183,32 @@ class Engine:
             claimed = await self._store.claim(session_id, owner, LEASE, self._clock.now())
             if not isinstance(claimed, Held):
                 return claimed
-            if not wait:
+            if not wait or self._letting_go or self._interrupted_by is not None:
                 raise LiveElsewhere(session_id, claimed.owner, claimed.until)
             left = (claimed.until - self._clock.now()).total_seconds()
             await trio.sleep(min(max(left, 0.05), 1.0))
 
     def let_go(self) -> None:
-        """Let go of all sessions that this process drives, without ending them."""
+        """Let go of all sessions that this process drives, without ending them; none is driven after this."""
+        self._letting_go = True
         for driver in self._drivers.values():
             driver.let_go()
 
+    async def interrupt(self, by: str) -> None:
+        """Cancel what this process drives, and what it is about to; what others drive is left to them."""
+        self._interrupted_by = by
+        for session_id in list(self._drivers):
+            await self._cancel_quietly(session_id, by)
+
+    async def _cancel_quietly(self, session_id: str, by: str) -> None:
+        try:
+            await self.cancel(session_id, by)
+        except NotAllowed:
+            return  # it ended by itself in this moment
+
     def driven(self) -> list[str]:
-        """The sessions that this process drives now, or is about to."""
-        return list(self._driven)
+        """The sessions that this process drives now."""
+        return list(self._drivers)
 
     def _hands_for(self, bundle: Bundle) -> Hands:
         if bundle.digest not in self._hands:

@@ -11,7 +11,7 @@ from engine.ports import Clock, Planner, PlannerError, ToolAdapter, ToolError, T
 from engine.session import reply as r
 from engine.session.bundle import Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
-from engine.session.state import State
+from engine.session.state import Call, State
 from engine.session.view import planner_view
 
 CANCELLED = "cancelled"
@@ -26,6 +26,7 @@ class Hands:
     adapters: Callable[[Tool], ToolAdapter]
     planner: Callable[[str, str], Planner]
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
+    _entered: set[tuple[str, str]] = field(default_factory=set)
 
     def _turn(self, tool: Tool) -> trio.CapacityLimiter:
         """The runs of a tool that may be under way at once in this process; more wait here."""
@@ -51,18 +52,20 @@ class Hands:
 
     async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:
         tool = self.bundle.tools[effect.tool]
-        run = ToolRun(tool, effect.input, state.attributes, effect.idempotency_key, state.session_id, root)
-        try:
-            async with self._turn(tool):
-                with trio.fail_after(effect.timeout.total_seconds()):
-                    output = await self.adapters(tool).run(run)
-        except trio.TooSlowError:
+        given = ToolRun(tool, effect.input, state.attributes, effect.idempotency_key, state.session_id, root)
+        async with self._turn(tool):
+            self._entered.add((state.session_id, effect.key))
+            with trio.move_on_after(effect.timeout.total_seconds()) as limit:
+                try:
+                    output = await self.adapters(tool).run(given)
+                    return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now())
+                except ToolError as error:
+                    if not (limit.cancel_called and not error.acted):
+                        failure = "lost" if error.lost else "retryable" if error.retryable else "error"
+                        return self._failed(effect, failure, error.reason, error.message, acted=error.acted)
             message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"
-            return self._failed(effect, "timeout", "timeout", message, acted=True)
-        except ToolError as error:
-            failure = "retryable" if error.retryable else "error"
-            return self._failed(effect, failure, error.reason, error.message, acted=error.acted)
-        return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now())
+            # a tool that vouches for having done nothing ends by itself, any other is cut off
+            return self._failed(effect, "timeout", "timeout", message, acted=limit.cancelled_caught)
 
     def _failed(self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool) -> r.ToolFailed:
         return r.ToolFailed(effect.call_id, effect.attempt, failure, reason, message, acted, self.clock.now())
@@ -85,8 +88,17 @@ class Hands:
             return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
         return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
 
-    def cut_short(self, effect: Effect) -> r.Reply | None:
+    def cut_short(self, effect: Effect, session_id: str) -> r.Reply | None:
         """What to tell the core of an effect that was cancelled: only a tool's run leaves a trace."""
         if not isinstance(effect, RunTool):
             return None
-        return self._failed(effect, CANCELLED, CANCELLED, "it was cancelled", acted=True)
+        acted = (session_id, effect.key) in self._entered
+        return self._failed(effect, CANCELLED, CANCELLED, "it was cancelled", acted=acted)
+
+    def never_ran(self, call: Call) -> r.Reply:
+        """What to tell the core of a started call whose tool was never run."""
+        return r.ToolFailed(call.id, call.attempt, CANCELLED, CANCELLED, "it never ran", False, self.clock.now())
+
+    def forget(self, effect: Effect, session_id: str) -> None:
+        """The effect is over, and its reply decided."""
+        self._entered.discard((session_id, effect.key))

@@ -53,7 +53,9 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
         return Refused("session_over", f"session {s.session_id} is over ({s.status})")
     if request.closed is not None:
         return Refused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
-    if request.expires_at is not None and d.at >= request.expires_at:
+    if request.kind == "approval" and any(r.call_id == request.call_id for r in _denied(d)):
+        return Refused("already_denied", "another group has said no to this call")
+    if request.expires_at is not None and d.at >= request.expires_at and not s.final:
         return Refused("expired", f"request {request.id} expired at {timestamp(request.expires_at)}")
     if request.groups and not is_member(d, request, reply.by):
         groups = ", ".join(request.groups)
@@ -61,6 +63,11 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
     if request.kind == "approval" and s.started_by is not None and reply.by == s.started_by:
         return Refused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
     return None
+
+
+def _denied(d: Draft) -> list[Request]:
+    answered = [request for request in d.state.requests.values() if request.answered is not None]
+    return [request for request in answered if (request.answered or {})["action"] == "deny"]
 
 
 def is_member(d: Draft, request: Request, by: str) -> bool:
@@ -108,7 +115,7 @@ def _edit(d: Draft, request: Request, reply: Answer) -> str | Refused | None:
         return Refused("invalid_input", "the edited call does not fit: " + "; ".join([*problems, problem]).strip("; "))
     digest = call_digest(tool, call.name, edited)
     if digest == call.digest:
-        return None
+        return digest
     d.emit(K.CALL_EDITED, step=call.step, call_id=call.id, input=edited, digest=digest, key=key, by=reply.by)
     return digest
 

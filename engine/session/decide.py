@@ -20,7 +20,6 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.identity import call_digest, call_key, key_scope
-from engine.session.limits import STOP
 from engine.session.moves import advance, end_cancelled, make_unknown
 from engine.session.pending import wake_at
 from engine.session.state import Call, Phase, State, StepPhase
@@ -138,8 +137,6 @@ def _propose(d: Draft, decision: Decision) -> None:
         crossing = d.state.limits.crossing[limit]
         d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=crossing, tool=call.name)
         d.result(call, "blocked", "limit_of_calls", f"the limit {limit} of {allowed} is used up")
-        if crossing == STOP and limit != "calls":
-            d.emit(K.LIMIT_CROSSED, limit="calls", used=used, allowed=allowed, crossing=crossing)
 
 
 def _take_in(d: Draft, proposed: ToolCall) -> tuple[Call, str]:
@@ -212,10 +209,10 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
         return
     tool = d.tool(call.name)
     may_have_acted = call.effect == "write" and reply.acted and not tool.honours_key
-    if reply.failure == "cancelled":
-        end_cancelled(d, call)
-    elif reply.failure == "timeout" and may_have_acted:
-        make_unknown(d, call, "timeout", reply.message)
+    if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
+        end_cancelled(d, call, acted=reply.acted)
+    elif reply.failure in ("timeout", "lost") and may_have_acted:
+        make_unknown(d, call, reply.reason, reply.message)
         _cancel_siblings(d, call, tool)
     else:
         status = "retryable_error" if reply.failure == "retryable" else "terminal_error"

@@ -34,7 +34,12 @@ class RunTool:
     @property
     def key(self) -> str:
         """What tells this effect from all others of the session."""
-        return f"call:{self.call_id}:{self.attempt}"
+        return self.key_of(self.call_id, self.attempt)
+
+    @staticmethod
+    def key_of(call_id: str, attempt: int) -> str:
+        """The key of the run of a call's attempt."""
+        return f"call:{call_id}:{attempt}"
 
 
 @dataclass(frozen=True, slots=True)

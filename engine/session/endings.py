@@ -11,7 +11,6 @@ from engine.policy.template import Template
 from engine.policy.value import exact
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
-from engine.session.limits import STOP
 from engine.session.names import stop_names
 from engine.session.pending import in_grace
 from engine.session.questions import withdraw
@@ -32,15 +31,6 @@ def cross_repairs(d: Draft) -> bool:
     if s.ending or limit is None or s.used.repairs <= limit:
         return False
     return end_by_limit(d, "repairs", Status.FAILED, s.used.repairs, limit)
-
-
-def cross_fact_reads(d: Draft) -> bool:
-    """The fact reads are used up, and the agent says that this stops the session."""
-    s = d.state
-    if s.ending or "fact_reads" not in s.crossed or s.limits.crossing["fact_reads"] != STOP:
-        return False
-    d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="fact_reads")
-    return True
 
 
 def end_by_limit(d: Draft, limit: str, status: Status, used: object, allowed: object) -> bool:

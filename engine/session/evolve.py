@@ -67,7 +67,14 @@ def _spend(state: State, event: Event) -> State:
 
 
 def _claimed(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at)
+    # what an earlier driver had asked facts for is asked anew, and its keys are the store's to know
+    calls = {
+        id_: replace(c, phase=Phase.HELD if c.asked else Phase.PROPOSED, wants=(), gate_seq=0)
+        if c.phase is Phase.GATING
+        else c
+        for id_, c in s.calls.items()
+    }
+    return replace(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, calls=calls, taken={})
 
 
 def _released(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -138,7 +145,7 @@ def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
-    s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch)
+    s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None)
     return replace(s, write_seq=event.seq) if call.effect == "write" else s
 
 
@@ -198,9 +205,9 @@ def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
         return s
     call = s.calls[request.call_id]
     if p["action"] == "deny":
-        marks = {call.digest} if call.full_key is None else {call.digest, call.full_key}
+        marks = {request.digest, call.digest} | ({call.full_key} if call.full_key is not None else set())
         return replace(s, denied=s.denied | marks)
-    kept = () if p["digest"] != request.digest else call.approvals
+    kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])
     yes = Approval(frozenset(request.rules), p["digest"], p["by"], p["digest"] != request.digest)
     return _with(s, call, approvals=(*kept, yes), approved_seq=event.seq)
 
@@ -229,6 +236,9 @@ def _step_ended(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _transition(s: State, p: Mapping[str, Any], event: Event) -> State:
     status = Status(p["state"])
     told = p["message"] or s.told
+    if status is Status.RUNNING:
+        # the time of the step begins anew after people were waited for
+        s = replace(s, used=replace(s.used, step_active=timedelta(0)), crossed=s.crossed - {"step_time"})
     return replace(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
 
 

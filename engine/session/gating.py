@@ -134,9 +134,13 @@ def _difference(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, An
         # a condition that now reads something else does so because of a value that it reads in both
         for chain in sorted(set(before[rule]) & set(after[rule])):
             old, new = before[rule][chain], after[rule][chain]
-            if old != new and chain != "now":
+            if old != new and chain.split(".")[0] not in _MOVING:
                 found.append({"what": chain, "rule": rule, "before": old, "after": new})
     return found
+
+
+# what changes by itself while people think
+_MOVING = ("now", "budget", "step")
 
 
 def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -170,6 +174,8 @@ def start_call(d: Draft, call: Call) -> None:
     taken = d.state.taken.get(call.full_key) if call.full_key else None
     if taken is not None and taken["status"] == "ok":
         d.result(call, "ok", "", "the recorded result of the same call", taken["output"], reused=True)
+    elif taken is not None and taken["status"] == "unknown":
+        d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
     elif taken is not None:
         d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
     else:

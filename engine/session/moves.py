@@ -10,7 +10,6 @@ from collections.abc import Callable
 from engine.policy.arithmetic import EvaluationError
 from engine.session.draft import Draft
 from engine.session.endings import (
-    cross_fact_reads,
     cross_repairs,
     cross_wall_clock,
     end_by_limit,
@@ -79,10 +78,10 @@ def conclude_cut_off(d: Draft) -> bool:
     return False
 
 
-def end_cancelled(d: Draft, call: Call) -> None:
-    """The end of a call whose run was cancelled; a write is never assumed undone."""
+def end_cancelled(d: Draft, call: Call, *, acted: bool = True) -> None:
+    """The end of a call whose run was cancelled; a write is never assumed undone, unless its adapter vouches."""
     reason = call.cancelled or "session_cancelled"
-    if call.effect == "write" and not d.tool(call.name).honours_key:
+    if acted and call.effect == "write" and not d.tool(call.name).honours_key:
         make_unknown(d, call, reason, "it was cancelled while it ran and may have acted")
     else:
         d.result(call, "terminal_error", reason, "it was cancelled while it ran")
@@ -135,8 +134,9 @@ def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
             return False
     elif call.phase not in (Phase.PROPOSED, Phase.GATING):
         return False
-    limit = s.limits.concurrency
-    if limit is not None and len(s.running_calls()) >= limit:
+    # a call that its facts are read for has its place already: it must not wait on them
+    taken = len(s.running_calls()) + sum(c.phase is Phase.GATING and c.id != call.id for c in calls)
+    if s.limits.concurrency is not None and taken >= s.limits.concurrency:
         return False
     if call.effect != "write":
         return True
@@ -169,9 +169,10 @@ def end_step(d: Draft) -> bool:
     replies = not s.decision["tool_calls"]
     d.emit(K.STEP_ENDED, reason="done" if done else "reply" if replies else "calls_ended")
     s = d.state
-    if "calls" in s.crossed and s.limits.crossing["calls"] == STOP:
-        d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="calls")
-    elif not (done and s.unseen) and not _stopped(d, done) and replies and not s.unseen:
+    stopping = sorted(name for name in s.crossed if s.limits.crossing.get(name) == STOP)
+    if stopping:
+        d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=stopping[0])
+    elif not s.unseen and not _stopped(d, done) and replies:
         _wait_for_message(d)
     return True
 
@@ -229,7 +230,6 @@ MOVES: tuple[Move, ...] = (
     heed_answers,
     cross_wall_clock,
     cross_repairs,
-    cross_fact_reads,
     heed_cancel,
     end_grace,
     conclude_cut_off,

@@ -63,7 +63,7 @@ def heed_answers(d: Draft) -> bool:
         answer = request.answered
         if answer is None or call is None or call.ended:
             continue
-        if request.kind == "approval" and answer["action"] == "deny" and request.digest == call.digest:
+        if request.kind == "approval" and answer["action"] == "deny":
             withdraw(d, call)
             d.result(call, "blocked", "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
             return True

@@ -76,7 +76,9 @@ class ToolReturned:
 
 @dataclass(frozen=True, slots=True)
 class ToolFailed:
-    """A tool's run ended otherwise; `failure` is `error`, `retryable`, `timeout` or `cancelled`.
+    """A tool's run ended otherwise; `failure` is `error`, `retryable`, `timeout`, `lost` or `cancelled`.
+
+    `lost` means that the tool may have done its work and its answer did not come.
 
     `acted` is False only where the adapter vouches that nothing was done.
     """

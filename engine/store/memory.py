@@ -12,7 +12,7 @@ from engine import ports
 from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, Lease, RequestRow, SessionRow
 from engine.session.event import Event, EventKind
 from engine.store import chain
-from engine.store.projection import IN_FLIGHT, OK, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
+from engine.store.projection import IN_FLIGHT, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
 
 
 @dataclass(slots=True)
@@ -76,10 +76,10 @@ class MemoryStore:
             match change:
                 case ClaimKey(key, holder):
                     self._keys[key] = _Key(holder, IN_FLIGHT, None)
-                case SettleKey(holder, output, keep):
+                case SettleKey(holder, output, status):
                     for key in [k for k, v in self._keys.items() if v.holder == holder]:
-                        if keep:
-                            self._keys[key] = _Key(holder, OK, output)
+                        if status is not None:
+                            self._keys[key] = _Key(holder, status, output)
                         else:
                             del self._keys[key]
                 case OpenRequest(row):

@@ -11,7 +11,7 @@ from engine.ports import RequestRow
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 
-IN_FLIGHT, OK = "in_flight", "ok"
+IN_FLIGHT, OK, UNKNOWN = "in_flight", "ok", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class ClaimKey:
 
 @dataclass(frozen=True, slots=True)
 class SettleKey:
-    """The call that holds a key has ended: with a result to keep, or with nothing, which frees the key."""
+    """The call that holds a key has ended: `status` is kept with it, or None frees the key."""
 
     holder: str
     output: Any
-    keep: bool
+    status: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,10 @@ def _of(event: Event) -> list[Change]:
         case K.CALL_STARTED if p["idempotency_key"] is not None:
             return [ClaimKey(f"{p['key_scope']}:{p['idempotency_key']}", _holder(event))]
         case K.TOOL_RESULT if p["final"] and not p["reused"]:
-            # an unknown write keeps its key until somebody settles it
-            return [] if p["status"] == "unknown" else [SettleKey(_holder(event), p["output"], p["status"] == OK)]
+            if p["status"] == UNKNOWN:
+                # it keeps its key until somebody settles it, and for good when nobody ever could
+                return [SettleKey(_holder(event), None, UNKNOWN)] if p["settled"] else []
+            return [SettleKey(_holder(event), p["output"], OK if p["status"] == OK else None)]
         case K.REQUEST_OPENED:
             return [OpenRequest(_row(event))]
         case K.REQUEST_ANSWERED:

@@ -20,7 +20,7 @@ from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld
 from engine.session.event import Event, EventKind
 from engine.store import chain
 from engine.store.migrations import migrate
-from engine.store.projection import IN_FLIGHT, OK, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
+from engine.store.projection import IN_FLIGHT, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
 from engine.store.writer import Writer
 
 T = TypeVar("T")
@@ -210,11 +210,11 @@ def _claim_key(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | No
 
 def _project(connection: sqlite3.Connection, session_id: str, change: object) -> None:
     match change:
-        case SettleKey(holder, output, True):
-            sql = "UPDATE idempotency_keys SET status = ?, output = ? WHERE holder = ?"
-            connection.execute(sql, (OK, canonical(output), holder))
-        case SettleKey(holder, _, False):
+        case SettleKey(holder, _, None):
             connection.execute("DELETE FROM idempotency_keys WHERE holder = ?", (holder,))
+        case SettleKey(holder, output, status):
+            sql = "UPDATE idempotency_keys SET status = ?, output = ? WHERE holder = ?"
+            connection.execute(sql, (status, canonical(output), holder))
         case OpenRequest(row):
             expires = timestamp(row.expires_at) if row.expires_at else None
             values = (

@@ -40,7 +40,7 @@ def call_started(session_id: str, seq: int, key: str | None, call_id: str = "c")
 
 def result(session_id: str, seq: int, status: str, output: Any = None, call_id: str = "c") -> Event:
     """The end of a call."""
-    payload = {"call_id": call_id, "status": status, "output": output, "final": True, "reused": False}
+    payload = {"call_id": call_id, "status": status, "output": output, "final": True, "reused": False, "settled": False}
     return Event(session_id, seq, 1, K.TOOL_RESULT, payload, START)
 
 

@@ -36,8 +36,11 @@ def locate(bundle: Bundle, database: Database, root: str) -> Path:
 
 def make(files: Mapping[str, bytes], database: Database, path: Path) -> None:
     """Make a database beside its place and move it there whole; whoever is first wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _not_made(database, error) from None
     os.close(handle)
     try:
         connection = sqlite3.connect(name, isolation_level=None)
@@ -59,11 +62,14 @@ def make(files: Mapping[str, bytes], database: Database, path: Path) -> None:
         os.link(name, path)
     except FileExistsError:
         pass  # another process made it first, from the same content
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        message = f"database {database.name} can't be made from its content: {error}"
-        raise ToolError("database_init_failed", message, acted=False) from None
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
+        raise _not_made(database, error) from None
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _not_made(database: Database, error: Exception) -> ToolError:
+    return ToolError("database_init_failed", f"database {database.name} can't be made: {error}", acted=False)
 
 
 def _title_and_body(raw: bytes) -> tuple[str, str]:

@@ -7,18 +7,27 @@ write run in a process of their own, which is killed when the call is cancelled.
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
+import os
+import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import trio
 
-from engine.policy.value import NotJson, canonical, loads
+from engine.policy.value import canonical, loads
 from engine.ports import ToolError, ToolRun
 from engine.session.bundle import READ, Bundle
 from engine.tool.outside import outside
-from engine.tool.python_process import KEY, define
+from engine.tool.python_process import ANSWER, KEY, TASK, define
+
+MAX_THREADS = 32
+SAID = "said"
 
 
 class PythonAdapter:
@@ -27,6 +36,8 @@ class PythonAdapter:
     def __init__(self, bundle: Bundle) -> None:
         self._files = bundle.files
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
+        # reads that hang keep their threads: they must not keep those of others
+        self._threads = trio.CapacityLimiter(MAX_THREADS)
 
     async def run(self, run: ToolRun) -> Any:
         """What the function returns; raises ToolError."""
@@ -45,8 +56,10 @@ class PythonAdapter:
             if inspect.iscoroutinefunction(function):
                 return await function(**given)
             with outside():
-                return await trio.to_thread.run_sync(lambda: function(**given), abandon_on_cancel=True)
-        except Exception as error:
+                return await trio.to_thread.run_sync(
+                    lambda: function(**given), abandon_on_cancel=True, limiter=self._threads
+                )
+        except (Exception, SystemExit) as error:
             raise _failed(f"{type(error).__name__}: {error}") from None
 
     async def _in_own_process(self, run: ToolRun, file: str, name: str) -> Any:
@@ -57,24 +70,37 @@ class PythonAdapter:
             "input": dict(run.input),
             KEY: run.idempotency_key,
         }
-        command = [sys.executable, "-m", "engine.tool.python_process"]
-        with outside():
-            done = await trio.run_process(
-                command,
-                stdin=canonical(task).encode(),
-                capture_stdout=True,
-                capture_stderr=True,
-                check=False,
-                deliver_cancel=_kill,
-            )
-        try:
-            answer = loads(done.stdout)
-        except NotJson:
-            message = done.stderr.decode("utf-8", "replace")[-500:] or f"exit status {done.returncode}"
-            raise _failed(f"its process ended without an answer: {message}") from None
+        with outside(), tempfile.TemporaryDirectory(prefix="engine-tool-") as folder:
+            place = Path(folder)
+            (place / TASK).write_text(canonical(task), "ascii")
+            status = await _run_to_its_end(place)
+            if not (place / ANSWER).exists():
+                said = (place / SAID).read_text("utf-8", "replace")[-500:].strip()
+                message = f"its process ended without an answer: {said or f'exit status {status}'}"
+                raise ToolError("no_answer", message, lost=True)
+            answer = loads((place / ANSWER).read_bytes())
         if "error" in answer:
             raise _failed(answer["error"])
+        if "unfit" in answer:
+            raise ToolError("invalid_output", answer["unfit"], lost=True)
         return answer["output"]
+
+
+async def _run_to_its_end(place: Path) -> int:
+    """Run the task in a process group of its own; however it ends, nothing of the group is left."""
+    # -P: what lies in the current directory is no module of ours
+    command = [sys.executable, "-P", "-m", "engine.tool.python_process", str(place)]
+    with (place / SAID).open("wb") as said:
+        process = await trio.lowlevel.open_process(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        )
+    try:
+        return await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with trio.CancelScope(shield=True):
+            await process.wait()
 
 
 def _given(function: Callable[..., Any], run: ToolRun) -> Mapping[str, Any]:
@@ -88,7 +114,3 @@ def _failed(message: str) -> ToolError:
 
 def _is_coroutine(source: bytes, name: str) -> bool:
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == name for node in ast.parse(source).body)
-
-
-async def _kill(process: trio.Process) -> None:
-    process.kill()

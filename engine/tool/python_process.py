@@ -1,16 +1,20 @@
-"""The other side of a python write: reads a task from stdin, calls the function, prints its answer."""
+"""The other side of a python write: reads a task from a folder, calls the function, leaves its answer there.
+
+Nothing that the function prints, and no process that it leaves behind, can get between.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from engine.policy.value import canonical, exact, loads
+from engine.policy.value import NotJson, canonical, exact, loads
 
 KEY = "idempotency_key"
+TASK, ANSWER = "task.json", "answer.json"
 
 
 def define(source: str, file: str, name: str) -> Callable[..., Any]:
@@ -22,23 +26,28 @@ def define(source: str, file: str, name: str) -> Callable[..., Any]:
 
 
 def call(task: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a task: its output, or the error that its function raised."""
+    """The answer to a task: its output, what makes that unfit, or the error that the function raised."""
     try:
         function = define(task["source"], task["file"], task["function"])
         given = dict(task["input"])
         if KEY in inspect.signature(function).parameters:
             given[KEY] = task[KEY]
-        return {"output": exact(function(**given))}
-    except Exception as error:
+        output = function(**given)
+    except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
+    try:
+        return {"output": exact(output)}
+    except NotJson as error:
+        return {"unfit": f"the output is not JSON: {error}"}
 
 
 def main() -> None:
-    """Answer one task."""
-    task = loads(sys.stdin.buffer.read())
-    with contextlib.redirect_stdout(sys.stderr):
-        answer = call(task)
-    sys.stdout.write(canonical(answer))
+    """Answer the task in the folder that is named."""
+    place = Path(sys.argv[1])
+    answer = call(loads((place / TASK).read_bytes()))
+    written = place / f"{ANSWER}.part"
+    written.write_text(canonical(answer), "ascii")
+    written.rename(place / ANSWER)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ the statement and rolls back.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +26,8 @@ from engine.tool.outside import outside
 
 MAX_ROWS = 1000
 BUSY_SECONDS = 10.0
+BUSY_STEP = 0.02
+PROGRESS = 1000
 
 _WORD = re.compile(r"\w+")
 
@@ -43,10 +47,10 @@ class SqlAdapter:
         work = _Work(run, settings, parameters)
 
         async def interrupt_when_cancelled() -> None:
-            try:
+            # swallowed on purpose: whether the work was done is known only when its thread has ended
+            with contextlib.suppress(trio.Cancelled):
                 await trio.sleep_forever()
-            finally:
-                work.interrupt()
+            work.interrupt()
 
         with outside():
             path = await trio.to_thread.run_sync(locate, self._bundle, database, run.root)
@@ -56,7 +60,7 @@ class SqlAdapter:
                 nursery.cancel_scope.cancel()
         if work.failure is not None:
             raise work.failure
-        return _output(run, work, parameters)
+        return _output(run, work)
 
 
 class _Work:
@@ -85,7 +89,7 @@ class _Work:
                 f"file:{_quoted(path)}?mode={'ro' if self._reads else 'rw'}",
                 uri=True,
                 isolation_level=None,
-                timeout=BUSY_SECONDS,
+                timeout=0,
                 check_same_thread=False,
             )
         except sqlite3.Error as error:
@@ -93,17 +97,31 @@ class _Work:
             return
         try:
             connection.row_factory = sqlite3.Row
+            connection.set_progress_handler(lambda: self._stopped, PROGRESS)
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("BEGIN" if self._reads else "BEGIN IMMEDIATE")
+            self._begin(connection)
             for sql, changes in self._statements:
                 self._execute(connection, sql, changes)
             connection.execute("ROLLBACK" if self._reads or self.failure else "COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             self.failure = _failure(error)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         finally:
             connection.close()
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Wait for the lock in short steps: SQLite's own waiting can't be interrupted."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                connection.execute("BEGIN" if self._reads else "BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                if not busy or self._stopped or time.monotonic() > deadline:
+                    raise
+                time.sleep(BUSY_STEP)
 
     def _execute(self, connection: sqlite3.Connection, sql: str, changes: int | None) -> None:
         if self.failure is not None or self._stopped:
@@ -118,7 +136,7 @@ class _Work:
             self.failure = ToolError("unexpected_row_count", message, acted=False)
 
 
-def _failure(error: sqlite3.Error) -> ToolError:
+def _failure(error: Exception) -> ToolError:
     busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     reason = "database_busy" if busy else "sql_error"
     return ToolError(reason, f"{type(error).__name__}: {error}", retryable=busy, acted=False)
@@ -166,7 +184,7 @@ def _bound(value: Any) -> Any:
     return canonical(plain)
 
 
-def _output(run: ToolRun, work: _Work, parameters: Mapping[str, Any]) -> Any:
+def _output(run: ToolRun, work: _Work) -> Any:
     settings = run.tool.adapter.settings
     schema = run.tool.output_schema or {}
     if settings.get("result", "row") == "rows":
@@ -178,10 +196,15 @@ def _output(run: ToolRun, work: _Work, parameters: Mapping[str, Any]) -> Any:
         return output
     if work.rows:
         return _typed(work.rows[0], schema)
+    writes = run.tool.effect != READ
     if settings["absent"] is None:
-        raise ToolError("not_found", "no row was found", acted=True)
+        raise ToolError("not_found", "no row was found", acted=writes, lost=writes)
     names = {"input": run.input, "session": run.attributes, "key": run.idempotency_key}
-    return {name: jsonable(expression.value(names)) for name, expression in settings["absent"].items()}
+    try:
+        return {name: jsonable(expression.value(names)) for name, expression in settings["absent"].items()}
+    except EvaluationError as error:
+        message = f"the output has no value: {error}"
+        raise ToolError("output_error", message, acted=writes, lost=writes) from None
 
 
 def _typed(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from engine.session.state import Status
 from engine.session.view import PlannerView
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting, after, hang
 from tests.session.play import START, call
 
@@ -434,6 +434,108 @@ async def test_two_sessions_that_race_for_a_key_run_the_tool_once(
     assert state.calls["w"].result is not None
     assert state.calls["w"].result.output == {"id": 1}
     assert acting.runs("write") == 1
+
+
+async def test_an_overtaken_driver_does_not_act_on_what_the_new_one_started(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Slow(MemoryStore):
+        """Its clock and its renewals hang for the first driver."""
+
+        async def renew(self, lease: Any, until: Any) -> bool:
+            await trio.sleep_forever()
+            return True
+
+        async def head(self, session_id: str) -> tuple[int, int]:
+            await trio.sleep_forever()
+            return 0, 0
+
+    acting.acts |= {"slow": after(14), "write": after(5, {"id": 1})}
+    store = Slow()
+    first = engine(acting, script(plan(call("a", "slow")), DONE), store)
+    session_id = await start(first, tmp_path)
+    outcome: list[str] = []
+
+    async def driving() -> None:
+        try:
+            await first.drive(session_id)
+        except LeaseLost:
+            outcome.append("let go")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driving)
+        await trio.sleep(11)
+        second = engine(acting, script(plan(call("w", "write", n=1)), plan(call("w", "write", n=1)), DONE), store)
+        second._clock = first._clock
+        nursery.start_soon(second.drive, session_id)
+        await trio.sleep(1)
+        await first.send(session_id, "hello?")
+    assert outcome == ["let go"]
+    assert acting.runs("write") <= 1
+
+
+async def test_letting_go_or_an_interrupt_reaches_a_session_that_is_still_being_claimed(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Slow(MemoryStore):
+        async def claim(self, *arguments: Any) -> Any:
+            await trio.sleep(1)
+            return await super().claim(*arguments)
+
+    for act in ("let_go", "interrupt"):
+        one = engine(acting, script(plan(call("w", "write", n=1)), DONE), Slow())
+        session_id = await start(one, tmp_path)
+        states: list[Status] = []
+
+        async def driving(one: Engine = one, session_id: str = session_id, states: list[Status] = states) -> None:
+            states.append((await one.drive(session_id)).status)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(driving)
+            await trio.sleep(0.5)
+            if act == "let_go":
+                one.let_go()
+            else:
+                await one.interrupt("me")
+        assert states == [Status.RUNNING if act == "let_go" else Status.CANCELLED]
+        assert acting.runs("write") == 0
+
+
+async def test_an_interrupt_leaves_alone_what_another_process_drives(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["slow"] = after(8)
+    store = MemoryStore()
+    one, other = engine(acting, script(plan(call("a", "slow")), DONE), store), engine(acting, script(DONE), store)
+    session_id = await start(one, tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.drive, session_id)
+        await trio.sleep(1)
+        await other.interrupt("me")
+        with pytest.raises(LiveElsewhere):
+            await other.drive(session_id)
+    assert (await one.load(session_id)).status is Status.DONE
+
+
+async def test_a_write_that_only_queued_for_its_tool_is_no_unknown_when_it_is_cancelled(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    made = bundle(
+        agent("[single]", policies="[rules]", budgets="{step_time: 5s}"),
+        policy(ALLOW),
+        tool("single", "write", more="concurrency: 1"),
+    )
+    acting.acts["single"] = hang
+    store = MemoryStore()
+    one = Engine(store, TrioClock(START), adapters=acting, planner=script(plan(call("w", "single")), DONE))
+    ids = [await one.start(made, Opening("bot", "hi", {"tenant": "acme"}), tmp_path) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for session_id in ids:
+            nursery.start_soon(one.drive, session_id)
+    states = [await one.load(session_id) for session_id in ids]
+    ends = sorted(c.result.status for state in states for c in state.calls.values() if c.result)
+    assert ends == ["terminal_error", "unknown"]
+    assert acting.runs("single") == 1
 
 
 # -- bundles

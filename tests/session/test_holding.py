@@ -361,3 +361,91 @@ def test_a_follow_up_is_answered_after_the_session_has_ended() -> None:
     assert "has no value" in play.state.told
     play.say(play.answer("answer", "ana", value="called"))
     assert play.state.open_requests() == []
+
+
+def asked_of(play: Play, group: str) -> int:
+    return next(int(q.id[-1]) for q in play.state.open_requests() if q.groups == (group,))
+
+
+def test_after_a_no_another_group_can_not_edit_the_call_into_being(held: Bundle) -> None:
+    play = hold(held, 900)
+    leads = asked_of(play, "leads")
+    play.say(play.answer("deny", "cy", asked_of(play, "bosses")))
+    assert play.refused(play.answer("approve", "ana", leads, edit={"n": 50})) == "already_denied"
+    play.claim()
+    assert play.result("w") == ("blocked", "denied_by_reviewer")
+
+
+def test_a_no_after_an_edit_is_about_the_call_as_it_was_shown_too(held: Bundle) -> None:
+    play = hold(held, 900)
+    bosses = asked_of(play, "bosses")
+    play.say(play.answer("approve", "ana", asked_of(play, "leads"), edit={"n": 800}))
+    play.say(play.answer("deny", "cy", bosses))
+    play.claim()
+    play.plan(call("again", "write", n=900))
+    assert play.result("again") == ("blocked", "denied_by_reviewer")
+
+
+def test_two_groups_that_make_the_same_edit_are_not_asked_again(held: Bundle) -> None:
+    play = hold(held, 900)
+    bosses = asked_of(play, "bosses")
+    play.say(play.answer("approve", "ana", asked_of(play, "leads"), edit={"n": 800}))
+    play.say(play.answer("approve", "cy", bosses, edit={"n": 800}))
+    play.claim()
+    play.read(GOOD)
+    assert play.running == ["w"]
+
+
+def test_a_handoff_that_was_approved_waits_for_its_answer_and_nothing_behind_it_is_blocked() -> None:
+    made = bundle(
+        agent("[ask, write]", policies="[rules]"),
+        policy(
+            "  - {id: open, tools: writes, effect: allow}\n"
+            "  - {id: first, tools: [ask], effect: require_approval, approvers: [leads]}"
+        ),
+        tool("ask", "write", more="adapter: {kind: handoff, reviewers: leads, question: 'and?'}"),
+        tool("write", "write"),
+        reviewers("leads", "[ana]"),
+    )
+    play = Play(made)
+    play.plan(call("q", "ask"), call("w", "write"))
+    play.say(play.answer("approve", "ana"))
+    play.claim()
+    assert play.call("q").phase is Phase.PARKED
+    assert not play.call("w").ended
+    play.say(r.Cancel("me", play.now))
+    play.claim()
+    assert play.state.final
+    assert play.result("q") == ("terminal_error", "session_cancelled")
+    assert play.state.open_requests() == []
+
+
+def test_a_write_can_be_settled_long_after_its_session_has_ended(held: Bundle) -> None:
+    play = unknown(held)
+    play.say(r.Cancel("me", play.now))
+    play.claim()
+    play.pass_time(40 * 24 * 3600)
+    play.say(play.answer("answer", "anybody", value="did_not_happen"))
+    assert play.result("o") == ("terminal_error", "did_not_happen")
+
+
+def test_a_rule_that_reads_the_budget_is_not_asked_for_ever() -> None:
+    made = bundle(
+        agent("[write]", policies="[rules]"),
+        policy(
+            "  - {id: open, tools: writes, effect: allow, when: fact.ok}\n"
+            "  - {id: early, tools: writes, effect: require_approval, when: budget.fact_reads.used < 50 and fact.ok,"
+            " approvers: [leads]}",
+            facts="{fact: {tool: state, input: {n: 1}}}",
+        ),
+        tool("write", "write"),
+        tool("state", output="{type: object, properties: {ok: {type: boolean}}, required: [ok]}"),
+        reviewers("leads", "[ana]"),
+    )
+    play = Play(made)
+    play.plan(call("w", "write"))
+    play.read({"ok": True})
+    play.say(play.answer("approve", "ana"))
+    play.claim()
+    play.read({"ok": True})
+    assert play.running == ["w"]

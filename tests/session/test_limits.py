@@ -10,7 +10,7 @@ from engine.session.event import EventKind as K
 from engine.session.limits import Limits
 from engine.session.pending import wake_at
 from engine.session.state import Phase, Status
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 
@@ -359,3 +359,137 @@ def test_a_fact_whose_output_does_not_fit_is_unreadable() -> None:
     play.plan(call("a", "look"))
     play.read({"ok": "maybe"})
     assert play.result("a") == ("blocked", "policy_error")
+
+
+OK_FACT = "{type: object, properties: {ok: {type: boolean}}, required: [ok]}"
+
+
+def with_facts(count: int, budgets: str = "{}") -> Bundle:
+    facts = ", ".join(f"f{n}: {{tool: state, input: {{n: {n}}}, max_age: 60s}}" for n in range(count))
+    condition = " and ".join(f"f{n}.ok" for n in range(count))
+    return bundle(
+        agent("[look, write]", policies="[rules]", budgets=budgets),
+        policy(f"  - {{id: open, tools: writes, effect: allow, when: {condition}}}", facts=f"{{{facts}}}"),
+        tool("look"),
+        tool("write", "write"),
+        tool("state", output=OK_FACT),
+    )
+
+
+def test_facts_that_an_earlier_driver_read_long_ago_are_read_anew() -> None:
+    play = Play(with_facts(2, "{wall_clock: unlimited, step_time: unlimited}"))
+    play.plan(call("w", "write"))
+    assert len(play.reading) == 2
+    first = play.effects[0]
+    play.say(r.FactReturned(first.fact_key, first.gate, {"ok": True}, play.now, play.now))  # type: ignore[union-attr]
+    play.pass_time(3 * 24 * 3600)
+    play.claim()
+    assert len(play.reading) == 2
+    play.read({"ok": True})
+    assert play.running == ["w"]
+
+
+def test_a_call_whose_facts_are_read_keeps_its_place_and_starts_on_them() -> None:
+    rules = "  - {id: sober, tools: [look, peek], effect: deny, when: not about.ok}"
+    play = Play(
+        bundle(
+            agent("[look, peek]", policies="[rules]", budgets="{concurrency: 1}"),
+            policy(rules, facts="{about: {tool: state, input: {n: input.n}}}"),
+            tool("look"),
+            tool("peek"),
+            tool("state", output=OK_FACT),
+        )
+    )
+    play.plan(call("a", "look", n=1), call("b", "peek", n=2))
+    assert len(play.reading) == 1
+    play.read({"ok": True}, until=1)
+    assert play.running == ["a"]
+    assert play.reading == [], "the second waits for its place before it reads"
+    play.returns("a")
+    play.read({"ok": True})
+    assert play.running == ["b"]
+
+
+def test_a_limit_of_facts_that_stops_lets_running_calls_end_first() -> None:
+    play = Play(made("{fact_reads: {limit: 0, crossing: stop}}", facts=True))
+    play.plan(call("a", "look"), call("w", "write", n=1))
+    assert play.running == ["a"]
+    play.returns("a")
+    assert play.state.status is Status.OUT_OF_BUDGET
+    assert play.started() == ["a"]
+
+
+def test_each_limit_of_calls_that_stops_does_so_whatever_the_others_do() -> None:
+    play = Play(made("{calls: {limit: 9, crossing: block}, calls_per_step: {limit: 1, crossing: stop}}"))
+    play.plan(call("a", "peek"), call("b", "peek"))
+    play.returns("a")
+    assert play.state.status is Status.OUT_OF_BUDGET
+
+
+def test_a_key_that_was_taken_is_asked_of_the_store_again_by_the_next_driver() -> None:
+    play = Play(made("{}"))
+    play.say(r.KeyTaken('["acme","honoured","python:"]:[1]', "in_flight", None, "other", play.now))
+    play.claim()
+    play.plan(call("h", "honoured", n=1))
+    assert play.running == ["h"]
+
+
+def test_a_message_that_came_meanwhile_keeps_an_outcome_of_the_step_from_ending_the_session() -> None:
+    stops = (
+        "stop:\n  - {outcome: early, when: len(calls.look) > 0, on: step, message: bye}\n"
+        "  - {outcome: answered, message: bye}\n"
+    )
+    play = Play(bundle(agent("[look]", more=stops), tool("look")))
+    play.plan(call("a", "look"))
+    play.say(r.Message("one more", play.now))
+    play.returns("a")
+    assert not play.state.final
+    play.plan(call("b", "look"))
+    play.returns("b")
+    assert play.state.outcome == "early"
+
+
+def test_the_time_of_a_step_begins_anew_after_people_were_waited_for() -> None:
+    made_ = bundle(
+        agent("[peek, write]", policies="[rules]", budgets="{step_time: 10s}"),
+        policy(
+            "  - {id: open, tools: writes, effect: allow}\n"
+            "  - {id: ask, tools: writes, effect: require_approval, approvers: [leads]}"
+        ),
+        tool("peek"),
+        tool("write", "write"),
+        reviewers("leads", "[ana]"),
+    )
+    play = Play(made_)
+    play.plan(call("a", "peek"), call("w", "write"))
+    play.tick(9)
+    play.returns("a")
+    play.say(play.answer("approve", "ana"))
+    play.claim()
+    assert play.running == ["w"]
+    play.tick(9)
+    assert play.call("w").cancelled is None
+    play.tick(1)
+    assert play.call("w").cancelled == "step_deadline"
+
+
+def test_a_cancelled_write_that_never_acted_is_no_unknown() -> None:
+    play = Play(made("{step_time: 5s}"))
+    play.plan(call("w", "write"))
+    play.tick(5)
+    play.fails("w", "cancelled", acted=False)
+    assert play.result("w") == ("terminal_error", "step_deadline")
+
+
+def test_an_answer_that_was_lost_leaves_a_write_unknown() -> None:
+    play = Play(made("{}"))
+    play.plan(call("w", "write"))
+    play.fails("w", "lost")
+    assert play.result("w") == ("unknown", "lost")
+
+
+def test_a_key_that_nobody_could_settle_blocks_and_says_so() -> None:
+    play = Play(made("{}"))
+    play.say(r.KeyTaken('["acme","honoured","python:"]:[1]', "unknown", None, "other", play.now))
+    play.plan(call("h", "honoured", n=1))
+    assert play.result("h") == ("blocked", "idempotency_unknown")

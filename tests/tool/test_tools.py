@@ -55,6 +55,18 @@ def dies(n=0):
 
 def odd(n=0):
     return {"x": object()}
+
+def noisy(n=0):
+    os.system("echo noise on fd 1")
+    return {"n": n}
+
+def exits(n=0):
+    raise SystemExit(3)
+
+def leaves(to, n=0):
+    import subprocess
+    subprocess.Popen(["sh", "-c", f"sleep 1.5; echo acted > {to}"])
+    return {"left": True}
 """
 ITEM = (
     "{type: object, properties: {id: {type: string}, price: {type: number}, live: {type: boolean}, "
@@ -91,6 +103,7 @@ MADE = bundle(
     sql("sneaky", "DELETE FROM items RETURNING id"),
     sql("slow", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) AS price FROM c"),
     sql("params", "SELECT :n AS price, :when_ AS note, :idempotency_key AS id", more="  parameters: {when_: now}"),
+    sql("no_output", "SELECT id FROM items WHERE id = :id", more="  absent: {price: 1 / input.n}"),
     sql("no_value", "SELECT :p AS price", more="  parameters: {p: input.n + 1}"),
     sql(
         "order", "", "write",
@@ -115,6 +128,8 @@ MADE = bundle(
             ("add", "add", "read"), ("wait", "wait", "read"), ("broken", "broken", "read"),
             ("add_write", "add", "write"), ("keyed", "keyed", "write"), ("sleepy", "sleepy", "write"),
             ("broken_write", "broken", "write"), ("dies", "dies", "write"), ("odd", "odd", "write"),
+            ("noisy", "noisy", "write"),
+            ("exits", "exits", "read"), ("leaves", "leaves", "write"),
         )
     ),
 )  # fmt: skip
@@ -200,9 +215,9 @@ async def test_a_constraint_that_breaks_is_a_failure_that_did_nothing(tmp_path: 
 async def test_a_long_statement_is_interrupted_when_it_is_cancelled(tmp_path: Path) -> None:
     await run("get", tmp_path, id="a")
     began = time.monotonic()
-    with trio.move_on_after(0.2) as scope:
-        await run("slow", tmp_path)
-    assert scope.cancelled_caught
+    with trio.move_on_after(0.2):
+        error = await failure("slow", tmp_path)
+        assert not error.acted
     assert time.monotonic() - began < 5
     assert not busy()
 
@@ -280,12 +295,20 @@ async def test_a_write_gets_its_key_and_may_print(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
-    [("broken", "no"), ("broken_write", "ValueError: no"), ("dies", "exit status 3"), ("odd", "object")],
+    ("name", "reason", "says", "lost"),
+    [
+        ("broken", "tool_error", "no", False),
+        ("exits", "tool_error", "SystemExit: 3", False),
+        ("broken_write", "tool_error", "ValueError: no", False),
+        ("dies", "no_answer", "exit status 3", True),
+        ("odd", "invalid_output", "not JSON", True),
+    ],
 )
-async def test_what_a_function_raises_is_a_failure(tmp_path: Path, name: str, says: str) -> None:
+async def test_what_goes_wrong_in_a_function_is_told_apart(
+    tmp_path: Path, name: str, reason: str, says: str, lost: bool
+) -> None:
     error = await failure(name, tmp_path)
-    assert error.reason == "tool_error"
+    assert (error.reason, error.lost) == (reason, lost)
     assert says in error.message
 
 
@@ -299,6 +322,55 @@ async def test_a_write_that_is_cancelled_is_killed(tmp_path: Path) -> None:
     assert not scope.cancelled_caught
     assert not _alive(int(noted.read_text()))
     assert not busy()
+
+
+async def test_what_a_function_or_its_children_print_does_not_hide_its_answer(tmp_path: Path) -> None:
+    assert await run("noisy", tmp_path, n=1) == {"n": 1}
+
+
+async def test_a_process_that_a_function_leaves_behind_does_not_outlive_it(tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert await run("leaves", tmp_path, to=str(tmp_path / "late")) == {"left": True}
+    assert time.monotonic() - began < 1.4, "its end is waited for, not that of its children"
+    await trio.sleep(2)
+    assert not (tmp_path / "late").exists()
+
+
+async def test_a_module_in_the_current_directory_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine/__init__.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert (await run("add_write", tmp_path, n=1))["sum"] == 2
+
+
+# -- more that can go wrong
+
+
+async def test_text_that_sqlite_can_not_hold_is_a_failure(tmp_path: Path) -> None:
+    assert (await failure("get", tmp_path, id="\ud800")).reason == "sql_error"
+
+
+async def test_an_output_without_a_value_is_a_failure(tmp_path: Path) -> None:
+    assert (await failure("no_output", tmp_path, id="z", n=0)).reason == "output_error"
+
+
+async def test_a_place_where_no_database_can_be_made_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    error = await failure("get", tmp_path, id="a")
+    assert (error.reason, error.acted) == ("database_init_failed", False)
+
+
+async def test_waiting_for_a_lock_ends_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
+    await run("get", tmp_path, id="a")
+    raw = sqlite3.connect(tmp_path / "data/shop.db", isolation_level=None)
+    raw.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with trio.move_on_after(0.3):
+        error = await failure("order", tmp_path, id="a")
+        assert not error.acted
+    assert time.monotonic() - began < 2
+    raw.execute("ROLLBACK")
+    raw.close()
 
 
 async def _written(path: Path) -> None:
