@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from engine.bundle import yaml_reader
@@ -115,7 +116,7 @@ class Corpus:
         if node is not None and kind is not None:
             self._add(kind, node, broken)
         else:
-            self.lost |= set(_NAME.findall(source.text))
+            self._lose(source)
 
     def _text(self, path: str) -> Source | None:
         raw = self.files.files[path]
@@ -125,15 +126,23 @@ class Corpus:
             source = Source(path, raw.decode("utf-8", "replace"))
             self.say(e101_not_utf8.at(source, len(raw[: error.start].decode("utf-8"))))
             self.sources[path] = source
-            self.lost |= set(_NAME.findall(source.text))
+            self._lose(source)
             return None
         self.sources[path] = source
         return source
 
+    def _lose(self, source: Source) -> None:
+        """A document that can't be told: what refers to it, by its name or its file's, is not at fault."""
+        self.lost |= {*_NAME.findall(source.text), PurePosixPath(source.file).stem}
+
     def _add(self, kind: str, node: Node, broken: bool) -> None:
-        found = check_shape(node, kind)
+        # what the reader has complained of already has no value to be judged
+        said = {d.place for d in self.diagnostics}
+        found = [d for d in check_shape(node, kind) if d.place not in said]
         self.diagnostics += found
         name = node.get("name")
+        if name is None or not isinstance(name.value, str) or any(d.place == name.place for d in found):
+            self._lose(node.source)
         if name is None or not isinstance(name.value, str):
             if not found:
                 self.say(e203_missing_key.at(node, "name"))

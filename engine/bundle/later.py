@@ -71,7 +71,9 @@ def is_later_key(kind: str, path: tuple[str | int, ...]) -> bool:
 
 def is_later_value(kind: str, path: tuple[str | int, ...], value: object) -> bool:
     """Whether a later version knows this value at this path."""
-    return any(_matches(pattern, path) and value in values for pattern, values in VALUES.get(kind, {}).items())
+    return isinstance(value, str) and any(
+        _matches(pattern, path) and value in values for pattern, values in VALUES.get(kind, {}).items()
+    )
 
 
 def _matches(pattern: str, path: tuple[str | int, ...]) -> bool:

@@ -63,7 +63,7 @@ def _link(corpus: Corpus) -> Bundle:
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
     databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
     try_sql(corpus)
-    types = {name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in corpus.of("Tool")}
+    types = {name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}}
     for name, tool in tools.items():
         output = t.of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
         types[name] = ToolTypes(t.of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)

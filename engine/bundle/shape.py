@@ -21,7 +21,7 @@ from engine.bundle.rules import (
     e207_kind,
 )
 from engine.bundle.schema_files import KINDS, schema
-from engine.diagnostic import Diagnostic
+from engine.diagnostic import Diagnostic, did_you_mean, nearest
 
 Path = tuple[str | int, ...]
 
@@ -77,12 +77,19 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
         case "additionalProperties":
             yield from _unknown_keys(node, kind, error, path)
         case "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
+            unknown = [key for key in error.instance if key not in error.schema.get("properties", {})]
+            missing = [
+                key
+                for key in error.validator_value
+                if key not in error.instance and not any(nearest(other, [key]) for other in unknown)
+            ]
             # jsonschema says one error for each missing key; the message names the one
             yield from (e203_missing_key.at(node, key) for key in missing if f"'{key}'" in error.message)
         case "type":
             yield _wrong_type(node, what, [error.validator_value])
         case "enum" | "const":
+            if isinstance(error.instance, list | dict) and "type" in error.schema:
+                return  # its type is wrong, and said to be
             known = error.validator_value if error.validator == "enum" else [error.validator_value]
             if is_later_value(kind, path, error.instance):
                 yield e205_not_available.at(node.place, f"`{what}: {error.instance}` is not available in this version")
@@ -112,7 +119,8 @@ def _unknown_keys(node: Node, kind: str, error: Any, path: Path) -> Iterator[Dia
 def _wrong_type(node: Node, what: str, types: list[Any], words: Sequence[Any] = ()) -> Diagnostic:
     flat = [name for type_ in types for name in (type_ if isinstance(type_, list) else [type_])]
     forms = [*(_TYPES.get(t, t) for t in flat), *(f"`{word}`" for word in words)]
-    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)))
+    near = did_you_mean(node.value, words) if isinstance(node.value, str) and words else ""
+    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)), near)
 
 
 def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> Iterator[Diagnostic]:
@@ -139,12 +147,22 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         for inner in deeper:
             yield from _explain(root, kind, inner, (*path, *inner.relative_path))
         return
-    types = [i.validator_value for i in error.context or () if i.validator == "type" and not i.relative_path]
-    words = [i.validator_value for i in error.context or () if i.validator == "const" and not i.relative_path]
+    types, words = _forms_of(error)
     if isinstance(error.instance, str) and words and not types:
-        yield e204_value.at(node, what, [str(word) for word in words])
+        yield e204_value.at(node, what, words)
     else:
         yield _wrong_type(node, what, types, words)
+
+
+def _forms_of(error: Any) -> tuple[list[Any], list[str]]:
+    """The types and the words that the alternatives of a value have."""
+    here = [inner for inner in error.context or () if not inner.relative_path]
+    listed = [i.validator_value for i in here if i.validator == "enum"]
+    words = [str(i.validator_value) for i in here if i.validator == "const"]
+    words += [str(word) for values in listed for word in values]
+    wordy = {i.schema_path[0] for i in here if i.validator in ("const", "enum")}
+    types = [i.validator_value for i in here if i.validator == "type" and i.schema_path[0] not in wordy]
+    return types, words
 
 
 def _meant(error: Any) -> list[Any]:
@@ -172,15 +190,19 @@ def _bound(error: Any) -> str:
         case "maxLength":
             return f"must have at most {value} characters"
         case "pattern":
-            return f"must look like {_FORMS.get(str(value), str(value))}"
+            return f"must look like {_form(str(value))}"
         case _:
             return f"breaks `{error.validator}: {value}`"
 
 
-_FORMS = {
-    r"^[A-Za-z][A-Za-z0-9_-]*$": "a name: a letter, then letters, digits, `_` and `-`",
-    r"^[a-z][a-z0-9_]*$": "a name: a small letter, then small letters, digits and `_`",
-    r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$": "a duration such as `30s`, `24h` or `200ms`",
-    r"\.db$": "a path that ends in `.db`",
-    r"^[A-Za-z_][A-Za-z0-9_]*$": "a name of letters, digits and `_`",
-}
+_FORMS = (
+    ("[A-Za-z][A-Za-z0-9_-]*", "a name: a letter, then letters, digits, `_` and `-`"),
+    ("[a-z][a-z0-9_]*", "a name: a small letter, then small letters, digits and `_`"),
+    ("(ms|s|m|h|d)", "a duration such as `30s`, `24h` or `200ms`, of six digits at most"),
+    (r"\.db$", "a path that ends in `.db`"),
+    ("[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and `_`"),
+)
+
+
+def _form(pattern: str) -> str:
+    return next((form for part, form in _FORMS if part in pattern), pattern)

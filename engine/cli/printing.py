@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -34,14 +35,21 @@ class Printer:
         self._format = output_format
         self.events: list[Event] = []
         self._console: Any = None
+        self._gone = False
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Take one event; a reader who has gone away does not stop the session."""
         self.events.append(event)
-        if self._format == "jsonl":
-            click.echo(line(entry(event)))
-        elif self._format == "text":
-            self._text(event)
+        if self._gone:
+            return
+        try:
+            if self._format == "jsonl":
+                click.echo(line(entry(event)))
+            elif self._format == "text":
+                self._text(event)
+        except (BrokenPipeError, SystemExit):
+            self._gone = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def finish(self) -> None:
         """Print what is printed at the end."""

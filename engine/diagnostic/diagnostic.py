@@ -30,8 +30,10 @@ class Diagnostic:
 
 def sort(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """All of them by place, then code, each said once."""
-    unique = dict.fromkeys(diagnostics)
-    return tuple(sorted(unique, key=lambda d: (d.place, d.code, d.message)))
+    unique: dict[object, Diagnostic] = {}
+    for diagnostic in diagnostics:
+        unique.setdefault((diagnostic.code, diagnostic.place, diagnostic.message), diagnostic)
+    return tuple(sorted(unique.values(), key=lambda d: (d.place, d.code, d.message)))
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

@@ -91,6 +91,7 @@ def add(a: Any, b: Any) -> Any:
     if isinstance(a, timedelta) and isinstance(b, date):
         a, b = b, a
     if isinstance(a, date | timedelta) and isinstance(b, timedelta):
+        _need_whole_days(a, b)
         return _in_range(lambda: a + b)
     raise EvaluationError(f"{kind(a)} and {kind(b)} can't be added")
 
@@ -100,6 +101,7 @@ def subtract(a: Any, b: Any) -> Any:
     if _numbers(a, b):
         return _exactly(_EXACT.subtract, a, b)
     if isinstance(a, date | timedelta) and isinstance(b, timedelta):
+        _need_whole_days(a, b)
         return _in_range(lambda: a - b)
     if isinstance(a, date) and isinstance(b, date) and kind(a) == kind(b):
         return a - b
@@ -148,6 +150,11 @@ def _numbers(a: Any, b: Any) -> bool:
 def _need_numbers(a: Any, b: Any, verb: str) -> None:
     if not _numbers(a, b):
         raise EvaluationError(f"{kind(a)} and {kind(b)} can't be {verb}")
+
+
+def _need_whole_days(a: Any, span: timedelta) -> None:
+    if isinstance(a, date) and not isinstance(a, datetime) and span % timedelta(days=1):
+        raise EvaluationError("a date moves by whole days; use `datetime(...)` for hours")
 
 
 def _exactly(operation: Any, a: Any, b: Any) -> Any:

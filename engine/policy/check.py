@@ -134,6 +134,8 @@ class _Checker:
                 found.append(option.value)
             elif isinstance(option, t.Record) and attr in option.fields:
                 found.append(self.declared(option.fields[attr], node))
+            elif isinstance(option, t.Record) and option.rest is not None:
+                found.append(self.declared(t.Field(option.rest, optional=True), node))
             elif isinstance(option, t.Record):
                 missing.append(option)
         if found and missing:

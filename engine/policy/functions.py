@@ -15,6 +15,7 @@ from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.arithmetic import EvaluationError, add, is_number, kind, same
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 _TEMPORAL = (t.Text, t.Date, t.Datetime)
 
 
@@ -129,7 +130,7 @@ def _datetime(value: Any) -> datetime:
         return value
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, str):
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
         try:
             found = datetime.fromisoformat(value)
             return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -7,8 +7,10 @@ refused here, with the place inside the text.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import tokenize
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +20,7 @@ MAX_LENGTH = 2000
 MAX_NESTING = 40
 
 _NUMBER = re.compile(r"\d+(\.\d+)?\Z")
+_KEYWORD_FIELD = re.compile(r"(\.\s*)(" + "|".join(keyword.kwlist) + r")\b(?=(?:[^'\"]|'[^']*'|\"[^\"]*\")*$)")
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -90,7 +93,10 @@ def parse(text: str) -> ast.expr:
     flat = re.sub(r"[\r\n\t\f]", " ", text)
     lead = len(flat) - len(flat.lstrip())
     try:
-        tree = ast.parse(flat.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            # Python warns of escapes that it does not know; here they are just text
+            warnings.simplefilter("ignore")
+            tree = ast.parse(_KEYWORD_FIELD.sub(_placeholder, flat.strip()), mode="eval").body
     except SyntaxError as error:
         raise _syntax_problem(error, text, lead) from None
     except (ValueError, MemoryError, RecursionError) as error:
@@ -105,6 +111,11 @@ def parse(text: str) -> ast.expr:
 def span(node: ast.AST) -> tuple[int, int]:
     """The characters that a node covers, as offsets into its expression's text."""
     return getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None) or 1
+
+
+def _placeholder(found: re.Match[str]) -> str:
+    """A field that is called as a keyword of Python is: a name of its length, until the tree is there."""
+    return found[1] + "_" * len(found[2])
 
 
 def loop_names(loop: ast.comprehension) -> list[ast.expr]:
@@ -126,6 +137,9 @@ class _Gate:
         if depth > MAX_NESTING:
             raise _problem(Kind.TOO_LARGE, *span(node), f"expression is nested deeper than {MAX_NESTING} levels")
         self._check(node)
+        if isinstance(node, ast.Attribute):
+            end = span(node)[1]
+            node.attr = self.text[end - len(node.attr) : end]
         if isinstance(node, ast.Name) and node.id in _WORDS:
             return ast.copy_location(ast.Constant(_WORDS[node.id]), node)
         if isinstance(node, ast.Constant):
@@ -222,10 +236,34 @@ def _refuse_comments(flat: str, lead: int) -> None:
 def _syntax_problem(error: SyntaxError, text: str, lead: int) -> SyntaxProblem:
     start = min(max(0, (error.offset or 1) - 1 + lead), max(0, len(text) - 1))
     end = (error.end_offset or 0) - 1 + lead
-    message = (error.msg or "invalid syntax").lower().rstrip(".")
+    message, help_ = _in_our_words(error.msg or "", text[start:])
     if text[start : start + 1] == "=":
         return _problem(Kind.SYNTAX, start, start + 1, "expression does not parse: `=` compares nothing", "write `==`")
-    return _problem(Kind.SYNTAX, start, end if end > start else start + 1, f"expression does not parse: {message}")
+    last = end if end > start else start + 1
+    return _problem(Kind.SYNTAX, start, last, f"expression does not parse: {message}", help_)
+
+
+def _in_our_words(said: str, rest: str) -> tuple[str, str]:
+    """What Python's parser says, for people who do not write Python."""
+    for sign, word in (("&&", "and"), ("||", "or"), ("!", "not")):
+        if rest.startswith(sign) and not rest.startswith("!="):
+            return f"`{sign}` is not part of the language", f"write `{word}`"
+    for part, message, help_ in _SAID:
+        if part in said:
+            return message or said.lower().rstrip("."), help_
+    return "this can't stand here", ""
+
+
+_SAID = (
+    ("leading zeros", "a number does not begin with zeros", "write `10`, or `'010'` for text"),
+    ("unterminated", "text is not closed", "close it with the quote that it began with"),
+    ("never closed", "", ""),
+    ("unmatched", "", ""),
+    ("does not match", "", ""),
+    ("expected 'else'", "", ""),
+    ("decimal literal", "a number ends where a name begins", "put a space or an operator between them"),
+    ("null bytes", "", ""),
+)
 
 
 def _problem(kind: Kind, start: int, end: int, message: str, help_: str = "") -> SyntaxProblem:

@@ -95,6 +95,7 @@ class Record:
     fields: Mapping[str, Field] = field(hash=False)
     noun: str = "field"
     title: str = ""
+    rest: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +293,16 @@ def _of_object(schema: Mapping[str, Any], root: Any, refs: int) -> Type:
         return MapOf(_of_schema(schema.get("additionalProperties"), root, refs + 1))
     required = schema.get("required")
     needed = set(required) if isinstance(required, list) else set()
-    return Record({k: Field(_of_schema(v, root, refs + 1), k not in needed) for k, v in properties.items()})
+    fields = {k: Field(_of_schema(v, root, refs + 1), k not in needed) for k, v in properties.items()}
+    return Record(fields, rest=_rest(schema, root, refs))
+
+
+def _rest(schema: Mapping[str, Any], root: Any, refs: int) -> Type | None:
+    """The type of fields that a schema lets in without naming them under `properties`."""
+    if any(key in schema for key in ("allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas", "$ref")):
+        return UNKNOWN
+    other = schema.get("additionalProperties")
+    return _of_schema(other, root, refs + 1) if isinstance(other, Mapping) else None
 
 
 def resolve_reference(root: Any, ref: Any) -> Any:
@@ -300,11 +310,16 @@ def resolve_reference(root: Any, ref: Any) -> Any:
     if not isinstance(ref, str) or not ref.startswith("#"):
         return None
     at = root
+    if ref != "#" and not ref.startswith("#/"):
+        return None
     for part in ref[1:].split("/")[1:]:
         part = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(at, Mapping) or part not in at:
+        if isinstance(at, list) and part.isdigit() and int(part) < len(at):
+            at = at[int(part)]
+        elif isinstance(at, Mapping) and part in at:
+            at = at[part]
+        else:
             return None
-        at = at[part]
     return at
 
 

@@ -25,6 +25,7 @@ from engine.session.event import Event
 from engine.session.evolve import fold
 from engine.session.state import State
 from engine.tool.adapters import Adapters
+from engine.tool.databases import MissingRoot
 
 SHORT = 2.0
 
@@ -159,6 +160,9 @@ class Engine:
         if state.final:
             return state
         bundle = await self.bundle_of(state)
+        root = _absolute(self._root) if self._root else state.root
+        if bundle.databases and not await trio.Path(root).is_dir():
+            raise MissingRoot(root)
         lease = await self._claim(session_id, wait)
         driver: Driver | None = None
         try:
@@ -167,7 +171,6 @@ class Engine:
             state = await self.load(session_id)
             if self._letting_go:
                 return state
-            root = _absolute(self._root) if self._root else state.root
             driver = Driver(self._store, self._clock, self._hands_for(bundle), lease, state, root, self._on_event)
             self._drivers[session_id] = driver
             return await driver.run()

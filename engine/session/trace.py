@@ -43,7 +43,9 @@ def entries(events: Iterable[Event]) -> list[Entry]:
 def headline(e: Entry) -> str:
     """What an entry says, in one line for people."""
     line = _LINES.get(e["kind"])
-    return line(e) if line is not None else str(e["kind"]).replace("_", " ")
+    text = line(e) if line is not None else str(e["kind"]).replace("_", " ")
+    # a user's text must not steer the reader's terminal
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _started(e: Entry) -> str:

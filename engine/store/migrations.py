@@ -63,6 +63,10 @@ class NewerStore(Exception):
     """The file was written by a later version of the engine."""
 
 
+class ForeignDatabase(Exception):
+    """The file is a database that no engine has made."""
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to this version's schema; raises NewerStore."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -70,6 +74,8 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise NewerStore(f"the store has schema {version}, and this engine knows {len(MIGRATIONS)}")
     if version == len(MIGRATIONS):
         return
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise ForeignDatabase("the file is a database of something else; name another file")
     connection.execute("BEGIN EXCLUSIVE")
     try:
         # another process may have migrated while this one waited for the lock

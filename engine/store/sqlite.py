@@ -33,8 +33,7 @@ _REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"
 @asynccontextmanager
 async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
     """The store in a file, made if absent, open for the length of the context."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writing = await trio.to_thread.run_sync(connect, path)
+    writing = await trio.to_thread.run_sync(prepare, path)
     reading = await trio.to_thread.run_sync(connect, path)
     try:
         async with trio.open_nursery() as nursery:
@@ -45,6 +44,12 @@ async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
     finally:
         reading.close()
         writing.close()
+
+
+def prepare(path: Path) -> sqlite3.Connection:
+    """A connection to a file that is made, with its directory, if absent; raises sqlite3.Error, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return connect(path)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import trio
+
 from engine.ports import Store
 from engine.store.memory import MemoryStore
-from engine.store.sqlite import open_store
+from engine.store.migrations import ForeignDatabase
+from engine.store.sqlite import open_store, prepare
 
 SQLITE = "sqlite:///"
 DEFAULT = "sqlite:///.engine/engine.db"
@@ -24,7 +28,13 @@ async def open_url(url: str) -> AsyncIterator[Store]:
     if url == "memory:":
         yield MemoryStore()
     elif url.startswith(SQLITE) and len(url) > len(SQLITE):
-        async with open_store(Path(url[len(SQLITE) :])) as store:
+        path = Path(url[len(SQLITE) :])
+        try:
+            # a first look, in which the file is made or found to be no store
+            (await trio.to_thread.run_sync(prepare, path)).close()
+        except (sqlite3.Error, ForeignDatabase, OSError) as error:
+            raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
+        async with open_store(path) as store:
             yield store
     elif url.startswith("postgresql:"):
         raise BadStoreUrl(f"the store {url} is not available in this version: use sqlite:///PATH")

@@ -5,9 +5,11 @@ Nothing that the function prints, and no process that it leaves behind, can get 
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ TASK, ANSWER = "task.json", "answer.json"
 
 def define(source: str, file: str, name: str) -> Callable[..., Any]:
     """The function that a file defines; raises whatever its top level raises."""
-    namespace: dict[str, Any] = {"__name__": f"bundle:{file}", "__file__": file}
+    # stdout is for data, and a tool's file is no place to know what is printed there
+    quiet = {**vars(builtins), "print": partial(print, file=sys.stderr)}
+    namespace: dict[str, Any] = {"__name__": f"bundle:{file}", "__file__": file, "__builtins__": quiet}
     exec(compile(source, file, "exec"), namespace)
     function: Callable[..., Any] = namespace[name]
     return function

@@ -72,6 +72,7 @@ class _Work:
         self._parameters = parameters
         self._connection: sqlite3.Connection | None = None
         self._stopped = False
+        self.gives_rows = False
         self.rows: list[dict[str, Any]] = []
         self.failure: ToolError | None = None
 
@@ -128,8 +129,12 @@ class _Work:
             self.failure = self.failure or ToolError("interrupted", "the statement was interrupted", acted=False)
             return
         cursor = connection.execute(sql, dict(self._parameters))
+        self.gives_rows = cursor.description is not None
         if cursor.description is not None:
-            self.rows = [dict(row) for row in cursor.fetchmany(MAX_ROWS)]
+            self.rows = [dict(row) for row in cursor.fetchmany(MAX_ROWS + 1)]
+            if len(self.rows) > MAX_ROWS:
+                self.failure = ToolError("too_many_rows", f"a statement gives more than {MAX_ROWS} rows", acted=False)
+                return
         count = len(self.rows) if cursor.description is not None else cursor.rowcount
         if changes is not None and count != changes:
             message = f"a statement changed {count} rows, and not {changes}; nothing was done"
@@ -197,6 +202,8 @@ def _output(run: ToolRun, work: _Work) -> Any:
     if work.rows:
         return _typed(work.rows[0], schema)
     writes = run.tool.effect != READ
+    if writes and not work.gives_rows and settings["absent"] is None:
+        return {}
     if settings["absent"] is None:
         raise ToolError("not_found", "no row was found", acted=writes, lost=writes)
     names = {"input": run.input, "session": run.attributes, "key": run.idempotency_key}

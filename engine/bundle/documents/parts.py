@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# `$` would let a line end through, in Python as in ECMAScript's multi-line mode
+_END = r"(?![\s\S])"
+NAME = rf"^[A-Za-z][A-Za-z0-9_-]*{_END}"
+TOOL_NAME = rf"^[a-z][a-z0-9_]*{_END}"
+SPAN = rf"^[0-9]{{1,6}}(\.[0-9]{{1,6}})?(ms|s|m|h|d){_END}"
+
 Name = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=80, description="Letters, digits, `_` and `-`."),
+    Field(pattern=NAME, max_length=80, description="Letters, digits, `_` and `-`."),
 ]
-ToolName = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64, description="Small letters, digits and `_`.")
-]
+ToolName = Annotated[str, Field(pattern=TOOL_NAME, max_length=64, description="Small letters, digits and `_`.")]
 Expression = Annotated[
     str | int | float | bool | None, Field(description="An expression of the policy language, or a constant.")
 ]
@@ -20,7 +24,7 @@ Condition = Annotated[str | bool, Field(description="An expression of the policy
 Text = Annotated[str, Field(description="Text that may hold `{{ expression }}`.")]
 Span = Annotated[
     str,
-    Field(pattern=r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", description="A duration such as `30s`, `24h` or `200ms`."),
+    Field(pattern=SPAN, description="A duration such as `30s`, `24h` or `200ms`."),
 ]
 Path = Annotated[str, Field(min_length=1, description="A file of the bundle, named from its root.")]
 Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")]
@@ -29,4 +33,4 @@ Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")
 class Shape(BaseModel):
     """A map whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", regex_engine="python-re")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Condition, Expression, Name, Shape, Span, Text, ToolName
+from engine.bundle.documents.parts import TOOL_NAME, Condition, Expression, Name, Shape, Span, Text, ToolName
 
 
 class Fact(Shape):
@@ -27,7 +27,7 @@ class Rule(Shape):
     effect: Literal["allow", "require_approval", "deny"]
     when: Condition | None = None
     unless: Condition | None = None
-    reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="For machines; the id unless given.")] = ""
+    reason: Annotated[str, Field(pattern=TOOL_NAME, description="For machines; the id unless given.")] = ""
     message: Annotated[Text, Field(description="For people and the planner.")] = ""
     approvers: Annotated[list[Name], Field(description="Groups of reviewers, or `customer`.")] = []
 

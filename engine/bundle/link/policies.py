@@ -212,7 +212,7 @@ def param(node: Node) -> Any:
         return {key: param(value) for key, _, value in node.pairs()}
     if node.items is not None:
         return [param(item) for item in node.items]
-    if isinstance(node.value, str) and node.style is None:
+    if isinstance(node.value, str) and not node.style:
         span = v.duration(node.value)
         return node.value if span is None else span
     return node.value

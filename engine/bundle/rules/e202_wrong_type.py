@@ -22,6 +22,6 @@ budgets:
 )
 
 
-def at(node: Node, what: str, wanted: str) -> Diagnostic:
+def at(node: Node, what: str, wanted: str, help_: str = "") -> Diagnostic:
     """The value."""
-    return MANUAL.at(node.place, f"`{what}` must be {wanted}, and this is {kind(node.plain)}")
+    return MANUAL.at(node.place, f"`{what}` must be {wanted}, and this is {kind(node.plain)}", help=help_)
