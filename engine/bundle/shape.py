@@ -132,6 +132,8 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         chosen = error.instance.get(name)
         if name not in error.instance:
             yield e203_missing_key.at(node, name)
+        elif not isinstance(chosen, str):
+            yield _wrong_type(node.at(name), name, ["string"])
         elif is_later_value(kind, (*path, name), chosen):
             yield e205_not_available.at(node.at(name).place, f"`{name}: {chosen}` is not available in this version")
         elif chosen not in discriminator["mapping"]:

@@ -143,6 +143,10 @@ def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str
     rate = len(ended) / seconds if seconds else 0.0
     not_started = f", {asked - len(ended)} never started" if asked > len(ended) else ""
     click.echo(f"{len(ended)} sessions in {seconds:.1f} s, {rate:.0f} a second{not_started}", err=True)
+    if asked > len(ended):
+        click.echo("start again with the lines that are left; a session that is running: engine resume ID", err=True)
+    for e in [e for e in ended if e.state == "running"][:10]:
+        click.echo(f"line {e.number}: engine resume {e.session_id}", err=True)
     for e in [e for e in ended if e.problem][:10]:
         click.echo(f"line {e.number}: {e.problem}", err=True)
 

@@ -81,7 +81,8 @@ def _how_to_answer(state: State, request: Request) -> list[str]:
 
 def _what_was_done(state: State) -> list[str]:
     done = [c.name for c in state.calls.values() if c.ok]
-    unknown = [c.name for c in state.calls.values() if c.result and c.result.status == "unknown"]
+    cut = [c for c in state.calls.values() if not c.ok and c.cancelled and c.effect == "write"]
+    unknown = [c.name for c in state.calls.values() if c in cut or (c.result and c.result.status == "unknown")]
     not_done = [c.name for c in state.calls.values() if not c.ok and c.name not in unknown and c.phase is Phase.ENDED]
     lines = [f"done: {', '.join(done) or 'nothing'}", f"not done: {', '.join(not_done) or 'nothing'}"]
     if unknown:

@@ -42,10 +42,11 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
 
             table(
                 "requests",
-                ["id", "kind", "asked of", "tool", "message", "expires"],
+                ["id", "kind", "status", "asked of", "tool", "message", "expires"],
                 [
                     [
-                        row.id, row.kind, ", ".join(row.payload["groups"]) or "anybody", row.payload["tool"] or "",
+                        row.id, row.kind, row.status, ", ".join(row.payload["groups"]) or "anybody",
+                        row.payload["tool"] or "",
                         row.payload["message"], row.payload["expires_at"] or "",
                     ]
                     for row in rows

@@ -236,17 +236,18 @@ def _refuse_comments(flat: str, lead: int) -> None:
 def _syntax_problem(error: SyntaxError, text: str, lead: int) -> SyntaxProblem:
     start = min(max(0, (error.offset or 1) - 1 + lead), max(0, len(text) - 1))
     end = (error.end_offset or 0) - 1 + lead
-    message, help_ = _in_our_words(error.msg or "", text[start:])
+    message, help_ = _in_our_words(error.msg or "", text, start)
     if text[start : start + 1] == "=":
         return _problem(Kind.SYNTAX, start, start + 1, "expression does not parse: `=` compares nothing", "write `==`")
     last = end if end > start else start + 1
     return _problem(Kind.SYNTAX, start, last, f"expression does not parse: {message}", help_)
 
 
-def _in_our_words(said: str, rest: str) -> tuple[str, str]:
+def _in_our_words(said: str, text: str, at: int) -> tuple[str, str]:
     """What Python's parser says, for people who do not write Python."""
+    near = text[max(at - 1, 0) : at + 2]
     for sign, word in (("&&", "and"), ("||", "or"), ("!", "not")):
-        if rest.startswith(sign) and not rest.startswith("!="):
+        if sign in near and "!=" not in near:
             return f"`{sign}` is not part of the language", f"write `{word}`"
     for part, message, help_ in _SAID:
         if part in said:

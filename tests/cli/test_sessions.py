@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import CHARGED, Shell
+from tests.cli.shell import CHARGED, Shell, environment
 
 
 def parked(shell: Shell) -> tuple[str, str]:
@@ -106,6 +108,66 @@ def test_a_limit_exits_4(shell: Shell) -> None:
     assert request["kind"] == "follow_up"
     done = shell("review", "answer", request["id"], "--as", "mika", "--value", "called back", "--no-resume")
     assert done.code == 0
+
+
+def test_a_duration_may_be_a_param(shell: Shell) -> None:
+    policy = shell.at / "policies/refunds.yaml"
+    text = policy.read_text().replace("refund_threshold_usd: 250", "refund_threshold_usd: 250\n  patience: 24h")
+    policy.write_text(text.replace("input.amount_usd > 0", "input.amount_usd > 0 and now - now < params.patience"))
+    assert shell.triage("acct_1001").code == 0
+
+
+def test_a_reader_who_goes_away_does_not_stop_the_session(shell: Shell) -> None:
+    for output_format in ("text", "jsonl"):
+        command = (
+            f"{sys.executable} -m engine run . -m '{CHARGED.replace(chr(39), '')}' --set tenant=acme "
+            f"--set account_id=acct_1001 --format {output_format} | head -1"
+        )
+        done = subprocess.run(
+            command, shell=True, cwd=shell.at, env=environment(shell.at / "store.db"), capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+    rows = shell("sessions", "list", "--format", "json").json
+    assert [row["state"] for row in rows] == ["done", "done"]
+
+
+def test_a_users_text_does_not_steer_the_readers_terminal(shell: Shell) -> None:
+    done = shell.triage("acct_1005", message="charged twice \x1b[2J evil payment")
+    assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize("what", ["a directory", "no database", "another database"])
+def test_a_file_that_is_no_store_is_told_and_left_alone(shell: Shell, what: str) -> None:
+    path = shell.at / "other"
+    if what == "a directory":
+        path.mkdir()
+    elif what == "no database":
+        path.write_text("hello " * 500)
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE mine (x)")
+        connection.close()
+    done = shell("sessions", "list", "--store", f"sqlite:///{path}")
+    assert done.code == 2
+    assert str(path) in done.err
+    if what == "another database":
+        connection = sqlite3.connect(path)
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+        connection.close()
+
+
+def test_an_approval_waits_with_its_session_when_the_bundles_directory_is_gone(shell: Shell) -> None:
+    session_id, request_id = parked(shell)
+    away = shell.at.parent / f"{shell.at.name}-away"
+    elsewhere = Shell(shell.at.parent)
+    store = f"sqlite:///{away}/store.db"
+    shell.at.rename(away)
+    done = elsewhere("review", "approve", request_id, "--as", "dana", "--store", store)
+    assert (done.code, "is not there" in done.err) == (2, True)
+    shown = elsewhere("sessions", "show", session_id, "--store", store, "--format", "json").json
+    assert shown["state"] == "awaiting_human_review"
+    assert elsewhere("resume", session_id, "--store", store, "--bundle", str(away)).code == 0
 
 
 # -- a threshold is an edit

@@ -214,10 +214,26 @@ def test_an_expression_has_its_type(text: str, type_: t.Type) -> None:
         ({"$ref": "other.json"}, t.UNKNOWN),
         ({"$ref": "#"}, t.UNKNOWN),
         ({"type": "file"}, t.UNKNOWN),
+        ({"$ref": "#m", "$defs": {"m": {"$anchor": "m", "type": "string"}}}, t.UNKNOWN),
+        ({"allOf": [{"$ref": "#/allOf/1"}, {"type": "string"}], "$ref": "#/allOf/1"}, t.TEXT),
+        ({"$ref": "#/allOf/7", "allOf": []}, t.UNKNOWN),
     ],
 )
 def test_a_schema_reads_as_a_type(schema: Any, type_: t.Type) -> None:
     assert t.of_schema(schema) == type_
+
+
+def test_fields_that_a_schema_lets_in_otherwise_are_read_as_what_may_be_absent() -> None:
+    scope: dict[str, t.Type] = {
+        "a": t.of_schema({"properties": {"x": {}}, "allOf": [{"properties": {"y": {"type": "string"}}}]}),
+        "b": t.of_schema({"properties": {"x": {}}, "additionalProperties": {"type": "string"}}),
+        "c": t.of_schema({"properties": {"x": {}}, "additionalProperties": False}),
+    }
+    assert not compile_expression("a.y == 'z'", scope)[1]
+    assert not compile_expression("b.y != null and len(b.y) > 1", scope)[1]
+    assert [p.kind for p in compile_expression("len(b.y) > 1", scope)[1]] == [Kind.NULL]
+    assert [p.kind for p in compile_expression("c.y == 'z'", scope)[1]] == [Kind.FIELD]
+    assert compile_expression("b.y == null", scope)[0].value({"b": {}}) is True
 
 
 def test_schemas_that_hold_themselves_end_somewhere() -> None:

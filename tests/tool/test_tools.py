@@ -60,6 +60,10 @@ def noisy(n=0):
     os.system("echo noise on fd 1")
     return {"n": n}
 
+def chatty(n=1):
+    print("noise")
+    return {"n": n}
+
 def exits(n=0):
     raise SystemExit(3)
 
@@ -129,7 +133,7 @@ MADE = bundle(
             ("add_write", "add", "write"), ("keyed", "keyed", "write"), ("sleepy", "sleepy", "write"),
             ("broken_write", "broken", "write"), ("dies", "dies", "write"), ("odd", "odd", "write"),
             ("noisy", "noisy", "write"),
-            ("exits", "exits", "read"), ("leaves", "leaves", "write"),
+            ("exits", "exits", "read"), ("chatty", "chatty", "read"), ("leaves", "leaves", "write"),
         )
     ),
 )  # fmt: skip
@@ -159,6 +163,18 @@ async def test_a_row_comes_as_its_schema_means_it(tmp_path: Path) -> None:
 
 async def test_rows_come_as_a_list_with_their_count(tmp_path: Path) -> None:
     assert await run("all_items", tmp_path) == {"items": [{"id": "a", "price": 12.5}, {"id": "b", "price": 3}], "n": 2}
+
+
+async def test_more_rows_than_are_ever_read_are_a_failure_and_never_cut(tmp_path: Path) -> None:
+    await run("get", tmp_path, id="a")
+    raw = sqlite3.connect(tmp_path / "data/shop.db", isolation_level=None)
+    raw.execute(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1200) "
+        "INSERT INTO items SELECT 'n' || x, 1, 1, '[]', NULL FROM c"
+    )
+    raw.close()
+    error = await failure("all_items", tmp_path)
+    assert (error.reason, error.acted) == ("too_many_rows", False)
 
 
 async def test_no_row_is_not_found_or_the_declared_value(tmp_path: Path) -> None:
@@ -288,6 +304,11 @@ async def test_a_function_that_reads_runs_in_this_process_and_one_that_writes_in
 
 async def test_a_coroutine_function_runs_on_trio(tmp_path: Path) -> None:
     assert await run("wait", tmp_path, n=0) == {"slept": 0}
+
+
+async def test_what_a_tool_prints_is_not_on_stdout(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert await run("chatty", tmp_path) == {"n": 1}
+    assert capfd.readouterr().out == ""
 
 
 async def test_a_write_gets_its_key_and_may_print(tmp_path: Path) -> None:

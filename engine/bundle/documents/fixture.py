@@ -8,6 +8,12 @@ from pydantic import Field
 
 from engine.bundle.documents.parts import Name, Shape, Span
 
+RequestKind = Literal["approval", "input", "choice", "settle", "follow_up"]
+State = Literal[
+    "running", "awaiting_human_review", "awaiting_confirmation", "awaiting_job", "awaiting_message", "done",
+    "out_of_budget", "timed_out", "cancelled", "failed",
+]  # fmt: skip
+
 
 class Stub(Shape):
     """Stands in for a tool's adapter: give an output, fail, or take time."""
@@ -82,7 +88,7 @@ class CallEnd(Shape):
     """The last result of a tool's calls."""
 
     tool: str
-    status: str | None = None
+    status: Literal["ok", "retryable_error", "blocked", "terminal_error", "unknown"] | None = None
     reason: str | None = None
     rule: Annotated[str | None, Field(description="The rule that decided.")] = None
     output: Annotated[dict[str, Any], Field(description="Fields that the output has, among others.")] = {}
@@ -91,7 +97,7 @@ class CallEnd(Shape):
 class Expect(Shape):
     """What must come out; only what is given is looked at."""
 
-    state: str | None = None
+    state: State | None = None
     outcome: str | None = None
     exit_code: int | None = None
     message_contains: list[str] = []
@@ -102,7 +108,7 @@ class Expect(Shape):
     events: Annotated[
         list[dict[str, Any]], Field(description="Entries of the trace, in this order, others between.")
     ] = []
-    requests: Annotated[list[str], Field(description="Kinds of requests that are open.")] | None = None
+    requests: Annotated[list[RequestKind], Field(description="Kinds of requests that are open.")] | None = None
     steps_at_most: int | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
@@ -45,7 +45,11 @@ DEFAULT_ENDS: Mapping[str, str] = {
 def attributes_type(corpus: Corpus, document: Document) -> t.Type:
     """The type of an agent's session attributes."""
     node = document.node.get("attributes")
-    return t.of_schema(node.plain) if node is not None else t.Record({})
+    if node is None:
+        return t.Record({})
+    # of a schema that is none nothing can be missed
+    plain = node.plain
+    return t.of_schema(plain) if isinstance(plain, dict) and plain.get("type") == "object" else t.UNKNOWN
 
 
 def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> Agent:
@@ -54,7 +58,13 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
     attributes, _ = schema(corpus, node.get("attributes"))
     session = attributes_type(corpus, document)
     offered = _tools(corpus, node, tools)
+    listed = node.get("tools")
+    whole = (
+        all(corpus.has("Tool", item.value) for item in (listed.items or ()) if listed is not None) if listed else True
+    )
     policies = _policies(corpus, node, offered, tools)
+    _check_limits(corpus, node, tools)
+    _check_keys(corpus, offered, types, session)
     if plain["planner"] not in plain["planners"]:
         corpus.say(e310_planner.at(node.at("planner").place, plain["planner"], plain["planners"]))
     prompt = plain.get("prompt")
@@ -67,7 +77,8 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
         description=plain["description"],
         planner=plain["planner"],
         planners={
-            name: _planner(corpus, value, table, offered, tools) for name, _, value in node.at("planners").pairs()
+            name: _planner(corpus, value, table, _Offered(tuple(offered), whole), tools)
+            for name, _, value in node.at("planners").pairs()
         },
         prompt=prompt,
         tools=tuple(offered),
@@ -78,6 +89,29 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
         attributes=attributes or {},
         check_attributes=validator(attributes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """The tools that an agent lists; `whole` if each of them is there."""
+
+    names: tuple[str, ...]
+    whole: bool
+
+
+def _check_limits(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> None:
+    """A limit of a tool that does not exist limits nothing."""
+    for name, key, _ in node.at("budgets", "calls_per_tool").pairs() if node.get("budgets") is not None else ():
+        if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not corpus.has("Tool", name):
+            corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
+
+
+def _check_keys(corpus: Corpus, offered: list[str], types: Mapping[str, ToolTypes], session: t.Type) -> None:
+    """The keys of writes are typed against each agent that offers them: another has other attributes."""
+    for name in offered:
+        declared = corpus.of("Tool")[name].node.get("idempotency")
+        for item in (declared.at("key").items or ()) if declared is not None and declared.entries else ():
+            expression(corpus, item, {"input": types[name].input, "session": session})
 
 
 def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
@@ -131,7 +165,7 @@ def _policies(corpus: Corpus, node: Node, offered: list[str], tools: Mapping[str
     return found
 
 
-def _planner(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Mapping[str, Tool]) -> PlannerSpec:
+def _planner(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> PlannerSpec:
     plain = node.plain
     if plain["kind"] == "scripted":
         return PlannerSpec(
@@ -145,7 +179,7 @@ def _planner(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools
     return PlannerSpec("rules", rows=rows)
 
 
-def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Mapping[str, Tool]) -> Row:
+def _row(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> Row:
     when_node = node.get("when")
     when = expression(corpus, when_node, scope, condition=True) if when_node is not None else None
     known = when.if_true if when is not None else None
@@ -154,8 +188,10 @@ def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Ma
     for item in (listed.items or ()) if listed is not None else ():
         name = item.at("name")
         tool = tools.get(str(name.value))
-        if not corpus.has("Tool", name.value) or (tool is not None and tool.name not in offered):
-            corpus.say(e302_tool.at(name.place, str(name.value), offered))
+        if not corpus.has("Tool", name.value):
+            corpus.say(e302_tool.at(name.place, str(name.value), offered.names))
+        elif tool is not None and tool.name not in offered.names and offered.whole:
+            corpus.say(e302_tool.not_offered(name.place, tool.name, offered.names))
         built = tool_input(
             corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope, known
         )
@@ -171,13 +207,11 @@ def _row(corpus: Corpus, node: Node, scope: Scope, offered: list[str], tools: Ma
 def _stop(corpus: Corpus, node: Node, scope: Scope) -> tuple[StopRule, ...]:
     items = node.items or []
     last = items[-1]
-    finals = [item for item in items if item.plain.get("on", "done") == "done"]
-    for item in {id(i): i for i in (last, *finals[-1:])}.values():
-        when = item.get("when")
-        if when is not None:
-            corpus.say(e503_last_outcome.at(item.key("when") or when))
-    if last.plain.get("on", "done") != "done" and last.get("when") is None:
+    when = last.get("when")
+    if last.plain.get("on", "done") != "done":
         corpus.say(e503_last_outcome.at(last.key("on") or last, "the last outcome must be tried `on: done`"))
+    elif when is not None:
+        corpus.say(e503_last_outcome.at(last.key("when") or when))
     return tuple(_outcome(corpus, item, scope) for item in items)
 
 

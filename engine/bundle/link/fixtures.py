@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
-from engine.bundle.rules import e302_tool, e308_outcome, e309_agent, e310_planner, e311_database
+from engine.bundle.rules import (
+    e206_constraint,
+    e302_tool,
+    e308_outcome,
+    e309_agent,
+    e310_planner,
+    e311_database,
+    e315_rule,
+)
 from engine.session.bundle import Agent
 from engine.session.state import Status
 
@@ -26,12 +34,35 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
         known = {rule.outcome for rule in agent.stop} | {status.value for status in Status}
         if outcome.value not in known:
             corpus.say(e308_outcome.at(outcome.place, str(outcome.value), {rule.outcome for rule in agent.stop}))
+    _check_form(corpus, node, agent)
     for tool in _tools(node):
         if not corpus.has("Tool", tool.value):
             corpus.say(e302_tool.at(tool.place, str(tool.value), corpus.of("Tool")))
     for database in _databases(node):
         if not corpus.has("Database", database.value):
             corpus.say(e311_database.at(database.place, str(database.value), corpus.of("Database")))
+
+
+def _check_form(corpus: Corpus, node: Node, agent: Agent | None) -> None:
+    """What the schema can't say: one thing happens at a time, something is expected, the session can start."""
+    then, expect, attributes = node.get("then"), node.at("expect"), node.get("attributes")
+    for item in (then.items or ()) if then is not None else ():
+        if len(item.entries or ()) != 1:
+            corpus.say(e206_constraint.at(item, "then", "is a list of one thing each: put each under a `-` of its own"))
+    if not expect.entries:
+        corpus.say(e206_constraint.at(node.key("expect") or expect, "expect", "must say what comes out"))
+    if agent is not None and "refused" not in str(then.plain if then is not None else ""):
+        problems = agent.check_attributes(node.plain.get("attributes", {}))
+        if problems:
+            place = attributes if attributes is not None else node.at("agent")
+            corpus.say(e206_constraint.at(place, "attributes", f"must fit agent `{agent.name}`: {problems[0]}"))
+    rules = {
+        str(rule.plain.get("id")) for policy in corpus.sound("Policy") for rule in policy.node.at("rules").items or ()
+    }
+    for item in expect.at("calls").items or () if expect.get("calls") is not None else ():
+        rule = item.get("rule")
+        if rule is not None and rule.value is not None and str(rule.value) not in rules and not corpus.lost:
+            corpus.say(e315_rule.at(rule.place, str(rule.value), rules))
 
 
 def _tools(node: Node) -> Iterator[Node]:

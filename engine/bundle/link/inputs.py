@@ -9,7 +9,7 @@ from engine.bundle.corpus import Corpus
 from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
 from engine.bundle.rules import e409_null, e509_input
-from engine.diagnostic import did_you_mean
+from engine.diagnostic import did_you_mean, nearest
 from engine.policy import types as t
 from engine.policy.expression import Expression
 
@@ -47,6 +47,6 @@ def tool_input(
                 corpus.say(e409_null.at(value.place, message))
     given = {name for name, _, _ in node.pairs()} if node is not None else set()
     for name in (schema or {}).get("required", []):
-        if name not in given:
+        if name not in given and not any(nearest(other, [name]) for other in given - set(properties)):
             corpus.say(e509_input.at(owner.place, f"tool `{tool}` needs `{name}`", f"add `{name}: ...` to its input"))
     return built

@@ -22,7 +22,7 @@ from engine.bundle.rules import (
     e511_sql,
     e512_derived_write,
 )
-from engine.diagnostic import did_you_mean
+from engine.diagnostic import Place, did_you_mean
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Tool
@@ -31,6 +31,8 @@ from engine.session.event import RESERVED
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
+
+_GIVES_ROW = re.compile(r"^\s*(select|with|values)\b|\breturning\b", re.IGNORECASE)
 
 GIVEN_PARAMETERS = ("idempotency_key", "now")
 
@@ -56,7 +58,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         output_schema=output_schema,
         check_input=validator(input_schema),
         check_output=validator(output_schema),
-        adapter=_adapter(corpus, node, plain, effect, scope, input_schema),
+        adapter=_adapter(corpus, node, plain, effect, scope, input_schema, output_schema),
         timeout=v.span(plain.get("timeout", "30s")),
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
@@ -77,7 +79,7 @@ def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None,
 
 def _idempotency(corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.Type]) -> Idempotency | None:
     declared = node.get("idempotency")
-    if declared is None:
+    if declared is None or declared.plain is None:
         if effect == WRITE:
             corpus.say(e501_idempotency.at(node.at("effect")))
         return None
@@ -96,12 +98,13 @@ def _adapter(
     effect: str,
     scope: Mapping[str, t.Type],
     input_schema: Mapping[str, Any] | None,
+    output_schema: Mapping[str, Any] | None,
 ) -> Adapter:
     settings = dict(plain["adapter"])
     kind = settings.pop("kind")
     adapter = node.at("adapter")
     if kind == "sql":
-        _sql(corpus, adapter, settings, effect, scope, input_schema)
+        _sql(corpus, adapter, settings, effect, scope, input_schema, output_schema)
     elif kind == "python":
         _python(corpus, adapter)
     else:
@@ -120,13 +123,18 @@ def _python(corpus: Corpus, adapter: Node) -> None:
         return
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError) as error:
-        corpus.say(e313_function.at(file, f"file `{file.value}` is not Python: {error}"))
+    except SyntaxError as error:
+        # said once, where it stands, however many tools use the file
+        place = Place(str(file.value), error.lineno or 1, error.offset or 1, error.lineno or 1, (error.offset or 1) + 1)
+        corpus.say(e313_function.at(place, f"this is not Python: {(error.msg or '').lower()}"))
+        return
+    except ValueError:
+        corpus.say(e313_function.at(file.place, f"file `{file.value}` is not Python"))
         return
     defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     if function.value not in defined:
         message = f"file `{file.value}` defines no function `{function.value}`"
-        corpus.say(e313_function.at(function, message, did_you_mean(str(function.value), defined)))
+        corpus.say(e313_function.at(function.place, message, did_you_mean(str(function.value), defined)))
 
 
 def _sql(
@@ -136,6 +144,7 @@ def _sql(
     effect: str,
     scope: Mapping[str, t.Type],
     input_schema: Mapping[str, Any] | None,
+    output_schema: Mapping[str, Any] | None,
 ) -> None:
     database = adapter.at("database")
     declared = corpus.of("Database").get(settings["database"])
@@ -155,13 +164,33 @@ def _sql(
     if ("sql" in settings) == bool(settings.get("statements")):
         corpus.say(e511_sql.at(adapter.place, "a sql tool has either `sql` or `statements`"))
     for text in (text for text, _ in statements):
-        _check_sql(corpus, text, known)
+        # of an input that is not known nothing can be missed
+        _check_sql(corpus, text, known if input_schema is not None else None)
     for name in adapter.at("search").items or ():
-        if name.value not in known:
+        if name.value not in known and input_schema is not None:
             corpus.say(
                 e511_sql.at(name.place, f"parameter `{name.value}` is not given", did_you_mean(str(name.value), known))
             )
     settings["statements"] = tuple((str(text.value), changes) for text, changes in statements)
+    _check_gives_row(corpus, adapter, settings, effect, output_schema)
+
+
+def _check_gives_row(
+    corpus: Corpus,
+    adapter: Node,
+    settings: Mapping[str, Any],
+    effect: str,
+    output_schema: Mapping[str, Any] | None,
+) -> None:
+    """A write whose output has fields must end with a row to take them from: afterwards it is too late."""
+    needed = (output_schema or {}).get("required")
+    statements = list(_statements(adapter))
+    if effect != WRITE or not needed or not statements or settings["absent"] is not None:
+        return
+    last = statements[-1][0]
+    if not _GIVES_ROW.search(_QUOTED.sub(" ", str(last.value))):
+        help_ = "end with `RETURNING ...` or with a SELECT, or say what the output is under `absent`"
+        corpus.say(e511_sql.at(last.place, "this write gives no row for its output", help_))
 
 
 def _statements(adapter: Node) -> Iterator[tuple[Node, int | None]]:
@@ -174,11 +203,11 @@ def _statements(adapter: Node) -> Iterator[tuple[Node, int | None]]:
         yield item.at("sql"), changes.value if changes else None
 
 
-def _check_sql(corpus: Corpus, node: Node, known: set[str]) -> None:
+def _check_sql(corpus: Corpus, node: Node, known: set[str] | None) -> None:
     text = str(node.value)
     bare = _QUOTED.sub(lambda m: " " * len(m[0]), text)
     for found in _PARAMETER.finditer(bare):
-        if found[1] not in known:
+        if known is not None and found[1] not in known:
             message = f"parameter `{found[1]}` is not given"
             corpus.say(e511_sql.at(node.within(*found.span()), message, did_you_mean(found[1], known)))
     for found in _OTHER_PARAMETER.finditer(bare):

@@ -22,6 +22,14 @@ tools:
 )
 
 
+def not_offered(place: Place, name: str, offered: Iterable[str]) -> Diagnostic:
+    """A tool that is there, and that this agent does not list."""
+    listed = ", ".join(f"`{n}`" for n in sorted(offered)) or "nothing"
+    return MANUAL.at(
+        place, f"tool `{name}` is not among this agent's tools", note=f"it lists {listed}", help="add it to `tools`"
+    )
+
+
 def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
     """The reference."""
     names = sorted(set(known))

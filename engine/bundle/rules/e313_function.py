@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from engine.bundle.node import Node
-from engine.diagnostic import Diagnostic, Manual
+from engine.diagnostic import Diagnostic, Manual, Place
 
 MANUAL = Manual(
     code="E313",
@@ -15,6 +14,6 @@ MANUAL = Manual(
 )
 
 
-def at(node: Node, problem: str, help_: str = "") -> Diagnostic:
+def at(place: Place, problem: str, help_: str = "") -> Diagnostic:
     """The file or the function."""
-    return MANUAL.at(node.place, problem, help=help_)
+    return MANUAL.at(place, problem, help=help_)
