@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from engine.bundle.documents.agent import Agent
 from engine.bundle.documents.fixture import Fixture
-from engine.bundle.documents.policy import Policy, Reviewers
+from engine.bundle.documents.policy import Policy, Reviewers, Vocabulary
 from engine.bundle.documents.tool import Database, Tool
 from engine.session.contract import Decision, Event, ToolCall, ToolOutcome, ToolResult, Verdict
 
-DOCUMENTS: tuple[type[BaseModel], ...] = (Agent, Tool, Database, Policy, Reviewers, Fixture)
+DOCUMENTS: tuple[type[BaseModel], ...] = (Agent, Tool, Database, Policy, Vocabulary, Reviewers, Fixture)
 CONTRACT: dict[str, type[BaseModel]] = {
     "decision": Decision,
     "tool_call": ToolCall,

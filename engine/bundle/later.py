@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-KINDS = frozenset({"Vocabulary"})
+KINDS: frozenset[str] = frozenset()
 
 # by kind: paths of keys, `*` for any one key or index
 KEYS: Mapping[str, frozenset[str]] = {
     "Agent": frozenset(
         {
             "fallback",
-            "vocabularies",
-            "uses",
             "budgets/tokens",
             "budgets/model_tokens",
             "budgets/cost",
@@ -30,23 +28,8 @@ KEYS: Mapping[str, frozenset[str]] = {
             "meters",
         }
     ),
-    "Tool": frozenset(
-        {"retry", "probe", "offered_to", "declares", "idempotency/compare", "idempotency/window", "meters"}
-    ),
-    "Policy": frozenset(
-        {
-            "uses",
-            "let",
-            "guarantees",
-            "established",
-            "session",
-            "time",
-            "rules/*/release_unless",
-            "facts/*/for_each",
-            "facts/*/as",
-            "facts/*/at_most",
-        }
-    ),
+    "Tool": frozenset({"retry", "probe", "idempotency/compare", "idempotency/window", "meters"}),
+    "Vocabulary": frozenset({"time"}),
     "Fixture": frozenset({"cassette", "budgets"}),
     "Reviewers": frozenset({"roles"}),
 }

@@ -16,9 +16,6 @@ from engine.policy.syntax import Kind, Problem, loop_names, span
 
 # names of the language that this version does not have yet
 LATER_NAMES = {
-    "seen": "`seen`",
-    "denied": "`denied`",
-    "established": "`established`",
     "meters": "`meters`",
     "verdict": "`verdict`",
     "approvers": "`approvers`",

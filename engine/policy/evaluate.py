@@ -161,7 +161,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
             yield self._eval(node.elt)
             return
         generator, outer = node.generators[depth], self.names
-        for item in _source(self._eval(generator.iter)):
+        for item in elements(self._eval(generator.iter)):
             self.work += 1
             if self.work > MAX_WORK:
                 raise EvaluationError(f"a loop goes over more than {MAX_WORK} elements")
@@ -179,7 +179,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         return self.functions[node.func.id](*(self._eval(argument) for argument in node.args))
 
 
-def _source(value: Any) -> list[Any]:
+def elements(value: Any) -> list[Any]:
     """What a loop goes over: a list, a set, or the keys of a map."""
     if isinstance(value, list | tuple):
         return list(value)

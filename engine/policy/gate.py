@@ -8,44 +8,23 @@ require_approval and as no match for allow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.evaluate import Unreadable
-from engine.policy.rule import Effect, Fact, Guard, PolicyRules, Rule
+from engine.policy.rule import Effect, Guard, PolicyRules, Rule
 from engine.policy.value import canonical, digest, jsonable
 from engine.policy.verdict import Ask, RuleTrace, Verdict
+from engine.policy.words import FactNeed, Fresh, NotReadYet, Reading, Words
+
+__all__ = ["FactNeed", "Fresh", "Missing", "Reading", "judge", "shown", "withheld"]
 
 NO_RULE_ALLOWS = "no_rule_allows"
 POLICY_ERROR = "policy_error"
 
 _SHOWN = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a fact read brought: an output, or the problem that kept it from being read."""
-
-    output: Any = None
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FactNeed:
-    """A read that the gate waits for; equal needs of several rules are one."""
-
-    key: str
-    fact: str
-    tool: str
-    input: Mapping[str, Any]
-    max_age: timedelta
-
-    def payload(self) -> dict[str, Any]:
-        """As JSON, for the log."""
-        return {"key": self.key, "fact": self.fact, "tool": self.tool, "input": dict(self.input)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +34,62 @@ class Missing:
     needs: tuple[FactNeed, ...]
 
 
-Fresh = Callable[[FactNeed], Reading | None]
-
-
 def judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Missing:
     """Judge a call; `fresh` gives the reading of a fact if there is one that may be used now.
 
-    Rules that need no fact are judged first, and nothing is read once one of them denies.
+    Rules that need no fact are judged first, and nothing is read once one of them denies.  Facts are read in
+    waves: those that depend on others are asked for when the others are there.
     """
-    sober = [_trace(p, rule, names, {}) for p in guard.policies for rule in p.rules if not rule.facts]
-    if any(matched.trace.matched and matched.rule.effect is Effect.DENY for matched in sober):
-        return _verdict(guard, sober)
+    words = [(policy, Words(policy, names, fresh)) for policy in guard.policies]
+    judged = [_trace(policy, rule, own) for policy, own in words for rule in _asked(policy) if not rule.facts]
+    if any(j.trace.matched and j.rule.effect is Effect.DENY for j in judged):
+        return _verdict(guard, judged)
     missing: dict[str, FactNeed] = {}
-    judged = sober
-    for policy in guard.policies:
-        hungry = [rule for rule in policy.rules if rule.facts]
-        if not hungry:
-            continue
-        facts = _facts(policy, hungry, names, fresh, missing)
-        judged = judged + [_trace(policy, rule, names, facts) for rule in hungry]
+    for policy, own in words:
+        for rule in _asked(policy):
+            if rule.facts:
+                needs = _needs(rule, own)
+                missing |= {need.key: need for need in needs}
+                if not needs:
+                    judged.append(_trace(policy, rule, own))
     if missing:
         return Missing(tuple(missing[key] for key in sorted(missing)))
     return _verdict(guard, judged)
 
 
-def fact_need(fact: Fact, names: Mapping[str, Any]) -> FactNeed:
-    """The read that a fact stands for under these names; raises EvaluationError."""
-    given = {name: jsonable(expression.value(names)) for name, expression in fact.input.items()}
-    key = digest([fact.tool, given])[:32]
-    return FactNeed(key, fact.name, fact.tool, given, fact.max_age)
+def _asked(policy: PolicyRules) -> list[Rule]:
+    """The rules that judge a call; those about releasing a result come later."""
+    return [rule for rule in policy.rules if rule.release is None]
+
+
+def withheld(guard: Guard, names: Mapping[str, Any], output: Any) -> RuleTrace | None:
+    """The first rule, by name, that keeps a read's output from the planner; an error withholds."""
+    for policy in sorted(guard.policies, key=lambda policy: policy.name):
+        scope = ChainMap({"output": output}, Words(policy, names, lambda need: None))  # type: ignore[arg-type]
+        for rule in sorted(policy.rules, key=lambda rule: rule.id):
+            if rule.release is None:
+                continue
+            seen: dict[str, Any] = {}
+            error: str | None = None
+            try:
+                released = rule.release.value(scope, seen) is True
+            except EvaluationError as problem:
+                released, error = False, str(problem)
+            if not released:
+                values = {chain: shown(value) for chain, value in sorted(seen.items())}
+                return RuleTrace(rule.id, rule.policy, rule.effect, True, rule.place, values, error)
+    return None
+
+
+def _needs(rule: Rule, words: Words) -> list[FactNeed]:
+    """What has to be read before a rule can be judged: all that can be asked for already, in one wave."""
+    found: list[FactNeed] = []
+    for name in sorted(rule.facts):
+        try:
+            words[name]
+        except NotReadYet as error:
+            found += error.needs
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +99,7 @@ class _Judged:
     message: str
 
 
-def _facts(
-    policy: PolicyRules,
-    rules: list[Rule],
-    names: Mapping[str, Any],
-    fresh: Fresh,
-    missing: dict[str, FactNeed],
-) -> dict[str, Any]:
-    """The values of the facts that rules use; what is not read yet is noted in `missing`."""
-    found: dict[str, Any] = {}
-    scope = {**names, "params": policy.params}
-    for name in sorted(frozenset().union(*(rule.facts for rule in rules))):
-        try:
-            need = fact_need(policy.facts[name], scope)
-        except EvaluationError as error:
-            found[name] = Unreadable(f"fact `{name}` can't be asked for: {error}")
-            continue
-        reading = fresh(need)
-        if reading is None:
-            missing.setdefault(need.key, need)
-            found[name] = Unreadable(f"fact `{name}` is not read yet")
-        elif reading.problem is not None:
-            found[name] = Unreadable(f"fact `{name}` could not be read: {reading.problem}")
-        else:
-            found[name] = reading.output
-    return found
-
-
-def _trace(policy: PolicyRules, rule: Rule, names: Mapping[str, Any], facts: Mapping[str, Any]) -> _Judged:
-    scope = {**names, "params": policy.params, **facts}
+def _trace(policy: PolicyRules, rule: Rule, scope: Words) -> _Judged:
     seen: dict[str, Any] = {}
     error: str | None = None
     matched = True

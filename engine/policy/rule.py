@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -24,12 +24,36 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A read that rules need: which tool, with which input, and how old its result may be."""
+    """A read that rules need: which tool, with which input, and how old its result may be.
+
+    With `for_each` it is one read for each combination of the variables, and a list of records that hold
+    them and, under `result`, the output; more than `at_most` of them are an error.
+    """
 
     name: str
     tool: str
     input: Mapping[str, Expression]
     max_age: timedelta
+    for_each: tuple[tuple[str, Expression], ...] = ()
+    result: str = ""
+    at_most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Where an established value comes from: a path of the session, or a successful call of a tool."""
+
+    call: str | None
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """A value that is learnt once and then kept, such as who the customer is; null until then."""
+
+    name: str
+    keep_first: bool
+    sources: tuple[Learnt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +71,21 @@ class Rule:
     approvers: tuple[str, ...]
     place: str
     source: str = ""
+    release: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRules:
-    """The rules of one policy that cover one tool, with the params and facts they may use."""
+    """The rules of one policy that cover one tool, with the words they may use."""
 
     name: str
     params: Mapping[str, Any]
     facts: Mapping[str, Fact]
     rules: tuple[Rule, ...]
     no_rule_allows: str
+    lets: Mapping[str, Expression] = field(default_factory=dict)
+    established: Mapping[str, Established] = field(default_factory=dict)
+    session: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,6 @@ class Template:
 
     parts: tuple[str | Expression, ...]
 
-    @property
-    def reads(self) -> frozenset[str]:
-        """The top-level names that the text's expressions mention."""
-        return frozenset().union(*(part.reads for part in self.parts if isinstance(part, Expression)))
-
     def render(self, names: Mapping[str, Any]) -> str:
         """The text for given names, at most 10,000 characters; raises EvaluationError."""
         pieces = (part if isinstance(part, str) else _text(part.value(names)) for part in self.parts)

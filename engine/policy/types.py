@@ -160,6 +160,17 @@ def without_null(type_: Type) -> Type:
     return union(t for t in options(type_) if not isinstance(t, Null)) if type_ != NULL else NULL
 
 
+def element_of(source: Type) -> Type:
+    """What a loop over a value of this type goes over; Unknown where it can't."""
+    found: list[Type] = []
+    for option in options(source):
+        if isinstance(option, ListOf | SetOf):
+            found.append(option.item)
+        elif isinstance(option, MapOf | Record):
+            found.append(TEXT)
+    return union(found)
+
+
 def has_null(type_: Type) -> bool:
     """Whether a value may be null, as far as the schemas say."""
     return any(isinstance(option, Null) for option in options(type_))

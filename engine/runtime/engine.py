@@ -101,6 +101,10 @@ class Engine:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
         await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
 
+    async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
+        """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.Confirmed(tool, input_, self._clock.now()))
+
     async def answer(
         self,
         request_id: str,

@@ -58,6 +58,7 @@ class Tool:
     on_failure: str
     idempotency: Idempotency | None
     digest: str
+    declared: tuple[str, ...] = ()
 
     @property
     def connection(self) -> str:

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.policy.gate import withheld
 from engine.policy.value import NotJson, canonical, exact, timestamp
 from engine.session import reply as r
 from engine.session.answers import answer
@@ -21,6 +22,7 @@ from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.identity import call_digest, call_key, key_scope
 from engine.session.moves import advance, end_cancelled, make_unknown
+from engine.session.names import gate_names
 from engine.session.pending import wake_at
 from engine.session.state import Call, Phase, State, StepPhase
 
@@ -51,7 +53,7 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
 def decide(state: State, reply: r.Reply, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
     d = Draft(state, bundle, reply.at)
-    if isinstance(reply, r.Message | r.Answer | r.Cancel):
+    if isinstance(reply, r.Message | r.Answer | r.Confirmed | r.Cancel):
         refused = _FROM_PEOPLE[type(reply)](d, reply)
         return refused or tuple(d.events)
     if state.final:
@@ -183,7 +185,11 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
         return
     tool = d.tool(call.name)
     output, problems = checked_output(tool, reply.output)
-    if not problems:
+    kept = withheld(d.agent.guards[call.name], gate_names(d.state, call), output) if not problems else None
+    if kept is not None:
+        message = kept.error or "the result is not for this session"
+        d.result(call, "blocked", "result_withheld", message, rule=kept.rule)
+    elif not problems:
         d.result(call, "ok", output=output)
     elif call.effect == "write":
         make_unknown(d, call, "invalid_output", problems)
@@ -283,6 +289,17 @@ def _message(d: Draft, reply: r.Message) -> r.Refused | None:
     return None
 
 
+def _confirmed(d: Draft, reply: r.Confirmed) -> r.Refused | None:
+    if d.state.final:
+        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+    tool = d.bundle.tools.get(reply.tool) if reply.tool in d.agent.tools else None
+    if tool is None:
+        return r.Refused("unknown_tool", f"agent {d.agent.name} has no tool {reply.tool}")
+    digest = call_digest(tool, tool.name, reply.input)
+    d.emit(K.CUSTOMER_CONFIRMED, tool=tool.name, input=dict(reply.input), digest=digest)
+    return None
+
+
 def _cancel(d: Draft, reply: r.Cancel) -> r.Refused | None:
     if d.state.final:
         return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
@@ -307,5 +324,6 @@ _RECORD: Mapping[type, Callable[..., None]] = {
 _FROM_PEOPLE: Mapping[type, Callable[..., r.Refused | None]] = {
     r.Message: _message,
     r.Cancel: _cancel,
+    r.Confirmed: _confirmed,
     r.Answer: answer,
 }

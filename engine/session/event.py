@@ -33,6 +33,8 @@ class EventKind(StrEnum):
     REQUEST_OPENED = "request_opened"
     REQUEST_ANSWERED = "request_answered"
     REQUEST_CLOSED = "request_closed"
+    CUSTOMER_CONFIRMED = "customer_confirmed"
+    CONFIRMATION_USED = "confirmation_used"
     CANCEL_REQUESTED = "cancel_requested"
     LIMIT_CROSSED = "limit_crossed"
     SESSION_ENDING = "session_ending"

@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.policy.rule import CUSTOMER
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.limits import Limits
 from engine.session.state import Approval, Call, Phase, Reading, Request, Result, State, Status, StepPhase
 
 # appended by people, without a claim: they say nothing about how long the session has been running
-FOREIGN = frozenset({K.MESSAGE_RECEIVED, K.REQUEST_ANSWERED, K.CALL_EDITED, K.CANCEL_REQUESTED})
+FOREIGN = frozenset({K.MESSAGE_RECEIVED, K.REQUEST_ANSWERED, K.CALL_EDITED, K.CANCEL_REQUESTED, K.CUSTOMER_CONFIRMED})
 
 
 class BrokenHistory(Exception):
@@ -132,13 +133,17 @@ def _gating(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 def _fact(s: State, p: Mapping[str, Any], event: Event) -> State:
     reading = Reading(p["output"], p["problem"], event.seq, p["gate"], event.at)
-    return replace(s, readings={**s.readings, p["key"]: reading})
+    reads = s.reads
+    if p["problem"] is None:
+        reads = (*reads, {"tool": p["tool"], "input": p["input"], "output": p["output"], "at": event.at})
+    return replace(s, readings={**s.readings, p["key"]: reading}, reads=reads)
 
 
 def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     if p["verdict"] == "require_approval" and not p["satisfied"]:
-        return _with(s, call, phase=Phase.HELD, asked=p, approvals=(), wants=(), gate_seq=0)
+        prior = tuple(approval for approval in call.approvals if approval.prior)
+        return _with(s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0)
     return _with(s, call, wants=(), gate_seq=0)
 
 
@@ -206,10 +211,23 @@ def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[request.call_id]
     if p["action"] == "deny":
         marks = {request.digest, call.digest} | ({call.full_key} if call.full_key is not None else set())
-        return replace(s, denied=s.denied | marks)
+        refusal = {"tool": call.name, "input": call.input, "at": event.at}
+        return replace(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
     kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])
     yes = Approval(frozenset(request.rules), p["digest"], p["by"], p["digest"] != request.digest)
     return _with(s, call, approvals=(*kept, yes), approved_seq=event.seq)
+
+
+def _confirmed(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, confirmed=(*s.confirmed, p["digest"]))
+
+
+def _confirmation_used(s: State, p: Mapping[str, Any], event: Event) -> State:
+    left = list(s.confirmed)
+    left.remove(p["digest"])
+    call = s.calls[p["call_id"]]
+    yes = Approval(frozenset(p["rules"]), p["digest"], CUSTOMER, prior=True)
+    return _with(replace(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
 
 
 def _closed(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -274,6 +292,8 @@ _TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.REQUEST_OPENED: _opened,
     K.REQUEST_ANSWERED: _answered,
     K.REQUEST_CLOSED: _closed,
+    K.CUSTOMER_CONFIRMED: _confirmed,
+    K.CONFIRMATION_USED: _confirmation_used,
     K.CANCEL_REQUESTED: _cancel,
     K.LIMIT_CROSSED: _crossed,
     K.SESSION_ENDING: _ending,

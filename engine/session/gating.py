@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.policy import gate
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.rule import Effect
+from engine.policy.rule import CUSTOMER, Effect
 from engine.policy.template import Template
 from engine.policy.verdict import Ask, Verdict
 from engine.session.bundle import HANDOFF, Tool
@@ -67,8 +67,13 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     limit = d.state.limits.fact_reads
     own = d.state.seq + 1
     left = None if limit is None else limit - d.state.used.fact_reads
-    facts, refused = [], []
+    # an earlier wave's facts stay wanted: they are fresh for as long as this gate is open
+    facts = [{**want, "read": False} for want in call.wants] if call.phase is Phase.GATING else []
+    known = {want["key"] for want in facts}
+    refused = []
     for need in needs:
+        if need.key in known:
+            continue
         reads = need.key not in shared
         if reads and left is not None:
             left -= 1
@@ -91,6 +96,7 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
 
 
 def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
+    call = _use_prior_yes(d, call, verdict)
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
@@ -106,13 +112,22 @@ def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
         _hold(d, call, verdict, difference)
 
 
+def _use_prior_yes(d: Draft, call: Call, verdict: Verdict) -> Call:
+    """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
+    asking = [ask.rule for ask in verdict.asks if ask.approvers == (CUSTOMER,)]
+    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
+    if call.digest in d.state.confirmed and set(asking) - given:
+        d.emit(K.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
+    return d.state.calls[call.id]
+
+
 def _satisfied(call: Call, verdict: Verdict) -> bool:
     """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
     valid = [a for a in call.approvals if a.digest == call.digest]
     approved: frozenset[str] = frozenset().union(*(a.rules for a in valid))
-    if call.asked is None or not {ask.rule for ask in verdict.asks} <= approved:
+    if not {ask.rule for ask in verdict.asks} <= approved:
         return False
-    return _edited(valid) or not _difference(call.asked, verdict)
+    return call.asked is None or _edited(valid) or not _difference(call.asked, verdict)
 
 
 def _edited(approvals: list[Approval]) -> bool:
@@ -151,7 +166,10 @@ def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any
     """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
     d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, final=False, difference=difference)
     by_groups: dict[tuple[str, ...], list[Ask]] = {}
+    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.prior))
     for ask in verdict.asks:
+        if ask.rule in given:
+            continue
         by_groups.setdefault(ask.approvers, []).append(ask)
     for groups, asks in sorted(by_groups.items()):
         d.open_request(

@@ -69,7 +69,9 @@ def session_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[st
 def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) -> dict[str, t.Type]:
     """The names that a rule may use for a call of one tool, params and facts aside."""
     call = t.record("field", "", name=t.Text(frozenset(tools)), id=t.TEXT, proposed_at=t.DATETIME)
-    return {**session_scope(attributes, tools), "input": tools[tool].input, "call": call}
+    denied = _per_tool(tools, lambda types: t.record("field", "", input=types.input, at=t.DATETIME))
+    history = {"seen": _per_tool(tools, lambda types: _called(types)), "denied": denied}
+    return {**session_scope(attributes, tools), **history, "input": tools[tool].input, "call": call}
 
 
 def planner_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
@@ -132,7 +134,8 @@ def session_names(state: State) -> dict[str, Callable[[], Any]]:
 def gate_names(state: State, call: Call) -> Names:
     """The values for judging a call."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
-    return Names({**session_names(state), "input": lambda: call.input, "call": lambda: about})
+    history = {"seen": lambda: _seen(state), "denied": lambda: _denied(state)}
+    return Names({**session_names(state), **history, "input": lambda: call.input, "call": lambda: about})
 
 
 def planner_names(state: State) -> Names:
@@ -156,6 +159,25 @@ def _successful(state: State) -> PerTool:
             found.setdefault(call.name, []).append(entry)
     for entries in found.values():
         entries.sort(key=lambda entry: entry["at"])
+    return found
+
+
+def _seen(state: State) -> PerTool:
+    """Successful calls and the runtime's own reads, oldest first."""
+    found = _successful(state)
+    for read in state.reads:
+        entry = {"input": read["input"], "output": read["output"], "at": read["at"]}
+        found.setdefault(read["tool"], []).append(entry)
+    for entries in found.values():
+        entries.sort(key=lambda entry: entry["at"])
+    return found
+
+
+def _denied(state: State) -> PerTool:
+    """Calls that a person denied, oldest first."""
+    found = PerTool()
+    for refusal in state.refusals:
+        found.setdefault(refusal["tool"], []).append({"input": refusal["input"], "at": refusal["at"]})
     return found
 
 

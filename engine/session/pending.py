@@ -53,4 +53,7 @@ def _step_clock_runs(state: State) -> bool:
 
 
 def _run(call: Call, bundle: Bundle) -> RunTool:
-    return RunTool(call.id, call.name, call.input, call.attempt, call.full_key, bundle.tools[call.name].timeout)
+    tool = bundle.tools[call.name]
+    # what was declared for the policy's sake is no business of the tool's
+    given = {name: value for name, value in call.input.items() if name not in tool.declared}
+    return RunTool(call.id, call.name, given, call.attempt, call.full_key, tool.timeout)

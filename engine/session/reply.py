@@ -147,6 +147,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The customer says yes to an action before it is proposed; it counts for this exact call, once."""
+
+    tool: str
+    input: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Somebody wants the session to end."""
 
@@ -167,6 +176,7 @@ Reply = (
     | KeyTaken
     | Message
     | Answer
+    | Confirmed
     | Cancel
 )
 

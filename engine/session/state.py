@@ -69,6 +69,7 @@ class Approval:
     digest: str
     by: str
     edited: bool = False
+    prior: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,9 @@ class State:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     requests: Mapping[str, Request] = field(default_factory=dict)
     denied: frozenset[str] = frozenset()
+    refusals: tuple[Mapping[str, Any], ...] = ()
+    reads: tuple[Mapping[str, Any], ...] = ()
+    confirmed: tuple[str, ...] = ()
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     write_seq: int = 0
     used: Used = field(default_factory=Used)

@@ -131,6 +131,8 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.REQUEST_OPENED: _opened,
     K.REQUEST_ANSWERED: _answered,
     K.REQUEST_CLOSED: lambda e: f"{e['request_id']}: {e['how']}",
+    K.CUSTOMER_CONFIRMED: lambda e: f"{e['tool']} {_short(e['input'], 200)}",
+    K.CONFIRMATION_USED: lambda e: f"{e['call_id']}: the customer had said yes",
     K.CANCEL_REQUESTED: lambda e: f"by {e['by']}",
     K.LIMIT_CROSSED: _limit,
     K.SESSION_ENDING: lambda e: f"{e['state']}: {e['reason']}",

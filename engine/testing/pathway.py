@@ -109,6 +109,7 @@ class _Pathway:
             "deny": lambda: self._answer("approval", "deny", value["by"], note=value.get("note", "")),
             "answer": lambda: self._answer(None, "answer", value["by"], value=value["value"]),
             "confirm": lambda: self._answer("approval", "approve" if value else "deny", CUSTOMER),
+            "confirmed": lambda: self.engine.confirm(self.session_id, value["tool"], value.get("input", {})),
             "send": lambda: self._send(value),
             "cancel": lambda: self._cancel(value),
             "resume": self._resume,

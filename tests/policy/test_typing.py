@@ -94,7 +94,7 @@ def type_of(text: str) -> t.Type:
     [
         ("inptu.amount > 1", Kind.NAME, "inptu"),
         ("len", Kind.NAME, "len"),
-        ("seen.search", Kind.NOT_AVAILABLE, "seen"),
+        ("meters.x", Kind.NOT_AVAILABLE, "meters"),
         ("input.amont > 1", Kind.FIELD, "amont"),
         ("input['amont'] > 1", Kind.FIELD, "amont"),
         ("input.nested.y", Kind.FIELD, "y"),
@@ -319,3 +319,6 @@ def test_units_are_carried_through_arithmetic() -> None:
     assert type_of("2 / input.usd") == t.NUMBER
     assert t.name(t.Number("USD")) == "a number in USD"
     assert t.name(t.NEVER) == "nothing"
+    assert t.element_of(t.SetOf(t.TEXT)) == t.TEXT
+    assert t.element_of(t.Record({})) == t.TEXT
+    assert t.element_of(t.NUMBER) == t.UNKNOWN

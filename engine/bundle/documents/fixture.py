@@ -44,6 +44,13 @@ class Reply(Shape):
     value: Any
 
 
+class Confirmed(Shape):
+    """A call that the customer says yes to before it is proposed."""
+
+    tool: str
+    input: dict[str, Any] = {}
+
+
 class Sql(Shape):
     """Change a database from outside, as the world does."""
 
@@ -58,6 +65,7 @@ class Happening(Shape):
     deny: Deny | None = None
     answer: Reply | None = None
     confirm: bool | None = None
+    confirmed: Annotated[Confirmed | None, Field(description="The customer says yes to a call beforehand.")] = None
     send: str | None = None
     sql: Sql | None = None
     wait: Span | None = None

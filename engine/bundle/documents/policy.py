@@ -15,6 +15,24 @@ class Fact(Shape):
     tool: ToolName
     input: dict[str, Expression] = {}
     max_age: Annotated[Span, Field(description="How old a result may be; fresh for each verdict unless given.")] = "0s"
+    for_each: Annotated[
+        dict[str, Expression],
+        Field(description="One read for each combination of these variables; the fact is a list of records."),
+    ] = {}
+    as_: Annotated[
+        str, Field(alias="as", pattern=r"^[a-z][a-z0-9_]*$", description="The record's field for the output.")
+    ] = "output"
+    at_most: Annotated[int, Field(ge=1, le=1000, description="More reads than this are an error.")] = 50
+
+
+Let = Expression | dict[ToolName, Expression]
+
+
+class Guarantee(Shape):
+    """A promise about every verdict, proved from the rules; it names its numbers itself."""
+
+    id: Name
+    never: Annotated[str, Field(description="Over verdict, approvers, call, input, facts and lets.")]
 
 
 class Rule(Shape):
@@ -27,6 +45,10 @@ class Rule(Shape):
     effect: Literal["allow", "require_approval", "deny"]
     when: Condition | None = None
     unless: Condition | None = None
+    release_unless: Annotated[
+        str | None,
+        Field(description="Over a read's `output`: unless it holds, the result is withheld from the planner."),
+    ] = None
     reason: Annotated[str, Field(pattern=TOOL_NAME, description="For machines; the id unless given.")] = ""
     message: Annotated[Text, Field(description="For people and the planner.")] = ""
     approvers: Annotated[list[Name], Field(description="Groups of reviewers, or `customer`.")] = []
@@ -38,12 +60,48 @@ class Policy(Shape):
     kind: Literal["Policy"]
     name: Name
     description: str = ""
+    uses: Annotated[list[Name], Field(description="Vocabularies whose words the rules may use.")] = []
     params: Annotated[
         dict[str, Any], Field(description="The dials: numbers, texts, lists, tables; `24h` is a duration.")
     ] = {}
     facts: dict[str, Fact] = {}
+    let: Annotated[
+        dict[str, Let], Field(description="Names for expressions; a map gives each tool an expression of its own.")
+    ] = {}
     no_rule_allows: Annotated[str, Field(description="What is said when no rule allows a call that needs one.")] = ""
     rules: list[Rule]
+    guarantees: Annotated[list[Guarantee], Field(description="What must never be, whatever the dials say.")] = []
+
+
+class Source(Shape):
+    """A value that a successful call of a tool gives."""
+
+    call: ToolName
+    value: Annotated[str, Field(description="Over the call's `input` and `output`.")]
+
+
+class Established(Shape):
+    """A value that is learnt once in a session and then kept; null until then."""
+
+    type: Annotated[str, Field(description="string, decimal, integer, boolean, date, datetime, duration; `?` aside.")]
+    keep: Literal["first", "last"] = "first"
+    from_: Annotated[list[str | Source], Field(alias="from", min_length=1)]
+
+
+class Vocabulary(Shape):
+    """Words that several policies share."""
+
+    kind: Literal["Vocabulary"]
+    name: Name
+    description: str = ""
+    session: Annotated[
+        dict[str, str | list[str]],
+        Field(description="What the policies need of a session: a type, `?` for or null, or a list of texts."),
+    ] = {}
+    established: dict[str, Established] = {}
+    params: dict[str, Any] = {}
+    facts: dict[str, Fact] = {}
+    let: dict[str, Let] = {}
 
 
 class Reviewers(Shape):

@@ -89,6 +89,13 @@ class Tool(Shape):
     summary: Annotated[list[str], Field(description="Output fields that a trace line shows.")] = []
     on_failure: Literal["continue", "cancel_siblings"] = "continue"
     mode: Literal["inline"] = "inline"
+    offered_to: Annotated[
+        Literal["planner", "runtime"], Field(description="`runtime`: only facts use it, and no agent may list it.")
+    ] = "planner"
+    declares: Annotated[
+        dict[str, Schema],
+        Field(description="Arguments asked of the planner for the policy's sake; the adapter never gets them."),
+    ] = {}
     idempotency: Idempotency | Literal["none"] | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.inputs import tool_input
-from engine.bundle.link.policies import covered, link_guards
+from engine.bundle.link.policies import check_needs, covered, link_guards
 from engine.bundle.link.schemas import schema, validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -21,6 +21,7 @@ from engine.bundle.rules import (
     e502_covers_nothing,
     e503_last_outcome,
     e504_last_row,
+    e517_runtime_only,
     w601_many_tools,
     w602_alike_tools,
 )
@@ -63,6 +64,7 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
         all(corpus.has("Tool", item.value) for item in (listed.items or ()) if listed is not None) if listed else True
     )
     policies = _policies(corpus, node, offered, tools)
+    check_needs(corpus, _listed_policies(node, policies), session)
     _check_limits(corpus, node, tools)
     _check_keys(corpus, offered, types, session)
     if plain["planner"] not in plain["planners"]:
@@ -89,6 +91,13 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
         attributes=attributes or {},
         check_attributes=validator(attributes),
     )
+
+
+def _listed_policies(node: Node, policies: list[Document]) -> list[tuple[Node, Document]]:
+    by_name = {document.name: document for document in policies}
+    listed = node.get("policies")
+    items = (listed.items or ()) if listed is not None else ()
+    return [(item, by_name[str(item.value)]) for item in items if str(item.value) in by_name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,9 @@ def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
         name = str(item.value)
         if not corpus.has("Tool", name):
             corpus.say(e302_tool.at(item.place, name, corpus.of("Tool")))
+            continue
+        if corpus.of("Tool").get(name) is not None and corpus.of("Tool")[name].plain.get("offered_to") == "runtime":
+            corpus.say(e517_runtime_only.at(item.place, name))
             continue
         alike = next((other for other in offered if _alike(name, other)), None)
         if alike is not None:

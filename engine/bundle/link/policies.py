@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import Scope, expression, template
-from engine.bundle.link.inputs import tool_input
+from engine.bundle.link.words import (
+    ESTABLISHED,
+    FACT,
+    LET,
+    TAKEN,
+    TYPES,
+    Linker,
+    WordNodes,
+    entries,
+    param,
+    session_type,
+    type_word,
+    words_of,
+)
 from engine.bundle.node import Node
 from engine.bundle.rules import (
+    e204_value,
     e205_not_available,
+    e206_constraint,
     e301_duplicate_name,
     e302_tool,
     e307_reviewers,
@@ -20,50 +33,80 @@ from engine.bundle.rules import (
     e507_fact_writes,
     e508_approvers,
     e510_two_conditions,
+    e515_session_need,
+    e516_never_matches,
 )
 from engine.policy import types as t
-from engine.policy import value as v
-from engine.policy.rule import CUSTOMER, Effect, Fact, Guard, PolicyRules, Rule
+from engine.policy.expression import Expression
+from engine.policy.functions import FUNCTIONS
+from engine.policy.rule import CUSTOMER, Effect, Guard, PolicyRules, Rule
 from engine.session.bundle import HANDOFF, READ, WRITE, Tool
-from engine.session.names import ToolTypes, gate_scope
+from engine.session.names import ToolTypes, gate_scope, session_scope
 
 Types = Mapping[str, ToolTypes]
 
 
 def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
-    """What can be said of policies before any agent uses them."""
+    """What can be said of policies and vocabularies before any agent uses them."""
     rules: dict[str, Node] = {}
+    for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
+        for kind, what in ((FACT, "a fact"), (LET, "a let"), (ESTABLISHED, "an established value")):
+            for name, key, _ in entries(document, kind):
+                if name in TAKEN or name in FUNCTIONS:
+                    corpus.say(e312_reserved_name.at(key, what))
+        _check_facts(corpus, document, tools)
+    for document in corpus.sound("Vocabulary"):
+        for _, _, value in entries(document, "session"):
+            _check_type(corpus, value)
+        for _, _, value in entries(document, ESTABLISHED):
+            _check_type(corpus, value.at("type"))
     for document in corpus.sound("Policy"):
-        for fact, key, _ in _entries(document, "facts"):
-            if fact in _TAKEN:
-                corpus.say(e312_reserved_name.at(key, "a fact"))
+        words_of(corpus, document, say=True)
         for item in document.node.at("rules").items or ():
             id_ = item.at("id")
             if str(id_.value) in rules:
                 corpus.say(e301_duplicate_name.at(id_, "rule", rules[str(id_.value)].place))
             rules.setdefault(str(id_.value), id_)
             _check_rule(corpus, item)
-        _check_facts(corpus, document, tools)
         listed = [n for item in document.node.at("rules").items or () for n in _tool_names(item)]
-        for name in listed:
-            if not corpus.has("Tool", name.value):
-                corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
-        undefined = any(name.value not in tools for name in listed)
+        for node in listed:
+            if not corpus.has("Tool", node.value):
+                corpus.say(e302_tool.at(node.place, str(node.value), corpus.of("Tool")))
+        undefined = any(node.value not in tools for node in listed)
         if not undefined and not any(covered(item, tools) for item in document.node.at("rules").items or ()):
             corpus.say(e502_covers_nothing.at(document.node.at("name"), document.name, "the bundle"))
 
 
-_TAKEN = frozenset(
-    {
-        "input", "params", "session", "now", "messages", "call", "step", "budget", "meters", "calls", "seen",
-        "denied", "verdict", "approvers", "output", "decision", "results", "true", "false", "null",
-    }
-)  # fmt: skip
+def _check_type(corpus: Corpus, node: Node) -> None:
+    if session_type(node) is None:
+        corpus.say(e204_value.at(node, "type", [*TYPES, *(f"{name}?" for name in TYPES)]))
 
 
-def _entries(document: Document, key: str) -> list[tuple[str, Node, Node]]:
-    node = document.node.get(key)
-    return list(node.pairs()) if node is not None else []
+def check_needs(corpus: Corpus, policies: list[tuple[Node, Document]], session: t.Type) -> None:
+    """What the policies of an agent need of the session, against the attributes that it declares."""
+    for item, document in policies:
+        for name, node in words_of(corpus, document).session.items():
+            wanted = session_type(node)
+            if wanted is None or not isinstance(session, t.Record):
+                continue
+            have = session.fields.get(name)
+            note = f"needed at {node.place}"
+            if have is None:
+                message = f"policy `{document.name}` needs the session attribute `{name}`"
+                corpus.say(e515_session_need.at(item.place, message, note))
+            elif not _can_be(have.type, wanted):
+                message = f"the session attribute `{name}` is {t.name(have.type)}, and must be {t.name(wanted)}"
+                corpus.say(e515_session_need.at(item.place, message, note))
+            elif have.optional and not t.has_null(wanted):
+                message = f"the session attribute `{name}` may be absent, and policy `{document.name}` needs it"
+                corpus.say(e515_session_need.at(item.place, message, note))
+
+
+def _can_be(have: t.Type, wanted: t.Type) -> bool:
+    """Whether an attribute's value can be read as the wanted type: dates and durations are written as text."""
+    if t.is_a(wanted, t.Date, t.Datetime, t.Duration) and t.is_a(have, t.Text):
+        return True
+    return t.can_equal(have, t.without_null(wanted))
 
 
 def _tool_names(rule: Node) -> list[Node]:
@@ -87,7 +130,7 @@ def _check_rule(corpus: Corpus, rule: Node) -> None:
 
 
 def _check_facts(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
-    for _, _, fact in _entries(document, "facts"):
+    for _, _, fact in entries(document, FACT):
         name = fact.at("tool")
         if not corpus.has("Tool", name.value):
             corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
@@ -118,59 +161,106 @@ def link_guards(
     """What judges each tool of one agent, whose attributes have the type `session`."""
     parts: dict[str, list[PolicyRules]] = {name: [] for name in offered}
     for document in policies:
-        params = {name: param(value) for name, _, value in _entries(document, "params")}
+        used: set[str] = set()
         for name in tools:
             rules = [r for r in document.node.at("rules").items or () if name in covered(r, tools)]
             if not rules:
                 continue
-            linked = _policy_for_tool(corpus, document, rules, params, name, tools, types, session)
+            linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session)
+            used |= own
             if name in parts:
                 parts[name].append(linked)
+        _check_idle_words(corpus, document, used, tools, types, session)
     return {
         name: Guard(name, tools[name].effect == WRITE or tools[name].sensitive, tuple(parts[name])) for name in offered
     }
+
+
+def _check_idle_words(
+    corpus: Corpus, document: Document, used: set[str], tools: Mapping[str, Tool], types: Types, session: t.Type
+) -> None:
+    """A word that no rule reads yet is typed all the same, against any call."""
+    nodes = words_of(corpus, document)
+    idle = set(nodes.words) - used
+    if not idle:
+        return
+    covering = {name for rule in document.node.at("rules").items or () for name in covered(rule, tools)}
+    # what is read for one tool only is typed against it; of several, each word may be meant for some
+    tool = covering.pop() if len(covering) == 1 else ""
+    any_call = {**session_scope(_with_needs(session, nodes), types), "input": t.UNKNOWN, "call": t.UNKNOWN}
+    base = gate_scope(_with_needs(session, nodes), types, tool) if tool else any_call
+    base["params"] = _params_type(nodes)
+    Linker(corpus, nodes, base, tool, tools, types).link(idle)
 
 
 def _policy_for_tool(
     corpus: Corpus,
     document: Document,
     rules: list[Node],
-    params: Mapping[str, Any],
     name: str,
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
-) -> PolicyRules:
-    base = gate_scope(session, types, name)
-    base["params"] = t.Record({key: t.Field(t.of_value(value)) for key, value in params.items()}, "param")
-    facts = {fact: node for fact, _, node in _entries(document, "facts")}
-    known = {fact: _fact_type(str(node.at("tool").value), tools, types) for fact, node in facts.items()}
-    scope = {**known, **base}
-    linked = tuple(_rule(corpus, document, rule, scope, frozenset(facts)) for rule in rules)
-    used = sorted(frozenset().union(*(rule.facts for rule in linked)))
-    plain = document.plain
-    return PolicyRules(
+) -> tuple[PolicyRules, set[str]]:
+    nodes = words_of(corpus, document)
+    base = gate_scope(_with_needs(session, nodes), types, name)
+    base["params"] = _params_type(nodes)
+    linker = Linker(corpus, nodes, base, name, tools, types)
+    linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)
+    promises = document.node.get("guarantees")
+    for item in (promises.items or ()) if promises is not None else ():
+        linker.need(item.at("never"))
+        expression(corpus, item.at("never"), {**linker.scope, **_GUARANTEED}, condition=True, known=_called(name))
+    made = PolicyRules(
         document.name,
-        params,
-        {fact: _fact(corpus, fact, facts[fact], base, tools, facts) for fact in used},
+        {key: param(value) for key, value in nodes.params.items()},
+        linker.facts,
         linked,
-        plain.get("no_rule_allows", ""),
+        document.plain.get("no_rule_allows", ""),
+        linker.lets,
+        linker.established,
+        {key: word for key, node in nodes.session.items() if (word := type_word(node)) is not None},
     )
+    return made, linker.linked
 
 
-def _fact_type(tool: str, tools: Mapping[str, Tool], types: Types) -> t.Type:
-    """What a fact is; of one that can't be read, nothing is said twice."""
-    return types[tool].output if tool in tools and tools[tool].effect == READ else t.UNKNOWN
+def _params_type(nodes: WordNodes) -> t.Type:
+    return t.Record({key: t.Field(t.of_value(param(value))) for key, value in nodes.params.items()}, "param")
 
 
-def _rule(corpus: Corpus, document: Document, node: Node, scope: Scope, facts: frozenset[str]) -> Rule:
-    when, unless = node.get("when"), node.get("unless")
+_GUARANTEED: Scope = {
+    "verdict": t.Text(frozenset(effect.value for effect in Effect)),
+    "approvers": t.SetOf(t.TEXT),
+}
+
+
+def _called(tool: str) -> Scope:
+    return {"call.name": t.Text(frozenset({tool}))}
+
+
+def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
+    """The session's type, its attributes read as the vocabularies say."""
+    if not isinstance(session, t.Record):
+        return session
+    needs = {
+        name: t.Field(type_, t.has_null(type_))
+        for name, node in nodes.session.items()
+        if (type_ := session_type(node)) is not None
+    }
+    return t.Record({**session.fields, **{name: need for name, need in needs.items() if name in session.fields}})
+
+
+def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rule:
+    when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
+    reached = linker.need(when, unless, message_node)
     condition_node = when if when is not None else unless
-    condition = expression(corpus, condition_node, scope, condition=True) if condition_node is not None else None
-    message_node = node.get("message")
+    condition = None
+    if condition_node is not None:
+        condition = expression(corpus, condition_node, linker.scope, condition=True)
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
-    message = template(corpus, message_node, scope, known) if message_node is not None else None
-    reads = (condition.reads if condition else frozenset()) | (message.reads if message else frozenset())
+    if known and t.NEVER in known.values() and condition_node is not None:
+        corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
+    message = template(corpus, message_node, linker.scope, known) if message_node is not None else None
     plain = node.plain
     return Rule(
         id=plain["id"],
@@ -178,41 +268,32 @@ def _rule(corpus: Corpus, document: Document, node: Node, scope: Scope, facts: f
         effect=Effect(plain["effect"]),
         condition=condition,
         negated=unless is not None,
-        facts=reads & facts,
+        facts=reached,
         reason=plain.get("reason") or plain["id"].replace("-", "_"),
         message=message,
         approvers=tuple(sorted(set(plain.get("approvers", ())))),
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
+        release=_release(corpus, node, linker),
     )
 
 
-def _fact(
-    corpus: Corpus, name: str, node: Node, scope: Scope, tools: Mapping[str, Tool], facts: Mapping[str, Node]
-) -> Fact:
-    tool = str(node.at("tool").value)
-    given = node.get("input")
-    for _, _, value in given.pairs() if given is not None else ():
-        other = next(
-            (f for f in facts if isinstance(value.value, str) and value.value.split(".")[0] == f and f not in scope),
-            None,
+def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
+    """The condition under which a read's result goes to the planner; it is judged at once, so it reads no fact."""
+    release = node.get("release_unless")
+    if release is None:
+        return None
+    if node.at("effect").value != Effect.DENY or node.get("when") is not None or node.get("unless") is not None:
+        corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", _RELEASE))
+    elif linker.effect != READ:
+        message = "is for reads: a write has happened when its result is there"
+        corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
+    if linker.need(release):
+        corpus.say(
+            e205_not_available.at(release.place, "a fact under `release_unless` is not available in this version")
         )
-        if other is not None:
-            message = f"fact `{name}` depends on fact `{other}`, which is not available in this version"
-            corpus.say(e205_not_available.at(value.place, message))
-            return Fact(name, tool, {}, timedelta(0))
-    schema = tools[tool].input_schema if tool in tools else None
-    built = tool_input(corpus, given, node.at("tool"), tool, schema, scope)
-    return Fact(name, tool, built, v.span(str(node.plain.get("max_age", "0s"))))
+        return None
+    return expression(corpus, release, {**linker.scope, "output": linker.output}, condition=True)
 
 
-def param(node: Node) -> Any:
-    """A param's value: text that is written plainly and reads as a duration is one."""
-    if node.entries is not None:
-        return {key: param(value) for key, _, value in node.pairs()}
-    if node.items is not None:
-        return [param(item) for item in node.items]
-    if isinstance(node.value, str) and not node.style:
-        span = v.duration(node.value)
-        return node.value if span is None else span
-    return node.value
+_RELEASE = "is the condition of a rule with `effect: deny`, and its only one"

@@ -13,6 +13,7 @@ from engine.bundle.link.schemas import schema, validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e206_constraint,
+    e301_duplicate_name,
     e307_reviewers,
     e311_database,
     e313_function,
@@ -41,6 +42,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
     """The tool that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     input_schema, _ = schema(corpus, node.get("input"))
+    input_schema = _with_declared(corpus, node, input_schema)
     output_schema, output_sound = schema(corpus, node.get("output"))
     _check_summary(corpus, node, output_schema, output_sound)
     effect = plain["effect"]
@@ -64,8 +66,24 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         summary=tuple(plain.get("summary", ())),
         on_failure=plain.get("on_failure", "continue"),
         idempotency=_idempotency(corpus, node, effect, scope),
-        digest=v.digest([document.name, effect, plain["input"], plain.get("output")]),
+        digest=v.digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
+        declared=tuple(plain.get("declares", {})),
     )
+
+
+def _with_declared(corpus: Corpus, node: Node, given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The input schema with the arguments that are asked for the policy's sake."""
+    declares = node.get("declares")
+    if declares is None or given is None:
+        return given
+    fields: dict[str, Any] = {}
+    for name, key, value in declares.pairs():
+        found, _ = schema(corpus, value, about_object=False)
+        fields[name] = found if found is not None else {}
+        if name in given.get("properties", {}):
+            corpus.say(e301_duplicate_name.at(key, "argument", node.at("input", "properties", name).place))
+    merged = {**given.get("properties", {}), **fields}
+    return {**given, "properties": merged, "required": [*given.get("required", []), *fields]}
 
 
 def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:

@@ -1,0 +1,305 @@
+"""The words that a policy's rules may use: its own and those of its vocabularies, linked for one tool."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.bundle.corpus import Corpus, Document
+from engine.bundle.link.expressions import expression
+from engine.bundle.link.inputs import tool_input
+from engine.bundle.node import Node
+from engine.bundle.rules import (
+    e301_duplicate_name,
+    e302_tool,
+    e314_vocabulary,
+    e403_comparison,
+    e513_cycle,
+    e514_fact_output,
+)
+from engine.policy import types as t
+from engine.policy import value as v
+from engine.policy.expression import Expression
+from engine.policy.functions import FUNCTIONS
+from engine.policy.rule import Established, Fact, Learnt
+from engine.policy.syntax import SyntaxProblem, parse
+from engine.session.bundle import HANDOFF, READ, Tool
+from engine.session.names import ToolTypes
+
+PARAMS, FACT, LET, ESTABLISHED = "params", "facts", "let", "established"
+
+TAKEN = frozenset(
+    {
+        "input", "params", "session", "now", "messages", "call", "step", "budget", "meters", "calls", "seen",
+        "denied", "verdict", "approvers", "output", "decision", "results", "true", "false", "null",
+    }
+)  # fmt: skip
+
+TYPES: Mapping[str, t.Type] = {
+    "string": t.TEXT,
+    "integer": t.NUMBER,
+    "decimal": t.NUMBER,
+    "boolean": t.BOOLEAN,
+    "date": t.DATE,
+    "datetime": t.DATETIME,
+    "duration": t.DURATION,
+}
+
+
+@dataclass(slots=True)
+class WordNodes:
+    """Where each word of a policy is written, whichever document says it."""
+
+    params: dict[str, Node] = field(default_factory=dict)
+    words: dict[str, tuple[str, Node, Node]] = field(default_factory=dict)
+    session: dict[str, Node] = field(default_factory=dict)
+    twice: set[str] = field(default_factory=set)
+    whole: bool = True
+
+
+def entries(document: Document, key: str) -> list[tuple[str, Node, Node]]:
+    """The entries of a map of a document: name, key and value."""
+    node = document.node.get(key)
+    return list(node.pairs()) if node is not None else []
+
+
+def vocabularies(corpus: Corpus, document: Document, *, say: bool = False) -> list[Document]:
+    """The vocabularies that a policy uses."""
+    listed = document.node.get("uses")
+    found = []
+    for item in (listed.items or ()) if listed is not None else ():
+        vocabulary = corpus.of("Vocabulary").get(str(item.value))
+        if vocabulary is None and say and not corpus.has("Vocabulary", item.value):
+            corpus.say(e314_vocabulary.at(item.place, str(item.value), corpus.of("Vocabulary")))
+        if vocabulary is not None and vocabulary.sound:
+            found.append(vocabulary)
+    return found
+
+
+def words_of(corpus: Corpus, document: Document, *, say: bool = False) -> WordNodes:
+    """All words of a policy; with `say`, what is defined twice is said."""
+    found = WordNodes()
+    listed = document.node.get("uses")
+    used = vocabularies(corpus, document, say=say)
+    # of a vocabulary that can't be read any word may be
+    found.whole = len(used) == len(listed.items or () if listed is not None else ())
+    for source in (*used, document):
+        for name, key, value in entries(source, PARAMS):
+            if name in found.params and say:
+                corpus.say(e301_duplicate_name.at(key, "param", found.params[name].place))
+            found.params[name] = value
+        for kind in (FACT, LET, ESTABLISHED):
+            for name, key, value in entries(source, kind):
+                if name in TAKEN:
+                    continue
+                if name in found.words:
+                    found.twice.add(name)
+                    if say:
+                        corpus.say(e301_duplicate_name.at(key, "word", found.words[name][1].place))
+                found.words.setdefault(name, (kind, key, value))
+        for name, _, value in entries(source, "session"):
+            found.session[name] = value
+    return found
+
+
+def session_type(node: Node) -> t.Type | None:
+    """The type that a vocabulary writes, such as `string?`; a list is an enum."""
+    if node.items is not None:
+        return t.Text(frozenset(str(item.value) for item in node.items))
+    text = str(node.value)
+    found = TYPES.get(text.removesuffix("?"))
+    return t.union((found, t.NULL)) if found is not None and text.endswith("?") else found
+
+
+def type_word(node: Node) -> str | None:
+    """The type that an attribute's text is read as, or None where it stays as it is."""
+    word = str(node.value).removesuffix("?") if node.items is None else ""
+    return word if word in ("date", "datetime", "duration") else None
+
+
+class Linker:
+    """Links the words that the rules for one tool use, each when it is first needed."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        nodes: WordNodes,
+        base: Mapping[str, t.Type],
+        tool: str,
+        tools: Mapping[str, Tool],
+        types: Mapping[str, ToolTypes],
+    ) -> None:
+        self._corpus = corpus
+        self._nodes = nodes
+        self._tool = tool
+        self._tools = tools
+        self._types = types
+        self._open: list[str] = []
+        self._reach: dict[str, frozenset[str]] = {}
+        self.scope: dict[str, t.Type] = dict(base)
+        self.facts: dict[str, Fact] = {}
+        self.lets: dict[str, Expression] = {}
+        self.established: dict[str, Established] = {}
+
+    @property
+    def effect(self) -> str:
+        """The effect of the tool that is linked for."""
+        return self._tools[self._tool].effect
+
+    @property
+    def output(self) -> t.Type:
+        """What that tool gives."""
+        return self._types[self._tool].output
+
+    @property
+    def linked(self) -> set[str]:
+        """The words that were needed."""
+        return set(self._reach)
+
+    def link(self, names: Iterable[str]) -> None:
+        """Link some words, whoever reads them."""
+        self._need(names)
+
+    def need(self, *nodes: Node | None) -> frozenset[str]:
+        """Link the words that some scalars read; gives the facts that they reach."""
+        names = {name for node in nodes if node is not None for name in names_in(node)}
+        if not self._nodes.whole:
+            self.scope = {**dict.fromkeys(names - set(self._nodes.words) - set(FUNCTIONS), t.UNKNOWN), **self.scope}
+        return self._need(names)
+
+    def _need(self, names: Iterable[str]) -> frozenset[str]:
+        reached: frozenset[str] = frozenset()
+        for name in sorted(names):
+            if name in self._nodes.words and name not in self._reach:
+                self._link(name)
+            reached |= self._reach.get(name, frozenset())
+        return reached
+
+    def _link(self, name: str) -> None:
+        kind, key, node = self._nodes.words[name]
+        if name in self._nodes.twice:
+            self.scope[name] = t.UNKNOWN
+            self._reach[name] = frozenset()
+            return
+        if name in self._open:
+            self._corpus.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
+            self.scope[name] = t.UNKNOWN
+            return
+        self._open.append(name)
+        reached = {FACT: self._fact, LET: self._let, ESTABLISHED: self._established}[kind](name, node)
+        self._open.pop()
+        self._reach[name] = reached
+
+    # -- facts
+
+    def _fact(self, name: str, node: Node) -> frozenset[str]:
+        tool = str(node.at("tool").value)
+        each, given = node.get("for_each"), node.get("input")
+        sources = [value for _, _, value in each.pairs()] if each is not None else []
+        inputs = [value for _, _, value in given.pairs()] if given is not None else []
+        reached = self.need(*sources, *inputs) | {name}
+        scope = dict(self.scope)
+        loops: list[tuple[str, Expression]] = []
+        for variable, _, value in each.pairs() if each is not None else ():
+            source = expression(self._corpus, value, scope)
+            scope[variable] = t.element_of(source.type) if source is not None else t.UNKNOWN
+            if source is not None:
+                loops.append((variable, source))
+        known = self._tools.get(tool)
+        reads = known is not None and known.effect == READ and known.adapter.kind != HANDOFF
+        schema = known.input_schema if known is not None and reads else None
+        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope)
+        plain = node.plain
+        result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
+        age = v.span(str(plain.get("max_age", "0s")))
+        self.facts[name] = Fact(name, tool, built, age, tuple(loops), result if loops else "", at_most)
+        output = self._output(node.at("tool"), tool)
+        variables = {variable: t.Field(scope[variable]) for variable, _ in loops}
+        record = t.Record({**variables, result: t.Field(output)})
+        self.scope[name] = t.ListOf(record) if each is not None else output
+        return reached
+
+    def _output(self, node: Node, tool: str) -> t.Type:
+        """What the tool gives; of one that can't be a fact, nothing is said twice."""
+        if tool not in self._tools or self._tools[tool].effect != READ:
+            return t.UNKNOWN
+        declared = self._corpus.of("Tool")[tool].node.get("output")
+        if declared is None:
+            self._corpus.say(e514_fact_output.at(node.place, tool))
+        return self._types[tool].output
+
+    # -- lets and what is learnt
+
+    def _let(self, name: str, node: Node) -> frozenset[str]:
+        if node.entries is not None:
+            own = node.get(self._tool)
+            if own is None:
+                return frozenset()
+            node = own
+        reached = self.need(node)
+        compiled = expression(self._corpus, node, self.scope)
+        self.scope[name] = compiled.type if compiled is not None else t.UNKNOWN
+        if compiled is not None:
+            self.lets[name] = compiled
+        return reached
+
+    def _established(self, name: str, node: Node) -> frozenset[str]:
+        wanted = session_type(node.at("type")) or t.UNKNOWN
+        sources = tuple(
+            source for item in node.at("from").items or () if (source := self._source(item, wanted)) is not None
+        )
+        self.established[name] = Established(name, node.plain.get("keep", "first") == "first", sources)
+        self.scope[name] = t.union((wanted, t.NULL))
+        return frozenset()
+
+    def _source(self, item: Node, wanted: t.Type) -> Learnt | None:
+        if item.entries is None:
+            compiled = expression(self._corpus, item, {"session": self.scope["session"]})
+            self._fits(item, compiled, wanted)
+            return Learnt(None, compiled) if compiled is not None else None
+        call, value = item.at("call"), item.at("value")
+        if not self._corpus.has("Tool", call.value):
+            self._corpus.say(e302_tool.at(call.place, str(call.value), self._corpus.of("Tool")))
+        types = self._types.get(str(call.value))
+        if types is None:
+            return None
+        compiled = expression(self._corpus, value, {"input": types.input, "output": types.output})
+        self._fits(value, compiled, wanted)
+        return Learnt(str(call.value), compiled) if compiled is not None else None
+
+    def _fits(self, node: Node, compiled: Expression | None, wanted: t.Type) -> None:
+        if compiled is not None and not t.can_equal(compiled.type, wanted):
+            message = f"this is {t.name(compiled.type)}, and the value is declared as {t.name(wanted)}"
+            self._corpus.say(e403_comparison.at(node.place, message, ""))
+
+
+def names_in(node: Node) -> set[str]:
+    """The names that a scalar's expression, or the expressions in its text, read."""
+    if not isinstance(node.value, str):
+        return set()
+    texts = _holes(node.value) or [node.value]
+    found: set[str] = set()
+    for text in texts:
+        try:
+            found |= {part.id for part in ast.walk(parse(text)) if isinstance(part, ast.Name)}
+        except SyntaxProblem:
+            continue  # said when it is compiled
+    return found
+
+
+def _holes(text: str) -> list[str]:
+    return [part.split("}}")[0] for part in text.split("{{")[1:]]
+
+
+def param(node: Node) -> Any:
+    """A param's value: text that is written plainly and reads as a duration is one."""
+    if node.entries is not None:
+        return {key: param(value) for key, _, value in node.pairs()}
+    if node.items is not None:
+        return [param(item) for item in node.items]
+    if isinstance(node.value, str) and not node.style:
+        span = v.duration(node.value)
+        return node.value if span is None else span
+    return node.value

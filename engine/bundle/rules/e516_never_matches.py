@@ -1,0 +1,23 @@
+"""E516: rule can never match."""
+
+from __future__ import annotations
+
+from engine.diagnostic import Diagnostic, Manual, Place
+
+MANUAL = Manual(
+    code="E516",
+    title="rule can never match",
+    what="The condition of a rule contradicts itself, or the types: no call can meet it.",
+    why="A rule that never matches protects nobody, although it reads as if it did.",
+    wrong="""\
+when: order.state == 'open' and order.state != 'open'
+""",
+    right="""\
+when: order.state == 'open'
+""",
+)
+
+
+def at(place: Place, rule: str) -> Diagnostic:
+    """The condition."""
+    return MANUAL.at(place, f"rule `{rule}` can never match")
