@@ -117,8 +117,12 @@ class _Work:
         while True:
             try:
                 connection.execute("BEGIN" if self._reads else "BEGIN IMMEDIATE")
+                # a read takes its snapshot with its first look, and waits for a database that is just being opened
+                connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
                 return
             except sqlite3.OperationalError as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
                 if not busy or self._stopped or time.monotonic() > deadline:
                     raise
