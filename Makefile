@@ -58,6 +58,13 @@ docs: .venv/.dev ## are the generated pages and schemas up to date
 messages: .venv/.dev ## run the real customer messages through the agent (DATA=FILE, a JSON list of text and intent)
 	$(BIN)/python benchmarks/messages.py $(if $(DATA),--data $(DATA))
 
+bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
+	$(BIN)/python benchmarks/policy.py
+
+.venv/.bench: .venv/.run requirements/bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
 schemas: .venv/.dev ## generate schemas/ and docs/reference/ anew
 	$(BIN)/engine schema --write schemas
 	$(BIN)/python docs/generate.py
@@ -67,6 +74,8 @@ requirements: .venv/.dev ## pin the dependencies anew; needs uv
 	  --no-emit-index-url --no-emit-find-links --extra build pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --extra bench pyproject.toml -o requirements/bench.txt
 
 clean: ## remove what was made
 	rm -rf .venv .engine

@@ -25,13 +25,17 @@ LATER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The type of an expression, what is wrong with it, its reads of optional fields, and what it tells."""
+    """The type of an expression, what is wrong with it, its reads of optional fields, and what it tells.
+
+    `types` are those of all its nodes, by their identity.
+    """
 
     type: t.Type
     problems: tuple[Problem, ...]
     optional: frozenset[tuple[int, int]]
     if_true: Mapping[str, t.Type]
     if_false: Mapping[str, t.Type]
+    types: Mapping[int, t.Type]
 
 
 def check(tree: ast.expr, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None) -> Checked:
@@ -45,6 +49,7 @@ def check(tree: ast.expr, scope: Mapping[str, t.Type], known: Mapping[str, t.Typ
         frozenset(checker.optional),
         narrow.assume(tree, True, checker.known),
         narrow.assume(tree, False, checker.known),
+        checker.types,
     )
 
 
@@ -54,12 +59,16 @@ class _Checker:
         self.known = known
         self.problems: list[Problem] = []
         self.optional: set[tuple[int, int]] = set()
+        self.types: dict[int, t.Type] = {}
         self.narrow = Narrowing(self.quietly)
 
     def type(self, node: ast.expr) -> t.Type:
         found = _RULES[type(node)](self, node)
         name = path(node)
-        return self.known.get(name, found) if name is not None else found
+        if name is not None:
+            found = self.known.get(name, found)
+        self.types[id(node)] = found
+        return found
 
     def quietly(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
         """The type of a node under refinements, without a word about what is wrong."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.policy import types as t
 from engine.policy.check import check
+from engine.policy.compiled import Fast, compiled
 from engine.policy.evaluate import Evaluator
 from engine.policy.syntax import Problem, loop_names, parse, span
 
@@ -25,9 +26,21 @@ class Expression:
     reads: frozenset[str] = field(repr=False)
     if_true: Mapping[str, t.Type] = field(repr=False)
     if_false: Mapping[str, t.Type] = field(repr=False)
+    fast: Fast | None = field(repr=False, default=None)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
+        if self.fast is not None:
+            try:
+                return self.fast(names, seen)
+            except Exception:
+                # the reference says what it is: a value after all, or an error in the author's words
+                if seen is not None:
+                    seen.clear()
+        return self.reference(names, seen)
+
+    def reference(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
+        """The same by the evaluator that the fast path has to agree with."""
         return Evaluator(names, self.optional, self.watched, seen).run(self.text, self.tree)
 
 
@@ -43,7 +56,10 @@ def compile_expression(
     own = _loop_variables(tree)
     reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
     chains = _chains(tree, text, own)
-    made = Expression(text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false)
+    fast = compiled(tree, checked.types, chains) if not checked.problems else None
+    made = Expression(
+        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast
+    )
     return made, checked.problems
 
 
