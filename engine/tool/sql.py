@@ -123,8 +123,7 @@ class _Work:
             except sqlite3.OperationalError as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-                if not busy or self._stopped or time.monotonic() > deadline:
+                if not _is_busy(error) or self._stopped or time.monotonic() > deadline:
                     raise
                 time.sleep(BUSY_STEP)
 
@@ -145,8 +144,18 @@ class _Work:
             self.failure = ToolError("unexpected_row_count", message, acted=False)
 
 
+# a write-ahead log that another connection is just setting up looks unwritable to a reader
+_SETTING_UP = (sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT, sqlite3.SQLITE_CANTOPEN)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Whether trying again in a moment may help; the code's low byte is its kind, the rest says more."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or code in _SETTING_UP
+
+
 def _failure(error: Exception) -> ToolError:
-    busy = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    busy = isinstance(error, sqlite3.Error) and _is_busy(error)
     reason = "database_busy" if busy else "sql_error"
     return ToolError(reason, f"{type(error).__name__}: {error}", retryable=busy, acted=False)
 
