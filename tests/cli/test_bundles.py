@@ -138,3 +138,46 @@ def test_a_fault_of_our_own_exits_5_with_its_traceback() -> None:
     assert done.returncode == 5
     assert "ZeroDivisionError" in done.stderr
     assert "please report it" in done.stderr
+
+
+def test_cases_are_judged_a_line_each_and_nothing_runs(shell: Shell) -> None:
+    account = {
+        "found": True, "account_id": "acct_1002", "tenant": "acme", "status": "active", "verified": True,
+        "duplicate_charge_detected": True, "duplicate_charge_id": "ch_1", "duplicate_amount_usd": 480,
+    }  # fmt: skip
+    read = {"event": "call", "tool": "lookup_billing_account", "args": {"account_id": "acct_1002"}, "output": account}
+    session = {"tenant": "acme", "account_id": "acct_1002"}
+
+    def case(id_: str, amount: float, tenant: str = "acme") -> dict[str, object]:
+        args = {"account_id": "acct_1002", "charge_id": "ch_1", "amount_usd": amount}
+        return {
+            "id": id_,
+            "prior": [read],
+            "session": {**session, "tenant": tenant},
+            "tool": "open_refund_case",
+            "args": args,
+        }
+
+    (shell.at / "cases.json").write_text(json.dumps([case("a", 250), case("b", 250.01), case("c", 1, "globex")]))
+    done = shell("judge", ".", "--cases", "cases.json", "--now", "2026-01-01T00:00:00Z")
+    assert done.code == 0
+    assert [json.loads(line) for line in done.out.splitlines()] == [
+        {"id": "a", "verdict": "allow", "rules": ["verified-refund"], "approvers": [], "errors": []},
+        {
+            "id": "b", "verdict": "require_approval", "rules": ["refund-threshold"],
+            "approvers": ["refund-reviewers"], "errors": [],
+        },
+        {"id": "c", "verdict": "deny", "rules": ["tenant-scope"], "approvers": [], "errors": []},
+    ]  # fmt: skip
+    assert not list(shell.at.rglob("*.db"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", "[5]", '[{"tool": 5}]', '[{"tool": "x", "args": 5}]', '[{"tool": "x", "prior": [{"event": "dream"}]}]'],
+)
+def test_cases_that_are_none_are_told(shell: Shell, text: str) -> None:
+    (shell.at / "cases.json").write_text(text)
+    done = shell("judge", ".", "--cases", "cases.json")
+    assert (done.code, "cases.json" in done.err) == (2, True)
+    assert shell("judge", ".", "--cases", "cases.json", "--now", "noon").code == 2

@@ -1,0 +1,73 @@
+"""Calls judged after a given history: what is recorded is taken as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.session.bundle import Bundle
+from engine.session.history import CALL, CONFIRMED, MESSAGE, Judged, Past, judge_after
+from tests.making import agent, bundle, policy, tool
+from tests.session.play import START
+
+RULES = """
+  - {id: own, tools: [write], effect: allow, when: order.owner == session.tenant}
+  - {id: once, tools: [write], effect: deny, when: any(c.input.n == input.n for c in calls.write)}
+  - {id: loud, tools: [write], effect: deny, when: len(messages) > 1}
+  - {id: sure, tools: [write], effect: require_approval, approvers: [customer]}
+"""
+
+
+def made() -> Bundle:
+    return bundle(
+        agent("[look, write]", policies="[rules]"),
+        policy(RULES, facts="{order: {tool: look, input: {n: input.n}}}"),
+        tool("look", output="{type: object, properties: {owner: {type: string}}, required: [owner]}"),
+        tool("write", "write", input="{type: object, properties: {n: {type: integer}}, required: [n]}"),
+    )
+
+
+def read(n: int, owner: str) -> Past:
+    return Past(CALL, "look", {"n": n}, {"owner": owner})
+
+
+def judged(*past: Past, tool_name: str = "write", session: dict[str, Any] | None = None, **input_: Any) -> Judged:
+    bundle_ = made()
+    attributes = {"tenant": "acme"} if session is None else session
+    return judge_after(bundle_, bundle_.agents["bot"], past, attributes, tool_name, input_, START)
+
+
+def test_recorded_reads_are_the_facts_and_a_yes_just_before_answers_the_customers_question() -> None:
+    asked = judged(read(1, "acme"), n=1)
+    assert (asked.verdict, asked.rules, asked.asked) == ("require_approval", ("sure",), ("customer",))
+    assert judged(read(1, "acme"), Past(CONFIRMED), n=1).asked == ()
+    assert judged(Past(CONFIRMED), read(1, "acme"), n=1).asked == ("customer",)
+    assert judged(read(1, "other"), n=1).verdict == "deny"
+    assert judged(read(1, "other"), read(1, "acme"), n=1).verdict == "require_approval"
+
+
+def test_what_was_not_read_or_failed_can_not_be_known() -> None:
+    nothing = judged(n=1)
+    assert nothing.verdict == "deny"
+    assert "was not read before" in nothing.errors[0]
+    failed = judged(Past(CALL, "look", {"n": 1}, None, "not found"), n=1)
+    assert "not found" in failed.errors[0]
+
+
+def test_recorded_calls_and_messages_are_the_history() -> None:
+    done = Past(CALL, "write", {"n": 1}, {})
+    assert judged(read(1, "acme"), done, n=1).rules == ("once",)
+    assert judged(read(1, "acme"), Past(CALL, "write", {"n": 1}, None, "failed"), n=1).verdict == "require_approval"
+    assert judged(read(1, "acme"), Past(MESSAGE, text="a"), Past(MESSAGE, text="b"), n=1).rules == ("loud",)
+    assert judged(read(1, "acme"), Past(CALL, "unheard_of", {}, {}), n=1).verdict == "require_approval"
+
+
+def test_what_can_not_be_called_is_denied_with_its_reason() -> None:
+    assert "no tool" in judged(tool_name="nothing").errors[0]
+    assert judged(n="one").verdict == "deny"
+    assert judged(session={}, n=1).errors
+
+
+def test_a_judgement_is_plain_json() -> None:
+    assert judged(read(1, "acme"), n=1).payload() == {
+        "verdict": "require_approval", "rules": ["sure"], "approvers": ["customer"], "errors": [],
+    }  # fmt: skip
