@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("engine.cli.cancel", "End a session."),
     "sessions": ("engine.cli.sessions", "List, show and verify sessions."),
     "review": ("engine.cli.review", "The inbox: what people are asked, and their answers."),
+    "explain": ("engine.cli.explain", "Show why calls of a session were judged as they were."),
     "judge": ("engine.cli.judge", "Judge given calls after given histories; nothing runs."),
     "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),
     "completion": ("engine.cli.completion", "Print a shell's completion script."),

@@ -92,9 +92,10 @@ def _state(bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mappi
         if entry.event == CALL:
             tool = bundle.tools.get(entry.tool)
             status = "ok" if entry.error is None else "terminal_error"
+            result = Result(status, "", entry.error or "", entry.output, None, now)
             calls[f"past-{number}"] = Call(
                 f"past-{number}", entry.tool, entry.input or {}, 1, tool.effect if tool else "unknown", now, "",
-                phase=Phase.ENDED, started_at=now, result=Result(status, "", entry.error or "", entry.output, None, now),
+                phase=Phase.ENDED, started_at=now, result=result,
             )  # fmt: skip
     texts = tuple(entry.text for entry in past if entry.event == MESSAGE)
     return replace(state, calls=calls, messages=texts)

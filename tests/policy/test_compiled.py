@@ -152,14 +152,15 @@ def test_what_is_left_to_the_reference_is_not_compiled(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "anything"), [("[a for a, b in anything]", [1]), ("[x for x in anything]", list(range(10_001)))]
+    ("text", "anything"),
+    [("[a for a, b in anything]", [1]), ("[x for x in anything]", list(range(10_001))), ("anything and true", [1])],
 )
 def test_a_loop_keeps_its_bounds_when_it_is_compiled(text: str, anything: list[int]) -> None:
     expression = fast(text)
     assert expression.fast is not None
     with pytest.raises(EvaluationError):
         expression.fast({"anything": anything}, None)
-    with pytest.raises(EvaluationError, match=r"pairs|more than"):
+    with pytest.raises(EvaluationError, match=r"pairs|more than|boolean"):
         expression.value({"anything": anything})
 
 
