@@ -175,7 +175,8 @@ class _Checker:
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str) and t.is_a(owner, t.Record):
             start, end = span(node.slice)
             return self.field(owner, node.slice.value, (start + 1, end - 1), node)
-        index = self.type(node.slice)
+        index = self.not_null(node.slice, self.type(node.slice))
+        self.total(owner, index, node)
         found = [found for option in t.options(owner) if (found := element(option, index)) is not None]
         if found:
             return t.union(found)
@@ -184,6 +185,18 @@ class _Checker:
         if t.is_a(owner, t.MapOf, t.Record):
             return self.say(Kind.OPERAND, node.slice, f"an object is indexed by text, and this is {t.name(index)}")
         return self.say(Kind.OPERAND, node.value, f"{t.name(owner)} can't be indexed")
+
+    def total(self, owner: t.Type, index: t.Type, node: ast.Subscript) -> None:
+        """A table that is read by an enum must have an entry for each of its values."""
+        for table in t.options(owner):
+            for option in t.options(index):
+                if isinstance(table, t.Record) and isinstance(option, t.Text) and option.among is not None:
+                    missing = sorted(option.among - set(table.fields))
+                    if missing and table.rest is None:
+                        text = ast.unparse(node.value)
+                        known = ", ".join(f"`{name}`" for name in sorted(table.fields))
+                        message = f"`{text}` has no entry for `{missing[0]}`"
+                        self.say(Kind.FIELD, node.slice, message, f"it has {known}")
 
     # -- logic
 

@@ -212,6 +212,9 @@ def _output(run: ToolRun, work: _Work) -> Any:
         if settings.get("count_as"):
             output[settings["count_as"]] = len(work.rows)
         return output
+    single = settings.get("result", "row") in ("value", "json")
+    if work.rows and single:
+        return _single(next(iter(work.rows[0].values())), settings["result"], schema)
     if work.rows:
         return _typed(work.rows[0], schema)
     writes = run.tool.effect != READ
@@ -221,10 +224,21 @@ def _output(run: ToolRun, work: _Work) -> Any:
         raise ToolError("not_found", "no row was found", acted=writes, lost=writes)
     names = {"input": run.input, "session": run.attributes, "key": run.idempotency_key}
     try:
-        return {name: jsonable(expression.value(names)) for name, expression in settings["absent"].items()}
+        absent = {name: jsonable(expression.value(names)) for name, expression in settings["absent"].items()}
+        return absent.get("value") if single else absent
     except EvaluationError as error:
         message = f"the output has no value: {error}"
         raise ToolError("output_error", message, acted=writes, lost=writes) from None
+
+
+def _single(value: Any, result: str, schema: Mapping[str, Any]) -> Any:
+    """One column as the whole output, as its schema means it, or the JSON that it holds."""
+    if result == "value":
+        return _as(value, schema)
+    try:
+        return loads(value) if isinstance(value, str | bytes) else value
+    except NotJson as error:
+        raise ToolError("output_error", f"the column is no JSON: {error}", acted=True, lost=True) from None
 
 
 def _typed(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

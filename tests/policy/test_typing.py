@@ -24,6 +24,7 @@ SCHEMA = {
         "open": {},
         "nested": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
         "ok": {"type": "boolean"},
+        "level": {"enum": ["low", "high", "highest"]},
         "note": {"type": "string"},
         "count": {"type": "integer"},
         "flag": {"type": "boolean"},
@@ -58,6 +59,7 @@ SCHEMA = {
         "open",
         "nested",
         "ok",
+        "level",
         "usd",
         "eur",
         "lines",
@@ -75,6 +77,7 @@ SCOPE: dict[str, t.Type] = {
     "words": t.SetOf(t.TEXT),
     "numbers": t.ListOf(t.NUMBER),
     "any_": t.UNKNOWN,
+    "fees": t.Record({"low": t.Field(t.NUMBER), "high": t.Field(t.NUMBER)}),
 }
 
 
@@ -127,6 +130,7 @@ def type_of(text: str) -> t.Type:
         ("input.tags['a']", Kind.OPERAND, "'a'"),
         ("input.table[1]", Kind.OPERAND, "1"),
         ("input.amount[1]", Kind.OPERAND, "input.amount"),
+        ("fees[input.level] > 1", Kind.FIELD, "input.level"),
         ("len(input.note) > 0", Kind.NULL, "input.note"),
         ("null.x", Kind.NULL, "null"),
         ("input.count > 1", Kind.NULL, "input.count"),
@@ -295,6 +299,7 @@ def test_types_have_names_for_people() -> None:
         "sum(x for x in input.few) > 1 and [a for a, b in zip(input.few, input.few)] != []",
         "input.open.anything > 1",
         "now != null",
+        "input.level != 'highest' and fees[input.level] > 1",
         "any(k == 'gold' for k in input.table)",
         "input.name in [input.name, 'x'] and input.ok",
     ],

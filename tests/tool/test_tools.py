@@ -107,6 +107,11 @@ MADE = bundle(
     sql("sneaky", "DELETE FROM items RETURNING id"),
     sql("slow", "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) AS price FROM c"),
     sql("params", "SELECT :n AS price, :when_ AS note, :idempotency_key AS id", more="  parameters: {when_: now}"),
+    ("specs/tools/one_value.yaml", sql("one_value", "SELECT price FROM items WHERE id = :id", more="  result: value\n  "
+        "absent: {value: 0 - 1}")[1].replace(ITEM, "{type: number}")),
+    ("specs/tools/one_json.yaml", sql("one_json", "SELECT tags FROM items WHERE id = :id", more="  result: json")[1]
+        .replace(ITEM, "{type: array}")),
+    ("specs/tools/no_json.yaml", sql("no_json", "SELECT id FROM items WHERE id = :id", more="  result: json")[1]),
     sql("no_output", "SELECT id FROM items WHERE id = :id", more="  absent: {price: 1 / input.n}"),
     sql("no_value", "SELECT :p AS price", more="  parameters: {p: input.n + 1}"),
     sql(
@@ -175,6 +180,13 @@ async def test_more_rows_than_are_ever_read_are_a_failure_and_never_cut(tmp_path
     raw.close()
     error = await failure("all_items", tmp_path)
     assert (error.reason, error.acted) == ("too_many_rows", False)
+
+
+async def test_one_column_may_be_the_whole_output(tmp_path: Path) -> None:
+    assert await run("one_value", tmp_path, id="a") == 12.5
+    assert await run("one_value", tmp_path, id="z") == -1
+    assert await run("one_json", tmp_path, id="a") == ["x", "y"]
+    assert (await failure("no_json", tmp_path, id="a")).reason == "output_error"
 
 
 async def test_no_row_is_not_found_or_the_declared_value(tmp_path: Path) -> None:

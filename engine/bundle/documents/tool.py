@@ -32,12 +32,17 @@ class SqlAdapter(Shape):
         list[str], Field(description="Parameters whose text becomes a full-text query for any of its words.")
     ] = []
     result: Annotated[
-        Literal["row", "rows"], Field(description="The first row is the output, or all rows under `rows_as`.")
+        Literal["row", "rows", "value", "json"],
+        Field(
+            description="The first row, all rows under `rows_as`, the first row's first column, "
+            "or the JSON that this column holds."
+        ),
     ] = "row"
     rows_as: str = "rows"
     count_as: Annotated[str | None, Field(description="A field of the output that counts the rows.")] = None
     absent: Annotated[
-        dict[str, Expression] | None, Field(description="The output when there is no row; without it, `not_found`.")
+        dict[str, Expression] | None,
+        Field(description="The output when there is no row (`value` and `json`: under `value`); else `not_found`."),
     ] = None
 
 

@@ -43,7 +43,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
     node, plain = document.node, document.plain
     input_schema, _ = schema(corpus, node.get("input"))
     input_schema = _with_declared(corpus, node, input_schema)
-    output_schema, output_sound = schema(corpus, node.get("output"))
+    output_schema, output_sound = schema(corpus, node.get("output"), about_object=False)
     _check_summary(corpus, node, output_schema, output_sound)
     effect = plain["effect"]
     scope: dict[str, t.Type] = {
