@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import trio
 
@@ -50,6 +50,7 @@ class Driver:
         self._replies, self._inbox = trio.open_memory_channel[_Came](float("inf"))
         self._lost = False
         self._let_go = False
+        self._leave_by: datetime | None = None
         self.state = state
 
     def nudge(self) -> None:
@@ -57,7 +58,7 @@ class Driver:
         self._replies.send_nowait(_Came())
 
     def let_go(self) -> None:
-        """Stop driving without ending anything; another driver goes on."""
+        """Stop driving: what runs gets its grace period, nothing new begins, and another driver goes on."""
         self._let_go = True
         self.nudge()
 
@@ -75,11 +76,13 @@ class Driver:
     async def _loop(self, nursery: trio.Nursery) -> None:
         await self._say(r.Claimed(self._lease.owner, self._lease.epoch, self._clock.now()))
         while not self._lost:
-            if self._let_go:
+            if self._let_go and self._leave_by is None:
                 await self._say(r.Released(self._lease.owner, self._clock.now()))
-                return
+                self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
             self._match_effects(nursery)
             if not self._under_way and not self._inbox.statistics().current_buffer_used:
+                return
+            if self._leave_by is not None and self._clock.now() >= self._leave_by:
                 return
             came = await self._next()
             if came.reply is None:
@@ -115,7 +118,7 @@ class Driver:
         self._replies.send_nowait(_Came(reply, effect.key))
 
     async def _next(self) -> _Came:
-        due = wake_at(self.state)
+        due = self._leave_by or wake_at(self.state)
         delay = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
         with trio.move_on_after(delay):
             return await self._inbox.receive()

@@ -75,11 +75,11 @@ def _claimed(s: State, p: Mapping[str, Any], event: Event) -> State:
         else c
         for id_, c in s.calls.items()
     }
-    return replace(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, calls=calls, taken={})
+    return replace(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, releasing=False, calls=calls, taken={})
 
 
 def _released(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, owner=None, clock_at=None)
+    return replace(s, owner=None, clock_at=None, releasing=True)
 
 
 def _same(s: State, p: Mapping[str, Any], event: Event) -> State:

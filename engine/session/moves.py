@@ -103,7 +103,7 @@ def make_unknown(d: Draft, call: Call, reason: str, message: str) -> None:
 def gate_calls(d: Draft) -> bool:
     """Judge the calls whose turn has come."""
     s = d.state
-    if s.step_phase is not StepPhase.ACTING or s.ending:
+    if s.step_phase is not StepPhase.ACTING or s.ending or s.releasing:
         return False
     calls = s.step_calls()
     for call in calls:
@@ -203,7 +203,7 @@ def _wait_for_message(d: Draft) -> None:
 def begin_step(d: Draft) -> bool:
     """Ask the planner for the next step, if the budget has one."""
     s = d.state
-    if s.status is not Status.RUNNING or s.ending or s.step_phase is not StepPhase.IDLE:
+    if s.status is not Status.RUNNING or s.ending or s.releasing or s.step_phase is not StepPhase.IDLE:
         return False
     if s.limits.steps is not None and s.used.steps >= s.limits.steps:
         return end_by_limit(d, "steps", Status.OUT_OF_BUDGET, s.used.steps, s.limits.steps)

@@ -14,6 +14,9 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
     if state.final or state.status is not Status.RUNNING:
         return ()
     effects: list[Effect] = []
+    if state.releasing:
+        # the driver is leaving: what runs may end in its grace, and nothing new begins
+        return tuple(_run(c, bundle) for c in state.running_calls() if c.cancelled is None and c.epoch == state.epoch)
     if state.step_phase is StepPhase.PLANNING and state.ending is None:
         effects.append(AskPlanner(state.asks))
     reads: dict[str, ReadFact] = {}

@@ -192,6 +192,7 @@ class State:
     owner: str | None = None
     epoch: int = 0
     clock_at: datetime | None = None
+    releasing: bool = False
     step: int = 0
     step_phase: StepPhase = StepPhase.IDLE
     turn_step: int = 1

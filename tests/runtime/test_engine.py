@@ -340,12 +340,35 @@ async def test_letting_go_leaves_the_session_running_and_another_driver_ends_it(
         nursery.start_soon(one.drive, session_id)
         await trio.sleep(1)
         one.let_go()
+    assert trio.current_time() == pytest.approx(3, abs=0.01), "the grace period is two seconds"
     assert (await one.load(session_id)).status is Status.RUNNING
     assert acting.lines[-1] == "cancelled slow"
     state = await engine(acting, script(DONE, DONE), store).drive(session_id)
     assert state.status is Status.DONE
     assert state.calls["a"].ok
     assert state.calls["a"].attempt == 2
+
+
+async def test_what_ends_within_the_grace_of_letting_go_is_recorded_and_nothing_new_begins(
+    acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    acting.acts["look"] = after(2)
+    store = MemoryStore()
+    one = engine(acting, script(plan(call("a", "look"), call("w", "write", n=1)), DONE), store)
+    session_id = await start(one, tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.drive, session_id)
+        await trio.sleep(1)
+        one.let_go()
+    state = await one.load(session_id)
+    assert trio.current_time() == pytest.approx(2, abs=0.01)
+    assert state.calls["a"].ok
+    assert acting.runs("write") == 0
+    assert not state.calls["w"].ended
+    other = engine(acting, script(DONE, DONE), store)
+    other._clock = one._clock
+    assert (await other.drive(session_id)).status is Status.DONE
+    assert (acting.runs("look"), acting.runs("write")) == (1, 1)
 
 
 async def test_a_message_from_another_process_reaches_the_driver_within_a_second(

@@ -117,6 +117,11 @@ class Session(RuleBasedStateMachine):
     @rule()
     def the_driver_lets_go_and_comes_back(self) -> None:
         self.play.say(r.Released("me", self.play.now))
+        started = len(self.play.started())
+        for effect in self.running:
+            self.play.returns(effect.call_id)
+        assert len(self.play.started()) == started, "nothing new begins for a driver that leaves"
+        assert not self.play.effects
         self.play.claim()
 
     @rule(
