@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -24,6 +26,10 @@ def test_a_killed_process_is_resumed_and_no_write_runs_twice_that_must_not(shell
     code.write_text(
         code.read_text().replace("time.sleep(30)", "time.sleep(30 if len(open(file).readlines()) == 1 else 0)")
     )
+    text = code.read_text().replace("import time\n", "import os, time\n")
+    code.write_text(
+        text.replace("    open(file", "    open(file[:-3] + 'pid', 'w').write(str(os.getpid()))\n    open(file")
+    )
     process = shell.start(
         "run", ".", "--agent", "support-triage", "--planner", "slow", "-m", "hi", "--set", "tenant=acme", "--set",
         "account_id=acct_1001",
@@ -31,6 +37,10 @@ def test_a_killed_process_is_resumed_and_no_write_runs_twice_that_must_not(shell
     wait_for(shell.at / "ran")
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while alive(int((shell.at / "pid").read_text())):
+        assert time.monotonic() < deadline, "the tool's process ends with the engine"
+        time.sleep(0.05)
     (row,) = shell("sessions", "list", "--format", "json").json
     assert row["state"] == "running"
     held = shell("resume", row["id"], "--no-wait")
@@ -48,6 +58,16 @@ def test_a_killed_process_is_resumed_and_no_write_runs_twice_that_must_not(shell
         (request,) = shell("review", "list", "--format", "json").json
         assert request["kind"] == "settle"
     assert shell("sessions", "verify").code == 0
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    # a process that ended and was not waited for yet is no more alive
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_wheel_carries_the_schemas_and_the_starter(tmp_path: Path) -> None:
