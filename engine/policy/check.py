@@ -315,20 +315,14 @@ class _Checker:
         return {name.id: part for name in names}
 
     def item_of(self, source: t.Type, node: ast.expr) -> t.Type:
-        items: list[t.Type] = []
-        for option in t.options(self.not_null(node, source)):
+        found = self.not_null(node, source)
+        for option in t.options(found):
             if isinstance(option, t.ListOf) and not option.bounded:
                 help_ = "its schema has to say `maxItems`, or the fact `at_most`"
                 self.say(Kind.UNBOUNDED, node, f"nothing says how long `{ast.unparse(node)}` may be", help_)
-            if isinstance(option, t.ListOf | t.SetOf):
-                items.append(option.item)
-            elif isinstance(option, t.MapOf | t.Record):
-                items.append(t.TEXT)
-            elif isinstance(option, t.Unknown):
-                items.append(t.UNKNOWN)
-        if not items:
+        if not t.is_a(found, t.ListOf, t.SetOf, t.MapOf, t.Record):
             return self.say(Kind.OPERAND, node, f"a loop needs a list, and this is {t.name(source)}")
-        return t.union(items)
+        return t.element_of(found)
 
     # -- building and calling
 

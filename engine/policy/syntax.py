@@ -96,7 +96,7 @@ def parse(text: str) -> ast.expr:
         with warnings.catch_warnings():
             # Python warns of escapes that it does not know; here they are just text
             warnings.simplefilter("ignore")
-            tree = ast.parse(_KEYWORD_FIELD.sub(_placeholder, flat.strip()), mode="eval").body
+            tree = ast.parse(_KEYWORD_FIELD.sub(_stand_in, flat.strip()), mode="eval").body
     except SyntaxError as error:
         raise _syntax_problem(error, text, lead) from None
     except (ValueError, MemoryError, RecursionError) as error:
@@ -113,7 +113,7 @@ def span(node: ast.AST) -> tuple[int, int]:
     return getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None) or 1
 
 
-def _placeholder(found: re.Match[str]) -> str:
+def _stand_in(found: re.Match[str]) -> str:
     """A field that is called as a keyword of Python is: a name of its length, until the tree is there."""
     return found[1] + "_" * len(found[2])
 

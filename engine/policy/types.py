@@ -168,6 +168,8 @@ def element_of(source: Type) -> Type:
             found.append(option.item)
         elif isinstance(option, MapOf | Record):
             found.append(TEXT)
+        elif isinstance(option, Unknown):
+            found.append(UNKNOWN)
     return union(found)
 
 
