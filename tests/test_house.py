@@ -71,3 +71,12 @@ def test_every_public_name_of_the_core_has_a_docstring() -> None:
             named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             if named and not node.name.startswith("_"):  # type: ignore[attr-defined]
                 assert ast.get_docstring(node), f"{path}: {node.name}"  # type: ignore[arg-type]
+
+
+def test_every_document_of_the_root_bundle_tells_editors_its_schema() -> None:
+    documents = [path for name in ("specs", "policies", "fixtures") for path in (ROOT / name).rglob("*.yaml")]
+    assert len(documents) > 40
+    for path in documents:
+        first, second = path.read_text("utf-8").splitlines()[:2]
+        schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+        assert schema.resolve() == ROOT / "schemas" / f"{second.removeprefix('kind: ').lower()}.schema.json"

@@ -114,7 +114,7 @@ def run_batch(
                 for _ in range(min(concurrency, len(openings))):
                     nursery.start_soon(worker)
         codes = {e.code for e in ended} | ({INTERRUPTED} if work.interrupted or work.released else set())
-        return next((code for code in WORST_FIRST if code in codes), OK)
+        return next((code for code in WORST_FIRST if code in codes), FAILED if codes else OK)
 
     code = perform(url, body)
     _show(sorted(ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
