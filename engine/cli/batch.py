@@ -13,9 +13,9 @@ from typing import Any
 import click
 import trio
 
-from engine.cli.printing import line, table
+from engine.cli.printing import line, print_json, table
 from engine.cli.work import Work, foreseen, perform, unwrapped
-from engine.policy.value import NotJson, jsonable, loads, pretty
+from engine.policy.value import NotJson, loads
 from engine.runtime.engine import Opening
 from engine.session.bundle import Agent, Bundle
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, LIMIT, OK, USAGE, WAITING, exit_code
@@ -137,7 +137,7 @@ async def _one(work: Work, bundle: Bundle, root: Path, number: int, opening: Ope
 
 def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str) -> None:
     if output_format == "json":
-        click.echo(pretty(jsonable([e.payload() for e in ended])))
+        print_json([e.payload() for e in ended])
     elif output_format == "text":
         table("outcomes", ["state", "outcome", "sessions", "share"], list(_counted(ended)))
     rate = len(ended) / seconds if seconds else 0.0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import format_option, store_option
+from engine.cli.printing import line, print_json
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def command(session_id: str, call_id: str | None, output_format: str, store_url:
         log = await work.store.load(session_id)
         verdicts = [entry(e) for e in log if e.kind is EventKind.VERDICT and call_id in (None, e.payload["call_id"])]
         if output_format == "json":
-            from engine.policy.value import jsonable, pretty
-
-            click.echo(pretty(jsonable(verdicts)))
+            print_json(verdicts)
         else:
             for verdict in verdicts:
                 _show(verdict)
@@ -40,8 +39,6 @@ def command(session_id: str, call_id: str | None, output_format: str, store_url:
 
 
 def _show(verdict: dict[str, Any]) -> None:
-    from engine.cli.printing import line
-
     satisfied = " (approved)" if verdict["satisfied"] else ""
     click.echo(f"{verdict['call_id']} {verdict['tool']}: {verdict['verdict']}{satisfied}")
     if verdict["message"]:

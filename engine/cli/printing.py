@@ -54,7 +54,7 @@ class Printer:
     def finish(self) -> None:
         """Print what is printed at the end."""
         if self._format == "json":
-            click.echo(pretty(jsonable(entries(self.events))))
+            print_json(entries(self.events))
 
     def _text(self, event: Event) -> None:
         if event.kind in _HIDDEN or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
@@ -83,6 +83,11 @@ def _label(event: Event) -> tuple[str, str]:
     if kind is K.SESSION_STARTED:
         return "session", "dim"
     return {K.VERDICT: "policy", K.REQUEST_OPENED: "asked", K.REQUEST_ANSWERED: "answer"}.get(kind, "event"), "dim"
+
+
+def print_json(value: Any) -> None:
+    """A value as indented JSON, its keys in their order."""
+    click.echo(pretty(jsonable(value)))
 
 
 def line(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import as_option, format_option, root_option, store_option
+from engine.cli.printing import line, print_json, table
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
@@ -36,10 +37,8 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
     async def body(work: Work) -> int:
         rows = (await work.store.requests(open_only=not closed_too))[:limit]
         if output_format == "json":
-            _json([_row(row) for row in rows])
+            print_json([_row(row) for row in rows])
         else:
-            from engine.cli.printing import table
-
             table(
                 "requests",
                 ["id", "kind", "status", "asked of", "tool", "message", "expires"],
@@ -69,7 +68,7 @@ def show(request_id: str, output_format: str, store_url: str) -> None:
         state = await work.engine.load(row.session_id)
         found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         if output_format == "json":
-            _json(found)
+            print_json(found)
         else:
             _show(found)
         return OK
@@ -224,14 +223,7 @@ def _row(row: RequestRow) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> None:
-    from engine.policy.value import jsonable, pretty
-
-    click.echo(pretty(jsonable(value)))
-
-
 def _show(found: dict[str, Any]) -> None:
-    from engine.cli.printing import line
     from engine.policy.value import jsonable
 
     for name, value in found.items():

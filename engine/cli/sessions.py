@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import format_option, store_option
+from engine.cli.printing import line, print_json, table
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def list_(state: str | None, limit: int | None, output_format: str, store_url: s
     async def body(work: Work) -> int:
         rows = await work.store.sessions(limit, state)
         if output_format == "json":
-            _json([_row(row) for row in rows])
+            print_json([_row(row) for row in rows])
         else:
-            _table(
+            table(
                 "sessions",
                 ["id", "agent", "state", "outcome", "started", "events"],
                 [[r.id, r.agent, r.state, r.outcome, _moment(r.created_at), str(r.seq)] for r in rows],
@@ -56,7 +57,7 @@ def show(session_id: str, output_format: str, store_url: str) -> None:
         state = await work.engine.load(session_id)
         found = _standing(state)
         if output_format == "json":
-            _json(found)
+            print_json(found)
         else:
             _show(found)
         return OK
@@ -73,12 +74,11 @@ def events(session_id: str, after: int, output_format: str, store_url: str) -> N
     """Print a session's log."""
 
     async def body(work: Work) -> int:
-        from engine.cli.printing import line
         from engine.session.trace import entries, entry, headline
 
         log = await work.store.load(session_id, after)
         if output_format == "json":
-            _json(entries(log))
+            print_json(entries(log))
             return OK
         for event in log:
             e = entry(event)
@@ -101,7 +101,7 @@ def verify(session_ids: tuple[str, ...], output_format: str, store_url: str) -> 
         found = {session_id: await work.store.verify(session_id) for session_id in ids}
         broken = {session_id: problems for session_id, problems in found.items() if problems}
         if output_format == "json":
-            _json([{"id": i, "whole": not problems, "problems": problems} for i, problems in found.items()])
+            print_json([{"id": i, "whole": not problems, "problems": problems} for i, problems in found.items()])
         else:
             for session_id, problems in broken.items():
                 for problem in problems:
@@ -122,9 +122,9 @@ def stats(output_format: str, store_url: str) -> None:
         counts = Counter((r.agent, r.state, r.outcome) for r in await work.store.sessions())
         rows = [(*key, count) for key, count in counts.most_common()]
         if output_format == "json":
-            _json([dict(zip(("agent", "state", "outcome", "sessions"), row, strict=True)) for row in rows])
+            print_json([dict(zip(("agent", "state", "outcome", "sessions"), row, strict=True)) for row in rows])
         else:
-            _table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
+            table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
         return OK
 
     _do(store_url, body)
@@ -134,18 +134,6 @@ def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:
     from engine.cli.work import perform
 
     raise SystemExit(perform(store_url, body))
-
-
-def _json(value: Any) -> None:
-    from engine.policy.value import jsonable, pretty
-
-    click.echo(pretty(jsonable(value)))
-
-
-def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    from engine.cli.printing import table
-
-    table(title, columns, rows)
 
 
 def _moment(at: Any) -> str:
@@ -204,7 +192,6 @@ def _standing(state: State) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from engine.cli.printing import line
     from engine.policy.value import jsonable
 
     for name in ("id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"):

@@ -15,7 +15,6 @@ from engine.store.migrations import ForeignDatabase
 from engine.store.sqlite import open_store, prepare
 
 SQLITE = "sqlite:///"
-DEFAULT = "sqlite:///.engine/engine.db"
 
 
 class BadStoreUrl(Exception):
