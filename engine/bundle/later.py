@@ -29,7 +29,6 @@ KEYS: Mapping[str, frozenset[str]] = {
         }
     ),
     "Tool": frozenset({"retry", "probe", "idempotency/compare", "idempotency/window", "meters"}),
-    "Vocabulary": frozenset({"time"}),
     "Fixture": frozenset({"cassette", "budgets"}),
     "Reviewers": frozenset({"roles"}),
 }

@@ -13,7 +13,7 @@ from engine.cli.loading import agent_of, load_or_exit
 from engine.cli.options import bundle_argument
 from engine.policy.value import NotJson, jsonable, loads, one_line
 from engine.session.bundle import Agent, Bundle
-from engine.session.history import CALL, CONFIRMED, MESSAGE, Past, judge_after
+from engine.session.history import CALL, CONFIRMED, MESSAGE, NOTHING_GIVEN, Past, judge_after
 
 
 @click.command(
@@ -33,7 +33,8 @@ Example: engine judge . --agent support-triage --cases cases.json""",
 def command(bundle: Path, agent_name: str | None, cases: Path, now: str | None) -> None:
     """Judge given calls after given histories: a JSON line each, and nothing runs.
 
-    The history is taken as it is, without gating; its reads are the facts.
+    The history is taken as it is, without gating; its reads are the facts, the newest of each.  A case with an
+    "output" is also judged by what `release_unless` says of it.
     """
     checked, _ = load_or_exit(bundle)
     agent = agent_of(checked, agent_name)
@@ -61,11 +62,12 @@ def _moment(text: str | None) -> datetime:
 def _judged(bundle: Bundle, agent: Agent, case: Any, now: datetime, where: str) -> dict[str, Any]:
     if not isinstance(case, Mapping) or not isinstance(case.get("tool"), str):
         raise click.UsageError(f'{where}: it must be an object with a "tool"')
-    args, session, prior = case.get("args", {}), case.get("session", {}), case.get("prior", [])
+    args, session, prior = (case.get("args") or {}, case.get("session") or {}, case.get("prior") or [])
     if not isinstance(args, Mapping) or not isinstance(session, Mapping) or not isinstance(prior, list):
         raise click.UsageError(f"{where}: args and session are objects, prior is a list")
     past = [_past(entry, where) for entry in prior]
-    found = judge_after(bundle, agent, past, session, case["tool"], args, now)
+    output = case.get("output", NOTHING_GIVEN)
+    found = judge_after(bundle, agent, past, session, case["tool"], args, now, output)
     return {"id": case.get("id"), **found.payload()}
 
 
@@ -75,9 +77,9 @@ def _past(entry: Any, where: str) -> Past:
     error = entry.get("error")
     return Past(
         entry["event"],
-        str(entry.get("tool", "")),
-        entry.get("args", {}),
+        str(entry.get("tool") or ""),
+        entry.get("args") or {},
         entry.get("output"),
         None if error is None else str(error),
-        str(entry.get("text", "")),
+        str(entry.get("text") or ""),
     )

@@ -204,6 +204,9 @@ class _Checker:
         both = isinstance(node.op, ast.And)
         outer = self.known
         for operand in node.values:
+            if self.dead():
+                self.unreached(operand)
+                continue
             self.boolean(operand, f"each side of `{'and' if both else 'or'}`")
             self.known = {**self.known, **self.narrow.assume(operand, both, self.known)}
         self.known = outer
@@ -221,9 +224,21 @@ class _Checker:
     def choice(self, node: ast.IfExp) -> t.Type:
         self.boolean(node.test, "what follows `if`")
         with self.under(self.narrow.assume(node.test, True, self.known)):
-            body = self.type(node.body)
+            body = self.unreached(node.body) if self.dead() else self.type(node.body)
         with self.under(self.narrow.assume(node.test, False, self.known)):
-            return t.union((body, self.type(node.orelse)))
+            other = self.unreached(node.orelse) if self.dead() else self.type(node.orelse)
+        return t.union((body, other))
+
+    def dead(self) -> bool:
+        """Whether what is known here can't be: a branch for another tool, or another value."""
+        return t.NEVER in self.known.values()
+
+    def unreached(self, node: ast.expr) -> t.Type:
+        """The type of what is never evaluated; nothing is said about it."""
+        inner = _Checker(self.scope, self.known)
+        inner.type(node)
+        self.optional |= inner.optional
+        return t.NEVER
 
     # -- comparing and counting
 
@@ -232,8 +247,8 @@ class _Checker:
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.type(right_node)
             whole = (span(left_node)[0], span(right_node)[1])
-            self.literals(left_node, right)
-            self.literals(right_node, left)
+            self.literals(left_node, self.any_call(right_node, right))
+            self.literals(right_node, self.any_call(left_node, left))
             if isinstance(op, ast.In | ast.NotIn):
                 self.membership(left, right, right_node, whole)
             elif isinstance(op, ast.Eq | ast.NotEq):
@@ -246,6 +261,11 @@ class _Checker:
                 self.say(Kind.COMPARISON, whole, f"{t.name(left)} has no order with {t.name(right)}")
             left_node, left = right_node, right
         return t.BOOLEAN
+
+    def any_call(self, node: ast.expr, found: t.Type) -> t.Type:
+        """The names of all tools for `call.name`: a rule for several tools may ask which it is."""
+        call = self.scope.get("call")
+        return call.fields["name"].type if path(node) == "call.name" and isinstance(call, t.Record) else found
 
     def literals(self, node: ast.expr, other: t.Type) -> None:
         """Texts that are written out must be among an enum's values, where they are compared with one."""
@@ -311,8 +331,7 @@ class _Checker:
             return {names[0].id: item}
         if not t.is_a(item, t.ListOf):
             self.say(Kind.OPERAND, generator.iter, f"two variables need pairs, and these are {t.name(item)}")
-        part = t.union(o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(item))
-        return {name.id: part for name in names}
+        return {name.id: t.union(_part(o, place) for o in t.options(item)) for place, name in enumerate(names)}
 
     def item_of(self, source: t.Type, node: ast.expr) -> t.Type:
         found = self.not_null(node, source)
@@ -327,7 +346,8 @@ class _Checker:
     # -- building and calling
 
     def listing(self, node: ast.List | ast.Tuple) -> t.Type:
-        return t.ListOf(t.union(self.type(item) for item in node.elts))
+        parts = tuple(self.type(item) for item in node.elts)
+        return t.ListOf(t.union(parts) if parts else t.NEVER, parts=parts if isinstance(node, ast.Tuple) else ())
 
     def call(self, node: ast.Call) -> t.Type:
         assert isinstance(node.func, ast.Name)
@@ -370,6 +390,13 @@ class _Checker:
         if node.args:
             return self.say(Kind.FUNCTION, node, "`record` takes only named fields")
         return t.Record({k.arg: t.Field(self.type(k.value)) for k in node.keywords if k.arg})
+
+
+def _part(pair: t.Type, place: int) -> t.Type:
+    """What stands at a place of a pair."""
+    if not isinstance(pair, t.ListOf):
+        return t.UNKNOWN
+    return pair.parts[place] if place < len(pair.parts) else pair.item
 
 
 _RULES: Mapping[type[ast.expr], Callable[..., t.Type]] = {

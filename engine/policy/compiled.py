@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from engine.policy import arithmetic as a
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.evaluate import MAX_WORK, Unreadable, elements
-from engine.policy.functions import FUNCTIONS
+from engine.policy.functions import functions_in
 from engine.policy.syntax import loop_names, span
 
 Fast = Callable[[Mapping[str, Any], dict[str, Any] | None], Any]
 
 # names whose value is always there and never stands for an unreadable fact
-_PLAIN = frozenset({"input", "params", "now", "messages", "call", "calls", "step", "budget", "decision", "results"})
+_PLAIN = frozenset({"input", "params", "messages", "call", "calls", "step", "budget", "decision", "results"})
 
 _ORDER = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _ARITHMETIC = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Mod: "modulo"}
@@ -33,7 +34,9 @@ class _LeaveIt(Exception):
     """A node that only the reference can do."""
 
 
-def compiled(tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str]) -> Fast | None:
+def compiled(
+    tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], zone: tzinfo
+) -> Fast | None:
     """The function of an expression: takes names and where to note what was read; None if it can't be made."""
     writer = _Writer(types, watched)
     try:
@@ -42,7 +45,7 @@ def compiled(tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple
         return None
     if writer.loops:
         source = f"lambda N, S: (lambda W: {source[len('lambda N, S: ') :]})([0])"
-    found: Fast = eval(compile(source, "<expression>", "eval"), {**_HELPERS, "K": writer.constants})
+    found: Fast = eval(compile(source, "<expression>", "eval"), {**_helpers(zone), "K": writer.constants})
     return found
 
 
@@ -231,5 +234,8 @@ _HELPERS: dict[str, Any] = {
     "order": a.order,
     "negative": a.negative,
     **{name: getattr(a, name) for name in _ARITHMETIC.values()},
-    **{f"f_{name}": function.run for name, function in FUNCTIONS.items()},
 }
+
+
+def _helpers(zone: tzinfo) -> dict[str, Any]:
+    return {**_HELPERS, **{f"f_{name}": run for name, run in functions_in(zone).items()}}

@@ -10,18 +10,17 @@ import ast
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, tzinfo
 from typing import Any
 
 from simpleeval import SimpleEval
 
 from engine.policy import arithmetic as a
 from engine.policy.arithmetic import EvaluationError, is_number, kind
-from engine.policy.functions import FUNCTIONS, LAZY
+from engine.policy.functions import LAZY, functions_in
 from engine.policy.syntax import loop_names, span
 
 MAX_WORK = 10_000
-
-_RUN: dict[str, Callable[..., Any]] = {name: function.run for name, function in FUNCTIONS.items()}
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: a.add,
@@ -52,10 +51,11 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         optional: frozenset[tuple[int, int]],
         watched: Mapping[tuple[int, int], str],
         seen: dict[str, Any] | None,
+        zone: tzinfo = UTC,
     ) -> None:
         # the base's own set-up builds tables of nodes that this language does not have
         self.names = names
-        self.functions = _RUN
+        self.functions = functions_in(zone)
         self.optional = optional
         self.watched = watched
         self.seen = seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from engine.policy import types as t
@@ -27,6 +28,7 @@ class Expression:
     if_true: Mapping[str, t.Type] = field(repr=False)
     if_false: Mapping[str, t.Type] = field(repr=False)
     fast: Fast | None = field(repr=False, default=None)
+    zone: tzinfo = field(repr=False, default=UTC)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
@@ -41,24 +43,25 @@ class Expression:
 
     def reference(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The same by the evaluator that the fast path has to agree with."""
-        return Evaluator(names, self.optional, self.watched, seen).run(self.text, self.tree)
+        return Evaluator(names, self.optional, self.watched, seen, self.zone).run(self.text, self.tree)
 
 
 def compile_expression(
-    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None
+    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None, zone: tzinfo = UTC
 ) -> tuple[Expression, tuple[Problem, ...]]:
     """Parse and type an expression; raises SyntaxProblem where it does not even parse.
 
     `known` are refinements that a condition around it makes, such as a rule's `when` for its message.
+    Days begin in `zone`, and text that says no offset is meant in it.
     """
     tree = parse(text)
     checked = check(tree, scope, known)
     own = _loop_variables(tree)
     reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
     chains = _chains(tree, text, own)
-    fast = compiled(tree, checked.types, chains) if not checked.problems else None
+    fast = compiled(tree, checked.types, chains, zone) if not checked.problems else None
     made = Expression(
-        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast
+        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast, zone
     )
     return made, checked.problems
 

@@ -6,8 +6,8 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -36,6 +36,29 @@ class Function:
 
 def _item(types: list[t.Type]) -> t.Type:
     return t.union(o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(types[0]) if o != t.NULL)
+
+
+def _number(types: list[t.Type]) -> t.Type:
+    """What numbers, or lists of them, come to: in the unit that all of them have."""
+    plain = [o.item if isinstance(o, t.ListOf) else o for type_ in types for o in t.options(type_)]
+    units = {o.unit for type_ in plain for o in t.options(type_) if isinstance(o, t.Number)}
+    return t.Number(units.pop()) if len(units) == 1 else t.NUMBER
+
+
+def _values_of(types: list[t.Type]) -> t.Type:
+    found: list[t.Type] = []
+    for option in t.options(types[0]):
+        if isinstance(option, t.MapOf):
+            found.append(option.value)
+        elif isinstance(option, t.Record) and option.rest is None:
+            found += [t.union((f.type, t.NULL)) if f.optional else f.type for f in option.fields.values()]
+        else:
+            found.append(t.UNKNOWN)
+    return t.ListOf(t.union(found))
+
+
+def _pairs(parts: list[t.Type]) -> t.Type:
+    return t.ListOf(t.ListOf(t.union(parts), parts=tuple(parts)))
 
 
 def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
@@ -125,23 +148,28 @@ def _neighbours(value: Any) -> list[Any]:
     return [[a, b] for a, b in pairwise(items)]
 
 
-def _datetime(value: Any) -> datetime:
+def _datetime(value: Any, zone: tzinfo = UTC) -> datetime:
+    """A moment; text without an offset, and the midnight that a day begins with, are those of the zone."""
     if isinstance(value, datetime):
         return value
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        try:
+    try:
+        if isinstance(value, date):
+            return datetime(value.year, value.month, value.day, tzinfo=zone).astimezone(UTC)
+        if isinstance(value, str) and _MOMENT.fullmatch(value):
             found = datetime.fromisoformat(value)
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
+            return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
     raise EvaluationError(f"{_shown(value)} is not a date and time")
 
 
-def _date(value: Any) -> date:
+def _date(value: Any, zone: tzinfo = UTC) -> date:
+    """A day; that of a moment is the day that it is in the zone."""
     if isinstance(value, datetime):
-        return value.date()
+        try:
+            return value.astimezone(zone).date()
+        except OverflowError:
+            raise EvaluationError("the date is out of range") from None
     if isinstance(value, date):
         return value
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
@@ -203,16 +231,16 @@ FUNCTIONS: Mapping[str, Function] = {
     "any": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: any(_truths(a, "any"))),
     "all": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: all(_truths(a, "all"))),
     "count": Function(1, 1, _LIST, _gives(t.NUMBER), lambda a: sum(_truths(a, "count"))),
-    "sum": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _sum),
-    "min": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _extreme("min", min)),
-    "max": Function(1, 99, ((t.Number, t.ListOf),), _gives(t.NUMBER), _extreme("max", max)),
+    "sum": Function(1, 99, ((t.Number, t.ListOf),), _number, _sum),
+    "min": Function(1, 99, ((t.Number, t.ListOf),), _number, _extreme("min", min)),
+    "max": Function(1, 99, ((t.Number, t.ListOf),), _number, _extreme("max", max)),
     "len": Function(1, 1, ((t.Text, t.ListOf, t.MapOf, t.Record),), _gives(t.NUMBER), _len),
     "first": Function(1, 1, _LIST, _item, _first),
     "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a)), _distinct),
     "set": Function(1, 1, _LIST, lambda a: t.SetOf(_item(a)), _set),
-    "values": Function(1, 1, ((t.MapOf, t.Record),), _gives(t.ListOf(t.UNKNOWN)), _values),
-    "zip": Function(2, 9, _LIST, _gives(t.ListOf(t.ListOf(t.UNKNOWN))), _zip),
-    "neighbours": Function(1, 1, _LIST, lambda a: t.ListOf(t.ListOf(_item(a))), _neighbours),
+    "values": Function(1, 1, ((t.MapOf, t.Record),), _values_of, _values),
+    "zip": Function(2, 9, _LIST, lambda a: _pairs([_item([x]) for x in a]), _zip),
+    "neighbours": Function(1, 1, _LIST, lambda a: _pairs([_item(a), _item(a)]), _neighbours),
     "date": Function(1, 1, (_TEMPORAL,), _gives(t.DATE), _date),
     "datetime": Function(1, 1, (_TEMPORAL,), _gives(t.DATETIME), _datetime),
     "duration": Function(1, 1, ((t.Text, t.Duration),), _gives(t.DURATION), _duration),
@@ -228,6 +256,17 @@ FUNCTIONS: Mapping[str, Function] = {
     "glob": Function(2, 2, _WORD, _gives(t.BOOLEAN), _glob),
     "is_set": Function(1, 1, (), _gives(t.BOOLEAN), lambda a: a is not None),
 }
+
+
+@lru_cache(maxsize=64)
+def functions_in(zone: tzinfo) -> Mapping[str, Callable[..., Any]]:
+    """What each function does where days begin in a zone, and moments without an offset are meant in it."""
+    placed: Mapping[str, Callable[..., Any]] = {
+        "date": partial(_date, zone=zone),
+        "datetime": partial(_datetime, zone=zone),
+    }
+    return {name: placed.get(name, function.run) for name, function in FUNCTIONS.items()}
+
 
 # functions that stop a loop as soon as they know
 LAZY = frozenset({"any", "all"})

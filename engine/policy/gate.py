@@ -46,8 +46,11 @@ def judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Mis
         return _verdict(guard, judged)
     missing: dict[str, FactNeed] = {}
     for policy, own in words:
-        for rule in _asked(policy):
-            if rule.facts:
+        for rule in policy.rules:
+            if rule.release is not None:
+                # what decides over the result is read before the call runs
+                missing |= {need.key: need for need in _needs(rule, own)}
+            elif rule.facts:
                 needs = _needs(rule, own)
                 missing |= {need.key: need for need in needs}
                 if not needs:
@@ -62,10 +65,13 @@ def _asked(policy: PolicyRules) -> list[Rule]:
     return [rule for rule in policy.rules if rule.release is None]
 
 
-def withheld(guard: Guard, names: Mapping[str, Any], output: Any) -> RuleTrace | None:
-    """The first rule, by name, that keeps a read's output from the planner; an error withholds."""
+def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -> RuleTrace | None:
+    """The first rule, by name, that keeps a read's output from the planner; an error withholds.
+
+    `read` gives the facts, which were read before the call ran.
+    """
     for policy in sorted(guard.policies, key=lambda policy: policy.name):
-        scope = ChainMap({"output": output}, Words(policy, names, lambda need: None))  # type: ignore[arg-type]
+        scope = ChainMap({"output": output}, Words(policy, names, read))  # type: ignore[arg-type]
         for rule in sorted(policy.rules, key=lambda rule: rule.id):
             if rule.release is None:
                 continue
@@ -75,6 +81,8 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any) -> RuleTrace |
                 released = rule.release.value(scope, seen) is True
             except EvaluationError as problem:
                 released, error = False, str(problem)
+            except NotReadYet:
+                released, error = False, "a fact that it needs was not read"
             if not released:
                 values = {chain: shown(value) for chain, value in sorted(seen.items())}
                 return RuleTrace(rule.id, rule.policy, rule.effect, True, rule.place, values, error)

@@ -12,6 +12,8 @@ def element(owner: t.Type, index: t.Type) -> t.Type | None:
     match owner:
         case t.Unknown():
             return t.UNKNOWN
+        case t.Record() if isinstance(index, t.Text) and index.among and index.among <= set(owner.fields):
+            return t.union(owner.fields[name].type for name in index.among)
         case t.ListOf() if t.is_a(index, t.Number):
             return owner.item
         case t.MapOf() if t.is_a(index, t.Text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,14 @@ class Established:
 
 
 @dataclass(frozen=True, slots=True)
+class Time:
+    """What `now` is, where an attribute of the session says so, and the zone that days begin in."""
+
+    now: Expression | None = None
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule as it applies to one tool; without a condition it always matches."""
 
@@ -86,6 +94,7 @@ class PolicyRules:
     lets: Mapping[str, Expression] = field(default_factory=dict)
     established: Mapping[str, Established] = field(default_factory=dict)
     session: Mapping[str, str] = field(default_factory=dict)
+    time: Time = Time()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +36,7 @@ class Template:
 
 
 def compile_template(
-    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None
+    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None, zone: tzinfo = UTC
 ) -> tuple[Template, tuple[Problem, ...]]:
     """Parse and type a text's expressions; problems carry offsets into the whole text."""
     parts: list[str | Expression] = []
@@ -46,7 +47,7 @@ def compile_template(
         if hole is None:
             continue
         try:
-            expression, found = compile_expression(hole, scope, known)
+            expression, found = compile_expression(hole, scope, known, zone)
             parts.append(expression)
         except SyntaxProblem as error:
             found = (error.problem,)

@@ -60,10 +60,14 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list whose items have one type; unbounded if nothing says how long it may be."""
+    """A list whose items have one type; unbounded if nothing says how long it may be.
+
+    `parts` are the types by place where each item is known, as in the pairs of `zip`.
+    """
 
     item: Type
     bounded: bool = field(default=True, compare=False)
+    parts: tuple[Type, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +140,22 @@ def record(noun: str = "field", title: str = "", /, **fields: Type) -> Record:
 
 
 def union(types: Iterable[Type]) -> Type:
-    """The union of types, flat and without repeats; Unknown swallows all."""
+    """The union of types, flat and without repeats; Unknown swallows all, and what can't be adds nothing."""
     found: list[Type] = []
+    nothing: Type = UNKNOWN
     for type_ in types:
         for option in type_.options if isinstance(type_, Union) else (type_,):
             if isinstance(option, Unknown):
                 return UNKNOWN
+            if isinstance(option, Never):
+                nothing = NEVER
+                continue
             same = next((n for n, other in enumerate(found) if option == other), None)
             if same is None:
                 found.append(option)
             elif isinstance(option, ListOf) and not option.bounded:
                 found[same] = option
-    return found[0] if len(found) == 1 else Union(tuple(found)) if found else UNKNOWN
+    return found[0] if len(found) == 1 else Union(tuple(found)) if found else nothing
 
 
 def options(type_: Type) -> tuple[Type, ...]:
@@ -342,7 +350,7 @@ def _same_kind(x: Type, y: Type) -> bool:
     if isinstance(x, Record | MapOf) and isinstance(y, Record | MapOf):
         return True
     if isinstance(x, ListOf) and isinstance(y, ListOf):
-        return can_equal(x.item, y.item)
+        return NEVER in (x.item, y.item) or can_equal(x.item, y.item)
     if isinstance(x, Number) and isinstance(y, Number):
         return same_unit(x, y)
     return type(x) is type(y)

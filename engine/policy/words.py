@@ -10,7 +10,8 @@ from typing import Any
 
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.evaluate import MAX_WORK, Unreadable, elements
-from engine.policy.functions import FUNCTIONS
+from engine.policy.expression import Expression
+from engine.policy.functions import functions_in
 from engine.policy.rule import Established, Fact, Learnt, PolicyRules
 from engine.policy.value import digest, jsonable
 
@@ -83,6 +84,8 @@ class Words(Mapping[str, Any]):
             return self._learnt(policy.established[name])
         if name == "session" and policy.session:
             return self._session()
+        if name == "now" and policy.time.now is not None:
+            return self._now(policy.time.now)
         return self._names[name]
 
     def _session(self) -> Any:
@@ -92,10 +95,17 @@ class Words(Mapping[str, Any]):
             value = found.get(name)
             if isinstance(value, str):
                 try:
-                    found[name] = FUNCTIONS[word].run(value)
+                    found[name] = functions_in(self._policy.time.zone)[word](value)
                 except EvaluationError as error:
                     return Unreadable(f"the session attribute `{name}` is no {word}: {error}")
         return found
+
+    def _now(self, says: Expression) -> Any:
+        """The time that the session was started with, in the place of the log's own."""
+        try:
+            return functions_in(self._policy.time.zone)["datetime"](says.value(self))
+        except EvaluationError as error:
+            return Unreadable(f"`now` has no value: {error}")
 
     # -- facts
 
@@ -152,9 +162,9 @@ class Words(Mapping[str, Any]):
         """A source's values with the times at which they were learnt; a path of the session was there before."""
         try:
             if source.call is None:
-                return [(None, source.value.value(self._names))]
+                return [(None, source.value.value(self))]
             return [
-                (entry["at"], source.value.value({**entry, "session": self._names["session"]}))
+                (entry["at"], source.value.value({**entry, "session": self["session"]}))
                 for entry in self._names["calls"][source.call]
             ]
         except EvaluationError:

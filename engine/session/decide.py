@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.policy.gate import withheld
+from engine.policy.gate import FactNeed, Reading, withheld
 from engine.policy.value import NotJson, canonical, exact, timestamp
 from engine.session import reply as r
 from engine.session.answers import answer
@@ -185,7 +185,9 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
         return
     tool = d.tool(call.name)
     output, problems = checked_output(tool, reply.output)
-    kept = withheld(d.agent.guards[call.name], gate_names(d.state, call), output) if not problems else None
+    kept = None
+    if not problems:
+        kept = withheld(d.agent.guards[call.name], gate_names(d.state, call), output, lambda need: _read(d, need))
     if kept is not None:
         message = kept.error or "the result is not for this session"
         d.result(call, "blocked", "result_withheld", message, rule=kept.rule)
@@ -196,6 +198,12 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
     else:
         d.result(call, "terminal_error", "invalid_output", problems)
         _cancel_siblings(d, call, tool)
+
+
+def _read(d: Draft, need: FactNeed) -> Reading | None:
+    """A fact as the gate of the running call left it."""
+    reading = d.state.readings.get(need.key)
+    return None if reading is None else Reading(reading.output, reading.problem)
 
 
 def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from engine.policy.gate import Missing, Reading, judge
-from engine.policy.rule import CUSTOMER
+from engine.policy.gate import Missing, Reading, judge, withheld
+from engine.policy.rule import CUSTOMER, Effect
 from engine.policy.value import canonical
 from engine.policy.verdict import Verdict
 from engine.policy.words import FactNeed
-from engine.session.bundle import Agent, Bundle
+from engine.session.bundle import WRITE, Agent, Bundle
 from engine.session.identity import call_digest
 from engine.session.limits import Limits
 from engine.session.names import gate_names
@@ -23,7 +23,10 @@ CALL, CONFIRMED, MESSAGE = "call", "user_confirmation", "message"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One thing that happened before: a call with what it gave, a message, or the customer's yes to the next write."""
+    """One thing that happened before: a call with what it gave, a message, or the customer's yes to the next write.
+
+    A yes that names a tool and an input counts for that very call only.
+    """
 
     event: str
     tool: str = ""
@@ -31,6 +34,9 @@ class Past:
     output: Any = None
     error: str | None = None
     text: str = ""
+
+
+NOTHING_GIVEN = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,12 @@ def judge_after(
     tool_name: str,
     input_: Mapping[str, Any],
     now: datetime,
+    output: Any = NOTHING_GIVEN,
 ) -> Judged:
-    """Judge a call of an agent; recorded reads are the facts, and what was not read can't be."""
+    """Judge a call of an agent; recorded reads are the facts, and what was not read can't be.
+
+    With the `output` that a read gave it is also judged whether the planner may see it.
+    """
     problems = agent.check_attributes(attributes)
     tool = bundle.tools.get(tool_name) if tool_name in agent.tools else None
     if tool is None:
@@ -69,11 +79,29 @@ def judge_after(
     problems += tool.check_input(input_)
     if problems:
         return Judged("deny", (), (), tuple(problems))
-    state = _state(bundle, agent, past, attributes, now)
-    call = Call("judged", tool.name, input_, 1, tool.effect, now, call_digest(tool, tool.name, input_))
-    verdict = judge(agent.guards[tool.name], gate_names(state, call), _reads(past))
+    step = len(past) + 1
+    call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
+    names = gate_names(_state(bundle, agent, past, attributes, now, call), call)
+    guard, reads = agent.guards[tool.name], _reads(past)
+    verdict = judge(guard, names, reads)
     assert not isinstance(verdict, Missing), "what was not read counts as unreadable"
-    return _told(verdict, confirmed=bool(past) and past[-1].event == CONFIRMED)
+    if verdict.effect is Effect.ALLOW and output is not NOTHING_GIVEN:
+        kept = withheld(guard, names, output, reads)
+        if kept is not None:
+            errors = (f"{kept.rule}: {kept.error}",) if kept.error else ()
+            return Judged(Effect.DENY.value, (kept.rule,), (), errors)
+    return _told(verdict, confirmed=_confirmed(bundle, past, tool.name, input_))
+
+
+def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Mapping[str, Any]) -> bool:
+    """Whether the customer said yes to a write, and no write has come since."""
+    for entry in reversed(past):
+        if entry.event == CONFIRMED and (not entry.tool or (entry.tool, entry.input or {}) == (tool_name, input_)):
+            return True
+        tool = bundle.tools.get(entry.tool) if entry.event == CALL else None
+        if tool is not None and tool.effect == WRITE:
+            return False
+    return False
 
 
 def _told(verdict: Verdict, *, confirmed: bool) -> Judged:
@@ -84,21 +112,26 @@ def _told(verdict: Verdict, *, confirmed: bool) -> Judged:
     return Judged(verdict.effect.value, tuple(trace.rule for trace in deciding), tuple(sorted(asked)), errors)
 
 
-def _state(bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mapping[str, Any], now: datetime) -> State:
-    """A session in which all of that has happened, in one step."""
-    state = State("judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, Limits(), step=1)
+def _state(
+    bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mapping[str, Any], now: datetime, judged: Call
+) -> State:
+    """A session in which all of that has happened, each in a step of its own, and the call is proposed."""
+    state = State(
+        "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, Limits(), step=judged.step
+    )
     calls: dict[str, Call] = {}
     for number, entry in enumerate(past):
         if entry.event == CALL:
             tool = bundle.tools.get(entry.tool)
             status = "ok" if entry.error is None else "terminal_error"
-            result = Result(status, "", entry.error or "", entry.output, None, now)
+            at = now - (len(past) - number) * timedelta(microseconds=1)
+            result = Result(status, "", entry.error or "", entry.output, None, at)
             calls[f"past-{number}"] = Call(
-                f"past-{number}", entry.tool, entry.input or {}, 1, tool.effect if tool else "unknown", now, "",
-                phase=Phase.ENDED, started_at=now, result=result,
+                f"past-{number}", entry.tool, entry.input or {}, number + 1, tool.effect if tool else "unknown", at, "",
+                phase=Phase.ENDED, started_at=at, result=result,
             )  # fmt: skip
     texts = tuple(entry.text for entry in past if entry.event == MESSAGE)
-    return replace(state, calls=calls, messages=texts)
+    return replace(state, step=judged.step, calls={**calls, judged.id: judged}, messages=texts)
 
 
 def _reads(past: Sequence[Past]) -> Any:

@@ -40,9 +40,32 @@ def test_recorded_reads_are_the_facts_and_a_yes_just_before_answers_the_customer
     asked = judged(read(1, "acme"), n=1)
     assert (asked.verdict, asked.rules, asked.asked) == ("require_approval", ("sure",), ("customer",))
     assert judged(read(1, "acme"), Past(CONFIRMED), n=1).asked == ()
-    assert judged(Past(CONFIRMED), read(1, "acme"), n=1).asked == ("customer",)
+    assert judged(Past(CONFIRMED), read(1, "acme"), n=1).asked == ()
     assert judged(read(1, "other"), n=1).verdict == "deny"
     assert judged(read(1, "other"), read(1, "acme"), n=1).verdict == "require_approval"
+
+
+def test_a_yes_counts_for_the_next_write_and_for_the_call_that_it_names() -> None:
+    other = Past(CALL, "write", {"n": 2}, {})
+    assert judged(read(1, "acme"), Past(CONFIRMED), other, n=1).asked == ("customer",)
+    assert judged(read(1, "acme"), Past(CONFIRMED, "write", {"n": 1}), n=1).asked == ()
+    assert judged(read(1, "acme"), Past(CONFIRMED, "write", {"n": 2}), n=1).asked == ("customer",)
+
+
+def test_an_output_is_judged_by_whether_the_planner_may_see_it() -> None:
+    rules = "\n  - {id: own, tools: [look], effect: deny, release_unless: output.owner == session.tenant}"
+    made_ = bundle(
+        agent("[look]", policies="[rules]"),
+        policy(rules),
+        tool("look", output="{type: object, properties: {owner: {type: string}}, required: [owner]}"),
+    )
+
+    def seen(output: Any) -> Judged:
+        return judge_after(made_, made_.agents["bot"], [], {"tenant": "acme"}, "look", {}, START, output)
+
+    assert seen({"owner": "acme"}).verdict == "allow"
+    assert (seen({"owner": "other"}).verdict, seen({"owner": "other"}).rules) == ("deny", ("own",))
+    assert seen(None).errors
 
 
 def test_what_was_not_read_or_failed_can_not_be_known() -> None:

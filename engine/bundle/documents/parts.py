@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 _END = r"(?![\s\S])"
 NAME = rf"^[A-Za-z][A-Za-z0-9_-]*{_END}"
 TOOL_NAME = rf"^[a-z][a-z0-9_]*{_END}"
+ZONE = rf"^(Z|UTC|[+-](0[0-9]|1[0-4]):[0-5][0-9]){_END}"
 SPAN = rf"^[0-9]{{1,6}}(\.[0-9]{{1,6}})?(ms|s|m|h|d){_END}"
 
 Name = Annotated[
@@ -28,6 +29,12 @@ Span = Annotated[
 ]
 Path = Annotated[str, Field(min_length=1, description="A file of the bundle, named from its root.")]
 Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")]
+
+
+Zone = Annotated[
+    str,
+    Field(pattern=ZONE, description="An offset from UTC, such as `-05:00` or `Z`."),
+]
 
 
 class Shape(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import TOOL_NAME, Condition, Expression, Name, Shape, Span, Text, ToolName
+from engine.bundle.documents.parts import TOOL_NAME, Condition, Expression, Name, Shape, Span, Text, ToolName, Zone
 
 
 class Fact(Shape):
@@ -88,12 +88,24 @@ class Established(Shape):
     from_: Annotated[list[str | Source], Field(alias="from", min_length=1)]
 
 
+class Time(Shape):
+    """What `now` is, and the zone that days begin in."""
+
+    now: Annotated[
+        str | None, Field(description="A path of the session, such as `session.now`; the log's time unless given.")
+    ] = None
+    zone: Annotated[
+        Zone | None, Field(description="The zone of days, and of text that says no offset; UTC unless given.")
+    ] = None
+
+
 class Vocabulary(Shape):
     """Words that several policies share."""
 
     kind: Literal["Vocabulary"]
     name: Name
     description: str = ""
+    time: Time | None = None
     session: Annotated[
         dict[str, str | list[str]],
         Field(description="What the policies need of a session: a type, `?` for or null, or a list of texts."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -46,7 +47,13 @@ _PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
 
 
 def expression(
-    corpus: Corpus, node: Node, scope: Scope, *, condition: bool = False, known: Scope | None = None
+    corpus: Corpus,
+    node: Node,
+    scope: Scope,
+    *,
+    condition: bool = False,
+    known: Scope | None = None,
+    zone: tzinfo = UTC,
 ) -> Expression | None:
     """The typed expression of a scalar, or None after saying what is wrong with it; `known` narrows the scope."""
     if not isinstance(node.value, str):
@@ -54,7 +61,7 @@ def expression(
         problems: tuple[Problem, ...] = ()
     else:
         try:
-            compiled, problems = compile_expression(node.value, scope, known)
+            compiled, problems = compile_expression(node.value, scope, known, zone)
         except SyntaxProblem as error:
             _say(corpus, node, error.problem, scope, in_text=False)
             return None
@@ -76,11 +83,13 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     return ()
 
 
-def template(corpus: Corpus, node: Node | None, scope: Scope, known: Scope | None = None) -> Template:
+def template(
+    corpus: Corpus, node: Node | None, scope: Scope, known: Scope | None = None, zone: tzinfo = UTC
+) -> Template:
     """The typed text of a scalar; what is wrong with it is said."""
     if node is None or not isinstance(node.value, str):
         return Template(())
-    compiled, problems = compile_template(node.value, scope, known)
+    compiled, problems = compile_template(node.value, scope, known, zone)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=True)
     return compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -22,13 +23,14 @@ def tool_input(
     schema: Mapping[str, Any] | None,
     scope: Scope,
     known: Scope | None = None,
+    zone: tzinfo = UTC,
 ) -> dict[str, Expression]:
     """The expressions for a tool's input; `owner` is shown where a field is missing."""
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
     wanted = t.of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
-        compiled = expression(corpus, value, scope, known=known)
+        compiled = expression(corpus, value, scope, known=known, zone=zone)
         if compiled is not None:
             built[name] = compiled
         if schema is None:

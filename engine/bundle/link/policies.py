@@ -17,13 +17,13 @@ from engine.bundle.link.words import (
     entries,
     param,
     session_type,
+    time_of,
     type_word,
     words_of,
 )
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e204_value,
-    e205_not_available,
     e206_constraint,
     e301_duplicate_name,
     e302_tool,
@@ -190,7 +190,8 @@ def _check_idle_words(
     any_call = {**session_scope(_with_needs(session, nodes), types), "input": t.UNKNOWN, "call": t.UNKNOWN}
     base = gate_scope(_with_needs(session, nodes), types, tool) if tool else any_call
     base["params"] = _params_type(nodes)
-    Linker(corpus, nodes, base, tool, tools, types).link(idle)
+    time = time_of(corpus, nodes, base["session"])
+    Linker(corpus, nodes, base, tool, tools, types, time.zone).link(idle)
 
 
 def _policy_for_tool(
@@ -205,12 +206,20 @@ def _policy_for_tool(
     nodes = words_of(corpus, document)
     base = gate_scope(_with_needs(session, nodes), types, name)
     base["params"] = _params_type(nodes)
-    linker = Linker(corpus, nodes, base, name, tools, types)
+    time = time_of(corpus, nodes, base["session"])
+    linker = Linker(corpus, nodes, base, name, tools, types, time.zone)
     linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)
     promises = document.node.get("guarantees")
     for item in (promises.items or ()) if promises is not None else ():
         linker.need(item.at("never"))
-        expression(corpus, item.at("never"), {**linker.scope, **_GUARANTEED}, condition=True, known=_called(name))
+        expression(
+            corpus,
+            item.at("never"),
+            {**linker.scope, **_GUARANTEED},
+            condition=True,
+            known=linker.known,
+            zone=time.zone,
+        )
     made = PolicyRules(
         document.name,
         {key: param(value) for key, value in nodes.params.items()},
@@ -220,6 +229,7 @@ def _policy_for_tool(
         linker.lets,
         linker.established,
         {key: word for key, node in nodes.session.items() if (word := type_word(node)) is not None},
+        time,
     )
     return made, linker.linked
 
@@ -232,10 +242,6 @@ _GUARANTEED: Scope = {
     "verdict": t.Text(frozenset(effect.value for effect in Effect)),
     "approvers": t.SetOf(t.TEXT),
 }
-
-
-def _called(tool: str) -> Scope:
-    return {"call.name": t.Text(frozenset({tool}))}
 
 
 def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
@@ -252,15 +258,22 @@ def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
 
 def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rule:
     when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
-    reached = linker.need(when, unless, message_node)
+    reached = linker.need(when, unless, message_node, node.get("release_unless"))
     condition_node = when if when is not None else unless
     condition = None
     if condition_node is not None:
-        condition = expression(corpus, condition_node, linker.scope, condition=True)
+        condition = expression(
+            corpus, condition_node, linker.scope, condition=True, known=linker.known, zone=linker.zone
+        )
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
-    if known and t.NEVER in known.values() and condition_node is not None:
+    other_tool = known is not None and known.get("call.name") == t.NEVER
+    if known and t.NEVER in known.values() and condition_node is not None and not other_tool:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
-    message = template(corpus, message_node, linker.scope, known) if message_node is not None else None
+    message = (
+        template(corpus, message_node, linker.scope, {**linker.known, **(known or {})}, linker.zone)
+        if message_node is not None
+        else None
+    )
     plain = node.plain
     return Rule(
         id=plain["id"],
@@ -279,7 +292,7 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
 
 
 def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
-    """The condition under which a read's result goes to the planner; it is judged at once, so it reads no fact."""
+    """The condition under which a read's result goes to the planner; its facts are read before the call starts."""
     release = node.get("release_unless")
     if release is None:
         return None
@@ -288,12 +301,8 @@ def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
     elif linker.effect != READ:
         message = "is for reads: a write has happened when its result is there"
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
-    if linker.need(release):
-        corpus.say(
-            e205_not_available.at(release.place, "a fact under `release_unless` is not available in this version")
-        )
-        return None
-    return expression(corpus, release, {**linker.scope, "output": linker.output}, condition=True)
+    scope = {**linker.scope, "output": linker.output}
+    return expression(corpus, release, scope, condition=True, known=linker.known, zone=linker.zone)
 
 
 _RELEASE = "is the condition of a rule with `effect: deny`, and its only one"

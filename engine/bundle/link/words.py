@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
@@ -16,6 +17,8 @@ from engine.bundle.rules import (
     e302_tool,
     e314_vocabulary,
     e403_comparison,
+    e404_operand,
+    e409_null,
     e513_cycle,
     e514_fact_output,
 )
@@ -23,7 +26,7 @@ from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.expression import Expression
 from engine.policy.functions import FUNCTIONS
-from engine.policy.rule import Established, Fact, Learnt
+from engine.policy.rule import Established, Fact, Learnt, Time
 from engine.policy.syntax import SyntaxProblem, parse
 from engine.session.bundle import HANDOFF, READ, Tool
 from engine.session.names import ToolTypes
@@ -56,6 +59,7 @@ class WordNodes:
     words: dict[str, tuple[str, Node, Node]] = field(default_factory=dict)
     session: dict[str, Node] = field(default_factory=dict)
     twice: set[str] = field(default_factory=set)
+    time: Node | None = None
     whole: bool = True
 
 
@@ -101,6 +105,10 @@ def words_of(corpus: Corpus, document: Document, *, say: bool = False) -> WordNo
                 found.words.setdefault(name, (kind, key, value))
         for name, _, value in entries(source, "session"):
             found.session[name] = value
+        time = source.node.get("time")
+        if time is not None and found.time is not None and time.plain != found.time.plain and say:
+            corpus.say(e301_duplicate_name.at(source.node.key("time") or time, "", found.time.place))
+        found.time = found.time or time
     return found
 
 
@@ -119,6 +127,28 @@ def type_word(node: Node) -> str | None:
     return word if word in ("date", "datetime", "duration") else None
 
 
+def time_of(corpus: Corpus, nodes: WordNodes, session: t.Type) -> Time:
+    """What a policy's vocabularies say of time, for agents whose session has this type."""
+    now = nodes.time.get("now") if nodes.time is not None else None
+    zone = nodes.time.get("zone") if nodes.time is not None else None
+    offset = UTC if zone is None else _offset(str(zone.value))
+    compiled = expression(corpus, now, {"session": session}, zone=offset) if now is not None else None
+    if now is not None and compiled is not None:
+        if not t.is_a(compiled.type, t.Text, t.Datetime):
+            message = f"a time is text or a date and time, and this is {t.name(compiled.type)}"
+            corpus.say(e404_operand.at(now.place, message, ""))
+        elif t.has_null(compiled.type):
+            corpus.say(e409_null.at(now.place, f"`{compiled.text}` may be null here"))
+    return Time(compiled, offset)
+
+
+def _offset(text: str) -> tzinfo:
+    if not text.startswith(("+", "-")):
+        return UTC
+    span = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
+    return timezone(-span if text[0] == "-" else span)
+
+
 class Linker:
     """Links the words that the rules for one tool use, each when it is first needed."""
 
@@ -130,12 +160,15 @@ class Linker:
         tool: str,
         tools: Mapping[str, Tool],
         types: Mapping[str, ToolTypes],
+        zone: tzinfo,
     ) -> None:
+        self.known = {"call.name": t.Text(frozenset({tool}))} if tool in tools else {}
         self._corpus = corpus
         self._nodes = nodes
         self._tool = tool
         self._tools = tools
         self._types = types
+        self.zone = zone
         self._open: list[str] = []
         self._reach: dict[str, frozenset[str]] = {}
         self.scope: dict[str, t.Type] = dict(base)
@@ -203,14 +236,14 @@ class Linker:
         scope = dict(self.scope)
         loops: list[tuple[str, Expression]] = []
         for variable, _, value in each.pairs() if each is not None else ():
-            source = expression(self._corpus, value, scope)
+            source = expression(self._corpus, value, scope, known=self.known, zone=self.zone)
             scope[variable] = t.element_of(source.type) if source is not None else t.UNKNOWN
             if source is not None:
                 loops.append((variable, source))
         known = self._tools.get(tool)
         reads = known is not None and known.effect == READ and known.adapter.kind != HANDOFF
         schema = known.input_schema if known is not None and reads else None
-        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope)
+        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope, self.known, self.zone)
         plain = node.plain
         result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
         age = v.span(str(plain.get("max_age", "0s")))
@@ -239,7 +272,7 @@ class Linker:
                 return frozenset()
             node = own
         reached = self.need(node)
-        compiled = expression(self._corpus, node, self.scope)
+        compiled = expression(self._corpus, node, self.scope, known=self.known, zone=self.zone)
         self.scope[name] = compiled.type if compiled is not None else t.UNKNOWN
         if compiled is not None:
             self.lets[name] = compiled
@@ -256,7 +289,7 @@ class Linker:
 
     def _source(self, item: Node, wanted: t.Type) -> Learnt | None:
         if item.entries is None:
-            compiled = expression(self._corpus, item, {"session": self.scope["session"]})
+            compiled = expression(self._corpus, item, {"session": self.scope["session"]}, zone=self.zone)
             self._fits(item, compiled, wanted)
             return Learnt(None, compiled) if compiled is not None else None
         call, value = item.at("call"), item.at("value")
@@ -265,7 +298,8 @@ class Linker:
         types = self._types.get(str(call.value))
         if types is None:
             return None
-        compiled = expression(self._corpus, value, {"input": types.input, "output": types.output})
+        scope = {"input": types.input, "output": types.output, "session": self.scope["session"]}
+        compiled = expression(self._corpus, value, scope, zone=self.zone)
         self._fits(value, compiled, wanted)
         return Learnt(str(call.value), compiled) if compiled is not None else None
 

@@ -23,4 +23,4 @@ name: search_articles
 
 def at(node: Node, what: str, other: Place) -> Diagnostic:
     """The second of the two."""
-    return MANUAL.at(node.place, f"{what} `{node.plain}` is defined twice", note=f"first defined at {other}")
+    return MANUAL.at(node.place, f"{what} `{node.plain}` is defined twice".strip(), note=f"first defined at {other}")
