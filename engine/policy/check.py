@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
-from engine.policy.functions import FUNCTIONS, LATER
-from engine.policy.narrow import Narrowing, path
+from engine.policy.around import NOTHING, Around
+from engine.policy.calling import type_of_call
+from engine.policy.functions import FUNCTIONS
+from engine.policy.narrow import Narrowing, Told, path
 from engine.policy.operators import element, result
 from engine.policy.syntax import Kind, Problem, loop_names, span
 
@@ -38,11 +40,15 @@ class Checked:
     types: Mapping[int, t.Type]
 
 
-def check(tree: ast.expr, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None) -> Checked:
-    """Type an expression; `known` are refinements of paths that conditions around it have made."""
-    checker = _Checker(scope, known or {})
+def check(
+    tree: ast.expr,
+    scope: Mapping[str, t.Type],
+    around: Around = NOTHING,
+) -> Checked:
+    """Type an expression where it stands."""
+    checker = _Checker(scope, around.known, around.lets)
     found = checker.type(tree)
-    narrow = Narrowing(checker.quietly)
+    narrow = checker.narrow
     return Checked(
         found,
         tuple(checker.problems),
@@ -54,13 +60,14 @@ def check(tree: ast.expr, scope: Mapping[str, t.Type], known: Mapping[str, t.Typ
 
 
 class _Checker:
-    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type]) -> None:
+    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type], lets: Mapping[str, Told]) -> None:
         self.scope = scope
+        self.lets = lets
         self.known = known
         self.problems: list[Problem] = []
         self.optional: set[tuple[int, int]] = set()
         self.types: dict[int, t.Type] = {}
-        self.narrow = Narrowing(self.quietly)
+        self.narrow = Narrowing(self.quietly, lets)
 
     def type(self, node: ast.expr) -> t.Type:
         found = _RULES[type(node)](self, node)
@@ -72,7 +79,7 @@ class _Checker:
 
     def quietly(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
         """The type of a node under refinements, without a word about what is wrong."""
-        return _Checker(self.scope, known).type(node)
+        return _Checker(self.scope, known, self.lets).type(node)
 
     @contextmanager
     def under(self, refined: Mapping[str, t.Type]) -> Iterator[None]:
@@ -235,7 +242,7 @@ class _Checker:
 
     def unreached(self, node: ast.expr) -> t.Type:
         """The type of what is never evaluated; nothing is said about it."""
-        inner = _Checker(self.scope, self.known)
+        inner = _Checker(self.scope, self.known, self.lets)
         inner.type(node)
         self.optional |= inner.optional
         return t.NEVER
@@ -350,46 +357,7 @@ class _Checker:
         return t.ListOf(t.union(parts) if parts else t.NEVER, parts=parts if isinstance(node, ast.Tuple) else ())
 
     def call(self, node: ast.Call) -> t.Type:
-        assert isinstance(node.func, ast.Name)
-        name = node.func.id
-        arguments = [self.type(argument) for argument in node.args]
-        if name == "record":
-            return self.record(node)
-        if name in LATER:
-            return self.say(
-                Kind.NOT_AVAILABLE, node.func, f"`{name}` needs {LATER[name]}, not available in this version"
-            )
-        function = FUNCTIONS.get(name)
-        if function is None:
-            return self.say(
-                Kind.FUNCTION,
-                node.func,
-                f"function `{name}` is not defined",
-                did_you_mean(name, [*FUNCTIONS, "record"]),
-            )
-        if not function.least <= len(arguments) <= function.most:
-            wanted = str(function.least) if function.least == function.most else f"{function.least} or more"
-            return self.say(Kind.FUNCTION, node, f"`{name}` takes {wanted} arguments, and here are {len(arguments)}")
-        for index, (argument, found) in enumerate(zip(node.args, arguments, strict=True)):
-            kinds = function.kinds(index)
-            if kinds and not t.is_a(found, *kinds):
-                self.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
-            elif kinds:
-                self.not_null(argument, found)
-        if name in ("any", "all", "count"):
-            self.truths(name, node.args[0], arguments[0])
-        return function.gives(arguments)
-
-    def truths(self, name: str, node: ast.expr, found: t.Type) -> None:
-        for option in t.options(found):
-            if isinstance(option, t.ListOf) and not t.is_a(option.item, t.Boolean):
-                at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
-                self.say(Kind.OPERAND, at, f"`{name}` needs booleans, and this is {t.name(option.item)}")
-
-    def record(self, node: ast.Call) -> t.Type:
-        if node.args:
-            return self.say(Kind.FUNCTION, node, "`record` takes only named fields")
-        return t.Record({k.arg: t.Field(self.type(k.value)) for k in node.keywords if k.arg})
+        return type_of_call(self, node)
 
 
 def _part(pair: t.Type, place: int) -> t.Type:

@@ -9,6 +9,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from engine.policy import types as t
+from engine.policy.around import NOTHING, Around
 from engine.policy.check import check
 from engine.policy.compiled import Fast, compiled
 from engine.policy.evaluate import Evaluator
@@ -47,21 +48,19 @@ class Expression:
 
 
 def compile_expression(
-    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None, zone: tzinfo = UTC
+    text: str,
+    scope: Mapping[str, t.Type],
+    around: Around = NOTHING,
 ) -> tuple[Expression, tuple[Problem, ...]]:
-    """Parse and type an expression; raises SyntaxProblem where it does not even parse.
-
-    `known` are refinements that a condition around it makes, such as a rule's `when` for its message.
-    Days begin in `zone`, and text that says no offset is meant in it.
-    """
+    """Parse and type an expression where it stands; raises SyntaxProblem where it does not even parse."""
     tree = parse(text)
-    checked = check(tree, scope, known)
+    checked = check(tree, scope, around)
     own = _loop_variables(tree)
     reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
     chains = _chains(tree, text, own)
-    fast = compiled(tree, checked.types, chains, zone) if not checked.problems else None
+    fast = compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
     made = Expression(
-        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast, zone
+        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast, around.zone
     )
     return made, checked.problems
 

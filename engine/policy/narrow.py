@@ -1,17 +1,32 @@
 """What a condition tells about the names in it, once it is known to hold or not to hold.
 
 A path is the text of a name, field or index, such as `input.note`; a refinement gives it a narrower type.
+A let tells what its own expression does.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from engine.policy import types as t
 
 Refined = dict[str, t.Type]
+
+
+class Told(Protocol):
+    """What an expression tells of other names when it is true, and when it is false."""
+
+    @property
+    def if_true(self) -> Mapping[str, t.Type]:
+        """Once it is known to hold."""
+
+    @property
+    def if_false(self) -> Mapping[str, t.Type]:
+        """Once it is known not to hold."""
+
+
 TypeOf = Callable[[ast.expr, Mapping[str, t.Type]], t.Type]
 
 
@@ -21,7 +36,7 @@ def path(node: ast.expr) -> str | None:
         return node.id
     if isinstance(node, ast.Attribute) and path(node.value) is not None:
         return ast.unparse(node)
-    if isinstance(node, ast.Subscript) and path(node.value) is not None and _constant(node.slice):
+    if isinstance(node, ast.Subscript) and path(node.value) is not None and (_constant(node.slice) or path(node.slice)):
         return ast.unparse(node)
     return None
 
@@ -33,13 +48,17 @@ def _constant(node: ast.expr) -> bool:
 class Narrowing:
     """Reads conditions; `type_of` types a node under refinements, and says nothing about what is wrong with it."""
 
-    def __init__(self, type_of: TypeOf) -> None:
+    def __init__(self, type_of: TypeOf, lets: Mapping[str, Told]) -> None:
         self._type_of = type_of
+        self._lets = lets
 
     def assume(self, node: ast.expr, truth: bool, known: Mapping[str, t.Type]) -> Refined:
         """What more is known when a condition is true, or false."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return self.assume(node.operand, not truth, known)
+        if isinstance(node, ast.Name) and node.id in self._lets:
+            told = self._lets[node.id]
+            return dict(told.if_true if truth else told.if_false)
         if isinstance(node, ast.BoolOp):
             together = isinstance(node.op, ast.And) is truth
             return self._all(node.values, truth, known) if together else self._one_of(node.values, truth, known)

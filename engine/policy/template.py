@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
+from engine.policy.around import NOTHING, Around
 from engine.policy.expression import Expression, compile_expression
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.value import canonical, jsonable, number_text
@@ -36,7 +36,9 @@ class Template:
 
 
 def compile_template(
-    text: str, scope: Mapping[str, t.Type], known: Mapping[str, t.Type] | None = None, zone: tzinfo = UTC
+    text: str,
+    scope: Mapping[str, t.Type],
+    around: Around = NOTHING,
 ) -> tuple[Template, tuple[Problem, ...]]:
     """Parse and type a text's expressions; problems carry offsets into the whole text."""
     parts: list[str | Expression] = []
@@ -47,7 +49,7 @@ def compile_template(
         if hole is None:
             continue
         try:
-            expression, found = compile_expression(hole, scope, known, zone)
+            expression, found = compile_expression(hole, scope, around)
             parts.append(expression)
         except SyntaxProblem as error:
             found = (error.problem,)

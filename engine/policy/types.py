@@ -155,6 +155,9 @@ def union(types: Iterable[Type]) -> Type:
                 found.append(option)
             elif isinstance(option, ListOf) and not option.bounded:
                 found[same] = option
+    if any(isinstance(option, ListOf) and option.item != NEVER for option in found):
+        # an empty list beside others is one of them
+        found = [option for option in found if not (isinstance(option, ListOf) and option.item == NEVER)]
     return found[0] if len(found) == 1 else Union(tuple(found)) if found else nothing
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.policy import types as t
+from engine.policy.around import Around
 from engine.policy.expression import compile_expression
 from engine.policy.syntax import Kind
 
@@ -313,9 +314,9 @@ def test_what_was_tested_is_known_afterwards(text: str) -> None:
 
 def test_refinements_are_given_to_what_stands_under_a_condition() -> None:
     expression, _ = compile_expression("input.note != null", SCOPE)
-    _, problems = compile_expression("len(input.note)", SCOPE, expression.if_true)
+    _, problems = compile_expression("len(input.note)", SCOPE, Around(expression.if_true))
     assert not problems
-    _, problems = compile_expression("len(input.note)", SCOPE, expression.if_false)
+    _, problems = compile_expression("len(input.note)", SCOPE, Around(expression.if_false))
     assert [p.kind for p in problems] == [Kind.OPERAND]
 
 

@@ -26,6 +26,7 @@ from engine.bundle.rules import (
     w602_alike_tools,
 )
 from engine.policy import types as t
+from engine.policy.around import NOTHING, Around
 from engine.policy.template import compile_template
 from engine.policy.value import span
 from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool
@@ -194,7 +195,7 @@ def _planner(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools:
 def _row(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> Row:
     when_node = node.get("when")
     when = expression(corpus, when_node, scope, condition=True) if when_node is not None else None
-    known = when.if_true if when is not None else None
+    around = Around(when.if_true) if when is not None else NOTHING
     calls = []
     listed = node.get("tool_calls")
     for item in (listed.items or ()) if listed is not None else ():
@@ -205,12 +206,12 @@ def _row(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Map
         elif tool is not None and tool.name not in offered.names and offered.whole:
             corpus.say(e302_tool.not_offered(name.place, tool.name, offered.names))
         built = tool_input(
-            corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope, known
+            corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope, around
         )
         calls.append(ProposedCall(str(name.value), built))
     return Row(
         when=when,
-        message=template(corpus, node.get("message"), scope, known),
+        message=template(corpus, node.get("message"), scope, around),
         tool_calls=tuple(calls),
         done=bool(node.plain.get("done", False)),
     )
@@ -230,8 +231,8 @@ def _stop(corpus: Corpus, node: Node, scope: Scope) -> tuple[StopRule, ...]:
 def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
     node = item.get("when")
     when = expression(corpus, node, scope, condition=True) if node is not None else None
-    known = when.if_true if when is not None else None
-    message = template(corpus, item.get("message"), scope, known)
+    around = Around(when.if_true) if when is not None else NOTHING
+    message = template(corpus, item.get("message"), scope, around)
     return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message)
 
 

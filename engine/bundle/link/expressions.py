@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, tzinfo
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -26,6 +25,7 @@ from engine.bundle.rules import (
 )
 from engine.diagnostic import Diagnostic, Place
 from engine.policy import types as t
+from engine.policy.around import NOTHING, Around
 from engine.policy.expression import Expression, compile_expression
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.template import Template, compile_template
@@ -52,16 +52,15 @@ def expression(
     scope: Scope,
     *,
     condition: bool = False,
-    known: Scope | None = None,
-    zone: tzinfo = UTC,
+    around: Around = NOTHING,
 ) -> Expression | None:
-    """The typed expression of a scalar, or None after saying what is wrong with it; `known` narrows the scope."""
+    """The typed expression of a scalar, or None after saying what is wrong with it."""
     if not isinstance(node.value, str):
         compiled, _ = compile_expression(_constant(node.value), scope)
         problems: tuple[Problem, ...] = ()
     else:
         try:
-            compiled, problems = compile_expression(node.value, scope, known, zone)
+            compiled, problems = compile_expression(node.value, scope, around)
         except SyntaxProblem as error:
             _say(corpus, node, error.problem, scope, in_text=False)
             return None
@@ -83,13 +82,11 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     return ()
 
 
-def template(
-    corpus: Corpus, node: Node | None, scope: Scope, known: Scope | None = None, zone: tzinfo = UTC
-) -> Template:
+def template(corpus: Corpus, node: Node | None, scope: Scope, around: Around = NOTHING) -> Template:
     """The typed text of a scalar; what is wrong with it is said."""
     if node is None or not isinstance(node.value, str):
         return Template(())
-    compiled, problems = compile_template(node.value, scope, known, zone)
+    compiled, problems = compile_template(node.value, scope, around)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=True)
     return compiled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, tzinfo
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -12,6 +11,7 @@ from engine.bundle.node import Node
 from engine.bundle.rules import e409_null, e509_input
 from engine.diagnostic import did_you_mean, nearest
 from engine.policy import types as t
+from engine.policy.around import NOTHING, Around
 from engine.policy.expression import Expression
 
 
@@ -22,15 +22,14 @@ def tool_input(
     tool: str,
     schema: Mapping[str, Any] | None,
     scope: Scope,
-    known: Scope | None = None,
-    zone: tzinfo = UTC,
+    around: Around = NOTHING,
 ) -> dict[str, Expression]:
     """The expressions for a tool's input; `owner` is shown where a field is missing."""
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
     wanted = t.of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
-        compiled = expression(corpus, value, scope, known=known, zone=zone)
+        compiled = expression(corpus, value, scope, around=around)
         if compiled is not None:
             built[name] = compiled
         if schema is None:

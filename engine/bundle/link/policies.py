@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import Scope, expression, template
@@ -217,8 +218,7 @@ def _policy_for_tool(
             item.at("never"),
             {**linker.scope, **_GUARANTEED},
             condition=True,
-            known=linker.known,
-            zone=time.zone,
+            around=linker.around,
         )
     made = PolicyRules(
         document.name,
@@ -262,18 +262,13 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     condition_node = when if when is not None else unless
     condition = None
     if condition_node is not None:
-        condition = expression(
-            corpus, condition_node, linker.scope, condition=True, known=linker.known, zone=linker.zone
-        )
+        condition = expression(corpus, condition_node, linker.scope, condition=True, around=linker.around)
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
     other_tool = known is not None and known.get("call.name") == t.NEVER
     if known and t.NEVER in known.values() and condition_node is not None and not other_tool:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
-    message = (
-        template(corpus, message_node, linker.scope, {**linker.known, **(known or {})}, linker.zone)
-        if message_node is not None
-        else None
-    )
+    around = replace(linker.around, known={**linker.around.known, **(known or {})})
+    message = template(corpus, message_node, linker.scope, around) if message_node is not None else None
     plain = node.plain
     return Rule(
         id=plain["id"],
@@ -302,7 +297,7 @@ def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
         message = "is for reads: a write has happened when its result is there"
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
     scope = {**linker.scope, "output": linker.output}
-    return expression(corpus, release, scope, condition=True, known=linker.known, zone=linker.zone)
+    return expression(corpus, release, scope, condition=True, around=linker.around)
 
 
 _RELEASE = "is the condition of a rule with `effect: deny`, and its only one"

@@ -24,6 +24,7 @@ from engine.bundle.rules import (
 )
 from engine.policy import types as t
 from engine.policy import value as v
+from engine.policy.around import Around
 from engine.policy.expression import Expression
 from engine.policy.functions import FUNCTIONS
 from engine.policy.rule import Established, Fact, Learnt, Time
@@ -132,7 +133,7 @@ def time_of(corpus: Corpus, nodes: WordNodes, session: t.Type) -> Time:
     now = nodes.time.get("now") if nodes.time is not None else None
     zone = nodes.time.get("zone") if nodes.time is not None else None
     offset = UTC if zone is None else _offset(str(zone.value))
-    compiled = expression(corpus, now, {"session": session}, zone=offset) if now is not None else None
+    compiled = expression(corpus, now, {"session": session}, around=Around(zone=offset)) if now is not None else None
     if now is not None and compiled is not None:
         if not t.is_a(compiled.type, t.Text, t.Datetime):
             message = f"a time is text or a date and time, and this is {t.name(compiled.type)}"
@@ -162,18 +163,19 @@ class Linker:
         types: Mapping[str, ToolTypes],
         zone: tzinfo,
     ) -> None:
-        self.known = {"call.name": t.Text(frozenset({tool}))} if tool in tools else {}
+        known = {"call.name": t.Text(frozenset({tool}))} if tool in tools else {}
         self._corpus = corpus
         self._nodes = nodes
         self._tool = tool
         self._tools = tools
         self._types = types
-        self.zone = zone
         self._open: list[str] = []
         self._reach: dict[str, frozenset[str]] = {}
         self.scope: dict[str, t.Type] = dict(base)
         self.facts: dict[str, Fact] = {}
         self.lets: dict[str, Expression] = {}
+        self.around = Around(known, self.lets, zone)
+        self._alone = Around(zone=zone)
         self.established: dict[str, Established] = {}
 
     @property
@@ -236,14 +238,14 @@ class Linker:
         scope = dict(self.scope)
         loops: list[tuple[str, Expression]] = []
         for variable, _, value in each.pairs() if each is not None else ():
-            source = expression(self._corpus, value, scope, known=self.known, zone=self.zone)
+            source = expression(self._corpus, value, scope, around=self.around)
             scope[variable] = t.element_of(source.type) if source is not None else t.UNKNOWN
             if source is not None:
                 loops.append((variable, source))
         known = self._tools.get(tool)
         reads = known is not None and known.effect == READ and known.adapter.kind != HANDOFF
         schema = known.input_schema if known is not None and reads else None
-        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope, self.known, self.zone)
+        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope, self.around)
         plain = node.plain
         result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
         age = v.span(str(plain.get("max_age", "0s")))
@@ -272,7 +274,7 @@ class Linker:
                 return frozenset()
             node = own
         reached = self.need(node)
-        compiled = expression(self._corpus, node, self.scope, known=self.known, zone=self.zone)
+        compiled = expression(self._corpus, node, self.scope, around=self.around)
         self.scope[name] = compiled.type if compiled is not None else t.UNKNOWN
         if compiled is not None:
             self.lets[name] = compiled
@@ -289,7 +291,7 @@ class Linker:
 
     def _source(self, item: Node, wanted: t.Type) -> Learnt | None:
         if item.entries is None:
-            compiled = expression(self._corpus, item, {"session": self.scope["session"]}, zone=self.zone)
+            compiled = expression(self._corpus, item, {"session": self.scope["session"]}, around=self._alone)
             self._fits(item, compiled, wanted)
             return Learnt(None, compiled) if compiled is not None else None
         call, value = item.at("call"), item.at("value")
@@ -299,7 +301,7 @@ class Linker:
         if types is None:
             return None
         scope = {"input": types.input, "output": types.output, "session": self.scope["session"]}
-        compiled = expression(self._corpus, value, scope, zone=self.zone)
+        compiled = expression(self._corpus, value, scope, around=self._alone)
         self._fits(value, compiled, wanted)
         return Learnt(str(call.value), compiled) if compiled is not None else None
 

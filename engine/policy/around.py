@@ -1,0 +1,27 @@
+"""What stands around an expression and bears on its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+
+from engine.policy import types as t
+from engine.policy.narrow import Told
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where an expression stands.
+
+    `known` are refinements of paths that a condition around it makes, such as a rule's `when` for its message.
+    `lets` are names that stand for expressions: what those tell is told by their names too.  Days begin in
+    `zone`, and text that says no offset is meant in it.
+    """
+
+    known: Mapping[str, t.Type] = field(default_factory=dict)
+    lets: Mapping[str, Told] = field(default_factory=dict)
+    zone: tzinfo = UTC
+
+
+NOTHING = Around()

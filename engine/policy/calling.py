@@ -1,0 +1,70 @@
+"""Calls of the language's functions: how many arguments of which types, and what comes out."""
+
+from __future__ import annotations
+
+import ast
+from typing import Protocol
+
+from engine.diagnostic import did_you_mean
+from engine.policy import types as t
+from engine.policy.functions import FUNCTIONS, LATER
+from engine.policy.syntax import Kind
+
+
+class Speaker(Protocol):
+    """Types nodes, and says what is wrong."""
+
+    def type(self, node: ast.expr) -> t.Type:
+        """The type of a node."""
+
+    def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
+        """The type of what is used; saying so where it may be null."""
+
+    def say(self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "") -> t.Type:
+        """Say what is wrong with a node, whose type is unknown then."""
+
+
+def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
+    """What a call gives; what is wrong with it is said."""
+    assert isinstance(node.func, ast.Name)
+    name = node.func.id
+    arguments = [checker.type(argument) for argument in node.args]
+    if name == "record":
+        return _record(checker, node)
+    if name in LATER:
+        return checker.say(
+            Kind.NOT_AVAILABLE, node.func, f"`{name}` needs {LATER[name]}, not available in this version"
+        )
+    function = FUNCTIONS.get(name)
+    if function is None:
+        return checker.say(
+            Kind.FUNCTION,
+            node.func,
+            f"function `{name}` is not defined",
+            did_you_mean(name, [*FUNCTIONS, "record"]),
+        )
+    if not function.least <= len(arguments) <= function.most:
+        wanted = str(function.least) if function.least == function.most else f"{function.least} or more"
+        return checker.say(Kind.FUNCTION, node, f"`{name}` takes {wanted} arguments, and here are {len(arguments)}")
+    for index, (argument, found) in enumerate(zip(node.args, arguments, strict=True)):
+        kinds = function.kinds(index)
+        if kinds and not t.is_a(found, *kinds):
+            checker.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
+        elif kinds:
+            checker.not_null(argument, found)
+    if name in ("any", "all", "count"):
+        _truths(checker, name, node.args[0], arguments[0])
+    return function.gives(arguments)
+
+
+def _truths(checker: Speaker, name: str, node: ast.expr, found: t.Type) -> None:
+    for option in t.options(found):
+        if isinstance(option, t.ListOf) and not t.is_a(option.item, t.Boolean):
+            at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
+            checker.say(Kind.OPERAND, at, f"`{name}` needs booleans, and this is {t.name(option.item)}")
+
+
+def _record(checker: Speaker, node: ast.Call) -> t.Type:
+    if node.args:
+        return checker.say(Kind.FUNCTION, node, "`record` takes only named fields")
+    return t.Record({k.arg: t.Field(checker.type(k.value)) for k in node.keywords if k.arg})
