@@ -5,7 +5,7 @@ BIN := .venv/bin
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages bench-startup bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail bench-startup bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ docs: .venv/.dev ## are the generated pages and schemas up to date
 
 messages: .venv/.dev ## run the real customer messages through the agent (DATA=FILE, a JSON list of text and intent)
 	$(BIN)/python benchmarks/messages.py $(if $(DATA),--data $(DATA))
+
+retail: .venv/.dev ## a recorded domain through its bundle (RETAIL_DATA=DIR; FIXTURES=DIR writes the cases as fixtures)
+	@$(BIN)/python -m tests.retail $(if $(FIXTURES),--fixtures $(FIXTURES))
 
 bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
 	$(BIN)/python benchmarks/policy.py
