@@ -78,7 +78,7 @@ def conversation(episode: Mapping[str, Any]) -> Conversation:
         yes = call if confirmed and call.kind == "write" else None
         confirmed = confirmed and yes is None
         turns.append(Turn((call,), yes))
-    return Conversation(episode["task"], episode["instruction"], episode["user_id"], tuple(turns))
+    return Conversation(episode["task"], episode["instruction"], episode["user_id"] or "", tuple(turns))
 
 
 def without_yes(told: Conversation) -> Conversation:
