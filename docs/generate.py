@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import language_reference
 
 from engine.bundle import schema_files
 from engine.bundle.documents.agent import Budgets
@@ -16,7 +17,6 @@ from engine.bundle.generate import schemas
 from engine.bundle.later import KEYS, KINDS, VALUES
 from engine.bundle.manuals import MANUALS
 from engine.cli.main import COMMANDS, cli
-from engine.policy.functions import FUNCTIONS
 from engine.policy.value import duration_text
 from engine.session.event import EventKind
 from engine.session.limits import CROSSINGS, REQUEST_KINDS, Limits
@@ -32,7 +32,7 @@ def pages() -> dict[str, str]:
         "diagnostics/README.md": _diagnostics(),
         "documents.md": _documents(),
         "limits.md": _limits(),
-        "functions.md": _functions(),
+        "language.md": language_reference.page(),
         "events.md": _events(),
         "command-line.md": _command_line(),
         "not-available.md": _not_available(),
@@ -107,17 +107,6 @@ session runs. A crossing of `block` lets the calls beyond the limit never start,
 | --- | --- | --- | --- |
 """
     return head + "\n".join([*rows, expires]) + "\n"
-
-
-def _functions() -> str:
-    def arguments(least: int, most: int) -> str:
-        return str(least) if least == most else f"{least} or more" if most > 9 else f"{least} to {most}"
-
-    rows = [f"| `{name}` | {arguments(f.least, f.most)} |" for name, f in sorted(FUNCTIONS.items())]
-    return (
-        "# Functions\n\nThe functions of the policy language; [language.md](../language.md) shows them at work.\n\n"
-        "| function | arguments |\n| --- | --- |\n" + "\n".join([*rows, "| `record` | named fields |"]) + "\n"
-    )
 
 
 def _events() -> str:

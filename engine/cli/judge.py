@@ -33,8 +33,10 @@ Example: engine judge . --agent support-triage --cases cases.json""",
 def command(bundle: Path, agent_name: str | None, cases: Path, now: str | None) -> None:
     """Judge given calls after given histories: a JSON line each, and nothing runs.
 
-    The history is taken as it is, without gating; its reads are the facts, the newest of each.  A case with an
-    "output" is also judged by what `release_unless` says of it.
+    The history is taken as it is, without gating; its reads are the facts, the newest of each, and what was not
+    read can't be.  Its calls count in `calls`, `seen` and `budget`, and each was a step.  A `user_confirmation` is
+    the customer's yes to the next write, or to the call whose "tool" and "args" it names.  An "at" says when an
+    entry happened.  A case with an "output" is also judged by what `release_unless` says of it.
     """
     checked, _ = load_or_exit(bundle)
     agent = agent_of(checked, agent_name)
@@ -55,7 +57,7 @@ def _moment(text: str | None) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"--now {text}: a moment looks like 2026-01-31T09:00:00Z") from None
+        raise click.UsageError(f"{text}: a moment looks like 2026-01-31T09:00:00Z") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -82,4 +84,5 @@ def _past(entry: Any, where: str) -> Past:
         entry.get("output"),
         None if error is None else str(error),
         str(entry.get("text") or ""),
+        _moment(entry["at"]) if isinstance(entry.get("at"), str) else None,
     )

@@ -163,8 +163,7 @@ class _Checker:
     def declared(self, declared: t.Field, node: ast.expr) -> t.Type:
         if declared.optional:
             self.optional.add(span(node))
-            return t.union((declared.type, t.NULL))
-        return declared.type
+        return declared.read
 
     def missing(self, records: list[t.Record], attr: str, at: tuple[int, int], node: ast.expr) -> t.Type:
         noun = records[0].noun
@@ -185,6 +184,8 @@ class _Checker:
         index = self.not_null(node.slice, self.type(node.slice))
         self.total(owner, index, node)
         found = [found for option in t.options(owner) if (found := element(option, index)) is not None]
+        if any(f.optional for o in t.options(owner) if isinstance(o, t.Record) for f in o.fields.values()):
+            self.optional.add(span(node))
         if found:
             return t.union(found)
         if t.is_a(owner, t.ListOf):
@@ -226,7 +227,7 @@ class _Checker:
         found = self.not_null(node.operand, self.type(node.operand))
         if not t.is_a(found, t.Number, t.Duration):
             return self.say(Kind.OPERAND, node, f"{t.name(found)} has no negative")
-        return found
+        return t.union(t.Number(o.unit) if isinstance(o, t.Number) else o for o in t.options(found))
 
     def choice(self, node: ast.IfExp) -> t.Type:
         self.boolean(node.test, "what follows `if`")
@@ -254,8 +255,12 @@ class _Checker:
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.type(right_node)
             whole = (span(left_node)[0], span(right_node)[1])
-            self.literals(left_node, self.any_call(right_node, right))
-            self.literals(right_node, self.any_call(left_node, left))
+            said = len(self.problems)
+            self.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
+            self.literals(right_node, left_node)
+            if isinstance(op, ast.Eq) and len(self.problems) == said:
+                self.ruled_out(left_node, right_node, right)
+                self.ruled_out(right_node, left_node, left)
             if isinstance(op, ast.In | ast.NotIn):
                 self.membership(left, right, right_node, whole)
             elif isinstance(op, ast.Eq | ast.NotEq):
@@ -269,18 +274,27 @@ class _Checker:
             left_node, left = right_node, right
         return t.BOOLEAN
 
-    def any_call(self, node: ast.expr, found: t.Type) -> t.Type:
-        """The names of all tools for `call.name`: a rule for several tools may ask which it is."""
-        call = self.scope.get("call")
-        return call.fields["name"].type if path(node) == "call.name" and isinstance(call, t.Record) else found
+    def literals(self, node: ast.expr, other: ast.expr, inside: bool = False) -> None:
+        """Texts that are written out must be among an enum's values, where they are compared with one.
 
-    def literals(self, node: ast.expr, other: t.Type) -> None:
-        """Texts that are written out must be among an enum's values, where they are compared with one."""
+        What conditions around them have ruled out does not count: such a text is not misspelt.
+        """
+        if not isinstance(node, ast.Constant | ast.List | ast.Tuple):
+            return
+        declared = self.quietly(other, {})
+        self.among(node, t.element_of(declared) if inside else declared)
+
+    def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:
+        """A text that conditions around it have ruled out; a rule for several tools may ask which it is."""
+        if isinstance(node, ast.Constant) and path(other) != "call.name":
+            self.among(node, narrowed)
+
+    def among(self, node: ast.expr, enum: t.Type) -> None:
         if isinstance(node, ast.List | ast.Tuple):
             for item in node.elts:
-                self.literals(item, other)
+                self.among(item, enum)
         known: set[str] = set()
-        for option in t.options(other):
+        for option in t.options(enum):
             if isinstance(option, t.Text) and option.among is not None:
                 known |= option.among
             elif not isinstance(option, t.Null):

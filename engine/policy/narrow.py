@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 from engine.policy import types as t
@@ -59,6 +60,8 @@ class Narrowing:
         if isinstance(node, ast.Name) and node.id in self._lets:
             told = self._lets[node.id]
             return dict(told.if_true if truth else told.if_false)
+        if path(node) is not None:
+            return self._among(node, [truth], True, known)
         if isinstance(node, ast.BoolOp):
             together = isinstance(node.op, ast.And) is truth
             return self._all(node.values, truth, known) if together else self._one_of(node.values, truth, known)
@@ -99,8 +102,6 @@ class Narrowing:
         if path(node) is None:
             return {}
         if isinstance(other, ast.Constant):
-            if other.value is None:
-                return self._null(node, holds, known)
             return self._among(node, [other.value], holds, known)
         if holds and not t.has_null(self._type_of(other, known)):
             return self._null(node, False, known)
@@ -139,26 +140,42 @@ class Narrowing:
         kept = []
         for option in options:
             declared = option.fields.get(node.attr) if isinstance(option, t.Record) else None
-            if declared is None or _keep(declared.type, values, holds) != t.NEVER:
+            if declared is None or _keep(declared.read, values, holds) != t.NEVER:
                 kept.append(option)
         return {owner: t.union(kept)} if kept and len(kept) < len(options) else {}
 
 
 def _keep(type_: t.Type, values: list[Any], holds: bool) -> t.Type | None:
     """What is left of a type when its value is (or is not) among some constants; None where nothing is learnt."""
-    texts = frozenset(value for value in values if isinstance(value, str))
-    kept: list[t.Type] = []
-    learnt = False
-    for option in t.options(type_):
-        if isinstance(option, t.Text) and option.among is not None:
-            rest = option.among & texts if holds else option.among - texts
-            learnt = True
-            if rest:
-                kept.append(t.Text(rest))
-        elif isinstance(option, t.Null) and holds and None not in values:
-            learnt = True
-        else:
-            kept.append(option)
-    if not learnt:
-        return None
-    return t.union(kept) if kept else t.NEVER
+    kept = [_kept(option, values, holds) for option in t.options(type_)]
+    return None if kept == list(t.options(type_)) else t.union(kept)
+
+
+def _kept(option: t.Type, values: list[Any], holds: bool) -> t.Type:
+    """What is left of one alternative; `NEVER` where it is ruled out."""
+    match option:
+        case t.Unknown():
+            return option
+        case t.Null():
+            return option if (None in values) is holds else t.NEVER
+        case t.Boolean(only=only):
+            left = {truth for truth in (True, False) if only in (None, truth) and (truth in _truths(values)) is holds}
+            return t.NEVER if not left else option if len(left) == 2 else t.Boolean(left.pop())
+        case t.Text(among=among):
+            texts = frozenset(v for v in values if isinstance(v, str))
+            if among is None:
+                return option if texts or not holds else t.NEVER
+            rest = among & texts if holds else among - texts
+            return t.Text(rest) if rest else t.NEVER
+        case t.Number(unit=unit, among=known):
+            numbers = frozenset(v for v in values if isinstance(v, int | Decimal) and not isinstance(v, bool))
+            if known is None:
+                return option if numbers or not holds else t.NEVER
+            left_ = known & numbers if holds else known - numbers
+            return t.Number(unit, left_) if left_ else t.NEVER
+        case _:
+            return t.NEVER if holds else option
+
+
+def _truths(values: list[Any]) -> list[bool]:
+    return [value for value in values if isinstance(value, bool)]

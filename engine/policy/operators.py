@@ -13,13 +13,13 @@ def element(owner: t.Type, index: t.Type) -> t.Type | None:
         case t.Unknown():
             return t.UNKNOWN
         case t.Record() if isinstance(index, t.Text) and index.among and index.among <= set(owner.fields):
-            return t.union(owner.fields[name].type for name in index.among)
+            return t.union(owner.fields[name].read for name in index.among)
         case t.ListOf() if t.is_a(index, t.Number):
             return owner.item
         case t.MapOf() if t.is_a(index, t.Text):
             return owner.value
         case t.Record() if t.is_a(index, t.Text):
-            return t.union(f.type for f in owner.fields.values())
+            return t.union(f.read for f in owner.fields.values())
         case _:
             return None
 

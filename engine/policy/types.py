@@ -21,7 +21,9 @@ class Null:
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    """true or false."""
+    """true or false; `only` is the one that a schema's constant allows, or None."""
+
+    only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,10 @@ class Never:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact decimal, in a unit if its schema declares one."""
+    """An exact decimal, in a unit if its schema declares one; `among` are the numbers of an enum, or None."""
 
     unit: str | None = None
+    among: frozenset[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,11 @@ class Field:
 
     type: Type
     optional: bool = False
+
+    @property
+    def read(self) -> Type:
+        """The type of what reading it gives."""
+        return union((self.type, NULL)) if self.optional else self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +228,13 @@ def name(type_: Type) -> str:
 
 
 def can_equal(a: Type, b: Type) -> bool:
-    """Whether a value of one type can equal a value of the other; null is never unlike."""
-    return any(_same_kind(x, y) for x in options(a) for y in options(b))
+    """Whether a value of one type can equal a value of the other; anything may be held against null."""
+    one, other = _plain(a), _plain(b)
+    return not one or not other or any(_same_kind(x, y) for x in one for y in other)
+
+
+def _plain(type_: Type) -> list[Type]:
+    return [option for option in options(type_) if not isinstance(option, Null)]
 
 
 def can_order(a: Type, b: Type) -> bool:
@@ -293,8 +306,13 @@ def _of_schema(schema: Any, root: Any, refs: int) -> Type:
 
 def _of_literals(values: list[Any]) -> Type:
     texts = frozenset(v for v in values if isinstance(v, str))
-    others = [of_value(v) for v in values if not isinstance(v, str)]
-    return union([Text(texts), *others] if texts else others)
+    truths = {v for v in values if isinstance(v, bool)}
+    numbers = frozenset(v for v in values if isinstance(v, int | Decimal) and not isinstance(v, bool))
+    found: list[Type] = [Text(texts)] if texts else []
+    found += [BOOLEAN if len(truths) == 2 else Boolean(truths.pop())] if truths else []
+    found += [Number(None, numbers)] if numbers else []
+    found += [of_value(v) for v in values if not isinstance(v, str | bool | int | Decimal)]
+    return union(found)
 
 
 def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> Type:
@@ -348,7 +366,7 @@ def resolve_reference(root: Any, ref: Any) -> Any:
 
 
 def _same_kind(x: Type, y: Type) -> bool:
-    if isinstance(x, Unknown | Null) or isinstance(y, Unknown | Null):
+    if isinstance(x, Unknown) or isinstance(y, Unknown):
         return True
     if isinstance(x, Record | MapOf) and isinstance(y, Record | MapOf):
         return True
@@ -356,6 +374,8 @@ def _same_kind(x: Type, y: Type) -> bool:
         return NEVER in (x.item, y.item) or can_equal(x.item, y.item)
     if isinstance(x, Number) and isinstance(y, Number):
         return same_unit(x, y)
+    if isinstance(x, Text) and isinstance(y, Text) and x.among is not None and y.among is not None:
+        return bool(x.among & y.among)
     return type(x) is type(y)
 
 

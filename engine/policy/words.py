@@ -160,12 +160,15 @@ class Words(Mapping[str, Any]):
 
     def _values(self, source: Learnt) -> list[tuple[Any, Any]]:
         """A source's values with the times at which they were learnt; a path of the session was there before."""
-        try:
-            if source.call is None:
-                return [(None, source.value.value(self))]
-            return [
-                (entry["at"], source.value.value({**entry, "session": self["session"]}))
-                for entry in self._names["calls"][source.call]
-            ]
-        except EvaluationError:
-            return []
+        if source.call is None:
+            return [(None, _value_or_null(source.value, self))]
+        calls = self._names["calls"][source.call]
+        # a call that has no such value takes nothing from what others taught
+        return [(c["at"], _value_or_null(source.value, {**c, "session": self["session"]})) for c in calls]
+
+
+def _value_or_null(expression: Expression, names: Mapping[str, Any]) -> Any:
+    try:
+        return expression.value(names)
+    except EvaluationError:
+        return None

@@ -114,7 +114,7 @@ def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
 
 def _use_prior_yes(d: Draft, call: Call, verdict: Verdict) -> Call:
     """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
-    asking = [ask.rule for ask in verdict.asks if ask.approvers == (CUSTOMER,)]
+    asking = [ask.rule for ask in verdict.asks if CUSTOMER in ask.approvers]
     given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
     if call.digest in d.state.confirmed and set(asking) - given:
         d.emit(K.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)

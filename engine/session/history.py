@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,9 +15,8 @@ from engine.policy.verdict import Verdict
 from engine.policy.words import FactNeed
 from engine.session.bundle import WRITE, Agent, Bundle
 from engine.session.identity import call_digest
-from engine.session.limits import Limits
 from engine.session.names import gate_names
-from engine.session.state import Call, Phase, Result, State
+from engine.session.state import Call, Phase, Result, State, Used
 
 CALL, CONFIRMED, MESSAGE = "call", "user_confirmation", "message"
 
@@ -34,6 +34,7 @@ class Past:
     output: Any = None
     error: str | None = None
     text: str = ""
+    at: datetime | None = None
 
 
 NOTHING_GIVEN = object()
@@ -94,19 +95,23 @@ def judge_after(
 
 
 def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Mapping[str, Any]) -> bool:
-    """Whether the customer said yes to a write, and no write has come since."""
+    """Whether the customer said yes to this call and it was not used: by name, or to the write that comes next."""
+    next_write = True
     for entry in reversed(past):
-        if entry.event == CONFIRMED and (not entry.tool or (entry.tool, entry.input or {}) == (tool_name, input_)):
-            return True
         tool = bundle.tools.get(entry.tool) if entry.event == CALL else None
+        this = (entry.tool, entry.input or {}) == (tool_name, input_)
+        if entry.event == CONFIRMED and (this if entry.tool else next_write):
+            return True
         if tool is not None and tool.effect == WRITE:
-            return False
+            next_write = False
+            if this:
+                return False
     return False
 
 
 def _told(verdict: Verdict, *, confirmed: bool) -> Judged:
     deciding = [trace for trace in verdict.rules if trace.matched and trace.effect is verdict.effect]
-    open_ = [ask for ask in verdict.asks if not (confirmed and ask.approvers == (CUSTOMER,))]
+    open_ = [ask for ask in verdict.asks if not (confirmed and CUSTOMER in ask.approvers)]
     asked = {group for ask in open_ for group in ask.approvers}
     errors = tuple(f"{trace.rule}: {trace.error}" for trace in verdict.rules if trace.error)
     return Judged(verdict.effect.value, tuple(trace.rule for trace in deciding), tuple(sorted(asked)), errors)
@@ -117,21 +122,23 @@ def _state(
 ) -> State:
     """A session in which all of that has happened, each in a step of its own, and the call is proposed."""
     state = State(
-        "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, Limits(), step=judged.step
+        "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits, step=judged.step
     )
     calls: dict[str, Call] = {}
     for number, entry in enumerate(past):
         if entry.event == CALL:
             tool = bundle.tools.get(entry.tool)
             status = "ok" if entry.error is None else "terminal_error"
-            at = now - (len(past) - number) * timedelta(microseconds=1)
+            at = entry.at or now - (len(past) - number) * timedelta(microseconds=1)
             result = Result(status, "", entry.error or "", entry.output, None, at)
             calls[f"past-{number}"] = Call(
                 f"past-{number}", entry.tool, entry.input or {}, number + 1, tool.effect if tool else "unknown", at, "",
                 phase=Phase.ENDED, started_at=at, result=result,
             )  # fmt: skip
     texts = tuple(entry.text for entry in past if entry.event == MESSAGE)
-    return replace(state, step=judged.step, calls={**calls, judged.id: judged}, messages=texts)
+    per_tool = Counter([*(call.name for call in calls.values()), judged.name])
+    used = Used(steps=judged.step, calls=len(calls) + 1, calls_per_tool=per_tool)
+    return replace(state, calls={**calls, judged.id: judged}, messages=texts, used=used)
 
 
 def _reads(past: Sequence[Past]) -> Any:
