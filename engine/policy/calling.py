@@ -7,7 +7,7 @@ from typing import Protocol
 
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
-from engine.policy.functions import FUNCTIONS, LATER
+from engine.policy.functions import FUNCTIONS, LATER, units_of
 from engine.policy.syntax import Kind
 
 
@@ -48,20 +48,35 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
         return checker.say(Kind.FUNCTION, node, f"`{name}` takes {wanted} arguments, and here are {len(arguments)}")
     for index, (argument, found) in enumerate(zip(node.args, arguments, strict=True)):
         kinds = function.kinds(index)
-        if kinds and not t.is_a(found, *kinds):
+        if kinds and (found == t.NULL or not t.only(found, *kinds)):
             checker.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
         elif kinds:
             checker.not_null(argument, found)
     if name in ("any", "all", "count"):
-        _truths(checker, name, node.args[0], arguments[0])
+        _items(checker, name, node.args, arguments, t.Boolean, "booleans")
+    if name in ("sum", "min", "max"):
+        _items(checker, name, node.args, arguments, t.Number, "numbers")
+        _units(checker, name, node, arguments)
     return function.gives(arguments)
 
 
-def _truths(checker: Speaker, name: str, node: ast.expr, found: t.Type) -> None:
-    for option in t.options(found):
-        if isinstance(option, t.ListOf) and not t.is_a(option.item, t.Boolean):
-            at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
-            checker.say(Kind.OPERAND, at, f"`{name}` needs booleans, and this is {t.name(option.item)}")
+def _items(checker: Speaker, name: str, nodes: list[ast.expr], arguments: list[t.Type], kind: type, kinds: str) -> None:
+    """What stands in the lists that a function goes over."""
+    for node, found in zip(nodes, arguments, strict=True):
+        at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
+        for option in t.options(found):
+            if not isinstance(option, t.ListOf):
+                continue
+            if option.item == t.NULL or not t.only(option.item, kind):
+                checker.say(Kind.OPERAND, at, f"`{name}` needs {kinds}, and this is {t.name(option.item)}")
+            else:
+                checker.not_null(at, option.item)
+
+
+def _units(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type]) -> None:
+    units = sorted(unit for unit in units_of(arguments) if unit is not None)
+    if len(units) > 1:
+        checker.say(Kind.COMPARISON, node, f"`{name}` of numbers in {' and in '.join(units)}")
 
 
 def _record(checker: Speaker, node: ast.Call) -> t.Type:

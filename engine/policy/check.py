@@ -12,17 +12,10 @@ from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.calling import type_of_call
 from engine.policy.functions import FUNCTIONS
+from engine.policy.naming import ELSEWHERE, LATER_NAMES, written
 from engine.policy.narrow import Narrowing, Told, path
-from engine.policy.operators import element, result
+from engine.policy.operators import element, part, result
 from engine.policy.syntax import Kind, Problem, loop_names, span
-
-# names of the language that this version does not have yet
-LATER_NAMES = {
-    "meters": "`meters`",
-    "verdict": "`verdict`",
-    "approvers": "`approvers`",
-    "output": "`output`",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +88,7 @@ class _Checker:
         """The type of what is used here; saying so where it may be null."""
         if not t.has_null(found):
             return found
-        text = ast.unparse(node)
+        text = written(node)
         if found == t.NULL:
             return self.say(Kind.NULL, node, f"`{text}` is null here")
         help_ = f"test it first: `{text} != null and ...`"
@@ -109,7 +102,7 @@ class _Checker:
 
     def boolean(self, node: ast.expr, what: str) -> None:
         found = self.type(node)
-        if not t.is_a(found, t.Boolean):
+        if found == t.NULL or not t.only(found, t.Boolean):
             self.say(Kind.OPERAND, node, f"{what} must be a boolean, and this is {t.name(found)}")
         else:
             self.not_null(node, found)
@@ -125,7 +118,9 @@ class _Checker:
         if node.id in self.scope:
             return self.scope[node.id]
         if node.id in LATER_NAMES:
-            return self.say(Kind.NOT_AVAILABLE, node, f"{LATER_NAMES[node.id]} is not available in this version")
+            return self.say(Kind.NOT_AVAILABLE, node, f"`{node.id}` is not available in this version")
+        if node.id in ELSEWHERE:
+            return self.say(Kind.OPERAND, node, f"`{node.id}` has a value in {ELSEWHERE[node.id]} only")
         if node.id in FUNCTIONS:
             return self.say(Kind.NAME, node, f"`{node.id}` is a function and has to be called")
         return self.say(Kind.NAME, node, f"name `{node.id}` is not defined here", did_you_mean(node.id, self.scope))
@@ -324,7 +319,7 @@ class _Checker:
         right = self.not_null(node.right, self.type(node.right))
         pairs = [result(node.op, a, b) for a in t.options(left) for b in t.options(right)]
         found = [type_ for type_ in pairs if type_ is not None]
-        if found:
+        if len(found) == len(pairs):
             return t.union(found)
         sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}[type(node.op)]
         return self.say(Kind.OPERAND, node, f"`{sign}` does not work between {t.name(left)} and {t.name(right)}")
@@ -347,12 +342,12 @@ class _Checker:
         names = [name for name in loop_names(generator) if isinstance(name, ast.Name)]
         for name in names:
             if name.id in self.scope or name.id in FUNCTIONS:
-                self.say(Kind.NAME, name, f"`{name.id}` has a meaning already; call the variable otherwise")
+                self.say(Kind.OPERAND, name, f"`{name.id}` has a meaning already", "call the variable otherwise")
         if len(names) == 1:
             return {names[0].id: item}
         if not t.is_a(item, t.ListOf):
             self.say(Kind.OPERAND, generator.iter, f"two variables need pairs, and these are {t.name(item)}")
-        return {name.id: t.union(_part(o, place) for o in t.options(item)) for place, name in enumerate(names)}
+        return {name.id: t.union(part(o, place) for o in t.options(item)) for place, name in enumerate(names)}
 
     def item_of(self, source: t.Type, node: ast.expr) -> t.Type:
         found = self.not_null(node, source)
@@ -372,13 +367,6 @@ class _Checker:
 
     def call(self, node: ast.Call) -> t.Type:
         return type_of_call(self, node)
-
-
-def _part(pair: t.Type, place: int) -> t.Type:
-    """What stands at a place of a pair."""
-    if not isinstance(pair, t.ListOf):
-        return t.UNKNOWN
-    return pair.parts[place] if place < len(pair.parts) else pair.item
 
 
 _RULES: Mapping[type[ast.expr], Callable[..., t.Type]] = {

@@ -40,9 +40,14 @@ def _item(types: list[t.Type]) -> t.Type:
 
 def _number(types: list[t.Type]) -> t.Type:
     """What numbers, or lists of them, come to: in the unit that all of them have."""
-    plain = [o.item if isinstance(o, t.ListOf) else o for type_ in types for o in t.options(type_)]
-    units = {o.unit for type_ in plain for o in t.options(type_) if isinstance(o, t.Number)}
+    units = units_of(types)
     return t.Number(units.pop()) if len(units) == 1 else t.NUMBER
+
+
+def units_of(types: list[t.Type]) -> set[str | None]:
+    """The units of numbers, or of those in lists; None stands for none."""
+    plain = [o.item if isinstance(o, t.ListOf) else o for type_ in types for o in t.options(type_)]
+    return {o.unit for type_ in plain for o in t.options(type_) if isinstance(o, t.Number)}
 
 
 def _values_of(types: list[t.Type]) -> t.Type:
@@ -57,8 +62,12 @@ def _values_of(types: list[t.Type]) -> t.Type:
     return t.ListOf(t.union(found))
 
 
-def _pairs(parts: list[t.Type]) -> t.Type:
-    return t.ListOf(t.ListOf(t.union(parts), parts=tuple(parts)))
+def _pairs(parts: list[t.Type], bounded: bool) -> t.Type:
+    return t.ListOf(t.ListOf(t.union(parts), parts=tuple(parts)), bounded)
+
+
+def _bounded(type_: t.Type) -> bool:
+    return not any(isinstance(option, t.ListOf) and not option.bounded for option in t.options(type_))
 
 
 def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
@@ -236,11 +245,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "max": Function(1, 99, ((t.Number, t.ListOf),), _number, _extreme("max", max)),
     "len": Function(1, 1, ((t.Text, t.ListOf, t.MapOf, t.Record),), _gives(t.NUMBER), _len),
     "first": Function(1, 1, _LIST, _item, _first),
-    "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a)), _distinct),
+    "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a), _bounded(a[0])), _distinct),
     "set": Function(1, 1, _LIST, lambda a: t.SetOf(_item(a)), _set),
     "values": Function(1, 1, ((t.MapOf, t.Record),), _values_of, _values),
-    "zip": Function(2, 9, _LIST, lambda a: _pairs([_item([x]) for x in a]), _zip),
-    "neighbours": Function(1, 1, _LIST, lambda a: _pairs([_item(a), _item(a)]), _neighbours),
+    "zip": Function(2, 9, _LIST, lambda a: _pairs([_item([x]) for x in a], any(map(_bounded, a))), _zip),
+    "neighbours": Function(1, 1, _LIST, lambda a: _pairs([_item(a), _item(a)], _bounded(a[0])), _neighbours),
     "date": Function(1, 1, (_TEMPORAL,), _gives(t.DATE), _date),
     "datetime": Function(1, 1, (_TEMPORAL,), _gives(t.DATETIME), _datetime),
     "duration": Function(1, 1, ((t.Text, t.Duration),), _gives(t.DURATION), _duration),

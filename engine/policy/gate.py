@@ -71,9 +71,12 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -
     `read` gives the facts, which were read before the call ran.
     """
     for policy in sorted(guard.policies, key=lambda policy: policy.name):
-        scope = ChainMap({"output": output}, Words(policy, names, read))  # type: ignore[arg-type]
+        own = Words(policy, names, read)
+        scope = ChainMap({"output": output}, own)  # type: ignore[arg-type]
         for rule in sorted(policy.rules, key=lambda rule: rule.id):
             if rule.release is None:
+                continue
+            if rule.condition is not None and not _trace(policy, rule, own).trace.matched:
                 continue
             seen: dict[str, Any] = {}
             error: str | None = None

@@ -96,6 +96,10 @@ class Narrowing:
             values = [item.value for item in right.elts if isinstance(item, ast.Constant)]
             if len(values) == len(right.elts):
                 return self._among(left, values, isinstance(op, ast.In) is truth, known)
+        if isinstance(op, ast.In | ast.NotIn) and isinstance(op, ast.In) is truth:
+            items = t.element_of(self._type_of(right, known))
+            if not isinstance(items, t.Unknown) and not t.has_null(items):
+                return self._null(left, False, known)
         return {}
 
     def _equal(self, node: ast.expr, other: ast.expr, holds: bool, known: Mapping[str, t.Type]) -> Refined:

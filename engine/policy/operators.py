@@ -31,7 +31,7 @@ def result(op: ast.operator, a: t.Type, b: t.Type) -> t.Type | None:
     if isinstance(a, t.Number) and isinstance(b, t.Number):
         return _counted(op, a, b)
     if isinstance(op, ast.Add) and isinstance(a, t.ListOf) and isinstance(b, t.ListOf):
-        return t.ListOf(t.union((a.item, b.item)))
+        return t.ListOf(t.union((a.item, b.item)), a.bounded and b.bounded)
     if isinstance(op, ast.Add) and isinstance(a, t.Duration) and isinstance(b, t.Date | t.Datetime):
         return b
     if (
@@ -52,3 +52,10 @@ def _counted(op: ast.operator, a: t.Number, b: t.Number) -> t.Type | None:
     if isinstance(op, ast.Div):
         return t.Number(a.unit) if not b.unit else t.NUMBER
     return t.Number(a.unit or b.unit) if t.same_unit(a, b) else None
+
+
+def part(pair: t.Type, place: int) -> t.Type:
+    """What stands at a place of a pair."""
+    if not isinstance(pair, t.ListOf):
+        return t.UNKNOWN
+    return pair.parts[place] if place < len(pair.parts) else pair.item

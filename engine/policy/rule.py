@@ -27,7 +27,8 @@ class Fact:
     """A read that rules need: which tool, with which input, and how old its result may be.
 
     With `for_each` it is one read for each combination of the variables, and a list of records that hold
-    them and, under `result`, the output; more than `at_most` of them are an error.
+    them and, under `result`, the output; more than `at_most` of them are an error.  None of the
+    fields `needed` may be null.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Fact:
     for_each: tuple[tuple[str, Expression], ...] = ()
     result: str = ""
     at_most: int = 0
+    needed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

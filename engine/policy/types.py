@@ -238,21 +238,27 @@ def _plain(type_: Type) -> list[Type]:
 
 
 def can_order(a: Type, b: Type) -> bool:
-    """Whether `<` makes sense between some value of each type."""
+    """Whether `<` makes sense between any two values of the types, null aside."""
     ordered = (Number, Text, Date, Datetime, Duration)
-    return any(
-        isinstance(x, Unknown)
-        or isinstance(y, Unknown)
+    one, other = _plain(a), _plain(b)
+    return bool(one and other) and all(
+        isinstance(x, Unknown | Never)
+        or isinstance(y, Unknown | Never)
         or (isinstance(x, Number) and isinstance(y, Number) and same_unit(x, y))
         or (type(x) is type(y) and isinstance(x, ordered) and not isinstance(x, Number))
-        for x in options(a)
-        for y in options(b)
+        for x in one
+        for y in other
     )
 
 
 def is_a(type_: Type, *kinds: type) -> bool:
     """Whether some value of the type is of one of the kinds."""
     return any(isinstance(t, (Unknown, *kinds)) for t in options(type_))
+
+
+def only(type_: Type, *kinds: type) -> bool:
+    """Whether every value of the type that is not null is of one of the kinds."""
+    return all(isinstance(t, (Unknown, Never, *kinds)) for t in _plain(type_))
 
 
 def of_value(value: Any) -> Type:

@@ -135,13 +135,19 @@ class Words(Mapping[str, Any]):
                 for variables, inner in rows
                 for item in elements(source.value(inner))
             ]
-            if len(rows) > min(fact.at_most, MAX_WORK):
-                raise EvaluationError(f"it would take {len(rows)} reads, more than {fact.at_most}")
-        for variables, inner in rows:
-            yield variables, self._need(fact, inner)
+            if len(rows) > MAX_WORK:
+                raise EvaluationError(f"it goes over more than {MAX_WORK} combinations")
+        found = [(variables, self._need(fact, inner)) for variables, inner in rows]
+        reads = len({need.key for _, need in found})
+        if reads > fact.at_most:
+            raise EvaluationError(f"it would take {reads} reads, more than {fact.at_most}")
+        yield from found
 
     def _need(self, fact: Fact, scope: Mapping[str, Any]) -> FactNeed:
         given = {name: jsonable(expression.value(scope)) for name, expression in fact.input.items()}
+        missing = sorted(name for name in fact.needed if name in given and given[name] is None)
+        if missing:
+            raise EvaluationError(f"its `{missing[0]}` is null")
         return FactNeed(digest([fact.tool, given])[:32], fact.name, fact.tool, given, fact.max_age)
 
     # -- what was learnt

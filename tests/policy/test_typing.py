@@ -152,7 +152,7 @@ def type_of(text: str) -> t.Type:
         ("any(x > 1 for x in input.lines)", Kind.UNBOUNDED, "input.lines"),
         ("any(x for x in input.few)", Kind.OPERAND, "x"),
         ("any(x for x in input.amount)", Kind.OPERAND, "input.amount"),
-        ("[input for input in input.few]", Kind.NAME, "input"),
+        ("[input for input in input.few]", Kind.OPERAND, "input"),
         ("[a for a, b in input.few]", Kind.OPERAND, "input.few"),
     ],
 )

@@ -14,7 +14,7 @@ class Fact(Shape):
 
     tool: ToolName
     input: dict[str, Expression] = {}
-    max_age: Annotated[Span, Field(description="How old a result may be; fresh for each verdict unless given.")] = "0s"
+    max_age: Annotated[Span | Literal[0], Field(description="How old a result may be; 0 unless given.")] = "0s"
     for_each: Annotated[
         dict[str, Expression],
         Field(description="One read for each combination of these variables; the fact is a list of records."),
@@ -83,7 +83,10 @@ class Source(Shape):
 class Established(Shape):
     """A value that is learnt once in a session and then kept; null until then."""
 
-    type: Annotated[str, Field(description="string, decimal, integer, boolean, date, datetime, duration; `?` aside.")]
+    type: Annotated[
+        str | list[str],
+        Field(description="string, decimal, integer, boolean, date, datetime, duration, `?` aside; a list is an enum."),
+    ]
     keep: Literal["first", "last"] = "first"
     from_: Annotated[list[str | Source], Field(alias="from", min_length=1)]
 

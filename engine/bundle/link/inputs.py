@@ -23,8 +23,13 @@ def tool_input(
     schema: Mapping[str, Any] | None,
     scope: Scope,
     around: Around = NOTHING,
+    *,
+    nulls: bool = False,
 ) -> dict[str, Expression]:
-    """The expressions for a tool's input; `owner` is shown where a field is missing."""
+    """The expressions for a tool's input; `owner` is shown where a field is missing.
+
+    With `nulls` one may be null that the tool needs: it is then asked for at run, and can't be.
+    """
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
     wanted = t.of_schema(schema) if schema else t.UNKNOWN
@@ -43,7 +48,9 @@ def tool_input(
             if not t.can_equal(compiled.type, field):
                 message = f"`{name}` of tool `{tool}` is {t.name(field)}, and this is {t.name(compiled.type)}"
                 corpus.say(e509_input.at(value.place, message))
-            elif t.has_null(compiled.type) and not t.has_null(field) and name in schema.get("required", ()):
+            elif nulls or not t.has_null(compiled.type) or t.has_null(field):
+                continue
+            elif name in schema.get("required", ()):
                 message = f"`{compiled.text}` may be null here, and `{name}` of tool `{tool}` may not"
                 corpus.say(e409_null.at(value.place, message))
     given = {name for name, _, _ in node.pairs()} if node is not None else set()

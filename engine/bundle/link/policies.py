@@ -56,6 +56,7 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
                 if name in TAKEN or name in FUNCTIONS:
                     corpus.say(e312_reserved_name.at(key, what))
         _check_facts(corpus, document, tools)
+        _check_lets(corpus, document)
     for document in corpus.sound("Vocabulary"):
         for _, _, value in entries(document, "session"):
             _check_type(corpus, value)
@@ -104,10 +105,22 @@ def check_needs(corpus: Corpus, policies: list[tuple[Node, Document]], session: 
 
 
 def _can_be(have: t.Type, wanted: t.Type) -> bool:
-    """Whether an attribute's value can be read as the wanted type: dates and durations are written as text."""
-    if t.is_a(wanted, t.Date, t.Datetime, t.Duration) and t.is_a(have, t.Text):
-        return True
-    return t.can_equal(have, t.without_null(wanted))
+    """Whether every value of an attribute can be read as the wanted type: dates and durations are written as text."""
+    written = t.is_a(wanted, t.Date, t.Datetime, t.Duration)
+    return all(
+        isinstance(option, t.Unknown)
+        or (isinstance(option, t.Null) and t.has_null(wanted))
+        or (isinstance(option, t.Text) and written)
+        or any(_within(option, other) for other in t.options(wanted))
+        for option in t.options(have)
+    )
+
+
+def _within(have: t.Type, wanted: t.Type) -> bool:
+    """Whether every value of one plain type is one of the other's."""
+    if isinstance(have, t.Text) and isinstance(wanted, t.Text) and wanted.among is not None:
+        return have.among is not None and have.among <= wanted.among
+    return type(have) is type(wanted)
 
 
 def _tool_names(rule: Node) -> list[Node]:
@@ -139,6 +152,14 @@ def _check_facts(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) 
             corpus.say(e507_fact_writes.at(name))
 
 
+def _check_lets(corpus: Corpus, document: Document) -> None:
+    """A let that differs by tool names tools."""
+    for _, _, value in entries(document, LET):
+        for name, key, _ in value.pairs() if value.entries is not None else ():
+            if not corpus.has("Tool", name):
+                corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
+
+
 def covered(rule: Node, tools: Mapping[str, Tool]) -> list[str]:
     """The tools that a rule covers."""
     listed = rule.at("tools")
@@ -163,18 +184,33 @@ def link_guards(
     parts: dict[str, list[PolicyRules]] = {name: [] for name in offered}
     for document in policies:
         used: set[str] = set()
+        elsewhere: dict[str, list[bool]] = {}
         for name in tools:
             rules = [r for r in document.node.at("rules").items or () if name in covered(r, tools)]
             if not rules:
                 continue
             linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session)
             used |= own
+            for rule in linked.rules:
+                elsewhere.setdefault(rule.id, []).append(_is_elsewhere(rule))
             if name in parts:
                 parts[name].append(linked)
+        for item in document.node.at("rules").items or ():
+            if all(elsewhere.get(str(item.at("id").value), [False])):
+                condition = item.get("when") or item.at("unless")
+                corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value)))
         _check_idle_words(corpus, document, used, tools, types, session)
     return {
         name: Guard(name, tools[name].effect == WRITE or tools[name].sensitive, tuple(parts[name])) for name in offered
     }
+
+
+def _is_elsewhere(rule: Rule) -> bool:
+    """Whether a rule's condition asks for another tool than the one it is linked for."""
+    if rule.condition is None:
+        return False
+    told = rule.condition.if_false if rule.negated else rule.condition.if_true
+    return told.get("call.name") == t.NEVER
 
 
 def _check_idle_words(
@@ -186,13 +222,16 @@ def _check_idle_words(
     if not idle:
         return
     covering = {name for rule in document.node.at("rules").items or () for name in covered(rule, tools)}
-    # what is read for one tool only is typed against it; of several, each word may be meant for some
+    # the policy's own words are typed against its only tool; of several each may be meant for some, as in a vocabulary
+    own = {name for kind in (FACT, LET, ESTABLISHED) for name, _, _ in entries(document, kind)}
     tool = covering.pop() if len(covering) == 1 else ""
-    any_call = {**session_scope(_with_needs(session, nodes), types), "input": t.UNKNOWN, "call": t.UNKNOWN}
-    base = gate_scope(_with_needs(session, nodes), types, tool) if tool else any_call
-    base["params"] = _params_type(nodes)
-    time = time_of(corpus, nodes, base["session"])
-    Linker(corpus, nodes, base, tool, tools, types, time.zone).link(idle)
+    needs = _with_needs(session, nodes)
+    any_call = {**session_scope(needs, types), "input": t.UNKNOWN, "call": t.UNKNOWN}
+    for words, about in ((idle & own, tool), (idle - own, "")):
+        base = gate_scope(needs, types, about) if about else dict(any_call)
+        base["params"] = _params_type(nodes)
+        time = time_of(corpus, nodes, base["session"])
+        Linker(corpus, nodes, base, about, tools, types, time.zone).link(words)
 
 
 def _policy_for_tool(
@@ -253,7 +292,8 @@ def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
         for name, node in nodes.session.items()
         if (type_ := session_type(node)) is not None
     }
-    return t.Record({**session.fields, **{name: need for name, need in needs.items() if name in session.fields}})
+    # what is missing is said where the agent lists the policy
+    return t.Record({**session.fields, **needs})
 
 
 def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rule:
@@ -264,8 +304,8 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     if condition_node is not None:
         condition = expression(corpus, condition_node, linker.scope, condition=True, around=linker.around)
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
-    other_tool = known is not None and known.get("call.name") == t.NEVER
-    if known and t.NEVER in known.values() and condition_node is not None and not other_tool:
+    never = known is not None and t.NEVER in known.values() and known.get("call.name") != t.NEVER
+    if never and condition_node is not None:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
     around = replace(linker.around, known={**linker.around.known, **(known or {})})
     message = template(corpus, message_node, linker.scope, around) if message_node is not None else None
@@ -291,7 +331,7 @@ def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
     release = node.get("release_unless")
     if release is None:
         return None
-    if node.at("effect").value != Effect.DENY or node.get("when") is not None or node.get("unless") is not None:
+    if node.at("effect").value != Effect.DENY:
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", _RELEASE))
     elif linker.effect != READ:
         message = "is for reads: a write has happened when its result is there"
@@ -300,4 +340,4 @@ def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
     return expression(corpus, release, scope, condition=True, around=linker.around)
 
 
-_RELEASE = "is the condition of a rule with `effect: deny`, and its only one"
+_RELEASE = "stands in a rule with `effect: deny`"

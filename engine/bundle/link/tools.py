@@ -83,7 +83,9 @@ def _with_declared(corpus: Corpus, node: Node, given: dict[str, Any] | None) -> 
         if name in given.get("properties", {}):
             corpus.say(e301_duplicate_name.at(key, "argument", node.at("input", "properties", name).place))
     merged = {**given.get("properties", {}), **fields}
-    return {**given, "properties": merged, "required": [*given.get("required", []), *fields]}
+    # one that may be null may be left out
+    asked = [name for name, found in fields.items() if not t.has_null(t.of_schema(found))]
+    return {**given, "properties": merged, "required": [*given.get("required", []), *asked]}
 
 
 def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:

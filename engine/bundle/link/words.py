@@ -15,6 +15,7 @@ from engine.bundle.node import Node
 from engine.bundle.rules import (
     e301_duplicate_name,
     e302_tool,
+    e312_reserved_name,
     e314_vocabulary,
     e403_comparison,
     e404_operand,
@@ -237,19 +238,25 @@ class Linker:
         reached = self.need(*sources, *inputs) | {name}
         scope = dict(self.scope)
         loops: list[tuple[str, Expression]] = []
-        for variable, _, value in each.pairs() if each is not None else ():
+        for variable, key, value in each.pairs() if each is not None else ():
             source = expression(self._corpus, value, scope, around=self.around)
+            if source is not None and not t.is_a(source.type, t.ListOf, t.SetOf, t.MapOf, t.Record):
+                message = f"a fact is read for each of a list, and this is {t.name(source.type)}"
+                self._corpus.say(e404_operand.at(value.place, message, ""))
+            if variable in self.scope or variable in FUNCTIONS:
+                self._corpus.say(e312_reserved_name.at(key, "a variable"))
             scope[variable] = t.element_of(source.type) if source is not None else t.UNKNOWN
             if source is not None:
                 loops.append((variable, source))
         known = self._tools.get(tool)
         reads = known is not None and known.effect == READ and known.adapter.kind != HANDOFF
         schema = known.input_schema if known is not None and reads else None
-        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope, self.around)
+        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope, self.around, nulls=True)
         plain = node.plain
         result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
-        age = v.span(str(plain.get("max_age", "0s")))
-        self.facts[name] = Fact(name, tool, built, age, tuple(loops), result if loops else "", at_most)
+        age = v.span(str(plain.get("max_age") or "0s"))
+        needed = _never_null(schema)
+        self.facts[name] = Fact(name, tool, built, age, tuple(loops), result if loops else "", at_most, needed)
         output = self._output(node.at("tool"), tool)
         variables = {variable: t.Field(scope[variable]) for variable, _ in loops}
         record = t.Record({**variables, result: t.Field(output)})
@@ -309,6 +316,13 @@ class Linker:
         if compiled is not None and not t.can_equal(compiled.type, wanted):
             message = f"this is {t.name(compiled.type)}, and the value is declared as {t.name(wanted)}"
             self._corpus.say(e403_comparison.at(node.place, message, ""))
+
+
+def _never_null(schema: Mapping[str, Any] | None) -> frozenset[str]:
+    """The fields that a tool takes no null for."""
+    wanted = t.of_schema(schema) if schema else t.UNKNOWN
+    fields = wanted.fields if isinstance(wanted, t.Record) else {}
+    return frozenset(name for name, declared in fields.items() if not t.has_null(declared.type))
 
 
 def names_in(node: Node) -> set[str]:

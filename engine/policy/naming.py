@@ -1,0 +1,25 @@
+"""Names of the language that have no value where they stand, and expressions in the author's words."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+# what this version does not have yet
+LATER_NAMES = frozenset({"meters"})
+
+# what means something in one place only
+ELSEWHERE = {
+    "verdict": "guarantees",
+    "approvers": "guarantees",
+    "output": "`release_unless`",
+    "decision": "stop conditions",
+    "results": "decision tables",
+}
+
+_PYTHON = re.compile(r"\b(True|False|None)\b")
+
+
+def written(node: ast.expr) -> str:
+    """An expression as its author would write it."""
+    return _PYTHON.sub(lambda found: {"None": "null"}.get(found[0], found[0].lower()), ast.unparse(node))
