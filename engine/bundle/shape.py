@@ -202,6 +202,7 @@ _FORMS = (
     ("[a-z][a-z0-9_]*", "a name: a small letter, then small letters, digits and `_`"),
     ("(ms|s|m|h|d)", "a duration such as `30s`, `24h` or `200ms`, of six digits at most"),
     (r"\.db$", "a path that ends in `.db`"),
+    ("(Z|UTC|", "an offset from UTC such as `-05:00` or `Z`"),
     ("[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and `_`"),
 )
 

@@ -101,9 +101,10 @@ class Words(Mapping[str, Any]):
         return found
 
     def _now(self, says: Expression) -> Any:
-        """The time that the session was started with, in the place of the log's own."""
+        """The time that the session was started with, if it was, in the place of the log's own."""
         try:
-            return functions_in(self._policy.time.zone)["datetime"](says.value(self))
+            told = says.value(self)
+            return self._names["now"] if told is None else functions_in(self._policy.time.zone)["datetime"](told)
         except EvaluationError as error:
             return Unreadable(f"`now` has no value: {error}")
 

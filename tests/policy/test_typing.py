@@ -13,6 +13,11 @@ from engine.policy.around import Around
 from engine.policy.expression import compile_expression
 from engine.policy.syntax import Kind
 
+
+def _form(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -34,6 +39,41 @@ SCHEMA = {
         "eur": {"type": "number", "x-unit": "EUR"},
         "lines": {"type": "array", "items": {"type": "number"}},
         "few": {"type": "array", "maxItems": 9, "items": {"type": "number"}},
+        "prices": {
+            "type": "object",
+            "properties": {"low": {"type": "number"}, "high": {"type": "number"}, "highest": {"type": "number"}},
+            "required": ["low"],
+        },
+        "found": {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"ok": {"const": True}, "a": {"type": "number"}},
+                    "required": ["ok", "a"],
+                },
+                _form(ok={"const": False}),
+            ]
+        },
+        "coded": {
+            "oneOf": [
+                _form(code={"const": 1}),
+                {
+                    "type": "object",
+                    "properties": {"code": {"const": 2}, "b": {"type": "string"}},
+                    "required": ["code", "b"],
+                },
+            ]
+        },
+        "failed": {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"err": {"type": "null"}, "a": {"type": "number"}},
+                    "required": ["err", "a"],
+                },
+                _form(err={"type": "string"}),
+            ]
+        },
         "pay": {
             "oneOf": [
                 {
@@ -66,6 +106,10 @@ SCHEMA = {
         "lines",
         "few",
         "pay",
+        "prices",
+        "found",
+        "coded",
+        "failed",
     ],
 }
 SCOPE: dict[str, t.Type] = {
@@ -149,6 +193,28 @@ def type_of(text: str) -> t.Type:
         ("input.state == 'open' and input.state == 'closed'", Kind.COMPARISON, "closed"),
         ("input.usd > input.eur", Kind.COMPARISON, "input.usd > input.eur"),
         ("input.usd + input.eur > 1", Kind.OPERAND, "input.usd + input.eur"),
+        ("sum([input.usd, input.eur]) > 1", Kind.COMPARISON, "sum([input.usd, input.eur])"),
+        ("max(input.usd, input.eur) > 1", Kind.COMPARISON, "max(input.usd, input.eur)"),
+        ("sum(input.few) + sum(input.tags) > 1", Kind.OPERAND, "input.tags"),
+        ("max(input.more) > 1", Kind.NULL, "input.more"),
+        ("sum([input.amount, input.count]) > 1", Kind.NULL, "[input.amount, input.count]"),
+        ("any(x > 1 for x in distinct(input.lines))", Kind.UNBOUNDED, "distinct(input.lines)"),
+        ("any(x > 1 for x in input.lines + input.few)", Kind.UNBOUNDED, "input.lines + input.few"),
+        ("any(a > b for a, b in neighbours(input.lines))", Kind.UNBOUNDED, "neighbours(input.lines)"),
+        ("any(a > b for a, b in zip(input.lines, input.lines))", Kind.UNBOUNDED, "zip(input.lines, input.lines)"),
+        ("input.note == 3", Kind.COMPARISON, "input.note == 3"),
+        ("input.note in [1, 2]", Kind.COMPARISON, "input.note in [1, 2]"),
+        ("input.either > 3", Kind.COMPARISON, "input.either > 3"),
+        ("3 < ('x' if input.ok else 1)", Kind.COMPARISON, "3 < ('x' if input.ok else 1"),
+        ("('x' if input.ok else 1) + 1 == 2", Kind.OPERAND, "('x' if input.ok else 1) + 1"),
+        ("input.ok and ('x' if input.ok else input.ok)", Kind.OPERAND, "'x' if input.ok else input.ok"),
+        ("lower('x' if input.ok else 1) == 'x'", Kind.OPERAND, "'x' if input.ok else 1"),
+        ("'lowe' in [l for l in [input.level]]", Kind.COMPARISON, "lowe"),
+        ("input.level == input.state", Kind.COMPARISON, "input.level == input.state"),
+        ("input.level == 'low' and input.level == 'high'", Kind.COMPARISON, "high"),
+        ("input.prices[input.level] > 3", Kind.NULL, "input.prices[input.level]"),
+        ("verdict == 'deny'", Kind.OPERAND, "verdict"),
+        ("null.x == 1", Kind.NULL, "null"),
         ("any(x > 1 for x in input.lines)", Kind.UNBOUNDED, "input.lines"),
         ("any(x for x in input.few)", Kind.OPERAND, "x"),
         ("any(x for x in input.amount)", Kind.OPERAND, "input.amount"),
@@ -196,6 +262,28 @@ def test_what_can_not_fit_is_said_with_its_place(text: str, kind: Kind, place: s
         ("any_ > 1 and any_", t.BOOLEAN),
         ("numbers == any_", t.BOOLEAN),
         ("input.nested == record(x=1)", t.BOOLEAN),
+        ("input.level == 'low' or input.level != 'low' and input.ok", t.BOOLEAN),
+        ("input.level != 'low' and input.level in ['low', 'high']", t.BOOLEAN),
+        ("any([])", t.BOOLEAN),
+        ("input.note in ['a', 'b'] and len(input.note) > 0", t.BOOLEAN),
+        ("input.note in input.tags and len(input.note) > 0", t.BOOLEAN),
+        ("input.found.ok and input.found.a > 1", t.BOOLEAN),
+        ("input.found.ok == true and input.found.a > 1", t.BOOLEAN),
+        ("input.coded.code == 2 and input.coded.b == 'x'", t.BOOLEAN),
+        ("input.coded.code in [1] or input.coded.b == 'x'", t.BOOLEAN),
+        ("input.failed.err == null and input.failed.a > 1", t.BOOLEAN),
+        ("not input.found.ok or input.found.a > 1", t.BOOLEAN),
+        ("input.prices[input.level] == null or input.prices[input.level] > 3", t.BOOLEAN),
+        ("-input.coded.code", t.NUMBER),
+        ("sum(input.usd, input.usd)", t.Number("USD")),
+        ("values(record(a=1, b=2))", t.ListOf(t.NUMBER)),
+        ("values(any_)", t.ListOf(t.UNKNOWN)),
+        ("values(input.prices)", t.ListOf(t.union((t.NUMBER, t.NULL)))),
+        ("[a for a, b in any_]", t.ListOf(t.UNKNOWN)),
+        ("[b for a, b in [[1, 2]]]", t.ListOf(t.NUMBER)),
+        ("(input.few if input.ok else [])[0]", t.NUMBER),
+        ("[] == []", t.BOOLEAN),
+        ("len([])", t.NUMBER),
     ],
 )
 def test_an_expression_has_its_type(text: str, type_: t.Type) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from engine.session.bundle import Bundle
@@ -94,3 +95,33 @@ def test_a_judgement_is_plain_json() -> None:
     assert judged(read(1, "acme"), n=1).payload() == {
         "verdict": "require_approval", "rules": ["sure"], "approvers": ["customer"], "errors": [],
     }  # fmt: skip
+
+
+def test_what_was_learnt_first_is_what_came_first_whatever_the_tool() -> None:
+    text = "{type: string}"
+    rules = """
+  - {id: own, tools: [write], effect: allow, when: who == 'ada'}
+  - {id: one-call, tools: [write], effect: deny, unless: len(step.calls) == 1 and step.number == 3}
+  - {id: late, tools: [write], effect: deny, when: "now - calls.two[0].at < duration('1h')"}
+  - {id: left, tools: [write], effect: deny, unless: budget.calls.limit == 7 and budget.calls.used == 3}"""
+    path, policy_ = policy(rules)
+    made_ = bundle(
+        agent("[one, two, write]", policies="[rules]", budgets="{calls: 7}"),
+        (path, policy_.replace("rules:\n", "uses: [w]\nrules:\n", 1)),
+        ("specs/vocabularies/w.yaml", """kind: Vocabulary
+name: w
+established: {who: {type: string, from: [{call: one, value: output}, {call: two, value: output}]}}
+"""),
+        tool("one", output=text), tool("two", output=text), tool("write", "write"),
+    )  # fmt: skip
+    early = START - timedelta(hours=2)
+    past = [Past(CALL, "two", {}, "ada", at=early), Past(CALL, "one", {}, "bela")]
+    judged_ = judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {}, START)
+    assert (judged_.verdict, judged_.rules) == ("allow", ("own",))
+
+
+def test_a_yes_to_this_very_call_outlives_other_writes_and_is_used_once() -> None:
+    yes = Past(CONFIRMED, "write", {"n": 1})
+    other, same = Past(CALL, "write", {"n": 2}, {}), Past(CALL, "write", {"n": 1}, None, "failed")
+    assert judged(read(1, "acme"), yes, other, n=1).asked == ()
+    assert judged(read(1, "acme"), yes, same, n=1).asked == ("customer",)

@@ -40,7 +40,7 @@ let:
 """
 
 
-def made(rules: str, more: str = "") -> Bundle:
+def made(rules: str, more: str = "", vocabulary: str = VOCABULARY) -> Bundle:
     attributes = (
         "kind: Agent\nname: bot\ndescription: bot\nplanner: script\n"
         "planners:\n  script: {kind: scripted, decisions: [{message: hi, done: true}]}\n"
@@ -52,7 +52,7 @@ def made(rules: str, more: str = "") -> Bundle:
     return bundle(
         (agent("[]")[0], attributes),
         (path, text.replace("params: {}\nfacts: {}", f"uses: [shop]\n{more}")),
-        ("specs/vocabularies/shop.yaml", VOCABULARY),
+        ("specs/vocabularies/shop.yaml", vocabulary),
         tool("cancel", "write", input=ID),
         tool("ship", "write", input=ID),
         tool("find_user", input="{type: object, properties: {email: {type: string}}}", output=USER),
@@ -345,3 +345,166 @@ def test_words_are_a_mapping_of_all_names() -> None:
     words = Words(policy_, {"input": {}}, lambda need: None)
     assert set(words) == {"params", "input"}
     assert len(words) == 2
+
+
+def test_a_call_that_teaches_nothing_takes_nothing_from_what_others_taught() -> None:
+    value = "['ada', 'bela'][len(output.user_id)] if output.user_id != null else null"
+    old = "{type: string, from: [{call: find_user, value: output.user_id}]}"
+    found = VOCABULARY.replace(old, old.replace("output.user_id", f'"{value}"'), 1)
+    assert found != VOCABULARY
+    rules = "  - {id: known, tools: [cancel], effect: allow, when: customer == 'ada'}"
+    play = Play(made(rules, vocabulary=found))
+    learn(play, "a", "too long")
+    learn(play, "b", "")
+    learn(play, "c", "too long")
+    play.plan(call("w", "cancel", order_id="o"))
+    assert play.running == ["w"]
+
+
+ZONED = """kind: Vocabulary
+name: shop
+time: {now: session.since, zone: "-05:00"}
+session: {tenant: string}
+"""
+
+
+def test_a_vocabulary_says_what_time_it_is_and_where_days_begin() -> None:
+    rules = """
+  - {id: clock, tools: [cancel], effect: allow, when: now == datetime('2026-01-01T05:00:00Z')}
+  - {id: day, tools: [cancel], effect: deny, unless: date(now) == date('2026-01-01')}
+  - {id: midnight, tools: [cancel], effect: deny, unless: datetime(date(now)) == now}
+  - {id: eve, tools: [cancel], effect: deny, when: "date(datetime('2026-01-01T02:00:00Z')) != date('2025-12-31')"}"""
+    play = Play(made(rules, vocabulary=ZONED), tenant="acme", since="2026-01-01T00:00:00")
+    play.plan(call("a", "cancel", order_id="o"))
+    assert play.running == ["a"]
+
+
+def test_a_time_that_can_not_be_read_fails_closed() -> None:
+    rules = "  - {id: late, tools: [cancel], effect: allow, when: now > datetime('2020-01-01')}"
+    play = Play(made(rules, vocabulary=ZONED), tenant="acme", since="noon")
+    play.plan(call("a", "cancel", order_id="o"))
+    assert play.result("a")[0] == "blocked"
+    verdict = next(e for e in reversed(play.log) if e.kind == "verdict")
+    assert "`now` has no value" in verdict.payload["rules"][0]["error"]
+
+
+def test_without_that_attribute_it_is_the_sessions_own_time() -> None:
+    rules = "  - {id: own, tools: [cancel], effect: allow, when: now == call.proposed_at}"
+    play = Play(made(rules, vocabulary=ZONED), tenant="acme")
+    play.plan(call("a", "cancel", order_id="o"))
+    assert play.running == ["a"]
+
+
+def test_a_day_at_the_edge_of_time_is_an_error_and_not_a_crash() -> None:
+    rules = """
+  - {id: a, tools: [cancel], effect: allow, when: "date(datetime('0001-01-01T00:00:00Z')) == date('2026-01-01')"}
+  - {id: b, tools: [cancel], effect: allow, when: "datetime(date('9999-12-31')) + duration('1d') > now"}"""
+    zoned = ZONED.replace("now: session.since, ", "")
+    play = Play(made(rules, vocabulary=zoned), tenant="acme")
+    play.plan(call("a", "cancel", order_id="o"))
+    verdict = next(e for e in reversed(play.log) if e.kind == "verdict")
+    assert all("range" in rule["error"] for rule in verdict.payload["rules"])
+
+
+RELEASED = """
+  - {id: own, tools: [look], effect: deny, when: input.n > 1, release_unless: output.owner == who.owner}"""
+
+
+def released() -> Play:
+    owner = "{type: object, properties: {owner: {type: string}}, required: [owner]}"
+    number = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+    return Play(
+        bundle(
+            agent("[look]", policies="[rules]"),
+            policy(RELEASED, facts="{who: {tool: ask, input: {n: input.n}}}"),
+            tool("look", input=number, output=owner),
+            tool("ask", input=number, output=owner),
+        )
+    )
+
+
+def test_a_fact_that_releases_a_result_is_read_before_the_call_runs() -> None:
+    play = released()
+    play.plan(call("a", "look", n=2), call("b", "look", n=3))
+    assert play.reading == ["ask", "ask"]
+    play.read({"owner": "ada"})
+    assert play.running == ["a", "b"]
+    play.returns("a", {"owner": "ada"})
+    play.returns("b", {"owner": "bela"})
+    assert play.result("a") == ("ok", "")
+    assert play.result("b") == ("blocked", "result_withheld")
+
+
+def test_a_result_is_withheld_where_its_fact_could_not_be_read() -> None:
+    play = released()
+    play.plan(call("a", "look", n=2))
+    play.read(problem="the line is down")
+    play.returns("a", {"owner": "ada"})
+    assert play.result("a") == ("blocked", "result_withheld")
+
+
+def test_a_rule_withholds_only_where_its_condition_holds() -> None:
+    play = released()
+    play.plan(call("a", "look", n=1))
+    play.read({"owner": "ada"})
+    play.returns("a", {"owner": "bela"})
+    assert play.result("a") == ("ok", "")
+
+
+def test_a_fact_whose_input_is_null_is_not_asked_for() -> None:
+    rules = "  - {id: own, tools: [write], effect: allow, when: who.owner == 'ada'}"
+    play = Play(
+        bundle(
+            agent("[write]", policies="[rules]"),
+            policy(rules, facts="{who: {tool: ask, input: {to: input.to}}}"),
+            tool("write", "write", input="{type: object, properties: {to: {type: string}}}"),
+            tool("ask", input="{type: object, properties: {to: {type: string}}, required: [to]}",
+                 output="{type: object, properties: {owner: {type: string}}, required: [owner]}"),
+        )
+    )  # fmt: skip
+    play.plan(call("a", "write"))
+    assert play.result("a") == ("blocked", "no_rule_allows")
+    verdict = next(e for e in reversed(play.log) if e.kind == "verdict")
+    assert "its `to` is null" in verdict.payload["rules"][0]["error"]
+    play.plan(call("b", "write", to="x"))
+    assert play.reading == ["ask"]
+
+
+def test_equal_reads_of_a_fact_count_once_against_its_bound() -> None:
+    rules = "  - {id: all-in-stock, tools: [ship], effect: allow, when: len(stock) == 4}"
+    play = Play(made(rules))
+    play.plan(call("a", "ship", order_id="o"))
+    found = order("ada", 1, 2, 3, 4)
+    items = found["items"]
+    assert isinstance(items, list)
+    items[3] = items[0]
+    play.read(found, until=1)
+    play.read({"left": 1})
+    assert play.running == ["a"]
+
+
+def test_a_rule_for_several_tools_may_ask_which_it_is_and_what_was_done_with_it() -> None:
+    rules = """
+  - {id: go, tools: writes, effect: allow}
+  - id: once
+    tools: [cancel, ship]
+    effect: deny
+    when: any(c.input.order_id == input.order_id for c in calls[call.name])
+  - {id: small, tools: [cancel, ship], effect: deny, when: call.name == 'cancel' and len(input.order_id) > 3}"""
+    play = Play(made(rules))
+    play.plan(call("a", "cancel", order_id="o"))
+    play.returns("a")
+    play.plan(call("b", "ship", order_id="o-long"))
+    play.returns("b")
+    play.plan(call("c", "cancel", order_id="o"))
+    assert play.result("c") == ("blocked", "once")
+    play.plan(call("d", "cancel", order_id="o-long"))
+    assert play.result("d") == ("blocked", "small")
+
+
+def test_a_yes_that_came_before_counts_where_the_customer_is_one_of_several_who_may_say_it() -> None:
+    rules = ASKED.replace("approvers: [customer]", "approvers: [customer, leads]")
+    play = Play(small(rules))
+    play.say(r.Confirmed("write", {"n": 1}, play.now))
+    play.plan(call("a", "write", n=1))
+    assert play.running == ["a"]

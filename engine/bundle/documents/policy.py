@@ -95,7 +95,8 @@ class Time(Shape):
     """What `now` is, and the zone that days begin in."""
 
     now: Annotated[
-        str | None, Field(description="A path of the session, such as `session.now`; the log's time unless given.")
+        str | None,
+        Field(description="A path of the session, such as `session.now`; where there is none, the log's time."),
     ] = None
     zone: Annotated[
         Zone | None, Field(description="The zone of days, and of text that says no offset; UTC unless given.")

@@ -19,7 +19,6 @@ from engine.bundle.rules import (
     e314_vocabulary,
     e403_comparison,
     e404_operand,
-    e409_null,
     e513_cycle,
     e514_fact_output,
 )
@@ -135,12 +134,9 @@ def time_of(corpus: Corpus, nodes: WordNodes, session: t.Type) -> Time:
     zone = nodes.time.get("zone") if nodes.time is not None else None
     offset = UTC if zone is None else _offset(str(zone.value))
     compiled = expression(corpus, now, {"session": session}, around=Around(zone=offset)) if now is not None else None
-    if now is not None and compiled is not None:
-        if not t.is_a(compiled.type, t.Text, t.Datetime):
-            message = f"a time is text or a date and time, and this is {t.name(compiled.type)}"
-            corpus.say(e404_operand.at(now.place, message, ""))
-        elif t.has_null(compiled.type):
-            corpus.say(e409_null.at(now.place, f"`{compiled.text}` may be null here"))
+    if now is not None and compiled is not None and not t.only(compiled.type, t.Text, t.Datetime):
+        message = f"a time is text or a date and time, and this is {t.name(compiled.type)}"
+        corpus.say(e404_operand.at(now.place, message, ""))
     return Time(compiled, offset)
 
 
