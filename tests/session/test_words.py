@@ -508,3 +508,34 @@ def test_a_yes_that_came_before_counts_where_the_customer_is_one_of_several_who_
     play.say(r.Confirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=1))
     assert play.running == ["a"]
+
+
+def test_a_result_is_withheld_where_what_releases_it_asks_for_another_fact_by_now() -> None:
+    owner = "{type: object, properties: {owner: {type: string}}, required: [owner]}"
+    rules = "\n  - {id: own, tools: [look], effect: deny, release_unless: output.owner == who.owner}"
+    play = Play(
+        bundle(
+            agent("[look]", policies="[rules]"),
+            policy(rules, facts='{who: {tool: ask, input: {to: "messages[-1]"}}}'),
+            tool("look", output=owner),
+            tool("ask", output=owner),
+        )
+    )
+    play.plan(call("a", "look"))
+    play.read({"owner": "ada"})
+    play.say(r.Message("somebody else", play.now))
+    play.returns("a", {"owner": "ada"})
+    assert play.result("a") == ("blocked", "result_withheld")
+
+
+def test_a_fact_for_too_many_combinations_is_an_error() -> None:
+    loops = ", ".join(f"i{n}: order.items" for n in range(6))
+    vocabulary = VOCABULARY.replace('for_each: {item: "order.items"}', f"for_each: {{{loops}}}").replace(
+        "input: {sku: item.sku}", "input: {sku: i0.sku}"
+    )
+    rules = "  - {id: all-in-stock, tools: [ship], effect: allow, when: len(stock) == 4}"
+    play = Play(made(rules, vocabulary=vocabulary))
+    play.plan(call("a", "ship", order_id="o"))
+    play.read(order("ada", 1, 2, 3, 4, 5))
+    verdict = next(e for e in reversed(play.log) if e.kind == "verdict")
+    assert "more than 10000 combinations" in verdict.payload["rules"][0]["error"]
