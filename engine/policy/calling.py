@@ -7,8 +7,12 @@ from typing import Protocol
 
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
-from engine.policy.functions import FUNCTIONS, LATER, units_of
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.functions import FUNCTIONS, LATER, ORDERED, Function, units_of
 from engine.policy.syntax import Kind
+
+CONSTANTS = frozenset({"date", "datetime", "duration"})
+ONE_KIND = "numbers, dates or durations of one kind"
 
 
 class Speaker(Protocol):
@@ -16,6 +20,9 @@ class Speaker(Protocol):
 
     def type(self, node: ast.expr) -> t.Type:
         """The type of a node."""
+
+    def among(self, node: ast.expr, enum: t.Type) -> None:
+        """Say which texts that are written out are no values of an enum."""
 
     def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
         """The type of what is used; saying so where it may be null."""
@@ -52,25 +59,65 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
             checker.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
         elif kinds:
             checker.not_null(argument, found)
+    if name == "contains":
+        _contained(checker, node.args, arguments)
+    if name in CONSTANTS and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+        _written_out(checker, node.args[0], function)
     if name in ("any", "all", "count"):
-        _items(checker, name, node.args, arguments, t.Boolean, "booleans")
+        _items(checker, name, node.args, arguments, (t.Boolean,), "booleans")
     if name in ("sum", "min", "max"):
-        _items(checker, name, node.args, arguments, t.Number, "numbers")
+        ordered: tuple[type, ...] = (t.Number,) if name == "sum" else ORDERED
+        _items(checker, name, node.args, arguments, ordered, "numbers" if name == "sum" else ONE_KIND)
+        if len(arguments) > 1:
+            _one_kind(checker, name, node, arguments, ordered)
         _units(checker, name, node, arguments)
     return function.gives(arguments)
 
 
-def _items(checker: Speaker, name: str, nodes: list[ast.expr], arguments: list[t.Type], kind: type, kinds: str) -> None:
+def _items(
+    checker: Speaker, name: str, nodes: list[ast.expr], arguments: list[t.Type], wanted: tuple[type, ...], kinds: str
+) -> None:
     """What stands in the lists that a function goes over."""
     for node, found in zip(nodes, arguments, strict=True):
         at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
         for option in t.options(found):
             if not isinstance(option, t.ListOf):
                 continue
-            if option.item == t.NULL or not t.only(option.item, kind):
+            if option.item == t.NULL or not any(t.only(option.item, kind) for kind in wanted):
                 checker.say(Kind.OPERAND, at, f"`{name}` needs {kinds}, and this is {t.name(option.item)}")
             else:
                 checker.not_null(at, option.item)
+
+
+def _contained(checker: Speaker, nodes: list[ast.expr], arguments: list[t.Type]) -> None:
+    """What a text or a list is asked for."""
+    container, wanted = arguments
+    if t.is_a(container, t.Never):
+        return  # nobody knows what it is
+    if t.only(container, t.Text):
+        if wanted == t.NULL or not t.only(wanted, t.Text):
+            checker.say(Kind.OPERAND, nodes[1], f"text contains text, and this is {t.name(wanted)}")
+        else:
+            checker.not_null(nodes[1], wanted)
+    elif t.only(container, t.ListOf):
+        items = t.element_of(container)
+        if not t.can_equal(items, wanted):
+            checker.say(Kind.COMPARISON, nodes[1], f"{t.name(wanted)} is never in a list of {t.name(items)}")
+        checker.among(nodes[1], items)
+
+
+def _written_out(checker: Speaker, node: ast.Constant, function: Function) -> None:
+    """A date or a duration that is written out is one."""
+    try:
+        function.run(node.value)
+    except EvaluationError as error:
+        checker.say(Kind.OPERAND, node, str(error))
+
+
+def _one_kind(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type], wanted: tuple[type, ...]) -> None:
+    """Several arguments stand for the elements of a list, and are of one kind."""
+    if not any(t.only(t.union(arguments), kind) for kind in wanted):
+        checker.say(Kind.OPERAND, node, f"`{name}` needs {ONE_KIND}")
 
 
 def _units(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type]) -> None:

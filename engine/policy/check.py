@@ -274,7 +274,7 @@ class _Checker:
 
         What conditions around them have ruled out does not count: such a text is not misspelt.
         """
-        if not isinstance(node, ast.Constant | ast.List | ast.Tuple):
+        if not isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.IfExp):
             return
         declared = self.quietly(other, {})
         self.among(node, t.element_of(declared) if inside else declared)
@@ -285,9 +285,12 @@ class _Checker:
             self.among(node, narrowed)
 
     def among(self, node: ast.expr, enum: t.Type) -> None:
+        if isinstance(node, ast.IfExp):
+            self.among(node.body, enum)
+            self.among(node.orelse, enum)
         if isinstance(node, ast.List | ast.Tuple):
-            for item in node.elts:
-                self.among(item, enum)
+            for place, item in enumerate(node.elts):
+                self.among(item, part(enum, place) if isinstance(enum, t.ListOf) else enum)
         known: set[str] = set()
         for option in t.options(enum):
             if isinstance(option, t.Text) and option.among is not None:
@@ -320,6 +323,12 @@ class _Checker:
         pairs = [result(node.op, a, b) for a in t.options(left) for b in t.options(right)]
         found = [type_ for type_ in pairs if type_ is not None]
         if len(found) == len(pairs):
+            if (
+                isinstance(node.op, ast.Div | ast.Mod)
+                and isinstance(node.right, ast.Constant)
+                and node.right.value == 0
+            ):
+                self.say(Kind.OPERAND, node, "this divides by zero")
             return t.union(found)
         sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}[type(node.op)]
         return self.say(Kind.OPERAND, node, f"`{sign}` does not work between {t.name(left)} and {t.name(right)}")

@@ -18,6 +18,9 @@ from engine.policy.arithmetic import EvaluationError, add, is_number, kind, same
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 _TEMPORAL = (t.Text, t.Date, t.Datetime)
 
+# what has a least and a greatest
+ORDERED = (t.Number, t.Date, t.Datetime, t.Duration)
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -71,7 +74,7 @@ def _bounded(type_: t.Type) -> bool:
 
 
 def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
-    found = list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
+    found = _spread(args)
     for item in found:
         if not is_number(item):
             raise EvaluationError(f"`{name}` needs numbers, and this is {kind(item)}")
@@ -97,12 +100,29 @@ def _sum(*args: Any) -> Any:
 
 def _extreme(name: str, pick: Callable[[list[Any]], Any]) -> Callable[..., Any]:
     def run(*args: Any) -> Any:
-        found = _numbers_of(args, name)
+        found = _spread(args)
         if not found:
             raise EvaluationError(f"`{name}` of nothing")
+        for item in found:
+            if kind(item) != kind(found[0]) or not (is_number(item) or isinstance(item, date | timedelta)):
+                raise EvaluationError(
+                    f"`{name}` needs numbers, dates or durations of one kind, and this is {kind(item)}"
+                )
         return pick(found)
 
     return run
+
+
+def _spread(args: tuple[Any, ...]) -> list[Any]:
+    """The arguments, or what the only one of them holds."""
+    return list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
+
+
+def _extreme_of(types: list[t.Type]) -> t.Type:
+    """One of several: a number in the unit that all of them have, or what else they are."""
+    plain = [o.item if isinstance(o, t.ListOf) else o for type_ in types for o in t.options(type_)]
+    found = t.union(plain)
+    return _number(types) if t.only(found, t.Number) else found
 
 
 def _len(value: Any) -> int:
@@ -241,8 +261,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "all": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: all(_truths(a, "all"))),
     "count": Function(1, 1, _LIST, _gives(t.NUMBER), lambda a: sum(_truths(a, "count"))),
     "sum": Function(1, 99, ((t.Number, t.ListOf),), _number, _sum),
-    "min": Function(1, 99, ((t.Number, t.ListOf),), _number, _extreme("min", min)),
-    "max": Function(1, 99, ((t.Number, t.ListOf),), _number, _extreme("max", max)),
+    "min": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("min", min)),
+    "max": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("max", max)),
     "len": Function(1, 1, ((t.Text, t.ListOf, t.MapOf, t.Record),), _gives(t.NUMBER), _len),
     "first": Function(1, 1, _LIST, _item, _first),
     "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a), _bounded(a[0])), _distinct),

@@ -37,6 +37,8 @@ def path(node: ast.expr) -> str | None:
         return node.id
     if isinstance(node, ast.Attribute) and path(node.value) is not None:
         return ast.unparse(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "first":
+        return ast.unparse(node) if all(path(argument) is not None for argument in node.args) else None
     if isinstance(node, ast.Subscript) and path(node.value) is not None and (_constant(node.slice) or path(node.slice)):
         return ast.unparse(node)
     return None

@@ -74,6 +74,12 @@ SCHEMA = {
                 _form(err={"type": "string"}),
             ]
         },
+        "pays": {
+            "type": "array",
+            "items": {
+                "oneOf": [_form(kind={"const": "card"}), _form(kind={"const": "gift"}, balance={"type": "number"})]
+            },
+        },
         "pay": {
             "oneOf": [
                 {
@@ -106,6 +112,7 @@ SCHEMA = {
         "lines",
         "few",
         "pay",
+        "pays",
         "prices",
         "found",
         "coded",
@@ -214,6 +221,18 @@ def type_of(text: str) -> t.Type:
         ("input.level == 'low' and input.level == 'high'", Kind.COMPARISON, "high"),
         ("input.prices[input.level] > 3", Kind.NULL, "input.prices[input.level]"),
         ("verdict == 'deny'", Kind.OPERAND, "verdict"),
+        ("contains('abc', 1)", Kind.OPERAND, "1"),
+        ("contains('abc', input.note)", Kind.NULL, "input.note"),
+        ("contains([input.level], 'lowe')", Kind.COMPARISON, "lowe"),
+        ("contains(input.few, 'x')", Kind.COMPARISON, "'x'"),
+        ("input.level == ('lowe' if input.ok else 'low')", Kind.COMPARISON, "lowe"),
+        ("[input.level] == ['lowe']", Kind.COMPARISON, "lowe"),
+        ("(input.level, 1) == ('lowe', 1)", Kind.COMPARISON, "lowe"),
+        ("date('2026-13-01') > day", Kind.OPERAND, "'2026-13-01'"),
+        ("duration('soon') > span", Kind.OPERAND, "'soon'"),
+        ("1 / 0 > 1", Kind.OPERAND, "1 / 0"),
+        ("min([1], 3) > 1", Kind.OPERAND, "min([1], 3)"),
+        ("max(1, day) == 1", Kind.OPERAND, "max(1, day)"),
         ("null.x == 1", Kind.NULL, "null"),
         ("any(x > 1 for x in input.lines)", Kind.UNBOUNDED, "input.lines"),
         ("any(x for x in input.few)", Kind.OPERAND, "x"),
@@ -265,6 +284,11 @@ def test_what_can_not_fit_is_said_with_its_place(text: str, kind: Kind, place: s
         ("input.level == 'low' or input.level != 'low' and input.ok", t.BOOLEAN),
         ("input.level != 'low' and input.level in ['low', 'high']", t.BOOLEAN),
         ("any([])", t.BOOLEAN),
+        ("max([day, day])", t.DATE),
+        ("min(now, now)", t.DATETIME),
+        ("max(x for x in [span])", t.DURATION),
+        ("first(input.pays).kind == 'gift' and first(input.pays).balance > 1", t.BOOLEAN),
+        ("contains(any_, 1)", t.BOOLEAN),
         ("input.note in ['a', 'b'] and len(input.note) > 0", t.BOOLEAN),
         ("input.note in input.tags and len(input.note) > 0", t.BOOLEAN),
         ("input.found.ok and input.found.a > 1", t.BOOLEAN),
