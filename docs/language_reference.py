@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from engine.bundle.files import BundleFiles
+from engine.bundle.link.policies import GUARANTEED
 from engine.bundle.load import Loaded, load
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import Source
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.expression import compile_expression
+from engine.policy.functions import FUNCTIONS
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.value import jsonable, one_line, pretty, span
 from engine.session.history import NOTHING_GIVEN, Judged, Past, judge_after
-from engine.session.names import ToolTypes, gate_scope
+from engine.session.names import ToolTypes, gate_scope, planner_scope, stop_scope
 
 CONSTRUCTS = Path(__file__).resolve().parent / "constructs"
 
@@ -60,10 +62,10 @@ class Shown:
         return "" if self.problem is None else self.text[self.problem.start : self.problem.end]
 
 
-def show(text: str, given: Mapping[str, Any] | None = None) -> Shown:
-    """Type and evaluate an expression over the sample."""
+def show(text: str, given: Mapping[str, Any] | None = None, place: str = "gate") -> Shown:
+    """Type and evaluate an expression over the sample, where it stands."""
     try:
-        expression, problems = compile_expression(text, scope())
+        expression, problems = compile_expression(text, scope(place))
     except SyntaxProblem as error:
         return Shown(text, problem=error.problem)
     if problems:
@@ -77,13 +79,21 @@ def show(text: str, given: Mapping[str, Any] | None = None) -> Shown:
     return Shown(text, value=value)
 
 
-def scope() -> dict[str, t.Type]:
-    """The types of the sample's names."""
+def scope(place: str) -> dict[str, t.Type]:
+    """The types of the sample's names in a rule, a guarantee, a `release_unless`, a stop condition or a table."""
     told = data("sample")
     types = ToolTypes(t.of_schema(told["input_schema"]), t.of_schema(told["output_schema"]))
     params = t.Record({key: t.Field(t.of_value(value)) for key, value in _params().items()}, "param")
-    session = t.record("field", "", tenant=t.TEXT)
-    return {**gate_scope(session, {"refund": types}, "refund"), "params": params}
+    session, tools = t.record("field", "", tenant=t.TEXT), {"refund": types}
+    rule = {**gate_scope(session, tools, "refund"), "params": params}
+    scopes: dict[str, dict[str, t.Type]] = {
+        "gate": rule,
+        "guarantee": {**rule, **GUARANTEED},
+        "release": {**rule, "output": types.output},
+        "stop": stop_scope(session, tools),
+        "planner": planner_scope(session, tools),
+    }
+    return scopes[place]
 
 
 def sample(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +116,11 @@ def sample(given: Mapping[str, Any]) -> dict[str, Any]:
         "denied": {"refund": []},
         "step": {"number": 2, "calls": [open_call]},
         "budget": {"steps": limit},
+        "verdict": "require_approval",
+        "approvers": FUNCTIONS["set"].run(["leads"]),
+        "output": done["output"],
+        "decision": {"message": "Bye", "tool_calls": [], "done": True},
+        "results": {"refund": [{**done, "id": "c1", "status": "ok", "reason": "", "message": ""}]},
     }
 
 
@@ -196,19 +211,24 @@ def page() -> str:
 
 
 def _expression(entry: Mapping[str, Any]) -> str:
-    example, wrong = show(entry["example"]), show(entry["wrong"])
+    example, wrong = shown_of(entry, "example"), shown_of(entry, "wrong")
     assert wrong.problem is not None, entry["form"]
     rows = [f"- `{entry['form']}`: {entry['says']}."]
     rows.append(f"  - `{entry['example']}` is `{one_line(jsonable(example.value))}`")
     code = CODES[wrong.problem.kind]
     rows.append(f"  - refused: `{entry['wrong']}` ([{code}](diagnostics/{code}.md)): {wrong.problem.message}")
     if "fails" in entry:
-        failed = show(entry["fails"], entry.get("given"))
+        failed = shown_of(entry, "fails")
         under = f" where `input.{next(iter(entry['given']))}` is `{_of(entry['given'])}`" if "given" in entry else ""
         rows.append(f"  - error: `{entry['fails']}`{under}: {failed.error}")
     else:
         rows.append(f"  - no error at run: {entry['never_fails']}")
     return "\n".join(rows)
+
+
+def shown_of(entry: Mapping[str, Any], key: str) -> Shown:
+    """What an entry shows under a key: its `example`, what is `wrong`, or what `fails`."""
+    return show(entry[key], entry.get("given") if key == "fails" else None, entry.get("scope", "gate"))
 
 
 def _of(given: Mapping[str, Any]) -> str:

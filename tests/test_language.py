@@ -28,14 +28,14 @@ def literal(text: str) -> Any:
 
 @pytest.mark.parametrize("entry", EXPRESSIONS)
 def test_an_expression_has_the_value_that_its_entry_says(entry: Mapping[str, Any]) -> None:
-    shown = reference.show(entry["example"])
+    shown = reference.shown_of(entry, "example")
     assert (shown.problem, shown.error) == (None, None)
     assert shown.value == literal(entry["gives"])
 
 
 @pytest.mark.parametrize("entry", EXPRESSIONS)
 def test_what_an_entry_calls_wrong_is_refused_at_load(entry: Mapping[str, Any]) -> None:
-    problem = reference.show(entry["wrong"]).problem
+    problem = reference.shown_of(entry, "wrong").problem
     assert problem is not None
     assert reference.CODES[problem.kind] == entry["code"]
     assert 0 <= problem.start < problem.end <= len(entry["wrong"])
@@ -46,7 +46,7 @@ def test_an_expression_is_an_error_at_run_where_its_entry_says(entry: Mapping[st
     if "never_fails" in entry:
         assert "fails" not in entry
         return
-    shown = reference.show(entry["fails"], entry.get("given"))
+    shown = reference.shown_of(entry, "fails")
     assert shown.problem is None
     assert shown.error is not None
     assert entry["error"] in shown.error

@@ -185,6 +185,28 @@ def test_any_text_is_refused_or_evaluated_and_never_anything_else(text: str) -> 
         return
 
 
+scalars = st.none() | st.booleans() | st.integers(-3, 3) | decimal | word | st.just(timedelta(hours=1))
+junk = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["amount", "items", "price", "x", "__class__"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(expressions, st.fixed_dictionaries(dict.fromkeys(SCOPE, junk)))
+def test_any_data_gives_a_value_or_a_declared_error_and_never_anything_else(text: str, names: dict[str, Any]) -> None:
+    expression, _ = compile_expression(text, SCOPE)
+    for run in (expression.value, expression.reference):
+        try:
+            run(names, {})
+        except EvaluationError:
+            continue
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -255,7 +255,7 @@ def _policy_for_tool(
         expression(
             corpus,
             item.at("never"),
-            {**linker.scope, **_GUARANTEED},
+            {**linker.scope, **GUARANTEED},
             condition=True,
             around=linker.around,
         )
@@ -277,7 +277,7 @@ def _params_type(nodes: WordNodes) -> t.Type:
     return t.Record({key: t.Field(t.of_value(param(value))) for key, value in nodes.params.items()}, "param")
 
 
-_GUARANTEED: Scope = {
+GUARANTEED: Scope = {
     "verdict": t.Text(frozenset(effect.value for effect in Effect)),
     "approvers": t.SetOf(t.TEXT),
 }
