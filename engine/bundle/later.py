@@ -19,8 +19,6 @@ KEYS: Mapping[str, frozenset[str]] = {
             "budgets/cost_usd",
             "budgets/meters",
             "budgets/retries",
-            "budgets/retries_per_call",
-            "budgets/retries_per_session",
             "budgets/*/extend_by",
             "budgets/*/per",
             "budgets/*/window",
@@ -28,7 +26,7 @@ KEYS: Mapping[str, frozenset[str]] = {
             "meters",
         }
     ),
-    "Tool": frozenset({"retry", "probe", "idempotency/compare", "idempotency/window", "meters"}),
+    "Tool": frozenset({"probe", "idempotency/compare", "idempotency/window", "meters"}),
     "Fixture": frozenset({"cassette", "budgets"}),
     "Reviewers": frozenset({"roles"}),
 }

@@ -80,7 +80,7 @@ class Driver:
                 await self._say(r.Released(self._lease.owner, self._clock.now()))
                 self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
             self._match_effects(nursery)
-            if not self._under_way and not self._inbox.statistics().current_buffer_used:
+            if not self._under_way and not self._inbox.statistics().current_buffer_used and self._is_done():
                 return
             if self._leave_by is not None and self._clock.now() >= self._leave_by:
                 return
@@ -92,6 +92,10 @@ class Driver:
             await self._say(came.reply or r.Tick(self._clock.now()))
             # until its reply is decided, the log still calls for the effect
             self._under_way.pop(came.effect or "", None)
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left to drive; a call may be waiting for the time of its next attempt."""
+        return self.state.final or self._let_go or not self.state.retrying_calls()
 
     def _match_effects(self, nursery: trio.Nursery) -> None:
         """Start what the log calls for and is not under way; cancel what it no longer calls for."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import trio
 
@@ -17,6 +19,11 @@ from engine.session.view import planner_view
 CANCELLED = "cancelled"
 
 
+def roll() -> Decimal:
+    """Chance: a number of six digits, at least 0 and less than 1."""
+    return Decimal(secrets.randbelow(1_000_000)) / 1_000_000
+
+
 @dataclass(slots=True)
 class Hands:
     """What effects are performed with, for the sessions of one bundle."""
@@ -25,6 +32,7 @@ class Hands:
     clock: Clock
     adapters: Callable[[Tool], ToolAdapter]
     planner: Callable[[str, str], Planner]
+    roll: Callable[[], Decimal] = roll
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
     _entered: set[tuple[str, str]] = field(default_factory=set)
 
@@ -68,7 +76,9 @@ class Hands:
             return self._failed(effect, "timeout", "timeout", message, acted=limit.cancelled_caught)
 
     def _failed(self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool) -> r.ToolFailed:
-        return r.ToolFailed(effect.call_id, effect.attempt, failure, reason, message, acted, self.clock.now())
+        return r.ToolFailed(
+            effect.call_id, effect.attempt, failure, reason, message, acted, self.clock.now(), self.roll()
+        )
 
     async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:
         tool, started = self.bundle.tools[effect.tool], self.clock.now()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine.policy.expression import Expression
@@ -28,6 +29,30 @@ class Idempotency:
 
     key: tuple[Expression, ...]
     honoured_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What a tool asks for when a run of it fails; the agent's budget is the ceiling.
+
+    `attempts` are all of them, `on` the kinds of failure, `jitter` the part of each delay that chance may take off.
+    """
+
+    attempts: int
+    on: frozenset[str]
+    delay: timedelta
+    factor: Decimal
+    max_delay: timedelta
+    jitter: Decimal
+
+    def delay_after(self, attempt: int, dice: Decimal) -> timedelta:
+        """How long to wait after an attempt has failed; `dice` is at least 0 and less than 1."""
+        longest = self.max_delay // _MICRO
+        grown = min(Decimal(self.delay // _MICRO) * self.factor ** (attempt - 1), Decimal(longest))
+        return int(grown * (1 - self.jitter * dice)) * _MICRO
+
+
+_MICRO = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +84,7 @@ class Tool:
     idempotency: Idempotency | None
     digest: str
     declared: tuple[str, ...] = ()
+    retry: Retry | None = None
 
     @property
     def connection(self) -> str:

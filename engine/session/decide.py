@@ -24,6 +24,7 @@ from engine.session.identity import call_digest, call_key, key_scope
 from engine.session.moves import advance, end_cancelled, make_unknown
 from engine.session.names import gate_names
 from engine.session.pending import wake_at
+from engine.session.retrying import try_again
 from engine.session.state import Call, Phase, State, StepPhase
 
 MAX_OUTPUT = 1_000_000
@@ -225,6 +226,8 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
     may_have_acted = call.effect == "write" and reply.acted and not tool.honours_key
     if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
         end_cancelled(d, call, acted=reply.acted)
+    elif not may_have_acted and try_again(d, call, tool, reply):
+        return
     elif reply.failure in ("timeout", "lost") and may_have_acted:
         make_unknown(d, call, reply.reason, reply.message)
         _cancel_siblings(d, call, tool)
@@ -250,6 +253,8 @@ def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
             continue
         if call.phase is Phase.STARTED and call.cancelled is None:
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed")
+        elif call.phase is Phase.RETRYING:
+            d.result(call, "terminal_error", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
         elif call.phase in (Phase.PROPOSED, Phase.GATING):
             d.result(call, "blocked", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
 

@@ -75,6 +75,9 @@ def wind_up(d: Draft) -> bool:
             withdraw(d, call)
             d.result(call, "terminal_error", reason, "the session ended before anybody answered")
             return True
+        if call.phase is Phase.RETRYING:
+            d.result(call, "terminal_error", reason, "the session ended before its next attempt")
+            return True
         if call.phase is Phase.STARTED and call.cancelled is None and not in_grace(s):
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason=reason)
             return True

@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     VERDICT = "verdict"
     CALL_STARTED = "call_started"
     CALL_EDITED = "call_edited"
+    ATTEMPT_FAILED = "attempt_failed"
     CALL_CANCELLED = "call_cancelled"
     KEY_TAKEN = "key_taken"
     TOOL_RESULT = "tool_result"

@@ -150,8 +150,14 @@ def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
-    s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None)
+    s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None)
     return replace(s, write_seq=event.seq) if call.effect == "write" else s
+
+
+def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call, due = s.calls[p["call_id"]], datetime.fromisoformat(p["due_at"])
+    s = _with(s, call, phase=Phase.RETRYING, due_at=due)
+    return replace(s, used=replace(s.used, retries=s.used.retries + 1))
 
 
 def _edited(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -286,6 +292,7 @@ _TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.VERDICT: _verdict,
     K.CALL_STARTED: _call_started,
     K.CALL_EDITED: _edited,
+    K.ATTEMPT_FAILED: _attempt_failed,
     K.CALL_CANCELLED: _call_cancelled,
     K.KEY_TAKEN: _key_taken,
     K.TOOL_RESULT: _result,

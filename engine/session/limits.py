@@ -41,6 +41,8 @@ class Limits:
     calls_per_tool: Mapping[str, int | None] = field(default_factory=dict)
     calls_per_other_tool: int | None = 8
     fact_reads: int | None = 64
+    retries_per_call: int | None = 3
+    retries_per_session: int | None = 16
     repairs: int | None = 3
     concurrency: int | None = 8
     grace: timedelta | None = timedelta(seconds=2)

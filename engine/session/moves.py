@@ -26,6 +26,7 @@ from engine.session.limits import STOP
 from engine.session.names import stop_names
 from engine.session.pending import pending
 from engine.session.questions import expire, heed_answers, waiting_for, waiting_status, wake, withdraw
+from engine.session.retrying import begin_due_attempts
 from engine.session.state import UNSTARTED, Call, Phase, Status, StepPhase
 
 
@@ -49,6 +50,8 @@ def cross_step_time(d: Draft) -> bool:
     for call in s.step_calls():
         if call.phase is Phase.STARTED and call.cancelled is None:
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="step_deadline")
+        elif call.phase is Phase.RETRYING:
+            d.result(call, "terminal_error", "step_deadline", "the step's time was over before its next attempt")
         elif call.phase in (Phase.PROPOSED, Phase.GATING):
             d.result(call, "blocked", "step_deadline", "the step's time was over before it could start")
     if s.step_phase is StepPhase.PLANNING:
@@ -135,7 +138,8 @@ def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     elif call.phase not in (Phase.PROPOSED, Phase.GATING):
         return False
     # a call that its facts are read for has its place already: it must not wait on them
-    taken = len(s.running_calls()) + sum(c.phase is Phase.GATING and c.id != call.id for c in calls)
+    taken = sum(c.phase is Phase.GATING and c.id != call.id for c in calls)
+    taken += len(s.running_calls()) + len(s.retrying_calls())
     if s.limits.concurrency is not None and taken >= s.limits.concurrency:
         return False
     if call.effect != "write":
@@ -215,11 +219,16 @@ def wait(d: Draft) -> bool:
     """Nothing of the step is left but what people have to answer."""
     s = d.state
     asked = waiting_for(d)
-    if s.status is not Status.RUNNING or s.ending or not asked or s.running_calls() or pending(s, d.bundle):
+    if s.status is not Status.RUNNING or s.ending or not asked or not _idle(d):
         return False
     status = waiting_status(d)
     d.emit(K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason="")
     return True
+
+
+def _idle(d: Draft) -> bool:
+    s = d.state
+    return not (s.running_calls() or s.retrying_calls() or pending(s, d.bundle))
 
 
 Move = Callable[[Draft], bool]
@@ -235,6 +244,7 @@ MOVES: tuple[Move, ...] = (
     conclude_cut_off,
     wind_up,
     cross_step_time,
+    begin_due_attempts,
     gate_calls,
     end_step,
     begin_step,

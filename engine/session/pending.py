@@ -41,6 +41,8 @@ def wake_at(state: State) -> datetime | None:
         moments.append(state.clock_at + state.limits.wall_clock - state.used.active)
     if state.limits.step_time is not None and _step_clock_runs(state):
         moments.append(state.clock_at + state.limits.step_time - state.used.step_active)
+    if state.ending is None:
+        moments += [call.due_at for call in state.retrying_calls() if call.due_at is not None]
     if state.ending_at is not None and state.limits.grace is not None and in_grace(state):
         moments.append(state.ending_at + state.limits.grace)
     return min(moments, default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 
@@ -80,7 +81,7 @@ class ToolFailed:
 
     `lost` means that the tool may have done its work and its answer did not come.
 
-    `acted` is False only where the adapter vouches that nothing was done.
+    `acted` is False only where the adapter vouches that nothing was done.  `dice` is at least 0 and less than 1.
     """
 
     call_id: str
@@ -90,6 +91,7 @@ class ToolFailed:
     message: str
     acted: bool
     at: datetime
+    dice: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 A session is in one `Status`; a call goes down one road:
 
     PROPOSED -> GATING -> HELD -> GATING -> STARTED -> ENDED
-        |          |        |                  |
-        +----------+--------+------ ENDED      +-> PARKED -> ENDED
+        |          |        |                |   |
+        +----------+--------+------ ENDED    |   +-> PARKED -> ENDED
+                                             +-> RETRYING -> STARTED
 
-PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, PARKED has
-started and waits for a person (a handoff, or a write that nobody can vouch for).
+PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, RETRYING has failed
+and waits for its next attempt, PARKED has started and waits for a person (a handoff, or a write that nobody
+can vouch for).
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Phase(StrEnum):
     GATING = "gating"
     HELD = "held"
     STARTED = "started"
+    RETRYING = "retrying"
     PARKED = "parked"
     ENDED = "ended"
 
@@ -105,6 +108,7 @@ class Call:
     approved_seq: int = 0
     started_at: datetime | None = None
     attempt: int = 0
+    due_at: datetime | None = None
     epoch: int = 0
     cancelled: str | None = None
     result: Result | None = None
@@ -166,6 +170,7 @@ class Used:
     calls: int = 0
     calls_per_tool: Mapping[str, int] = field(default_factory=dict)
     fact_reads: int = 0
+    retries: int = 0
     repairs: int = 0
     active: timedelta = timedelta(0)
     step_active: timedelta = timedelta(0)
@@ -228,6 +233,10 @@ class State:
     def open_requests(self) -> list[Request]:
         """What still waits for a person, oldest first."""
         return [request for request in self.requests.values() if request.open]
+
+    def retrying_calls(self) -> list[Call]:
+        """The calls whose last attempt failed and whose next one has its time."""
+        return [call for call in self.calls.values() if call.phase is Phase.RETRYING]
 
     def running_calls(self) -> list[Call]:
         """The calls whose tools may be at work."""

@@ -124,6 +124,9 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.FACT_READ: lambda e: f"{e['tool']}: {e['problem'] or _short(e['output'], 200)}",
     K.VERDICT: _verdict,
     K.CALL_STARTED: lambda e: f"{e['tool']} (attempt {e['attempt']})",
+    K.ATTEMPT_FAILED: lambda e: (
+        f"{e['tool']}: attempt {e['attempt']} failed ({e['failure']}): {e['message']}; again in {canonical(e['delay'])} s"
+    ),
     K.CALL_EDITED: lambda e: f"{e['call_id']} edited by {e['by']}: {_short(e['input'], 200)}",
     K.CALL_CANCELLED: lambda e: f"{e['tool']}: {e['reason']}",
     K.KEY_TAKEN: lambda e: f"{e['key']} is held ({e['status']})",

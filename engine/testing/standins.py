@@ -15,26 +15,35 @@ from engine.session.bundle import Bundle, Tool
 from engine.tool.adapters import Adapters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stub:
-    """Gives an output or fails, after a while."""
+    """Gives an output or fails, after a while; `fails` counts down to where it no longer does."""
 
     output: Any
     error: str | None
     after: float
+    fails: int | None = None
+    retryable: bool = False
 
     async def run(self, run: ToolRun) -> Any:
         """See `ports.ToolAdapter`."""
         await trio.sleep(self.after)
-        if self.error is not None:
-            raise ToolError("tool_error", self.error)
+        if self.error is not None and self.fails != 0:
+            self.fails = None if self.fails is None else self.fails - 1
+            raise ToolError("tool_error", self.error, retryable=self.retryable, acted=not self.retryable)
         return self.output
 
 
 def stubs_of(declared: Mapping[str, Any]) -> dict[str, Stub]:
     """The stubs that a fixture declares, by tool."""
     return {
-        tool: Stub(spec.get("output"), spec.get("error"), span(spec.get("after", "0s")).total_seconds())
+        tool: Stub(
+            spec.get("output"),
+            spec.get("error"),
+            span(spec.get("after", "0s")).total_seconds(),
+            spec.get("fails"),
+            spec.get("retryable", False),
+        )
         for tool, spec in declared.items()
     }
 

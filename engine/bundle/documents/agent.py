@@ -79,6 +79,8 @@ class Budgets(Shape):
         Field(description="Calls of one tool in the session; `other` is for all that are not named, 8 if left out."),
     ] = {}
     fact_reads: Annotated[Crossable, Field(description="Reads for policies; beyond it facts are unreadable.")] = 64
+    retries_per_call: Annotated[CountOrNone, Field(description="Attempts of a call after the first.")] = 3
+    retries_per_session: Annotated[CountOrNone, Field(description="The same, of all calls together.")] = 16
     repairs: Annotated[CountOrNone, Field(description="Broken proposals; beyond it `failed`.")] = 3
     concurrency: Annotated[Count, Field(description="Calls that run at once; more wait.")] = 8
     grace: Annotated[Span, Field(description="Time that running calls get when the session is cancelled.")] = "2s"

@@ -20,6 +20,10 @@ class Stub(Shape):
 
     output: Any = None
     error: str | None = None
+    fails: Annotated[
+        int | None, Field(ge=1, description="How often it fails before it gives its output; always unless given.")
+    ] = None
+    retryable: Annotated[bool, Field(description="Whether its error says that trying again may help.")] = False
     after: Annotated[Span, Field(description="How long it takes.")] = "0s"
 
 

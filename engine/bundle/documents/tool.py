@@ -75,6 +75,26 @@ class Idempotency(Shape):
     ]
 
 
+class Retry(Shape):
+    """Further attempts when a run fails; the agent's `retries_per_call` and `retries_per_session` are the ceiling."""
+
+    attempts: Annotated[int, Field(ge=1, le=20, description="All of them, the first among them.")]
+    on: Annotated[
+        list[Literal["retryable", "timeout", "lost", "error"]],
+        Field(
+            min_length=1,
+            description="Failures: those of which the adapter says that trying again may help, time-outs, "
+            "answers that did not come, any other error.",
+        ),
+    ] = ["retryable"]
+    delay: Annotated[Span, Field(description="Before the second attempt.")] = "200ms"
+    factor: Annotated[int | float, Field(ge=1, le=10, description="How each delay grows from the one before.")] = 2
+    max_delay: Span = "10s"
+    jitter: Annotated[
+        int | float, Field(ge=0, le=1, description="The part of each delay that chance may take off.")
+    ] = 0.5
+
+
 class Tool(Shape):
     """Something that can be done."""
 
@@ -90,6 +110,7 @@ class Tool(Shape):
     output: Schema | None = None
     adapter: Adapter
     timeout: Span = "30s"
+    retry: Retry | None = None
     concurrency: Annotated[int | None, Field(ge=1, description="Runs at once, across the process.")] = None
     summary: Annotated[list[str], Field(description="Output fields that a trace line shows.")] = []
     on_failure: Literal["continue", "cancel_siblings"] = "continue"

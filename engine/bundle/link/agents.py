@@ -254,11 +254,17 @@ def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
     return ends
 
 
+_COUNTS = (
+    "steps", "calls_per_step", "calls", "fact_reads", "retries_per_call", "retries_per_session", "repairs",
+    "concurrency",
+)  # fmt: skip
+
+
 def limits(budgets: Mapping[str, Any]) -> Limits:
     """The resolved limits of an agent: what it declares, and the documented defaults."""
     changes: dict[str, Any] = {}
     crossing = dict(CROSSINGS)
-    for name in ("steps", "calls_per_step", "calls", "fact_reads", "repairs", "concurrency"):
+    for name in _COUNTS:
         if name in budgets:
             declared = budgets[name]
             if isinstance(declared, Mapping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
@@ -26,7 +27,7 @@ from engine.bundle.rules import (
 from engine.diagnostic import Place, did_you_mean
 from engine.policy import types as t
 from engine.policy import value as v
-from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Tool
+from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Retry, Tool
 from engine.session.event import RESERVED
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -68,6 +69,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         idempotency=_idempotency(corpus, node, effect, scope),
         digest=v.digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
         declared=tuple(plain.get("declares", {})),
+        retry=_retry(corpus, node, effect),
     )
 
 
@@ -95,6 +97,28 @@ def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None,
             corpus.say(e505_reserved_summary.at(field))
         elif sound and field.value not in (output or {}).get("properties", {}):
             corpus.say(e506_summary_field.at(field, (output or {}).get("properties", {})))
+
+
+def _retry(corpus: Corpus, node: Node, effect: str) -> Retry | None:
+    """Further attempts; a write that may have acted is run again only under a key that the tool honours."""
+    declared = node.get("retry")
+    if declared is None or declared.plain is None:
+        return None
+    plain, key = declared.plain, node.plain.get("idempotency")
+    honoured = isinstance(key, Mapping) and key["honoured_by"] == "tool"
+    on = declared.get("on")
+    for item in (on.items or ()) if on is not None and effect == WRITE and not honoured else ():
+        if item.value != "retryable":
+            message = "needs `idempotency: {honoured_by: tool}`: a write that may have acted is not run again without"
+            corpus.say(e206_constraint.at(item, str(item.value), message))
+    return Retry(
+        plain["attempts"],
+        frozenset(plain.get("on", ("retryable",))),
+        v.span(plain.get("delay", "200ms")),
+        Decimal(plain.get("factor", 2)),
+        v.span(plain.get("max_delay", "10s")),
+        Decimal(plain.get("jitter", Decimal("0.5"))),
+    )
 
 
 def _idempotency(corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.Type]) -> Idempotency | None:
