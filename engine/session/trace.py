@@ -92,6 +92,11 @@ def _limit(e: Entry) -> str:
     return f"limit {e['limit']} of {e['allowed']} is crossed: {e['crossing']}"
 
 
+def _attempt(e: Entry) -> str:
+    again = f"again in {canonical(e['delay'])} s"
+    return f"{e['tool']}: attempt {e['attempt']} failed ({e['failure']}): {e['message']}; {again}"
+
+
 def _pending(e: Entry) -> str:
     if e["behind"]:
         return f"{e['tool']} waits: {e['behind'].replace('_', ' ')}"
@@ -124,9 +129,7 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.FACT_READ: lambda e: f"{e['tool']}: {e['problem'] or _short(e['output'], 200)}",
     K.VERDICT: _verdict,
     K.CALL_STARTED: lambda e: f"{e['tool']} (attempt {e['attempt']})",
-    K.ATTEMPT_FAILED: lambda e: (
-        f"{e['tool']}: attempt {e['attempt']} failed ({e['failure']}): {e['message']}; again in {canonical(e['delay'])} s"
-    ),
+    K.ATTEMPT_FAILED: _attempt,
     K.CALL_EDITED: lambda e: f"{e['call_id']} edited by {e['by']}: {_short(e['input'], 200)}",
     K.CALL_CANCELLED: lambda e: f"{e['tool']}: {e['reason']}",
     K.KEY_TAKEN: lambda e: f"{e['key']} is held ({e['status']})",
