@@ -111,6 +111,7 @@ class KeyHeld:
     status: str
     output: Any
     holder: str
+    compared: Mapping[str, Any] | None = None
 
 
 AppendResult = Appended | Conflict | Fenced | KeyHeld

@@ -26,7 +26,7 @@ KEYS: Mapping[str, frozenset[str]] = {
             "meters",
         }
     ),
-    "Tool": frozenset({"probe", "idempotency/compare", "idempotency/window", "meters"}),
+    "Tool": frozenset({"probe", "meters"}),
     "Fixture": frozenset({"cassette", "budgets"}),
     "Reviewers": frozenset({"roles"}),
 }

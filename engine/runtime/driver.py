@@ -146,7 +146,9 @@ class Driver:
                     self._lost = True
                 case _:
                     await self._say(
-                        r.KeyTaken(result.key, result.status, result.output, result.holder, self._clock.now())
+                        r.KeyTaken(
+                            result.key, result.status, result.output, result.holder, self._clock.now(), result.compared
+                        )
                     )
 
     def _take(self, events: Iterable[Event]) -> None:

@@ -25,10 +25,15 @@ Validator = Callable[[Any], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """How a write is told apart from another: its key's expressions, and who makes it happen once."""
+    """How a write is told apart from another: its key's expressions, and who makes it happen once.
+
+    The fields `compare` have to be as they were when the key was taken; after the `window` its result is forgotten.
+    """
 
     key: tuple[Expression, ...]
     honoured_by: str
+    compare: tuple[str, ...] = ()
+    window: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

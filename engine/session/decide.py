@@ -83,7 +83,14 @@ def _tick(d: Draft, reply: r.Tick) -> None:
 
 
 def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
-    d.emit(K.KEY_TAKEN, key=reply.key, status=reply.status, output=reply.output, holder=reply.holder)
+    d.emit(
+        K.KEY_TAKEN,
+        key=reply.key,
+        status=reply.status,
+        output=reply.output,
+        holder=reply.holder,
+        compared=reply.compared,
+    )
 
 
 # -- from the planner

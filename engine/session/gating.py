@@ -10,6 +10,7 @@ from engine.policy import gate
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.rule import CUSTOMER, Effect
 from engine.policy.template import Template
+from engine.policy.value import timestamp
 from engine.policy.verdict import Ask, Verdict
 from engine.session.bundle import HANDOFF, Tool
 from engine.session.draft import Draft
@@ -190,7 +191,9 @@ def start_call(d: Draft, call: Call) -> None:
     """Start a call whose verdict has just been recorded, unless its key already has a result or an owner."""
     tool = d.tool(call.name)
     taken = d.state.taken.get(call.full_key) if call.full_key else None
-    if taken is not None and taken["status"] == "ok":
+    if taken is not None and _conflicts(tool, call, taken.get("compared")):
+        d.result(call, "blocked", "idempotency_conflict", "the same key was used for something else before")
+    elif taken is not None and taken["status"] == "ok":
         d.result(call, "ok", "", "the recorded result of the same call", taken["output"], reused=True)
     elif taken is not None and taken["status"] == "unknown":
         d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
@@ -198,6 +201,18 @@ def start_call(d: Draft, call: Call) -> None:
         d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
     else:
         record_start(d, call, tool)
+
+
+def _conflicts(tool: Tool, call: Call, before: Mapping[str, Any] | None) -> bool:
+    """Whether a field that has to be as it was is not; of a key that says nothing, none is."""
+    now = compared(tool, call)
+    return before is not None and any(now[name] != before[name] for name in now if name in before)
+
+
+def compared(tool: Tool, call: Call) -> dict[str, Any]:
+    """The fields that calls of one key have to have in common, as the call has them."""
+    fields = tool.idempotency.compare if tool.idempotency is not None else ()
+    return {name: call.input.get(name) for name in fields}
 
 
 def record_start(d: Draft, call: Call, tool: Tool) -> None:
@@ -211,6 +226,8 @@ def record_start(d: Draft, call: Call, tool: Tool) -> None:
         idempotency_key=call.key,
         key_scope=call.scope,
         digest=call.digest,
+        compared=compared(tool, call),
+        key_until=_key_until(d, tool),
         waits_for_person=tool.adapter.kind == HANDOFF,
     )
     if tool.adapter.kind == HANDOFF:
@@ -225,6 +242,11 @@ def record_start(d: Draft, call: Call, tool: Tool) -> None:
             message=_question(d, call, settings["question"]),
             expires=d.state.limits.expires[kind],
         )
+
+
+def _key_until(d: Draft, tool: Tool) -> str | None:
+    window = tool.idempotency.window if tool.idempotency is not None else None
+    return None if window is None else timestamp(d.at + window)
 
 
 def _question(d: Draft, call: Call, template: Template) -> str:

@@ -125,6 +125,7 @@ class KeyTaken:
     output: Any
     holder: str
     at: datetime
+    compared: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

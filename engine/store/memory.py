@@ -12,7 +12,7 @@ from engine import ports
 from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, Lease, RequestRow, SessionRow
 from engine.session.event import Event, EventKind
 from engine.store import chain
-from engine.store.projection import IN_FLIGHT, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
+from engine.store.projection import IN_FLIGHT, OK, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
 
 
 @dataclass(slots=True)
@@ -29,6 +29,8 @@ class _Key:
     holder: str
     status: str
     output: Any
+    compared: Any
+    until: datetime | None
 
 
 class MemoryStore:
@@ -67,19 +69,20 @@ class MemoryStore:
         for change in changes(events):
             if isinstance(change, ClaimKey) and change.key in self._keys:
                 key = self._keys[change.key]
-                if key.holder != change.holder:
-                    return KeyHeld(change.key, key.status, key.output, key.holder)
+                forgotten = key.status == OK and key.until is not None and key.until <= change.at
+                if key.holder != change.holder and not forgotten:
+                    return KeyHeld(change.key, key.status, key.output, key.holder, key.compared)
         return None
 
     def _project(self, session: _Session, events: Sequence[Event]) -> None:
         for change in changes(events):
             match change:
                 case ClaimKey(key, holder):
-                    self._keys[key] = _Key(holder, IN_FLIGHT, None)
+                    self._keys[key] = _Key(holder, IN_FLIGHT, None, change.compared, change.until)
                 case SettleKey(holder, output, status):
                     for key in [k for k, v in self._keys.items() if v.holder == holder]:
                         if status is not None:
-                            self._keys[key] = _Key(holder, status, output)
+                            self._keys[key] = replace(self._keys[key], status=status, output=output)
                         else:
                             del self._keys[key]
                 case OpenRequest(row):

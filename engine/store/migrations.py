@@ -56,6 +56,10 @@ MIGRATIONS: tuple[str, ...] = (
         files TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    ALTER TABLE idempotency_keys ADD COLUMN compared TEXT;
+    ALTER TABLE idempotency_keys ADD COLUMN until TEXT;
+    """,
 )
 
 

@@ -16,10 +16,16 @@ IN_FLIGHT, OK, UNKNOWN = "in_flight", "ok", "unknown"
 
 @dataclass(frozen=True, slots=True)
 class ClaimKey:
-    """A call starts under a key; `holder` names session and call."""
+    """A call starts under a key; `holder` names session and call.
+
+    `compared` is kept with the key; after `until`, if there is one, a result counts no longer.
+    """
 
     key: str
     holder: str
+    at: datetime
+    compared: Any = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,10 @@ def _of(event: Event) -> list[Change]:
     p = event.payload
     match event.kind:
         case K.CALL_STARTED if p["idempotency_key"] is not None:
-            return [ClaimKey(f"{p['key_scope']}:{p['idempotency_key']}", _holder(event))]
+            until = p.get("key_until")
+            key = f"{p['key_scope']}:{p['idempotency_key']}"
+            moment = datetime.fromisoformat(until) if until else None
+            return [ClaimKey(key, _holder(event), event.at, p.get("compared"), moment)]
         case K.TOOL_RESULT if p["final"] and not p["reused"]:
             if p["status"] == UNKNOWN:
                 # it keeps its key until somebody settles it, and for good when nobody ever could

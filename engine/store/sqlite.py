@@ -204,13 +204,18 @@ def _append(
 
 
 def _claim_key(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | None:
-    sql = "INSERT INTO idempotency_keys (key, holder, status) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
-    connection.execute(sql, (change.key, change.holder, IN_FLIGHT))
-    sql = "SELECT holder, status, output FROM idempotency_keys WHERE key = ?"
-    holder, status, output = connection.execute(sql, (change.key,)).fetchone()
+    forget = "DELETE FROM idempotency_keys WHERE key = ? AND status = 'ok' AND until <= ?"
+    connection.execute(forget, (change.key, timestamp(change.at)))
+    sql = "INSERT INTO idempotency_keys (key, holder, status, compared, until) VALUES (?, ?, ?, ?, ?)"
+    until = timestamp(change.until) if change.until is not None else None
+    values = (change.key, change.holder, IN_FLIGHT, canonical(change.compared), until)
+    connection.execute(f"{sql} ON CONFLICT (key) DO NOTHING", values)
+    sql = "SELECT holder, status, output, compared FROM idempotency_keys WHERE key = ?"
+    holder, status, output, compared = connection.execute(sql, (change.key,)).fetchone()
     if holder == change.holder:
         return None
-    return KeyHeld(change.key, status, loads(output) if output is not None else None, holder)
+    given = loads(output) if output is not None else None
+    return KeyHeld(change.key, status, given, holder, loads(compared) if compared is not None else None)
 
 
 def _project(connection: sqlite3.Connection, session_id: str, change: object) -> None:

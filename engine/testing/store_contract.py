@@ -32,9 +32,9 @@ def woken(session_id: str, seq: int, step: int = 0) -> Event:
     return Event(session_id, seq, step, K.SESSION_WOKEN, {"n": seq}, START + timedelta(seconds=seq))
 
 
-def call_started(session_id: str, seq: int, key: str | None, call_id: str = "c") -> Event:
+def call_started(session_id: str, seq: int, key: str | None, call_id: str = "c", **more: Any) -> Event:
     """A call starts under a key."""
-    payload = {"call_id": call_id, "idempotency_key": key, "key_scope": "[]"}
+    payload = {"call_id": call_id, "idempotency_key": key, "key_scope": "[]", **more}
     return Event(session_id, seq, 1, K.CALL_STARTED, payload, START)
 
 
@@ -179,6 +179,37 @@ async def a_key_is_free_again_when_its_call_did_not_happen(store: Store) -> None
     assert await store.append("b", 1, [call_started("b", 2, "k")]) == Appended()
 
 
+async def a_key_says_what_it_was_taken_for(store: Store) -> None:
+    """The fields that have to be as they were, in flight and afterwards."""
+    await _start(store, "a")
+    await _start(store, "b")
+    await store.append("a", 1, [call_started("a", 2, "k", compared={"usd": Decimal("9.5"), "to": None})])
+    taken = KeyHeld("[]:k", "in_flight", None, "a/c", {"usd": Decimal("9.5"), "to": None})
+    assert await store.append("b", 1, [call_started("b", 2, "k")]) == taken
+    await store.append("a", 2, [result("a", 3, "ok", {})])
+    held = await store.append("b", 1, [call_started("b", 2, "k")])
+    assert isinstance(held, KeyHeld)
+    assert held.compared == taken.compared
+
+
+async def a_key_is_free_again_after_its_window(store: Store) -> None:
+    """If its call ended well; what is in flight or unknown is never forgotten."""
+    soon = {"key_until": "2026-01-01T08:59:59.000000Z"}
+    for name, end in (("a", "ok"), ("b", None), ("c", "unknown")):
+        await _start(store, name)
+        await store.append(name, 1, [call_started(name, 2, name, **soon)])
+        if end is not None:
+            await store.append(name, 2, [result(name, 3, end, {})])
+    await _start(store, "d")
+    assert isinstance(await store.append("d", 1, [call_started("d", 2, "b")]), KeyHeld)
+    assert isinstance(await store.append("d", 1, [call_started("d", 2, "c")]), KeyHeld)
+    later = {"key_until": "2026-01-01T09:00:01.000000Z"}
+    assert await store.append("d", 1, [call_started("d", 2, "a", **later)]) == Appended()
+    await store.append("d", 2, [result("d", 3, "ok", {})])
+    await _start(store, "e")
+    assert isinstance(await store.append("e", 1, [call_started("e", 2, "a")]), KeyHeld)
+
+
 async def racing_calls_for_a_key_have_one_winner(store: Store) -> None:
     """Of twenty sessions one starts."""
     for n in range(20):
@@ -257,6 +288,8 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         an_older_epoch_is_fenced,
         a_key_is_held_by_one_call_and_gives_its_result,
         a_key_is_free_again_when_its_call_did_not_happen,
+        a_key_says_what_it_was_taken_for,
+        a_key_is_free_again_after_its_window,
         racing_calls_for_a_key_have_one_winner,
         requests_stand_in_the_inbox_until_they_are_answered_or_closed,
         sessions_are_listed_newest_first_with_their_state,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.session import reply as r
@@ -277,6 +279,37 @@ def test_a_write_whose_key_is_held_by_a_result_gives_that_result_and_does_not_ru
     held.say(r.KeyTaken(key, "in_flight", None, "other", held.now))
     held.plan(call("a", "keyed", n=1))
     assert held.result("a") == ("blocked", "idempotency_in_flight")
+
+
+def comparing() -> Bundle:
+    key = "idempotency: {key: [input.n], honoured_by: tool, compare: [to], window: 1h}\n"
+    return bundle(agent("[keyed]", policies="[rules]"), policy(ALLOW), tool("keyed", "write", more=key))
+
+
+@pytest.mark.parametrize(
+    ("before", "result"),
+    [
+        ({"to": "ada"}, ("ok", "")),
+        ({"to": "bela"}, ("blocked", "idempotency_conflict")),
+        ({"to": None}, ("blocked", "idempotency_conflict")),
+        ({"other": 1}, ("ok", "")),
+        (None, ("ok", "")),
+    ],
+)
+def test_a_key_that_was_used_for_something_else_is_a_conflict(before: Any, result: tuple[str, str]) -> None:
+    play = Play(comparing())
+    play.say(r.KeyTaken('["acme","keyed","python:"]:[1]', "ok", {}, "other", play.now, before))
+    play.plan(call("a", "keyed", n=1, to="ada"))
+    assert play.result("a") == result
+    assert play.started() == []
+
+
+def test_a_started_call_says_what_its_key_is_for_and_how_long_its_result_counts() -> None:
+    play = Play(comparing())
+    play.plan(call("a", "keyed", n=1))
+    started = next(e for e in play.log if e.kind == "call_started")
+    assert started.payload["compared"] == {"to": None}
+    assert started.payload["key_until"] == "2026-01-01T10:00:00.000000Z"
 
 
 def test_stop_rules_are_tried_in_order_after_a_step_or_when_done() -> None:

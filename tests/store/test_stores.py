@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from engine.ports import Appended, Store
+from engine.ports import Appended, KeyHeld, Store
 from engine.session.event import Event, EventKind
 from engine.store import chain
 from engine.store.memory import MemoryStore
@@ -199,3 +199,17 @@ async def test_the_memory_store_verifies_too() -> None:
     session = store._sessions["s"]
     session.links[1] = replace(session.links[1], payload='{"n":3}')
     assert await store.verify("s")
+
+
+async def test_a_store_of_an_earlier_version_is_brought_to_this_one_and_keeps_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path, isolation_level=None)
+    for statement in MIGRATIONS[0].split(";"):
+        old.execute(statement)
+    old.execute("INSERT INTO idempotency_keys VALUES ('[]:k', 'a/c', 'ok', '7')")
+    old.execute("PRAGMA user_version = 1")
+    old.close()
+    async with open_store(path) as store:
+        await store.append("b", 0, [started("b")])
+        held = await store.append("b", 1, [call_started("b", 2, "k")])
+    assert held == KeyHeld("[]:k", "ok", 7, "a/c", None)

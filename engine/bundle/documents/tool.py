@@ -73,6 +73,13 @@ class Idempotency(Shape):
     honoured_by: Annotated[
         Literal["tool", "engine"], Field(description="`tool`: running it again under the same key is safe.")
     ]
+    compare: Annotated[
+        list[str],
+        Field(description="Fields of the input that have to be as they were: the same key with others is a conflict."),
+    ] = []
+    window: Annotated[
+        Span | None, Field(description="How long a result counts for its key; for good unless given.")
+    ] = None
 
 
 class Retry(Shape):

@@ -18,6 +18,7 @@ from engine.bundle.rules import (
     e307_reviewers,
     e311_database,
     e313_function,
+    e402_field,
     e501_idempotency,
     e505_reserved_summary,
     e506_summary_field,
@@ -66,7 +67,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
         on_failure=plain.get("on_failure", "continue"),
-        idempotency=_idempotency(corpus, node, effect, scope),
+        idempotency=_idempotency(corpus, node, effect, scope, input_schema),
         digest=v.digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
         declared=tuple(plain.get("declares", {})),
         retry=_retry(corpus, node, effect),
@@ -121,7 +122,9 @@ def _retry(corpus: Corpus, node: Node, effect: str) -> Retry | None:
     )
 
 
-def _idempotency(corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.Type]) -> Idempotency | None:
+def _idempotency(
+    corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.Type], schema: Mapping[str, Any] | None
+) -> Idempotency | None:
     declared = node.get("idempotency")
     if declared is None or declared.plain is None:
         if effect == WRITE:
@@ -132,7 +135,18 @@ def _idempotency(corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.
     if declared.entries is None:
         return None
     keys = [expression(corpus, item, scope) for item in declared.at("key").items or ()]
-    return Idempotency(tuple(key for key in keys if key is not None), str(declared.at("honoured_by").value))
+    listed, window = declared.get("compare"), declared.get("window")
+    fields = (schema or {}).get("properties", {})
+    for item in (listed.items or ()) if listed is not None and schema is not None else ():
+        if item.value not in fields:
+            message = f"the input has no field `{item.value}`"
+            corpus.say(e402_field.at(item.place, message, did_you_mean(str(item.value), fields)))
+    return Idempotency(
+        tuple(key for key in keys if key is not None),
+        str(declared.at("honoured_by").value),
+        tuple(listed.plain) if listed is not None else (),
+        v.span(str(window.value)) if window is not None and window.value is not None else None,
+    )
 
 
 def _adapter(
