@@ -114,7 +114,17 @@ class KeyHeld:
     compared: Mapping[str, Any] | None = None
 
 
-AppendResult = Appended | Conflict | Fenced | KeyHeld
+@dataclass(frozen=True, slots=True)
+class MeterFull:
+    """A shared meter that a call would go beyond; nothing was appended."""
+
+    holder: str
+    meter: str
+    used: Any
+    limit: Any
+
+
+AppendResult = Appended | Conflict | Fenced | KeyHeld | MeterFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +188,9 @@ class Store(Protocol):
     ) -> AppendResult:
         """Append all of the events or none; `after` 0 creates the session.
 
-        In the same transaction, idempotency keys that `call_started` events carry are claimed, and
-        settled by the results.  An `epoch` below the session's newest claim is refused as Fenced.
+        In the same transaction, idempotency keys that `call_started` events carry are claimed, and what they
+        reserve on shared meters is added, both settled by the results.  An `epoch` below the session's newest
+        claim is refused as Fenced.
         """
         ...
 

@@ -17,7 +17,6 @@ KEYS: Mapping[str, frozenset[str]] = {
             "budgets/cost",
             "budgets/model_cost",
             "budgets/cost_usd",
-            "budgets/meters",
             "budgets/retries",
             "budgets/*/extend_by",
             "budgets/*/per",

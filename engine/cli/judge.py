@@ -13,7 +13,8 @@ from engine.cli.loading import agent_of, load_or_exit
 from engine.cli.options import bundle_argument
 from engine.policy.value import NotJson, jsonable, loads, one_line
 from engine.session.bundle import Agent, Bundle
-from engine.session.history import CALL, CONFIRMED, MESSAGE, NOTHING_GIVEN, Past, judge_after
+from engine.session.exit_code import OK, USAGE
+from engine.session.history import CALL, CONFIRMED, MESSAGE, NOTHING_GIVEN, Judged, Past, judge_after
 
 
 @click.command(
@@ -34,55 +35,86 @@ def command(bundle: Path, agent_name: str | None, cases: Path, now: str | None) 
     """Judge given calls after given histories: a JSON line each, and nothing runs.
 
     The history is taken as it is, without gating; its reads are the facts, the newest of each, and what was not
-    read can't be.  Its calls count in `calls`, `seen` and `budget`, and each was a step.  A `user_confirmation` is
-    the customer's yes to the next write, or to the call whose "tool" and "args" it names.  An "at" says when an
-    entry happened.  A case with an "output" is also judged by what `release_unless` says of it.
+    read can't be.  A session would read its facts anew after a write; here the newest record counts, even from
+    before one.  Calls count in `calls`, `seen` and `budget`, and each was a step.  A `user_confirmation` is the
+    customer's yes to the next write, or to the call whose "tool" and "args" it names.  An "at" says when an entry
+    happened.  A case with an "output" is also judged by what `release_unless` says of it.  A malformed case is
+    denied and says why; the others are judged, and the exit code is 2.
     """
     checked, _ = load_or_exit(bundle)
     agent = agent_of(checked, agent_name)
-    at = _moment(now)
+    at = _now(now)
     try:
         given = loads(cases.read_bytes())
     except NotJson as error:
         raise click.UsageError(f"{cases}: {error}") from None
     if not isinstance(given, list):
         raise click.UsageError(f"{cases}: it must be a list of cases")
-    for number, case in enumerate(given, 1):
-        click.echo(one_line(jsonable(_judged(checked, agent, case, at, f"{cases}: case {number}"))))
+    malformed = False
+    for case in given:
+        try:
+            told = _judged(checked, agent, case, at)
+        except _Malformed as error:
+            malformed, told = True, _refused(case, str(error))
+        click.echo(one_line(jsonable(told)))
+    raise SystemExit(USAGE if malformed else OK)
 
 
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
+class _Malformed(ValueError):
+    """A case that can't be judged; the message says what is wrong with it."""
+
+
+def _refused(case: Any, problem: str) -> dict[str, Any]:
+    id_ = case.get("id") if isinstance(case, Mapping) else None
+    return {"id": id_, **Judged("deny", (), (), (f"malformed case: {problem}",)).payload()}
+
+
+def _now(text: str | None) -> datetime:
+    try:
+        return datetime.now(UTC) if text is None else _moment(text)
+    except _Malformed as error:
+        raise click.UsageError(f"--now: {error}") from None
+
+
+def _moment(text: Any) -> datetime:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"{text}: a moment looks like 2026-01-31T09:00:00Z") from None
+    except (ValueError, TypeError):
+        raise _Malformed(f"{one_line(text)} is no moment such as 2026-01-31T09:00:00Z") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _judged(bundle: Bundle, agent: Agent, case: Any, now: datetime, where: str) -> dict[str, Any]:
+def _judged(bundle: Bundle, agent: Agent, case: Any, now: datetime) -> dict[str, Any]:
     if not isinstance(case, Mapping) or not isinstance(case.get("tool"), str):
-        raise click.UsageError(f'{where}: it must be an object with a "tool"')
-    args, session, prior = (case.get("args") or {}, case.get("session") or {}, case.get("prior") or [])
-    if not isinstance(args, Mapping) or not isinstance(session, Mapping) or not isinstance(prior, list):
-        raise click.UsageError(f"{where}: args and session are objects, prior is a list")
-    past = [_past(entry, where) for entry in prior]
+        raise _Malformed('it must be an object with a "tool"')
+    args, session = _part(case, "args", Mapping, {}), _part(case, "session", Mapping, {})
+    past = [_past(entry, number) for number, entry in enumerate(_part(case, "prior", list, []), 1)]
     output = case.get("output", NOTHING_GIVEN)
     found = judge_after(bundle, agent, past, session, case["tool"], args, now, output)
     return {"id": case.get("id"), **found.payload()}
 
 
-def _past(entry: Any, where: str) -> Past:
+def _part(owner: Mapping[str, Any], name: str, kind: type, nothing: Any) -> Any:
+    value = owner.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise _Malformed(f"`{name}` must be {'a list' if kind is list else 'an object'}")
+    return nothing if value is None else value
+
+
+def _past(entry: Any, number: int) -> Past:
     if not isinstance(entry, Mapping) or entry.get("event") not in (CALL, CONFIRMED, MESSAGE):
-        raise click.UsageError(f"{where}: an entry of prior has an event: {CALL}, {MESSAGE} or {CONFIRMED}")
-    error = entry.get("error")
+        raise _Malformed(f"entry {number} of prior has no event of {CALL}, {MESSAGE} or {CONFIRMED}")
+    error, at, tool = entry.get("error"), entry.get("at"), entry.get("tool")
+    if entry["event"] == CALL and not isinstance(tool, str):
+        raise _Malformed(f'entry {number} of prior is a call without a "tool"')
+    if entry["event"] == CONFIRMED and tool is not None and entry.get("args") is None:
+        raise _Malformed(f'entry {number} of prior is a yes to a "tool" without "args"')
     return Past(
         entry["event"],
-        str(entry.get("tool") or ""),
-        entry.get("args") or {},
+        str(tool or ""),
+        _part(entry, "args", Mapping, {}),
         entry.get("output"),
         None if error is None else str(error),
         str(entry.get("text") or ""),
-        _moment(entry["at"]) if isinstance(entry.get("at"), str) else None,
+        None if at is None else _moment(at),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 from typing import Any
@@ -106,6 +106,14 @@ def subtract(a: Any, b: Any) -> Any:
     if isinstance(a, date) and isinstance(b, date) and kind(a) == kind(b):
         return a - b
     raise EvaluationError(f"{kind(b)} can't be subtracted from {kind(a)}")
+
+
+def total(numbers: Iterable[Any]) -> Any:
+    """The exact sum of numbers; of none it is 0."""
+    found: Any = 0
+    for number in numbers:
+        found = add(found, number)
+    return found
 
 
 def multiply(a: Any, b: Any) -> Any:

@@ -12,7 +12,7 @@ from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.calling import type_of_call
 from engine.policy.functions import FUNCTIONS
-from engine.policy.naming import ELSEWHERE, LATER_NAMES, written
+from engine.policy.naming import ELSEWHERE, written
 from engine.policy.narrow import Narrowing, Told, path
 from engine.policy.operators import element, part, result
 from engine.policy.syntax import Kind, Problem, loop_names, span
@@ -117,8 +117,6 @@ class _Checker:
     def name(self, node: ast.Name) -> t.Type:
         if node.id in self.scope:
             return self.scope[node.id]
-        if node.id in LATER_NAMES:
-            return self.say(Kind.NOT_AVAILABLE, node, f"`{node.id}` is not available in this version")
         if node.id in ELSEWHERE:
             return self.say(Kind.OPERAND, node, f"`{node.id}` has a value in {ELSEWHERE[node.id]} only")
         if node.id in FUNCTIONS:

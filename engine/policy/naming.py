@@ -5,11 +5,9 @@ from __future__ import annotations
 import ast
 import re
 
-# what this version does not have yet
-LATER_NAMES = frozenset({"meters"})
-
 # what means something in one place only
 ELSEWHERE = {
+    "meters": "rules",
     "verdict": "guarantees",
     "approvers": "guarantees",
     "output": "`release_unless`",

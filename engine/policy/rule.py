@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.policy.expression import Expression
 from engine.policy.template import Template
+from engine.policy.types import UNKNOWN, Type
 
 CUSTOMER = "customer"
 
@@ -51,11 +52,15 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """A value that is learnt once and then kept, such as who the customer is; null until then."""
+    """A value that is learnt once and then kept, such as who the customer is; null until then.
+
+    What is not of its type was never learnt.
+    """
 
     name: str
     keep_first: bool
     sources: tuple[Learnt, ...]
+    type: Type = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

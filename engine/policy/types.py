@@ -286,6 +286,17 @@ def of_value(value: Any) -> Type:
             return UNKNOWN
 
 
+def is_value(value: Any, type_: Type) -> bool:
+    """Whether a value is of a plain type; null is of every type here."""
+    if value is None or isinstance(type_, Unknown):
+        return True
+    found = of_value(value)
+    return any(
+        type(found) is type(option) and (not isinstance(option, Text) or option.among is None or value in option.among)
+        for option in options(type_)
+    )
+
+
 def of_schema(schema: Any) -> Type:
     """The type that a JSON Schema describes; what it leaves open is Unknown."""
     return _of_schema(schema, schema, 0)

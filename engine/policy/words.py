@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.evaluate import MAX_WORK, Unreadable, elements
 from engine.policy.expression import Expression
@@ -158,6 +159,7 @@ class Words(Mapping[str, Any]):
         found: list[tuple[Any, Any]] = []
         for source in established.sources:
             found += self._values(source)
+        found = [(at, value) for at, value in found if t.is_value(value, established.type)]
         early = [value for at, value in found if at is None and value is not None]
         later = sorted(((at, value) for at, value in found if at is not None), key=lambda pair: pair[0])
         values = [*early, *(value for _, value in later if value is not None)]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import trio
 
-from engine.ports import Appended, Clock, Conflict, Fenced, Lease, Store
+from engine.ports import Appended, Clock, Conflict, Fenced, Lease, MeterFull, Store
 from engine.runtime.errors import LeaseLost
 from engine.runtime.perform import Hands
 from engine.session import reply as r
@@ -144,12 +144,12 @@ class Driver:
                     await self._catch_up()
                 case Fenced():
                     self._lost = True
+                case MeterFull():
+                    call_id = result.holder.partition("/")[2]
+                    await self._say(r.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now()))
                 case _:
-                    await self._say(
-                        r.KeyTaken(
-                            result.key, result.status, result.output, result.holder, self._clock.now(), result.compared
-                        )
-                    )
+                    held = (result.key, result.status, result.output, result.holder)
+                    await self._say(r.KeyTaken(*held, self._clock.now(), result.compared))
 
     def _take(self, events: Iterable[Event]) -> None:
         events = list(events)

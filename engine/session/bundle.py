@@ -157,6 +157,19 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Meter:
+    """A business quantity that calls of some tools add to, in one session or, by `per` and `window`, across them."""
+
+    name: str
+    amount: Expression
+    tools: frozenset[str]
+    limit: Decimal
+    crossing: str
+    per: Expression | None = None
+    window: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """An agent: who proposes, what may run, and when it is over."""
 
@@ -172,6 +185,7 @@ class Agent:
     ends: Mapping[str, End]
     attributes: Mapping[str, Any]
     check_attributes: Validator = field(repr=False)
+    meters: tuple[Meter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

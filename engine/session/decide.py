@@ -60,7 +60,7 @@ def decide(state: State, reply: r.Reply, bundle: Bundle) -> tuple[Event, ...] | 
     if state.final:
         return ()
     _RECORD[type(reply)](d, reply)
-    if not isinstance(reply, r.KeyTaken | r.Released):
+    if not isinstance(reply, r.KeyTaken | r.MeterFull | r.Released):
         advance(d)
     return tuple(d.events)
 
@@ -91,6 +91,10 @@ def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
         holder=reply.holder,
         compared=reply.compared,
     )
+
+
+def _meter_full(d: Draft, reply: r.MeterFull) -> None:
+    d.emit(K.METER_FULL, call_id=reply.call_id, meter=reply.meter, used=reply.used, limit=reply.limit)
 
 
 # -- from the planner
@@ -333,6 +337,7 @@ _RECORD: Mapping[type, Callable[..., None]] = {
     r.Released: _released,
     r.Tick: _tick,
     r.KeyTaken: _key_taken,
+    r.MeterFull: _meter_full,
     r.Planned: _planned,
     r.PlannerFailed: _planner_failed,
     r.ToolReturned: _tool_returned,

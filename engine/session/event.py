@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     ATTEMPT_FAILED = "attempt_failed"
     CALL_CANCELLED = "call_cancelled"
     KEY_TAKEN = "key_taken"
+    METER_FULL = "meter_full"
     TOOL_RESULT = "tool_result"
     REQUEST_OPENED = "request_opened"
     REQUEST_ANSWERED = "request_answered"

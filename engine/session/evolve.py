@@ -150,6 +150,9 @@ def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
+    for entry in p.get("reserved", ()):
+        held = {**s.used.meters.get(entry["meter"], {}), call.id: entry["amount"]}
+        s = replace(s, used=replace(s.used, meters={**s.used.meters, entry["meter"]: held}))
     s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None)
     return replace(s, write_seq=event.seq) if call.effect == "write" else s
 
@@ -184,6 +187,8 @@ def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
     s = _with(s, call, phase=Phase.ENDED, result=result)
     if call.full_key in s.taken:
         s = replace(s, taken={key: value for key, value in s.taken.items() if key != call.full_key})
+    if p["status"] not in ("ok", "unknown"):
+        s = replace(s, used=_give_back(s, call))
     if never_started and not p["reused"]:
         s = replace(s, used=_reserve(s, call.name, -1))
     if call.effect == "write" and not never_started:
@@ -270,6 +275,16 @@ def _with(s: State, call: Call, **changes: Any) -> State:
     return replace(s, calls={**s.calls, call.id: replace(call, **changes)})
 
 
+def _give_back(s: State, call: Call) -> Any:
+    """The ledger without what a call had reserved that did not happen."""
+    kept = {name: {id_: v for id_, v in held.items() if id_ != call.id} for name, held in s.used.meters.items()}
+    return replace(s.used, meters=kept)
+
+
+def _meter_full(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return replace(s, full={**s.full, p["call_id"]: p})
+
+
 def _reserve(s: State, tool: str, amount: int) -> Any:
     per_tool = s.used.calls_per_tool
     return replace(
@@ -295,6 +310,7 @@ _TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.ATTEMPT_FAILED: _attempt_failed,
     K.CALL_CANCELLED: _call_cancelled,
     K.KEY_TAKEN: _key_taken,
+    K.METER_FULL: _meter_full,
     K.TOOL_RESULT: _result,
     K.REQUEST_OPENED: _opened,
     K.REQUEST_ANSWERED: _answered,

@@ -15,6 +15,7 @@ from engine.policy.verdict import Ask, Verdict
 from engine.session.bundle import HANDOFF, Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
+from engine.session.metering import reserve
 from engine.session.names import gate_names
 from engine.session.state import Approval, Call, Phase
 
@@ -199,8 +200,8 @@ def start_call(d: Draft, call: Call) -> None:
         d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
     elif taken is not None:
         d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
-    else:
-        record_start(d, call, tool)
+    elif (reserved := reserve(d, call)) is not None:
+        record_start(d, call, tool, reserved)
 
 
 def _conflicts(tool: Tool, call: Call, before: Mapping[str, Any] | None) -> bool:
@@ -215,8 +216,8 @@ def compared(tool: Tool, call: Call) -> dict[str, Any]:
     return {name: call.input.get(name) for name in fields}
 
 
-def record_start(d: Draft, call: Call, tool: Tool) -> None:
-    """Write the intent to run a tool; a handoff runs by asking a person."""
+def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]] | None = None) -> None:
+    """Write the intent to run a tool; a handoff runs by asking a person.  A further attempt reserves nothing more."""
     d.emit(
         K.CALL_STARTED,
         step=call.step,
@@ -228,6 +229,7 @@ def record_start(d: Draft, call: Call, tool: Tool) -> None:
         digest=call.digest,
         compared=compared(tool, call),
         key_until=_key_until(d, tool),
+        reserved=reserved or [],
         waits_for_person=tool.adapter.kind == HANDOFF,
     )
     if tool.adapter.kind == HANDOFF:

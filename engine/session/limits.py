@@ -49,6 +49,7 @@ class Limits:
     expires: Mapping[str, timedelta | None] = field(
         default_factory=lambda: {kind: timedelta(hours=24) for kind in REQUEST_KINDS}
     )
+    meters: Mapping[str, Any] = field(default_factory=dict)
     crossing: Mapping[str, str] = field(default_factory=lambda: dict(CROSSINGS))
 
     def per_tool(self, tool: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -66,8 +66,14 @@ def session_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[st
     }
 
 
+def meters_type(names: Iterable[str]) -> t.Type:
+    """What rules see of an agent's meters: what this session's own calls have added, the limit, and what is left."""
+    counted = t.record("field", "", used=t.NUMBER, limit=t.NUMBER, left=t.NUMBER)
+    return t.Record({name: t.Field(counted) for name in names}, "limit")
+
+
 def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) -> dict[str, t.Type]:
-    """The names that a rule may use for a call of one tool, params and facts aside."""
+    """The names that a rule may use for a call of one tool, params, meters and facts aside."""
     call = t.record("field", "", name=t.Text(frozenset(tools)), id=t.TEXT, proposed_at=t.DATETIME)
     denied = _per_tool(tools, lambda types: t.record("field", "", input=types.input, at=t.DATETIME))
     history = {"seen": _per_tool(tools, lambda types: _called(types)), "denied": denied}
@@ -134,7 +140,7 @@ def session_names(state: State) -> dict[str, Callable[[], Any]]:
 def gate_names(state: State, call: Call) -> Names:
     """The values for judging a call."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
-    history = {"seen": lambda: _seen(state), "denied": lambda: _denied(state)}
+    history = {"seen": lambda: _seen(state), "denied": lambda: _denied(state), "meters": lambda: _meters(state)}
     return Names({**session_names(state), **history, "input": lambda: call.input, "call": lambda: about})
 
 
@@ -208,6 +214,10 @@ def _step_call(call: Call) -> dict[str, Any]:
         "status": status,
         "reason": result.reason if result is not None else "",
     }
+
+
+def _meters(state: State) -> dict[str, Any]:
+    return {name: _left(state.used.meter(name), limit) for name, limit in state.limits.meters.items()}
 
 
 def _budget(state: State) -> dict[str, Any]:

@@ -129,6 +129,17 @@ class KeyTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterFull:
+    """The store refused a `call_started`: with what others have added a shared meter would go beyond its limit."""
+
+    call_id: str
+    meter: str
+    used: Any
+    limit: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """The user says something more."""
 
@@ -177,6 +188,7 @@ Reply = (
     | FactReturned
     | FactFailed
     | KeyTaken
+    | MeterFull
     | Message
     | Answer
     | Confirmed

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from engine.policy.arithmetic import total
 from engine.session.limits import Limits
 
 
@@ -171,9 +172,14 @@ class Used:
     calls_per_tool: Mapping[str, int] = field(default_factory=dict)
     fact_reads: int = 0
     retries: int = 0
+    meters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     repairs: int = 0
     active: timedelta = timedelta(0)
     step_active: timedelta = timedelta(0)
+
+    def meter(self, name: str) -> Any:
+        """What the session's calls have added to a meter, those that run or that nobody can vouch for included."""
+        return total(self.meters.get(name, {}).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +220,7 @@ class State:
     reads: tuple[Mapping[str, Any], ...] = ()
     confirmed: tuple[str, ...] = ()
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    full: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     write_seq: int = 0
     used: Used = field(default_factory=Used)
     cancel_by: str | None = None

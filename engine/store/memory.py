@@ -9,10 +9,33 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine import ports
-from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, Lease, RequestRow, SessionRow
+from engine.policy.arithmetic import add, total
+from engine.ports import (
+    Appended,
+    AppendResult,
+    Conflict,
+    Fenced,
+    Held,
+    KeyHeld,
+    Lease,
+    MeterFull,
+    RequestRow,
+    SessionRow,
+)
 from engine.session.event import Event, EventKind
 from engine.store import chain
-from engine.store.projection import IN_FLIGHT, OK, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
+from engine.store.projection import (
+    IN_FLIGHT,
+    OK,
+    ClaimKey,
+    CloseRequest,
+    OpenRequest,
+    Reserve,
+    SetState,
+    SettleKey,
+    SettleMeters,
+    changes,
+)
 
 
 @dataclass(slots=True)
@@ -33,12 +56,25 @@ class _Key:
     until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Added:
+    key: str
+    holder: str
+    amount: Any
+    at: datetime
+    settled: bool = False
+
+    def counts(self, since: datetime | None) -> bool:
+        return not self.settled or since is None or self.at > since
+
+
 class MemoryStore:
     """Keeps everything until the process ends."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
         self._keys: dict[str, _Key] = {}
+        self._added: list[_Added] = []
         self._requests: dict[str, RequestRow] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
 
@@ -52,7 +88,7 @@ class MemoryStore:
             return Fenced(session.epoch)
         if seq != after:
             return Conflict(seq)
-        held = self._held(events)
+        held = self._refused(events)
         if held is not None:
             return held
         if session is None:
@@ -65,8 +101,18 @@ class MemoryStore:
         self._project(session, events)
         return Appended()
 
-    def _held(self, events: Sequence[Event]) -> KeyHeld | None:
+    def _refused(self, events: Sequence[Event]) -> KeyHeld | MeterFull | None:
+        added: list[_Added] = []
         for change in changes(events):
+            if isinstance(change, Reserve):
+                used = total(
+                    entry.amount
+                    for entry in (*self._added, *added)
+                    if entry.key == change.key and entry.holder != change.holder and entry.counts(change.since)
+                )
+                if add(used, change.amount) > change.limit:
+                    return MeterFull(change.holder, change.meter, used, change.limit)
+                added.append(_Added(change.key, change.holder, change.amount, change.at))
             if isinstance(change, ClaimKey) and change.key in self._keys:
                 key = self._keys[change.key]
                 forgotten = key.status == OK and key.until is not None and key.until <= change.at
@@ -79,6 +125,12 @@ class MemoryStore:
             match change:
                 case ClaimKey(key, holder):
                     self._keys[key] = _Key(holder, IN_FLIGHT, None, change.compared, change.until)
+                case Reserve():
+                    self._added.append(_Added(change.key, change.holder, change.amount, change.at))
+                case SettleMeters(holder, keep):
+                    own = [entry for entry in self._added if entry.holder == holder]
+                    self._added = [entry for entry in self._added if entry.holder != holder]
+                    self._added += [replace(entry, settled=True) for entry in own] if keep else []
                 case SettleKey(holder, output, status):
                     for key in [k for k, v in self._keys.items() if v.holder == holder]:
                         if status is not None:

@@ -59,6 +59,15 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE idempotency_keys ADD COLUMN compared TEXT;
     ALTER TABLE idempotency_keys ADD COLUMN until TEXT;
+    CREATE TABLE meter_entries (
+        key TEXT NOT NULL,
+        holder TEXT NOT NULL,
+        amount TEXT NOT NULL,
+        at TEXT NOT NULL,
+        settled INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (key, holder)
+    ) STRICT;
+    CREATE INDEX meter_entries_by_holder ON meter_entries (holder);
     """,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,30 @@ class ClaimKey:
     at: datetime
     compared: Any = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """A call adds to a meter that sessions share, unless with what was added since a moment it went beyond the limit.
+
+    What is in flight, or what nobody can vouch for, counts whenever it was.
+    """
+
+    holder: str
+    meter: str
+    key: str
+    amount: Any
+    limit: Any
+    at: datetime
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleMeters:
+    """The call that reserved has ended: what it added counts from now on by its time, or was never added."""
+
+    holder: str
+    keep: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +84,7 @@ class SetState:
     outcome: str
 
 
-Change = ClaimKey | SettleKey | OpenRequest | CloseRequest | SetState
+Change = ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState
 
 
 def changes(events: Iterable[Event]) -> list[Change]:
@@ -74,16 +98,15 @@ def changes(events: Iterable[Event]) -> list[Change]:
 def _of(event: Event) -> list[Change]:
     p = event.payload
     match event.kind:
-        case K.CALL_STARTED if p["idempotency_key"] is not None:
-            until = p.get("key_until")
-            key = f"{p['key_scope']}:{p['idempotency_key']}"
-            moment = datetime.fromisoformat(until) if until else None
-            return [ClaimKey(key, _holder(event), event.at, p.get("compared"), moment)]
+        case K.CALL_STARTED:
+            shared = [entry for entry in p.get("reserved", ()) if "key" in entry]
+            return [*_key(event), *(_reserve(event, entry) for entry in shared)]
         case K.TOOL_RESULT if p["final"] and not p["reused"]:
             if p["status"] == UNKNOWN:
                 # it keeps its key until somebody settles it, and for good when nobody ever could
                 return [SettleKey(_holder(event), None, UNKNOWN)] if p["settled"] else []
-            return [SettleKey(_holder(event), p["output"], OK if p["status"] == OK else None)]
+            well = p["status"] == OK
+            return [SettleKey(_holder(event), p["output"], OK if well else None), SettleMeters(_holder(event), well)]
         case K.REQUEST_OPENED:
             return [OpenRequest(_row(event))]
         case K.REQUEST_ANSWERED:
@@ -96,11 +119,28 @@ def _of(event: Event) -> list[Change]:
             return []
 
 
+def _key(event: Event) -> list[Change]:
+    p = event.payload
+    if p["idempotency_key"] is None:
+        return []
+    key = f"{p['key_scope']}:{p['idempotency_key']}"
+    return [ClaimKey(key, _holder(event), event.at, p.get("compared"), _moment(p.get("key_until")))]
+
+
+def _reserve(event: Event, entry: Mapping[str, Any]) -> Reserve:
+    since = _moment(entry["since"])
+    return Reserve(_holder(event), entry["meter"], entry["key"], entry["amount"], entry["limit"], event.at, since)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def _holder(event: Event) -> str:
     return f"{event.session_id}/{event.payload['call_id']}"
 
 
 def _row(event: Event) -> RequestRow:
     p = event.payload
-    expires = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
+    expires = _moment(p["expires_at"])
     return RequestRow(p["request_id"], p["request_kind"], event.session_id, "open", event.at, expires, p)

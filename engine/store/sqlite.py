@@ -15,12 +15,34 @@ from typing import Any, TypeVar
 import trio
 
 from engine import ports
-from engine.policy.value import canonical, loads, timestamp
-from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, Lease, RequestRow, SessionRow
+from engine.policy.arithmetic import add, total
+from engine.policy.value import canonical, loads, number, number_text, timestamp
+from engine.ports import (
+    Appended,
+    AppendResult,
+    Conflict,
+    Fenced,
+    Held,
+    KeyHeld,
+    Lease,
+    MeterFull,
+    RequestRow,
+    SessionRow,
+)
 from engine.session.event import Event, EventKind
 from engine.store import chain
 from engine.store.migrations import migrate
-from engine.store.projection import IN_FLIGHT, ClaimKey, CloseRequest, OpenRequest, SetState, SettleKey, changes
+from engine.store.projection import (
+    IN_FLIGHT,
+    ClaimKey,
+    CloseRequest,
+    OpenRequest,
+    Reserve,
+    SetState,
+    SettleKey,
+    SettleMeters,
+    changes,
+)
 from engine.store.writer import Writer
 
 T = TypeVar("T")
@@ -175,10 +197,13 @@ def _append(
         return Conflict(seq)
     beside = changes(events)
     for change in beside:
+        refused: KeyHeld | MeterFull | None = None
         if isinstance(change, ClaimKey):
-            held = _claim_key(connection, change)
-            if held is not None:
-                return held
+            refused = _claim_key(connection, change)
+        elif isinstance(change, Reserve):
+            refused = _reserve(connection, change)
+        if refused is not None:
+            return refused
     rows = []
     for event in events:
         row = chain.link(event, previous, secrets.token_hex(16))
@@ -218,8 +243,23 @@ def _claim_key(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | No
     return KeyHeld(change.key, status, given, holder, loads(compared) if compared is not None else None)
 
 
+def _reserve(connection: sqlite3.Connection, change: Reserve) -> MeterFull | None:
+    since = timestamp(change.since) if change.since is not None else ""
+    sql = "SELECT amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
+    used = total(number(row[0]) for row in connection.execute(sql, (change.key, change.holder, since)))
+    if add(used, change.amount) > change.limit:
+        return MeterFull(change.holder, change.meter, used, change.limit)
+    sql = "INSERT OR REPLACE INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
+    connection.execute(sql, (change.key, change.holder, number_text(change.amount), timestamp(change.at)))
+    return None
+
+
 def _project(connection: sqlite3.Connection, session_id: str, change: object) -> None:
     match change:
+        case SettleMeters(holder, True):
+            connection.execute("UPDATE meter_entries SET settled = 1 WHERE holder = ?", (holder,))
+        case SettleMeters(holder, False):
+            connection.execute("DELETE FROM meter_entries WHERE holder = ?", (holder,))
         case SettleKey(holder, _, None):
             connection.execute("DELETE FROM idempotency_keys WHERE holder = ?", (holder,))
         case SettleKey(holder, output, status):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
-from engine.ports import Conflict, Fenced, KeyHeld
+from engine.ports import Conflict, Fenced, KeyHeld, MeterFull
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -84,4 +84,4 @@ class Writer:
 
 def _keeps(value: Any) -> bool:
     """A refused append leaves nothing behind, not even a key that it claimed on the way."""
-    return not isinstance(value, Conflict | Fenced | KeyHeld)
+    return not isinstance(value, Conflict | Fenced | KeyHeld | MeterFull)

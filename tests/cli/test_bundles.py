@@ -172,12 +172,37 @@ def test_cases_are_judged_a_line_each_and_nothing_runs(shell: Shell) -> None:
     assert not list(shell.at.rglob("*.db"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["{", "{}", "[5]", '[{"tool": 5}]', '[{"tool": "x", "args": 5}]', '[{"tool": "x", "prior": [{"event": "dream"}]}]'],
-)
-def test_cases_that_are_none_are_told(shell: Shell, text: str) -> None:
+@pytest.mark.parametrize("text", ["{", "{}"])
+def test_a_file_that_is_no_list_of_cases_is_told(shell: Shell, text: str) -> None:
     (shell.at / "cases.json").write_text(text)
     done = shell("judge", ".", "--cases", "cases.json")
     assert (done.code, "cases.json" in done.err) == (2, True)
+    (shell.at / "cases.json").write_text("[]")
     assert shell("judge", ".", "--cases", "cases.json", "--now", "noon").code == 2
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        (5, "an object"),
+        ({"tool": 5}, "an object"),
+        ({"tool": "x", "args": 5}, "`args` must be an object"),
+        ({"tool": "x", "session": []}, "`session` must be an object"),
+        ({"tool": "x", "prior": {}}, "`prior` must be a list"),
+        ({"tool": "x", "prior": [{"event": "dream"}]}, "entry 1 of prior has no event"),
+        ({"tool": "x", "prior": [None]}, "entry 1 of prior has no event"),
+        ({"tool": "x", "prior": [{"event": "call"}]}, "a call without"),
+        ({"tool": "x", "prior": [{"event": "user_confirmation", "tool": "x"}]}, 'without "args"'),
+        ({"tool": "x", "prior": [{"event": "message", "at": "noon"}]}, "is no moment"),
+        ({"tool": "x", "prior": [{"event": "message", "at": 5}]}, "is no moment"),
+    ],
+)
+def test_a_malformed_case_is_denied_and_the_others_are_judged(shell: Shell, case: object, says: str) -> None:
+    good = {"id": "good", "session": {"tenant": "acme", "account_id": "a"}, "tool": "search_docs"}
+    (shell.at / "cases.json").write_text(json.dumps([case, {**good, "args": {"query": "x"}, "prior": None}]))
+    done = shell("judge", ".", "--cases", "cases.json")
+    bad, fine = (json.loads(line) for line in done.out.splitlines())
+    assert done.code == 2
+    assert bad["verdict"] == "deny"
+    assert says in bad["errors"][0]
+    assert (fine["id"], fine["verdict"]) == ("good", "allow")

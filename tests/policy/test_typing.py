@@ -149,7 +149,7 @@ def type_of(text: str) -> t.Type:
     [
         ("inptu.amount > 1", Kind.NAME, "inptu"),
         ("len", Kind.NAME, "len"),
-        ("meters.x", Kind.NOT_AVAILABLE, "meters"),
+        ("meters.x", Kind.OPERAND, "meters"),
         ("input.amont > 1", Kind.FIELD, "amont"),
         ("input['amont'] > 1", Kind.FIELD, "amont"),
         ("input.nested.y", Kind.FIELD, "y"),

@@ -238,6 +238,14 @@ def _once_per_order(told: Conversation, number: int, world: World) -> Iterator[t
         yield (*told.turns[: number + 1], _turn("once-per-order", turn.call.tool, turn.call.args))
 
 
+def _no_more_after(told: Conversation, number: int, world: World) -> Iterator[tuple[Turn, ...]]:
+    turn = told.turns[number]
+    order = world.orders.get(str(turn.call.args.get("order_id")))
+    if order is not None and turn.call.tool in (CANCEL, ITEMS, RETURN, EXCHANGE):
+        for tool, args in _on(order, world):
+            yield (*told.turns[: number + 1], _turn("no-more-after", tool, args))
+
+
 def _one_call_at_a_time(told: Conversation, number: int, world: World) -> Iterator[tuple[Turn, ...]]:
     turn = told.turns[number]
     rule = "one-call-at-a-time"
@@ -281,6 +289,7 @@ _CALLS: Mapping[str, Callable[[Call, World], Made]] = {
 _TURNS: Mapping[str, Callable[[Conversation, int, World], Iterator[tuple[Turn, ...]]]] = {
     "authenticated-first": _authenticated_first,
     "once-per-order": _once_per_order,
+    "no-more-after": _no_more_after,
     "one-call-at-a-time": _one_call_at_a_time,
     "customer-said-yes": _customer_said_yes,
 }

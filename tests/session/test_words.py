@@ -539,3 +539,19 @@ def test_a_fact_for_too_many_combinations_is_an_error() -> None:
     play.read(order("ada", 1, 2, 3, 4, 5))
     verdict = next(e for e in reversed(play.log) if e.kind == "verdict")
     assert "more than 10000 combinations" in verdict.payload["rules"][0]["error"]
+
+
+def test_what_is_not_of_its_type_was_never_learnt() -> None:
+    vocabulary = """kind: Vocabulary
+name: shop
+session: {tenant: string}
+established:
+  tier: {type: [basic, gold], from: [{call: find_user, value: output.user_id}]}
+  id: {type: string, from: [{call: find_user, value: output.user_id}]}
+"""
+    rules = "  - {id: known, tools: [cancel], effect: allow, when: tier == 'gold' and id == 'odd'}"
+    play = Play(made(rules, vocabulary=vocabulary))
+    learn(play, "a", "odd")
+    learn(play, "b", "gold")
+    play.plan(call("w", "cancel", order_id="o"))
+    assert play.running == ["w"]

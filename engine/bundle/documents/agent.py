@@ -66,6 +66,21 @@ class Expires(Shape):
     settle: Time = "24h"
 
 
+class Meter(Shape):
+    """A business quantity that calls add to, such as the money that refunds pay out."""
+
+    sum: Annotated[Expression, Field(description="What one call adds, over its `input` and `session`.")]
+    over: Annotated[list[ToolName], Field(min_length=1, description="The tools whose calls add to it.")]
+    limit: Annotated[int | float, Field(ge=0, description="A call that would go beyond it never starts.")]
+    crossing: Annotated[
+        Literal["block", "stop"], Field(description="`stop` also ends the session when the step is over.")
+    ] = "block"
+    per: Annotated[
+        Expression | None, Field(description="Over `session` and `input`: all sessions with this value share it.")
+    ] = None
+    window: Annotated[Span | None, Field(description="With `per`: how long what was added counts.")] = None
+
+
 class Budgets(Shape):
     """The limits of a session; what is left out has its default, and `unlimited` has to be written."""
 
@@ -84,6 +99,7 @@ class Budgets(Shape):
     repairs: Annotated[CountOrNone, Field(description="Broken proposals; beyond it `failed`.")] = 3
     concurrency: Annotated[Count, Field(description="Calls that run at once; more wait.")] = 8
     grace: Annotated[Span, Field(description="Time that running calls get when the session is cancelled.")] = "2s"
+    meters: Annotated[dict[ToolName, Meter], Field(description="Business quantities with a limit of their own.")] = {}
     expires: Expires = Expires()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.inputs import tool_input
+from engine.bundle.link.meters import link_meters
 from engine.bundle.link.policies import check_needs, covered, link_guards
 from engine.bundle.link.schemas import schema, validator
 from engine.bundle.node import Node
@@ -30,8 +31,8 @@ from engine.policy.around import NOTHING, Around
 from engine.policy.template import compile_template
 from engine.policy.value import span
 from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool
-from engine.session.limits import CROSSINGS, UNLIMITED, Limits
-from engine.session.names import ToolTypes, planner_scope, stop_scope
+from engine.session.limits import BLOCK, CROSSINGS, UNLIMITED, Limits
+from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.state import Status
 
 MANY_TOOLS = 8
@@ -73,6 +74,7 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
     prompt = plain.get("prompt")
     if prompt is not None and prompt not in corpus.prompts:
         corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
+    meters = link_meters(corpus, node.get("budgets"), types, session)
     table = planner_scope(session, types)
     stop = stop_scope(session, types)
     return Agent(
@@ -85,7 +87,8 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
         },
         prompt=prompt,
         tools=tuple(offered),
-        guards=link_guards(corpus, policies, offered, tools, types, session),
+        guards=link_guards(corpus, policies, offered, tools, types, session, meters_type(m.name for m in meters)),
+        meters=meters,
         limits=limits(plain.get("budgets", {})),
         stop=_stop(corpus, node.at("stop"), stop),
         ends=_ends(corpus, node.get("ends"), stop),
@@ -279,7 +282,9 @@ def limits(budgets: Mapping[str, Any]) -> Limits:
         changes["calls_per_other_tool"] = per_tool.pop("other")
     defaults = Limits()
     expires = {**defaults.expires, **{kind: _time(time) for kind, time in budgets.get("expires", {}).items()}}
-    return replace(defaults, **changes, calls_per_tool=per_tool, expires=expires, crossing=crossing)
+    meters = {name: meter["limit"] for name, meter in budgets.get("meters", {}).items()}
+    crossing |= {f"meters.{name}": meter.get("crossing", BLOCK) for name, meter in budgets.get("meters", {}).items()}
+    return replace(defaults, **changes, calls_per_tool=per_tool, meters=meters, expires=expires, crossing=crossing)
 
 
 def _count(value: Any) -> int | None:

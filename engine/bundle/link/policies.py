@@ -179,6 +179,7 @@ def link_guards(
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
+    meters: t.Type,
 ) -> dict[str, Guard]:
     """What judges each tool of one agent, whose attributes have the type `session`."""
     parts: dict[str, list[PolicyRules]] = {name: [] for name in offered}
@@ -189,7 +190,7 @@ def link_guards(
             rules = [r for r in document.node.at("rules").items or () if name in covered(r, tools)]
             if not rules:
                 continue
-            linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session)
+            linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session, meters)
             used |= own
             for rule in linked.rules:
                 elsewhere.setdefault(rule.id, []).append(_is_elsewhere(rule))
@@ -199,7 +200,7 @@ def link_guards(
             if all(elsewhere.get(str(item.at("id").value), [False])):
                 condition = item.get("when") or item.at("unless")
                 corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value)))
-        _check_idle_words(corpus, document, used, tools, types, session)
+        _check_idle_words(corpus, document, used, tools, types, session, meters)
     return {
         name: Guard(name, tools[name].effect == WRITE or tools[name].sensitive, tuple(parts[name])) for name in offered
     }
@@ -214,7 +215,13 @@ def _is_elsewhere(rule: Rule) -> bool:
 
 
 def _check_idle_words(
-    corpus: Corpus, document: Document, used: set[str], tools: Mapping[str, Tool], types: Types, session: t.Type
+    corpus: Corpus,
+    document: Document,
+    used: set[str],
+    tools: Mapping[str, Tool],
+    types: Types,
+    session: t.Type,
+    meters: t.Type,
 ) -> None:
     """A word that no rule reads yet is typed all the same, against any call."""
     nodes = words_of(corpus, document)
@@ -229,7 +236,7 @@ def _check_idle_words(
     any_call = {**session_scope(needs, types), "input": t.UNKNOWN, "call": t.UNKNOWN}
     for words, about in ((idle & own, tool), (idle - own, "")):
         base = gate_scope(needs, types, about) if about else dict(any_call)
-        base["params"] = _params_type(nodes)
+        base |= {"params": _params_type(nodes), "meters": meters}
         time = time_of(corpus, nodes, base["session"])
         Linker(corpus, nodes, base, about, tools, types, time.zone).link(words)
 
@@ -242,10 +249,11 @@ def _policy_for_tool(
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
+    meters: t.Type,
 ) -> tuple[PolicyRules, set[str]]:
     nodes = words_of(corpus, document)
     base = gate_scope(_with_needs(session, nodes), types, name)
-    base["params"] = _params_type(nodes)
+    base |= {"params": _params_type(nodes), "meters": meters}
     time = time_of(corpus, nodes, base["session"])
     linker = Linker(corpus, nodes, base, name, tools, types, time.zone)
     linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)

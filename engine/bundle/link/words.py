@@ -288,7 +288,7 @@ class Linker:
         sources = tuple(
             source for item in node.at("from").items or () if (source := self._source(item, wanted)) is not None
         )
-        self.established[name] = Established(name, node.plain.get("keep", "first") == "first", sources)
+        self.established[name] = Established(name, node.plain.get("keep", "first") == "first", sources, wanted)
         self.scope[name] = t.union((wanted, t.NULL))
         return frozenset()
 

@@ -1,0 +1,62 @@
+"""Business meters: what a call would add is reserved before it starts, and given back if it never happened.
+
+A meter of the session alone is judged here; one that sessions share is judged by the store, in the append
+that starts the call.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from engine.policy.arithmetic import EvaluationError, add, is_number
+from engine.policy.value import canonical, jsonable, number_text, timestamp
+from engine.session.bundle import Meter
+from engine.session.draft import Draft
+from engine.session.event import EventKind as K
+from engine.session.state import Call
+
+
+def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
+    """What the call reserves, an entry for each meter; None after saying why it can't start."""
+    refused = d.state.full.get(call.id)
+    if refused is not None:
+        _full(d, call, refused["meter"], refused["used"], refused["limit"])
+        return None
+    found: list[dict[str, Any]] = []
+    for meter in d.agent.meters:
+        if call.name not in meter.tools:
+            continue
+        try:
+            entry = _entry(d, call, meter)
+        except EvaluationError as error:
+            d.result(call, "blocked", "meter_error", f"meter {meter.name}: {error}")
+            return None
+        used = d.state.used.meter(meter.name)
+        if meter.per is None and add(used, entry["amount"]) > meter.limit:
+            _full(d, call, meter.name, used, meter.limit)
+            return None
+        found.append(entry)
+    return found
+
+
+def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
+    names = {"input": call.input, "session": d.state.attributes}
+    amount = meter.amount.value(names)
+    if not is_number(amount) or amount < 0:
+        raise EvaluationError(f"what a call adds must be a number that is not negative, and this is {jsonable(amount)}")
+    entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": meter.limit}
+    if meter.per is not None:
+        since = d.at - (meter.window or timedelta(0))
+        key = [d.state.attributes.get("tenant"), meter.name, jsonable(meter.per.value(names))]
+        entry |= {"key": canonical(key), "since": timestamp(since) if meter.window is not None else None}
+    return entry
+
+
+def _full(d: Draft, call: Call, meter: str, used: Any, limit: Any) -> None:
+    name = f"meters.{meter}"
+    d.emit(
+        K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=d.state.limits.crossing[name], tool=call.name
+    )
+    text = f"{meter} has {number_text(used)} of {number_text(limit)}, and this would go beyond"
+    d.result(call, "blocked", "meter_full", text)
