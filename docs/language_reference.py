@@ -20,6 +20,7 @@ from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.expression import compile_expression
 from engine.policy.functions import FUNCTIONS
+from engine.policy.schema import of_schema
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.value import jsonable, one_line, pretty, span
 from engine.session.history import NOTHING_GIVEN, Judged, Past, judge_after
@@ -82,7 +83,7 @@ def show(text: str, given: Mapping[str, Any] | None = None, place: str = "gate")
 def scope(place: str) -> dict[str, t.Type]:
     """The types of the sample's names in a rule, a guarantee, a `release_unless`, a stop condition or a table."""
     told = data("sample")
-    types = ToolTypes(t.of_schema(told["input_schema"]), t.of_schema(told["output_schema"]))
+    types = ToolTypes(of_schema(told["input_schema"]), of_schema(told["output_schema"]))
     params = t.Record({key: t.Field(t.of_value(value)) for key, value in _params().items()}, "param")
     session, tools = t.record("field", "", tenant=t.TEXT), {"refund": types}
     rule = {**gate_scope(session, tools, "refund"), "params": params}

@@ -21,6 +21,7 @@ from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.rule import CUSTOMER
+from engine.policy.schema import of_schema
 from engine.session.bundle import Bundle, Tool
 from engine.session.names import ToolTypes
 
@@ -65,8 +66,8 @@ def _link(corpus: Corpus) -> Bundle:
     try_sql(corpus)
     types = {name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}}
     for name, tool in tools.items():
-        output = t.of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
-        types[name] = ToolTypes(t.of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)
+        output = of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
+        types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)
     check_policies(corpus, tools)
     agents = {d.name: link_agent(corpus, d, tools, types) for d in corpus.sound("Agent")}
     _check_unused_policies(corpus, tools, types)

@@ -1,4 +1,4 @@
-"""The types of the expression language, and how a JSON Schema reads as one."""
+"""The types of the expression language."""
 
 from __future__ import annotations
 
@@ -138,8 +138,6 @@ UNKNOWN, NULL, BOOLEAN, NUMBER, TEXT = Unknown(), Null(), Boolean(), Number(), T
 DATE, DATETIME, DURATION = Date(), Datetime(), Duration()
 
 NEVER = Never()
-
-_MAX_REFS = 32
 
 
 def record(noun: str = "field", title: str = "", /, **fields: Type) -> Record:
@@ -295,91 +293,6 @@ def is_value(value: Any, type_: Type) -> bool:
         type(found) is type(option) and (not isinstance(option, Text) or option.among is None or value in option.among)
         for option in options(type_)
     )
-
-
-def of_schema(schema: Any) -> Type:
-    """The type that a JSON Schema describes; what it leaves open is Unknown."""
-    return _of_schema(schema, schema, 0)
-
-
-def _of_schema(schema: Any, root: Any, refs: int) -> Type:
-    if not isinstance(schema, Mapping):
-        return UNKNOWN
-    if "$ref" in schema:
-        target = resolve_reference(root, schema["$ref"])
-        return UNKNOWN if target is None or refs >= _MAX_REFS else _of_schema(target, root, refs + 1)
-    if "const" in schema:
-        return _of_literals([schema["const"]])
-    if isinstance(schema.get("enum"), list):
-        return _of_literals(schema["enum"])
-    for key in ("anyOf", "oneOf"):
-        if isinstance(schema.get(key), list) and "properties" not in schema:
-            return union(_of_schema(s, root, refs + 1) if refs < _MAX_REFS else UNKNOWN for s in schema[key])
-    kinds = schema.get("type", "object" if "properties" in schema else None)
-    if isinstance(kinds, list):
-        return union(_of_kind(kind, schema, root, refs) for kind in kinds)
-    return _of_kind(kinds, schema, root, refs)
-
-
-def _of_literals(values: list[Any]) -> Type:
-    texts = frozenset(v for v in values if isinstance(v, str))
-    truths = {v for v in values if isinstance(v, bool)}
-    numbers = frozenset(v for v in values if isinstance(v, int | Decimal) and not isinstance(v, bool))
-    found: list[Type] = [Text(texts)] if texts else []
-    found += [BOOLEAN if len(truths) == 2 else Boolean(truths.pop())] if truths else []
-    found += [Number(None, numbers)] if numbers else []
-    found += [of_value(v) for v in values if not isinstance(v, str | bool | int | Decimal)]
-    return union(found)
-
-
-def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> Type:
-    simple: dict[Any, Type] = {"null": NULL, "boolean": BOOLEAN, "number": NUMBER, "integer": NUMBER, "string": TEXT}
-    if kind in simple:
-        unit = schema.get("x-unit")
-        return Number(unit) if isinstance(unit, str) and simple[kind] == NUMBER else simple[kind]
-    if refs >= _MAX_REFS:
-        return UNKNOWN
-    if kind == "array":
-        return ListOf(_of_schema(schema.get("items"), root, refs + 1), "maxItems" in schema)
-    if kind == "object":
-        return _of_object(schema, root, refs)
-    return UNKNOWN
-
-
-def _of_object(schema: Mapping[str, Any], root: Any, refs: int) -> Type:
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return MapOf(_of_schema(schema.get("additionalProperties"), root, refs + 1))
-    required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
-    fields = {k: Field(_of_schema(v, root, refs + 1), k not in needed) for k, v in properties.items()}
-    return Record(fields, rest=_rest(schema, root, refs))
-
-
-def _rest(schema: Mapping[str, Any], root: Any, refs: int) -> Type | None:
-    """The type of fields that a schema lets in without naming them under `properties`."""
-    if any(key in schema for key in ("allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas", "$ref")):
-        return UNKNOWN
-    other = schema.get("additionalProperties")
-    return _of_schema(other, root, refs + 1) if isinstance(other, Mapping) else None
-
-
-def resolve_reference(root: Any, ref: Any) -> Any:
-    """The part of the schema that a local reference names, or None."""
-    if not isinstance(ref, str) or not ref.startswith("#"):
-        return None
-    at = root
-    if ref != "#" and not ref.startswith("#/"):
-        return None
-    for part in ref[1:].split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(at, list) and part.isdigit() and int(part) < len(at):
-            at = at[int(part)]
-        elif isinstance(at, Mapping) and part in at:
-            at = at[part]
-        else:
-            return None
-    return at
 
 
 def _same_kind(x: Type, y: Type) -> bool:

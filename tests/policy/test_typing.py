@@ -11,6 +11,7 @@ import pytest
 from engine.policy import types as t
 from engine.policy.around import Around
 from engine.policy.expression import compile_expression
+from engine.policy.schema import of_schema
 from engine.policy.syntax import Kind
 
 
@@ -120,7 +121,7 @@ SCHEMA = {
     ],
 }
 SCOPE: dict[str, t.Type] = {
-    "input": t.of_schema(SCHEMA),
+    "input": of_schema(SCHEMA),
     "params": t.Record({"limit": t.Field(t.NUMBER)}, "param"),
     "calls": t.Record({"search": t.Field(t.ListOf(t.UNKNOWN))}, "tool"),
     "now": t.DATETIME,
@@ -342,14 +343,14 @@ def test_an_expression_has_its_type(text: str, type_: t.Type) -> None:
     ],
 )
 def test_a_schema_reads_as_a_type(schema: Any, type_: t.Type) -> None:
-    assert t.of_schema(schema) == type_
+    assert of_schema(schema) == type_
 
 
 def test_fields_that_a_schema_lets_in_otherwise_are_read_as_what_may_be_absent() -> None:
     scope: dict[str, t.Type] = {
-        "a": t.of_schema({"properties": {"x": {}}, "allOf": [{"properties": {"y": {"type": "string"}}}]}),
-        "b": t.of_schema({"properties": {"x": {}}, "additionalProperties": {"type": "string"}}),
-        "c": t.of_schema({"properties": {"x": {}}, "additionalProperties": False}),
+        "a": of_schema({"properties": {"x": {}}, "allOf": [{"properties": {"y": {"type": "string"}}}]}),
+        "b": of_schema({"properties": {"x": {}}, "additionalProperties": {"type": "string"}}),
+        "c": of_schema({"properties": {"x": {}}, "additionalProperties": False}),
     }
     assert not compile_expression("a.y == 'z'", scope)[1]
     assert not compile_expression("b.y != null and len(b.y) > 1", scope)[1]
@@ -364,7 +365,7 @@ def test_schemas_that_hold_themselves_end_somewhere() -> None:
         {"type": "object", "properties": {"child": {"$ref": "#"}}},
         {"anyOf": [{"type": "string"}, {"anyOf": [{"$ref": "#"}]}]},
     ):
-        assert t.of_schema(schema) is not None
+        assert of_schema(schema) is not None
 
 
 def test_constants_have_types() -> None:

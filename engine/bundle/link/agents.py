@@ -28,6 +28,7 @@ from engine.bundle.rules import (
 )
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
+from engine.policy.schema import of_schema
 from engine.policy.template import compile_template
 from engine.policy.value import span
 from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool
@@ -52,7 +53,7 @@ def attributes_type(corpus: Corpus, document: Document) -> t.Type:
         return t.Record({})
     # of a schema that is none nothing can be missed
     plain = node.plain
-    return t.of_schema(plain) if isinstance(plain, dict) and plain.get("type") == "object" else t.UNKNOWN
+    return of_schema(plain) if isinstance(plain, dict) and plain.get("type") == "object" else t.UNKNOWN
 
 
 def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> Agent:

@@ -13,6 +13,7 @@ from engine.diagnostic import did_you_mean, nearest
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.expression import Expression
+from engine.policy.schema import of_schema
 
 
 def tool_input(
@@ -32,7 +33,7 @@ def tool_input(
     """
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
-    wanted = t.of_schema(schema) if schema else t.UNKNOWN
+    wanted = of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
         compiled = expression(corpus, value, scope, around=around)
         if compiled is not None:

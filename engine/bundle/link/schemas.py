@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 from engine.bundle.corpus import Corpus
 from engine.bundle.node import Node
 from engine.bundle.rules import e208_schema
-from engine.policy.types import resolve_reference
+from engine.policy.schema import resolve_reference
 from engine.session.bundle import Validator
 
 _DECIMAL = re.compile(r"Decimal\('([^']*)'\)")

@@ -28,6 +28,7 @@ from engine.bundle.rules import (
 from engine.diagnostic import Place, did_you_mean
 from engine.policy import types as t
 from engine.policy import value as v
+from engine.policy.schema import of_schema
 from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Retry, Tool
 from engine.session.event import RESERVED
 
@@ -49,7 +50,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
     _check_summary(corpus, node, output_schema, output_sound)
     effect = plain["effect"]
     scope: dict[str, t.Type] = {
-        "input": t.of_schema(input_schema) if input_schema else t.UNKNOWN,
+        "input": of_schema(input_schema) if input_schema else t.UNKNOWN,
         "session": attributes,
     }
     return Tool(
@@ -87,7 +88,7 @@ def _with_declared(corpus: Corpus, node: Node, given: dict[str, Any] | None) -> 
             corpus.say(e301_duplicate_name.at(key, "argument", node.at("input", "properties", name).place))
     merged = {**given.get("properties", {}), **fields}
     # one that may be null may be left out
-    asked = [name for name, found in fields.items() if not t.has_null(t.of_schema(found))]
+    asked = [name for name, found in fields.items() if not t.has_null(of_schema(found))]
     return {**given, "properties": merged, "required": [*given.get("required", []), *asked]}
 
 

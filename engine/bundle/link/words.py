@@ -28,6 +28,7 @@ from engine.policy.around import Around
 from engine.policy.expression import Expression
 from engine.policy.functions import FUNCTIONS
 from engine.policy.rule import Established, Fact, Learnt, Time
+from engine.policy.schema import of_schema
 from engine.policy.syntax import SyntaxProblem, parse
 from engine.session.bundle import HANDOFF, READ, Tool
 from engine.session.names import ToolTypes
@@ -316,7 +317,7 @@ class Linker:
 
 def _never_null(schema: Mapping[str, Any] | None) -> frozenset[str]:
     """The fields that a tool takes no null for."""
-    wanted = t.of_schema(schema) if schema else t.UNKNOWN
+    wanted = of_schema(schema) if schema else t.UNKNOWN
     fields = wanted.fields if isinstance(wanted, t.Record) else {}
     return frozenset(name for name, declared in fields.items() if not t.has_null(declared.type))
 
