@@ -29,16 +29,18 @@ RULES = """
     when: input.n != null and input.n > 4
     approvers: [leads]
 """
+RETRY = "retry: {attempts: 3, on: [retryable, timeout], delay: 1s}"
 LIMITS = (
-    "{steps: 6, calls: 9, calls_per_step: 4, calls_per_tool: {write: 2}, fact_reads: 7, repairs: 2, concurrency: 2}"
+    "{steps: 6, calls: 9, calls_per_step: 4, calls_per_tool: {write: 2}, fact_reads: 7, repairs: 2, concurrency: 2, "
+    "retries_per_session: 3, meters: {n: {sum: 'input.n if input.n != null else 0', over: [write, keyed], limit: 8}}}"
 )
 MADE = bundle(
     agent("[look, slow, write, keyed, ask]", policies="[rules]", budgets=LIMITS),
     policy(RULES, facts="{fact: {tool: state, input: {n: input.n}}}"),
     tool("look"),
-    tool("slow", more="on_failure: cancel_siblings"),
+    tool("slow", more=f"on_failure: cancel_siblings\n{RETRY}"),
     tool("write", "write"),
-    tool("keyed", "write", more="idempotency: {key: [input.n], honoured_by: tool}"),
+    tool("keyed", "write", more=f"idempotency: {{key: [input.n], honoured_by: tool}}\n{RETRY}"),
     tool("ask", "write", more="adapter: {kind: handoff, reviewers: leads, question: 'and?'}"),
     tool("state", output="{type: object, properties: {ok: {type: boolean}}, required: [ok]}"),
     reviewers("leads", "[ana, bo]"),
@@ -180,6 +182,10 @@ class Session(RuleBasedStateMachine):
         )
         assert state.used.steps <= 6
         assert state.used.repairs <= 3
+        assert state.used.retries <= 3
+        assert state.used.meter("n") <= 8
+        happened = sum(c.input["n"] for c in state.calls.values() if c.ok and c.name in ("write", "keyed"))
+        assert happened <= state.used.meter("n")
         assert sum(e.kind is K.FACT_READ and e.payload["started"] is not None for e in self.play.log) <= 7
         assert len(state.running_calls()) <= 2
 
@@ -196,7 +202,8 @@ class Session(RuleBasedStateMachine):
 
     @invariant()
     def writes_never_overlap_nor_overtake(self) -> None:
-        writes = [c for c in self.play.state.running_calls() if c.effect == "write"]
+        state = self.play.state
+        writes = [c for c in (*state.running_calls(), *state.retrying_calls()) if c.effect == "write"]
         assert len(writes) <= 1
         for call in writes:
             before = [c for c in self.play.state.step_calls() if c.effect == "write"]
@@ -225,7 +232,8 @@ class Session(RuleBasedStateMachine):
         state = self.play.state
         cancelling = any(call.cancelled for call in state.running_calls())
         if not state.final and state.status.value == "running":
-            assert self.play.effects or cancelling or state.unseen or state.cancel_by or _answered(state)
+            waits = bool(state.retrying_calls())
+            assert self.play.effects or cancelling or waits or state.unseen or state.cancel_by or _answered(state)
 
     @invariant()
     def effects_are_told_apart_by_their_keys(self) -> None:
