@@ -90,6 +90,9 @@ def _limits() -> str:
     for name, field in Budgets.model_fields.items():
         if name == "expires":
             continue
+        if name == "meters":
+            rows.append(f"| `meters` | none | block | {field.description} |")
+            continue
         value = getattr(limits, "calls_per_other_tool" if name == "calls_per_tool" else name)
         shown = duration_text(value) if hasattr(value, "total_seconds") else value
         rows.append(f"| `{name}` | {shown} | {CROSSINGS.get(name, '')} | {field.description} |")
