@@ -5,7 +5,7 @@ BIN := .venv/bin
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail bench-startup bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail kills bench-startup bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ messages: .venv/.dev ## run the real customer messages through the agent (DATA=F
 
 retail: .venv/.dev ## a recorded domain through its bundle (RETAIL_DATA=DIR; FIXTURES=DIR writes the cases as fixtures)
 	@$(BIN)/python -m tests.retail $(if $(FIXTURES),--fixtures $(FIXTURES))
+
+kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 unless given), and judge what held
+	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
 
 bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
 	$(BIN)/python benchmarks/policy.py

@@ -24,7 +24,7 @@ from engine.policy.schema import of_schema
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.value import jsonable, one_line, pretty, span
 from engine.session.history import NOTHING_GIVEN, Judged, Past, judge_after
-from engine.session.names import ToolTypes, gate_scope, planner_scope, stop_scope
+from engine.session.names import ToolTypes, gate_scope, meters_type, planner_scope, stop_scope
 
 CONSTRUCTS = Path(__file__).resolve().parent / "constructs"
 
@@ -86,7 +86,7 @@ def scope(place: str) -> dict[str, t.Type]:
     types = ToolTypes(of_schema(told["input_schema"]), of_schema(told["output_schema"]))
     params = t.Record({key: t.Field(t.of_value(value)) for key, value in _params().items()}, "param")
     session, tools = t.record("field", "", tenant=t.TEXT), {"refund": types}
-    rule = {**gate_scope(session, tools, "refund"), "params": params}
+    rule = {**gate_scope(session, tools, "refund"), "params": params, "meters": meters_type(["refund_usd"])}
     scopes: dict[str, dict[str, t.Type]] = {
         "gate": rule,
         "guarantee": {**rule, **GUARANTEED},
@@ -117,6 +117,7 @@ def sample(given: Mapping[str, Any]) -> dict[str, Any]:
         "denied": {"refund": []},
         "step": {"number": 2, "calls": [open_call]},
         "budget": {"steps": limit},
+        "meters": {"refund_usd": {"used": 480, "limit": 1000, "left": 520}},
         "verdict": "require_approval",
         "approvers": FUNCTIONS["set"].run(["leads"]),
         "output": done["output"],

@@ -206,3 +206,13 @@ def test_a_malformed_case_is_denied_and_the_others_are_judged(shell: Shell, case
     assert bad["verdict"] == "deny"
     assert says in bad["errors"][0]
     assert (fine["id"], fine["verdict"]) == ("good", "allow")
+
+
+def test_how_far_a_bundle_can_go_is_told_per_tool_and_in_all(shell: Shell) -> None:
+    done = shell("explain")
+    assert done.code == 0
+    assert "calls in flight" in done.out
+    (case,) = shell("explain", ".", "--agent", "support-triage", "--format", "json").json
+    assert (case["agent"], case["calls"], case["running"]) == ("support-triage", 15, "30s")
+    assert {tool["tool"]: tool["attempts"] for tool in case["tools"]}["lookup_billing_account"] == 24
+    assert shell("explain", ".", "--agent", "nobody").code == 2
