@@ -114,3 +114,10 @@ def test_the_reference_and_the_schemas_are_up_to_date() -> None:
         [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_every_test_that_a_guarantee_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/guarantees.md").read_text("utf-8"))
+    assert len(named) > 20
+    for file, test in named:
+        assert re.search(rf"^(async )?(def |class )?{test}\b", (ROOT / file).read_text("utf-8"), re.MULTILINE), test
