@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.session.names import planner_names
+from engine.session.notices import Notice, notices
 from engine.session.state import State
 
 
 @dataclass(frozen=True, slots=True)
 class PlannerView:
-    """One question to a planner: `ask` counts them, `problems` is what was wrong with its last answer."""
+    """One question to a planner: `ask` counts them, `problems` is what was wrong with its last answer.
+
+    `notices` are the limits of which at least 80 % are used, with what is left.
+    """
 
     session_id: str
     ask: int
@@ -20,8 +24,11 @@ class PlannerView:
     messages: tuple[str, ...]
     problems: tuple[str, ...]
     names: Mapping[str, Any]
+    notices: tuple[Notice, ...] = ()
 
 
 def planner_view(state: State) -> PlannerView:
     """The question that a session in this state asks its planner."""
-    return PlannerView(state.session_id, state.asks, state.step, state.messages, state.problems, planner_names(state))
+    return PlannerView(
+        state.session_id, state.asks, state.step, state.messages, state.problems, planner_names(state), notices(state)
+    )
