@@ -12,7 +12,8 @@ _STOPPED_BY = {
     "find_user_id_by_name_zip": "one-customer",
     "get_user_details": "own-profile",
     "modify_user_address": "own-profile",
-    "get_order_details": "own-orders-only",
+    # by own-orders-only, or by known-orders-only once the first user's profile was read
+    "get_order_details": "",
 }
 
 

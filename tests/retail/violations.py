@@ -107,11 +107,6 @@ def _own_profile(right: Call, world: World) -> Made:
         yield "get_user_details", {"user_id": other["user_id"]}
 
 
-def _own_orders_only(right: Call, world: World) -> Made:
-    for order in world.of_others(PENDING, DELIVERED):
-        yield "get_order_details", {"order_id": order["order_id"]}
-
-
 def _one_customer(right: Call, world: World) -> Made:
     for other in world.others():
         yield "find_user_id_by_email", {"email": other["email"]}
@@ -246,6 +241,20 @@ def _no_more_after(told: Conversation, number: int, world: World) -> Iterator[tu
             yield (*told.turns[: number + 1], _turn("no-more-after", tool, args))
 
 
+def _own_orders_only(told: Conversation, number: int, world: World) -> Iterator[tuple[Turn, ...]]:
+    before = tuple(turn for turn in told.turns[:number] if turn.call.tool != "get_user_details")
+    for order in world.of_others(PENDING, DELIVERED):
+        yield (*before, _turn("own-orders-only", "get_order_details", {"order_id": order["order_id"]}))
+
+
+def _known_orders_only(told: Conversation, number: int, world: World) -> Iterator[tuple[Turn, ...]]:
+    if any(turn.call.tool == "get_user_details" for turn in told.turns[:number]):
+        strange = [order["order_id"] for order in world.of_others(PENDING)][:1]
+        for order_id in (*strange, "#W0000000"):
+            turn = _turn("known-orders-only", "get_order_details", {"order_id": order_id})
+            yield (*told.turns[:number], turn)
+
+
 def _one_call_at_a_time(told: Conversation, number: int, world: World) -> Iterator[tuple[Turn, ...]]:
     turn = told.turns[number]
     rule = "one-call-at-a-time"
@@ -267,7 +276,6 @@ def _customer_said_yes(told: Conversation, number: int, world: World) -> Iterato
 _CALLS: Mapping[str, Callable[[Call, World], Made]] = {
     "own-order": _own_order,
     "own-profile": _own_profile,
-    "own-orders-only": _own_orders_only,
     "one-customer": _one_customer,
     "cancel-pending-only": _in_wrong_state((CANCEL,), DELIVERED, *OTHER_STATES),
     "cancel-reason": _cancel_reason,
@@ -290,6 +298,8 @@ _TURNS: Mapping[str, Callable[[Conversation, int, World], Iterator[tuple[Turn, .
     "authenticated-first": _authenticated_first,
     "once-per-order": _once_per_order,
     "no-more-after": _no_more_after,
+    "own-orders-only": _own_orders_only,
+    "known-orders-only": _known_orders_only,
     "one-call-at-a-time": _one_call_at_a_time,
     "customer-said-yes": _customer_said_yes,
 }
