@@ -12,6 +12,7 @@ from engine.session.bundle import Bundle, Retry
 from engine.session.event import EventKind as K
 from engine.session.pending import pending, wake_at
 from engine.session.state import Phase, Status
+from engine.session.trace import entry, headline
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
@@ -52,6 +53,12 @@ def test_a_failed_attempt_is_recorded_with_its_class_its_delay_and_its_chance() 
     assert play.call("a").phase is Phase.RETRYING
     assert play.running == []
     assert wake_at(play.state) == play.now + timedelta(seconds=0.75)
+
+
+def test_a_failed_attempt_is_one_line_for_people() -> None:
+    play = failing()
+    fail(play, dice="0.5")
+    assert headline(entry(play.log[-1])) == "look: attempt 1 failed (retryable): try again; again in 0.75 s"
 
 
 def test_the_next_attempt_begins_when_its_time_has_come_and_may_end_well() -> None:
