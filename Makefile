@@ -64,6 +64,9 @@ retail: .venv/.dev ## a recorded domain through its bundle (RETAIL_DATA=DIR; FIX
 kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 unless given), and judge what held
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
 
+bench-startup: .venv/.run ## CPU of the commands that people wait for
+	$(BIN)/python benchmarks/startup.py
+
 bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
 	$(BIN)/python benchmarks/policy.py
 
