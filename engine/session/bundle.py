@@ -158,14 +158,16 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A business quantity that calls of some tools add to, in one session or, by `per` and `window`, across them."""
+    """A business quantity that calls of some tools add to, in one session or, by `per` and `window`, across them.
+
+    `amount` and `per` are by tool: each is typed against its own input.
+    """
 
     name: str
-    amount: Expression
-    tools: frozenset[str]
+    amount: Mapping[str, Expression]
     limit: Decimal
     crossing: str
-    per: Expression | None = None
+    per: Mapping[str, Expression] = field(default_factory=dict)
     window: timedelta | None = None
 
 

@@ -25,7 +25,7 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
         return None
     found: list[dict[str, Any]] = []
     for meter in d.agent.meters:
-        if call.name not in meter.tools:
+        if call.name not in meter.amount:
             continue
         try:
             entry = _entry(d, call, meter)
@@ -33,7 +33,7 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
             d.result(call, "blocked", "meter_error", f"meter {meter.name}: {error}")
             return None
         used = d.state.used.meter(meter.name)
-        if meter.per is None and add(used, entry["amount"]) > meter.limit:
+        if not meter.per and add(used, entry["amount"]) > meter.limit:
             _full(d, call, meter.name, used, meter.limit)
             return None
         found.append(entry)
@@ -42,13 +42,13 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
 
 def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
     names = {"input": call.input, "session": d.state.attributes}
-    amount = meter.amount.value(names)
+    amount = meter.amount[call.name].value(names)
     if not is_number(amount) or amount < 0:
         raise EvaluationError(f"what a call adds must be a number that is not negative, and this is {jsonable(amount)}")
     entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": meter.limit}
-    if meter.per is not None:
+    if meter.per:
         since = d.at - (meter.window or timedelta(0))
-        key = [d.state.attributes.get("tenant"), meter.name, jsonable(meter.per.value(names))]
+        key = [d.state.attributes.get("tenant"), meter.name, jsonable(meter.per[call.name].value(names))]
         entry |= {"key": canonical(key), "since": timestamp(since) if meter.window is not None else None}
     return entry
 

@@ -110,9 +110,9 @@ def _tool(tool: Tool, agent: Agent, calls: int | None) -> ToolCase:
 
 def _counted(meter: Meter) -> str:
     """What a meter counts together."""
-    if meter.per is None or meter.window is None:
+    if not meter.per or meter.window is None:
         return "one session"
-    return f"all sessions with one `{meter.per.text}` in {duration_text(meter.window)}"
+    return f"all sessions with one `{next(iter(meter.per.values())).text}` in {duration_text(meter.window)}"
 
 
 def _text(span: timedelta | None) -> str | None:

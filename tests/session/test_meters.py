@@ -156,3 +156,15 @@ def test_a_further_attempt_reserves_nothing_more() -> None:
 def test_limits_with_meters_come_back_from_the_log() -> None:
     limits = Limits(meters={"usd": Decimal("9.5")}, crossing={"meters.usd": "stop"})
     assert Limits.from_payload(limits.payload()) == limits
+
+
+def test_what_a_call_adds_is_read_as_its_own_tool_declares_it() -> None:
+    optional = "{type: object, properties: {usd: {type: number}}}"
+    made_ = bundle(
+        agent("[pay, tip]", policies="[rules]",
+              budgets="{meters: {usd: {sum: 'input.usd if input.usd != null else 1', over: [pay, tip], limit: 9}}}"),
+        policy(ALLOW), tool("pay", "write", input=PAY), tool("tip", "write", input=optional),
+    )  # fmt: skip
+    play = Play(made_)
+    play.plan(call("a", "tip"))
+    assert spent(play) == 1

@@ -22,11 +22,10 @@ def link_meters(
 ) -> tuple[Meter, ...]:
     """The meters that the budgets declare; each expression is typed against every tool that adds to it."""
     declared = budgets.get("meters") if budgets is not None else None
-    found = [_meter(corpus, name, node, types, session) for name, _, node in declared.pairs()] if declared else []
-    return tuple(meter for meter in found if meter is not None)
+    return tuple(_meter(corpus, name, node, types, session) for name, _, node in (declared.pairs() if declared else ()))
 
 
-def _meter(corpus: Corpus, name: str, node: Node, types: Mapping[str, ToolTypes], session: t.Type) -> Meter | None:
+def _meter(corpus: Corpus, name: str, node: Node, types: Mapping[str, ToolTypes], session: t.Type) -> Meter:
     per, window = node.get("per"), node.get("window")
     if (per is None) != (window is None):
         one, other = ("per", "window") if window is None else ("window", "per")
@@ -35,30 +34,27 @@ def _meter(corpus: Corpus, name: str, node: Node, types: Mapping[str, ToolTypes]
     for item in tools:
         if not corpus.has("Tool", item.value):
             corpus.say(e302_tool.at(item.place, str(item.value), corpus.of("Tool")))
-    amounts = [
-        amount
+    added = {
+        str(item.value): (amount, key)
         for item in tools
-        if item.value in types and (amount := _amount(corpus, node.at("sum"), types[str(item.value)], session))
-    ]
-    keys = [
-        key
-        for item in tools
-        if per is not None
-        and item.value in types
-        and (key := expression(corpus, per, {"input": types[str(item.value)].input, "session": session}))
-    ]
-    if not amounts or (per is not None and not keys):
-        return None
+        if item.value in types
+        for amount in [_amount(corpus, node.at("sum"), types[str(item.value)], session)]
+        for key in [_key(corpus, per, types[str(item.value)], session)]
+        if amount is not None
+    }
     plain = node.plain
     return Meter(
         name,
-        amounts[0],
-        frozenset(str(item.value) for item in tools),
+        {tool: amount for tool, (amount, _) in added.items()},
         Decimal(plain["limit"]),
         plain.get("crossing", BLOCK),
-        keys[0] if keys else None,
+        {tool: key for tool, (_, key) in added.items() if key is not None},
         span(plain["window"]) if window is not None else None,
     )
+
+
+def _key(corpus: Corpus, per: Node | None, types: ToolTypes, session: t.Type) -> Expression | None:
+    return None if per is None else expression(corpus, per, {"input": types.input, "session": session})
 
 
 def _amount(corpus: Corpus, node: Node, types: ToolTypes, session: t.Type) -> Expression | None:
