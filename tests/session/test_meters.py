@@ -168,3 +168,10 @@ def test_what_a_call_adds_is_read_as_its_own_tool_declares_it() -> None:
     play = Play(made_)
     play.plan(call("a", "tip"))
     assert spent(play) == 1
+
+
+def test_a_tool_that_a_meter_does_not_name_adds_nothing() -> None:
+    play = Play(made())
+    play.plan(call("a", "look"))
+    assert play.running == ["a"]
+    assert spent(play) == 0
