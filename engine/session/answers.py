@@ -66,7 +66,7 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
 
 
 def _denied(d: Draft) -> list[Request]:
-    answered = [request for request in d.state.requests.values() if request.answered is not None]
+    answered = [request for request in d.state.requests.open.values() if request.answered is not None]
     return [request for request in answered if (request.answered or {})["action"] == "deny"]
 
 

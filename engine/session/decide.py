@@ -284,7 +284,7 @@ def _fact_failed(d: Draft, reply: r.FactFailed) -> None:
 
 
 def _want_of(d: Draft, key: str, gate: int) -> tuple[str, Any]:
-    for call in d.state.calls.values():
+    for call in d.state.calls.open.values():
         for want in call.wants if call.phase is Phase.GATING else ():
             if want["key"] == key and want["gate"] == gate:
                 return want["tool"], want["input"]

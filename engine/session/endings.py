@@ -66,7 +66,7 @@ def wind_up(d: Draft) -> bool:
     if s.ending is None:
         return False
     reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
-    for call in s.calls.values():
+    for call in s.calls.open.values():
         if call.phase in UNSTARTED:
             withdraw(d, call)
             d.result(call, "blocked", reason, "the session ended before it could start")

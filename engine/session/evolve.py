@@ -11,7 +11,20 @@ from engine.policy.rule import CUSTOMER
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.limits import Limits
-from engine.session.state import Approval, Call, Phase, Reading, Request, Result, State, Status, StepPhase
+from engine.session.persistent import Log, changed
+from engine.session.state import (
+    Approval,
+    Call,
+    Metered,
+    Phase,
+    Reading,
+    Request,
+    Result,
+    State,
+    Status,
+    StepPhase,
+    Used,
+)
 
 # appended by people, without a claim: they say nothing about how long the session has been running
 FOREIGN = frozenset({K.MESSAGE_RECEIVED, K.REQUEST_ANSWERED, K.CALL_EDITED, K.CANCEL_REQUESTED, K.CUSTOMER_CONFIRMED})
@@ -30,7 +43,8 @@ def evolve(state: State | None, event: Event) -> State:
     if event.seq != state.seq + 1:
         raise BrokenHistory(f"event {event.seq} follows {state.seq} in {state.session_id}")
     timed = _spend(state, event)
-    return replace(_TABLE[event.kind](timed, event.payload, event), seq=event.seq, now=max(state.now, event.at))
+    now = event.at if event.at > state.now else state.now
+    return changed(_TABLE[event.kind](timed, event.payload, event), seq=event.seq, now=now)
 
 
 def fold(events: Iterable[Event], state: State | None = None) -> State:
@@ -62,24 +76,27 @@ def _spend(state: State, event: Event) -> State:
     """Count the time since the driver's last event, if the session ran and was driven."""
     if event.kind in FOREIGN or event.kind is K.SESSION_CLAIMED or state.clock_at is None:
         return state
-    spent = max(event.at - state.clock_at, timedelta(0)) if state.status is Status.RUNNING else timedelta(0)
-    used = replace(state.used, active=state.used.active + spent, step_active=state.used.step_active + spent)
-    return replace(state, used=used, clock_at=max(event.at, state.clock_at))
+    if event.at <= state.clock_at:
+        return state
+    if state.status is not Status.RUNNING:
+        return changed(state, clock_at=event.at)
+    spent = event.at - state.clock_at
+    used = changed(state.used, active=state.used.active + spent, step_active=state.used.step_active + spent)
+    return changed(state, used=used, clock_at=event.at)
 
 
 def _claimed(s: State, p: Mapping[str, Any], event: Event) -> State:
     # what an earlier driver had asked facts for is asked anew, and its keys are the store's to know
-    calls = {
-        id_: replace(c, phase=Phase.HELD if c.asked else Phase.PROPOSED, wants=(), gate_seq=0)
-        if c.phase is Phase.GATING
-        else c
-        for id_, c in s.calls.items()
-    }
-    return replace(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, releasing=False, calls=calls, taken={})
+    calls = s.calls
+    for id_, c in calls.open.items():
+        if c.phase is Phase.GATING:
+            back = Phase.HELD if c.asked else Phase.PROPOSED
+            calls = calls.with_one(id_, changed(c, phase=back, wants=(), gate_seq=0))
+    return changed(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, releasing=False, calls=calls, taken={})
 
 
 def _released(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, owner=None, clock_at=None, releasing=True)
+    return changed(s, owner=None, clock_at=None, releasing=True)
 
 
 def _same(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -87,24 +104,26 @@ def _same(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 
 def _message(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1)
+    return changed(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1)
 
 
 def _step_started(s: State, p: Mapping[str, Any], event: Event) -> State:
-    used = replace(s.used, steps=s.used.steps + 1, step_active=timedelta(0))
+    used = changed(s.used, steps=s.used.steps + 1, step_active=timedelta(0))
     turn = p["number"] if s.unseen else s.turn_step
-    return replace(
-        s, step=p["number"], step_phase=StepPhase.PLANNING, asks=s.asks + 1, unseen=0, turn_step=turn, used=used
-    )
+    resulted = {} if s.unseen else s.resulted
+    return changed(
+        s, step=p["number"], step_phase=StepPhase.PLANNING, asks=s.asks + 1, unseen=0, turn_step=turn, used=used,
+        resulted=resulted,
+    )  # fmt: skip
 
 
 def _decided(s: State, p: Mapping[str, Any], event: Event) -> State:
     decision = {"message": p["message"], "tool_calls": p["tool_calls"], "done": p["done"]}
-    return replace(s, decision=decision, step_phase=StepPhase.ACTING, problems=())
+    return changed(s, decision=decision, step_phase=StepPhase.ACTING, problems=())
 
 
 def _rejected(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, problems=tuple(p["problems"]), asks=s.asks + 1, used=replace(s.used, repairs=s.used.repairs + 1))
+    return changed(s, problems=tuple(p["problems"]), asks=s.asks + 1, used=changed(s.used, repairs=s.used.repairs + 1))
 
 
 def _proposed(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -119,24 +138,24 @@ def _proposed(s: State, p: Mapping[str, Any], event: Event) -> State:
         key=p["key"],
         scope=p["scope"],
     )
-    return replace(s, calls={**s.calls, call.id: call}, used=_reserve(s, call.name, 1))
+    return changed(s, calls=s.calls.with_one(call.id, call), used=_reserve(s, call.name, 1))
 
 
 def _gating(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     reads = sum(1 for fact in p["facts"] if fact["read"])
-    used = replace(s.used, fact_reads=s.used.fact_reads + reads)
+    used = changed(s.used, fact_reads=s.used.fact_reads + reads)
     phase = Phase.GATING if p["facts"] else call.phase
     gate = call.gate_seq if call.phase is Phase.GATING and call.gate_seq else event.seq
-    return replace(_with(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"])), used=used)
+    return changed(_with(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"])), used=used)
 
 
 def _fact(s: State, p: Mapping[str, Any], event: Event) -> State:
     reading = Reading(p["output"], p["problem"], event.seq, p["gate"], event.at)
-    reads = s.reads
     if p["problem"] is None:
-        reads = (*reads, {"tool": p["tool"], "input": p["input"], "output": p["output"], "at": event.at})
-    return replace(s, readings={**s.readings, p["key"]: reading}, reads=reads)
+        entry = {"input": p["input"], "output": p["output"], "at": event.at}
+        s = changed(s, seen=_and_one(s.seen, p["tool"], entry))
+    return changed(s, readings={**s.readings, p["key"]: reading})
 
 
 def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -151,16 +170,16 @@ def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
     for entry in p.get("reserved", ()):
-        held = {**s.used.meters.get(entry["meter"], {}), call.id: entry["amount"]}
-        s = replace(s, used=replace(s.used, meters={**s.used.meters, entry["meter"]: held}))
+        metered = s.used.meters.get(entry["meter"], Metered()).with_one(call.id, entry["amount"])
+        s = changed(s, used=changed(s.used, meters={**s.used.meters, entry["meter"]: metered}))
     s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None)
-    return replace(s, write_seq=event.seq) if call.effect == "write" else s
+    return changed(s, write_seq=event.seq) if call.effect == "write" else s
 
 
 def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
     call, due = s.calls[p["call_id"]], datetime.fromisoformat(p["due_at"])
     s = _with(s, call, phase=Phase.RETRYING, due_at=due)
-    return replace(s, used=replace(s.used, retries=s.used.retries + 1))
+    return changed(s, used=changed(s.used, retries=s.used.retries + 1))
 
 
 def _edited(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -173,7 +192,7 @@ def _call_cancelled(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 
 def _key_taken(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, taken={**s.taken, p["key"]: p})
+    return changed(s, taken={**s.taken, p["key"]: p})
 
 
 def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -182,19 +201,24 @@ def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
     if not p["final"]:
         return _with(s, call, result=result)
     if p["status"] == "unknown" and not p["settled"]:
-        return replace(_with(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
+        return changed(_with(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
     never_started = call.started_at is None
     s = _with(s, call, phase=Phase.ENDED, result=result)
     if call.full_key in s.taken:
-        s = replace(s, taken={key: value for key, value in s.taken.items() if key != call.full_key})
-    if p["status"] not in ("ok", "unknown"):
-        s = replace(s, used=_give_back(s, call))
+        s = changed(s, taken={key: value for key, value in s.taken.items() if key != call.full_key})
+    if call.id in s.full:
+        s = changed(s, full={id_: full for id_, full in s.full.items() if id_ != call.id})
+    if p["status"] != "unknown" and s.used.meters:
+        s = changed(s, used=_settle_meters(s.used, call, happened=p["status"] == "ok"))
+    if p["status"] == "ok":
+        entry = {"input": call.input, "output": p["output"], "at": event.at}
+        s = changed(s, succeeded=_and_one(s.succeeded, call.name, entry), seen=_and_one(s.seen, call.name, entry))
     if never_started and not p["reused"]:
-        s = replace(s, used=_reserve(s, call.name, -1))
+        s = changed(s, used=_reserve(s, call.name, -1))
     if call.effect == "write" and not never_started:
-        s = replace(s, write_seq=event.seq)
+        s = changed(s, write_seq=event.seq)
     if p["repair"]:
-        s = replace(s, used=replace(s.used, repairs=s.used.repairs + 1))
+        s = changed(s, used=changed(s.used, repairs=s.used.repairs + 1))
     return s
 
 
@@ -211,26 +235,26 @@ def _opened(s: State, p: Mapping[str, Any], event: Event) -> State:
         expires_at=datetime.fromisoformat(expires) if expires else None,
         opened_at=event.at,
     )
-    return replace(s, requests={**s.requests, request.id: request})
+    return changed(s, requests=s.requests.with_one(request.id, request))
 
 
 def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
     request = s.requests[p["request_id"]]
-    s = replace(s, requests={**s.requests, request.id: replace(request, answered=p)})
+    s = changed(s, requests=s.requests.with_one(request.id, replace(request, answered=p)))
     if request.kind != "approval" or request.call_id is None:
         return s
     call = s.calls[request.call_id]
     if p["action"] == "deny":
         marks = {request.digest, call.digest} | ({call.full_key} if call.full_key is not None else set())
         refusal = {"tool": call.name, "input": call.input, "at": event.at}
-        return replace(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
+        return changed(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
     kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])
     yes = Approval(frozenset(request.rules), p["digest"], p["by"], p["digest"] != request.digest)
     return _with(s, call, approvals=(*kept, yes), approved_seq=event.seq)
 
 
 def _confirmed(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, confirmed=(*s.confirmed, p["digest"]))
+    return changed(s, confirmed=(*s.confirmed, p["digest"]))
 
 
 def _confirmation_used(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -238,28 +262,53 @@ def _confirmation_used(s: State, p: Mapping[str, Any], event: Event) -> State:
     left.remove(p["digest"])
     call = s.calls[p["call_id"]]
     yes = Approval(frozenset(p["rules"]), p["digest"], CUSTOMER, prior=True)
-    return _with(replace(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
+    return _with(changed(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
 
 
 def _closed(s: State, p: Mapping[str, Any], event: Event) -> State:
     request = s.requests[p["request_id"]]
-    return replace(s, requests={**s.requests, request.id: replace(request, closed=p["how"])})
+    return changed(s, requests=s.requests.with_one(request.id, replace(request, closed=p["how"])))
 
 
 def _cancel(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, cancel_by=p["by"])
+    return changed(s, cancel_by=p["by"])
 
 
 def _crossed(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, crossed=s.crossed | {p["limit"]})
+    return changed(s, crossed=s.crossed | {p["limit"]})
 
 
 def _ending(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, ending=p["state"], ending_at=event.at)
+    return changed(s, ending=p["state"], ending_at=event.at)
 
 
 def _step_ended(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, step_phase=StepPhase.IDLE, crossed=s.crossed - {"step_time"})
+    ended = [call for call in s.calls.open.values() if call.ended]
+    resulted = s.resulted
+    for call in ended:
+        resulted = _and_one(resulted, call.name, result_entry(call))
+    calls = s.calls.settled(call.id for call in ended)
+    over = [r.id for r in s.requests.open.values() if not r.open and (r.call_id is None or calls[r.call_id].ended)]
+    return changed(
+        s, step_phase=StepPhase.IDLE, crossed=s.crossed - {"step_time"}, calls=calls, resulted=resulted,
+        requests=s.requests.settled(over),
+    )  # fmt: skip
+
+
+def result_entry(call: Call) -> dict[str, Any]:
+    """What a decision table sees of a call that has ended."""
+    result = call.result
+    assert result is not None, "a call ends with its result"
+    return {
+        "id": call.id, "input": call.input, "status": result.status, "reason": result.reason,
+        "message": result.message, "output": result.output,
+    }  # fmt: skip
+
+
+def _and_one(
+    logs: Mapping[str, Log[Mapping[str, Any]]], tool: str, entry: Mapping[str, Any]
+) -> Mapping[str, Log[Mapping[str, Any]]]:
+    return {**logs, tool: (logs.get(tool) or Log()).with_one(entry)}
 
 
 def _transition(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -267,27 +316,30 @@ def _transition(s: State, p: Mapping[str, Any], event: Event) -> State:
     told = p["message"] or s.told
     if status is Status.RUNNING:
         # the time of the step begins anew after people were waited for
-        s = replace(s, used=replace(s.used, step_active=timedelta(0)), crossed=s.crossed - {"step_time"})
-    return replace(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
+        s = changed(s, used=changed(s.used, step_active=timedelta(0)), crossed=s.crossed - {"step_time"})
+    return changed(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
 
 
 def _with(s: State, call: Call, **changes: Any) -> State:
-    return replace(s, calls={**s.calls, call.id: replace(call, **changes)})
+    return changed(s, calls=s.calls.with_one(call.id, changed(call, **changes)))
 
 
-def _give_back(s: State, call: Call) -> Any:
-    """The ledger without what a call had reserved that did not happen."""
-    kept = {name: {id_: v for id_, v in held.items() if id_ != call.id} for name, held in s.used.meters.items()}
-    return replace(s.used, meters=kept)
+def _settle_meters(used: Used, call: Call, *, happened: bool) -> Used:
+    """The ledger when a call has ended: what it had reserved is spent, or given back."""
+    meters = {
+        name: metered.without(call.id, happened=happened) if call.id in metered.reserved else metered
+        for name, metered in used.meters.items()
+    }
+    return changed(used, meters=meters)
 
 
 def _meter_full(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return replace(s, full={**s.full, p["call_id"]: p})
+    return changed(s, full={**s.full, p["call_id"]: p})
 
 
-def _reserve(s: State, tool: str, amount: int) -> Any:
+def _reserve(s: State, tool: str, amount: int) -> Used:
     per_tool = s.used.calls_per_tool
-    return replace(
+    return changed(
         s.used, calls=s.used.calls + amount, calls_per_tool={**per_tool, tool: per_tool.get(tool, 0) + amount}
     )
 

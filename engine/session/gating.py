@@ -61,7 +61,7 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
         return False
     shared = {
         want["key"]: want["gate"]
-        for other in d.state.calls.values()
+        for other in d.state.calls.open.values()
         if other.phase is Phase.GATING
         for want in other.wants
         if want["gate"] > d.start_seq

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,8 @@ from engine.policy.words import FactNeed
 from engine.session.bundle import WRITE, Agent, Bundle
 from engine.session.identity import call_digest
 from engine.session.names import gate_names
-from engine.session.state import Call, Phase, Result, State, Used
+from engine.session.persistent import Kept, Log
+from engine.session.state import Call, State, Used
 
 CALL, CONFIRMED, MESSAGE = "call", "user_confirmation", "message"
 
@@ -121,24 +122,26 @@ def _state(
     bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mapping[str, Any], now: datetime, judged: Call
 ) -> State:
     """A session in which all of that has happened, each in a step of its own, and the call is proposed."""
-    state = State(
-        "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits, step=judged.step
-    )
-    calls: dict[str, Call] = {}
+    done: dict[str, list[tuple[datetime, Mapping[str, Any]]]] = {}
+    names = [judged.name]
     for number, entry in enumerate(past):
-        if entry.event == CALL:
-            tool = bundle.tools.get(entry.tool)
-            status = "ok" if entry.error is None else "terminal_error"
+        if entry.event != CALL:
+            continue
+        names.append(entry.tool)
+        if entry.error is None:
             at = entry.at or now - (len(past) - number) * timedelta(microseconds=1)
-            result = Result(status, "", entry.error or "", entry.output, None, at)
-            calls[f"past-{number}"] = Call(
-                f"past-{number}", entry.tool, entry.input or {}, number + 1, tool.effect if tool else "unknown", at, "",
-                phase=Phase.ENDED, started_at=at, result=result,
-            )  # fmt: skip
+            told = {"input": entry.input or {}, "output": entry.output, "at": at}
+            done.setdefault(entry.tool, []).append((at, told))
+    succeeded = {
+        tool: Log(told for _, told in sorted(entries, key=lambda pair: pair[0])) for tool, entries in done.items()
+    }
     texts = tuple(entry.text for entry in past if entry.event == MESSAGE)
-    per_tool = Counter([*(call.name for call in calls.values()), judged.name])
-    used = Used(steps=judged.step, calls=len(calls) + 1, calls_per_tool=per_tool)
-    return replace(state, calls={**calls, judged.id: judged}, messages=texts, used=used)
+    used = Used(steps=judged.step, calls=len(names), calls_per_tool=Counter(names))
+    return State(
+        "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits,
+        step=judged.step, calls=Kept({judged.id: judged}), succeeded=succeeded, seen=succeeded, messages=texts,
+        used=used,
+    )  # fmt: skip
 
 
 def _reads(past: Sequence[Past]) -> Any:

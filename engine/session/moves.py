@@ -132,7 +132,7 @@ def _failed(call: Call) -> bool:
 def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     s = d.state
     if call.phase is Phase.HELD:
-        asked = [r for r in s.requests.values() if r.call_id == call.id and r.closed is None]
+        asked = [r for r in s.requests.open.values() if r.call_id == call.id and r.closed is None]
         if not call.approvals or any(r.open for r in asked):
             return False
     elif call.phase not in (Phase.PROPOSED, Phase.GATING):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.policy import types as t
+from engine.session.evolve import result_entry
 from engine.session.state import Call, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs")
@@ -158,25 +159,12 @@ EMPTY_DECISION: Mapping[str, Any] = {"message": "", "tool_calls": [], "done": Fa
 
 
 def _successful(state: State) -> PerTool:
-    found = PerTool()
-    for call in state.calls.values():
-        if call.ok and call.result is not None:
-            entry = {"input": call.input, "output": call.result.output, "at": call.result.at}
-            found.setdefault(call.name, []).append(entry)
-    for entries in found.values():
-        entries.sort(key=lambda entry: entry["at"])
-    return found
+    return PerTool((tool, log.all()) for tool, log in state.succeeded.items())
 
 
 def _seen(state: State) -> PerTool:
     """Successful calls and the runtime's own reads, oldest first."""
-    found = _successful(state)
-    for read in state.reads:
-        entry = {"input": read["input"], "output": read["output"], "at": read["at"]}
-        found.setdefault(read["tool"], []).append(entry)
-    for entries in found.values():
-        entries.sort(key=lambda entry: entry["at"])
-    return found
+    return PerTool((tool, log.all()) for tool, log in state.seen.items())
 
 
 def _denied(state: State) -> PerTool:
@@ -188,19 +176,11 @@ def _denied(state: State) -> PerTool:
 
 
 def _results(state: State) -> PerTool:
-    found = PerTool()
-    for call in state.calls.values():
-        result = call.result
-        if call.step >= state.turn_step and call.ended and result is not None:
-            entry = {
-                "id": call.id,
-                "input": call.input,
-                "status": result.status,
-                "reason": result.reason,
-                "message": result.message,
-                "output": result.output,
-            }
-            found.setdefault(call.name, []).append(entry)
+    """What came of the turn's calls so far, in the planner's order."""
+    found = PerTool((tool, log.all()) for tool, log in state.resulted.items())
+    for call in state.calls.open.values():
+        if call.ended:
+            found.setdefault(call.name, []).append(result_entry(call))
     return found
 
 

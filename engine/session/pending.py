@@ -20,7 +20,7 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
     if state.step_phase is StepPhase.PLANNING and state.ending is None:
         effects.append(AskPlanner(state.asks))
     reads: dict[str, ReadFact] = {}
-    for call in state.calls.values():
+    for call in state.calls.open.values():
         if call.phase is Phase.STARTED and call.cancelled is None and call.epoch == state.epoch:
             effects.append(_run(call, bundle))
         if call.phase is Phase.GATING and state.ending is None:

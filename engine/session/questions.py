@@ -58,7 +58,7 @@ def withdraw(d: Draft, call: Call) -> None:
 
 def heed_answers(d: Draft) -> bool:
     """An answer that ends a call: a person's no, a handoff's result, a settled write."""
-    for request in d.state.requests.values():
+    for request in d.state.requests.open.values():
         call = d.state.calls.get(request.call_id or "")
         answer = request.answered
         if answer is None or call is None or call.ended:

@@ -20,8 +20,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from engine.policy.arithmetic import total
+from engine.policy.arithmetic import add, total
 from engine.session.limits import Limits
+from engine.session.persistent import Kept, Log
 
 
 class Status(StrEnum):
@@ -88,7 +89,7 @@ class Result:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """One proposed call and all that became of it."""
 
@@ -164,6 +165,29 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """What calls have added to a meter: those that ended well in one sum, the others each by its id."""
+
+    spent: Any = 0
+    reserved: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Any:
+        """All of it."""
+        return add(self.spent, total(self.reserved.values()))
+
+    def with_one(self, call_id: str, amount: Any) -> Metered:
+        """With what a call reserves."""
+        return Metered(self.spent, {**self.reserved, call_id: amount})
+
+    def without(self, call_id: str, *, happened: bool) -> Metered:
+        """A call that had reserved has ended: it is spent, or given back."""
+        amount = self.reserved.get(call_id, 0)
+        left = {id_: held for id_, held in self.reserved.items() if id_ != call_id}
+        return Metered(add(self.spent, amount) if happened else self.spent, left)
+
+
+@dataclass(frozen=True)
 class Used:
     """The ledger: what the session has taken from its budget.  Calls that never start give theirs back."""
 
@@ -172,19 +196,23 @@ class Used:
     calls_per_tool: Mapping[str, int] = field(default_factory=dict)
     fact_reads: int = 0
     retries: int = 0
-    meters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    meters: Mapping[str, Metered] = field(default_factory=dict)
     repairs: int = 0
     active: timedelta = timedelta(0)
     step_active: timedelta = timedelta(0)
 
     def meter(self, name: str) -> Any:
         """What the session's calls have added to a meter, those that run or that nobody can vouch for included."""
-        return total(self.meters.get(name, {}).values())
+        return self.meters[name].total if name in self.meters else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
-    """All that `pending` and `decide` go by."""
+    """All that `pending` and `decide` go by; without slots, since it is copied at every event (see `changed`).
+
+    `succeeded`, `seen` and `resulted` hold by tool what expressions read of the calls whose step is over, and of
+    the runtime's own reads.
+    """
 
     session_id: str
     seq: int
@@ -212,12 +240,14 @@ class State:
     unseen: int = 0
     decision: Mapping[str, Any] | None = None
     problems: tuple[str, ...] = ()
-    calls: Mapping[str, Call] = field(default_factory=dict)
+    calls: Kept[Call] = field(default_factory=Kept)
     readings: Mapping[str, Reading] = field(default_factory=dict)
-    requests: Mapping[str, Request] = field(default_factory=dict)
+    requests: Kept[Request] = field(default_factory=Kept)
     denied: frozenset[str] = frozenset()
     refusals: tuple[Mapping[str, Any], ...] = ()
-    reads: tuple[Mapping[str, Any], ...] = ()
+    succeeded: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
+    seen: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
+    resulted: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
     confirmed: tuple[str, ...] = ()
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     full: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -235,16 +265,16 @@ class State:
 
     def step_calls(self) -> list[Call]:
         """The calls of the open step, in the planner's order."""
-        return [call for call in self.calls.values() if call.step == self.step]
+        return [call for call in self.calls.open.values() if call.step == self.step]
 
     def open_requests(self) -> list[Request]:
         """What still waits for a person, oldest first."""
-        return [request for request in self.requests.values() if request.open]
+        return [request for request in self.requests.open.values() if request.open]
 
     def retrying_calls(self) -> list[Call]:
         """The calls whose last attempt failed and whose next one has its time."""
-        return [call for call in self.calls.values() if call.phase is Phase.RETRYING]
+        return [call for call in self.calls.open.values() if call.phase is Phase.RETRYING]
 
     def running_calls(self) -> list[Call]:
         """The calls whose tools may be at work."""
-        return [call for call in self.calls.values() if call.phase is Phase.STARTED]
+        return [call for call in self.calls.open.values() if call.phase is Phase.STARTED]

@@ -1,0 +1,1 @@
+"""The three-step session, durable, on this engine, on its floor and on others; `make bench` runs them in turn."""

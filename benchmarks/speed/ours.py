@@ -1,0 +1,140 @@
+"""The three-step session on this engine: SQLite, synchronous=FULL, policy and schemas on.
+
+usage: ours.py MODE SESSIONS STEPS, where MODE is one, many, parked or long.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import trio
+
+from benchmarks.speed.work import OUTPUTS, RULES, Meter, memory, planned, stored, tell
+from engine.bundle.files import BundleFiles
+from engine.bundle.load import load
+from engine.planner.scripted import ScriptedPlanner
+from engine.runtime.clock import TrioClock
+from engine.runtime.engine import Engine, Opening
+from engine.session.bundle import Bundle, PlannerSpec
+from engine.session.state import Status
+from engine.store.sqlite import open_store
+
+_SCHEMAS = {
+    "read_customer": ("customer_id", "{customer_id: {type: string}, verified: {type: boolean}, "
+                      "tenant: {type: string}, status: {type: string}}"),
+    "read_order": ("order_id", "{order_id: {type: string}, total_usd: {type: number}, paid: {type: boolean}}"),
+    "refund": ("order_id, amount_usd", "{order_id: {type: string}, refunded_usd: {type: number}, "
+               "reference: {type: string}}"),
+}  # fmt: skip
+_KINDS = {"customer_id": "string", "order_id": "string", "amount_usd": "number"}
+
+
+def made(held: bool = False) -> Bundle:
+    """The bundle; `held` adds a rule that asks a person about every write."""
+    files: dict[str, str] = {"specs/tools/act.py": ""}
+    for name, (fields, output) in _SCHEMAS.items():
+        files["specs/tools/act.py"] += f"async def {name}(**given):\n    return {OUTPUTS[name]!r}\n\n"
+        properties = ", ".join(f"{field}: {{type: {_KINDS[field]}}}" for field in fields.split(", "))
+        effect = "write" if name == "refund" else "read"
+        key = "idempotency: {key: [input.order_id, call], honoured_by: engine}\n".replace(", call", "")
+        files[f"specs/tools/{name}.yaml"] = (
+            f"kind: Tool\nname: {name}\ndescription: {name}\neffect: {effect}\n"
+            f"input: {{type: object, properties: {{{properties}}}, required: [{fields}], additionalProperties: false}}\n"
+            f"output: {{type: object, properties: {output}, additionalProperties: false}}\n"
+            f"adapter: {{kind: python, file: specs/tools/act.py, function: {name}}}\n"
+            + ("idempotency: none\n" if effect == "write" else "")
+        ) if key else ""
+    files["policies/rules.yaml"] = "kind: Policy\nname: rules\nparams: {limit: 250}\nrules:\n" + "".join(_rules(held))
+    files["specs/reviewers/leads.yaml"] = "kind: Reviewers\nname: leads\nmembers: [ana]\n"
+    files["specs/agents/bot.yaml"] = (
+        "kind: Agent\nname: bot\ndescription: bot\nplanner: script\n"
+        "planners: {script: {kind: scripted, decisions: [{message: done, done: true}]}}\n"
+        "tools: [read_customer, read_order, refund]\npolicies: [rules]\n"
+        "budgets: {steps: unlimited, calls: unlimited, calls_per_tool: {other: unlimited}, wall_clock: unlimited}\n"
+        "attributes: {type: object, properties: {tenant: {type: string}, n: {type: string}}, required: [tenant, n]}\n"
+        "stop: [{outcome: answered, message: '{{ decision.message }}'}]\n"
+    )
+    loaded = load(BundleFiles({path: text.encode() for path, text in files.items()}))
+    assert loaded.bundle is not None, loaded.diagnostics
+    return loaded.bundle
+
+
+def _rules(held: bool) -> list[str]:
+    """As many rules as the work says, which all cover every call."""
+    conditions = [
+        ("allow", "session.tenant == 'acme'"),
+        ("deny", "session.tenant != 'acme'"),
+        ("deny", "step.number > 100000 and params.limit > 0"),
+        ("deny", "call.name == 'refund' and input.amount_usd > 100000"),
+    ]
+    listed = []
+    for n in range(RULES):
+        effect, when = conditions[n % len(conditions)]
+        tools = "[refund]" if "input" in when else "all"
+        when = when.replace("call.name == 'refund' and ", "")
+        listed.append(f'  - {{id: rule-{n}, tools: {tools}, effect: {effect}, when: "{when}"}}\n')
+    if held:
+        listed.append("  - {id: ask, tools: [refund], effect: require_approval, approvers: [leads]}\n")
+    return listed
+
+
+def script(steps: int) -> ScriptedPlanner:
+    """A planner that proposes the work."""
+    decisions = [
+        {
+            "message": "done" if not planned(step, steps) else "next",
+            "tool_calls": [
+                {"id": f"c{step}-{n}", "name": name, "input": given}
+                for n, (name, given) in enumerate(planned(step, steps))
+            ],
+            "done": not planned(step, steps),
+        }
+        for step in range(1, steps + 1)
+    ]
+    return ScriptedPlanner(PlannerSpec("scripted", decisions=tuple(decisions)))
+
+
+async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
+    """Run a mode and tell its figures."""
+    path = folder / "engine.db"
+    bundle = made(held=mode == "parked")
+    async with open_store(path) as store:
+        engine = Engine(store, TrioClock(), planner=script(steps))
+
+        async def one(number: int) -> None:
+            session_id = await engine.start(bundle, Opening("bot", "refund", {"tenant": "acme", "n": str(number)}), folder)
+            state = await engine.drive(session_id)
+            wanted = Status.AWAITING_HUMAN_REVIEW if mode == "parked" else Status.DONE
+            assert state.status is wanted, (state.status, state.told)
+
+        await one(0)
+        before, size = memory(), stored(path)
+        with Meter() as meter:
+            if mode in ("many", "parked"):
+                async with trio.open_nursery() as nursery:
+                    for number in range(1, sessions + 1):
+                        nursery.start_soon(one, number)
+            else:
+                for number in range(1, sessions + 1):
+                    await one(number)
+        figures = {"cpu": meter.cpu, "wall": meter.wall, "bytes": stored(path) - size}
+        if mode == "parked":
+            figures |= await _idle(before, sessions)
+        tell(mode=mode, sessions=sessions, steps=steps, **figures)
+
+
+async def _idle(before: int, sessions: int) -> dict[str, float]:
+    """What parked sessions cost while nobody answers."""
+    gc.collect()
+    with Meter() as meter:
+        await trio.sleep(3)
+    return {"parked_bytes": (memory() - before) / sessions, "idle_share": meter.cpu / meter.wall}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        trio.run(run, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(place))
