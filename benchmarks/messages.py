@@ -17,6 +17,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import trio
+
+from engine.session.event import EventKind
+from engine.store.sqlite import open_store
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("specs", "policies", "prompts", "fixtures")
 DOUBLE = "transaction_charged_twice"
@@ -75,13 +80,17 @@ def _engine(arguments: list[str], *, quiet: bool = True) -> str:
 
 
 def _calls(store: Path) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    connection = sqlite3.connect(store)
-    sql = "SELECT session_id, json_extract(payload, '$.tool') FROM events WHERE kind = 'call_proposed'"
-    for session_id, tool in connection.execute(sql):
-        found.setdefault(session_id, set()).add(tool)
-    connection.close()
-    return found
+    """The tools that each session's planner proposed."""
+
+    async def read() -> dict[str, set[str]]:
+        async with open_store(store) as opened:
+            logs = {row.id: await opened.load(row.id) for row in await opened.sessions()}
+        return {
+            id_: {event.payload["tool"] for event in log if event.kind is EventKind.CALL_PROPOSED}
+            for id_, log in logs.items()
+        }
+
+    return trio.run(read)
 
 
 def _count(path: Path, sql: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from engine.session.bundle import Tool
@@ -124,7 +124,15 @@ class MeterFull:
     limit: Any
 
 
-AppendResult = Appended | Conflict | Fenced | KeyHeld | MeterFull
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else's lease is live; nothing was appended."""
+
+    owner: str
+    until: datetime
+
+
+AppendResult = Appended | Conflict | Fenced | KeyHeld | MeterFull | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +146,11 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Somebody else's lease is live."""
+class Take:
+    """A lease that an append takes with it, unless at `now` another owner's is live."""
 
-    owner: str
-    until: datetime
+    lease: Lease
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +192,23 @@ class Store(Protocol):
     """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
 
     async def append(
-        self, session_id: str, after: int, events: Sequence[Event], *, epoch: int | None = None
+        self,
+        session_id: str,
+        after: int,
+        events: Sequence[Event],
+        *,
+        epoch: int | None = None,
+        take: Take | None = None,
+        let_go: bool = False,
     ) -> AppendResult:
         """Append all of the events or none; `after` 0 creates the session.
 
         In the same transaction, idempotency keys that `call_started` events carry are claimed, and what they
         reserve on shared meters is added, both settled by the results.  An `epoch` below the session's newest
         claim is refused as Fenced.
+
+        `take` claims the session: Held while another owner's lease is live, Conflict if its epoch is not above
+        the newest.  `let_go` gives the lease of `epoch` back.
         """
         ...
 
@@ -198,16 +216,12 @@ class Store(Protocol):
         """The events after a sequence number, in order; raises UnknownSession."""
         ...
 
-    async def head(self, session_id: str) -> tuple[int, int]:
-        """The newest sequence number and epoch; raises UnknownSession."""
+    async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """The newest sequence number and epoch of each session that there is."""
         ...
 
-    async def claim(self, session_id: str, owner: str, lease: timedelta, now: datetime) -> Lease | Held:
-        """Take the session under a new epoch, unless another owner's lease is live; raises UnknownSession."""
-        ...
-
-    async def renew(self, lease: Lease, until: datetime) -> bool:
-        """Prolong a lease; False if it is lost."""
+    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
+        """Prolong those of the leases that are not lost or given back; `heads` tells of a newer epoch."""
         ...
 
     async def release(self, lease: Lease) -> None:

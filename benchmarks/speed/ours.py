@@ -6,7 +6,6 @@ usage: ours.py MODE SESSIONS STEPS, where MODE is one, many, parked or long.
 from __future__ import annotations
 
 import gc
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.planner.scripted import ScriptedPlanner
 from engine.runtime.clock import TrioClock
+from engine.runtime.collector import relax
 from engine.runtime.engine import Engine, Opening
 from engine.session.bundle import Bundle, PlannerSpec
 from engine.session.state import Status
@@ -40,14 +40,14 @@ def made(held: bool = False) -> Bundle:
         files["specs/tools/act.py"] += f"async def {name}(**given):\n    return {OUTPUTS[name]!r}\n\n"
         properties = ", ".join(f"{field}: {{type: {_KINDS[field]}}}" for field in fields.split(", "))
         effect = "write" if name == "refund" else "read"
-        key = "idempotency: {key: [input.order_id, call], honoured_by: engine}\n".replace(", call", "")
         files[f"specs/tools/{name}.yaml"] = (
             f"kind: Tool\nname: {name}\ndescription: {name}\neffect: {effect}\n"
-            f"input: {{type: object, properties: {{{properties}}}, required: [{fields}], additionalProperties: false}}\n"
+            f"input: {{type: object, properties: {{{properties}}}, required: [{fields}], "
+            "additionalProperties: false}\n"
             f"output: {{type: object, properties: {output}, additionalProperties: false}}\n"
             f"adapter: {{kind: python, file: specs/tools/act.py, function: {name}}}\n"
             + ("idempotency: none\n" if effect == "write" else "")
-        ) if key else ""
+        )
     files["policies/rules.yaml"] = "kind: Policy\nname: rules\nparams: {limit: 250}\nrules:\n" + "".join(_rules(held))
     files["specs/reviewers/leads.yaml"] = "kind: Reviewers\nname: leads\nmembers: [ana]\n"
     files["specs/agents/bot.yaml"] = (
@@ -102,12 +102,13 @@ async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
     """Run a mode and tell its figures."""
     path = folder / "engine.db"
     bundle = made(held=mode == "parked")
+    relax()
     async with open_store(path) as store:
         engine = Engine(store, TrioClock(), planner=script(steps))
 
         async def one(number: int) -> None:
-            session_id = await engine.start(bundle, Opening("bot", "refund", {"tenant": "acme", "n": str(number)}), folder)
-            state = await engine.drive(session_id)
+            opening = Opening("bot", "refund", {"tenant": "acme", "n": str(number)})
+            state = await engine.run(bundle, opening, folder)
             wanted = Status.AWAITING_HUMAN_REVIEW if mode == "parked" else Status.DONE
             assert state.status is wanted, (state.status, state.told)
 

@@ -13,6 +13,7 @@ import trio
 
 from engine.ports import Store, UnknownSession
 from engine.runtime.clock import TrioClock
+from engine.runtime.collector import relax
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
 from engine.session.event import Event
@@ -57,6 +58,7 @@ def perform(
     """The exit code of a command's body; foreseen errors are told in one line."""
 
     async def under() -> int:
+        relax()
         async with open_url(url) as store:
             work = Work(store, Engine(store, TrioClock(), root=root, on_event=on_event))
             code = INTERRUPTED

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.rule import Effect, Guard, PolicyRules, Rule
-from engine.policy.value import canonical, digest, jsonable
+from engine.policy.value import canonical_of_exact, digest, jsonable
 from engine.policy.verdict import Ask, RuleTrace, Verdict
 from engine.policy.words import FactNeed, Fresh, NotReadYet, Reading, Words
 
@@ -25,6 +25,7 @@ NO_RULE_ALLOWS = "no_rule_allows"
 POLICY_ERROR = "policy_error"
 
 _SHOWN = 200
+SMALL = frozenset({int, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,7 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -
             except NotReadYet:
                 released, error = False, "a fact that it needs was not read"
             if not released:
-                values = {chain: shown(value) for chain, value in sorted(seen.items())}
-                return RuleTrace(rule.id, rule.policy, rule.effect, True, rule.place, values, error)
+                return RuleTrace(rule.id, rule.policy, rule.effect, True, rule.place, _values(seen), error)
     return None
 
 
@@ -103,36 +103,46 @@ def _needs(rule: Rule, words: Words) -> list[FactNeed]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     rule: Rule
     trace: RuleTrace
     message: str
 
 
 def _trace(policy: PolicyRules, rule: Rule, scope: Words) -> _Judged:
+    condition = rule.condition
+    if condition is None:
+        return _Judged(rule, _traced(rule, True, {}, None), _message(rule, scope))
     seen: dict[str, Any] = {}
     error: str | None = None
-    matched = True
-    if rule.condition is not None:
-        try:
-            value = rule.condition.value(scope, seen)
-            if not isinstance(value, bool):
-                raise EvaluationError("a condition must be a boolean")
-            matched = value is not rule.negated
-        except EvaluationError as problem:
-            error = str(problem)
-            matched = rule.effect is not Effect.ALLOW
-    values = {chain: shown(value) for chain, value in sorted(seen.items())}
-    trace = RuleTrace(rule.id, rule.policy, rule.effect, matched, rule.place, values, error)
-    return _Judged(rule, trace, _message(rule, scope) if matched else "")
+    try:
+        value = condition.value(scope, seen)
+        if value is not True and value is not False:
+            raise EvaluationError("a condition must be a boolean")
+        matched = value is not rule.negated
+    except EvaluationError as problem:
+        error = str(problem)
+        matched = rule.effect is not Effect.ALLOW
+    trace = _traced(rule, matched, _values(seen), error)
+    return _Judged(rule, trace, _message(rule, scope) if matched and rule.message is not None else "")
+
+
+def _traced(rule: Rule, matched: bool, values: dict[str, Any], error: str | None) -> RuleTrace:
+    return RuleTrace(rule.id, rule.policy, rule.effect, matched, rule.place, values, error)
+
+
+def _values(seen: Mapping[str, Any]) -> dict[str, Any]:
+    return {chain: shown(value) for chain, value in seen.items()}
 
 
 def shown(value: Any) -> Any:
     """A value as a verdict keeps it: whole if it is small, else by its digest."""
+    if type(value) in SMALL:
+        return value
     plain = jsonable(value)
-    if isinstance(plain, list | dict | str) and len(canonical(plain)) > _SHOWN:
-        return {"digest": digest(plain)}
+    # no character takes more than twelve of JSON's
+    if isinstance(plain, list | dict) or (isinstance(plain, str) and len(plain) > _SHOWN // 12 - 1):
+        return {"digest": digest(plain)} if len(canonical_of_exact(plain)) > _SHOWN else plain
     return plain
 
 

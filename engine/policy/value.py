@@ -11,9 +11,12 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii
 from typing import Any
+
+import orjson
 
 MAX_DIGITS = 60
 MAX_DEPTH = 64
@@ -42,14 +45,17 @@ def number(text: str) -> int | Decimal:
 
 def exact(value: Any, depth: int = 0) -> Any:
     """A copy of `value` with only JSON's types and exact numbers; raises NotJson on anything else."""
-    if value is None or isinstance(value, bool | str):
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
         return value
-    if isinstance(value, int):
+    if kind is int or isinstance(value, int):
         return _bounded(Decimal(value)) if abs(value) > 2**63 else value
     if isinstance(value, float):
         return _bounded(Decimal(repr(value)))
     if isinstance(value, Decimal):
         return _bounded(value)
+    if isinstance(value, str):
+        return value
     if depth >= MAX_DEPTH:
         raise NotJson(f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, list | tuple):
@@ -80,9 +86,37 @@ def canonical(value: Any) -> str:
     return "".join(parts)
 
 
+def canonical_of_exact(value: Any) -> str:
+    """The same text, several times faster, for a value that holds no float: one that `exact` made, or the core.
+
+    Text beyond ASCII, and what the fast encoder does not know, goes the other way.
+    """
+    try:
+        raw = orjson.dumps(value, _decimal, _LIKE_CANONICAL)
+    except TypeError:
+        return canonical(value)
+    return raw.decode() if raw.isascii() else canonical(value)
+
+
+_LIKE_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(number_text(value).encode())
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def loads_own(text: str) -> Any:
+    """What `canonical` wrote, read back: faster than `loads`, since it holds nothing that has to be refused."""
+    return json.loads(text, parse_float=Decimal)
+
+
 def digest(value: Any) -> str:
-    """The SHA-256 of the canonical text, in hex."""
-    return sha256(canonical(value).encode("ascii")).hexdigest()
+    """The SHA-256 of the canonical text of a value without floats, in hex."""
+    return sha256(canonical_of_exact(value).encode("ascii")).hexdigest()
 
 
 def pretty(value: Any, indent: int = 2) -> str:
@@ -107,6 +141,7 @@ def number_text(value: int | Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
+@lru_cache(1024)
 def duration(text: str) -> timedelta | None:
     """The duration that `90s`, `24h`, `1.5m`, `200ms` or `7d` writes, or None."""
     found = _DURATION.match(text)
@@ -138,11 +173,16 @@ def duration_text(value: timedelta) -> str:
 
 def timestamp(value: datetime) -> str:
     """A moment as ISO 8601 in UTC with microseconds, which sorts as text."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond:06d}Z"
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+_PLAIN = frozenset({str, int, bool, Decimal, type(None)})
 
 
 def jsonable(value: Any) -> Any:
     """A value of the expression language as JSON: moments and durations become their text."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, datetime):
         return timestamp(value)
     if isinstance(value, date):

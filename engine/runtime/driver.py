@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import trio
 
-from engine.ports import Appended, Clock, Conflict, Fenced, Lease, MeterFull, Store
+from engine.ports import Appended, AppendResult, Clock, Conflict, Fenced, Held, Lease, MeterFull, Store, Take
 from engine.runtime.errors import LeaseLost
+from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
 from engine.session import reply as r
-from engine.session.decide import decide
+from engine.session.decide import drafted
+from engine.session.draft import Draft
 from engine.session.effect import Effect, RunTool
 from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
 from engine.session.pending import pending, wake_at
-from engine.session.state import State
-
-LEASE = timedelta(seconds=10)
-RENEW_EVERY = 3.0
-LOOK_EVERY = 1.0
+from engine.session.state import State, Status
 
 OnEvent = Callable[[Event], None]
 
@@ -34,72 +32,142 @@ class _Came:
     effect: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reins:
+    """What drivers of one process share."""
+
+    store: Store
+    clock: Clock
+    keeper: Keeper
+    on_event: OnEvent
+
+
 class Driver:
-    """Holds the session for as long as `run` runs."""
+    """Takes the session, and holds it for as long as `run` runs."""
 
     def __init__(
-        self, store: Store, clock: Clock, hands: Hands, lease: Lease, state: State, root: str, on_event: OnEvent
+        self, reins: Reins, hands: Hands, lease: Lease, state: State, root: str, unsaved: Sequence[Event] = ()
     ) -> None:
-        self._store = store
-        self._clock = clock
+        """`unsaved` are the events that begin the session, where taking it is to make them durable."""
+        self._store = reins.store
+        self._clock = reins.clock
+        self._keeper = reins.keeper
+        self._on_event = reins.on_event
         self._hands = hands
-        self._lease = lease
         self._root = root
-        self._on_event = on_event
+        self._unsaved = tuple(unsaved)
         self._under_way: dict[str, trio.CancelScope] = {}
         self._replies, self._inbox = trio.open_memory_channel[_Came](float("inf"))
+        self._scope: trio.CancelScope | None = None
         self._lost = False
         self._let_go = False
         self._leave_by: datetime | None = None
+        self.left = False
+        self.again = False
+        self.lease = lease
         self.state = state
+
+    @property
+    def seq(self) -> int:
+        """The newest event that it knows."""
+        return self.state.seq
 
     def nudge(self) -> None:
         """Look for what others appended, now."""
         self._replies.send_nowait(_Came())
+
+    @property
+    def _nudged(self) -> bool:
+        """Whether something came in that nobody has looked at."""
+        return bool(self._inbox.statistics().current_buffer_used)
 
     def let_go(self) -> None:
         """Stop driving: what runs gets its grace period, nothing new begins, and another driver goes on."""
         self._let_go = True
         self.nudge()
 
+    def lose(self) -> None:
+        """Another driver has the session."""
+        self._lost = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def take(self, *, alone: bool = False) -> Held | Conflict | None:
+        """Claim the session, and make the events that begin it durable with it; None when it is ours.
+
+        What follows from the claim is appended with it, unless it is to be taken `alone`.
+        """
+        claimed = r.Claimed(self.lease.owner, self.lease.epoch, self._clock.now())
+        draft = drafted(self.state, claimed, self._hands.bundle)
+        assert isinstance(draft, Draft), "only people are refused"
+        result = None if alone else await self._append_first(draft)
+        if not isinstance(result, Appended | Held | Conflict):
+            # or a key or a meter that the first move wants is taken: the loop finds out
+            draft = Draft(self.state, self._hands.bundle, self._clock.now())
+            draft.emit(EventKind.SESSION_CLAIMED, owner=claimed.owner, epoch=claimed.epoch)
+            result = await self._append_first(draft)
+            self.nudge()
+        if isinstance(result, Held | Conflict):
+            return result
+        self._take_in((*self._unsaved, *draft.events), draft.state)
+        return None
+
+    async def _append_first(self, draft: Draft) -> AppendResult:
+        after = 0 if self._unsaved else self.state.seq
+        self.left = self._leaves(draft.state) and draft.events[-1].kind is not EventKind.SESSION_CLAIMED
+        return await self._store.append(
+            self.state.session_id, after, (*self._unsaved, *draft.events),
+            take=Take(self.lease, self._clock.now()), let_go=self.left,
+        )  # fmt: skip
+
     async def run(self) -> State:
         """Drive until the session waits or is over; raises LeaseLost."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_lease, nursery.cancel_scope)
-            nursery.start_soon(self._look_around, nursery.cancel_scope)
+            self._scope = nursery.cancel_scope
+            nursery.start_soon(self._keeper.keep, self)
             await self._loop(nursery)
             nursery.cancel_scope.cancel()
+        # what was said after the session was let go of is for another drive
+        self.again = self.left and (self.again or self._nudged)
         if self._lost:
             raise LeaseLost(self.state.session_id)
         return self.state
 
     async def _loop(self, nursery: trio.Nursery) -> None:
-        await self._say(r.Claimed(self._lease.owner, self._lease.epoch, self._clock.now()))
         while not self._lost:
-            if self._let_go and self._leave_by is None:
-                await self._say(r.Released(self._lease.owner, self._clock.now()))
+            if self._let_go and self._leave_by is None and not self.left:
+                await self._say([r.Released(self.lease.owner, self._clock.now())])
                 self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
             self._match_effects(nursery)
-            if not self._under_way and not self._inbox.statistics().current_buffer_used and self._is_done():
+            if not self._under_way and self.left:
+                return
+            if not self._under_way and not self._nudged and self._is_done():
                 return
             if self._leave_by is not None and self._clock.now() >= self._leave_by:
                 return
             came = await self._next()
-            if came.reply is None:
+            if self.left:
+                self.again |= any(one.effect is None and one.reply is None for one in came)
+            elif any(one.reply is None for one in came):
                 await self._catch_up()
                 if self._lost:
                     return
-            await self._say(came.reply or r.Tick(self._clock.now()))
-            # until its reply is decided, the log still calls for the effect
-            self._under_way.pop(came.effect or "", None)
+            await self._say([one.reply or r.Tick(self._clock.now()) for one in came])
+            for one in came:
+                # until its reply is decided, the log still calls for the effect
+                self._under_way.pop(one.effect or "", None)
 
     def _is_done(self) -> bool:
         """Whether nothing is left to drive; a call may be waiting for the time of its next attempt."""
         return self.state.final or self._let_go or not self.state.retrying_calls()
 
+    def _leaves(self, state: State) -> bool:
+        """Whether a session in this state is let go of: it waits or is over."""
+        return state.status is not Status.RUNNING
+
     def _match_effects(self, nursery: trio.Nursery) -> None:
         """Start what the log calls for and is not under way; cancel what it no longer calls for."""
-        wanted = {effect.key: effect for effect in pending(self.state, self._hands.bundle)}
+        wanted = {} if self.left else {effect.key: effect for effect in pending(self.state, self._hands.bundle)}
         for key, scope in self._under_way.items():
             if key not in wanted:
                 scope.cancel()
@@ -121,24 +189,36 @@ class Driver:
         self._hands.forget(effect, self.state.session_id)
         self._replies.send_nowait(_Came(reply, effect.key))
 
-    async def _next(self) -> _Came:
+    async def _next(self) -> list[_Came]:
+        """All that has come in, once there is something; a tick when time alone changes something."""
         due = self._leave_by or wake_at(self.state)
-        delay = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
-        with trio.move_on_after(delay):
-            return await self._inbox.receive()
-        return _Came(r.Tick(self._clock.now()))
+        left = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
+        came = []
+        with trio.CancelScope(deadline=trio.current_time() + left):
+            came.append(await self._inbox.receive())
+        while self._nudged:
+            came.append(self._inbox.receive_nowait())
+        return came or [_Came(r.Tick(self._clock.now()))]
 
-    async def _say(self, reply: r.Reply) -> None:
-        """Decide a reply and append what follows; if another writer was first, decide it again."""
-        while not self._lost:
-            events = decide(self.state, reply, self._hands.bundle)
-            assert not isinstance(events, r.Refused), "only people are refused"
+    async def _say(self, replies: list[r.Reply]) -> None:
+        """Decide replies and append what follows; if another writer was first, decide them again."""
+        while not self._lost and not self.left:
+            state, events = self.state, list[Event]()
+            for reply in replies:
+                draft = drafted(state, reply, self._hands.bundle)
+                assert isinstance(draft, Draft), "only people are refused"
+                state = draft.state
+                events += draft.events
             if not events:
                 return
-            result = await self._store.append(self.state.session_id, self.state.seq, events, epoch=self._lease.epoch)
+            leaves = self._leaves(state)
+            result = await self._store.append(
+                self.state.session_id, self.state.seq, events, epoch=self.lease.epoch, let_go=leaves
+            )
             match result:
                 case Appended():
-                    self._take(events)
+                    self.left = leaves
+                    self._take_in(events, state)
                     return
                 case Conflict():
                     await self._catch_up()
@@ -146,40 +226,23 @@ class Driver:
                     self._lost = True
                 case MeterFull():
                     call_id = result.holder.partition("/")[2]
-                    await self._say(r.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now()))
+                    full = r.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now())
+                    await self._say([full])
+                case Held():
+                    raise AssertionError("only who takes a session is told that it is held")
                 case _:
                     held = (result.key, result.status, result.output, result.holder)
-                    await self._say(r.KeyTaken(*held, self._clock.now(), result.compared))
+                    await self._say([r.KeyTaken(*held, self._clock.now(), result.compared)])
 
-    def _take(self, events: Iterable[Event]) -> None:
-        events = list(events)
-        self.state = fold(events, self.state)
+    def _take_in(self, events: Iterable[Event], state: State) -> None:
+        self.state = state
         for event in events:
             self._on_event(event)
 
     async def _catch_up(self) -> None:
         """Take in what others appended; what a newer driver did is not ours to act on."""
         events = await self._store.load(self.state.session_id, self.state.seq)
-        if any(e.kind is EventKind.SESSION_CLAIMED and e.payload["epoch"] > self._lease.epoch for e in events):
+        if any(e.kind is EventKind.SESSION_CLAIMED and e.payload["epoch"] > self.lease.epoch for e in events):
             self._lost = True
-        else:
-            self._take(events)
-
-    async def _look_around(self, scope: trio.CancelScope) -> None:
-        while True:
-            await trio.sleep(LOOK_EVERY)
-            seq, epoch = await self._store.head(self.state.session_id)
-            if epoch > self._lease.epoch:
-                self._lose(scope)
-            elif seq > self.state.seq:
-                self.nudge()
-
-    async def _keep_lease(self, scope: trio.CancelScope) -> None:
-        while True:
-            await trio.sleep(RENEW_EVERY)
-            if not await self._store.renew(self._lease, self._clock.now() + LEASE):
-                self._lose(scope)
-
-    def _lose(self, scope: trio.CancelScope) -> None:
-        self._lost = True
-        scope.cancel()
+        elif events:
+            self._take_in(events, fold(events, self.state))

@@ -15,8 +15,9 @@ import trio
 from engine.planner.planners import planner_for
 from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Store, ToolAdapter
 from engine.runtime.bundles import Bundles
-from engine.runtime.driver import LEASE, Driver, OnEvent
+from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.errors import LiveElsewhere, NotAllowed
+from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands
 from engine.session import reply as r
 from engine.session.bundle import Bundle, Tool
@@ -66,6 +67,7 @@ class Engine:
         self._adapters = adapters
         self._planner = planner
         self._on_event = on_event
+        self._reins = Reins(store, clock, Keeper(store, clock), on_event)
         self._bundles = Bundles(store)
         self._hands: dict[str, Hands] = {}
         self._drivers: dict[str, Driver] = {}
@@ -77,21 +79,33 @@ class Engine:
 
     async def start(self, bundle: Bundle, opening: Opening, root: Path) -> str:
         """Start a session and give its id; nothing of it runs yet.  Raises NotAllowed."""
-        session_id = new_session_id()
+        events = await self._begun(bundle, opening, root)
+        result = await self._store.append(events[0].session_id, 0, events)
+        assert isinstance(result, Appended), "a new session has no rivals"
+        for event in events:
+            self._on_event(event)
+        return events[0].session_id
+
+    async def run(self, bundle: Bundle, opening: Opening, root: Path) -> State:
+        """Start a session and drive it until it waits or is over: one commit less than one after the other.
+
+        Raises NotAllowed, LeaseLost, MissingRoot.
+        """
+        events = await self._begun(bundle, opening, root)
+        state = fold(events)
+        return await self._drive(state, bundle, wait=True, unsaved=events)
+
+    async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> tuple[Event, ...]:
         planner = opening.planner or bundle.agents[opening.agent].planner
         first = r.Begin(
-            session_id, opening.agent, planner, opening.attributes, opening.message, opening.started_by,
+            new_session_id(), opening.agent, planner, opening.attributes, opening.message, opening.started_by,
             _absolute(root), self._clock.now(),
         )  # fmt: skip
         events = begin(first, bundle)
         if isinstance(events, r.Refused):
             raise NotAllowed(events)
         await self._bundles.keep(bundle)
-        result = await self._store.append(session_id, 0, events)
-        assert isinstance(result, Appended), "a new session has no rivals"
-        for event in events:
-            self._on_event(event)
-        return session_id
+        return events
 
     async def send(self, session_id: str, text: str) -> None:
         """Record a further message of the user; raises NotAllowed, UnknownSession."""
@@ -163,37 +177,54 @@ class Engine:
         state = await self.load(session_id)
         if state.final:
             return state
-        bundle = await self.bundle_of(state)
+        return await self._drive(state, await self.bundle_of(state), wait=wait)
+
+    async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
+        session_id = state.session_id
         root = _absolute(self._root) if self._root else state.root
         if bundle.databases and not await trio.Path(root).is_dir():
             raise MissingRoot(root)
-        lease = await self._claim(session_id, wait)
-        driver: Driver | None = None
-        try:
-            if self._interrupted_by is not None:
-                await self._cancel_quietly(session_id, self._interrupted_by)
+        owner = f"{self._name}:{secrets.token_hex(4)}"
+        epoch = state.epoch
+        while True:
+            lease = Lease(session_id, owner, epoch + 1, self._clock.now() + LEASE)
+            driver = Driver(self._reins, self._hands_for(bundle), lease, state, root, unsaved)
+            with trio.CancelScope(shield=True):
+                # whether it was taken has to be known, or nobody would give it back
+                refused = await driver.take(alone=self._letting_go or self._interrupted_by is not None)
+            if refused is None:
+                unsaved = ()
+                state = await self._run(driver)
+                if not driver.again or state.final:
+                    return state
+            elif isinstance(refused, Held):
+                await self._wait_for(refused, session_id, wait)
             state = await self.load(session_id)
-            if self._letting_go:
+            if state.final:
                 return state
-            driver = Driver(self._store, self._clock, self._hands_for(bundle), lease, state, root, self._on_event)
-            self._drivers[session_id] = driver
+            epoch = max(state.epoch, (await self._store.heads([session_id]))[session_id][1])
+
+    async def _run(self, driver: Driver) -> State:
+        session_id = driver.lease.session_id
+        self._drivers[session_id] = driver
+        try:
+            if self._interrupted_by is not None and not driver.state.final:
+                await self._cancel_quietly(session_id, self._interrupted_by)
+            if self._letting_go:
+                driver.let_go()
             return await driver.run()
         finally:
-            if driver is not None and self._drivers.get(session_id) is driver:
+            if self._drivers.get(session_id) is driver:
                 del self._drivers[session_id]
-            with trio.move_on_after(SHORT, shield=True):
-                await self._store.release(lease)
+            if not driver.left:
+                with trio.move_on_after(SHORT, shield=True):
+                    await self._store.release(driver.lease)
 
-    async def _claim(self, session_id: str, wait: bool) -> Lease:
-        owner = f"{self._name}:{secrets.token_hex(4)}"
-        while True:
-            claimed = await self._store.claim(session_id, owner, LEASE, self._clock.now())
-            if not isinstance(claimed, Held):
-                return claimed
-            if not wait or self._letting_go or self._interrupted_by is not None:
-                raise LiveElsewhere(session_id, claimed.owner, claimed.until)
-            left = (claimed.until - self._clock.now()).total_seconds()
-            await trio.sleep(min(max(left, 0.05), 1.0))
+    async def _wait_for(self, held: Held, session_id: str, wait: bool) -> None:
+        if not wait or self._letting_go or self._interrupted_by is not None:
+            raise LiveElsewhere(session_id, held.owner, held.until)
+        left = (held.until - self._clock.now()).total_seconds()
+        await trio.sleep(min(max(left, 0.05), 1.0))
 
     def let_go(self) -> None:
         """Let go of all sessions that this process drives, without ending them; none is driven after this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -36,10 +37,12 @@ class Hands:
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
     _entered: set[tuple[str, str]] = field(default_factory=set)
 
-    def _turn(self, tool: Tool) -> trio.CapacityLimiter:
+    def _turn(self, tool: Tool) -> AbstractAsyncContextManager[object]:
         """The runs of a tool that may be under way at once in this process; more wait here."""
+        if tool.concurrency is None:
+            return nullcontext()
         if tool.name not in self._limiters:
-            self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency or float("inf"))
+            self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency)
         return self._limiters[tool.name]
 
     async def perform(self, effect: Effect, state: State, root: str) -> r.Reply:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.policy.value import NotJson, canonical, exact
+from engine.policy.value import NotJson, canonical_of_exact, exact
 from engine.session.event import EventKind
 
 MAX_DECISION = 200_000
@@ -91,7 +91,7 @@ def read_decision(raw: Any) -> tuple[Decision | None, list[str]]:
     """A planner's answer as a decision, or what is wrong with it."""
     try:
         plain = exact(raw)
-        if len(canonical(plain)) > MAX_DECISION:
+        if len(canonical_of_exact(plain)) > MAX_DECISION:
             return None, [f"the decision is larger than {MAX_DECISION} characters"]
         decision = Decision.model_validate(plain)
     except NotJson as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.policy.gate import FactNeed, Reading, withheld
-from engine.policy.value import NotJson, canonical, exact, timestamp
+from engine.policy.value import NotJson, canonical_of_exact, exact, timestamp
 from engine.session import reply as r
 from engine.session.answers import answer
 from engine.session.bundle import Bundle, Tool
@@ -53,16 +53,22 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
 
 def decide(state: State, reply: r.Reply, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
+    d = drafted(state, reply, bundle)
+    return d if isinstance(d, r.Refused) else tuple(d.events)
+
+
+def drafted(state: State, reply: r.Reply, bundle: Bundle) -> Draft | r.Refused:
+    """The same, with the state that the events lead to, so that nobody has to fold them again."""
     d = Draft(state, bundle, reply.at)
     if isinstance(reply, r.Message | r.Answer | r.Confirmed | r.Cancel):
         refused = _FROM_PEOPLE[type(reply)](d, reply)
-        return refused or tuple(d.events)
+        return refused or d
     if state.final:
-        return ()
+        return d
     _RECORD[type(reply)](d, reply)
     if not isinstance(reply, r.KeyTaken | r.MeterFull | r.Released):
         advance(d)
-    return tuple(d.events)
+    return d
 
 
 # -- from the driver
@@ -127,7 +133,7 @@ def _planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
 
 def _excerpt(raw: Any) -> str:
     try:
-        text = canonical(exact(raw))
+        text = canonical_of_exact(exact(raw))
     except NotJson:
         text = reprlib.repr(raw)
     return text[:2000]
@@ -222,7 +228,7 @@ def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:
     """A tool's output in exact form, and what is wrong with it."""
     try:
         output = exact(raw)
-        if len(canonical(output)) > MAX_OUTPUT:
+        if len(canonical_of_exact(output)) > MAX_OUTPUT:
             return None, f"the output is larger than {MAX_OUTPUT} characters"
     except NotJson as error:
         return None, f"the output is not JSON: {error}"

@@ -43,8 +43,14 @@ def evolve(state: State | None, event: Event) -> State:
     if event.seq != state.seq + 1:
         raise BrokenHistory(f"event {event.seq} follows {state.seq} in {state.session_id}")
     timed = _spend(state, event)
-    now = event.at if event.at > state.now else state.now
-    return changed(_TABLE[event.kind](timed, event.payload, event), seq=event.seq, now=now)
+    after = _TABLE[event.kind](timed, event.payload, event)
+    # nobody has seen this copy yet: a further one for each event would cost more than the event
+    made = changed(after) if after is state else after
+    fields = made.__dict__
+    fields["seq"] = event.seq
+    if event.at > state.now:
+        fields["now"] = event.at
+    return made
 
 
 def fold(events: Iterable[Event], state: State | None = None) -> State:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.value import NotJson, canonical, digest
+from engine.policy.value import NotJson, canonical, canonical_of_exact, digest
 from engine.session.bundle import Tool
-from engine.session.names import Names
+from engine.session.names import key_names
 from engine.session.state import State
 
 
@@ -21,7 +21,7 @@ def call_key(state: State, tool: Tool, input_: Mapping[str, Any]) -> tuple[str |
     """The idempotency key of a call in canonical form, or why it has none."""
     if tool.idempotency is None or not tool.idempotency.key:
         return None, ""
-    names = Names({"input": lambda: input_, "session": lambda: state.attributes})
+    names = key_names(state, input_)
     try:
         return canonical([expression.value(names) for expression in tool.idempotency.key]), ""
     except (EvaluationError, NotJson) as error:
@@ -30,4 +30,4 @@ def call_key(state: State, tool: Tool, input_: Mapping[str, Any]) -> tuple[str |
 
 def key_scope(state: State, tool: Tool) -> str:
     """Tenant, tool and connection: keys of different scopes never meet."""
-    return canonical([state.attributes.get("tenant"), tool.name, tool.connection])
+    return canonical_of_exact([state.attributes.get("tenant"), tool.name, tool.connection])

@@ -32,8 +32,12 @@ from engine.session.state import UNSTARTED, Call, Phase, Status, StepPhase
 
 def advance(d: Draft) -> None:
     """Write all that follows; afterwards the state waits for effects, for people, or is over."""
-    while not d.state.final and any(move(d) for move in MOVES):
-        pass
+    while not d.state.final:
+        for move in MOVES:
+            if move(d):
+                break
+        else:
+            return
 
 
 def cross_step_time(d: Draft) -> bool:

@@ -25,24 +25,29 @@ class ToolTypes:
 
 
 class Names(Mapping[str, Any]):
-    """Names whose values are made when they are first asked for."""
+    """Names whose values are made of a state when they are first asked for; `given` are there from the start."""
 
-    __slots__ = ("_makers", "_values")
+    __slots__ = ("_makers", "_state", "_values")
 
-    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self, state: State, makers: Mapping[str, Callable[[State], Any]], given: dict[str, Any] | None = None
+    ) -> None:
+        self._state = state
         self._makers = makers
-        self._values: dict[str, Any] = {}
+        self._values = given if given is not None else {}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._values:
-            self._values[name] = self._makers[name]()
-        return self._values[name]
+        try:
+            return self._values[name]
+        except KeyError:
+            value = self._values[name] = self._makers[name](self._state)
+            return value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
+        return iter({**self._makers, **self._values})
 
     def __len__(self) -> int:
-        return len(self._makers)
+        return len({**self._makers, **self._values})
 
 
 class PerTool(dict[str, Any]):
@@ -126,33 +131,25 @@ def _budget_type() -> t.Type:
 # -- values
 
 
-def session_names(state: State) -> dict[str, Callable[[], Any]]:
-    """How to make each name of `session_scope`."""
-    return {
-        "session": lambda: state.attributes,
-        "now": lambda: state.now,
-        "messages": lambda: list(state.messages),
-        "calls": lambda: _successful(state),
-        "step": lambda: {"number": state.step, "calls": [_step_call(call) for call in state.step_calls()]},
-        "budget": lambda: _budget(state),
-    }
-
-
 def gate_names(state: State, call: Call) -> Names:
     """The values for judging a call."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
-    history = {"seen": lambda: _seen(state), "denied": lambda: _denied(state), "meters": lambda: _meters(state)}
-    return Names({**session_names(state), **history, "input": lambda: call.input, "call": lambda: about})
+    return Names(state, _GATE, {"input": call.input, "call": about})
+
+
+def key_names(state: State, input_: Mapping[str, Any]) -> Names:
+    """The values for an idempotency key."""
+    return Names(state, {}, {"input": input_, "session": state.attributes})
 
 
 def planner_names(state: State) -> Names:
     """The values for a decision table."""
-    return Names({**session_names(state), "results": lambda: _results(state)})
+    return Names(state, _TABLE)
 
 
 def stop_names(state: State) -> Names:
     """The values for a stop condition."""
-    return Names({**session_names(state), "decision": lambda: state.decision or EMPTY_DECISION})
+    return Names(state, _STOP)
 
 
 EMPTY_DECISION: Mapping[str, Any] = {"message": "", "tool_calls": [], "done": False}
@@ -207,3 +204,16 @@ def _budget(state: State) -> dict[str, Any]:
 
 def _left(used: Any, limit: Any, nothing: Any = 0) -> dict[str, Any]:
     return {"used": used, "limit": limit, "left": None if limit is None else max(limit - used, nothing)}
+
+
+_SESSION: Mapping[str, Callable[[State], Any]] = {
+    "session": lambda state: state.attributes,
+    "now": lambda state: state.now,
+    "messages": lambda state: list(state.messages),
+    "calls": _successful,
+    "step": lambda state: {"number": state.step, "calls": [_step_call(call) for call in state.step_calls()]},
+    "budget": _budget,
+}
+_GATE = {**_SESSION, "seen": _seen, "denied": _denied, "meters": _meters}
+_TABLE = {**_SESSION, "results": _results}
+_STOP = {**_SESSION, "decision": lambda state: state.decision or EMPTY_DECISION}

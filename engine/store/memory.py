@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from engine import ports
@@ -21,6 +20,7 @@ from engine.ports import (
     MeterFull,
     RequestRow,
     SessionRow,
+    Take,
 )
 from engine.session.event import Event, EventKind
 from engine.store import chain
@@ -41,7 +41,7 @@ from engine.store.projection import (
 @dataclass(slots=True)
 class _Session:
     row: SessionRow
-    links: list[chain.Link] = field(default_factory=list)
+    segments: list[chain.Segment] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     epoch: int = 0
     lease: Lease | None = None
@@ -79,30 +79,47 @@ class MemoryStore:
         self._bundles: dict[str, dict[str, bytes]] = {}
 
     async def append(
-        self, session_id: str, after: int, events: Sequence[Event], *, epoch: int | None = None
+        self,
+        session_id: str,
+        after: int,
+        events: Sequence[Event],
+        *,
+        epoch: int | None = None,
+        take: Take | None = None,
+        let_go: bool = False,
     ) -> AppendResult:
         """See `ports.Store`."""
         session = self._sessions.get(session_id)
         seq = session.row.seq if session else 0
-        if session is not None and epoch is not None and epoch < session.epoch:
-            return Fenced(session.epoch)
+        newest = session.epoch if session else 0
+        if epoch is not None and epoch < newest:
+            return Fenced(newest)
         if seq != after:
+            return Conflict(seq)
+        live = session.lease if session else None
+        if take is not None and live is not None and live.until > take.now and live.owner != take.lease.owner:
+            return Held(live.owner, live.until)
+        if take is not None and take.lease.epoch <= newest:
             return Conflict(seq)
         held = self._refused(events)
         if held is not None:
             return held
         if session is None:
             session = self._sessions[session_id] = _Session(_new_row(events[0]))
-        for event in events:
-            previous = session.links[-1].hash if session.links else chain.GENESIS
-            session.links.append(chain.link(event, previous, secrets.token_hex(16)))
-            session.events.append(event)
+        previous = session.segments[-1].hash if session.segments else chain.GENESIS
+        session.segments.append(chain.seal(events, previous))
+        session.events += events
         session.row = replace(session.row, seq=events[-1].seq, updated_at=events[-1].at)
+        if take is not None:
+            session.epoch, session.lease = take.lease.epoch, take.lease
+        if let_go:
+            session.lease = None
         self._project(session, events)
         return Appended()
 
     def _refused(self, events: Sequence[Event]) -> KeyHeld | MeterFull | None:
         added: list[_Added] = []
+        claimed: dict[str, str] = {}
         for change in changes(events):
             if isinstance(change, Reserve):
                 used = total(
@@ -113,6 +130,8 @@ class MemoryStore:
                 if add(used, change.amount) > change.limit:
                     return MeterFull(change.holder, change.meter, used, change.limit)
                 added.append(_Added(change.key, change.holder, change.amount, change.at))
+            if isinstance(change, ClaimKey) and claimed.setdefault(change.key, change.holder) != change.holder:
+                return KeyHeld(change.key, IN_FLIGHT, None, claimed[change.key])
             if isinstance(change, ClaimKey) and change.key in self._keys:
                 key = self._keys[change.key]
                 forgotten = key.status == OK and key.until is not None and key.until <= change.at
@@ -154,28 +173,17 @@ class MemoryStore:
         """See `ports.Store`."""
         return self._get(session_id).events[after:]
 
-    async def head(self, session_id: str) -> tuple[int, int]:
+    async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See `ports.Store`."""
-        session = self._get(session_id)
-        return session.row.seq, session.epoch
+        known = ((id_, self._sessions[id_]) for id_ in session_ids if id_ in self._sessions)
+        return {id_: (session.row.seq, session.epoch) for id_, session in known}
 
-    async def claim(self, session_id: str, owner: str, lease: timedelta, now: datetime) -> Lease | Held:
+    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
         """See `ports.Store`."""
-        session = self._get(session_id)
-        live = session.lease
-        if live is not None and live.until > now and live.owner != owner:
-            return Held(live.owner, live.until)
-        session.epoch += 1
-        session.lease = Lease(session_id, owner, session.epoch, now + lease)
-        return session.lease
-
-    async def renew(self, lease: Lease, until: datetime) -> bool:
-        """See `ports.Store`."""
-        session = self._get(lease.session_id)
-        if session.epoch != lease.epoch or session.lease is None:
-            return False
-        session.lease = replace(session.lease, until=until)
-        return True
+        for lease in leases:
+            session = self._get(lease.session_id)
+            if session.epoch == lease.epoch and session.lease is not None:
+                session.lease = replace(session.lease, until=until)
 
     async def release(self, lease: Lease) -> None:
         """See `ports.Store`."""
@@ -209,8 +217,8 @@ class MemoryStore:
     async def verify(self, session_id: str) -> list[str]:
         """See `ports.Store`."""
         session = self._get(session_id)
-        last = session.links[-1]
-        return chain.verify(session_id, session.links, last.seq, last.hash)
+        last = session.segments[-1]
+        return chain.verify(session_id, session.segments, last.last, last.hash)
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes]) -> None:
         """See `ports.Store`."""

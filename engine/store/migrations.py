@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
-MIGRATIONS: tuple[str, ...] = (
+from engine.store import segments
+
+MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY,
@@ -69,6 +72,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX meter_entries_by_holder ON meter_entries (holder);
     """,
+    segments.migrate,
 )
 
 
@@ -94,9 +98,10 @@ def migrate(connection: sqlite3.Connection) -> None:
         # another process may have migrated while this one waited for the lock
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         for number, script in enumerate(MIGRATIONS[version:], version + 1):
-            for statement in script.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            if callable(script):
+                script(connection)
+            else:
+                segments.run(connection, script)
             connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     except BaseException:

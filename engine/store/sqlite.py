@@ -4,52 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
 
 from engine import ports
-from engine.policy.arithmetic import add, total
-from engine.policy.value import canonical, loads, number, number_text, timestamp
-from engine.ports import (
-    Appended,
-    AppendResult,
-    Conflict,
-    Fenced,
-    Held,
-    KeyHeld,
-    Lease,
-    MeterFull,
-    RequestRow,
-    SessionRow,
-)
+from engine.policy.value import loads, timestamp
+from engine.ports import AppendResult, Lease, RequestRow, SessionRow, Take
 from engine.session.event import Event, EventKind
 from engine.store import chain
+from engine.store.appending import REQUEST, Append, append
 from engine.store.migrations import migrate
-from engine.store.projection import (
-    IN_FLIGHT,
-    ClaimKey,
-    CloseRequest,
-    OpenRequest,
-    Reserve,
-    SetState,
-    SettleKey,
-    SettleMeters,
-    changes,
-)
+from engine.store.projection import SetState, changes
 from engine.store.writer import Writer
 
 T = TypeVar("T")
 
 _SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
-_LINK = "session_id, seq, step, kind, at, payload, salt, payload_hash, hash"
-_REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"
 
 
 @asynccontextmanager
@@ -58,11 +34,9 @@ async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
     writing = await trio.to_thread.run_sync(prepare, path)
     reading = await trio.to_thread.run_sync(connect, path)
     try:
-        async with trio.open_nursery() as nursery:
-            writer = Writer(writing)
-            nursery.start_soon(writer.work)
+        writer = Writer(writing)
+        async with writer.working():
             yield SqliteStore(writer, reading)
-            writer.close()
     finally:
         reading.close()
         writing.close()
@@ -99,33 +73,40 @@ class SqliteStore:
         return await trio.to_thread.run_sync(job, self._reading, limiter=self._one_reader)
 
     async def append(
-        self, session_id: str, after: int, events: Sequence[Event], *, epoch: int | None = None
+        self,
+        session_id: str,
+        after: int,
+        events: Sequence[Event],
+        *,
+        epoch: int | None = None,
+        take: Take | None = None,
+        let_go: bool = False,
     ) -> AppendResult:
         """See `ports.Store`."""
-        return await self._writer.do(lambda connection: _append(connection, session_id, after, events, epoch))
+        wanted = Append(session_id, after, events, epoch, take, let_go)
+        return await self._writer.do(lambda connection: append(connection, wanted))
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""
-        sql = f"SELECT {_LINK} FROM events WHERE session_id = ? AND seq > ? ORDER BY seq"
-        rows = await self._read(lambda c: c.execute(sql, (session_id, after)).fetchall())
-        if not rows and after == 0:
+        segments = await self._read(lambda c: _segments(c, session_id, after))
+        if not segments and after == 0:
             raise ports.UnknownSession(session_id)
-        return [chain.unlink(chain.Link(*row)) for row in rows]
+        return [event for segment in segments for event in chain.open_segment(segment) if event.seq > after]
 
-    async def head(self, session_id: str) -> tuple[int, int]:
+    async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See `ports.Store`."""
-        row = await self._read(lambda c: _session(c, session_id, "seq, epoch"))
-        return row[0], row[1]
 
-    async def claim(self, session_id: str, owner: str, lease: timedelta, now: datetime) -> Lease | Held:
-        """See `ports.Store`."""
-        return await self._writer.do(lambda connection: _claim(connection, session_id, owner, lease, now))
+        def look(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+            sql = "SELECT id, seq, epoch FROM sessions WHERE id IN (SELECT value FROM json_each(?))"
+            return {id_: (seq, epoch) for id_, seq, epoch in connection.execute(sql, (json.dumps(list(session_ids)),))}
 
-    async def renew(self, lease: Lease, until: datetime) -> bool:
+        return await self._read(look)
+
+    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
         """See `ports.Store`."""
         sql = "UPDATE sessions SET lease_until = ? WHERE id = ? AND epoch = ? AND owner IS NOT NULL"
-        arguments = (timestamp(until), lease.session_id, lease.epoch)
-        return await self._writer.do(lambda connection: connection.execute(sql, arguments).rowcount == 1)
+        rows = [(timestamp(until), lease.session_id, lease.epoch) for lease in leases]
+        await self._writer.do(lambda connection: connection.executemany(sql, rows))
 
     async def release(self, lease: Lease) -> None:
         """See `ports.Store`."""
@@ -147,7 +128,7 @@ class SqliteStore:
     async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
         """See `ports.Store`."""
         sql = (
-            f"SELECT {_REQUEST} FROM requests WHERE (?1 IS NULL OR session_id = ?1)"
+            f"SELECT {REQUEST} FROM requests WHERE (?1 IS NULL OR session_id = ?1)"
             " AND (NOT ?2 OR status = 'open') ORDER BY opened_at, id"
         )
         rows = await self._read(lambda c: c.execute(sql, (session_id, open_only)).fetchall())
@@ -155,7 +136,7 @@ class SqliteStore:
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
-        sql = f"SELECT {_REQUEST} FROM requests WHERE id = ?"
+        sql = f"SELECT {REQUEST} FROM requests WHERE id = ?"
         row = await self._read(lambda c: c.execute(sql, (request_id,)).fetchone())
         return _request_row(row) if row else None
 
@@ -186,126 +167,27 @@ def _session(connection: sqlite3.Connection, session_id: str, columns: str) -> A
     return row
 
 
-def _append(
-    connection: sqlite3.Connection, session_id: str, after: int, events: Sequence[Event], epoch: int | None
-) -> AppendResult:
-    found = connection.execute("SELECT seq, head_hash, epoch FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    seq, previous, newest = found or (0, chain.GENESIS, 0)
-    if epoch is not None and epoch < newest:
-        return Fenced(newest)
-    if seq != after:
-        return Conflict(seq)
-    beside = changes(events)
-    for change in beside:
-        refused: KeyHeld | MeterFull | None = None
-        if isinstance(change, ClaimKey):
-            refused = _claim_key(connection, change)
-        elif isinstance(change, Reserve):
-            refused = _reserve(connection, change)
-        if refused is not None:
-            return refused
-    rows = []
-    for event in events:
-        row = chain.link(event, previous, secrets.token_hex(16))
-        previous = row.hash
-        rows.append(tuple(getattr(row, column) for column in _LINK.split(", ")))
-    connection.executemany(f"INSERT INTO events ({_LINK}) VALUES (?,?,?,?,?,?,?,?,?)", rows)
-    last = events[-1]
-    if found is None:
-        p = events[0].payload
-        created = (session_id, p["agent"], p["bundle"], timestamp(events[0].at))
-        connection.execute(
-            "INSERT INTO sessions (id, agent, bundle, created_at, state, outcome, seq, head_hash, updated_at)"
-            " VALUES (?, ?, ?, ?, 'running', 'running', 0, '', '')",
-            created,
-        )
-    connection.execute(
-        "UPDATE sessions SET seq = ?, head_hash = ?, updated_at = ? WHERE id = ?",
-        (last.seq, previous, timestamp(last.at), session_id),
+def _segments(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
+    sql = (
+        "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?)"
+        " AND last > ? ORDER BY first"
     )
-    for change in beside:
-        _project(connection, session_id, change)
-    return Appended()
-
-
-def _claim_key(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | None:
-    forget = "DELETE FROM idempotency_keys WHERE key = ? AND status = 'ok' AND until <= ?"
-    connection.execute(forget, (change.key, timestamp(change.at)))
-    sql = "INSERT INTO idempotency_keys (key, holder, status, compared, until) VALUES (?, ?, ?, ?, ?)"
-    until = timestamp(change.until) if change.until is not None else None
-    values = (change.key, change.holder, IN_FLIGHT, canonical(change.compared), until)
-    connection.execute(f"{sql} ON CONFLICT (key) DO NOTHING", values)
-    sql = "SELECT holder, status, output, compared FROM idempotency_keys WHERE key = ?"
-    holder, status, output, compared = connection.execute(sql, (change.key,)).fetchone()
-    if holder == change.holder:
-        return None
-    given = loads(output) if output is not None else None
-    return KeyHeld(change.key, status, given, holder, loads(compared) if compared is not None else None)
-
-
-def _reserve(connection: sqlite3.Connection, change: Reserve) -> MeterFull | None:
-    since = timestamp(change.since) if change.since is not None else ""
-    sql = "SELECT amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
-    used = total(number(row[0]) for row in connection.execute(sql, (change.key, change.holder, since)))
-    if add(used, change.amount) > change.limit:
-        return MeterFull(change.holder, change.meter, used, change.limit)
-    sql = "INSERT OR REPLACE INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
-    connection.execute(sql, (change.key, change.holder, number_text(change.amount), timestamp(change.at)))
-    return None
-
-
-def _project(connection: sqlite3.Connection, session_id: str, change: object) -> None:
-    match change:
-        case SettleMeters(holder, True):
-            connection.execute("UPDATE meter_entries SET settled = 1 WHERE holder = ?", (holder,))
-        case SettleMeters(holder, False):
-            connection.execute("DELETE FROM meter_entries WHERE holder = ?", (holder,))
-        case SettleKey(holder, _, None):
-            connection.execute("DELETE FROM idempotency_keys WHERE holder = ?", (holder,))
-        case SettleKey(holder, output, status):
-            sql = "UPDATE idempotency_keys SET status = ?, output = ? WHERE holder = ?"
-            connection.execute(sql, (status, canonical(output), holder))
-        case OpenRequest(row):
-            expires = timestamp(row.expires_at) if row.expires_at else None
-            values = (
-                row.id,
-                row.kind,
-                session_id,
-                row.status,
-                timestamp(row.opened_at),
-                expires,
-                canonical(row.payload),
-            )
-            connection.execute(f"INSERT INTO requests ({_REQUEST}) VALUES (?,?,?,?,?,?,?)", values)
-        case CloseRequest(request_id, status):
-            connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))
-        case SetState(state, outcome):
-            connection.execute("UPDATE sessions SET state = ?, outcome = ? WHERE id = ?", (state, outcome, session_id))
-
-
-def _claim(
-    connection: sqlite3.Connection, session_id: str, owner: str, lease: timedelta, now: datetime
-) -> Lease | Held:
-    epoch, live_owner, until = _session(connection, session_id, "epoch, owner, lease_until")
-    if live_owner is not None and live_owner != owner and until > timestamp(now):
-        return Held(live_owner, datetime.fromisoformat(until))
-    sql = "UPDATE sessions SET epoch = ?, owner = ?, lease_until = ? WHERE id = ?"
-    connection.execute(sql, (epoch + 1, owner, timestamp(now + lease), session_id))
-    return Lease(session_id, owner, epoch + 1, now + lease)
+    return [chain.Segment(session_id, *row) for row in connection.execute(sql, (session_id, after))]
 
 
 def _verify(connection: sqlite3.Connection, session_id: str) -> list[str]:
     try:
         seq, head, *shown = _session(connection, session_id, "seq, head_hash, state, outcome, agent, bundle")
-        sql = f"SELECT {_LINK} FROM events WHERE session_id = ? ORDER BY seq"
-        rows = [chain.Link(*row) for row in connection.execute(sql, (session_id,))]
+        segments = _segments(connection, session_id)
     except sqlite3.DatabaseError as error:
         return [f"the file can't be read: {error}"]
-    problems = chain.verify(session_id, rows, seq, head)
-    problems += [problem for row in rows if (problem := chain.parsed(row)) and not problems]
+    problems = chain.verify(session_id, segments, seq, head)
     if problems:
         return problems
-    return _listed_wrongly(shown, [chain.unlink(row) for row in rows if row.payload is not None])
+    try:
+        return _listed_wrongly(shown, [event for segment in segments for event in chain.open_segment(segment)])
+    except chain.Unreadable as error:
+        return [str(error)]
 
 
 def _listed_wrongly(shown: list[str], log: list[Event]) -> list[str]:

@@ -1,20 +1,21 @@
-"""Group commit: one task takes the writes that many sessions want, and one commit makes them durable."""
+"""Group commit: one thread takes the writes that many sessions want, and one commit makes them durable."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import outcome
 import trio
 
-from engine.ports import Conflict, Fenced, KeyHeld, MeterFull
-
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
 
-MAX_BATCH = 256
+MAX_BATCH = 1000
 
 
 class _Ticket:
@@ -29,59 +30,83 @@ class _Ticket:
 
 
 class Writer:
-    """Runs jobs in a thread, each in its own savepoint, all of a batch in one transaction."""
+    """Runs jobs in a thread of its own, all that wait in one transaction.
+
+    A job refuses before it writes anything, so that a refusal needs no undoing.  If one raises, the batch is
+    undone and its jobs are run again, each in a transaction of its own: none fails for another's sake.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._send, self._receive = trio.open_memory_channel[_Ticket](MAX_BATCH)
-        self._one_thread = trio.CapacityLimiter(1)
+        self._waiting: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._loop = trio.lowlevel.current_trio_token()
+        self._closed = False
 
     async def do(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a job and return when its transaction is durable; raises what the job or the commit raises."""
+        if self._closed:
+            raise trio.ClosedResourceError("the store is closed")
         ticket = _Ticket(job)
-        await self._send.send(ticket)
+        self._waiting.put(ticket)
         await ticket.done.wait()
         assert ticket.result is not None
         result: T = ticket.result.unwrap()
         return result
 
-    def close(self) -> None:
-        """Take no more jobs; `work` ends with those that were given."""
-        self._send.close()
-
-    async def work(self) -> None:
-        """The writing task, until `close`."""
-        async for first in self._receive:
-            batch = [first]
-            while len(batch) < MAX_BATCH:
-                try:
-                    batch.append(self._receive.receive_nowait())
-                except (trio.WouldBlock, trio.EndOfChannel):
-                    break
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """The thread, for the length of the context; it ends with all that was given to it."""
+        thread = threading.Thread(target=self._work, name="engine-store-writer", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._closed = True
+            self._waiting.put(None)
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._commit, batch, limiter=self._one_thread)
-            for ticket in batch:
-                ticket.done.set()
+                await trio.to_thread.run_sync(thread.join)
+
+    def _work(self) -> None:
+        while True:
+            first = self._waiting.get()
+            batch = [] if first is None else [first]
+            last = first is None
+            while not last and len(batch) < MAX_BATCH:
+                try:
+                    ticket = self._waiting.get_nowait()
+                except Empty:
+                    break
+                if ticket is None:
+                    last = True
+                else:
+                    batch.append(ticket)
+            self._commit(batch)
+            self._loop.run_sync_soon(_tell, batch)
+            if last:
+                return
 
     def _commit(self, batch: list[_Ticket]) -> None:
+        if self._tried(batch) and len(batch) > 1:
+            for ticket in batch:
+                self._tried([ticket])
+
+    def _tried(self, batch: list[_Ticket]) -> bool:
+        """Run a batch; whether it was undone, the error then being every job's."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             for ticket in batch:
-                connection.execute("SAVEPOINT job")
-                ticket.result = outcome.capture(ticket.job, connection)
-                undone = isinstance(ticket.result, outcome.Error) or not _keeps(ticket.result.value)
-                if undone:
-                    connection.execute("ROLLBACK TO job")
-                connection.execute("RELEASE job")
+                ticket.result = outcome.Value(ticket.job(connection))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except Exception as error:
             for ticket in batch:
                 ticket.result = outcome.Error(error)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return True
+        return False
 
 
-def _keeps(value: Any) -> bool:
-    """A refused append leaves nothing behind, not even a key that it claimed on the way."""
-    return not isinstance(value, Conflict | Fenced | KeyHeld | MeterFull)
+def _tell(batch: list[_Ticket]) -> None:
+    for ticket in batch:
+        ticket.done.set()

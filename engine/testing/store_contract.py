@@ -9,7 +9,19 @@ from typing import Any
 
 import trio
 
-from engine.ports import Appended, Conflict, Fenced, Held, KeyHeld, Lease, MeterFull, Store, UnknownSession
+from engine.ports import (
+    Appended,
+    AppendResult,
+    Conflict,
+    Fenced,
+    Held,
+    KeyHeld,
+    Lease,
+    MeterFull,
+    Store,
+    Take,
+    UnknownSession,
+)
 from engine.session.event import Event, EventKind
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -77,7 +89,7 @@ async def an_append_behind_the_head_is_refused_and_leaves_nothing(store: Store) 
     assert await store.append("s", 0, [started("s")]) == Conflict(2)
     assert await store.append("s", 7, [woken("s", 8)]) == Conflict(2)
     assert len(await store.load("s")) == 2
-    assert await store.head("s") == (2, 0)
+    assert await store.heads(["s", "none"]) == {"s": (2, 0)}
 
 
 async def racing_appends_have_one_winner(store: Store) -> None:
@@ -99,10 +111,8 @@ async def unknown_sessions_are_told(store: Store) -> None:
     """By one exception, everywhere."""
     asks: list[Callable[[], Awaitable[Any]]] = [
         lambda: store.load("none"),
-        lambda: store.head("none"),
         lambda: store.session("none"),
         lambda: store.verify("none"),
-        lambda: store.claim("none", "me", LEASE, START),
     ]
     for ask in asks:
         found = await _unknown(ask)
@@ -117,42 +127,66 @@ async def _unknown(ask: Callable[[], Awaitable[Any]]) -> str | None:
     return None
 
 
+def claimed(session_id: str, seq: int, owner: str, epoch: int) -> Event:
+    """A driver takes the session."""
+    return Event(session_id, seq, 0, K.SESSION_CLAIMED, {"owner": owner, "epoch": epoch}, START)
+
+
+async def _take(store: Store, seq: int, owner: str, epoch: int, seconds: float, **more: Any) -> AppendResult:
+    now = START + timedelta(seconds=seconds)
+    take = Take(Lease("s", owner, epoch, now + LEASE), now)
+    return await store.append("s", seq - 1, [claimed("s", seq, owner, epoch)], take=take, **more)
+
+
 async def a_claim_excludes_others_until_its_lease_ends(store: Store) -> None:
-    """And each claim has a higher epoch than the one before."""
+    """And each claim has a higher epoch than the one before; it is taken with what it appends, or not at all."""
     await _start(store)
-    first = await store.claim("s", "a", LEASE, START)
-    assert first == Lease("s", "a", 1, START + LEASE)
-    assert await store.claim("s", "b", LEASE, START + timedelta(seconds=9)) == Held("a", START + LEASE)
-    second = await store.claim("s", "b", LEASE, START + timedelta(seconds=10))
-    assert isinstance(second, Lease)
-    assert second.epoch == 2
-    assert await store.head("s") == (1, 2)
+    assert await _take(store, 2, "a", 1, 0) == Appended()
+    assert await _take(store, 3, "b", 2, 9) == Held("a", START + LEASE)
+    assert len(await store.load("s")) == 2
+    assert await _take(store, 3, "b", 1, 11) == Conflict(2)
+    assert await _take(store, 2, "b", 2, 11) == Conflict(2)
+    assert await _take(store, 3, "b", 2, 11) == Appended()
+    assert await store.heads(["s"]) == {"s": (3, 2)}
 
 
-async def a_lease_is_renewed_and_released_only_by_its_holder(store: Store) -> None:
-    """A lost lease can do neither."""
+async def a_session_may_begin_with_its_claim(store: Store) -> None:
+    """In one transaction, and be let go of in the same."""
+    take = Take(Lease("s", "a", 1, START + LEASE), START)
+    assert await store.append("s", 0, [started("s"), claimed("s", 2, "a", 1)], take=take) == Appended()
+    assert await _take(store, 3, "b", 2, 1) == Held("a", START + LEASE)
+    take = Take(Lease("t", "a", 1, START + LEASE), START)
+    events = [started("t"), claimed("t", 2, "a", 1)]
+    assert await store.append("t", 0, events, take=take, let_go=True) == Appended()
+    later = Take(Lease("t", "b", 2, START + LEASE), START)
+    assert await store.append("t", 2, [claimed("t", 3, "b", 2)], take=later) == Appended()
+
+
+async def a_lease_is_renewed_and_given_back_only_by_its_holder(store: Store) -> None:
+    """A lost lease can do neither, and an append may give it back."""
     await _start(store)
-    first = await store.claim("s", "a", LEASE, START)
-    assert isinstance(first, Lease)
-    assert await store.renew(first, START + timedelta(seconds=20))
-    assert isinstance(await store.claim("s", "b", LEASE, START + timedelta(seconds=15)), Held)
-    second = await store.claim("s", "b", LEASE, START + timedelta(seconds=21))
-    assert isinstance(second, Lease)
-    assert not await store.renew(first, START + timedelta(seconds=60))
+    first, second = Lease("s", "a", 1, START), Lease("s", "b", 2, START)
+    await _take(store, 2, "a", 1, 0)
+    await store.renew([first], START + timedelta(seconds=20))
+    assert await _take(store, 3, "b", 2, 15) == Held("a", START + timedelta(seconds=20))
+    assert await _take(store, 3, "b", 2, 21) == Appended()
+    await store.renew([first], START + timedelta(seconds=60))
     await store.release(first)
-    assert isinstance(await store.claim("s", "c", LEASE, START + timedelta(seconds=22)), Held)
+    assert await _take(store, 4, "c", 3, 22) == Held("b", START + timedelta(seconds=31))
     await store.release(second)
-    assert isinstance(await store.claim("s", "c", LEASE, START + timedelta(seconds=22)), Lease)
+    assert await _take(store, 4, "c", 3, 22) == Appended()
+    assert await store.append("s", 4, [woken("s", 5)], epoch=3, let_go=True) == Appended()
+    assert await _take(store, 6, "d", 4, 23) == Appended()
 
 
 async def an_older_epoch_is_fenced(store: Store) -> None:
     """Who was overtaken appends nothing; who comes without a claim may."""
     await _start(store)
-    await store.claim("s", "a", LEASE, START)
-    await store.claim("s", "b", LEASE, START + timedelta(seconds=11))
-    assert await store.append("s", 1, [woken("s", 2)], epoch=1) == Fenced(2)
-    assert await store.append("s", 1, [woken("s", 2)], epoch=2) == Appended()
-    assert await store.append("s", 2, [woken("s", 3)]) == Appended()
+    await _take(store, 2, "a", 1, 0)
+    await _take(store, 3, "b", 2, 11)
+    assert await store.append("s", 3, [woken("s", 4)], epoch=1) == Fenced(2)
+    assert await store.append("s", 3, [woken("s", 4)], epoch=2) == Appended()
+    assert await store.append("s", 4, [woken("s", 5)]) == Appended()
 
 
 async def a_key_is_held_by_one_call_and_gives_its_result(store: Store) -> None:
@@ -161,7 +195,7 @@ async def a_key_is_held_by_one_call_and_gives_its_result(store: Store) -> None:
     await _start(store, "b")
     assert await store.append("a", 1, [call_started("a", 2, "k")]) == Appended()
     assert await store.append("b", 1, [call_started("b", 2, "k")]) == KeyHeld("[]:k", "in_flight", None, "a/c")
-    assert await store.head("b") == (1, 0)
+    assert await store.heads(["b"]) == {"b": (1, 0)}
     await store.append("a", 2, [result("a", 3, "ok", {"id": 7})])
     assert await store.append("b", 1, [call_started("b", 2, "k")]) == KeyHeld("[]:k", "ok", {"id": 7}, "a/c")
     assert await store.append("b", 1, [call_started("b", 2, "other")]) == Appended()
@@ -222,7 +256,7 @@ async def a_shared_meter_never_goes_beyond_its_limit(store: Store) -> None:
     assert await store.append("a", 1, [call_started("a", 2, None, **adding(Decimal("60.1")))]) == Appended()
     refused = await store.append("b", 1, [call_started("b", 2, None, **adding(40))])
     assert refused == MeterFull("b/c", "usd", Decimal("60.1"), 100)
-    assert await store.head("b") == (1, 0)
+    assert await store.heads(["b"]) == {"b": (1, 0)}
     assert await store.append("b", 1, [call_started("b", 2, None, **adding(Decimal("39.9")))]) == Appended()
     await store.append("a", 2, [result("a", 3, "terminal_error")])
     assert await store.append("c", 1, [call_started("c", 2, None, **adding(Decimal("60.1")))]) == Appended()
@@ -347,7 +381,8 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         racing_appends_have_one_winner,
         unknown_sessions_are_told,
         a_claim_excludes_others_until_its_lease_ends,
-        a_lease_is_renewed_and_released_only_by_its_holder,
+        a_session_may_begin_with_its_claim,
+        a_lease_is_renewed_and_given_back_only_by_its_holder,
         an_older_epoch_is_fenced,
         a_key_is_held_by_one_call_and_gives_its_result,
         a_key_is_free_again_when_its_call_did_not_happen,

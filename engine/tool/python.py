@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,5 +113,6 @@ def _failed(message: str) -> ToolError:
     return ToolError("tool_error", message[:1000])
 
 
+@cache
 def _is_coroutine(source: bytes, name: str) -> bool:
     return any(isinstance(node, ast.AsyncFunctionDef) and node.name == name for node in ast.parse(source).body)

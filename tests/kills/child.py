@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from engine.runtime import driver, engine
+from engine.runtime import engine, keeper
 from engine.runtime.clock import TrioClock
 from engine.session.state import FINAL
 from engine.store.urls import open_url
@@ -21,8 +21,8 @@ SHORT = timedelta(seconds=0.4)
 
 async def drive_all(url: str, root: Path) -> None:
     """Drive until every session waits or is over."""
-    driver.LEASE = engine.LEASE = SHORT
-    driver.RENEW_EVERY = 0.1
+    keeper.LEASE = engine.LEASE = SHORT
+    keeper.RENEW_EVERY = keeper.LOOK_EVERY = 0.1
     async with open_url(url) as store:
         one = engine.Engine(store, TrioClock(), root=root)
         limit = trio.CapacityLimiter(AT_ONCE)

@@ -87,13 +87,13 @@ def test_every_state_has_an_exit_code() -> None:
 def test_names_are_made_when_they_are_asked_for() -> None:
     made: list[str] = []
 
-    def maker() -> int:
+    def maker(state: State) -> int:
         made.append("x")
         return 1
 
-    names = Names({"x": maker})
-    assert len(names) == 1
-    assert list(names) == ["x"]
+    names = Names(played().state, {"x": maker}, {"y": 2})
+    assert len(names) == 2
+    assert list(names) == ["x", "y"]
     assert not made
     assert names["x"] + names["x"] == 2
     assert made == ["x"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
@@ -17,6 +18,8 @@ from engine.session.bundle import Validator
 
 _DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
 _MAX_PROBLEM = 300
+
+T = TypeVar("T")
 
 
 def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> tuple[dict[str, Any] | None, bool]:
@@ -40,21 +43,68 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     return (None, False) if problems else (plain, True)
 
 
+# what both checkers were shown to judge alike, over the JSON-Schema-Test-Suite; any other keyword goes the slow way
+AGREED = frozenset(
+    {
+        "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "minProperties",
+        "maxProperties", "items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "maxItems",
+        "uniqueItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "allOf",
+        "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "$defs", "$schema",
+        "title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly",
+    }
+)  # fmt: skip
+_NAMED = frozenset({"properties", "dependentSchemas", "$defs"})
+_VALUES = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired", "type"})
+
+
 def validator(schema: Mapping[str, Any] | None) -> Validator:
-    """Says what is wrong with a value under a schema, a line each; without a schema everything fits."""
+    """Says what is wrong with a value under a schema, a line each; without a schema everything fits.
+
+    A value that fits is found to by the fast checker, where it can be trusted; what is wrong with any other is told
+    by the slow one, whose words are the better ones.
+    """
     if not schema:
         return lambda value: []
-    checker = Draft202012Validator(schema)
+    slow, fast = lazily(lambda: Draft202012Validator(schema)), lazily(lambda: fast_checker(schema))
 
     def check(value: Any) -> list[str]:
+        fits = fast()
+        if fits is not None and fits(value):
+            return []
         try:
-            return [_line(error) for error in sorted(checker.iter_errors(value), key=lambda e: list(map(str, e.path)))][
-                :10
-            ]
+            found = sorted(slow().iter_errors(value), key=lambda e: list(map(str, e.path)))
+            return [_line(error) for error in found][:10]
         except RecursionError:
             return ["it is nested too deep to be checked"]
 
     return check
+
+
+def fast_checker(schema: Any) -> Callable[[Any], bool] | None:
+    """Whether a value fits, in Rust; None for a schema with a keyword that the two checkers may see differently."""
+    if not _agreed(schema):
+        return None
+    # loading it takes longer than validating a bundle without it
+    from jsonschema_rs import Draft202012Validator as Fast
+
+    return Fast(schema).is_valid
+
+
+def _agreed(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return not isinstance(schema, list) or all(map(_agreed, schema))
+    for key, value in schema.items():
+        if key not in AGREED and not key.startswith("x-"):
+            return False
+        inner = value.values() if key in _NAMED and isinstance(value, Mapping) else [value]
+        if key not in _VALUES and not key.startswith("x-") and not all(map(_agreed, inner)):
+            return False
+    return True
+
+
+def lazily(make: Callable[[], T]) -> Callable[[], T]:
+    """What `make` makes, made when it is first asked for."""
+    return cache(make)
 
 
 def _line(error: Any) -> str:

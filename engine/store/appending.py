@@ -1,0 +1,167 @@
+"""An append to the SQLite store: refused before anything is written, else the log and all that is derived from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.policy.arithmetic import add, total
+from engine.policy.value import canonical, loads, number, number_text, timestamp
+from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, MeterFull, Take
+from engine.session.event import Event
+from engine.store import chain
+from engine.store.projection import (
+    IN_FLIGHT,
+    Change,
+    ClaimKey,
+    CloseRequest,
+    OpenRequest,
+    Reserve,
+    SetState,
+    SettleKey,
+    SettleMeters,
+    changes,
+)
+
+REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What a caller of `Store.append` wants."""
+
+    session_id: str
+    after: int
+    events: Sequence[Event]
+    epoch: int | None
+    take: Take | None
+    let_go: bool
+
+
+def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
+    """Append in the open transaction, or say why not and change nothing."""
+    sql = "SELECT number, seq, head_hash, epoch, owner, lease_until, state, outcome FROM sessions WHERE id = ?"
+    found = connection.execute(sql, (wanted.session_id,)).fetchone()
+    stands: tuple[Any, ...] = found or (None, 0, chain.GENESIS, 0, None, None, "running", "running")
+    number_, seq, previous, newest, owner, lease_until, state, outcome = stands
+    if wanted.epoch is not None and wanted.epoch < newest:
+        return Fenced(newest)
+    if seq != wanted.after:
+        return Conflict(seq)
+    take = wanted.take
+    if take is not None and owner not in (None, take.lease.owner) and lease_until > timestamp(take.now):
+        return Held(owner, datetime.fromisoformat(lease_until))
+    if take is not None and take.lease.epoch <= newest:
+        return Conflict(seq)
+    beside = changes(wanted.events)
+    refused = _refused(connection, beside)
+    if refused is not None:
+        return refused
+    segment = chain.seal(wanted.events, previous)
+    if take is not None:
+        newest, owner, lease_until = take.lease.epoch, take.lease.owner, timestamp(take.lease.until)
+    if wanted.let_go:
+        owner = lease_until = None
+    for change in beside:
+        if isinstance(change, SetState):
+            state, outcome = change.state, change.outcome
+    row = (state, outcome, segment.last, segment.hash, newest, owner, lease_until, timestamp(wanted.events[-1].at))
+    if number_ is None:
+        number_ = _create(connection, wanted.events[0], row)
+    else:
+        sql = (
+            "UPDATE sessions SET state = ?, outcome = ?, seq = ?, head_hash = ?, epoch = ?, owner = ?,"
+            " lease_until = ?, updated_at = ? WHERE number = ?"
+        )
+        connection.execute(sql, (*row, number_))
+    sql = "INSERT INTO segments (session, first, last, hash, body) VALUES (?, ?, ?, ?, ?)"
+    connection.execute(sql, (number_, segment.first, segment.last, segment.hash, segment.body))
+    for change in beside:
+        _project(connection, wanted.session_id, change)
+    return Appended()
+
+
+def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) -> int:
+    p = first.payload
+    sql = (
+        "INSERT INTO sessions (id, agent, bundle, created_at, state, outcome, seq, head_hash, epoch, owner,"
+        " lease_until, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+    )
+    made = connection.execute(sql, (first.session_id, p["agent"], p["bundle"], timestamp(first.at), *row))
+    assert made.lastrowid is not None
+    return made.lastrowid
+
+
+def _refused(connection: sqlite3.Connection, beside: list[Change]) -> KeyHeld | MeterFull | None:
+    """The first key that somebody else holds, or meter that would go beyond its limit."""
+    added: list[Reserve] = []
+    claimed: dict[str, str] = {}
+    for change in beside:
+        refused: KeyHeld | MeterFull | None = None
+        if isinstance(change, ClaimKey):
+            holder = claimed.setdefault(change.key, change.holder)
+            if holder != change.holder:
+                return KeyHeld(change.key, IN_FLIGHT, None, holder)
+            refused = _held(connection, change)
+        elif isinstance(change, Reserve):
+            refused = _full(connection, change, added)
+            added.append(change)
+        if refused is not None:
+            return refused
+    return None
+
+
+def _held(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | None:
+    sql = "SELECT holder, status, output, compared, until FROM idempotency_keys WHERE key = ?"
+    found = connection.execute(sql, (change.key,)).fetchone()
+    if found is None:
+        return None
+    holder, status, output, compared, until = found
+    forgotten = status == "ok" and until is not None and until <= timestamp(change.at)
+    if holder == change.holder or forgotten:
+        return None
+    given = loads(output) if output is not None else None
+    return KeyHeld(change.key, status, given, holder, loads(compared) if compared is not None else None)
+
+
+def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> MeterFull | None:
+    since = timestamp(change.since) if change.since is not None else ""
+    sql = "SELECT amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
+    stored = [number(row[0]) for row in connection.execute(sql, (change.key, change.holder, since))]
+    beside = [other.amount for other in added if other.key == change.key and other.holder != change.holder]
+    used = total([*stored, *beside])
+    return None if add(used, change.amount) <= change.limit else MeterFull(
+        change.holder, change.meter, used, change.limit
+    )  # fmt: skip
+
+
+def _project(connection: sqlite3.Connection, session_id: str, change: Change) -> None:
+    match change:
+        case ClaimKey():
+            sql = "INSERT OR REPLACE INTO idempotency_keys (key, holder, status, compared, until) VALUES (?,?,?,?,?)"
+            until = timestamp(change.until) if change.until is not None else None
+            connection.execute(sql, (change.key, change.holder, IN_FLIGHT, canonical(change.compared), until))
+        case Reserve():
+            sql = "INSERT OR REPLACE INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
+            connection.execute(sql, (change.key, change.holder, number_text(change.amount), timestamp(change.at)))
+        case SettleMeters(holder, True):
+            connection.execute("UPDATE meter_entries SET settled = 1 WHERE holder = ?", (holder,))
+        case SettleMeters(holder, False):
+            connection.execute("DELETE FROM meter_entries WHERE holder = ?", (holder,))
+        case SettleKey(holder, _, None):
+            connection.execute("DELETE FROM idempotency_keys WHERE holder = ?", (holder,))
+        case SettleKey(holder, output, status):
+            sql = "UPDATE idempotency_keys SET status = ?, output = ? WHERE holder = ?"
+            connection.execute(sql, (status, canonical(output), holder))
+        case OpenRequest(row):
+            opened = timestamp(row.opened_at)
+            expires = timestamp(row.expires_at) if row.expires_at else None
+            values = (row.id, row.kind, session_id, row.status, opened, expires, canonical(row.payload))
+            connection.execute(f"INSERT INTO requests ({REQUEST}) VALUES (?,?,?,?,?,?,?)", values)
+        case CloseRequest(request_id, status):
+            connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))
+        case SetState():
+            pass  # part of the session's own row
