@@ -132,6 +132,35 @@ class Held:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class JobLease:
+    """The right to run a job until a moment, unless it is renewed; `epoch` counts the leases of this job."""
+
+    job_id: str
+    session_id: str
+    call_id: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as the queue keeps it: `queued`, `leased`, `held`, `done`, `dead`, `unknown`, `discarded`, `cancelled`."""
+
+    id: str
+    session_id: str
+    call_id: str
+    tool: str
+    status: str
+    attempts: int
+    run_at: datetime
+    enqueued_at: datetime
+    owner: str | None
+    lease_until: datetime | None
+    epoch: int
+    reason: str
+
+
 AppendResult = Appended | Conflict | Fenced | KeyHeld | MeterFull | Held
 
 
@@ -188,7 +217,34 @@ class UnknownSession(Exception):
         self.session_id = session_id
 
 
-class Store(Protocol):
+class Queue(Protocol):
+    """Hands jobs to workers, each to one at a time; what enqueues and ends them are appends to their sessions.
+
+    A queue of many machines (priorities, limits of each tenant) stands behind the same port.
+    """
+
+    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
+        """The job that has waited longest of those that are due, or whose lease has ended; None if there is none."""
+        ...
+
+    async def renew_job(self, lease: JobLease, until: datetime) -> bool:
+        """A heartbeat; False if the lease is lost."""
+        ...
+
+    async def next_job_at(self) -> datetime | None:
+        """When the next job is due, or its lease ends; None if there is none."""
+        ...
+
+    async def jobs(self, status: str | None = None, session_id: str | None = None) -> list[JobRow]:
+        """Jobs, oldest first."""
+        ...
+
+    async def job(self, job_id: str) -> JobRow | None:
+        """One job, or None."""
+        ...
+
+
+class Store(Queue, Protocol):
     """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
 
     async def append(
@@ -200,6 +256,7 @@ class Store(Protocol):
         epoch: int | None = None,
         take: Take | None = None,
         let_go: bool = False,
+        job: JobLease | None = None,
     ) -> AppendResult:
         """Append all of the events or none; `after` 0 creates the session.
 
@@ -209,6 +266,9 @@ class Store(Protocol):
 
         `take` claims the session: Held while another owner's lease is live, Conflict if its epoch is not above
         the newest.  `let_go` gives the lease of `epoch` back.
+
+        Jobs that `job_enqueued` events hand over are queued in the same transaction, and go on as later events of
+        their calls say.  With `job` the append is refused as Fenced once that lease is lost.
         """
         ...
 
@@ -226,6 +286,10 @@ class Store(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Let go of a session; does nothing if the lease is lost."""
+        ...
+
+    async def due_sessions(self, now: datetime) -> list[str]:
+        """Sessions that nobody drives and that something has to be done for: left running, or a request expired."""
         ...
 
     async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:

@@ -37,7 +37,6 @@ VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
         "planners/*/kind": frozenset({"openai", "anthropic"}),
     },
     "Tool": {
-        "mode": frozenset({"job"}),
         "adapter/kind": frozenset({"http", "mcp", "command", "search"}),
     },
 }

@@ -50,6 +50,8 @@ def tell_next(state: State, work: Work, url: str) -> None:
         lines.append(f"go on: engine resume {state.session_id}")
     for request in state.open_requests():
         lines += _how_to_answer(state, request)
+    if state.jobs():
+        lines.append("a worker has to run a job: engine worker")
     if state.status is Status.AWAITING_MESSAGE:
         lines.append(f'go on: engine send {state.session_id} -m "..."')
     if url == "memory:":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import sqlite3
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import click
 import trio
@@ -46,6 +47,7 @@ class Work:
     engine: Engine
     interrupted: bool = False
     released: bool = False
+    stopping: trio.Event = field(default_factory=trio.Event)
 
 
 def perform(
@@ -54,8 +56,12 @@ def perform(
     *,
     root: Path | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
+    on_stop: Literal["cancel", "release"] = "cancel",
 ) -> int:
-    """The exit code of a command's body; foreseen errors are told in one line."""
+    """The exit code of a command's body; foreseen errors are told in one line.
+
+    On Ctrl-C what is driven is cancelled, unless it is to be released as on SIGTERM.
+    """
 
     async def under() -> int:
         relax()
@@ -64,7 +70,7 @@ def perform(
             code = INTERRUPTED
             with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_heed, signals, work, nursery.cancel_scope)
+                    nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
                     code = await body(work)
                     nursery.cancel_scope.cancel()
             return INTERRUPTED if work.interrupted else code
@@ -93,10 +99,16 @@ def unwrapped(error: BaseException) -> BaseException:
     return error
 
 
-async def _heed(signals: object, work: Work, scope: trio.CancelScope) -> None:
+async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: str) -> None:
     """SIGINT cancels what is driven, a second one leaves at once; SIGTERM lets go of it for others to resume."""
     async for number in signals:  # type: ignore[attr-defined]
-        if number == signal.SIGTERM:
+        again = work.stopping.is_set()
+        work.stopping.set()
+        if on_stop == "release":
+            work.released = True
+            if again:
+                scope.cancel()
+        elif number == signal.SIGTERM:
             work.released = True
             work.engine.let_go()
         elif work.interrupted:

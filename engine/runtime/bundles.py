@@ -8,6 +8,7 @@ from engine.bundle.load import load_stored
 from engine.ports import Store
 from engine.runtime.errors import BundleUnavailable
 from engine.session.bundle import Bundle
+from engine.tool.outside import outside
 
 
 class Bundles:
@@ -18,9 +19,13 @@ class Bundles:
         self._known: dict[str, Bundle] = {}
         self._saved: set[str] = set()
 
+    def know(self, bundle: Bundle) -> None:
+        """Take in a bundle that this process has read already."""
+        self._known[bundle.digest] = bundle
+
     async def keep(self, bundle: Bundle) -> None:
         """Store a bundle before the first session under it starts."""
-        self._known[bundle.digest] = bundle
+        self.know(bundle)
         if bundle.digest not in self._saved:
             await self._store.save_bundle(bundle.digest, bundle.files)
             self._saved.add(bundle.digest)
@@ -31,7 +36,8 @@ class Bundles:
             files = await self._store.load_bundle(digest)
             if files is None:
                 raise BundleUnavailable(f"the store has no bundle {digest}")
-            bundle = (await trio.to_thread.run_sync(load_stored, files)).bundle
+            with outside():
+                bundle = (await trio.to_thread.run_sync(load_stored, files)).bundle
             if bundle is None:
                 raise BundleUnavailable(f"this version of the engine can't read the bundle {digest}")
             self._known[digest] = bundle

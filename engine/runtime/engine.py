@@ -27,6 +27,7 @@ from engine.session.evolve import fold
 from engine.session.state import State
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot
+from engine.tool.outside import outside
 
 SHORT = 2.0
 
@@ -67,13 +68,13 @@ class Engine:
         self._adapters = adapters
         self._planner = planner
         self._on_event = on_event
-        self._reins = Reins(store, clock, Keeper(store, clock), on_event)
-        self._bundles = Bundles(store)
+        self.reins = Reins(store, clock, Keeper(store, clock), on_event)
+        self.bundles = Bundles(store)
         self._hands: dict[str, Hands] = {}
         self._drivers: dict[str, Driver] = {}
         self._letting_go = False
         self._interrupted_by: str | None = None
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     # -- what people do
 
@@ -104,7 +105,7 @@ class Engine:
         events = begin(first, bundle)
         if isinstance(events, r.Refused):
             raise NotAllowed(events)
-        await self._bundles.keep(bundle)
+        await self.bundles.keep(bundle)
         return events
 
     async def send(self, session_id: str, text: str) -> None:
@@ -114,6 +115,14 @@ class Engine:
     async def cancel(self, session_id: str, by: str) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
         await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
+
+    async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
+        """Enqueue a job that failed for good once more, as a new call; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.JobRetry(call_id, by, self._clock.now()))
+
+    async def discard_job(self, session_id: str, call_id: str, by: str) -> None:
+        """Give a job up; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.JobDiscard(call_id, by, self._clock.now()))
 
     async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
         """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
@@ -139,14 +148,16 @@ class Engine:
         events = await self._store.load(session_id)
         while True:
             state = fold(events)
-            decided = decide(state, reply(), await self._bundles.get(state.bundle))
+            decided = decide(state, reply(), await self.bundles.get(state.bundle))
             if isinstance(decided, r.Refused):
                 raise NotAllowed(decided)
             if not decided:
                 return
             result = await self._store.append(session_id, state.seq, decided)
-            if not isinstance(result, Conflict):
+            if isinstance(result, Appended):
                 break
+            if not isinstance(result, Conflict):
+                raise NotAllowed(r.Refused("taken", f"its key or a meter that it adds to is taken: {result}"))
             events = await self._store.load(session_id)
         self._tell(session_id, decided)
 
@@ -167,7 +178,7 @@ class Engine:
 
     async def bundle_of(self, state: State) -> Bundle:
         """The bundle that a session runs under; raises BundleUnavailable."""
-        return await self._bundles.get(state.bundle)
+        return await self.bundles.get(state.bundle)
 
     async def drive(self, session_id: str, *, wait: bool = True) -> State:
         """Drive a session until it waits or is over.
@@ -181,14 +192,12 @@ class Engine:
 
     async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
         session_id = state.session_id
-        root = _absolute(self._root) if self._root else state.root
-        if bundle.databases and not await trio.Path(root).is_dir():
-            raise MissingRoot(root)
-        owner = f"{self._name}:{secrets.token_hex(4)}"
+        root = await self.root_of(state, bundle)
+        owner = f"{self.name}:{secrets.token_hex(4)}"
         epoch = state.epoch
         while True:
             lease = Lease(session_id, owner, epoch + 1, self._clock.now() + LEASE)
-            driver = Driver(self._reins, self._hands_for(bundle), lease, state, root, unsaved)
+            driver = Driver(self.reins, self.hands_for(bundle), lease, state, root, unsaved)
             with trio.CancelScope(shield=True):
                 # whether it was taken has to be known, or nobody would give it back
                 refused = await driver.take(alone=self._letting_go or self._interrupted_by is not None)
@@ -248,7 +257,17 @@ class Engine:
         """The sessions that this process drives now."""
         return list(self._drivers)
 
-    def _hands_for(self, bundle: Bundle) -> Hands:
+    async def root_of(self, state: State, bundle: Bundle) -> str:
+        """Where the databases of a session lie; raises MissingRoot."""
+        root = _absolute(self._root) if self._root else state.root
+        if bundle.databases:
+            with outside():
+                if not await trio.Path(root).is_dir():
+                    raise MissingRoot(root)
+        return root
+
+    def hands_for(self, bundle: Bundle) -> Hands:
+        """What the effects of a bundle's sessions are performed with."""
         if bundle.digest not in self._hands:
 
             def planner(agent: str, name: str) -> Planner:

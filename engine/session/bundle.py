@@ -61,6 +61,13 @@ _MICRO = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A tool that workers run after the step that asked for it is over, not before `delay` has passed."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Adapter:
     """Which adapter acts for a tool, and its linked settings."""
 
@@ -90,6 +97,7 @@ class Tool:
     digest: str
     declared: tuple[str, ...] = ()
     retry: Retry | None = None
+    job: Job | None = None
 
     @property
     def connection(self) -> str:
@@ -131,6 +139,14 @@ class PlannerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A promise made to the user at the end of a session: who keeps it."""
+
+    reviewers: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopRule:
     """A declared end: `on` says whether it is tried when the planner is done, or after every step."""
 
@@ -138,14 +154,7 @@ class StopRule:
     when: Expression | None
     on: str
     message: Template
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUp:
-    """A promise made to the user when a session ends early: who keeps it."""
-
-    reviewers: str
-    note: str
+    follow_up: FollowUp | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.identity import call_digest, call_key, key_scope
+from engine.session.jobs import discard, drafted_job, retry
 from engine.session.moves import advance, end_cancelled, make_unknown
 from engine.session.names import gate_names
 from engine.session.pending import wake_at
@@ -57,10 +58,15 @@ def decide(state: State, reply: r.Reply, bundle: Bundle) -> tuple[Event, ...] | 
     return d if isinstance(d, r.Refused) else tuple(d.events)
 
 
+def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle) -> Draft:
+    """What a reply to a worker's effect means for the one call that it has leased."""
+    return drafted_job(state, call_id, reply, bundle, _RECORD)
+
+
 def drafted(state: State, reply: r.Reply, bundle: Bundle) -> Draft | r.Refused:
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
     d = Draft(state, bundle, reply.at)
-    if isinstance(reply, r.Message | r.Answer | r.Confirmed | r.Cancel):
+    if type(reply) in _FROM_PEOPLE:
         refused = _FROM_PEOPLE[type(reply)](d, reply)
         return refused or d
     if state.final:
@@ -256,9 +262,10 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
 
 def _live(d: Draft, call_id: str, attempt: int) -> Call | None:
     call = d.state.calls.get(call_id)
-    if call is None or call.phase is not Phase.STARTED or call.attempt != attempt or call.epoch != d.state.epoch:
+    if call is None or call.phase is not Phase.STARTED or call.attempt != attempt:
         return None
-    return call
+    # a job's worker is fenced by the store
+    return call if call.job or call.epoch == d.state.epoch else None
 
 
 def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
@@ -357,4 +364,6 @@ _FROM_PEOPLE: Mapping[type, Callable[..., r.Refused | None]] = {
     r.Cancel: _cancel,
     r.Confirmed: _confirmed,
     r.Answer: answer,
+    r.JobRetry: retry,
+    r.JobDiscard: discard,
 }

@@ -76,6 +76,7 @@ class Draft:
             attempt=call.attempt,
             started=timestamp(call.started_at) if call.started_at else None,
             **({"difference": difference} if difference else {}),
+            **({"job": True} if call.job else {}),
         )
 
     def open_request(

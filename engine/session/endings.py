@@ -9,6 +9,7 @@ from typing import Any
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.template import Template
 from engine.policy.value import exact
+from engine.session.bundle import FollowUp
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.names import stop_names
@@ -67,7 +68,7 @@ def wind_up(d: Draft) -> bool:
         return False
     reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
     for call in s.calls.open.values():
-        if call.phase in UNSTARTED:
+        if call.phase is Phase.ENQUEUED or (call.phase in UNSTARTED and not call.leased):
             withdraw(d, call)
             d.result(call, "blocked", reason, "the session ended before it could start")
             return True
@@ -78,7 +79,7 @@ def wind_up(d: Draft) -> bool:
         if call.phase is Phase.RETRYING:
             d.result(call, "terminal_error", reason, "the session ended before its next attempt")
             return True
-        if call.phase is Phase.STARTED and call.cancelled is None and not in_grace(s):
+        if call.phase is Phase.STARTED and call.cancelled is None and (call.job or not in_grace(s)):
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason=reason)
             return True
     if s.running_calls():
@@ -87,17 +88,16 @@ def wind_up(d: Draft) -> bool:
     return True
 
 
-def finish(d: Draft, status: Status, outcome: str, message: str) -> None:
+def finish(d: Draft, status: Status, outcome: str, message: str, follow_up: FollowUp | None = None) -> None:
     """The session is over: open what was promised to the user, and say so."""
     if d.state.step_phase is not StepPhase.IDLE:
         d.emit(K.STEP_ENDED, reason=outcome)
     end = d.agent.ends.get(status.value)
     if end is not None:
         message = message or render(d, end.message)
-        if end.follow_up is not None:
-            d.open_request(
-                "follow_up", groups=(end.follow_up.reviewers,), reason=status.value, message=end.follow_up.note
-            )
+        follow_up = end.follow_up
+    if follow_up is not None:
+        d.open_request("follow_up", groups=(follow_up.reviewers,), reason=outcome, message=follow_up.note)
     d.emit(
         K.STATE_TRANSITION, state=status.value, outcome=outcome, message=message, waiting_for=[],
         reason=outcome if d.state.ending else "",

@@ -28,6 +28,11 @@ class EventKind(StrEnum):
     CALL_STARTED = "call_started"
     CALL_EDITED = "call_edited"
     ATTEMPT_FAILED = "attempt_failed"
+    JOB_ENQUEUED = "job_enqueued"
+    JOB_LEASED = "job_leased"
+    JOB_RELEASED = "job_released"
+    JOB_RETRIED = "job_retried"
+    JOB_DISCARDED = "job_discarded"
     CALL_CANCELLED = "call_cancelled"
     KEY_TAKEN = "key_taken"
     METER_FULL = "meter_full"
@@ -48,7 +53,7 @@ class EventKind(StrEnum):
 RESERVED = frozenset(
     {
         "session_id", "seq", "step", "kind", "at", "call_id", "tool", "status", "reason", "message", "rule",
-        "output", "final", "reused", "repair", "settled", "attempt", "started", "difference",
+        "output", "final", "reused", "repair", "settled", "attempt", "started", "difference", "job",
     }
 )  # fmt: skip
 

@@ -26,8 +26,13 @@ from engine.session.state import (
     Used,
 )
 
-# appended by people, without a claim: they say nothing about how long the session has been running
-FOREIGN = frozenset({K.MESSAGE_RECEIVED, K.REQUEST_ANSWERED, K.CALL_EDITED, K.CANCEL_REQUESTED, K.CUSTOMER_CONFIRMED})
+# appended by people and workers, without a claim: they say nothing about how long the session has been running
+FOREIGN = frozenset(
+    {
+        K.MESSAGE_RECEIVED, K.REQUEST_ANSWERED, K.CALL_EDITED, K.CANCEL_REQUESTED, K.CUSTOMER_CONFIRMED,
+        K.JOB_LEASED, K.JOB_RELEASED, K.JOB_RETRIED, K.JOB_DISCARDED,
+    }
+)  # fmt: skip
 
 
 class BrokenHistory(Exception):
@@ -120,6 +125,7 @@ def _step_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     return changed(
         s, step=p["number"], step_phase=StepPhase.PLANNING, asks=s.asks + 1, unseen=0, turn_step=turn, used=used,
         resulted=resulted,
+        news=False,
     )  # fmt: skip
 
 
@@ -168,23 +174,45 @@ def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     if p["verdict"] == "require_approval" and not p["satisfied"]:
         prior = tuple(approval for approval in call.approvals if approval.prior)
-        return _with(s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0)
+        # a job that is asked about goes back to the session, and is enqueued again behind the yes
+        return _with(s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0, leased=0, job=False)
     return _with(s, call, wants=(), gate_seq=0)
 
 
 def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
-    for entry in p.get("reserved", ()):
-        metered = s.used.meters.get(entry["meter"], Metered()).with_one(call.id, entry["amount"])
-        s = changed(s, used=changed(s.used, meters={**s.used.meters, entry["meter"]: metered}))
+    s = _reserved(s, call, p)
     s = _with(s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None)
     return changed(s, write_seq=event.seq) if call.effect == "write" else s
 
 
+def _enqueued(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    s = _reserved(s, call, p)
+    return _with(s, call, phase=Phase.ENQUEUED, job=True, leased=0, wants=(), gate_seq=0, result=None)
+
+
+def _leased(s: State, p: Mapping[str, Any], event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    # whatever an earlier worker had asked for is asked anew
+    return _with(s, call, phase=Phase.PROPOSED, leased=p["epoch"], wants=(), gate_seq=0, due_at=None)
+
+
+def _job_released(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return _with(s, s.calls[p["call_id"]], phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0)
+
+
+def _reserved(s: State, call: Call, p: Mapping[str, Any]) -> State:
+    for entry in p.get("reserved", ()):
+        metered = s.used.meters.get(entry["meter"], Metered()).with_one(call.id, entry["amount"])
+        s = changed(s, used=changed(s.used, meters={**s.used.meters, entry["meter"]: metered}))
+    return s
+
+
 def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
     call, due = s.calls[p["call_id"]], datetime.fromisoformat(p["due_at"])
-    s = _with(s, call, phase=Phase.RETRYING, due_at=due)
+    s = _with(s, call, phase=Phase.RETRYING, due_at=due, leased=0)
     return changed(s, used=changed(s.used, retries=s.used.retries + 1))
 
 
@@ -203,6 +231,8 @@ def _key_taken(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
+    if call.job:
+        call, s = changed(call, leased=0), changed(s, news=s.news or p["final"])
     result = Result(p["status"], p["reason"], p["message"], p["output"], p["rule"], event.at)
     if not p["final"]:
         return _with(s, call, result=result)
@@ -366,6 +396,11 @@ _TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.CALL_STARTED: _call_started,
     K.CALL_EDITED: _edited,
     K.ATTEMPT_FAILED: _attempt_failed,
+    K.JOB_ENQUEUED: _enqueued,
+    K.JOB_LEASED: _leased,
+    K.JOB_RELEASED: _job_released,
+    K.JOB_RETRIED: _same,
+    K.JOB_DISCARDED: _same,
     K.CALL_CANCELLED: _call_cancelled,
     K.KEY_TAKEN: _key_taken,
     K.METER_FULL: _meter_full,

@@ -103,7 +103,7 @@ def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
     difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
         K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
-        asks={ask.rule: ask.values for ask in verdict.asks},
+        asks={ask.rule: ask.values for ask in verdict.asks}, **({"job": True} if call.leased else {}),
     )  # fmt: skip
     call = d.state.calls[call.id]
     if verdict.effect is Effect.DENY:
@@ -200,8 +200,21 @@ def start_call(d: Draft, call: Call) -> None:
         d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
     elif taken is not None:
         d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
+    elif call.leased:
+        # key and meters were taken when it was enqueued
+        record_start(d, call, tool)
     elif (reserved := reserve(d, call)) is not None:
-        record_start(d, call, tool, reserved)
+        (record_start if tool.job is None else enqueue)(d, call, tool, reserved)
+
+
+def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) -> None:
+    """Hand a job over to the workers; its key and its meters are taken here."""
+    assert tool.job is not None
+    d.emit(
+        K.JOB_ENQUEUED, step=call.step, call_id=call.id, tool=call.name, idempotency_key=call.key,
+        key_scope=call.scope, digest=call.digest, compared=compared(tool, call), key_until=_key_until(d, tool),
+        reserved=reserved, run_at=timestamp(d.at + tool.job.delay),
+    )  # fmt: skip
 
 
 def _conflicts(tool: Tool, call: Call, before: Mapping[str, Any] | None) -> bool:
@@ -230,6 +243,7 @@ def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]
         compared=compared(tool, call),
         key_until=_key_until(d, tool),
         reserved=reserved or [],
+        **({"job": True} if call.job else {}),
         waits_for_person=tool.adapter.kind == HANDOFF,
     )
     if tool.adapter.kind == HANDOFF:

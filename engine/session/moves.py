@@ -25,7 +25,7 @@ from engine.session.gating import judge_call, record_start
 from engine.session.limits import STOP
 from engine.session.names import stop_names
 from engine.session.pending import pending
-from engine.session.questions import expire, heed_answers, waiting_for, waiting_status, wake, withdraw
+from engine.session.questions import MESSAGE, expire, heed_answers, waiting_for, waiting_status, wake, withdraw
 from engine.session.retrying import begin_due_attempts
 from engine.session.state import UNSTARTED, Call, Phase, Status, StepPhase
 
@@ -114,6 +114,8 @@ def gate_calls(d: Draft) -> bool:
         return False
     calls = s.step_calls()
     for call in calls:
+        if call.handed_over:
+            continue
         if call.phase in UNSTARTED and _behind_failed_write(call, calls):
             withdraw(d, call)
             d.result(call, "blocked", "earlier_write_not_done", "an earlier write of the step did not happen")
@@ -126,7 +128,9 @@ def gate_calls(d: Draft) -> bool:
 def _behind_failed_write(call: Call, calls: list[Call]) -> bool:
     if call.effect != "write":
         return False
-    return any(_failed(other) for other in calls[: calls.index(call)] if other.effect == "write")
+    earlier = [other for other in calls[: calls.index(call)] if other.effect == "write"]
+    # what comes behind a job would overtake it: the step ends when the job is handed over
+    return any(_failed(other) or other.handed_over for other in earlier)
 
 
 def _failed(call: Call) -> bool:
@@ -149,14 +153,18 @@ def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     if call.effect != "write":
         return True
     earlier = calls[: calls.index(call)]
-    return all(c.ended for c in calls if c.effect != "write") and all(c.ok for c in earlier if c.effect == "write")
+    # a job is over for its step when it is handed over
+    reads = all(c.ended or c.handed_over for c in calls if c.effect != "write")
+    return reads and all(c.ok for c in earlier if c.effect == "write")
 
 
 def _note_waiting(d: Draft, calls: list[Call]) -> bool:
     """No proposal stands unexplained: a call that can't be judged yet says what it is behind."""
     for call in calls:
         if call.phase is Phase.PROPOSED and not call.gate_seq:
-            writes = call.effect == "write" and any(c.effect != "write" and not c.ended for c in calls)
+            writes = call.effect == "write" and any(
+                c.effect != "write" and not c.ended and not c.handed_over for c in calls
+            )
             earlier = call.effect == "write" and not writes
             behind = "reads" if writes else "earlier_write" if earlier else "concurrency"
             d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=[], behind=behind)
@@ -170,7 +178,7 @@ def _note_waiting(d: Draft, calls: list[Call]) -> bool:
 def end_step(d: Draft) -> bool:
     """A step is over when every call of it has its final result; then the stop rules are tried in order."""
     s = d.state
-    if s.step_phase is not StepPhase.ACTING or not all(call.ended for call in s.step_calls()):
+    if s.step_phase is not StepPhase.ACTING or not all(call.ended or call.handed_over for call in s.step_calls()):
         return False
     assert s.decision is not None
     done = bool(s.decision["done"])
@@ -180,7 +188,7 @@ def end_step(d: Draft) -> bool:
     stopping = sorted(name for name in s.crossed if s.limits.crossing.get(name) == STOP)
     if stopping:
         d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=stopping[0])
-    elif not s.unseen and not _stopped(d, done) and replies:
+    elif not s.unseen and not s.news and not _stopped(d, done) and replies:
         _wait_for_message(d)
     return True
 
@@ -195,16 +203,17 @@ def _stopped(d: Draft, done: bool) -> bool:
         except EvaluationError:
             matched = False
         if matched:
-            finish(d, Status.DONE, rule.outcome, render(d, rule.message))
+            finish(d, Status.DONE, rule.outcome, render(d, rule.message), rule.follow_up)
             return True
     return False
 
 
 def _wait_for_message(d: Draft) -> None:
     assert d.state.decision is not None
+    status = waiting_status(d) if waiting_for(d) else Status.AWAITING_MESSAGE
     d.emit(
-        K.STATE_TRANSITION, state=Status.AWAITING_MESSAGE.value, outcome=Status.AWAITING_MESSAGE.value,
-        message=d.state.decision["message"], waiting_for=["message"], reason="",
+        K.STATE_TRANSITION, state=status.value, outcome=status.value, message=d.state.decision["message"],
+        waiting_for=[*waiting_for(d), MESSAGE], reason="",
     )  # fmt: skip
 
 
@@ -212,6 +221,8 @@ def begin_step(d: Draft) -> bool:
     """Ask the planner for the next step, if the budget has one."""
     s = d.state
     if s.status is not Status.RUNNING or s.ending or s.releasing or s.step_phase is not StepPhase.IDLE:
+        return False
+    if s.jobs() and not s.news and not s.unseen and s.step:
         return False
     if s.limits.steps is not None and s.used.steps >= s.limits.steps:
         return end_by_limit(d, "steps", Status.OUT_OF_BUDGET, s.used.steps, s.limits.steps)

@@ -99,6 +99,7 @@ def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, 
     return {
         **{name: scope[name] for name in ("session", "messages", "calls", "budget", "step", "now")},
         "decision": decision,
+        "results": _per_tool(tools, lambda types: _resulted(types)),
     }
 
 
@@ -216,4 +217,4 @@ _SESSION: Mapping[str, Callable[[State], Any]] = {
 }
 _GATE = {**_SESSION, "seen": _seen, "denied": _denied, "meters": _meters}
 _TABLE = {**_SESSION, "results": _results}
-_STOP = {**_SESSION, "decision": lambda state: state.decision or EMPTY_DECISION}
+_STOP = {**_SESSION, "results": _results, "decision": lambda state: state.decision or EMPTY_DECISION}

@@ -10,7 +10,7 @@ from engine.session.state import Call, Phase, State, Status, StepPhase
 
 
 def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
-    """The effects to be under way now; none means that the session waits or is over."""
+    """The effects to be under way now for the session's driver; none means that the session waits or is over."""
     if state.final or state.status is not Status.RUNNING:
         return ()
     effects: list[Effect] = []
@@ -21,15 +21,34 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
         effects.append(AskPlanner(state.asks))
     reads: dict[str, ReadFact] = {}
     for call in state.calls.open.values():
+        if call.job and call.handed_over:
+            continue
         if call.phase is Phase.STARTED and call.cancelled is None and call.epoch == state.epoch:
             effects.append(_run(call, bundle))
         if call.phase is Phase.GATING and state.ending is None:
-            for want in call.wants:
-                reading = state.readings.get(want["key"])
-                if reading is None or reading.gate < want["gate"]:
-                    read = ReadFact(want["key"], want["tool"], want["input"], want["gate"])
-                    reads[read.key] = read
+            reads |= _reads(state, call)
     return (*effects, *reads.values())
+
+
+def pending_job(state: State, bundle: Bundle, call_id: str) -> tuple[Effect, ...]:
+    """The effects to be under way for the worker that has leased a job: its facts, or its tool's run."""
+    call = state.calls[call_id]
+    if not call.leased or call.cancelled is not None:
+        return ()
+    if call.phase is Phase.STARTED:
+        return (_run(call, bundle),)
+    return tuple(_reads(state, call).values()) if call.phase is Phase.GATING else ()
+
+
+def _reads(state: State, call: Call) -> dict[str, ReadFact]:
+    """The facts that a call's gate waits for and that are not read yet."""
+    reads = {}
+    for want in call.wants:
+        reading = state.readings.get(want["key"])
+        if reading is None or reading.gate < want["gate"]:
+            read = ReadFact(want["key"], want["tool"], want["input"], want["gate"])
+            reads[read.key] = read
+    return reads
 
 
 def wake_at(state: State) -> datetime | None:

@@ -16,7 +16,8 @@ def wake(d: Draft) -> bool:
     if s.status is Status.RUNNING:
         return False
     due = any(_expired(d, request) for request in s.open_requests())
-    changed = s.unseen > 0 if s.status is Status.AWAITING_MESSAGE else waiting_for(d) != s.waiting_for
+    before = tuple(what for what in s.waiting_for if what != MESSAGE)
+    changed = waiting_for(d) != before or (MESSAGE in s.waiting_for and s.unseen > 0)
     if not (due or changed or s.cancel_by):
         return False
     d.emit(K.STATE_TRANSITION, state="running", outcome="running", message="", waiting_for=[], reason="")
@@ -87,14 +88,20 @@ def settle(d: Draft, call: Call, answer: Mapping[str, Any]) -> None:
         d.result(call, "ok", "", f"settled by {answer['by']}", value["happened"], settled=True)
 
 
+MESSAGE = "message"
+
+
 def waiting_for(d: Draft) -> tuple[str, ...]:
-    """The open requests that keep a session from going on."""
-    return tuple(r.id for r in d.state.open_requests() if r.kind != "follow_up")
+    """The open requests and the jobs that keep a session from going on."""
+    requests = tuple(r.id for r in d.state.open_requests() if r.kind != "follow_up")
+    return (*requests, *(f"job:{call.id}" for call in d.state.jobs()))
 
 
 def waiting_status(d: Draft) -> Status:
-    """Whether only the end user is asked, or somebody else too."""
+    """Whether somebody is asked, only the end user, or a job is waited for."""
     open_ = [r for r in d.state.open_requests() if r.kind != "follow_up"]
+    if not open_:
+        return Status.AWAITING_JOB
     if all(r.groups == ("customer",) for r in open_):
         return Status.AWAITING_CONFIRMATION
     return Status.AWAITING_HUMAN_REVIEW

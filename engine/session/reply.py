@@ -170,6 +170,43 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class JobLeased:
+    """A worker has a job; `epoch` counts the leases of this job."""
+
+    call_id: str
+    owner: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobReleased:
+    """A worker lets go of a job that it has not finished; `acted` is False if its tool can't have done anything."""
+
+    call_id: str
+    acted: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobRetry:
+    """Somebody wants a job that failed for good to run once more."""
+
+    call_id: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobDiscard:
+    """Somebody gives a job up."""
+
+    call_id: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Somebody wants the session to end."""
 
@@ -193,6 +230,10 @@ Reply = (
     | Answer
     | Confirmed
     | Cancel
+    | JobLeased
+    | JobReleased
+    | JobRetry
+    | JobDiscard
 )
 
 

@@ -34,7 +34,7 @@ def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed) -> bool:
     d.emit(
         K.ATTEMPT_FAILED, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
         failure=failed.failure, reason=failed.reason, message=failed.message, dice=failed.dice,
-        delay=seconds(delay), due_at=timestamp(d.at + delay),
+        delay=seconds(delay), due_at=timestamp(d.at + delay), **({"job": True} if call.job else {}),
     )  # fmt: skip
     return True
 

@@ -2,14 +2,14 @@
 
 A session is in one `Status`; a call goes down one road:
 
-    PROPOSED -> GATING -> HELD -> GATING -> STARTED -> ENDED
+    PROPOSED -> GATING -> HELD -> GATING -> [ENQUEUED ->] STARTED -> ENDED
         |          |        |                |   |
         +----------+--------+------ ENDED    |   +-> PARKED -> ENDED
                                              +-> RETRYING -> STARTED
 
 PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, RETRYING has failed
-and waits for its next attempt, PARKED has started and waits for a person (a handoff, or a write that nobody
-can vouch for).
+and waits for its next attempt, ENQUEUED is a job that waits for a worker, which judges it again, PARKED
+has started and waits for a person (a handoff, or a write that nobody can vouch for).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Phase(StrEnum):
     PROPOSED = "proposed"
     GATING = "gating"
     HELD = "held"
+    ENQUEUED = "enqueued"
     STARTED = "started"
     RETRYING = "retrying"
     PARKED = "parked"
@@ -114,11 +115,18 @@ class Call:
     epoch: int = 0
     cancelled: str | None = None
     result: Result | None = None
+    job: bool = False
+    leased: int = 0
 
     @property
     def full_key(self) -> str | None:
         """The idempotency key with its scope, as the store knows it."""
         return None if self.key is None else f"{self.scope}:{self.key}"
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether it is a worker's business: a job that waits, runs, or is judged by the worker that leased it."""
+        return self.job and (self.leased > 0 or self.phase in (Phase.ENQUEUED, Phase.STARTED, Phase.RETRYING))
 
     @property
     def ended(self) -> bool:
@@ -257,6 +265,7 @@ class State:
     ending: str | None = None
     ending_at: datetime | None = None
     crossed: frozenset[str] = frozenset()
+    news: bool = False
 
     @property
     def final(self) -> bool:
@@ -273,8 +282,12 @@ class State:
 
     def retrying_calls(self) -> list[Call]:
         """The calls whose last attempt failed and whose next one has its time."""
-        return [call for call in self.calls.open.values() if call.phase is Phase.RETRYING]
+        return [call for call in self.calls.open.values() if call.phase is Phase.RETRYING and not call.job]
 
     def running_calls(self) -> list[Call]:
-        """The calls whose tools may be at work."""
-        return [call for call in self.calls.open.values() if call.phase is Phase.STARTED]
+        """The calls whose tools may be at work for the session's driver."""
+        return [call for call in self.calls.open.values() if call.phase is Phase.STARTED and not call.job]
+
+    def jobs(self) -> list[Call]:
+        """The calls that were handed over to workers and have no result yet."""
+        return [call for call in self.calls.open.values() if call.handed_over]

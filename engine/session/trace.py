@@ -112,7 +112,7 @@ _ENVELOPE = frozenset({"step", "kind", "seq", "at", "session_id"})
 _RESULT = frozenset(
     {
         "call_id", "tool", "status", "reason", "message", "rule", "output", "final", "reused", "repair", "settled",
-        "attempt", "started", "difference",
+        "attempt", "started", "difference", "job",
     }
 )  # fmt: skip
 
@@ -131,6 +131,11 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.CALL_STARTED: lambda e: f"{e['tool']} (attempt {e['attempt']})",
     K.ATTEMPT_FAILED: _attempt,
     K.CALL_EDITED: lambda e: f"{e['call_id']} edited by {e['by']}: {_short(e['input'], 200)}",
+    K.JOB_ENQUEUED: lambda e: f"{e['tool']}: handed over to a worker, to run from {e['run_at']}",
+    K.JOB_LEASED: lambda e: f"{e['tool']}: taken by worker {e['owner']}",
+    K.JOB_RELEASED: lambda e: f"{e['tool']}: given back by its worker",
+    K.JOB_RETRIED: lambda e: f"{e['tool']}: to be tried again as {e['new']}, says {e['by']}",
+    K.JOB_DISCARDED: lambda e: f"{e['tool']}: given up by {e['by']}",
     K.CALL_CANCELLED: lambda e: f"{e['tool']}: {e['reason']}",
     K.KEY_TAKEN: lambda e: f"{e['key']} is held ({e['status']})",
     K.TOOL_RESULT: _result,

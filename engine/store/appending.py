@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.policy.arithmetic import add, total
 from engine.policy.value import canonical, loads, number, number_text, timestamp
-from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, KeyHeld, MeterFull, Take
+from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, JobLease, KeyHeld, MeterFull, Take
 from engine.session.event import Event
 from engine.store import chain
 from engine.store.projection import (
@@ -18,6 +18,8 @@ from engine.store.projection import (
     Change,
     ClaimKey,
     CloseRequest,
+    Enqueue,
+    MoveJob,
     OpenRequest,
     Reserve,
     SetState,
@@ -39,6 +41,7 @@ class Append:
     epoch: int | None
     take: Take | None
     let_go: bool
+    job: JobLease | None
 
 
 def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
@@ -51,6 +54,8 @@ def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
         return Fenced(newest)
     if seq != wanted.after:
         return Conflict(seq)
+    if wanted.job is not None and not _holds(connection, wanted.job):
+        return Fenced(newest)
     take = wanted.take
     if take is not None and owner not in (None, take.lease.owner) and lease_until > timestamp(take.now):
         return Held(owner, datetime.fromisoformat(lease_until))
@@ -82,6 +87,11 @@ def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
     for change in beside:
         _project(connection, wanted.session_id, change)
     return Appended()
+
+
+def _holds(connection: sqlite3.Connection, lease: JobLease) -> bool:
+    sql = "SELECT 1 FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'"
+    return connection.execute(sql, (lease.job_id, lease.epoch)).fetchone() is not None
 
 
 def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) -> int:
@@ -156,6 +166,16 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
         case SettleKey(holder, output, status):
             sql = "UPDATE idempotency_keys SET status = ?, output = ? WHERE holder = ?"
             connection.execute(sql, (status, canonical(output), holder))
+        case Enqueue():
+            sql = (
+                "INSERT INTO jobs (id, session_id, call_id, tool, status, run_at, enqueued_at)"
+                " VALUES (?, ?, ?, ?, 'queued', ?, ?) ON CONFLICT (id) DO UPDATE SET status = 'queued',"
+                " run_at = excluded.run_at, owner = NULL, lease_until = NULL, reason = ''"
+            )
+            times = (timestamp(change.run_at), timestamp(change.at))
+            connection.execute(sql, (change.job_id, session_id, change.call_id, change.tool, *times))
+        case MoveJob():
+            _move_job(connection, change)
         case OpenRequest(row):
             opened = timestamp(row.opened_at)
             expires = timestamp(row.expires_at) if row.expires_at else None
@@ -165,3 +185,13 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
             connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))
         case SetState():
             pass  # part of the session's own row
+
+
+def _move_job(connection: sqlite3.Connection, change: MoveJob) -> None:
+    stays = change.status == "leased"
+    sql = (
+        "UPDATE jobs SET status = ?1, reason = ?2, run_at = coalesce(?3, run_at), attempts = coalesce(?4, attempts),"
+        " owner = CASE WHEN ?5 THEN owner END, lease_until = CASE WHEN ?5 THEN lease_until END WHERE id = ?6"
+    )
+    run_at = timestamp(change.run_at) if change.run_at is not None else None
+    connection.execute(sql, (change.status, change.reason, run_at, change.attempt, stays, change.job_id))

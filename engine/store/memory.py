@@ -15,6 +15,7 @@ from engine.ports import (
     Conflict,
     Fenced,
     Held,
+    JobLease,
     KeyHeld,
     Lease,
     MeterFull,
@@ -23,12 +24,16 @@ from engine.ports import (
     Take,
 )
 from engine.session.event import Event, EventKind
+from engine.session.state import FINAL
 from engine.store import chain
+from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     IN_FLIGHT,
     OK,
     ClaimKey,
     CloseRequest,
+    Enqueue,
+    MoveJob,
     OpenRequest,
     Reserve,
     SetState,
@@ -68,10 +73,11 @@ class _Added:
         return not self.settled or since is None or self.at > since
 
 
-class MemoryStore:
+class MemoryStore(MemoryQueue):
     """Keeps everything until the process ends."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._sessions: dict[str, _Session] = {}
         self._keys: dict[str, _Key] = {}
         self._added: list[_Added] = []
@@ -87,6 +93,7 @@ class MemoryStore:
         epoch: int | None = None,
         take: Take | None = None,
         let_go: bool = False,
+        job: JobLease | None = None,
     ) -> AppendResult:
         """See `ports.Store`."""
         session = self._sessions.get(session_id)
@@ -96,6 +103,8 @@ class MemoryStore:
             return Fenced(newest)
         if seq != after:
             return Conflict(seq)
+        if job is not None and not self.holds(job):
+            return Fenced(newest)
         live = session.lease if session else None
         if take is not None and live is not None and live.until > take.now and live.owner != take.lease.owner:
             return Held(live.owner, live.until)
@@ -156,6 +165,10 @@ class MemoryStore:
                             self._keys[key] = replace(self._keys[key], status=status, output=output)
                         else:
                             del self._keys[key]
+                case Enqueue():
+                    self.put(session.row.id, change)
+                case MoveJob():
+                    self.move(change)
                 case OpenRequest(row):
                     self._requests[row.id] = row
                 case CloseRequest(request_id, status):
@@ -190,6 +203,24 @@ class MemoryStore:
         session = self._get(lease.session_id)
         if session.epoch == lease.epoch:
             session.lease = None
+
+    def session_ids(self) -> list[str]:
+        """All sessions, in the order in which they began."""
+        return list(self._sessions)
+
+    async def due_sessions(self, now: datetime) -> list[str]:
+        """See `ports.Store`."""
+        expired = {
+            row.session_id
+            for row in self._requests.values()
+            if row.status == "open" and row.expires_at is not None and row.expires_at <= now
+        }
+        return [
+            id_
+            for id_, session in self._sessions.items()
+            if (session.lease is None or session.lease.until <= now)
+            and (session.row.state == "running" or (id_ in expired and session.row.state not in FINAL))
+        ]
 
     async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
         """See `ports.Store`."""

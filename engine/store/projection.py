@@ -84,7 +84,29 @@ class SetState:
     outcome: str
 
 
-Change = ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """A job is handed over."""
+
+    job_id: str
+    call_id: str
+    tool: str
+    run_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MoveJob:
+    """A job goes on; unless it stays `leased` its lease ends.  `run_at` None leaves its time as it is."""
+
+    job_id: str
+    status: str
+    reason: str = ""
+    run_at: datetime | None = None
+    attempt: int | None = None
+
+
+Change = Enqueue | MoveJob | ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState
 
 
 def changes(events: Iterable[Event]) -> list[Change]:
@@ -98,15 +120,23 @@ def changes(events: Iterable[Event]) -> list[Change]:
 def _of(event: Event) -> list[Change]:
     p = event.payload
     match event.kind:
+        case K.CALL_STARTED if p.get("job"):
+            return [MoveJob(_holder(event), "leased", attempt=p["attempt"])]
         case K.CALL_STARTED:
-            shared = [entry for entry in p.get("reserved", ()) if "key" in entry]
-            return [*_key(event), *(_reserve(event, entry) for entry in shared)]
+            return _taken(event)
+        case K.JOB_ENQUEUED:
+            run_at = datetime.fromisoformat(p["run_at"])
+            return [*_taken(event), Enqueue(_holder(event), p["call_id"], p["tool"], run_at, event.at)]
+        case K.JOB_RELEASED:
+            return [MoveJob(_holder(event), "queued")]
+        case K.JOB_DISCARDED:
+            return [MoveJob(_holder(event), "discarded", p["by"])]
+        case K.ATTEMPT_FAILED if p.get("job"):
+            return [MoveJob(_holder(event), "queued", p["reason"], datetime.fromisoformat(p["due_at"]))]
+        case K.VERDICT if p.get("job") and p["verdict"] == "require_approval" and not p["satisfied"]:
+            return [MoveJob(_holder(event), "held", p["reason"])]
         case K.TOOL_RESULT if p["final"] and not p["reused"]:
-            if p["status"] == UNKNOWN:
-                # it keeps its key until somebody settles it, and for good when nobody ever could
-                return [SettleKey(_holder(event), None, UNKNOWN)] if p["settled"] else []
-            well = p["status"] == OK
-            return [SettleKey(_holder(event), p["output"], OK if well else None), SettleMeters(_holder(event), well)]
+            return [*_ended_job(event), *_ended(event)]
         case K.REQUEST_OPENED:
             return [OpenRequest(_row(event))]
         case K.REQUEST_ANSWERED:
@@ -117,6 +147,32 @@ def _of(event: Event) -> list[Change]:
             return [SetState(p["state"], p["outcome"])]
         case _:
             return []
+
+
+def _taken(event: Event) -> list[Change]:
+    """The key and the shared meters that a call takes."""
+    shared = [entry for entry in event.payload.get("reserved", ()) if "key" in entry]
+    return [*_key(event), *(_reserve(event, entry) for entry in shared)]
+
+
+def _ended_job(event: Event) -> list[Change]:
+    p = event.payload
+    if not p.get("job"):
+        return []
+    if p["reason"] in ("session_cancelled", "session_ended"):
+        return [MoveJob(_holder(event), "cancelled", p["reason"])]
+    status = {OK: "done", UNKNOWN: "unknown"}.get(p["status"], "discarded" if p["reason"] == "discarded" else "dead")
+    return [MoveJob(_holder(event), status, p["reason"])]
+
+
+def _ended(event: Event) -> list[Change]:
+    """What the end of a call means for its key and its meters."""
+    p = event.payload
+    if p["status"] == UNKNOWN:
+        # it keeps its key until somebody settles it, and for good when nobody ever could
+        return [SettleKey(_holder(event), None, UNKNOWN)] if p["settled"] else []
+    well = p["status"] == OK
+    return [SettleKey(_holder(event), p["output"], OK if well else None), SettleMeters(_holder(event), well)]
 
 
 def _key(event: Event) -> list[Change]:

@@ -38,7 +38,31 @@ SCRIPT = """
         hash TEXT NOT NULL,
         body BLOB NOT NULL
     ) STRICT;
-    CREATE UNIQUE INDEX segments_in_order ON segments (session, first)
+    CREATE UNIQUE INDEX segments_in_order ON segments (session, first);
+    CREATE TABLE jobs (
+        id TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        status TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        run_at TEXT NOT NULL,
+        enqueued_at TEXT NOT NULL,
+        owner TEXT,
+        lease_until TEXT,
+        epoch INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE INDEX jobs_to_do ON jobs (run_at) WHERE status IN ('queued', 'leased');
+    CREATE INDEX jobs_by_session ON jobs (session_id);
+    CREATE INDEX requests_by_expiry ON requests (expires_at) WHERE status = 'open';
+    CREATE INDEX sessions_running ON sessions (lease_until) WHERE state = 'running';
+    CREATE TABLE snapshots (
+        session_id TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        version TEXT NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT
 """
 
 _MANY = 256

@@ -15,9 +15,9 @@ import trio
 
 from engine import ports
 from engine.policy.value import loads, timestamp
-from engine.ports import AppendResult, Lease, RequestRow, SessionRow, Take
+from engine.ports import AppendResult, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
 from engine.session.event import Event, EventKind
-from engine.store import chain
+from engine.store import chain, queue
 from engine.store.appending import REQUEST, Append, append
 from engine.store.migrations import migrate
 from engine.store.projection import SetState, changes
@@ -81,9 +81,10 @@ class SqliteStore:
         epoch: int | None = None,
         take: Take | None = None,
         let_go: bool = False,
+        job: JobLease | None = None,
     ) -> AppendResult:
         """See `ports.Store`."""
-        wanted = Append(session_id, after, events, epoch, take, let_go)
+        wanted = Append(session_id, after, events, epoch, take, let_go, job)
         return await self._writer.do(lambda connection: append(connection, wanted))
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
@@ -112,6 +113,34 @@ class SqliteStore:
         """See `ports.Store`."""
         sql = "UPDATE sessions SET owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?"
         await self._writer.do(lambda connection: connection.execute(sql, (lease.session_id, lease.epoch)))
+
+    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
+        """See `ports.Queue`."""
+        next_at = await self.next_job_at()
+        # most looks find nothing, and cost no commit
+        if next_at is None or next_at > now:
+            return None
+        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until))
+
+    async def renew_job(self, lease: JobLease, until: datetime) -> bool:
+        """See `ports.Queue`."""
+        return await self._writer.do(lambda connection: queue.renew(connection, lease, until))
+
+    async def next_job_at(self) -> datetime | None:
+        """See `ports.Queue`."""
+        return await self._read(queue.next_at)
+
+    async def jobs(self, status: str | None = None, session_id: str | None = None) -> list[JobRow]:
+        """See `ports.Queue`."""
+        return await self._read(lambda connection: queue.rows(connection, status, session_id))
+
+    async def job(self, job_id: str) -> JobRow | None:
+        """See `ports.Queue`."""
+        return await self._read(lambda connection: queue.row(connection, job_id))
+
+    async def due_sessions(self, now: datetime) -> list[str]:
+        """See `ports.Store`."""
+        return await self._read(lambda connection: queue.due_sessions(connection, now))
 
     async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
         """See `ports.Store`."""

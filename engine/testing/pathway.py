@@ -7,17 +7,20 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import trio
 
 from engine.planner.scripted import ScriptedPlanner
 from engine.policy.rule import CUSTOMER
 from engine.policy.value import span
+from engine.ports import Planner, Store
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import NotAllowed
+from engine.runtime.worker import Worker
 from engine.session.bundle import Bundle, PlannerSpec
 from engine.session.event import Event
 from engine.session.state import Request, State
@@ -25,6 +28,7 @@ from engine.session.trace import Entry, entries
 from engine.store.memory import MemoryStore
 from engine.testing import virtual_time
 from engine.testing.expectations import Failure, Result, check
+from engine.testing.mortal import Mortal, MortalStore, mortal_adapters, suppress_killed
 from engine.testing.standins import Counted, stubs_of
 from engine.tool.databases import locate
 
@@ -48,40 +52,64 @@ class Report:
 def run_fixture(bundle: Bundle, fixture: Mapping[str, Any]) -> Report:
     """Run a fixture, as its checked document says, and compare."""
     with tempfile.TemporaryDirectory(prefix="engine-test-") as root:
-        return virtual_time.run(lambda: _Pathway(bundle, fixture, Path(root)).run())
+        return virtual_time.run(lambda: Pathway(bundle, fixture, Path(root)).report())
 
 
 @dataclass(slots=True)
-class _Pathway:
+class Pathway:
+    """A fixture on its way: `acts` happen one after the other in `engine`, which may be another one for each."""
+
     bundle: Bundle
     fixture: Mapping[str, Any]
     root: Path
+    store: Store = field(default_factory=MemoryStore)
     events: list[Event] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     session_id: str = ""
     refused: str | None = None
+    clock: TrioClock = field(init=False)
+    counted: Counted = field(init=False)
     engine: Engine = field(init=False)
 
-    async def run(self) -> Report:
-        counted = Counted(stubs_of(self.fixture.get("stubs", {})))
-        self.engine = Engine(
-            MemoryStore(), TrioClock(START), root=self.root, adapters=counted, planner=self._planner(),
-            on_event=self.events.append,
-        )  # fmt: skip
+    def __post_init__(self) -> None:
+        self.clock = TrioClock(START)
+        self.counted = Counted(stubs_of(self.fixture.get("stubs", {})))
+        self.engine = self.made(self.store, self.counted, self.planner())
+
+    def made(self, store: Store, adapters: Any, planner: Planner | None) -> Engine:
+        """An engine for the pathway's sessions."""
+        engine = Engine(
+            store, self.clock, root=self.root, adapters=adapters, planner=planner, on_event=self.events.append
+        )
+        engine.bundles.know(self.bundle)
+        return engine
+
+    async def report(self) -> Report:
+        """Do it all, and compare."""
+        self.prepare()
+        for act in self.acts():
+            await act()
+        self._unexpected_refusal()
+        return Report(self.fixture["name"], (*self.failures, *await self.checks()), tuple(entries(self.events)))
+
+    def prepare(self) -> None:
+        """Set the databases up."""
         for change in self.fixture.get("setup", ()):
             self._sql(change)
-        await self._attempt(self._start)
-        for happening in self.fixture.get("then", ()):
-            await self._happen(happening)
-        self._unexpected_refusal()
+
+    def acts(self) -> list[Callable[[], Awaitable[None]]]:
+        """What happens, in order."""
+        then = [partial(self._happen, happening) for happening in self.fixture.get("then", ())]
+        return [partial(self._attempt, self._start), *then]
+
+    async def checks(self) -> list[Failure]:
+        """What is not as the fixture expects."""
         state = await self.engine.load(self.session_id) if self.session_id else None
         trace = entries(e for e in self.events if e.session_id == self.session_id)
-        result = Result(state, trace, dict(counted.ran), self._rows)
-        return Report(
-            self.fixture["name"], (*self.failures, *check(self.fixture["expect"], result)), tuple(entries(self.events))
-        )
+        return list(check(self.fixture["expect"], Result(state, trace, dict(self.counted.ran), self._rows)))
 
-    def _planner(self) -> ScriptedPlanner | None:
+    def planner(self) -> ScriptedPlanner | None:
+        """The fixture's own planner, if it has one."""
         decisions = self.fixture.get("decisions")
         if decisions is None:
             return None
@@ -115,6 +143,7 @@ class _Pathway:
             "resume": self._resume,
             "again": self._start,
             "wait": lambda: self._wait(span(value).total_seconds()),
+            "work": lambda: self._work(value),
             "sql": lambda: trio.to_thread.run_sync(self._sql, value),
         }
         await self._attempt(acts[kind])
@@ -132,6 +161,24 @@ class _Pathway:
 
     async def _wait(self, seconds: float) -> None:
         await trio.sleep(seconds)
+
+    async def _work(self, how: Any) -> None:
+        """A worker does what is due; one that dies leaves all as it is, for another to find after its lease."""
+        if how is True:
+            await Worker(self.engine, on_trouble=self._trouble).work(until_idle=True)
+            return
+        mortal = Mortal()
+        doomed = self.made(
+            cast(Store, MortalStore(self.store, mortal)), mortal_adapters(self.counted, mortal), self.planner()
+        )
+        with trio.move_on_after(span(how["dies_after"]).total_seconds()) as life:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_die, mortal, life)
+                with suppress_killed():
+                    await Worker(doomed).work()
+
+    def _trouble(self, session_id: str, error: Exception) -> None:
+        self.failures.append(Failure("work", "sessions that can be driven", f"{session_id}: {error}"))
 
     async def _resume(self) -> None:
         await self.engine.drive(self.session_id)
@@ -172,6 +219,14 @@ class _Pathway:
     def _connect(self, database: str) -> sqlite3.Connection:
         path = locate(self.bundle, self.bundle.databases[database], str(self.root))
         return sqlite3.connect(path, isolation_level=None)
+
+
+async def _die(mortal: Mortal, life: trio.CancelScope) -> None:
+    """Nothing of a dead process is recorded, not even what is done on its way out."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        mortal.kill()
 
 
 def _asked(state: State, kind: str | None, of_customer: bool) -> Request | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -48,19 +48,35 @@ def stubs_of(declared: Mapping[str, Any]) -> dict[str, Stub]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a tool, noted before it begins: whose session it was, under which key, and what it gave."""
+
+    tool: Tool
+    session_id: str
+    key: str | None
+    input: Mapping[str, Any]
+    gave: list[Any] = field(default_factory=list)
+
+
 class Counted:
-    """Adapters that count each run by tool before it begins, whatever comes of it."""
+    """Adapters that note each run before it begins, whatever comes of it."""
 
     def __init__(self, stubs: Mapping[str, ToolAdapter]) -> None:
         self._stubs = stubs
-        self.ran: Counter[str] = Counter()
+        self.runs: list[Run] = []
+
+    @property
+    def ran(self) -> Counter[str]:
+        """How often each tool ran."""
+        return Counter(run.tool.name for run in self.runs)
 
     def __call__(self, bundle: Bundle, clock: Clock) -> Callable[[Tool], ToolAdapter]:
         """The adapters of a bundle, counted."""
         real = Adapters(bundle, clock)
 
         def adapter(tool: Tool) -> ToolAdapter:
-            return _Counting(self._stubs.get(tool.name) or real(tool), self.ran)
+            return _Counting(self._stubs.get(tool.name) or real(tool), self.runs)
 
         return adapter
 
@@ -68,8 +84,11 @@ class Counted:
 @dataclass(frozen=True, slots=True)
 class _Counting:
     inner: ToolAdapter
-    ran: Counter[str]
+    runs: list[Run]
 
     async def run(self, run: ToolRun) -> Any:
-        self.ran[run.tool.name] += 1
-        return await self.inner.run(run)
+        noted = Run(run.tool, run.session_id, run.idempotency_key, run.input)
+        self.runs.append(noted)
+        output = await self.inner.run(run)
+        noted.gave.append(output)
+        return output

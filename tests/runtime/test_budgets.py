@@ -36,7 +36,7 @@ MADE = bundle(
 def engine(acting: Acting, store: Any, *decisions: Any) -> Engine:
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=decisions))
     made = Engine(store, TrioClock(START), adapters=acting, planner=planner)
-    made._bundles._known[MADE.digest] = MADE
+    made.bundles.know(MADE)
     return made
 
 

@@ -70,7 +70,7 @@ def acting(tmp_path: Path) -> Acting:
 def engine(acting: Acting, planner: ScriptedPlanner, store: Any = None, **more: Any) -> Engine:
     made = Engine(store or MemoryStore(), TrioClock(START), adapters=acting, planner=planner, **more)
     # reading a stored bundle happens in a thread, during which a virtual clock would jump
-    made._bundles._known[MADE.digest] = MADE
+    made.bundles.know(MADE)
     return made
 
 
@@ -488,7 +488,7 @@ async def test_an_overtaken_driver_does_not_act_on_what_the_new_one_started(
         nursery.start_soon(driving)
         await trio.sleep(11)
         second = engine(acting, script(plan(call("w", "write", n=1)), plan(call("w", "write", n=1)), DONE), store)
-        second._reins = replace(second._reins, clock=first._clock)
+        second.reins = replace(second.reins, clock=first._clock)
         nursery.start_soon(second.drive, session_id)
         await trio.sleep(1)
         await first.send(session_id, "hello?")
@@ -571,7 +571,7 @@ async def test_a_session_goes_on_under_the_bundle_it_started_with(
     session_id = await start(first, tmp_path)
     await first.drive(session_id)
     later = engine(acting, script({"message": "which?"}, DONE), store)
-    later._bundles._known.clear()
+    later.bundles._known.clear()
     await later.send(session_id, "this")
     state = await later.drive(session_id)
     assert (state.status, state.bundle) == (Status.DONE, MADE.digest)
@@ -583,7 +583,7 @@ async def test_a_bundle_that_is_not_to_be_had_is_told(acting: Acting, tmp_path: 
     session_id = await start(one, tmp_path)
     store._bundles.clear()
     other = engine(acting, script(DONE), store)
-    other._bundles._known.clear()
+    other.bundles._known.clear()
     with pytest.raises(BundleUnavailable):
         await other.drive(session_id)
     store._bundles[MADE.digest] = {"specs/x.yaml": b"kind: Nothing"}

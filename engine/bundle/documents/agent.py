@@ -103,6 +103,13 @@ class Budgets(Shape):
     expires: Expires = Expires()
 
 
+class FollowUp(Shape):
+    """A promise to the user, kept by somebody."""
+
+    reviewers: Name
+    note: str
+
+
 class Outcome(Shape):
     """A declared end."""
 
@@ -112,13 +119,7 @@ class Outcome(Shape):
         "done"
     )
     message: Annotated[Text, Field(description="What the user is told.")]
-
-
-class FollowUp(Shape):
-    """A promise to the user, kept by somebody."""
-
-    reviewers: Name
-    note: str
+    follow_up: FollowUp | None = None
 
 
 class End(Shape):

@@ -62,6 +62,12 @@ class Sql(Shape):
     run: str
 
 
+class Work(Shape):
+    """A worker that does not live for long."""
+
+    dies_after: Annotated[Span, Field(description="What it ran is found by another worker once its lease has ended.")]
+
+
 class Happening(Shape):
     """One thing that happens after the session waits or is over; exactly one key."""
 
@@ -74,6 +80,9 @@ class Happening(Shape):
     sql: Sql | None = None
     wait: Span | None = None
     resume: Literal[True] | None = None
+    work: Annotated[
+        Literal[True] | Work | None, Field(description="A worker runs what is due, and wakes sessions.")
+    ] = None
     cancel: str | None = None
     again: Annotated[Literal[True] | None, Field(description="The same session once more, as a new one.")] = None
     refused: Annotated[str | None, Field(description="The happening before this one is refused, for this reason.")] = (

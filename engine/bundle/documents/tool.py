@@ -121,7 +121,11 @@ class Tool(Shape):
     concurrency: Annotated[int | None, Field(ge=1, description="Runs at once, across the process.")] = None
     summary: Annotated[list[str], Field(description="Output fields that a trace line shows.")] = []
     on_failure: Literal["continue", "cancel_siblings"] = "continue"
-    mode: Literal["inline"] = "inline"
+    mode: Annotated[
+        Literal["inline", "job"],
+        Field(description="`job`: the step ends at the hand-off, and a worker runs it; its result opens a new step."),
+    ] = "inline"
+    delay: Annotated[Span, Field(description="How long a job waits at the least before a worker may run it.")] = "0s"
     offered_to: Annotated[
         Literal["planner", "runtime"], Field(description="`runtime`: only facts use it, and no agent may list it.")
     ] = "planner"

@@ -237,7 +237,17 @@ def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
     when = expression(corpus, node, scope, condition=True) if node is not None else None
     around = Around(when.if_true) if when is not None else NOTHING
     message = template(corpus, item.get("message"), scope, around)
-    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message)
+    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, _follow_up(corpus, item))
+
+
+def _follow_up(corpus: Corpus, end: Node) -> FollowUp | None:
+    promised = end.get("follow_up")
+    if promised is None or promised.entries is None:
+        return None
+    group = promised.at("reviewers")
+    if not corpus.has("Reviewers", group.value):
+        corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
+    return FollowUp(str(group.value), str(promised.at("note").value))
 
 
 def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
@@ -247,14 +257,7 @@ def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
         if declared is None or declared.entries is None:
             ends[str(state)] = End(compile_template(text, scope)[0])
             continue
-        follow_up = declared.get("follow_up")
-        promise = None
-        if follow_up is not None:
-            group = follow_up.at("reviewers")
-            if not corpus.has("Reviewers", group.value):
-                corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
-            promise = FollowUp(str(group.value), str(follow_up.at("note").value))
-        ends[str(state)] = End(template(corpus, declared.get("message"), scope), promise)
+        ends[str(state)] = End(template(corpus, declared.get("message"), scope), _follow_up(corpus, declared))
     return ends
 
 

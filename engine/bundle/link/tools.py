@@ -29,7 +29,7 @@ from engine.diagnostic import Place, did_you_mean
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.schema import of_schema
-from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Retry, Tool
+from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
 from engine.session.event import RESERVED
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -72,6 +72,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         digest=v.digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
         declared=tuple(plain.get("declares", {})),
         retry=_retry(corpus, node, effect),
+        job=_job(corpus, node),
     )
 
 
@@ -99,6 +100,19 @@ def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None,
             corpus.say(e505_reserved_summary.at(field))
         elif sound and field.value not in (output or {}).get("properties", {}):
             corpus.say(e506_summary_field.at(field, (output or {}).get("properties", {})))
+
+
+def _job(corpus: Corpus, node: Node) -> Job | None:
+    """How workers run it; None for a tool that runs in its step."""
+    plain, delay = node.plain, node.get("delay")
+    if plain.get("mode", "inline") == "job":
+        if plain["adapter"]["kind"] == "handoff":
+            message = "is for tools that act: a person is asked at once, and answers when they like"
+            corpus.say(e206_constraint.at(node.at("mode"), "mode", message))
+        return Job(v.span(plain.get("delay", "0s")))
+    if delay is not None:
+        corpus.say(e206_constraint.at(node.key("delay") or delay, "delay", "needs `mode: job` beside it"))
+    return None
 
 
 def _retry(corpus: Corpus, node: Node, effect: str) -> Retry | None:

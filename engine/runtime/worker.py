@@ -1,0 +1,239 @@
+"""Workers: run the jobs of a store, each under a lease, and wake the sessions that something is due for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import trio
+
+from engine.ports import Appended, Conflict, Fenced, JobLease, Store
+from engine.runtime.driver import Reins
+from engine.runtime.engine import Engine
+from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere
+from engine.runtime.perform import Hands
+from engine.session import reply as r
+from engine.session.bundle import Bundle
+from engine.session.decide import drafted_for_job
+from engine.session.effect import Effect, RunTool
+from engine.session.evolve import fold
+from engine.session.pending import pending_job
+from engine.session.state import State
+from engine.tool.databases import MissingRoot
+
+LEASE = timedelta(seconds=10)
+BEAT_EVERY = 2.0
+LOOK_EVERY = 1.0
+# how long a session is left alone that could not be driven, or for which nothing was to be done after all
+PAUSE = timedelta(seconds=30)
+
+# what is wrong with one session, and not with the worker
+TROUBLE = (LeaseLost, LiveElsewhere, BundleUnavailable, MissingRoot)
+OnTrouble = Callable[[str, Exception], None]
+
+
+class JobRun:
+    """One job under one lease, from its gate to its end."""
+
+    def __init__(self, reins: Reins, hands: Hands, lease: JobLease, state: State, root: str) -> None:
+        self._store = reins.store
+        self._clock = reins.clock
+        self._on_event = reins.on_event
+        self._hands = hands
+        self._lease = lease
+        self._root = root
+        self._state = state
+        self._lost = False
+        self._stopped = False
+        self._running = trio.CancelScope()
+
+    def stop(self) -> None:
+        """Cut what runs, and give the job back."""
+        self._stopped = True
+        self._running.cancel()
+
+    async def run(self) -> None:
+        """Judge the call again, run its tool, and record what came of it; or find the lease lost."""
+        await self._say(r.JobLeased(self._lease.call_id, self._lease.owner, self._lease.epoch, self._clock.now()))
+        while not self._lost:
+            effects = pending_job(self._state, self._hands.bundle, self._lease.call_id)
+            if not effects:
+                break
+            replies = await self._perform(effects)
+            with trio.CancelScope(shield=True):
+                for reply in replies:
+                    await self._say(reply)
+
+    async def _perform(self, effects: tuple[Effect, ...]) -> list[r.Reply]:
+        """What came of the effects; of those that were cut off, that the job is given back."""
+        replies: list[r.Reply] = []
+
+        async def one(effect: Effect) -> None:
+            reply = await self._hands.perform(effect, self._state, self._root)
+            self._hands.forget(effect, self._state.session_id)
+            replies.append(reply)
+
+        if not self._stopped:
+            with trio.CancelScope() as self._running:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._beat)
+                    async with trio.open_nursery() as acting:
+                        for effect in effects:
+                            acting.start_soon(one, effect)
+                    nursery.cancel_scope.cancel()
+        return replies or [r.JobReleased(self._lease.call_id, self._may_have_acted(effects), self._clock.now())]
+
+    def _may_have_acted(self, effects: tuple[Effect, ...]) -> bool:
+        """Whether the tool of an effect that was cut off had begun."""
+        acted = False
+        for effect in effects:
+            if isinstance(effect, RunTool):
+                short = self._hands.cut_short(effect, self._state.session_id)
+                acted |= isinstance(short, r.ToolFailed) and short.acted
+            self._hands.forget(effect, self._state.session_id)
+        return acted
+
+    async def _beat(self) -> None:
+        """Keep the lease, and heed a session that was cancelled meanwhile."""
+        while True:
+            await trio.sleep(BEAT_EVERY)
+            if not await self._store.renew_job(self._lease, self._clock.now() + LEASE):
+                self._lost = True
+                self._running.cancel()
+            ((seq, _),) = (await self._store.heads([self._lease.session_id])).values()
+            if seq > self._state.seq:
+                await self._catch_up()
+                if self._state.calls[self._lease.call_id].cancelled is not None:
+                    self._running.cancel()
+
+    async def _say(self, reply: r.Reply) -> None:
+        while not self._lost:
+            draft = drafted_for_job(self._state, self._lease.call_id, reply, self._hands.bundle)
+            if not draft.events:
+                return
+            result = await self._store.append(self._state.session_id, self._state.seq, draft.events, job=self._lease)
+            match result:
+                case Appended():
+                    self._state = draft.state
+                    for event in draft.events:
+                        self._on_event(event)
+                    return
+                case Conflict():
+                    await self._catch_up()
+                case Fenced():
+                    self._lost = True
+                case _:
+                    raise AssertionError("a job has its key and its meters since it was enqueued")
+
+    async def _catch_up(self) -> None:
+        self._state = fold(await self._store.load(self._state.session_id, self._state.seq), self._state)
+
+
+@dataclass(slots=True)
+class Done:
+    """What a worker did."""
+
+    jobs: int = 0
+    sessions: int = 0
+
+
+class Worker:
+    """Takes jobs, so many at once, and drives the sessions that are due, until it is let go of."""
+
+    def __init__(self, engine: Engine, *, at_once: int = 4, on_trouble: OnTrouble = lambda id_, error: None) -> None:
+        self._engine = engine
+        self._reins = engine.reins
+        self._store: Store = engine.reins.store
+        self._clock = engine.reins.clock
+        self._limit = trio.CapacityLimiter(at_once)
+        self._running: set[JobRun] = set()
+        self._driving: set[str] = set()
+        self._on_trouble = on_trouble
+        self._leaving = False
+        self._changed = trio.Event()
+        self._pause_until: dict[str, datetime] = {}
+        self.done = Done()
+
+    def let_go(self) -> None:
+        """Take nothing new; what runs has the grace period to end."""
+        self._leaving = True
+        self._changed.set()
+
+    async def work(self, *, until_idle: bool = False, grace: float = 10.0) -> Done:
+        """Work until `let_go`, or until nothing is due any more; at the end nothing runs."""
+        async with trio.open_nursery() as around:
+            async with trio.open_nursery() as nursery:
+                while not self._leaving:
+                    busy = bool(self._limit.borrowed_tokens or self._driving)
+                    found = await self._look(nursery)
+                    if until_idle and not found and not busy:
+                        return self.done
+                    if not found:
+                        with trio.move_on_after(LOOK_EVERY):
+                            await self._changed.wait()
+                        self._changed = trio.Event()
+                self._engine.let_go()
+                around.start_soon(self._cut, grace)
+            around.cancel_scope.cancel()
+        return self.done
+
+    async def _cut(self, grace: float) -> None:
+        """What has not ended in its grace period is cut off, and given back."""
+        await trio.sleep(grace)
+        for run in list(self._running):
+            run.stop()
+
+    async def _look(self, nursery: trio.Nursery) -> bool:
+        """Start what is due; whether there was anything."""
+        found = False
+        now = self._clock.now()
+        for session_id in await self._store.due_sessions(now):
+            if session_id not in self._driving and self._pause_until.get(session_id, now) <= now:
+                found = True
+                self._driving.add(session_id)
+                nursery.start_soon(self._drive, session_id)
+        while self._limit.available_tokens:
+            now = self._clock.now()
+            lease = await self._store.lease_job(self._engine.name, now, now + LEASE)
+            if lease is None:
+                break
+            found = True
+            # taken here, so that no more are leased than can run
+            self._limit.acquire_on_behalf_of_nowait(lease)
+            nursery.start_soon(self._run, lease)
+        return found
+
+    async def _run(self, lease: JobLease) -> None:
+        run: JobRun | None = None
+        try:
+            state = await self._engine.load(lease.session_id)
+            bundle: Bundle = await self._engine.bundle_of(state)
+            root = await self._engine.root_of(state, bundle)
+            run = JobRun(self._reins, self._engine.hands_for(bundle), lease, state, root)
+            self._running.add(run)
+            await run.run()
+            self.done.jobs += 1
+        except TROUBLE as error:
+            # its lease runs out, and a worker that can run it gets it
+            self._on_trouble(lease.session_id, error)
+        finally:
+            if run is not None:
+                self._running.discard(run)
+            self._limit.release_on_behalf_of(lease)
+            self._changed.set()
+
+    async def _drive(self, session_id: str) -> None:
+        try:
+            await self._engine.drive(session_id, wait=False)
+            self.done.sessions += 1
+            still_due = session_id in await self._store.due_sessions(self._clock.now())
+        except TROUBLE as error:
+            self._on_trouble(session_id, error)
+            still_due = True
+        finally:
+            self._driving.discard(session_id)
+            self._changed.set()
+        self._pause_until.pop(session_id, None)
+        if still_due:
+            self._pause_until[session_id] = self._clock.now() + PAUSE

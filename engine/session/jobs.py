@@ -1,0 +1,154 @@
+"""Jobs: calls that the session hands over, and a worker judges again, runs, and tells the end of.
+
+A worker does not drive the session: it appends what happens to its one call, under the lease of that job, whatever
+else the session does meanwhile and even when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from engine.session import reply as r
+from engine.session.bundle import Bundle
+from engine.session.draft import Draft
+from engine.session.event import EventKind as K
+from engine.session.gating import enqueue, judge_call
+from engine.session.limits import BLOCK
+from engine.session.metering import reserve
+from engine.session.moves import end_cancelled, make_unknown
+from engine.session.questions import wake
+from engine.session.state import Call, Phase, State
+
+Record = Callable[..., None]
+
+
+def drafted_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, record: Mapping[type, Record]) -> Draft:
+    """What a reply about a leased job means: recorded, then the call judged if its turn has come."""
+    d = Draft(state, bundle, reply.at)
+    if isinstance(reply, r.JobLeased):
+        _leased(d, reply)
+    elif isinstance(reply, r.JobReleased):
+        _released(d, reply)
+    else:
+        record[type(reply)](d, reply)
+    _judge(d, call_id)
+    if not d.state.final:
+        wake(d)
+    return d
+
+
+def _leased(d: Draft, reply: r.JobLeased) -> None:
+    call = d.state.calls[reply.call_id]
+    tool = d.tool(call.name)
+    if call.ended or not call.job:
+        return
+    if call.phase is not Phase.STARTED:
+        _emit_lease(d, reply)
+        return
+    # the worker that ran it is gone
+    limit = d.state.limits.retries_per_call
+    if call.cancelled is not None:
+        end_cancelled(d, call)
+    elif call.effect == "write" and not tool.honours_key:
+        make_unknown(d, call, "cut_off", "the worker stopped while it ran")
+    elif limit is not None and call.attempt > limit:
+        d.emit(
+            K.LIMIT_CROSSED, step=call.step, limit="retries_per_call", used=call.attempt - 1, allowed=limit,
+            crossing=BLOCK, tool=call.name,
+        )  # fmt: skip
+        d.result(call, "terminal_error", "cut_off", f"its worker stopped each of {call.attempt} times that it ran")
+    else:
+        _emit_lease(d, reply)
+
+
+def _emit_lease(d: Draft, reply: r.JobLeased) -> None:
+    call = d.state.calls[reply.call_id]
+    d.emit(
+        K.JOB_LEASED, step=call.step, call_id=call.id, tool=call.name, owner=reply.owner, epoch=reply.epoch
+    )  # fmt: skip
+
+
+def _released(d: Draft, reply: r.JobReleased) -> None:
+    call = d.state.calls[reply.call_id]
+    if not call.leased or call.ended:
+        return
+    may_have_acted = call.phase is Phase.STARTED and reply.acted and call.effect == "write"
+    if call.cancelled is not None:
+        end_cancelled(d, call, acted=reply.acted)
+    elif may_have_acted and not d.tool(call.name).honours_key:
+        make_unknown(d, call, "cut_off", "the worker stopped while it ran")
+    else:
+        d.emit(K.JOB_RELEASED, step=call.step, call_id=call.id, tool=call.name)
+
+
+def _judge(d: Draft, call_id: str) -> None:
+    """The gate once more, on fresh facts, right before the tool runs."""
+    while True:
+        call = d.state.calls[call_id]
+        if not call.leased or call.phase not in (Phase.PROPOSED, Phase.GATING):
+            return
+        if d.state.ending:
+            d.result(call, "blocked", "session_ended", "the session ended before it could start")
+        elif not judge_call(d, call):
+            return
+        _close_if_over(d, call_id)
+
+
+def _close_if_over(d: Draft, call_id: str) -> None:
+    """Nobody is asked about a call of a session that is over."""
+    call = d.state.calls[call_id]
+    if d.state.final and call.phase is Phase.HELD:
+        for request in d.state.open_requests():
+            if request.call_id == call.id:
+                d.emit(K.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
+        d.result(call, "blocked", "asked_after_end", "it needs a yes, and the session is over")
+
+
+# -- from people
+
+
+def retry(d: Draft, reply: r.JobRetry) -> r.Refused | None:
+    """Propose a job that failed for good once more, as a new call with the same input, and enqueue it."""
+    dead = d.state.calls.get(reply.call_id)
+    refused = _no_job(dead, reply.call_id)
+    if refused is not None or dead is None:
+        return refused
+    if not dead.ended or dead.ok:
+        return r.Refused("not_dead", f"job {dead.id} has not failed for good")
+    number = sum(1 for id_ in d.state.calls if id_.startswith(f"{dead.id}~")) + 1
+    if any(call.id.startswith(f"{dead.id}~") and not call.ended for call in d.state.calls.open.values()):
+        return r.Refused("already_retried", f"job {dead.id} is being tried again")
+    new = f"{dead.id}~{number}"
+    d.emit(K.JOB_RETRIED, step=dead.step, call_id=dead.id, tool=dead.name, by=reply.by, new=new)
+    d.emit(
+        K.CALL_PROPOSED, step=dead.step, call_id=new, tool=dead.name, input=dead.input, effect=dead.effect,
+        digest=dead.digest, key=dead.key, scope=dead.scope,
+    )  # fmt: skip
+    call = d.state.calls[new]
+    reserved = reserve(d, call)
+    if reserved is None:
+        return r.Refused("meter_full", "a meter that it adds to is full")
+    enqueue(d, call, d.tool(call.name), reserved)
+    return None
+
+
+def discard(d: Draft, reply: r.JobDiscard) -> r.Refused | None:
+    """Give a job up: one that waits ends as failed, one that has failed is out of the list of the dead."""
+    call = d.state.calls.get(reply.call_id)
+    refused = _no_job(call, reply.call_id)
+    if refused is not None or call is None:
+        return refused
+    if call.ok:
+        return r.Refused("done", f"job {call.id} is done")
+    if call.leased:
+        return r.Refused("running", f"job {call.id} is being run: cancel the session, or wait for its end")
+    d.emit(K.JOB_DISCARDED, step=call.step, call_id=call.id, tool=call.name, by=reply.by)
+    if call.phase in (Phase.ENQUEUED, Phase.RETRYING):
+        d.result(call, "terminal_error", "discarded", f"given up by {reply.by}")
+        if not d.state.final:
+            wake(d)
+    return None
+
+
+def _no_job(call: Call | None, call_id: str) -> r.Refused | None:
+    return None if call is not None and call.job else r.Refused("no_such_job", f"there is no job {call_id}")
