@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from engine.session.bundle import Tool
+from engine.session.bundle import NO_USAGE, Tool, Usage
 from engine.session.event import Event
 from engine.session.view import PlannerView
 
@@ -28,15 +28,27 @@ class Clock(Protocol):
 # -- planners
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A decision as plain JSON, unchecked, and what asking for it took."""
+
+    decision: Any
+    usage: Usage = NO_USAGE
+
+
 class PlannerError(Exception):
-    """A planner could not propose anything; the message says why."""
+    """A planner could not propose anything; the message says why, `usage` what it took all the same."""
+
+    def __init__(self, message: str, usage: Usage = NO_USAGE) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class Planner(Protocol):
     """Proposes the next decision."""
 
     async def propose(self, view: PlannerView) -> Any:
-        """A decision as plain JSON, unchecked; raises PlannerError."""
+        """A decision as plain JSON, unchecked, or as a Proposal; raises PlannerError."""
         ...
 
 

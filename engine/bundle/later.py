@@ -12,20 +12,10 @@ KEYS: Mapping[str, frozenset[str]] = {
     "Agent": frozenset(
         {
             "fallback",
-            "budgets/tokens",
-            "budgets/model_tokens",
-            "budgets/cost",
-            "budgets/model_cost",
-            "budgets/cost_usd",
-            "budgets/retries",
-            "budgets/*/extend_by",
-            "budgets/*/per",
-            "budgets/*/window",
-            "budgets/expires/budget",
             "meters",
         }
     ),
-    "Tool": frozenset({"probe", "meters"}),
+    "Tool": frozenset({"meters"}),
     "Fixture": frozenset({"cassette", "budgets"}),
     "Reviewers": frozenset({"roles"}),
 }
@@ -33,7 +23,6 @@ KEYS: Mapping[str, frozenset[str]] = {
 # by kind: values at a path
 VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "Agent": {
-        "budgets/*/crossing": frozenset({"review", "finish"}),
         "planners/*/kind": frozenset({"openai", "anthropic"}),
     },
     "Tool": {

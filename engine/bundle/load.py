@@ -13,6 +13,7 @@ from engine.bundle.link.agents import attributes_type, link_agent
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixtures import check_fixture
 from engine.bundle.link.policies import check_policies, link_guards
+from engine.bundle.link.probes import link_probes
 from engine.bundle.link.prompts import check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
@@ -68,6 +69,7 @@ def _link(corpus: Corpus) -> Bundle:
     for name, tool in tools.items():
         output = of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
         types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)
+    tools = link_probes(corpus, tools, types, anywhere)
     check_policies(corpus, tools)
     agents = {d.name: link_agent(corpus, d, tools, types) for d in corpus.sound("Agent")}
     _check_unused_policies(corpus, tools, types)

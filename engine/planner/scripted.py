@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.ports import PlannerError
+from engine.ports import PlannerError, Proposal
 from engine.session.bundle import PlannerSpec
 from engine.session.view import PlannerView
 
@@ -14,15 +14,16 @@ class ScriptedPlanner:
 
     def __init__(self, spec: PlannerSpec) -> None:
         self._decisions = spec.decisions
+        self._usage = spec.usage
         self._repeats = spec.when_exhausted == "repeat"
 
     async def propose(self, view: PlannerView) -> Any:
         """The next decision; raises PlannerError when the script is over."""
         index = view.ask - 1
         if index < len(self._decisions):
-            return self._decisions[index]
+            return Proposal(self._decisions[index], self._usage)
         if self._repeats:
-            return _renamed(self._decisions[-1], view.ask)
+            return Proposal(_renamed(self._decisions[-1], view.ask), self._usage)
         raise PlannerError(f"the script has {len(self._decisions)} decisions, and this is question {view.ask}")
 
 

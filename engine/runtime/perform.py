@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import trio
 
-from engine.ports import Clock, Planner, PlannerError, ToolAdapter, ToolError, ToolRun
+from engine.ports import Clock, Planner, PlannerError, Proposal, ToolAdapter, ToolError, ToolRun
 from engine.session import reply as r
 from engine.session.bundle import Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
@@ -58,7 +58,9 @@ class Hands:
         try:
             raw = await planner.propose(planner_view(state))
         except PlannerError as error:
-            return r.PlannerFailed(effect.ask, str(error), self.clock.now())
+            return r.PlannerFailed(effect.ask, str(error), self.clock.now(), error.usage)
+        if isinstance(raw, Proposal):
+            return r.Planned(effect.ask, raw.decision, self.clock.now(), raw.usage)
         return r.Planned(effect.ask, raw, self.clock.now())
 
     async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:

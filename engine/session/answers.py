@@ -60,7 +60,7 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
     if request.groups and not is_member(d, request, reply.by):
         groups = ", ".join(request.groups)
         return Refused("not_a_member", f"{reply.by} is not a member of {groups}")
-    if request.kind == "approval" and s.started_by is not None and reply.by == s.started_by:
+    if request.kind in ("approval", "budget") and s.started_by is not None and reply.by == s.started_by:
         return Refused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
     return None
 
@@ -78,9 +78,11 @@ def is_member(d: Draft, request: Request, by: str) -> bool:
 
 
 def _fits(d: Draft, request: Request, reply: Answer) -> Refused | None:
-    if request.kind == "approval":
+    if request.kind in ("approval", "budget"):
+        if reply.edit and request.kind == "budget":
+            return Refused("wrong_answer", f"request {request.id} asks for a yes or a no")
         if reply.action not in ("approve", "deny"):
-            return Refused("wrong_answer", f"request {request.id} is an approval: approve or deny it")
+            return Refused("wrong_answer", f"request {request.id} asks for a yes or a no: approve or deny it")
         return None
     if reply.action != "answer" or reply.edit is not None:
         return Refused("wrong_answer", f"request {request.id} is a question ({request.kind}): answer it with a value")

@@ -61,6 +61,16 @@ _MICRO = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A read that finds out whether a write happened that nobody can vouch for, and what its output then was."""
+
+    tool: str
+    input: Mapping[str, Expression]
+    happened: Expression
+    result: Mapping[str, Expression] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A tool that workers run after the step that asked for it is over, not before `delay` has passed."""
 
@@ -98,6 +108,7 @@ class Tool:
     declared: tuple[str, ...] = ()
     retry: Retry | None = None
     job: Job | None = None
+    probe: Probe | None = None
 
     @property
     def connection(self) -> str:
@@ -129,13 +140,35 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a question to a planner takes from the budget: tokens read and written, and their cost in USD."""
+
+    tokens: int = 0
+    cost_usd: Any = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.cost_usd)
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"tokens": self.tokens, "cost_usd": self.cost_usd}
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
 class PlannerSpec:
-    """A planner that an agent may use: a decision table, or a script of decisions."""
+    """A planner that an agent may use: a decision table, or a script of decisions.
+
+    `usage` is the most that one question takes: it is reserved before the question is asked.
+    """
 
     kind: str
     rows: tuple[Row, ...] = ()
     decisions: tuple[Any, ...] = ()
     when_exhausted: str = "fail"
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)

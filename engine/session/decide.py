@@ -14,7 +14,7 @@ from engine.policy.gate import FactNeed, Reading, withheld
 from engine.policy.value import NotJson, canonical_of_exact, exact, timestamp
 from engine.session import reply as r
 from engine.session.answers import answer
-from engine.session.bundle import Bundle, Tool
+from engine.session.bundle import Bundle, Tool, Usage
 from engine.session.contract import Decision, ToolCall, read_decision
 from engine.session.draft import Draft
 from engine.session.event import Event
@@ -22,11 +22,12 @@ from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.identity import call_digest, call_key, key_scope
 from engine.session.jobs import discard, drafted_job, retry
-from engine.session.moves import advance, end_cancelled, make_unknown
+from engine.session.moves import advance, end_cancelled
 from engine.session.names import gate_names
 from engine.session.pending import wake_at
 from engine.session.retrying import try_again
 from engine.session.state import Call, Phase, State, StepPhase
+from engine.session.unknown import is_probe, make_unknown, probed, want_of
 
 MAX_OUTPUT = 1_000_000
 
@@ -120,7 +121,7 @@ def _planned(d: Draft, reply: r.Planned) -> None:
     if decision is not None:
         problems = [f"call id `{c.id}` was used before" for c in decision.tool_calls if c.id in s.calls]
     if decision is None or problems:
-        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw))
+        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw), **_used(reply.usage))
         return
     d.emit(
         K.DECISION_RECORDED,
@@ -128,13 +129,18 @@ def _planned(d: Draft, reply: r.Planned) -> None:
         tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c in decision.tool_calls],
         done=decision.done,
         ask=reply.ask,
+        **_used(reply.usage),
     )
     _propose(d, decision)
 
 
 def _planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
     if reply.ask == d.state.asks and d.state.step_phase is StepPhase.PLANNING:
-        d.emit(K.PLANNER_FAILED, problems=[reply.problem])
+        d.emit(K.PLANNER_FAILED, problems=[reply.problem], **_used(reply.usage))
+
+
+def _used(usage: Usage) -> dict[str, Any]:
+    return {"usage": usage.payload()} if usage else {}
 
 
 def _excerpt(raw: Any) -> str:
@@ -155,12 +161,15 @@ def _propose(d: Draft, decision: Decision) -> None:
             d.result(call, "blocked", "invalid_input", problem, repair=not repaired)
             repaired = True
             continue
+        if d.state.finishing:
+            d.result(call, "blocked", "finishing", "this is the last turn: no call runs any more")
+            continue
         crossed = _crossed_limit(d, call, taken_in)
         if crossed is None:
             taken_in += 1
             continue
         limit, used, allowed = crossed
-        crossing = d.state.limits.crossing[limit]
+        crossing = d.state.limits.crossed_by(limit)
         d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=crossing, tool=call.name)
         d.result(call, "blocked", "limit_of_calls", f"the limit {limit} of {allowed} is used up")
 
@@ -284,6 +293,12 @@ def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
 
 
 def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
+    if is_probe(reply):
+        call_id, name = want_of(d, reply.key)
+        if name:
+            output, wrong = checked_output(d.tool(name), reply.output)
+            probed(d, call_id, d.tool(name), reply.gate, None if wrong else output, wrong or None)
+        return
     tool_name, input_ = _want_of(d, reply.key, reply.gate)
     output, problem = checked_output(d.tool(tool_name), reply.output) if tool_name else (None, "nobody asked for it")
     _record_fact(
@@ -292,6 +307,11 @@ def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
 
 
 def _fact_failed(d: Draft, reply: r.FactFailed) -> None:
+    if is_probe(reply):
+        call_id, name = want_of(d, reply.key)
+        if name:
+            probed(d, call_id, d.tool(name), reply.gate, None, reply.problem)
+        return
     tool_name, input_ = _want_of(d, reply.key, reply.gate)
     _record_fact(d, reply.key, tool_name, input_, reply.gate, None, reply.problem, reply.started)
 

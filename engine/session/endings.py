@@ -16,6 +16,7 @@ from engine.session.names import stop_names
 from engine.session.pending import in_grace
 from engine.session.questions import withdraw
 from engine.session.state import UNSTARTED, Phase, Status, StepPhase
+from engine.session.unknown import give_up_probes
 
 
 def cross_wall_clock(d: Draft) -> bool:
@@ -66,6 +67,8 @@ def wind_up(d: Draft) -> bool:
     s = d.state
     if s.ending is None:
         return False
+    if give_up_probes(d):
+        return True
     reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
     for call in s.calls.open.values():
         if call.phase is Phase.ENQUEUED or (call.phase in UNSTARTED and not call.leased):

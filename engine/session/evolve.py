@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.policy.arithmetic import add, subtract
 from engine.policy.rule import CUSTOMER
 from engine.session.event import Event
 from engine.session.event import EventKind as K
@@ -100,10 +101,13 @@ def _claimed(s: State, p: Mapping[str, Any], event: Event) -> State:
     # what an earlier driver had asked facts for is asked anew, and its keys are the store's to know
     calls = s.calls
     for id_, c in calls.open.items():
-        if c.phase is Phase.GATING:
+        if c.phase is Phase.GATING and not c.leased:
             back = Phase.HELD if c.asked else Phase.PROPOSED
             calls = calls.with_one(id_, changed(c, phase=back, wants=(), gate_seq=0))
-    return changed(s, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, releasing=False, calls=calls, taken={})
+    # what a question took whose asker is gone nobody knows: all that was reserved for it counts
+    return changed(
+        s, reserved=None, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, releasing=False, calls=calls, taken={}
+    )
 
 
 def _released(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -126,15 +130,39 @@ def _step_started(s: State, p: Mapping[str, Any], event: Event) -> State:
         s, step=p["number"], step_phase=StepPhase.PLANNING, asks=s.asks + 1, unseen=0, turn_step=turn, used=used,
         resulted=resulted,
         news=False,
+        finishing=p.get("finishing", False),
     )  # fmt: skip
 
 
 def _decided(s: State, p: Mapping[str, Any], event: Event) -> State:
     decision = {"message": p["message"], "tool_calls": p["tool_calls"], "done": p["done"]}
-    return changed(s, decision=decision, step_phase=StepPhase.ACTING, problems=())
+    return changed(_spent(s, p), decision=decision, step_phase=StepPhase.ACTING, problems=())
+
+
+def _question_reserved(s: State, p: Mapping[str, Any], event: Event) -> State:
+    """The tokens and the cost that a question may take count from before it is asked."""
+    return _taken_up(changed(s, reserved=p), p["tokens"], p["cost_usd"])
+
+
+def _spent(s: State, p: Mapping[str, Any]) -> State:
+    """What the question took instead of what was reserved for it."""
+    usage = p.get("usage", {"tokens": 0, "cost_usd": 0})
+    held = s.reserved or {"tokens": 0, "cost_usd": 0}
+    s = _taken_up(s, usage["tokens"] - held["tokens"], subtract(usage["cost_usd"], held["cost_usd"]))
+    return changed(s, reserved=None)
+
+
+def _taken_up(s: State, tokens: int, cost: Any) -> State:
+    if not tokens and not cost:
+        return s
+    used = s.used
+    return changed(
+        s, used=changed(used, model_tokens=used.model_tokens + tokens, model_cost_usd=add(used.model_cost_usd, cost))
+    )
 
 
 def _rejected(s: State, p: Mapping[str, Any], event: Event) -> State:
+    s = _spent(s, p)
     return changed(s, problems=tuple(p["problems"]), asks=s.asks + 1, used=changed(s.used, repairs=s.used.repairs + 1))
 
 
@@ -175,7 +203,7 @@ def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
     if p["verdict"] == "require_approval" and not p["satisfied"]:
         prior = tuple(approval for approval in call.approvals if approval.prior)
         # a job that is asked about goes back to the session, and is enqueued again behind the yes
-        return _with(s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0, leased=0, job=False)
+        return _with(s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0, leased=0)
     return _with(s, call, wants=(), gate_seq=0)
 
 
@@ -208,6 +236,16 @@ def _reserved(s: State, call: Call, p: Mapping[str, Any]) -> State:
         metered = s.used.meters.get(entry["meter"], Metered()).with_one(call.id, entry["amount"])
         s = changed(s, used=changed(s.used, meters={**s.used.meters, entry["meter"]: metered}))
     return s
+
+
+def _probe_asked(s: State, p: Mapping[str, Any], event: Event) -> State:
+    want = {"tool": p["tool"], "input": p["input"], "gate": event.seq}
+    used = changed(s.used, fact_reads=s.used.fact_reads + 1)
+    return changed(_with(s, s.calls[p["call_id"]], probing=want), used=used)
+
+
+def _probe_read(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return _with(s, s.calls[p["call_id"]], probing=None)
 
 
 def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -270,6 +308,7 @@ def _opened(s: State, p: Mapping[str, Any], event: Event) -> State:
         schema=p["schema"],
         expires_at=datetime.fromisoformat(expires) if expires else None,
         opened_at=event.at,
+        limit=p.get("limit"),
     )
     return changed(s, requests=s.requests.with_one(request.id, request))
 
@@ -277,6 +316,8 @@ def _opened(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
     request = s.requests[p["request_id"]]
     s = changed(s, requests=s.requests.with_one(request.id, replace(request, answered=p)))
+    if request.kind == "budget" and request.limit is not None and p["action"] == "approve":
+        return changed(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit})
     if request.kind != "approval" or request.call_id is None:
         return s
     call = s.calls[request.call_id]
@@ -386,6 +427,7 @@ _TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.SESSION_WOKEN: _same,
     K.MESSAGE_RECEIVED: _message,
     K.STEP_STARTED: _step_started,
+    K.QUESTION_RESERVED: _question_reserved,
     K.DECISION_RECORDED: _decided,
     K.DECISION_REJECTED: _rejected,
     K.PLANNER_FAILED: _rejected,
@@ -396,6 +438,8 @@ _TABLE: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.CALL_STARTED: _call_started,
     K.CALL_EDITED: _edited,
     K.ATTEMPT_FAILED: _attempt_failed,
+    K.PROBE_ASKED: _probe_asked,
+    K.PROBE_READ: _probe_read,
     K.JOB_ENQUEUED: _enqueued,
     K.JOB_LEASED: _leased,
     K.JOB_RELEASED: _job_released,

@@ -87,7 +87,7 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     if refused:
         d.emit(
             K.LIMIT_CROSSED, limit="fact_reads", used=d.state.used.fact_reads, allowed=limit,
-            crossing=d.state.limits.crossing["fact_reads"],
+            crossing=d.state.limits.crossed_by("fact_reads"),
         )  # fmt: skip
     for need in refused:
         d.emit(

@@ -15,9 +15,10 @@ from engine.session.event import EventKind as K
 from engine.session.gating import enqueue, judge_call
 from engine.session.limits import BLOCK
 from engine.session.metering import reserve
-from engine.session.moves import end_cancelled, make_unknown
-from engine.session.questions import wake
+from engine.session.moves import end_cancelled
+from engine.session.questions import wake, withdraw
 from engine.session.state import Call, Phase, State
+from engine.session.unknown import make_unknown
 
 Record = Callable[..., None]
 
@@ -98,9 +99,7 @@ def _close_if_over(d: Draft, call_id: str) -> None:
     """Nobody is asked about a call of a session that is over."""
     call = d.state.calls[call_id]
     if d.state.final and call.phase is Phase.HELD:
-        for request in d.state.open_requests():
-            if request.call_id == call.id:
-                d.emit(K.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
+        withdraw(d, call)
         d.result(call, "blocked", "asked_after_end", "it needs a yes, and the session is over")
 
 

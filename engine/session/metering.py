@@ -33,8 +33,8 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
             d.result(call, "blocked", "meter_error", f"meter {meter.name}: {error}")
             return None
         used = d.state.used.meter(meter.name)
-        if not meter.per and add(used, entry["amount"]) > meter.limit:
-            _full(d, call, meter.name, used, meter.limit)
+        if not meter.per and add(used, entry["amount"]) > entry["limit"]:
+            _full(d, call, meter.name, used, entry["limit"])
             return None
         found.append(entry)
     return found
@@ -45,7 +45,7 @@ def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
     amount = meter.amount[call.name].value(names)
     if not is_number(amount) or amount < 0:
         raise EvaluationError(f"what a call adds must be a number that is not negative, and this is {jsonable(amount)}")
-    entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": meter.limit}
+    entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": d.state.limits.meters[meter.name]}
     if meter.per:
         since = d.at - (meter.window or timedelta(0))
         key = [d.state.attributes.get("tenant"), meter.name, jsonable(meter.per[call.name].value(names))]
@@ -56,7 +56,7 @@ def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
 def _full(d: Draft, call: Call, meter: str, used: Any, limit: Any) -> None:
     name = f"meters.{meter}"
     d.emit(
-        K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=d.state.limits.crossing[name], tool=call.name
+        K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=d.state.limits.crossed_by(name), tool=call.name
     )
     text = f"{meter} has {number_text(used)} of {number_text(limit)}, and this would go beyond"
     d.result(call, "blocked", "meter_full", text)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.policy.arithmetic import EvaluationError
+from engine.session.budgets import act_on_crossed, cross_steps, heed_budget_answers, is_last_turn, reserve_question
 from engine.session.draft import Draft
 from engine.session.endings import (
     cross_repairs,
     cross_wall_clock,
-    end_by_limit,
     end_grace,
     finish,
     heed_cancel,
@@ -21,13 +21,13 @@ from engine.session.endings import (
     wind_up,
 )
 from engine.session.event import EventKind as K
-from engine.session.gating import judge_call, record_start
-from engine.session.limits import STOP
+from engine.session.gating import enqueue, judge_call, record_start
 from engine.session.names import stop_names
 from engine.session.pending import pending
 from engine.session.questions import MESSAGE, expire, heed_answers, waiting_for, waiting_status, wake, withdraw
 from engine.session.retrying import begin_due_attempts
 from engine.session.state import UNSTARTED, Call, Phase, Status, StepPhase
+from engine.session.unknown import make_unknown
 
 
 def advance(d: Draft) -> None:
@@ -94,17 +94,15 @@ def end_cancelled(d: Draft, call: Call, *, acted: bool = True) -> None:
         d.result(call, "terminal_error", reason, "it was cancelled while it ran")
 
 
-def make_unknown(d: Draft, call: Call, reason: str, message: str) -> None:
-    """Nobody can vouch for a write: say so, and ask a person."""
-    d.result(call, "unknown", reason, message)
-    d.open_request(
-        "settle",
-        call=d.state.calls[call.id],
-        groups=(),
-        reason=reason,
-        message=f"did this call of {call.name} happen?",
-        expires=d.state.limits.expires["settle"],
-    )
+def enqueue_approved(d: Draft) -> bool:
+    """A job that a worker's gate had asked about goes back to the workers when everybody has said yes."""
+    if d.state.ending or d.state.releasing:
+        return False
+    for call in d.state.calls.open.values():
+        if call.job and call.phase is Phase.HELD and _answered(d, call):
+            enqueue(d, call, d.tool(call.name), [])
+            return True
+    return False
 
 
 def gate_calls(d: Draft) -> bool:
@@ -114,7 +112,7 @@ def gate_calls(d: Draft) -> bool:
         return False
     calls = s.step_calls()
     for call in calls:
-        if call.handed_over:
+        if call.job:
             continue
         if call.phase in UNSTARTED and _behind_failed_write(call, calls):
             withdraw(d, call)
@@ -137,11 +135,16 @@ def _failed(call: Call) -> bool:
     return (call.ended and not call.ok) or (call.phase is Phase.PARKED and call.result is not None)
 
 
+def _answered(d: Draft, call: Call) -> bool:
+    """Whether everybody who was asked about a held call has said yes."""
+    asked = [r for r in d.state.requests.open.values() if r.call_id == call.id and r.closed is None]
+    return bool(call.approvals) and not any(r.open for r in asked)
+
+
 def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     s = d.state
     if call.phase is Phase.HELD:
-        asked = [r for r in s.requests.open.values() if r.call_id == call.id and r.closed is None]
-        if not call.approvals or any(r.open for r in asked):
+        if not _answered(d, call):
             return False
     elif call.phase not in (Phase.PROPOSED, Phase.GATING):
         return False
@@ -185,10 +188,10 @@ def end_step(d: Draft) -> bool:
     replies = not s.decision["tool_calls"]
     d.emit(K.STEP_ENDED, reason="done" if done else "reply" if replies else "calls_ended")
     s = d.state
-    stopping = sorted(name for name in s.crossed if s.limits.crossing.get(name) == STOP)
-    if stopping:
-        d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=stopping[0])
-    elif not s.unseen and not s.news and not _stopped(d, done) and replies:
+    if s.finishing:
+        if not (done and _stopped(d, done)):
+            d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="finish")
+    elif not act_on_crossed(d) and not s.unseen and not s.news and not _stopped(d, done) and replies:
         _wait_for_message(d)
     return True
 
@@ -222,11 +225,14 @@ def begin_step(d: Draft) -> bool:
     s = d.state
     if s.status is not Status.RUNNING or s.ending or s.releasing or s.step_phase is not StepPhase.IDLE:
         return False
-    if s.jobs() and not s.news and not s.unseen and s.step:
+    if s.step and not s.news and not s.unseen and any(not call.ended for call in s.calls.open.values()):
+        # a job is under way, or asked about
         return False
-    if s.limits.steps is not None and s.used.steps >= s.limits.steps:
-        return end_by_limit(d, "steps", Status.OUT_OF_BUDGET, s.used.steps, s.limits.steps)
-    d.emit(K.STEP_STARTED, step=s.step + 1, number=s.step + 1)
+    before = d.state.seq
+    if cross_steps(d):
+        return d.state.seq > before
+    last = {"finishing": True} if is_last_turn(s) else {}
+    d.emit(K.STEP_STARTED, step=s.step + 1, number=s.step + 1, **last)
     return True
 
 
@@ -252,6 +258,7 @@ MOVES: tuple[Move, ...] = (
     wake,
     expire,
     heed_answers,
+    heed_budget_answers,
     cross_wall_clock,
     cross_repairs,
     heed_cancel,
@@ -260,8 +267,10 @@ MOVES: tuple[Move, ...] = (
     wind_up,
     cross_step_time,
     begin_due_attempts,
+    enqueue_approved,
     gate_calls,
     end_step,
     begin_step,
+    reserve_question,
     wait,
 )

@@ -11,7 +11,7 @@ from engine.policy import types as t
 from engine.session.evolve import result_entry
 from engine.session.state import Call, State
 
-LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs")
+LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")
 
 _NOT_OK = t.Text(frozenset({"retryable_error", "blocked", "terminal_error", "unknown"}))
 

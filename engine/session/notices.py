@@ -38,6 +38,8 @@ def _limits(state: State) -> Iterator[tuple[str, Any, Any]]:
         *((f"calls_per_tool.{tool}", n, limits.per_tool(tool)) for tool, n in sorted(used.calls_per_tool.items())),
         ("fact_reads", used.fact_reads, limits.fact_reads),
         ("retries_per_session", used.retries, limits.retries_per_session),
+        ("model_tokens", used.model_tokens, limits.model_tokens),
+        ("model_cost_usd", used.model_cost_usd, limits.model_cost_usd),
         ("repairs", used.repairs, limits.repairs),
         *((f"meters.{name}", used.meter(name), limit) for name, limit in limits.meters.items()),
     ]

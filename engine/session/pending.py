@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from engine.session.bundle import Bundle
+from engine.session.bundle import Bundle, Usage
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state import Call, Phase, State, Status, StepPhase
 
@@ -17,7 +17,7 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
     if state.releasing:
         # the driver is leaving: what runs may end in its grace, and nothing new begins
         return tuple(_run(c, bundle) for c in state.running_calls() if c.cancelled is None and c.epoch == state.epoch)
-    if state.step_phase is StepPhase.PLANNING and state.ending is None:
+    if state.step_phase is StepPhase.PLANNING and state.ending is None and not reserves(state, bundle):
         effects.append(AskPlanner(state.asks))
     reads: dict[str, ReadFact] = {}
     for call in state.calls.open.values():
@@ -27,7 +27,20 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
             effects.append(_run(call, bundle))
         if call.phase is Phase.GATING and state.ending is None:
             reads |= _reads(state, call)
+        if call.probing is not None and state.ending is None:
+            want = call.probing
+            probe = ReadFact(f"probe:{call.id}", want["tool"], want["input"], want["gate"])
+            reads[probe.key] = probe
     return (*effects, *reads.values())
+
+
+def reserves(state: State, bundle: Bundle) -> Usage | None:
+    """What has to be reserved before the planner is asked; None if that was done, or nothing has to be."""
+    agent = bundle.agents[state.agent]
+    spec = agent.planners.get(state.planner)
+    if spec is None or not spec.usage or (state.reserved is not None and state.reserved["ask"] == state.asks):
+        return None
+    return spec.usage
 
 
 def pending_job(state: State, bundle: Bundle, call_id: str) -> tuple[Effect, ...]:

@@ -18,7 +18,7 @@ def wake(d: Draft) -> bool:
     due = any(_expired(d, request) for request in s.open_requests())
     before = tuple(what for what in s.waiting_for if what != MESSAGE)
     changed = waiting_for(d) != before or (MESSAGE in s.waiting_for and s.unseen > 0)
-    if not (due or changed or s.cancel_by):
+    if not (due or changed or s.cancel_by or s.probed_calls()):
         return False
     d.emit(K.STATE_TRANSITION, state="running", outcome="running", message="", waiting_for=[], reason="")
     return True
@@ -39,7 +39,10 @@ def _expired(d: Draft, request: Request) -> bool:
 
 
 def _end_unanswered(d: Draft, request: Request) -> None:
-    assert request.call_id is not None, "only questions about a call expire"
+    if request.kind == "budget":
+        d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
+        return
+    assert request.call_id is not None, "only questions about a call or a limit expire"
     call = d.state.calls[request.call_id]
     if request.kind == "approval":
         withdraw(d, call)

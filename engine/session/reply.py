@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.session.bundle import NO_USAGE, Usage
+
 
 @dataclass(frozen=True, slots=True)
 class Begin:
@@ -54,6 +56,7 @@ class Planned:
     ask: int
     raw: Any
     at: datetime
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class PlannerFailed:
     ask: int
     problem: str
     at: datetime
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)

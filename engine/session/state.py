@@ -117,6 +117,7 @@ class Call:
     result: Result | None = None
     job: bool = False
     leased: int = 0
+    probing: Mapping[str, Any] | None = None
 
     @property
     def full_key(self) -> str | None:
@@ -163,6 +164,7 @@ class Request:
     schema: Mapping[str, Any] | None
     expires_at: datetime | None
     opened_at: datetime
+    limit: str | None = None
     answered: Mapping[str, Any] | None = None
     closed: str | None = None
 
@@ -206,6 +208,8 @@ class Used:
     retries: int = 0
     meters: Mapping[str, Metered] = field(default_factory=dict)
     repairs: int = 0
+    model_tokens: int = 0
+    model_cost_usd: Any = 0
     active: timedelta = timedelta(0)
     step_active: timedelta = timedelta(0)
 
@@ -266,6 +270,8 @@ class State:
     ending_at: datetime | None = None
     crossed: frozenset[str] = frozenset()
     news: bool = False
+    finishing: bool = False
+    reserved: Mapping[str, Any] | None = None
 
     @property
     def final(self) -> bool:
@@ -287,6 +293,10 @@ class State:
     def running_calls(self) -> list[Call]:
         """The calls whose tools may be at work for the session's driver."""
         return [call for call in self.calls.open.values() if call.phase is Phase.STARTED and not call.job]
+
+    def probed_calls(self) -> list[Call]:
+        """The writes of which a read is to find out whether they happened."""
+        return [call for call in self.calls.open.values() if call.probing is not None]
 
     def jobs(self) -> list[Call]:
         """The calls that were handed over to workers and have no result yet."""

@@ -15,7 +15,8 @@ from engine.session.state import State
 class PlannerView:
     """One question to a planner: `ask` counts them, `problems` is what was wrong with its last answer.
 
-    `notices` are the limits of which at least 80 % are used, with what is left.
+    `finishing` says that this is the last turn: no call will run.  `notices` are the limits of which at least 80 %
+    are used, with what is left.
     """
 
     session_id: str
@@ -25,10 +26,18 @@ class PlannerView:
     problems: tuple[str, ...]
     names: Mapping[str, Any]
     notices: tuple[Notice, ...] = ()
+    finishing: bool = False
 
 
 def planner_view(state: State) -> PlannerView:
     """The question that a session in this state asks its planner."""
     return PlannerView(
-        state.session_id, state.asks, state.step, state.messages, state.problems, planner_names(state), notices(state)
+        state.session_id,
+        state.asks,
+        state.step,
+        state.messages,
+        state.problems,
+        planner_names(state),
+        notices(state),
+        state.finishing,
     )

@@ -48,8 +48,8 @@ class WorstCase:
     running: timedelta | None
     step: timedelta | None
     grace: timedelta | None
-    tokens: int
-    cost_usd: int
+    tokens: int | None
+    cost_usd: Any
     meters: tuple[tuple[str, Any, str], ...]
     tools: tuple[ToolCase, ...]
 
@@ -91,12 +91,17 @@ def worst_case(bundle: Bundle, agent: Agent) -> WorstCase:
         limits.wall_clock,
         limits.step_time,
         limits.grace,
-        # tables and scripts propose without a model
-        0,
-        0,
+        *_model(agent),
         tuple((meter.name, meter.limit, _counted(meter)) for meter in agent.meters),
         tools,
     )
+
+
+def _model(agent: Agent) -> tuple[int | None, Any]:
+    """Tokens and cost: none where every planner proposes without a model."""
+    if not any(spec.usage for spec in agent.planners.values()):
+        return 0, 0
+    return agent.limits.model_tokens, agent.limits.model_cost_usd
 
 
 def _tool(tool: Tool, agent: Agent, calls: int | None) -> ToolCase:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -125,3 +126,31 @@ def test_a_lone_surrogate_survives_printing() -> None:
 def test_canonical_refuses_what_is_not_plain() -> None:
     with pytest.raises((v.NotJson, TypeError)):
         v.canonical(object())
+
+
+@given(jsons)
+def test_the_fast_canonical_text_is_the_same_text(value: object) -> None:
+    exact = v.exact(value)
+    assert v.canonical_of_exact(exact) == v.canonical(exact)
+    assert v.loads_own(v.canonical(exact)) == exact
+
+
+@pytest.mark.parametrize(
+    "value", [10**40, "\x7f\x00\u2028", "\ud800", {"é": [Decimal("1.50")]}, MappingProxyType({"a": 1})]
+)
+def test_what_the_fast_encoder_does_not_know_goes_the_other_way(value: object) -> None:
+    assert v.canonical_of_exact(value) == v.canonical(value)
+
+
+@pytest.mark.parametrize("value", [datetime(2026, 1, 1, tzinfo=UTC), {"a": object()}, {1: 2}])
+def test_the_fast_canonical_text_refuses_what_is_not_plain(value: object) -> None:
+    with pytest.raises((v.NotJson, TypeError)):
+        v.canonical_of_exact(value)
+
+
+class Word(str):
+    pass
+
+
+def test_a_subclass_of_text_is_text() -> None:
+    assert v.exact(Word("a")) == "a"

@@ -11,7 +11,7 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import BrokenHistory, fold
 from engine.session.names import Names, gate_names
-from engine.session.state import Status
+from engine.session.state import State, Status
 from engine.session.trace import entries, headline
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call

@@ -156,7 +156,8 @@ def _flip(value: str | bytes, at: int) -> str | bytes:
         f"DELETE FROM segments WHERE session = {OF_S} AND first = 3",
         f"DELETE FROM segments WHERE session = {OF_S} AND first = 5",
         f"DELETE FROM segments WHERE session = {OF_S}",
-        f"UPDATE segments SET first = CASE first WHEN 3 THEN 50 ELSE 30 END, last = CASE first WHEN 3 THEN 50 ELSE 40 END"
+        f"UPDATE segments SET first = CASE first WHEN 3 THEN 50 ELSE 30 END,"
+        f" last = CASE first WHEN 3 THEN 50 ELSE 40 END"
         f" WHERE session = {OF_S} AND first IN (3, 5); UPDATE segments SET first = first / 10, last = last / 10"
         f" WHERE session = {OF_S} AND first > 10",
         f"UPDATE segments SET body = (SELECT body FROM segments WHERE session != {OF_S}) WHERE session = {OF_S}"

@@ -36,25 +36,55 @@ class RulesPlanner(Shape):
     rows: Annotated[list[Row], Field(min_length=1)]
 
 
+class Usage(Shape):
+    """What one question to a planner takes from the budget."""
+
+    tokens: Annotated[int, Field(ge=0)] = 0
+    cost_usd: Annotated[int | float, Field(ge=0)] = 0
+
+
 class ScriptedPlanner(Shape):
     """Proposes a fixed list of decisions, one a question."""
 
     kind: Literal["scripted"]
     decisions: Annotated[list[Any], Field(min_length=1, description="Taken as they are, right or wrong.")]
     when_exhausted: Literal["fail", "repeat"] = "fail"
+    usage: Annotated[Usage | None, Field(description="What each decision is counted as, to try budgets out.")] = None
 
 
 Planner = Annotated[RulesPlanner | ScriptedPlanner, Field(discriminator="kind")]
+
+
+Crossing = Annotated[
+    Literal["block", "stop", "review", "finish"],
+    Field(
+        description="What is beyond it never starts (`block`); the session also ends with the step (`stop`), asks "
+        "whether it gets more (`review`), or gives its planner one last turn (`finish`)."
+    ),
+]
+Reviewed = Annotated[Name | None, Field(description="With `review`: the group that may grant more.")]
 
 
 class CrossingCount(Shape):
     """A limit with what crossing it does."""
 
     limit: CountOrNone
-    crossing: Literal["block", "stop"]
+    crossing: Crossing
+    extend_by: Annotated[int | None, Field(ge=1, description="With `review`: what a yes grants.")] = None
+    reviewers: Reviewed = None
+
+
+class CrossingMoney(Shape):
+    """A limit of money with what crossing it does."""
+
+    limit: Annotated[int | float, Field(ge=0)] | Literal["unlimited"]
+    crossing: Crossing
+    extend_by: Annotated[int | float | None, Field(gt=0, description="With `review`: what a yes grants.")] = None
+    reviewers: Reviewed = None
 
 
 Crossable = CountOrNone | CrossingCount
+Money = Annotated[int | float, Field(ge=0)] | Literal["unlimited"] | CrossingMoney
 
 
 class Expires(Shape):
@@ -64,6 +94,7 @@ class Expires(Shape):
     input: Time = "24h"
     choice: Time = "24h"
     settle: Time = "24h"
+    budget: Time = "24h"
 
 
 class Meter(Shape):
@@ -72,9 +103,9 @@ class Meter(Shape):
     sum: Annotated[Expression, Field(description="What one call adds, over its `input` and `session`.")]
     over: Annotated[list[ToolName], Field(min_length=1, description="The tools whose calls add to it.")]
     limit: Annotated[int | float, Field(ge=0, description="A call that would go beyond it never starts.")]
-    crossing: Annotated[
-        Literal["block", "stop"], Field(description="`stop` also ends the session when the step is over.")
-    ] = "block"
+    crossing: Crossing = "block"
+    extend_by: Annotated[int | float | None, Field(gt=0, description="With `review`: what a yes grants.")] = None
+    reviewers: Reviewed = None
     per: Annotated[
         Expression | None, Field(description="Over `session` and `input`: all sessions with this value share it.")
     ] = None
@@ -84,7 +115,7 @@ class Meter(Shape):
 class Budgets(Shape):
     """The limits of a session; what is left out has its default, and `unlimited` has to be written."""
 
-    steps: Annotated[Count, Field(description="Planner turns; beyond it `out_of_budget`.")] = 12
+    steps: Annotated[Count | CrossingCount, Field(description="Planner turns; beyond it `out_of_budget`.")] = 12
     wall_clock: Annotated[Time, Field(description="Time that it runs, waiting aside; beyond it `timed_out`.")] = "5m"
     step_time: Annotated[Time, Field(description="Time of one step; beyond it the step ends.")] = "60s"
     calls_per_step: Annotated[Crossable, Field(description="Calls of one decision; those beyond are blocked.")] = 8
@@ -96,6 +127,10 @@ class Budgets(Shape):
     fact_reads: Annotated[Crossable, Field(description="Reads for policies; beyond it facts are unreadable.")] = 64
     retries_per_call: Annotated[CountOrNone, Field(description="Attempts of a call after the first.")] = 3
     retries_per_session: Annotated[CountOrNone, Field(description="The same, of all calls together.")] = 16
+    model_tokens: Annotated[
+        Crossable, Field(description="Tokens that its planner's model reads and writes; beyond it `out_of_budget`.")
+    ] = 200_000
+    model_cost_usd: Annotated[Money, Field(description="What they cost; beyond it `out_of_budget`.")] = 5
     repairs: Annotated[CountOrNone, Field(description="Broken proposals; beyond it `failed`.")] = 3
     concurrency: Annotated[Count, Field(description="Calls that run at once; more wait.")] = 8
     grace: Annotated[Span, Field(description="Time that running calls get when the session is cancelled.")] = "2s"

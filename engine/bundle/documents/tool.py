@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Expression, Name, Path, Schema, Shape, Span, Text, ToolName
+from engine.bundle.documents.parts import Condition, Expression, Name, Path, Schema, Shape, Span, Text, ToolName
 
 
 class Statement(Shape):
@@ -82,6 +82,18 @@ class Idempotency(Shape):
     ] = None
 
 
+class Probe(Shape):
+    """A read that finds out whether a write happened that was cut off; where it can't tell, a person is asked."""
+
+    tool: ToolName
+    input: Annotated[dict[str, Expression], Field(description="Over `input` and `session`.")] = {}
+    happened: Annotated[Condition, Field(description="Over `output` (what the read gave), `input` and `session`.")]
+    result: Annotated[
+        dict[str, Expression] | None,
+        Field(description="The write's output if it happened, over the same; else the read's own output."),
+    ] = None
+
+
 class Retry(Shape):
     """Further attempts when a run fails; the agent's `retries_per_call` and `retries_per_session` are the ceiling."""
 
@@ -118,6 +130,7 @@ class Tool(Shape):
     adapter: Adapter
     timeout: Span = "30s"
     retry: Retry | None = None
+    probe: Probe | None = None
     concurrency: Annotated[int | None, Field(ge=1, description="Runs at once, across the process.")] = None
     summary: Annotated[list[str], Field(description="Output fields that a trace line shows.")] = []
     on_failure: Literal["continue", "cancel_siblings"] = "continue"

@@ -14,6 +14,7 @@ from engine.bundle.link.policies import check_needs, covered, link_guards
 from engine.bundle.link.schemas import schema, validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
+    e206_constraint,
     e302_tool,
     e303_policy,
     e304_prompt,
@@ -31,8 +32,8 @@ from engine.policy.around import NOTHING, Around
 from engine.policy.schema import of_schema
 from engine.policy.template import compile_template
 from engine.policy.value import span
-from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool
-from engine.session.limits import BLOCK, CROSSINGS, UNLIMITED, Limits
+from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool, Usage
+from engine.session.limits import BLOCK, CROSSINGS, REVIEW, UNLIMITED, Extension, Limits
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.state import Status
 
@@ -69,6 +70,7 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
     policies = _policies(corpus, node, offered, tools)
     check_needs(corpus, _listed_policies(node, policies), session)
     _check_limits(corpus, node, tools)
+    _check_crossings(corpus, node)
     _check_keys(corpus, offered, types, session)
     if plain["planner"] not in plain["planners"]:
         corpus.say(e310_planner.at(node.at("planner").place, plain["planner"], plain["planners"]))
@@ -118,6 +120,29 @@ def _check_limits(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> None
     for name, key, _ in node.at("budgets", "calls_per_tool").pairs() if node.get("budgets") is not None else ():
         if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not corpus.has("Tool", name):
             corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
+
+
+def _check_crossings(corpus: Corpus, node: Node) -> None:
+    """A limit that asks for more says how much, and whom; one that does not asks nobody."""
+    budgets = node.get("budgets")
+    listed = [*budgets.pairs()] if budgets is not None else []
+    meters = budgets.get("meters") if budgets is not None else None
+    listed += [*meters.pairs()] if meters is not None else []
+    for name, _, limit in listed:
+        crossing = limit.get("crossing") if limit.entries is not None else None
+        if crossing is None:
+            continue
+        if name == "calls_per_step" and crossing.value in ("review", "finish"):
+            corpus.say(e206_constraint.at(crossing, "crossing", "is `block` or `stop`: every step has its calls anew"))
+        for key in ("extend_by", "reviewers"):
+            given = limit.get(key)
+            if crossing.value == REVIEW and given is None:
+                corpus.say(e206_constraint.at(crossing, "review", f"needs `{key}` beside it"))
+            elif crossing.value != REVIEW and given is not None:
+                corpus.say(e206_constraint.at(limit.key(key) or given, key, "is for `crossing: review`"))
+        group = limit.get("reviewers")
+        if group is not None and not corpus.has("Reviewers", group.value):
+            corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
 
 
 def _check_keys(corpus: Corpus, offered: list[str], types: Mapping[str, ToolTypes], session: t.Type) -> None:
@@ -186,14 +211,20 @@ def _planner(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools:
     plain = node.plain
     if plain["kind"] == "scripted":
         return PlannerSpec(
-            "scripted", decisions=tuple(plain["decisions"]), when_exhausted=plain.get("when_exhausted", "fail")
-        )
+            "scripted", decisions=tuple(plain["decisions"]), when_exhausted=plain.get("when_exhausted", "fail"),
+            usage=usage(plain.get("usage", {})),
+        )  # fmt: skip
     items = node.at("rows").items or []
     rows = tuple(_row(corpus, item, scope, offered, tools) for item in items)
     last = items[-1].get("when")
     if last is not None:
         corpus.say(e504_last_row.at(items[-1].key("when") or last))
     return PlannerSpec("rules", rows=rows)
+
+
+def usage(plain: Mapping[str, Any]) -> Usage:
+    """What each question takes."""
+    return Usage(plain.get("tokens", 0), plain.get("cost_usd", 0))
 
 
 def _row(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> Row:
@@ -263,19 +294,20 @@ def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
 
 _COUNTS = (
     "steps", "calls_per_step", "calls", "fact_reads", "retries_per_call", "retries_per_session", "repairs",
-    "concurrency",
+    "concurrency", "model_tokens", "model_cost_usd",
 )  # fmt: skip
 
 
 def limits(budgets: Mapping[str, Any]) -> Limits:
     """The resolved limits of an agent: what it declares, and the documented defaults."""
     changes: dict[str, Any] = {}
-    crossing = dict(CROSSINGS)
+    crossing, extensions = dict(CROSSINGS), dict[str, Extension]()
     for name in _COUNTS:
         if name in budgets:
             declared = budgets[name]
             if isinstance(declared, Mapping):
                 crossing[name] = declared["crossing"]
+                extensions |= _extension(name, declared)
                 declared = declared["limit"]
             changes[name] = _count(declared)
     for name in ("wall_clock", "step_time", "grace"):
@@ -287,12 +319,23 @@ def limits(budgets: Mapping[str, Any]) -> Limits:
     defaults = Limits()
     expires = {**defaults.expires, **{kind: _time(time) for kind, time in budgets.get("expires", {}).items()}}
     meters = {name: meter["limit"] for name, meter in budgets.get("meters", {}).items()}
+    for name, meter in budgets.get("meters", {}).items():
+        extensions |= _extension(f"meters.{name}", meter)
     crossing |= {f"meters.{name}": meter.get("crossing", BLOCK) for name, meter in budgets.get("meters", {}).items()}
-    return replace(defaults, **changes, calls_per_tool=per_tool, meters=meters, expires=expires, crossing=crossing)
+    return replace(
+        defaults, **changes, calls_per_tool=per_tool, meters=meters, expires=expires, crossing=crossing,
+        extensions=extensions,
+    )  # fmt: skip
 
 
-def _count(value: Any) -> int | None:
-    return None if value == UNLIMITED else int(value)
+def _extension(name: str, declared: Mapping[str, Any]) -> dict[str, Extension]:
+    if declared.get("crossing") != REVIEW or "extend_by" not in declared or "reviewers" not in declared:
+        return {}
+    return {name: Extension(declared["extend_by"], declared["reviewers"])}
+
+
+def _count(value: Any) -> Any:
+    return None if value == UNLIMITED else value
 
 
 def _time(value: str) -> Any:

@@ -1,0 +1,55 @@
+"""Probes: reads that find out whether a write happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.link.expressions import expression
+from engine.bundle.link.inputs import tool_input
+from engine.bundle.node import Node
+from engine.bundle.rules import e206_constraint, e302_tool, e507_fact_writes
+from engine.policy import types as t
+from engine.session.bundle import READ, WRITE, Probe, Tool
+from engine.session.names import ToolTypes
+
+
+def link_probes(
+    corpus: Corpus, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes], session: t.Type
+) -> dict[str, Tool]:
+    """The tools with their probes, which are linked when all tools are known."""
+    found = dict(tools)
+    for document in corpus.sound("Tool"):
+        node = document.node.get("probe")
+        if node is not None and node.entries is not None:
+            found[document.name] = replace(
+                tools[document.name], probe=_probe(corpus, node, tools[document.name], tools, types, session)
+            )
+    return found
+
+
+def _probe(
+    corpus: Corpus, node: Node, of: Tool, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes], session: t.Type
+) -> Probe | None:
+    name = node.at("tool")
+    if of.effect != WRITE:
+        corpus.say(e206_constraint.at(node, "probe", "is for writes: a read can always run again"))
+    if not corpus.has("Tool", name.value):
+        corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
+        return None
+    reader = tools.get(str(name.value))
+    if reader is None:
+        return None
+    if reader.effect != READ:
+        corpus.say(e507_fact_writes.at(name))
+    scope: dict[str, t.Type] = {"input": types[of.name].input, "session": session}
+    wide = {**scope, "output": types[reader.name].output}
+    given = tool_input(corpus, node.get("input"), name, reader.name, reader.input_schema, scope)
+    happened = expression(corpus, node.at("happened"), wide, condition=True)
+    listed = node.get("result")
+    result = {field: expression(corpus, value, wide) for field, _, value in (listed.pairs() if listed else ())}
+    if happened is None:
+        return None
+    kept = {field: compiled for field, compiled in result.items() if compiled is not None}
+    return Probe(reader.name, given, happened, kept if listed is not None else None)
