@@ -229,6 +229,14 @@ class UnknownSession(Exception):
         self.session_id = session_id
 
 
+class CorruptLog(Exception):
+    """A session's stored events can't be read; nothing of it was changed."""
+
+    def __init__(self, session_id: str, problem: str) -> None:
+        super().__init__(f"the log of {session_id} is damaged: {problem}; see: engine sessions verify {session_id}")
+        self.session_id = session_id
+
+
 class Queue(Protocol):
     """Hands jobs to workers, each to one at a time; what enqueues and ends them are appends to their sessions.
 

@@ -12,15 +12,16 @@ from typing import Literal
 import click
 import trio
 
-from engine.ports import Store, UnknownSession
+from engine.ports import CorruptLog, Store, UnknownSession
 from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
 from engine.session.event import Event
+from engine.session.evolve import BrokenHistory
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
 from engine.store.migrations import NewerStore
-from engine.store.urls import BadStoreUrl, open_url
+from engine.store.urls import BadStoreUrl, StoreFault, open_url
 from engine.tool.databases import MissingRoot
 
 INTERRUPT = "interrupt"
@@ -33,7 +34,10 @@ _FORESEEN: dict[type[Exception], int] = {
     UnknownSession: USAGE,
     MissingRoot: USAGE,
     BadStoreUrl: USAGE,
-    NewerStore: USAGE,
+    NewerStore: FAULT,
+    StoreFault: FAULT,
+    CorruptLog: FAULT,
+    BrokenHistory: FAULT,
     BundleUnavailable: FAULT,
     sqlite3.Error: FAULT,
 }

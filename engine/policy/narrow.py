@@ -32,15 +32,27 @@ TypeOf = Callable[[ast.expr, Mapping[str, t.Type]], t.Type]
 
 
 def path(node: ast.expr) -> str | None:
-    """The path that a node reads, or None if it reads none."""
+    """The path that a node reads, or None if it reads none; worked out once for each node, since many ask."""
+    known: str | None
+    try:
+        known = node._path  # type: ignore[attr-defined]
+    except AttributeError:
+        known = node._path = _path(node)  # type: ignore[attr-defined]
+    return known
+
+
+def _path(node: ast.expr) -> str | None:
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Attribute) and path(node.value) is not None:
-        return ast.unparse(node)
+    if isinstance(node, ast.Attribute):
+        inner = path(node.value)
+        return None if inner is None else f"{inner}.{node.attr}"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "first":
         return ast.unparse(node) if all(path(argument) is not None for argument in node.args) else None
-    if isinstance(node, ast.Subscript) and path(node.value) is not None and (_constant(node.slice) or path(node.slice)):
-        return ast.unparse(node)
+    if isinstance(node, ast.Subscript):
+        inner = path(node.value)
+        if inner is not None and (_constant(node.slice) or path(node.slice)):
+            return f"{inner}[{ast.unparse(node.slice)}]"
     return None
 
 

@@ -23,6 +23,9 @@ from engine.session.state import State, Status
 
 OnEvent = Callable[[Event], None]
 
+# how long a cancelled effect may take to end before it is said to ignore its cancellation, in seconds
+STUBBORN = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Came:
@@ -57,6 +60,7 @@ class Driver:
         self._root = root
         self._unsaved = tuple(unsaved)
         self._under_way: dict[str, trio.CancelScope] = {}
+        self._give_up_at: dict[str, float] = {}
         self._replies, self._inbox = trio.open_memory_channel[_Came](float("inf"))
         self._scope: trio.CancelScope | None = None
         self._lost = False
@@ -171,6 +175,7 @@ class Driver:
         for key, scope in self._under_way.items():
             if key not in wanted:
                 scope.cancel()
+                self._give_up_at.setdefault(key, trio.current_time() + STUBBORN)
         for call in self.state.running_calls():
             if call.cancelled is not None and RunTool.key_of(call.id, call.attempt) not in self._under_way:
                 # cancelled in the same breath in which it was started: nothing ran
@@ -187,14 +192,27 @@ class Driver:
         if scope.cancelled_caught:
             reply = self._hands.cut_short(effect, self.state.session_id)
         self._hands.forget(effect, self.state.session_id)
+        if effect.key not in self._under_way:
+            # it ended after all, long after the log had to go on without it
+            return
         self._replies.send_nowait(_Came(reply, effect.key))
+
+    def _give_up(self) -> None:
+        """Go on without effects that ignore their cancellation; the log says so, and nothing of them counts."""
+        now = trio.current_time()
+        for call in self.state.running_calls():
+            key = RunTool.key_of(call.id, call.attempt)
+            if self._give_up_at.get(key, now + 1) <= now and self._under_way.pop(key, None) is not None:
+                self._replies.send_nowait(_Came(self._hands.stubborn(call, STUBBORN)))
 
     async def _next(self) -> list[_Came]:
         """All that has come in, once there is something; a tick when time alone changes something."""
         due = self._leave_by or wake_at(self.state)
         left = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
         came = []
-        with trio.CancelScope(deadline=trio.current_time() + left):
+        self._give_up()
+        give_up_at = min((at for key, at in self._give_up_at.items() if key in self._under_way), default=float("inf"))
+        with trio.CancelScope(deadline=min(trio.current_time() + left, give_up_at)):
             came.append(await self._inbox.receive())
         while self._nudged:
             came.append(self._inbox.receive_nowait())

@@ -16,8 +16,9 @@ from engine.session.bundle import Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state import Call, State
 from engine.session.view import planner_view
+from engine.tool.python import runs_in_thread
 
-CANCELLED = "cancelled"
+CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
 
 
 def roll() -> Decimal:
@@ -108,7 +109,14 @@ class Hands:
         if not isinstance(effect, RunTool):
             return None
         acted = (session_id, effect.key) in self._entered
-        return self._failed(effect, CANCELLED, CANCELLED, "it was cancelled", acted=acted)
+        thread = acted and runs_in_thread(self.bundle.tools[effect.tool], self.bundle.files)
+        message = "it was cancelled; its thread can't be stopped and may still run" if thread else ""
+        return self._failed(effect, CANCELLED, CANCELLED, message, acted=acted)
+
+    def stubborn(self, call: Call, seconds: float) -> r.Reply:
+        """What to tell the core of a tool that was cancelled and does not end."""
+        message = f"it was cancelled {seconds:g} s ago and has not ended: it ignores cancellation"
+        return r.ToolFailed(call.id, call.attempt, CANCELLED, STUBBORN, message, True, self.clock.now())
 
     def never_ran(self, call: Call) -> r.Reply:
         """What to tell the core of a started call whose tool was never run."""

@@ -29,7 +29,7 @@ LOOK_EVERY = 1.0
 PAUSE = timedelta(seconds=30)
 
 # what is wrong with one session, and not with the worker
-TROUBLE = (LeaseLost, LiveElsewhere, BundleUnavailable, MissingRoot)
+TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot)
 OnTrouble = Callable[[str, Exception], None]
 
 
@@ -228,6 +228,9 @@ class Worker:
             await self._engine.drive(session_id, wait=False)
             self.done.sessions += 1
             still_due = session_id in await self._store.due_sessions(self._clock.now())
+        except LiveElsewhere:
+            # another worker was first, and while its lease lives the session is not due
+            still_due = False
         except TROUBLE as error:
             self._on_trouble(session_id, error)
             still_due = True

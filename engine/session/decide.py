@@ -257,7 +257,8 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
     tool = d.tool(call.name)
     may_have_acted = call.effect == "write" and reply.acted and not tool.honours_key
     if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
-        end_cancelled(d, call, acted=reply.acted)
+        said = reply.message if reply.failure == "cancelled" else ""
+        end_cancelled(d, call, acted=reply.acted, said=said)
     elif not may_have_acted and try_again(d, call, tool, reply):
         return
     elif reply.failure in ("timeout", "lost") and may_have_acted:

@@ -85,13 +85,13 @@ def conclude_cut_off(d: Draft) -> bool:
     return False
 
 
-def end_cancelled(d: Draft, call: Call, *, acted: bool = True) -> None:
+def end_cancelled(d: Draft, call: Call, *, acted: bool = True, said: str = "") -> None:
     """The end of a call whose run was cancelled; a write is never assumed undone, unless its adapter vouches."""
     reason = call.cancelled or "session_cancelled"
     if acted and call.effect == "write" and not d.tool(call.name).honours_key:
-        make_unknown(d, call, reason, "it was cancelled while it ran and may have acted")
+        make_unknown(d, call, reason, said or "it was cancelled while it ran and may have acted")
     else:
-        d.result(call, "terminal_error", reason, "it was cancelled while it ran")
+        d.result(call, "terminal_error", reason, said or "it was cancelled while it ran")
 
 
 def enqueue_approved(d: Draft) -> bool:

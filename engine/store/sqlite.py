@@ -92,7 +92,10 @@ class SqliteStore:
         segments = await self._read(lambda c: _segments(c, session_id, after))
         if not segments and after == 0:
             raise ports.UnknownSession(session_id)
-        return [event for segment in segments for event in chain.open_segment(segment) if event.seq > after]
+        try:
+            return [event for segment in segments for event in chain.open_segment(segment) if event.seq > after]
+        except chain.Unreadable as error:
+            raise ports.CorruptLog(session_id, str(error)) from None
 
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See `ports.Store`."""

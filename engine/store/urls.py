@@ -21,9 +21,13 @@ class BadStoreUrl(Exception):
     """A store's URL that this version can't use."""
 
 
+class StoreFault(Exception):
+    """A store that is there, or should be, and can't be read or written."""
+
+
 @asynccontextmanager
 async def open_url(url: str) -> AsyncIterator[Store]:
-    """The store that a URL names; raises BadStoreUrl."""
+    """The store that a URL names; raises BadStoreUrl, StoreFault, NewerStore."""
     if url == "memory:":
         yield MemoryStore()
     elif url.startswith(SQLITE) and len(url) > len(SQLITE):
@@ -31,8 +35,10 @@ async def open_url(url: str) -> AsyncIterator[Store]:
         try:
             # a first look, in which the file is made or found to be no store
             (await trio.to_thread.run_sync(prepare, path)).close()
-        except (sqlite3.Error, ForeignDatabase, OSError) as error:
+        except ForeignDatabase as error:
             raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
+        except (sqlite3.Error, OSError) as error:
+            raise StoreFault(f"{path} can't be used as a store: {error}") from None
         async with open_store(path) as store:
             yield store
     elif url.startswith("postgresql:"):

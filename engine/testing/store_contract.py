@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import trio
@@ -109,14 +110,8 @@ async def racing_appends_have_one_winner(store: Store) -> None:
 
 async def unknown_sessions_are_told(store: Store) -> None:
     """By one exception, everywhere."""
-    asks: list[Callable[[], Awaitable[Any]]] = [
-        lambda: store.load("none"),
-        lambda: store.session("none"),
-        lambda: store.verify("none"),
-    ]
-    for ask in asks:
-        found = await _unknown(ask)
-        assert found == "none", "an unknown session was found"
+    for ask in (store.load, store.session, store.verify):
+        assert await _unknown(partial(ask, "none")) == "none", "an unknown session was found"
 
 
 async def _unknown(ask: Callable[[], Awaitable[Any]]) -> str | None:

@@ -23,7 +23,7 @@ import trio
 
 from engine.policy.value import canonical, loads
 from engine.ports import ToolError, ToolRun
-from engine.session.bundle import READ, Bundle
+from engine.session.bundle import READ, Bundle, Tool
 from engine.tool.outside import outside
 from engine.tool.python_process import ANSWER, KEY, TASK, define
 
@@ -85,6 +85,14 @@ class PythonAdapter:
         if "unfit" in answer:
             raise ToolError("invalid_output", answer["unfit"], lost=True)
         return answer["output"]
+
+
+def runs_in_thread(tool: Tool, files: Mapping[str, bytes]) -> bool:
+    """Whether a run of a tool has a thread of its own, which nobody can stop."""
+    if tool.adapter.kind != "python" or tool.effect != READ:
+        return False
+    settings = tool.adapter.settings
+    return not _is_coroutine(files[settings["file"]], settings["function"])
 
 
 async def _run_to_its_end(place: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from engine.runtime import engine, keeper
+from engine.runtime import engine, keeper, worker
 from engine.runtime.clock import TrioClock
 from engine.session.state import FINAL
 from engine.store.urls import open_url
@@ -22,6 +22,7 @@ SHORT = timedelta(seconds=0.4)
 async def drive_all(url: str, root: Path) -> None:
     """Drive until every session waits or is over."""
     keeper.LEASE = engine.LEASE = SHORT
+    worker.LEASE, worker.BEAT_EVERY, worker.LOOK_EVERY = SHORT, 0.1, 0.05
     keeper.RENEW_EVERY = keeper.LOOK_EVERY = 0.1
     async with open_url(url) as store:
         one = engine.Engine(store, TrioClock(), root=root)
@@ -31,10 +32,21 @@ async def drive_all(url: str, root: Path) -> None:
             async with limit:
                 await one.drive(session_id)
 
+        jobs = worker.Worker(one)
         async with trio.open_nursery() as nursery:
-            for row in await store.sessions():
-                if row.state not in FINAL:
-                    nursery.start_soon(drive, row.id)
+            nursery.start_soon(work, jobs)
+            async with trio.open_nursery() as driving:
+                for row in await store.sessions():
+                    if row.state not in FINAL:
+                        driving.start_soon(drive, row.id)
+            # jobs and retries that are not due yet are waited for
+            while any(row.state in ("running", "awaiting_job") for row in await store.sessions()):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+            jobs.let_go()
+
+
+async def work(jobs: worker.Worker) -> None:
+    await jobs.work(grace=0)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,17 @@ def keyed(at, n, idempotency_key):
     return {"did": f"keyed {n}"}
 
 
+def job(at, n, idempotency_key):
+    _note(at, f"job {n}")
+    try:
+        os.close(os.open(os.path.join(at, f"job-applied-{n}"), os.O_CREAT | os.O_EXCL))
+        _note(at, f"job-applied {n}")
+    except FileExistsError:
+        pass
+    time.sleep(0.02)
+    return {"did": f"job {n}"}
+
+
 def once(at, n):
     _note(at, f"once {n}")
     time.sleep(0.02)
@@ -64,7 +75,7 @@ RETRY = "retry: {attempts: 9, on: [error, retryable], delay: 20ms, max_delay: 40
 
 
 def made() -> Bundle:
-    """The bundle; its planner is a script of three steps."""
+    """The bundle; its planner is a script of four steps, the last of which hands a job over."""
 
     def act(name: str) -> str:
         return f"adapter: {{kind: python, file: specs/tools/act.py, function: {name}}}\n"
@@ -75,7 +86,7 @@ def made() -> Bundle:
     def calls(*named: str) -> str:
         return ", ".join(f"{{name: {name}, input: {{at: session.tenant, n: {n}}}}}" for n, name in enumerate(named, 1))
 
-    path, text = agent("[look, flaky, keyed, once, plain]", policies="[rules]", budgets="{retries_per_call: 9}")
+    path, text = agent("[look, flaky, keyed, once, plain, job]", policies="[rules]", budgets="{retries_per_call: 9}")
     rows = f"""
   steps:
     kind: rules
@@ -83,6 +94,7 @@ def made() -> Bundle:
       - {{when: step.number == 1, message: look, tool_calls: [{calls("look", "look", "flaky")}]}}
       - {{when: step.number == 2, message: act, tool_calls: [{calls("keyed", "once")}]}}
       - {{when: step.number == 3, message: act, tool_calls: [{calls("plain", "keyed")}]}}
+      - {{when: step.number == 4, message: hand over, tool_calls: [{calls("job")}]}}
       - {{message: bye, done: true}}
 """
     script = "\n  script: {kind: scripted, decisions: [{message: hi, done: true}]}\n"
@@ -95,6 +107,7 @@ def made() -> Bundle:
         tool("keyed", "write", input=FOLDER, output=DONE, more=act("keyed") + key("tool")),
         tool("once", "write", input=FOLDER, output=DONE, more=act("once") + key("engine")),
         tool("plain", "write", input=FOLDER, output=DONE, more=act("plain") + "idempotency: none\n"),
+        tool("job", "write", input=FOLDER, output=DONE, more="mode: job\n" + act("job") + key("tool")),
     )
 
 

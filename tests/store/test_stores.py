@@ -20,6 +20,7 @@ from engine.store.memory import MemoryStore
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.sqlite import connect, open_store
 from engine.store.urls import BadStoreUrl, open_url
+from engine.testing.queue_contract import QUEUE
 from engine.testing.store_contract import CONTRACT, START, call_started, started, woken
 
 
@@ -30,10 +31,10 @@ async def opened(kind: str, at: Path) -> AsyncIterator[Store]:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@pytest.mark.parametrize("check", list(CONTRACT))
+@pytest.mark.parametrize("check", [*CONTRACT, *QUEUE])
 async def test_a_store_fulfils_the_contract(kind: str, check: str, tmp_path: Path) -> None:
     async with opened(kind, tmp_path) as store:
-        await CONTRACT[check](store)
+        await {**CONTRACT, **QUEUE}[check](store)
 
 
 @pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite:///", "mysql://x", ""])

@@ -1,0 +1,160 @@
+"""What every queue of jobs must do, as coroutine functions: each check of QUEUE gets an empty store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from engine.ports import Appended, Fenced, JobLease, Store
+from engine.session.event import Event, EventKind
+from engine.testing.store_contract import LEASE, START, started, woken
+
+K = EventKind
+
+
+def _event(session_id: str, seq: int, kind: EventKind, call_id: str, **more: Any) -> Event:
+    return Event(session_id, seq, 1, kind, {"call_id": call_id, "tool": "report", "job": True, **more}, START)
+
+
+def enqueued(session_id: str, seq: int, call_id: str = "c", after: float = 0) -> Event:
+    """A job is handed over, to run after so many seconds."""
+    run_at = (START + timedelta(seconds=after)).isoformat()
+    return _event(
+        session_id, seq, K.JOB_ENQUEUED, call_id, idempotency_key=None, key_scope=None, reserved=[], run_at=run_at
+    )
+
+
+def ended(session_id: str, seq: int, status: str, reason: str = "", call_id: str = "c") -> Event:
+    """The end of a job."""
+    more = {"status": status, "reason": reason, "output": None, "final": True, "reused": False, "settled": False}
+    return _event(session_id, seq, K.TOOL_RESULT, call_id, **more)
+
+
+async def _with_job(store: Store, session_id: str = "s", after: float = 0) -> None:
+    assert await store.append(session_id, 0, [started(session_id), enqueued(session_id, 2, after=after)]) == Appended()
+
+
+async def _lease(store: Store, owner: str = "w", seconds: float = 0) -> JobLease | None:
+    now = START + timedelta(seconds=seconds)
+    return await store.lease_job(owner, now, now + LEASE)
+
+
+async def _status(store: Store, job_id: str = "s/c") -> tuple[str, str]:
+    row = await store.job(job_id)
+    assert row is not None
+    return row.status, row.reason
+
+
+async def a_job_is_there_with_the_event_that_says_so(store: Store) -> None:
+    """And not where that was refused."""
+    assert await store.next_job_at() is None
+    await _with_job(store)
+    await store.append("s", 1, [enqueued("s", 2, "other")])
+    (row,) = await store.jobs()
+    assert (row.id, row.session_id, row.call_id, row.tool, row.status) == ("s/c", "s", "c", "report", "queued")
+    assert await store.next_job_at() == START
+    assert await store.job("s/other") is None
+    assert await store.jobs(status="dead") == []
+    assert [found.id for found in await store.jobs(session_id="s")] == ["s/c"]
+
+
+async def a_job_is_leased_to_one_worker_at_a_time(store: Store) -> None:
+    """The one that has waited longest first, none before its time, and again once the lease has ended."""
+    await _with_job(store, "a", after=5)
+    await _with_job(store, "b", after=3)
+    assert await _lease(store, seconds=2) is None
+    first = await _lease(store, seconds=6)
+    assert first == JobLease("b/c", "b", "c", "w", 1)
+    second = await _lease(store, seconds=6)
+    assert second is not None
+    assert second.job_id == "a/c"
+    assert await _lease(store, seconds=6) is None
+    third = await _lease(store, "x", seconds=16)
+    assert third is not None
+    assert third.epoch == 2
+
+
+async def a_heartbeat_keeps_a_lease_and_a_lost_one_is_told(store: Store) -> None:
+    """Whoever was overtaken appends nothing for the job any more."""
+    await _with_job(store)
+    first = await _lease(store)
+    assert first is not None
+    assert await store.renew_job(first, START + timedelta(seconds=30))
+    assert await _lease(store, seconds=20) is None
+    second = await _lease(store, "x", seconds=30)
+    assert second is not None
+    assert not await store.renew_job(first, START + timedelta(seconds=60))
+    assert isinstance(await store.append("s", 2, [woken("s", 3)], job=first), Fenced)
+    assert await store.append("s", 2, [woken("s", 3)], job=second) == Appended()
+    assert await store.append("s", 3, [ended("s", 4, "ok")], job=second) == Appended()
+    assert isinstance(await store.append("s", 4, [woken("s", 5)], job=second), Fenced)
+
+
+async def a_job_goes_on_as_the_events_of_its_call_say(store: Store) -> None:
+    """Started, failed and due again, given back, held, handed over again, and over."""
+    await _with_job(store)
+    await _lease(store)
+    await store.append("s", 2, [_event("s", 3, K.CALL_STARTED, "c", attempt=1)])
+    row = await store.job("s/c")
+    assert row is not None
+    assert (row.status, row.attempts, row.owner) == ("leased", 1, "w")
+    due = (START + timedelta(seconds=7)).isoformat()
+    await store.append("s", 3, [_event("s", 4, K.ATTEMPT_FAILED, "c", reason="busy", due_at=due)])
+    assert await _status(store) == ("queued", "busy")
+    assert await store.next_job_at() == START + timedelta(seconds=7)
+    await _lease(store, seconds=7)
+    await store.append("s", 4, [_event("s", 5, K.JOB_RELEASED, "c")])
+    assert await _status(store) == ("queued", "")
+    await _lease(store, seconds=7)
+    held = _event("s", 6, K.VERDICT, "c", verdict="require_approval", satisfied=False, reason="big")
+    await store.append("s", 5, [held])
+    assert await _status(store) == ("held", "big")
+    assert await store.next_job_at() is None
+    await store.append("s", 6, [enqueued("s", 7, after=9)])
+    assert await _status(store) == ("queued", "")
+    await store.append("s", 7, [ended("s", 8, "terminal_error", "boom")])
+    assert await _status(store) == ("dead", "boom")
+    await store.append("s", 8, [_event("s", 9, K.JOB_DISCARDED, "c", by="ana")])
+    assert await _status(store) == ("discarded", "ana")
+
+
+async def the_end_of_a_job_tells_how_it_ended(store: Store) -> None:
+    """Well, for good, by somebody, with its session, or nobody knows."""
+    ends = [
+        ("ok", "", "done"), ("terminal_error", "x", "dead"), ("terminal_error", "discarded", "discarded"),
+        ("blocked", "session_cancelled", "cancelled"), ("unknown", "cut_off", "unknown"),
+    ]  # fmt: skip
+    for number, (status, reason, wanted) in enumerate(ends):
+        await _with_job(store, f"s{number}")
+        await store.append(f"s{number}", 2, [ended(f"s{number}", 3, status, reason)])
+        assert (await _status(store, f"s{number}/c"))[0] == wanted
+
+
+async def sessions_are_due_that_were_left_running_or_whose_request_has_expired(store: Store) -> None:
+    """Unless they are over, or somebody drives them."""
+    await store.append("left", 0, [started("left")])
+    expires = (START + timedelta(seconds=5)).isoformat()
+    for name, state in (("asked", "awaiting_human_review"), ("over", "done")):
+        asks = {"request_id": f"{name}.1", "request_kind": "approval", "expires_at": expires}
+        parked = {"state": state, "outcome": state}
+        events = [
+            started(name), Event(name, 2, 1, K.REQUEST_OPENED, asks, START),
+            Event(name, 3, 1, K.STATE_TRANSITION, parked, START),
+        ]  # fmt: skip
+        await store.append(name, 0, events)
+    assert await store.due_sessions(START) == ["left"]
+    assert sorted(await store.due_sessions(START + timedelta(seconds=5))) == ["asked", "left"]
+
+
+QUEUE: Mapping[str, Callable[[Store], Awaitable[None]]] = {
+    check.__name__: check
+    for check in (
+        a_job_is_there_with_the_event_that_says_so,
+        a_job_is_leased_to_one_worker_at_a_time,
+        a_heartbeat_keeps_a_lease_and_a_lost_one_is_told,
+        a_job_goes_on_as_the_events_of_its_call_say,
+        the_end_of_a_job_tells_how_it_ended,
+        sessions_are_due_that_were_left_running_or_whose_request_has_expired,
+    )
+}
