@@ -5,7 +5,7 @@ BIN := .venv/bin
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail kills bench-startup bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail kills sabotage bench bench-startup bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ retail: .venv/.dev ## a recorded domain through its bundle (RETAIL_DATA=DIR; FIX
 
 kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 unless given), and judge what held
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
+
+sabotage: .venv/.dev ## take each mechanism out, and see that the test of its promise notices (K=WORDS: only those)
+	@$(BIN)/python -m tests.sabotage $(if $(K),-k "$(K)")
 
 bench-startup: .venv/.run ## CPU of the commands that people wait for
 	$(BIN)/python benchmarks/startup.py

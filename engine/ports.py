@@ -300,6 +300,14 @@ class Store(Queue, Protocol):
         """The newest sequence number and epoch of each session that there is."""
         ...
 
+    async def save_snapshot(self, session_id: str, seq: int, version: str, text: str) -> None:
+        """Keep a state that the events up to `seq` add up to, in the place of an older one; it is a cache."""
+        ...
+
+    async def snapshot(self, session_id: str, version: str) -> str | None:
+        """The newest state of that version, or None."""
+        ...
+
     async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
         """Prolong those of the leases that are not lost or given back; `heads` tells of a newer epoch."""
         ...

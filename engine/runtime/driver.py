@@ -12,6 +12,7 @@ from engine.ports import Appended, AppendResult, Clock, Conflict, Fenced, Held, 
 from engine.runtime.errors import LeaseLost
 from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
+from engine.runtime.states import keep_state
 from engine.session import reply as r
 from engine.session.decide import drafted
 from engine.session.draft import Draft
@@ -66,6 +67,7 @@ class Driver:
         self._lost = False
         self._let_go = False
         self._leave_by: datetime | None = None
+        self._snapshot_at: int | None = None
         self.left = False
         self.again = False
         self.lease = lease
@@ -237,6 +239,7 @@ class Driver:
                 case Appended():
                     self.left = leaves
                     self._take_in(events, state)
+                    self._snapshot_at = await keep_state(self._store, state, self._snapshot_at)
                     return
                 case Conflict():
                     await self._catch_up()

@@ -19,6 +19,7 @@ from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands
+from engine.runtime.states import load_state
 from engine.session import reply as r
 from engine.session.bundle import Bundle, Tool
 from engine.session.decide import begin, decide
@@ -145,9 +146,8 @@ class Engine:
         return session_id
 
     async def _record(self, session_id: str, reply: Callable[[], r.Reply]) -> None:
-        events = await self._store.load(session_id)
         while True:
-            state = fold(events)
+            state = await self.load(session_id)
             decided = decide(state, reply(), await self.bundles.get(state.bundle))
             if isinstance(decided, r.Refused):
                 raise NotAllowed(decided)
@@ -158,7 +158,6 @@ class Engine:
                 break
             if not isinstance(result, Conflict):
                 raise NotAllowed(r.Refused("taken", f"its key or a meter that it adds to is taken: {result}"))
-            events = await self._store.load(session_id)
         self._tell(session_id, decided)
 
     def _tell(self, session_id: str, events: tuple[Event, ...]) -> None:
@@ -174,7 +173,7 @@ class Engine:
 
     async def load(self, session_id: str) -> State:
         """A session's state as its log tells it; raises UnknownSession."""
-        return fold(await self._store.load(session_id))
+        return await load_state(self._store, session_id)
 
     async def bundle_of(self, state: State) -> Bundle:
         """The bundle that a session runs under; raises BundleUnavailable."""

@@ -82,6 +82,7 @@ class MemoryStore(MemoryQueue):
         self._keys: dict[str, _Key] = {}
         self._added: list[_Added] = []
         self._requests: dict[str, RequestRow] = {}
+        self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
 
     async def append(
@@ -190,6 +191,15 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`."""
         known = ((id_, self._sessions[id_]) for id_ in session_ids if id_ in self._sessions)
         return {id_: (session.row.seq, session.epoch) for id_, session in known}
+
+    async def save_snapshot(self, session_id: str, seq: int, version: str, text: str) -> None:
+        """See `ports.Store`."""
+        self._snapshots[session_id] = (version, text)
+
+    async def snapshot(self, session_id: str, version: str) -> str | None:
+        """See `ports.Store`."""
+        of, text = self._snapshots.get(session_id, ("", ""))
+        return text if of == version else None
 
     async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
         """See `ports.Store`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
+import zstandard
 
 from engine import ports
 from engine.policy.value import loads, timestamp
@@ -105,6 +106,20 @@ class SqliteStore:
             return {id_: (seq, epoch) for id_, seq, epoch in connection.execute(sql, (json.dumps(list(session_ids)),))}
 
         return await self._read(look)
+
+    async def save_snapshot(self, session_id: str, seq: int, version: str, text: str) -> None:
+        """See `ports.Store`."""
+        sql = "INSERT OR REPLACE INTO snapshots (session_id, seq, version, body) VALUES (?, ?, ?, ?)"
+        body = zstandard.ZstdCompressor(level=1).compress(text.encode("ascii"))
+        await self._writer.do(lambda connection: connection.execute(sql, (session_id, seq, version, body)))
+
+    async def snapshot(self, session_id: str, version: str) -> str | None:
+        """See `ports.Store`."""
+        sql = "SELECT body FROM snapshots WHERE session_id = ? AND version = ?"
+        row = await self._read(lambda c: c.execute(sql, (session_id, version)).fetchone())
+        if row is None:
+            return None
+        return zstandard.ZstdDecompressor().decompress(row[0], max_output_size=chain.MAX_SEGMENT).decode("ascii")
 
     async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
         """See `ports.Store`."""

@@ -21,6 +21,7 @@ from engine.planner.planners import planner_for
 from engine.ports import Store
 from engine.runtime.keeper import LEASE
 from engine.session.bundle import Bundle
+from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.state import Request, State
 from engine.store.memory import MemoryStore
@@ -210,7 +211,7 @@ class _Lives:
             for problem in await self._store.verify(row.id):
                 yield f"its log does not verify: {problem}"
             log = await self._store.load(row.id)
-            for problem in self._twice(row.id, [e.payload for e in log if e.kind is K.CALL_STARTED]):
+            for problem in self._twice(row.id, log):
                 yield problem
             if row.state == "running":
                 yield "it is still running, and nobody drives it"
@@ -218,14 +219,15 @@ class _Lives:
             if resumed != row.seq:
                 yield f"resumed once more it went on from event {row.seq} to {resumed}"
 
-    def _twice(self, session_id: str, started: list[Mapping[str, Any]]) -> Iterator[str]:
-        """Writes without an honoured key that ran more often than the log has calls of them."""
-        calls = Counter(p["tool"] for p in started)
+    def _twice(self, session_id: str, log: list[Event]) -> Iterator[str]:
+        """Writes without an honoured key that ran more often than the log has calls and failed attempts of them."""
+        started = {e.payload["call_id"]: e.payload["tool"] for e in log if e.kind is K.CALL_STARTED}
+        allowed = Counter([*started.values(), *(e.payload["tool"] for e in log if e.kind is K.ATTEMPT_FAILED)])
         ran = Counter(run.tool.name for run in self._path.counted.runs if run.session_id == session_id)
         for name, times in ran.items():
             tool = self._bundle.tools[name]
-            if tool.effect == "write" and not tool.honours_key and times > calls[name]:
-                yield f"{name} ran {times} times, and was called for {calls[name]} times"
+            if tool.effect == "write" and not tool.honours_key and times > allowed[name]:
+                yield f"{name} ran {times} times, and its calls allow {allowed[name]}"
 
     async def _resumed(self, session_id: str) -> int:
         """The newest event after a resume that should find nothing to do but the claim."""

@@ -15,6 +15,7 @@ from engine.session.decide import decide
 from engine.session.effect import AskPlanner, ReadFact, RunTool
 from engine.session.event import EventKind as K
 from engine.session.evolve import fold
+from engine.session.snapshot import restored, snapshot
 from engine.session.state import Phase
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play
@@ -164,6 +165,7 @@ class Session(RuleBasedStateMachine):
     def refolding_gives_the_same_state(self) -> None:
         assert [event.seq for event in self.play.log] == list(range(1, len(self.play.log) + 1))
         assert fold(self.play.log) == self.play.state
+        assert restored(snapshot(self.play.state)) == self.play.state
         for event in self.play.log[-12:]:
             assert loads(canonical(event.payload)) == event.payload
 
