@@ -67,6 +67,9 @@ kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 un
 sabotage: .venv/.dev ## take each mechanism out, and see that the test of its promise notices (K=WORDS: only those)
 	@$(BIN)/python -m tests.sabotage $(if $(K),-k "$(K)")
 
+bench: .venv/.bench ## everything in one run beside its floor and its peers, written to benchmarks/RESULTS.md (10 minutes)
+	$(BIN)/python -m benchmarks.speed $(if $(ROUNDS),--rounds $(ROUNDS))
+
 bench-startup: .venv/.run ## CPU of the commands that people wait for
 	$(BIN)/python benchmarks/startup.py
 

@@ -467,9 +467,12 @@ async def test_an_overtaken_driver_does_not_act_on_what_the_new_one_started(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     class Slow(MemoryStore):
-        """Its clock and its renewals hang for the first driver."""
+        """Its renewals and its looks at the heads hang."""
 
         async def renew(self, leases: Any, until: Any) -> None:
+            await trio.sleep_forever()
+
+        async def heads(self, session_ids: Any) -> Any:
             await trio.sleep_forever()
 
     acting.acts |= {"slow": after(14), "write": after(5, {"id": 1})}

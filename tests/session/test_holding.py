@@ -37,9 +37,13 @@ GOOD = {"verified": True, "banned": False}
 
 @pytest.fixture(scope="module")
 def held() -> Bundle:
+    return made("{account: {tool: look, input: {n: input.n}}}")
+
+
+def made(facts: str) -> Bundle:
     return bundle(
         agent("[write, other, look, ask, ask_choice]", policies="[rules, talk]", budgets="{repairs: 1}"),
-        policy(RULES, facts="{account: {tool: look, input: {n: input.n}}}", params="{most: 100}"),
+        policy(RULES, facts=facts, params="{most: 100}"),
         policy("  - {id: talk, tools: [ask, ask_choice], effect: allow}", name="talk"),
         tool("write", "write", more="idempotency: {key: [input.n], honoured_by: engine}"),
         tool("other", "write"),
@@ -62,8 +66,8 @@ def held() -> Bundle:
     )
 
 
-def hold(made: Bundle, n: int = 480, **more: object) -> Play:
-    play = Play(made, **more)  # type: ignore[arg-type]
+def hold(under: Bundle, n: int = 480, **more: object) -> Play:
+    play = Play(under, **more)  # type: ignore[arg-type]
     play.plan(call("w", "write", n=n))
     play.read(GOOD)
     return play
@@ -91,6 +95,14 @@ def test_a_yes_starts_the_call_after_its_facts_were_read_anew(held: Bundle) -> N
     assert play.kinds(K.VERDICT) == ["verdict", "verdict"]
     play.returns("w")
     assert play.result("w") == ("ok", "")
+
+
+def test_a_yes_never_goes_by_a_fact_from_before_it_however_young_that_may_be() -> None:
+    young = "{account: {tool: look, input: {n: input.n}, max_age: 1h}}"
+    play = hold(made(young))
+    play.say(play.answer("approve", "ana"))
+    play.claim()
+    assert play.reading == ["look"]
 
 
 def test_every_group_that_is_asked_has_to_say_yes(held: Bundle) -> None:
