@@ -20,6 +20,12 @@ help: ## list the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# the cases of the JSON Schema test suite, which the reference implementation's source carries
+.venv/.suite: .venv/.dev
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary jsonschema -d .venv/suite \
+	  "$$(grep -o '^jsonschema==[0-9.]*' requirements/run.txt)"
+	@touch $@
+
 run: .venv/.run ## one session of the support-triage agent: an account that was charged twice
 	@$(BIN)/engine run . --agent support-triage -m "$(MESSAGE)" --set tenant=acme --set account_id=acct_1001
 	@echo
@@ -30,13 +36,13 @@ run: .venv/.run ## one session of the support-triage agent: an account that was 
 	@echo "  $(BIN)/engine review approve ID --as dana"
 	@echo "  edit refund_threshold_usd in policies/refunds.yaml, and run the first again"
 
-test: .venv/.dev ## all tests and fixtures, and the coverage of the core
+test: .venv/.suite ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --include='engine/session/*,engine/policy/*' --fail-under=100
 
-check: .venv/.dev format lint types contracts docs ## everything that CI checks
+check: .venv/.suite format lint types contracts docs ## everything that CI checks
 	$(BIN)/engine validate . --strict
 	$(MAKE) test
 
