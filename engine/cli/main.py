@@ -24,10 +24,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sessions": ("engine.cli.sessions", "List, show and verify sessions."),
     "review": ("engine.cli.review", "The inbox: what people are asked, and their answers."),
     "worker": ("engine.cli.worker", "Run jobs, and wake the sessions that something is due for."),
-    "jobs": ("engine.cli.jobs", "List and show jobs, try dead ones again, give them up."),
+    "jobs": ("engine.cli.jobs", "List jobs, show one, try a dead one again, or give one up."),
     "explain": ("engine.cli.explain", "Show why calls of a session were judged as they were."),
     "judge": ("engine.cli.judge", "Judge given calls after given histories; nothing runs."),
-    "chaos": ("engine.cli.chaos", "Kill a fixture's process at every call that leaves it, and show what held."),
+    "chaos": (
+        "engine.cli.chaos",
+        "Kill a fixture's process at every call that leaves it, before and after, and show what held.",
+    ),
     "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),
     "completion": ("engine.cli.completion", "Print a shell's completion script."),
 }

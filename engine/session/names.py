@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.policy import types as t
-from engine.session.evolve import result_entry
+from engine.session.call_events import result_entry
 from engine.session.state import Call, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")

@@ -38,6 +38,9 @@ async def open_url(url: str) -> AsyncIterator[Store]:
         except ForeignDatabase as error:
             raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
         except (sqlite3.Error, OSError) as error:
+            if await trio.Path(path).is_dir() or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+                # what is named was never a store
+                raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
             raise StoreFault(f"{path} can't be used as a store: {error}") from None
         async with open_store(path) as store:
             yield store

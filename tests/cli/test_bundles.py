@@ -126,7 +126,7 @@ def test_a_store_of_a_later_version_is_refused(shell: Shell) -> None:
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     done = shell("sessions", "list")
-    assert (done.code, "schema 99" in done.err) == (2, True)
+    assert (done.code, "schema 99" in done.err) == (5, True)
 
 
 def test_a_fault_of_our_own_exits_5_with_its_traceback() -> None:
