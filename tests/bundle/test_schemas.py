@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 
+from engine.bundle.link import schemas as schemas_module
 from engine.bundle.link.schemas import AGREED, fast_checker, validator
 from engine.policy.value import NotJson, exact
 
@@ -32,6 +34,21 @@ def cases() -> Iterator[tuple[str, Any, Any, bool]]:
                     for case in group["tests"]:
                         name = f"{Path(member.name).stem}: {group['description']}: {case['description']}"
                         yield name, group["schema"], case["data"], case["valid"]
+
+
+@pytest.mark.skipif(not FOUND, reason="the suite is fetched by `make test`")
+def test_every_schema_of_the_suite_is_one_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Draft202012Validator, "check_schema", lambda schema: asked.append(schema))
+    for _, schema, _, _ in cases():
+        schemas_module._check_schema(exact(schema))
+    assert asked == []
+
+
+@pytest.mark.parametrize("plain", [{"type": "nonsense"}, {"minimum": "a"}, {"properties": []}, {"required": "a"}, 7])
+def test_what_is_no_schema_is_refused(plain: Any) -> None:
+    with pytest.raises(SchemaError):
+        schemas_module._check_schema(plain)
 
 
 @pytest.mark.skipif(not FOUND, reason="the suite is fetched by `make test`")

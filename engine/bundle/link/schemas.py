@@ -28,7 +28,7 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
         return None, True
     plain: dict[str, Any] = node.plain
     try:
-        Draft202012Validator.check_schema(plain)
+        _check_schema(plain)
     except SchemaError as error:
         # the deepest error says best what is meant
         deeper: list[Any] = [*(error.context or ())]
@@ -43,13 +43,25 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     return (None, False) if problems else (plain, True)
 
 
+def _check_schema(plain: Any) -> None:
+    """Raise SchemaError if it is no schema: found out by the fast checker, told by the slow one."""
+    # ten times as fast, which is a fifth of the time that validating a bundle takes; a dialect that the schema names
+    # itself would be fetched
+    from jsonschema_rs import meta
+
+    if not meta.is_valid({**plain, "$schema": DIALECT} if isinstance(plain, dict) else plain):
+        Draft202012Validator.check_schema(plain)
+
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 # what both checkers were shown to judge alike, over the JSON-Schema-Test-Suite; any other keyword goes the slow way
 AGREED = frozenset(
     {
         "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "minProperties",
         "maxProperties", "items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "maxItems",
         "uniqueItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "allOf",
-        "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "$defs", "$schema",
+        "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "$defs",
         "title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly",
     }
 )  # fmt: skip
@@ -84,7 +96,6 @@ def fast_checker(schema: Any) -> Callable[[Any], bool] | None:
     """Whether a value fits, in Rust; None for a schema with a keyword that the two checkers may see differently."""
     if not _agreed(schema):
         return None
-    # loading it takes longer than validating a bundle without it
     from jsonschema_rs import Draft202012Validator as Fast
 
     return Fast(schema).is_valid
@@ -94,6 +105,8 @@ def _agreed(schema: Any) -> bool:
     if not isinstance(schema, Mapping):
         return not isinstance(schema, list) or all(map(_agreed, schema))
     for key, value in schema.items():
+        if key == "$schema" and value == DIALECT:
+            continue
         if key not in AGREED and not key.startswith("x-"):
             return False
         inner = value.values() if key in _NAMED and isinstance(value, Mapping) else [value]
