@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 Examples:
   engine chaos refund-approved
   engine chaos fixtures/refund-approved.yaml --format json
-  engine chaos refund-approved --bundle my-agent""",
+  engine chaos refund-approved my-agent
+  engine chaos my-agent/fixtures/refund-approved.yaml""",
 )
 @click.argument("fixture", metavar="FIXTURE")
-@click.option(
-    "--bundle", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where it belongs to."
+@click.argument(
+    "bundle", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[BUNDLE]"
 )
 @format_option("text", "json")
-def command(fixture: str, bundle: Path, output_format: str) -> None:
+def command(fixture: str, bundle: Path | None, output_format: str) -> None:
     """Kill a fixture's process at every call that leaves it, before and after, and show what held.
 
     After each death another process goes on from the log. What must hold: it comes to the same end, no write runs
     twice that must not, the log verifies, and resuming once more changes nothing. Exits 0 if all held, else 1.
     """
-    checked, loaded = load_or_exit(bundle)
+    checked, loaded = load_or_exit(bundle or _bundle_of(Path(fixture)))
     found = {document.name: document.plain for document in loaded.corpus.sound("Fixture")}
     name = Path(fixture).stem if fixture.endswith((".yaml", ".yml")) else fixture
     if name not in found:
@@ -53,6 +54,11 @@ def command(fixture: str, bundle: Path, output_format: str) -> None:
     _show(name, lives, output_format)
     if not all(life.held for life in lives):
         raise SystemExit(FAILED)
+
+
+def _bundle_of(path: Path) -> Path:
+    """The bundle that a fixture's file belongs to; of a mere name, the current directory."""
+    return path.parent.parent if path.is_file() and path.parent.name == "fixtures" else Path()
 
 
 def _show(name: str, lives: list[Life], output_format: str) -> None:
