@@ -32,7 +32,7 @@ Examples:
 )
 @format_option("text", "json")
 def command(fixture: str, bundle: Path | None, output_format: str) -> None:
-    """Kill a fixture's process wherever it can die, and show what held.
+    """Kill a fixture's process at every moment; show what held.
 
     After each death another process goes on from the log. What must hold: it comes to the same end, no write runs
     twice that must not, the log verifies, and resuming once more changes nothing. Exits 0 if all held, else 1.

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "judge": ("engine.cli.judge", "Judge given calls after given histories; nothing runs."),
     "chaos": (
         "engine.cli.chaos",
-        "Kill a fixture's process wherever it can die, and show what held.",
+        "Kill a fixture's process at every moment; show what held.",
     ),
     "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),
     "completion": ("engine.cli.completion", "Print a shell's completion script."),
