@@ -154,3 +154,4 @@ class Word(str):
 
 def test_a_subclass_of_text_is_text() -> None:
     assert v.exact(Word("a")) == "a"
+    assert v.jsonable(Word("a")) == "a"

@@ -11,6 +11,7 @@ from engine.session.bundle import Bundle
 from engine.session.decide import begin
 from engine.session.effect import AskPlanner
 from engine.session.event import EventKind as K
+from engine.session.names import planner_names
 from engine.session.state import Status
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
@@ -332,3 +333,12 @@ def test_stop_rules_are_tried_in_order_after_a_step_or_when_done() -> None:
     other.plan(message="ok", done=True)
     assert other.state.outcome == "once"
     assert "has no value" in other.state.told
+
+
+def test_the_turns_results_are_of_calls_that_have_ended() -> None:
+    play = Play(bundle(agent("[look]"), tool("look")))
+    play.plan(call("a", "look", n=1), call("b", "look", n=2))
+    play.returns("a")
+    assert [entry["id"] for entry in planner_names(play.state)["results"]["look"]] == ["a"]
+    play.returns("b")
+    assert [entry["id"] for entry in planner_names(play.state)["results"]["look"]] == ["a", "b"]
