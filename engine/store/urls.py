@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +39,8 @@ async def open_url(url: str) -> AsyncIterator[Store]:
         except ForeignDatabase as error:
             raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
         except (sqlite3.Error, OSError) as error:
-            if await trio.Path(path).is_dir() or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            # unlike `Path.is_dir` it says no where nobody may look
+            if await trio.to_thread.run_sync(os.path.isdir, path) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                 # what is named was never a store
                 raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
             raise StoreFault(f"{path} can't be used as a store: {error}") from None
