@@ -8,7 +8,7 @@ from engine.session.snapshot import VERSION, restored, snapshot
 from engine.session.state import State
 
 # events behind the last snapshot, before a further one is worth its commit
-EVERY = 400
+EVERY = 1000
 
 
 async def load_state(store: Store, session_id: str) -> State:

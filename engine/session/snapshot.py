@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from engine.policy.value import canonical, digest, loads_own
+from engine.policy.value import canonical_of_exact, digest, loads_own
 from engine.session.limits import Extension, Limits
 from engine.session.persistent import Kept, Log
 from engine.session.state import (
@@ -43,7 +43,7 @@ _MICRO = timedelta(microseconds=1)
 
 def snapshot(state: State) -> str:
     """The text of a state."""
-    return canonical(_plain(state))
+    return canonical_of_exact(_plain(state))
 
 
 def restored(text: str) -> State:

@@ -40,7 +40,8 @@ async def open_url(url: str) -> AsyncIterator[Store]:
             raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
         except (sqlite3.Error, OSError) as error:
             # unlike `Path.is_dir` it says no where nobody may look
-            if await trio.to_thread.run_sync(os.path.isdir, path) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            directory = await trio.to_thread.run_sync(os.path.isdir, path)
+            if directory or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
                 # what is named was never a store
                 raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
             raise StoreFault(f"{path} can't be used as a store: {error}") from None

@@ -66,7 +66,7 @@ async def test_snapshots_are_as_many_as_the_logarithm_of_the_events(tmp_path: Pa
     state = fold(await _log(tmp_path))
     for seq in range(1, 20_000):
         last = await keep_state(store, _at(state, seq), last)
-    assert kept == [400, 800, 1600, 3200, 6400, 12800]
+    assert kept == [1000, 2000, 4000, 8000, 16000]
 
 
 async def _log(tmp_path: Path) -> list[Event]:
