@@ -19,7 +19,8 @@ from engine.diagnostic import Source
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.expression import compile_expression
-from engine.policy.functions import FUNCTIONS
+from engine.policy.functions import FUNCTIONS, PROVENANCE
+from engine.policy.provenance import Origins, Told
 from engine.policy.schema import of_schema
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.value import jsonable, one_line, pretty, span
@@ -41,7 +42,6 @@ CODES: Mapping[Kind, str] = {
     Kind.NAME: "E305",
     Kind.PARAM: "E306",
     Kind.TOOL: "E302",
-    Kind.NOT_AVAILABLE: "E205",
 }
 
 
@@ -121,6 +121,7 @@ def sample(given: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": "require_approval",
         "approvers": FUNCTIONS["set"].run(["leads"]),
         "output": done["output"],
+        PROVENANCE: Origins([Told("session", told["session"]), Told("customer", told["messages"])]),
         "decision": {"message": "Bye", "tool_calls": [], "done": True},
         "results": {"refund": [{**done, "id": "c1", "status": "ok", "reason": "", "message": ""}]},
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Protocol
 
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.functions import FUNCTIONS, LATER, ORDERED, Function, units_of
+from engine.policy.functions import CONTEXTUAL, FUNCTIONS, ORDERED, PROVENANCE, Function, units_of
 from engine.policy.syntax import Kind
 
 CONSTANTS = frozenset({"date", "datetime", "duration"})
@@ -16,7 +17,9 @@ ONE_KIND = "numbers, dates or durations of one kind"
 
 
 class Speaker(Protocol):
-    """Types nodes, and says what is wrong."""
+    """Types nodes, and says what is wrong; `scope` are the names that have a value."""
+
+    scope: Mapping[str, t.Type]
 
     def type(self, node: ast.expr) -> t.Type:
         """The type of a node."""
@@ -38,10 +41,6 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
     arguments = [checker.type(argument) for argument in node.args]
     if name == "record":
         return _record(checker, node)
-    if name in LATER:
-        return checker.say(
-            Kind.NOT_AVAILABLE, node.func, f"`{name}` needs {LATER[name]}, not available in this version"
-        )
     function = FUNCTIONS.get(name)
     if function is None:
         return checker.say(
@@ -50,6 +49,8 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
             f"function `{name}` is not defined",
             did_you_mean(name, [*FUNCTIONS, "record"]),
         )
+    if name in CONTEXTUAL and PROVENANCE not in checker.scope:
+        return checker.say(Kind.OPERAND, node, f"`{name}` has a value in the rules and lets of policies only")
     if not function.least <= len(arguments) <= function.most:
         wanted = str(function.least) if function.least == function.most else f"{function.least} or more"
         return checker.say(Kind.FUNCTION, node, f"`{name}` takes {wanted} arguments, and here are {len(arguments)}")

@@ -16,8 +16,8 @@ from typing import Any
 from engine.policy import arithmetic as a
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.evaluate import MAX_WORK, Unreadable, elements
-from engine.policy.functions import functions_in
+from engine.policy.evaluate import MAX_WORK, WATCHABLE, Unreadable, elements
+from engine.policy.functions import CONTEXTUAL, PROVENANCE, functions_in
 from engine.policy.syntax import loop_names, span
 
 Fast = Callable[[Mapping[str, Any], dict[str, Any] | None], Any]
@@ -61,7 +61,7 @@ class _Writer:
 
     def write(self, node: ast.expr) -> str:
         text = _WRITERS[type(node)](self, node)
-        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        if isinstance(node, WATCHABLE):
             chain = self._watched.get(span(node))
             if chain is not None:
                 return f"note(S, {chain!r}, {text})"
@@ -164,6 +164,8 @@ class _Writer:
         arguments = [self.write(argument) for argument in node.args]
         if node.args and isinstance(node.args[0], ast.GeneratorExp) and node.func.id not in ("any", "all"):
             arguments = [f"list({arguments[0]})"]
+        if node.func.id in CONTEXTUAL:
+            return f"N[{PROVENANCE!r}].{node.func.id}({arguments[0]})"
         return f"f_{node.func.id}({', '.join(arguments)})"
 
 

@@ -17,10 +17,13 @@ from simpleeval import SimpleEval
 
 from engine.policy import arithmetic as a
 from engine.policy.arithmetic import EvaluationError, is_number, kind
-from engine.policy.functions import LAZY, functions_in
+from engine.policy.functions import CONTEXTUAL, LAZY, PROVENANCE, functions_in
 from engine.policy.syntax import loop_names, span
 
 MAX_WORK = 10_000
+
+# nodes whose values a reader may want to see
+WATCHABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: a.add,
@@ -68,7 +71,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
 
     def _eval(self, node: ast.expr) -> Any:
         value = _NODES[type(node)](self, node)
-        if self.seen is not None and isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        if self.seen is not None and isinstance(node, WATCHABLE):
             chain = self.watched.get(span(node))
             if chain is not None:
                 self.seen[chain] = value
@@ -176,6 +179,8 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         if node.func.id in LAZY and isinstance(node.args[0], ast.GeneratorExp):
             with self._loop():
                 return self.functions[node.func.id](self._items(node.args[0], 0))
+        if node.func.id in CONTEXTUAL:
+            return getattr(self.names[PROVENANCE], node.func.id)(self._eval(node.args[0]))
         return self.functions[node.func.id](*(self._eval(argument) for argument in node.args))
 
 

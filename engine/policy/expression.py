@@ -13,6 +13,7 @@ from engine.policy.around import NOTHING, Around
 from engine.policy.check import check
 from engine.policy.compiled import Fast, compiled
 from engine.policy.evaluate import Evaluator
+from engine.policy.functions import CONTEXTUAL
 from engine.policy.syntax import Problem, loop_names, parse, span
 
 
@@ -84,6 +85,11 @@ def _chains(node: ast.AST, text: str, own: frozenset[str]) -> dict[tuple[int, in
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         return {} if names & own else {(start, end): text[start:end]}
     found: dict[tuple[int, int], str] = {}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CONTEXTUAL:
+        start, end = span(node)
+        found = (
+            {} if {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & own else {(start, end): text[start:end]}
+        )
     for child in ast.iter_child_nodes(node):
         if not (isinstance(node, ast.Call) and child is node.func):
             found |= _chains(child, text, own)

@@ -14,6 +14,7 @@ from typing import Any
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.arithmetic import EvaluationError, add, is_number, kind, same
+from engine.policy.provenance import ORIGINS
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 _TEMPORAL = (t.Text, t.Date, t.Datetime)
@@ -249,6 +250,10 @@ def _glob(text: Any, pattern: Any) -> bool:
     return _pattern(_text(pattern, "glob")).match(_text(text, "glob")) is not None
 
 
+def _of_names(value: Any) -> Any:
+    raise EvaluationError("where a value comes from is known in rules only")
+
+
 def _gives(type_: t.Type) -> Callable[[list[t.Type]], t.Type]:
     return lambda _: type_
 
@@ -284,7 +289,13 @@ FUNCTIONS: Mapping[str, Function] = {
     "contains": Function(2, 2, ((t.Text, t.ListOf), ()), _gives(t.BOOLEAN), _contains),
     "glob": Function(2, 2, _WORD, _gives(t.BOOLEAN), _glob),
     "is_set": Function(1, 1, (), _gives(t.BOOLEAN), lambda a: a is not None),
+    "origin": Function(1, 1, (), _gives(t.Text(frozenset(ORIGINS))), _of_names),
+    "said_by_customer": Function(1, 1, (), _gives(t.BOOLEAN), _of_names),
 }
+
+# functions that ask where a value comes from: methods of what the names hold under this key
+PROVENANCE = "origin()"
+CONTEXTUAL = frozenset({"origin", "said_by_customer"})
 
 
 @lru_cache(maxsize=64)
@@ -299,9 +310,3 @@ def functions_in(zone: tzinfo) -> Mapping[str, Callable[..., Any]]:
 
 # functions that stop a loop as soon as they know
 LAZY = frozenset({"any", "all"})
-
-# functions of the language that need what this version does not have yet
-LATER = {
-    "origin": "the origin of values",
-    "said_by_customer": "the origin of values",
-}

@@ -29,7 +29,6 @@ class Kind(StrEnum):
 
     SYNTAX = "syntax"
     TOO_LARGE = "too_large"
-    NOT_AVAILABLE = "not_available"
     NAME = "name"
     FIELD = "field"
     PARAM = "param"

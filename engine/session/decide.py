@@ -220,7 +220,8 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
     output, problems = checked_output(tool, reply.output)
     kept = None
     if not problems:
-        kept = withheld(d.agent.guards[call.name], gate_names(d.state, call), output, lambda need: _read(d, need))
+        names = gate_names(d.state, call, d.bundle.tools)
+        kept = withheld(d.agent.guards[call.name], names, output, lambda need: _read(d, need))
     if kept is not None:
         message = kept.error or "the result is not for this session"
         d.result(call, "blocked", "result_withheld", message, rule=kept.rule)

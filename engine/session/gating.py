@@ -26,7 +26,7 @@ def judge_call(d: Draft, call: Call) -> bool:
         d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
         return True
     guard = d.agent.guards[call.name]
-    verdict = gate.judge(guard, gate_names(d.state, call), _fresh(d, call))
+    verdict = gate.judge(guard, gate_names(d.state, call, d.bundle.tools), _fresh(d, call))
     if isinstance(verdict, gate.Missing):
         return _want(d, call, verdict.needs)
     _settle(d, call, verdict)
@@ -267,6 +267,6 @@ def _key_until(d: Draft, tool: Tool) -> str | None:
 
 def _question(d: Draft, call: Call, template: Template) -> str:
     try:
-        return template.render(gate_names(d.state, call))
+        return template.render(gate_names(d.state, call, d.bundle.tools))
     except EvaluationError as error:
         return f"(this question has no value: {error})"

@@ -83,7 +83,7 @@ def judge_after(
         return Judged("deny", (), (), tuple(problems))
     step = len(past) + 1
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
-    names = gate_names(_state(bundle, agent, past, attributes, now, call), call)
+    names = gate_names(_state(bundle, agent, past, attributes, now, call), call, bundle.tools)
     guard, reads = agent.guards[tool.name], _reads(past)
     verdict = judge(guard, names, reads)
     assert not isinstance(verdict, Missing), "what was not read counts as unreadable"
@@ -132,6 +132,12 @@ def _state(
             at = entry.at or now - (len(past) - number) * timedelta(microseconds=1)
             told = {"input": entry.input or {}, "output": entry.output, "at": at}
             done.setdefault(entry.tool, []).append((at, told))
+    failed: dict[str, Log[Mapping[str, Any]]] = {}
+    for entry in past:
+        if entry.event == CALL and entry.error is not None:
+            told = {"status": "terminal_error", "input": entry.input or {}, "message": entry.error, "reason": "",
+                    "id": "", "output": None}  # fmt: skip
+            failed[entry.tool] = (failed.get(entry.tool) or Log()).with_one(told)
     succeeded = {
         tool: Log(told for _, told in sorted(entries, key=lambda pair: pair[0])) for tool, entries in done.items()
     }
@@ -139,7 +145,7 @@ def _state(
     used = Used(steps=judged.step, calls=len(names), calls_per_tool=Counter(names))
     return State(
         "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits,
-        step=judged.step, calls=Kept({judged.id: judged}), succeeded=succeeded, seen=succeeded, messages=texts,
+        step=judged.step, calls=Kept({judged.id: judged}), succeeded=succeeded, seen=succeeded, resulted=failed, messages=texts,
         used=used,
     )  # fmt: skip
 

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from engine.policy import types as t
+from engine.policy.functions import PROVENANCE
+from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
+from engine.session.bundle import Tool
 from engine.session.call_events import result_entry
 from engine.session.state import Call, State
 
@@ -83,7 +86,8 @@ def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) ->
     call = t.record("field", "", name=t.Text(frozenset(tools)), id=t.TEXT, proposed_at=t.DATETIME)
     denied = _per_tool(tools, lambda types: t.record("field", "", input=types.input, at=t.DATETIME))
     history = {"seen": _per_tool(tools, lambda types: _called(types)), "denied": denied}
-    return {**session_scope(attributes, tools), **history, "input": tools[tool].input, "call": call}
+    words = {"input": tools[tool].input, "call": call, PROVENANCE: t.UNKNOWN}
+    return {**session_scope(attributes, tools), **history, **words}
 
 
 def planner_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
@@ -132,10 +136,11 @@ def _budget_type() -> t.Type:
 # -- values
 
 
-def gate_names(state: State, call: Call) -> Names:
-    """The values for judging a call."""
+def gate_names(state: State, call: Call, tools: Mapping[str, Tool]) -> Names:
+    """The values for judging a call; the tools say whose outputs are trusted."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
-    return Names(state, _GATE, {"input": call.input, "call": about})
+    origins = {PROVENANCE: lambda state: Origins(_told(state, tools))}
+    return Names(state, {**_GATE, **origins}, {"input": call.input, "call": about})
 
 
 def key_names(state: State, input_: Mapping[str, Any]) -> Names:
@@ -171,6 +176,21 @@ def _denied(state: State) -> PerTool:
     for refusal in state.refusals:
         found.setdefault(refusal["tool"], []).append({"input": refusal["input"], "at": refusal["at"]})
     return found
+
+
+def _told(state: State, tools: Mapping[str, Tool]) -> Iterator[Told]:
+    """All that the session was told, newest first: by its starter, by its customer, and by tools."""
+    yield Told(SESSION, state.attributes)
+    yield Told(CUSTOMER, list(reversed(state.messages)))
+    for name, log in state.seen.items():
+        origin = TRUSTED if name in tools and tools[name].trust == TRUSTED else UNTRUSTED
+        yield from (Told(origin, told["output"], told["input"]) for told in reversed(log.all()))
+    for results in _results(state).values():
+        # what a failing tool says may be the words of a stranger
+        yield from (Told(UNTRUSTED, result["message"]) for result in results if result["status"] in _FAILED)
+
+
+_FAILED = frozenset({"retryable_error", "terminal_error", "unknown"})
 
 
 def _results(state: State) -> PerTool:

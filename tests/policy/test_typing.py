@@ -162,7 +162,7 @@ def type_of(text: str) -> t.Type:
         ("zip([1])", Kind.FUNCTION, "zip([1])"),
         ("len(input.amount)", Kind.OPERAND, "input.amount"),
         ("record(1)", Kind.FUNCTION, "record(1)"),
-        ("said_by_customer(input.name)", Kind.NOT_AVAILABLE, "said_by_customer"),
+        ("said_by_customer(input.name)", Kind.OPERAND, "said_by_customer(input.name)"),
         ("input.amount == input.name", Kind.COMPARISON, "input.amount == input.name"),
         ("input.amount > input.name", Kind.COMPARISON, "input.amount > input.name"),
         ("input.ok < input.ok", Kind.COMPARISON, "input.ok < input.ok"),

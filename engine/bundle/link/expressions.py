@@ -8,7 +8,6 @@ from typing import Any
 from engine.bundle.corpus import Corpus
 from engine.bundle.node import Node
 from engine.bundle.rules import (
-    e205_not_available,
     e302_tool,
     e305_name,
     e306_param,
@@ -104,8 +103,6 @@ def _say(corpus: Corpus, node: Node, problem: Problem, scope: Scope, *, in_text:
     plain = _PLAIN.get(problem.kind)
     if plain is not None:
         corpus.say(plain(place, problem.message, problem.help))
-    elif problem.kind is Kind.NOT_AVAILABLE:
-        corpus.say(e205_not_available.at(place, problem.message))
     elif problem.kind is Kind.TOOL:
         corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
     elif problem.kind is Kind.PARAM:
