@@ -145,8 +145,8 @@ def _state(
     used = Used(steps=judged.step, calls=len(names), calls_per_tool=Counter(names))
     return State(
         "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits,
-        step=judged.step, calls=Kept({judged.id: judged}), succeeded=succeeded, seen=succeeded, resulted=failed, messages=texts,
-        used=used,
+        step=judged.step, calls=Kept({judged.id: judged}), succeeded=succeeded, seen=succeeded, resulted=failed,
+        messages=texts, used=used,
     )  # fmt: skip
 
 
