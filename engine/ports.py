@@ -5,14 +5,19 @@ The core never comes here; the runtime walks through these doors and brings back
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from engine.session.bundle import NO_USAGE, Tool, Usage
 from engine.session.event import Event
+from engine.session.reply import Note
 from engine.session.view import PlannerView
+
+T = TypeVar("T")
 
 # -- time and dice
 
@@ -30,18 +35,26 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A decision as plain JSON, unchecked, and what asking for it took."""
+    """A decision as plain JSON, unchecked, what asking for it took, and how it came about."""
 
     decision: Any
     usage: Usage = NO_USAGE
+    notes: tuple[Note, ...] = ()
 
 
 class PlannerError(Exception):
-    """A planner could not propose anything; the message says why, `usage` what it took all the same."""
+    """A planner could not propose anything; the message says why, `usage` what it took all the same.
 
-    def __init__(self, message: str, usage: Usage = NO_USAGE) -> None:
+    `final` says that asking it again is no use: another planner of the chain is asked, or the session ends.
+    """
+
+    def __init__(
+        self, message: str, usage: Usage = NO_USAGE, notes: tuple[Note, ...] = (), *, final: bool = False
+    ) -> None:
         super().__init__(message)
         self.usage = usage
+        self.notes = notes
+        self.final = final
 
 
 class Planner(Protocol):
@@ -49,6 +62,49 @@ class Planner(Protocol):
 
     async def propose(self, view: PlannerView) -> Any:
         """A decision as plain JSON, unchecked, or as a Proposal; raises PlannerError."""
+        ...
+
+
+Say = Callable[[str], None]
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A planner that reads the session's log, and says what it is about to answer while it does."""
+
+    async def consider(self, view: PlannerView, log: Sequence[Event], say: Say) -> Proposal:
+        """A proposal; `say` is told the message so far, each time that there is more of it; raises PlannerError."""
+        ...
+
+
+# -- what planners and tools reach the world with
+
+
+class MissingSecret(Exception):
+    """A secret that a document names is nowhere to be had."""
+
+
+class Secrets(Protocol):
+    """Reveals secrets by name, and masks them wherever they turn up."""
+
+    def reveal(self, name: str) -> str:
+        """The secret; raises MissingSecret."""
+        ...
+
+    def masked(self, value: T) -> T:
+        """A copy of a text or of plain JSON without any secret that was revealed."""
+        ...
+
+
+class Connections(Protocol):
+    """Keeps what is opened once and used by many sessions; all of it is closed with the engine."""
+
+    async def hold(self, key: str, opened: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """What is open under a key, opened if it is not; raises what opening it raises."""
+        ...
+
+    def drop(self, key: str, value: object) -> None:
+        """Close what is open under a key if it is this value: it is of no use any more."""
         ...
 
 
@@ -71,13 +127,21 @@ class ToolError(Exception):
     """A tool failed.
 
     `acted` is False only if nothing can have been done; `retryable` if trying again may help; `lost` if the work
-    may be done and only the answer did not come.
+    may be done and only the answer did not come.  `wait` are the seconds that it asks for before another try.
     """
 
     def __init__(
-        self, reason: str, message: str, *, retryable: bool = False, acted: bool = True, lost: bool = False
+        self,
+        reason: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        acted: bool = True,
+        lost: bool = False,
+        wait: Decimal | None = None,
     ) -> None:
         super().__init__(message)
+        self.wait = wait
         self.lost = lost
         self.reason = reason
         self.message = message

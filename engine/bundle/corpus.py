@@ -89,7 +89,13 @@ class Corpus:
 
     def take_matching(self, node: Node) -> list[str]:
         """The content files that a glob matches, or none after saying why."""
-        pattern = str(node.value)
+        return self._take(node, str(node.value))
+
+    def take_folder(self, node: Node, pattern: str) -> list[str]:
+        """The content files of a folder that match, or none after saying why."""
+        return self._take(node, f"{str(node.value).rstrip('/')}/{pattern}")
+
+    def _take(self, node: Node, pattern: str) -> list[str]:
         if leaves(pattern):
             self.say(e106_leaves_bundle.at(node))
             return []

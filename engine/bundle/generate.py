@@ -10,10 +10,14 @@ from pydantic import BaseModel
 from engine.bundle.documents.agent import Agent
 from engine.bundle.documents.fixture import Fixture
 from engine.bundle.documents.policy import Policy, Reviewers, Vocabulary
+from engine.bundle.documents.prices import Prices
+from engine.bundle.documents.server import Server
 from engine.bundle.documents.tool import Database, Tool
 from engine.session.contract import Decision, Event, ToolCall, ToolOutcome, ToolResult, Verdict
 
-DOCUMENTS: tuple[type[BaseModel], ...] = (Agent, Tool, Database, Policy, Vocabulary, Reviewers, Fixture)
+DOCUMENTS: tuple[type[BaseModel], ...] = (
+    Agent, Tool, Database, Server, Prices, Policy, Vocabulary, Reviewers, Fixture,
+)  # fmt: skip
 CONTRACT: dict[str, type[BaseModel]] = {
     "decision": Decision,
     "tool_call": ToolCall,

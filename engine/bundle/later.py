@@ -9,26 +9,14 @@ KINDS: frozenset[str] = frozenset()
 
 # by kind: paths of keys, `*` for any one key or index
 KEYS: Mapping[str, frozenset[str]] = {
-    "Agent": frozenset(
-        {
-            "fallback",
-            "meters",
-        }
-    ),
+    "Agent": frozenset({"meters"}),
     "Tool": frozenset({"meters"}),
-    "Fixture": frozenset({"cassette", "budgets"}),
+    "Fixture": frozenset({"budgets"}),
     "Reviewers": frozenset({"roles"}),
 }
 
 # by kind: values at a path
-VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
-    "Agent": {
-        "planners/*/kind": frozenset({"openai", "anthropic"}),
-    },
-    "Tool": {
-        "adapter/kind": frozenset({"http", "mcp", "command", "search"}),
-    },
-}
+VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {"Tool": {"adapter/kind": frozenset({"search"})}}
 
 
 def is_later_key(kind: str, path: tuple[str | int, ...]) -> bool:

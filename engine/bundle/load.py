@@ -12,8 +12,10 @@ from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import attributes_type, link_agent
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixtures import check_fixture
+from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
+from engine.bundle.link.programs import link_server
 from engine.bundle.link.prompts import check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
@@ -71,7 +73,9 @@ def _link(corpus: Corpus) -> Bundle:
         types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)
     tools = link_probes(corpus, tools, types, anywhere)
     check_policies(corpus, tools)
-    agents = {d.name: link_agent(corpus, d, tools, types) for d in corpus.sound("Agent")}
+    prices = link_prices(corpus)
+    servers = {d.name: link_server(corpus, d) for d in corpus.sound("Server")}
+    agents = {d.name: link_agent(corpus, d, tools, types, prices) for d in corpus.sound("Agent")}
     _check_unused_policies(corpus, tools, types)
     prompts: dict[str, list[t.Type]] = {}
     for agent in agents.values():
@@ -89,6 +93,7 @@ def _link(corpus: Corpus) -> Bundle:
         tools=tools,
         reviewers={d.name: tuple(d.plain["members"]) for d in corpus.sound("Reviewers")},
         databases=databases,
+        servers=servers,
         files={**_documents(corpus), **corpus.content},
     )
 

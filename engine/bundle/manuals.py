@@ -34,6 +34,7 @@ from engine.bundle.rules import (
     e313_function,
     e314_vocabulary,
     e315_rule,
+    e316_server,
     e401_expression,
     e402_field,
     e403_comparison,
@@ -64,6 +65,7 @@ from engine.bundle.rules import (
     e517_runtime_only,
     w601_many_tools,
     w602_alike_tools,
+    w603_no_price,
 )
 from engine.diagnostic import Manual
 
@@ -101,6 +103,7 @@ MANUALS: dict[str, Manual] = {
         e313_function,
         e314_vocabulary,
         e315_rule,
+        e316_server,
         e401_expression,
         e402_field,
         e403_comparison,
@@ -131,5 +134,6 @@ MANUALS: dict[str, Manual] = {
         e517_runtime_only,
         w601_many_tools,
         w602_alike_tools,
+        w603_no_price,
     )
 }

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-KINDS = ("Agent", "Tool", "Database", "Policy", "Vocabulary", "Reviewers", "Fixture")
+KINDS = ("Agent", "Tool", "Database", "Server", "Prices", "Policy", "Vocabulary", "Reviewers", "Fixture")
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

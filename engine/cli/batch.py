@@ -14,7 +14,7 @@ import click
 import trio
 
 from engine.cli.printing import line, print_json, table
-from engine.cli.work import Work, foreseen, perform, unwrapped
+from engine.cli.work import LIVE, Models, Work, foreseen, perform, unwrapped
 from engine.policy.value import NotJson, loads
 from engine.runtime.engine import Opening
 from engine.session.bundle import Agent, Bundle
@@ -91,6 +91,7 @@ def run_batch(
     openings: Sequence[tuple[int, Opening]],
     concurrency: int,
     output_format: str,
+    models: Models = LIVE,
 ) -> int:
     """Run them, show progress and the table of outcomes, and give the worst exit code."""
     ended: list[Ended] = []
@@ -116,7 +117,7 @@ def run_batch(
         codes = {e.code for e in ended} | ({INTERRUPTED} if work.interrupted or work.released else set())
         return next((code for code in WORST_FIRST if code in codes), FAILED if codes else OK)
 
-    code = perform(url, body)
+    code = perform(url, body, models=models)
     _show(sorted(ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
     return code
 

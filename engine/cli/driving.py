@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.printing import Printer
-from engine.cli.work import Work, perform
+from engine.cli.work import LIVE, Models, Work, perform
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state import Phase, Request, State, Status
 
@@ -22,6 +22,7 @@ def act_and_drive(
     wait: bool = True,
     drive: bool = True,
     show: bool = True,
+    models: Models = LIVE,
 ) -> int:
     """Do something with a session, drive it on, and print what happens; `act` gives the session's id."""
     printer = Printer(output_format if show else "none")
@@ -38,7 +39,7 @@ def act_and_drive(
             return INTERRUPTED
         return exit_code(state.status)
 
-    return perform(url, body, root=root, on_event=printer)
+    return perform(url, body, root=root, on_event=printer, on_partial=printer.partial, models=models)
 
 
 def tell_next(state: State, work: Work, url: str) -> None:

@@ -36,6 +36,7 @@ class Printer:
         self.events: list[Event] = []
         self._console: Any = None
         self._gone = False
+        self._partial = ""
 
     def __call__(self, event: Event) -> None:
         """Take one event; a reader who has gone away does not stop the session."""
@@ -51,12 +52,24 @@ class Printer:
             self._gone = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
+    def partial(self, session_id: str, text: str) -> None:
+        """Show what a model has said so far, on a terminal only."""
+        if self._format != "text" or self._gone or not sys.stdout.isatty():
+            return
+        more = text[len(self._partial) :] if text.startswith(self._partial) else f"\n{text}"
+        self._partial = text
+        click.secho("".join(char if char.isprintable() else " " for char in more), nl=False, dim=True)
+
     def finish(self) -> None:
         """Print what is printed at the end."""
         if self._format == "json":
             print_json(entries(self.events))
 
     def _text(self, event: Event) -> None:
+        if self._partial:
+            # what was said so far is told whole by the event
+            self._partial = ""
+            click.echo()
         if event.kind in _HIDDEN or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
             return
         if self._console is None:

@@ -36,6 +36,19 @@ Examples:
 @click.option(
     "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Sessions at once (--batch)."
 )
+@click.option(
+    "--record",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what is asked of models, and what they answer, without secrets.",
+)
+@click.option(
+    "--replay-model",
+    "replay",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Answer from such a recording, offline, in the place of models.",
+)
 @format_option("text", "json", "jsonl")
 @store_option
 def command(
@@ -47,6 +60,8 @@ def command(
     name: str | None,
     batch: Path | None,
     concurrency: int,
+    record: Path | None,
+    replay: Path | None,
     output_format: str,
     store_url: str,
 ) -> None:
@@ -58,6 +73,8 @@ def command(
     """
     if (message is None) == (batch is None):
         raise click.UsageError("give either -m TEXT or --batch FILE")
+    if record is not None and replay is not None:
+        raise click.UsageError("give either --record or --replay-model")
     checked, _ = load_or_exit(bundle)
     agent = agent_of(checked, agent_name)
     if planner is not None and planner not in agent.planners:
@@ -67,14 +84,15 @@ def command(
     attributes = assignments(settings, agent.attributes, "--set")
 
     from engine.cli.driving import act_and_drive
-    from engine.cli.work import Work
+    from engine.cli.work import Models, Work
     from engine.runtime.engine import Opening
 
+    models = Models(record, replay)
     if batch is not None:
         from engine.cli.batch import read_lines, run_batch
 
         openings = read_lines(batch, agent, attributes, planner, name)
-        raise SystemExit(run_batch(store_url, checked, bundle, openings, concurrency, output_format))
+        raise SystemExit(run_batch(store_url, checked, bundle, openings, concurrency, output_format, models))
     _check(agent, attributes)
     assert message is not None
     opening = Opening(agent.name, message, attributes, planner, name)
@@ -82,7 +100,7 @@ def command(
     async def start(work: Work) -> str:
         return await work.engine.start(checked, opening, bundle)
 
-    raise SystemExit(act_and_drive(store_url, output_format, start))
+    raise SystemExit(act_and_drive(store_url, output_format, start, models=models))
 
 
 def _check(agent: Agent, attributes: dict[str, object]) -> None:

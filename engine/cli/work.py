@@ -17,12 +17,17 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
+from engine.runtime.secrets import HostSecrets
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
 from engine.store.migrations import NewerStore
 from engine.store.urls import BadStoreUrl, StoreFault, open_url
 from engine.tool.databases import MissingRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.traffic import Traffic
 
 INTERRUPT = "interrupt"
 
@@ -43,6 +48,31 @@ _FORESEEN: dict[type[Exception], int] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """How models are asked: for real, recorded into a folder on the way, or from a recording and offline."""
+
+    record: Path | None = None
+    replay: Path | None = None
+
+    def traffic(self, secrets: HostSecrets) -> Traffic | None:
+        """What planners send their requests with; None is the servers themselves."""
+        if self.record is None and self.replay is None:
+            return None
+        from engine.planner.traffic import BadCassette, Recorded, replayed_from
+
+        try:
+            if self.record is not None:
+                return Recorded(self.record, secrets.masked)
+            assert self.replay is not None
+            return replayed_from(self.replay)
+        except (BadCassette, OSError) as error:
+            raise click.UsageError(str(error)) from None
+
+
+LIVE = Models()
+
+
 @dataclass(slots=True)
 class Work:
     """What a command works with; `interrupted` once the user pressed Ctrl-C."""
@@ -60,7 +90,9 @@ def perform(
     *,
     root: Path | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
+    on_partial: Callable[[str, str], None] = lambda session_id, text: None,
     on_stop: Literal["cancel", "release"] = "cancel",
+    models: Models = LIVE,
 ) -> int:
     """The exit code of a command's body; foreseen errors are told in one line.
 
@@ -70,10 +102,15 @@ def perform(
     async def under() -> int:
         relax()
         async with open_url(url) as store:
-            work = Work(store, Engine(store, TrioClock(), root=root, on_event=on_event))
+            secrets = HostSecrets()
+            engine = Engine(
+                store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,
+                traffic=models.traffic(secrets),
+            )  # fmt: skip
+            work = Work(store, engine)
             code = INTERRUPTED
             with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async with trio.open_nursery() as nursery:
+                async with engine, trio.open_nursery() as nursery:
                     nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
                     code = await body(work)
                     nursery.cancel_scope.cancel()

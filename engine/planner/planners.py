@@ -2,12 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+
+import trio
+
+from engine.outside import outside
 from engine.planner.rules import RulesPlanner
 from engine.planner.scripted import ScriptedPlanner
-from engine.ports import Planner
-from engine.session.bundle import PlannerSpec
+from engine.ports import Connections, Planner, PlannerError, Secrets
+from engine.session.bundle import Agent, Bundle, ModelSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.model import Wire
+    from engine.planner.traffic import Traffic
 
 
-def planner_for(spec: PlannerSpec) -> Planner:
-    """A planner that proposes as the spec says."""
-    return RulesPlanner(spec) if spec.kind == "rules" else ScriptedPlanner(spec)
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What planners reach models with; `traffic` None is the servers themselves."""
+
+    secrets: Secrets
+    connections: Connections
+    dice: Callable[[], Decimal]
+    traffic: Traffic | None = None
+
+
+def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planner:
+    """The planner of an agent that has this name."""
+    spec = agent.planners[name]
+    if spec.model is None:
+        return RulesPlanner(spec) if spec.kind == "rules" else ScriptedPlanner(spec)
+    # models need libraries that nothing else does
+    from engine.planner.model import ModelPlanner
+
+    wire = partial(_wire, spec.kind, spec.model, reach)
+    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice)
+
+
+async def _wire(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
+    """The wire of a model's server, kept open for all its questions."""
+    key = f"{kind}:{spec!r}"
+    return await reach.connections.hold(key, lambda: _opened(kind, spec, reach))
+
+
+@asynccontextmanager
+async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wire]:
+    with outside():
+        make = await trio.to_thread.run_sync(_maker, kind)
+    import httpx
+
+    from engine.planner.traffic import Live
+    from engine.session.secret import filled
+
+    traffic = reach.traffic or Live()
+
+    def reveal(text: str) -> str:
+        return "replayed" if traffic.offline else filled(text, reach.secrets.reveal)
+
+    async with httpx.AsyncClient(transport=traffic.transport(), timeout=None, trust_env=False) as http:
+        with outside():
+            wire: Wire = await trio.to_thread.run_sync(make, spec, http, reveal)
+        yield wire
+
+
+def _maker(kind: str) -> Callable[..., Wire]:
+    """The class of a kind's wire: importing it takes a while, and its library may be missing."""
+    try:
+        if kind == "openai":
+            from engine.planner.openai import OpenAIWire
+
+            return OpenAIWire
+        from engine.planner.anthropic import AnthropicWire
+
+        return AnthropicWire
+    except ModuleNotFoundError as error:
+        message = f"a planner of the kind {kind} needs a library: pip install 'agent-engine[{kind}]' ({error})"
+        raise PlannerError(message, final=True) from None

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
 
 from engine.policy.arithmetic import is_number
 from engine.policy.value import number_text
@@ -40,6 +39,7 @@ _CURRENCY = "usd|eur|gbp|chf|jpy"
 _PARTED = r"\d{1,3}(?:[ '’.,]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
 _WRITTEN = re.compile(_PARTED)
 _NUMBER = re.compile(rf"(?:(?<={_CURRENCY.replace('|', ')|(?<=')})|(?<![\w.,]))(?:{_PARTED})(?={_CURRENCY}|(?!\w))")
+_ESCAPES = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|&#?\w{2,8};")
 _EDGES = " \t.,;:!?\"'`()[]{}<>*"
 
@@ -207,10 +207,14 @@ class _Source:
 def normal(text: str) -> str:
     """Text as it is compared: one form for each character, no case, escapes undone, one space between words."""
     if _ESCAPED.search(text):
-        text = html.unescape(unquote(text))
+        text = html.unescape(_ESCAPES.sub(_unescaped, text))
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _SPACE.sub(" ", text.casefold()).strip()
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace")
 
 
 def _taken_in(told: Iterable[Told]) -> tuple[list[_Source], bool]:

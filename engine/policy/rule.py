@@ -87,6 +87,7 @@ class Rule:
     place: str
     source: str = ""
     release: Expression | None = None
+    disclose: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,11 @@ def loads_own(text: str) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 
+def number_of(value: Decimal) -> int | Decimal:
+    """A decimal as JSON holds it: whole ones as integers; raises NotJson beyond 60 digits."""
+    return _bounded(value)
+
+
 def digest(value: Any) -> str:
     """The SHA-256 of the canonical text of a value without floats, in hex."""
     return sha256(canonical_of_exact(value).encode("ascii")).hexdigest()

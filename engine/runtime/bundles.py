@@ -5,10 +5,10 @@ from __future__ import annotations
 import trio
 
 from engine.bundle.load import load_stored
+from engine.outside import outside
 from engine.ports import Store
 from engine.runtime.errors import BundleUnavailable
 from engine.session.bundle import Bundle
-from engine.tool.outside import outside
 
 
 class Bundles:

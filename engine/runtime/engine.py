@@ -7,18 +7,23 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import trio
 
-from engine.planner.planners import planner_for
-from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Store, ToolAdapter
+from engine.outside import outside
+from engine.planner.planners import Reach, planner_for
+from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Secrets, Store, ToolAdapter
 from engine.runtime.bundles import Bundles
+from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
-from engine.runtime.perform import Hands
+from engine.runtime.perform import Hands, roll
+from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
 from engine.session import reply as r
 from engine.session.bundle import Bundle, Tool
@@ -28,7 +33,12 @@ from engine.session.evolve import fold
 from engine.session.state import State
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot
-from engine.tool.outside import outside
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.traffic import Traffic
+
+OnPartial = Callable[[str, str], None]
 
 SHORT = 2.0
 
@@ -58,11 +68,24 @@ class Engine:
         clock: Clock,
         *,
         root: Path | None = None,
-        adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] = Adapters,
+        adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None = None,
         planner: Planner | None = None,
         on_event: OnEvent = lambda event: None,
+        on_partial: OnPartial = lambda session_id, text: None,
+        secrets: Secrets | None = None,
+        connections: OpenConnections | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
-        """`root` overrides where the databases of the sessions lie; `planner` stands in for the agents' own."""
+        """`root` overrides where the databases of the sessions lie; `planner` stands in for the agents' own.
+
+        `on_partial` is told what a model has said so far.  `connections` given are somebody else's to enter;
+        `traffic` is how requests reach models.
+        """
+        self.secrets = secrets or HostSecrets()
+        self._own = OpenConnections() if connections is None else None
+        self.connections: OpenConnections = connections or self._own or OpenConnections()
+        self._traffic = traffic
+        self._on_partial = on_partial
         self._store = store
         self._clock = clock
         self._root = root
@@ -76,6 +99,17 @@ class Engine:
         self._letting_go = False
         self._interrupted_by: str | None = None
         self.name = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def __aenter__(self) -> Engine:
+        """Needed where bundles use models, `http` or `mcp` tools: what these open is closed on the way out."""
+        if self._own is not None:
+            await self._own.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return None if self._own is None else await self._own.__aexit__(kind, error, trace)
 
     # -- what people do
 
@@ -98,10 +132,11 @@ class Engine:
         return await self._drive(state, bundle, wait=True, unsaved=events)
 
     async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> tuple[Event, ...]:
-        planner = opening.planner or bundle.agents[opening.agent].planner
+        agent = bundle.agents[opening.agent]
+        planner, fallback = (opening.planner, ()) if opening.planner else (agent.planner, agent.fallback)
         first = r.Begin(
             new_session_id(), opening.agent, planner, opening.attributes, opening.message, opening.started_by,
-            _absolute(root), self._clock.now(),
+            _absolute(root), self._clock.now(), fallback,
         )  # fmt: skip
         events = begin(first, bundle)
         if isinstance(events, r.Refused):
@@ -268,12 +303,17 @@ class Engine:
     def hands_for(self, bundle: Bundle) -> Hands:
         """What the effects of a bundle's sessions are performed with."""
         if bundle.digest not in self._hands:
+            reach = Reach(self.secrets, self.connections, roll, self._traffic)
 
+            @cache
             def planner(agent: str, name: str) -> Planner:
-                return self._planner or planner_for(bundle.agents[agent].planners[name])
+                return self._planner or planner_for(bundle.agents[agent], name, bundle, reach)
 
-            adapters = self._adapters(bundle, self._clock)
-            self._hands[bundle.digest] = Hands(bundle, self._clock, adapters, planner)
+            made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
+            self._hands[bundle.digest] = Hands(
+                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self._store.load,
+                self._on_partial,
+            )  # fmt: skip
         return self._hands[bundle.digest]
 
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 
 import trio
 
-from engine.ports import Clock, Planner, PlannerError, Proposal, ToolAdapter, ToolError, ToolRun
+from engine.ports import (
+    Clock,
+    MissingSecret,
+    Planner,
+    PlannerError,
+    Proposal,
+    Reader,
+    Secrets,
+    ToolAdapter,
+    ToolError,
+    ToolRun,
+)
 from engine.session import reply as r
-from engine.session.bundle import Bundle, Tool
+from engine.session.bundle import NO_USAGE, Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.event import Event
 from engine.session.state import Call, State
 from engine.session.view import planner_view
 from engine.tool.python import runs_in_thread
@@ -34,6 +46,9 @@ class Hands:
     clock: Clock
     adapters: Callable[[Tool], ToolAdapter]
     planner: Callable[[str, str], Planner]
+    secrets: Secrets
+    log: Callable[[str], Awaitable[Sequence[Event]]]
+    say: Callable[[str, str], None]
     roll: Callable[[], Decimal] = roll
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
     _entered: set[tuple[str, str]] = field(default_factory=set)
@@ -55,14 +70,36 @@ class Hands:
         return await self._run(effect, state, root)
 
     async def _ask(self, effect: AskPlanner, state: State) -> r.Reply:
-        planner = self.planner(state.agent, state.planner)
-        try:
-            raw = await planner.propose(planner_view(state))
-        except PlannerError as error:
-            return r.PlannerFailed(effect.ask, str(error), self.clock.now(), error.usage)
-        if isinstance(raw, Proposal):
-            return r.Planned(effect.ask, raw.decision, self.clock.now(), raw.usage)
-        return r.Planned(effect.ask, raw, self.clock.now())
+        """What the session's planner proposes, or another of its chain where one has nothing to propose."""
+        notes: tuple[r.Note, ...] = ()
+        usage = NO_USAGE
+        chain = (state.planner, *state.fallback)
+        for name, next_ in zip(chain, (*chain[1:], None), strict=True):
+            try:
+                made = await self._proposed(name, state)
+            except PlannerError as error:
+                problem = self.secrets.masked(str(error))
+                usage = usage.plus(error.usage)
+                notes += error.notes
+                if error.final and next_ is not None:
+                    notes += (r.FellBack(name, next_, problem[:500]),)
+                    continue
+                return r.PlannerFailed(effect.ask, problem, self.clock.now(), usage, self._masked(notes), error.final)
+            decision = self.secrets.masked(made.decision)
+            notes = self._masked(notes + made.notes)
+            return r.Planned(effect.ask, decision, self.clock.now(), usage.plus(made.usage), notes)
+        raise AssertionError("a session has a planner")
+
+    async def _proposed(self, name: str, state: State) -> Proposal:
+        planner, view = self.planner(state.agent, name), planner_view(state)
+        if isinstance(planner, Reader):
+            log = await self.log(state.session_id)
+            return await planner.consider(view, log, lambda text: self.say(state.session_id, text))
+        raw = await planner.propose(view)
+        return raw if isinstance(raw, Proposal) else Proposal(raw)
+
+    def _masked(self, notes: tuple[r.Note, ...]) -> tuple[r.Note, ...]:
+        return tuple(replace(note, **self.secrets.masked(asdict(note))) for note in notes)
 
     async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:
         tool = self.bundle.tools[effect.tool]
@@ -71,19 +108,26 @@ class Hands:
             self._entered.add((state.session_id, effect.key))
             with trio.move_on_after(effect.timeout.total_seconds()) as limit:
                 try:
-                    output = await self.adapters(tool).run(given)
+                    output = self.secrets.masked(await self.adapters(tool).run(given))
                     return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now())
+                except MissingSecret as error:
+                    return self._failed(effect, "error", "no_secret", str(error), acted=False)
                 except ToolError as error:
                     if not (limit.cancel_called and not error.acted):
                         failure = "lost" if error.lost else "retryable" if error.retryable else "error"
-                        return self._failed(effect, failure, error.reason, error.message, acted=error.acted)
+                        return self._failed(
+                            effect, failure, error.reason, error.message, acted=error.acted, wait=error.wait
+                        )
             message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"
             # a tool that vouches for having done nothing ends by itself, any other is cut off
             return self._failed(effect, "timeout", "timeout", message, acted=limit.cancelled_caught)
 
-    def _failed(self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool) -> r.ToolFailed:
+    def _failed(
+        self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool, wait: Decimal | None = None
+    ) -> r.ToolFailed:
+        said = self.secrets.masked(message)
         return r.ToolFailed(
-            effect.call_id, effect.attempt, failure, reason, message, acted, self.clock.now(), self.roll()
+            effect.call_id, effect.attempt, failure, reason, said, acted, self.clock.now(), self.roll(), wait
         )
 
     async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:
@@ -95,11 +139,13 @@ class Hands:
             try:
                 async with self._turn(tool):
                     with trio.fail_after(tool.timeout.total_seconds()):
-                        output = await self.adapters(tool).run(run)
+                        output = self.secrets.masked(await self.adapters(tool).run(run))
             except trio.TooSlowError:
                 problem = f"{tool.name} took longer than {tool.timeout.total_seconds():g} s"
+            except MissingSecret as error:
+                problem = f"no_secret: {error}"
             except ToolError as error:
-                problem = f"{error.reason}: {error.message}"
+                problem = self.secrets.masked(f"{error.reason}: {error.message}")
         if problem:
             return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
         return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())

@@ -11,9 +11,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.policy.arithmetic import add
 from engine.policy.expression import Expression
 from engine.policy.rule import Guard
 from engine.policy.template import Template
+from engine.policy.value import number_of
 from engine.session.limits import Limits
 
 READ, WRITE = "read", "write"
@@ -149,6 +151,10 @@ class Usage:
     def __bool__(self) -> bool:
         return bool(self.tokens or self.cost_usd)
 
+    def plus(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(self.tokens + other.tokens, add(self.cost_usd, other.cost_usd)) if other else self
+
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {"tokens": self.tokens, "cost_usd": self.cost_usd}
@@ -158,8 +164,50 @@ NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in USD for a million tokens."""
+
+    input_usd: Any
+    output_usd: Any
+
+    def of(self, tokens_in: int, tokens_out: int) -> Any:
+        """The cost of a call in USD, exactly."""
+        return number_of((Decimal(self.input_usd) * tokens_in + Decimal(self.output_usd) * tokens_out) / 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model behind a server: how it is reached and asked, and the bounds of a question.
+
+    Secrets are references; `answers` is `json_schema` or `tools`; `price` is None where nobody knows it.
+    """
+
+    model: str
+    base_url: str | None
+    api_key: str | None
+    headers: Mapping[str, str]
+    answers: str
+    strict: bool
+    temperature: Any
+    max_prompt_tokens: int
+    max_answer_tokens: int
+    history_tokens: int
+    stream: bool
+    timeout: timedelta
+    retry: Retry
+    price: Price | None
+
+    @property
+    def usage(self) -> Usage:
+        """The most that one request takes."""
+        tokens = self.max_prompt_tokens + self.max_answer_tokens
+        cost = self.price.of(self.max_prompt_tokens, self.max_answer_tokens) if self.price else 0
+        return Usage(tokens, cost)
+
+
+@dataclass(frozen=True, slots=True)
 class PlannerSpec:
-    """A planner that an agent may use: a decision table, or a script of decisions.
+    """A planner that an agent may use: a decision table, a script of decisions, or a model.
 
     `usage` is the most that one question takes: it is reserved before the question is asked.
     """
@@ -169,6 +217,7 @@ class PlannerSpec:
     decisions: tuple[Any, ...] = ()
     when_exhausted: str = "fail"
     usage: Usage = NO_USAGE
+    model: ModelSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +279,7 @@ class Agent:
     attributes: Mapping[str, Any]
     check_attributes: Validator = field(repr=False)
     meters: tuple[Meter, ...] = ()
+    fallback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +294,22 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """A server of the Model Context Protocol: a command that speaks it over its pipes, or a URL.
+
+    Values of `environment` and `headers` may refer to secrets.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    url: str | None
+    headers: Mapping[str, str]
+    allow_private: bool
+    start_timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A checked, linked and frozen bundle, known by its digest; `files` is its content by path."""
 
@@ -253,3 +319,4 @@ class Bundle:
     reviewers: Mapping[str, tuple[str, ...]]
     databases: Mapping[str, Database]
     files: Mapping[str, bytes] = field(repr=False)
+    servers: Mapping[str, Server] = field(default_factory=dict)

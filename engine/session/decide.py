@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from engine.policy.gate import FactNeed, Reading, withheld
@@ -26,7 +27,7 @@ from engine.session.moves import advance, end_cancelled
 from engine.session.names import gate_names
 from engine.session.pending import wake_at
 from engine.session.retrying import try_again
-from engine.session.state import Call, Phase, State, StepPhase
+from engine.session.state import Call, Phase, State, Status, StepPhase
 from engine.session.unknown import is_probe, make_unknown, probed, want_of
 
 MAX_OUTPUT = 1_000_000
@@ -41,6 +42,7 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     payload = {
         "agent": agent.name,
         "planner": reply.planner,
+        **({"fallback": list(reply.fallback)} if reply.fallback else {}),
         "bundle": bundle.digest,
         "root": reply.root,
         "attributes": dict(reply.attributes),
@@ -114,6 +116,7 @@ def _meter_full(d: Draft, reply: r.MeterFull) -> None:
 
 
 def _planned(d: Draft, reply: r.Planned) -> None:
+    _noted(d, reply.notes)
     s = d.state
     if reply.ask != s.asks or s.step_phase is not StepPhase.PLANNING or s.ending:
         return
@@ -135,8 +138,18 @@ def _planned(d: Draft, reply: r.Planned) -> None:
 
 
 def _planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
-    if reply.ask == d.state.asks and d.state.step_phase is StepPhase.PLANNING:
-        d.emit(K.PLANNER_FAILED, problems=[reply.problem], **_used(reply.usage))
+    _noted(d, reply.notes)
+    if reply.ask != d.state.asks or d.state.step_phase is not StepPhase.PLANNING:
+        return
+    d.emit(K.PLANNER_FAILED, problems=[reply.problem], **_used(reply.usage))
+    if reply.final and not d.state.ending:
+        d.emit(K.SESSION_ENDING, state=Status.FAILED.value, reason="planner_unavailable")
+
+
+def _noted(d: Draft, notes: tuple[r.Note, ...]) -> None:
+    """How a planner came to its answer: each request to a model, and each step to the next planner."""
+    for note in notes:
+        d.emit(K.MODEL_CALLED if isinstance(note, r.ModelCall) else K.PLANNER_FELL_BACK, **asdict(note))
 
 
 def _used(usage: Usage) -> dict[str, Any]:

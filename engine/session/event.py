@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     DECISION_RECORDED = "decision_recorded"
     DECISION_REJECTED = "decision_rejected"
     PLANNER_FAILED = "planner_failed"
+    MODEL_CALLED = "model_called"
+    PLANNER_FELL_BACK = "planner_fell_back"
     CALL_PROPOSED = "call_proposed"
     GATE_PENDING = "gate_pending"
     FACT_READ = "fact_read"

@@ -36,11 +36,12 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
 
 def reserves(state: State, bundle: Bundle) -> Usage | None:
     """What has to be reserved before the planner is asked; None if that was done, or nothing has to be."""
-    agent = bundle.agents[state.agent]
-    spec = agent.planners.get(state.planner)
-    if spec is None or not spec.usage or (state.reserved is not None and state.reserved["ask"] == state.asks):
+    planners = bundle.agents[state.agent].planners
+    chain = [planners[name].usage for name in (state.planner, *state.fallback) if name in planners]
+    usage = Usage(max((u.tokens for u in chain), default=0), max((u.cost_usd for u in chain), default=0))
+    if not usage or (state.reserved is not None and state.reserved["ask"] == state.asks):
         return None
-    return spec.usage
+    return usage
 
 
 def pending_job(state: State, bundle: Bundle, call_id: str) -> tuple[Effect, ...]:

@@ -13,7 +13,7 @@ from engine.session.bundle import NO_USAGE, Usage
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Somebody starts a session; `started_by` is None for the customer."""
+    """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first."""
 
     session_id: str
     agent: str
@@ -23,6 +23,7 @@ class Begin:
     started_by: str | None
     root: str
     at: datetime
+    fallback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +51,61 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One request to a model's server, whatever came of it.
+
+    `status` is `ok` or the name of the fault, `cost_usd` None where the model has no price, `seconds` how long it
+    took, `retry_in` after how many seconds it was asked again, None if it was not.
+    """
+
+    planner: str
+    model: str
+    status: str
+    attempt: int
+    prompt_digest: str
+    request_id: str | None
+    tokens_in: int
+    tokens_out: int
+    cost_usd: Any
+    seconds: Any
+    finish_reason: str | None
+    message: str = ""
+    retry_in: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """A planner had nothing to propose, and the next one of the chain was asked."""
+
+    planner: str
+    to: str
+    reason: str
+
+
+Note = ModelCall | FellBack
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """The planner proposed something; `raw` is unchecked."""
+    """The planner proposed something; `raw` is unchecked, `notes` tell how it came to it."""
 
     ask: int
     raw: Any
     at: datetime
     usage: Usage = NO_USAGE
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PlannerFailed:
-    """The planner proposed nothing."""
+    """The planner proposed nothing; `final` if asking it again is no use."""
 
     ask: int
     problem: str
     at: datetime
     usage: Usage = NO_USAGE
+    notes: tuple[Note, ...] = ()
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +125,7 @@ class ToolFailed:
     `lost` means that the tool may have done its work and its answer did not come.
 
     `acted` is False only where the adapter vouches that nothing was done.  `dice` is at least 0 and less than 1.
+    `wait` are the seconds that the tool asks for before another try.
     """
 
     call_id: str
@@ -96,6 +136,7 @@ class ToolFailed:
     acted: bool
     at: datetime
     dice: Decimal = Decimal(0)
+    wait: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from engine.policy.value import timestamp
 from engine.session import reply as r
 from engine.session.bundle import Tool
@@ -16,7 +18,8 @@ from engine.session.state import Call
 def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed) -> bool:
     """Record the failed attempt and when the next begins; False if there is none.
 
-    A tool's own wish is bounded by the agent's limits of retries, per call and per session.
+    A tool's own wish is bounded by the agent's limits of retries, per call and per session; one that asks for a
+    longer pause than its longest delay is not tried again.
     """
     retry, limits = tool.retry, d.state.limits
     if retry is None or failed.failure not in retry.on or call.cancelled is not None or d.state.ending:
@@ -31,6 +34,11 @@ def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed) -> bool:
             d.emit(K.LIMIT_CROSSED, limit=name, used=used, allowed=allowed, crossing=BLOCK, tool=call.name)
             return False
     delay = retry.delay_after(call.attempt, failed.dice)
+    if failed.wait is not None:
+        asked = timedelta(seconds=float(failed.wait))
+        if asked > retry.max_delay:
+            return False
+        delay = max(delay, asked)
     d.emit(
         K.ATTEMPT_FAILED, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
         failure=failed.failure, reason=failed.reason, message=failed.message, dice=failed.dice,

@@ -272,6 +272,7 @@ class State:
     news: bool = False
     finishing: bool = False
     reserved: Mapping[str, Any] | None = None
+    fallback: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:

@@ -58,6 +58,14 @@ def _decided(e: Entry) -> str:
     return " ".join(part for part in (_short(e["message"], 300), f"-> {calls}" if calls else "") if part)
 
 
+def _model_called(e: Entry) -> str:
+    cost = "" if e["cost_usd"] is None else f", {canonical(e['cost_usd'])} USD"
+    again = "" if e["retry_in"] is None else f"; again in {canonical(e['retry_in'])} s"
+    said = f": {_short(e['message'], 200)}" if e["message"] else ""
+    tokens = f"{e['tokens_in']} + {e['tokens_out']} tokens"
+    return f"{e['model']} {e['status']} ({tokens}{cost}, {canonical(e['seconds'])} s){said}{again}"
+
+
 def _verdict(e: Entry) -> str:
     rule = f" by {e['rule']}" if e["rule"] else ""
     said = " (approved)" if e["satisfied"] else ""
@@ -124,6 +132,8 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.DECISION_RECORDED: _decided,
     K.DECISION_REJECTED: lambda e: "; ".join(e["problems"]),
     K.PLANNER_FAILED: lambda e: "; ".join(e["problems"]),
+    K.MODEL_CALLED: _model_called,
+    K.PLANNER_FELL_BACK: lambda e: f"planner {e['planner']} has no answer ({e['reason']}): {e['to']} is asked",
     K.CALL_PROPOSED: lambda e: f"{e['tool']} {_short(e['input'], 200)}",
     K.GATE_PENDING: _pending,
     K.FACT_READ: lambda e: f"{e['tool']}: {e['problem'] or _short(e['output'], 200)}",

@@ -17,16 +17,17 @@ from typing import Any, cast
 
 import trio
 
-from engine.planner.planners import planner_for
+from engine.planner.planners import Reach, planner_for
 from engine.ports import Store
 from engine.runtime.keeper import LEASE
+from engine.runtime.perform import roll
 from engine.session.bundle import Bundle
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.state import Request, State
 from engine.store.memory import MemoryStore
 from engine.testing import virtual_time
-from engine.testing.mortal import AFTER, BEFORE, Moment, Mortal, MortalPlanner, MortalStore, mortal_adapters
+from engine.testing.mortal import AFTER, BEFORE, Moment, Mortal, MortalStore, mortal_adapters, mortal_planner
 from engine.testing.mortal import Killed as Death
 from engine.testing.pathway import Pathway
 
@@ -103,14 +104,20 @@ class _Lives:
         self._died_at = ""
 
     async def run(self) -> Life:
+        async with self._path.connections:
+            return await self._lived()
+
+    async def _lived(self) -> Life:
         path, moment = self._path, self._mortal.moment
         own = path.planner()
         agent = self._bundle.agents[self._fixture["agent"]]
-        planner = own or planner_for(agent.planners[self._fixture.get("planner") or agent.planner])
+        name = self._fixture.get("planner") or agent.planner
+        reach = Reach(path.secrets, path.connections, roll, path.traffic())
+        planner = own or planner_for(agent, name, self._bundle, reach)
         path.engine = path.made(
             cast(Store, MortalStore(self._store, self._mortal)),
             mortal_adapters(path.counted, self._mortal),
-            MortalPlanner(planner, self._mortal),
+            mortal_planner(planner, self._mortal),
         )
         path.prepare()
         happenings: list[Mapping[str, Any]] = [{"start": True}, *self._fixture.get("then", ())]

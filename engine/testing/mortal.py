@@ -6,14 +6,15 @@ so that nothing of it can act or record anything any more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.ports import Clock, Planner, Store, ToolAdapter, ToolRun
+from engine.ports import Clock, Planner, Proposal, Reader, Say, Store, ToolAdapter, ToolRun
 from engine.session.bundle import Bundle, Tool
+from engine.session.event import Event
 from engine.session.view import PlannerView
 
 BEFORE, AFTER = "before", "after"
@@ -109,6 +110,23 @@ class MortalPlanner:
     async def propose(self, view: PlannerView) -> Any:
         """See `ports.Planner`."""
         return await self.mortal.leave("planner.propose", lambda: self.planner.propose(view))
+
+
+@dataclass(frozen=True, slots=True)
+class MortalReader(MortalPlanner):
+    """A planner that reads the log, as a mortal process asks it."""
+
+    async def consider(self, view: PlannerView, log: Sequence[Event], say: Say) -> Proposal:
+        """See `ports.Reader`."""
+        assert isinstance(self.planner, Reader)
+        reader = self.planner
+        proposal: Proposal = await self.mortal.leave("planner.consider", lambda: reader.consider(view, log, say))
+        return proposal
+
+
+def mortal_planner(planner: Planner, mortal: Mortal) -> MortalPlanner:
+    """A planner as a mortal process asks it, by its kind."""
+    return MortalReader(planner, mortal) if isinstance(planner, Reader) else MortalPlanner(planner, mortal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from engine.policy.rule import CUSTOMER
 from engine.policy.value import span
 from engine.ports import Planner, Store
 from engine.runtime.clock import TrioClock
+from engine.runtime.connections import OpenConnections
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import NotAllowed
+from engine.runtime.secrets import HostSecrets
 from engine.runtime.worker import Worker
 from engine.session.bundle import Bundle, PlannerSpec
 from engine.session.event import Event
@@ -31,6 +33,10 @@ from engine.testing.expectations import Failure, Result, check
 from engine.testing.mortal import Mortal, MortalStore, mortal_adapters, suppress_killed
 from engine.testing.standins import Counted, stubs_of
 from engine.tool.databases import locate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.traffic import Replayed
 
 START = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
 
@@ -69,26 +75,32 @@ class Pathway:
     refused: str | None = None
     clock: TrioClock = field(init=False)
     counted: Counted = field(init=False)
+    secrets: HostSecrets = field(init=False)
+    connections: OpenConnections = field(init=False)
     engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock = TrioClock(START)
-        self.counted = Counted(stubs_of(self.fixture.get("stubs", {})))
+        self.secrets = HostSecrets()
+        self.connections = OpenConnections()
+        self.counted = Counted(stubs_of(self.fixture.get("stubs", {})), self.secrets, self.connections)
         self.engine = self.made(self.store, self.counted, self.planner())
 
     def made(self, store: Store, adapters: Any, planner: Planner | None) -> Engine:
         """An engine for the pathway's sessions."""
         engine = Engine(
-            store, self.clock, root=self.root, adapters=adapters, planner=planner, on_event=self.events.append
-        )
+            store, self.clock, root=self.root, adapters=adapters, planner=planner, on_event=self.events.append,
+            secrets=self.secrets, connections=self.connections, traffic=self.traffic(),
+        )  # fmt: skip
         engine.bundles.know(self.bundle)
         return engine
 
     async def report(self) -> Report:
         """Do it all, and compare."""
         self.prepare()
-        for act in self.acts():
-            await act()
+        async with self.connections:
+            for act in self.acts():
+                await act()
         self._unexpected_refusal()
         return Report(self.fixture["name"], (*self.failures, *await self.checks()), tuple(entries(self.events)))
 
@@ -115,6 +127,16 @@ class Pathway:
             return None
         exhausted = self.fixture.get("when_exhausted", "fail")
         return ScriptedPlanner(PlannerSpec("scripted", decisions=tuple(decisions), when_exhausted=exhausted))
+
+    def traffic(self) -> Replayed | None:
+        """The recorded answers of models that the fixture names; without them models are asked for real."""
+        folder = self.fixture.get("cassette")
+        if folder is None:
+            return None
+        from engine.planner.traffic import Replayed
+
+        prefix = f"{folder.rstrip('/')}/"
+        return Replayed({path: raw for path, raw in self.bundle.files.items() if path.startswith(prefix)})
 
     async def _start(self) -> None:
         f = self.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from engine.policy.value import span
-from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
+from engine.ports import Clock, Connections, Secrets, ToolAdapter, ToolError, ToolRun
 from engine.session.bundle import Bundle, Tool
 from engine.tool.adapters import Adapters
 
@@ -62,8 +62,10 @@ class Run:
 class Counted:
     """Adapters that note each run before it begins, whatever comes of it."""
 
-    def __init__(self, stubs: Mapping[str, ToolAdapter]) -> None:
+    def __init__(self, stubs: Mapping[str, ToolAdapter], secrets: Secrets, connections: Connections) -> None:
         self._stubs = stubs
+        self._secrets = secrets
+        self._connections = connections
         self.runs: list[Run] = []
 
     @property
@@ -73,7 +75,7 @@ class Counted:
 
     def __call__(self, bundle: Bundle, clock: Clock) -> Callable[[Tool], ToolAdapter]:
         """The adapters of a bundle, counted."""
-        real = Adapters(bundle, clock)
+        real = Adapters(bundle, clock, secrets=self._secrets, connections=self._connections)
 
         def adapter(tool: Tool) -> ToolAdapter:
             return _Counting(self._stubs.get(tool.name) or real(tool), self.runs)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import trio
 import trio.testing
 
-from engine.tool.outside import busy
+from engine.outside import busy
 
 T = TypeVar("T")
 

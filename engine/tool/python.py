@@ -21,10 +21,10 @@ from typing import Any
 
 import trio
 
+from engine.outside import outside
 from engine.policy.value import canonical, loads
 from engine.ports import ToolError, ToolRun
 from engine.session.bundle import READ, Bundle, Tool
-from engine.tool.outside import outside
 from engine.tool.python_process import ANSWER, KEY, TASK, define
 
 MAX_THREADS = 32

@@ -17,12 +17,12 @@ from typing import Any
 
 import trio
 
+from engine.outside import outside
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.value import NotJson, canonical, jsonable, loads, number, number_text, timestamp
 from engine.ports import Clock, ToolError, ToolRun
 from engine.session.bundle import READ, Bundle
 from engine.tool.databases import locate
-from engine.tool.outside import outside
 
 MAX_ROWS = 1000
 BUSY_SECONDS = 10.0
@@ -69,6 +69,7 @@ class _Work:
     def __init__(self, run: ToolRun, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self._reads = run.tool.effect == READ
         self._statements = settings["statements"]
+        self._most = settings.get("max_rows", MAX_ROWS)
         self._parameters = parameters
         self._connection: sqlite3.Connection | None = None
         self._stopped = False
@@ -134,9 +135,9 @@ class _Work:
         cursor = connection.execute(sql, dict(self._parameters))
         self.gives_rows = cursor.description is not None
         if cursor.description is not None:
-            self.rows = [dict(row) for row in cursor.fetchmany(MAX_ROWS + 1)]
-            if len(self.rows) > MAX_ROWS:
-                self.failure = ToolError("too_many_rows", f"a statement gives more than {MAX_ROWS} rows", acted=False)
+            self.rows = [dict(row) for row in cursor.fetchmany(self._most + 1)]
+            if len(self.rows) > self._most:
+                self.failure = ToolError("too_many_rows", f"a statement gives more than {self._most} rows", acted=False)
                 return
         count = len(self.rows) if cursor.description is not None else cursor.rowcount
         if changes is not None and count != changes:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import trio
 
+from engine.outside import busy
 from engine.ports import ToolError, ToolRun
 from engine.session.bundle import Bundle
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot, locate
-from engine.tool.outside import busy
 from engine.tool.sql import any_word
 from tests.making import ALLOW, agent, bundle, policy, tool
 

@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Condition, Expression, Name, Schema, Shape, Span, Text, ToolName
+from engine.bundle.documents.parts import (
+    Condition,
+    Expression,
+    Name,
+    Schema,
+    SecretReference,
+    Shape,
+    Span,
+    Text,
+    ToolName,
+)
 
 Count = Annotated[int, Field(ge=1)] | Literal["unlimited"]
 CountOrNone = Annotated[int, Field(ge=0)] | Literal["unlimited"]
@@ -52,7 +62,55 @@ class ScriptedPlanner(Shape):
     usage: Annotated[Usage | None, Field(description="What each decision is counted as, to try budgets out.")] = None
 
 
-Planner = Annotated[RulesPlanner | ScriptedPlanner, Field(discriminator="kind")]
+class ModelRetry(Shape):
+    """Further requests when the server fails: its time-outs, rate limits, 5xx and broken connections."""
+
+    attempts: Annotated[int, Field(ge=1, le=10, description="All of them, the first among them.")] = 3
+    delay: Annotated[Span, Field(description="Before the second; `Retry-After` may make it longer.")] = "500ms"
+    factor: Annotated[int | float, Field(ge=1, le=10)] = 2
+    max_delay: Annotated[Span, Field(description="A server that asks for more is not asked again.")] = "30s"
+    jitter: Annotated[int | float, Field(ge=0, le=1)] = 0.5
+
+
+class Model(Shape):
+    """What planners by models share."""
+
+    model: Annotated[str, Field(min_length=1, description="As the server calls it.")]
+    base_url: Annotated[str | None, Field(pattern=r"^https?://", description="The provider's own unless given.")] = None
+    api_key: Annotated[
+        SecretReference | None, Field(description="A reference such as `${secret:API_KEY}`; none if it needs none.")
+    ] = None
+    headers: Annotated[dict[str, str], Field(description="Further headers; values may refer to secrets.")] = {}
+    strict: Annotated[bool, Field(description="With `json_schema`: the server's strict mode.")] = False
+    temperature: Annotated[int | float | None, Field(ge=0, le=2)] = None
+    max_prompt_tokens: Annotated[int, Field(ge=500, description="A longer prompt is never sent.")] = 16_000
+    max_answer_tokens: Annotated[int, Field(ge=16)] = 1_000
+    history_tokens: Annotated[
+        int, Field(ge=100, description="What the history may take; older steps are told in a line each.")
+    ] = 6_000
+    stream: bool = True
+    timeout: Annotated[Span, Field(description="Of one request.")] = "60s"
+    retry: ModelRetry = ModelRetry()
+
+
+Answers = Literal["json_schema", "tools"]
+
+
+class OpenAIPlanner(Model):
+    """Proposes what a model answers, by any server that speaks Chat Completions."""
+
+    kind: Literal["openai"]
+    answers: Annotated[Answers, Field(description="By a response format, or by tool calls.")] = "json_schema"
+
+
+class AnthropicPlanner(Model):
+    """Proposes what a model answers, by the Messages API."""
+
+    kind: Literal["anthropic"]
+    answers: Annotated[Answers, Field(description="By one forced tool, or by tool calls.")] = "tools"
+
+
+Planner = Annotated[RulesPlanner | ScriptedPlanner | OpenAIPlanner | AnthropicPlanner, Field(discriminator="kind")]
 
 
 Crossing = Annotated[
@@ -179,7 +237,12 @@ class Agent(Shape):
     kind: Literal["Agent"]
     name: Name
     description: str
-    planner: Annotated[Name, Field(description="The planner used unless `--planner` names another.")]
+    planner: Annotated[
+        Name | list[Name],
+        Field(
+            min_length=1, description="Used unless `--planner` names another; of several each stands in for the last."
+        ),
+    ]
     planners: Annotated[dict[str, Planner], Field(min_length=1)]
     prompt: Annotated[Name | None, Field(description="prompts/NAME.md.j2, what a model planner is told.")] = None
     tools: Annotated[list[ToolName], Field(description="None unless listed.")] = []

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Name, Shape, Span
+from engine.bundle.documents.parts import Name, Path, Shape, Span
 
 RequestKind = Literal["approval", "input", "choice", "settle", "follow_up"]
 State = Literal[
@@ -146,6 +146,9 @@ class Fixture(Shape):
     planner: Annotated[Name | None, Field(description="One of the agent's planners.")] = None
     decisions: Annotated[list[Any] | None, Field(description="A scripted planner of the fixture's own.")] = None
     when_exhausted: Literal["fail", "repeat"] = "fail"
+    cassette: Annotated[
+        Path | None, Field(description="A folder of the bundle with recorded answers of models, see `run --record`.")
+    ] = None
     stubs: Annotated[dict[str, Stub], Field(description="Tools that do not act for real.")] = {}
     setup: Annotated[list[Sql], Field(description="Changes of the fresh databases before the session.")] = []
     then: Annotated[list[Happening], Field(description="What happens afterwards, in order.")] = []

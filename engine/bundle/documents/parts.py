@@ -11,6 +11,7 @@ _END = r"(?![\s\S])"
 NAME = rf"^[A-Za-z][A-Za-z0-9_-]*{_END}"
 TOOL_NAME = rf"^[a-z][a-z0-9_]*{_END}"
 ZONE = rf"^(Z|UTC|[+-](0[0-9]|1[0-4]):[0-5][0-9]){_END}"
+SECRET = rf"^\$\{{secret:[A-Za-z_][A-Za-z0-9_]*\}}{_END}"
 SPAN = rf"^[0-9]{{1,6}}(\.[0-9]{{1,6}})?(ms|s|m|h|d){_END}"
 
 Name = Annotated[
@@ -31,6 +32,7 @@ Path = Annotated[str, Field(min_length=1, description="A file of the bundle, nam
 Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")]
 
 
+SecretReference = Annotated[str, Field(pattern=SECRET, description="`${secret:NAME}`.")]
 Zone = Annotated[
     str,
     Field(pattern=ZONE, description="An offset from UTC, such as `-05:00` or `Z`."),

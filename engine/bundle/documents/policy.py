@@ -52,6 +52,7 @@ class Rule(Shape):
     reason: Annotated[str, Field(pattern=TOOL_NAME, description="For machines; the id unless given.")] = ""
     message: Annotated[Text, Field(description="For people and the planner.")] = ""
     approvers: Annotated[list[Name], Field(description="Groups of reviewers, or `customer`.")] = []
+    disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 
 
 class Policy(Shape):

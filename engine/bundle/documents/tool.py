@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ class SqlAdapter(Shape):
     parameters: Annotated[
         dict[str, Expression], Field(description="Over `input`, `session`, `key` and `now`; beside the input's fields.")
     ] = {}
+    max_rows: Annotated[int, Field(ge=1, le=100_000, description="More rows than that are an error.")] = 1000
     search: Annotated[
         list[str], Field(description="Parameters whose text becomes a full-text query for any of its words.")
     ] = []
@@ -63,7 +64,79 @@ class HandoffAdapter(Shape):
     question: Text
 
 
-Adapter = Annotated[SqlAdapter | PythonAdapter | HandoffAdapter, Field(discriminator="kind")]
+HttpOutcome = Literal["ok", "retryable", "rejected", "lost"]
+
+
+class HttpAdapter(Shape):
+    """Sends a request; values reach it encoded for the place where they stand, and can't break out of it."""
+
+    kind: Literal["http"]
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    url: Annotated[Text, Field(description="Its host is written out; `{{ input.x }}` in its path or query is encoded.")]
+    headers: Annotated[dict[str, Text], Field(description="Values may refer to secrets.")] = {}
+    query: Annotated[dict[str, Text], Field(description="A value that is null is left out.")] = {}
+    body: Annotated[
+        Any, Field(description="JSON with texts as templates; a text that is one `{{ expression }}` keeps its type.")
+    ] = None
+    idempotency_header: Annotated[str | None, Field(description="Carries the call's idempotency key.")] = None
+    output: Annotated[
+        dict[str, Expression] | None,
+        Field(description="Over `response` (`status`, `headers`, `body`), `input` and `session`; else the body."),
+    ] = None
+    outcomes: Annotated[
+        dict[str, HttpOutcome],
+        Field(
+            description="By status, or class such as `4xx`. Else: 2xx `ok`; 429 and 503 `retryable` (nothing was done); "
+            "408 and other 5xx `lost` for a write, `retryable` for a read; the rest `rejected`."
+        ),
+    ] = {}
+    redirects: Annotated[int, Field(ge=0, le=10, description="How many are followed, within `hosts`.")] = 0
+    hosts: Annotated[list[str], Field(description="Hosts beside the URL's own that redirects may lead to.")] = []
+    allow_private: Annotated[bool, Field(description="Whether the host may be this machine or in its network.")] = False
+    max_response: Annotated[int, Field(ge=1, le=50_000_000, description="Bytes.")] = 1_000_000
+
+
+class McpAdapter(Shape):
+    """Calls a tool of a declared server of the Model Context Protocol."""
+
+    kind: Literal["mcp"]
+    server: Name
+    tool: Annotated[str, Field(min_length=1, description="As the server calls it.")]
+    pinned: Annotated[
+        str | None,
+        Field(description="The digest of the tool as the server lists it; a server that differs is an error."),
+    ] = None
+    result: Annotated[
+        Literal["structured", "text", "content"],
+        Field(description="The structured content, all text under `text`, or the blocks under `content`."),
+    ] = "structured"
+
+
+class CommandAdapter(Shape):
+    """Runs a program: a list of arguments and no shell, the input as JSON on its standard input."""
+
+    kind: Literal["command"]
+    argv: Annotated[
+        list[Text], Field(min_length=1, description="The program is written out; each argument stays one argument.")
+    ]
+    stdin: Literal["input", "nothing"] = "input"
+    stdout: Annotated[Literal["json", "text"], Field(description="`text` is the output's field `text`.")] = "json"
+    environment: Annotated[
+        dict[str, str | None],
+        Field(description="All that it gets beside PATH; null passes the engine's own on, secrets may be named."),
+    ] = {}
+    directory: Annotated[
+        Path | None, Field(description="Where it runs, from the bundle's root; a fresh folder unless given.")
+    ] = None
+    files: Annotated[list[Path], Field(description="Globs of content that is laid into the fresh folder.")] = []
+    retryable_codes: Annotated[list[int], Field(description="Exit codes that say: nothing was done, try again.")] = []
+    max_output: Annotated[int, Field(ge=1, le=50_000_000, description="Bytes.")] = 1_000_000
+
+
+Adapter = Annotated[
+    SqlAdapter | PythonAdapter | HandoffAdapter | HttpAdapter | McpAdapter | CommandAdapter,
+    Field(discriminator="kind"),
+]
 
 
 class Idempotency(Shape):

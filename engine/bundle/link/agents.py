@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.inputs import tool_input
+from engine.bundle.link.limits import limits
 from engine.bundle.link.meters import link_meters
+from engine.bundle.link.models import MODELS, link_model
 from engine.bundle.link.policies import check_needs, covered, link_guards
 from engine.bundle.link.schemas import schema, validator
 from engine.bundle.node import Node
@@ -31,9 +33,8 @@ from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.schema import of_schema
 from engine.policy.template import compile_template
-from engine.policy.value import span
-from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, ProposedCall, Row, StopRule, Tool, Usage
-from engine.session.limits import BLOCK, CROSSINGS, REVIEW, UNLIMITED, Extension, Limits
+from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, Price, ProposedCall, Row, StopRule, Tool, Usage
+from engine.session.limits import REVIEW
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.state import Status
 
@@ -57,7 +58,13 @@ def attributes_type(corpus: Corpus, document: Document) -> t.Type:
     return of_schema(plain) if isinstance(plain, dict) and plain.get("type") == "object" else t.UNKNOWN
 
 
-def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> Agent:
+def link_agent(
+    corpus: Corpus,
+    document: Document,
+    tools: Mapping[str, Tool],
+    types: Mapping[str, ToolTypes],
+    prices: Mapping[str, Price],
+) -> Agent:
     """The agent that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     attributes, _ = schema(corpus, node.get("attributes"))
@@ -72,8 +79,7 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
     _check_limits(corpus, node, tools)
     _check_crossings(corpus, node)
     _check_keys(corpus, offered, types, session)
-    if plain["planner"] not in plain["planners"]:
-        corpus.say(e310_planner.at(node.at("planner").place, plain["planner"], plain["planners"]))
+    chain = _chain(corpus, node)
     prompt = plain.get("prompt")
     if prompt is not None and prompt not in corpus.prompts:
         corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
@@ -83,9 +89,12 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
     return Agent(
         name=document.name,
         description=plain["description"],
-        planner=plain["planner"],
+        planner=chain[0],
+        fallback=tuple(chain[1:]),
         planners={
-            name: _planner(corpus, value, table, _Offered(tuple(offered), whole), tools)
+            name: link_model(corpus, value, prices)
+            if value.plain["kind"] in MODELS
+            else _planner(corpus, value, table, _Offered(tuple(offered), whole), tools)
             for name, _, value in node.at("planners").pairs()
         },
         prompt=prompt,
@@ -98,6 +107,21 @@ def link_agent(corpus: Corpus, document: Document, tools: Mapping[str, Tool], ty
         attributes=attributes or {},
         check_attributes=validator(attributes),
     )
+
+
+def _chain(corpus: Corpus, node: Node) -> list[str]:
+    """The planner, and those that stand in for it, in their order."""
+    declared = node.at("planner")
+    items = [declared] if declared.items is None else declared.items
+    names: list[str] = []
+    for item in items:
+        name = str(item.value)
+        if node.at("planners").get(name) is None:
+            corpus.say(e310_planner.at(item.place, name, node.plain["planners"]))
+        if name in names:
+            corpus.say(e206_constraint.at(item, name, "stands in the chain already"))
+        names.append(name)
+    return names
 
 
 def _listed_policies(node: Node, policies: list[Document]) -> list[tuple[Node, Document]]:
@@ -290,53 +314,3 @@ def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
             continue
         ends[str(state)] = End(template(corpus, declared.get("message"), scope), _follow_up(corpus, declared))
     return ends
-
-
-_COUNTS = (
-    "steps", "calls_per_step", "calls", "fact_reads", "retries_per_call", "retries_per_session", "repairs",
-    "concurrency", "model_tokens", "model_cost_usd",
-)  # fmt: skip
-
-
-def limits(budgets: Mapping[str, Any]) -> Limits:
-    """The resolved limits of an agent: what it declares, and the documented defaults."""
-    changes: dict[str, Any] = {}
-    crossing, extensions = dict(CROSSINGS), dict[str, Extension]()
-    for name in _COUNTS:
-        if name in budgets:
-            declared = budgets[name]
-            if isinstance(declared, Mapping):
-                crossing[name] = declared["crossing"]
-                extensions |= _extension(name, declared)
-                declared = declared["limit"]
-            changes[name] = _count(declared)
-    for name in ("wall_clock", "step_time", "grace"):
-        if name in budgets:
-            changes[name] = _time(budgets[name])
-    per_tool = {name: _count(limit) for name, limit in budgets.get("calls_per_tool", {}).items()}
-    if "other" in per_tool:
-        changes["calls_per_other_tool"] = per_tool.pop("other")
-    defaults = Limits()
-    expires = {**defaults.expires, **{kind: _time(time) for kind, time in budgets.get("expires", {}).items()}}
-    meters = {name: meter["limit"] for name, meter in budgets.get("meters", {}).items()}
-    for name, meter in budgets.get("meters", {}).items():
-        extensions |= _extension(f"meters.{name}", meter)
-    crossing |= {f"meters.{name}": meter.get("crossing", BLOCK) for name, meter in budgets.get("meters", {}).items()}
-    return replace(
-        defaults, **changes, calls_per_tool=per_tool, meters=meters, expires=expires, crossing=crossing,
-        extensions=extensions,
-    )  # fmt: skip
-
-
-def _extension(name: str, declared: Mapping[str, Any]) -> dict[str, Extension]:
-    if declared.get("crossing") != REVIEW or "extend_by" not in declared or "reviewers" not in declared:
-        return {}
-    return {name: Extension(declared["extend_by"], declared["reviewers"])}
-
-
-def _count(value: Any) -> Any:
-    return None if value == UNLIMITED else value
-
-
-def _time(value: str) -> Any:
-    return None if value == UNLIMITED else span(value)

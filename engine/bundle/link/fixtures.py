@@ -35,6 +35,9 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
         if outcome.value not in known:
             corpus.say(e308_outcome.at(outcome.place, str(outcome.value), {rule.outcome for rule in agent.stop}))
     _check_form(corpus, node, agent)
+    cassette = node.get("cassette")
+    if cassette is not None:
+        corpus.take_folder(cassette, "*.json")
     for tool in _tools(node):
         if not corpus.has("Tool", tool.value):
             corpus.say(e302_tool.at(tool.place, str(tool.value), corpus.of("Tool")))

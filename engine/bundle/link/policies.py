@@ -330,6 +330,7 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
         approvers=tuple(sorted(set(plain.get("approvers", ())))),
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
+        disclose=plain.get("disclose", True),
         release=_release(corpus, node, linker),
     )
 

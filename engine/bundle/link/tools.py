@@ -10,6 +10,8 @@ from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.http import link_http
+from engine.bundle.link.programs import link_command, link_mcp
 from engine.bundle.link.schemas import schema, validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -180,6 +182,12 @@ def _adapter(
         _sql(corpus, adapter, settings, effect, scope, input_schema, output_schema)
     elif kind == "python":
         _python(corpus, adapter)
+    elif kind == "http":
+        link_http(corpus, adapter, settings, effect, scope)
+    elif kind == "command":
+        link_command(corpus, adapter, settings, scope)
+    elif kind == "mcp":
+        link_mcp(corpus, adapter, settings)
     else:
         if not corpus.has("Reviewers", settings["reviewers"]):
             place = adapter.at("reviewers").place

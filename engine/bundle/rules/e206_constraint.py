@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.bundle.node import Node
-from engine.diagnostic import Diagnostic, Manual
+from engine.diagnostic import Diagnostic, Manual, Place
 
 MANUAL = Manual(
     code="E206",
@@ -26,3 +26,8 @@ budgets:
 def at(node: Node, what: str, problem: str) -> Diagnostic:
     """The value."""
     return MANUAL.at(node.place, f"`{what}` {problem}")
+
+
+def within(place: Place, what: str, problem: str) -> Diagnostic:
+    """A part of the value."""
+    return MANUAL.at(place, f"`{what}` {problem}")

@@ -1,0 +1,26 @@
+"""kind: Prices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.bundle.documents.parts import Name, Shape
+
+Usd = Annotated[int | float, Field(ge=0, description="USD for a million tokens.")]
+
+
+class ModelPrice(Shape):
+    """What a model costs."""
+
+    input_usd: Usd
+    output_usd: Usd
+
+
+class Prices(Shape):
+    """What models cost; of a model that stands in no table only the tokens are counted."""
+
+    kind: Literal["Prices"]
+    name: Name
+    models: Annotated[dict[str, ModelPrice], Field(min_length=1, description="By the names that planners use.")]

@@ -1,0 +1,135 @@
+"""The `http` adapter's settings: templates typed against the input, a host that is written out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.secrets import check_references, refuse_references, values
+from engine.bundle.node import Node
+from engine.bundle.rules import e206_constraint
+from engine.policy import types as t
+from engine.policy.template import Template
+from engine.session.bundle import READ
+
+_STATUS = re.compile(r"[1-5](\d\d|xx)\Z")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_HOST = re.compile(r"[A-Za-z0-9.-]+\Z|\[[0-9A-Fa-f:]+\]\Z")
+SAFE = frozenset({"GET", "HEAD"})
+
+# set by the client, or a way to smuggle a second request
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
+
+Scope = Mapping[str, t.Type]
+
+
+def link_http(corpus: Corpus, adapter: Node, settings: dict[str, Any], effect: str, scope: Scope) -> None:
+    """Compile the templates into the settings; what is wrong with them is said."""
+    wide = {**scope, "key": t.union((t.TEXT, t.NULL))}
+    url = adapter.at("url")
+    _check_url(corpus, url)
+    refuse_references(corpus, url)
+    check_references(
+        corpus, [*values(adapter.get("headers")), *values(adapter.get("query")), *_texts(adapter.get("body"))]
+    )
+    _check_method(corpus, adapter, effect)
+    _check_names(corpus, adapter)
+    response = t.record("field", "", status=t.NUMBER, headers=t.MapOf(t.TEXT), body=t.UNKNOWN)
+    output = adapter.get("output")
+    settings |= {
+        "method": settings.get("method", "GET"),
+        "url": template(corpus, url, wide),
+        "headers": {name: template(corpus, value, wide) for name, _, value in _pairs(adapter.get("headers"))},
+        "query": {name: template(corpus, value, wide) for name, _, value in _pairs(adapter.get("query"))},
+        "body": _body(corpus, adapter.get("body"), wide),
+        "output": None if output is None else {
+            name: expression(corpus, value, {**wide, "response": response}) for name, _, value in output.pairs()
+        },
+        "hosts": frozenset(host.lower() for host in [*settings.get("hosts", []), _host(str(url.value))]),
+    }  # fmt: skip
+
+
+def _pairs(node: Node | None) -> Iterator[tuple[str, Node, Node]]:
+    return node.pairs() if node is not None else iter(())
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(re.sub(r"\{\{.*?\}\}", "x", url, flags=re.DOTALL)).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _check_url(corpus: Corpus, node: Node) -> None:
+    text = str(node.value)
+    found = re.match(r"(https?)://([^/?#]*)", text)
+    if found is None:
+        corpus.say(e206_constraint.at(node, "url", "must begin with `https://` or `http://` and a host"))
+        return
+    host, _, port = found[2].rpartition(":") if re.search(r":\d*\Z", found[2]) else (found[2], "", "")
+    if "{{" in found[2] or "}}" in found[2] or "@" in found[2] or not _HOST.match(host):
+        place = node.within(found.start(2), found.end(2))
+        message = "must be written out, without a user or an expression: input must not choose who is asked"
+        corpus.say(e206_constraint.within(place, "host of the URL", message))
+    elif port and not 0 < int(port) < 65536:
+        corpus.say(e206_constraint.within(node.within(found.start(2), found.end(2)), "port", "must be 1 to 65535"))
+    if "#" in re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL):
+        corpus.say(e206_constraint.at(node, "url", "has no fragment: it is never sent"))
+
+
+def _check_method(corpus: Corpus, adapter: Node, effect: str) -> None:
+    method = adapter.get("method")
+    value = method.value if method is not None else "GET"
+    if value in SAFE and adapter.get("body") is not None and adapter.at("body").plain is not None:
+        corpus.say(e206_constraint.at(adapter.key("body") or adapter, "body", f"is not for `{value}`"))
+    if value in SAFE and effect != READ:
+        corpus.say(e206_constraint.at(method or adapter, "method", f"of a write can't be `{value}`"))
+
+
+def _check_names(corpus: Corpus, adapter: Node) -> None:
+    for name, key, value in _pairs(adapter.get("headers")):
+        if not _TOKEN.match(name) or name.lower() in _OURS:
+            corpus.say(e206_constraint.within(key.place, f"header {name}", "is none that a tool may set"))
+        if isinstance(value.value, str) and any(ord(char) < 32 or ord(char) == 127 for char in value.value):
+            corpus.say(e206_constraint.at(value, f"header {name}", "must be one line"))
+    header = adapter.get("idempotency_header")
+    if header is not None and (not _TOKEN.match(str(header.value)) or str(header.value).lower() in _OURS):
+        corpus.say(e206_constraint.at(header, "idempotency_header", "is no header that a tool may set"))
+    for status, key, _ in _pairs(adapter.get("outcomes")):
+        if not _STATUS.match(status):
+            corpus.say(
+                e206_constraint.within(key.place, f"outcome {status}", "must be a status such as `404` or `4xx`")
+            )
+    listed = adapter.get("hosts")
+    for item in (listed.items or ()) if listed is not None else ():
+        if not _HOST.match(str(item.value)):
+            corpus.say(e206_constraint.at(item, "host", "must be a name such as `api.example.com`"))
+
+
+def _texts(node: Node | None) -> Iterator[Node]:
+    if node is None:
+        return
+    if node.entries is not None:
+        for _, _, value in node.pairs():
+            yield from _texts(value)
+    elif node.items is not None:
+        for item in node.items:
+            yield from _texts(item)
+    else:
+        yield node
+
+
+def _body(corpus: Corpus, node: Node | None, scope: Scope) -> Any:
+    """The body with its texts as templates; None where there is none."""
+    if node is None:
+        return None
+    if node.entries is not None:
+        return {name: _body(corpus, value, scope) for name, _, value in node.pairs()}
+    if node.items is not None:
+        return [_body(corpus, item, scope) for item in node.items]
+    found: Template | Any = template(corpus, node, scope) if isinstance(node.value, str) else node.value
+    return found

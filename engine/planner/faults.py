@@ -1,0 +1,50 @@
+"""What went wrong with a model's server, told apart: by its status, or by how the connection ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+
+from engine.planner.answer import Fault
+from engine.retry_after import retry_after
+
+RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overloaded"}
+_HINTS = ("response_format", "json_schema", "tools", "tool_choice", "output_config", "strict", "stream_options")
+
+
+class TooLarge(httpx.TransportError):
+    """An answer that is longer than a client takes."""
+
+
+class NotRecorded(httpx.TransportError):
+    """A question that the cassette has no answer to."""
+
+
+def fault_of_status(status: int, headers: Mapping[str, str], said: str) -> Fault:
+    """The fault that an HTTP status is."""
+    retryable = status in RETRYABLE
+    name = _NAMES.get(status, "server_error" if status >= 500 else "rejected")
+    hint = next((word for word in _HINTS if word in said), None) if 400 <= status < 500 else None
+    help_ = f"; the server may not know `{hint}`: try another `answers`, `strict` or `stream`" if hint else ""
+    message = f"the server answers {status}: {said.strip()[:300]}{help_}"
+    return Fault(name, message, retryable=retryable, final=not retryable, retry_after=retry_after(headers))
+
+
+def fault_of_wire(error: BaseException) -> Fault:
+    """The fault that the end of a connection is."""
+    if isinstance(error, TooLarge):
+        return Fault("too_large", str(error))
+    if isinstance(error, NotRecorded):
+        return Fault("not_recorded", str(error), final=True)
+    if isinstance(error, httpx.TimeoutException):
+        return Fault("timeout", "the connection timed out", retryable=True)
+    if isinstance(error, httpx.ConnectError):
+        return Fault("unreachable", f"the server can't be reached: {error}"[:300], retryable=True)
+    return Fault("cut_off", f"the connection broke: {type(error).__name__} {error}"[:300], retryable=True)
+
+
+def mangled(what: object) -> Fault:
+    """An answer that is not of the protocol's shape."""
+    return Fault("malformed", f"the server's answer can't be understood: {what}"[:300], retryable=True)

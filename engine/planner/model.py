@@ -1,0 +1,155 @@
+"""A planner that asks a model: within its bounds, each request in the log, faults told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Protocol
+
+import trio
+
+from engine.outside import outside
+from engine.planner.answer import MAX_ANSWER, Answer, Asked, Fault, decision, message_so_far
+from engine.planner.history import tokens
+from engine.planner.prompt import BadPrompt, Prompt, Prompter
+from engine.policy.value import number_of
+from engine.ports import MissingSecret, PlannerError, Proposal, Say
+from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
+from engine.session.event import Event
+from engine.session.reply import ModelCall
+from engine.session.view import PlannerView
+
+TIMEOUT, TOO_LARGE = "timeout", "too_large"
+
+
+class Wire(Protocol):
+    """One request to a model's server."""
+
+    async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+        """Fill the answer in as it comes, saying so each time; raises Fault.  Cancelling it closes the connection."""
+        ...
+
+
+class ModelPlanner:
+    """Proposes what a model answers."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: ModelSpec,
+        agent: Agent,
+        bundle: Bundle,
+        wire: Callable[[], Awaitable[Wire]],
+        dice: Callable[[], Decimal],
+    ) -> None:
+        self._name = name
+        self._spec = spec
+        self._opened = wire
+        self._dice = dice
+        self._wire: Wire
+        self._asked = Asked(spec.answers, tuple(bundle.tools[tool] for tool in agent.tools), spec.max_answer_tokens)
+        self._prompter: Prompter | None = None
+        self._agent = agent
+        self._bundle = bundle
+
+    async def propose(self, view: PlannerView) -> Any:
+        """See `ports.Planner`: a proposal without a history."""
+        return await self.consider(view, (), lambda text: None)
+
+    async def consider(self, view: PlannerView, log: Sequence[Event], say: Say) -> Proposal:
+        """See `ports.Reader`."""
+        try:
+            with outside():
+                prompt = await trio.to_thread.run_sync(self._prompt, view, log)
+            self._wire = await self._opened()
+        except (BadPrompt, MissingSecret) as error:
+            raise PlannerError(str(error), final=True) from None
+        question, attempt = _Question(self, prompt, say), 1
+        while (fault := await question.ask(attempt, view.ask)) is not None:
+            if question.delay is None:
+                # a fault of the answer is the model's to repair, any other is the server's
+                over = fault.final or fault.retryable
+                raise PlannerError(fault.message, question.usage, tuple(question.notes), final=over)
+            await trio.sleep(float(question.delay))
+            attempt += 1
+        return Proposal(question.decision, question.usage, tuple(question.notes))
+
+    def _prompt(self, view: PlannerView, log: Sequence[Event]) -> Prompt:
+        if self._prompter is None:
+            self._prompter = Prompter(self._agent, self._bundle, self._spec)
+        return self._prompter.prompt(view, log, self._asked.rules)
+
+    def delay(self, attempt: int, fault: Fault) -> Decimal | None:
+        """How many seconds to wait after a fault; None if it is not asked again."""
+        retry = self._spec.retry
+        if not fault.retryable or attempt >= retry.attempts:
+            return None
+        own = Decimal(retry.delay_after(attempt, self._dice()).total_seconds())
+        told = Decimal(fault.retry_after or 0)
+        return None if told > Decimal(retry.max_delay.total_seconds()) else _rounded(max(own, told))
+
+
+class _Question:
+    """One question to the model, and what each request for it came to."""
+
+    def __init__(self, planner: ModelPlanner, prompt: Prompt, say: Say) -> None:
+        self._planner = planner
+        self._spec = planner._spec
+        self._prompt = prompt
+        self._digest = sha256(f"{prompt.system}\0{prompt.question}".encode("utf-8", "replace")).hexdigest()[:16]
+        self._say = say
+        self.decision: Any = None
+        self.delay: Decimal | None = None
+        self.notes: list[ModelCall] = []
+
+    async def ask(self, attempt: int, ask: int) -> Fault | None:
+        answer, began = Answer(), trio.current_time()
+        asked = self._planner._asked
+        fault: Fault | None = None
+
+        def heard() -> None:
+            if answer.size > MAX_ANSWER:
+                raise Fault(TOO_LARGE, f"the answer is longer than {MAX_ANSWER} characters")
+            self._say(answer.text if asked.mode == "tools" else message_so_far(answer.text))
+
+        try:
+            with outside(), trio.fail_after(self._spec.timeout.total_seconds()):
+                await self._planner._wire.ask(self._prompt, asked, answer, heard)
+            self.decision = decision(answer, asked, ask)
+        except trio.TooSlowError:
+            seconds = self._spec.timeout.total_seconds()
+            fault = Fault(TIMEOUT, f"there was no answer within {seconds:g} s", retryable=True)
+        except Fault as error:
+            fault = error
+        self.delay = self._planner.delay(attempt, fault) if fault is not None else None
+        self._note(answer, attempt, trio.current_time() - began, fault)
+        return fault
+
+    def _note(self, answer: Answer, attempt: int, seconds: float, fault: Fault | None) -> None:
+        reached = fault is None or answer.size or not (fault.retryable or fault.final)
+        # a server that does not count is counted for, as soon as it has answered anything
+        tokens_in = answer.tokens_in if answer.tokens_in is not None else self._prompt.tokens if reached else 0
+        tokens_out = answer.tokens_out if answer.tokens_out is not None else _tokens_of(answer)
+        price = self._spec.price
+        self.notes.append(
+            ModelCall(
+                self._planner._name, self._spec.model, fault.status if fault else "ok", attempt, self._digest,
+                answer.request_id, tokens_in, tokens_out, price.of(tokens_in, tokens_out) if price else None,
+                _rounded(Decimal(seconds)), answer.finish, fault.message[:500] if fault else "", self.delay,
+            )
+        )  # fmt: skip
+
+    @property
+    def usage(self) -> Usage:
+        taken = sum(note.tokens_in + note.tokens_out for note in self.notes)
+        cost = sum((Decimal(note.cost_usd) for note in self.notes if note.cost_usd is not None), Decimal(0))
+        return Usage(taken, number_of(cost))
+
+
+def _tokens_of(answer: Answer) -> int:
+    return tokens(answer.text + answer.refusal + "".join(call.arguments for call in answer.calls))
+
+
+def _rounded(seconds: Decimal) -> Any:
+    return number_of(seconds.quantize(Decimal("0.001")))

@@ -1,0 +1,210 @@
+"""How requests for models reach the world: for real, recorded on the way, or from a recording and offline."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import trio
+
+from engine.planner.faults import NotRecorded, TooLarge
+
+MAX_BYTES = 20_000_000
+KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id")
+
+
+class Traffic(Protocol):
+    """Makes what a client sends its requests with."""
+
+    offline: bool
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """A transport of a client's own."""
+        ...
+
+
+class Live:
+    """To the servers themselves."""
+
+    offline = False
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """See `Traffic`."""
+        return _Bounded(httpx.AsyncHTTPTransport(retries=0))
+
+
+class Recorded:
+    """To the servers, each exchange kept in a folder, without secrets."""
+
+    offline = False
+
+    def __init__(self, folder: Path, masked: Callable[[str], str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._masked = masked
+        self._count = len(list(folder.glob("*.json")))
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """See `Traffic`."""
+        return _Recording(Live().transport(), self._keep)
+
+    async def _keep(self, request: httpx.Request, response: httpx.Response, body: bytes, *, whole: bool) -> None:
+        self._count += 1
+        asked = self._masked(request.content.decode("utf-8", "replace"))
+        headers = {name: self._masked(response.headers[name]) for name in KEPT_HEADERS if name in response.headers}
+        text = self._masked(body.decode("utf-8", "replace"))
+        exchange = {
+            "request": {"method": request.method, "path": request.url.path, "body": _json(asked)},
+            "response": {"status": response.status_code, "headers": headers, "body": text, "whole": whole},
+        }
+        key = key_of(request.method, request.url.path, asked)
+        path = trio.Path(self._folder / f"{self._count:04}-{key[:12]}.json")
+        await path.write_text(json.dumps(exchange, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+class Replayed:
+    """From a recording: exchanges in their order, found by what was asked."""
+
+    offline = True
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        """`files` are the exchanges by name; raises BadCassette."""
+        self._left: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for name, raw in sorted(files.items()):
+            try:
+                exchange = json.loads(raw)
+                asked, answered = exchange["request"], exchange["response"]
+                key = key_of(asked["method"], asked["path"], json.dumps(asked["body"]))
+                self._left[key].append(
+                    {"status": int(answered["status"]), "headers": dict(answered["headers"]),
+                     "body": str(answered["body"]), "whole": bool(answered["whole"])}
+                )  # fmt: skip
+            except (ValueError, KeyError, TypeError) as error:
+                raise BadCassette(f"{name} is no recorded exchange: {type(error).__name__} {error}") from None
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """See `Traffic`."""
+        return _Replaying(self._left)
+
+
+class BadCassette(ValueError):
+    """A recording that can't be read."""
+
+
+def replayed_from(folder: Path) -> Replayed:
+    """The recording in a folder; raises BadCassette."""
+    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+    if not files:
+        raise BadCassette(f"{folder} holds no recorded exchange; make some with `engine run --record {folder}`")
+    return Replayed(files)
+
+
+def key_of(method: str, path: str, body: str) -> str:
+    """What tells a question from all others, whatever the order of its keys."""
+    asked = json.dumps(_json(body), sort_keys=True)
+    return sha256(f"{method} {path} {asked}".encode()).hexdigest()
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+class _Stream(httpx.AsyncByteStream):
+    """A response's bytes, no more than are taken, with somebody told when they end."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, done: Callable[[bytes, bool], Any] | None) -> None:
+        self._inner = inner
+        self._done = done
+        self._taken: list[bytes] = []
+        self._whole = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > MAX_BYTES:
+                raise TooLarge(f"the answer is larger than {MAX_BYTES} bytes")
+            if self._done is not None:
+                self._taken.append(chunk)
+            yield chunk
+        self._whole = True
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+        if self._done is not None:
+            done, self._done = self._done, None
+            await done(b"".join(self._taken), self._whole)
+
+
+class _Bounded(httpx.AsyncBaseTransport):
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Stream(response.stream, None)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Recording(httpx.AsyncBaseTransport):
+    def __init__(self, inner: httpx.AsyncBaseTransport, keep: Callable[..., Any]) -> None:
+        self._inner = inner
+        self._keep = keep
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # what is kept has to be readable
+        request.headers["accept-encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+
+        async def done(body: bytes, whole: bool) -> None:
+            with trio.CancelScope(shield=True):
+                await self._keep(request, response, body, whole=whole)
+
+        response.stream = _Stream(response.stream, done)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Replaying(httpx.AsyncBaseTransport):
+    def __init__(self, left: dict[str, list[dict[str, Any]]]) -> None:
+        self._left = left
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        key = key_of(request.method, request.url.path, request.content.decode("utf-8", "replace"))
+        known = self._left.get(key)
+        if not known:
+            message = f"the recording has no answer to this question ({key[:12]}): the prompt, the model or the tools"
+            raise NotRecorded(f"{message} have changed since; record it anew")
+        # asked once more, as after a crash, it gets the last answer again
+        answer = known.pop(0) if len(known) > 1 else known[0]
+        # a length would claim that all of a body that was cut off is there
+        return httpx.Response(answer["status"], headers=answer["headers"], stream=_Played(answer))
+
+
+class _Played(httpx.AsyncByteStream):
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await trio.lowlevel.checkpoint()
+        yield self._answer["body"].encode()
+        if not self._answer["whole"]:
+            raise httpx.RemoteProtocolError("the recorded answer was cut off")
+
+    async def aclose(self) -> None:
+        return

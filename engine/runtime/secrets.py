@@ -1,0 +1,82 @@
+"""Secrets from the environment or from a mounted directory, and their masking wherever they turn up."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
+
+from engine.policy.value import canonical
+from engine.ports import MissingSecret
+
+T = TypeVar("T")
+
+DIRECTORY = "ENGINE_SECRETS"
+MASK = "[secret]"
+
+# a shorter one could not be told from other text, and so could not be masked
+SHORTEST = 4
+LARGEST = 64_000
+
+
+class HostSecrets:
+    """Secrets of this machine: a file of the directory that $ENGINE_SECRETS names, else the environment."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._environment = environment
+        self._masks: dict[str, None] = {}
+
+    def reveal(self, name: str) -> str:
+        """The secret; raises MissingSecret."""
+        value = self._from_directory(name)
+        if value is None:
+            value = self._environment.get(name)
+        if value is None:
+            folder = self._environment.get(DIRECTORY)
+            where = f"in {folder}" if folder else f"(${DIRECTORY} may name a directory with a file for each)"
+            raise MissingSecret(f"the secret {name} is neither in the environment nor {where}")
+        if len(value) < SHORTEST:
+            raise MissingSecret(f"the secret {name} is shorter than {SHORTEST} characters and could not be masked")
+        self._know(value)
+        return value
+
+    def masked(self, value: T) -> T:
+        """A copy of a text or of plain JSON without any secret that was revealed."""
+        return self._masked(value) if self._masks else value
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for form in self._masks:
+                if form in value:
+                    value = value.replace(form, MASK)
+            return value
+        if isinstance(value, Mapping):
+            return {self._masked(key): self._masked(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._masked(item) for item in value)
+        return value
+
+    def _from_directory(self, name: str) -> str | None:
+        folder = self._environment.get(DIRECTORY)
+        if not folder:
+            return None
+        path = Path(folder) / name
+        try:
+            return path.read_text("utf-8")[:LARGEST].rstrip("\r\n")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise MissingSecret(f"the secret {name} can't be read: {type(error).__name__}") from None
+
+    def _know(self, value: str) -> None:
+        """Remember every form in which the secret may turn up, longer ones first."""
+        raw = value.encode()
+        forms = {
+            value, quote(value, safe=""), quote(value), quote_plus(value), canonical(value)[1:-1], raw.hex(),
+            base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("="),
+        }  # fmt: skip
+        known = {*self._masks, *forms}
+        self._masks = dict.fromkeys(sorted(known, key=len, reverse=True))

@@ -1,0 +1,87 @@
+"""Values that schemas mark `x-sensitive`: whoever reads a session sees that they are there, and not what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MARK = "x-sensitive"
+HIDDEN = "[sensitive]"
+
+# keywords that hold schemas for the same value
+_BESIDE = ("allOf", "anyOf", "oneOf")
+
+
+def is_marked(schema: Any) -> bool:
+    """Whether a schema marks anything, however deep."""
+    if isinstance(schema, Mapping):
+        return schema.get(MARK) is True or any(is_marked(value) for value in schema.values())
+    return isinstance(schema, list) and any(is_marked(item) for item in schema)
+
+
+def hidden(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A copy of a value with a mark in the place of what its schema calls sensitive."""
+    return _hidden(value, schema, schema) if is_marked(schema) else value
+
+
+def sensitive_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """The values that a schema calls sensitive, as they stand."""
+    if is_marked(schema):
+        yield from _marked(value, schema, schema)
+
+
+def _hidden(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
+    found = list(_schemas(schema, root))
+    if any(one.get(MARK) is True for one in found):
+        return None if value is None else HIDDEN
+    if isinstance(value, Mapping):
+        return {key: _through(item, [_property(one, key) for one in found], root) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_through(item, [_item(one, n) for one in found], root) for n, item in enumerate(value)]
+    return value
+
+
+def _through(value: Any, schemas: list[Any], root: Mapping[str, Any]) -> Any:
+    for schema in schemas:
+        value = _hidden(value, schema, root) if schema else value
+    return value
+
+
+def _marked(value: Any, schema: Any, root: Mapping[str, Any]) -> Iterator[Any]:
+    for one in _schemas(schema, root):
+        if one.get(MARK) is True:
+            yield value
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                yield from _marked(item, _property(one, key), root)
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from _marked(item, _item(one, number), root)
+
+
+def _schemas(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """A schema and all that hold for the same value, references followed."""
+    if not isinstance(schema, Mapping) or depth > 20:
+        return
+    yield schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#"):
+        target: Any = root
+        for part in reference.removeprefix("#").split("/")[1:]:
+            target = target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
+        yield from _schemas(target, root, depth + 1)
+    for keyword in _BESIDE:
+        for one in schema.get(keyword, ()):
+            yield from _schemas(one, root, depth + 1)
+    for keyword in ("if", "then", "else"):
+        yield from _schemas(schema.get(keyword), root, depth + 1)
+
+
+def _property(schema: Mapping[str, Any], key: str) -> Any:
+    known = schema.get("properties", {})
+    return known[key] if key in known else schema.get("additionalProperties")
+
+
+def _item(schema: Mapping[str, Any], number: int) -> Any:
+    first = schema.get("prefixItems", ())
+    return first[number] if number < len(first) else schema.get("items")

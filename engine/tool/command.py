@@ -1,0 +1,97 @@
+"""The `command` adapter: a program with a list of arguments and no shell; JSON in, JSON out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import trio
+
+from engine.outside import outside
+from engine.policy.value import NotJson, canonical, loads
+from engine.ports import Secrets, ToolError, ToolRun
+from engine.session.bundle import READ, Bundle
+from engine.session.secret import filled
+from engine.tool.filling import names_of, text
+from engine.tool.program import Ended, TooMuchOutput, run_program
+
+KEY = "IDEMPOTENCY_KEY"
+
+
+class CommandAdapter:
+    """Acts for the command tools of one bundle; files come from the stored bundle."""
+
+    def __init__(self, bundle: Bundle, secrets: Secrets) -> None:
+        self._files = bundle.files
+        self._secrets = secrets
+
+    async def run(self, run: ToolRun) -> Any:
+        """What the program writes; raises ToolError."""
+        settings = run.tool.adapter.settings
+        names = names_of(run)
+        argv = [text(template, names) for template in settings["argv"]]
+        if any("\0" in argument for argument in argv):
+            raise ToolError("bad_argument", "an argument can't hold a zero character", acted=False)
+        environment = environment_of(settings.get("environment", {}), self._secrets)
+        if run.idempotency_key is not None:
+            environment[KEY] = run.idempotency_key
+        given = canonical(dict(run.input)).encode() if settings.get("stdin", "input") == "input" else b""
+        with outside(), tempfile.TemporaryDirectory(prefix="engine-tool-") as fresh:
+            directory = fresh
+            if settings.get("directory") is not None:
+                directory = os.path.join(run.root, settings["directory"])
+            else:
+                await trio.to_thread.run_sync(self._lay_out, settings["files"], fresh)
+            ended = await self._ended(run, argv, environment, directory, given)
+        return _output(run, ended)
+
+    async def _ended(
+        self, run: ToolRun, argv: list[str], environment: Mapping[str, str], directory: str, given: bytes
+    ) -> Ended:
+        most = run.tool.adapter.settings.get("max_output", 1_000_000)
+        try:
+            return await run_program(argv, environment=environment, directory=directory, given=given, most=most)
+        except OSError as error:
+            raise ToolError("cannot_start", f"{argv[0]} can't be started: {error.strerror}", acted=False) from None
+        except TooMuchOutput:
+            acted = run.tool.effect != READ
+            raise ToolError("output_too_large", f"it wrote more than {most} bytes", acted=acted, lost=acted) from None
+
+    def _lay_out(self, files: tuple[str, ...], folder: str) -> None:
+        for path in files:
+            place = Path(folder, *PurePosixPath(path).parts)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(self._files[path])
+            place.chmod(0o700)
+
+
+def environment_of(declared: Mapping[str, str | None], secrets: Secrets) -> dict[str, str]:
+    """What a program's environment holds: the way to programs, and what is declared."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}
+    for name, told in declared.items():
+        found = os.environ.get(name) if told is None else filled(told, secrets.reveal)
+        if found is not None:
+            environment[name] = found
+    return environment
+
+
+def _output(run: ToolRun, ended: Ended) -> Any:
+    settings, writes = run.tool.adapter.settings, run.tool.effect != READ
+    if ended.code:
+        said = ended.said[-500:] or "it said nothing"
+        again = ended.code in settings.get("retryable_codes", ())
+        raise ToolError(
+            f"exit_{ended.code}" if ended.code > 0 else "killed",
+            f"it ended with {ended.code}: {said}",
+            retryable=again,
+            acted=writes and not again,
+        )
+    if settings.get("stdout", "json") == "text":
+        return {"text": ended.output.decode("utf-8", "replace")}
+    try:
+        return loads(ended.output) if ended.output.strip() else {}
+    except (NotJson, UnicodeDecodeError) as error:
+        raise ToolError("invalid_output", f"what it wrote is not JSON: {error}", acted=writes, lost=writes) from None

@@ -1,0 +1,261 @@
+"""The `http` adapter: one request for a call, through one pooled client, to hosts that the bundle names."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpx
+import trio
+
+from engine.outside import outside
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.template import Template
+from engine.policy.value import NotJson, canonical, exact, jsonable, loads
+from engine.ports import Connections, Secrets, ToolError, ToolRun
+from engine.retry_after import retry_after
+from engine.session.bundle import READ
+from engine.tool.filling import names_of, secret_text, text, value
+from engine.tool.network import NoAddress, Refused, allowed_address
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# a server that says so has done nothing
+NOTHING_DONE = frozenset({429, 503})
+
+
+class HttpAdapter:
+    """Acts for the http tools of one bundle."""
+
+    def __init__(self, secrets: Secrets, connections: Connections) -> None:
+        self._secrets = secrets
+        self._connections = connections
+
+    async def run(self, run: ToolRun) -> Any:
+        """What the response says, as the tool maps it; raises ToolError."""
+        with outside():
+            status, headers, body = await _Exchange(run, self._secrets, self._client_of).response()
+        return _output(run, status, headers, body)
+
+    async def _client_of(self, host: str) -> httpx.AsyncClient:
+        """The client of a host: connections are told apart by address, and must not be shared between hosts."""
+        return await self._connections.hold(f"http:{host}", _client)
+
+
+@asynccontextmanager
+async def _client() -> AsyncIterator[httpx.AsyncClient]:
+    with outside():
+        context = await trio.to_thread.run_sync(ssl.create_default_context)
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+    async with httpx.AsyncClient(
+        timeout=None, limits=limits, verify=context, trust_env=False, follow_redirects=False
+    ) as client:
+        yield client
+
+
+class _Exchange:
+    """A request and, where they are allowed, the redirects that it leads to."""
+
+    def __init__(
+        self, run: ToolRun, secrets: Secrets, client_of: Callable[[str], Awaitable[httpx.AsyncClient]]
+    ) -> None:
+        self._run = run
+        self._settings = run.tool.adapter.settings
+        self._client_of = client_of
+        self._reveal = secrets.reveal
+        self._names = names_of(run)
+        self._sent = False
+
+    async def response(self) -> tuple[int, Mapping[str, str], bytes]:
+        url, method, content = self._url(), self._settings["method"], self._content()
+        headers = self._headers(content)
+        for _ in range(self._settings.get("redirects", 0) + 1):
+            status, told, body = await self._ask(method, url, headers, content)
+            if status not in REDIRECTS or not told.get("location") or not self._settings.get("redirects"):
+                return status, told, body
+            before, url = url, urljoin(url, told["location"])
+            if _origin(before) != _origin(url):
+                # what was meant for one server is not told to another
+                headers = {name: headers[name] for name in ("accept", "content-type") if name in headers}
+            if status == 303 or (status in (301, 302) and method == "POST"):
+                method, content = "GET", None
+        raise self._failed("too_many_redirects", "it is redirected more often than `redirects` allows", acted=True)
+
+    def _url(self) -> str:
+        template: Template = self._settings["url"]
+        url = text(template, self._names, lambda part: quote(part, safe=""))
+        path = urlsplit(url).path
+        if any(part in (".", "..") for part in path.split("/")):
+            raise ToolError("bad_url", "a value may not lead out of its place in the path", acted=False)
+        query = [
+            (name, _as_text(found))
+            for name, one in self._settings["query"].items()
+            if (found := value(one, self._names, self._reveal)) is not None
+        ]
+        if not query:
+            return url
+        more = "&".join(f"{quote(name, safe='')}={quote(one, safe='')}" for name, one in query)
+        return f"{url}{'&' if urlsplit(url).query else '?'}{more}"
+
+    def _headers(self, content: bytes | None) -> dict[str, str]:
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        if content is not None:
+            headers["content-type"] = "application/json"
+        for name, template in self._settings["headers"].items():
+            headers[name.lower()] = secret_text(template, self._names, self._reveal)
+        key, header = self._run.idempotency_key, self._settings.get("idempotency_header")
+        if header and key is not None:
+            headers[header.lower()] = key
+        for name, one in headers.items():
+            if not one.isascii() or any(ord(char) < 32 or ord(char) == 127 for char in one):
+                raise ToolError("bad_header", f"a value can't stand in the header {name}", acted=False)
+        return headers
+
+    def _content(self) -> bytes | None:
+        if self._settings["body"] is None:
+            return None
+        return canonical(exact(_filled(self._settings["body"], self._names, self._reveal))).encode()
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        request, client = await self._request(method, url, headers, content)
+        try:
+            # from here on the server may have got it
+            self._sent = True
+            response = await client.send(request, stream=True)
+            try:
+                return response.status_code, response.headers, await self._body(response)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await response.aclose()
+        except (httpx.ConnectError, httpx.PoolTimeout) as error:
+            self._sent = False
+            raise self._failed("unreachable", f"{_host(url)} can't be reached: {error}", acted=False) from None
+        except httpx.HTTPError as error:
+            message = f"the answer of {_host(url)} did not come: {type(error).__name__} {error}"
+            raise self._failed("no_answer", message, acted=True) from None
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> tuple[httpx.Request, httpx.AsyncClient]:
+        """The request, to an address that was judged, for the host that was asked for."""
+        parts = urlsplit(url)
+        try:
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            host, port = "", None
+        if parts.scheme not in ("http", "https") or parts.username is not None:
+            raise self._failed("host_refused", f"{parts.scheme} is no way to ask", acted=self._sent)
+        if host.lower() not in self._settings["hosts"]:
+            raise self._failed("host_refused", f"{host} is not among the hosts of this tool", acted=self._sent)
+        try:
+            address = await allowed_address(
+                host, port or (443 if parts.scheme == "https" else 80),
+                private=self._settings.get("allow_private", False),
+            )  # fmt: skip
+        except Refused as error:
+            raise self._failed("host_refused", str(error), acted=self._sent) from None
+        except NoAddress as error:
+            raise self._failed("unreachable", str(error), acted=self._sent) from None
+        literal = f"[{address}]" if ":" in address else address
+        target = httpx.URL(url).copy_with(host=literal)
+        named = f"[{host}]" if ":" in host else host
+        told = {**headers, "host": f"{named}:{port}" if port else named}
+        client = await self._client_of(host.lower())
+        request = client.build_request(method, target, headers=told, content=content)
+        request.extensions["sni_hostname"] = host
+        return request, client
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        most = self._settings.get("max_response", 1_000_000)
+        taken = bytearray()
+        async for chunk in response.aiter_raw():
+            taken += chunk
+            if len(taken) > most:
+                raise self._failed("response_too_large", f"the response is larger than {most} bytes", acted=True)
+        return bytes(taken)
+
+    def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:
+        reads = self._run.tool.effect == READ
+        may_help = reason in ("unreachable", "no_answer") and (reads or not acted)
+        return ToolError(reason, message[:500], retryable=may_help, acted=acted and not reads, lost=acted and not reads)
+
+
+def _output(run: ToolRun, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
+    settings, reads = run.tool.adapter.settings, run.tool.effect == READ
+    end = _outcome(settings.get("outcomes", {}), status, reads=reads)
+    said = f"the server answers {status}: {raw[:300].decode('utf-8', 'replace')}"
+    if end == "retryable":
+        wait = retry_after(headers)
+        raise ToolError(
+            f"http_{status}", said, retryable=True, acted=False, wait=None if wait is None else Decimal(str(wait))
+        )
+    if end == "lost":
+        raise ToolError(f"http_{status}", said, acted=not reads, lost=not reads)
+    if end == "rejected":
+        raise ToolError(f"http_{status}", said, acted=False)
+    body = _parsed(raw, headers, reads=reads)
+    if settings["output"] is None:
+        return {} if body is None else body
+    response = {"status": status, "headers": {k.lower(): v for k, v in headers.items()}, "body": body}
+    names = {**names_of(run), "response": response}
+    try:
+        return {name: jsonable(expression.value(names)) for name, expression in settings["output"].items()}
+    except EvaluationError as error:
+        raise ToolError("output_error", f"the output has no value: {error}", acted=not reads, lost=not reads) from None
+
+
+def _outcome(declared: Mapping[str, str], status: int, *, reads: bool) -> str:
+    """What a status means: as declared, by the status itself or by its class, or as HTTP has it."""
+    found = declared.get(str(status)) or declared.get(f"{status // 100}xx")
+    if found is not None:
+        return found
+    if 200 <= status < 300:
+        return "ok"
+    if status in NOTHING_DONE:
+        return "retryable"
+    if status == 408 or status >= 500:
+        return "retryable" if reads else "lost"
+    return "rejected"
+
+
+def _parsed(raw: bytes, headers: Mapping[str, str], *, reads: bool) -> Any:
+    if not raw.strip():
+        return None
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and not (kind == "application/json" or kind.endswith("+json")):
+        return raw.decode("utf-8", "replace")
+    try:
+        return loads(raw)
+    except NotJson as error:
+        raise ToolError(
+            "invalid_output", f"the response is not JSON: {error}", acted=not reads, lost=not reads
+        ) from None
+
+
+def _filled(body: Any, names: Mapping[str, Any], reveal: Any) -> Any:
+    if isinstance(body, Template):
+        return value(body, names, reveal)
+    if isinstance(body, Mapping):
+        return {name: _filled(one, names, reveal) for name, one in body.items()}
+    return [_filled(one, names, reveal) for one in body] if isinstance(body, list) else body
+
+
+def _as_text(found: Any) -> str:
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    return found if isinstance(found, str) else canonical(found)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc

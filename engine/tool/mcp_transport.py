@@ -1,0 +1,171 @@
+"""How a server of the Model Context Protocol is reached: over a program's pipes, or over HTTP; both within bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import trio
+from mcp import types
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
+
+from engine.tool.network import NoAddress, Refused, allowed_address
+
+MAX_MESSAGE = 4_000_000
+END_IN = 2.0
+
+Streams = tuple[Any, Any]
+
+
+class Oversized(Exception):
+    """A message that is larger than is taken."""
+
+
+@asynccontextmanager
+async def over_pipes(command: Sequence[str], environment: Mapping[str, str], said: bytearray) -> AsyncIterator[Streams]:
+    """A program that speaks the protocol; `said` gets the end of what it says beside it.  Raises OSError.
+
+    Its whole process group is gone afterwards.
+    """
+    process = await trio.lowlevel.open_process(
+        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
+        start_new_session=True,
+    )  # fmt: skip
+    come, inbox = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outbox, go = anyio.create_memory_object_stream[SessionMessage](0)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_hear, process, come)
+            nursery.start_soon(_speak, process, go, come)
+            nursery.start_soon(_listen, process, said)
+            try:
+                yield inbox, outbox
+            finally:
+                nursery.cancel_scope.cancel()
+    finally:
+        for stream in (come, inbox, outbox, go):
+            stream.close()
+        with trio.CancelScope(shield=True):
+            await _end(process)
+
+
+async def _hear(process: trio.Process, come: Any) -> None:
+    """One message a line; one that is too large ends the connection."""
+    assert process.stdout is not None
+    async with come:
+        parts: list[bytes] = []
+        size = 0
+        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, trio.BrokenResourceError):
+            async for chunk in process.stdout:
+                *lines, rest = chunk.split(b"\n")
+                for line in lines:
+                    await come.send(_message(b"".join((*parts, bytes(line)))))
+                    parts, size = [], 0
+                parts.append(bytes(rest))
+                size += len(rest)
+                if size > MAX_MESSAGE:
+                    await come.send(Oversized(f"the server sent more than {MAX_MESSAGE} bytes in one message"))
+                    return
+
+
+def _message(line: bytes) -> SessionMessage | Exception:
+    try:
+        return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError as error:
+        return error
+
+
+async def _speak(process: trio.Process, go: Any, come: Any) -> None:
+    assert process.stdin is not None
+    async with go:
+        try:
+            async for message in go:
+                text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                await process.stdin.send_all(text.encode() + b"\n")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # it reads no more: whoever waits for an answer is told
+            await come.aclose()
+
+
+async def _listen(process: trio.Process, said: bytearray) -> None:
+    assert process.stderr is not None
+    async for chunk in process.stderr:
+        said += chunk
+        del said[:-2000]
+
+
+async def _end(process: trio.Process) -> None:
+    assert process.stdin is not None
+    await process.stdin.aclose()
+    with trio.move_on_after(END_IN):
+        await process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            await stream.aclose()
+
+
+def over_http(url: str, headers: Mapping[str, str], *, private: bool) -> AbstractAsyncContextManager[Streams]:
+    """A server at a URL."""
+    return _over_http(url, headers, private=private)
+
+
+@asynccontextmanager
+async def _over_http(url: str, headers: Mapping[str, str], *, private: bool) -> AsyncIterator[Streams]:
+    transport = _Judged(httpx2.AsyncHTTPTransport(), private=private)
+    async with (
+        httpx2.AsyncClient(transport=transport, headers=dict(headers), timeout=None, trust_env=False) as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=MAX_MESSAGE) as streams,
+    ):
+        yield streams
+
+
+class _Judged(httpx2.AsyncBaseTransport):
+    """Requests only to addresses that may be asked, answers only within their bound."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, *, private: bool) -> None:
+        self._inner = inner
+        self._private = private
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        host, port = request.url.host, request.url.port or (443 if request.url.scheme == "https" else 80)
+        try:
+            address = await allowed_address(host, port, private=self._private)
+        except (Refused, NoAddress) as error:
+            raise httpx2.ConnectError(str(error), request=request) from None
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        request.url = request.url.copy_with(host=f"[{address}]" if ":" in address else address)
+        response = await self._inner.handle_async_request(request)
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = _Stream(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Stream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > MAX_MESSAGE:
+                raise httpx2.ReadError(f"the server sent more than {MAX_MESSAGE} bytes in one answer")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
