@@ -70,11 +70,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a model is asked: by which shape, for which tools, and how many characters a message may have."""
+    """How a model is asked: by which shape, for which tools, with how many characters and calls at the most."""
 
     mode: str
     tools: tuple[Tool, ...]
     most: int
+    most_calls: int = 8
 
     @property
     def rules(self) -> str:
@@ -99,6 +100,8 @@ class Asked:
         ]
         calls: dict[str, Any] = {"type": "array", "maxItems": 0, "items": {}}
         acting = {"type": "array", "items": {"anyOf": forms}} if forms else calls
+        if forms and not strict:
+            acting["maxItems"] = self.most_calls
         if strict:
             return _object({"message": message, "tool_calls": acting, "done": {"type": "boolean"}})
         done = _object({"message": message, "tool_calls": calls, "done": {"type": "boolean", "const": True}})

@@ -48,7 +48,12 @@ class ModelPlanner:
         self._opened = wire
         self._dice = dice
         self._wire: Wire
-        self._asked = Asked(spec.answers, tuple(bundle.tools[tool] for tool in agent.tools), spec.max_answer_tokens)
+        self._asked = Asked(
+            spec.answers,
+            tuple(bundle.tools[tool] for tool in agent.tools),
+            spec.max_answer_tokens,
+            agent.limits.calls_per_step or 8,
+        )
         self._prompter: Prompter | None = None
         self._agent = agent
         self._bundle = bundle

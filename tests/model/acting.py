@@ -1,0 +1,73 @@
+"""Sessions whose planner is a model behind a server of the tests'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.planner.traffic import Traffic
+from engine.runtime.clock import TrioClock
+from engine.runtime.engine import Engine, Opening
+from engine.runtime.secrets import HostSecrets
+from engine.session.bundle import Bundle
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.state import State
+from engine.store.memory import MemoryStore
+from tests.making import agent, bundle, policy, tool
+
+SECRETS = {"MODEL_KEY": "sk-canary-4711"}
+INPUT = "{type: object, properties: {n: {type: integer}, amount: {type: number}}, additionalProperties: false}"
+
+
+def made(url: str, *, kind: str = "openai", more: str = "", chain: str = "model", budgets: str = "{}",
+         policies: Sequence[tuple[str, str]] = (), listed: str = "[]", others: str = "") -> Bundle:  # fmt: skip
+    """An agent with a read, an untrusted read and a write, planned by a model at a URL."""
+    base = f"{url}/v1" if kind == "openai" else url
+    path, text = agent("[look, mail, pay]", policies=listed, budgets=budgets)
+    planner = (
+        f"  model: {{kind: {kind}, model: m, base_url: '{base}', api_key: '${{secret:MODEL_KEY}}', "
+        f"retry: {{delay: 10ms, max_delay: 1s, attempts: 2}}, timeout: 500ms{more}}}\n{others}"
+    )
+    text = text.replace("planner: script\nplanners:\n", f"planner: {chain}\nplanners:\n{planner}")
+    prices = "kind: Prices\nname: all\nmodels: {m: {input_usd: 1, output_usd: 10}}\n"
+    return bundle(
+        tool("look", input=INPUT, more="trust: trusted"),
+        tool("mail", input=INPUT),
+        tool("pay", "write", input=INPUT),
+        (path, text),
+        ("specs/prices/all.yaml", prices),
+        *policies,
+    )
+
+
+class Sessions:
+    """An engine for such sessions, and the log of the last one."""
+
+    def __init__(self, secrets: Mapping[str, str] = SECRETS, traffic: Traffic | None = None) -> None:
+        self.store = MemoryStore()
+        self.events: list[Event] = []
+        self.partial: list[str] = []
+        self.engine = Engine(
+            self.store, TrioClock(), on_event=self.events.append, secrets=HostSecrets(secrets), traffic=traffic,
+            on_partial=lambda session_id, text: self.partial.append(text),
+        )  # fmt: skip
+
+    async def run(self, made_bundle: Bundle, message: str = "Hello", planner: str | None = None) -> State:
+        from pathlib import Path
+
+        async with self.engine:
+            state = await self.engine.run(made_bundle, Opening("bot", message, {"tenant": "acme"}, planner), Path("."))
+        assert await self.store.verify(state.session_id) == []
+        return state
+
+    def of(self, kind: K) -> list[dict[str, Any]]:
+        return [dict(event.payload) for event in self.events if event.kind is kind]
+
+    @property
+    def statuses(self) -> list[str]:
+        return [call["status"] for call in self.of(K.MODEL_CALLED)]
+
+
+def allowing(rules: str) -> tuple[str, str]:
+    return policy(rules)
