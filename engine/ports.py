@@ -95,6 +95,10 @@ class Secrets(Protocol):
         """A copy of a text or of plain JSON without any secret that was revealed."""
         ...
 
+    def beginning(self, text: str) -> str:
+        """The same of a text that goes on: without an end that may become a secret."""
+        ...
+
 
 class Connections(Protocol):
     """Keeps what is opened once and used by many sessions; all of it is closed with the engine."""

@@ -99,6 +99,7 @@ class Asked:
             for tool in self.tools
         ]
         calls: dict[str, Any] = {"type": "array", "maxItems": 0, "items": {}}
+        acting: dict[str, Any]
         acting = {"type": "array", "items": {"anyOf": forms}} if forms else calls
         if forms and not strict:
             acting["maxItems"] = self.most_calls

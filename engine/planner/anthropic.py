@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import anthropic
-import httpx
+import httpx2
 
 from engine.planner.answer import JSON_SCHEMA, Answer, Asked, Fault, RawCall
 from engine.planner.faults import fault_of_status, fault_of_wire, mangled
 from engine.planner.prompt import Prompt
-from engine.policy.value import canonical, exact
+from engine.planner.sse import read_events
+from engine.policy.value import canonical, loads
 from engine.session.bundle import ModelSpec
 
 # the tool whose input is the decision, where a decision is asked for by its schema
@@ -21,7 +23,7 @@ DECIDE = "decide"
 class AnthropicWire:
     """Asks a server for one message after the other, through one client."""
 
-    def __init__(self, spec: ModelSpec, http: httpx.AsyncClient, reveal: Callable[[str], str]) -> None:
+    def __init__(self, spec: ModelSpec, http: httpx2.AsyncClient, reveal: Callable[[str], str]) -> None:
         self._spec = spec
         self._client = anthropic.AsyncAnthropic(
             api_key=reveal(spec.api_key) if spec.api_key else "none",
@@ -29,7 +31,7 @@ class AnthropicWire:
             default_headers={name: reveal(value) for name, value in spec.headers.items()},
             max_retries=0,
             timeout=None,
-            http_client=http,  # type: ignore[arg-type]
+            http_client=http,
         )
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
@@ -44,7 +46,7 @@ class AnthropicWire:
             raise fault_of_status(error.status_code, error.response.headers, str(error.message)) from None
         except anthropic.APIConnectionError as error:
             raise fault_of_wire(error.__cause__ or error) from None
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise fault_of_wire(error) from None
         except anthropic.AnthropicError as error:
             raise Fault("server_error", f"the server says: {error}"[:500], retryable=True) from None
@@ -72,42 +74,51 @@ class AnthropicWire:
     async def _at_once(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
-        told: Any = raw.parse()
-        answer.request_id = raw.headers.get("request-id") or told.id
-        answer.tokens_in, answer.tokens_out = _count(told.usage, "input_tokens"), _count(told.usage, "output_tokens")
-        answer.finish = told.stop_reason
-        for block in told.content:
-            if block.type == "text":
-                answer.text += block.text
-            elif block.type == "tool_use":
-                answer.calls.append(RawCall(block.id, block.name, canonical(exact(block.input))))
+        text = await raw.text()
+        told = json.loads(text, parse_float=str)
+        answer.request_id = raw.headers.get("request-id") or told.get("id")
+        usage = told.get("usage")
+        answer.tokens_in, answer.tokens_out = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+        answer.finish = told["stop_reason"]
+        # the text of the arguments is what counts: nothing of them may be rounded
+        for block in loads(text)["content"]:
+            if block["type"] == "text":
+                answer.text += block["text"]
+            elif block["type"] == "tool_use":
+                answer.calls.append(RawCall(block["id"], block["name"], canonical(block["input"])))
         _as_text(answer, asked)
         heard()
 
     async def _streamed(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+        create: Any = self._client.messages.with_streaming_response.create
         calls: dict[int, list[str]] = {}
         ended = False
-        create: Any = self._client.messages.create
-        async with await create(**request, stream=True) as stream:
-            answer.request_id = stream.response.headers.get("request-id")
-            async for event in stream:
-                if event.type == "message_start":
-                    answer.request_id = answer.request_id or event.message.id
-                    answer.tokens_in = _count(event.message.usage, "input_tokens")
-                elif event.type == "content_block_start" and event.content_block.type == "tool_use":
-                    calls[event.index] = [event.content_block.id, event.content_block.name, ""]
-                elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-                    answer.text += event.delta.text
-                elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
-                    calls[event.index][2] += event.delta.partial_json
-                elif event.type == "message_delta":
-                    answer.finish = event.delta.stop_reason or answer.finish
-                    answer.tokens_out = _count(event.usage, "output_tokens")
-                elif event.type == "message_stop":
-                    ended = True
-                answer.calls = [RawCall(*calls[index]) for index in sorted(calls)]
-                _as_text(answer, asked)
-                heard()
+
+        def take(event: Any) -> None:
+            nonlocal ended
+            kind = event["type"]
+            if kind == "error":
+                raise Fault("server_error", f"the server says: {event.get('error')}"[:500], retryable=True)
+            if kind == "message_start":
+                answer.request_id = answer.request_id or event["message"].get("id")
+                answer.tokens_in = _count(event["message"].get("usage"), "input_tokens")
+            elif kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
+                calls[event["index"]] = [event["content_block"]["id"], event["content_block"]["name"], ""]
+            elif kind == "content_block_delta" and event["delta"]["type"] == "text_delta":
+                answer.text += event["delta"]["text"]
+            elif kind == "content_block_delta" and event["delta"]["type"] == "input_json_delta":
+                calls[event["index"]][2] += event["delta"]["partial_json"]
+            elif kind == "message_delta":
+                answer.finish = event["delta"].get("stop_reason") or answer.finish
+                answer.tokens_out = _count(event.get("usage"), "output_tokens")
+            ended = ended or kind == "message_stop"
+            answer.calls = [RawCall(*calls[index]) for index in sorted(calls)]
+            _as_text(answer, asked)
+            heard()
+
+        async with create(**request, stream=True) as response:
+            answer.request_id = response.headers.get("request-id")
+            await read_events(response, take)
         if not ended or answer.finish is None:
             raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
 
@@ -119,5 +130,5 @@ def _as_text(answer: Answer, asked: Asked) -> None:
 
 
 def _count(usage: Any, name: str) -> int | None:
-    told = getattr(usage, name, None)
+    told = usage.get(name) if isinstance(usage, dict) else None
     return told if isinstance(told, int) and 0 <= told < 10**9 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import httpx
+import httpx2
 
 from engine.planner.answer import Fault
 from engine.retry_after import retry_after
@@ -14,11 +14,11 @@ _NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overload
 _HINTS = ("response_format", "json_schema", "tools", "tool_choice", "output_config", "strict", "stream_options")
 
 
-class TooLarge(httpx.TransportError):
+class TooLarge(httpx2.TransportError):
     """An answer that is longer than a client takes."""
 
 
-class NotRecorded(httpx.TransportError):
+class NotRecorded(httpx2.TransportError):
     """A question that the cassette has no answer to."""
 
 
@@ -38,9 +38,9 @@ def fault_of_wire(error: BaseException) -> Fault:
         return Fault("too_large", str(error))
     if isinstance(error, NotRecorded):
         return Fault("not_recorded", str(error), final=True)
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx2.TimeoutException):
         return Fault("timeout", "the connection timed out", retryable=True)
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpx2.ConnectError):
         return Fault("unreachable", f"the server can't be reached: {error}"[:300], retryable=True)
     return Fault("cut_off", f"the connection broke: {type(error).__name__} {error}"[:300], retryable=True)
 

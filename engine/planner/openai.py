@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 
 from engine.planner.answer import JSON_SCHEMA, Answer, Asked, Fault, RawCall
 from engine.planner.faults import fault_of_status, fault_of_wire, mangled
 from engine.planner.prompt import Prompt
+from engine.planner.sse import read_events
 from engine.session.bundle import ModelSpec
 
 
 class OpenAIWire:
     """Asks a server for one completion after the other, through one client."""
 
-    def __init__(self, spec: ModelSpec, http: httpx.AsyncClient, reveal: Callable[[str], str]) -> None:
+    def __init__(self, spec: ModelSpec, http: httpx2.AsyncClient, reveal: Callable[[str], str]) -> None:
         self._spec = spec
         self._client = openai.AsyncOpenAI(
             api_key=reveal(spec.api_key) if spec.api_key else "none",
@@ -25,7 +27,7 @@ class OpenAIWire:
             default_headers={name: reveal(value) for name, value in spec.headers.items()},
             max_retries=0,
             timeout=None,
-            http_client=http,  # type: ignore[arg-type]
+            http_client=http,
         )
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
@@ -39,7 +41,7 @@ class OpenAIWire:
             raise fault_of_status(error.status_code, error.response.headers, _said(error)) from None
         except openai.APIConnectionError as error:
             raise fault_of_wire(error.__cause__ or error) from None
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise fault_of_wire(error) from None
         except openai.OpenAIError as error:
             raise Fault("server_error", f"the server says: {error}"[:500], retryable=True) from None
@@ -71,50 +73,54 @@ class OpenAIWire:
         create: Any = self._client.chat.completions.with_raw_response.create
         raw = await create(**request)
         answer.request_id = raw.headers.get("x-request-id")
-        told: Any = raw.parse()
-        if not getattr(told, "choices", None):
-            raise mangled("there are no choices")
-        choice = told.choices[0]
-        _count(answer, told.usage)
-        answer.request_id = answer.request_id or told.id
-        answer.finish = choice.finish_reason
-        answer.text = _text(choice.message.content)
-        answer.refusal = _text(getattr(choice.message, "refusal", None))
-        for call in choice.message.tool_calls or ():
-            answer.calls.append(RawCall(_text(call.id), _text(call.function.name), _text(call.function.arguments)))
+        told = json.loads(raw.text)
+        choice = told["choices"][0]
+        said = choice["message"]
+        _count(answer, told.get("usage"))
+        answer.request_id = answer.request_id or told.get("id")
+        answer.finish = choice.get("finish_reason")
+        answer.text, answer.refusal = _text(said.get("content")), _text(said.get("refusal"))
+        for call in said.get("tool_calls") or ():
+            function = call["function"]
+            answer.calls.append(
+                RawCall(_text(call.get("id")), _text(function["name"]), _text(function.get("arguments")))
+            )
         heard()
 
     async def _streamed(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
-        options = {"stream": True, "stream_options": {"include_usage": True}}
+        create: Any = self._client.chat.completions.with_streaming_response.create
         calls: dict[int, list[str]] = {}
-        create: Any = self._client.chat.completions.create
-        async with await create(**request, **options) as stream:
-            answer.request_id = stream.response.headers.get("x-request-id")
-            async for chunk in stream:
-                answer.request_id = answer.request_id or chunk.id
-                _count(answer, chunk.usage)
-                for choice in chunk.choices or ():
-                    answer.finish = choice.finish_reason or answer.finish
-                    if choice.delta is None:
-                        continue
-                    answer.text += _text(choice.delta.content)
-                    answer.refusal += _text(getattr(choice.delta, "refusal", None))
-                    for part in choice.delta.tool_calls or ():
-                        _add(calls, part)
-                    answer.calls = [RawCall(*calls[index]) for index in sorted(calls)]
-                    heard()
+
+        def take(event: Any) -> None:
+            if event.get("error"):
+                raise Fault("server_error", f"the server says: {event['error']}"[:500], retryable=True)
+            answer.request_id = answer.request_id or event.get("id")
+            _count(answer, event.get("usage"))
+            for choice in event.get("choices") or ():
+                answer.finish = choice.get("finish_reason") or answer.finish
+                delta = choice.get("delta") or {}
+                answer.text += _text(delta.get("content"))
+                answer.refusal += _text(delta.get("refusal"))
+                for part in delta.get("tool_calls") or ():
+                    _add(calls, part)
+            answer.calls = [RawCall(*calls[index]) for index in sorted(calls)]
+            heard()
+
+        async with create(**request, stream=True, stream_options={"include_usage": True}) as response:
+            answer.request_id = response.headers.get("x-request-id")
+            await read_events(response, take)
         if answer.finish is None:
             raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
 
 
 def _add(calls: dict[int, list[str]], part: Any) -> None:
     """A piece of a call: servers that number none send each call whole."""
-    index = part.index if part.index is not None else len(calls)
-    own = calls.setdefault(index, ["", "", ""])
-    own[0] = _text(part.id) or own[0]
-    if part.function is not None:
-        own[1] += _text(part.function.name)
-        own[2] += _text(part.function.arguments)
+    index = part.get("index")
+    own = calls.setdefault(len(calls) if index is None else index, ["", "", ""])
+    own[0] = _text(part.get("id")) or own[0]
+    function = part.get("function") or {}
+    own[1] += _text(function.get("name"))
+    own[2] += _text(function.get("arguments"))
 
 
 def _text(value: Any) -> str:
@@ -126,9 +132,9 @@ def _text(value: Any) -> str:
 
 
 def _count(answer: Answer, usage: Any) -> None:
-    if usage is None:
+    if not isinstance(usage, dict):
         return
-    told_in, told_out = usage.prompt_tokens, usage.completion_tokens
+    told_in, told_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not all(isinstance(n, int) and 0 <= n < 10**9 for n in (told_in, told_out)):
         return  # such a count can't be charged: it is counted for
     answer.tokens_in, answer.tokens_out = told_in, told_out

@@ -54,7 +54,7 @@ async def _wire(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
 async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wire]:
     with outside():
         make = await trio.to_thread.run_sync(_maker, kind)
-    import httpx
+    import httpx2
 
     from engine.planner.traffic import Live
     from engine.session.secret import filled
@@ -64,7 +64,7 @@ async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wir
     def reveal(text: str) -> str:
         return "replayed" if traffic.offline else filled(text, reach.secrets.reveal)
 
-    async with httpx.AsyncClient(transport=traffic.transport(), timeout=None, trust_env=False) as http:
+    async with httpx2.AsyncClient(transport=traffic.transport(), timeout=None, trust_env=False) as http:
         with outside():
             wire: Wire = await trio.to_thread.run_sync(make, spec, http, reveal)
         yield wire

@@ -82,9 +82,8 @@ class Prompter:
             text += f"\n## What happened so far\n\n{history}\n"
         prompt = Prompt(f"{text.strip()}\n\n{DATA}\n{rules}", _question(view))
         if prompt.tokens > self._spec.max_prompt_tokens:
-            raise BadPrompt(
-                f"the prompt has about {prompt.tokens} tokens, more than max_prompt_tokens ({self._spec.max_prompt_tokens})"
-            )
+            most = self._spec.max_prompt_tokens
+            raise BadPrompt(f"the prompt has about {prompt.tokens} tokens, more than max_prompt_tokens ({most})")
         return prompt
 
     def _rendered(self, view: PlannerView, history: str) -> str:
@@ -123,9 +122,10 @@ def _shown(tool: Tool) -> dict[str, Any]:
 
 
 def _budget(view: PlannerView) -> str:
+    """What is left of what a model can count; time would make each prompt another, and is told when little is left."""
     lines = []
     for name, counted in view.names["budget"].items():
-        if counted["limit"] is not None:
+        if counted["limit"] is not None and name != "wall_clock":
             lines.append(f"- {name}: {jsonable(counted['left'])} of {jsonable(counted['limit'])} left")
     return "\n".join(lines) or "- no limits"
 

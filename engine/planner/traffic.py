@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
+import httpx2
 import trio
 
 from engine.planner.faults import NotRecorded, TooLarge
@@ -23,7 +23,7 @@ class Traffic(Protocol):
 
     offline: bool
 
-    def transport(self) -> httpx.AsyncBaseTransport:
+    def transport(self) -> httpx2.AsyncBaseTransport:
         """A transport of a client's own."""
         ...
 
@@ -33,9 +33,9 @@ class Live:
 
     offline = False
 
-    def transport(self) -> httpx.AsyncBaseTransport:
+    def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
-        return _Bounded(httpx.AsyncHTTPTransport(retries=0))
+        return _Bounded(httpx2.AsyncHTTPTransport(retries=0))
 
 
 class Recorded:
@@ -49,15 +49,19 @@ class Recorded:
         self._masked = masked
         self._count = len(list(folder.glob("*.json")))
 
-    def transport(self) -> httpx.AsyncBaseTransport:
+    def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
         return _Recording(Live().transport(), self._keep)
 
-    async def _keep(self, request: httpx.Request, response: httpx.Response, body: bytes, *, whole: bool) -> None:
+    async def _keep(self, request: httpx2.Request, response: httpx2.Response, body: bytes, *, whole: bool) -> None:
         self._count += 1
         asked = self._masked(request.content.decode("utf-8", "replace"))
         headers = {name: self._masked(response.headers[name]) for name in KEPT_HEADERS if name in response.headers}
         text = self._masked(body.decode("utf-8", "replace"))
+        said = "".join(_texts(text))
+        if self._masked(said) != said:
+            # a secret in pieces can't be masked: nothing of the answer is kept
+            text, whole = "", False
         exchange = {
             "request": {"method": request.method, "path": request.url.path, "body": _json(asked)},
             "response": {"status": response.status_code, "headers": headers, "body": text, "whole": whole},
@@ -87,7 +91,7 @@ class Replayed:
             except (ValueError, KeyError, TypeError) as error:
                 raise BadCassette(f"{name} is no recorded exchange: {type(error).__name__} {error}") from None
 
-    def transport(self) -> httpx.AsyncBaseTransport:
+    def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
         return _Replaying(self._left)
 
@@ -110,6 +114,21 @@ def key_of(method: str, path: str, body: str) -> str:
     return sha256(f"{method} {path} {asked}".encode()).hexdigest()
 
 
+def _texts(body: str) -> Iterator[str]:
+    """All texts in a streamed answer, in their order: what it says once its pieces are put together."""
+    for line in body.splitlines():
+        if line.startswith("data:"):
+            yield from _leaves(_json(line[5:].strip()))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
@@ -117,10 +136,10 @@ def _json(text: str) -> Any:
         return text
 
 
-class _Stream(httpx.AsyncByteStream):
+class _Stream(httpx2.AsyncByteStream):
     """A response's bytes, no more than are taken, with somebody told when they end."""
 
-    def __init__(self, inner: httpx.AsyncByteStream, done: Callable[[bytes, bool], Any] | None) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, done: Callable[[bytes, bool], Any] | None) -> None:
         self._inner = inner
         self._done = done
         self._taken: list[bytes] = []
@@ -144,13 +163,13 @@ class _Stream(httpx.AsyncByteStream):
             await done(b"".join(self._taken), self._whole)
 
 
-class _Bounded(httpx.AsyncBaseTransport):
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+class _Bounded(httpx2.AsyncBaseTransport):
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Stream(response.stream, None)
         return response
 
@@ -158,16 +177,16 @@ class _Bounded(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class _Recording(httpx.AsyncBaseTransport):
-    def __init__(self, inner: httpx.AsyncBaseTransport, keep: Callable[..., Any]) -> None:
+class _Recording(httpx2.AsyncBaseTransport):
+    def __init__(self, inner: httpx2.AsyncBaseTransport, keep: Callable[..., Any]) -> None:
         self._inner = inner
         self._keep = keep
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         # what is kept has to be readable
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
 
         async def done(body: bytes, whole: bool) -> None:
             with trio.CancelScope(shield=True):
@@ -180,11 +199,11 @@ class _Recording(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class _Replaying(httpx.AsyncBaseTransport):
+class _Replaying(httpx2.AsyncBaseTransport):
     def __init__(self, left: dict[str, list[dict[str, Any]]]) -> None:
         self._left = left
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         key = key_of(request.method, request.url.path, request.content.decode("utf-8", "replace"))
         known = self._left.get(key)
         if not known:
@@ -193,10 +212,10 @@ class _Replaying(httpx.AsyncBaseTransport):
         # asked once more, as after a crash, it gets the last answer again
         answer = known.pop(0) if len(known) > 1 else known[0]
         # a length would claim that all of a body that was cut off is there
-        return httpx.Response(answer["status"], headers=answer["headers"], stream=_Played(answer))
+        return httpx2.Response(answer["status"], headers=answer["headers"], stream=_Played(answer))
 
 
-class _Played(httpx.AsyncByteStream):
+class _Played(httpx2.AsyncByteStream):
     def __init__(self, answer: Mapping[str, Any]) -> None:
         self._answer = answer
 
@@ -204,7 +223,7 @@ class _Played(httpx.AsyncByteStream):
         await trio.lowlevel.checkpoint()
         yield self._answer["body"].encode()
         if not self._answer["whole"]:
-            raise httpx.RemoteProtocolError("the recorded answer was cut off")
+            raise httpx2.RemoteProtocolError("the recorded answer was cut off")
 
     async def aclose(self) -> None:
         return

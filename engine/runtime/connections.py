@@ -43,7 +43,7 @@ class OpenConnections:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        assert self._manager is not None and self._nursery is not None, "entered before it is left"
+        assert self._manager is not None, "entered before it is left"
         for held in self._held.values():
             held.scope.cancel()
         manager, self._manager, self._nursery = self._manager, None, None

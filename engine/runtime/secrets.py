@@ -47,6 +47,12 @@ class HostSecrets:
         """A copy of a text or of plain JSON without any secret that was revealed."""
         return self._masked(value) if self._masks else value
 
+    def beginning(self, text: str) -> str:
+        """The same of a text that goes on: without an end that may become a secret."""
+        masked = self.masked(text)
+        held = max((_overlap(masked, form) for form in self._masks), default=0)
+        return masked[: len(masked) - held]
+
     def _masked(self, value: Any) -> Any:
         if isinstance(value, str):
             for form in self._masks:
@@ -80,3 +86,9 @@ class HostSecrets:
         }  # fmt: skip
         known = {*self._masks, *forms}
         self._masks = dict.fromkeys(sorted(known, key=len, reverse=True))
+
+
+def _overlap(text: str, form: str) -> int:
+    """How many characters at the end of a text are the beginning of a secret."""
+    most = min(len(text), len(form) - 1)
+    return next((size for size in range(most, 0, -1) if text.endswith(form[:size])), 0)

@@ -174,10 +174,14 @@ class _Exchange:
     async def _body(self, response: httpx.Response) -> bytes:
         most = self._settings.get("max_response", 1_000_000)
         taken = bytearray()
-        async for chunk in response.aiter_raw():
-            taken += chunk
-            if len(taken) > most:
-                raise self._failed("response_too_large", f"the response is larger than {most} bytes", acted=True)
+        # stopped by cancelling: breaking off would leave the generators below unfinished
+        with trio.CancelScope() as scope:
+            async for chunk in response.aiter_raw():
+                taken += chunk
+                if len(taken) > most:
+                    scope.cancel()
+        if len(taken) > most:
+            raise self._failed("response_too_large", f"the response is larger than {most} bytes", acted=True)
         return bytes(taken)
 
     def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:

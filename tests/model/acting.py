@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from engine.planner.traffic import Traffic
+from engine.planner.traffic import Recorded, Traffic
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.secrets import HostSecrets
@@ -44,18 +45,20 @@ def made(url: str, *, kind: str = "openai", more: str = "", chain: str = "model"
 class Sessions:
     """An engine for such sessions, and the log of the last one."""
 
-    def __init__(self, secrets: Mapping[str, str] = SECRETS, traffic: Traffic | None = None) -> None:
+    def __init__(
+        self, secrets: Mapping[str, str] = SECRETS, traffic: Traffic | None = None, record: Path | None = None
+    ) -> None:
+        known = HostSecrets(secrets)
+        traffic = Recorded(record, known.masked) if record is not None else traffic
         self.store = MemoryStore()
         self.events: list[Event] = []
         self.partial: list[str] = []
         self.engine = Engine(
-            self.store, TrioClock(), on_event=self.events.append, secrets=HostSecrets(secrets), traffic=traffic,
+            self.store, TrioClock(), on_event=self.events.append, secrets=known, traffic=traffic,
             on_partial=lambda session_id, text: self.partial.append(text),
         )  # fmt: skip
 
     async def run(self, made_bundle: Bundle, message: str = "Hello", planner: str | None = None) -> State:
-        from pathlib import Path
-
         async with self.engine:
             state = await self.engine.run(made_bundle, Opening("bot", message, {"tenant": "acme"}, planner), Path("."))
         assert await self.store.verify(state.session_id) == []

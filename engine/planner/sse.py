@@ -1,0 +1,53 @@
+"""Events of a server that answers bit by bit, read to their end so that nothing is left open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import trio
+
+DONE = "[DONE]"
+
+# how long a server may take to end its answer once it has said that it is done, in seconds
+LINGER = 1.0
+
+
+class Lines(Protocol):
+    """A response that is read line by line."""
+
+    def iter_lines(self) -> AsyncIterator[str]:
+        """Its lines."""
+        ...
+
+
+async def read_events(response: Lines, take: Callable[[Any], None]) -> None:
+    """Hand each event's data to `take`, parsed; raises what it raises, and ValueError for data that is no JSON.
+
+    The reading is stopped by cancelling it: breaking off would leave the generators below unfinished.
+    """
+    failure: Exception | None = None
+    data: list[str] = []
+    with trio.CancelScope() as scope:
+        async for line in response.iter_lines():
+            if failure is not None:
+                continue
+            if line.startswith("data:"):
+                data.append(line[5:].removeprefix(" "))
+                continue
+            if line or not data:
+                continue
+            text, data = "\n".join(data), []
+            if text == DONE:
+                scope.deadline = trio.current_time() + LINGER
+                continue
+            try:
+                take(json.loads(text))
+            except Exception as error:
+                failure = error
+                scope.cancel()
+    if failure is None and data and "\n".join(data) != DONE:
+        take(json.loads("\n".join(data)))
+    if failure is not None:
+        raise failure
