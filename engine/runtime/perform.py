@@ -94,7 +94,9 @@ class Hands:
         planner, view = self.planner(state.agent, name), planner_view(state)
         if isinstance(planner, Reader):
             log = await self.log(state.session_id)
-            return await planner.consider(view, log, lambda text: self.say(state.session_id, self.secrets.beginning(text)))
+            return await planner.consider(
+                view, log, lambda text: self.say(state.session_id, self.secrets.beginning(text))
+            )
         raw = await planner.propose(view)
         return raw if isinstance(raw, Proposal) else Proposal(raw)
 

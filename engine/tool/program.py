@@ -13,6 +13,9 @@ import trio
 
 SAID = 4_000
 
+# how long output may still come from one that has ended, in seconds
+LINGER = 1.0
+
 
 class TooMuchOutput(Exception):
     """A program wrote more than may be taken."""
@@ -39,21 +42,15 @@ async def run_program(
         env=dict(environment), start_new_session=True,
     )  # fmt: skip
     output, said = bytearray(), bytearray()
-    too_much = False
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_feed, process, given)
             nursery.start_soon(_hear, process, said)
-            assert process.stdout is not None
-            async for chunk in process.stdout:
-                output += chunk
-                if len(output) > most:
-                    too_much = True
-                    break
-            if not too_much:
-                await process.wait()
+            nursery.start_soon(_read, process, output, most)
+            await process.wait()
             # what it left behind may hold its pipes open
             _kill(process)
+            nursery.cancel_scope.deadline = trio.current_time() + LINGER
     finally:
         _kill(process)
         with trio.CancelScope(shield=True):
@@ -61,9 +58,18 @@ async def run_program(
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     await stream.aclose()
-    if too_much:
+    if len(output) > most:
         raise TooMuchOutput
     return Ended(process.returncode or 0, bytes(output), said.decode("utf-8", "replace").strip())
+
+
+async def _read(process: trio.Process, output: bytearray, most: int) -> None:
+    assert process.stdout is not None
+    async for chunk in process.stdout:
+        output += chunk
+        if len(output) > most:
+            _kill(process)
+            return
 
 
 async def _feed(process: trio.Process, given: bytes) -> None:

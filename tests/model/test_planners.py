@@ -23,7 +23,7 @@ from tests.model.acting import Sessions, made
 
 RULES = """
   - {id: small, tools: [pay], effect: allow, when: input.amount != null and input.amount <= params.most}
-  - {id: large, tools: [pay], effect: require_approval, when: input.amount != null and input.amount > params.most, 
+  - {id: large, tools: [pay], effect: require_approval, when: input.amount != null and input.amount > params.most,
      approvers: [leads], message: "Above {{ params.most }} somebody looks at it"}
   - {id: hush, tools: [pay], effect: deny, when: input.n == 13, reason: fraud_pattern_7, message: Fraud pattern 7,
      disclose: false}
@@ -236,7 +236,7 @@ async def test_an_answer_that_was_cut_off_is_cut_off_in_its_recording(tmp_path: 
 def test_a_recording_that_can_not_be_read_says_which_part(tmp_path: Path) -> None:
     with pytest.raises(BadCassette, match="holds no recorded exchange"):
         replayed_from(tmp_path)
-    with pytest.raises(BadCassette, match="one.json"):
+    with pytest.raises(BadCassette, match="is no recorded exchange"):
         Replayed({"one.json": b"{}"})
 
 

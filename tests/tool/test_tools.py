@@ -14,6 +14,8 @@ import trio
 
 from engine.outside import busy
 from engine.ports import ToolError, ToolRun
+from engine.runtime.connections import OpenConnections
+from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot, locate
@@ -151,7 +153,8 @@ class Fixed:
 
 async def run(name: str, root: Path, key: str | None = None, made: Bundle = MADE, **input_: Any) -> Any:
     one = made.tools[name]
-    return await Adapters(made, Fixed())(one).run(ToolRun(one, input_, {"tenant": "acme"}, key, "s", str(root)))
+    adapters = Adapters(made, Fixed(), secrets=HostSecrets({}), connections=OpenConnections())
+    return await adapters(one).run(ToolRun(one, input_, {"tenant": "acme"}, key, "s", str(root)))
 
 
 async def failure(name: str, root: Path, **input_: Any) -> ToolError:

@@ -18,7 +18,7 @@ from engine.session.bundle import READ
 
 _STATUS = re.compile(r"[1-5](\d\d|xx)\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
-_HOST = re.compile(r"[A-Za-z0-9.-]+\Z|\[[0-9A-Fa-f:]+\]\Z")
+_HOST = re.compile(r"[A-Za-z0-9.-]+\Z|\[[0-9A-Fa-f:.]+\]\Z")
 SAFE = frozenset({"GET", "HEAD"})
 
 # set by the client, or a way to smuggle a second request

@@ -1,0 +1,52 @@
+"""Runs of tools against peers of the tests' own, outside of any session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from engine.ports import ToolError, ToolRun
+from engine.runtime.clock import TrioClock
+from engine.runtime.connections import OpenConnections
+from engine.runtime.secrets import HostSecrets
+from engine.session.bundle import Bundle
+from engine.tool.adapters import Adapters
+from tests.making import agent, bundle, tool
+
+SECRETS = {"API_KEY": "canary-0815-secret"}
+
+
+def with_tool(name: str, adapter: str, effect: str = "read", *, output: str = "{}", more: str = "",
+              files: tuple[tuple[str, str], ...] = ()) -> Bundle:  # fmt: skip
+    """A bundle with one tool of this adapter."""
+    anything = "{type: object, properties: {id: {}, n: {}, q: {}, list: {}, to: {type: string}}}"
+    key = "idempotency: none\n" if effect == "write" and "idempotency:" not in more else ""
+    made = tool(name, effect, input=anything, output=output, more=f"adapter: {adapter}\n{key}{more}")
+    return bundle(agent(f"[{name}]"), made, *files)
+
+
+async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = Path("/"), timeout: float = 10,
+              secrets: Mapping[str, str] = SECRETS, times: int = 1, **input_: Any) -> Any:  # fmt: skip
+    """What a run of the tool gives; raises ToolError."""
+    async with OpenConnections() as connections:
+        adapters = Adapters(made, TrioClock(), secrets=HostSecrets(secrets), connections=connections)
+        for _ in range(times):
+            given = ToolRun(made.tools[name], input_, {"tenant": "acme"}, key, "s1", str(root))
+            with trio.fail_after(timeout):
+                output = await adapters(made.tools[name]).run(given)
+        return output
+
+
+async def failure(*given: Any, **more: Any) -> ToolError:
+    """The error that a run ends with."""
+    with pytest.raises(BaseExceptionGroup) as group:
+        await run(*given, **more)
+    error: BaseException = group.value
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ToolError), error
+    return error
