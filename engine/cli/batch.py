@@ -98,6 +98,7 @@ def run_batch(
     began = time.monotonic()
 
     async def body(work: Work) -> int:
+        await work.engine.prepare(bundle)
         with _progress(len(openings)) as advance:
             waiting = iter(openings)
 

@@ -12,7 +12,7 @@ from typing import Literal
 import click
 import trio
 
-from engine.ports import CorruptLog, Store, UnknownSession
+from engine.ports import CorruptLog, MissingSecret, Store, ToolError, UnknownSession
 from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
 from engine.runtime.engine import Engine
@@ -38,6 +38,8 @@ _FORESEEN: dict[type[Exception], int] = {
     LeaseLost: FAILED,
     UnknownSession: USAGE,
     MissingRoot: USAGE,
+    ToolError: FAILED,
+    MissingSecret: USAGE,
     BadStoreUrl: USAGE,
     NewerStore: FAULT,
     StoreFault: FAULT,

@@ -16,7 +16,7 @@ import trio
 
 from engine.outside import outside
 from engine.planner.planners import Reach, planner_for
-from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Secrets, Store, ToolAdapter
+from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Prepared, Secrets, Store, ToolAdapter
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins
@@ -121,6 +121,14 @@ class Engine:
         for event in events:
             self._on_event(event)
         return events[0].session_id
+
+    async def prepare(self, bundle: Bundle) -> None:
+        """Open what the bundle's tools need, before a session does; raises ToolError, MissingSecret."""
+        adapters = self.hands_for(bundle).adapters
+        for tool in bundle.tools.values():
+            adapter = adapters(tool) if tool.adapter.kind == "mcp" else None
+            if isinstance(adapter, Prepared):
+                await adapter.ready(tool)
 
     async def run(self, bundle: Bundle, opening: Opening, root: Path) -> State:
         """Start a session and drive it until it waits or is over: one commit less than one after the other.

@@ -40,7 +40,7 @@ class Listed:
     @property
     def digest(self) -> str:
         """What a tool is pinned to: how it is called, and what it gives."""
-        return digest([self.name, exact(dict(self.input_schema)), exact(self.output_schema)])[:32]
+        return f"sha256-{digest([self.name, exact(dict(self.input_schema)), exact(self.output_schema)])[:32]}"
 
 
 @dataclass(slots=True, eq=False)
