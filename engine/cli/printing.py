@@ -11,6 +11,7 @@ import click
 from engine.policy.value import jsonable, one_line, pretty
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.sealed import shown
 from engine.session.trace import entries, entry, headline
 
 _STYLE = {
@@ -100,16 +101,17 @@ def _label(event: Event) -> tuple[str, str]:
 
 def print_json(value: Any) -> None:
     """A value as indented JSON, its keys in their order."""
-    click.echo(pretty(jsonable(value)))
+    click.echo(pretty(jsonable(shown(value))))
 
 
 def line(value: Any) -> str:
     """A value as one line of JSON, its keys in their order."""
-    return one_line(jsonable(value))
+    return one_line(jsonable(shown(value)))
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A table on a terminal, tab-separated lines in a pipe."""
+    rows = shown(rows)
     if not sys.stdout.isatty():
         click.echo("\t".join(columns))
         for row in rows:

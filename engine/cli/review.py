@@ -65,7 +65,7 @@ def show(request_id: str, output_format: str, store_url: str) -> None:
 
     async def body(work: Work) -> int:
         row = await _request(work, request_id)
-        state = await work.engine.load(row.session_id)
+        state = await work.engine.look(row.session_id)
         found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         if output_format == "json":
             print_json(found)
@@ -225,8 +225,9 @@ def _row(row: RequestRow) -> dict[str, Any]:
 
 def _show(found: dict[str, Any]) -> None:
     from engine.policy.value import jsonable
+    from engine.session.sealed import shown
 
-    for name, value in found.items():
+    for name, value in shown(found).items():
         if value not in (None, "", [], {}) and name != "digest":
             plain = jsonable(value)
             click.echo(f"{name:<11} {plain if isinstance(plain, str) else line(plain)}")

@@ -54,7 +54,7 @@ def show(session_id: str, output_format: str, store_url: str) -> None:
     """Show how a session stands: attributes, calls, requests, what it used of its budget."""
 
     async def body(work: Work) -> int:
-        state = await work.engine.load(session_id)
+        state = await work.engine.look(session_id)
         found = _standing(state)
         if output_format == "json":
             print_json(found)

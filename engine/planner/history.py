@@ -16,6 +16,7 @@ from engine.policy.value import one_line
 from engine.session.bundle import Agent, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.sealed import shown
 from engine.session.sensitive import hidden
 
 MAX_TEXT = 8_000
@@ -96,7 +97,7 @@ def _summary(parts: Sequence[_Part]) -> str:
 def _parts(log: Iterable[Event], tools: Mapping[str, Tool], secret: frozenset[str]) -> list[_Part]:
     parts: list[_Part] = []
     for event in log:
-        payload = event.payload
+        payload = shown(event.payload)
         if event.kind is K.MESSAGE_RECEIVED:
             parts.append(_Part(event.step, [f"Customer: {_cut(payload['text'])}"], kept=True))
         elif event.kind is K.STEP_STARTED:

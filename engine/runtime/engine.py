@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -23,6 +23,7 @@ from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands, roll
+from engine.runtime.sealing import SealedStore
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
 from engine.session import reply as r
@@ -86,14 +87,15 @@ class Engine:
         self.connections: OpenConnections = connections or self._own or OpenConnections()
         self._traffic = traffic
         self._on_partial = on_partial
-        self._store = store
+        self.bundles = Bundles(store)
+        self._sealed = SealedStore(store, self.secrets, self.bundles.get)
+        store = self._store = cast(Store, self._sealed)
         self._clock = clock
         self._root = root
         self._adapters = adapters
         self._planner = planner
-        self._on_event = on_event
-        self.reins = Reins(store, clock, Keeper(store, clock), on_event)
-        self.bundles = Bundles(store)
+        self._tell_event = on_event
+        self.reins = Reins(store, clock, Keeper(store, clock), self._on_event)
         self._hands: dict[str, Hands] = {}
         self._drivers: dict[str, Driver] = {}
         self._letting_go = False
@@ -110,6 +112,10 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return None if self._own is None else await self._own.__aexit__(kind, error, trace)
+
+    def _on_event(self, event: Event) -> None:
+        """Tell of an event as it is stored: who listens may not see what is sealed."""
+        self._tell_event(self._sealed.shown(event))
 
     # -- what people do
 
@@ -218,6 +224,10 @@ class Engine:
         """A session's state as its log tells it; raises UnknownSession."""
         return await load_state(self._store, session_id)
 
+    async def look(self, session_id: str) -> State:
+        """A session's state for people: what is sealed in its log is not shown.  Raises UnknownSession."""
+        return await self._sealed.look(session_id)
+
     async def bundle_of(self, state: State) -> Bundle:
         """The bundle that a session runs under; raises BundleUnavailable."""
         return await self.bundles.get(state.bundle)
@@ -319,7 +329,7 @@ class Engine:
 
             made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
             self._hands[bundle.digest] = Hands(
-                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self._store.load,
+                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self._sealed.sealed_log,
                 self._on_partial,
             )  # fmt: skip
         return self._hands[bundle.digest]

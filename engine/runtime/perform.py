@@ -91,7 +91,7 @@ class Hands:
         raise AssertionError("a session has a planner")
 
     async def _proposed(self, name: str, state: State) -> Proposal:
-        planner, view = self.planner(state.agent, name), planner_view(state)
+        planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
         if isinstance(planner, Reader):
             log = await self.log(state.session_id)
             return await planner.consider(

@@ -280,6 +280,7 @@ class Agent:
     check_attributes: Validator = field(repr=False)
     meters: tuple[Meter, ...] = ()
     fallback: tuple[str, ...] = ()
+    sealed_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any
 from engine.policy import types as t
 from engine.policy.functions import PROVENANCE
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
-from engine.session.bundle import Tool
+from engine.session.bundle import Bundle, Tool
 from engine.session.call_events import result_entry
+from engine.session.sensitive import hidden
 from engine.session.state import Call, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")
@@ -148,9 +149,35 @@ def key_names(state: State, input_: Mapping[str, Any]) -> Names:
     return Names(state, {}, {"input": input_, "session": state.attributes})
 
 
-def planner_names(state: State) -> Names:
-    """The values for a decision table."""
-    return Names(state, _TABLE)
+def planner_names(state: State, bundle: Bundle | None = None) -> Names:
+    """The values for a decision table; sensitive ones are hidden, as the bundle's schemas mark them."""
+    agent = bundle.agents[state.agent] if bundle is not None else None
+    if bundle is None or agent is None or agent.sealed_with is None:
+        return Names(state, _TABLE)
+    known, tools = agent, bundle.tools
+    hiding: dict[str, Callable[[State], Any]] = {
+        "session": lambda state: hidden(dict(state.attributes), known.attributes),
+        "calls": lambda state: _hidden_entries(_successful(state), tools),
+        "results": lambda state: _hidden_entries(_results(state), tools),
+        "step": lambda state: {
+            "number": state.step,
+            "calls": [_hidden_entry(_step_call(call), call.name, tools) for call in state.step_calls()],
+        },
+    }
+    return Names(state, {**_TABLE, **hiding})
+
+
+def _hidden_entries(found: PerTool, tools: Mapping[str, Tool]) -> PerTool:
+    return PerTool((name, [_hidden_entry(entry, name, tools) for entry in entries]) for name, entries in found.items())
+
+
+def _hidden_entry(entry: Mapping[str, Any], name: str, tools: Mapping[str, Tool]) -> dict[str, Any]:
+    """A call without what its tool's schemas call sensitive."""
+    tool = tools.get(name)
+    if tool is None:
+        return dict(entry)
+    shown = {**entry, "input": hidden(entry["input"], tool.input_schema)}
+    return {**shown, "output": hidden(entry["output"], tool.output_schema or {})} if "output" in entry else shown
 
 
 def stop_names(state: State) -> Names:

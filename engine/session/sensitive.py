@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 MARK = "x-sensitive"
@@ -21,7 +21,12 @@ def is_marked(schema: Any) -> bool:
 
 def hidden(value: Any, schema: Mapping[str, Any]) -> Any:
     """A copy of a value with a mark in the place of what its schema calls sensitive."""
-    return _hidden(value, schema, schema) if is_marked(schema) else value
+    return replaced(value, schema, lambda one: HIDDEN)
+
+
+def replaced(value: Any, schema: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:
+    """A copy of a value in which something else stands for what its schema calls sensitive; null stays null."""
+    return _replaced(value, schema, schema, by) if is_marked(schema) else value
 
 
 def sensitive_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
@@ -30,20 +35,24 @@ def sensitive_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
         yield from _marked(value, schema, schema)
 
 
-def _hidden(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
+def _replaced(value: Any, schema: Any, root: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:
     found = list(_schemas(schema, root))
     if any(one.get(MARK) is True for one in found):
-        return None if value is None else HIDDEN
+        return None if value is None else by(value)
     if isinstance(value, Mapping):
-        return {key: _through(item, [_property(one, key) for one in found], root) for key, item in value.items()}
+        return {key: _through(item, [_property(one, key) for one in found], root, by) for key, item in value.items()}
     if isinstance(value, list):
-        return [_through(item, [_item(one, n) for one in found], root) for n, item in enumerate(value)]
+        return [_through(item, [_item(one, n) for one in found], root, by) for n, item in enumerate(value)]
     return value
 
 
-def _through(value: Any, schemas: list[Any], root: Mapping[str, Any]) -> Any:
+def _through(value: Any, schemas: list[Any], root: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:
+    """The value under all schemas that hold for it: the first that marks it decides."""
     for schema in schemas:
-        value = _hidden(value, schema, root) if schema else value
+        if schema and any(one.get(MARK) is True for one in _schemas(schema, root)):
+            return None if value is None else by(value)
+    for schema in schemas:
+        value = _replaced(value, schema, root, by) if schema else value
     return value
 
 

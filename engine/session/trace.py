@@ -8,6 +8,7 @@ from typing import Any
 from engine.policy.value import canonical, timestamp
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.sealed import shown
 
 Entry = dict[str, Any]
 
@@ -17,7 +18,7 @@ def entry(event: Event) -> Entry:
     return {
         "step": event.step,
         "kind": event.kind.value,
-        **event.payload,
+        **shown(event.payload),
         "seq": event.seq,
         "at": timestamp(event.at),
         "session_id": event.session_id,

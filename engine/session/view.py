@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.session.bundle import Bundle
 from engine.session.names import planner_names
 from engine.session.notices import Notice, notices
 from engine.session.state import State
@@ -29,7 +30,7 @@ class PlannerView:
     finishing: bool = False
 
 
-def planner_view(state: State) -> PlannerView:
+def planner_view(state: State, bundle: Bundle | None = None) -> PlannerView:
     """The question that a session in this state asks its planner."""
     return PlannerView(
         state.session_id,
@@ -37,7 +38,7 @@ def planner_view(state: State) -> PlannerView:
         state.step,
         state.messages,
         state.problems,
-        planner_names(state),
+        planner_names(state, bundle),
         notices(state),
         state.finishing,
     )

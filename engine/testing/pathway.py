@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +26,7 @@ from engine.runtime.secrets import HostSecrets
 from engine.runtime.worker import Worker
 from engine.session.bundle import Bundle, PlannerSpec
 from engine.session.event import Event
+from engine.session.secret import references
 from engine.session.state import Request, State
 from engine.session.trace import Entry, entries
 from engine.store.memory import MemoryStore
@@ -81,7 +83,7 @@ class Pathway:
 
     def __post_init__(self) -> None:
         self.clock = TrioClock(START)
-        self.secrets = HostSecrets()
+        self.secrets = HostSecrets({**_own_keys(self.bundle), **os.environ})
         self.connections = OpenConnections()
         self.counted = Counted(stubs_of(self.fixture.get("stubs", {})), self.secrets, self.connections)
         self.engine = self.made(self.store, self.counted, self.planner())
@@ -241,6 +243,12 @@ class Pathway:
     def _connect(self, database: str) -> sqlite3.Connection:
         path = locate(self.bundle, self.bundle.databases[database], str(self.root))
         return sqlite3.connect(path, isolation_level=None)
+
+
+def _own_keys(bundle: Bundle) -> dict[str, str]:
+    """Keys for sensitive values, for a store that is gone when the fixture is over."""
+    named = [name for agent in bundle.agents.values() for name in references(agent.sealed_with or "")]
+    return dict.fromkeys(named, "the key of a fixture")
 
 
 async def _die(mortal: Mortal, life: trio.CancelScope) -> None:

@@ -251,3 +251,7 @@ class Agent(Shape):
     stop: Annotated[list[Outcome], Field(min_length=1, description="Tried in order; the first match wins.")]
     ends: Ends = Ends()
     attributes: Annotated[Schema, Field(description="What a session must be started with.")] = {}
+    sealed_with: Annotated[
+        SecretReference | None,
+        Field(description="The key under which values that schemas mark `x-sensitive` are stored."),
+    ] = None

@@ -26,6 +26,7 @@ from engine.bundle.rules import (
     e503_last_outcome,
     e504_last_row,
     e517_runtime_only,
+    e518_sealed,
     w601_many_tools,
     w602_alike_tools,
 )
@@ -36,6 +37,7 @@ from engine.policy.template import compile_template
 from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, Price, ProposedCall, Row, StopRule, Tool, Usage
 from engine.session.limits import REVIEW
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
+from engine.session.sensitive import is_marked
 from engine.session.state import Status
 
 MANY_TOOLS = 8
@@ -106,7 +108,19 @@ def link_agent(
         ends=_ends(corpus, node.get("ends"), stop),
         attributes=attributes or {},
         check_attributes=validator(attributes),
+        sealed_with=_sealed_with(corpus, node, tools),
     )
+
+
+def _sealed_with(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> str | None:
+    """The key for sensitive values, which an agent needs whose attributes or tools have some."""
+    declared: str | None = node.plain.get("sealed_with")
+    marked = [f"tool `{tool.name}`" for tool in tools.values() if is_marked([tool.input_schema, tool.output_schema])]
+    if is_marked(node.plain.get("attributes")):
+        marked.insert(0, "its attributes")
+    if marked and declared is None:
+        corpus.say(e518_sealed.at(node.at("name"), str(node.at("name").value), marked[0]))
+    return declared if marked else None
 
 
 def _chain(corpus: Corpus, node: Node) -> list[str]:
