@@ -52,20 +52,32 @@ class RawCall:
 
 @dataclass(slots=True)
 class Answer:
-    """What a server has answered so far; tokens are None where it does not count them."""
+    """What a server has answered so far, in pieces; tokens are None where it does not count them."""
 
-    text: str = ""
+    pieces: list[str] = field(default_factory=list)
     refusal: str = ""
     calls: list[RawCall] = field(default_factory=list)
+    size: int = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
     request_id: str | None = None
     finish: str | None = None
 
     @property
-    def size(self) -> int:
-        """How many characters it has."""
-        return len(self.text) + len(self.refusal) + sum(len(call.arguments) + len(call.name) for call in self.calls)
+    def text(self) -> str:
+        """What it says, put together."""
+        return "".join(self.pieces)
+
+    def say(self, piece: str) -> None:
+        """Add to the text."""
+        if piece:
+            self.pieces.append(piece)
+            self.size += len(piece)
+
+    def refuse(self, piece: str) -> None:
+        """Add to the refusal."""
+        self.refusal += piece
+        self.size += len(piece)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class AnthropicWire:
         # the text of the arguments is what counts: nothing of them may be rounded
         for block in loads(text)["content"]:
             if block["type"] == "text":
-                answer.text += block["text"]
+                answer.say(block["text"])
             elif block["type"] == "tool_use":
                 answer.calls.append(RawCall(block["id"], block["name"], canonical(block["input"])))
         _as_text(answer, asked)
@@ -103,22 +103,23 @@ class AnthropicWire:
                 answer.request_id = answer.request_id or event["message"].get("id")
                 answer.tokens_in = _count(event["message"].get("usage"), "input_tokens")
             elif kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
-                calls[event["index"]] = [event["content_block"]["id"], event["content_block"]["name"], ""]
+                calls[event["index"]] = [event["content_block"]["id"], event["content_block"]["name"]]
             elif kind == "content_block_delta" and event["delta"]["type"] == "text_delta":
-                answer.text += event["delta"]["text"]
+                answer.say(event["delta"]["text"])
             elif kind == "content_block_delta" and event["delta"]["type"] == "input_json_delta":
-                calls[event["index"]][2] += event["delta"]["partial_json"]
+                calls[event["index"]].append(event["delta"]["partial_json"])
+                answer.size += len(event["delta"]["partial_json"])
             elif kind == "message_delta":
                 answer.finish = event["delta"].get("stop_reason") or answer.finish
                 answer.tokens_out = _count(event.get("usage"), "output_tokens")
             ended = ended or kind == "message_stop"
-            answer.calls = [RawCall(*calls[index]) for index in sorted(calls)]
-            _as_text(answer, asked)
             heard()
 
         async with create(**request, stream=True) as response:
             answer.request_id = response.headers.get("request-id")
             await read_events(response, take)
+        answer.calls = [RawCall(id_, name, "".join(parts)) for _, (id_, name, *parts) in sorted(calls.items())]
+        _as_text(answer, asked)
         if not ended or answer.finish is None:
             raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
 
@@ -126,7 +127,7 @@ class AnthropicWire:
 def _as_text(answer: Answer, asked: Asked) -> None:
     """Where the decision is a tool's input, its JSON is the answer's text."""
     if asked.mode == JSON_SCHEMA:
-        answer.text = next((call.arguments for call in answer.calls if call.name == DECIDE), answer.text)
+        answer.pieces = [next((call.arguments for call in answer.calls if call.name == DECIDE), answer.text)]
 
 
 def _count(usage: Any, name: str) -> int | None:

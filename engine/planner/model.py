@@ -20,6 +20,9 @@ from engine.session.event import Event
 from engine.session.reply import ModelCall
 from engine.session.view import PlannerView
 
+# how often partial text is told, in seconds
+TELL_EVERY = 0.1
+
 TIMEOUT, TOO_LARGE = "timeout", "too_large"
 
 
@@ -113,15 +116,22 @@ class _Question:
         asked = self._planner._asked
         fault: Fault | None = None
 
+        told_at = began
+
         def heard() -> None:
+            nonlocal told_at
             if answer.size > MAX_ANSWER:
                 raise Fault(TOO_LARGE, f"the answer is longer than {MAX_ANSWER} characters")
-            self._say(answer.text if asked.mode == "tools" else message_so_far(answer.text))
+            # as often as people can read: putting the pieces together each time would take too long
+            if trio.current_time() - told_at >= TELL_EVERY:
+                told_at = trio.current_time()
+                self._say(answer.text if asked.mode == "tools" else message_so_far(answer.text))
 
         try:
             with outside(), trio.fail_after(self._spec.timeout.total_seconds()):
                 await self._planner._wire.ask(self._prompt, asked, answer, heard)
             self.decision = decision(answer, asked, ask)
+            self._say(self.decision["message"] if isinstance(self.decision.get("message"), str) else "")
         except trio.TooSlowError:
             seconds = self._spec.timeout.total_seconds()
             fault = Fault(TIMEOUT, f"there was no answer within {seconds:g} s", retryable=True)

@@ -79,7 +79,8 @@ class OpenAIWire:
         _count(answer, told.get("usage"))
         answer.request_id = answer.request_id or told.get("id")
         answer.finish = choice.get("finish_reason")
-        answer.text, answer.refusal = _text(said.get("content")), _text(said.get("refusal"))
+        answer.say(_text(said.get("content")))
+        answer.refuse(_text(said.get("refusal")))
         for call in said.get("tool_calls") or ():
             function = call["function"]
             answer.calls.append(
@@ -89,7 +90,7 @@ class OpenAIWire:
 
     async def _streamed(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_streaming_response.create
-        calls: dict[int, list[str]] = {}
+        calls: dict[int, list[list[str]]] = {}
 
         def take(event: Any) -> None:
             if event.get("error"):
@@ -99,28 +100,29 @@ class OpenAIWire:
             for choice in event.get("choices") or ():
                 answer.finish = choice.get("finish_reason") or answer.finish
                 delta = choice.get("delta") or {}
-                answer.text += _text(delta.get("content"))
-                answer.refusal += _text(delta.get("refusal"))
+                answer.say(_text(delta.get("content")))
+                answer.refuse(_text(delta.get("refusal")))
                 for part in delta.get("tool_calls") or ():
-                    _add(calls, part)
-            answer.calls = [RawCall(*calls[index]) for index in sorted(calls)]
+                    answer.size += _add(calls, part)
             heard()
 
         async with create(**request, stream=True, stream_options={"include_usage": True}) as response:
             answer.request_id = response.headers.get("x-request-id")
             await read_events(response, take)
+        answer.calls = [RawCall(*("".join(part) for part in calls[index])) for index in sorted(calls)]
         if answer.finish is None:
             raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
 
 
-def _add(calls: dict[int, list[str]], part: Any) -> None:
-    """A piece of a call: servers that number none send each call whole."""
-    index = part.get("index")
-    own = calls.setdefault(len(calls) if index is None else index, ["", "", ""])
-    own[0] = _text(part.get("id")) or own[0]
-    function = part.get("function") or {}
-    own[1] += _text(function.get("name"))
-    own[2] += _text(function.get("arguments"))
+def _add(calls: dict[int, list[list[str]]], part: Any) -> int:
+    """Take in a piece of a call, and give its size: servers that number none send each call whole."""
+    index, function = part.get("index"), part.get("function") or {}
+    id_, name, arguments = calls.setdefault(len(calls) if index is None else index, [[], [], []])
+    if not id_:
+        id_.append(_text(part.get("id")))
+    name.append(_text(function.get("name")))
+    arguments.append(_text(function.get("arguments")))
+    return len(name[-1]) + len(arguments[-1])
 
 
 def _text(value: Any) -> str:

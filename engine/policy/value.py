@@ -43,6 +43,14 @@ def number(text: str) -> int | Decimal:
     return _bounded(Decimal(text))
 
 
+def _whole(text: str) -> int | Decimal:
+    """What JSON's grammar has found to be a whole number: most of them are small."""
+    return int(text) if len(text) < _SMALL else number(text)
+
+
+_SMALL = 18
+
+
 def exact(value: Any, depth: int = 0) -> Any:
     """A copy of `value` with only JSON's types and exact numbers; raises NotJson on anything else."""
     kind = type(value)
@@ -69,7 +77,7 @@ def loads(text: str | bytes) -> Any:
     """Parse JSON with exact numbers; raises NotJson on bad text, NaN, duplicate keys or excess size."""
     try:
         return json.loads(
-            text, parse_float=number, parse_int=number, parse_constant=_no_constant, object_pairs_hook=_pairs
+            text, parse_float=number, parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_pairs
         )
     except NotJson:
         raise

@@ -36,8 +36,8 @@ SHORTEST = 4
 PLAIN = frozenset(
     {
         "agent", "planner", "bundle", "call_id", "tool", "status", "reason", "rule", "request_id", "request_kind",
-        "how",        "state", "outcome", "run_at", "due_at", "expires_at", "attempt", "settled", "satisfied", "reused", "final",
-        "effect", "verdict", "digest", "epoch", "owner", "limits", "reserved", "groups", "limit", "started",
+        "how", "state", "outcome", "run_at", "due_at", "expires_at", "attempt", "settled", "satisfied", "reused",
+        "final", "effect", "verdict", "digest", "epoch", "owner", "limits", "groups", "limit", "started",
     }
 )  # fmt: skip
 
@@ -84,19 +84,23 @@ class _Session:
 
     def sealed(self, event: Event) -> Event:
         payload = _at_marks(event, self.bundle, self.agent, self.cipher)
-        found = {key: item if key in PLAIN else self._by_value(item) for key, item in payload.items()}
+        found = {
+            key: item if key in PLAIN else self._by_value(item, numbers=key != "reserved")
+            for key, item in payload.items()
+        }
         return replace(event, payload=found)
 
-    def _by_value(self, value: Any) -> Any:
+    def _by_value(self, value: Any, *, numbers: bool = True) -> Any:
+        """The value with every text sealed that holds a sensitive one; the store adds up what calls reserve."""
         if is_sealed(value):
             return value
         if isinstance(value, str):
             return self.cipher.seal(value) if any(part in value for part in self.values) else value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            return self.cipher.seal(value) if number_text(value) in self.values else value
+            return self.cipher.seal(value) if numbers and number_text(value) in self.values else value
         if isinstance(value, Mapping):
-            return {self._by_value(key): self._by_value(item) for key, item in value.items()}
-        return [self._by_value(item) for item in value] if isinstance(value, list | tuple) else value
+            return {self._by_value(key): self._by_value(item, numbers=numbers) for key, item in value.items()}
+        return [self._by_value(item, numbers=numbers) for item in value] if isinstance(value, list | tuple) else value
 
     def opened(self, event: Event) -> Event:
         return replace(event, payload=self.open_value(event.payload))
@@ -130,10 +134,12 @@ class SealedStore:
         if one is None:
             return await self._inner.append(session_id, after, events, **more)
         one.learn(events)
-        result = await self._inner.append(session_id, after, [one.sealed(event) for event in events], **more)
+        sealed = [one.sealed(event) for event in events]
+        result = await self._inner.append(session_id, after, sealed, **more)
         if isinstance(result, KeyHeld):
-            opened = [one.open_value(part) for part in (result.key, result.output, result.compared)]
-            return replace(result, key=opened[0], output=opened[1], compared=opened[2])
+            keys = {_key(stored): _key(event) for stored, event in zip(sealed, events, strict=True)}
+            output, compared = one.open_value(result.output), one.open_value(result.compared)
+            return replace(result, key=keys.get(result.key, result.key), output=output, compared=compared)
         return result
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
@@ -189,6 +195,11 @@ class SealedStore:
         if agent.sealed_with is None:
             return None
         return _Session(Cipher(filled(agent.sealed_with, self._secrets.reveal)), bundle, agent)
+
+
+def _key(event: Event) -> str:
+    """The idempotency key that an event claims, as a store knows it."""
+    return f"{event.payload.get('key_scope')}:{event.payload.get('idempotency_key')}"
 
 
 # where events hold what schemas speak of: the key, and whether it is a tool's input or output

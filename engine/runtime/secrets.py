@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
@@ -13,6 +14,9 @@ from engine.policy.value import canonical
 from engine.ports import MissingSecret
 
 T = TypeVar("T")
+
+# what can't hold a secret
+_PLAIN = frozenset({int, float, bool, Decimal, type(None)})
 
 DIRECTORY = "ENGINE_SECRETS"
 MASK = "[secret]"
@@ -54,6 +58,8 @@ class HostSecrets:
         return masked[: len(masked) - held]
 
     def _masked(self, value: Any) -> Any:
+        if type(value) in _PLAIN:
+            return value
         if isinstance(value, str):
             for form in self._masks:
                 if form in value:

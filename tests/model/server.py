@@ -146,7 +146,8 @@ def says(content: str, finish: str = "stop") -> Act:
         if not exchange.asked.body.get("stream"):
             await exchange.json(completion(content, finish=finish))
             return
-        parts = [chunk({"content": content[at : at + 7]}) for at in range(0, len(content), 7)]
+        size = 7 if len(content) < 500 else 500
+        parts = [chunk({"content": content[at : at + size]}) for at in range(0, len(content), size)]
         await exchange.events(*parts, chunk({}, finish, USAGE), "[DONE]")
 
     return act

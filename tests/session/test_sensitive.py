@@ -1,0 +1,70 @@
+"""What schemas mark `x-sensitive` is hidden wherever a schema can say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.session.sealed import PREFIX, is_sealed, shown
+from engine.session.secret import filled, malformed, references
+from engine.session.sensitive import HIDDEN, hidden, is_marked, sensitive_values
+
+S: dict[str, Any] = {"type": "string", "x-sensitive": True}
+
+CASES = [
+    ({"type": "object", "properties": {"a": S, "b": {}}}, {"a": "x", "b": "y"}, {"a": HIDDEN, "b": "y"}, ["x"]),
+    ({"type": "object", "properties": {"a": S}}, {"a": None}, {"a": None}, [None]),
+    ({"type": "object", "properties": {"a": {"type": "object", "x-sensitive": True}}}, {"a": {"n": 1}}, {"a": HIDDEN},
+     [{"n": 1}]),
+    ({"type": "array", "items": S}, ["x", "y"], [HIDDEN, HIDDEN], ["x", "y"]),
+    ({"type": "array", "prefixItems": [{}, S], "items": {}}, ["x", "y", "z"], ["x", HIDDEN, "z"], ["y"]),
+    ({"additionalProperties": S}, {"k": "x"}, {"k": HIDDEN}, ["x"]),
+    ({"anyOf": [{"properties": {"a": S}}, {"properties": {"b": {}}}]}, {"a": "x", "b": "y"}, {"a": HIDDEN, "b": "y"},
+     ["x"]),
+    ({"$defs": {"t": S}, "properties": {"a": {"$ref": "#/$defs/t"}}}, {"a": "x"}, {"a": HIDDEN}, ["x"]),
+    ({"$defs": {"t": S}, "properties": {"a": {"$ref": "#/$defs/u"}}}, {"a": "x"}, {"a": "x"}, []),
+    ({"if": {}, "then": {"properties": {"a": S}}}, {"a": 5}, {"a": HIDDEN}, [5]),
+    ({"properties": {"a": S}}, "text", "text", []),
+    ({"properties": {"a": {}}}, {"a": 1}, {"a": 1}, []),
+    ({"$defs": {"t": {"properties": {"next": {"$ref": "#/$defs/t"}, "v": S}}}, "$ref": "#/$defs/t"},
+     {"v": "x", "next": {"v": "y"}}, {"v": HIDDEN, "next": {"v": HIDDEN}}, ["x", "y"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "value", "seen", "found"), CASES)
+def test_what_is_marked_is_hidden(schema: dict[str, Any], value: Any, seen: Any, found: list[Any]) -> None:
+    assert hidden(value, schema) == seen
+    assert list(sensitive_values(value, schema)) == found
+
+
+def test_a_reference_to_itself_comes_to_an_end() -> None:
+    schema = {"$ref": "#", "properties": {"a": S}}
+    assert hidden({"a": "x"}, schema) == {"a": HIDDEN}
+
+
+def test_a_mark_is_found_however_deep() -> None:
+    assert is_marked([{"properties": {"a": {"items": S}}}])
+    assert not is_marked({"properties": {"a": {"x-sensitive": False}}})
+
+
+def test_sealed_tokens_are_shown_as_marks() -> None:
+    token = f"{PREFIX}abc"
+    assert is_sealed(token)
+    assert not is_sealed(5)
+    assert shown({"a": [token, "b"], token: 1, "n": 2}) == {"a": [HIDDEN, "b"], HIDDEN: 1, "n": 2}
+
+
+def test_references_to_secrets_are_read_and_filled() -> None:
+    text = "Bearer ${secret:A}${secret:B_2}"
+    assert references(text) == ["A", "B_2"]
+    assert filled(text, str.lower) == "Bearer ab_2"
+    assert malformed(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [("x ${secret:1a}", (2, 14)), ("${ secret:A}", (0, 12)), ("${secret:A", (0, 10)), ("$secret:A", None)],
+)
+def test_what_means_to_be_a_reference_and_is_none_is_found(text: str, at: tuple[int, int] | None) -> None:
+    assert malformed(text) == at
