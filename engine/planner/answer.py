@@ -82,7 +82,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a model is asked: by which shape, for which tools, with how many characters and calls at the most."""
+    """How a model is asked: by which shape, for which tools, with how many tokens and calls at the most."""
 
     mode: str
     tools: tuple[Tool, ...]
@@ -105,11 +105,11 @@ class Asked:
 
     def schema(self, *, strict: bool) -> dict[str, Any]:
         """The JSON Schema of a decision: it acts, or it is done; servers that are strict take one form only."""
-        message: dict[str, Any] = {"type": "string"} if strict else {"type": "string", "maxLength": self.most}
-        forms = [
-            _object({"name": {"type": "string", "enum": [tool.name]}, "input": plain(tool.input_schema)})
-            for tool in self.tools
-        ]
+        message: dict[str, Any] = {"type": "string"} if strict else {"type": "string", "maxLength": 2 * self.most}
+        inputs = [(tool.name, plain(tool.input_schema)) for tool in self.tools]
+        if not strict:
+            inputs = [(name, _bounded(schema, self.most)) for name, schema in inputs]
+        forms = [_object({"name": {"type": "string", "enum": [name]}, "input": schema}) for name, schema in inputs]
         calls: dict[str, Any] = {"type": "array", "maxItems": 0, "items": {}}
         acting: dict[str, Any]
         acting = {"type": "array", "items": {"anyOf": forms}} if forms else calls
@@ -136,6 +136,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value if value is None or isinstance(value, str | bool | int) else float(value)
+
+
+def _bounded(schema: Any, most: int) -> Any:
+    """A schema whose texts are no longer than an answer has room for: a small model fills whatever room there is."""
+    if isinstance(schema, list):
+        return [_bounded(item, most) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _bounded(value, most) for key, value in schema.items()}
+    if found.get("type") == "string" and "enum" not in found:
+        found["maxLength"] = min(found.get("maxLength", most), most)
+    return found
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

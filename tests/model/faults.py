@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import trio
 
@@ -79,6 +80,13 @@ FAULTS = [
          ["broken_arguments", "ok"], "done", TOOLS),
     Case("a tool that there is not", [s.calls_tools(("a", "rm_rf", "{}")), FINISHED], ["ok", "ok"], "done", TOOLS),
 ]  # fmt: skip
+
+
+def row(case: Case) -> str:
+    """A case as a row of the guide's table."""
+    runs = [(status, len(list(same))) for status, same in groupby(case.statuses)]
+    told = ", ".join(f"`{status}`" if times == 1 else f"{times} × `{status}`" for status, times in runs)
+    return f"| {case.name} | {told} | `{case.ends}` |"
 
 
 async def outcome_of(case: Case, *, stream: bool) -> tuple[list[str], str, list[str]]:

@@ -95,7 +95,7 @@ def unhurried(folder: Path) -> Bundle:
     """The root bundle, with time for a model that two cores share."""
     copy_of_root(folder)
     agent = folder / "specs" / "agents" / "support-triage.yaml"
-    text = agent.read_text().replace("wall_clock: 30s", "wall_clock: 100s").replace("step_time: 15s", "step_time: 50s")
+    text = agent.read_text().replace("wall_clock: 30s", "wall_clock: 45s").replace("step_time: 15s", "step_time: 30s")
     agent.write_text(text)
     loaded = load_directory(folder)
     assert loaded.bundle is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engine.session.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
-from tests.model.faults import FAULTS, Case, outcome_of
+from tests.model.faults import FAULTS, Case, outcome_of, row
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,9 @@ async def test_a_missing_secret_ends_the_session_and_names_it() -> None:
     assert state.status.value == "failed"
     assert "MODEL_KEY" in sessions.of(K.PLANNER_FAILED)[0]["problems"][0]
     assert server.asked == []
+
+
+def test_the_guide_has_every_fault_in_its_table() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guides" / "models.md").read_text("utf-8")
+    table = [line for line in guide.splitlines() if line.startswith("| ") and "` | `" in line]
+    assert table == [row(case) for case in FAULTS]
