@@ -6,18 +6,15 @@ The core never comes here; the runtime walks through these doors and brings back
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from engine.session.bundle import NO_USAGE, Tool, Usage
 from engine.session.event import Event
 from engine.session.reply import Note
 from engine.session.view import PlannerView
-
-T = TypeVar("T")
 
 # -- time and dice
 
@@ -74,41 +71,6 @@ class Reader(Protocol):
 
     async def consider(self, view: PlannerView, log: Sequence[Event], say: Say) -> Proposal:
         """A proposal; `say` is told the message so far, each time that there is more of it; raises PlannerError."""
-        ...
-
-
-# -- what planners and tools reach the world with
-
-
-class MissingSecret(Exception):
-    """A secret that a document names is nowhere to be had."""
-
-
-class Secrets(Protocol):
-    """Reveals secrets by name, and masks them wherever they turn up."""
-
-    def reveal(self, name: str) -> str:
-        """The secret; raises MissingSecret."""
-        ...
-
-    def masked(self, value: T) -> T:
-        """A copy of a text or of plain JSON without any secret that was revealed."""
-        ...
-
-    def beginning(self, text: str) -> str:
-        """The same of a text that goes on: without an end that may become a secret."""
-        ...
-
-
-class Connections(Protocol):
-    """Keeps what is opened once and used by many sessions; all of it is closed with the engine."""
-
-    async def hold(self, key: str, opened: Callable[[], AbstractAsyncContextManager[T]]) -> T:
-        """What is open under a key, opened if it is not; raises what opening it raises."""
-        ...
-
-    def drop(self, key: str, value: object) -> None:
-        """Close what is open under a key if it is this value: it is of no use any more."""
         ...
 
 

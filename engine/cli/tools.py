@@ -113,7 +113,8 @@ def _with_server(server: Server, act: Callable[[Link], Awaitable[int]]) -> int:
     import trio
 
     from engine.cli.work import unwrapped
-    from engine.ports import MissingSecret, ToolError
+    from engine.ports import ToolError
+    from engine.reach import MissingSecret
     from engine.runtime.secrets import HostSecrets
     from engine.tool.mcp import opened
 

@@ -12,7 +12,8 @@ from typing import Literal
 import click
 import trio
 
-from engine.ports import CorruptLog, MissingSecret, Store, ToolError, UnknownSession
+from engine.ports import CorruptLog, Store, ToolError, UnknownSession
+from engine.reach import MissingSecret
 from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
 from engine.runtime.engine import Engine

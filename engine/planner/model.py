@@ -14,7 +14,8 @@ from engine.planner.answer import MAX_ANSWER, Answer, Asked, Fault, decision, me
 from engine.planner.history import tokens
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.policy.value import number_of
-from engine.ports import MissingSecret, PlannerError, Proposal, Say
+from engine.ports import PlannerError, Proposal, Say
+from engine.reach import MissingSecret
 from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
 from engine.session.event import Event
 from engine.session.reply import ModelCall

@@ -13,7 +13,8 @@ import trio
 from engine.outside import outside
 from engine.planner.rules import RulesPlanner
 from engine.planner.scripted import ScriptedPlanner
-from engine.ports import Connections, Planner, PlannerError, Secrets
+from engine.ports import Planner, PlannerError
+from engine.reach import Connections, Secrets
 from engine.session.bundle import Agent, Bundle, ModelSpec
 
 TYPE_CHECKING = False

@@ -16,7 +16,8 @@ import trio
 
 from engine.outside import outside
 from engine.planner.planners import Reach, planner_for
-from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Prepared, Secrets, Store, ToolAdapter
+from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Prepared, Store, ToolAdapter
+from engine.reach import Secrets
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins

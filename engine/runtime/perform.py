@@ -10,18 +10,8 @@ from decimal import Decimal
 
 import trio
 
-from engine.ports import (
-    Clock,
-    MissingSecret,
-    Planner,
-    PlannerError,
-    Proposal,
-    Reader,
-    Secrets,
-    ToolAdapter,
-    ToolError,
-    ToolRun,
-)
+from engine.ports import Clock, Planner, PlannerError, Proposal, Reader, ToolAdapter, ToolError, ToolRun
+from engine.reach import MissingSecret, Secrets
 from engine.session import reply as r
 from engine.session.bundle import NO_USAGE, Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool

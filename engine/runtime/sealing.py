@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from engine.policy.value import NotJson, canonical, loads, number_text
-from engine.ports import AppendResult, KeyHeld, Secrets, Store
+from engine.ports import AppendResult, KeyHeld, Store
+from engine.reach import Secrets
 from engine.runtime.states import load_state
 from engine.session.bundle import Agent, Bundle
 from engine.session.event import Event

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
 from engine.policy.value import canonical
-from engine.ports import MissingSecret
+from engine.reach import MissingSecret
 
 T = TypeVar("T")
 

@@ -6,28 +6,26 @@ send (a message, an answer, a cancel) is only recorded: whoever drives the sessi
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from engine.policy.gate import FactNeed, Reading, withheld
 from engine.policy.value import NotJson, canonical_of_exact, exact, timestamp
 from engine.session import reply as r
 from engine.session.answers import answer
-from engine.session.bundle import Bundle, Tool, Usage
-from engine.session.contract import Decision, ToolCall, read_decision
+from engine.session.bundle import Bundle, Tool
 from engine.session.draft import Draft
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
-from engine.session.identity import call_digest, call_key, key_scope
+from engine.session.identity import call_digest
 from engine.session.jobs import discard, drafted_job, retry
 from engine.session.moves import advance, end_cancelled
 from engine.session.names import gate_names
 from engine.session.pending import wake_at
+from engine.session.proposals import planned, planner_failed
 from engine.session.retrying import try_again
-from engine.session.state import Call, Phase, State, Status, StepPhase
+from engine.session.state import Call, Phase, State
 from engine.session.unknown import is_probe, make_unknown, probed, want_of
 
 MAX_OUTPUT = 1_000_000
@@ -110,116 +108,6 @@ def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
 
 def _meter_full(d: Draft, reply: r.MeterFull) -> None:
     d.emit(K.METER_FULL, call_id=reply.call_id, meter=reply.meter, used=reply.used, limit=reply.limit)
-
-
-# -- from the planner
-
-
-def _planned(d: Draft, reply: r.Planned) -> None:
-    _noted(d, reply.notes)
-    s = d.state
-    if reply.ask != s.asks or s.step_phase is not StepPhase.PLANNING or s.ending:
-        return
-    decision, problems = read_decision(reply.raw)
-    if decision is not None:
-        problems = [f"call id `{c.id}` was used before" for c in decision.tool_calls if c.id in s.calls]
-    if decision is None or problems:
-        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw), **_used(reply.usage))
-        return
-    d.emit(
-        K.DECISION_RECORDED,
-        message=decision.message,
-        tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c in decision.tool_calls],
-        done=decision.done,
-        ask=reply.ask,
-        **_used(reply.usage),
-    )
-    _propose(d, decision)
-
-
-def _planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
-    _noted(d, reply.notes)
-    if reply.ask != d.state.asks or d.state.step_phase is not StepPhase.PLANNING:
-        return
-    d.emit(K.PLANNER_FAILED, problems=[reply.problem], **_used(reply.usage))
-    if reply.final and not d.state.ending:
-        d.emit(K.SESSION_ENDING, state=Status.FAILED.value, reason="planner_unavailable")
-
-
-def _noted(d: Draft, notes: tuple[r.Note, ...]) -> None:
-    """How a planner came to its answer: each request to a model, and each step to the next planner."""
-    for note in notes:
-        d.emit(K.MODEL_CALLED if isinstance(note, r.ModelCall) else K.PLANNER_FELL_BACK, **asdict(note))
-
-
-def _used(usage: Usage) -> dict[str, Any]:
-    return {"usage": usage.payload()} if usage else {}
-
-
-def _excerpt(raw: Any) -> str:
-    try:
-        text = canonical_of_exact(exact(raw))
-    except NotJson:
-        text = reprlib.repr(raw)
-    return text[:2000]
-
-
-def _propose(d: Draft, decision: Decision) -> None:
-    """Take each call in, in the planner's order: known, well-formed and within the limits, or blocked."""
-    repaired = False
-    taken_in = 0
-    for proposed in decision.tool_calls:
-        call, problem = _take_in(d, proposed)
-        if problem:
-            d.result(call, "blocked", "invalid_input", problem, repair=not repaired)
-            repaired = True
-            continue
-        if d.state.finishing:
-            d.result(call, "blocked", "finishing", "this is the last turn: no call runs any more")
-            continue
-        crossed = _crossed_limit(d, call, taken_in)
-        if crossed is None:
-            taken_in += 1
-            continue
-        limit, used, allowed = crossed
-        crossing = d.state.limits.crossed_by(limit)
-        d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=crossing, tool=call.name)
-        d.result(call, "blocked", "limit_of_calls", f"the limit {limit} of {allowed} is used up")
-
-
-def _take_in(d: Draft, proposed: ToolCall) -> tuple[Call, str]:
-    tool = d.tool(proposed.name) if proposed.name in d.agent.tools else None
-    key: str | None = None
-    problem = f"tool `{proposed.name}` is not among this agent's tools: {', '.join(d.agent.tools) or 'it has none'}"
-    if tool is not None:
-        problem = "; ".join(tool.check_input(proposed.input))
-        if not problem:
-            key, problem = call_key(d.state, tool, proposed.input)
-    d.emit(
-        K.CALL_PROPOSED,
-        call_id=proposed.id,
-        tool=proposed.name,
-        input=proposed.input,
-        effect=tool.effect if tool else "unknown",
-        digest=call_digest(tool, proposed.name, proposed.input),
-        key=key,
-        scope=key_scope(d.state, tool) if tool and key else None,
-    )
-    return d.state.calls[proposed.id], problem
-
-
-def _crossed_limit(d: Draft, call: Call, taken_in: int) -> tuple[str, int, int] | None:
-    """The first limit that this call is beyond, with what was used before it and what is allowed."""
-    limits, used = d.state.limits, d.state.used
-    checks = (
-        ("calls_per_step", taken_in + 1, limits.calls_per_step),
-        ("calls_per_tool", used.calls_per_tool.get(call.name, 0), limits.per_tool(call.name)),
-        ("calls", used.calls, limits.calls),
-    )
-    for name, count, limit in checks:
-        if limit is not None and count > limit:
-            return name, count - 1, limit
-    return None
 
 
 # -- from tools and facts
@@ -386,8 +274,8 @@ _RECORD: Mapping[type, Callable[..., None]] = {
     r.Tick: _tick,
     r.KeyTaken: _key_taken,
     r.MeterFull: _meter_full,
-    r.Planned: _planned,
-    r.PlannerFailed: _planner_failed,
+    r.Planned: planned,
+    r.PlannerFailed: planner_failed,
     r.ToolReturned: _tool_returned,
     r.ToolFailed: _tool_failed,
     r.FactReturned: _fact_returned,

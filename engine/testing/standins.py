@@ -10,7 +10,8 @@ from typing import Any
 import trio
 
 from engine.policy.value import span
-from engine.ports import Clock, Connections, Secrets, ToolAdapter, ToolError, ToolRun
+from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
+from engine.reach import Connections, Secrets
 from engine.session.bundle import Bundle, Tool
 from engine.tool.adapters import Adapters
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.ports import Clock, Connections, Secrets, ToolAdapter
+from engine.ports import Clock, ToolAdapter
+from engine.reach import Connections, Secrets
 from engine.session.bundle import Bundle, Tool
 from engine.tool.python import PythonAdapter
 from engine.tool.sql import SqlAdapter

@@ -12,7 +12,8 @@ import trio
 
 from engine.outside import outside
 from engine.policy.value import NotJson, canonical, loads
-from engine.ports import Secrets, ToolError, ToolRun
+from engine.ports import ToolError, ToolRun
+from engine.reach import Secrets
 from engine.session.bundle import READ, Bundle
 from engine.session.secret import filled
 from engine.tool.filling import names_of, text

@@ -16,7 +16,8 @@ from engine.outside import outside
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.template import Template
 from engine.policy.value import NotJson, canonical, exact, jsonable, loads
-from engine.ports import Connections, Secrets, ToolError, ToolRun
+from engine.ports import ToolError, ToolRun
+from engine.reach import Connections, Secrets
 from engine.retry_after import retry_after
 from engine.session.bundle import READ
 from engine.tool.filling import names_of, secret_text, text, value

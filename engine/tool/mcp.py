@@ -18,7 +18,8 @@ from mcp.client import Client
 
 from engine.outside import outside
 from engine.policy.value import NotJson, digest, exact, loads
-from engine.ports import Connections, MissingSecret, Secrets, ToolError, ToolRun
+from engine.ports import ToolError, ToolRun
+from engine.reach import Connections, MissingSecret, Secrets
 from engine.session.bundle import READ, Bundle, Server, Tool
 from engine.session.secret import filled
 from engine.tool.command import environment_of

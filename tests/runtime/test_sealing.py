@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.ports import MissingSecret
+from engine.reach import MissingSecret
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.sealing import Cipher

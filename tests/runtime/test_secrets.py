@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.ports import MissingSecret
+from engine.reach import MissingSecret
 from engine.runtime.secrets import HostSecrets
 
 

@@ -178,7 +178,7 @@ async def test_a_call_that_is_cut_off_closes_its_connection() -> None:
 
 
 async def test_a_secret_that_is_missing_is_named_before_anything_is_sent() -> None:
-    from engine.ports import MissingSecret
+    from engine.reach import MissingSecret
 
     async with s.serving(answers({})) as server:
         made = with_tool("get", http(server, "headers: {A: '${secret:API_KEY}'}"))
