@@ -122,10 +122,14 @@ def _shown(tool: Tool) -> dict[str, Any]:
 
 
 def _budget(view: PlannerView) -> str:
-    """What is left of what a model can count; time would make each prompt another, and is told when little is left."""
+    """What is left of what a model spends by deciding; of all else it is told when little is left.
+
+    Time and tokens would make each prompt another, also that of a question which is asked again after a crash.
+    """
     lines = []
-    for name, counted in view.names["budget"].items():
-        if counted["limit"] is not None and name != "wall_clock":
+    for name in ("steps", "calls"):
+        counted = view.names["budget"][name]
+        if counted["limit"] is not None:
             lines.append(f"- {name}: {jsonable(counted['left'])} of {jsonable(counted['limit'])} left")
     return "\n".join(lines) or "- no limits"
 

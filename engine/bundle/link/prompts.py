@@ -13,6 +13,10 @@ from engine.policy import types as t
 # what a prompt is given
 VARIABLES = ("agent", "budget", "guidance", "history", "messages", "session", "step", "tools")
 
+# what these hold
+FIELDS = {"agent": ("name", "description"), "step": ("number",)}
+TOOL_FIELDS = ("name", "description", "effect", "input", "output")
+
 
 def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
     """Every prompt parses and names only what it is given; `sessions` has the attributes of each prompt's agents."""
@@ -36,6 +40,21 @@ def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
                 corpus.say(e407_template_name.at(_place(source, node.lineno, node.name), node.name, VARIABLES))
         for attribute, line, known in _unknown_attributes(tree, sessions.get(name, []), nodes):
             corpus.say(e407_template_name.at(_place(source, line, attribute), f"session.{attribute}", known))
+        for owner, fields in {**FIELDS, **dict.fromkeys(_loops_over_tools(tree, nodes), TOOL_FIELDS)}.items():
+            for read in tree.find_all(nodes.Getattr):
+                if isinstance(read.node, nodes.Name) and read.node.name == owner and read.attr not in fields:
+                    known = [f"{owner}.{field}" for field in fields]
+                    place = _place(source, read.lineno, read.attr)
+                    corpus.say(e407_template_name.at(place, f"{owner}.{read.attr}", known))
+
+
+def _loops_over_tools(tree: Any, nodes: Any) -> set[str]:
+    """The variables of loops over the tools."""
+    return {
+        loop.target.name
+        for loop in tree.find_all(nodes.For)
+        if isinstance(loop.iter, nodes.Name) and loop.iter.name == "tools" and isinstance(loop.target, nodes.Name)
+    }
 
 
 def _unknown_attributes(tree: Any, sessions: list[t.Type], nodes: Any) -> Iterator[tuple[str, int, list[str]]]:

@@ -1,0 +1,102 @@
+"""Recorded answers of models: from the command line, and in fixtures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import trio
+
+from engine.bundle.load import load_directory
+from engine.testing.chaos import chaos
+from engine.testing.pathway import run_fixture
+from tests.cli.shell import command, environment
+from tests.model import server as s
+
+FIXTURE = """
+kind: Fixture
+name: recorded
+agent: bot
+message: Find it
+cassette: fixtures/cassettes/found
+expect:
+  state: done
+  message_contains: [Found it]
+  calls: [{tool: look, status: ok}]
+  ran: [{tool: look, times: 1}]
+"""
+
+
+def lay_out(at: Path, url: str) -> None:
+    """A bundle with one read and a model at a URL."""
+    files = {
+        "specs/agents/bot.yaml": (
+            "kind: Agent\nname: bot\ndescription: bot\nplanner: model\nplanners:\n  model: {kind: openai, model: m, "
+            f"base_url: '{url}/v1', api_key: '${{secret:MODEL_KEY}}'}}\ntools: [look]\n"
+            "stop: [{outcome: answered, message: '{{ decision.message }}'}]\n"
+        ),
+        "specs/tools/look.yaml": (
+            "kind: Tool\nname: look\ndescription: look\neffect: read\ninput: {type: object, properties: {n: {}}}\n"
+            "adapter: {kind: python, file: specs/tools/look.py, function: look}\n"
+        ),
+        "specs/tools/look.py": "def look(n=None):\n    return {'found': n}\n",
+        "specs/prices/m.yaml": "kind: Prices\nname: m\nmodels: {m: {input_usd: 1, output_usd: 1}}\n",
+    }
+    for name, text in files.items():
+        (at / name).parent.mkdir(parents=True, exist_ok=True)
+        (at / name).write_text(text)
+
+
+async def shell(at: Path, *arguments: str, **more: str) -> tuple[int, str]:
+    done = await trio.run_process(
+        command(*arguments), cwd=at, env=environment(at / "store.db") | more, capture_stdout=True, capture_stderr=True,
+        check=False,
+    )  # fmt: skip
+    return done.returncode or 0, (done.stdout + done.stderr).decode()
+
+
+async def recorded(at: Path) -> None:
+    """A recording of one session, in a folder of the bundle."""
+    async with s.serving(s.decides("Looking", ("look", {"n": 1})), s.decides("Found it")) as server:
+        await trio.to_thread.run_sync(lay_out, at, server.url)
+        code, said = await shell(
+            at, "run", "-m", "Find it", "--record", "fixtures/cassettes/found", MODEL_KEY="canary-key"
+        )
+    assert code == 0, said
+
+
+async def test_what_was_recorded_is_replayed_offline_and_without_a_key(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    code, said = await shell(tmp_path, "run", "-m", "Find it", "--replay-model", "fixtures/cassettes/found")
+    assert (code, "answered: Found it" in said) == (0, True), said
+    code, said = await shell(tmp_path, "run", "-m", "Something else", "--replay-model", "fixtures/cassettes/found")
+    assert (code, "not_recorded" in said) == (1, True), said
+
+
+async def test_a_recording_that_is_not_there_and_two_ways_at_once_are_refused(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    (tmp_path / "empty").mkdir()
+    code, said = await shell(tmp_path, "run", "-m", "x", "--replay-model", "empty")
+    assert (code, "holds no recorded exchange" in said) == (2, True), said
+    code, said = await shell(tmp_path, "run", "-m", "x", "--replay-model", "empty", "--record", "other")
+    assert (code, "either --record or --replay-model" in said) == (2, True), said
+
+
+async def test_a_fixture_runs_on_a_cassette_of_its_bundle(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    (tmp_path / "fixtures" / "recorded.yaml").write_text(FIXTURE)
+    loaded = load_directory(tmp_path)
+    assert loaded.bundle is not None, loaded.diagnostics
+    fixture = loaded.corpus.of("Fixture")["recorded"].plain
+    report = await trio.to_thread.run_sync(run_fixture, loaded.bundle, fixture)
+    assert report.passed, report.failures
+    lives = await trio.to_thread.run_sync(chaos, loaded.bundle, fixture)
+    assert len(lives) > 10
+    assert [life for life in lives if not life.held] == []
+
+
+async def test_a_fixture_whose_cassette_is_not_there_is_said(tmp_path: Path) -> None:
+    await recorded(tmp_path)
+    (tmp_path / "fixtures" / "recorded.yaml").write_text(FIXTURE)
+    await trio.to_thread.run_sync(shutil.rmtree, tmp_path / "fixtures" / "cassettes")
+    assert [diagnostic.code for diagnostic in load_directory(tmp_path).diagnostics] == ["E108"]
