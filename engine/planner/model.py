@@ -117,7 +117,7 @@ class _Question:
         asked = self._planner._asked
         fault: Fault | None = None
 
-        told_at = began
+        told_at = began - TELL_EVERY
 
         def heard() -> None:
             nonlocal told_at

@@ -172,7 +172,7 @@ async def test_partial_text_is_told_while_it_comes() -> None:
         await sessions.run(made(server.url))
     said = [text for text in sessions.partial if text]
     assert said[-1] == 'Hello, "you"\n there'
-    assert len(said) > 2
+    assert len(said) >= 2
     assert all(said[-1].startswith(text) for text in said)
 
 
