@@ -125,8 +125,10 @@ class _Question:
                 raise Fault(TOO_LARGE, f"the answer is longer than {MAX_ANSWER} characters")
             # as often as people can read: putting the pieces together each time would take too long
             if trio.current_time() - told_at >= TELL_EVERY:
-                told_at = trio.current_time()
-                self._say(answer.text if asked.mode == "tools" else message_so_far(answer.text))
+                text = answer.text if asked.mode == "tools" else message_so_far(answer.text)
+                if text:
+                    told_at = trio.current_time()
+                    self._say(text)
 
         try:
             with outside(), trio.fail_after(self._spec.timeout.total_seconds()):
