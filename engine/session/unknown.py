@@ -92,8 +92,9 @@ def _found(d: Draft, call: Call, output: object) -> _Happened | bool | None:
 def give_up_probes(d: Draft) -> bool:
     """A session that ends waits for no read: a person says what it would have found."""
     for call in d.state.probed_calls():
+        asked = call.probing or {}
         d.emit(
-            K.PROBE_READ, step=call.step, call_id=call.id, tool=d.tool(call.name).name, input={}, output=None,
+            K.PROBE_READ, step=call.step, call_id=call.id, tool=asked["tool"], input=asked["input"], output=None,
             problem="the session ended before it was read",
         )  # fmt: skip
         ask_person(d, d.state.calls[call.id], "cut_off")
