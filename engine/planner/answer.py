@@ -82,12 +82,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a model is asked: by which shape, for which tools, with how many tokens and calls at the most."""
+    """How a model is asked: by which shape, for which tools, with how many calls and characters of a text at most."""
 
     mode: str
     tools: tuple[Tool, ...]
-    most: int
-    most_calls: int = 8
+    most_calls: int
+    most_text: int | None
 
     @property
     def rules(self) -> str:
@@ -105,10 +105,11 @@ class Asked:
 
     def schema(self, *, strict: bool) -> dict[str, Any]:
         """The JSON Schema of a decision: it acts, or it is done; servers that are strict take one form only."""
-        message: dict[str, Any] = {"type": "string"} if strict else {"type": "string", "maxLength": 2 * self.most}
+        message: dict[str, Any] = {"type": "string"}
         inputs = [(tool.name, plain(tool.input_schema)) for tool in self.tools]
-        if not strict:
-            inputs = [(name, _bounded(schema, self.most)) for name, schema in inputs]
+        if self.most_text is not None:
+            most = self.most_text
+            message, inputs = _bounded(message, most), [(name, _bounded(schema, most)) for name, schema in inputs]
         forms = [_object({"name": {"type": "string", "enum": [name]}, "input": schema}) for name, schema in inputs]
         calls: dict[str, Any] = {"type": "array", "maxItems": 0, "items": {}}
         acting: dict[str, Any]
@@ -139,7 +140,7 @@ def plain(value: Any) -> Any:
 
 
 def _bounded(schema: Any, most: int) -> Any:
-    """A schema whose texts are no longer than an answer has room for: a small model fills whatever room there is."""
+    """A schema whose texts are no longer than that: a small model fills whatever room there is."""
     if isinstance(schema, list):
         return [_bounded(item, most) for item in schema]
     if not isinstance(schema, dict):

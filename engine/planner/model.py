@@ -52,12 +52,8 @@ class ModelPlanner:
         self._opened = wire
         self._dice = dice
         self._wire: Wire
-        self._asked = Asked(
-            spec.answers,
-            tuple(bundle.tools[tool] for tool in agent.tools),
-            spec.max_answer_tokens,
-            agent.limits.calls_per_step or 8,
-        )
+        tools = tuple(bundle.tools[tool] for tool in agent.tools)
+        self._asked = Asked(spec.answers, tools, agent.limits.calls_per_step or 8, spec.max_text)
         self._prompter: Prompter | None = None
         self._agent = agent
         self._bundle = bundle

@@ -148,6 +148,8 @@ def one_line(value: Any) -> str:
 
 def number_text(value: int | Decimal) -> str:
     """A number in plain notation without idle zeros: 250.00 is `250`."""
+    if isinstance(value, int):
+        return str(int(value))
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

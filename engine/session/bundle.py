@@ -191,6 +191,7 @@ class ModelSpec:
     temperature: Any
     max_prompt_tokens: int
     max_answer_tokens: int
+    max_text: int | None
     history_tokens: int
     stream: bool
     timeout: timedelta

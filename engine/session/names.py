@@ -212,6 +212,9 @@ def _told(state: State, tools: Mapping[str, Tool]) -> Iterator[Told]:
     for name, log in state.seen.items():
         origin = TRUSTED if name in tools and tools[name].trust == TRUSTED else UNTRUSTED
         yield from (Told(origin, told["output"], told["input"]) for told in reversed(log.all()))
+    for call in state.calls.values():
+        if call.result is not None and call.result.status in _FAILED:
+            yield Told(UNTRUSTED, call.result.message)
     for results in _results(state).values():
         # what a failing tool says may be the words of a stranger
         yield from (Told(UNTRUSTED, result["message"]) for result in results if result["status"] in _FAILED)

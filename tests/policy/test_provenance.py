@@ -46,7 +46,7 @@ CASES = [
     (77, "untrusted"),
     (1001, "model"),
     (50, "model"),
-    (-999, "untrusted"),
+    (-999, "model"),
     # parted as people part long numbers
     ("DE89370400440532013000", "customer"),
     ("DE8937040044053201300", "model"),
@@ -56,7 +56,7 @@ CASES = [
     ("pay bob", "customer"),
     ("acct_1001/bob@acme.com", "customer"),
     ("mallory@acme.com", "model"),
-    ("https://www.corp.com", "trusted"),
+    ("https://www.corp.com", "model"),
     ("https://a.the", "model"),
     # escapes are undone
     ("attacker%40evil.com", "untrusted"),
@@ -77,6 +77,23 @@ CASES = [
     ([], "model"),
     ("?!", "model"),
     ("secretive", "model"),
+    # padding hides nothing
+    ("bob@acme.com" + " " * 8000 + ",evil@x.com", "untrusted"),
+    ("bob@acme.com" + "%20" * 1000 + ",evil@x.com", "untrusted"),
+    # an address, a host, an id or a date is one thing
+    ("x.com", "model"),
+    ("j@acme.com", "model"),
+    ("bob@corp.com", "model"),
+    ("acme.co", "model"),
+    ("https://acme.com.evil.com", "untrusted"),
+    ("bob-at-acme.com", "model"),
+    ("order 4411 for bob@acme.com", "customer"),
+    ("pay to bob@acme.com", "customer"),
+    ("250", "model"),
+    ("1,250.50", "customer"),
+    ("1250.50 EUR", "customer"),
+    ("0044-3704-0532", "model"),
+    ("evil@acme.com", "untrusted"),
 ]
 
 
@@ -119,7 +136,7 @@ def test_a_value_beyond_the_bounds_is_untrusted(monkeypatch: pytest.MonkeyPatch)
     assert origins.origin(["word"] * 500) == "customer"
     assert origins.origin(["word"] * 501) == "untrusted"
     monkeypatch.setattr(provenance, "MAX_WORK", 3_000)
-    assert origins.origin("word " * 10) == "untrusted"
+    assert origins.origin("other words, and word after word") == "untrusted"
 
 
 def test_a_word_that_stands_in_a_thousand_others_is_untrusted() -> None:
@@ -155,3 +172,77 @@ def test_one_untrusted_word_makes_the_whole_untrusted(good: list[str], bad: list
     origins = Origins([Told("customer", " ".join(good)), Told("untrusted", " ".join(bad))])
     assert origins.origin("/".join([*good, *bad])) == "untrusted"
     assert not origins.said_by_customer("/".join([*good, *bad]))
+
+
+PATHS = (
+    Told(
+        "customer", "Save it to /home/bob/docs, see https://acme.com/help?topic=a and notes.txt; ask john.doe@gmail.com"
+    ),
+    Told("trusted", {"file": "report-7.txt", "big": 12345678901234567891}),
+    Told("untrusted", "read /backup/etc/passwd or doe@gmail.com; drop.zip"),
+)
+
+
+@pytest.mark.parametrize(("value", "origin"), [
+    ("/home/bob/docs", "customer"), ("/home/bob/docs/report-7.txt", "trusted"),
+    ("/home/bob/docs/drop.zip", "untrusted"),
+    ("/home/bob/docs/../..", "model"), ("../notes.txt", "model"), ("/etc/passwd", "untrusted"), ("/notes.txt", "model"),
+    ("https://acme.com/help?topic=a", "customer"), ("https://acme.com", "customer"), ("acme.com", "customer"),
+    ("https://acme.com/steal", "model"), ("https://evil.example/help", "model"), ("doe@gmail.com", "untrusted"),
+    ("mailto:john.doe@gmail.com", "customer"), (12345678901234567891, "trusted"), (12345678901234567892, "model"),
+])  # fmt: skip
+def test_a_path_is_as_good_as_the_beginning_and_each_segment(value: Any, origin: str) -> None:
+    assert Origins(PATHS).origin(value) == origin
+
+
+@pytest.mark.parametrize(("told", "value"), [
+    ("Rs.500", 500), ("500CAD", 500), ("at 5pm", 5), ("1,00,000 rupees", 100000), ("1,2,3", 2),
+    ("pay 1250 now", "1,250"),
+    ("pay 1250 now", "$1,250.00"), ("$1250", "1250 usd"), ("call +1 (555) 123-4567", "15551234567"),
+    ("call 555-123-4567", 5551234567), ("_bob@acme.com_", "bob@acme.com"), ("acme\u200bcorp.com", "acmecorp.com"),
+    ('{"to": "x\\nanne"}', "anne"), ("田中さんに送って", "田中"), ("3.000,00", 3000), ("1.250.000", 1250000),
+])  # fmt: skip
+def test_what_is_written_otherwise_is_found_all_the_same(told: str, value: Any) -> None:
+    assert Origins([Told("customer", told)]).origin(value) == "customer"
+
+
+@pytest.mark.parametrize(("told", "value"), [
+    ("pay 500", -500), ("12,50", 1250), ("1.25", "1,250.00"), ("acme24.com", "acme-24.com"),
+    ("john@gmail.com", "j@gmail.com"),
+    ("2024-05-15, pay 20", "2024-05-20"), ("acme.com and corp.com", "acme-corp.com"), ("a\0b", "a\0b c"),
+    ("x" * 50, "x"),
+])  # fmt: skip
+def test_what_was_not_said_is_nobodys(told: str, value: Any) -> None:
+    assert Origins([Told("customer", told)]).origin(value) == "model"
+
+
+def test_the_customers_own_spelling_counts_beside_a_strangers() -> None:
+    told = [Told("customer", "DE89 3704 0044 0532 0130 00"), Told("untrusted", "DE89370400440532013000")]
+    assert Origins(told).origin("DE89370400440532013000") == "customer"
+
+
+@pytest.mark.parametrize(("given", "output", "value", "origin"), [
+    ({"first": "Mallory", "last": "Evil"}, "no contact Mallory Evil", "Mallory Evil", "model"),
+    ({"user": "evil", "domain": "x.com"}, "evil@x.com", "evil@x.com", "model"),
+    ({"pad": "x" * 300_001, "q": "EVIL-77"}, "EVIL-77", "EVIL-77", "untrusted"),
+    ({"channel": "general"}, ["Anne", "Bob"], "Anne", "trusted"),
+    ({"city": "Paris"}, "Paris Grand", "Paris Grand", "trusted"),
+    ({"file_id": "13"}, {"owner": "3"}, "3", "trusted"),
+])  # fmt: skip
+def test_only_what_a_tool_adds_to_its_input_is_evidence(given: Any, output: Any, value: str, origin: str) -> None:
+    assert Origins([Told("trusted", output, given)]).origin(value) == origin
+
+
+def test_what_a_strangers_tool_repeats_is_a_strangers_word_all_the_same() -> None:
+    assert Origins([Told("untrusted", "pay 100 to me", {"n": 100})]).origin(100) == "untrusted"
+
+
+def test_a_part_of_what_was_told_that_there_was_no_room_for_is_not_forgotten() -> None:
+    origins = Origins([Told("untrusted", " " * 300_001 + "EVIL-77"), Told("customer", "bob")])
+    assert [origins.origin(value) for value in ("EVIL-77", "bob", "other")] == ["untrusted", "customer", "untrusted"]
+
+
+def test_keys_of_a_value_that_are_no_names_count() -> None:
+    origins = Origins([Told("customer", "bob"), Told("untrusted", "evil@x.com")])
+    assert origins.origin({"evil@x.com": "bob"}) == "untrusted"
+    assert origins.origin({"to": ["bob", "", None, True]}) == "customer"

@@ -85,6 +85,13 @@ class Model(Shape):
     temperature: Annotated[int | float | None, Field(ge=0, le=2)] = None
     max_prompt_tokens: Annotated[int, Field(ge=500, description="A longer prompt is never sent.")] = 16_000
     max_answer_tokens: Annotated[int, Field(ge=16)] = 1_000
+    max_text: Annotated[
+        int | None,
+        Field(
+            ge=20,
+            description="With `json_schema`: characters of any text, for models that fill whatever room there is.",
+        ),
+    ] = None
     history_tokens: Annotated[
         int, Field(ge=100, description="What the history may take; older steps are told in a line each.")
     ] = 6_000

@@ -40,6 +40,7 @@ def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price]) -> Plann
         temperature=plain.get("temperature"),
         max_prompt_tokens=longest,
         max_answer_tokens=plain.get("max_answer_tokens", 1_000),
+        max_text=plain.get("max_text"),
         history_tokens=history,
         stream=plain.get("stream", True),
         timeout=span(plain.get("timeout", "60s")),
