@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+# a server that asks for more asks for ever
+LONGEST = 10_000_000.0
+
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """The seconds that `Retry-After` asks for, as a number or until a date; None if it does not, or says nothing."""
@@ -21,4 +24,4 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
             return None
     except (ValueError, TypeError, OverflowError):
         return None
-    return max(told, 0.0) if math.isfinite(told) else None
+    return min(max(told, 0.0), LONGEST) if math.isfinite(told) else None

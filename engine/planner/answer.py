@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ JSON_SCHEMA, TOOLS = "json_schema", "tools"
 FINISH = "finish"
 
 MAX_ANSWER = 400_000
+
+# far beyond what the log keeps of a message: a secret that is cut in two could not be masked any more
+FAR = 4_000
 
 
 class Fault(Exception):
@@ -160,16 +164,17 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 def decision(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
     """The decision that an answer says, its calls numbered anew; raises Fault."""
     if answer.refusal or answer.finish in ("content_filter", "refusal"):
-        raise Fault("refused", f"the model refused: {answer.refusal or answer.text or answer.finish}"[:500])
+        raise Fault("refused", f"the model refused: {answer.refusal or answer.text or answer.finish}"[:FAR])
     if answer.finish in ("length", "max_tokens"):
         raise Fault("truncated", "the answer was cut at its longest: say less, or raise max_answer_tokens")
     return _of_calls(answer, ask) if asked.mode == TOOLS else _of_json(answer.text, ask)
 
 
 def _of_json(text: str, ask: int) -> dict[str, Any]:
-    found = _parsed(
-        re.sub(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", r"\1", text, flags=re.DOTALL), "invalid_json", "the answer"
-    )
+    bare = text.strip()
+    if bare.startswith("```") and bare.endswith("```"):
+        bare = bare.removeprefix("```").removeprefix("json").removesuffix("```")
+    found = _parsed(bare, "invalid_json", "the answer")
     if not isinstance(found, dict):
         raise Fault("invalid_json", "the answer is no JSON object")
     calls = found.get("tool_calls", [])
@@ -200,9 +205,10 @@ def _of_calls(answer: Answer, ask: int) -> dict[str, Any]:
 
 
 def _unique(ids: list[Any]) -> None:
-    twice = sorted({str(id_) for id_ in ids if ids.count(id_) > 1})
-    if twice:
-        raise Fault("duplicate_ids", f"two calls have the id `{twice[0]}`")
+    counted = Counter(str(id_) for id_ in ids)
+    twice = next((id_ for id_, times in counted.items() if times > 1), None)
+    if twice is not None:
+        raise Fault("duplicate_ids", f"two calls have the id `{twice[:100]}`")
 
 
 def _parsed(text: str, status: str, what: str) -> Any:
@@ -222,3 +228,13 @@ def message_so_far(text: str) -> str:
         return str(json.loads(f'"{found[1]}"', strict=False)) if found else ""
     except ValueError:
         return ""
+
+
+def word(value: Any) -> str | None:
+    """A server's short text, as far as it is one."""
+    return value[:200] if isinstance(value, str) and value else None
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value can be a number of tokens."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anthropic
 import httpx2
+import trio
 
-from engine.planner.answer import JSON_SCHEMA, Answer, Asked, Fault, RawCall
+from engine.planner.answer import FAR, JSON_SCHEMA, Answer, Asked, Fault, RawCall, is_count, word
 from engine.planner.faults import fault_of_status, fault_of_wire, mangled
 from engine.planner.prompt import Prompt
 from engine.planner.sse import read_events
@@ -33,6 +35,9 @@ class AnthropicWire:
             timeout=None,
             http_client=http,
         )
+        # the library takes further headers and tokens from the environment; a bundle says all that is sent
+        self._client.auth_token = None
+        self._client._custom_headers = {name: reveal(value) for name, value in spec.headers.items()}
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
@@ -49,8 +54,8 @@ class AnthropicWire:
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise fault_of_wire(error) from None
         except anthropic.AnthropicError as error:
-            raise Fault("server_error", f"the server says: {error}"[:500], retryable=True) from None
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise Fault("server_error", f"the server says: {error}"[:FAR], retryable=True) from None
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise mangled(error) from None
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
@@ -75,11 +80,11 @@ class AnthropicWire:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
         text = await raw.text()
-        told = json.loads(text, parse_float=str)
-        answer.request_id = raw.headers.get("request-id") or told.get("id")
+        told = await trio.to_thread.run_sync(partial(json.loads, text, parse_float=str))
+        answer.request_id = word(raw.headers.get("request-id") or told.get("id"))
         usage = told.get("usage")
         answer.tokens_in, answer.tokens_out = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-        answer.finish = told["stop_reason"]
+        answer.finish = word(told["stop_reason"])
         # the text of the arguments is what counts: nothing of them may be rounded
         for block in loads(text)["content"]:
             if block["type"] == "text":
@@ -98,25 +103,29 @@ class AnthropicWire:
             nonlocal ended
             kind = event["type"]
             if kind == "error":
-                raise Fault("server_error", f"the server says: {event.get('error')}"[:500], retryable=True)
+                raise Fault("server_error", f"the server says: {event.get('error')}"[:FAR], retryable=True)
             if kind == "message_start":
-                answer.request_id = answer.request_id or event["message"].get("id")
+                answer.request_id = answer.request_id or word(event["message"].get("id"))
                 answer.tokens_in = _count(event["message"].get("usage"), "input_tokens")
             elif kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
                 calls[event["index"]] = [event["content_block"]["id"], event["content_block"]["name"]]
             elif kind == "content_block_delta" and event["delta"]["type"] == "text_delta":
                 answer.say(event["delta"]["text"])
-            elif kind == "content_block_delta" and event["delta"]["type"] == "input_json_delta":
+            elif (
+                kind == "content_block_delta"
+                and event["delta"]["type"] == "input_json_delta"
+                and event["index"] in calls
+            ):
                 calls[event["index"]].append(event["delta"]["partial_json"])
                 answer.size += len(event["delta"]["partial_json"])
             elif kind == "message_delta":
-                answer.finish = event["delta"].get("stop_reason") or answer.finish
+                answer.finish = word(event["delta"].get("stop_reason")) or answer.finish
                 answer.tokens_out = _count(event.get("usage"), "output_tokens")
             ended = ended or kind == "message_stop"
             heard()
 
         async with create(**request, stream=True) as response:
-            answer.request_id = response.headers.get("request-id")
+            answer.request_id = word(response.headers.get("request-id"))
             await read_events(response, take)
         answer.calls = [RawCall(id_, name, "".join(parts)) for _, (id_, name, *parts) in sorted(calls.items())]
         _as_text(answer, asked)
@@ -132,4 +141,4 @@ def _as_text(answer: Answer, asked: Asked) -> None:
 
 def _count(usage: Any, name: str) -> int | None:
     told = usage.get(name) if isinstance(usage, dict) else None
-    return told if isinstance(told, int) and 0 <= told < 10**9 else None
+    return told if is_count(told) else None

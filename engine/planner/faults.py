@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import httpx2
 
-from engine.planner.answer import Fault
+from engine.planner.answer import FAR, Fault
 from engine.retry_after import retry_after
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -28,7 +28,7 @@ def fault_of_status(status: int, headers: Mapping[str, str], said: str) -> Fault
     name = _NAMES.get(status, "server_error" if status >= 500 else "rejected")
     hint = next((word for word in _HINTS if word in said), None) if 400 <= status < 500 else None
     help_ = f"; the server may not know `{hint}`: try another `answers`, `strict` or `stream`" if hint else ""
-    message = f"the server answers {status}: {said.strip()[:300]}{help_}"
+    message = f"the server answers {status}: {said.strip()[:FAR]}{help_}"
     return Fault(name, message, retryable=retryable, final=not retryable, retry_after=retry_after(headers))
 
 
@@ -38,13 +38,16 @@ def fault_of_wire(error: BaseException) -> Fault:
         return Fault("too_large", str(error))
     if isinstance(error, NotRecorded):
         return Fault("not_recorded", str(error), final=True)
+    if isinstance(error, httpx2.LocalProtocolError):
+        # its text would tell the header
+        return Fault("rejected", "the request can't be sent: a header holds what no header may", final=True)
     if isinstance(error, httpx2.TimeoutException):
         return Fault("timeout", "the connection timed out", retryable=True)
     if isinstance(error, httpx2.ConnectError):
-        return Fault("unreachable", f"the server can't be reached: {error}"[:300], retryable=True)
-    return Fault("cut_off", f"the connection broke: {type(error).__name__} {error}"[:300], retryable=True)
+        return Fault("unreachable", f"the server can't be reached: {error}"[:FAR], retryable=True)
+    return Fault("cut_off", f"the connection broke: {type(error).__name__} {error}"[:FAR], retryable=True)
 
 
 def mangled(what: object) -> Fault:
     """An answer that is not of the protocol's shape."""
-    return Fault("malformed", f"the server's answer can't be understood: {what}"[:300], retryable=True)
+    return Fault("malformed", f"the server's answer can't be understood: {what}"[:FAR], retryable=True)

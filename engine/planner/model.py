@@ -24,6 +24,10 @@ from engine.session.view import PlannerView
 # how often partial text is told, in seconds
 TELL_EVERY = 0.1
 
+# how much of a fault's message is kept, and from how many characters on an answer is large
+MESSAGE = 500
+LARGE = 50_000
+
 TIMEOUT, TOO_LARGE = "timeout", "too_large"
 
 
@@ -46,11 +50,13 @@ class ModelPlanner:
         bundle: Bundle,
         wire: Callable[[], Awaitable[Wire]],
         dice: Callable[[], Decimal],
+        masked: Callable[[str], str],
     ) -> None:
         self._name = name
         self._spec = spec
         self._opened = wire
         self._dice = dice
+        self._masked = masked
         self._wire: Wire
         tools = tuple(bundle.tools[tool] for tool in agent.tools)
         self._asked = Asked(spec.answers, tools, agent.limits.calls_per_step or 8, spec.max_text)
@@ -75,7 +81,9 @@ class ModelPlanner:
             if question.delay is None:
                 # a fault of the answer is the model's to repair, any other is the server's
                 over = fault.final or fault.retryable
-                raise PlannerError(fault.message, question.usage, tuple(question.notes), final=over)
+                raise PlannerError(
+                    self._masked(fault.message)[:MESSAGE], question.usage, tuple(question.notes), final=over
+                )
             await trio.sleep(float(question.delay))
             attempt += 1
         return Proposal(question.decision, question.usage, tuple(question.notes))
@@ -84,6 +92,10 @@ class ModelPlanner:
         if self._prompter is None:
             self._prompter = Prompter(self._agent, self._bundle, self._spec)
         return self._prompter.prompt(view, log, self._asked.rules)
+
+    def told(self, fault: Fault) -> str:
+        """What is kept of a fault's message: masked before it is cut."""
+        return self._masked(fault.message)[:MESSAGE]
 
     def delay(self, attempt: int, fault: Fault) -> Decimal | None:
         """How many seconds to wait after a fault; None if it is not asked again."""
@@ -129,7 +141,7 @@ class _Question:
         try:
             with outside(), trio.fail_after(self._spec.timeout.total_seconds()):
                 await self._planner._wire.ask(self._prompt, asked, answer, heard)
-            self.decision = decision(answer, asked, ask)
+            self.decision = await self._decided(answer, asked, ask)
             self._say(self.decision["message"] if isinstance(self.decision.get("message"), str) else "")
         except trio.TooSlowError:
             seconds = self._spec.timeout.total_seconds()
@@ -139,6 +151,12 @@ class _Question:
         self.delay = self._planner.delay(attempt, fault) if fault is not None else None
         self._note(answer, attempt, trio.current_time() - began, fault)
         return fault
+
+    async def _decided(self, answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
+        """What the answer decides; a large one is read in a thread."""
+        if answer.size < LARGE:
+            return decision(answer, asked, ask)
+        return await trio.to_thread.run_sync(decision, answer, asked, ask)
 
     def _note(self, answer: Answer, attempt: int, seconds: float, fault: Fault | None) -> None:
         reached = fault is None or answer.size or not (fault.retryable or fault.final)
@@ -150,7 +168,7 @@ class _Question:
             ModelCall(
                 self._planner._name, self._spec.model, fault.status if fault else "ok", attempt, self._digest,
                 answer.request_id, tokens_in, tokens_out, price.of(tokens_in, tokens_out) if price else None,
-                _rounded(Decimal(seconds)), answer.finish, fault.message[:500] if fault else "", self.delay,
+                _rounded(Decimal(seconds)), answer.finish, self._planner.told(fault) if fault else "", self.delay,
             )
         )  # fmt: skip
 

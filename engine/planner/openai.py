@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx2
 import openai
+import trio
 
-from engine.planner.answer import JSON_SCHEMA, Answer, Asked, Fault, RawCall
+from engine.planner.answer import FAR, JSON_SCHEMA, Answer, Asked, Fault, RawCall, is_count, word
 from engine.planner.faults import fault_of_status, fault_of_wire, mangled
 from engine.planner.prompt import Prompt
 from engine.planner.sse import read_events
@@ -29,6 +30,9 @@ class OpenAIWire:
             timeout=None,
             http_client=http,
         )
+        # the library takes further headers and accounts from the environment; a bundle says all that is sent
+        self._client.organization = self._client.project = None
+        self._client._custom_headers = {name: reveal(value) for name, value in spec.headers.items()}
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
@@ -44,8 +48,8 @@ class OpenAIWire:
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise fault_of_wire(error) from None
         except openai.OpenAIError as error:
-            raise Fault("server_error", f"the server says: {error}"[:500], retryable=True) from None
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise Fault("server_error", f"the server says: {error}"[:FAR], retryable=True) from None
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             raise mangled(error) from None
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
@@ -72,13 +76,12 @@ class OpenAIWire:
     async def _at_once(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_raw_response.create
         raw = await create(**request)
-        answer.request_id = raw.headers.get("x-request-id")
-        told = json.loads(raw.text)
+        told = await trio.to_thread.run_sync(json.loads, raw.text)
         choice = told["choices"][0]
         said = choice["message"]
         _count(answer, told.get("usage"))
-        answer.request_id = answer.request_id or told.get("id")
-        answer.finish = choice.get("finish_reason")
+        answer.request_id = word(raw.headers.get("x-request-id") or told.get("id"))
+        answer.finish = word(choice.get("finish_reason"))
         answer.say(_text(said.get("content")))
         answer.refuse(_text(said.get("refusal")))
         for call in said.get("tool_calls") or ():
@@ -94,11 +97,11 @@ class OpenAIWire:
 
         def take(event: Any) -> None:
             if event.get("error"):
-                raise Fault("server_error", f"the server says: {event['error']}"[:500], retryable=True)
-            answer.request_id = answer.request_id or event.get("id")
+                raise Fault("server_error", f"the server says: {event['error']}"[:FAR], retryable=True)
+            answer.request_id = answer.request_id or word(event.get("id"))
             _count(answer, event.get("usage"))
             for choice in event.get("choices") or ():
-                answer.finish = choice.get("finish_reason") or answer.finish
+                answer.finish = word(choice.get("finish_reason")) or answer.finish
                 delta = choice.get("delta") or {}
                 answer.say(_text(delta.get("content")))
                 answer.refuse(_text(delta.get("refusal")))
@@ -107,7 +110,7 @@ class OpenAIWire:
             heard()
 
         async with create(**request, stream=True, stream_options={"include_usage": True}) as response:
-            answer.request_id = response.headers.get("x-request-id")
+            answer.request_id = word(response.headers.get("x-request-id"))
             await read_events(response, take)
         answer.calls = [RawCall(*("".join(part) for part in calls[index])) for index in sorted(calls)]
         if answer.finish is None:
@@ -137,9 +140,9 @@ def _count(answer: Answer, usage: Any) -> None:
     if not isinstance(usage, dict):
         return
     told_in, told_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not all(isinstance(n, int) and 0 <= n < 10**9 for n in (told_in, told_out)):
-        return  # such a count can't be charged: it is counted for
-    answer.tokens_in, answer.tokens_out = told_in, told_out
+    if is_count(told_in) and is_count(told_out):
+        # any other count can't be charged: it is counted for
+        answer.tokens_in, answer.tokens_out = told_in, told_out
 
 
 def _said(error: openai.APIStatusError) -> str:

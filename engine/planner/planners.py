@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import trio
 
@@ -14,7 +15,7 @@ from engine.outside import outside
 from engine.planner.rules import RulesPlanner
 from engine.planner.scripted import ScriptedPlanner
 from engine.ports import Planner, PlannerError
-from engine.reach import Connections, Secrets
+from engine.reach import Connections, MissingSecret, Secrets
 from engine.session.bundle import Agent, Bundle, ModelSpec
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planne
     from engine.planner.model import ModelPlanner
 
     wire = partial(_wire, spec.kind, spec.model, reach)
-    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice)
+    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked)
 
 
 async def _wire(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
@@ -63,9 +64,15 @@ async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wir
     traffic = reach.traffic or Live()
 
     def reveal(text: str) -> str:
-        return "replayed" if traffic.offline else filled(text, reach.secrets.reveal)
+        found = "replayed" if traffic.offline else filled(text, reach.secrets.reveal)
+        if not found.isascii() or found != found.strip() or any(ord(char) < 32 for char in found):
+            raise MissingSecret(f"what `{text}` stands for can't be sent in a header")
+        return found
 
-    async with httpx2.AsyncClient(transport=traffic.transport(), timeout=None, trust_env=False) as http:
+    with outside():
+        transport = await trio.to_thread.run_sync(traffic.transport)
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    async with httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False, cookies=no_cookies) as http:
         with outside():
             wire: Wire = await trio.to_thread.run_sync(make, spec, http, reveal)
         yield wire

@@ -14,15 +14,27 @@ DONE = "[DONE]"
 LINGER = 1.0
 
 
-class Lines(Protocol):
-    """A response that is read line by line."""
+class Bytes(Protocol):
+    """A response that is read piece by piece."""
 
-    def iter_lines(self) -> AsyncIterator[str]:
-        """Its lines."""
+    def iter_bytes(self) -> AsyncIterator[bytes]:
+        """Its body."""
         ...
 
 
-async def read_events(response: Lines, take: Callable[[Any], None]) -> None:
+async def _lines(response: Bytes) -> AsyncIterator[str]:
+    """The lines of a body: only a line feed ends one, whatever else Unicode calls a line end."""
+    rest: list[bytes] = []
+    async for chunk in response.iter_bytes():
+        *whole, last = chunk.split(b"\n")
+        for line in whole:
+            yield b"".join((*rest, line)).removesuffix(b"\r").decode("utf-8", "replace")
+            rest = []
+        rest.append(last)
+    yield b"".join(rest).decode("utf-8", "replace")
+
+
+async def read_events(response: Bytes, take: Callable[[Any], None]) -> None:
     """Hand each event's data to `take`, parsed; raises what it raises, and ValueError for data that is no JSON.
 
     The reading is stopped by cancelling it: breaking off would leave the generators below unfinished.
@@ -30,7 +42,7 @@ async def read_events(response: Lines, take: Callable[[Any], None]) -> None:
     failure: Exception | None = None
     data: list[str] = []
     with trio.CancelScope() as scope:
-        async for line in response.iter_lines():
+        async for line in _lines(response):
             if failure is not None:
                 continue
             if line.startswith("data:"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,11 @@ from engine.planner.faults import NotRecorded, TooLarge
 
 MAX_BYTES = 20_000_000
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id")
+
+
+# these tell whole URLs at every request
+for _name in ("httpx", "httpcore", "httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Traffic(Protocol):
@@ -58,8 +64,8 @@ class Recorded:
         asked = self._masked(request.content.decode("utf-8", "replace"))
         headers = {name: self._masked(response.headers[name]) for name in KEPT_HEADERS if name in response.headers}
         text = self._masked(body.decode("utf-8", "replace"))
-        said = "".join(_texts(text))
-        if self._masked(said) != said:
+        said = _pieces(text)
+        if any(self._masked(one) != one for one in said):
             # a secret in pieces can't be masked: nothing of the answer is kept
             text, whole = "", False
         exchange = {
@@ -114,25 +120,38 @@ def key_of(method: str, path: str, body: str) -> str:
     return sha256(f"{method} {path} {asked}".encode()).hexdigest()
 
 
-def _texts(body: str) -> Iterator[str]:
-    """All texts in a streamed answer, in their order: what it says once its pieces are put together."""
-    for line in body.splitlines():
-        if line.startswith("data:"):
-            yield from _leaves(_json(line[5:].strip()))
+def _pieces(body: str) -> list[str]:
+    """What an answer says once it is put together: the texts of a streamed one by where they stand, escapes undone."""
+    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    lines = [line[5:].strip() for line in body.split("\n") if line.startswith("data:")] or [body]
+    for line in lines:
+        _gather(_json(line), (), found)
+    said = ["".join(texts) for texts in found.values()]
+    # a decision is JSON in a text: its texts are told once more
+    inner: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for one in said:
+        decoded = _json(one)
+        if not isinstance(decoded, str):
+            _gather(decoded, (), inner)
+    return [*said, *("".join(texts) for texts in inner.values())]
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def _gather(value: Any, place: tuple[str, ...], found: dict[tuple[str, ...], list[str]]) -> None:
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
+        found[place].append(value)
+    elif isinstance(value, dict):
+        own = (*place, str(value["index"])) if "index" in value else place
+        for key, item in value.items():
+            _gather(item, (*own, key), found)
+    elif isinstance(value, list):
+        for item in value:
+            _gather(item, place, found)
 
 
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -76,6 +76,7 @@ def exact(value: Any, depth: int = 0) -> Any:
 def loads(text: str | bytes) -> Any:
     """Parse JSON with exact numbers; raises NotJson on bad text, NaN, duplicate keys or excess size."""
     try:
+        _check_depth(text)
         return json.loads(
             text, parse_float=number, parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_pairs
         )
@@ -85,6 +86,21 @@ def loads(text: str | bytes) -> Any:
         raise NotJson("nested too deep") from None
     except ValueError as error:
         raise NotJson(f"not valid JSON: {error}") from None
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def _check_depth(text: str | bytes) -> None:
+    """Refuse what is nested too deep, before anything that recurses sees it."""
+    plain = text if isinstance(text, str) else text.decode("utf-8")
+    if plain.count("[") + plain.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for found in _BRACKETS.finditer(plain):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > MAX_DEPTH:
+            raise NotJson(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def canonical(value: Any) -> str:

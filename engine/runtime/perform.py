@@ -7,18 +7,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 
 import trio
 
 from engine.ports import Clock, Planner, PlannerError, Proposal, Reader, ToolAdapter, ToolError, ToolRun
 from engine.reach import MissingSecret, Secrets
+from engine.runtime.connections import NotEntered
 from engine.session import reply as r
-from engine.session.bundle import NO_USAGE, Bundle, Tool
+from engine.session.bundle import NO_USAGE, WRITE, Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.event import Event
 from engine.session.state import Call, State
 from engine.session.view import planner_view
+from engine.tool.databases import MissingRoot
 from engine.tool.python import runs_in_thread
+
+# what is no fault of an adapter: the caller's, and our own
+OURS = (MissingRoot, NotEntered)
 
 CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
 
@@ -84,11 +90,18 @@ class Hands:
         planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
         if isinstance(planner, Reader):
             log = await self.log(state.session_id)
-            return await planner.consider(
-                view, log, lambda text: self.say(state.session_id, self.secrets.beginning(text))
-            )
+            try:
+                return await planner.consider(view, log, partial(self._heard, state.session_id))
+            except (PlannerError, NotEntered):
+                raise
+            except Exception as error:
+                # what a library did not foresee ends this question, and not the process
+                raise PlannerError(f"planner {name} broke: {type(error).__name__}", final=True) from None
         raw = await planner.propose(view)
         return raw if isinstance(raw, Proposal) else Proposal(raw)
+
+    def _heard(self, session_id: str, text: str) -> None:
+        self.say(session_id, self.secrets.beginning(text))
 
     def _masked(self, notes: tuple[r.Note, ...]) -> tuple[r.Note, ...]:
         return tuple(replace(note, **self.secrets.masked(asdict(note))) for note in notes)
@@ -104,12 +117,19 @@ class Hands:
                     return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now())
                 except MissingSecret as error:
                     return self._failed(effect, "error", "no_secret", str(error), acted=False)
+                except OURS:
+                    raise
                 except ToolError as error:
                     if not (limit.cancel_called and not error.acted):
                         failure = "lost" if error.lost else "retryable" if error.retryable else "error"
                         return self._failed(
                             effect, failure, error.reason, error.message, acted=error.acted, wait=error.wait
                         )
+                except Exception as error:
+                    # what an adapter did not foresee: nobody knows what was done
+                    writes = tool.effect == WRITE
+                    said = f"{tool.name} broke: {type(error).__name__}"
+                    return self._failed(effect, "lost" if writes else "error", "adapter_broke", said, acted=writes)
             message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"
             # a tool that vouches for having done nothing ends by itself, any other is cut off
             return self._failed(effect, "timeout", "timeout", message, acted=limit.cancelled_caught)
@@ -136,8 +156,12 @@ class Hands:
                 problem = f"{tool.name} took longer than {tool.timeout.total_seconds():g} s"
             except MissingSecret as error:
                 problem = f"no_secret: {error}"
+            except OURS:
+                raise
             except ToolError as error:
                 problem = self.secrets.masked(f"{error.reason}: {error.message}")
+            except Exception as error:
+                problem = f"{tool.name} broke: {type(error).__name__}"
         if problem:
             return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
         return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())

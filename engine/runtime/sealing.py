@@ -43,6 +43,14 @@ PLAIN = frozenset(
 )  # fmt: skip
 
 
+# these tell what others have said
+TOLD = frozenset({K.PLANNER_FELL_BACK, K.MODEL_CALLED})
+
+
+class Token(str):
+    """A sealed value that was made here; any other text that looks like one is just a text."""
+
+
 class Cipher:
     """Seals plain JSON under a key, the same value always alike."""
 
@@ -54,10 +62,10 @@ class Cipher:
         key = HKDF(SHA256(), 64, None, b"agent-engine sealed values").derive(secret.encode())
         self._cipher = AESSIV(key)
 
-    def seal(self, value: Any) -> str:
+    def seal(self, value: Any) -> Token:
         """The token of a value."""
         raw = self._cipher.encrypt(canonical(value).encode(), None)
-        return PREFIX + base64.urlsafe_b64encode(raw).decode()
+        return Token(PREFIX + base64.urlsafe_b64encode(raw).decode())
 
     def opened(self, token: str) -> Any:
         """The value of a token; what was never sealed under this key stays as it is."""
@@ -85,18 +93,21 @@ class _Session:
 
     def sealed(self, event: Event) -> Event:
         payload = _at_marks(event, self.bundle, self.agent, self.cipher)
+        plain = PLAIN if event.kind not in TOLD else frozenset()
         found = {
-            key: item if key in PLAIN else self._by_value(item, numbers=key != "reserved")
+            key: item if key in plain else self._by_value(item, numbers=key != "reserved")
             for key, item in payload.items()
         }
         return replace(event, payload=found)
 
     def _by_value(self, value: Any, *, numbers: bool = True) -> Any:
         """The value with every text sealed that holds a sensitive one; the store adds up what calls reserve."""
-        if is_sealed(value):
+        if isinstance(value, Token):
             return value
         if isinstance(value, str):
-            return self.cipher.seal(value) if any(part in value for part in self.values) else value
+            # what only looks sealed is sealed like any text that has to be
+            hides = value.startswith(PREFIX) or any(part in value for part in self.values)
+            return self.cipher.seal(value) if hides else value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return self.cipher.seal(value) if numbers and number_text(value) in self.values else value
         if isinstance(value, Mapping):

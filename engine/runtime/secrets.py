@@ -24,6 +24,7 @@ MASK = "[secret]"
 # a shorter one could not be told from other text, and so could not be masked
 SHORTEST = 4
 LARGEST = 64_000
+DEEPEST = 200
 
 
 class HostSecrets:
@@ -42,6 +43,7 @@ class HostSecrets:
             folder = self._environment.get(DIRECTORY)
             where = f"in {folder}" if folder else f"(${DIRECTORY} may name a directory with a file for each)"
             raise MissingSecret(f"the secret {name} is neither in the environment nor {where}")
+        value = value.rstrip("\r\n")
         if len(value) < SHORTEST:
             raise MissingSecret(f"the secret {name} is shorter than {SHORTEST} characters and could not be masked")
         self._know(value)
@@ -49,7 +51,8 @@ class HostSecrets:
 
     def masked(self, value: T) -> T:
         """A copy of a text or of plain JSON without any secret that was revealed."""
-        return self._masked(value) if self._masks else value
+        found: T = self._masked(value, 0) if self._masks else value
+        return found
 
     def beginning(self, text: str) -> str:
         """The same of a text that goes on: without an end that may become a secret."""
@@ -57,7 +60,9 @@ class HostSecrets:
         held = max((_overlap(masked, form) for form in self._masks), default=0)
         return masked[: len(masked) - held]
 
-    def _masked(self, value: Any) -> Any:
+    def _masked(self, value: Any, depth: int) -> Any:
+        if depth > DEEPEST:
+            return MASK  # what is nested deeper is refused anyway
         if type(value) in _PLAIN:
             return value
         if isinstance(value, str):
@@ -66,9 +71,10 @@ class HostSecrets:
                     value = value.replace(form, MASK)
             return value
         if isinstance(value, Mapping):
-            return {self._masked(key): self._masked(item) for key, item in value.items()}
+            return {self._masked(key, depth): self._masked(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)(self._masked(item) for item in value)
+            found = [self._masked(item, depth + 1) for item in value]
+            return found if isinstance(value, list) else tuple(found)
         return value
 
     def _from_directory(self, name: str) -> str | None:
@@ -96,5 +102,5 @@ class HostSecrets:
 
 def _overlap(text: str, form: str) -> int:
     """How many characters at the end of a text are the beginning of a secret."""
-    most = min(len(text), len(form) - 1)
+    most = min(len(text), len(form) - 1, 512)
     return next((size for size in range(most, 0, -1) if text.endswith(form[:size])), 0)

@@ -41,7 +41,7 @@ def _replaced(value: Any, schema: Any, root: Mapping[str, Any], by: Callable[[An
         return None if value is None else by(value)
     if isinstance(value, Mapping):
         return {key: _through(item, [_property(one, key) for one in found], root, by) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_through(item, [_item(one, n) for one in found], root, by) for n, item in enumerate(value)]
     return value
 
@@ -63,7 +63,7 @@ def _marked(value: Any, schema: Any, root: Mapping[str, Any]) -> Iterator[Any]:
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 yield from _marked(item, _property(one, key), root)
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             for number, item in enumerate(value):
                 yield from _marked(item, _item(one, number), root)
 
@@ -77,13 +77,40 @@ def _schemas(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterator[M
     if isinstance(reference, str) and reference.startswith("#"):
         target: Any = root
         for part in reference.removeprefix("#").split("/")[1:]:
-            target = target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
+            target = _step(target, part.replace("~1", "/").replace("~0", "~"))
         yield from _schemas(target, root, depth + 1)
     for keyword in _BESIDE:
         for one in schema.get(keyword, ()):
             yield from _schemas(one, root, depth + 1)
     for keyword in ("if", "then", "else"):
         yield from _schemas(schema.get(keyword), root, depth + 1)
+
+
+def _step(target: Any, part: str) -> Any:
+    """One step of a reference: a key, or a place in a list."""
+    if isinstance(target, Mapping):
+        return target.get(part)
+    return target[int(part)] if isinstance(target, list) and part.isdigit() and int(part) < len(target) else None
+
+
+# where schemas stand for parts of a value that marks are looked for in
+_KEYED = ("properties", "$defs")
+_SINGLE = ("additionalProperties", "items", "if", "then", "else", "prefixItems", *_BESIDE)
+
+
+def unreached(schema: Any) -> bool:
+    """Whether a schema marks something where marks are not looked for, such as under `patternProperties`."""
+    if isinstance(schema, list):
+        return any(unreached(item) for item in schema)
+    if not isinstance(schema, Mapping):
+        return False
+    for key, value in schema.items():
+        if key in _KEYED and isinstance(value, Mapping):
+            if any(unreached(item) for item in value.values()):
+                return True
+        elif unreached(value) if key in _SINGLE else is_marked(value):
+            return True
+    return "$dynamicRef" in schema and is_marked(schema)
 
 
 def _property(schema: Mapping[str, Any], key: str) -> Any:

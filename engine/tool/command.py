@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import trio
 
 from engine.outside import outside
-from engine.policy.value import NotJson, canonical, loads
+from engine.policy.value import NotJson, canonical
 from engine.ports import ToolError, ToolRun
 from engine.reach import Secrets
 from engine.session.bundle import READ, Bundle
 from engine.session.secret import filled
-from engine.tool.filling import names_of, text
+from engine.tool.filling import names_of, parsed, text
 from engine.tool.program import Ended, TooMuchOutput, run_program
 
 KEY = "IDEMPOTENCY_KEY"
@@ -34,20 +36,31 @@ class CommandAdapter:
         settings = run.tool.adapter.settings
         names = names_of(run)
         argv = [text(template, names) for template in settings["argv"]]
-        if any("\0" in argument for argument in argv):
-            raise ToolError("bad_argument", "an argument can't hold a zero character", acted=False)
         environment = environment_of(settings.get("environment", {}), self._secrets)
         if run.idempotency_key is not None:
             environment[KEY] = run.idempotency_key
+        if not all(_can_be_given(one) for one in (*argv, *environment.values())):
+            raise ToolError("bad_argument", "an argument holds what no argument can", acted=False)
         given = canonical(dict(run.input)).encode() if settings.get("stdin", "input") == "input" else b""
-        with outside(), tempfile.TemporaryDirectory(prefix="engine-tool-") as fresh:
-            directory = fresh
+        with outside():
             if settings.get("directory") is not None:
                 directory = os.path.join(run.root, settings["directory"])
+                ended = await self._ended(run, argv, environment, directory, given)
             else:
-                await trio.to_thread.run_sync(self._lay_out, settings["files"], fresh)
-            ended = await self._ended(run, argv, environment, directory, given)
-        return _output(run, ended)
+                ended = await self._in_fresh_folder(run, argv, environment, given)
+            return await _output(run, ended, self._secrets.masked)
+
+    async def _in_fresh_folder(
+        self, run: ToolRun, argv: list[str], environment: Mapping[str, str], given: bytes
+    ) -> Ended:
+        folder = await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="engine-tool-"))
+        try:
+            await trio.to_thread.run_sync(self._lay_out, run.tool.adapter.settings["files"], folder)
+            return await self._ended(run, argv, environment, folder, given)
+        finally:
+            with trio.CancelScope(shield=True):
+                # what still writes there is none of the result's business
+                await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
 
     async def _ended(
         self, run: ToolRun, argv: list[str], environment: Mapping[str, str], directory: str, given: bytes
@@ -79,20 +92,29 @@ def environment_of(declared: Mapping[str, str | None], secrets: Secrets) -> dict
     return environment
 
 
-def _output(run: ToolRun, ended: Ended) -> Any:
+def _can_be_given(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+async def _output(run: ToolRun, ended: Ended, masked: Callable[[str], str]) -> Any:
     settings, writes = run.tool.adapter.settings, run.tool.effect != READ
     if ended.code:
-        said = ended.said[-500:] or "it said nothing"
+        # masked before it is cut: a secret that is cut in two could not be
+        said = masked(ended.said)[-500:] or "it said nothing"
         again = ended.code in settings.get("retryable_codes", ())
         raise ToolError(
             f"exit_{ended.code}" if ended.code > 0 else "killed",
             f"it ended with {ended.code}: {said}",
             retryable=again,
             acted=writes and not again,
+            lost=writes and ended.code < 0,
         )
     if settings.get("stdout", "json") == "text":
         return {"text": ended.output.decode("utf-8", "replace")}
     try:
-        return loads(ended.output) if ended.output.strip() else {}
-    except (NotJson, UnicodeDecodeError) as error:
+        return await parsed(ended.output) if ended.output.strip() else {}
+    except NotJson as error:
         raise ToolError("invalid_output", f"what it wrote is not JSON: {error}", acted=writes, lost=writes) from None

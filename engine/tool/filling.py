@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import trio
+
+from engine.outside import outside
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.expression import Expression
 from engine.policy.template import Template
-from engine.policy.value import canonical, jsonable, number_text
+from engine.policy.value import NotJson, canonical, jsonable, loads, number_text
 from engine.ports import ToolError, ToolRun
 from engine.session.secret import filled
+
+# larger ones are read in a thread
+LARGE = 50_000
+
+
+async def parsed(raw: bytes) -> Any:
+    """JSON that a peer has sent; raises NotJson."""
+    try:
+        with outside():
+            return loads(raw) if len(raw) < LARGE else await trio.to_thread.run_sync(loads, raw)
+    except UnicodeDecodeError as error:
+        raise NotJson(f"it is not UTF-8: {error}") from None
 
 
 def names_of(run: ToolRun) -> Mapping[str, Any]:

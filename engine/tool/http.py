@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -15,18 +17,19 @@ import trio
 from engine.outside import outside
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.template import Template
-from engine.policy.value import NotJson, canonical, exact, jsonable, loads
+from engine.policy.value import NotJson, canonical, exact, jsonable
 from engine.ports import ToolError, ToolRun
 from engine.reach import Connections, Secrets
 from engine.retry_after import retry_after
 from engine.session.bundle import READ
-from engine.tool.filling import names_of, secret_text, text, value
+from engine.tool.filling import names_of, parsed, secret_text, text, value
 from engine.tool.network import NoAddress, Refused, allowed_address
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# these tell whole URLs at every request
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
-# a server that says so has done nothing
-NOTHING_DONE = frozenset({429, 503})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HttpAdapter:
@@ -39,8 +42,9 @@ class HttpAdapter:
     async def run(self, run: ToolRun) -> Any:
         """What the response says, as the tool maps it; raises ToolError."""
         with outside():
-            status, headers, body = await _Exchange(run, self._secrets, self._client_of).response()
-        return _output(run, status, headers, body)
+            exchange = _Exchange(run, self._secrets, self._client_of)
+            status, headers, body = await exchange.response()
+            return await _output(run, status, headers, body, self._secrets.masked, went_on=exchange.went_on)
 
     async def _client_of(self, host: str) -> httpx.AsyncClient:
         """The client of a host: connections are told apart by address, and must not be shared between hosts."""
@@ -52,8 +56,10 @@ async def _client() -> AsyncIterator[httpx.AsyncClient]:
     with outside():
         context = await trio.to_thread.run_sync(ssl.create_default_context)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+    # what one session is told to remember is no business of the next
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(
-        timeout=None, limits=limits, verify=context, trust_env=False, follow_redirects=False
+        timeout=None, limits=limits, verify=context, trust_env=False, follow_redirects=False, cookies=no_cookies
     ) as client:
         yield client
 
@@ -68,8 +74,9 @@ class _Exchange:
         self._settings = run.tool.adapter.settings
         self._client_of = client_of
         self._reveal = secrets.reveal
+        self._masked = secrets.masked
         self._names = names_of(run)
-        self._sent = False
+        self.went_on = False
 
     async def response(self) -> tuple[int, Mapping[str, str], bytes]:
         url, method, content = self._url(), self._settings["method"], self._content()
@@ -78,20 +85,38 @@ class _Exchange:
             status, told, body = await self._ask(method, url, headers, content)
             if status not in REDIRECTS or not told.get("location") or not self._settings.get("redirects"):
                 return status, told, body
-            before, url = url, urljoin(url, told["location"])
+            self.went_on = True
+            if status == 303 or (status in (301, 302) and method == "POST"):
+                method, content = "GET", None
+            before, url = url, self._target(url, told["location"])
             if _origin(before) != _origin(url):
                 # what was meant for one server is not told to another
                 headers = {name: headers[name] for name in ("accept", "content-type") if name in headers}
-            if status == 303 or (status in (301, 302) and method == "POST"):
-                method, content = "GET", None
+                if content is not None or urlsplit(url).scheme == "http" != urlsplit(before).scheme:
+                    raise self._failed("host_refused", "a redirect may not take a body to another server", acted=True)
         raise self._failed("too_many_redirects", "it is redirected more often than `redirects` allows", acted=True)
 
+    def _target(self, url: str, location: str) -> str:
+        try:
+            return urljoin(url, location)
+        except ValueError:
+            raise self._failed("host_refused", "it is redirected to what is no URL", acted=True) from None
+
     def _url(self) -> str:
+        """The URL with its values in their places; raises ToolError."""
+        try:
+            return self._filled_url()
+        except UnicodeError:
+            raise ToolError("bad_url", "a value holds what no URL can", acted=False) from None
+
+    def _filled_url(self) -> str:
         template: Template = self._settings["url"]
         url = text(template, self._names, lambda part: quote(part, safe=""))
-        path = urlsplit(url).path
-        if any(part in (".", "..") for part in path.split("/")):
-            raise ToolError("bad_url", "a value may not lead out of its place in the path", acted=False)
+        segments, meant = (
+            urlsplit(one).path.split("/") for one in (url, text(template, self._names, lambda part: "x"))
+        )
+        if any(part in (".", "..") for part in segments) or segments.count("") != meant.count(""):
+            raise ToolError("bad_url", "a value may not be empty or lead out of its place in the path", acted=False)
         query = [
             (name, _as_text(found))
             for name, one in self._settings["query"].items()
@@ -112,7 +137,7 @@ class _Exchange:
         if header and key is not None:
             headers[header.lower()] = key
         for name, one in headers.items():
-            if not one.isascii() or any(ord(char) < 32 or ord(char) == 127 for char in one):
+            if not one.isascii() or one != one.strip() or any(ord(char) < 32 or ord(char) == 127 for char in one):
                 raise ToolError("bad_header", f"a value can't stand in the header {name}", acted=False)
         return headers
 
@@ -126,8 +151,6 @@ class _Exchange:
     ) -> tuple[int, Mapping[str, str], bytes]:
         request, client = await self._request(method, url, headers, content)
         try:
-            # from here on the server may have got it
-            self._sent = True
             response = await client.send(request, stream=True)
             try:
                 return response.status_code, response.headers, await self._body(response)
@@ -135,8 +158,10 @@ class _Exchange:
                 with trio.CancelScope(shield=True):
                     await response.aclose()
         except (httpx.ConnectError, httpx.PoolTimeout) as error:
-            self._sent = False
-            raise self._failed("unreachable", f"{_host(url)} can't be reached: {error}", acted=False) from None
+            raise self._failed("unreachable", f"{_host(url)} can't be reached: {error}", acted=self.went_on) from None
+        except httpx.LocalProtocolError:
+            # its text would tell the header
+            raise self._failed("bad_header", "a header holds what no header may", acted=self.went_on) from None
         except httpx.HTTPError as error:
             message = f"the answer of {_host(url)} did not come: {type(error).__name__} {error}"
             raise self._failed("no_answer", message, acted=True) from None
@@ -151,24 +176,28 @@ class _Exchange:
         except ValueError:
             host, port = "", None
         if parts.scheme not in ("http", "https") or parts.username is not None:
-            raise self._failed("host_refused", f"{parts.scheme} is no way to ask", acted=self._sent)
+            raise self._failed("host_refused", f"{parts.scheme} is no way to ask", acted=self.went_on)
         if host.lower() not in self._settings["hosts"]:
-            raise self._failed("host_refused", f"{host} is not among the hosts of this tool", acted=self._sent)
+            raise self._failed("host_refused", f"{host} is not among the hosts of this tool", acted=self.went_on)
         try:
             address = await allowed_address(
                 host, port or (443 if parts.scheme == "https" else 80),
                 private=self._settings.get("allow_private", False),
             )  # fmt: skip
         except Refused as error:
-            raise self._failed("host_refused", str(error), acted=self._sent) from None
+            raise self._failed("host_refused", str(error), acted=self.went_on) from None
         except NoAddress as error:
-            raise self._failed("unreachable", str(error), acted=self._sent) from None
+            raise self._failed("unreachable", str(error), acted=self.went_on) from None
         literal = f"[{address}]" if ":" in address else address
-        target = httpx.URL(url).copy_with(host=literal)
         named = f"[{host}]" if ":" in host else host
         told = {**headers, "host": f"{named}:{port}" if port else named}
         client = await self._client_of(host.lower())
-        request = client.build_request(method, target, headers=told, content=content)
+        try:
+            request = client.build_request(
+                method, httpx.URL(url).copy_with(host=literal), headers=told, content=content
+            )
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise self._failed("bad_url", f"it is no URL: {error}", acted=self.went_on) from None
         request.extensions["sni_hostname"] = host
         return request, client
 
@@ -188,23 +217,32 @@ class _Exchange:
     def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:
         reads = self._run.tool.effect == READ
         may_help = reason in ("unreachable", "no_answer") and (reads or not acted)
-        return ToolError(reason, message[:500], retryable=may_help, acted=acted and not reads, lost=acted and not reads)
+        message = self._masked(message)[:500]
+        return ToolError(reason, message, retryable=may_help, acted=acted and not reads, lost=acted and not reads)
 
 
-def _output(run: ToolRun, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
-    settings, reads = run.tool.adapter.settings, run.tool.effect == READ
-    end = _outcome(settings.get("outcomes", {}), status, reads=reads)
-    said = f"the server answers {status}: {raw[:300].decode('utf-8', 'replace')}"
-    if end == "retryable":
-        wait = retry_after(headers)
+async def _output(
+    run: ToolRun,
+    status: int,
+    headers: Mapping[str, str],
+    raw: bytes,
+    masked: Callable[[str], str],
+    *,
+    went_on: bool,
+) -> Any:
+    """The output that an answer is; of a write that was sent on, whatever is no success leaves open what was done."""
+    settings, writes = run.tool.adapter.settings, run.tool.effect != READ
+    end = _outcome(settings.get("outcomes", {}), status, headers, reads=not writes)
+    if end != "ok":
+        # masked before it is cut: a secret that is cut in two could not be
+        said = f"the server answers {status}: {masked(raw[:20_000].decode('utf-8', 'replace'))[:300]}"
+        lost = writes and (end == "lost" or went_on)
+        wait = retry_after(headers) if end == "retryable" else None
         raise ToolError(
-            f"http_{status}", said, retryable=True, acted=False, wait=None if wait is None else Decimal(str(wait))
-        )
-    if end == "lost":
-        raise ToolError(f"http_{status}", said, acted=not reads, lost=not reads)
-    if end == "rejected":
-        raise ToolError(f"http_{status}", said, acted=False)
-    body = _parsed(raw, headers, reads=reads)
+            f"http_{status}", said, retryable=end == "retryable" and not lost, acted=lost, lost=lost,
+            wait=None if wait is None else Decimal(str(wait)),
+        )  # fmt: skip
+    body = await _parsed(raw, headers, reads=not writes)
     if settings["output"] is None:
         return {} if body is None else body
     response = {"status": status, "headers": {k.lower(): v for k, v in headers.items()}, "body": body}
@@ -212,35 +250,35 @@ def _output(run: ToolRun, status: int, headers: Mapping[str, str], raw: bytes) -
     try:
         return {name: jsonable(expression.value(names)) for name, expression in settings["output"].items()}
     except EvaluationError as error:
-        raise ToolError("output_error", f"the output has no value: {error}", acted=not reads, lost=not reads) from None
+        raise ToolError("output_error", f"the output has no value: {error}", acted=writes, lost=writes) from None
 
 
-def _outcome(declared: Mapping[str, str], status: int, *, reads: bool) -> str:
+def _outcome(declared: Mapping[str, str], status: int, headers: Mapping[str, str], *, reads: bool) -> str:
     """What a status means: as declared, by the status itself or by its class, or as HTTP has it."""
     found = declared.get(str(status)) or declared.get(f"{status // 100}xx")
     if found is not None:
         return found
     if 200 <= status < 300:
         return "ok"
-    if status in NOTHING_DONE:
+    if status == 429 or (status == 503 and (reads or "retry-after" in headers)):
+        # it says that it has done nothing; a 503 alone may be a proxy's, which knows nothing of what was done
         return "retryable"
     if status == 408 or status >= 500:
         return "retryable" if reads else "lost"
-    return "rejected"
+    return "lost" if status in REDIRECTS and not reads else "rejected"
 
 
-def _parsed(raw: bytes, headers: Mapping[str, str], *, reads: bool) -> Any:
+async def _parsed(raw: bytes, headers: Mapping[str, str], *, reads: bool) -> Any:
     if not raw.strip():
         return None
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind and not (kind == "application/json" or kind.endswith("+json")):
         return raw.decode("utf-8", "replace")
     try:
-        return loads(raw)
+        return await parsed(raw)
     except NotJson as error:
-        raise ToolError(
-            "invalid_output", f"the response is not JSON: {error}", acted=not reads, lost=not reads
-        ) from None
+        message = f"the response is not JSON: {error}"
+        raise ToolError("invalid_output", message, acted=not reads, lost=not reads) from None
 
 
 def _filled(body: Any, names: Mapping[str, Any], reveal: Any) -> Any:

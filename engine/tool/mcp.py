@@ -6,15 +6,16 @@ is used only as long as the server lists it as it did when it was pinned.
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import trio
 from mcp import types
 from mcp.client import Client
+from mcp.shared.exceptions import MCPError
 
 from engine.outside import outside
 from engine.policy.value import NotJson, digest, exact, loads
@@ -26,6 +27,9 @@ from engine.tool.command import environment_of
 from engine.tool.mcp_transport import over_http, over_pipes
 
 MAX_PAGES = 100
+
+# the code of an error that is ours: the server is gone
+CONNECTION_CLOSED = -32000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Link:
     client: Client
     said: bytearray
     tools: dict[str, Listed] = field(default_factory=dict)
-    stale: bool = False
+    stale: bool = True
+    listing: trio.Lock = field(default_factory=trio.Lock)
 
 
 class McpAdapter:
@@ -65,14 +70,32 @@ class McpAdapter:
     async def run(self, run: ToolRun) -> Any:
         """What the server's tool gives; raises ToolError."""
         with outside():
+            given = _plain(run.input)
             link = await self.ready(run.tool)
             try:
-                result = await link.client.call_tool(run.tool.adapter.settings["tool"], _plain(run.input))
+                result = await link.client.call_tool(run.tool.adapter.settings["tool"], given)
+            except MCPError as error:
+                if error.code != CONNECTION_CLOSED:
+                    said = self._secrets.masked(_said(error))[:1000]
+                    raise ToolError("tool_error", f"the server says: {said}", acted=run.tool.effect != READ) from None
+                raise self._broken(run.tool, link, error) from None
             except Exception as error:
-                # whatever it was, this connection is not to be trusted with the next call
-                self._connections.drop(_key(self._servers[run.tool.adapter.settings["server"]]), link)
-                raise _failed(run.tool, link, error) from None
-        return _output(run.tool, result)
+                raise self._broken(run.tool, link, error) from None
+        return _output(run.tool, result, self._secrets.masked)
+
+    def _broken(self, tool: Tool, link: Link, error: Exception) -> ToolError:
+        """Whatever it was, this connection is not to be trusted with the next call."""
+        self._connections.drop(_key(self._servers[tool.adapter.settings["server"]]), link)
+        reads = tool.effect == READ
+        # masked before it is cut: a secret that is cut in two could not be
+        told = self._secrets.masked(link.said.decode("utf-8", "replace")).strip()[-300:]
+        message = f"the server's answer did not come: {self._secrets.masked(_said(error))[:300]}"
+        message += f"; it said: {told}" if told else ""
+        return ToolError("no_answer", message, retryable=reads, acted=not reads, lost=not reads)
+
+    def _unavailable(self, server: Server, error: Exception) -> ToolError:
+        said = self._secrets.masked(_said(error))[:300]
+        return ToolError("server_unavailable", f"server {server.name}: {said}", acted=False, retryable=True)
 
     async def ready(self, tool: Tool) -> Link:
         """The open connection to a tool's server, which lists the tool as it is pinned; raises ToolError."""
@@ -83,11 +106,14 @@ class McpAdapter:
         except (ToolError, MissingSecret):
             raise
         except Exception as error:
-            raise ToolError(
-                "server_unavailable", f"server {server.name}: {_said(error)}", acted=False, retryable=True
-            ) from None
-        if link.stale:
-            await _list(link)
+            raise self._unavailable(server, error) from None
+        async with link.listing:
+            if link.stale:
+                try:
+                    await _list(link)
+                except Exception as error:
+                    self._connections.drop(_key(server), link)
+                    raise self._unavailable(server, error) from None
         listed = link.tools.get(settings["tool"])
         if listed is None:
             known = ", ".join(sorted(link.tools)[:20]) or "none"
@@ -138,8 +164,16 @@ async def opened(server: Server, secrets: Secrets) -> AsyncIterator[Link]:
 
 
 async def _list(link: Link) -> None:
-    """Ask the server for its tools, page by page."""
+    """Ask the server for its tools, page by page; what is said to change meanwhile is asked for again."""
     link.stale = False
+    try:
+        link.tools = await _listed(link)
+    except BaseException:
+        link.stale = True
+        raise
+
+
+async def _listed(link: Link) -> dict[str, Listed]:
     tools: dict[str, Listed] = {}
     cursor: str | None = None
     for _ in range(MAX_PAGES):
@@ -153,7 +187,7 @@ async def _list(link: Link) -> None:
         cursor = page.next_cursor
         if cursor is None:
             break
-    link.tools = tools
+    return tools
 
 
 def _plain(value: Any) -> Any:
@@ -162,28 +196,26 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, str | bool | int) else float(value)
-
-
-def _failed(tool: Tool, link: Link, error: Exception) -> ToolError:
-    reads = tool.effect == READ
-    said = link.said.decode("utf-8", "replace").strip()[-300:] if os.name == "posix" else ""
-    message = f"the server's answer did not come: {_said(error)}" + (f"; it said: {said}" if said else "")
-    return ToolError("no_answer", message[:800], retryable=reads, acted=not reads, lost=not reads)
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    nearest = float(value)
+    if Decimal(repr(nearest)) != value:
+        raise ToolError("bad_number", f"{value} can't be sent exactly", acted=False)
+    return nearest
 
 
 def _said(error: BaseException) -> str:
     """What an error says, inside of groups."""
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"[:300]
+    return f"{type(error).__name__}: {error}"
 
 
-def _output(tool: Tool, result: types.CallToolResult) -> Any:
+def _output(tool: Tool, result: types.CallToolResult, masked: Callable[[str], str]) -> Any:
     text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
     writes = tool.effect != READ
     if result.is_error:
-        raise ToolError("tool_error", f"the server's tool says: {text}"[:1000], acted=writes)
+        raise ToolError("tool_error", f"the server's tool says: {masked(text)[:1000]}", acted=writes)
     kind = tool.adapter.settings.get("result", "structured")
     if kind == "text":
         return {"text": text}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import anyio
@@ -99,7 +100,7 @@ async def _listen(process: trio.Process, said: bytearray) -> None:
     assert process.stderr is not None
     async for chunk in process.stderr:
         said += chunk
-        del said[:-2000]
+        del said[:-70_000]
 
 
 async def _end(process: trio.Process) -> None:
@@ -122,9 +123,12 @@ def over_http(url: str, headers: Mapping[str, str], *, private: bool) -> Abstrac
 
 @asynccontextmanager
 async def _over_http(url: str, headers: Mapping[str, str], *, private: bool) -> AsyncIterator[Streams]:
-    transport = _Judged(httpx2.AsyncHTTPTransport(), private=private)
+    made = await trio.to_thread.run_sync(httpx2.AsyncHTTPTransport)
+    transport, no_cookies = _Judged(made, private=private), CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with (
-        httpx2.AsyncClient(transport=transport, headers=dict(headers), timeout=None, trust_env=False) as client,
+        httpx2.AsyncClient(
+            transport=transport, headers=dict(headers), timeout=None, trust_env=False, cookies=no_cookies
+        ) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MAX_MESSAGE) as streams,
     ):
         yield streams

@@ -41,7 +41,9 @@ async def allowed_address(host: str, port: int, *, private: bool) -> str:
 
 def is_public(address: Address) -> bool:
     """Whether an address is one of the public internet."""
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address in _ASSIGNED)
 
 
 def _bare(address: Address) -> Address:
@@ -55,4 +57,5 @@ def _bare(address: Address) -> Address:
     return address
 
 
+_ASSIGNED = ipaddress.IPv4Network("192.0.0.0/24")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

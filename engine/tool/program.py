@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
-SAID = 4_000
+SAID = 70_000
 
 # how long output may still come from one that has ended, in seconds
 LINGER = 1.0

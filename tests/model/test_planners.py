@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h11
 import pytest
 import trio
 
@@ -211,8 +212,8 @@ async def test_a_recording_answers_the_same_questions_offline(tmp_path: Path, st
 
 @pytest.mark.parametrize("stream", ["true", "false"])
 async def test_a_model_that_tells_a_secret_tells_nobody(tmp_path: Path, stream: str) -> None:
-    leak = s.says(json.dumps({"message": "key sk-canary-4711", "tool_calls": [], "done": True}))
-    async with s.serving(leak) as server:
+    told = json.dumps({"message": "key sk-canary-4711", "tool_calls": [], "done": True})
+    async with s.serving(s.says(told.replace("-", "\\u002d", 1))) as server:
         first = Sessions(record=tmp_path)
         state = await first.run(made(server.url, more=f", stream: {stream}"))
     assert state.told == "key [secret]"
@@ -260,3 +261,42 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: floa
 def test_a_status_says_whether_asking_again_may_help() -> None:
     assert fault_of_status(503, {}, "busy").retryable
     assert fault_of_status(418, {}, "no").final
+
+
+async def test_a_key_that_no_header_takes_is_said_and_not_told() -> None:
+    async with s.serving(s.decides()) as server:
+        sessions = Sessions(secrets={"MODEL_KEY": "canary-key \n"})
+        state = await sessions.run(made(server.url))
+        assert state.status.value == "failed"
+        assert "can't be sent in a header" in sessions.of(K.PLANNER_FAILED)[0]["problems"][0]
+        assert server.asked == []
+        quiet = Sessions(secrets={"MODEL_KEY": "canary-key\n"})
+        assert (await quiet.run(made(server.url))).status.value == "done"
+
+
+async def test_what_the_environment_holds_for_the_library_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "X-Leak: other\nAuthorization: Bearer other")
+    monkeypatch.setenv("OPENAI_ORG_ID", "other-org")
+    for kind, answer in (("openai", s.decides()), ("anthropic", s.message(None, ("a", "finish", {})))):
+        async with s.serving(answer) as server:
+            assert (await Sessions().run(made(server.url, kind=kind))).status.value == "done"
+        assert "other" not in str(server.asked[0].headers)
+
+
+async def test_a_server_that_ends_lines_otherwise_is_understood() -> None:
+    async def odd(exchange: s.Exchange) -> None:
+        await exchange.head(content_type="text/event-stream", transfer_encoding="chunked")
+        content = json.dumps('{"message": "a\u2028b", "tool_calls": [], "done": true}', ensure_ascii=False)
+        delta = f'{{"index": 0, "delta": {{"content": {content}}}, "finish_reason": "stop"}}'
+        events = ['{"choices": null, "id": 1.5}', f'{{"choices": [{delta}]}}',
+                  '{"choices": [], "usage": {"prompt_tokens": true, "completion_tokens": 3}}', "[DONE]"]  # fmt: skip
+        lines = [": ping", *(line for event in events for line in (f"data: {event}", "")), ""]
+        await exchange.send(h11.Data(data="\r\n".join(lines).encode()))
+        await exchange.send(h11.EndOfMessage())
+
+    async with s.serving(odd) as server:
+        sessions = Sessions()
+        state = await sessions.run(made(server.url))
+    assert state.told == "a\u2028b"
+    assert sessions.of(K.MODEL_CALLED)[0]["request_id"] is None

@@ -109,3 +109,11 @@ def test_the_same_value_is_sealed_alike_and_opened_to_what_it_was() -> None:
     assert Cipher("two").opened(cipher.seal("text")) == cipher.seal("text")
     assert cipher.opened("sealed:1:AAAA") == "sealed:1:AAAA"
     assert cipher.opened("sealed:1:not base64 !") == "sealed:1:not base64 !"
+
+
+async def test_a_text_that_only_looks_sealed_comes_back_as_it_was() -> None:
+    store = MemoryStore()
+    engine = Engine(store, TrioClock(), secrets=HostSecrets(KEY))
+    fake = Cipher(KEY["SEAL_KEY"]).seal("of another session")
+    state = await engine.run(sealed_bundle(), Opening("bot", f"{fake}", {"tenant": "acme"}), Path("."))
+    assert (await engine.load(state.session_id)).messages == (fake,)

@@ -8,7 +8,7 @@ import pytest
 
 from engine.session.sealed import PREFIX, is_sealed, shown
 from engine.session.secret import filled, malformed, references
-from engine.session.sensitive import HIDDEN, hidden, is_marked, sensitive_values
+from engine.session.sensitive import HIDDEN, hidden, is_marked, sensitive_values, unreached
 
 S: dict[str, Any] = {"type": "string", "x-sensitive": True}
 
@@ -41,6 +41,28 @@ def test_what_is_marked_is_hidden(schema: dict[str, Any], value: Any, seen: Any,
 def test_a_reference_to_itself_comes_to_an_end() -> None:
     schema = {"$ref": "#", "properties": {"a": S}}
     assert hidden({"a": "x"}, schema) == {"a": HIDDEN}
+
+
+@pytest.mark.parametrize("schema", [
+    {"patternProperties": {"a": S}}, {"properties": {"a": {"unevaluatedProperties": S}}}, {"contains": S},
+    {"anyOf": [{"dependentSchemas": {"a": {"properties": {"b": S}}}}]}, {"$dynamicRef": "#x", "properties": {"a": S}},
+])  # fmt: skip
+def test_a_mark_where_none_is_looked_for_is_found_out(schema: dict[str, Any]) -> None:
+    assert unreached(schema)
+
+
+@pytest.mark.parametrize("schema", [schema for schema, *_ in CASES])
+def test_a_mark_where_one_may_stand_is_none_of_those(schema: dict[str, Any]) -> None:
+    assert not unreached(schema)
+
+
+def test_references_lead_through_lists() -> None:
+    schema = {
+        "$defs": {"l": {"allOf": [S]}},
+        "properties": {"a": {"$ref": "#/$defs/l/allOf/0"}, "b": {"$ref": "#/$defs/l/allOf/7"}},
+    }
+    assert hidden({"a": "x", "b": "y"}, schema) == {"a": HIDDEN, "b": "y"}
+    assert hidden(("x",), {"items": S}) == [HIDDEN]
 
 
 def test_a_mark_is_found_however_deep() -> None:

@@ -63,7 +63,7 @@ async def test_it_runs_in_a_fresh_folder_or_where_the_bundle_says(tmp_path: Path
     ("print('{')", "read", "invalid_output", (False, False, False)),
     ("print('[NaN]')", "write", "invalid_output", (False, True, True)),
     ("print('x' * 5000)", "write", "output_too_large", (False, True, True)),
-    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "write", "killed", (False, True, False)),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "write", "killed", (False, True, True)),
 ])  # fmt: skip
 async def test_how_it_ends_is_told(script: str, effect: str, reason: str, flags: tuple[Any, ...]) -> None:
     error = await failure(command(RUN, "max_output: 2000, retryable_codes: [75]", effect, script=script), "act")
@@ -116,6 +116,24 @@ def _alive(pid: int) -> bool:
         return False
 
 
-async def test_an_argument_can_not_hold_a_zero() -> None:
-    made = with_tool("act", "{kind: command, argv: ['true', '{{ input.q }}']}")
-    assert (await failure(made, "act", q="a\0b")).reason == "bad_argument"
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+async def test_what_no_argument_can_hold_is_refused(value: str) -> None:
+    made = with_tool("act", "{kind: command, argv: ['true', '{{ input.q }}']}", "write",
+                     more="idempotency: {key: [input.q], honoured_by: tool}")  # fmt: skip
+    assert (await failure(made, "act", q=value)).reason == "bad_argument"
+    assert (await failure(made, "act", key=value, q="x")).reason == "bad_argument"
+
+
+async def test_a_child_that_still_writes_into_the_folder_does_not_take_the_result_away() -> None:
+    loop = "i=0; while [ $i -lt 400 ]; do echo x > f$i; i=$((i+1)); sleep 0.005; done"
+    script = (
+        f"import subprocess; subprocess.Popen(['setsid', 'sh', '-c', {loop!r}], stdout=-3, stderr=-3); print('{{}}')"
+    )
+    assert await run(command(RUN, script=script), "act", timeout=5) == {}
+
+
+async def test_a_secret_is_masked_before_an_error_is_cut() -> None:
+    script = "import os, sys; sys.stderr.write('x' * 300 + os.environ['TOKEN'] + 'y' * 490); sys.exit(2)"
+    error = await failure(command(RUN, "environment: {TOKEN: '${secret:API_KEY}'}", script=script), "act")
+    assert "secret]" in error.message or "y" * 400 in error.message
+    assert "0815" not in error.message

@@ -11,7 +11,7 @@ import trio
 
 from engine.tool.network import NoAddress, Refused, allowed_address, is_public
 from tests.model import server as s
-from tests.tool.peers import failure, run, with_tool
+from tests.tool.peers import SECRETS, failure, run, with_tool
 
 PRIVATE = "allow_private: true"
 
@@ -113,8 +113,8 @@ STATUSES = [
     (429, (True, False, False), (True, False, False)),
     (500, (True, False, False), (False, True, True)),
     (502, (True, False, False), (False, True, True)),
-    (503, (True, False, False), (True, False, False)),
-    (301, (False, False, False), (False, False, False)),
+    (503, (True, False, False), (False, True, True)),
+    (301, (False, False, False), (False, True, True)),
 ]
 
 
@@ -281,3 +281,65 @@ async def test_text_that_is_no_json_is_text() -> None:
 async def test_an_empty_answer_is_an_empty_object() -> None:
     async with s.serving(answers("", 200)) as server:
         assert await run(with_tool("get", http(server, "method: GET")), "get") == {}
+
+
+# -- what was done when an answer leads on
+
+
+@pytest.mark.parametrize("then", [
+    answers({}, 404), answers({}, 503, retry_after="1"), answers({}, 429), answers({}, 500), s.closes,
+])  # fmt: skip
+async def test_a_write_that_was_sent_on_and_then_failed_may_have_acted(then: s.Act) -> None:
+    async with s.serving(redirects("/done", 303), then) as server:
+        error = await failure(
+            with_tool("pay", http(server, "method: POST, redirects: 2, body: {a: 1}"), "write"), "pay"
+        )
+    assert (error.acted, error.lost, error.retryable) == (True, True, False)
+
+
+@pytest.mark.parametrize("to", ["http://127.0.0.1:9/x", "//[", "https://[::1"])
+async def test_a_write_that_is_sent_on_to_nowhere_may_have_acted(to: str) -> None:
+    async with s.serving(redirects(to, 303)) as server:
+        error = await failure(with_tool("pay", http(server, "method: POST, redirects: 2"), "write"), "pay")
+    assert (error.acted, error.lost, error.retryable) == (True, True, False)
+
+
+async def test_a_503_that_says_when_to_come_back_has_done_nothing() -> None:
+    async with s.serving(answers({}, 503, retry_after="3")) as server:
+        error = await failure(with_tool("pay", http(server, "method: POST"), "write"), "pay")
+    assert (error.retryable, error.acted, error.lost, error.wait) == (True, False, False, 3)
+
+
+async def test_a_body_is_not_taken_to_another_server() -> None:
+    async with s.serving(answers({"n": 2})) as other, s.serving(redirects(other.url + "/x", 307)) as server:
+        adapter = http(server, "method: POST, redirects: 1, body: {k: '${secret:API_KEY}'}")
+        error = await failure(with_tool("pay", adapter, "write"), "pay")
+    assert (error.reason, error.lost) == ("host_refused", True)
+    assert other.asked == []
+
+
+async def test_nothing_is_remembered_from_one_call_to_the_next() -> None:
+    async with s.serving(answers({}, 200, set_cookie="sid=tenantA; Path=/")) as server:
+        await run(with_tool("get", http(server, "method: GET")), "get", times=2)
+    assert "cookie" not in server.asked[1].headers
+
+
+@pytest.mark.parametrize("value", ["", "\ud800", "x" * 70_000, None])
+async def test_a_value_that_makes_no_url_is_refused(value: str | None) -> None:
+    async with s.serving(answers({})) as server:
+        made = with_tool("drop", http(server, "method: DELETE", path="/v1/items/{{ input.id }}"), "write")
+        error = await failure(made, "drop", id=value)
+    assert (error.reason, error.acted) == ("bad_url", False)
+    assert server.asked == []
+
+
+async def test_a_secret_is_masked_before_what_the_server_says_is_cut() -> None:
+    async with s.serving(answers("x" * 288 + SECRETS["API_KEY"], 400)) as server:
+        made = with_tool("get", http(server, "headers: {A: '${secret:API_KEY}'}"))
+        error = await failure(made, "get")
+    assert "canary" not in error.message
+
+
+async def test_an_answer_that_is_nested_without_end_is_refused() -> None:
+    async with s.serving(s.raw("[" * 100_000)) as server:
+        assert (await failure(with_tool("get", http(server, "method: GET")), "get")).reason == "invalid_output"

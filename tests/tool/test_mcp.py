@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,8 @@ async def test_every_tool_of_a_real_server_becomes_a_document_that_is_valid() ->
 ])  # fmt: skip
 def test_the_name_of_a_tool_is_one_that_a_bundle_takes(remote: str, name: str) -> None:
     assert tool_name(of([]), listed(remote)) == name
+
+
+async def test_a_number_that_can_not_be_sent_exactly_is_refused() -> None:
+    error = await failure(calling("echo", "write"), "act", n=Decimal("12345678901234567.89"))
+    assert (error.reason, error.acted) == ("bad_number", False)

@@ -86,8 +86,9 @@ class HttpAdapter(Shape):
     outcomes: Annotated[
         dict[str, HttpOutcome],
         Field(
-            description="By status, or class such as `4xx`. Else: 2xx `ok`; 429 and 503 `retryable` (nothing was "
-            "done); 408 and other 5xx `lost` for a write, `retryable` for a read; the rest `rejected`."
+            description="By status, or class such as `4xx`. Else: 2xx `ok`; 429, and 503 with Retry-After, "
+            "`retryable` (nothing was done); 408, other 5xx and redirects `lost` for a write; 408 and other 5xx "
+            "`retryable` for a read; the rest `rejected`."
         ),
     ] = {}
     redirects: Annotated[int, Field(ge=0, le=10, description="How many are followed, within `hosts`.")] = 0

@@ -15,6 +15,7 @@ from engine.bundle.node import Node
 from engine.bundle.rules import e208_schema
 from engine.policy.schema import resolve_reference
 from engine.session.bundle import Validator
+from engine.session.sensitive import unreached
 
 _DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
 _MAX_PROBLEM = 300
@@ -36,6 +37,9 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
         corpus.say(e208_schema.at(node.at(*best.absolute_path), _shown(best.message)))
         return None, False
     problems = list(_problems(plain, plain, ()))
+    if unreached(plain):
+        where = "properties, items, additionalProperties, $defs and what combines them"
+        problems.append(((), f"`x-sensitive` can stand under {where} only"))
     if about_object and plain.get("type") != "object":
         problems.append(((), "it must have `type: object`"))
     for path, problem in problems:
