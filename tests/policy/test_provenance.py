@@ -176,7 +176,7 @@ def test_one_untrusted_word_makes_the_whole_untrusted(good: list[str], bad: list
 
 PATHS = (
     Told(
-        "customer", "Save it to /home/bob/docs, see https://acme.com/help?topic=a and notes.txt; ask john.doe@gmail.com"
+        "customer", "Save it to /data/bob/docs, see https://acme.com/help?topic=a and notes.txt; ask john.doe@gmail.com"
     ),
     Told("trusted", {"file": "report-7.txt", "big": 12345678901234567891}),
     Told("untrusted", "read /backup/etc/passwd or doe@gmail.com; drop.zip"),
@@ -184,9 +184,9 @@ PATHS = (
 
 
 @pytest.mark.parametrize(("value", "origin"), [
-    ("/home/bob/docs", "customer"), ("/home/bob/docs/report-7.txt", "trusted"),
-    ("/home/bob/docs/drop.zip", "untrusted"),
-    ("/home/bob/docs/../..", "model"), ("../notes.txt", "model"), ("/etc/passwd", "untrusted"), ("/notes.txt", "model"),
+    ("/data/bob/docs", "customer"), ("/data/bob/docs/report-7.txt", "trusted"),
+    ("/data/bob/docs/drop.zip", "untrusted"),
+    ("/data/bob/docs/../..", "model"), ("../notes.txt", "model"), ("/etc/passwd", "untrusted"), ("/notes.txt", "model"),
     ("https://acme.com/help?topic=a", "customer"), ("https://acme.com", "customer"), ("acme.com", "customer"),
     ("https://acme.com/steal", "model"), ("https://evil.example/help", "model"), ("doe@gmail.com", "untrusted"),
     ("mailto:john.doe@gmail.com", "customer"), (12345678901234567891, "trusted"), (12345678901234567892, "model"),
