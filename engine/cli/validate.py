@@ -21,10 +21,11 @@ from engine.session.exit_code import FAILED
 Examples:
   engine validate
   engine validate my-agent --format json
+  engine validate --strict --format github
   engine validate --explain E302""",
 )
 @bundle_argument
-@format_option("full", "concise", "json")
+@format_option("full", "concise", "json", "sarif", "github", "junit")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option("--explain", metavar="CODE", help="Print the manual page of a diagnostic.")
 def command(bundle: Path, output_format: str, strict: bool, explain: str | None) -> None:
@@ -36,13 +37,15 @@ def command(bundle: Path, output_format: str, strict: bool, explain: str | None)
         _explain(explain)
         return
     loaded = load_directory(bundle)
-    _print(loaded, output_format)
+    _print(loaded, output_format, strict=strict)
     if has_errors(loaded.diagnostics) or (strict and loaded.diagnostics):
         raise SystemExit(FAILED)
 
 
-def _print(loaded: Loaded, output_format: str) -> None:
-    if output_format == "json":
+def _print(loaded: Loaded, output_format: str, *, strict: bool) -> None:
+    if output_format in ("sarif", "github", "junit"):
+        _report(loaded, output_format, strict=strict)
+    elif output_format == "json":
         click.echo(as_json(loaded.diagnostics))
     elif output_format == "concise":
         if loaded.diagnostics:
@@ -53,6 +56,20 @@ def _print(loaded: Loaded, output_format: str) -> None:
             click.echo(full(loaded.diagnostics, loaded.sources, colour=colour))
         if loaded.bundle is not None:
             click.echo(_summary(loaded))
+
+
+def _report(loaded: Loaded, output_format: str, *, strict: bool) -> None:
+    """What other tools read."""
+    from engine.diagnostic.reports import as_github, as_junit, as_sarif
+
+    if output_format == "sarif":
+        from importlib.metadata import version
+
+        click.echo(as_sarif(loaded.diagnostics, MANUALS, version("agent-engine")))
+    elif output_format == "junit":
+        click.echo(as_junit(loaded.diagnostics, strict=strict))
+    elif loaded.diagnostics:
+        click.echo(as_github(loaded.diagnostics))
 
 
 def _summary(loaded: Loaded) -> str:

@@ -1,0 +1,95 @@
+"""Diagnostics as other tools read them: SARIF, GitHub's annotations, JUnit's XML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+from engine.diagnostic.diagnostic import Diagnostic, Severity
+from engine.diagnostic.manual import Manual
+
+SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_sarif(diagnostics: Sequence[Diagnostic], manuals: Mapping[str, Manual], version: str) -> str:
+    """SARIF 2.1.0: one run, its rules those that are told of; columns count characters."""
+    codes = sorted({d.code for d in diagnostics})
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": manuals[code].title},
+            "fullDescription": {"text": manuals[code].what},
+            "help": {"text": manuals[code].why},
+            "defaultConfiguration": {"level": manuals[code].severity.value},
+        }
+        for code in codes
+        if code in manuals
+    ]
+    tool = {"driver": {"name": "engine", "version": version, "rules": rules}}
+    results = [_result(d) for d in diagnostics]
+    run = {"tool": tool, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+
+
+def _result(d: Diagnostic) -> dict[str, object]:
+    place = d.place
+    region = {
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
+    }
+    located = {"physicalLocation": {"artifactLocation": {"uri": place.file}, "region": region}}
+    return {
+        "ruleId": d.code,
+        "level": d.severity.value,
+        "message": {"text": _said(d)},
+        "locations": [located],
+    }
+
+
+def as_github(diagnostics: Sequence[Diagnostic]) -> str:
+    """Workflow commands, a line each, which GitHub shows beside the guilty lines."""
+    return "\n".join(
+        f"::{d.severity.value} file={_property(d.place.file)},line={d.place.line},col={d.place.column},"
+        f"endLine={d.place.end_line},endColumn={d.place.end_column},title={_property(d.code)}::{_data(_said(d))}"
+        for d in diagnostics
+    )
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def as_junit(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> str:
+    """One suite with a case for each diagnostic, or one that passed if there is none; warnings fail only if strict."""
+    failing = [d for d in diagnostics if strict or d.severity is Severity.ERROR]
+    cases = [_case(d, fails=d in failing) for d in diagnostics] or [
+        '    <testcase classname="engine" name="validate"/>'
+    ]
+    head = f'<testsuite name="engine validate" tests="{len(cases)}" failures="{len(failing)}" errors="0">'
+    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", f"  {head}", *cases,
+                      "  </testsuite>", "</testsuites>"])  # fmt: skip
+
+
+def _case(d: Diagnostic, *, fails: bool) -> str:
+    name = quoteattr(_plain(f"{d.code} {d.place}"))
+    kind = "failure" if fails else "skipped"
+    said = quoteattr(_plain(_said(d)))
+    body = escape(_plain(f"{d.place}: {d.severity}[{d.code}]: {_said(d)}"))
+    told = f"<{kind} message={said}>{body}</{kind}>"
+    return f"    <testcase classname={quoteattr(_plain(d.place.file))} name={name}>{told}</testcase>"
+
+
+def _said(d: Diagnostic) -> str:
+    return f"{d.message} ({d.help})" if d.help else d.message
+
+
+def _plain(text: str) -> str:
+    """Text without what XML can't hold."""
+    return "".join(char if char in "\t\n" or char >= " " else " " for char in text)
