@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+APART := tests/cli tests/test_docs.py tests/tool/test_five_tools.py
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
@@ -49,7 +50,10 @@ run: .venv/.run ## one session of the support-triage agent: an account that was 
 
 test: .venv/.suite .venv/.npm ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
+	@# what runs commands in processes of their own is no coverage of ours, and goes on beside the rest
+	@$(BIN)/python -m pytest $(APART) > .venv/apart.txt 2>&1 & apart=$$!; \
+	  $(BIN)/python -m coverage run -m pytest $(APART:%=--ignore=%); own=$$?; \
+	  wait $$apart; other=$$?; cat .venv/apart.txt; test $$own -eq 0 -a $$other -eq 0
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --include='engine/session/*,engine/policy/*' --fail-under=100
 

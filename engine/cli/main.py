@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "engine.cli.chaos",
         "Kill a fixture's process at every moment; show what held.",
     ),
+    "planners": ("engine.cli.planners", "Ask models whether they can do what their planners need."),
     "tools": ("engine.cli.tools", "Take tools of servers into a bundle, and compare them."),
     "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),
     "completion": ("engine.cli.completion", "Print a shell's completion script."),

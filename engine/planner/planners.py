@@ -42,12 +42,12 @@ def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planne
     # models need libraries that nothing else does
     from engine.planner.model import ModelPlanner
 
-    wire = partial(_wire, spec.kind, spec.model, reach)
+    wire = partial(wire_for, spec.kind, spec.model, reach)
     return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked)
 
 
-async def _wire(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
-    """The wire of a model's server, kept open for all its questions."""
+async def wire_for(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
+    """The wire of a model's server, kept open for all its questions; raises PlannerError, MissingSecret."""
     key = f"{kind}:{spec!r}"
     return await reach.connections.hold(key, lambda: _opened(kind, spec, reach))
 

@@ -100,3 +100,24 @@ async def test_a_fixture_whose_cassette_is_not_there_is_said(tmp_path: Path) -> 
     (tmp_path / "fixtures" / "recorded.yaml").write_text(FIXTURE)
     await trio.to_thread.run_sync(shutil.rmtree, tmp_path / "fixtures" / "cassettes")
     assert [diagnostic.code for diagnostic in load_directory(tmp_path).diagnostics] == ["E108"]
+
+
+async def test_what_a_server_can_not_do_is_found_before_any_session(tmp_path: Path) -> None:
+    async with s.serving(
+        s.decides("Hello"), s.status(400, '{"error": {"message": "no response_format here"}}')
+    ) as server:
+        await trio.to_thread.run_sync(lay_out, tmp_path, server.url)
+        good = await shell(tmp_path, "planners", "check", MODEL_KEY="canary-key")
+        bad = await shell(tmp_path, "planners", "check", "--format", "json", MODEL_KEY="canary-key")
+        missing = await shell(tmp_path, "planners", "check")
+    assert (good[0], "bot\tmodel\tm\tok" in good[1]) == (0, True), good
+    assert (bad[0], '"status": "rejected"' in bad[1], "try another `answers`" in bad[1]) == (1, True, True), bad
+    assert (missing[0], "MODEL_KEY" in missing[1]) == (1, True), missing
+    assert server.asked[0].body["response_format"]["type"] == "json_schema"
+
+
+async def test_a_bundle_without_models_has_nothing_to_ask(tmp_path: Path) -> None:
+    code, said = await shell(tmp_path, "init", "plain")
+    assert code == 0, said
+    code, said = await shell(tmp_path, "planners", "check", "plain")
+    assert (code, "no planner" in said) == (0, True), said
