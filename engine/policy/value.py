@@ -82,8 +82,6 @@ def loads(text: str | bytes) -> Any:
         )
     except NotJson:
         raise
-    except RecursionError:
-        raise NotJson("nested too deep") from None
     except ValueError as error:
         raise NotJson(f"not valid JSON: {error}") from None
 

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.policy import provenance
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.functions import FUNCTIONS
 from engine.policy.provenance import ORIGINS, Origins, Told, normal
 
 TOLD = (
@@ -246,3 +248,14 @@ def test_keys_of_a_value_that_are_no_names_count() -> None:
     origins = Origins([Told("customer", "bob"), Told("untrusted", "evil@x.com")])
     assert origins.origin({"evil@x.com": "bob"}) == "untrusted"
     assert origins.origin({"to": ["bob", "", None, True]}) == "customer"
+
+
+def test_numbers_beyond_the_bounds_are_untrusted() -> None:
+    assert Origins([Told("customer", "7 8 " * 10_001)]).origin(9) == "untrusted"
+    assert Origins([Told("customer", f"{'1' * 60} and 5")]).origin(5) == "customer"
+    assert Origins([Told("customer", "x1234567y " * 1_001)]).origin("1234567") == "untrusted"
+
+
+def test_outside_of_rules_nobody_knows_where_a_value_comes_from() -> None:
+    with pytest.raises(EvaluationError, match="in rules only"):
+        FUNCTIONS["origin"].run("x")

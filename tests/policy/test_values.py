@@ -155,3 +155,12 @@ class Word(str):
 def test_a_subclass_of_text_is_text() -> None:
     assert v.exact(Word("a")) == "a"
     assert v.jsonable(Word("a")) == "a"
+
+
+def test_depth_is_bounded_before_anything_recurses_and_breadth_is_not() -> None:
+    wide = "[" + ",".join(['[{"a": "[[[["}]'] * 100) + "]"
+    assert len(loads(wide)) == 100
+    for deep in ("[" * 100_000, '{"a":' * 500, "[" * 65 + "]" * 65):
+        with pytest.raises(NotJson, match="nested deeper"):
+            loads(deep)
+    assert loads("[" * 64 + "]" * 64)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from engine.session import exit_code as code
+from engine.session import reply as r
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import BrokenHistory, fold
 from engine.session.names import Names, gate_names
 from engine.session.state import State, Status
-from engine.session.trace import entries, headline
+from engine.session.trace import entries, entry, headline
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
 
@@ -49,8 +51,8 @@ def test_results_stand_in_the_order_of_the_decision_and_keep_their_numbers() -> 
 
 
 def test_every_kind_of_event_has_a_line_for_people() -> None:
-    for entry in entries(played().log):
-        assert headline(entry)
+    for one in entries(played().log):
+        assert headline(one)
     payloads = {
         K.SESSION_RELEASED: {"owner": "x"},
         K.SESSION_WOKEN: {},
@@ -107,3 +109,26 @@ def test_history_budget_and_step_have_their_values() -> None:
     assert names["budget"]["steps"]["left"] == 10
     assert names["call"]["name"] == "w"
     assert [entry["status"] for entry in names["step"]["calls"]] == []
+
+
+def test_requests_to_models_are_one_line_for_people() -> None:
+    play = Play(bundle(agent("[]")))
+    half, later = Decimal("0.5"), Decimal(2)
+    note = r.ModelCall("gpt", "m-1", "rate_limited", 1, "d", None, 10, 0, None, half, None, "slow down", later)
+    good = r.ModelCall("gpt", "m-1", "ok", 2, "d", "req", 10, 3, Decimal("0.01"), Decimal("0.5"), "stop")
+    back = r.FellBack("gpt", "table", "it is down")
+    play.say(r.Planned(play.state.asks, {"message": "bye", "done": True}, play.now, notes=(note, good, back)))
+    lines = [headline(entry(event)) for event in play.log if event.kind in (K.MODEL_CALLED, K.PLANNER_FELL_BACK)]
+    assert lines == [
+        "m-1 rate_limited (10 + 0 tokens, 0.5 s): slow down; again in 2 s",
+        "m-1 ok (10 + 3 tokens, 0.01 USD, 0.5 s)",
+        "planner gpt has no answer (it is down): table is asked",
+    ]
+
+
+def test_a_planner_that_can_not_be_had_ends_the_session() -> None:
+    play = Play(bundle(agent("[]")))
+    play.say(r.PlannerFailed(play.state.asks, "it is down", play.now, final=True))
+    assert play.state.status.value == "failed"
+    ending = next(event.payload for event in play.log if event.kind is K.SESSION_ENDING)
+    assert ending["reason"] == "planner_unavailable"

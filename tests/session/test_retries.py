@@ -199,3 +199,13 @@ def test_a_held_call_beside_a_retrying_one_does_not_put_the_session_to_sleep() -
     play.tick(3)
     play.returns("a")
     assert play.state.status is Status.AWAITING_CONFIRMATION
+
+
+@pytest.mark.parametrize(("wait", "delay"), [("0.2", Decimal(1)), ("1.5", Decimal("1.5")), ("3", None)])
+def test_a_tool_that_asks_for_a_pause_gets_it_up_to_its_longest_delay(wait: str, delay: Decimal | None) -> None:
+    play = failing()
+    play.say(r.ToolFailed("a", 1, "retryable", "busy", "later", False, play.now, Decimal(0), Decimal(wait)))
+    if delay is None:
+        assert play.result("a") == ("retryable_error", "busy")
+    else:
+        assert play.log[-1].payload["delay"] == delay

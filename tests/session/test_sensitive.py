@@ -26,6 +26,7 @@ CASES = [
     ({"$defs": {"t": S}, "properties": {"a": {"$ref": "#/$defs/u"}}}, {"a": "x"}, {"a": "x"}, []),
     ({"if": {}, "then": {"properties": {"a": S}}}, {"a": 5}, {"a": HIDDEN}, [5]),
     ({"properties": {"a": S}}, "text", "text", []),
+    ({"type": "string", "x-sensitive": True}, "text", HIDDEN, ["text"]),
     ({"properties": {"a": {}}}, {"a": 1}, {"a": 1}, []),
     ({"$defs": {"t": {"properties": {"next": {"$ref": "#/$defs/t"}, "v": S}}}, "$ref": "#/$defs/t"},
      {"v": "x", "next": {"v": "y"}}, {"v": HIDDEN, "next": {"v": HIDDEN}}, ["x", "y"]),
