@@ -159,8 +159,8 @@ def test_a_subclass_of_text_is_text() -> None:
 
 def test_depth_is_bounded_before_anything_recurses_and_breadth_is_not() -> None:
     wide = "[" + ",".join(['[{"a": "[[[["}]'] * 100) + "]"
-    assert len(loads(wide)) == 100
+    assert len(v.loads(wide)) == 100
     for deep in ("[" * 100_000, '{"a":' * 500, "[" * 65 + "]" * 65):
-        with pytest.raises(NotJson, match="nested deeper"):
-            loads(deep)
-    assert loads("[" * 64 + "]" * 64)
+        with pytest.raises(v.NotJson, match="nested deeper"):
+            v.loads(deep)
+    assert v.loads("[" * 64 + "]" * 64)
