@@ -12,7 +12,7 @@ import httpx2
 import trio
 
 from engine.planner.answer import FAR, JSON_SCHEMA, Answer, Asked, Fault, RawCall, is_count, word
-from engine.planner.faults import fault_of_status, fault_of_wire, mangled
+from engine.planner.faults import faults_of
 from engine.planner.prompt import Prompt
 from engine.planner.sse import read_events
 from engine.policy.value import canonical, loads
@@ -30,7 +30,6 @@ class AnthropicWire:
         self._client = anthropic.AsyncAnthropic(
             api_key=reveal(spec.api_key) if spec.api_key else "none",
             base_url=spec.base_url or "https://api.anthropic.com",
-            default_headers={name: reveal(value) for name, value in spec.headers.items()},
             max_retries=0,
             timeout=None,
             http_client=http,
@@ -41,22 +40,12 @@ class AnthropicWire:
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
-        try:
+        with faults_of(anthropic, _said):
             request = self._request(prompt, asked)
             if self._spec.stream:
                 await self._streamed(request, asked, answer, heard)
             else:
                 await self._at_once(request, asked, answer, heard)
-        except anthropic.APIStatusError as error:
-            raise fault_of_status(error.status_code, error.response.headers, str(error.message)) from None
-        except anthropic.APIConnectionError as error:
-            raise fault_of_wire(error.__cause__ or error) from None
-        except (httpx2.HTTPError, httpx2.StreamError) as error:
-            raise fault_of_wire(error) from None
-        except anthropic.AnthropicError as error:
-            raise Fault("server_error", f"the server says: {error}"[:FAR], retryable=True) from None
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            raise mangled(error) from None
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -142,3 +131,7 @@ def _as_text(answer: Answer, asked: Asked) -> None:
 def _count(usage: Any, name: str) -> int | None:
     told = usage.get(name) if isinstance(usage, dict) else None
     return told if is_count(told) else None
+
+
+def _said(error: anthropic.APIStatusError) -> str:
+    return str(error.message)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 import httpx2
 
@@ -20,6 +23,23 @@ class TooLarge(httpx2.TransportError):
 
 class NotRecorded(httpx2.TransportError):
     """A question that the cassette has no answer to."""
+
+
+@contextmanager
+def faults_of(sdk: ModuleType, said: Callable[[Any], str]) -> Iterator[None]:
+    """What a library of a model's vendor raises, as faults; `said` is what the server says in an error of status."""
+    try:
+        yield
+    except sdk.APIStatusError as error:
+        raise fault_of_status(error.status_code, error.response.headers, said(error)) from None
+    except sdk.APIConnectionError as error:
+        raise fault_of_wire(error.__cause__ or error) from None
+    except (httpx2.HTTPError, httpx2.StreamError) as error:
+        raise fault_of_wire(error) from None
+    except sdk.APIError.__base__ as error:
+        raise Fault("server_error", f"the server says: {error}"[:FAR], retryable=True) from None
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise mangled(error) from None
 
 
 def fault_of_status(status: int, headers: Mapping[str, str], said: str) -> Fault:

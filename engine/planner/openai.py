@@ -11,7 +11,7 @@ import openai
 import trio
 
 from engine.planner.answer import FAR, JSON_SCHEMA, Answer, Asked, Fault, RawCall, is_count, word
-from engine.planner.faults import fault_of_status, fault_of_wire, mangled
+from engine.planner.faults import faults_of, mangled
 from engine.planner.prompt import Prompt
 from engine.planner.sse import read_events
 from engine.session.bundle import ModelSpec
@@ -25,7 +25,6 @@ class OpenAIWire:
         self._client = openai.AsyncOpenAI(
             api_key=reveal(spec.api_key) if spec.api_key else "none",
             base_url=spec.base_url or "https://api.openai.com/v1",
-            default_headers={name: reveal(value) for name, value in spec.headers.items()},
             max_retries=0,
             timeout=None,
             http_client=http,
@@ -36,21 +35,11 @@ class OpenAIWire:
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
-        try:
+        with faults_of(openai, _said):
             if self._spec.stream:
                 await self._streamed(self._request(prompt, asked), answer, heard)
             else:
                 await self._at_once(self._request(prompt, asked), answer, heard)
-        except openai.APIStatusError as error:
-            raise fault_of_status(error.status_code, error.response.headers, _said(error)) from None
-        except openai.APIConnectionError as error:
-            raise fault_of_wire(error.__cause__ or error) from None
-        except (httpx2.HTTPError, httpx2.StreamError) as error:
-            raise fault_of_wire(error) from None
-        except openai.OpenAIError as error:
-            raise Fault("server_error", f"the server says: {error}"[:FAR], retryable=True) from None
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            raise mangled(error) from None
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
         request: dict[str, Any] = {

@@ -134,3 +134,9 @@ def test_diagnostics_come_sorted_by_place_and_all_at_once(tmp_path: Path) -> Non
     places = [(d.place.file, d.place.line) for d in loaded.diagnostics]
     assert places == sorted(places)
     assert {d.code for d in loaded.diagnostics} == {"E402", "E307", "E202", "E204"}
+
+
+def test_a_policy_at_fault_is_the_only_complaint_though_fixtures_expect_its_rules(tmp_path: Path) -> None:
+    path = copied(tmp_path) / "policies/refunds.yaml"
+    path.write_text(path.read_text("utf-8").replace("effect:", "efect:", 1), "utf-8")
+    assert {d.code for d in load_directory(tmp_path).diagnostics} == {"E201"}
