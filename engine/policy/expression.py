@@ -80,16 +80,14 @@ def _chains(node: ast.AST, text: str, own: frozenset[str]) -> dict[tuple[int, in
 
     What hangs on a loop's variable has no one value and is left out.
     """
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-        start, end = span(node)
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        return {} if names & own else {(start, end): text[start:end]}
     found: dict[tuple[int, int], str] = {}
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CONTEXTUAL:
+    chain = isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+    asks = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CONTEXTUAL
+    if (chain or asks) and not own & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}:
         start, end = span(node)
-        found = (
-            {} if {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & own else {(start, end): text[start:end]}
-        )
+        found[start, end] = text[start:end]
+    if chain:
+        return found
     for child in ast.iter_child_nodes(node):
         if not (isinstance(node, ast.Call) and child is node.func):
             found |= _chains(child, text, own)

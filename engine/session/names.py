@@ -149,14 +149,13 @@ def key_names(state: State, input_: Mapping[str, Any]) -> Names:
     return Names(state, {}, {"input": input_, "session": state.attributes})
 
 
-def planner_names(state: State, bundle: Bundle | None = None) -> Names:
+def planner_names(state: State, bundle: Bundle) -> Names:
     """The values for a decision table; sensitive ones are hidden, as the bundle's schemas mark them."""
-    agent = bundle.agents[state.agent] if bundle is not None else None
-    if bundle is None or agent is None or agent.sealed_with is None:
+    agent, tools = bundle.agents[state.agent], bundle.tools
+    if agent.sealed_with is None:
         return Names(state, _TABLE)
-    known, tools = agent, bundle.tools
     hiding: dict[str, Callable[[State], Any]] = {
-        "session": lambda state: hidden(dict(state.attributes), known.attributes),
+        "session": lambda state: hidden(dict(state.attributes), agent.attributes),
         "calls": lambda state: _hidden_entries(_successful(state), tools),
         "results": lambda state: _hidden_entries(_results(state), tools),
         "step": lambda state: {

@@ -30,7 +30,7 @@ class PlannerView:
     finishing: bool = False
 
 
-def planner_view(state: State, bundle: Bundle | None = None) -> PlannerView:
+def planner_view(state: State, bundle: Bundle) -> PlannerView:
     """The question that a session in this state asks its planner."""
     return PlannerView(
         state.session_id,

@@ -118,7 +118,7 @@ def test_the_last_step_is_kept_for_a_planner_that_is_to_finish() -> None:
     looking(play, 1)
     looking(play, 2)
     assert play.state.finishing
-    assert planner_view(play.state).finishing
+    assert planner_view(play.state, play.bundle).finishing
     play.plan(call("c3", "look"), message="one more")
     assert play.result("c3") == ("blocked", "finishing")
     assert play.state.status is Status.OUT_OF_BUDGET

@@ -22,7 +22,8 @@ def play() -> Play:
 
 
 def test_at_the_start_there_is_nothing_to_say() -> None:
-    assert planner_view(play().state).notices == ()
+    one = play()
+    assert planner_view(one.state, one.bundle).notices == ()
 
 
 def test_what_is_nearly_used_up_is_told_with_what_is_left() -> None:
@@ -31,7 +32,7 @@ def test_what_is_nearly_used_up_is_told_with_what_is_left() -> None:
     for n in range(3):
         one.returns(f"l{n}")
     one.returns("a")
-    assert planner_view(one.state).notices == (Notice("calls", 4, 5, 1), Notice("meters.usd", 8, 10, 2))
+    assert planner_view(one.state, one.bundle).notices == (Notice("calls", 4, 5, 1), Notice("meters.usd", 8, 10, 2))
 
 
 def test_time_is_told_in_seconds() -> None:
@@ -39,8 +40,8 @@ def test_time_is_told_in_seconds() -> None:
     one.plan(call("a", "look"))
     one.pass_time(59)
     one.returns("a")
-    assert planner_view(one.state).notices == ()
+    assert planner_view(one.state, one.bundle).notices == ()
     one.plan(call("b", "look"))
     one.pass_time(31)
     one.returns("b")
-    assert planner_view(one.state).notices == (Notice("wall_clock", 90, 100, 10),)
+    assert planner_view(one.state, one.bundle).notices == (Notice("wall_clock", 90, 100, 10),)

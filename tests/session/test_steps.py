@@ -339,6 +339,6 @@ def test_the_turns_results_are_of_calls_that_have_ended() -> None:
     play = Play(bundle(agent("[look]"), tool("look")))
     play.plan(call("a", "look", n=1), call("b", "look", n=2))
     play.returns("a")
-    assert [entry["id"] for entry in planner_names(play.state)["results"]["look"]] == ["a"]
+    assert [entry["id"] for entry in planner_names(play.state, play.bundle)["results"]["look"]] == ["a"]
     play.returns("b")
-    assert [entry["id"] for entry in planner_names(play.state)["results"]["look"]] == ["a", "b"]
+    assert [entry["id"] for entry in planner_names(play.state, play.bundle)["results"]["look"]] == ["a", "b"]
