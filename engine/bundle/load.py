@@ -16,6 +16,7 @@ from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
 from engine.bundle.link.programs import link_server
+from engine.bundle.link.promises import accepted
 from engine.bundle.link.prompts import check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
@@ -95,6 +96,8 @@ def _link(corpus: Corpus) -> Bundle:
         databases=databases,
         servers=servers,
         files={**_documents(corpus), **corpus.content},
+        accepted=tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d)),
+        urgent=any(d.plain.get("urgent") == "tighten" for d in corpus.sound("Policy")),
     )
 
 

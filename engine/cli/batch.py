@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ import click
 import trio
 
 from engine.cli.printing import line, print_json, table
+from engine.cli.progress import progress
 from engine.cli.work import LIVE, Models, Work, foreseen, perform, unwrapped
 from engine.policy.value import NotJson, loads
 from engine.runtime.engine import Opening
@@ -99,7 +99,7 @@ def run_batch(
 
     async def body(work: Work) -> int:
         await work.engine.prepare(bundle)
-        with _progress(len(openings)) as advance:
+        with progress("sessions", len(openings)) as advance:
             waiting = iter(openings)
 
             async def worker() -> None:
@@ -110,7 +110,7 @@ def run_batch(
                     ended.append(result)
                     if output_format == "jsonl":
                         click.echo(line(result.payload()))
-                    advance()
+                    advance(1)
 
             async with trio.open_nursery() as nursery:
                 for _ in range(min(concurrency, len(openings))):
@@ -156,27 +156,3 @@ def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str
 def _counted(ended: Sequence[Ended]) -> Iterable[list[str]]:
     for (state, outcome), count in Counter((e.state, e.outcome) for e in ended).most_common():
         yield [state, outcome, str(count), f"{100 * count / len(ended):.1f} %"]
-
-
-class _progress:
-    """A progress bar on a terminal, nothing in a pipe; gives a function that counts one more."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._bar: Any = None
-
-    def __enter__(self) -> Any:
-        if not sys.stderr.isatty():
-            return lambda: None
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True))
-        self._bar.start()
-        task = self._bar.add_task("sessions", total=self._total)
-        return lambda: self._bar.advance(task)
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

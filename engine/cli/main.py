@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("engine.cli.review", "The inbox: what people are asked, and their answers."),
     "worker": ("engine.cli.worker", "Run jobs, and wake the sessions that something is due for."),
     "jobs": ("engine.cli.jobs", "List jobs, show one, try a dead one again, or give one up."),
+    "whatif": ("engine.cli.whatif", "Judge past sessions again under another bundle."),
     "explain": ("engine.cli.explain", "Show why calls of a session were judged as they were."),
     "judge": ("engine.cli.judge", "Judge given calls after given histories; nothing runs."),
     "chaos": (

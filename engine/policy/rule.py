@@ -91,8 +91,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Guarantee:
+    """A promise about every verdict on the calls of one tool: `never` holds of none."""
+
+    id: str
+    policy: str
+    never: Expression
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRules:
-    """The rules of one policy that cover one tool, with the words they may use."""
+    """The rules of one policy that cover one tool, with the words they may use, and what it promises."""
 
     name: str
     params: Mapping[str, Any]
@@ -103,12 +113,19 @@ class PolicyRules:
     established: Mapping[str, Established] = field(default_factory=dict)
     session: Mapping[str, str] = field(default_factory=dict)
     time: Time = Time()
+    guarantees: tuple[Guarantee, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """All that judges the calls of one tool by one agent."""
+    """All that judges the calls of one tool by one agent; `promising` are policies that only promise something."""
 
     tool: str
     needs_allow: bool
     policies: tuple[PolicyRules, ...]
+    promising: tuple[PolicyRules, ...] = ()
+
+    @property
+    def releases(self) -> bool:
+        """Whether some rule decides over what a read gave."""
+        return any(rule.release is not None for policy in self.policies for rule in policy.rules)

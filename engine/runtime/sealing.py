@@ -209,6 +209,13 @@ class SealedStore:
         return _Session(Cipher(filled(agent.sealed_with, self._secrets.reveal)), bundle, agent)
 
 
+def opener(bundle: Bundle, agent: Agent, secrets: Secrets) -> Callable[[Event], Event] | None:
+    """What opens the events of an agent's sessions; None if none of their values are sealed; raises MissingSecret."""
+    if agent.sealed_with is None:
+        return None
+    return _Session(Cipher(filled(agent.sealed_with, secrets.reveal)), bundle, agent).opened
+
+
 def _key(event: Event) -> str:
     """The idempotency key that an event claims, as a store knows it."""
     return f"{event.payload.get('key_scope')}:{event.payload.get('idempotency_key')}"

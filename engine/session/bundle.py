@@ -312,8 +312,20 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A loosening that somebody answers for; `flip` is its name, such as `refund-threshold:approval→allow`."""
+
+    flip: str
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked, linked and frozen bundle, known by its digest; `files` is its content by path."""
+    """A checked, linked and frozen bundle, known by its digest; `files` is its content by path.
+
+    One that is `urgent` judges beside the bundles that older sessions stand under.
+    """
 
     digest: str
     agents: Mapping[str, Agent]
@@ -322,3 +334,5 @@ class Bundle:
     databases: Mapping[str, Database]
     files: Mapping[str, bytes] = field(repr=False)
     servers: Mapping[str, Server] = field(default_factory=dict)
+    accepted: tuple[Accepted, ...] = ()
+    urgent: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.policy import gate
@@ -17,7 +17,7 @@ from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.metering import reserve
 from engine.session.names import gate_names
-from engine.session.state import Approval, Call, Phase
+from engine.session.state import Approval, Call, Phase, State
 
 
 def judge_call(d: Draft, call: Call) -> bool:
@@ -26,33 +26,38 @@ def judge_call(d: Draft, call: Call) -> bool:
         d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
         return True
     guard = d.agent.guards[call.name]
-    verdict = gate.judge(guard, gate_names(d.state, call, d.bundle.tools), _fresh(d, call))
+    verdict = gate.judge(guard, gate_names(d.state, call, d.bundle.tools), fresh(d.state, call, d.at))
     if isinstance(verdict, gate.Missing):
         return _want(d, call, verdict.needs)
     _settle(d, call, verdict)
     return True
 
 
-def _fresh(d: Draft, call: Call) -> Callable[[gate.FactNeed], gate.Reading | None]:
-    """The recorded facts that a gate may use now.
+def fresh(state: State, call: Call, at: datetime) -> Callable[[gate.FactNeed], gate.Reading | None]:
+    """The recorded facts that the gate of a call may use at a moment.
 
     What was read since the gate asked for it is fresh; older facts only within their `max_age`, and
     never from before the session's last write or the approval that this gate uses.
     """
     wanted = {want["key"]: want["gate"] for want in call.wants} if call.phase is Phase.GATING else {}
-    barrier = max(d.state.write_seq, call.approved_seq)
+    barrier = read_after(state, call)
 
     def find(need: gate.FactNeed) -> gate.Reading | None:
-        reading = d.state.readings.get(need.key)
+        reading = state.readings.get(need.key)
         if reading is None:
             return None
         asked_for = need.key in wanted and reading.gate >= wanted[need.key]
-        young = need.max_age > timedelta(0) and d.at - reading.at <= need.max_age
+        young = need.max_age > timedelta(0) and at - reading.at <= need.max_age
         if asked_for or (young and reading.seq > barrier and reading.problem is None):
             return gate.Reading(reading.output, reading.problem)
         return None
 
     return find
+
+
+def read_after(state: State, call: Call) -> int:
+    """The event that facts have to be younger than: the session's last write, or the yes that this gate uses."""
+    return max(state.write_seq, call.approved_seq)
 
 
 def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:

@@ -55,6 +55,15 @@ class Rule(Shape):
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 
 
+class Accepted(Shape):
+    """A loosening that somebody answers for: `engine whatif` and `engine promote` let it pass."""
+
+    rule: Annotated[str, Field(min_length=1, description="The rule, of the old bundle or the new, that it is due to.")]
+    flip: Annotated[str, Field(description="What becomes of what, such as `approval->allow`.")]
+    author: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+
+
 class Policy(Shape):
     """Rules over the calls of tools."""
 
@@ -72,6 +81,11 @@ class Policy(Shape):
     no_rule_allows: Annotated[str, Field(description="What is said when no rule allows a call that needs one.")] = ""
     rules: list[Rule]
     guarantees: Annotated[list[Guarantee], Field(description="What must never be, whatever the dials say.")] = []
+    accepted: Annotated[list[Accepted], Field(description="Loosenings that were decided on, by whom and why.")] = []
+    urgent: Annotated[
+        Literal["tighten"] | None,
+        Field(description="Sessions that stand under an older bundle are judged by this one too, the stricter holds."),
+    ] = None
 
 
 class Source(Shape):

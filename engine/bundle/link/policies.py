@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import Scope, expression, template
+from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.promises import guarantees
 from engine.bundle.link.words import (
     ESTABLISHED,
     FACT,
@@ -183,12 +184,15 @@ def link_guards(
 ) -> dict[str, Guard]:
     """What judges each tool of one agent, whose attributes have the type `session`."""
     parts: dict[str, list[PolicyRules]] = {name: [] for name in offered}
+    promising: dict[str, list[PolicyRules]] = {name: [] for name in offered}
     for document in policies:
         used: set[str] = set()
         elsewhere: dict[str, list[bool]] = {}
         for name in tools:
             rules = [r for r in document.node.at("rules").items or () if name in covered(r, tools)]
             if not rules:
+                if name in promising and document.node.get("guarantees") is not None:
+                    promising[name] += _only_promising(corpus, document, name, tools, types, session, meters)
                 continue
             linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session, meters)
             used |= own
@@ -202,7 +206,10 @@ def link_guards(
                 corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value)))
         _check_idle_words(corpus, document, used, tools, types, session, meters)
     return {
-        name: Guard(name, tools[name].effect == WRITE or tools[name].sensitive, tuple(parts[name])) for name in offered
+        name: Guard(
+            name, tools[name].effect == WRITE or tools[name].sensitive, tuple(parts[name]), tuple(promising[name])
+        )
+        for name in offered
     }
 
 
@@ -257,16 +264,7 @@ def _policy_for_tool(
     time = time_of(corpus, nodes, base["session"])
     linker = Linker(corpus, nodes, base, name, tools, types, time.zone)
     linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)
-    promises = document.node.get("guarantees")
-    for item in (promises.items or ()) if promises is not None else ():
-        linker.need(item.at("never"))
-        expression(
-            corpus,
-            item.at("never"),
-            {**linker.scope, **GUARANTEED},
-            condition=True,
-            around=linker.around,
-        )
+    promises = guarantees(corpus, document, linker)
     made = PolicyRules(
         document.name,
         {key: param(value) for key, value in nodes.params.items()},
@@ -277,18 +275,30 @@ def _policy_for_tool(
         linker.established,
         {key: word for key, node in nodes.session.items() if (word := type_word(node)) is not None},
         time,
+        promises,
     )
     return made, linker.linked
 
 
+def _only_promising(
+    corpus: Corpus,
+    document: Document,
+    name: str,
+    tools: Mapping[str, Tool],
+    types: Types,
+    session: t.Type,
+    meters: t.Type,
+) -> list[PolicyRules]:
+    """What a policy promises of a tool that none of its rules covers: nothing, if the promise has no meaning there."""
+    said = len(corpus.diagnostics)
+    made, _ = _policy_for_tool(corpus, document, [], name, tools, types, session, meters)
+    meaningless = len(corpus.diagnostics) > said
+    del corpus.diagnostics[said:]
+    return [] if meaningless else [made]
+
+
 def _params_type(nodes: WordNodes) -> t.Type:
     return t.Record({key: t.Field(t.of_value(param(value))) for key, value in nodes.params.items()}, "param")
-
-
-GUARANTEED: Scope = {
-    "verdict": t.Text(frozenset(effect.value for effect in Effect)),
-    "approvers": t.SetOf(t.TEXT),
-}
 
 
 def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:

@@ -1,0 +1,244 @@
+"""`engine whatif`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.loading import load_or_exit
+from engine.cli.options import format_option, store_option
+from engine.cli.printing import line, print_json, table
+from engine.cli.progress import progress
+from engine.policy.flip_names import BadFlip, flip_name
+from engine.policy.value import duration
+from engine.session.bundle import Bundle
+from engine.session.exit_code import FAILED, FAULT, OK
+
+if TYPE_CHECKING:
+    from engine.replay.flip import Flip
+    from engine.replay.tally import Row
+    from engine.replay.whatif import Past
+
+EXAMPLES = 3
+
+
+@click.command(
+    "whatif",
+    epilog="""\b
+Examples:
+  engine whatif --policy ../candidate
+  engine whatif --policy . --since 7d --agent support-triage
+  engine whatif --policy . --show "refund-threshold:approval->allow"
+  engine whatif --policy . --accept "refund-threshold:approval->allow" """,
+)
+@click.option(
+    "--policy", "bundle", metavar="NEW", required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path), help="The bundle that is to judge; a directory.",
+)  # fmt: skip
+@click.option("--since", metavar="WHEN", help="Only sessions that began since then: `7d`, or `2026-01-31`.")
+@click.option("--agent", metavar="NAME", help="Only sessions of this agent.")
+@click.option("--accept", "accepts", metavar="RULE:FLIP", multiple=True, help="A loosening that is meant; repeatable.")
+@click.option("--show", metavar="RULE:FLIP", help="Every call of one row of the table.")
+@click.option("--workers", type=click.IntRange(1), help="How many processes; one for each core unless given.")
+@format_option("text", "json")
+@store_option
+def command(
+    bundle: Path,
+    since: str | None,
+    agent: str | None,
+    accepts: tuple[str, ...],
+    show: str | None,
+    workers: int | None,
+    output_format: str,
+    store_url: str,
+) -> None:
+    """Judge past sessions again under another bundle.
+
+    It shows which calls it would have judged otherwise.
+
+    The store is only read.  Where a flip changes what would have followed, the session goes on with what was
+    recorded as far as it reaches, and is `unknown` after.  Exits 1 if something loosens that neither --accept nor
+    the bundle's own `accepted:` acknowledges.
+    """
+    checked, _ = load_or_exit(bundle)
+    if agent is not None and agent not in checked.agents:
+        raise click.UsageError(f"the bundle has no agent `{agent}`; it has {', '.join(sorted(checked.agents))}")
+    accepted = {found.flip for found in checked.accepted} | {_named(text) for text in accepts}
+    wanted = _named(show) if show is not None else None
+    done = _judge_all(checked, store_url, _moment(since), agent, workers)
+    from engine.replay.tally import tally
+
+    rows = tally(done.flips, accepted)
+    if output_format == "json":
+        print_json(done.payload(rows))
+    elif wanted is not None:
+        _show_calls(done, [flip for flip in done.flips if flip.name == wanted], wanted)
+    else:
+        _show(done, rows)
+    raise SystemExit(FAILED if any(row.open for row in rows) else OK)
+
+
+def _named(text: str) -> str:
+    try:
+        return flip_name(text)
+    except BadFlip as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _moment(since: str | None) -> datetime | None:
+    if since is None:
+        return None
+    span = duration(since)
+    if span is not None:
+        return datetime.now(UTC) - span
+    try:
+        found = datetime.fromisoformat(since)
+    except ValueError:
+        raise click.UsageError(f"--since: {since} is no span such as 7d and no day such as 2026-01-31") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+class _Done:
+    """What came of all sessions."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.pasts: dict[str, Past] = {}
+        self.sessions = 0
+        self.decisions = 0
+        self.skipped: Counter[str] = Counter()
+        self.loading = self.judging = 0.0
+
+    def add(self, pasts: Iterable[Past]) -> None:
+        """Take in some more."""
+        for past in pasts:
+            self.sessions += 1
+            self.decisions += past.decisions
+            if past.skipped:
+                self.skipped[past.skipped] += 1
+            if past.flips:
+                self.pasts[past.session_id] = past
+
+    @property
+    def flips(self) -> list[Flip]:
+        """All of them, by session."""
+        return [flip for _, past in sorted(self.pasts.items()) for flip in past.flips]
+
+    @property
+    def rate(self) -> int:
+        """Decisions a second of one core, loading apart."""
+        return round(self.decisions / self.judging) if self.judging else 0
+
+    def payload(self, rows: list[Row]) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "bundle": self.bundle.digest,
+            "sessions": self.sessions,
+            "decisions": self.decisions,
+            "decisions_per_second_and_core": self.rate,
+            "skipped": dict(self.skipped),
+            "table": [row.payload() for row in rows],
+            "unacknowledged": [row.name for row in rows if row.open],
+            "flips": [
+                flip.payload() | {"then": past.then, "unknown": past.unknown}
+                for _, past in sorted(self.pasts.items())
+                for flip in past.flips
+            ],
+        }
+
+
+def _judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> _Done:
+    from engine.replay.many import whatif_all
+    from engine.store.migrations import NewerStore
+    from engine.store.reading import file_of, open_reading
+    from engine.store.urls import BadStoreUrl, StoreFault
+
+    done = _Done(bundle)
+    try:
+        path = file_of(store_url)
+        with open_reading(path) as store:
+            sessions = store.sessions(since, agent)
+        with progress("sessions", len(sessions)) as advance:
+            for chunk in whatif_all(path, bundle, sessions, workers):
+                done.add(chunk.pasts)
+                done.loading += chunk.loading
+                done.judging += chunk.judging
+                advance(len(chunk.pasts))
+    except BadStoreUrl as error:
+        raise click.UsageError(str(error)) from None
+    except (StoreFault, NewerStore) as error:
+        click.echo(f"engine: {error}", err=True)
+        raise SystemExit(FAULT) from None
+    return done
+
+
+# -- for people
+
+
+def _show(done: _Done, rows: list[Row]) -> None:
+    if rows:
+        table(
+            "what this bundle would have judged otherwise",
+            ["rule", "flip", "loosens", "calls", "sessions", "money", "accepted"],
+            [_cells(row) for row in rows],
+        )
+        if sys.stdout.isatty():
+            for row in rows:
+                _examples(done, row)
+    _sum_up(done, rows)
+
+
+def _cells(row: Row) -> list[str]:
+    loosens = "yes" if row.loosens else "no"
+    accepted = "-" if not row.loosens else "yes" if row.accepted else "NO"
+    return [row.rule, row.kind, loosens, str(row.calls), str(row.sessions), _money(row.money), accepted]
+
+
+def _money(amounts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{line(amount)} {unit}" for unit, amount in amounts.items()) or "-"
+
+
+def _examples(done: _Done, row: Row) -> None:
+    click.echo(f"\n{row.name}")
+    for flip in row.flips[:EXAMPLES]:
+        click.echo(f"  {_told(done, flip)}")
+    if row.calls > EXAMPLES:
+        click.echo(f'  and {row.calls - EXAMPLES} more: --show "{row.name}"')
+
+
+def _told(done: _Done, flip: Flip) -> str:
+    past = done.pasts[flip.session_id]
+    about = f" about {_money(flip.money)}" if flip.money else ""
+    values = "; ".join(f"{chain} = {_short(value)}" for chain, value in flip.values.items())
+    parts = [f"{flip.session_id} {flip.call_id} {flip.tool}{about}", values, flip.why]
+    if not flip.later:
+        parts += [past.then, f"unknown after: {past.unknown}" if past.unknown and past.unknown != flip.why else ""]
+    return "; ".join(part for part in parts if part)
+
+
+def _short(value: Any) -> str:
+    return re.sub(r"(.{77}).+", r"\1...", line(value))
+
+
+def _show_calls(done: _Done, flips: list[Flip], name: str) -> None:
+    for flip in flips:
+        click.echo(_told(done, flip))
+    click.echo(f"{len(flips)} calls: {name}", err=True)
+
+
+def _sum_up(done: _Done, rows: list[Row]) -> None:
+    differ = f"{len(done.pasts)} sessions would have gone otherwise"
+    click.echo(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
+    for why, count in done.skipped.most_common():
+        click.echo(f"{count} not judged: {why}")
+    click.echo(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)
+    for row in rows:
+        if row.open:
+            click.echo(f'it loosens, and nobody answers for it: --accept "{row.name}"', err=True)

@@ -1,0 +1,121 @@
+"""Every verdict of a log, with the state it was given in; and the same call judged by another bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.policy.gate import FactNeed, Missing, Reading, judge, withheld
+from engine.policy.rule import Guard
+from engine.policy.value import canonical_of_exact
+from engine.policy.verdict import RuleTrace, Verdict
+from engine.session.bundle import Bundle
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.evolve import evolve
+from engine.session.gating import fresh, read_after
+from engine.session.names import gate_names
+from engine.session.state import Call, State
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict of a log: the state that it was given in, the call that was judged, and the event that tells it."""
+
+    state: State
+    call: Call
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A read's result in a log: the state before it, the call, and the event that tells it."""
+
+    state: State
+    call: Call
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class NotKnown:
+    """What can't be said from a log, and why."""
+
+    why: str
+
+
+def judgements(log: Iterable[Event]) -> Iterator[Judgement | Release]:
+    """The verdicts of a log and the results of its reads, in order; raises BrokenHistory."""
+    state: State | None = None
+    for event in log:
+        if event.kind is K.VERDICT and state is not None:
+            yield Judgement(state, state.calls[event.payload["call_id"]], event)
+        elif event.kind is K.TOOL_RESULT and state is not None and event.payload["final"]:
+            call = state.calls[event.payload["call_id"]]
+            if call.effect == "read":
+                yield Release(state, call, event)
+        state = evolve(state, event)
+
+
+def guard_of(bundle: Bundle, state: State, call: Call) -> Guard | None:
+    """What judges a call in a bundle; None if the session's agent, or its tool, is not there."""
+    agent = bundle.agents.get(state.agent)
+    return agent.guards.get(call.name) if agent is not None else None
+
+
+def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
+    """What another bundle says of the call in the same state; facts are what was recorded, and nothing is invented."""
+    state, call = moment.state, moment.call
+    guard = guard_of(bundle, state, call)
+    assert guard is not None, "asked only of tools that the agent has"
+    verdict = judge(guard, gate_names(state, call, bundle.tools), recorded(state, call, moment.event.at))
+    if isinstance(verdict, Missing):
+        needs = ", ".join(sorted({f"{need.tool} {canonical_of_exact(need.input)}" for need in verdict.needs}))
+        return NotKnown(f"it was not read: {needs}")
+    return verdict
+
+
+def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], Reading | None]:
+    """The facts that a gate can know from a log: those it may use, and those read since the last write in any case."""
+    usable = fresh(state, call, at)
+    barrier = read_after(state, call)
+
+    def find(need: FactNeed) -> Reading | None:
+        found = usable(need)
+        if found is not None:
+            return found
+        reading = state.readings.get(need.key)
+        if reading is not None and reading.seq > barrier:
+            return Reading(reading.output, reading.problem)
+        # nothing was written yet: what the same read gave to anybody still holds
+        return None if barrier else _seen(state, need)
+
+    return find
+
+
+def _seen(state: State, need: FactNeed) -> Reading | None:
+    log = state.seen.get(need.tool)
+    wanted = canonical_of_exact(dict(need.input))
+    for entry in reversed(log.all() if log is not None else []):
+        if canonical_of_exact(entry["input"]) == wanted:
+            return Reading(entry["output"])
+    return None
+
+
+def rewithheld(moment: Release, bundle: Bundle) -> RuleTrace | NotKnown | None:
+    """The rule of another bundle that keeps a read's result from the planner; None if it is released."""
+    state, call, payload = moment.state, moment.call, moment.event.payload
+    guard = guard_of(bundle, state, call)
+    if guard is None or not guard.releases:
+        return None
+    missing: list[str] = []
+    known = recorded(state, call, moment.event.at)
+
+    def read(need: FactNeed) -> Reading | None:
+        reading = known(need)
+        if reading is None:
+            missing.append(need.tool)
+        return reading
+
+    kept = withheld(guard, gate_names(state, call, bundle.tools), payload["output"], read)
+    return NotKnown(f"it was not read: {', '.join(missing)}") if missing else kept

@@ -1,0 +1,201 @@
+"""A session's way from one of its states on under another bundle, as far as what was recorded reaches.
+
+The core decides; tools, facts, planner and people answer with what they said in the log, and only to the same
+question.  Where nothing was recorded it ends, and says of what nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.session import reply as r
+from engine.session.bundle import Bundle
+from engine.session.decide import drafted
+from engine.session.draft import Draft
+from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.evolve import evolve
+from engine.session.moves import advance
+from engine.session.pending import pending
+from engine.session.state import Call, Request, State, Status
+
+# a session that goes on longer than its log and again as much goes round in circles
+AS_LONG_AGAIN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What happens from there: the events, how the session then stands, and why it is not known further; or ""."""
+
+    events: tuple[Event, ...]
+    state: State
+    unknown: str
+
+
+def redrive(before: State, log: Sequence[Event], bundle: Bundle, at: datetime) -> Way:
+    """Go on from a state of a log, whose next event is judged at `at`, under a bundle."""
+    said = _Said(log, after=before.seq)
+    draft = Draft(before, bundle, at)
+    advance(draft)
+    state, events = draft.state, list(draft.events)
+    while not state.final:
+        if len(events) > AS_LONG_AGAIN * len(log):
+            return Way(tuple(events), state, "it goes on longer than what was recorded")
+        reply = said.reply(state, bundle)
+        if isinstance(reply, str):
+            return Way(tuple(events), state, reply)
+        further = drafted(state, reply, bundle)
+        if isinstance(further, r.Refused):
+            return Way(tuple(events), state, f"what was answered is refused: {further.message}")
+        if not further.events:
+            return Way(tuple(events), state, "what was recorded comes too late")
+        state = further.state
+        events += further.events
+    return Way(tuple(events), state, "")
+
+
+class _Said:
+    """What a log says that tools, facts, the planner and people answered after one of its events."""
+
+    def __init__(self, log: Sequence[Event], after: int) -> None:
+        self._results: dict[str, Event] = {}
+        self._facts: dict[str, list[Event]] = {}
+        self._decisions: dict[int, tuple[Event, Any]] = {}
+        self._answers: list[tuple[Request, Event]] = []
+        self._messages = [e for e in log if e.kind is K.MESSAGE_RECEIVED and e.seq > after]
+        self._writes: list[int] = []
+        self._digests: dict[str, str] = {}
+        self._edited: set[str] = set()
+        self._after = after
+        state: State | None = None
+        for event in log:
+            self._note(event, state)
+            state = evolve(state, event)
+
+    def _note(self, event: Event, state: State | None) -> None:
+        kind, payload = event.kind, event.payload
+        if state is None:
+            return
+        if kind is K.CALL_STARTED:
+            self._digests[payload["call_id"]] = payload["digest"]
+            if state.calls[payload["call_id"]].effect == "write":
+                self._writes.append(event.seq)
+        elif kind is K.TOOL_RESULT and payload["final"]:
+            self._results[payload["call_id"]] = event
+        elif kind is K.FACT_READ:
+            self._facts.setdefault(payload["key"], []).append(event)
+        elif kind is K.DECISION_RECORDED:
+            self._decisions[payload["ask"]] = event, _view(state)
+        elif kind is K.CALL_EDITED:
+            self._edited.add(payload["call_id"])
+        elif kind is K.REQUEST_ANSWERED:
+            self._answers.append((state.requests[payload["request_id"]], event))
+
+    def reply(self, state: State, bundle: Bundle) -> r.Reply | str:
+        """What comes next, or why nobody knows."""
+        effects = pending(state, bundle)
+        why = ""
+        for effect in effects:
+            found = self._to(effect, state)
+            if not isinstance(found, str):
+                return found
+            why = why or found
+        return why or self._of_people(state)
+
+    def _to(self, effect: Effect, state: State) -> r.Reply | str:
+        if isinstance(effect, RunTool):
+            return self._ran(effect, state)
+        if isinstance(effect, ReadFact):
+            return self._read(effect, state)
+        return self._planned(effect, state)
+
+    def _planned(self, effect: AskPlanner, state: State) -> r.Reply | str:
+        event, view = self._decisions.get(effect.ask, (None, None))
+        if event is None:
+            return "the planner was not asked so often"
+        if view != _view(state):
+            return "the planner would have seen something else"
+        return r.Planned(effect.ask, _decision(event), _at(event, state))
+
+    def _ran(self, effect: RunTool, state: State) -> r.Reply | str:
+        event, call = self._results.get(effect.call_id), state.calls[effect.call_id]
+        if event is None or self._digests.get(effect.call_id) != call.digest:
+            return f"{effect.tool} did not run"
+        payload, at = event.payload, _at(event, state)
+        if payload["status"] == "ok":
+            return r.ToolReturned(call.id, call.attempt, payload["output"], at)
+        if payload["reason"] == "result_withheld":
+            return f"what {effect.tool} gave was withheld, and is not recorded"
+        lost = payload["status"] == "unknown" or payload["settled"]
+        failure = "lost" if lost else "error"
+        return r.ToolFailed(call.id, call.attempt, failure, payload["reason"], payload["message"], lost, at)
+
+    def _read(self, effect: ReadFact, state: State) -> r.Reply | str:
+        """The reading of the same fact that has as many of the session's writes behind it."""
+        writes = _writes(state)
+        for event in self._facts.get(effect.fact_key, ()):
+            if sum(seq < event.seq for seq in self._writes) != writes:
+                continue
+            started = datetime.fromisoformat(event.payload["started"]) if event.payload["started"] else event.at
+            at, problem = _at(event, state), event.payload["problem"]
+            if problem is not None:
+                return r.FactFailed(effect.fact_key, effect.gate, problem, started, at)
+            return r.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
+        return f"{effect.tool} was not read then"
+
+    def _of_people(self, state: State) -> r.Reply | str:
+        for request in state.open_requests():
+            for asked, event in self._answers:
+                if event.seq <= self._after or asked.call_id in self._edited or not _same(asked, request):
+                    continue
+                p = event.payload
+                return r.Answer(
+                    request.id, p["action"], p["by"], p["note"], p["value"], None, _at(event, state)
+                )  # fmt: skip
+        if state.status is Status.AWAITING_MESSAGE and self._messages:
+            event = self._messages.pop(0)
+            return r.Message(event.payload["text"], _at(event, state))
+        groups = sorted({group for request in state.open_requests() for group in request.groups})
+        return f"nobody knows what {', '.join(groups) or 'the customer'} would have said"
+
+
+def _view(state: State) -> Any:
+    """What a planner goes by, times aside."""
+    return (
+        state.messages,
+        state.step,
+        state.problems,
+        {tool: log.all() for tool, log in state.resulted.items()},
+        {tool: [_timeless(entry) for entry in log] for tool, log in state.succeeded.items()},
+    )
+
+
+def _timeless(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"input": entry["input"], "output": entry["output"]}
+
+
+def _decision(event: Event) -> dict[str, Any]:
+    return {name: event.payload[name] for name in ("message", "tool_calls", "done")}
+
+
+def _at(event: Event, state: State) -> datetime:
+    return max(event.at, state.now)
+
+
+def _writes(state: State) -> int:
+    return sum(1 for call in state.calls.values() if _wrote(call))
+
+
+def _wrote(call: Call) -> bool:
+    return call.effect == "write" and call.started_at is not None
+
+
+def _same(asked: Request, request: Request) -> bool:
+    """Whether somebody was asked the same: about the same call, for the same rules."""
+    return (asked.kind, asked.digest, asked.groups, asked.rules) == (
+        request.kind, request.digest, request.groups, request.rules,
+    )  # fmt: skip

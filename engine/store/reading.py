@@ -1,0 +1,120 @@
+"""A store's file for those who only read it: nothing is made, migrated or locked for long."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from engine.policy.value import timestamp
+from engine.session.event import Event
+from engine.store import chain
+from engine.store.migrations import MIGRATIONS, NewerStore
+from engine.store.urls import SQLITE, BadStoreUrl, StoreFault
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session in the store's listing."""
+
+    id: str
+    agent: str
+    bundle: str
+
+
+class ReadStore:
+    """What a store's file holds."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def sessions(self, since: datetime | None = None, agent: str | None = None) -> list[Listed]:
+        """The sessions that began no earlier, oldest first."""
+        sql = (
+            "SELECT id, agent, bundle FROM sessions WHERE (?1 IS NULL OR created_at >= ?1)"
+            " AND (?2 IS NULL OR agent = ?2) ORDER BY number"
+        )
+        rows = self._connection.execute(sql, (timestamp(since) if since else None, agent))
+        return [Listed(*row) for row in rows]
+
+    def log(self, session_id: str) -> list[Event]:
+        """A session's events; raises chain.Unreadable."""
+        sql = (
+            "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?)"
+            " ORDER BY first"
+        )
+        rows = self._connection.execute(sql, (session_id,))
+        return [event for row in rows for event in chain.open_segment(chain.Segment(session_id, *row))]
+
+    def bundle(self, digest: str) -> Mapping[str, bytes] | None:
+        """A bundle's files, or None."""
+        row = self._connection.execute("SELECT files FROM bundles WHERE digest = ?", (digest,)).fetchone()
+        return {path: base64.b64decode(text) for path, text in json.loads(row[0]).items()} if row else None
+
+
+def file_of(url: str) -> Path:
+    """The file of a store that past sessions can be read from; raises BadStoreUrl."""
+    if not url.startswith(SQLITE) or len(url) == len(SQLITE):
+        raise BadStoreUrl(f"the store {url} holds no past sessions that can be read: use sqlite:///PATH")
+    return Path(url[len(SQLITE) :])
+
+
+@contextmanager
+def open_reading(path: Path) -> Iterator[ReadStore]:
+    """A store's file, only to be read; raises StoreFault, NewerStore."""
+    store = opened(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def opened(path: Path) -> ReadStore:
+    """The same, to be closed by the caller."""
+    if not path.is_file():
+        raise StoreFault(f"there is no store at {path}; name one with --store sqlite:///PATH")
+    try:
+        return ReadStore(_connected(path))
+    except sqlite3.Error as error:
+        raise StoreFault(f"{path} can't be read as a store: {error}") from None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A read-only connection; where nobody may write beside the file it is read as it lies, if all of it is there."""
+    try:
+        return _checked(_opened(path, "mode=ro"), path)
+    except sqlite3.OperationalError:
+        journal = Path(f"{path}-wal")
+        if os.access(path.parent, os.W_OK) or (journal.exists() and journal.stat().st_size):
+            raise
+        return _checked(_opened(path, "mode=ro&immutable=1"), path)
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30)
+
+
+def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """A connection to a store of this version's schema."""
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise NewerStore(f"the store has schema {version}, and this engine knows {len(MIGRATIONS)}")
+        if version < len(MIGRATIONS):
+            found = "no store of this engine" if version == 0 else f"a store of an older version (schema {version})"
+            raise StoreFault(f"{path} is {found}; `engine sessions list` brings an older one up to date")
+        connection.execute("PRAGMA query_only = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
