@@ -33,7 +33,7 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mod: a.modulo,
 }
 
-_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: a.equal,
     ast.NotEq: lambda x, y: not a.equal(x, y),
     ast.Lt: lambda x, y: a.order(x, y) < 0,
@@ -135,7 +135,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         left = self._eval(node.left)
         for op, comparator in zip(node.ops, node.comparators, strict=True):
             right = self._eval(comparator)
-            if not _COMPARE[type(op)](left, right):
+            if not COMPARE[type(op)](left, right):
                 return False
             left = right
         return True

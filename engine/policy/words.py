@@ -78,7 +78,7 @@ class Words(Mapping[str, Any]):
             return self._fact(policy.facts[name])
         if name in policy.lets:
             try:
-                return policy.lets[name].value(self)
+                return self._let(name, policy.lets[name])
             except EvaluationError as error:
                 return Unreadable(f"`{name}` has no value: {error}")
         if name in policy.established:
@@ -88,6 +88,10 @@ class Words(Mapping[str, Any]):
         if name == "now" and policy.time.now is not None:
             return self._now(policy.time.now)
         return self._names[name]
+
+    def _let(self, name: str, expression: Expression) -> Any:
+        """The value of a let; raises EvaluationError."""
+        return expression.value(self)
 
     def _session(self) -> Any:
         """The attributes, those that are written as text read as what the vocabulary says they are."""

@@ -225,6 +225,10 @@ class Engine:
         """A session's state as its log tells it; raises UnknownSession."""
         return await load_state(self._store, session_id)
 
+    async def log(self, session_id: str) -> list[Event]:
+        """A session's events, with what is sealed in them; raises UnknownSession."""
+        return await self._store.load(session_id)
+
     async def look(self, session_id: str) -> State:
         """A session's state for people: what is sealed in its log is not shown.  Raises UnknownSession."""
         return await self._sealed.look(session_id)

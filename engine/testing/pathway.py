@@ -45,11 +45,12 @@ START = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a fixture; it passed if nothing failed."""
+    """What came of a fixture; it passed if nothing failed.  `logs` are those of its sessions."""
 
     name: str
     failures: tuple[Failure, ...]
     trace: tuple[Entry, ...]
+    logs: tuple[tuple[Event, ...], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -104,7 +105,13 @@ class Pathway:
             for act in self.acts():
                 await act()
         self._unexpected_refusal()
-        return Report(self.fixture["name"], (*self.failures, *await self.checks()), tuple(entries(self.events)))
+        failures = (*self.failures, *await self.checks())
+        return Report(self.fixture["name"], failures, tuple(entries(self.events)), await self.logs())
+
+    async def logs(self) -> tuple[tuple[Event, ...], ...]:
+        """The logs of its sessions, oldest first."""
+        rows = await self.store.sessions()
+        return tuple([tuple(await self.engine.log(row.id)) for row in reversed(rows)])
 
     def prepare(self) -> None:
         """Set the databases up."""

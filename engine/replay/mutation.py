@@ -1,0 +1,165 @@
+"""Which mistakes in the policies the fixtures notice.
+
+The fixtures run once under the bundle as it is.  A mutant that judges every call of theirs as before can't make
+one fail; of the others the fixtures with a call that is judged otherwise run again, until one fails.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.bundle.load import load_stored
+from engine.policy.verdict import Verdict
+from engine.replay.judgements import Judgement, Release, guard_of, judgements, rejudge, rewithheld
+from engine.replay.many import cores
+from engine.replay.mutants import Mutant
+from engine.session.bundle import Bundle
+from engine.session.event import Event
+from engine.testing.pathway import Report, run_fixture
+
+KILLED, SURVIVED, INVALID = "killed", "survived", "invalid"
+
+Fixture = Mapping[str, Any]
+Logs = Mapping[str, tuple[tuple[Event, ...], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a mutant: the fixture that fails under it, or what makes it no valid bundle."""
+
+    mutant: Mutant
+    status: str
+    by: str = ""
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        m = self.mutant
+        return {
+            "id": m.id, "status": self.status, "by": self.by, "rule": m.rule, "what": m.what, "file": m.place.file,
+            "line": m.place.line, "column": m.place.column, "before": m.before, "after": m.after,
+        }  # fmt: skip
+
+
+def without_fixtures(bundle: Bundle, fixtures: Sequence[Fixture], places: Sequence[str]) -> dict[str, bytes]:
+    """A bundle's files without those of its fixtures, which a mutant need not read."""
+    return {path: content for path, content in bundle.files.items() if path not in set(places)}
+
+
+def run_all(bundle: Bundle, fixtures: Sequence[Fixture], workers: int | None = None) -> Iterator[Report]:
+    """The fixtures' reports, in parallel and as they are done."""
+    at_once = min(workers or cores(), len(fixtures))
+    if at_once <= 1:
+        yield from (run_fixture(bundle, fixture) for fixture in fixtures)
+        return
+    with _pool(at_once, bundle.files, fixtures, {}) as pool:
+        running = [pool.submit(_run, number) for number in range(len(fixtures))]
+        for done in as_completed(running):
+            yield done.result()
+
+
+def fates(
+    files: Mapping[str, bytes],
+    mutants: Sequence[Mutant],
+    fixtures: Sequence[Fixture],
+    logs: Logs,
+    workers: int | None = None,
+) -> Iterator[Fate]:
+    """What becomes of each mutant of a bundle's files, as it is known; `logs` are those of fixtures that passed."""
+    at_once = min(workers or cores(), len(mutants))
+    if at_once <= 1:
+        judge = _Judge(files, fixtures, logs)
+        yield from map(judge, mutants)
+        return
+    with _pool(at_once, files, fixtures, logs) as pool:
+        # a mutant's file is its whole document: the workers have none of them
+        running = [pool.submit(_fate, mutant) for mutant in mutants]
+        for done in as_completed(running):
+            yield done.result()
+
+
+class _Judge:
+    def __init__(self, files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> None:
+        self._files = files
+        self._fixtures = {str(fixture["name"]): fixture for fixture in fixtures}
+        self._moments = {
+            name: [moment for log in of_fixture for moment in judgements(log)] for name, of_fixture in logs.items()
+        }
+
+    def __call__(self, mutant: Mutant) -> Fate:
+        loaded = load_stored(mutant.files(self._files))
+        if loaded.bundle is None:
+            error = next(d for d in loaded.diagnostics if d.severity == "error")
+            return Fate(mutant, INVALID, f"{error.code}: {error.message}")
+        for name in self._noticing(loaded.bundle, mutant):
+            if not run_fixture(loaded.bundle, self._fixtures[name]).passed:
+                return Fate(mutant, KILLED, name)
+        return Fate(mutant, SURVIVED)
+
+    def _noticing(self, bundle: Bundle, mutant: Mutant) -> list[str]:
+        """The fixtures in which some call is judged otherwise, those with fewer calls first."""
+        found = [
+            (len(moments), name)
+            for name, moments in self._moments.items()
+            if any(_otherwise(moment, bundle, mutant) for moment in moments)
+        ]
+        return [name for _, name in sorted(found)]
+
+
+def _otherwise(moment: Judgement | Release, bundle: Bundle, mutant: Mutant) -> bool:
+    guard = guard_of(bundle, moment.state, moment.call)
+    if guard is None:
+        return False
+    payload = moment.event.payload
+    if isinstance(moment, Judgement):
+        found = rejudge(moment, bundle)
+        return not isinstance(found, Verdict) or _told(found) != _recorded(payload)
+    if payload["reason"] == "result_withheld":
+        # its output is not recorded: a rule that says something else may let it through
+        return mutant.rule in ("", payload["rule"])
+    return payload["status"] == "ok" and rewithheld(moment, bundle) is not None
+
+
+def _told(verdict: Verdict) -> tuple[Any, ...]:
+    asks = sorted(ask.rule for ask in verdict.asks)
+    groups = sorted({group for ask in verdict.asks for group in ask.approvers})
+    return verdict.effect.value, verdict.rule, verdict.reason, verdict.message, asks, groups
+
+
+def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        payload["verdict"], payload["rule"], payload["reason"], payload["message"], sorted(payload["asks"]),
+        list(payload["approvers"]),
+    )  # fmt: skip
+
+
+# -- in worker processes
+
+_bundle: Bundle
+_fixtures: Sequence[Fixture]
+_judge: _Judge
+
+
+def _pool(at_once: int, files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(at_once, context, _begin, (dict(files), fixtures, logs))
+
+
+def _begin(files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> None:
+    global _bundle, _fixtures, _judge
+    bundle = load_stored(files).bundle
+    assert bundle is not None, "it was loaded from the same files before"
+    _bundle, _fixtures = bundle, fixtures
+    _judge = _Judge(files, fixtures, logs)
+
+
+def _run(number: int) -> Report:
+    # the trace is for people who look at a failure, and is told by the failures
+    return replace(run_fixture(_bundle, _fixtures[number]), trace=())
+
+
+def _fate(mutant: Mutant) -> Fate:
+    return _judge(mutant)
