@@ -19,7 +19,7 @@ from engine.policy.syntax import Problem, loop_names, parse, span
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A typed expression; `reads` are the top-level names that it mentions."""
+    """A typed expression; `reads` are the top-level names that it mentions, `types` those of its nodes by identity."""
 
     text: str
     tree: ast.expr = field(repr=False)
@@ -31,6 +31,7 @@ class Expression:
     if_false: Mapping[str, t.Type] = field(repr=False)
     fast: Fast | None = field(repr=False, default=None)
     zone: tzinfo = field(repr=False, default=UTC)
+    types: Mapping[int, t.Type] = field(repr=False, default_factory=dict)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
@@ -61,8 +62,9 @@ def compile_expression(
     chains = _chains(tree, text, own)
     fast = compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
     made = Expression(
-        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast, around.zone
-    )
+        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast, around.zone,
+        checked.types,
+    )  # fmt: skip
     return made, checked.problems
 
 

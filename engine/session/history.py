@@ -83,7 +83,7 @@ def judge_after(
         return Judged("deny", (), (), tuple(problems))
     step = len(past) + 1
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
-    names = gate_names(_state(bundle, agent, past, attributes, now, call), call, bundle.tools)
+    names = gate_names(past_state(bundle, agent, past, attributes, now, call), call, bundle.tools)
     guard, reads = agent.guards[tool.name], _reads(past)
     verdict = judge(guard, names, reads)
     assert not isinstance(verdict, Missing), "what was not read counts as unreadable"
@@ -118,7 +118,7 @@ def _told(verdict: Verdict, *, confirmed: bool) -> Judged:
     return Judged(verdict.effect.value, tuple(trace.rule for trace in deciding), tuple(sorted(asked)), errors)
 
 
-def _state(
+def past_state(
     bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mapping[str, Any], now: datetime, judged: Call
 ) -> State:
     """A session in which all of that has happened, each in a step of its own, and the call is proposed."""

@@ -1,0 +1,299 @@
+"""The language's functions as formulas."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import z3  # type: ignore[import-untyped]
+
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.functions import CONTEXTUAL, functions_in
+from engine.proof.terms import (
+    BOOLEAN,
+    DATE,
+    DATETIME,
+    DAY,
+    DURATION,
+    EPOCH,
+    LIST,
+    MICRO,
+    NO,
+    NUMBER,
+    OPAQUE,
+    RECORD,
+    TEXT,
+    YES,
+    Beyond,
+    Value,
+    as_kind,
+    both,
+    either,
+    no,
+)
+
+if TYPE_CHECKING:
+    from engine.proof.encode import Encoder, Read
+
+Formula = tuple[Value, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a loop, or an error on the way to the next: when it is there, what it gives, when it has no value.
+
+    The turns stand in the order in which the loop comes by them.
+    """
+
+    there: Any
+    term: Any
+    error: Any
+
+    def map(self, of: Callable[[Any], tuple[Any, Any]]) -> Turn:
+        """The turn with the term and the error of what was read in it; an error on the way stays one."""
+        if self.term is NO:
+            return self
+        term, error = of(self.term)
+        return Turn(self.there, term, either(self.error, error))
+
+
+def encode(of: Encoder, node: ast.Call) -> Formula:
+    """What a call gives, and when it has no value."""
+    assert isinstance(node.func, ast.Name)
+    name = node.func.id
+    if name == "record":
+        found = {k.arg: of.node(k.value) for k in node.keywords if k.arg}
+        values = {key: read.value for key, read in found.items()}
+        return Value(RECORD, fields=values.__getitem__), either(*(read.error for read in found.values()))
+    if name in CONTEXTUAL:
+        raise Beyond("where a value comes from")
+    if name in ("any", "all", "count", "sum") and isinstance(node.args[0], ast.GeneratorExp | ast.ListComp):
+        return _over_loop(of, name, node.args[0])
+    reads = [of.node(argument) for argument in node.args]
+    error = either(*(read.error for read in reads))
+    if name == "is_set":
+        return Value(BOOLEAN, term=no(reads[0].value.null)), error
+    if name not in _FUNCTIONS:
+        raise Beyond(f"what `{name}` gives")
+    value, wrong = _FUNCTIONS[name](of, node, reads)
+    return value, either(error, wrong)
+
+
+def _over_loop(of: Encoder, name: str, loop: ast.GeneratorExp | ast.ListComp) -> Formula:
+    turns = of.unrolled(loop, lambda: of.node(loop.elt))
+    if name == "sum":
+        return _total([turn.map(lambda read: _number(of, read)) for turn in turns])
+    truths = [turn.map(of.truth_of) for turn in turns]
+    return _of_truths(name, truths, stops=isinstance(loop, ast.GeneratorExp))
+
+
+def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:
+    """`any`, `all` and `count`; the first two look no further once they know, unless the list is made before."""
+    known, wrong, number = NO, NO, []
+    for turn in turns:
+        if name == "count":
+            wrong = either(wrong, both(turn.there, turn.error))
+            number.append(z3.If(both(turn.there, turn.term), 1, 0))
+            continue
+        wrong = either(wrong, both(turn.there, turn.error, no(known)) if stops else both(turn.there, turn.error))
+        decides = turn.term if name == "any" else no(turn.term)
+        known = either(known, both(turn.there, decides, no(turn.error)))
+    if name == "count":
+        return Value(NUMBER, term=z3.ToReal(z3.Sum(number)) if number else z3.RealVal(0)), wrong
+    return Value(BOOLEAN, term=known if name == "any" else no(known)), wrong
+
+
+def _total(turns: list[Turn]) -> Formula:
+    terms = [z3.If(turn.there, turn.term, 0) for turn in turns if turn.term is not NO]
+    wrong = either(*(both(turn.there, turn.error) for turn in turns))
+    return Value(NUMBER, term=z3.Sum(terms) if terms else z3.RealVal(0)), wrong
+
+
+def _number(of: Encoder, read: Read) -> tuple[Any, Any]:
+    value = as_kind(of.world, read.value, (NUMBER,))
+    return value.term, either(read.error, value.null)
+
+
+def _truths_of_list(name: str) -> Callable[..., Formula]:
+    def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+        value = reads[0].value
+        if value.kind != LIST or value.items is None:
+            raise Beyond(f"`{name}` of a long list")
+        truths = []
+        for item in value.items:
+            truth = as_kind(of.world, item.value, (BOOLEAN,))
+            truths.append(Turn(item.there, truth.term, truth.null))
+        found, wrong = _of_truths(name, truths, stops=True)
+        return found, either(value.null, wrong)
+
+    return encoded
+
+
+def _sum(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    numbers = [(there, as_kind(of.world, value, (NUMBER,))) for there, value in _spread(reads)]
+    found, wrong = _total([Turn(there, value.term, value.null) for there, value in numbers])
+    return found, either(wrong, *(read.value.null for read in reads if read.value.kind == LIST))
+
+
+def _extreme(pick: Callable[[Any, Any], Any]) -> Callable[..., Formula]:
+    def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+        values = _spread(reads)
+        if not values or not all(z3.is_true(there) for there, _ in values):
+            raise Beyond("the least or greatest of a list that may be empty")
+        kinds = (NUMBER, DATE, DATETIME, DURATION)
+        known = next((value.kind for _, value in values if value.kind in kinds), NUMBER)
+        terms = [as_kind(of.world, value, (known,)) for _, value in values]
+        found = terms[0].term
+        for term in terms[1:]:
+            found = z3.If(pick(found, term.term), found, term.term)
+        return Value(known, term=found), either(*(term.null for term in terms))
+
+    return encoded
+
+
+def _spread(reads: list[Read]) -> list[tuple[Any, Value]]:
+    """The arguments, or what the only one of them holds."""
+    if len(reads) == 1 and reads[0].value.kind == LIST:
+        if reads[0].value.items is None:
+            raise Beyond("all of a long list")
+        return [(item.there, item.value) for item in reads[0].value.items]
+    if len(reads) == 1 and reads[0].value.kind == OPAQUE:
+        raise Beyond("all of a long list")
+    return [(YES, read.value) for read in reads]
+
+
+def _len(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind == LIST:
+        return Value(NUMBER, term=z3.ToReal(value.length)), value.null
+    if value.kind == TEXT:
+        return Value(NUMBER, term=z3.ToReal(of.world.length_of_text(value.term))), value.null
+    raise Beyond("how many fields an object has")
+
+
+def _first(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind != LIST or not value.items:
+        raise Beyond("the first of a long list")
+    return value.items[0].value, either(value.null, value.length <= 0)
+
+
+def _lower(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = as_kind(of.world, reads[0].value, (TEXT,))
+    lower = of.world.function("lower", str.lower, z3.IntSort())
+    return Value(TEXT, term=lower(value.term)), value.null
+
+
+def _told(name: str) -> Callable[..., Formula]:
+    """What a text is asked with another that is written out."""
+
+    def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+        pattern = node.args[1]
+        if not isinstance(pattern, ast.Constant) or not isinstance(pattern.value, str):
+            raise Beyond(f"`{name}` with what is not written out")
+        if reads[0].value.kind == LIST:
+            return Value(BOOLEAN, term=of.member(reads[1].value, reads[0].value)), reads[0].value.null
+        value = as_kind(of.world, reads[0].value, (TEXT,))
+        run = functions_in(_zone(of))[name]
+        asked = of.world.function(
+            f"{name}(_, {pattern.value!r})", lambda text: z3.BoolVal(run(text, pattern.value)), z3.BoolSort()
+        )
+        return Value(BOOLEAN, term=asked(value.term)), value.null
+
+    return encoded
+
+
+def _zone(of: Encoder) -> Any:
+    return of.policy.time.zone
+
+
+def _offset(of: Encoder) -> int:
+    offset = _zone(of).utcoffset(EPOCH)
+    return int(offset // MICRO)
+
+
+def _date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind == DATETIME:
+        return Value(DATE, term=(value.term + _offset(of)) / DAY), value.null
+    if value.kind == DATE:
+        return value, value.null
+    text = as_kind(of.world, value, (TEXT,))
+    days = of.world.function("date", lambda s: _days(_parsed(of, "date", s)), z3.IntSort())
+    is_one = of.world.function("is a date", lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort())
+    return Value(DATE, term=days(text.term)), either(text.null, no(is_one(text.term)))
+
+
+def _datetime(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind == DATETIME:
+        return value, value.null
+    if value.kind == DATE:
+        return Value(DATETIME, term=value.term * DAY - _offset(of)), value.null
+    text = as_kind(of.world, value, (TEXT,))
+    moment = of.world.function("datetime", lambda s: _micros(_parsed(of, "datetime", s)), z3.IntSort())
+    is_one = of.world.function(
+        "is a moment", lambda s: z3.BoolVal(_parsed(of, "datetime", s) is not None), z3.BoolSort()
+    )
+    return Value(DATETIME, term=moment(text.term)), either(text.null, no(is_one(text.term)))
+
+
+def _duration(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind == DURATION:
+        return value, value.null
+    argument = node.args[0]
+    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+        found = _parsed(of, "duration", argument.value)
+        if found is not None:
+            return of.world.constant(found), NO
+    raise Beyond("a duration that is not written out")
+
+
+def _is_date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind in (DATE, DATETIME):
+        return Value(BOOLEAN, term=no(value.null)), NO
+    if value.kind != TEXT:
+        raise Beyond("whether something is a date")
+    is_one = of.world.function("is a date", lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort())
+    return Value(BOOLEAN, term=both(no(value.null), is_one(value.term))), NO
+
+
+def _parsed(of: Encoder, name: str, text: str) -> Any:
+    try:
+        return functions_in(_zone(of))[name](text)
+    except EvaluationError:
+        return None
+
+
+def _days(day: date | None) -> Any:
+    return None if day is None else z3.IntVal((day - EPOCH.date()).days)
+
+
+def _micros(moment: datetime | None) -> Any:
+    return None if moment is None else z3.IntVal((moment - EPOCH) // MICRO)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Formula]] = {
+    "any": _truths_of_list("any"),
+    "all": _truths_of_list("all"),
+    "count": _truths_of_list("count"),
+    "sum": _sum,
+    "min": _extreme(lambda a, b: a <= b),
+    "max": _extreme(lambda a, b: a >= b),
+    "len": _len,
+    "first": _first,
+    "lower": _lower,
+    "contains": _told("contains"),
+    "starts_with": _told("starts_with"),
+    "ends_with": _told("ends_with"),
+    "glob": _told("glob"),
+    "date": _date,
+    "datetime": _datetime,
+    "duration": _duration,
+    "is_date": _is_date,
+}

@@ -1,0 +1,157 @@
+"""What another bundle judges otherwise: for each tool the calls whose verdict differs, and one of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import z3  # type: ignore[import-untyped]
+
+from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS, WITHHELD
+from engine.policy.rule import Effect
+from engine.policy.verdict import Verdict
+from engine.proof.region import region
+from engine.proof.solve import CAN, GAVE_UP, SECONDS, can_be
+from engine.proof.terms import Beyond, World, both, either, no
+from engine.proof.verdicts import Gate, Judged
+from engine.proof.witness import Maker, Witness, judged_for_real
+from engine.session.bundle import Agent, Bundle, Tool
+
+_EFFECTS = {ALLOW: Effect.ALLOW, APPROVAL: Effect.REQUIRE_APPROVAL, DENY: Effect.DENY}
+
+ADDED, REMOVED = "added", "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Calls of a tool whose verdict differs: `where` says which, `witness` is one of them.
+
+    `status` is `certain` if the gates themselves judge the witness so, `possible` if it rests on what is only known
+    by name, `not known` where the solver gave up.
+    """
+
+    agent: str
+    tool: str
+    before: str
+    after: str
+    status: str
+    where: Mapping[str, str]
+    witness: Witness | None = None
+    rules: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Such as `approval→allow`."""
+        return f"{self.before}→{self.after}"
+
+    @property
+    def loosens(self) -> bool:
+        """Whether less is asked or denied, or something unknown is."""
+        if self.status == "not known":
+            return True
+        if self.before == self.after:
+            return self.why == FEWER
+        return STRICTNESS.get(self.after, 0) < STRICTNESS.get(self.before, 0)
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        told = {
+            "agent": self.agent, "tool": self.tool, "change": self.kind, "before": self.before, "after": self.after,
+            "loosens": self.loosens, "status": self.status, "where": dict(self.where), "rules": list(self.rules),
+            "why": self.why,
+        }  # fmt: skip
+        return told | ({"witness": self.witness.payload()} if self.witness is not None else {})
+
+
+FEWER = "somebody is asked no more"
+OTHERS = "others are asked too"
+
+
+def diff(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Iterator[Change]:
+    """Every change of a verdict; complete for what has formulas, and shown as possible where it rests on names."""
+    for name in sorted({*old.agents, *new.agents}):
+        before, after = old.agents.get(name), new.agents.get(name)
+        tools = dict.fromkeys([*(before.tools if before else ()), *(after.tools if after else ())])
+        for tool in tools:
+            if before is None or tool not in before.tools:
+                yield Change(name, tool, DENY, ADDED, "certain", {}, why="the agent did not have the tool")
+            elif after is None or tool not in after.tools:
+                yield Change(name, tool, REMOVED, DENY, "certain", {}, why="the agent has the tool no more")
+            else:
+                yield from of_tool(old, new, before, after, tool, seconds)
+
+
+def of_tool(
+    old: Bundle, new: Bundle, before: Agent, after: Agent, tool: str, seconds: float = SECONDS
+) -> Iterator[Change]:
+    """The changes for the calls of one tool of an agent."""
+    world = World()
+    try:
+        one = Gate(world, old, before, old.tools[tool]).judged()
+        other = Gate(world, new, after, new.tools[tool]).judged()
+    except Beyond as beyond:
+        yield Change(before.name, tool, ALLOW, ALLOW, "not known", {}, why=f"there is no formula for {beyond}")
+        return
+    for was, would, what, why in _questions(one, other, old.tools[tool]):
+        answer = can_be(world, what, seconds=seconds)
+        if answer.status == GAVE_UP:
+            yield Change(before.name, tool, was, would, "not known", {}, why=answer.why)
+        elif answer.status == CAN:
+            found = Maker(world, new, after, new.tools[tool]).witness(answer.model)
+            yield _change(found, old, new, was, would, region(world, what, seconds), why)
+
+
+def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[tuple[str, str, Any, str]]:
+    """Each way in which two verdicts can differ: what was, what would be, when, and why."""
+    for was, before in _EFFECTS.items():
+        for would, after in _EFFECTS.items():
+            if was != would:
+                yield was, would, both(one.of(before), other.of(after)), ""
+    asking = both(one.ask, other.ask)
+    groups = sorted({*one.asks, *other.asks})
+    nobody = z3.BoolVal(False)
+    for why, first, second in ((FEWER, one, other), (OTHERS, other, one)):
+        gone = either(*(both(first.asks.get(g, nobody), no(second.asks.get(g, nobody))) for g in groups))
+        yield APPROVAL, APPROVAL, both(asking, gone), why
+    if tool.effect == "read":
+        allowed = both(one.allow, other.allow)
+        yield ALLOW, WITHHELD, both(allowed, no(one.withheld), other.withheld), ""
+        yield WITHHELD, ALLOW, both(allowed, one.withheld, no(other.withheld)), ""
+
+
+def _change(
+    witness: Witness, old: Bundle, new: Bundle, was: str, would: str, where: Mapping[str, str], why: str
+) -> Change:
+    told, keeps = judged_for_real(witness, old)
+    tells, kept = judged_for_real(witness, new)
+    certain = told is not None and tells is not None
+    if told is not None and tells is not None:
+        certain = (_word(told, keeps), _word(tells, kept)) == (was, would)
+        if was == would:
+            certain = certain and _groups(told) != _groups(tells)
+    rules = _rules(told, tells) if told is not None and tells is not None else ()
+    proof = replace(witness, certain=certain, verdict=would)
+    status = "certain" if certain else "possible"
+    return Change(witness.agent, witness.tool, was, would, status, where, proof, rules, why)
+
+
+def _word(verdict: Verdict, kept: object) -> str:
+    found = next(word for word, effect in _EFFECTS.items() if effect is verdict.effect)
+    return WITHHELD if found == ALLOW and kept is not None else found
+
+
+def _groups(verdict: Verdict) -> set[str]:
+    return {group for ask in verdict.asks for group in ask.approvers}
+
+
+def _rules(before: Verdict, after: Verdict) -> tuple[str, ...]:
+    """The rules that match in one of the two and not in the other."""
+    matched = [{trace.rule for trace in verdict.rules if trace.matched} for verdict in (before, after)]
+    return tuple(sorted(matched[0] ^ matched[1]))
+
+
+def equivalent(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Change | None:
+    """The first change of a verdict that can be, or that can't be ruled out; None if there is none."""
+    return next(diff(old, new, seconds), None)

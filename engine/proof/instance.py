@@ -1,0 +1,81 @@
+"""A small value that fits a JSON Schema, for the parts of a counterexample that do not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from engine.policy.schema import resolve_reference
+from engine.policy.value import exact
+
+MOST_DEEP = 8
+
+_FORMATS = {
+    "date": "2026-01-01", "date-time": "2026-01-01T00:00:00Z", "email": "somebody@mail.example",
+    "uri": "https://somewhere.example/", "uuid": "00000000-0000-4000-8000-000000000000",
+}  # fmt: skip
+
+
+def instance(schema: Any, *, number: int = 0, root: Any = None, depth: int = 0) -> Any:
+    """One value; further ones of texts by `number`.  It may miss what only a pattern says."""
+    root = schema if root is None else root
+    if not isinstance(schema, Mapping) or depth > MOST_DEEP:
+        return None
+    if isinstance(schema.get("$ref"), str):
+        return instance(resolve_reference(root, schema["$ref"]), number=number, root=root, depth=depth + 1)
+    for key in ("const", "default"):
+        if key in schema:
+            return schema[key]
+    for key in ("enum", "examples"):
+        if isinstance(schema.get(key), list) and schema[key]:
+            return schema[key][number % len(schema[key])]
+    for key in ("oneOf", "anyOf", "allOf"):
+        if isinstance(schema.get(key), list) and schema[key]:
+            return instance(schema[key][0], number=number, root=root, depth=depth + 1)
+    kinds = schema.get("type", "object" if "properties" in schema else "null")
+    kind = kinds[0] if isinstance(kinds, list) else kinds
+    return _of_kind(kind, schema, number, root, depth)
+
+
+def _of_kind(kind: str, schema: Mapping[str, Any], number: int, root: Any, depth: int) -> Any:
+    if kind == "boolean":
+        return False
+    if kind in ("number", "integer"):
+        return _number(kind, schema)
+    if kind == "string":
+        return _text(schema, number)
+    if kind == "array":
+        least = schema.get("minItems", 0)
+        return [instance(schema.get("items"), number=n, root=root, depth=depth + 1) for n in range(least)]
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {
+            name: instance(properties.get(name, {"type": "string"}), number=number, root=root, depth=depth + 1)
+            for name in schema.get("required", ())
+        }
+    return None
+
+
+def _number(kind: str, schema: Mapping[str, Any]) -> Any:
+    step = schema.get("multipleOf") or (1 if kind == "integer" else None)
+    least, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    most = schema.get("maximum")
+    start = least if least is not None else above
+    if start is None:
+        return 0 if most is None or most >= 0 else most
+    found = Decimal(start)
+    if step is not None:
+        found = (found / Decimal(step)).to_integral_value(ROUND_CEILING) * Decimal(step)
+    if above is not None and found <= above:
+        found += Decimal(step or 1)
+    return exact(found)
+
+
+def _text(schema: Mapping[str, Any], number: int) -> str:
+    known = _FORMATS.get(str(schema.get("format")))
+    if known is not None:
+        return known
+    least, most = schema.get("minLength", 0), schema.get("maxLength", 60)
+    text = "text" if number == 0 else f"text{number}"
+    return text[:most].ljust(least, "x")

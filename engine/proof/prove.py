@@ -1,0 +1,122 @@
+"""Guarantees proved from the rules, or refuted by a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.rule import Guarantee, PolicyRules
+from engine.policy.verdict import Verdict
+from engine.policy.words import Words
+from engine.proof.solve import CAN, NEVER, SECONDS, can_be
+from engine.proof.terms import Beyond, World
+from engine.proof.verdicts import Gate
+from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
+from engine.session.bundle import Agent, Bundle, Tool
+
+PROVED, REFUTED, NOT_PROVED = "proved", "refuted", "not proved"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of a guarantee for the calls of one tool of an agent: why not, or the call that breaks it."""
+
+    guarantee: str
+    policy: str
+    place: str
+    agent: str
+    tool: str
+    status: str
+    why: str = ""
+    witness: Witness | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        told = {
+            "guarantee": self.guarantee, "policy": self.policy, "place": self.place, "agent": self.agent,
+            "tool": self.tool, "status": self.status, "why": self.why,
+        }  # fmt: skip
+        return told | ({"witness": self.witness.payload()} if self.witness is not None else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """How a rule stands in the proofs for one tool: as a formula, with parts that are known by name only, or not."""
+
+    rule: str
+    agent: str
+    tool: str
+    by_name: tuple[tuple[str, str], ...]
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "rule": self.rule, "agent": self.agent, "tool": self.tool,
+            "by_name": [{"expression": text, "why": why} for text, why in self.by_name],
+        }  # fmt: skip
+
+
+def prove(bundle: Bundle, seconds: float = SECONDS) -> Iterator[Finding]:
+    """What is known of each guarantee, for each tool of each agent that it speaks of."""
+    for _, agent in sorted(bundle.agents.items()):
+        for name in agent.tools:
+            guard = agent.guards[name]
+            promised = [(p, g) for p in (*guard.policies, *guard.promising) for g in p.guarantees]
+            for policy, promise in promised:
+                yield _proved(bundle, agent, bundle.tools[name], policy, promise, seconds)
+
+
+def _proved(
+    bundle: Bundle, agent: Agent, tool: Tool, policy: PolicyRules, promise: Guarantee, seconds: float
+) -> Finding:
+    world = World()
+    gate = Gate(world, bundle, agent, tool)
+    about = promise.id, promise.policy, promise.place, agent.name, tool.name
+    try:
+        broken = gate.broken(promise, policy, gate.judged())
+    except Beyond as why:
+        return Finding(*about, NOT_PROVED, f"there is no formula for {why}")
+    answer = can_be(world, broken, seconds=seconds)
+    if answer.status == NEVER:
+        return Finding(*about, PROVED)
+    if answer.status != CAN:
+        return Finding(*about, NOT_PROVED, answer.why)
+    witness = Maker(world, bundle, agent, tool).witness(answer.model)
+    verdict, _ = judged_for_real(witness, bundle)
+    if verdict is not None and _breaks(promise, policy, witness, verdict, bundle):
+        return Finding(*about, REFUTED, "", replace(witness, certain=True, verdict=verdict.effect.value))
+    return Finding(*about, NOT_PROVED, _possible(world), witness)
+
+
+def _possible(world: World) -> str:
+    if not world.opaque:
+        return "a call that breaks it is possible, and no input that fits the schemas was found"
+    text, why = next(iter(world.opaque.items()))
+    more = f" and {len(world.opaque) - 1} more" if len(world.opaque) > 1 else ""
+    return f"a call that breaks it is possible: it rests on `{text}` ({why}){more}"
+
+
+def _breaks(promise: Guarantee, policy: PolicyRules, witness: Witness, verdict: Verdict, bundle: Bundle) -> bool:
+    """Whether a guarantee, asked about exactly that call and what the gate says of it, does not hold."""
+    groups = frozenset(("text", group) for ask in verdict.asks for group in ask.approvers)
+    names = {**names_of(witness, bundle), "verdict": verdict.effect.value, "approvers": groups}
+    try:
+        return promise.never.value(Words(policy, names, reads_of(witness))) is True
+    except EvaluationError:
+        return False
+
+
+def handled(bundle: Bundle) -> Iterator[Handled]:
+    """How each rule stands in the proofs."""
+    for _, agent in sorted(bundle.agents.items()):
+        for name in agent.tools:
+            for policy in agent.guards[name].policies:
+                for rule in policy.rules:
+                    world = World()
+                    only = replace(policy, rules=(rule,))
+                    guard = replace(agent.guards[name], policies=(only,))
+                    alone = replace(agent, guards={**agent.guards, name: guard})
+                    Gate(world, bundle, alone, bundle.tools[name]).judged()
+                    yield Handled(rule.id, agent.name, name, tuple(sorted(world.opaque.items())))

@@ -1,0 +1,109 @@
+"""Which calls a formula speaks of, in the words of a reader: for each input that it bounds, from where to where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import z3  # type: ignore[import-untyped]
+
+from engine.policy.value import exact, number_text
+from engine.proof.solve import NEVER, can_be
+from engine.proof.terms import BOOLEAN, LARGEST, NUMBER, TEXT, Value, World
+
+MOST = 16
+
+
+def region(world: World, what: Any, seconds: float) -> dict[str, str]:
+    """What holds of each number, text and truth in all of those calls, if anything does."""
+    mentioned = _symbols_in(what)
+    found: dict[str, str] = {}
+    for name, value in list(world.symbols.items()):
+        if len(found) >= MOST or value.term is None or not mentioned & _symbols_in(value.term):
+            continue
+        told = _told(world, what, value, seconds)
+        if told:
+            found[name] = told
+    return found
+
+
+def _told(world: World, what: Any, value: Value, seconds: float) -> str:
+    if value.kind == NUMBER:
+        return _range(world, what, value.term, seconds)
+    if value.kind == BOOLEAN:
+        return _truth(world, what, value.term, seconds)
+    return _text(world, what, value.term, seconds) if value.kind == TEXT else ""
+
+
+def _range(world: World, what: Any, term: Any, seconds: float) -> str:
+    parts = [_bound(world, what, term, least=True, seconds=seconds)]
+    parts.append(_bound(world, what, term, least=False, seconds=seconds))
+    if parts[0] and parts[0].removeprefix("from ") == parts[1].removeprefix("to "):
+        return parts[0].removeprefix("from ")
+    return " ".join(part for part in parts if part)
+
+
+def _bound(world: World, what: Any, term: Any, *, least: bool, seconds: float) -> str:
+    optimize = z3.Optimize()
+    optimize.set("timeout", round(seconds * 1000))
+    optimize.add(*world.always, what)
+    handle = optimize.minimize(term) if least else optimize.maximize(term)
+    if optimize.check() != z3.sat:
+        return ""
+    # the value, and by how many infinitely small steps it is missed
+    infinite, value, beside = optimize.lower_values(handle) if least else optimize.upper_values(handle)
+    number = _fraction(value)
+    if _fraction(infinite) != 0 or number is None:
+        return ""
+    if abs(number) >= LARGEST - 1:
+        return ""
+    text = _number(number)
+    if _fraction(beside) == 0:
+        return f"{'from' if least else 'to'} {text}"
+    return f"{'above' if least else 'below'} {text}"
+
+
+def _fraction(term: Any) -> Fraction | None:
+    value = z3.simplify(term)
+    if z3.is_int_value(value):
+        return Fraction(value.as_long())
+    return Fraction(value.as_fraction()) if z3.is_rational_value(value) else None
+
+
+def _number(value: Fraction) -> str:
+    return number_text(exact(Decimal(value.numerator) / Decimal(value.denominator)))
+
+
+def _truth(world: World, what: Any, term: Any, seconds: float) -> str:
+    if can_be(world, what, z3.Not(term), seconds=seconds).status == NEVER:
+        return "true"
+    return "false" if can_be(world, what, term, seconds=seconds).status == NEVER else ""
+
+
+def _text(world: World, what: Any, term: Any, seconds: float) -> str:
+    for text, id_ in list(world.texts.items()):
+        if can_be(world, what, term != id_, seconds=seconds).status == NEVER:
+            return f"'{text}'"
+        if can_be(world, what, term == id_, seconds=seconds).status == NEVER and len(world.texts) == 1:
+            return f"not '{text}'"
+    return ""
+
+
+def _symbols_in(term: Any) -> set[str]:
+    """The names of what a formula speaks of."""
+    return {found.decl().name() for found in _leaves(term)}
+
+
+def _leaves(term: Any) -> Iterator[Any]:
+    seen: set[int] = set()
+    waiting = [term]
+    while waiting:
+        one = waiting.pop()
+        if one.get_id() in seen:
+            continue
+        seen.add(one.get_id())
+        if one.num_args() == 0 and one.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+            yield one
+        waiting += one.children()

@@ -1,0 +1,330 @@
+"""Values as formulas: each with whether it is null, and a term of the solver for what it is otherwise.
+
+Texts are numbers of the solver, told apart and no more; what functions say of them is a function of that number.
+Days are whole numbers since 1970, moments and durations whole microseconds.  Numbers are exact, and taken to be
+smaller than 10^30.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import z3  # type: ignore[import-untyped]
+
+from engine.policy import types as t
+from engine.policy.arithmetic import is_number
+
+NULL, BOOLEAN, NUMBER, TEXT = "null", "boolean", "number", "text"
+DATE, DATETIME, DURATION = "date", "datetime", "duration"
+RECORD, LIST, OPAQUE, GROUPS = "record", "list", "opaque", "groups"
+
+SCALARS = frozenset({BOOLEAN, NUMBER, TEXT, DATE, DATETIME, DURATION})
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICRO = timedelta(microseconds=1)
+DAY = timedelta(days=1) // MICRO
+LARGEST = 10**30
+
+# a list that can be no longer is taken apart; a longer one is known by its length, and what is said of it by name
+SHORT_LIST = 4
+
+YES, NO = z3.BoolVal(True), z3.BoolVal(False)
+
+
+class Beyond(Exception):
+    """An expression that has no formula; it says of what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One element of a list, and whether the list is that long."""
+
+    there: Any
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value: its kind, whether it is null, and by kind a term, the fields, the elements and length, or a name."""
+
+    kind: str
+    null: Any = NO
+    term: Any = None
+    fields: Callable[[str], Value] | None = None
+    items: tuple[Item, ...] | None = None
+    length: Any = None
+    name: str = ""
+
+    def or_null(self, null: Any) -> Value:
+        """The same value, null also if `null` holds."""
+        return replace(self, null=either(self.null, null))
+
+
+def both(*parts: Any) -> Any:
+    """All of them, without what is known to hold."""
+    left = [part for part in parts if not z3.is_true(part)]
+    if any(z3.is_false(part) for part in left):
+        return NO
+    return YES if not left else left[0] if len(left) == 1 else z3.And(*left)
+
+
+def either(*parts: Any) -> Any:
+    """Any of them, without what is known not to hold."""
+    left = [part for part in parts if not z3.is_false(part)]
+    if any(z3.is_true(part) for part in left):
+        return YES
+    return NO if not left else left[0] if len(left) == 1 else z3.Or(*left)
+
+
+def no(part: Any) -> Any:
+    """Its opposite."""
+    return NO if z3.is_true(part) else YES if z3.is_false(part) else z3.Not(part)
+
+
+def exactly(value: Any) -> Any:
+    """A number as a term."""
+    return z3.RealVal(str(Fraction(Decimal(value))))
+
+
+@dataclass(slots=True)
+class World:
+    """All that is not known of one judgement: its symbols by name, and what always holds of them.
+
+    `opaque` are the expressions that are only known by name.
+    """
+
+    symbols: dict[str, Value] = field(default_factory=dict)
+    always: list[Any] = field(default_factory=list)
+    texts: dict[str, int] = field(default_factory=dict)
+    opaque: dict[str, str] = field(default_factory=dict)
+    said: dict[str, Callable[[str], Any]] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
+
+    # -- constants
+
+    def text(self, value: str) -> Any:
+        """The term of a text that is written out."""
+        if value not in self.texts:
+            self.texts[value] = len(self.texts)
+            for name, of in self.said.items():
+                self._say(name, of, value)
+        return z3.IntVal(self.texts[value])
+
+    def constant(self, value: Any) -> Value:
+        """The value of a constant, a param or a table."""
+        match value:
+            case None:
+                return Value(NULL, YES)
+            case bool():
+                return Value(BOOLEAN, term=z3.BoolVal(value))
+            case str():
+                return Value(TEXT, term=self.text(value))
+            case datetime():
+                return Value(DATETIME, term=z3.IntVal((value.astimezone(UTC) - EPOCH) // MICRO))
+            case date():
+                return Value(DATE, term=z3.IntVal((value - EPOCH.date()).days))
+            case timedelta():
+                return Value(DURATION, term=z3.IntVal(value // MICRO))
+            case list() | tuple():
+                return literal([self.constant(item) for item in value])
+            case Mapping():
+                return Value(RECORD, fields=lambda name: self.constant(value.get(name)))
+        if is_number(value):
+            return Value(NUMBER, term=exactly(value))
+        raise Beyond(f"a constant such as {value!r}")
+
+    # -- functions of texts
+
+    def function(self, name: str, of: Callable[[str], Any], result: Any) -> Any:
+        """A function of texts, whose values for the texts that are written out are known."""
+        if name not in self.functions:
+            self.functions[name] = z3.Function(name, z3.IntSort(), result)
+            self.said[name] = of
+            for value in list(self.texts):
+                self._say(name, of, value)
+        return self.functions[name]
+
+    def _say(self, name: str, of: Callable[[str], Any], value: str) -> None:
+        result, term = of(value), z3.IntVal(self.texts[value])
+        if result is None:
+            return
+        known = self.text(result) if isinstance(result, str) else result
+        self.always.append(self.functions[name](term) == known)
+
+    # -- symbols
+
+    def symbol(self, name: str, type_: t.Type, schema: Any = None) -> Value:
+        """What a type, and a schema if there is one, say of a value that is known by its name."""
+        if type_ == t.NULL:
+            return Value(NULL, YES, name=name)
+        if name not in self.symbols:
+            plain = t.without_null(type_)
+            self.symbols[name] = self._made(name, plain, schema if isinstance(schema, Mapping) else {})
+        # where conditions around it have ruled null out it is not null, elsewhere it may be
+        may_be_null = t.has_null(type_) or isinstance(type_, t.Unknown)
+        return self.symbols[name].or_null(z3.Bool(f"{name} is null") if may_be_null else NO)
+
+    def _made(self, name: str, plain: t.Type, schema: Mapping[str, Any]) -> Value:
+        match plain:
+            case t.Boolean(only=only):
+                return Value(BOOLEAN, term=z3.Bool(name) if only is None else z3.BoolVal(only), name=name)
+            case t.Number(among=among):
+                return Value(NUMBER, term=self._number(name, among, schema), name=name)
+            case t.Text(among=among):
+                return Value(TEXT, term=self._text(name, among, schema), name=name)
+            case t.Date() | t.Datetime() | t.Duration():
+                kind = DATE if plain == t.DATE else DATETIME if plain == t.DATETIME else DURATION
+                term = z3.Int(name)
+                # the years that a date can have
+                self.always += [] if kind == DURATION else [term >= _FIRST[kind], term <= _LAST[kind]]
+                return Value(kind, term=term, name=name)
+            case t.Record():
+                return Value(RECORD, fields=self._fields(name, plain, schema), name=name)
+            case t.ListOf():
+                return self._list(name, plain, schema)
+        return Value(OPAQUE, name=name)
+
+    def _number(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
+        step = schema.get("multipleOf") or (1 if schema.get("type") in ("integer", ["integer", "null"]) else None)
+        term = z3.Real(name) if step is None else z3.ToReal(z3.Int(name)) * exactly(step)
+        bounds = (
+            ("minimum", operator.ge), ("maximum", operator.le),
+            ("exclusiveMinimum", operator.gt), ("exclusiveMaximum", operator.lt),
+        )  # fmt: skip
+        self.always += [holds(term, exactly(schema[key])) for key, holds in bounds if is_number(schema.get(key))]
+        self.always += [term < LARGEST, term > -LARGEST]
+        if among is not None:
+            self.always.append(either(*(term == exactly(value) for value in among)))
+        return term
+
+    def _text(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
+        term = z3.Int(name)
+        if among is not None:
+            self.always.append(either(*(term == self.text(value) for value in sorted(among))))
+        least, most = schema.get("minLength"), schema.get("maxLength")
+        if least is not None or most is not None:
+            length = self.length_of_text(term)
+            self.always += [length >= least] if least is not None else []
+            self.always += [length <= most] if most is not None else []
+        return term
+
+    def length_of_text(self, term: Any) -> Any:
+        """How long a text is."""
+        length = self.function("len", len, z3.IntSort())(term)
+        self.always.append(length >= 0)
+        return length
+
+    def _fields(self, name: str, type_: t.Record, schema: Mapping[str, Any]) -> Callable[[str], Value]:
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, Mapping) else {}
+
+        def read(field_name: str) -> Value:
+            declared = type_.fields.get(field_name)
+            if declared is None:
+                return self.symbol(f"{name}.{field_name}", t.UNKNOWN)
+            return self.symbol(f"{name}.{field_name}", declared.read, properties.get(field_name))
+
+        return read
+
+    def _list(self, name: str, type_: t.ListOf, schema: Mapping[str, Any]) -> Value:
+        length = z3.Int(f"len({name})")
+        most, least = schema.get("maxItems"), schema.get("minItems", 0)
+        self.always.append(length >= least)
+        if most is None:
+            return Value(LIST, length=length, name=name)
+        self.always.append(length <= most)
+        if most > SHORT_LIST:
+            return Value(LIST, length=length, name=name)
+        inner = schema.get("items")
+        items = [Item(length > at, self.symbol(f"{name}[{at}]", type_.item, inner)) for at in range(most)]
+        return Value(LIST, items=tuple(items), length=length, name=name)
+
+
+def literal(values: Sequence[Value]) -> Value:
+    """A list that is written out."""
+    items = tuple(Item(YES, value) for value in values)
+    return Value(LIST, items=items, length=z3.IntVal(len(values)))
+
+
+_FIRST = {DATE: (date.min - EPOCH.date()).days, DATETIME: (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICRO}
+_LAST = {DATE: (date.max - EPOCH.date()).days, DATETIME: (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICRO}
+
+
+# -- two values
+
+
+def choose(condition: Any, one: Value, other: Value) -> Value:
+    """One value if a condition holds, else the other."""
+    if z3.is_true(condition):
+        return one
+    if z3.is_false(condition):
+        return other
+    if NULL in (one.kind, other.kind):
+        kept, null = (other, condition) if one.kind == NULL else (one, no(condition))
+        # where it is null it does not matter what else it would be
+        return replace(kept, null=z3.If(condition, one.null, other.null)) if kept.kind != NULL else kept.or_null(null)
+    null = one.null if one.null is other.null else z3.If(condition, one.null, other.null)
+    if one.kind != other.kind:
+        raise Beyond("a choice between values of two kinds")
+    if one.kind in SCALARS:
+        return Value(one.kind, null, z3.If(condition, one.term, other.term))
+    if one.kind == RECORD and one.fields is not None and other.fields is not None:
+        first, second = one.fields, other.fields
+        return Value(RECORD, null, fields=lambda name: choose(condition, first(name), second(name)))
+    if one.name and one.name == other.name:
+        return replace(one, null=null)
+    raise Beyond("a choice between values that are only known by name")
+
+
+def equal(world: World, one: Value, other: Value) -> Any:
+    """Whether two values are equal; null equals only null."""
+    if one.kind == NULL or other.kind == NULL:
+        return both(one.null, other.null)
+    here = both(no(one.null), no(other.null))
+    return either(both(one.null, other.null), both(here, _same(world, one, other)))
+
+
+def _same(world: World, one: Value, other: Value) -> Any:
+    if one.kind == OPAQUE or other.kind == OPAQUE:
+        kind = other.kind if one.kind == OPAQUE else one.kind
+        return _as(world, one, kind).term == _as(world, other, kind).term
+    if one.kind != other.kind:
+        raise Beyond("values of two kinds")
+    if one.kind in SCALARS:
+        return one.term == other.term
+    if one.kind == LIST and one.items is not None and other.items is not None:
+        pairs = zip(one.items, other.items, strict=False)
+        return both(
+            one.length == other.length, *(either(no(a.there), equal(world, a.value, b.value)) for a, b in pairs)
+        )
+    raise Beyond("whether objects or long lists are equal")
+
+
+_OF_KIND: Mapping[str, t.Type] = {
+    BOOLEAN: t.BOOLEAN, NUMBER: t.NUMBER, TEXT: t.TEXT, DATE: t.DATE, DATETIME: t.DATETIME, DURATION: t.DURATION,
+    OPAQUE: t.TEXT,
+}  # fmt: skip
+
+
+def _as(world: World, value: Value, kind: str) -> Value:
+    """A value that is only known by name, read as one of a kind."""
+    if value.kind != OPAQUE:
+        return value
+    if kind not in _OF_KIND:
+        raise Beyond("a value that nothing is known of")
+    return world.symbol(f"{value.name} as {kind}", _OF_KIND[kind])
+
+
+def as_kind(world: World, value: Value, kinds: Sequence[str]) -> Value:
+    """A value that has to be of one of some kinds; one that is only known by name is read as the first."""
+    if value.kind == OPAQUE:
+        return replace(_as(world, value, kinds[0]), null=value.null)
+    if value.kind not in kinds:
+        raise Beyond(f"{value.kind} in the place of {kinds[0]}")
+    return value
