@@ -20,6 +20,7 @@ from engine.proof.terms import (
     DURATION,
     EPOCH,
     LIST,
+    MAP,
     MICRO,
     NO,
     NUMBER,
@@ -28,10 +29,13 @@ from engine.proof.terms import (
     TEXT,
     YES,
     Beyond,
+    Item,
     Value,
     as_kind,
     both,
     either,
+    equal,
+    literal,
     no,
 )
 
@@ -167,7 +171,7 @@ def _spread(reads: list[Read]) -> list[tuple[Any, Value]]:
 
 def _len(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
-    if value.kind == LIST:
+    if value.kind in (LIST, MAP):
         return Value(NUMBER, term=z3.ToReal(value.length)), value.null
     if value.kind == TEXT:
         return Value(NUMBER, term=z3.ToReal(of.world.length_of_text(value.term))), value.null
@@ -176,9 +180,53 @@ def _len(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
 
 def _first(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
-    if value.kind != LIST or not value.items:
+    if value.kind != LIST or not value.items or value.loose:
         raise Beyond("the first of a long list")
     return value.items[0].value, either(value.null, value.length <= 0)
+
+
+def _values(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind != MAP or value.items is None:
+        raise Beyond("the values of a map")
+    items = [Item(item.there, item.value.items[1].value) for item in value.items if item.value.items]
+    return Value(LIST, items=tuple(items), length=value.length), value.null
+
+
+def _distinct(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind != LIST or value.items is None:
+        raise Beyond("what is distinct in a long list")
+    items: list[Item] = []
+    for at, item in enumerate(value.items):
+        before = [both(other.there, equal(of.world, other.value, item.value)) for other in value.items[:at]]
+        items.append(Item(both(item.there, no(either(*before))), item.value))
+    length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
+    return Value(LIST, items=tuple(items), length=length, loose=True), value.null
+
+
+def _zip(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    lists = [read.value for read in reads]
+    if any(one.kind != LIST or one.items is None or one.loose for one in lists):
+        raise Beyond("what `zip` gives")
+    shortest = min(len(one.items or ()) for one in lists)
+    rows = []
+    for at in range(shortest):
+        parts = [one.items[at] for one in lists if one.items is not None]
+        rows.append(Item(parts[0].there, literal([part.value for part in parts])))
+    unequal = [lists[0].length != one.length for one in lists[1:]]
+    wrong = either(*unequal, *(one.null for one in lists))
+    return Value(LIST, items=tuple(rows), length=lists[0].length), wrong
+
+
+def _neighbours(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
+    value = reads[0].value
+    if value.kind != LIST or value.items is None or value.loose:
+        raise Beyond("what `neighbours` gives")
+    pairs = zip(value.items, value.items[1:], strict=False)
+    items = [Item(second.there, literal([first.value, second.value])) for first, second in pairs]
+    length = z3.If(value.length > 0, value.length - 1, 0)
+    return Value(LIST, items=tuple(items), length=length), value.null
 
 
 def _lower(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
@@ -287,6 +335,10 @@ _FUNCTIONS: Mapping[str, Callable[..., Formula]] = {
     "max": _extreme(lambda a, b: a >= b),
     "len": _len,
     "first": _first,
+    "values": _values,
+    "distinct": _distinct,
+    "zip": _zip,
+    "neighbours": _neighbours,
     "lower": _lower,
     "contains": _told("contains"),
     "starts_with": _told("starts_with"),

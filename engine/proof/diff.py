@@ -12,7 +12,8 @@ from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS, WITHHELD
 from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
 from engine.proof.region import region
-from engine.proof.solve import CAN, GAVE_UP, SECONDS, can_be
+from engine.proof.search import search
+from engine.proof.solve import CAN, GAVE_UP, SECONDS
 from engine.proof.terms import Beyond, World, both, either, no
 from engine.proof.verdicts import Gate, Judged
 from engine.proof.witness import Maker, Witness, judged_for_real
@@ -87,23 +88,38 @@ def of_tool(
     old: Bundle, new: Bundle, before: Agent, after: Agent, tool: str, seconds: float = SECONDS
 ) -> Iterator[Change]:
     """The changes for the calls of one tool of an agent."""
-    world = World()
-    try:
+    maker = Maker(new, after, new.tools[tool])
+
+    def questions(world: World) -> list[Question]:
         one = Gate(world, old, before, old.tools[tool]).judged()
         other = Gate(world, new, after, new.tools[tool]).judged()
+        return list(_questions(one, other, old.tools[tool]))
+
+    try:
+        asked = questions(World())
     except Beyond as beyond:
         yield Change(before.name, tool, ALLOW, ALLOW, "not known", {}, why=f"there is no formula for {beyond}")
         return
-    for was, would, what, why in _questions(one, other, old.tools[tool]):
-        answer = can_be(world, what, seconds=seconds)
-        if answer.status == GAVE_UP:
-            yield Change(before.name, tool, was, would, "not known", {}, why=answer.why)
-        elif answer.status == CAN:
-            found = Maker(world, new, after, new.tools[tool]).witness(answer.model)
-            yield _change(found, old, new, was, would, region(world, what, seconds), why)
+    for number, (was, would, what, why) in enumerate(asked):
+        if z3.is_false(what):
+            continue
+        found = search(
+            lambda world, number=number: questions(world)[number][2],  # type: ignore[misc]
+            maker.witness,
+            lambda witness, was=was, would=would: _confirmed(witness, old, new, was, would),  # type: ignore[misc]
+            seconds,
+        )
+        if found.status == GAVE_UP:
+            yield Change(before.name, tool, was, would, "not known", {}, why=found.why)
+        elif found.status == CAN and found.witness is not None:
+            where = region(found.world, found.formula, seconds)
+            yield _change(found.witness, old, new, was, would, where, why, certain=found.certain)
 
 
-def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[tuple[str, str, Any, str]]:
+Question = tuple[str, str, Any, str]
+
+
+def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[Question]:
     """Each way in which two verdicts can differ: what was, what would be, when, and why."""
     for was, before in _EFFECTS.items():
         for would, after in _EFFECTS.items():
@@ -121,16 +137,21 @@ def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[tuple[str, st
         yield WITHHELD, ALLOW, both(allowed, one.withheld, no(other.withheld)), ""
 
 
-def _change(
-    witness: Witness, old: Bundle, new: Bundle, was: str, would: str, where: Mapping[str, str], why: str
-) -> Change:
+def _confirmed(witness: Witness, old: Bundle, new: Bundle, was: str, would: str) -> bool:
+    """Whether the two gates, asked about exactly that call, judge so."""
     told, keeps = judged_for_real(witness, old)
     tells, kept = judged_for_real(witness, new)
-    certain = told is not None and tells is not None
-    if told is not None and tells is not None:
-        certain = (_word(told, keeps), _word(tells, kept)) == (was, would)
-        if was == would:
-            certain = certain and _groups(told) != _groups(tells)
+    if told is None or tells is None or (_word(told, keeps), _word(tells, kept)) != (was, would):
+        return False
+    return was != would or _groups(told) != _groups(tells)
+
+
+def _change(
+    witness: Witness, old: Bundle, new: Bundle, was: str, would: str, where: Mapping[str, str], why: str, *,
+    certain: bool,
+) -> Change:  # fmt: skip
+    told, _ = judged_for_real(witness, old)
+    tells, _ = judged_for_real(witness, new)
     rules = _rules(told, tells) if told is not None and tells is not None else ()
     proof = replace(witness, certain=certain, verdict=would)
     status = "certain" if certain else "possible"

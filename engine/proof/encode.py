@@ -23,6 +23,7 @@ from engine.policy.syntax import loop_names
 from engine.policy.value import digest
 from engine.proof import calls
 from engine.proof.calls import Turn
+from engine.proof.forms import spelt_out
 from engine.proof.terms import (
     BOOLEAN,
     DATE,
@@ -31,6 +32,7 @@ from engine.proof.terms import (
     DURATION,
     GROUPS,
     LIST,
+    MAP,
     NO,
     NULL,
     NUMBER,
@@ -88,12 +90,7 @@ class Encoder:
 
     def read(self, expression: Expression) -> Read:
         """An expression as a formula."""
-        outer, self._expression = self._expression, expression
-        bound, self._bound = self._bound, {}
-        try:
-            return self.node(expression.tree)
-        finally:
-            self._expression, self._bound = outer, bound
+        return self.within(expression, {})
 
     def truth(self, expression: Expression) -> tuple[Any, Any]:
         """When a condition holds, and when it has no value."""
@@ -171,9 +168,9 @@ class Encoder:
         if name == "params":
             return Read(world.constant(policy.params))
         if name == "input":
-            return Read(world.symbol("input", self.type(node), self._tool.input_schema))
+            return Read(world.symbol("input", self.type(node), spelt_out(self._tool.input_schema)))
         if name == "session":
-            return Read(world.symbol("session", self.type(node), self._agent.attributes))
+            return Read(world.symbol("session", self.type(node), spelt_out(self._agent.attributes)))
         if name == "call":
             return Read(Value(RECORD, fields=self._call))
         if name in policy.facts:
@@ -193,8 +190,43 @@ class Encoder:
         name = self.fact_name(fact)
         tool = self._bundle.tools.get(fact.tool)
         schema = tool.output_schema if tool is not None and not fact.for_each else None
-        declared = of_schema(schema) if schema is not None else type_
+        declared, schema = of_schema(schema) if schema is not None else type_, spelt_out(schema)
+        if fact.for_each and self.world.longest is not None:
+            return self._facts(fact, name, tool)
         return Read(self.world.symbol(name, declared, schema), z3.Bool(f"{name} can't be read"))
+
+    def _facts(self, fact: Fact, name: str, tool: Tool | None) -> Read:
+        """One read for each combination of the variables, each with its record."""
+        schema = tool.output_schema if tool is not None else None
+        type_ = of_schema(schema) if schema is not None else t.UNKNOWN
+        items: list[Item] = []
+        errors: list[Any] = [z3.Bool(f"{name} can't be read")]
+
+        def go(left: list[tuple[str, Expression]], there: Any, variables: dict[str, Value]) -> None:
+            if not left:
+                result = f"{name}[{len(items)}].{fact.result}"
+                output = self.world.symbol(result, type_, spelt_out(schema))
+                known = {**variables, fact.result: output}
+                items.append(Item(there, Value(RECORD, fields=known.__getitem__)))
+                return
+            variable, source = left[0]
+            found = self.within(source, variables)
+            errors.append(both(there, either(found.error, found.value.null)))
+            for item in _elements(found.value):
+                go(left[1:], both(there, item.there), {**variables, variable: item.value})
+
+        go(list(fact.for_each), YES, {})
+        length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
+        return Read(Value(LIST, items=tuple(items), length=length, loose=True), either(*errors))
+
+    def within(self, expression: Expression, variables: Mapping[str, Value]) -> Read:
+        """An expression in which some variables have values."""
+        outer, self._expression = self._expression, expression
+        bound, self._bound = self._bound, dict(variables)
+        try:
+            return self.node(expression.tree)
+        finally:
+            self._expression, self._bound = outer, bound
 
     def _let(self, name: str) -> Read:
         if name not in self._lets:
@@ -220,13 +252,12 @@ class Encoder:
     def _subscript(self, node: ast.Subscript) -> Read:
         owner = self.node(node.value)
         index = self._index(node.slice)
-        if isinstance(index, str):
+        if isinstance(index, str) and owner.value.kind != MAP:
             return self._field(owner, index, node)
-        if owner.value.kind == LIST and owner.value.items is not None and isinstance(index, int) and index >= 0:
-            error = either(owner.error, owner.value.null, owner.value.length <= index)
-            items = owner.value.items
-            if index < len(items):
-                return Read(items[index].value, error)
+        if owner.value.kind == MAP and owner.value.items is not None:
+            return _looked_up(self.world, owner, self.node(node.slice))
+        if owner.value.kind == LIST and owner.value.items and isinstance(index, int) and index >= 0:
+            return _nth(owner, index)
         raise Beyond("one element of a list")
 
     def _index(self, node: ast.expr) -> Any:
@@ -310,6 +341,8 @@ class Encoder:
             if named is None:
                 raise Beyond("whether a group is asked that is not written out")
             return among.fields(named).term
+        if among.kind == MAP and among.items is not None:
+            return either(*(both(item.there, equal(self.world, value, _key(item))) for item in among.items))
         if among.kind == LIST and among.items is not None:
             return either(*(both(item.there, equal(self.world, value, item.value)) for item in among.items))
         raise Beyond("whether something is in a long list, a set or a map")
@@ -348,10 +381,12 @@ class Encoder:
     def _loop(self, node: ast.ListComp | ast.GeneratorExp) -> Read:
         turns = self.unrolled(node, lambda: self.node(node.elt))
         made = [turn for turn in turns if turn.term is not NO]
-        if any(not z3.is_true(turn.there) for turn in made):
-            raise Beyond("a list that a filter makes")
-        error = either(*(both(turn.there, turn.error) for turn in turns), *(turn.term.error for turn in made))
-        return Read(literal([turn.term.value for turn in made]), error)
+        wrong = [both(turn.there, turn.term.error) for turn in made]
+        error = either(*(both(turn.there, turn.error) for turn in turns), *wrong)
+        items = tuple(Item(turn.there, turn.term.value) for turn in made)
+        length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
+        loose = not all(z3.is_true(item.there) for item in items)
+        return Read(Value(LIST, items=items, length=length, loose=loose), error)
 
     def unrolled(self, node: ast.ListComp | ast.GeneratorExp, inner: Callable[[], Read]) -> list[Turn]:
         """The turns of a loop with what is read in each, and between them what goes wrong on the way."""
@@ -444,15 +479,55 @@ def _told_apart(type_: t.Type) -> t.Type:
 
 
 def _elements(source: Value) -> Iterator[Item]:
+    if source.kind == MAP and source.items is not None:
+        yield from (Item(item.there, _key(item)) for item in source.items)
+        return
     if source.kind != LIST or source.items is None:
         raise Beyond("a loop over a list whose length is not small")
     yield from source.items
 
 
+def _key(pair: Item) -> Value:
+    assert pair.value.items is not None, "a map's elements are pairs"
+    return pair.value.items[0].value
+
+
+def _looked_up(world: World, owner: Read, key: Read) -> Read:
+    """What a map holds under a key; an error where it holds nothing."""
+    found: Value | None = None
+    there = []
+    for item in owner.value.items or ():
+        assert item.value.items is not None, "a map's elements are pairs"
+        this = both(item.there, equal(world, key.value, _key(item)))
+        value = item.value.items[1].value
+        found = value if found is None else choose(this, value, found)
+        there.append(this)
+    if found is None:
+        raise Beyond("an element of an empty map")
+    return Read(found, either(owner.error, owner.value.null, key.error, no(either(*there))))
+
+
+def _nth(owner: Read, index: int) -> Read:
+    """An element by its place; of a list with gaps only the first that is there."""
+    items = owner.value.items or ()
+    error = either(owner.error, owner.value.null, owner.value.length <= index)
+    if not owner.value.loose:
+        if index >= len(items):
+            raise Beyond("an element beyond a short list")
+        return Read(items[index].value, error)
+    if index:
+        raise Beyond("a later element of a list with gaps")
+    found = items[-1].value
+    for item in reversed(items[:-1]):
+        found = choose(item.there, item.value, found)
+    return Read(found, error)
+
+
 def _end_to_end(one: Value, other: Value) -> Value:
-    if one.items is None or other.items is None or not all(z3.is_true(item.there) for item in one.items):
+    if one.items is None or other.items is None:
         raise Beyond("lists end to end")
-    return Value(LIST, items=(*one.items, *other.items), length=one.length + other.length)
+    loose = one.loose or other.loose or not all(z3.is_true(item.there) for item in one.items)
+    return Value(LIST, items=(*one.items, *other.items), length=one.length + other.length, loose=loose)
 
 
 def _counted(op: ast.operator, one: Any, other: Any) -> Any:

@@ -31,8 +31,9 @@ def instance(schema: Any, *, number: int = 0, root: Any = None, depth: int = 0) 
         if isinstance(schema.get(key), list) and schema[key]:
             return schema[key][number % len(schema[key])]
     for key in ("oneOf", "anyOf", "allOf"):
-        if isinstance(schema.get(key), list) and schema[key]:
-            return instance(schema[key][0], number=number, root=root, depth=depth + 1)
+        if isinstance(schema.get(key), list) and schema[key] and "properties" not in schema:
+            first = next((one for one in schema[key] if one != {"type": "null"}), schema[key][0])
+            return instance(first, number=number, root=root, depth=depth + 1)
     kinds = schema.get("type", "object" if "properties" in schema else "null")
     kind = kinds[0] if isinstance(kinds, list) else kinds
     return _of_kind(kind, schema, number, root, depth)

@@ -10,7 +10,8 @@ from engine.policy.arithmetic import EvaluationError
 from engine.policy.rule import Guarantee, PolicyRules
 from engine.policy.verdict import Verdict
 from engine.policy.words import Words
-from engine.proof.solve import CAN, NEVER, SECONDS, can_be
+from engine.proof.search import search
+from engine.proof.solve import CAN, NEVER, SECONDS
 from engine.proof.terms import Beyond, World
 from engine.proof.verdicts import Gate
 from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
@@ -71,23 +72,30 @@ def prove(bundle: Bundle, seconds: float = SECONDS) -> Iterator[Finding]:
 def _proved(
     bundle: Bundle, agent: Agent, tool: Tool, policy: PolicyRules, promise: Guarantee, seconds: float
 ) -> Finding:
-    world = World()
-    gate = Gate(world, bundle, agent, tool)
     about = promise.id, promise.policy, promise.place, agent.name, tool.name
+
+    def broken(world: World) -> Any:
+        gate = Gate(world, bundle, agent, tool)
+        return gate.broken(promise, policy, gate.judged())
+
+    def breaks(witness: Witness) -> bool:
+        verdict, _ = judged_for_real(witness, bundle)
+        return verdict is not None and _breaks(promise, policy, witness, verdict, bundle)
+
     try:
-        broken = gate.broken(promise, policy, gate.judged())
+        answer = search(broken, Maker(bundle, agent, tool).witness, breaks, seconds)
     except Beyond as why:
         return Finding(*about, NOT_PROVED, f"there is no formula for {why}")
-    answer = can_be(world, broken, seconds=seconds)
     if answer.status == NEVER:
         return Finding(*about, PROVED)
     if answer.status != CAN:
         return Finding(*about, NOT_PROVED, answer.why)
-    witness = Maker(world, bundle, agent, tool).witness(answer.model)
-    verdict, _ = judged_for_real(witness, bundle)
-    if verdict is not None and _breaks(promise, policy, witness, verdict, bundle):
-        return Finding(*about, REFUTED, "", replace(witness, certain=True, verdict=verdict.effect.value))
-    return Finding(*about, NOT_PROVED, _possible(world), witness)
+    assert answer.witness is not None, "what can be has a witness"
+    if not answer.certain:
+        return Finding(*about, NOT_PROVED, _possible(answer.world), answer.witness)
+    verdict, _ = judged_for_real(answer.witness, bundle)
+    said = verdict.effect.value if verdict is not None else ""
+    return Finding(*about, REFUTED, "", replace(answer.witness, certain=True, verdict=said))
 
 
 def _possible(world: World) -> str:

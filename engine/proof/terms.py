@@ -19,10 +19,11 @@ import z3  # type: ignore[import-untyped]
 
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
+from engine.proof.forms import only_form
 
 NULL, BOOLEAN, NUMBER, TEXT = "null", "boolean", "number", "text"
 DATE, DATETIME, DURATION = "date", "datetime", "duration"
-RECORD, LIST, OPAQUE, GROUPS = "record", "list", "opaque", "groups"
+RECORD, LIST, MAP, OPAQUE, GROUPS = "record", "list", "map", "opaque", "groups"
 
 SCALARS = frozenset({BOOLEAN, NUMBER, TEXT, DATE, DATETIME, DURATION})
 
@@ -51,7 +52,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value: its kind, whether it is null, and by kind a term, the fields, the elements and length, or a name."""
+    """A value: its kind, whether it is null, and by kind a term, the fields, the elements and length, or a name.
+
+    The elements of a map are pairs of a key and a value.  Those of a list stand one behind the other, unless it is
+    `loose`: then some between may not be there.
+    """
 
     kind: str
     null: Any = NO
@@ -60,6 +65,7 @@ class Value:
     items: tuple[Item, ...] | None = None
     length: Any = None
     name: str = ""
+    loose: bool = False
 
     def or_null(self, null: Any) -> Value:
         """The same value, null also if `null` holds."""
@@ -96,9 +102,11 @@ def exactly(value: Any) -> Any:
 class World:
     """All that is not known of one judgement: its symbols by name, and what always holds of them.
 
-    `opaque` are the expressions that are only known by name.
+    `opaque` are the expressions that are only known by name.  With `longest` every list and map has at most so many
+    elements, so that hardly anything is opaque: what can be then can be, and what can't be may be all the same.
     """
 
+    longest: int | None = None
     symbols: dict[str, Value] = field(default_factory=dict)
     always: list[Any] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
@@ -165,7 +173,7 @@ class World:
             return Value(NULL, YES, name=name)
         if name not in self.symbols:
             plain = t.without_null(type_)
-            self.symbols[name] = self._made(name, plain, schema if isinstance(schema, Mapping) else {})
+            self.symbols[name] = self._made(name, plain, only_form(schema))
         # where conditions around it have ruled null out it is not null, elsewhere it may be
         may_be_null = t.has_null(type_) or isinstance(type_, t.Unknown)
         return self.symbols[name].or_null(z3.Bool(f"{name} is null") if may_be_null else NO)
@@ -188,10 +196,12 @@ class World:
                 return Value(RECORD, fields=self._fields(name, plain, schema), name=name)
             case t.ListOf():
                 return self._list(name, plain, schema)
+            case t.MapOf(value=of) if self.longest is not None:
+                return self._map(name, of, schema)
         return Value(OPAQUE, name=name)
 
     def _number(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
-        step = schema.get("multipleOf") or (1 if schema.get("type") in ("integer", ["integer", "null"]) else None)
+        step = schema.get("multipleOf") or (1 if _whole(schema) else None)
         term = z3.Real(name) if step is None else z3.ToReal(z3.Int(name)) * exactly(step)
         bounds = (
             ("minimum", operator.ge), ("maximum", operator.le),
@@ -236,14 +246,30 @@ class World:
         length = z3.Int(f"len({name})")
         most, least = schema.get("maxItems"), schema.get("minItems", 0)
         self.always.append(length >= least)
-        if most is None:
-            return Value(LIST, length=length, name=name)
-        self.always.append(length <= most)
-        if most > SHORT_LIST:
+        if self.longest is not None:
+            most = max(least, self.longest if most is None else min(most, self.longest))
+        if most is not None:
+            self.always.append(length <= most)
+        if most is None or (most > SHORT_LIST and self.longest is None):
             return Value(LIST, length=length, name=name)
         inner = schema.get("items")
         items = [Item(length > at, self.symbol(f"{name}[{at}]", type_.item, inner)) for at in range(most)]
         return Value(LIST, items=tuple(items), length=length, name=name)
+
+    def _map(self, name: str, of: t.Type, schema: Mapping[str, Any]) -> Value:
+        length = z3.Int(f"len({name})")
+        assert self.longest is not None, "asked of small maps only"
+        self.always += [length >= 0, length <= self.longest]
+        inner = schema.get("additionalProperties")
+        keys = [self.symbol(f"{name}.key{at}", t.TEXT) for at in range(self.longest)]
+        pairs = [literal([key, self.symbol(f"{name}.value{at}", of, inner)]) for at, key in enumerate(keys)]
+        self.always += [a.term != b.term for at, a in enumerate(keys) for b in keys[:at]]
+        items = tuple(Item(length > at, pair) for at, pair in enumerate(pairs))
+        return Value(MAP, items=items, length=length, name=name)
+
+
+def _whole(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") in ("integer", ["integer", "null"], ["null", "integer"])
 
 
 def literal(values: Sequence[Value]) -> Value:
@@ -279,7 +305,19 @@ def choose(condition: Any, one: Value, other: Value) -> Value:
         return Value(RECORD, null, fields=lambda name: choose(condition, first(name), second(name)))
     if one.name and one.name == other.name:
         return replace(one, null=null)
+    if one.kind == LIST and one.items is not None and other.items is not None:
+        return _one_of_lists(condition, one, other, null)
     raise Beyond("a choice between values that are only known by name")
+
+
+def _one_of_lists(condition: Any, one: Value, other: Value, null: Any) -> Value:
+    """The elements of both, each there if its list is the one."""
+    items = [
+        *(Item(both(condition, item.there), item.value) for item in one.items or ()),
+        *(Item(both(no(condition), item.there), item.value) for item in other.items or ()),
+    ]
+    dense = not (one.items and other.items) and not (one.loose or other.loose)
+    return Value(LIST, null, items=tuple(items), length=z3.If(condition, one.length, other.length), loose=not dense)
 
 
 def equal(world: World, one: Value, other: Value) -> Any:
@@ -298,7 +336,7 @@ def _same(world: World, one: Value, other: Value) -> Any:
         raise Beyond("values of two kinds")
     if one.kind in SCALARS:
         return one.term == other.term
-    if one.kind == LIST and one.items is not None and other.items is not None:
+    if one.kind == LIST and one.items is not None and other.items is not None and not (one.loose or other.loose):
         pairs = zip(one.items, other.items, strict=False)
         return both(
             one.length == other.length, *(either(no(a.there), equal(world, a.value, b.value)) for a, b in pairs)

@@ -12,6 +12,7 @@ from engine.policy import types as t
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.policy.schema import of_schema
 from engine.proof.encode import Encoder
+from engine.proof.forms import spelt_out
 from engine.proof.terms import BOOLEAN, GROUPS, NO, TEXT, Value, World, both, either, no
 from engine.session.bundle import Agent, Bundle, Tool
 
@@ -101,7 +102,7 @@ class Gate:
         """When a rule keeps a result: unless its condition holds, and where that has no value."""
         assert rule.release is not None, "asked of rules about results only"
         schema = self._tool.output_schema
-        output = self.world.symbol("output", of_schema(schema) if schema is not None else t.UNKNOWN, schema)
+        output = self.world.symbol("output", of_schema(schema) if schema is not None else t.UNKNOWN, spelt_out(schema))
         encoder = Encoder(self.world, self._bundle, self._agent, self._tool, policy, {"output": output})
         holds, error = encoder.truth(rule.release)
         return either(error, no(holds))

@@ -12,12 +12,27 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from engine.policy.gate import Missing, judge, withheld
-from engine.policy.value import exact, jsonable, timestamp
+from engine.policy.rule import Fact as PolicyFact
+from engine.policy.value import canonical, exact, jsonable, timestamp
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.policy.words import FactNeed, Reading
 from engine.proof.encode import Encoder, established_name
+from engine.proof.forms import forms, only_form, spelt_out
 from engine.proof.instance import instance
-from engine.proof.terms import DATE, DATETIME, EPOCH, MICRO, World
+from engine.proof.terms import (
+    DATE,
+    DATETIME,
+    EPOCH,
+    LIST,
+    MAP,
+    MICRO,
+    NULL,
+    RECORD,
+    SCALARS,
+    Beyond,
+    Value,
+    World,
+)  # fmt: skip
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.history import CALL, Past, past_state
 from engine.session.identity import call_digest
@@ -29,10 +44,11 @@ START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a fact of the policies says: its tool's output, or that it can't be read."""
+    """What a fact of the policies says: its tool's output for an input, or that it can't be read."""
 
     name: str
     tool: str
+    input: Mapping[str, Any]
     output: Any
     problem: str | None = None
 
@@ -58,7 +74,8 @@ class Witness:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         facts = [
-            {"fact": f.name, "tool": f.tool} | ({"error": f.problem} if f.problem else {"output": f.output})
+            {"fact": f.name, "tool": f.tool, "input": dict(f.input)}
+            | ({"error": f.problem} if f.problem else {"output": f.output})
             for f in self.facts
         ]
         past = [{"tool": p.tool, "input": dict(p.input or {}), "output": p.output} for p in self.past]
@@ -118,17 +135,39 @@ class _Model:
             if found and z3.is_true(value) and found[1] in parts:
                 parts[found[1]] += found[2].replace("*", "").replace("?", "x")
         text = "".join(parts.values()) or f"text{len(self.texts)}"
-        if "len" in known:
-            length = max(0, min(int(known["len"].as_long()), 2000))
-            text = text[:length].ljust(length, "x")
-        return text
+        if "len" not in known:
+            return self._unused(text, None)
+        return self._unused(text, max(0, min(int(known["len"].as_long()), 2000)))
 
-    def value(self, name: str, type_of: str) -> Any:
-        """The value of a symbol that the formulas mention; raises KeyError for one that they do not."""
-        value = self.world.symbols[name]
-        return self._of_kind(value.kind, value.term)
+    def _unused(self, text: str, length: int | None) -> str:
+        """The text, of that length if one is given, and no other's."""
+        taken = set(self.texts.values())
+        fitted = text if length is None else text[:length].ljust(length, "x")
+        for number in range(len(taken) + 1):
+            end = str(number)
+            other = (
+                fitted + end if length is None else fitted[: max(0, length - len(end))] + end[-length:] * (length > 0)
+            )
+            if fitted not in taken:
+                return fitted
+            if other not in taken:
+                return other
+        return fitted
 
-    def _of_kind(self, kind: str, term: Any) -> Any:
+    def true(self, formula: Any) -> bool:
+        return bool(z3.is_true(self.model.eval(formula, model_completion=True)))
+
+    def concrete(self, value: Value) -> Any:
+        """A scalar, or a list of them, as JSON; raises Beyond for what is known by name only."""
+        if self.true(value.null):
+            return None
+        if value.kind == LIST and value.items is not None:
+            return [self.concrete(item.value) for item in value.items if self.true(item.there)]
+        if value.kind not in SCALARS:
+            raise Beyond("an object")
+        return _written(self.of_kind(value.kind, value.term))
+
+    def of_kind(self, kind: str, term: Any) -> Any:
         if kind == "boolean":
             return z3.is_true(self.model.eval(term, model_completion=True))
         if kind == "number":
@@ -144,27 +183,28 @@ class _Model:
 class Maker:
     """Makes witnesses for the calls of one tool."""
 
-    def __init__(self, world: World, bundle: Bundle, agent: Agent, tool: Tool) -> None:
-        self._world = world
+    def __init__(self, bundle: Bundle, agent: Agent, tool: Tool) -> None:
         self._bundle = bundle
         self._agent = agent
         self._tool = tool
+        self._world = World()
 
-    def witness(self, model: Any) -> Witness:
-        """The call that a model tells of; whether the gate judges it so is not known yet."""
-        told = _Model(self._world, model)
+    def witness(self, world: World, model: Any) -> Witness:
+        """The call that a model of a world tells of; whether the gate judges it so is not known yet."""
+        self._world = world
+        told = _Model(world, model)
         tool = self._tool
-        input_ = self._object(told, "input", tool.input_schema)
-        attributes = self._object(told, "session", self._agent.attributes)
+        input_ = self._object(told, "input", spelt_out(tool.input_schema))
+        attributes = self._object(told, "session", spelt_out(self._agent.attributes))
         past = tuple(self._past(told))
         now = self._now(told)
-        output = self._whole(told, "output", tool.output_schema) if "output" in self._world.symbols else None
+        output = self._whole(told, "output", spelt_out(tool.output_schema)) if "output" in self._world.symbols else None
         facts = tuple(self._facts(told))
         return Witness(self._agent.name, tool.name, input_, attributes, facts, past, now, output)
 
     def _now(self, told: _Model) -> datetime:
         known = self._world.symbols.get("now")
-        found = told._of_kind(DATETIME, known.term) if known is not None else START
+        found = told.of_kind(DATETIME, known.term) if known is not None else START
         assert isinstance(found, datetime), "`now` is a moment"
         return found
 
@@ -177,19 +217,21 @@ class Maker:
         symbol = self._world.symbols.get(name)
         if symbol is None:
             return instance(schema)
-        if symbol.kind == "null" or told.holds(f"{name} is null"):
+        if symbol.kind == NULL or told.holds(f"{name} is null"):
             return None
-        if symbol.kind in ("boolean", "number", "text", DATE, DATETIME, "duration"):
-            return _written(told._of_kind(symbol.kind, symbol.term))
-        if symbol.kind == "record":
+        if symbol.kind in SCALARS:
+            return _written(told.of_kind(symbol.kind, symbol.term))
+        if symbol.kind == RECORD:
             return self._fields(told, name, schema)
-        if symbol.kind == "list":
+        if symbol.kind == LIST:
             return self._list(told, name, schema)
+        if symbol.kind == MAP:
+            return self._map(told, name, schema)
         return self._opaque(told, name, schema)
 
     def _fields(self, told: _Model, name: str, schema: Any) -> dict[str, Any]:
-        properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
-        needed = set(schema.get("required", ())) if isinstance(schema, Mapping) else set()
+        schema = only_form(schema)
+        properties, needed = schema.get("properties", {}), set(schema.get("required", ()))
         found: dict[str, Any] = {}
         for key, inner in properties.items():
             path = f"{name}.{key}"
@@ -204,7 +246,7 @@ class Maker:
 
     def _list(self, told: _Model, name: str, schema: Any) -> list[Any]:
         length = int(told.model.eval(self._world.symbols[name].length, model_completion=True).as_long())
-        inner = schema.get("items", {}) if isinstance(schema, Mapping) else {}
+        inner = only_form(schema).get("items", {})
         return [
             self._whole(told, f"{name}[{at}]", inner)
             if f"{name}[{at}]" in self._world.symbols
@@ -212,11 +254,23 @@ class Maker:
             for at in range(min(length, 50))
         ]
 
+    def _map(self, told: _Model, name: str, schema: Any) -> dict[str, Any]:
+        symbol = self._world.symbols[name]
+        length = int(told.model.eval(symbol.length, model_completion=True).as_long())
+        inner = only_form(schema).get("additionalProperties", {})
+        keys = [self._world.symbols[f"{name}.key{at}"] for at in range(length)]
+        return {told.text(key.term): self._whole(told, f"{name}.value{at}", inner) for at, key in enumerate(keys)}
+
     def _opaque(self, told: _Model, name: str, schema: Any) -> Any:
+        """What is read as a scalar, or the one of several forms of an object that fits what is read of it."""
         for kind in ("text", "number", "boolean"):
             known = self._world.symbols.get(f"{name} as {kind}")
             if known is not None:
-                return _written(told._of_kind(kind, known.term))
+                return _written(told.of_kind(kind, known.term))
+        for form in forms(schema):
+            made = self._fields(told, name, form)
+            if "properties" in form and all(_fits(made.get(key), inner) for key, inner in form["properties"].items()):
+                return made
         return instance(schema)
 
     # -- facts
@@ -224,31 +278,77 @@ class Maker:
     def _facts(self, told: _Model) -> Iterator[Fact]:
         """What the reads give that the formulas speak of."""
         done: set[str] = set()
-        for policy in self._agent.guards[self._tool.name].policies:
+        guard = self._agent.guards[self._tool.name]
+        for policy in (*guard.policies, *guard.promising):
             encoder = Encoder(self._world, self._bundle, self._agent, self._tool, policy)
             for fact in policy.facts.values():
                 name = encoder.fact_name(fact)
-                if name in done or name not in self._world.symbols or fact.for_each:
-                    continue
-                done.add(name)
-                problem = "it can't be read" if told.holds(f"{name} can't be read") else None
-                schema = self._bundle.tools[fact.tool].output_schema
-                output = None if problem else self._whole(told, name, schema)
-                yield Fact(fact.name, fact.tool, output, problem)
+                if name not in done:
+                    done.add(name)
+                    yield from self._reads(told, encoder, fact, name)
 
-    # -- what was learnt
+    def _reads(self, told: _Model, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[Fact]:
+        """The reads of one fact: one, or one for each combination of its variables."""
+        problem = "it can't be read" if told.holds(f"{name} can't be read") else None
+        schema = spelt_out(self._bundle.tools[fact.tool].output_schema)
+        if not fact.for_each:
+            if name in self._world.symbols:
+                output = None if problem else self._whole(told, name, schema)
+                yield Fact(fact.name, fact.tool, self._asked(told, encoder, fact, {}), output, problem)
+            return
+        for at, variables in enumerate(self._combinations(told, encoder, fact)):
+            symbol = f"{name}[{at}].{fact.result}"
+            if symbol in self._world.symbols and variables is not None:
+                output = None if problem else self._whole(told, symbol, schema)
+                yield Fact(fact.name, fact.tool, self._asked(told, encoder, fact, variables), output, problem)
+
+    def _combinations(self, told: _Model, encoder: Encoder, fact: PolicyFact) -> Iterator[dict[str, Value] | None]:
+        """The variables of each read, None for those that the model has not."""
+        rows: list[dict[str, Value] | None] = [{}]
+        for variable, source in fact.for_each:
+            further: list[dict[str, Value] | None] = []
+            for row in rows:
+                found = encoder.within(source, row or {}).value
+                for item in found.items or ():
+                    there = row is not None and told.true(item.there)
+                    further.append({**(row or {}), variable: item.value} if there else None)
+            rows = further
+        yield from rows
+
+    def _asked(
+        self, told: _Model, encoder: Encoder, fact: PolicyFact, variables: Mapping[str, Value]
+    ) -> dict[str, Any]:
+        """What a read is asked with, as far as that can be told."""
+        found: dict[str, Any] = {}
+        for name, expression in fact.input.items():
+            try:
+                found[name] = told.concrete(encoder.within(expression, variables).value)
+            except Beyond:
+                continue
+        return found
+
+    # -- what happened before
 
     def _past(self, told: _Model) -> Iterator[Past]:
-        """Calls from which was learnt what the formulas say was learnt."""
+        """The calls that the formulas speak of, and those from which was learnt what they say was learnt."""
+        for tool in self._bundle.tools.values():
+            name = f"calls.{tool.name}"
+            symbol = self._world.symbols.get(name)
+            if symbol is not None and symbol.items is not None:
+                length = int(told.model.eval(symbol.length, model_completion=True).as_long())
+                for at in range(min(length, len(symbol.items))):
+                    input_ = self._object(told, f"{name}[{at}].input", spelt_out(tool.input_schema))
+                    output = self._whole(told, f"{name}[{at}].output", spelt_out(tool.output_schema))
+                    yield Past(CALL, tool.name, input_, output)
         done: set[str] = set()
         guard = self._agent.guards[self._tool.name]
         for policy in (*guard.policies, *guard.promising):
             for name, known in policy.established.items():
-                symbol = established_name(policy, name)
-                if symbol in done or symbol not in self._world.symbols:
+                symbol_name = established_name(policy, name)
+                if symbol_name in done or symbol_name not in self._world.symbols:
                     continue
-                done.add(symbol)
-                value = self._whole(told, symbol, {})
+                done.add(symbol_name)
+                value = self._whole(told, symbol_name, {})
                 source = next((s for s in known.sources if s.call is not None), None)
                 if value is not None and source is not None and source.call is not None:
                     yield _taught(self._bundle, source.call, source.value.text, value)
@@ -268,6 +368,14 @@ def _taught(bundle: Bundle, tool: str, path: str, value: Any) -> Past:
     return Past(CALL, tool, holder["input"], holder["output"])
 
 
+def _fits(value: Any, schema: Any) -> bool:
+    """Whether a value is one of the constants that a schema lists, if it does."""
+    if value is None or not isinstance(schema, Mapping):
+        return True
+    among = [schema["const"]] if "const" in schema else schema.get("enum")
+    return among is None or value in among
+
+
 def _written(value: Any) -> Any:
     """A value as JSON holds it."""
     return jsonable(value) if isinstance(value, date | timedelta) else value
@@ -277,12 +385,12 @@ def _written(value: Any) -> Any:
 
 
 def reads_of(witness: Witness) -> Callable[[FactNeed], Reading | None]:
-    """The facts of a witness, as a gate asks for them: by name, else what the same tool gives to another fact."""
+    """The facts of a witness, as a gate asks for them: by what is read, else by the fact's name."""
+    by_input = {(fact.tool, canonical(dict(fact.input))): fact for fact in witness.facts}
     by_name = {(fact.name, fact.tool): fact for fact in witness.facts}
-    by_tool = {fact.tool: fact for fact in witness.facts}
 
     def find(need: FactNeed) -> Reading | None:
-        fact = by_name.get((need.fact, need.tool)) or by_tool.get(need.tool)
+        fact = by_input.get((need.tool, canonical(dict(need.input)))) or by_name.get((need.fact, need.tool))
         return Reading(fact.output, fact.problem) if fact is not None else Reading(problem="it is not known")
 
     return find
