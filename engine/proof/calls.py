@@ -87,11 +87,44 @@ def encode(of: Encoder, node: ast.Call) -> Formula:
 
 
 def _over_loop(of: Encoder, name: str, loop: ast.GeneratorExp | ast.ListComp) -> Formula:
+    parts = _in_parts(loop)
+    if parts is not None:
+        return _of_parts(of, name, parts)
     turns = of.unrolled(loop, lambda: of.node(loop.elt))
     if name == "sum":
         return _total([turn.map(lambda read: _number(of, read)) for turn in turns])
     truths = [turn.map(of.truth_of) for turn in turns]
     return _of_truths(name, truths, stops=isinstance(loop, ast.GeneratorExp))
+
+
+def _in_parts(loop: ast.GeneratorExp | ast.ListComp) -> tuple[ast.expr, ast.expr] | None:
+    """A loop over two lists end to end as a loop over each; None if it is none, or makes a list first."""
+    first = loop.generators[0]
+    if len(loop.generators) > 1 or not isinstance(loop, ast.GeneratorExp) or not isinstance(first.iter, ast.BinOp):
+        return None
+    if not isinstance(first.iter.op, ast.Add):
+        return None
+    sides = first.iter.left, first.iter.right
+    one, other = (
+        ast.copy_location(
+            ast.GeneratorExp(loop.elt, [ast.comprehension(first.target, side, first.ifs, first.is_async)]), loop
+        )
+        for side in sides
+    )
+    return one, other
+
+
+def _of_parts(of: Encoder, name: str, parts: tuple[ast.expr, ast.expr]) -> Formula:
+    """What a loop over each of two lists comes to together; the second is not looked at once the first decides."""
+    one, other = (of.node(ast.Call(ast.Name(name), [part], [])) for part in parts)
+    if name in ("count", "sum"):
+        a, b = (as_kind(of.world, read.value, (NUMBER,)) for read in (one, other))
+        return Value(NUMBER, term=a.term + b.term), either(one.error, other.error)
+    first, wrong = of.truth_of(one)
+    second, also = of.truth_of(other)
+    if name == "any":
+        return Value(BOOLEAN, term=either(first, second)), either(wrong, both(no(first), also))
+    return Value(BOOLEAN, term=both(first, second)), either(wrong, both(first, also))
 
 
 def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:

@@ -15,7 +15,7 @@ from engine.proof.region import region
 from engine.proof.search import search
 from engine.proof.solve import CAN, GAVE_UP, SECONDS
 from engine.proof.terms import Beyond, World, both, either, no
-from engine.proof.verdicts import Gate, Judged
+from engine.proof.verdicts import Gate, Judged, past_allowed
 from engine.proof.witness import Maker, Witness, judged_for_real
 from engine.session.bundle import Agent, Bundle, Tool
 
@@ -108,6 +108,7 @@ def of_tool(
             maker.witness,
             lambda witness, was=was, would=would: _confirmed(witness, old, new, was, would),  # type: ignore[misc]
             seconds,
+            lambda world: past_allowed(world, old, before),
         )
         if found.status == GAVE_UP:
             yield Change(before.name, tool, was, would, "not known", {}, why=found.why)

@@ -76,8 +76,11 @@ class Encoder:
         tool: Tool,
         policy: PolicyRules,
         more: Mapping[str, Value] | None = None,
+        input_name: str = "input",
     ) -> None:
+        """`more` are further names, `input_name` is what the call's input is known by."""
         self.world = world
+        self.input_name = input_name
         self.policy = policy
         self._bundle = bundle
         self._agent = agent
@@ -168,7 +171,7 @@ class Encoder:
         if name == "params":
             return Read(world.constant(policy.params))
         if name == "input":
-            return Read(world.symbol("input", self.type(node), spelt_out(self._tool.input_schema)))
+            return Read(world.symbol(self.input_name, self.type(node), spelt_out(self._tool.input_schema)))
         if name == "session":
             return Read(world.symbol("session", self.type(node), spelt_out(self._agent.attributes)))
         if name == "call":
@@ -467,8 +470,18 @@ class _Spelling(ast.NodeTransformer):
             return ast.Constant(self._encoder._tool.name)
         return self.generic_visit(node)
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """A field that is named in brackets is read as one that is named behind a dot."""
+        field = self._encoder._index(node.slice)
+        found = self.generic_visit(node)
+        if isinstance(field, str) and field.isidentifier() and isinstance(found, ast.Subscript):
+            return ast.Attribute(found.value, field)
+        return found
+
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """A word of the policy is what it stands for."""
+        if node.id == "input":
+            return ast.Name(self._encoder.input_name)
         return self._encoder.spelt(node.id) or node
 
 

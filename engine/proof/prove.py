@@ -13,7 +13,7 @@ from engine.policy.words import Words
 from engine.proof.search import search
 from engine.proof.solve import CAN, NEVER, SECONDS
 from engine.proof.terms import Beyond, World
-from engine.proof.verdicts import Gate
+from engine.proof.verdicts import Gate, past_allowed
 from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
 from engine.session.bundle import Agent, Bundle, Tool
 
@@ -83,7 +83,10 @@ def _proved(
         return verdict is not None and _breaks(promise, policy, witness, verdict, bundle)
 
     try:
-        answer = search(broken, Maker(bundle, agent, tool).witness, breaks, seconds)
+        answer = search(
+            broken, Maker(bundle, agent, tool).witness, breaks, seconds,
+            lambda world: past_allowed(world, bundle, agent),
+        )  # fmt: skip
     except Beyond as why:
         return Finding(*about, NOT_PROVED, f"there is no formula for {why}")
     if answer.status == NEVER:

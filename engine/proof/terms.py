@@ -104,9 +104,11 @@ class World:
 
     `opaque` are the expressions that are only known by name.  With `longest` every list and map has at most so many
     elements, so that hardly anything is opaque: what can be then can be, and what can't be may be all the same.
+    With `now` it is that time.
     """
 
     longest: int | None = None
+    now: datetime | None = None
     symbols: dict[str, Value] = field(default_factory=dict)
     always: list[Any] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
@@ -191,6 +193,8 @@ class World:
                 term = z3.Int(name)
                 # the years that a date can have
                 self.always += [] if kind == DURATION else [term >= _FIRST[kind], term <= _LAST[kind]]
+                if name == "now" and self.now is not None:
+                    self.always.append(term == (self.now - EPOCH) // MICRO)
                 return Value(kind, term=term, name=name)
             case t.Record():
                 return Value(RECORD, fields=self._fields(name, plain, schema), name=name)

@@ -13,7 +13,7 @@ from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.policy.schema import of_schema
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
-from engine.proof.terms import BOOLEAN, GROUPS, NO, TEXT, Value, World, both, either, no
+from engine.proof.terms import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, Value, World, both, either, no
 from engine.session.bundle import Agent, Bundle, Tool
 
 
@@ -43,8 +43,18 @@ class Judged:
 class Gate:
     """The gate of one agent for the calls of one tool, over a world that it may share with another bundle's."""
 
-    def __init__(self, world: World, bundle: Bundle, agent: Agent, tool: Tool) -> None:
+    def __init__(
+        self,
+        world: World,
+        bundle: Bundle,
+        agent: Agent,
+        tool: Tool,
+        more: Mapping[str, Value] | None = None,
+        input_name: str = "input",
+    ) -> None:
         self.world = world
+        self._more = dict(more or {})
+        self._input = input_name
         self._bundle = bundle
         self._agent = agent
         self._tool = tool
@@ -76,7 +86,7 @@ class Gate:
 
     def broken(self, promise: Guarantee, policy: PolicyRules, judged: Judged) -> Any:
         """When a guarantee does not hold of a verdict; one without a value is not broken."""
-        encoder = Encoder(self.world, self._bundle, self._agent, self._tool, policy, self._about(judged))
+        encoder = self._made(policy, self._about(judged))
         holds, error = encoder.truth(promise.never)
         return both(holds, no(error))
 
@@ -88,8 +98,12 @@ class Gate:
 
     def _encoder(self, policy: PolicyRules) -> Encoder:
         if policy.name not in self._encoders:
-            self._encoders[policy.name] = Encoder(self.world, self._bundle, self._agent, self._tool, policy)
+            self._encoders[policy.name] = self._made(policy, {})
         return self._encoders[policy.name]
+
+    def _made(self, policy: PolicyRules, more: Mapping[str, Value]) -> Encoder:
+        known = {**self._more, **more}
+        return Encoder(self.world, self._bundle, self._agent, self._tool, policy, known, self._input)
 
     def _matches(self, policy: PolicyRules, rule: Rule) -> Any:
         if rule.condition is None:
@@ -103,7 +117,7 @@ class Gate:
         assert rule.release is not None, "asked of rules about results only"
         schema = self._tool.output_schema
         output = self.world.symbol("output", of_schema(schema) if schema is not None else t.UNKNOWN, spelt_out(schema))
-        encoder = Encoder(self.world, self._bundle, self._agent, self._tool, policy, {"output": output})
+        encoder = self._made(policy, {"output": output})
         holds, error = encoder.truth(rule.release)
         return either(error, no(holds))
 
@@ -117,3 +131,18 @@ class Gate:
         asks = judged.asks
         groups = Value(GROUPS, fields=lambda group: Value(BOOLEAN, term=asks.get(group, NO)))
         return {"verdict": Value(TEXT, term=verdict), "approvers": groups}
+
+
+def past_allowed(world: World, bundle: Bundle, agent: Agent) -> Any:
+    """When no call of the session's past that a small world speaks of would have been denied as the first one."""
+    nothing = Value(RECORD, fields=lambda tool: Value(LIST, items=(), length=z3.IntVal(0)))
+    found: list[Any] = []
+    for name in agent.tools:
+        known = world.symbols.get(f"calls.{name}")
+        for at, item in enumerate(known.items or () if known is not None else ()):
+            gate = Gate(
+                world, bundle, agent, bundle.tools[name], {"calls": nothing, "seen": nothing},
+                f"calls.{name}[{at}].input",
+            )  # fmt: skip
+            found.append(either(no(item.there), no(gate.judged().deny)))
+    return both(*found)

@@ -55,7 +55,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A call of a tool in a session: `past` happened before; `output` is what a read gives, where that matters.
+    """A call of a tool in a session: `past` happened before; `output` is what it `gives`, where that matters.
 
     `certain` says that the gate, asked about exactly this, judges as the formulas say.
     """
@@ -68,6 +68,7 @@ class Witness:
     past: tuple[Past, ...]
     now: datetime
     output: Any = None
+    gives: bool = False
     certain: bool = False
     verdict: str = ""
 
@@ -84,7 +85,7 @@ class Witness:
             "facts": facts, "past": past, "now": timestamp(self.now), "certain": self.certain,
             "verdict": self.verdict,
         }  # fmt: skip
-        return told | ({"output": self.output} if self.output is not None else {})
+        return told | ({"output": self.output} if self.gives else {})
 
 
 @dataclass(slots=True)
@@ -198,9 +199,10 @@ class Maker:
         attributes = self._object(told, "session", spelt_out(self._agent.attributes))
         past = tuple(self._past(told))
         now = self._now(told)
-        output = self._whole(told, "output", spelt_out(tool.output_schema)) if "output" in self._world.symbols else None
+        gives = "output" in self._world.symbols
+        output = self._whole(told, "output", spelt_out(tool.output_schema)) if gives else None
         facts = tuple(self._facts(told))
-        return Witness(self._agent.name, tool.name, input_, attributes, facts, past, now, output)
+        return Witness(self._agent.name, tool.name, input_, attributes, facts, past, now, output, gives)
 
     def _now(self, told: _Model) -> datetime:
         known = self._world.symbols.get("now")
@@ -330,16 +332,7 @@ class Maker:
     # -- what happened before
 
     def _past(self, told: _Model) -> Iterator[Past]:
-        """The calls that the formulas speak of, and those from which was learnt what they say was learnt."""
-        for tool in self._bundle.tools.values():
-            name = f"calls.{tool.name}"
-            symbol = self._world.symbols.get(name)
-            if symbol is not None and symbol.items is not None:
-                length = int(told.model.eval(symbol.length, model_completion=True).as_long())
-                for at in range(min(length, len(symbol.items))):
-                    input_ = self._object(told, f"{name}[{at}].input", spelt_out(tool.input_schema))
-                    output = self._whole(told, f"{name}[{at}].output", spelt_out(tool.output_schema))
-                    yield Past(CALL, tool.name, input_, output)
+        """The calls from which was learnt what the formulas say was learnt, and then those that they speak of."""
         done: set[str] = set()
         guard = self._agent.guards[self._tool.name]
         for policy in (*guard.policies, *guard.promising):
@@ -352,12 +345,22 @@ class Maker:
                 source = next((s for s in known.sources if s.call is not None), None)
                 if value is not None and source is not None and source.call is not None:
                     yield _taught(self._bundle, source.call, source.value.text, value)
+        for tool in self._bundle.tools.values():
+            name = f"calls.{tool.name}"
+            symbol = self._world.symbols.get(name)
+            if symbol is not None and symbol.items is not None:
+                length = int(told.model.eval(symbol.length, model_completion=True).as_long())
+                for at in range(min(length, len(symbol.items))):
+                    input_ = self._object(told, f"{name}[{at}].input", spelt_out(tool.input_schema))
+                    output = self._whole(told, f"{name}[{at}].output", spelt_out(tool.output_schema))
+                    yield Past(CALL, tool.name, input_, output)
 
 
 def _taught(bundle: Bundle, tool: str, path: str, value: Any) -> Past:
     """A call whose input or output, at a path such as `output.user_id`, is the value that was learnt."""
     spec = bundle.tools[tool]
-    input_, output = instance(spec.input_schema), instance(spec.output_schema)
+    # another input than that of a call that happens to be of the same tool
+    input_, output = instance(spec.input_schema, number=7), instance(spec.output_schema)
     root, *fields = path.split(".")
     holder = {"input": input_, "output": output}
     at: Any = holder

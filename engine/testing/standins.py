@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,22 +13,32 @@ from engine.policy.value import span
 from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
 from engine.reach import Connections, Secrets
 from engine.session.bundle import Bundle, Tool
+from engine.testing.expectations import same
 from engine.tool.adapters import Adapters
 
 
 @dataclass(slots=True)
 class Stub:
-    """Gives an output or fails, after a while; `fails` counts down to where it no longer does."""
+    """Gives an output or fails, after a while; `fails` counts down to where it no longer does.
+
+    `calls` say what it does for some inputs.
+    """
 
     output: Any
     error: str | None
     after: float
     fails: int | None = None
     retryable: bool = False
+    calls: Sequence[Mapping[str, Any]] = ()
 
     async def run(self, run: ToolRun) -> Any:
         """See `ports.ToolAdapter`."""
         await trio.sleep(self.after)
+        for known in self.calls:
+            if all(same(run.input.get(name), value) for name, value in known.get("input", {}).items()):
+                if known.get("error") is not None:
+                    raise ToolError("tool_error", known["error"])
+                return known.get("output")
         if self.error is not None and self.fails != 0:
             self.fails = None if self.fails is None else self.fails - 1
             raise ToolError("tool_error", self.error, retryable=self.retryable, acted=not self.retryable)
@@ -44,6 +54,7 @@ def stubs_of(declared: Mapping[str, Any]) -> dict[str, Stub]:
             span(spec.get("after", "0s")).total_seconds(),
             spec.get("fails"),
             spec.get("retryable", False),
+            spec.get("calls", ()),
         )
         for tool, spec in declared.items()
     }

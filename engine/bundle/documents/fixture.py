@@ -15,10 +15,21 @@ State = Literal[
 ]  # fmt: skip
 
 
+class StubbedCall(Shape):
+    """What a stub does for some calls: those whose input has these fields."""
+
+    input: dict[str, Any] = {}
+    output: Any = None
+    error: str | None = None
+
+
 class Stub(Shape):
     """Stands in for a tool's adapter: give an output, fail, or take time."""
 
     output: Any = None
+    calls: Annotated[
+        list[StubbedCall], Field(description="What it does for calls with some input; the first that fits counts.")
+    ] = []
     error: str | None = None
     fails: Annotated[
         int | None, Field(ge=1, description="How often it fails before it gives its output; always unless given.")

@@ -1,0 +1,132 @@
+"""A witness as a fixture: its call after its history, with stubs for everything that the gate reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.policy.flip_names import WITHHELD
+from engine.policy.rule import CUSTOMER
+from engine.policy.value import exact, jsonable
+from engine.proof.instance import instance
+from engine.proof.witness import Witness
+from engine.session.bundle import Bundle
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.testing.pathway import Report, run_fixture
+
+CALL = "in-question"
+MOST_ANSWERS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A fixture that passes under the bundle that it was written for, and what its call comes to there."""
+
+    document: dict[str, Any]
+    verdict: str
+
+
+def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str) -> Written | None:
+    """A fixture that asks for the verdict of a witness as the bundle gives it; None if the engine comes to another.
+
+    Whoever is asked about what happened before says yes.
+    """
+    document = _document(bundle, witness, name, description)
+    for _ in range(MOST_ANSWERS):
+        report = run_fixture(bundle, document)
+        came = _came(report)
+        if came is not None:
+            written = {**document, "expect": _expected(witness.tool, came)}
+            return Written(written, came["verdict"]) if run_fixture(bundle, written).passed else None
+        answer = _answer(report, bundle)
+        if answer is None:
+            return None
+        document["then"] = [*document["then"], answer]
+    return None
+
+
+def _document(bundle: Bundle, witness: Witness, name: str, description: str) -> dict[str, Any]:
+    before = [
+        {"message": "Before", "tool_calls": [{"id": f"before-{n}", "name": past.tool, "input": _plain(past.input)}]}
+        for n, past in enumerate(witness.past, 1)
+    ]
+    asked = {"id": CALL, "name": witness.tool, "input": _plain(witness.input)}
+    decisions = [
+        *({**decision, "done": False} for decision in before),
+        {"message": "The call in question", "tool_calls": [asked], "done": False},
+        {"message": "That was all.", "tool_calls": [], "done": True},
+    ]
+    return {
+        "kind": "Fixture", "name": name, "description": description, "agent": witness.agent,
+        "message": "A call that nobody has tried yet.", "attributes": _plain(witness.attributes),
+        "decisions": decisions, "stubs": _stubs(bundle, witness), "then": [], "expect": {},
+    }  # fmt: skip
+
+
+def _stubs(bundle: Bundle, witness: Witness) -> dict[str, Any]:
+    """What each tool gives: by input for what the gate reads and for what happened before."""
+    found: dict[str, dict[str, Any]] = {}
+    tool = bundle.tools[witness.tool]
+    output = witness.output if witness.gives else instance(tool.output_schema)
+    found[tool.name] = {"output": _plain(output), "calls": []}
+    for past in witness.past:
+        known = found.setdefault(past.tool, {"output": _plain(past.output), "calls": []})
+        known["calls"].append({"input": _plain(past.input), "output": _plain(past.output)})
+    for fact in witness.facts:
+        known = found.setdefault(fact.tool, {"output": _plain(fact.output), "calls": []})
+        given = {"error": fact.problem} if fact.problem else {"output": _plain(fact.output)}
+        known["calls"].append({"input": _plain(fact.input), **given})
+    return {name: _tidy(stub) for name, stub in sorted(found.items())}
+
+
+def _tidy(stub: dict[str, Any]) -> dict[str, Any]:
+    """A stub that does the same for all calls says so once."""
+    calls = stub["calls"]
+    if all("error" not in call and call["output"] == stub["output"] for call in calls):
+        return {"output": stub["output"]}
+    return stub
+
+
+def _plain(value: Any) -> Any:
+    return exact(jsonable(value))
+
+
+def _came(report: Report) -> dict[str, Any] | None:
+    """What the engine said of the call: its verdict, or that its result was withheld."""
+    events = [event for log in report.logs for event in log if event.payload.get("call_id") == CALL]
+    verdict = next((event.payload for event in events if event.kind is K.VERDICT), None)
+    if verdict is None:
+        return None
+    kept = any(e.kind is K.TOOL_RESULT and e.payload["reason"] == "result_withheld" for e in events)
+    return {"verdict": WITHHELD if kept else verdict["verdict"], "approvers": verdict["approvers"]}
+
+
+def _expected(tool: str, came: Mapping[str, Any]) -> dict[str, Any]:
+    if came["verdict"] == WITHHELD:
+        return {"calls": [{"tool": tool, "status": "blocked", "reason": "result_withheld"}]}
+    told: dict[str, Any] = {"kind": "verdict", "call_id": CALL, "verdict": came["verdict"]}
+    if came["approvers"]:
+        told["approvers"] = came["approvers"]
+    expected: dict[str, Any] = {"events": [told]}
+    if came["verdict"] == "allow":
+        expected["calls"] = [{"tool": tool, "status": "ok"}]
+    return expected
+
+
+def _answer(report: Report, bundle: Bundle) -> dict[str, Any] | None:
+    """The yes that the session waits for before it comes to the call; None if it waits for none."""
+    asked: dict[str, Event] = {}
+    for event in (event for log in report.logs for event in log):
+        if event.kind is K.REQUEST_OPENED and event.payload["request_kind"] == "approval":
+            asked[event.payload["request_id"]] = event
+        elif event.kind in (K.REQUEST_ANSWERED, K.REQUEST_CLOSED):
+            asked.pop(event.payload["request_id"], None)
+    if not asked:
+        return None
+    groups = next(iter(asked.values())).payload["groups"]
+    if CUSTOMER in groups:
+        return {"confirm": True}
+    member = next((bundle.reviewers[group][0] for group in groups if bundle.reviewers.get(group)), None)
+    return {"approve": {"by": member}} if member is not None else None
