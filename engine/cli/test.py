@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import bundle_argument, format_option
-from engine.session.exit_code import FAILED
+from engine.session.exit_code import FAILED, USAGE
 
 if TYPE_CHECKING:
+    from engine.bundle.load import Loaded
+    from engine.replay.coverage import Coverage
+    from engine.session.bundle import Bundle
     from engine.testing.pathway import Report
 
 
@@ -24,36 +27,131 @@ if TYPE_CHECKING:
 Examples:
   engine test
   engine test my-agent -k "refund and not denied"
-  engine test --format json""",
+  engine test --coverage --min-coverage 90 --html coverage.html
+  engine test --mutate --write-missing
+  engine test --format junit > report.xml""",
 )
 @bundle_argument
 @click.option("-k", "only", metavar="EXPR", help="Fixtures whose names hold the words: `refund and not denied`.")
-@format_option("text", "json")
-def command(bundle: Path, only: str | None, output_format: str) -> None:
+@click.option("--coverage", is_flag=True, help="Which rules, sides of conditions and boundaries the fixtures meet.")
+@click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="N", help="Exit 1 below so many percent.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Coverage as a page.")
+@click.option("--mutate", is_flag=True, help="Make small mistakes in the policies, and see which no fixture notices.")
+@click.option("--min-score", type=click.FloatRange(0, 100), metavar="N", help="Exit 1 if fewer percent are noticed.")
+@click.option("--write-missing", is_flag=True, help="Write a fixture for each mistake that nobody noticed.")
+@click.option("--workers", type=click.IntRange(1), help="How many processes; one for each core unless given.")
+@format_option("text", "json", "junit", "github", "sarif")
+def command(
+    bundle: Path,
+    only: str | None,
+    coverage: bool,
+    min_coverage: float | None,
+    html: Path | None,
+    mutate: bool,
+    min_score: float | None,
+    write_missing: bool,
+    workers: int | None,
+    output_format: str,
+) -> None:
     """Run a bundle's fixtures, each on a fresh store and fresh databases.
 
-    Exits 0 if all pass, 1 otherwise.
+    Exits 0 if all pass, and as much is covered and noticed as was asked for; 1 otherwise.
     """
     checked, loaded = load_or_exit(bundle)
     fixtures = [d for d in loaded.corpus.sound("Fixture") if only is None or selects(only, d.name)]
     if only is not None and not fixtures:
         raise click.UsageError(f"no fixture's name fits -k {only}")
-    from engine.testing.pathway import run_fixture
-
-    reports = []
     live = output_format == "text"
-    for fixture in fixtures:
-        report = run_fixture(checked, fixture.plain)
-        reports.append(report)
+    reports = _run(checked, [d.plain for d in fixtures], live, workers)
+    failed = [report for report in reports if not report.passed]
+    told: dict[str, Any] = {"fixtures": _payload(reports)}
+    if live:
+        click.echo(f"{len(reports) - len(failed)} passed, {len(failed)} failed")
+    enough = not failed
+    if coverage or html is not None or min_coverage is not None:
+        enough &= _covered(checked, loaded, reports, told, html, min_coverage, live)
+    if mutate or write_missing or min_score is not None:
+        if failed:
+            click.echo("no mutants are made while fixtures fail", err=True)
+        else:
+            enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, live)
+    if not live:
+        click.echo(_formatted(output_format, told, reports, loaded))
+    if not enough:
+        raise SystemExit(FAILED)
+
+
+def _run(bundle: Bundle, fixtures: Sequence[Any], live: bool, workers: int | None) -> list[Report]:
+    """The reports in the order of the fixtures; on one core one after the other, so that each is seen as it ends."""
+    from engine.testing.pathway import run_fixture
+    from engine.testing.together import MANY, run_all
+
+    found: dict[str, Report] = {}
+    several = len(fixtures) >= MANY and workers != 1
+    for report in run_all(bundle, fixtures, workers) if several else (run_fixture(bundle, f) for f in fixtures):
+        found[report.name] = report
         if live:
             _show(report)
+    return [found[str(fixture["name"])] for fixture in fixtures]
+
+
+def _covered(
+    bundle: Bundle,
+    loaded: Loaded,
+    reports: Sequence[Report],
+    told: dict[str, Any],
+    html: Path | None,
+    least: float | None,
+    live: bool,
+) -> bool:
+    from engine.cli.evidence import measured, show_coverage, write_page
+
+    found: Coverage = measured(bundle, loaded, reports)
+    told["coverage"] = found.payload()
     if live:
-        failed = sum(not report.passed for report in reports)
-        click.echo(f"{len(reports) - failed} passed, {failed} failed")
-    else:
-        click.echo(_json(reports))
-    if not all(report.passed for report in reports):
-        raise SystemExit(FAILED)
+        show_coverage(found)
+    if html is not None:
+        write_page(found, loaded, html)
+    if least is not None and found.percent < least:
+        click.echo(f"coverage is {found.percent:.1f} %, less than {least:g} %", err=True)
+        return False
+    return True
+
+
+def _mutated(
+    bundle: Bundle,
+    loaded: Loaded,
+    reports: Sequence[Report],
+    told: dict[str, Any],
+    root: Path,
+    write: bool,
+    least: float | None,
+    live: bool,
+) -> bool:
+    from engine.cli import evidence
+
+    fates = evidence.mutated(bundle, loaded, reports)
+    known = evidence.looked_into(bundle, loaded, fates)
+    found = evidence.score(fates, known)
+    told["mutation"] = found | {
+        "mutants": [fate.payload() for fate in fates],
+        "survivors": [one.payload() for one in known or ()],
+        "of": found["mutants"],
+    }
+    if live:
+        evidence.show_mutants(fates, known)
+    if write and known is None:
+        click.echo(f"fixtures can't be written without the solver: {evidence.EXTRA}", err=True)
+        raise SystemExit(USAGE)
+    if write:
+        written = evidence.write_missing(known or [], root)
+        told["mutation"]["written"] = [str(path.relative_to(root)) for path in written]
+        for path in written:
+            click.echo(f"written: {path}", err=True)
+    if least is not None and found["score"] < least:
+        click.echo(f"the mutation score is {found['score']} %, less than {least:g} %", err=True)
+        return False
+    return True
 
 
 def selects(expression: str, name: str) -> bool:
@@ -77,21 +175,27 @@ def _show(report: Report) -> None:
         click.echo("  " + str(failure).replace("\n", "\n  "))
 
 
-def _json(reports: Iterable[Report]) -> str:
+def _payload(reports: Iterable[Report]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": report.name,
+            "passed": report.passed,
+            "failures": [
+                {"what": f.what, "expected": f.expected, "came": f.came, "around": list(f.around)}
+                for f in report.failures
+            ],
+        }
+        for report in reports
+    ]
+
+
+def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[Report], loaded: Loaded) -> str:
     from engine.policy.value import exact, pretty
 
-    return pretty(
-        exact(
-            [
-                {
-                    "name": report.name,
-                    "passed": report.passed,
-                    "failures": [
-                        {"what": f.what, "expected": f.expected, "came": f.came, "around": list(f.around)}
-                        for f in report.failures
-                    ],
-                }
-                for report in reports
-            ]
-        )
-    )
+    if output_format == "json":
+        # the fixtures alone are a list, as ever; what was asked for beside them makes it an object
+        return pretty(exact(told["fixtures"] if len(told) == 1 else told))
+    from engine.testing.reports import FORMATS
+
+    places = {d.name: d.node.at("name").place for d in loaded.corpus.sound("Fixture")}
+    return FORMATS[output_format]([(places[report.name], report) for report in reports])

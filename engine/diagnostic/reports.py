@@ -78,18 +78,18 @@ def as_junit(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> str:
 
 
 def _case(d: Diagnostic, *, fails: bool) -> str:
-    name = quoteattr(_plain(f"{d.code} {d.place}"))
+    name = quoteattr(plain(f"{d.code} {d.place}"))
     kind = "failure" if fails else "skipped"
-    said = quoteattr(_plain(_said(d)))
-    body = escape(_plain(f"{d.place}: {d.severity}[{d.code}]: {_said(d)}"))
+    said = quoteattr(plain(_said(d)))
+    body = escape(plain(f"{d.place}: {d.severity}[{d.code}]: {_said(d)}"))
     told = f"<{kind} message={said}>{body}</{kind}>"
-    return f"    <testcase classname={quoteattr(_plain(d.place.file))} name={name}>{told}</testcase>"
+    return f"    <testcase classname={quoteattr(plain(d.place.file))} name={name}>{told}</testcase>"
 
 
 def _said(d: Diagnostic) -> str:
     return f"{d.message} ({d.help})" if d.help else d.message
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text without what XML can't hold."""
     return "".join(char if char in "\t\n" or char >= " " else " " for char in text)

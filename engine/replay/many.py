@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
 from engine.store.chain import Unreadable
 from engine.store.reading import Listed, ReadStore, open_reading, opened
+from engine.testing.together import cores
 
 # what one process takes at a time, and with fewer sessions than that no further process is started
 CHUNK = 200
@@ -36,11 +36,6 @@ class Chunk:
     pasts: tuple[Past, ...]
     loading: float
     judging: float
-
-
-def cores() -> int:
-    """How many processes can work at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def whatif_all(path: Path, bundle: Bundle, sessions: Sequence[Listed], workers: int | None = None) -> Iterator[Chunk]:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from engine.bundle.load import load_stored
 from engine.policy.verdict import Verdict
 from engine.replay.judgements import Judgement, Release, guard_of, judgements, rejudge, rewithheld
-from engine.replay.many import cores
 from engine.replay.mutants import Mutant
 from engine.session.bundle import Bundle
 from engine.session.event import Event
-from engine.testing.pathway import Report, run_fixture
+from engine.testing.pathway import run_fixture
+from engine.testing.together import cores
 
 KILLED, SURVIVED, INVALID = "killed", "survived", "invalid"
 
@@ -44,23 +44,6 @@ class Fate:
         }  # fmt: skip
 
 
-def without_fixtures(bundle: Bundle, fixtures: Sequence[Fixture], places: Sequence[str]) -> dict[str, bytes]:
-    """A bundle's files without those of its fixtures, which a mutant need not read."""
-    return {path: content for path, content in bundle.files.items() if path not in set(places)}
-
-
-def run_all(bundle: Bundle, fixtures: Sequence[Fixture], workers: int | None = None) -> Iterator[Report]:
-    """The fixtures' reports, in parallel and as they are done."""
-    at_once = min(workers or cores(), len(fixtures))
-    if at_once <= 1:
-        yield from (run_fixture(bundle, fixture) for fixture in fixtures)
-        return
-    with _pool(at_once, bundle.files, fixtures, {}) as pool:
-        running = [pool.submit(_run, number) for number in range(len(fixtures))]
-        for done in as_completed(running):
-            yield done.result()
-
-
 def fates(
     files: Mapping[str, bytes],
     mutants: Sequence[Mutant],
@@ -74,8 +57,8 @@ def fates(
         judge = _Judge(files, fixtures, logs)
         yield from map(judge, mutants)
         return
-    with _pool(at_once, files, fixtures, logs) as pool:
-        # a mutant's file is its whole document: the workers have none of them
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(at_once, context, _begin, (dict(files), fixtures, logs)) as pool:
         running = [pool.submit(_fate, mutant) for mutant in mutants]
         for done in as_completed(running):
             yield done.result()
@@ -138,27 +121,12 @@ def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
 
 # -- in worker processes
 
-_bundle: Bundle
-_fixtures: Sequence[Fixture]
 _judge: _Judge
 
 
-def _pool(at_once: int, files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(at_once, context, _begin, (dict(files), fixtures, logs))
-
-
 def _begin(files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> None:
-    global _bundle, _fixtures, _judge
-    bundle = load_stored(files).bundle
-    assert bundle is not None, "it was loaded from the same files before"
-    _bundle, _fixtures = bundle, fixtures
+    global _judge
     _judge = _Judge(files, fixtures, logs)
-
-
-def _run(number: int) -> Report:
-    # the trace is for people who look at a failure, and is told by the failures
-    return replace(run_fixture(_bundle, _fixtures[number]), trace=())
 
 
 def _fate(mutant: Mutant) -> Fate:

@@ -1,0 +1,164 @@
+"""What `engine test` shows beside passed and failed: coverage, and the mutants that no fixture notices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.printing import table
+from engine.cli.progress import progress
+from engine.policy.value import pretty
+
+if TYPE_CHECKING:
+    from engine.bundle.load import Loaded
+    from engine.replay.coverage import Coverage
+    from engine.replay.missing import Missing
+    from engine.replay.mutation import Fate
+    from engine.session.bundle import Bundle
+    from engine.testing.pathway import Report
+
+EXTRA = "pip install 'agent-engine[prove]'"
+
+
+def measured(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> Coverage:
+    """What the sessions of some fixtures cover."""
+    from engine.replay.catalogue import catalogue
+    from engine.replay.coverage import Observed
+
+    observed = Observed(bundle, catalogue(loaded.corpus, bundle))
+    for report in reports:
+        for log in report.logs:
+            observed.log(log)
+    return observed.coverage()
+
+
+def show_coverage(coverage: Coverage) -> None:
+    """The table of rules, and what is not covered, by place."""
+    from engine.replay.coverage import uncovered
+
+    rows = []
+    for rule, count in coverage.matched.items():
+        own = [item for item in coverage.items if rule in item.rules]
+        gaps = [f"{item.what}: {item.text}" for item in own if not item.covered and item.what != "matched"]
+        share = f"{sum(item.covered for item in own)} of {len(own)}"
+        rows.append([rule, str(count), share, "; ".join(gaps[:3]) + ("; ..." if len(gaps) > 3 else "")])
+    table("coverage of the policies", ["rule", "matched", "covered", "never"], rows)
+    for item in uncovered(coverage):
+        click.echo(f"{item.place}: {item.owner}: never {item.what}: {item.text}")
+    covered = sum(item.covered for item in coverage.items)
+    click.echo(f"coverage {coverage.percent:.1f} %: {covered} of {len(coverage.items)}")
+
+
+def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
+    """The page that shows the policies with what is covered of them."""
+    from engine.replay.coverage_page import page
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(coverage, loaded.sources, "Coverage of the policies"), "utf-8")
+    click.echo(f"written: {path}", err=True)
+
+
+def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> list[Fate]:
+    """What becomes of each mutant, over the fixtures that pass."""
+    from engine.replay.mutants import mutants
+    from engine.replay.mutation import fates
+
+    logs = {report.name: report.logs for report in reports if report.passed}
+    fixtures = [d.plain for d in loaded.corpus.sound("Fixture") if d.name in logs]
+    made = mutants(loaded.corpus, bundle)
+    found = []
+    with progress("mutants", len(made)) as advance:
+        for fate in fates(without_fixtures(bundle, loaded), made, fixtures, logs):
+            found.append(fate)
+            advance(1)
+    return sorted(found, key=lambda fate: int(fate.mutant.id[1:]))
+
+
+def without_fixtures(bundle: Bundle, loaded: Loaded) -> dict[str, bytes]:
+    """A bundle's files without its fixtures, which a mutant need not read."""
+    fixtures = {d.node.source.file for d in loaded.corpus.sound("Fixture")}
+    return {path: content for path, content in bundle.files.items() if path not in fixtures}
+
+
+def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[Fate]) -> list[Missing] | None:
+    """What is known of the survivors; None where the solver is not installed."""
+    from engine.replay.mutation import SURVIVED
+
+    survivors = [fate.mutant for fate in fates if fate.status == SURVIVED]
+    if not survivors:
+        return []
+    try:
+        from engine.replay.missing import missing
+    except ImportError:
+        return None
+    names = [d.name for d in loaded.corpus.sound("Fixture")]
+    found = []
+    with progress("survivors", len(survivors)) as advance:
+        for one in missing(bundle, without_fixtures(bundle, loaded), survivors, names):
+            found.append(one)
+            advance(1)
+    return found
+
+
+def score(fates: Sequence[Fate], known: Sequence[Missing] | None) -> dict[str, Any]:
+    """How many mutants there are, how many were noticed, and how many nobody could notice."""
+    from engine.replay.mutation import INVALID, KILLED, SURVIVED
+
+    count = {status: sum(fate.status == status for fate in fates) for status in (KILLED, SURVIVED, INVALID)}
+    equivalent = sum(one.status == "equivalent" for one in known or ())
+    of = count[KILLED] + count[SURVIVED] - equivalent
+    return {
+        "mutants": count[KILLED] + count[SURVIVED],
+        "killed": count[KILLED],
+        "survived": count[SURVIVED],
+        "equivalent": equivalent,
+        "invalid": count[INVALID],
+        "score": round(100 * count[KILLED] / of, 1) if of else 100.0,
+    }
+
+
+def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None:
+    """The survivors with what is known of each, and the score."""
+    from engine.replay.mutation import SURVIVED
+
+    about = {one.mutant.id: one for one in known or ()}
+    rows = []
+    for fate in fates:
+        if fate.status == SURVIVED:
+            one = about.get(fate.mutant.id)
+            told = "-" if one is None else f"{one.status}: {one.why}" if one.why else one.status
+            rows.append([fate.mutant.id, str(fate.mutant.place), fate.mutant.rule or "-", fate.mutant.what, told])
+    if rows:
+        table("mutants that no fixture notices", ["id", "place", "rule", "what", "known"], rows)
+    found = score(fates, known)
+    click.echo(
+        f"mutation score {found['score']} %: {found['killed']} of {found['mutants']} noticed,"
+        f" {found['survived']} survive ({found['equivalent']} proved equivalent)"
+    )
+    if known is None:
+        click.echo(f"whether a survivor can be noticed at all is not known without the solver: {EXTRA}", err=True)
+
+
+def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:
+    """The fixtures that notice survivors, as files of the bundle."""
+    written = []
+    for one in known:
+        if one.status == "written" and one.fixture is not None:
+            path = root / "fixtures" / f"{one.fixture['name']}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(as_yaml(one.fixture), "utf-8")
+            written.append(path)
+    return written
+
+
+def as_yaml(document: Any) -> str:
+    """A document as YAML, its numbers exact."""
+    import yaml
+
+    # JSON is read back with numbers as YAML writes them
+    plain = yaml.safe_load(pretty(document))
+    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+    return text

@@ -1,0 +1,123 @@
+"""`engine prove`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.evidence import EXTRA, as_yaml
+from engine.cli.loading import load_or_exit
+from engine.cli.options import bundle_argument, format_option
+from engine.cli.printing import line, print_json, table
+from engine.session.bundle import Bundle
+from engine.session.exit_code import FAILED, OK
+
+if TYPE_CHECKING:
+    from engine.proof.prove import Finding, Handled
+    from engine.proof.witness import Witness
+
+
+@click.command(
+    "prove",
+    epilog="""\b
+Examples:
+  engine prove
+  engine prove my-agent --write-fixture
+  engine prove --rules""",
+)
+@bundle_argument
+@click.option("--write-fixture", is_flag=True, help="Write each call that breaks a guarantee as a fixture.")
+@click.option("--rules", is_flag=True, help="Also how each rule stands in the proofs.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For each question.")
+@format_option("text", "json")
+def command(bundle: Path, write_fixture: bool, rules: bool, seconds: float, output_format: str) -> None:
+    """Prove each guarantee from the rules, or show a call that breaks it.
+
+    A guarantee is `proved` for all calls and facts that the schemas allow, `refuted` by a call that the gate itself
+    judges so, or `not proved`, with why.  Exits 1 if one is refuted.
+    """
+    checked, _ = load_or_exit(bundle)
+    try:
+        from engine.proof.prove import handled, prove
+    except ImportError:
+        raise click.UsageError(f"proofs need the solver z3: {EXTRA}") from None
+    found = list(prove(checked, seconds))
+    known = list(handled(checked)) if rules else []
+    written = _write(checked, found, bundle) if write_fixture else []
+    if output_format == "json":
+        told: dict[str, Any] = {"guarantees": [finding.payload() for finding in found]}
+        print_json(told | ({"rules": [one.payload() for one in known]} if rules else {}))
+    else:
+        _show(found)
+        _show_rules(known)
+    for path in written:
+        click.echo(f"written: {path}", err=True)
+    raise SystemExit(FAILED if any(finding.status == "refuted" for finding in found) else OK)
+
+
+def _show(found: Sequence[Finding]) -> None:
+    for finding in found:
+        if finding.status == "proved":
+            continue
+        click.echo(f"{finding.status}: {finding.guarantee} ({finding.place}), {finding.agent}: {finding.tool}")
+        if finding.why:
+            click.echo(f"  {finding.why}")
+        if finding.witness is not None:
+            for text in told_of(finding.witness):
+                click.echo(f"  {text}")
+    by_guarantee: dict[str, Counter[str]] = {}
+    for finding in found:
+        by_guarantee.setdefault(finding.guarantee, Counter())[finding.status] += 1
+    rows = [
+        [name, *(str(counts[status]) for status in ("proved", "refuted", "not proved"))]
+        for name, counts in sorted(by_guarantee.items())
+    ]
+    if rows:
+        table("guarantees, by the tools that they speak of", ["guarantee", "proved", "refuted", "not proved"], rows)
+    else:
+        click.echo("the bundle has no guarantees: nothing is promised, and nothing to prove")
+
+
+def _show_rules(known: Sequence[Handled]) -> None:
+    rows = [
+        [one.rule, one.tool, "; ".join(f"{text} ({why})" for text, why in one.by_name) or "as a formula"]
+        for one in known
+    ]
+    if rows:
+        table("how each rule stands in the proofs", ["rule", "tool", "known by name only"], rows)
+
+
+def told_of(witness: Witness) -> list[str]:
+    """A witness in lines for people."""
+    lines = [f"{witness.tool} {line(witness.input)}: {witness.verdict or 'judged'}"]
+    if witness.attributes:
+        lines.append(f"in a session of {line(witness.attributes)}")
+    lines += [
+        f"where {fact.tool} {line(fact.input)} " + (fact.problem or f"gives {line(fact.output)}")
+        for fact in witness.facts
+    ]
+    return [*lines, *(f"after {past.tool} {line(past.input)} gave {line(past.output)}" for past in witness.past)]
+
+
+def _write(bundle: Bundle, found: Sequence[Finding], root: Path) -> list[Path]:
+    from engine.proof.fixture import fixture_of
+
+    written = []
+    for finding in found:
+        if finding.status != "refuted" or finding.witness is None:
+            continue
+        name = f"breaks-{finding.guarantee}-{finding.tool}".replace("_", "-")[:80]
+        why = f"A call that breaks the guarantee {finding.guarantee} ({finding.place}); it passes as long as it does."
+        made = fixture_of(bundle, finding.witness, name, why)
+        if made is None:
+            click.echo(f"no fixture could be made of the call that breaks {finding.guarantee}", err=True)
+            continue
+        path = root / "fixtures" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(as_yaml(made.document), "utf-8")
+        written.append(path)
+    return written

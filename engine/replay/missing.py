@@ -1,0 +1,88 @@
+"""The fixtures that are missing: for each mutant that survives one that fails under it, or the proof that none can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.bundle.load import load_stored
+from engine.proof.diff import Change, diff
+from engine.proof.fixture import fixture_of
+from engine.replay.mutants import Mutant
+from engine.session.bundle import Bundle
+from engine.testing.pathway import run_fixture
+
+EQUIVALENT, WRITTEN, CAUGHT, OPEN = "equivalent", "written", "caught", "open"
+
+MOST_TRIED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What is known of a survivor.
+
+    `equivalent`: proved to judge every call alike; `written`: `fixture` fails under it; `caught` by one that was
+    written for another; `open`: neither, and `why`.
+    """
+
+    mutant: Mutant
+    status: str
+    why: str = ""
+    fixture: Mapping[str, Any] | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        told = {"id": self.mutant.id, "status": self.status, "why": self.why}
+        return told | ({"fixture": self.fixture["name"]} if self.fixture is not None else {})
+
+
+def missing(
+    bundle: Bundle, files: Mapping[str, bytes], survivors: Sequence[Mutant], names: Sequence[str]
+) -> Iterator[Missing]:
+    """What is known of each survivor; `names` are those of the fixtures that there are."""
+    written: list[Mapping[str, Any]] = []
+    taken = set(names)
+    for mutant in survivors:
+        changed = load_stored(mutant.files(files)).bundle
+        assert changed is not None, "a survivor is a valid bundle"
+        by = next((known for known in written if not run_fixture(changed, known).passed), None)
+        if by is not None:
+            yield Missing(mutant, CAUGHT, f"`{by['name']}` fails under it", by)
+            continue
+        found = _of_one(bundle, changed, mutant, _name(mutant, taken))
+        if found.fixture is not None:
+            taken.add(str(found.fixture["name"]))
+            written.append(found.fixture)
+        yield found
+
+
+def _of_one(bundle: Bundle, changed: Bundle, mutant: Mutant, name: str) -> Missing:
+    changes: list[Change] = []
+    for change in diff(bundle, changed):
+        changes.append(change)
+        if change.status != "certain" or change.witness is None or len(changes) > MOST_TRIED:
+            continue
+        fixture = fixture_of(bundle, change.witness, name, _description(mutant, change))
+        if fixture is not None and not run_fixture(changed, fixture.document).passed:
+            return Missing(mutant, WRITTEN, f"{change.tool}: {change.kind}", fixture.document)
+    if not changes:
+        return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise")
+    first = changes[0]
+    why = f"{first.tool}: {first.kind} is {first.status}, and no fixture could be made of it"
+    return Missing(mutant, OPEN, f"{why}: {first.why}" if first.why else why)
+
+
+def _description(mutant: Mutant, change: Change) -> str:
+    where = f"{mutant.place.file}:{mutant.place.line}"
+    return f"Written to notice a mistake in {where} ({mutant.what}); is this what must come out?"
+
+
+def _name(mutant: Mutant, taken: set[str]) -> str:
+    about = mutant.rule or re.sub(r"[^a-z0-9]+", "-", mutant.what.split(":")[0].replace("`", "").lower()).strip("-")
+    base = f"missing-{about}"[:70]
+    number = 1
+    while f"{base}-{number}" in taken:
+        number += 1
+    return f"{base}-{number}"
