@@ -28,7 +28,7 @@ DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For each question.")
 @format_option("text", "json")
 def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
-    """Compare what two bundles mean: which calls are judged otherwise.
+    """Compare what two bundles mean.
 
     For each tool and each change of a verdict it shows which calls those are, and one of them.  What rests on
     expressions that are known by name only is shown as possible.  Exits 0 if nothing differs, 1 otherwise.

@@ -26,8 +26,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("engine.cli.worker", "Run jobs, and wake the sessions that something is due for."),
     "jobs": ("engine.cli.jobs", "List jobs, show one, try a dead one again, or give one up."),
     "whatif": ("engine.cli.whatif", "Judge past sessions again under another bundle."),
-    "diff": ("engine.cli.diff", "Compare what two bundles mean: which calls are judged otherwise."),
-    "prove": ("engine.cli.prove", "Prove each guarantee from the rules, or show a call that breaks it."),
+    "diff": ("engine.cli.diff", "Compare what two bundles mean."),
+    "promote": ("engine.cli.promote", "Gather what is known of a change of a bundle, as one report."),
+    "prove": ("engine.cli.prove", "Prove each guarantee, or show a call that breaks it."),
     "explain": ("engine.cli.explain", "Show why calls of a session were judged as they were."),
     "judge": ("engine.cli.judge", "Judge given calls after given histories; nothing runs."),
     "chaos": (

@@ -35,7 +35,7 @@ Examples:
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For each question.")
 @format_option("text", "json")
 def command(bundle: Path, write_fixture: bool, rules: bool, seconds: float, output_format: str) -> None:
-    """Prove each guarantee from the rules, or show a call that breaks it.
+    """Prove each guarantee, or show a call that breaks it.
 
     A guarantee is `proved` for all calls and facts that the schemas allow, `refuted` by a call that the gate itself
     judges so, or `not proved`, with why.  Exits 1 if one is refuted.

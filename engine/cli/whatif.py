@@ -72,7 +72,7 @@ def command(
         raise click.UsageError(f"the bundle has no agent `{agent}`; it has {', '.join(sorted(checked.agents))}")
     accepted = {found.flip for found in checked.accepted} | {_named(text) for text in accepts}
     wanted = _named(show) if show is not None else None
-    done = _judge_all(checked, store_url, _moment(since), agent, workers)
+    done = judge_all(checked, store_url, moment(since), agent, workers)
     from engine.replay.tally import tally
 
     rows = tally(done.flips, accepted)
@@ -92,7 +92,8 @@ def _named(text: str) -> str:
         raise click.UsageError(str(error)) from None
 
 
-def _moment(since: str | None) -> datetime | None:
+def moment(since: str | None) -> datetime | None:
+    """The time that `7d` or a date names; raises click.UsageError."""
     if since is None:
         return None
     span = duration(since)
@@ -105,7 +106,7 @@ def _moment(since: str | None) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
-class _Done:
+class Done:
     """What came of all sessions."""
 
     def __init__(self, bundle: Bundle) -> None:
@@ -154,13 +155,14 @@ class _Done:
         }
 
 
-def _judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> _Done:
+def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> Done:
+    """Every session of a store, judged again; a store that can't be read ends the command."""
     from engine.replay.many import whatif_all
     from engine.store.migrations import NewerStore
     from engine.store.reading import file_of, open_reading
     from engine.store.urls import BadStoreUrl, StoreFault
 
-    done = _Done(bundle)
+    done = Done(bundle)
     try:
         path = file_of(store_url)
         with open_reading(path) as store:
@@ -182,7 +184,7 @@ def _judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: st
 # -- for people
 
 
-def _show(done: _Done, rows: list[Row]) -> None:
+def _show(done: Done, rows: list[Row]) -> None:
     if rows:
         table(
             "what this bundle would have judged otherwise",
@@ -198,24 +200,26 @@ def _show(done: _Done, rows: list[Row]) -> None:
 def _cells(row: Row) -> list[str]:
     loosens = "yes" if row.loosens else "no"
     accepted = "-" if not row.loosens else "yes" if row.accepted else "NO"
-    return [row.rule, row.kind, loosens, str(row.calls), str(row.sessions), _money(row.money), accepted]
+    return [row.rule, row.kind, loosens, str(row.calls), str(row.sessions), money(row.money), accepted]
 
 
-def _money(amounts: Mapping[str, Any]) -> str:
+def money(amounts: Mapping[str, Any]) -> str:
+    """Amounts by unit, in one line."""
     return ", ".join(f"{line(amount)} {unit}" for unit, amount in amounts.items()) or "-"
 
 
-def _examples(done: _Done, row: Row) -> None:
+def _examples(done: Done, row: Row) -> None:
     click.echo(f"\n{row.name}")
     for flip in row.flips[:EXAMPLES]:
-        click.echo(f"  {_told(done, flip)}")
+        click.echo(f"  {told(done, flip)}")
     if row.calls > EXAMPLES:
         click.echo(f'  and {row.calls - EXAMPLES} more: --show "{row.name}"')
 
 
-def _told(done: _Done, flip: Flip) -> str:
+def told(done: Done, flip: Flip) -> str:
+    """One call that is judged otherwise, in one line."""
     past = done.pasts[flip.session_id]
-    about = f" about {_money(flip.money)}" if flip.money else ""
+    about = f" about {money(flip.money)}" if flip.money else ""
     values = "; ".join(f"{chain} = {_short(value)}" for chain, value in flip.values.items())
     parts = [f"{flip.session_id} {flip.call_id} {flip.tool}{about}", values, flip.why]
     if not flip.later:
@@ -227,13 +231,13 @@ def _short(value: Any) -> str:
     return re.sub(r"(.{77}).+", r"\1...", line(value))
 
 
-def _show_calls(done: _Done, flips: list[Flip], name: str) -> None:
+def _show_calls(done: Done, flips: list[Flip], name: str) -> None:
     for flip in flips:
-        click.echo(_told(done, flip))
+        click.echo(told(done, flip))
     click.echo(f"{len(flips)} calls: {name}", err=True)
 
 
-def _sum_up(done: _Done, rows: list[Row]) -> None:
+def _sum_up(done: Done, rows: list[Row]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
     click.echo(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
     for why, count in done.skipped.most_common():

@@ -196,6 +196,10 @@ class Encoder:
         declared, schema = of_schema(schema) if schema is not None else type_, spelt_out(schema)
         if fact.for_each and self.world.longest is not None:
             return self._facts(fact, name, tool)
+        if not fact.for_each and name not in self.world.symbols:
+            # what it is asked with is part of what a witness tells
+            for asked in fact.input.values():
+                self.within(asked, {})
         return Read(self.world.symbol(name, declared, schema), z3.Bool(f"{name} can't be read"))
 
     def _facts(self, fact: Fact, name: str, tool: Tool | None) -> Read:
