@@ -8,35 +8,45 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import format_option, store_option
-from engine.cli.printing import line, print_json, table
+from engine.cli.printing import print_json, table
 from engine.session.exit_code import OK
+from engine.session.sealed import shown
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
+    from engine.replay.telling import Told
 
 
 @click.command(
     "explain",
     epilog="""\b
 Example: engine explain .
-         engine explain ses_1234 --call call-2-1""",
+         engine explain ses_1234 --call call-2-1
+         engine explain ses_1234 --for auditor""",
 )
 @click.argument("target", metavar="[BUNDLE|ID]", default=".")
 @click.option("--agent", "agent_name", metavar="NAME", help="Of a bundle: only this agent.")
 @click.option("--call", "call_id", metavar="CALL", help="Of a session: only this call.")
+@click.option(
+    "--for", "audience", type=click.Choice(["reviewer", "model", "auditor"]), default="reviewer", show_default=True,
+    help="Of a session: for whom; a model is told only what the policy discloses, an auditor everything.",
+)  # fmt: skip
 @format_option("text", "json")
 @store_option
-def command(target: str, agent_name: str | None, call_id: str | None, output_format: str, store_url: str) -> None:
+def command(
+    target: str, agent_name: str | None, call_id: str | None, audience: str, output_format: str, store_url: str
+) -> None:
     """Show how far a bundle's agents can go, or why each verdict of a session fell.
 
-    Of a bundle it is the worst case that its limits permit, whatever the planner proposes: steps, calls, attempts,
-    time, tokens, money and calls in flight, per tool and in all.  Of a session each verdict: the rules that took
-    part, where they stand, and the values they saw.
+    Of a bundle it is each tool in plain words (when it runs, when it asks and whom, when it never runs), and the worst
+    case that its limits permit, whatever the planner proposes: steps, calls, attempts, time, tokens, money and calls
+    in flight, per tool and in all.  Of a session each verdict: the rules that decided, where they stand, the values
+    that they compared, and the nearest change that would flip it.
     """
     if Path(target).is_dir():
         _explain_bundle(Path(target), agent_name, output_format)
         return
-    _explain_session(target, call_id, output_format, store_url)
+    _explain_session(target, call_id, audience, output_format, store_url)
 
 
 def _explain_bundle(root: Path, agent_name: str | None, output_format: str) -> None:
@@ -45,17 +55,29 @@ def _explain_bundle(root: Path, agent_name: str | None, output_format: str) -> N
 
     bundle, _ = load_or_exit(root)
     agents = [agent_of(bundle, agent_name)] if agent_name else [bundle.agents[name] for name in sorted(bundle.agents)]
-    found = [worst_case(bundle, agent).payload() for agent in agents]
+    from engine.replay.telling import in_words
+
+    words = {agent.name: in_words(bundle, agent.name) for agent in agents}
+    found = [worst_case(bundle, agent).payload() | {"in_words": dict(words[agent.name])} for agent in agents]
     if output_format == "json":
         print_json(found)
         return
     for case in found:
-        rows = [[_words(name), _limit(case[name])] for name in case if name not in ("agent", "meters", "tools")]
-        rows += [[f"meter {m['meter']}", f"{line(m['limit'])} for {m['of']}"] for m in case["meters"]]
+        for tool, sentences in words[case["agent"]]:
+            click.echo(f"{case['agent']}: {tool}")
+            for sentence in sentences:
+                click.echo(f"  {sentence}")
+        rows = [
+            [_words(name), _limit(case[name])] for name in case if name not in ("agent", "meters", "tools", "in_words")
+        ]
+        rows += [[f"meter {m['meter']}", f"{_limit(m['limit'])} for {m['of']}"] for m in case["meters"]]
         table(f"{case['agent']}: one session, at the most", ["of", "most"], rows)
         columns = ["tool", "effect", "calls", "attempts", "at_once", "time_per_attempt"]
         cells = [[_limit(tool[column]) for column in columns] for tool in case["tools"]]
         table(f"{case['agent']}: its tools", [_words(column) for column in columns], cells)
+
+
+_APART = frozenset({"agent", "meters", "tools", "in_words"})
 
 
 def _words(name: str) -> str:
@@ -66,35 +88,47 @@ def _limit(value: Any) -> str:
     return "unlimited" if value is None else str(value)
 
 
-def _explain_session(session_id: str, call_id: str | None, output_format: str, store_url: str) -> None:
+def _explain_session(session_id: str, call_id: str | None, audience: str, output_format: str, store_url: str) -> None:
     from engine.cli.work import perform
-    from engine.session.event import EventKind
-    from engine.session.trace import entry
 
     async def body(work: Work) -> int:
-        log = await work.store.load(session_id)
-        verdicts = [entry(e) for e in log if e.kind is EventKind.VERDICT and call_id in (None, e.payload["call_id"])]
+        told = await _told(work, session_id, call_id)
         if output_format == "json":
-            print_json(verdicts)
+            print_json([_payload(one, audience) for one in told])
         else:
-            for verdict in verdicts:
-                _show(verdict)
+            for one in told:
+                click.echo("\n".join(shown(one.lines(audience))))
         return OK
 
     raise SystemExit(perform(store_url, body))
 
 
-def _show(verdict: dict[str, Any]) -> None:
-    satisfied = " (approved)" if verdict["satisfied"] else ""
-    click.echo(f"{verdict['call_id']} {verdict['tool']}: {verdict['verdict']}{satisfied}")
-    if verdict["message"]:
-        click.echo(f"  {verdict['message']}")
-    if not verdict["rules"]:
-        click.echo("  no rule covers this tool")
-    for rule in verdict["rules"]:
-        mark = "matched" if rule["matched"] else "did not match"
-        click.echo(f"  {rule['effect']:<16} {rule['rule']} {mark} ({rule['place']})")
-        for chain, value in rule["values"].items():
-            click.echo(f"    {chain} = {line(value)}")
-        if rule.get("error"):
-            click.echo(f"    error: {rule['error']}")
+async def _told(work: Work, session_id: str, call_id: str | None) -> list[Told]:
+    """Each verdict of a session, with what would flip it as far as its bundle can be had."""
+    from engine.replay.judgements import Judgement, judgements
+    from engine.replay.nearest import nearest
+    from engine.replay.telling import Told
+    from engine.runtime.errors import BundleUnavailable
+
+    log = await work.store.load(session_id)
+    try:
+        bundle = await work.engine.bundles.get(log[0].payload["bundle"])
+    except BundleUnavailable:
+        bundle = None
+    # of sealed values nobody can tell what they would have to be
+    sealed = bundle is None or bundle.agents[log[0].payload["agent"]].sealed_with is not None
+    found = []
+    for moment in judgements(log):
+        if isinstance(moment, Judgement) and call_id in (None, moment.call.id):
+            near = tuple(nearest(moment, bundle)) if bundle is not None and not sealed else ()
+            found.append(Told(moment, bundle, near))
+    return found
+
+
+def _payload(told: Told, audience: str) -> dict[str, Any]:
+    from engine.session.trace import entry
+
+    about = {"for": audience, "text": told.lines(audience), "nearest": [near.payload() for near in told.near]}
+    if audience == "model":
+        return {"call_id": told.moment.call.id, "tool": told.moment.call.name, "for": audience, "text": about["text"]}
+    return entry(told.moment.event) | about
