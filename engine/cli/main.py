@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("engine.cli.review", "The inbox: what people are asked, and their answers."),
     "worker": ("engine.cli.worker", "Run jobs, and wake the sessions that something is due for."),
     "jobs": ("engine.cli.jobs", "List jobs, show one, try a dead one again, or give one up."),
+    "replay": ("engine.cli.replay", "Run past sessions through the core again."),
     "whatif": ("engine.cli.whatif", "Judge past sessions again under another bundle."),
     "diff": ("engine.cli.diff", "Compare what two bundles mean."),
     "promote": ("engine.cli.promote", "Gather what is known of a change of a bundle, as one report."),

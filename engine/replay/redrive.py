@@ -7,7 +7,7 @@ question.  Where nothing was recorded it ends, and says of what nobody knows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,13 +36,32 @@ class Way:
     unknown: str
 
 
-def redrive(before: State, log: Sequence[Event], bundle: Bundle, at: datetime) -> Way:
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What is said in the place of the log: a decision for the first question, outputs by tool.
+
+    `until` is the step after which nothing more is asked.
+    """
+
+    decision: Any = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    until: int | None = None
+
+
+AS_RECORDED = Otherwise()
+
+
+def redrive(
+    before: State, log: Sequence[Event], bundle: Bundle, at: datetime, otherwise: Otherwise = AS_RECORDED
+) -> Way:
     """Go on from a state of a log, whose next event is judged at `at`, under a bundle."""
-    said = _Said(log, after=before.seq)
+    said = _Said(log, before.seq, otherwise)
     draft = Draft(before, bundle, at)
     advance(draft)
     state, events = draft.state, list(draft.events)
     while not state.final:
+        if otherwise.until is not None and (state.step > otherwise.until or _over(events, otherwise.until)):
+            return Way(tuple(events), state, "")
         if len(events) > AS_LONG_AGAIN * len(log):
             return Way(tuple(events), state, "it goes on longer than what was recorded")
         reply = said.reply(state, bundle)
@@ -58,10 +77,16 @@ def redrive(before: State, log: Sequence[Event], bundle: Bundle, at: datetime) -
     return Way(tuple(events), state, "")
 
 
+def _over(events: Sequence[Event], step: int) -> bool:
+    return any(event.kind is K.STEP_ENDED and event.step == step for event in events)
+
+
 class _Said:
     """What a log says that tools, facts, the planner and people answered after one of its events."""
 
-    def __init__(self, log: Sequence[Event], after: int) -> None:
+    def __init__(self, log: Sequence[Event], after: int, otherwise: Otherwise) -> None:
+        self._otherwise = otherwise
+        self._decided = otherwise.decision is None
         self._results: dict[str, Event] = {}
         self._facts: dict[str, list[Event]] = {}
         self._decisions: dict[int, tuple[Event, Any]] = {}
@@ -114,6 +139,9 @@ class _Said:
         return self._planned(effect, state)
 
     def _planned(self, effect: AskPlanner, state: State) -> r.Reply | str:
+        if not self._decided:
+            self._decided = True
+            return r.Planned(effect.ask, self._otherwise.decision, state.now)
         event, view = self._decisions.get(effect.ask, (None, None))
         if event is None:
             return "the planner was not asked so often"
@@ -123,6 +151,8 @@ class _Said:
 
     def _ran(self, effect: RunTool, state: State) -> r.Reply | str:
         event, call = self._results.get(effect.call_id), state.calls[effect.call_id]
+        if effect.tool in self._otherwise.outputs:
+            return r.ToolReturned(call.id, call.attempt, self._otherwise.outputs[effect.tool], state.now)
         if event is None or self._digests.get(effect.call_id) != call.digest:
             return f"{effect.tool} did not run"
         payload, at = event.payload, _at(event, state)

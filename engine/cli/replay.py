@@ -1,0 +1,242 @@
+"""`engine replay`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.options import format_option, store_option
+from engine.cli.printing import print_json, table
+from engine.cli.progress import progress
+from engine.policy.value import NotJson, loads
+from engine.session.exit_code import FAILED, OK
+
+if TYPE_CHECKING:
+    from engine.cli.work import Work
+    from engine.replay.asking import Choice
+    from engine.replay.redrive import Way
+    from engine.replay.refold import Replayed
+    from engine.session.bundle import Bundle
+    from engine.session.event import Event
+
+
+@click.command(
+    "replay",
+    epilog="""\b
+Examples:
+  engine replay ses_1234
+  engine replay ses_1234 --step 2 --stub 'lookup_billing_account={"found": false}'
+  engine replay ses_1234 --step 1 --planner local
+  engine replay --all
+  engine replay --all --planner local --limit 50 --bundle ../candidate""",
+)
+@click.argument("session_id", metavar="[ID]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every session of the store.")
+@click.option("--step", type=click.IntRange(1), metavar="N", help="This step alone, from the state it began in.")
+@click.option("--planner", metavar="NAME", help="Ask this planner, live, what it would propose.")
+@click.option("--stub", "stubs", metavar="TOOL=JSON", multiple=True, help="Of a step: what a tool gives instead.")
+@click.option(
+    "--bundle", "root", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Under this bundle; under the session's own unless given.",
+)  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Of all: only the newest N.")
+@format_option("text", "json")
+@store_option
+def command(
+    session_id: str | None,
+    everything: bool,
+    step: int | None,
+    planner: str | None,
+    stubs: tuple[str, ...],
+    root: Path | None,
+    limit: int | None,
+    output_format: str,
+    store_url: str,
+) -> None:
+    """Run past sessions through the core again.
+
+    It goes by what was recorded: no tool runs and nothing is written.  The same events have to follow: it says that
+    they do, or where the first does not and why, and exits 1.  With --step it is one step alone, and with --planner a
+    live planner is asked; --all --planner tables what another prompt or model does to the choice of tools.
+    """
+    if (session_id is None) is not everything:
+        raise click.UsageError("name a session, or --all")
+    if stubs and step is None:
+        raise click.UsageError("--stub is for one step: name it with --step")
+    outputs = dict(_stub(text) for text in stubs)
+    from engine.cli.work import perform
+
+    async def body(work: Work) -> int:
+        ids = [session_id] if session_id else [row.id for row in await work.store.sessions(limit)]
+        sessions = _Sessions(work, root)
+        if step is not None and session_id is not None:
+            return await _step(sessions, session_id, step, planner, outputs, output_format)
+        if planner is not None:
+            return await _choices(sessions, ids, planner, output_format)
+        return await _replayed(sessions, ids, output_format)
+
+    raise SystemExit(perform(store_url, body))
+
+
+def _stub(text: str) -> tuple[str, Any]:
+    tool, equals, value = text.partition("=")
+    try:
+        if equals:
+            return tool.strip(), loads(value)
+    except NotJson as error:
+        raise click.UsageError(f"--stub {text}: {error}") from None
+    raise click.UsageError(f"--stub {text}: it is written as TOOL=JSON")
+
+
+class _Sessions:
+    """Past sessions, each with its bundle."""
+
+    def __init__(self, work: Work, root: Path | None) -> None:
+        from engine.cli.loading import load_or_exit
+
+        self.work = work
+        self._bundle = load_or_exit(root)[0] if root is not None else None
+
+    async def log(self, session_id: str) -> list[Event]:
+        """What happened; raises UnknownSession."""
+        return await self.work.engine.log(session_id)
+
+    async def bundle(self, log: Sequence[Event]) -> Bundle:
+        """What it happens under; raises BundleUnavailable."""
+        return self._bundle or await self.work.engine.bundles.get(log[0].payload["bundle"])
+
+
+async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str) -> int:
+    from engine.replay.refold import replay
+    from engine.runtime.errors import BundleUnavailable
+
+    found: dict[str, Replayed | str] = {}
+    with progress("sessions", len(ids)) as advance:
+        for id_ in ids:
+            log = await sessions.log(id_)
+            try:
+                found[id_] = replay(log, await sessions.bundle(log))
+            except BundleUnavailable as error:
+                found[id_] = f"{error}; name one with --bundle"
+            advance(1)
+    if output_format == "json":
+        print_json([_payload(id_, one) for id_, one in found.items()])
+    else:
+        _show(found)
+    same = all(not isinstance(one, str) and one.difference is None for one in found.values())
+    return OK if same else FAILED
+
+
+def _payload(id_: str, one: Replayed | str) -> dict[str, Any]:
+    if isinstance(one, str):
+        return {"id": id_, "same": False, "problem": one}
+    difference = one.difference.payload() if one.difference is not None else None
+    return {"id": id_, "same": difference is None, "events": one.events, "taken": one.taken, "difference": difference}
+
+
+def _show(found: dict[str, Replayed | str]) -> None:
+    same = 0
+    for id_, one in found.items():
+        if isinstance(one, str):
+            click.echo(f"{id_}: {one}")
+        elif one.difference is not None:
+            click.echo(f"{id_}: event {one.difference.seq}, {one.difference.kind}: {one.difference.why}")
+        else:
+            same += 1
+            if len(found) == 1:
+                taken = f", {one.taken} of them taken as they stand" if one.taken else ""
+                click.echo(f"{id_}: the same {one.events} events follow{taken}")
+    if len(found) != 1:
+        click.echo(f"{same} of {len(found)} sessions: the same events follow")
+
+
+# -- one step
+
+
+async def _step(
+    sessions: _Sessions, id_: str, step: int, planner: str | None, outputs: dict[str, Any], output_format: str
+) -> int:
+    from engine.replay.redrive import Otherwise, redrive
+    from engine.session.event import EventKind
+    from engine.session.evolve import fold
+    from engine.session.trace import entries, headline
+
+    log = await sessions.log(id_)
+    began = next((n for n, e in enumerate(log) if e.kind is EventKind.STEP_STARTED and e.payload["number"] == step), 0)
+    if not began:
+        raise click.UsageError(f"session {id_} has no step {step}")
+    bundle = await sessions.bundle(log)
+    decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
+    way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step))
+    told = entries(event for event in way.events if event.step == step)
+    recorded = entries(event for event in log if event.step == step)
+    if output_format == "json":
+        print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": way.unknown})
+    else:
+        for entry in told:
+            click.echo(f"{entry['kind']:<18} {headline(entry)}")
+        click.echo(_ended(way))
+    return OK
+
+
+def _ended(way: Way) -> str:
+    return f"unknown after: {way.unknown}" if way.unknown else "as far as the step goes"
+
+
+async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step: int, planner: str) -> Any:
+    """What a live planner decides in a step."""
+    from engine.replay.asking import decided, questions
+
+    question = next(questions(log, step), None)
+    if question is None:
+        raise click.UsageError(f"nobody decided anything in step {step}")
+    _known(bundle, question.state.agent, planner)
+    return await decided(question, bundle, planner, _reach(sessions))
+
+
+def _reach(sessions: _Sessions) -> Any:
+    from engine.planner.planners import Reach
+    from engine.runtime.perform import roll
+
+    engine = sessions.work.engine
+    return Reach(engine.secrets, engine.connections, roll)
+
+
+def _known(bundle: Bundle, agent: str, planner: str) -> None:
+    if agent not in bundle.agents or planner not in bundle.agents[agent].planners:
+        known = ", ".join(sorted(bundle.agents[agent].planners)) if agent in bundle.agents else "no such agent"
+        raise click.UsageError(f"agent {agent} has no planner `{planner}`: {known}")
+
+
+# -- another planner
+
+
+async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output_format: str) -> int:
+    from engine.replay.asking import asked, questions
+
+    found: list[Choice] = []
+    with progress("sessions", len(ids)) as advance:
+        for id_ in ids:
+            log = await sessions.log(id_)
+            bundle = await sessions.bundle(log)
+            _known(bundle, log[0].payload["agent"], planner)
+            for question in questions(log):
+                found.append(await asked(question, bundle, planner, _reach(sessions)))
+            advance(1)
+    if output_format == "json":
+        print_json([choice.payload() for choice in found])
+        return OK
+    counts = Counter((choice.was, choice.would) for choice in found)
+    rows = [[was, would, "yes" if was == would else "no", str(count)] for (was, would), count in counts.most_common()]
+    table(f"what {planner} would choose", ["recorded", planner, "same tools", "questions"], rows)
+    same, alike = sum(choice.same for choice in found), sum(choice.same_input for choice in found)
+    click.echo(
+        f"{len(found)} questions of {len(ids)} sessions: the same tools in {same}, with the same input in {alike}"
+    )
+    for problem, count in Counter(choice.problem for choice in found if choice.problem).most_common(5):
+        click.echo(f"{count}: {problem}", err=True)
+    return OK

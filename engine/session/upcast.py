@@ -1,0 +1,22 @@
+"""What later versions have added to events: a history of an earlier one has less, and stays as it was written.
+
+An event without such a field means what it meant when it was written, and a replay does not ask for it.  Entries
+are only ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.session.event import EventKind as K
+
+# since schema 2 of the store: keys that compare fields and expire, and reservations on meters
+ADDED: Mapping[K, frozenset[str]] = {
+    K.CALL_STARTED: frozenset({"compared", "key_until", "reserved"}),
+}
+
+
+def added_since(kind: K, payload: Mapping[str, Any]) -> frozenset[str]:
+    """The fields that a payload does not have, since they were added later."""
+    return ADDED.get(kind, frozenset()) - payload.keys()
