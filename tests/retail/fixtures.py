@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from tests.retail.shop import statements
 from tests.retail.violations import violations
 
 
+OWN = Path(__file__).parent.parent / "bundles" / "retail" / "fixtures"
+
+
 def write_fixtures(bundle: Bundle, data: Data, folder: Path) -> int:
-    """Write a fixture for each conversation and each violation, and say how many."""
+    """Write the bundle's own fixtures, and one for each conversation and each violation; say how many."""
     told = [conversation(episode) for episode in data.episodes]
     wrong = [one for several in violations(data.db, told).values() for one in several]
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +32,10 @@ def write_fixtures(bundle: Bundle, data: Data, folder: Path) -> int:
         document = fixture(agent, data.db, each)
         text = yaml.safe_dump(json.loads(one_line(document)), sort_keys=False, allow_unicode=True, width=110)
         (folder / f"{each.name}.yaml").write_text(text, "utf-8")
-    return len(told) + len(wrong)
+    own = sorted(OWN.glob("*.yaml"))
+    for path in own:
+        shutil.copyfile(path, folder / path.name)
+    return len(told) + len(wrong) + len(own)
 
 
 def fixture(agent: str, db: Mapping[str, Mapping[str, Any]], told: Conversation) -> dict[str, Any]:
