@@ -27,7 +27,7 @@ from engine.policy import value as v
 from engine.policy.rule import CUSTOMER
 from engine.policy.schema import of_schema
 from engine.session.bundle import Bundle, Tool
-from engine.session.names import ToolTypes
+from engine.session.names import AllTools, ToolTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _link(corpus: Corpus) -> Bundle:
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
     databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
     try_sql(corpus)
-    types = {name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}}
+    types = AllTools({name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}})
     for name, tool in tools.items():
         output = of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
         types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from engine.bundle.later import KINDS as LATER_KINDS
 from engine.bundle.later import is_later_key, is_later_value
 from engine.bundle.node import Node
@@ -59,6 +57,8 @@ def check_kind(node: Node, say: Callable[[Diagnostic], None]) -> str | None:
 
 def check_shape(node: Node, kind: str) -> list[Diagnostic]:
     """What is wrong with the shape of a document of this kind."""
+    if _fits(kind)(node.plain):
+        return []
     found: list[Diagnostic] = []
     for error in _validator(kind).iter_errors(node.plain):
         found += _explain(node, kind, error, tuple(error.absolute_path))
@@ -66,7 +66,17 @@ def check_shape(node: Node, kind: str) -> list[Diagnostic]:
 
 
 @cache
+def _fits(kind: str) -> Callable[[Any], bool]:
+    """Whether a document has the shape of its kind, found out fast; what is wrong with one is told by the slow way."""
+    from jsonschema_rs import Draft202012Validator
+
+    return Draft202012Validator(schema(kind)).is_valid
+
+
+@cache
 def _validator(kind: str) -> Any:
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(schema(kind))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -88,6 +89,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit; what nobody foresaw exits 5 with its traceback."""
+    # most commands are over before there is anything to collect
+    gc.set_threshold(50_000, 20, 50)
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="engine")
     except Exception:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
+
+_LINE_END = re.compile("\n")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,10 +31,7 @@ class Source:
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
-        self._starts = [0]
-        for index, char in enumerate(text):
-            if char == "\n":
-                self._starts.append(index + 1)
+        self._starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
 
     def offset(self, line: int, column: int) -> int:
         """The character offset of a line and column, both counted from 0."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from engine.policy import types as t
@@ -15,6 +16,22 @@ from engine.policy.compiled import Fast, compiled
 from engine.policy.evaluate import Evaluator
 from engine.policy.functions import CONTEXTUAL
 from engine.policy.syntax import Problem, loop_names, parse, span
+
+
+class MadeOnce:
+    """The function of an expression, made when it is first asked for: validation never does."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Fast | None]) -> None:
+        self._make: Callable[[], Fast | None] | None = make
+        self._made: Fast | None = None
+
+    def __call__(self) -> Fast | None:
+        """The function; None where only the reference can do it."""
+        if self._make is not None:
+            self._made, self._make = self._make(), None
+        return self._made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,20 +46,26 @@ class Expression:
     reads: frozenset[str] = field(repr=False)
     if_true: Mapping[str, t.Type] = field(repr=False)
     if_false: Mapping[str, t.Type] = field(repr=False)
-    fast: Fast | None = field(repr=False, default=None)
+    make_fast: MadeOnce = field(repr=False)
     zone: tzinfo = field(repr=False, default=UTC)
     types: Mapping[int, t.Type] = field(repr=False, default_factory=dict)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
-        if self.fast is not None:
+        fast = self.make_fast()
+        if fast is not None:
             try:
-                return self.fast(names, seen)
+                return fast(names, seen)
             except Exception:
                 # the reference says what it is: a value after all, or an error in the author's words
                 if seen is not None:
                     seen.clear()
         return self.reference(names, seen)
+
+    @property
+    def fast(self) -> Fast | None:
+        """The same as a Python function; None where only the reference can do it."""
+        return self.make_fast()
 
     def reference(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The same by the evaluator that the fast path has to agree with."""
@@ -57,15 +80,25 @@ def compile_expression(
     """Parse and type an expression where it stands; raises SyntaxProblem where it does not even parse."""
     tree = parse(text)
     checked = check(tree, scope, around)
-    own = _loop_variables(tree)
-    reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
-    chains = _chains(tree, text, own)
-    fast = compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
+    reads, chains = _read(text)
+
+    def make() -> Fast | None:
+        return compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
+
     made = Expression(
-        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, fast, around.zone,
-        checked.types,
+        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, MadeOnce(make),
+        around.zone, checked.types,
     )  # fmt: skip
     return made, checked.problems
+
+
+@lru_cache(maxsize=8192)
+def _read(text: str) -> tuple[frozenset[str], dict[tuple[int, int], str]]:
+    """The names that an expression mentions, and the chains in it whose values a reader wants to see."""
+    tree = parse(text)
+    own = _loop_variables(tree)
+    reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
+    return reads, _chains(tree, text, own)
 
 
 def _called(tree: ast.expr) -> frozenset[str]:

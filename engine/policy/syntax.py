@@ -13,6 +13,7 @@ import tokenize
 import warnings
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from engine.policy.value import NotJson, number
 
@@ -79,8 +80,9 @@ _INSTEAD: dict[type[ast.AST], str] = {
 }
 
 
+@lru_cache(maxsize=8192)
 def parse(text: str) -> ast.expr:
-    """The checked tree of an expression; raises SyntaxProblem.
+    """The checked tree of an expression, which nobody changes; raises SyntaxProblem.
 
     A scalar over several lines reads as if it stood in parentheses.  Offsets of nodes are characters
     of `text`, in `col_offset` and `end_col_offset`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from engine.policy import types as t
@@ -26,6 +27,29 @@ class ToolTypes:
 
     input: t.Type
     output: t.Type
+
+
+class AllTools(dict[str, ToolTypes]):
+    """The types of all tools of a bundle, with what expressions see of their calls, made once."""
+
+    @cached_property
+    def called(self) -> t.Record:
+        """Successful calls by tool."""
+        return _per_tool(self, _called)
+
+    @cached_property
+    def denied(self) -> t.Record:
+        """Calls that a person denied, by tool."""
+        return _per_tool(self, lambda types: t.record("field", "", input=types.input, at=t.DATETIME))
+
+    @cached_property
+    def resulted(self) -> t.Record:
+        """Results by tool, whatever their status."""
+        return _per_tool(self, _resulted)
+
+
+def _all(tools: Mapping[str, ToolTypes]) -> AllTools:
+    return tools if isinstance(tools, AllTools) else AllTools(tools)
 
 
 class Names(Mapping[str, Any]):
@@ -70,7 +94,7 @@ def session_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[st
         "session": attributes,
         "now": t.DATETIME,
         "messages": t.ListOf(t.TEXT),
-        "calls": _per_tool(tools, lambda types: _called(types)),
+        "calls": _all(tools).called,
         "step": t.record("field", "", number=t.NUMBER, calls=t.ListOf(_in_step())),
         "budget": _budget_type(),
     }
@@ -85,15 +109,15 @@ def meters_type(names: Iterable[str]) -> t.Type:
 def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) -> dict[str, t.Type]:
     """The names that a rule may use for a call of one tool, params, meters and facts aside."""
     call = t.record("field", "", name=t.Text(frozenset(tools)), id=t.TEXT, proposed_at=t.DATETIME)
-    denied = _per_tool(tools, lambda types: t.record("field", "", input=types.input, at=t.DATETIME))
-    history = {"seen": _per_tool(tools, lambda types: _called(types)), "denied": denied}
+    tools = _all(tools)
+    history = {"seen": tools.called, "denied": tools.denied}
     words = {"input": tools[tool].input, "call": call, PROVENANCE: t.UNKNOWN}
     return {**session_scope(attributes, tools), **history, **words}
 
 
 def planner_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
     """The names that a decision table may use: also `results`, this turn's results whatever their status."""
-    return {**session_scope(attributes, tools), "results": _per_tool(tools, lambda types: _resulted(types))}
+    return {**session_scope(attributes, tools), "results": _all(tools).resulted}
 
 
 def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
@@ -104,7 +128,7 @@ def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, 
     return {
         **{name: scope[name] for name in ("session", "messages", "calls", "budget", "step", "now")},
         "decision": decision,
-        "results": _per_tool(tools, lambda types: _resulted(types)),
+        "results": _all(tools).resulted,
     }
 
 

@@ -134,7 +134,9 @@ def made(rules: list[dict[str, str]]) -> Bundle | None:
     lines = []
     for number, r in enumerate(rules):
         asks = f", approvers: [{r['group']}]" if r["effect"] == "require_approval" else ""
-        lines.append(f"  - {{id: r{number}, tools: [act], effect: {r['effect']}{asks}, {r['key']}: {canonical(r['text'])}}}")
+        lines.append(
+            f"  - {{id: r{number}, tools: [act], effect: {r['effect']}{asks}, {r['key']}: {canonical(r['text'])}}}"
+        )
     policy = (
         "kind: Policy\nname: rules\nparams: {most: 2.5, window: 24h, words: [a, open], table: {open: 1, shut: 2, held: 3}}\n"
         "facts: {account: {tool: look, input: {}}}\nlet: {big: input.amount > params.most and account.found}\nrules:\n"

@@ -18,7 +18,6 @@ from tests.retail.data import Data
 from tests.retail.shop import statements
 from tests.retail.violations import violations
 
-
 OWN = Path(__file__).parent.parent / "bundles" / "retail" / "fixtures"
 
 

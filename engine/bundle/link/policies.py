@@ -188,8 +188,9 @@ def link_guards(
     for document in policies:
         used: set[str] = set()
         elsewhere: dict[str, list[bool]] = {}
+        reach = [(rule, set(covered(rule, tools))) for rule in document.node.at("rules").items or ()]
         for name in tools:
-            rules = [r for r in document.node.at("rules").items or () if name in covered(r, tools)]
+            rules = [rule for rule, covers in reach if name in covers]
             if not rules:
                 if name in promising and document.node.get("guarantees") is not None:
                     promising[name] += _only_promising(corpus, document, name, tools, types, session, meters)
