@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.link.policies import GUARANTEED
+from engine.bundle.link.promises import GUARANTEED
 from engine.bundle.load import Loaded, load
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import Source
