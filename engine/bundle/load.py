@@ -17,9 +17,10 @@ from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
 from engine.bundle.link.programs import link_server
 from engine.bundle.link.promises import accepted
-from engine.bundle.link.prompts import check_prompts
+from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
+from engine.bundle.link.whole import check_whole
 from engine.bundle.rules import e105_empty_bundle, e312_reserved_name
 from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
 from engine.policy import types as t
@@ -88,6 +89,9 @@ def _link(corpus: Corpus) -> Bundle:
     for document in corpus.sound("Reviewers"):
         if document.name == CUSTOMER:
             corpus.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
+    if not has_errors(corpus.diagnostics):
+        check_whole(corpus, agents, tools)
+        check_idle_prompts(corpus, prompts)
     return Bundle(
         digest=_digest(corpus),
         agents=agents,

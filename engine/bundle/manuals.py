@@ -67,6 +67,16 @@ from engine.bundle.rules import (
     w601_many_tools,
     w602_alike_tools,
     w603_no_price,
+    w604_outvoted,
+    w605_nobodys_tool,
+    w606_never_allowed,
+    w607_budget_beyond,
+    w608_stop_never,
+    w609_outcome_untested,
+    w610_prompt_idle,
+    w611_tool_idle,
+    w612_retry_too_late,
+    w613_threshold,
 )
 from engine.diagnostic import Manual
 
@@ -137,5 +147,15 @@ MANUALS: dict[str, Manual] = {
         w601_many_tools,
         w602_alike_tools,
         w603_no_price,
+        w604_outvoted,
+        w605_nobodys_tool,
+        w606_never_allowed,
+        w607_budget_beyond,
+        w608_stop_never,
+        w609_outcome_untested,
+        w610_prompt_idle,
+        w611_tool_idle,
+        w612_retry_too_late,
+        w613_threshold,
     )
 }

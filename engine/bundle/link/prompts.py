@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.rules import e407_template_name, e408_template_syntax
+from engine.bundle.rules import e407_template_name, e408_template_syntax, w610_prompt_idle
 from engine.diagnostic import Place, Source
 from engine.policy import types as t
 
@@ -46,6 +47,21 @@ def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
                     known = [f"{owner}.{field}" for field in fields]
                     place = _place(source, read.lineno, read.attr)
                     corpus.say(e407_template_name.at(place, f"{owner}.{read.attr}", known))
+
+
+_SET = re.compile(r"\{%-?\s*(?:set|for)\s+([A-Za-z_]\w*)")
+
+
+def check_idle_prompts(corpus: Corpus, used: Collection[str]) -> None:
+    """Prompts that no agent names, and variables that one sets and never reads."""
+    for name, source in sorted(corpus.prompts.items()):
+        if name not in used:
+            corpus.say(w610_prompt_idle.at(Place(source.file), f"prompt `{name}`"))
+            continue
+        for found in _SET.finditer(source.text):
+            read = re.findall(rf"\b{found[1]}\b", source.text)
+            if len(read) < 2:
+                corpus.say(w610_prompt_idle.at(source.place(found.start(1), found.end(1)), f"variable `{found[1]}`"))
 
 
 def _loops_over_tools(tree: Any, nodes: Any) -> set[str]:

@@ -1,0 +1,35 @@
+"""W605: rule is about a tool that no agent has."""
+
+from __future__ import annotations
+
+from engine.diagnostic import Diagnostic, Manual, Place, Severity
+
+MANUAL = Manual(
+    code="W605",
+    title="rule is about a tool that no agent has",
+    what="A rule names a tool that none of the agents offers that list its policy.",
+    why=(
+        "Whoever reads the rule believes that something is guarded which can never be called; often a name was "
+        "meant that is alike."
+    ),
+    wrong="""\
+tools: [find_order]         # of the only agent
+rules:
+  - {id: no-refund, tools: [refund_order], effect: deny}
+""",
+    right="""\
+tools: [find_order, refund_order]
+rules:
+  - {id: no-refund, tools: [refund_order], effect: deny}
+""",
+    severity=Severity.WARNING,
+)
+
+
+def at(place: Place, tool: str) -> Diagnostic:
+    """The smallest place that says it."""
+    return MANUAL.at(
+        place,
+        f"no agent that lists this policy has the tool `{tool}`",
+        help="offer it, or leave it out of the rule",
+    )

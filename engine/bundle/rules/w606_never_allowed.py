@@ -1,0 +1,30 @@
+"""W606: tool can never run."""
+
+from __future__ import annotations
+
+from engine.diagnostic import Diagnostic, Manual, Place, Severity
+
+MANUAL = Manual(
+    code="W606",
+    title="tool can never run",
+    what="An agent offers a write, or a sensitive read, that no rule of its policies can ever allow.",
+    why="What no rule allows is denied: the planner is offered a tool that it can only fail with.",
+    wrong="""\
+tools: [refund_order]
+policies: []
+""",
+    right="""\
+tools: [refund_order]
+policies: [refunds]         # has a rule that allows it
+""",
+    severity=Severity.WARNING,
+)
+
+
+def at(place: Place, tool: str) -> Diagnostic:
+    """The smallest place that says it."""
+    return MANUAL.at(
+        place,
+        f"no rule can ever allow `{tool}`",
+        help="write a rule with `effect: allow`, or do not offer the tool",
+    )
