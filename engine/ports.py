@@ -379,8 +379,12 @@ class Store(Queue, Protocol):
         """What is wrong with a session's chain of events, empty if it is whole; raises UnknownSession."""
         ...
 
-    async def save_bundle(self, digest: str, files: Mapping[str, bytes]) -> None:
-        """Keep a bundle's content under its digest, once."""
+    async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
+        """Keep a bundle's content under its digest, once; `urgent` if it judges beside those that were kept before."""
+        ...
+
+    async def urgent_bundle(self, after: str) -> str | None:
+        """The digest of the newest urgent bundle that was kept after the one with the digest `after`, or None."""
         ...
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("engine.cli.init", "Make a new bundle that validates, runs and tests."),
     "validate": ("engine.cli.validate", "Check a bundle and show every diagnostic."),
     "test": ("engine.cli.test", "Run a bundle's fixtures."),
+    "deploy": ("engine.cli.deploy", "Put a bundle into a store, by its digest."),
     "run": ("engine.cli.run", "Run a session, or one for each line of a file."),
     "send": ("engine.cli.send", "Send a session a further message."),
     "confirm": ("engine.cli.confirm", "Answer a session's question to the customer."),

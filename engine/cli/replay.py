@@ -109,6 +109,11 @@ class _Sessions:
         """What it happens under; raises BundleUnavailable."""
         return self._bundle or await self.work.engine.bundles.get(log[0].payload["bundle"])
 
+    async def urgent(self, log: Sequence[Event]) -> dict[str, Bundle]:
+        """The bundles that judged beside its own, by digest; raises BundleUnavailable."""
+        digests = {e.payload["beside"]["bundle"] for e in log if "beside" in e.payload}
+        return {digest: await self.work.engine.bundles.get(digest) for digest in sorted(digests)}
+
 
 async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str) -> int:
     from engine.replay.refold import replay
@@ -119,7 +124,7 @@ async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str)
         for id_ in ids:
             log = await sessions.log(id_)
             try:
-                found[id_] = replay(log, await sessions.bundle(log))
+                found[id_] = replay(log, await sessions.bundle(log), await sessions.urgent(log))
             except BundleUnavailable as error:
                 found[id_] = f"{error}; name one with --bundle"
             advance(1)

@@ -52,18 +52,20 @@ class Replayed:
     difference: Difference | None = None
 
 
-def replay(log: Sequence[Event], bundle: Bundle) -> Replayed:
-    """Decide a session again, from its first event to its last."""
+def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | None = None) -> Replayed:
+    """Decide a session again, from its first event to its last; `urgent` are the bundles that judged beside its own."""
     state, at = _begun(log, bundle)
     if isinstance(at, Difference):
         return Replayed(0, 0, at)
     taken = 0
     while at < len(log):
         best: tuple[int, Difference] | None = None
+        beside = (urgent or {}).get(_judging_beside(log, at))
         for reply, trusted in _replies(log, at, state):
-            made = (
-                _decided(state, reply, bundle) if not isinstance(reply, int) else _taken(log, at, reply, state, bundle)
-            )
+            if isinstance(reply, int):
+                made: Draft | None = _taken(log, at, reply, state, bundle, beside)
+            else:
+                made = _decided(state, reply, bundle, beside)
             differs = _compared(log, at, made.events) if made is not None else None
             if made is None or not made.events:
                 continue
@@ -98,13 +100,19 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
     return fold(log[: len(events)]), differs if differs is not None else len(events)
 
 
-def _decided(state: State, reply: r.Reply, bundle: Bundle) -> Draft | None:
+def _judging_beside(log: Sequence[Event], at: int) -> str:
+    """The bundle beside the session's own at the next verdict."""
+    verdict = next((event.payload for event in log[at:] if event.kind is K.VERDICT), {})
+    return str(verdict.get("beside", {}).get("bundle", ""))
+
+
+def _decided(state: State, reply: r.Reply, bundle: Bundle, beside: Bundle | None) -> Draft | None:
     call_id = getattr(reply, "call_id", None) or _of_job(state, reply)
     call = state.calls.get(call_id) if call_id else None
     leased = isinstance(reply, r.JobLeased) or (call is not None and call.leased > 0)
     if call is not None and leased and not isinstance(reply, r.JobRetry | r.JobDiscard):
-        return drafted_for_job(state, call.id, reply, bundle)
-    found = drafted(state, reply, bundle)
+        return drafted_for_job(state, call.id, reply, bundle, beside)
+    found = drafted(state, reply, bundle, beside)
     return found if isinstance(found, Draft) else None
 
 
@@ -118,9 +126,9 @@ def _of_job(state: State, reply: r.Reply) -> str | None:
     return None
 
 
-def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle) -> Draft:
+def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: Bundle | None) -> Draft:
     """The next events as they stand, and what follows from them by itself."""
-    draft = Draft(state, bundle, log[at].at)
+    draft = Draft(state, bundle, log[at].at, beside)
     for event in log[at : at + many]:
         draft.events.append(event)
         draft.state = evolve(draft.state, event)

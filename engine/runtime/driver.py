@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
 from engine.runtime.states import keep_state
 from engine.session import reply as r
+from engine.session.bundle import Bundle
 from engine.session.decide import drafted
 from engine.session.draft import Draft
 from engine.session.effect import Effect, RunTool
@@ -44,6 +45,7 @@ class Reins:
     clock: Clock
     keeper: Keeper
     on_event: OnEvent
+    beside: Callable[[str], Awaitable[Bundle | None]]
 
 
 class Driver:
@@ -58,6 +60,7 @@ class Driver:
         self._keeper = reins.keeper
         self._on_event = reins.on_event
         self._hands = hands
+        self._beside_of = reins.beside
         self._root = root
         self._unsaved = tuple(unsaved)
         self._under_way: dict[str, trio.CancelScope] = {}
@@ -104,7 +107,7 @@ class Driver:
         What follows from the claim is appended with it, unless it is to be taken `alone`.
         """
         claimed = r.Claimed(self.lease.owner, self.lease.epoch, self._clock.now())
-        draft = drafted(self.state, claimed, self._hands.bundle)
+        draft = drafted(self.state, claimed, self._hands.bundle, await self._beside())
         assert isinstance(draft, Draft), "only people are refused"
         result = None if alone else await self._append_first(draft)
         if not isinstance(result, Appended | Held | Conflict):
@@ -117,6 +120,10 @@ class Driver:
             return result
         self._take_in((*self._unsaved, *draft.events), draft.state)
         return None
+
+    async def _beside(self) -> Bundle | None:
+        """The urgent bundle that judges beside the session's own."""
+        return None if self._unsaved else await self._beside_of(self.state.bundle)
 
     async def _append_first(self, draft: Draft) -> AppendResult:
         after = 0 if self._unsaved else self.state.seq
@@ -223,9 +230,10 @@ class Driver:
     async def _say(self, replies: list[r.Reply]) -> None:
         """Decide replies and append what follows; if another writer was first, decide them again."""
         while not self._lost and not self.left:
+            beside = await self._beside_of(self.state.bundle)
             state, events = self.state, list[Event]()
             for reply in replies:
-                draft = drafted(state, reply, self._hands.bundle)
+                draft = drafted(state, reply, self._hands.bundle, beside)
                 assert isinstance(draft, Draft), "only people are refused"
                 state = draft.state
                 events += draft.events

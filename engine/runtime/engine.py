@@ -96,7 +96,7 @@ class Engine:
         self._adapters = adapters
         self._planner = planner
         self._tell_event = on_event
-        self.reins = Reins(store, clock, Keeper(store, clock), self._on_event)
+        self.reins = Reins(store, clock, Keeper(store, clock), self._on_event, self.bundles.beside)
         self._hands: dict[str, Hands] = {}
         self._drivers: dict[str, Driver] = {}
         self._letting_go = False
@@ -198,7 +198,8 @@ class Engine:
     async def _record(self, session_id: str, reply: Callable[[], r.Reply]) -> None:
         while True:
             state = await self.load(session_id)
-            decided = decide(state, reply(), await self.bundles.get(state.bundle))
+            own, beside = await self.bundles.get(state.bundle), await self.bundles.beside(state.bundle)
+            decided = decide(state, reply(), own, beside)
             if isinstance(decided, r.Refused):
                 raise NotAllowed(decided)
             if not decided:

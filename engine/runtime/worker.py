@@ -41,6 +41,7 @@ class JobRun:
         self._clock = reins.clock
         self._on_event = reins.on_event
         self._hands = hands
+        self._beside_of = reins.beside
         self._lease = lease
         self._root = root
         self._state = state
@@ -109,7 +110,8 @@ class JobRun:
 
     async def _say(self, reply: r.Reply) -> None:
         while not self._lost:
-            draft = drafted_for_job(self._state, self._lease.call_id, reply, self._hands.bundle)
+            beside = await self._beside_of(self._state.bundle)
+            draft = drafted_for_job(self._state, self._lease.call_id, reply, self._hands.bundle, beside)
             if not draft.events:
                 return
             result = await self._store.append(self._state.session_id, self._state.seq, draft.events, job=self._lease)

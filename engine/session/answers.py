@@ -74,7 +74,9 @@ def is_member(d: Draft, request: Request, by: str) -> bool:
     """Whether a person belongs to one of the groups that a request asks."""
     if by == CUSTOMER:
         return CUSTOMER in request.groups
-    return any(by in d.bundle.reviewers.get(group, ()) for group in request.groups)
+    # an urgent bundle may ask people whom the session's own does not know
+    known = [d.bundle.reviewers, *([d.beside.reviewers] if d.beside is not None else [])]
+    return any(by in groups.get(group, ()) for groups in known for group in request.groups)
 
 
 def _fits(d: Draft, request: Request, reply: Answer) -> Refused | None:

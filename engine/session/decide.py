@@ -18,6 +18,7 @@ from engine.session.draft import Draft
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
+from engine.session.gating import beside_guard
 from engine.session.identity import call_digest
 from engine.session.jobs import discard, drafted_job, retry
 from engine.session.moves import advance, end_cancelled
@@ -53,20 +54,20 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     return (first, *d.events)
 
 
-def decide(state: State, reply: r.Reply, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
+def decide(state: State, reply: r.Reply, bundle: Bundle, beside: Bundle | None = None) -> tuple[Event, ...] | r.Refused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
-    d = drafted(state, reply, bundle)
+    d = drafted(state, reply, bundle, beside)
     return d if isinstance(d, r.Refused) else tuple(d.events)
 
 
-def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle) -> Draft:
+def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, beside: Bundle | None = None) -> Draft:
     """What a reply to a worker's effect means for the one call that it has leased."""
-    return drafted_job(state, call_id, reply, bundle, _RECORD)
+    return drafted_job(state, call_id, reply, Draft(state, bundle, reply.at, beside), _RECORD)
 
 
-def drafted(state: State, reply: r.Reply, bundle: Bundle) -> Draft | r.Refused:
+def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Bundle | None = None) -> Draft | r.Refused:
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
-    d = Draft(state, bundle, reply.at)
+    d = Draft(state, bundle, reply.at, beside)
     if type(reply) in _FROM_PEOPLE:
         refused = _FROM_PEOPLE[type(reply)](d, reply)
         return refused or d
@@ -123,6 +124,9 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
     if not problems:
         names = gate_names(d.state, call, d.bundle.tools)
         kept = withheld(d.agent.guards[call.name], names, output, lambda need: _read(d, need))
+        other = beside_guard(d, call)
+        if kept is None and other is not None:
+            kept = withheld(other, names, output, lambda need: _read(d, need))
     if kept is not None:
         message = kept.error or "the result is not for this session"
         d.result(call, "blocked", "result_withheld", message, rule=kept.rule)

@@ -15,9 +15,11 @@ from engine.session.state import Call, State
 class Draft:
     """A growing list of events over a state; nothing outside sees it before it is whole."""
 
-    def __init__(self, state: State, bundle: Bundle, at: datetime) -> None:
+    def __init__(self, state: State, bundle: Bundle, at: datetime, beside: Bundle | None = None) -> None:
+        """`beside` is an urgent bundle that judges beside the session's own."""
         self.state = state
         self.bundle = bundle
+        self.beside = beside
         self.start_seq = state.seq
         self.at = max(at, state.now)
         self.events: list[Event] = []

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.policy import gate
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.rule import CUSTOMER, Effect
+from engine.policy.beside import not_offered, stricter
+from engine.policy.rule import CUSTOMER, Effect, Guard
 from engine.policy.template import Template
 from engine.policy.value import timestamp
 from engine.policy.verdict import Ask, Verdict
@@ -25,12 +26,41 @@ def judge_call(d: Draft, call: Call) -> bool:
     if {call.digest, call.full_key} & d.state.denied:
         d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
         return True
-    guard = d.agent.guards[call.name]
-    verdict = gate.judge(guard, gate_names(d.state, call, d.bundle.tools), fresh(d.state, call, d.at))
+    names, known = gate_names(d.state, call, d.bundle.tools), fresh(d.state, call, d.at)
+    verdict = gate.judge(d.agent.guards[call.name], names, known)
     if isinstance(verdict, gate.Missing):
         return _want(d, call, verdict.needs)
-    _settle(d, call, verdict)
+    if d.beside is None or d.state.agent not in d.beside.agents:
+        _settle(d, call, verdict)
+        return True
+    other = _beside(d, call, names, known)
+    if isinstance(other, gate.Missing):
+        return _want(d, call, other.needs)
+    told = {"bundle": d.beside.digest, "verdict": other.effect.value, "rule": other.rule}
+    _settle(d, call, stricter(verdict, other), told)
     return True
+
+
+def beside_guard(d: Draft, call: Call) -> Guard | None:
+    """What judges a call in the urgent bundle beside the session's own; None if there is none."""
+    agent = d.beside.agents.get(d.state.agent) if d.beside is not None else None
+    return agent.guards.get(call.name) if agent is not None else None
+
+
+def _beside(
+    d: Draft, call: Call, names: Mapping[str, Any], known: Callable[[gate.FactNeed], gate.Reading | None]
+) -> Verdict | gate.Missing:
+    """What the urgent bundle says; it can read with the tools of the session's own bundle only."""
+    guard = beside_guard(d, call)
+    if guard is None:
+        return not_offered(call.name)
+
+    def read(need: gate.FactNeed) -> gate.Reading | None:
+        if need.tool not in d.bundle.tools:
+            return gate.Reading(problem=f"this session's bundle has no tool {need.tool}")
+        return known(need)
+
+    return gate.judge(guard, names, read)
 
 
 def fresh(state: State, call: Call, at: datetime) -> Callable[[gate.FactNeed], gate.Reading | None]:
@@ -102,13 +132,14 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     return True
 
 
-def _settle(d: Draft, call: Call, verdict: Verdict) -> None:
+def _settle(d: Draft, call: Call, verdict: Verdict, beside: Mapping[str, Any] | None = None) -> None:
     call = _use_prior_yes(d, call, verdict)
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
         K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
         asks={ask.rule: ask.values for ask in verdict.asks}, **({"job": True} if call.leased else {}),
+        **({"beside": dict(beside)} if beside is not None else {}),
     )  # fmt: skip
     call = d.state.calls[call.id]
     if verdict.effect is Effect.DENY:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from engine.session import reply as r
-from engine.session.bundle import Bundle
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.gating import enqueue, judge_call
@@ -23,9 +22,8 @@ from engine.session.unknown import make_unknown
 Record = Callable[..., None]
 
 
-def drafted_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, record: Mapping[type, Record]) -> Draft:
+def drafted_job(state: State, call_id: str, reply: r.Reply, d: Draft, record: Mapping[type, Record]) -> Draft:
     """What a reply about a leased job means: recorded, then the call judged if its turn has come."""
-    d = Draft(state, bundle, reply.at)
     if isinstance(reply, r.JobLeased):
         _leased(d, reply)
     elif isinstance(reply, r.JobReleased):

@@ -232,7 +232,7 @@ def begin_step(d: Draft) -> bool:
     if cross_steps(d):
         return d.state.seq > before
     last = {"finishing": True} if is_last_turn(s) else {}
-    d.emit(K.STEP_STARTED, step=s.step + 1, number=s.step + 1, **last)
+    d.emit(K.STEP_STARTED, step=s.step + 1, number=s.step + 1, bundle=d.bundle.digest, **last)
     return True
 
 

@@ -84,6 +84,7 @@ class MemoryStore(MemoryQueue):
         self._requests: dict[str, RequestRow] = {}
         self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
+        self._urgent: set[str] = set()
 
     async def append(
         self,
@@ -261,9 +262,17 @@ class MemoryStore(MemoryQueue):
         last = session.segments[-1]
         return chain.verify(session_id, session.segments, last.last, last.hash)
 
-    async def save_bundle(self, digest: str, files: Mapping[str, bytes]) -> None:
+    async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""
-        self._bundles.setdefault(digest, dict(files))
+        if digest not in self._bundles:
+            self._bundles[digest] = dict(files)
+            self._urgent |= {digest} if urgent else set()
+
+    async def urgent_bundle(self, after: str) -> str | None:
+        """See `ports.Store`."""
+        kept = list(self._bundles)
+        later = kept[kept.index(after) + 1 :] if after in kept else []
+        return next((digest for digest in reversed(later) if digest in self._urgent), None)
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""

@@ -73,6 +73,9 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE INDEX meter_entries_by_holder ON meter_entries (holder);
     """,
     segments.migrate,
+    """
+    ALTER TABLE bundles ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0
+    """,
 )
 
 

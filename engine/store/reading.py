@@ -18,6 +18,9 @@ from engine.store import chain
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.urls import SQLITE, BadStoreUrl, StoreFault
 
+# logs lie in segments since this version of the schema
+READABLE = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -110,7 +113,7 @@ def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
             raise NewerStore(f"the store has schema {version}, and this engine knows {len(MIGRATIONS)}")
-        if version < len(MIGRATIONS):
+        if version < READABLE:
             found = "no store of this engine" if version == 0 else f"a store of an older version (schema {version})"
             raise StoreFault(f"{path} is {found}; `engine sessions list` brings an older one up to date")
         connection.execute("PRAGMA query_only = ON")

@@ -191,14 +191,23 @@ class SqliteStore:
         """See `ports.Store`."""
         return await self._read(lambda connection: _verify(connection, session_id))
 
-    async def save_bundle(self, digest: str, files: Mapping[str, bytes]) -> None:
+    async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""
         known = await self._read(lambda c: c.execute("SELECT 1 FROM bundles WHERE digest = ?", (digest,)).fetchone())
         if known:
             return
         text = json.dumps({path: base64.b64encode(content).decode() for path, content in files.items()})
-        sql = "INSERT OR IGNORE INTO bundles (digest, files) VALUES (?, ?)"
-        await self._writer.do(lambda connection: connection.execute(sql, (digest, text)))
+        sql = "INSERT OR IGNORE INTO bundles (digest, files, urgent) VALUES (?, ?, ?)"
+        await self._writer.do(lambda connection: connection.execute(sql, (digest, text, urgent)))
+
+    async def urgent_bundle(self, after: str) -> str | None:
+        """See `ports.Store`."""
+        sql = (
+            "SELECT digest FROM bundles WHERE urgent AND rowid > (SELECT rowid FROM bundles WHERE digest = ?)"
+            " ORDER BY rowid DESC LIMIT 1"
+        )
+        row = await self._read(lambda c: c.execute(sql, (after,)).fetchone())
+        return row[0] if row else None
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""

@@ -1,0 +1,41 @@
+"""Two verdicts on one call, of the bundle that a session stands under and of an urgent one beside it: the stricter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.policy.rule import Effect
+from engine.policy.verdict import Ask, Verdict
+
+NOT_OFFERED = "not_offered"
+
+
+def stricter(own: Verdict, beside: Verdict) -> Verdict:
+    """The verdict that holds: a deny of either; and if either asks, everybody is asked whom one of them asks."""
+    if own.effect is Effect.DENY:
+        return own
+    if beside.effect is Effect.DENY:
+        return beside
+    further = tuple(_apart(ask, own.asks) for ask in beside.asks if not _asked(ask, own.asks))
+    if not further:
+        return own
+    first = own if own.effect is Effect.REQUIRE_APPROVAL else beside
+    rules = own.rules if first is own else beside.rules
+    return replace(
+        first, asks=(*own.asks, *further), rules=rules, policy_error=own.policy_error or beside.policy_error
+    )  # fmt: skip
+
+
+def _asked(ask: Ask, own: tuple[Ask, ...]) -> bool:
+    """Whether the same people are asked for the same rule already."""
+    return any(ask.rule == other.rule and set(ask.approvers) == set(other.approvers) for other in own)
+
+
+def _apart(ask: Ask, own: tuple[Ask, ...]) -> Ask:
+    """An ask whose rule's name is another's too: a yes to that one is none to this."""
+    return replace(ask, rule=f"{ask.rule} (urgent)") if any(ask.rule == other.rule for other in own) else ask
+
+
+def not_offered(tool: str) -> Verdict:
+    """What an urgent bundle says whose agent does not have the tool any more."""
+    return Verdict(Effect.DENY, NOT_OFFERED, f"the newest policies offer {tool} no more", None, (), (), False)
