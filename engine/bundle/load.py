@@ -89,6 +89,7 @@ def _link(corpus: Corpus) -> Bundle:
     for document in corpus.sound("Reviewers"):
         if document.name == CUSTOMER:
             corpus.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
+    answered = tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d))
     if not has_errors(corpus.diagnostics):
         check_whole(corpus, agents, tools)
         check_idle_prompts(corpus, prompts)
@@ -100,7 +101,7 @@ def _link(corpus: Corpus) -> Bundle:
         databases=databases,
         servers=servers,
         files={**_documents(corpus), **corpus.content},
-        accepted=tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d)),
+        accepted=answered,
         urgent=any(d.plain.get("urgent") == "tighten" for d in corpus.sound("Policy")),
     )
 

@@ -134,8 +134,6 @@ def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: f
 
 
 def _mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: float | None) -> Part:
-    if not all(report.passed for report in reports):
-        return Part("mutation", SKIPPED, "no mutants are made while fixtures fail")
     fates = evidence.mutated(bundle, loaded, reports)
     known = evidence.looked_into(bundle, loaded, fates)
     found = evidence.score(fates, known)

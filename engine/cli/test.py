@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.loading import load_or_exit
-from engine.cli.options import bundle_argument, format_option
+from engine.cli.options import bundle_argument, format_option, store_option
 from engine.session.exit_code import FAILED, USAGE
 
 if TYPE_CHECKING:
@@ -28,12 +28,15 @@ Examples:
   engine test
   engine test my-agent -k "refund and not denied"
   engine test --coverage --min-coverage 90 --html coverage.html
+  engine test --sessions --since 30d
   engine test --mutate --write-missing
   engine test --format junit > report.xml""",
 )
 @bundle_argument
 @click.option("-k", "only", metavar="EXPR", help="Fixtures whose names hold the words: `refund and not denied`.")
 @click.option("--coverage", is_flag=True, help="Which rules, sides of conditions and boundaries the fixtures meet.")
+@click.option("--sessions", is_flag=True, help="Coverage by the past sessions of a store in the place of fixtures.")
+@click.option("--since", metavar="WHEN", help="Only sessions that began since then: `7d`, or `2026-01-31`.")
 @click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="N", help="Exit 1 below so many percent.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Coverage as a page.")
 @click.option("--mutate", is_flag=True, help="Make small mistakes in the policies, and see which no fixture notices.")
@@ -41,10 +44,13 @@ Examples:
 @click.option("--write-missing", is_flag=True, help="Write a fixture for each mistake that nobody noticed.")
 @click.option("--workers", type=click.IntRange(1), help="How many processes; one for each core unless given.")
 @format_option("text", "json", "junit", "github", "sarif")
+@store_option
 def command(
     bundle: Path,
     only: str | None,
     coverage: bool,
+    sessions: bool,
+    since: str | None,
     min_coverage: float | None,
     html: Path | None,
     mutate: bool,
@@ -52,12 +58,16 @@ def command(
     write_missing: bool,
     workers: int | None,
     output_format: str,
+    store_url: str,
 ) -> None:
     """Run a bundle's fixtures, each on a fresh store and fresh databases.
 
     Exits 0 if all pass, and as much is covered and noticed as was asked for; 1 otherwise.
     """
     checked, loaded = load_or_exit(bundle)
+    if sessions:
+        _by_sessions(checked, loaded, store_url, since, html, min_coverage, output_format)
+        return
     fixtures = [d for d in loaded.corpus.sound("Fixture") if only is None or selects(only, d.name)]
     if only is not None and not fixtures:
         raise click.UsageError(f"no fixture's name fits -k {only}")
@@ -72,9 +82,8 @@ def command(
         enough &= _covered(checked, loaded, reports, told, html, min_coverage, live)
     if mutate or write_missing or min_score is not None:
         if failed:
-            click.echo("no mutants are made while fixtures fail", err=True)
-        else:
-            enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, live)
+            click.echo("fixtures that fail notice nothing: mutants are tried on the others", err=True)
+        enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, live)
     if not live:
         click.echo(_formatted(output_format, told, reports, loaded))
     if not enough:
@@ -116,6 +125,31 @@ def _covered(
         click.echo(f"coverage is {found.percent:.1f} %, less than {least:g} %", err=True)
         return False
     return True
+
+
+def _by_sessions(
+    bundle: Bundle,
+    loaded: Loaded,
+    store_url: str,
+    since: str | None,
+    html: Path | None,
+    least: float | None,
+    output_format: str,
+) -> None:
+    """Coverage by what happened, judged by the bundle as it is."""
+    from engine.cli.evidence import measured_in_store, show_coverage, write_page
+    from engine.cli.printing import print_json
+    from engine.policy.value import exact
+
+    found = measured_in_store(bundle, loaded, store_url, since)
+    if output_format == "text":
+        show_coverage(found)
+    else:
+        print_json(exact(found.payload()))
+    if html is not None:
+        write_page(found, loaded, html)
+    if least is not None and found.percent < least:
+        raise SystemExit(FAILED)
 
 
 def _mutated(

@@ -19,7 +19,7 @@ from engine.cli.progress import progress
 from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.value import duration
 from engine.session.bundle import Bundle
-from engine.session.exit_code import FAILED, FAULT, OK
+from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
     from engine.replay.flip import Flip
@@ -157,14 +157,12 @@ class Done:
 
 def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> Done:
     """Every session of a store, judged again; a store that can't be read ends the command."""
+    from engine.cli.evidence import reading
     from engine.replay.many import whatif_all
-    from engine.store.migrations import NewerStore
-    from engine.store.reading import file_of, open_reading
-    from engine.store.urls import BadStoreUrl, StoreFault
+    from engine.store.reading import open_reading
 
     done = Done(bundle)
-    try:
-        path = file_of(store_url)
+    with reading(store_url) as path:
         with open_reading(path) as store:
             sessions = store.sessions(since, agent)
         with progress("sessions", len(sessions)) as advance:
@@ -173,11 +171,6 @@ def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str
                 done.loading += chunk.loading
                 done.judging += chunk.judging
                 advance(len(chunk.pasts))
-    except BadStoreUrl as error:
-        raise click.UsageError(str(error)) from None
-    except (StoreFault, NewerStore) as error:
-        click.echo(f"engine: {error}", err=True)
-        raise SystemExit(FAULT) from None
     return done
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ import z3  # type: ignore[import-untyped]
 
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.functions import CONTEXTUAL, functions_in
+from engine.proof.loops import unrolled
+from engine.proof.operations import Read
 from engine.proof.terms import (
     BOOLEAN,
     DATE,
@@ -38,30 +39,12 @@ from engine.proof.terms import (
     literal,
     no,
 )
+from engine.proof.turns import Turn
 
 if TYPE_CHECKING:
-    from engine.proof.encode import Encoder, Read
+    from engine.proof.encode import Encoder
 
 Formula = tuple[Value, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One turn of a loop, or an error on the way to the next: when it is there, what it gives, when it has no value.
-
-    The turns stand in the order in which the loop comes by them.
-    """
-
-    there: Any
-    term: Any
-    error: Any
-
-    def map(self, of: Callable[[Any], tuple[Any, Any]]) -> Turn:
-        """The turn with the term and the error of what was read in it; an error on the way stays one."""
-        if self.term is NO:
-            return self
-        term, error = of(self.term)
-        return Turn(self.there, term, either(self.error, error))
 
 
 def encode(of: Encoder, node: ast.Call) -> Formula:
@@ -90,7 +73,7 @@ def _over_loop(of: Encoder, name: str, loop: ast.GeneratorExp | ast.ListComp) ->
     parts = _in_parts(loop)
     if parts is not None:
         return _of_parts(of, name, parts)
-    turns = of.unrolled(loop, lambda: of.node(loop.elt))
+    turns = unrolled(of, loop, lambda: of.node(loop.elt))
     if name == "sum":
         return _total([turn.map(lambda read: _number(of, read)) for turn in turns])
     truths = [turn.map(of.truth_of) for turn in turns]

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-
-import z3  # type: ignore[import-untyped]
 
 from engine.policy.gate import Missing, judge, withheld
 from engine.policy.rule import Fact as PolicyFact
-from engine.policy.value import canonical, exact, jsonable, timestamp
+from engine.policy.value import canonical, timestamp
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.policy.words import FactNeed, Reading
-from engine.proof.encode import Encoder, established_name
+from engine.proof.encode import Encoder
 from engine.proof.forms import forms, only_form, spelt_out
 from engine.proof.instance import instance
+from engine.proof.model import Model, written
+from engine.proof.spelling import established_name
 from engine.proof.terms import (
-    DATE,
     DATETIME,
-    EPOCH,
     LIST,
     MAP,
-    MICRO,
     NULL,
     RECORD,
     SCALARS,
@@ -88,99 +83,6 @@ class Witness:
         return told | ({"output": self.output} if self.gives else {})
 
 
-@dataclass(slots=True)
-class _Model:
-    """What the solver says, as JSON values."""
-
-    world: World
-    model: Any
-    texts: dict[int, str] = field(default_factory=dict)
-    lengths: dict[int, tuple[int, int | None]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.texts |= {id_: text for text, id_ in self.world.texts.items()}
-
-    def holds(self, name: str) -> bool:
-        return bool(z3.is_true(self.model.eval(z3.Bool(name), model_completion=True)))
-
-    def number(self, term: Any) -> int | Decimal:
-        value = self.model.eval(term, model_completion=True)
-        if z3.is_algebraic_value(value):
-            value = value.approx(6)
-        if z3.is_int_value(value):
-            return int(value.as_long())
-        found = Decimal(value.numerator_as_long()) / Decimal(value.denominator_as_long())
-        made: int | Decimal = exact(found)
-        return made
-
-    def text(self, term: Any) -> str:
-        id_ = int(self.model.eval(term, model_completion=True).as_long())
-        if id_ not in self.texts:
-            self.texts[id_] = self._invented(id_)
-        return self.texts[id_]
-
-    def _invented(self, id_: int) -> str:
-        """A text that functions say of what the model says of it, as far as that can be had."""
-        term = z3.IntVal(id_)
-        known = {
-            name: self.model.eval(function(term), model_completion=True)
-            for name, function in self.world.functions.items()
-        }
-        if "is a date" in known and z3.is_true(known["is a date"]) and "date" in known:
-            return (EPOCH.date() + timedelta(days=known["date"].as_long())).isoformat()
-        if "is a moment" in known and z3.is_true(known["is a moment"]) and "datetime" in known:
-            return timestamp(EPOCH + known["datetime"].as_long() * MICRO)
-        parts = {"starts_with": "", "contains": "", "glob": "", "ends_with": ""}
-        for name, value in known.items():
-            found = re.match(r"(\w+)\(_, '(.*)'\)\Z", name)
-            if found and z3.is_true(value) and found[1] in parts:
-                parts[found[1]] += found[2].replace("*", "").replace("?", "x")
-        text = "".join(parts.values()) or f"text{len(self.texts)}"
-        if "len" not in known:
-            return self._unused(text, None)
-        return self._unused(text, max(0, min(int(known["len"].as_long()), 2000)))
-
-    def _unused(self, text: str, length: int | None) -> str:
-        """The text, of that length if one is given, and no other's."""
-        taken = set(self.texts.values())
-        fitted = text if length is None else text[:length].ljust(length, "x")
-        for number in range(len(taken) + 1):
-            end = str(number)
-            other = (
-                fitted + end if length is None else fitted[: max(0, length - len(end))] + end[-length:] * (length > 0)
-            )
-            if fitted not in taken:
-                return fitted
-            if other not in taken:
-                return other
-        return fitted
-
-    def true(self, formula: Any) -> bool:
-        return bool(z3.is_true(self.model.eval(formula, model_completion=True)))
-
-    def concrete(self, value: Value) -> Any:
-        """A scalar, or a list of them, as JSON; raises Beyond for what is known by name only."""
-        if self.true(value.null):
-            return None
-        if value.kind == LIST and value.items is not None:
-            return [self.concrete(item.value) for item in value.items if self.true(item.there)]
-        if value.kind not in SCALARS:
-            raise Beyond("an object")
-        return _written(self.of_kind(value.kind, value.term))
-
-    def of_kind(self, kind: str, term: Any) -> Any:
-        if kind == "boolean":
-            return z3.is_true(self.model.eval(term, model_completion=True))
-        if kind == "number":
-            return self.number(term)
-        if kind == "text":
-            return self.text(term)
-        amount = int(self.model.eval(term, model_completion=True).as_long())
-        if kind == DATE:
-            return EPOCH.date() + timedelta(days=amount)
-        return EPOCH + amount * MICRO if kind == DATETIME else amount * MICRO
-
-
 class Maker:
     """Makes witnesses for the calls of one tool."""
 
@@ -193,7 +95,7 @@ class Maker:
     def witness(self, world: World, model: Any) -> Witness:
         """The call that a model of a world tells of; whether the gate judges it so is not known yet."""
         self._world = world
-        told = _Model(world, model)
+        told = Model(world, model)
         tool = self._tool
         input_ = self._object(told, "input", spelt_out(tool.input_schema))
         attributes = self._object(told, "session", spelt_out(self._agent.attributes))
@@ -204,17 +106,17 @@ class Maker:
         facts = tuple(self._facts(told))
         return Witness(self._agent.name, tool.name, input_, attributes, facts, past, now, output, gives)
 
-    def _now(self, told: _Model) -> datetime:
+    def _now(self, told: Model) -> datetime:
         known = self._world.symbols.get("now")
         found = told.of_kind(DATETIME, known.term) if known is not None else START
         assert isinstance(found, datetime), "`now` is a moment"
         return found
 
-    def _object(self, told: _Model, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _object(self, told: Model, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         found = self._whole(told, name, schema)
         return found if isinstance(found, dict) else {}
 
-    def _whole(self, told: _Model, name: str, schema: Any) -> Any:
+    def _whole(self, told: Model, name: str, schema: Any) -> Any:
         """The value of a symbol and of all its parts that formulas mention; the rest as its schema wants it."""
         symbol = self._world.symbols.get(name)
         if symbol is None:
@@ -222,7 +124,7 @@ class Maker:
         if symbol.kind == NULL or told.holds(f"{name} is null"):
             return None
         if symbol.kind in SCALARS:
-            return _written(told.of_kind(symbol.kind, symbol.term))
+            return written(told.of_kind(symbol.kind, symbol.term))
         if symbol.kind == RECORD:
             return self._fields(told, name, schema)
         if symbol.kind == LIST:
@@ -231,7 +133,7 @@ class Maker:
             return self._map(told, name, schema)
         return self._opaque(told, name, schema)
 
-    def _fields(self, told: _Model, name: str, schema: Any) -> dict[str, Any]:
+    def _fields(self, told: Model, name: str, schema: Any) -> dict[str, Any]:
         schema = only_form(schema)
         properties, needed = schema.get("properties", {}), set(schema.get("required", ()))
         found: dict[str, Any] = {}
@@ -246,7 +148,7 @@ class Maker:
                 found[key] = instance(inner)
         return found
 
-    def _list(self, told: _Model, name: str, schema: Any) -> list[Any]:
+    def _list(self, told: Model, name: str, schema: Any) -> list[Any]:
         length = int(told.model.eval(self._world.symbols[name].length, model_completion=True).as_long())
         inner = only_form(schema).get("items", {})
         return [
@@ -256,19 +158,19 @@ class Maker:
             for at in range(min(length, 50))
         ]
 
-    def _map(self, told: _Model, name: str, schema: Any) -> dict[str, Any]:
+    def _map(self, told: Model, name: str, schema: Any) -> dict[str, Any]:
         symbol = self._world.symbols[name]
         length = int(told.model.eval(symbol.length, model_completion=True).as_long())
         inner = only_form(schema).get("additionalProperties", {})
         keys = [self._world.symbols[f"{name}.key{at}"] for at in range(length)]
         return {told.text(key.term): self._whole(told, f"{name}.value{at}", inner) for at, key in enumerate(keys)}
 
-    def _opaque(self, told: _Model, name: str, schema: Any) -> Any:
+    def _opaque(self, told: Model, name: str, schema: Any) -> Any:
         """What is read as a scalar, or the one of several forms of an object that fits what is read of it."""
         for kind in ("text", "number", "boolean"):
             known = self._world.symbols.get(f"{name} as {kind}")
             if known is not None:
-                return _written(told.of_kind(kind, known.term))
+                return written(told.of_kind(kind, known.term))
         for form in forms(schema):
             made = self._fields(told, name, form)
             if "properties" in form and all(_fits(made.get(key), inner) for key, inner in form["properties"].items()):
@@ -277,7 +179,7 @@ class Maker:
 
     # -- facts
 
-    def _facts(self, told: _Model) -> Iterator[Fact]:
+    def _facts(self, told: Model) -> Iterator[Fact]:
         """What the reads give that the formulas speak of."""
         done: set[str] = set()
         guard = self._agent.guards[self._tool.name]
@@ -289,7 +191,7 @@ class Maker:
                     done.add(name)
                     yield from self._reads(told, encoder, fact, name)
 
-    def _reads(self, told: _Model, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[Fact]:
+    def _reads(self, told: Model, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[Fact]:
         """The reads of one fact: one, or one for each combination of its variables."""
         problem = "it can't be read" if told.holds(f"{name} can't be read") else None
         schema = spelt_out(self._bundle.tools[fact.tool].output_schema)
@@ -304,7 +206,7 @@ class Maker:
                 output = None if problem else self._whole(told, symbol, schema)
                 yield Fact(fact.name, fact.tool, self._asked(told, encoder, fact, variables), output, problem)
 
-    def _combinations(self, told: _Model, encoder: Encoder, fact: PolicyFact) -> Iterator[dict[str, Value] | None]:
+    def _combinations(self, told: Model, encoder: Encoder, fact: PolicyFact) -> Iterator[dict[str, Value] | None]:
         """The variables of each read, None for those that the model has not."""
         rows: list[dict[str, Value] | None] = [{}]
         for variable, source in fact.for_each:
@@ -317,9 +219,7 @@ class Maker:
             rows = further
         yield from rows
 
-    def _asked(
-        self, told: _Model, encoder: Encoder, fact: PolicyFact, variables: Mapping[str, Value]
-    ) -> dict[str, Any]:
+    def _asked(self, told: Model, encoder: Encoder, fact: PolicyFact, variables: Mapping[str, Value]) -> dict[str, Any]:
         """What a read is asked with, as far as that can be told."""
         found: dict[str, Any] = {}
         for name, expression in fact.input.items():
@@ -331,7 +231,7 @@ class Maker:
 
     # -- what happened before
 
-    def _past(self, told: _Model) -> Iterator[Past]:
+    def _past(self, told: Model) -> Iterator[Past]:
         """The calls from which was learnt what the formulas say was learnt, and then those that they speak of."""
         done: set[str] = set()
         guard = self._agent.guards[self._tool.name]
@@ -377,11 +277,6 @@ def _fits(value: Any, schema: Any) -> bool:
         return True
     among = [schema["const"]] if "const" in schema else schema.get("enum")
     return among is None or value in among
-
-
-def _written(value: Any) -> Any:
-    """A value as JSON holds it."""
-    return jsonable(value) if isinstance(value, date | timedelta) else value
 
 
 # -- the gate's word

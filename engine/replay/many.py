@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from time import thread_time
 
@@ -58,21 +59,34 @@ def whatif_all(path: Path, bundle: Bundle, sessions: Sequence[Listed], workers: 
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def past_logs(path: Path, since: datetime | None, agents: Collection[str]) -> Iterator[list[Event]]:
+    """The logs of the sessions of some agents that began no earlier; those that can't be read are left out."""
+    with open_reading(path) as store:
+        judge = _Judge(store, None)
+        for session in store.sessions(since):
+            if session.agent in agents:
+                try:
+                    yield judge.log(session)
+                except (BrokenHistory, Unreadable, MissingSecret, KeyError):
+                    continue
+
+
 class _Judge:
     """Judges sessions of a store."""
 
-    def __init__(self, store: ReadStore, bundle: Bundle) -> None:
+    def __init__(self, store: ReadStore, bundle: Bundle | None) -> None:
         self._store = store
         self._bundle = bundle
         self._openers: dict[tuple[str, str], Open | None] = {}
 
     def __call__(self, sessions: Sequence[Listed]) -> Chunk:
+        assert self._bundle is not None, "made to judge"
         pasts: list[Past] = []
         loaded: list[tuple[list[Event], list[Judgement | Release]]] = []
         began = thread_time()
         for session in sessions:
             try:
-                log = self._log(session)
+                log = self.log(session)
                 loaded.append((log, list(judgements(log))))
             except (BrokenHistory, Unreadable, MissingSecret, KeyError) as error:
                 pasts.append(Past(session.id, session.agent, 0, skipped=f"it can't be read: {error}"))
@@ -80,7 +94,8 @@ class _Judge:
         pasts += [judged(log, moments, self._bundle) for log, moments in loaded]
         return Chunk(tuple(pasts), all_loaded - began, thread_time() - all_loaded)
 
-    def _log(self, session: Listed) -> list[Event]:
+    def log(self, session: Listed) -> list[Event]:
+        """A session's events, with what is sealed in them; raises BrokenHistory, Unreadable, MissingSecret."""
         log = self._store.log(session.id)
         if not log:
             raise BrokenHistory(f"session {session.id} has no events")

@@ -24,6 +24,7 @@ from engine.ports import (
     UnknownSession,
 )
 from engine.session.event import Event, EventKind
+from engine.testing.bundle_contract import BUNDLES
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 LEASE = timedelta(seconds=10)
@@ -360,14 +361,6 @@ async def a_log_verifies(store: Store) -> None:
     assert await store.verify("s") == []
 
 
-async def a_bundle_is_kept_by_its_digest(store: Store) -> None:
-    """Once, byte for byte."""
-    assert await store.load_bundle("d") is None
-    await store.save_bundle("d", {"a.yaml": b"x\x00\xff", "b": b""})
-    await store.save_bundle("d", {"a.yaml": b"something else"})
-    assert await store.load_bundle("d") == {"a.yaml": b"x\x00\xff", "b": b""}
-
-
 CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -391,6 +384,6 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         requests_stand_in_the_inbox_until_they_are_answered_or_closed,
         sessions_are_listed_newest_first_with_their_state,
         a_log_verifies,
-        a_bundle_is_kept_by_its_digest,
+        *BUNDLES,
     )
 }

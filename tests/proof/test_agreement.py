@@ -41,7 +41,8 @@ INPUT = """
    ok: {type: boolean},
    day: {type: string},
    tags: {type: array, maxItems: 3, items: {type: string}},
-   lines: {type: array, maxItems: 2, items: {type: object, required: [price], properties: {price: {type: number}, live: {type: boolean}}}}}}
+   lines: {type: array, maxItems: 2, items: {
+     type: object, required: [price], properties: {price: {type: number}, live: {type: boolean}}}}}}
 """
 OUTPUT = """
 {type: object, required: [found, limit],
@@ -78,7 +79,8 @@ def boolean(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
                 "input.lines != null and any(l.price > 2 for l in input.lines)",
                 "input.lines != null and all(l.live != null and l.live for l in input.lines)",
                 "input.lines != null and sum(l.price for l in input.lines) > params.most",
-                "input.tags[0] == 'a'", "first(input.tags) == 'b'", "call.name == 'act'", "origin(input.state) == 'model'",
+                "input.tags[0] == 'a'", "first(input.tags) == 'b'", "call.name == 'act'",
+                "origin(input.state) == 'model'",
                 "len(calls.act) > 0", "any(c.input.ok for c in calls.act)", "1 < input.amount <= 3",
                 "params.table[input.state] > 1", "input.tags == ['a']", "budget.calls.used > 2",
             ]
@@ -138,7 +140,8 @@ def made(rules: list[dict[str, str]]) -> Bundle | None:
             f"  - {{id: r{number}, tools: [act], effect: {r['effect']}{asks}, {r['key']}: {canonical(r['text'])}}}"
         )
     policy = (
-        "kind: Policy\nname: rules\nparams: {most: 2.5, window: 24h, words: [a, open], table: {open: 1, shut: 2, held: 3}}\n"
+        "kind: Policy\nname: rules\n"
+        "params: {most: 2.5, window: 24h, words: [a, open], table: {open: 1, shut: 2, held: 3}}\n"
         "facts: {account: {tool: look, input: {}}}\nlet: {big: input.amount > params.most and account.found}\nrules:\n"
     )
     documents = [

@@ -1,0 +1,49 @@
+"""What an expression is known by: its text with all words of the policy spelt out."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from engine.policy.naming import written
+from engine.policy.rule import PolicyRules
+from engine.policy.value import digest
+
+if TYPE_CHECKING:
+    from engine.proof.encode import Encoder
+
+
+def established_name(policy: PolicyRules, name: str) -> str:
+    """What a value that is learnt is known by."""
+    known = policy.established[name]
+    told = [(source.call, source.value.text) for source in known.sources]
+    return f"{name}@{digest([known.keep_first, told])[:6]}"
+
+
+class Spelling(ast.NodeTransformer):
+    """Puts what they stand for in the place of words, and the values of params."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """A param is its value; everything else as it is."""
+        if isinstance(node.value, ast.Name) and node.value.id == "params":
+            return ast.Name(f"{self._encoder.policy.params.get(node.attr)!r}")
+        if written(node) == "call.name":
+            return ast.Constant(self._encoder.tool.name)
+        return self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """A field that is named in brackets is read as one that is named behind a dot."""
+        field = self._encoder.index(node.slice)
+        found = self.generic_visit(node)
+        if isinstance(field, str) and field.isidentifier() and isinstance(found, ast.Subscript):
+            return ast.Attribute(found.value, field)
+        return found
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """A word of the policy is what it stands for."""
+        if node.id == "input":
+            return ast.Name(self._encoder.input_name)
+        return self._encoder.spelt(node.id) or node
