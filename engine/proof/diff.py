@@ -88,7 +88,7 @@ def of_tool(
     old: Bundle, new: Bundle, before: Agent, after: Agent, tool: str, seconds: float = SECONDS
 ) -> Iterator[Change]:
     """The changes for the calls of one tool of an agent."""
-    maker = Maker(new, after, new.tools[tool])
+    maker = Maker(new, after, new.tools[tool], (old, before))
 
     def questions(world: World) -> list[Question]:
         one = Gate(world, old, before, old.tools[tool]).judged()

@@ -11,7 +11,7 @@ from engine.policy.rule import CUSTOMER
 from engine.policy.value import exact, jsonable
 from engine.proof.instance import instance
 from engine.proof.witness import Witness
-from engine.session.bundle import Bundle
+from engine.session.bundle import READ, Bundle, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.testing.pathway import Report, run_fixture
@@ -38,7 +38,7 @@ def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str) ->
         report = run_fixture(bundle, document)
         came = _came(report)
         if came is not None:
-            written = {**document, "expect": _expected(witness.tool, came)}
+            written = {**document, "expect": _expected(bundle.tools[witness.tool], came)}
             return Written(written, came["verdict"]) if run_fixture(bundle, written).passed else None
         answer = _answer(report, bundle)
         if answer is None:
@@ -103,15 +103,16 @@ def _came(report: Report) -> dict[str, Any] | None:
     return {"verdict": WITHHELD if kept else verdict["verdict"], "approvers": verdict["approvers"]}
 
 
-def _expected(tool: str, came: Mapping[str, Any]) -> dict[str, Any]:
+def _expected(tool: Tool, came: Mapping[str, Any]) -> dict[str, Any]:
     if came["verdict"] == WITHHELD:
-        return {"calls": [{"tool": tool, "status": "blocked", "reason": "result_withheld"}]}
+        return {"calls": [{"tool": tool.name, "status": "blocked", "reason": "result_withheld"}]}
     told: dict[str, Any] = {"kind": "verdict", "call_id": CALL, "verdict": came["verdict"]}
     if came["approvers"]:
         told["approvers"] = came["approvers"]
     expected: dict[str, Any] = {"events": [told]}
-    if came["verdict"] == "allow":
-        expected["calls"] = [{"tool": tool, "status": "ok"}]
+    if came["verdict"] == "allow" and tool.effect == READ:
+        # that its result was not withheld is part of it
+        expected["calls"] = [{"tool": tool.name, "status": "ok"}]
     return expected
 
 

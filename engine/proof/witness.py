@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.policy.gate import Missing, judge, withheld
 from engine.policy.rule import Fact as PolicyFact
+from engine.policy.rule import PolicyRules
 from engine.policy.value import canonical, timestamp
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.policy.words import FactNeed, Reading
@@ -86,7 +87,9 @@ class Witness:
 class Maker:
     """Makes witnesses for the calls of one tool."""
 
-    def __init__(self, bundle: Bundle, agent: Agent, tool: Tool) -> None:
+    def __init__(self, bundle: Bundle, agent: Agent, tool: Tool, beside: tuple[Bundle, Agent] | None = None) -> None:
+        """`beside` is another bundle that judges the same calls, with its agent of the same name."""
+        self._all = [(bundle, agent), *([beside] if beside is not None else [])]
         self._bundle = bundle
         self._agent = agent
         self._tool = tool
@@ -182,14 +185,20 @@ class Maker:
     def _facts(self, told: Model) -> Iterator[Fact]:
         """What the reads give that the formulas speak of."""
         done: set[str] = set()
-        guard = self._agent.guards[self._tool.name]
-        for policy in (*guard.policies, *guard.promising):
-            encoder = Encoder(self._world, self._bundle, self._agent, self._tool, policy)
+        for bundle, agent, policy in self._policies():
+            encoder = Encoder(self._world, bundle, agent, bundle.tools[self._tool.name], policy)
             for fact in policy.facts.values():
                 name = encoder.fact_name(fact)
                 if name not in done:
                     done.add(name)
                     yield from self._reads(told, encoder, fact, name)
+
+    def _policies(self) -> Iterator[tuple[Bundle, Agent, PolicyRules]]:
+        """All policies that judge the calls, of all bundles."""
+        for bundle, agent in self._all:
+            guard = agent.guards[self._tool.name]
+            for policy in (*guard.policies, *guard.promising):
+                yield bundle, agent, policy
 
     def _reads(self, told: Model, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[Fact]:
         """The reads of one fact: one, or one for each combination of its variables."""
@@ -234,8 +243,7 @@ class Maker:
     def _past(self, told: Model) -> Iterator[Past]:
         """The calls from which was learnt what the formulas say was learnt, and then those that they speak of."""
         done: set[str] = set()
-        guard = self._agent.guards[self._tool.name]
-        for policy in (*guard.policies, *guard.promising):
+        for _, _, policy in self._policies():
             for name, known in policy.established.items():
                 symbol_name = established_name(policy, name)
                 if symbol_name in done or symbol_name not in self._world.symbols:

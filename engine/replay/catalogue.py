@@ -10,6 +10,7 @@ from typing import Any
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
 from engine.diagnostic import Place
+from engine.policy import types as t
 from engine.policy.conditions import Span, conditions, orderings
 from engine.policy.expression import Expression
 from engine.policy.rule import PolicyRules
@@ -141,11 +142,15 @@ def _take(written: Written, expression: Expression, scales: Scales, policy: Poli
     for condition in conditions(expression):
         sides = reachable.get(span(condition), {TRUE, FALSE})
         written.sides.setdefault(span(condition), set()).update(sides)
-    written.absent |= {at for at in expression.optional if _is_chain(expression, at)}
+    written.absent |= set(_may_be_absent(expression))
 
 
-def _is_chain(expression: Expression, at: Span) -> bool:
-    return at in expression.watched
+def _may_be_absent(expression: Expression) -> Iterator[Span]:
+    """The chains that may be absent where they stand: what a condition before has ruled out is not."""
+    for node in ast.walk(expression.tree):
+        at = span(node)
+        if at in expression.optional and at in expression.watched and t.has_null(expression.types[id(node)]):
+            yield at
 
 
 def _signs(scales: Scales, policy: PolicyRules, left: ast.expr, right: ast.expr) -> set[str]:

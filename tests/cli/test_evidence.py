@@ -1,0 +1,208 @@
+"""The commands that tell what an edit does, as a user has them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli.shell import FOLDERS, Shell
+
+RAISED = ("refund_threshold_usd: 250", "refund_threshold_usd: 500")
+
+
+def candidate(shell: Shell, before: str = RAISED[0], after: str = RAISED[1]) -> Path:
+    at = shell.at / "candidate"
+    for name in FOLDERS:
+        shutil.copytree(shell.at / name, at / name, ignore=shutil.ignore_patterns("*.db*"))
+    path = at / "policies/refunds.yaml"
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), "utf-8")
+    return at
+
+
+def test_whatif_tables_the_flips_and_fails_until_somebody_answers_for_what_loosens(shell: Shell) -> None:
+    shell.triage("acct_1001")
+    shell.triage("acct_1002")
+    before = (shell.at / "store.db").read_bytes()
+    new = str(candidate(shell))
+    done = shell("whatif", "--policy", new, "--format", "json")
+    assert done.code == 1, done.err
+    assert (done.json["sessions"], done.json["unacknowledged"]) == (2, ["refund-threshold:approval→allow"])
+    (flip,) = done.json["flips"]
+    assert (flip["tool"], flip["money"], flip["unknown"]) == (
+        "open_refund_case", {"USD": 480}, "open_refund_case did not run",
+    )  # fmt: skip
+    assert shell("whatif", "--policy", new, "--accept", "refund-threshold:approval->allow").code == 0
+    assert (shell.at / "store.db").read_bytes() == before
+    assert shell("whatif", "--policy", ".").code == 0
+
+
+def test_whatif_heeds_what_the_bundle_accepts_and_which_sessions_are_meant(shell: Shell) -> None:
+    shell.triage("acct_1002")
+    new = candidate(shell)
+    policy = new / "policies/refunds.yaml"
+    accepted = "accepted:\n  - {rule: refund-threshold, flip: approval->allow, author: dana, reason: decided}\n"
+    policy.write_text(policy.read_text("utf-8") + accepted, "utf-8")
+    assert shell("whatif", "--policy", str(new)).code == 0
+    assert shell("whatif", "--policy", str(new), "--since", "2999-01-01", "--format", "json").json["sessions"] == 0
+    assert shell("whatif", "--policy", str(new), "--agent", "nobody").code == 2
+    assert shell("whatif", "--policy", str(new), "--accept", "nonsense").code == 2
+    assert shell("whatif", "--policy", str(new), "--since", "soon").code == 2
+
+
+def test_whatif_says_in_a_line_what_is_wrong_with_a_store(shell: Shell) -> None:
+    assert shell("whatif", "--policy", ".", "--store", "memory:").code == 2
+    gone = shell("whatif", "--policy", ".", "--store", f"sqlite:///{shell.at}/gone.db")
+    assert (gone.code, "there is no store" in gone.err) == (5, True)
+    other = sqlite3.connect(shell.at / "other.db")
+    other.execute("CREATE TABLE t (a)")
+    other.close()
+    assert shell("whatif", "--policy", ".", "--store", f"sqlite:///{shell.at}/other.db").code == 5
+    assert not (shell.at / "gone.db").exists()
+
+
+def test_a_store_that_nobody_may_write_to_is_read_all_the_same(shell: Shell) -> None:
+    shell.triage("acct_1002")
+    away = shell.at / "away"
+    away.mkdir()
+    shutil.copyfile(shell.at / "store.db", away / "store.db")
+    away.chmod(0o500)
+    try:
+        done = shell("whatif", "--policy", ".", "--store", f"sqlite:///{away}/store.db", "--format", "json")
+    finally:
+        away.chmod(0o700)
+    assert (done.code, done.json["sessions"]) == (0, 1)
+
+
+def test_prove_refutes_with_a_witness_that_can_be_written_as_a_fixture(shell: Shell) -> None:
+    assert shell("prove").code == 0
+    new = candidate(shell)
+    done = shell("prove", str(new), "--write-fixture", "--format", "json")
+    assert done.code == 1
+    (broken,) = [found for found in done.json["guarantees"] if found["status"] == "refuted"]
+    assert broken["witness"]["input"]["amount_usd"] > 250
+    assert shell("test", str(new), "-k", "breaks").code == 0
+    assert shell("test", ".", "-k", "refund-approved").code == 0
+    rules = shell("prove", "--rules", "--format", "json").json["rules"]
+    assert all(rule["by_name"] == [] for rule in rules)
+
+
+def test_diff_tells_the_region_and_limits_that_changed(shell: Shell) -> None:
+    new = candidate(shell)
+    agent = new / "specs/agents/support-triage.yaml"
+    agent.write_text(agent.read_text("utf-8").replace("steps: 12", "steps: 11"), "utf-8")
+    done = shell("diff", ".", str(new), "--format", "json")
+    assert done.code == 1
+    (change,) = done.json["changes"]
+    assert (change["change"], change["where"]["input.amount_usd"]) == ("approval→allow", "from 250.01 to 500")
+    assert done.json["limits"] == [{"agent": "support-triage", "limit": "steps", "before": 12, "after": 11}]
+    assert shell("diff", ".", ".").code == 0
+
+
+def test_coverage_and_mutants_are_told_as_json_and_fail_below_what_is_asked_for(shell: Shell) -> None:
+    some = ("test", "-k", "refund-under-threshold or refund-over-threshold", "--workers", "2")
+    done = shell(*some, "--coverage", "--mutate", "--format", "json", "--html", "out/cover.html")
+    assert done.code == 0, done.err
+    assert 0 < done.json["coverage"]["percent"] < 100
+    assert done.json["mutation"]["killed"] > 0
+    assert {one["status"] for one in done.json["mutation"]["survivors"]} <= {"equivalent", "written", "caught"}
+    assert "refund-threshold" in (shell.at / "out/cover.html").read_text("utf-8")
+    assert shell(*some, "--min-coverage", "99").code == 1
+    assert shell(*some, "--min-score", "99").code == 1
+
+
+def test_coverage_may_go_by_the_sessions_of_a_store(shell: Shell) -> None:
+    shell.triage("acct_1002")
+    done = shell("test", "--sessions", "--format", "json")
+    assert done.code == 0, done.err
+    matched = {one["rule"]: one["matched"] for one in done.json["rules"]}
+    assert (matched["refund-threshold"], matched["tenant-scope"]) == (1, 0)
+    assert shell("test", "--sessions", "--min-coverage", "99").code == 1
+
+
+def test_fixtures_are_reported_as_other_tools_read_them(shell: Shell) -> None:
+    fixture = shell.at / "fixtures/refund-at-threshold.yaml"
+    fixture.write_text(fixture.read_text("utf-8").replace("outcome: case_opened", "outcome: answered"), "utf-8")
+    two = ("test", "-k", "refund-at-threshold or refund-under-threshold", "--format")
+    suite = ElementTree.fromstring(shell(*two, "junit").out).find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    (line,) = shell(*two, "github").out.splitlines()
+    assert line.startswith("::error file=fixtures/refund-at-threshold.yaml,line=3,")
+    (result,) = json.loads(shell(*two, "sarif").out)["runs"][0]["results"]
+    assert "refund-at-threshold" in result["message"]["text"]
+
+
+def test_a_session_is_replayed_whole_in_one_step_and_with_another_planner(shell: Shell) -> None:
+    shell.triage("acct_1002")
+    (session,) = shell("sessions", "list", "--format", "json").json
+    done = shell("replay", session["id"], "--format", "json")
+    assert (done.code, done.json[0]["same"], done.json[0]["taken"]) == (0, True, 0)
+    stub = 'lookup_billing_account={"found": false}'
+    step = shell("replay", session["id"], "--step", "1", "--stub", stub, "--format", "json")
+    lookup = [e for e in step.json["events"] if e["kind"] == "tool_result" and e["tool"] == "lookup_billing_account"]
+    assert lookup[0]["reason"] == "invalid_output"
+    choices = shell("replay", "--all", "--planner", "triage", "--format", "json").json
+    assert [choice["same_tools"] for choice in choices] == [True, True]
+    assert shell("replay", "--all", "--planner", "nobody").code == 2
+    assert shell("replay").code == 2
+    assert shell("replay", session["id"], "--step", "99").code == 2
+    new = candidate(shell)
+    moved = shell("replay", session["id"], "--bundle", str(new))
+    assert (moved.code, "verdict" in moved.out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("audience", "has", "has_not"),
+    [
+        ("reviewer", "policies/refunds.yaml:", "bundle "),
+        ("model", "allowed up to 250 (input.amount_usd)", "policies/"),
+        ("auditor", "tenant-scope did not match", "nothing"),
+    ],
+)
+def test_a_verdict_is_explained_to_each_reader(shell: Shell, audience: str, has: str, has_not: str) -> None:
+    shell.triage("acct_1002")
+    (session,) = shell("sessions", "list", "--format", "json").json
+    text = shell("explain", session["id"], "--call", "call-2-1", "--for", audience).out
+    assert has in text
+    assert has_not not in text
+
+
+def test_an_urgent_bundle_is_deployed_and_judges_what_waits(shell: Shell) -> None:
+    held = shell.triage("acct_1002")
+    assert held.code == 3
+    frozen = "rules:\n  - {id: frozen, tools: [open_refund_case], effect: deny, reason: refunds_frozen}\n"
+    new = candidate(shell, "rules:\n", f"urgent: tighten\n{frozen}")
+    told = shell("deploy", str(new), "--format", "json").json
+    assert (told["urgent"], told["open_sessions"]["under_others"]) == (True, 1)
+    (request,) = shell("review", "list", "--format", "json").json
+    shell("review", "approve", request["id"], "--as", "dana")
+    assert shell.rows() == [[0]]
+    (session,) = shell("sessions", "list", "--format", "json").json
+    events = shell("sessions", "events", session["id"], "--format", "json").json
+    last = [event for event in events if event["kind"] == "verdict"][-1]
+    assert (last["verdict"], last["rule"], last["beside"]["bundle"]) == ("deny", "frozen", told["bundle"])
+    assert shell("replay", "--all").code == 0
+
+
+def test_a_promotion_is_not_ready_until_nothing_stands_against_it(shell: Shell) -> None:
+    shell.triage("acct_1002")
+    for path in (shell.at / "fixtures").glob("*.yaml"):
+        if not path.name.startswith("refund-"):
+            path.unlink()
+    new = candidate(shell)
+    done = shell("promote", ".", str(new), "--json", "report.json", "--markdown", "report.md")
+    report = json.loads((shell.at / "report.json").read_text("utf-8"))
+    assert (done.code, report["ready"]) == (1, False)
+    assert {line.split(":")[0] for line in report["against"]} >= {"prove", "diff", "what if"}
+    text = (shell.at / "report.md").read_text("utf-8")
+    assert "no-large-refund-unattended" in text
+    assert "`refund-threshold`" in text
+    same = shell("promote", ".", ".", "--format", "json")
+    assert (same.code, same.json["ready"]) == (0, True)

@@ -1,0 +1,145 @@
+"""Guarantees are proved for all calls, or refuted by one that the gate itself judges so."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.proof.diff import Change, diff
+from engine.proof.fixture import fixture_of
+from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, Finding, handled, prove
+from engine.session.bundle import Bundle
+from engine.testing.pathway import run_fixture
+from tests.making import agent, bundle, policy, reviewers, tool
+
+INPUT = (
+    "{type: object, properties: {n: {type: integer}, text: {type: string, maxLength: 9}, "
+    "tags: {type: array, items: {type: string}, maxItems: 20}}, required: [n, text, tags], additionalProperties: false}"
+)
+ACCOUNT = "{type: object, properties: {ok: {type: boolean}, most: {type: number}}, required: [ok, most]}"
+BASE = """
+  - {id: open, tools: [write], effect: allow, when: account.ok}
+  - {id: large, tools: [write], effect: require_approval, when: input.n > params.most, approvers: [leads]}
+"""
+
+
+def made(rules: str = BASE, never: str = "", *, most: int = 10, let: str = "{}") -> Bundle:
+    path, text = policy(rules, params=f"{{most: {most}}}", facts="{account: {tool: look, input: {n: input.n}}}")
+    promise = f"let: {let}\n" + (f'guarantees:\n  - {{id: promise, never: "{never}"}}\n' if never else "")
+    return bundle(
+        agent("[write, look]", policies="[rules]"), (path, text + promise), reviewers("leads", "[dana]"),
+        tool("write", "write", input=INPUT), tool("look", output=ACCOUNT, input="{type: object}"),
+    )  # fmt: skip
+
+
+def of_write(own: Bundle) -> Finding:
+    return next(finding for finding in prove(own) if finding.tool == "write")
+
+
+UNATTENDED = "verdict == 'allow' and call.name == 'write' and input.n > 10"
+
+
+def test_a_promise_that_the_rules_keep_is_proved() -> None:
+    assert of_write(made(never=UNATTENDED)).status == PROVED
+
+
+def test_a_promise_is_refuted_by_a_call_that_becomes_a_fixture() -> None:
+    own = made(never=UNATTENDED, most=12)
+    found = of_write(own)
+    assert found.status == REFUTED
+    assert found.witness is not None
+    assert 10 < found.witness.input["n"] <= 12
+    assert [fact.output["ok"] for fact in found.witness.facts] == [True]
+    written = fixture_of(own, found.witness, "breaks", "it breaks the promise")
+    assert written is not None
+    assert run_fixture(own, written.document).passed
+    assert not run_fixture(made(never=UNATTENDED), written.document).passed
+
+
+def test_errors_are_part_of_a_proof() -> None:
+    """A fact that can't be read fails closed, and a deny of nothing else would be broken by it."""
+    assert of_write(made(never="verdict == 'allow' and call.name == 'write' and not account.ok")).status == PROVED
+    denied = of_write(made(never="verdict == 'deny' and call.name == 'write' and account.ok"))
+    assert denied.status == PROVED
+    unread = of_write(made(never="verdict == 'deny' and call.name == 'write'"))
+    assert unread.status == REFUTED
+
+
+def test_what_rests_on_a_name_is_proved_whatever_it_is_and_never_refuted_by_it_alone() -> None:
+    said = BASE + "  - {id: unsaid, tools: [write], effect: deny, unless: said_by_customer(input.text)}\n"
+    kept = "verdict == 'allow' and call.name == 'write' and not said_by_customer(input.text)"
+    assert of_write(made(said, kept)).status == PROVED
+    found = of_write(made(said, "verdict == 'allow' and call.name == 'write' and input.n == 3"))
+    assert found.status == NOT_PROVED
+    assert "said_by_customer(input.text)" in found.why
+
+
+def test_a_counterexample_with_lists_is_found_and_confirmed() -> None:
+    rule = BASE + "  - {id: no-bad, tools: [write], effect: deny, when: any(tag == 'bad' for tag in input.tags)}\n"
+    found = of_write(made(rule, "verdict == 'deny' and call.name == 'write' and account.ok and len(input.tags) > 0"))
+    assert found.status == REFUTED
+    assert found.witness is not None
+    assert found.witness.input["tags"] == ["bad"]
+    kept = "verdict != 'deny' and call.name == 'write' and any(tag == 'bad' for tag in input.tags)"
+    assert of_write(made(rule, kept)).status == PROVED
+
+
+def test_a_counterexample_may_need_a_history() -> None:
+    once = BASE + "  - {id: once, tools: [write], effect: deny, when: any(c.input.n == input.n for c in calls.write)}\n"
+    found = of_write(made(once, "verdict == 'deny' and call.name == 'write' and account.ok"))
+    assert found.status == REFUTED
+    assert found.witness is not None
+    assert [past.tool for past in found.witness.past] == ["write"]
+
+
+def test_every_rule_says_which_of_its_parts_are_known_by_name_only() -> None:
+    rules = BASE + "  - {id: rounded, tools: [write], effect: deny, when: input.n / 3 > account.most}\n"
+    known = {one.rule: [text for text, _ in one.by_name] for one in handled(made(rules))}
+    assert known["large"] == []
+    assert known["rounded"] == ["input.n / 3"]
+
+
+def only(old: Bundle, new: Bundle) -> Change:
+    (found,) = diff(old, new)
+    return found
+
+
+def test_bundles_that_judge_alike_do_not_differ_however_they_are_written() -> None:
+    other = BASE.replace("input.n > params.most", "not (input.n <= params.most)").replace("large", "big")
+    assert list(diff(made(), made(other))) == []
+    assert list(diff(made(), made(let="{unused: input.n}"))) == []
+
+
+@pytest.mark.parametrize(("most", "kind", "loosens"), [(20, "approval→allow", True), (5, "allow→approval", False)])
+def test_a_change_has_its_region_a_witness_and_the_rules_that_make_it(most: int, kind: str, loosens: bool) -> None:
+    change = only(made(), made(most=most))
+    assert (change.tool, change.kind, change.loosens, change.status) == ("write", kind, loosens, "certain")
+    low, high = sorted((10, most))
+    assert change.where["input.n"] == f"from {low + 1} to {high}"
+    assert change.rules == ("large",)
+    assert change.witness is not None
+    assert low < change.witness.input["n"] <= high
+
+
+def test_who_is_asked_is_part_of_a_verdict() -> None:
+    crew = BASE.replace("approvers: [leads]", "approvers: [customer]")
+    kinds = {(change.kind, change.loosens, change.why) for change in diff(made(), made(crew))}
+    assert kinds == {
+        ("approval→approval", True, "somebody is asked no more"), ("approval→approval", False, "others are asked too"),
+    }  # fmt: skip
+
+
+def test_results_that_are_withheld_are_part_of_the_comparison() -> None:
+    keeps = BASE + "  - {id: keeps, tools: [look], effect: deny, release_unless: output.ok}\n"
+    change = only(made(), made(keeps))
+    assert (change.tool, change.kind) == ("look", "allow→withheld")
+    assert change.witness is not None
+    assert change.witness.output["ok"] is False
+
+
+def test_a_tool_that_is_gone_or_new_is_told() -> None:
+    fewer = bundle(
+        agent("[write]", policies="[rules]"), policy("  - {id: open, tools: [write], effect: allow}"),
+        tool("write", "write", input=INPUT),
+    )  # fmt: skip
+    assert ("look", "removed→deny") in {(change.tool, change.kind) for change in diff(made(), fewer)}
+    assert ("look", "deny→added") in {(change.tool, change.kind) for change in diff(fewer, made())}

@@ -1,0 +1,190 @@
+"""Coverage, mutants and the nearest change: over fixtures of a small bundle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.bundle.files import BundleFiles
+from engine.bundle.load import Loaded, load
+from engine.replay.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, catalogue
+from engine.replay.coverage import Coverage, Observed
+from engine.replay.coverage_page import page
+from engine.replay.judgements import Judgement, judgements
+from engine.replay.missing import EQUIVALENT, WRITTEN, missing
+from engine.replay.mutants import mutants
+from engine.replay.mutation import KILLED, SURVIVED, fates
+from engine.replay.nearest import nearest
+from engine.replay.telling import AUDITOR, MODEL, REVIEWER, Told
+from engine.session.bundle import Bundle
+from engine.testing.pathway import run_fixture
+from tests.making import CODE, agent, policy, reviewers, tool
+from tests.replay.test_whatif import held, made
+
+FIELDS = "{n: {type: integer, minimum: 0}, vip: {type: boolean}}"
+INPUT = f"{{type: object, properties: {FIELDS}, required: [n], additionalProperties: false}}"
+RULES = """
+  - {id: open, tools: [write], effect: allow, when: input.n >= 0}
+  - id: large
+    tools: [write]
+    effect: require_approval
+    when: input.n > params.most and not (input.vip != null and input.vip)
+    approvers: [leads]
+"""
+
+
+def fixture(name: str, n: int, verdict: str, vip: str = "") -> tuple[str, str]:
+    return f"fixtures/{name}.yaml", (
+        f"kind: Fixture\nname: {name}\nagent: bot\nmessage: hi\nattributes: {{tenant: acme}}\n"
+        f"decisions:\n  - {{message: x, tool_calls: [{{id: c, name: write, input: {{n: {n}{vip}}}}}], done: false}}\n"
+        "  - {message: done, tool_calls: [], done: true}\n"
+        f"expect: {{events: [{{kind: verdict, verdict: {verdict}}}]}}\n"
+    )
+
+
+def loaded(*fixtures: tuple[str, str]) -> tuple[Loaded, Bundle]:
+    documents = [
+        agent("[write]", policies="[rules]"), policy(RULES, params="{most: 10}"), reviewers("leads", "[dana]"),
+        tool("write", "write", input=INPUT), ("specs/tools/code.py", CODE), *fixtures,
+    ]  # fmt: skip
+    found = load(BundleFiles({path: text.encode() for path, text in documents}))
+    assert found.bundle is not None, found.diagnostics
+    return found, found.bundle
+
+
+def coverage(found: Loaded, bundle: Bundle) -> Coverage:
+    observed = Observed(bundle, catalogue(found.corpus, bundle))
+    for document in found.corpus.sound("Fixture"):
+        for log in run_fixture(bundle, document.plain).logs:
+            observed.log(log)
+    return observed.coverage()
+
+
+def never(found: Coverage) -> set[tuple[str, str]]:
+    return {(item.what, item.text) for item in found.items if not item.covered}
+
+
+def test_nothing_is_covered_without_a_fixture_and_the_catalogue_knows_what_schemas_rule_out() -> None:
+    found = coverage(*loaded())
+    assert found.percent == 0
+    about = {(item.what, item.text) for item in found.items}
+    # no input can be below the schema's minimum
+    assert (TRUE, "input.n >= 0") in about
+    assert (FALSE, "input.n >= 0") not in about
+    assert (BELOW, "input.n >= 0") not in about
+    assert {(what, "input.n > params.most") for what in (BELOW, AT, ABOVE, TRUE, FALSE)} <= about
+    assert (ABSENT, "input.vip") in about
+    assert (MATCHED, "large") in about
+
+
+def test_each_side_each_boundary_and_what_is_absent_is_met_by_a_fixture() -> None:
+    few = coverage(*loaded(fixture("small", 3, "allow")))
+    assert (FALSE, "input.n > params.most") not in never(few)
+    assert {(TRUE, "input.n > params.most"), (AT, "input.n > params.most"), (MATCHED, "large")} <= never(few)
+    all_ = coverage(
+        *loaded(
+            fixture("zero", 0, "allow"), fixture("one", 1, "allow"), fixture("under", 9, "allow"),
+            fixture("at", 10, "allow"), fixture("above", 11, "require_approval"),
+            fixture("vip", 11, "allow", ", vip: true"), fixture("no-vip", 11, "require_approval", ", vip: false"),
+        )
+    )  # fmt: skip
+    assert never(all_) == set()
+    assert all_.percent == 100
+    assert all_.matched == {"open": 7, "large": 2}
+
+
+def test_the_page_shows_the_policy_with_what_is_missing() -> None:
+    found, bundle = loaded(fixture("small", 3, "allow"))
+    html = page(coverage(found, bundle), found.sources, "title")
+    assert 'class="part" title="never: true' in html
+    assert 'class="none"' in html
+    assert "params.most" in html
+
+
+def judged(*fixtures: tuple[str, str]) -> dict[str, Any]:
+    found, bundle = loaded(*fixtures)
+    documents = [d.plain for d in found.corpus.sound("Fixture")]
+    logs = {str(d["name"]): run_fixture(bundle, d).logs for d in documents}
+    files = {path: text for path, text in bundle.files.items() if not path.startswith("fixtures/")}
+    every = list(fates(files, mutants(found.corpus, bundle), documents, logs, workers=1))
+    survivors = [fate.mutant for fate in every if fate.status == SURVIVED]
+    known = list(missing(bundle, files, survivors, list(logs)))
+    return {"fates": {(f.mutant.rule, f.mutant.what): f.status for f in every}, "missing": known, "files": files}
+
+
+BOUNDARY = ("large", "`input.n > params.most` with `>=`")
+
+
+def test_a_mistake_at_a_boundary_is_noticed_by_the_fixture_that_stands_there() -> None:
+    assert judged(fixture("small", 3, "allow"))["fates"][BOUNDARY] == SURVIVED
+    assert judged(fixture("at", 10, "allow"))["fates"][BOUNDARY] == KILLED
+
+
+def test_a_survivor_is_proved_equivalent_or_a_fixture_is_written_that_fails_under_it() -> None:
+    found = judged(fixture("small", 3, "allow"), fixture("large", 50, "require_approval"))
+    by_mutant = {(one.mutant.rule, one.mutant.what): one for one in found["missing"]}
+    assert by_mutant["open", "`input.n >= 0` with `>`"].status == WRITTEN
+    assert by_mutant["open", "0 becomes -1"].status == EQUIVALENT
+    assert {one.status for one in found["missing"]} <= {EQUIVALENT, WRITTEN, "caught"}
+    written = [one.fixture for one in found["missing"] if one.status == WRITTEN]
+    _, bundle = loaded()
+    assert written
+    assert all(run_fixture(bundle, document).passed for document in written)
+
+
+def test_the_mutants_of_a_policy_are_the_mistakes_that_people_make() -> None:
+    whats = {what for _, what in judged(fixture("small", 3, "allow"))["fates"]}
+    assert {
+        "the rule is dropped", "allow becomes deny", "require_approval becomes allow",
+        "`input.n > params.most` is dropped", "param `most`: 10 becomes 9", "param `most`: 10 becomes 11",
+        "`input.vip != null` with `==`",
+    } <= whats  # fmt: skip
+
+
+# -- the nearest change
+
+
+def told() -> Told:
+    own = made("  - {id: open, tools: [write, other], effect: allow}\n" + ASK, most=10)
+    moment = next(m for m in judgements(held(own).log) if isinstance(m, Judgement))
+    return Told(moment, own, tuple(nearest(moment, own)))
+
+
+ASK = """
+  - id: large
+    tools: [write]
+    effect: require_approval
+    when: input.n != null and input.n > params.most
+    approvers: [leads]
+    message: "above {{ params.most }}"
+  - id: secret
+    tools: [write]
+    effect: require_approval
+    when: input.n == 50
+    approvers: [bosses]
+    disclose: false
+"""
+
+
+def test_a_verdict_tells_the_nearest_change_that_flips_it() -> None:
+    own = made("  - {id: open, tools: [write, other], effect: allow}\n" + ASK.split("  - id: secret")[0], most=10)
+    moment = next(m for m in judgements(held(own).log) if isinstance(m, Judgement))
+    assert [str(near) for near in nearest(moment, own)] == ["allowed up to 10 (input.n)"]
+
+
+def test_the_reviewer_reads_what_decided_and_what_it_compared() -> None:
+    lines = told().lines(REVIEWER)
+    assert lines[0] == "c write needs approval by bosses, leads"
+    assert "  above 10" in lines
+    assert "    params.most = 10" in lines
+
+
+def test_the_model_reads_only_what_the_policy_discloses() -> None:
+    lines = told().lines(MODEL)
+    assert lines[:2] == ["write needs approval", "  above 10"]
+    assert not any("secret" in line or "bosses" in line for line in lines)
+
+
+def test_the_auditor_reads_everything() -> None:
+    text = "\n".join(told().lines(AUDITOR))
+    for part in ("session s1, event", "bundle ", 'input {"amount_usd": 50, "n": 50}', "secret matched", "open matched"):
+        assert part in text or part.replace('"amount_usd": 50, "n": 50', '"n": 50, "amount_usd": 50') in text

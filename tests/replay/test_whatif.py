@@ -1,0 +1,222 @@
+"""What another bundle would have made of past sessions: flips, what follows on them, and what nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.replay.flip import Flip, money
+from engine.replay.tally import tally
+from engine.replay.whatif import Past, whatif
+from engine.session import reply as r
+from engine.session.bundle import Bundle
+from tests.making import agent, bundle, policy, reviewers, tool
+from tests.session.play import Play, call
+
+INPUT = "{type: object, properties: {n: {type: integer}, amount_usd: {type: number}}, additionalProperties: false}"
+OUTPUT = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+ALLOW = "  - {id: open, tools: [write, other], effect: allow}\n"
+ASK = """
+  - id: large
+    tools: [write]
+    effect: require_approval
+    when: input.n != null and input.n > params.most
+    approvers: [%s]
+"""
+
+
+def made(rules: str = ALLOW, *, most: int = 100, tools: str = "[write, other, look]", facts: str = "{}") -> Bundle:
+    return bundle(
+        agent(tools, policies="[rules]"), policy(rules, params=f"{{most: {most}}}", facts=facts),
+        tool("write", "write", input=INPUT), tool("other", "write", input=INPUT), tool("look", output=OUTPUT),
+        reviewers("leads", "[dana]"), reviewers("bosses", "[lee]"),
+    )  # fmt: skip
+
+
+def held(own: Bundle, n: int = 50) -> Play:
+    play = Play(own)
+    play.plan(call("c", "write", n=n, amount_usd=n))
+    return play
+
+
+def approved(own: Bundle, n: int = 50) -> Play:
+    play = held(own, n)
+    play.say(play.answer("approve", "dana"))
+    play.claim()
+    play.returns("c", {"done": True})
+    play.plan(message="that was it", done=True)
+    return play
+
+
+def flips(past: Past) -> list[tuple[str, bool]]:
+    return [(flip.name, flip.loosens) for flip in past.flips]
+
+
+def test_the_same_rules_flip_nothing() -> None:
+    own = made(ALLOW + ASK % "leads", most=10)
+    assert whatif(approved(own).log, own) == Past("s1", "bot", 2)
+
+
+def test_a_threshold_that_is_raised_loosens_and_the_recorded_output_carries_the_session_to_its_end() -> None:
+    past = whatif(approved(made(ALLOW + ASK % "leads", most=10)).log, made(ALLOW + ASK % "leads", most=60))
+    assert flips(past) == [("large:approval→allow", True)]
+    assert (past.then, past.unknown) == ("ends as it did: done answered", "")
+
+
+def test_what_nobody_has_run_is_unknown_after() -> None:
+    past = whatif(held(made(ALLOW + ASK % "leads", most=10)).log, made(ALLOW + ASK % "leads", most=60))
+    assert (past.then, past.unknown) == ("running", "write did not run")
+
+
+def test_a_threshold_that_is_lowered_tightens_and_nobody_knows_what_people_would_have_said() -> None:
+    play = held(made(ALLOW + ASK % "leads", most=60))
+    play.returns("c", {"done": True})
+    past = whatif(play.log, made(ALLOW + ASK % "leads", most=10))
+    assert flips(past) == [("large:allow→approval", False)]
+    assert past.unknown == "nobody knows what leads would have said"
+
+
+def test_a_new_deny_tightens_and_the_planner_would_have_seen_something_else() -> None:
+    play = held(made())
+    play.returns("c", {"done": True})
+    play.plan(message="done", done=True)
+    past = whatif(play.log, made(ALLOW + "  - {id: shut, tools: [write], effect: deny}\n"))
+    assert flips(past) == [("shut:allow→deny", False)]
+    assert past.unknown == "the planner would have seen something else"
+
+
+def test_a_deny_that_is_gone_loosens() -> None:
+    play = held(made(ALLOW + "  - {id: shut, tools: [write], effect: deny}\n"))
+    assert flips(whatif(play.log, made())) == [("shut:deny→allow", True)]
+
+
+def test_a_write_that_no_rule_allows_any_more_is_due_to_none() -> None:
+    past = whatif(held(made()).log, made("  - {id: open, tools: [other], effect: allow}\n"))
+    assert flips(past) == [("no_rule_allows:allow→deny", False)]
+
+
+def test_whoever_is_asked_no_more_loosens_and_who_is_asked_too_does_not() -> None:
+    both = ALLOW + ASK % "leads, bosses"
+    fewer = whatif(held(made(both, most=10)).log, made(ALLOW + ASK % "leads", most=10))
+    more = whatif(held(made(ALLOW + ASK % "leads", most=10)).log, made(both, most=10))
+    assert flips(fewer) == [("large:approval→approval", True)]
+    assert flips(more) == [("large:approval→approval", False)]
+
+
+def test_a_fact_that_was_never_read_makes_the_verdict_unknown_and_what_was_asked_may_loosen() -> None:
+    new = ALLOW + "  - {id: seen, tools: [write], effect: deny, when: fact.n > 5}\n"
+    facts = "{fact: {tool: look, input: {n: input.n}}}"
+    past = whatif(held(made()).log, made(new, facts=facts))
+    assert flips(past) == [("open:allow→unknown", False)]
+    assert 'it was not read: look {"n":50}' in past.flips[0].why
+    asked = whatif(held(made(ALLOW + ASK % "leads", most=10)).log, made(new, facts=facts))
+    assert flips(asked) == [("large:approval→unknown", True)]
+
+
+def test_what_the_planner_read_before_any_write_is_a_fact_too() -> None:
+    play = Play(made())
+    play.plan(call("l", "look", n=50))
+    play.returns("l", {"n": 9})
+    play.plan(call("c", "write", n=50))
+    new = ALLOW + "  - {id: seen, tools: [write], effect: deny, when: fact.n > 5}\n"
+    assert flips(whatif(play.log, made(new, facts="{fact: {tool: look, input: {n: input.n}}}"))) == [
+        ("seen:allow→deny", False)
+    ]
+
+
+def test_a_tool_that_is_offered_no_more_and_an_input_that_fits_no_more_are_denied() -> None:
+    past = whatif(held(made()).log, made("  - {id: open, tools: [other], effect: allow}\n", tools="[other, look]"))
+    assert flips(past) == [("not_offered:allow→deny", False)]
+    assert past.unknown == "the call would have been no call of this agent's"
+    narrow = INPUT.replace("{type: integer}", "{type: integer, maximum: 9}")
+    smaller = bundle(
+        agent("[write]", policies="[rules]"), policy("  - {id: open, tools: [write], effect: allow}"),
+        tool("write", "write", input=narrow),
+    )  # fmt: skip
+    assert flips(whatif(held(made()).log, smaller)) == [("invalid_input:allow→deny", False)]
+
+
+def test_a_result_may_be_withheld_or_no_more() -> None:
+    keeps = ALLOW + "  - {id: keeps, tools: [look], effect: deny, release_unless: output.n < 5}\n"
+    play = Play(made())
+    play.plan(call("l", "look", n=1))
+    play.returns("l", {"n": 9})
+    assert flips(whatif(play.log, made(keeps))) == [("keeps:allow→withheld", False)]
+    kept = Play(made(keeps))
+    kept.plan(call("l", "look", n=1))
+    kept.returns("l", {"n": 9})
+    past = whatif(kept.log, made())
+    assert (flips(past), past.flips[0].why) == (
+        [("keeps:withheld→unknown", True)], "what was withheld is not recorded",
+    )  # fmt: skip
+    assert whatif(kept.log, made(keeps)).flips == ()
+
+
+def test_a_later_call_of_the_same_step_is_judged_in_what_is_left() -> None:
+    play = Play(made())
+    play.plan(call("c", "write", n=50), call("d", "other", n=1))
+    play.returns("c", {})
+    play.returns("d", {})
+    once = "  - {id: after, tools: [other], effect: deny, when: len(calls.write) == 0}\n"
+    past = whatif(play.log, made(ALLOW + once + "  - {id: shut, tools: [write], effect: deny}\n"))
+    # the write is denied, so the one behind it never comes to the gate
+    assert flips(past) == [("shut:allow→deny", False)]
+    reads = Play(made())
+    reads.plan(call("l", "look", n=1), call("m", "look", n=2))
+    reads.returns("l", {"n": 1})
+    reads.returns("m", {"n": 1})
+    both = ALLOW + "  - {id: no-look, tools: [look], effect: deny}\n"
+    later = whatif(reads.log, made(both))
+    assert [(flip.call_id, flip.later) for flip in later.flips] == [("l", False), ("m", True)]
+
+
+def test_sessions_of_other_agents_are_not_judged() -> None:
+    other = made()
+    assert whatif(held(other).log, _renamed(other)).skipped == "the bundle has no agent bot"
+
+
+def _renamed(own: Bundle) -> Bundle:
+    from engine.bundle.load import load_stored
+
+    files = {path: content.replace(b"name: bot", b"name: other") for path, content in own.files.items()}
+    found = load_stored(files).bundle
+    assert found is not None
+    return found
+
+
+def test_money_is_what_a_schema_or_a_name_says_is_money() -> None:
+    spec = made().tools["write"]
+    assert money(spec, {"n": 3, "amount_usd": 12}) == {"USD": 12}
+    assert money(spec, {"n": 3}) == {}
+
+
+def flip(rule: str, loosens: bool, session: str, **more: Any) -> Flip:
+    return Flip(session, 1, "c", "write", "deny", "allow", rule, loosens, **more)
+
+
+def test_a_table_has_what_loosens_first_and_knows_what_somebody_answers_for() -> None:
+    rows = tally(
+        [flip("a", False, "1"), flip("b", True, "1", money={"USD": 5}), flip("b", True, "2", money={"USD": 7})],
+        {"b:deny→allow"},
+    )
+    assert [(row.name, row.calls, row.sessions, row.money, row.open) for row in rows] == [
+        ("b:deny→allow", 2, 2, {"USD": 12}, False), ("a:deny→allow", 1, 1, {}, False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("action", ["approve", "deny"])
+def test_a_recorded_answer_is_given_again_to_the_same_question(action: str) -> None:
+    """A second rule about another call flips first; the approval that follows was answered in the log."""
+    own = made(ALLOW + ASK % "leads", most=10)
+    play = Play(own)
+    play.plan(call("l", "look", n=1), call("c", "write", n=50))
+    play.returns("l", {"n": 1})
+    play.say(r.Answer("s1.1", action, "dana", "", None, None, play.now))
+    play.claim()
+    if action == "approve":
+        play.returns("c", {})
+    harmless = "  - {id: ask-look, tools: [look], effect: require_approval, approvers: [leads]}\n"
+    past = whatif(play.log, made(ALLOW + ASK % "leads" + harmless, most=10))
+    assert flips(past)[0] == ("ask-look:allow→approval", False)
+    assert past.unknown == "nobody knows what leads would have said"

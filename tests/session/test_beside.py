@@ -1,0 +1,165 @@
+"""An urgent bundle judges beside the one that a session stands under: the stricter verdict holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.session import reply as r
+from engine.session.bundle import Bundle
+from engine.session.decide import decide
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.evolve import fold
+from engine.session.state import Status
+from tests.making import agent, bundle, policy, reviewers, tool
+from tests.session.play import Play, call
+
+TOOLS = (tool("write", "write"), tool("look", output="{type: object, properties: {n: {type: integer}}, required: [n]}"))
+ALLOW = "  - {id: open, tools: [write], effect: allow}\n"
+ASK = """
+  - id: large
+    tools: [write]
+    effect: require_approval
+    when: input.n != null and input.n > params.most
+    approvers: [%s]
+"""
+SECOND = "  - {id: second, tools: [write], effect: require_approval, approvers: [bosses]}\n"
+PEOPLE = (reviewers("leads", "[dana]"), reviewers("bosses", "[lee]"))
+
+
+def made(rules: str, *, most: int = 100, tools: str = "[write, look]", facts: str = "{}", **more: Any) -> Bundle:
+    documents = [policy(rules, params=f"{{most: {most}}}", facts=facts), *TOOLS, *PEOPLE]
+    return bundle(agent(tools, policies="[rules]"), *documents, *more.get("documents", ()))
+
+
+class Beside(Play):
+    """A session that an urgent bundle is judged beside, once there is one."""
+
+    beside: Bundle | None = None
+
+    def say(self, reply: Any) -> list[Event]:
+        events = decide(self.state, reply, self.bundle, self.beside)
+        assert not isinstance(events, r.Refused), events
+        self.log += events
+        if events:
+            self.state = fold(events, self.state)
+        return list(events)
+
+
+def proposed(own: Bundle, urgent: Bundle, n: int = 50, name: str = "write") -> Beside:
+    play = Beside(own)
+    play.beside = urgent
+    play.plan(call("c", name, n=n))
+    return play
+
+
+def verdict(play: Play) -> Any:
+    return [event.payload for event in play.log if event.kind is K.VERDICT][-1]
+
+
+def test_what_the_urgent_bundle_denies_is_denied() -> None:
+    urgent = made(ALLOW + "  - {id: frozen, tools: [write], effect: deny, reason: frozen}\n")
+    play = proposed(made(ALLOW), urgent)
+    assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("deny", "frozen")
+    assert verdict(play)["beside"] == {"bundle": urgent.digest, "verdict": "deny", "rule": "frozen"}
+
+
+def test_what_the_own_bundle_denies_stays_denied() -> None:
+    play = proposed(made(ALLOW + "  - {id: shut, tools: [write], effect: deny}\n"), made(ALLOW))
+    assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("deny", "shut")
+
+
+def test_what_both_allow_runs() -> None:
+    play = proposed(made(ALLOW), made(ALLOW, most=7))
+    assert verdict(play)["verdict"] == "allow"
+    assert K.CALL_STARTED in [event.kind for event in play.log]
+
+
+def test_everybody_is_asked_whom_one_of_the_two_asks() -> None:
+    own, urgent = made(ALLOW + ASK % "leads", most=10), made(ALLOW + ASK % "bosses", most=10)
+    play = proposed(own, urgent)
+    assert verdict(play)["approvers"] == ["bosses", "leads"]
+    asked = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED]
+    assert {tuple(p["groups"]): p["rules"] for p in asked} == {("leads",): ["large"], ("bosses",): ["large (urgent)"]}
+
+
+def test_who_is_asked_already_is_not_asked_twice() -> None:
+    play = proposed(made(ALLOW + ASK % "leads", most=10), made(ALLOW + ASK % "leads", most=20))
+    assert [event.payload["rules"] for event in play.log if event.kind is K.REQUEST_OPENED] == [["large"]]
+
+
+def test_what_only_the_urgent_bundle_asks_about_is_asked_in_its_words() -> None:
+    play = proposed(made(ALLOW), made(ALLOW + ASK % "bosses", most=10))
+    assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("require_approval", "large")
+
+
+def test_a_yes_that_was_given_to_something_else_is_asked_for_again_with_the_difference() -> None:
+    play = Beside(made(ALLOW + ASK % "leads", most=10))
+    play.plan(call("c", "write", n=50))
+    assert play.state.status is Status.AWAITING_HUMAN_REVIEW
+    play.beside = made(
+        ALLOW + ASK % "leads" + SECOND,
+        most=10,
+    )
+    play.say(r.Answer("s1.1", "approve", "dana", "", None, None, play.now))
+    play.claim()
+    again = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED][1:]
+    assert {tuple(p["groups"]) for p in again} == {("leads",), ("bosses",)}
+    assert again[0]["difference"] == [{"what": "rules", "before": ["large"], "after": ["large", "second"]}]
+
+
+def test_people_whom_only_the_urgent_bundle_knows_may_answer() -> None:
+    crew = reviewers("crew", "[noor]")
+    rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
+    play = proposed(made(ALLOW), made(ALLOW + rule, documents=(crew,)))
+    play.say(r.Answer("s1.1", "approve", "noor", "", None, None, play.now))
+    play.claim()
+    assert K.CALL_STARTED in [event.kind for event in play.log]
+
+
+def test_a_tool_that_the_urgent_bundle_does_not_offer_is_denied() -> None:
+    urgent = made(ALLOW + "  - {id: looks, tools: [look], effect: allow}\n", tools="[look]")
+    play = proposed(made(ALLOW), urgent)
+    assert (verdict(play)["verdict"], verdict(play)["reason"]) == ("deny", "not_offered")
+
+
+def test_a_bundle_of_other_agents_does_not_judge() -> None:
+    other = made(ALLOW + "  - {id: frozen, tools: [write], effect: deny}\n")
+    renamed = {path: content.replace(b"name: bot", b"name: other") for path, content in other.files.items()}
+    from engine.bundle.files import BundleFiles
+    from engine.bundle.load import load
+
+    play = proposed(made(ALLOW), load(BundleFiles(renamed)).bundle)  # type: ignore[arg-type]
+    assert verdict(play)["verdict"] == "allow"
+    assert "beside" not in verdict(play)
+
+
+def test_the_facts_of_the_urgent_bundle_are_read_first() -> None:
+    rule = "  - {id: seen, tools: [write], effect: deny, when: fact.n > 5}\n"
+    play = proposed(made(ALLOW), made(ALLOW + rule, facts="{fact: {tool: look, input: {n: input.n}}}"))
+    assert K.VERDICT not in [event.kind for event in play.log]
+    play.read({"n": 6})
+    assert verdict(play)["rule"] == "seen"
+
+
+def test_a_fact_that_the_session_has_no_tool_for_can_not_be_read_and_fails_closed() -> None:
+    far = tool("far", output="{type: object, properties: {n: {type: integer}}, required: [n]}")
+    rule = "  - {id: far-off, tools: [write], effect: deny, when: fact.n > 5}\n"
+    urgent = made(ALLOW + rule, facts="{fact: {tool: far, input: {n: input.n}}}", documents=(far,))
+    play = proposed(made(ALLOW), urgent)
+    assert (verdict(play)["verdict"], verdict(play)["policy_error"]) == ("deny", True)
+    assert "has no tool far" in verdict(play)["message"]
+
+
+def test_a_result_that_the_urgent_bundle_withholds_is_withheld() -> None:
+    keeps = "  - {id: keeps, tools: [look], effect: deny, release_unless: output.n < 5}\n"
+    play = proposed(made(ALLOW), made(ALLOW + keeps), name="look")
+    play.returns("c", {"n": 9})
+    result = [event.payload for event in play.log if event.kind is K.TOOL_RESULT][-1]
+    assert (result["reason"], result["rule"]) == ("result_withheld", "keeps")
+
+
+def test_each_step_records_the_bundle_that_it_ran_under() -> None:
+    own = made(ALLOW)
+    play = proposed(own, made(ALLOW, most=7))
+    assert [event.payload["bundle"] for event in play.log if event.kind is K.STEP_STARTED] == [own.digest]
