@@ -24,7 +24,8 @@ TEXTS = [
 BANNED = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 TOP = {
     "pyproject.toml", "README.md", "engine", "specs", "policies", "prompts", "tests", "fixtures", "schemas", "docs",
-    "benchmarks", "Makefile", "CHANGELOG.md", "LICENSE", ".ci", ".gitignore", "requirements",
+    "benchmarks", "Makefile", "CHANGELOG.md", "LICENSE", ".ci", ".gitignore", "requirements", "action.yml",
+    ".pre-commit-hooks.yaml",
 }  # fmt: skip
 
 

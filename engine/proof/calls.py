@@ -114,11 +114,13 @@ def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:
     """`any`, `all` and `count`; the first two look no further once they know, unless the list is made before."""
     known, wrong, number = NO, NO, []
     for turn in turns:
-        if name == "count":
+        if name == "count" or not stops:
             wrong = either(wrong, both(turn.there, turn.error))
-            number.append(z3.If(both(turn.there, turn.term), 1, 0))
+        else:
+            wrong = either(wrong, both(turn.there, turn.error, no(known)))
+        if turn.term is None:
             continue
-        wrong = either(wrong, both(turn.there, turn.error, no(known)) if stops else both(turn.there, turn.error))
+        number.append(z3.If(both(turn.there, turn.term), 1, 0))
         decides = turn.term if name == "any" else no(turn.term)
         known = either(known, both(turn.there, decides, no(turn.error)))
     if name == "count":
@@ -127,7 +129,7 @@ def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:
 
 
 def _total(turns: list[Turn]) -> Formula:
-    terms = [z3.If(turn.there, turn.term, 0) for turn in turns if turn.term is not NO]
+    terms = [z3.If(turn.there, turn.term, 0) for turn in turns if turn.term is not None]
     wrong = either(*(both(turn.there, turn.error) for turn in turns))
     return Value(NUMBER, term=z3.Sum(terms) if terms else z3.RealVal(0)), wrong
 

@@ -30,7 +30,7 @@ def listing(of: Encoder, node: ast.List | ast.Tuple) -> Read:
 def loop(of: Encoder, node: ast.ListComp | ast.GeneratorExp) -> Read:
     """The list that a loop makes, with gaps where it filters."""
     turns = unrolled(of, node, lambda: of.node(node.elt))
-    made = [turn for turn in turns if turn.term is not NO]
+    made = [turn for turn in turns if turn.term is not None]
     wrong = [both(turn.there, turn.term.error) for turn in made]
     error = either(*(both(turn.there, turn.error) for turn in turns), *wrong)
     items = tuple(Item(turn.there, turn.term.value) for turn in made)
@@ -45,7 +45,7 @@ def unrolled(of: Encoder, node: ast.ListComp | ast.GeneratorExp, inner: Callable
 
     def wrong(there: Any, error: Any) -> None:
         if not z3.is_false(error):
-            found.append(Turn(there, NO, error))
+            found.append(Turn(there, None, error))
 
     def go(depth: int, there: Any) -> None:
         if len(found) > MOST_UNROLLED:

@@ -203,7 +203,8 @@ class Maker:
     def _reads(self, told: Model, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[Fact]:
         """The reads of one fact: one, or one for each combination of its variables."""
         problem = "it can't be read" if told.holds(f"{name} can't be read") else None
-        schema = spelt_out(self._bundle.tools[fact.tool].output_schema)
+        read = next(bundle.tools[fact.tool] for bundle, _ in self._all if fact.tool in bundle.tools)
+        schema = spelt_out(read.output_schema)
         if not fact.for_each:
             if name in self._world.symbols:
                 output = None if problem else self._whole(told, name, schema)

@@ -77,6 +77,7 @@ def boolean(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
                 "input.whole != null and input.whole > params.most", "input.day != null and is_date(input.day)",
                 "input.day != null and date(input.day) < date('2026-02-01')", "said_by_customer(input.state)",
                 "input.lines != null and any(l.price > 2 for l in input.lines)",
+                "all(false for t in input.tags)", "any(true for t in input.tags if input.ok)",
                 "input.lines != null and all(l.live != null and l.live for l in input.lines)",
                 "input.lines != null and sum(l.price for l in input.lines) > params.most",
                 "input.tags[0] == 'a'", "first(input.tags) == 'b'", "call.name == 'act'",
