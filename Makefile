@@ -6,7 +6,7 @@ APART := tests/cli tests/test_docs.py tests/tool/test_five_tools.py
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills sabotage bench bench-startup bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills sabotage bench bench-startup bench-whatif bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,7 +98,10 @@ bench: .venv/.bench ## everything in one run beside its floor and its peers, wri
 	$(BIN)/python -m benchmarks.speed $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-startup: .venv/.run ## CPU of the commands that people wait for
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks.startup
+
+bench-whatif: .venv/.run ## past sessions judged again (DATA=FILE, a JSON list of texts; else one message many times)
+	$(BIN)/python -m benchmarks.whatif $(if $(DATA),--data $(DATA))
 
 bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
 	$(BIN)/python benchmarks/policy.py

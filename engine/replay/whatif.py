@@ -62,11 +62,14 @@ def _flip(moment: Judgement | Release, bundle: Bundle) -> Flip | None:
 def _of_call(moment: Judgement, bundle: Bundle) -> Flip | None:
     state, call, payload = moment.state, moment.call, moment.event.payload
     before = f.word(payload["verdict"])
-    tool = bundle.tools.get(call.name)
-    if tool is None or guard_of(bundle, state, call) is None:
+    tool, guard = bundle.tools.get(call.name), guard_of(bundle, state, call)
+    if tool is None or guard is None:
         return None if before == DENY else _made(moment, bundle, before, DENY, f.NOT_OFFERED, False)
     if tool.check_input(call.input):
         return None if before == DENY else _made(moment, bundle, before, DENY, f.INVALID_INPUT, False)
+    if before == ALLOW and not guard.policies and not guard.needs_allow:
+        # no rule is about it
+        return None
     verdict = rejudge(moment, bundle)
     if isinstance(verdict, NotKnown):
         rule = payload["rule"] or payload["reason"] or "unread_facts"
