@@ -62,6 +62,13 @@ def test_errors_are_part_of_a_proof() -> None:
     assert denied.status == PROVED
     unread = of_write(made(never="verdict == 'deny' and call.name == 'write'"))
     assert unread.status == REFUTED
+    # no account is so: what denies is that nobody could read it
+    never = "  - {id: never, tools: [write], effect: deny, when: account.most > 5 and account.most < 3}\n"
+    rules = "  - {id: open, tools: [write], effect: allow}\n" + never
+    only_unread = of_write(made(rules, "verdict == 'deny' and call.name == 'write'"))
+    assert only_unread.status == REFUTED
+    assert only_unread.witness is not None
+    assert only_unread.witness.facts[0].output is None
 
 
 def test_what_rests_on_a_name_is_proved_whatever_it_is_and_never_refuted_by_it_alone() -> None:
