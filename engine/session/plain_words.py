@@ -21,12 +21,14 @@ def sentences(tool: Tool, agent: Agent) -> list[str]:
     found += [f"it never runs {_when(p, r)}" for p, r in _of(rules, Effect.DENY)]
     found += [f"its result is kept from the planner {_kept(p, r)}" for p, r in rules if r.release is not None]
     limit = agent.limits.per_tool(tool.name)
-    return found if limit is None else [*found, f"it runs {limit} times in a session at the most"]
+    if limit is None:
+        return found
+    return [*found, f"it runs {'once' if limit == 1 else f'{limit} times'} in a session at the most"]
 
 
 def _runs(rules: list[tuple[PolicyRules, Rule]], *, needs_allow: bool) -> Iterator[str]:
     if not needs_allow:
-        yield "it runs whenever it is proposed, unless a rule below says otherwise"
+        yield f"it runs whenever it is proposed{', unless a rule below says otherwise' if rules else ''}"
         return
     allowing = list(_of(rules, Effect.ALLOW))
     yield from (f"it may run {_when(policy, rule)}" for policy, rule in allowing)

@@ -67,7 +67,7 @@ def test_a_failing_fixture_says_what_was_expected_what_came_and_the_trace_around
     fixture = shell.at / "fixtures/refund-under-threshold.yaml"
     text = fixture.read_text().replace("exit_code: 0", "exit_code: 4").replace("12000", "12001")
     fixture.write_text(text.replace("status: ok, output: {amount_usd: 120}", "status: blocked"))
-    done = shell("test", "-k", "under-threshold")
+    done = shell("test", "-k", "refund-under-threshold")
     assert done.code == 1
     assert "FAILED refund-under-threshold" in done.out
     assert "exit_code: expected 4, came 0" in done.out

@@ -439,10 +439,10 @@ def test_a_verdict_is_explained_by_its_rules_their_places_and_the_values_they_sa
     session_id, _ = parked(shell)
     told = shell("explain", session_id)
     assert told.code == 0
-    assert "open_refund_case: require_approval" in told.out
-    assert "refund-threshold matched (policies/refunds.yaml:" in told.out
+    assert "open_refund_case needs approval by refund-reviewers" in told.out
+    assert "  refund-threshold (policies/refunds.yaml:" in told.out
     assert "    input.amount_usd = 480" in told.out
-    assert "no rule covers this tool" in told.out
+    assert "  allowed up to 250 (input.amount_usd)" in told.out
     verdicts = shell("explain", session_id, "--format", "json", "--call", "call-2-1").json
     assert [v["verdict"] for v in verdicts] == ["require_approval"]
     assert shell("explain", "ses_none").code == 2

@@ -13,7 +13,9 @@ from engine.policy.conditions import conditions, orderings
 from engine.policy.expression import Expression, compile_expression
 from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.syntax import span
-from engine.policy.watching import watch
+from engine.policy.watching import Seen, WatchedWords, watch, watch_rule
+from engine.policy.words import Reading
+from tests.making import agent, bundle, policy, tool
 
 SCOPE = {
     "a": t.NUMBER,
@@ -109,3 +111,31 @@ def test_a_flip_is_named_alike_however_it_is_written(text: str) -> None:
 def test_what_names_no_flip_is_refused(text: str) -> None:
     with pytest.raises(BadFlip):
         flip_name(text)
+
+
+@pytest.mark.parametrize(
+    ("n", "matches", "told"),
+    [
+        (6, True, [("let", "large", True, None), ("rule", "shut", True, None)]),
+        (5, False, [("let", "large", False, None), ("rule", "shut", False, None)]),
+        (
+            0, None,
+            [("let", "large", None, "division by zero"), ("rule", "shut", None, "`large` has no value: division by zero")],
+        ),
+    ],
+)
+def test_a_let_tells_what_it_saw_and_hands_on_that_it_has_no_value(n: int, matches: Any, told: list[Any]) -> None:
+    rules = "  - {id: shut, tools: [write], effect: deny, when: large}\n  - {id: open, tools: [write], effect: allow}\n"
+    path, text = policy(rules)
+    given = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+    write = tool("write", "write", input=given)
+    own = bundle(agent("[write]", policies="[rules]"), (path, text + "let: {large: 12 / input.n <= 2}\n"), write)
+    (rules_of,) = own.agents["bot"].guards["write"].policies
+    seen: list[Any] = []
+
+    def tell(what: str, name: str, _: Expression, saw: Seen) -> None:
+        seen.append((what, name, saw.value, saw.error))
+
+    words = WatchedWords(rules_of, {"input": {"n": n}}, lambda need: Reading(), tell)
+    assert [watch_rule(rule, words, tell) for rule in rules_of.rules] == [matches, True]
+    assert seen == told

@@ -19,11 +19,12 @@ RULES = """
   - {id: own, tools: [look], effect: deny, release_unless: output != null}
 """
 MADE = bundle(
-    agent("[write, note, look, idle]", policies="[rules]", budgets="{calls_per_tool: {write: 2, other: unlimited}}"),
+    agent("[write, note, look, idle, free]", policies="[rules]", budgets="{calls_per_tool: {write: 2, free: 1, other: unlimited}}"),
     policy(RULES, params="{least: 1}"),
     reviewers("leads", "[dana]"),
     *(tool(name, "write") for name in ("write", "note", "idle")),
     tool("look"),
+    tool("free"),
 )
 
 
@@ -55,3 +56,7 @@ def test_a_read_runs_and_its_result_may_be_kept() -> None:
         "it runs whenever it is proposed, unless a rule below says otherwise",
         "its result is kept from the planner unless output != null (own, policies/rules.yaml:17)",
     ]
+
+
+def test_what_no_rule_is_about_runs_whenever_it_is_proposed() -> None:
+    assert told("free") == ["it runs whenever it is proposed", "it runs once in a session at the most"]
