@@ -6,7 +6,6 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 
 import click
 
@@ -98,6 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import traceback
 
         traceback.print_exc()
+        # a slow import that nobody else waits for
+        from importlib.metadata import version
+
         print(f"\nThis is a fault of engine {version('agent-engine')} itself; please report it.", file=sys.stderr)
         sys.exit(FAULT)
 
