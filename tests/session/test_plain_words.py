@@ -18,8 +18,9 @@ RULES = """
   - {id: shut, tools: [write], effect: deny, unless: session.tenant == 'acme'}
   - {id: own, tools: [look], effect: deny, release_unless: output != null}
 """
+LIMITS = "{write: 2, free: 1, other: unlimited}"
 MADE = bundle(
-    agent("[write, note, look, idle, free]", policies="[rules]", budgets="{calls_per_tool: {write: 2, free: 1, other: unlimited}}"),
+    agent("[write, note, look, idle, free]", policies="[rules]", budgets=f"{{calls_per_tool: {LIMITS}}}"),
     policy(RULES, params="{least: 1}"),
     reviewers("leads", "[dana]"),
     *(tool(name, "write") for name in ("write", "note", "idle")),
