@@ -14,6 +14,9 @@ from engine.proof.solve import NEVER, can_be
 from engine.proof.terms import BOOLEAN, LARGEST, NUMBER, TEXT, Value, World
 
 MOST = 16
+FEW = 5
+# no text of a rule: texts of documents hold no NUL
+OTHER = "\0"
 
 
 def region(world: World, what: Any, seconds: float) -> dict[str, str]:
@@ -25,7 +28,7 @@ def region(world: World, what: Any, seconds: float) -> dict[str, str]:
             continue
         told = _told(world, what, value, seconds)
         if told:
-            found[name] = told
+            found[name.removesuffix(f" as {BOOLEAN}")] = told
     return found
 
 
@@ -83,12 +86,35 @@ def _truth(world: World, what: Any, term: Any, seconds: float) -> str:
 
 
 def _text(world: World, what: Any, term: Any, seconds: float) -> str:
-    for text, id_ in list(world.texts.items()):
-        if can_be(world, what, term != id_, seconds=seconds).status == NEVER:
-            return f"'{text}'"
-        if can_be(world, what, term == id_, seconds=seconds).status == NEVER and len(world.texts) == 1:
-            return f"not '{text}'"
-    return ""
+    usual, meant = _among(world, z3.BoolVal(True), term, seconds), _among(world, what, term, seconds)
+    if usual == meant:
+        return ""
+    if OTHER not in meant:
+        return _either(meant)
+    never = _either(usual - meant)
+    return f"not {never}" if never else ""
+
+
+def _either(texts: set[str]) -> str:
+    return " or ".join(f"'{text}'" for text in sorted(texts)) if len(texts) <= FEW else ""
+
+
+def _among(world: World, what: Any, term: Any, seconds: float) -> set[str]:
+    """Which of the texts that the rules name it may be; OTHER stands for any that they do not."""
+    solver = z3.Solver()
+    solver.set("timeout", round(seconds * 1000))
+    solver.add(*world.always, what)
+
+    def may_be(*conditions: Any) -> bool:
+        solver.push()
+        solver.add(*conditions)
+        found = solver.check()
+        solver.pop()
+        return bool(found != z3.unsat)
+
+    known = list(world.texts.items())
+    found = {text for text, id_ in known if may_be(term == id_)}
+    return found | {OTHER} if may_be(*(term != id_ for _, id_ in known)) else found
 
 
 def _symbols_in(term: Any) -> set[str]:

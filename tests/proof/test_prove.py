@@ -127,6 +127,19 @@ def test_a_change_has_its_region_a_witness_and_the_rules_that_make_it(most: int,
     assert low < change.witness.input["n"] <= high
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [("['a']", "['a', 'b', 'c']", "'b' or 'c'"), ("['a', 'b', 'c']", "['a']", "'b' or 'c'")],
+)
+def test_a_region_tells_which_texts_it_is_about(before: str, after: str, told: str) -> None:
+    rule = BASE + '  - {id: words, tools: [write], effect: deny, when: "input.text in %s"}\n'
+    changes = list(diff(made(rule % before), made(rule % after)))
+    assert {change.where["input.text"] for change in changes} == {told}
+    other = BASE + '  - {id: words, tools: [write], effect: deny, unless: "input.text in %s"}\n'
+    changes = list(diff(made(BASE), made(other % "['a', 'b']")))
+    assert {change.where["input.text"] for change in changes} == {"not 'a' or 'b'"}
+
+
 def test_who_is_asked_is_part_of_a_verdict() -> None:
     crew = BASE.replace("approvers: [leads]", "approvers: [customer]")
     kinds = {(change.kind, change.loosens, change.why) for change in diff(made(), made(crew))}
