@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import evidence, whatif
-from engine.cli.diff import changed_limits
+from engine.cli.diff import changed_guarantees, changed_limits, told_of_guarantee
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
 from engine.cli.printing import line, print_json
@@ -168,15 +168,18 @@ def _proved(bundle: Bundle) -> Part:
 def _compared(old: Bundle, new: Bundle, accepted: set[str]) -> Part:
     try:
         from engine.proof.diff import diff
+        from engine.proof.prove import standing
     except ImportError:
         return Part("diff", SKIPPED, f"needs the solver: {evidence.EXTRA}")
     changes = list(diff(old, new))
     limits = changed_limits(old, new)
+    promises = changed_guarantees(standing(old), standing(new))
     loosening = [change for change in changes if change.loosens and not _answered(change, accepted)]
     details: list[str] = []
     for change in changes:
         loosens = ", loosens" if change.loosens else ""
         details += [f"**{change.tool}**: {change.kind} ({change.status}{loosens})", ""]
+        details += [f"- {change.why}"] if change.why else []
         details += [f"- {code(name)} is {told}" for name, told in change.where.items()]
         details += [f"- by {', '.join(change.rules)}"] if change.rules else []
         details += (
@@ -186,9 +189,10 @@ def _compared(old: Bundle, new: Bundle, accepted: set[str]) -> Part:
         )
         details.append("")
     details += [f"- limit {code(one['limit'])}: {line(one['before'])} → {line(one['after'])}" for one in limits]
+    details += [f"- {told_of_guarantee(one)}" for one in promises]
     told = f"{len(changes)} changes of verdicts, {len(loosening)} loosen without an answer"
-    status = FAILS if loosening else OPEN if changes or limits else HOLDS
-    data = {"changes": [change.payload() for change in changes], "limits": limits}
+    status = FAILS if loosening else OPEN if changes or limits or promises else HOLDS
+    data = {"changes": [change.payload() for change in changes], "limits": limits, "guarantees": promises}
     return Part("diff", status, told if changes else "every call is judged alike", tuple(details), data)
 
 

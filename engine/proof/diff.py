@@ -8,20 +8,24 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS, WITHHELD
+from engine.policy.flip_names import ADDED, ALLOW, APPROVAL, DENY, REMOVED, STRICTNESS, TAKEN, WITHHELD
 from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
+from engine.proof.forms import spelt_out
+from engine.proof.instance import instance
 from engine.proof.region import region
+from engine.proof.schemas import partings, shown_by
 from engine.proof.search import search
 from engine.proof.solve import CAN, GAVE_UP, SECONDS
 from engine.proof.terms import Beyond, World, both, either, no
 from engine.proof.verdicts import Gate, Judged, past_allowed
-from engine.proof.witness import Maker, Witness, judged_for_real
+from engine.proof.witness import START, Maker, Witness, judged_for_real
 from engine.session.bundle import Agent, Bundle, Tool
 
 _EFFECTS = {ALLOW: Effect.ALLOW, APPROVAL: Effect.REQUIRE_APPROVAL, DENY: Effect.DENY}
 
-ADDED, REMOVED = "added", "removed"
+# what a change is due to where no rule makes it
+NOT_OFFERED, INVALID_INPUT = "not_offered", "invalid_input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,38 @@ def diff(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Iterator[Change]
         tools = dict.fromkeys([*(before.tools if before else ()), *(after.tools if after else ())])
         for tool in tools:
             if before is None or tool not in before.tools:
-                yield Change(name, tool, DENY, ADDED, "certain", {}, why="the agent did not have the tool")
+                yield _whole(name, tool, DENY, ADDED, "the agent did not have the tool")
             elif after is None or tool not in after.tools:
-                yield Change(name, tool, REMOVED, DENY, "certain", {}, why="the agent has the tool no more")
+                yield _whole(name, tool, REMOVED, DENY, "the agent has the tool no more")
             else:
+                yield from of_input(old, new, before, tool)
                 yield from of_tool(old, new, before, after, tool, seconds)
+
+
+def _whole(agent: str, tool: str, before: str, after: str, why: str) -> Change:
+    return Change(agent, tool, before, after, "certain", {}, rules=(NOT_OFFERED,), why=why)
+
+
+def of_input(old: Bundle, new: Bundle, agent: Agent, tool: str) -> Iterator[Change]:
+    """The inputs of a tool that only one of two bundles takes, all else being refused before any rule is asked."""
+    one, other = old.tools[tool], new.tools[tool]
+    if one.input_schema == other.input_schema:
+        return
+    found = list(partings(spelt_out(one.input_schema), spelt_out(other.input_schema)))
+    ways = (
+        (DENY, TAKEN, "taken now", [p for p in found if p.more], (other, one)),
+        (TAKEN, DENY, "refused now", [p for p in found if p.less], (one, other)),
+    )
+    for before, after, what, due, (taking, refusing) in ways:
+        if due:
+            given = next((g for p in due if (g := shown_by(p, taking, refusing)) is not None), None)
+            why = f"inputs are {what}: {'; '.join(map(str, due))}"
+            witness = None
+            if given is not None:
+                attributes = instance(spelt_out(agent.attributes)) or {}
+                witness = Witness(agent.name, tool, given, attributes, (), (), START, certain=True, verdict=after)
+            status = "certain" if witness is not None else "possible"
+            yield Change(agent.name, tool, before, after, status, {}, witness, (INVALID_INPUT,), why)
 
 
 def of_tool(

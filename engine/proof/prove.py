@@ -69,6 +69,25 @@ def prove(bundle: Bundle, seconds: float = SECONDS) -> Iterator[Finding]:
                 yield _proved(bundle, agent, bundle.tools[name], policy, promise, seconds)
 
 
+def standing(bundle: Bundle, seconds: float = SECONDS) -> dict[str, tuple[str, str]]:
+    """What is promised under each name and how it stands for the tool where it stands worst."""
+    found: dict[str, tuple[str, str]] = {}
+    texts = {
+        promise.id: promise.never.text
+        for agent in bundle.agents.values()
+        for guard in agent.guards.values()
+        for policy in (*guard.policies, *guard.promising)
+        for promise in policy.guarantees
+    }
+    for finding in prove(bundle, seconds):
+        _, worst = found.get(finding.guarantee, ("", PROVED))
+        found[finding.guarantee] = texts[finding.guarantee], max(worst, finding.status, key=_WORST.index)
+    return found
+
+
+_WORST = (PROVED, NOT_PROVED, REFUTED)
+
+
 def _proved(
     bundle: Bundle, agent: Agent, tool: Tool, policy: PolicyRules, promise: Guarantee, seconds: float
 ) -> Finding:

@@ -107,6 +107,11 @@ def test_a_flip_is_named_alike_however_it_is_written(text: str) -> None:
     assert flip_name(text) == "r:approval→allow"
 
 
+def test_a_tool_that_is_new_and_an_input_that_is_taken_are_flips() -> None:
+    assert flip_name("not_offered:deny->added") == "not_offered:deny→added"
+    assert flip_name("invalid_input:deny->taken") == "invalid_input:deny→taken"
+
+
 @pytest.mark.parametrize("text", ["approval->allow", ":allow->deny", "r:allow", "r:allow->nothing", "r:a->b->c"])
 def test_what_names_no_flip_is_refused(text: str) -> None:
     with pytest.raises(BadFlip):
