@@ -11,7 +11,7 @@ ADDED, REMOVED, TAKEN = "added", "removed", "taken"
 
 STRICTNESS = {ALLOW: 0, APPROVAL: 1, DENY: 2, WITHHELD: 2}
 
-_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, TAKEN)
+FLIP_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, TAKEN)
 _ARROW = re.compile(r"\s*(?:→|->|-to-|\bto\b)\s*")
 _SAME = {"require_approval": APPROVAL, "require-approval": APPROVAL, "ask": APPROVAL}
 
@@ -24,7 +24,7 @@ def flip_name(text: str) -> str:
     """The name as somebody wrote it, with `->` or `→` and any word for asking, in one form; raises BadFlip."""
     rule, colon, kind = text.strip().rpartition(":")
     words = [_SAME.get(part, part) for part in _ARROW.split(kind.strip())]
-    if not colon or not rule or len(words) != 2 or not set(words) <= set(_WORDS):
-        known = ", ".join(_WORDS)
+    if not colon or not rule or len(words) != 2 or not set(words) <= set(FLIP_WORDS):
+        known = ", ".join(FLIP_WORDS)
         raise BadFlip(f"`{text}` is no flip such as `refund-threshold:approval->allow`, between two of {known}")
     return f"{rule}:{words[0]}→{words[1]}"

@@ -9,7 +9,7 @@ from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.link.words import Linker
 from engine.bundle.rules import e206_constraint
 from engine.policy import types as t
-from engine.policy.flip_names import STRICTNESS, UNKNOWN, BadFlip, flip_name
+from engine.policy.flip_names import FLIP_WORDS, BadFlip, flip_name
 from engine.policy.rule import Effect, Guarantee
 from engine.session.bundle import Accepted
 
@@ -42,5 +42,5 @@ def accepted(corpus: Corpus, document: Document) -> Iterator[Accepted]:
         try:
             yield Accepted(flip_name(f"{plain['rule']}:{plain['flip']}"), plain["author"], plain["reason"])
         except BadFlip:
-            known = ", ".join([*STRICTNESS, UNKNOWN])
+            known = ", ".join(FLIP_WORDS)
             corpus.say(e206_constraint.at(item.at("flip"), "flip", f"is written as `deny->allow`, between {known}"))
