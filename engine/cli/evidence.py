@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.past import reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
 from engine.policy.value import pretty
-from engine.session.exit_code import FAULT
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
@@ -37,34 +37,17 @@ def measured(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> Cover
     return observed.coverage()
 
 
-def measured_in_store(bundle: Bundle, loaded: Loaded, store_url: str, since: str | None) -> Coverage:
+def measured_in_store(bundle: Bundle, loaded: Loaded, store_url: str, since: datetime | None) -> Coverage:
     """What the past sessions of a store cover; one that can't be read ends the command."""
-    from engine.cli.whatif import moment
     from engine.replay.catalogue import catalogue
     from engine.replay.coverage import Observed
     from engine.replay.many import past_logs
 
     observed = Observed(bundle, catalogue(loaded.corpus, bundle))
     with reading(store_url) as path:
-        for log in past_logs(path, moment(since), bundle.agents):
+        for log in past_logs(path, since, bundle.agents):
             observed.log(log)
     return observed.coverage()
-
-
-@contextmanager
-def reading(store_url: str) -> Iterator[Path]:
-    """The file of a store that is only read; what is wrong with it ends the command in a line."""
-    from engine.store.migrations import NewerStore
-    from engine.store.reading import file_of
-    from engine.store.urls import BadStoreUrl, StoreFault
-
-    try:
-        yield file_of(store_url)
-    except BadStoreUrl as error:
-        raise click.UsageError(str(error)) from None
-    except (StoreFault, NewerStore) as error:
-        click.echo(f"engine: {error}", err=True)
-        raise SystemExit(FAULT) from None
 
 
 def show_coverage(coverage: Coverage) -> None:

@@ -51,25 +51,25 @@ def command(
 
 def _explain_bundle(root: Path, agent_name: str | None, output_format: str) -> None:
     from engine.cli.loading import agent_of, load_or_exit
+    from engine.session.plain_words import sentences
     from engine.session.worst_case import worst_case
 
     bundle, _ = load_or_exit(root)
     agents = [agent_of(bundle, agent_name)] if agent_name else [bundle.agents[name] for name in sorted(bundle.agents)]
-    from engine.replay.telling import in_words
-
-    words = {agent.name: in_words(bundle, agent.name) for agent in agents}
-    found = [worst_case(bundle, agent).payload() | {"in_words": dict(words[agent.name])} for agent in agents]
+    found = [
+        worst_case(bundle, agent).payload()
+        | {"in_words": {name: sentences(bundle.tools[name], agent) for name in agent.tools}}
+        for agent in agents
+    ]
     if output_format == "json":
         print_json(found)
         return
     for case in found:
-        for tool, sentences in words[case["agent"]]:
+        for tool, told in case["in_words"].items():
             click.echo(f"{case['agent']}: {tool}")
-            for sentence in sentences:
+            for sentence in told:
                 click.echo(f"  {sentence}")
-        rows = [
-            [_words(name), _limit(case[name])] for name in case if name not in ("agent", "meters", "tools", "in_words")
-        ]
+        rows = [[_words(name), _limit(case[name])] for name in case if name not in _APART]
         rows += [[f"meter {m['meter']}", f"{_limit(m['limit'])} for {m['of']}"] for m in case["meters"]]
         table(f"{case['agent']}: one session, at the most", ["of", "most"], rows)
         columns = ["tool", "effect", "calls", "attempts", "at_once", "time_per_attempt"]
@@ -120,7 +120,9 @@ async def _told(work: Work, session_id: str, call_id: str | None) -> list[Told]:
     found = []
     for moment in judgements(log):
         if isinstance(moment, Judgement) and call_id in (None, moment.call.id):
-            near = tuple(nearest(moment, bundle)) if bundle is not None and not sealed else ()
+            # what an urgent bundle beside it would say then is not known from this one
+            apart = sealed or "beside" in moment.event.payload
+            near = tuple(nearest(moment, bundle)) if bundle is not None and not apart else ()
             found.append(Told(moment, bundle, near))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,9 @@ from engine.cli import evidence, whatif
 from engine.cli.diff import changed_guarantees, changed_limits, told_of_guarantee
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
+from engine.cli.past import accept_option, accepted_by, since_option
 from engine.cli.printing import line, print_json
 from engine.diagnostic.render import concise
-from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.value import exact, jsonable, pretty
 from engine.replay.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
 from engine.replay.tally import tally
@@ -42,8 +43,8 @@ Examples:
 )
 @click.argument("old", type=DIRECTORY)
 @click.argument("new", type=DIRECTORY)
-@click.option("--since", metavar="WHEN", help="Only past sessions that began since then: `7d`, or `2026-01-31`.")
-@click.option("--accept", "accepts", metavar="RULE:FLIP", multiple=True, help="A loosening that is meant; repeatable.")
+@since_option
+@accept_option
 @click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="N", help="Not ready below so many percent.")
 @click.option("--min-score", type=click.FloatRange(0, 100), metavar="N", help="Not ready if fewer mutants are noticed.")
 @click.option("--markdown", type=FILE, metavar="FILE", help="Where to write the report for people.")
@@ -54,7 +55,7 @@ Examples:
 def command(
     old: Path,
     new: Path,
-    since: str | None,
+    since: datetime | None,
     accepts: tuple[str, ...],
     min_coverage: float | None,
     min_score: float | None,
@@ -72,7 +73,7 @@ def command(
     """
     before, _ = load_or_exit(old)
     after, loaded = load_or_exit(new)
-    accepted = {found.flip for found in after.accepted} | {_named(text) for text in accepts}
+    accepted = accepted_by(after, accepts)
     found = Promotion(before.digest, after.digest)
     found.parts.append(_validated(loaded))
     reports, tested = _tested(after, loaded, workers)
@@ -90,13 +91,6 @@ def command(
     elif markdown is None:
         click.echo(found.markdown(), nl=False)
     raise SystemExit(OK if found.ready else FAILED)
-
-
-def _named(text: str) -> str:
-    try:
-        return flip_name(text)
-    except BadFlip as error:
-        raise click.UsageError(str(error)) from None
 
 
 def _validated(loaded: Loaded) -> Part:
@@ -201,13 +195,13 @@ def _answered(change: Change, accepted: set[str]) -> bool:
     return any(f"{rule}:{change.kind}" in accepted for rule in (*change.rules, "no_rule_allows"))
 
 
-def _past(bundle: Bundle, store_url: str, since: str | None, workers: int | None, accepted: set[str]) -> Part:
+def _past(bundle: Bundle, store_url: str, since: datetime | None, workers: int | None, accepted: set[str]) -> Part:
     try:
         if not file_of(store_url).is_file():
             return Part("what if", SKIPPED, f"there is no store at {store_url}")
     except BadStoreUrl as error:
         return Part("what if", SKIPPED, str(error))
-    done = whatif.judge_all(bundle, store_url, whatif.moment(since), None, workers)
+    done = whatif.judge_all(bundle, store_url, since, None, workers)
     rows = tally(done.flips, accepted)
     cells = [
         [code(row.rule), row.kind, "yes" if row.loosens else "no", str(row.calls), str(row.sessions),

@@ -166,6 +166,7 @@ async def _step(
     sessions: _Sessions, id_: str, step: int, planner: str | None, outputs: dict[str, Any], output_format: str
 ) -> int:
     from engine.replay.redrive import Otherwise, redrive
+    from engine.replay.refold import judging_beside
     from engine.session.event import EventKind
     from engine.session.evolve import fold
     from engine.session.trace import entries, headline
@@ -176,7 +177,8 @@ async def _step(
         raise click.UsageError(f"session {id_} has no step {step}")
     bundle = await sessions.bundle(log)
     decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
-    way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step))
+    beside = (await sessions.urgent(log)).get(judging_beside(log, began))
+    way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step), beside)
     told = entries(event for event in way.events if event.step == step)
     recorded = entries(event for event in log if event.step == step)
     if output_format == "json":

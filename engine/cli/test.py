@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import bundle_argument, format_option, store_option
-from engine.session.exit_code import FAILED, USAGE
+from engine.cli.past import since_option
+from engine.cli.printing import print_json
+from engine.policy.value import exact, pretty
+from engine.session.exit_code import FAILED, OK, USAGE
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
@@ -36,7 +40,7 @@ Examples:
 @click.option("-k", "only", metavar="EXPR", help="Fixtures whose names hold the words: `refund and not denied`.")
 @click.option("--coverage", is_flag=True, help="Which rules, sides of conditions and boundaries the fixtures meet.")
 @click.option("--sessions", is_flag=True, help="Coverage by the past sessions of a store in the place of fixtures.")
-@click.option("--since", metavar="WHEN", help="Only sessions that began since then: `7d`, or `2026-01-31`.")
+@since_option
 @click.option("--min-coverage", type=click.FloatRange(0, 100), metavar="N", help="Exit 1 below so many percent.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Coverage as a page.")
 @click.option("--mutate", is_flag=True, help="Make small mistakes in the policies, and see which no fixture notices.")
@@ -50,7 +54,7 @@ def command(
     only: str | None,
     coverage: bool,
     sessions: bool,
-    since: str | None,
+    since: datetime | None,
     min_coverage: float | None,
     html: Path | None,
     mutate: bool,
@@ -65,13 +69,17 @@ def command(
     Exits 0 if all pass, and as much is covered and noticed as was asked for; 1 otherwise.
     """
     checked, loaded = load_or_exit(bundle)
+    live = output_format == "text"
     if sessions:
-        _by_sessions(checked, loaded, store_url, since, html, min_coverage, output_format)
-        return
+        from engine.cli.evidence import measured_in_store
+
+        found = measured_in_store(checked, loaded, store_url, since)
+        if not live:
+            print_json(exact(found.payload()))
+        raise SystemExit(OK if _covered(found, loaded, html, min_coverage, live) else FAILED)
     fixtures = [d for d in loaded.corpus.sound("Fixture") if only is None or selects(only, d.name)]
     if only is not None and not fixtures:
         raise click.UsageError(f"no fixture's name fits -k {only}")
-    live = output_format == "text"
     reports = _run(checked, [d.plain for d in fixtures], live, workers)
     failed = [report for report in reports if not report.passed]
     told: dict[str, Any] = {"fixtures": _payload(reports)}
@@ -79,7 +87,11 @@ def command(
         click.echo(f"{len(reports) - len(failed)} passed, {len(failed)} failed")
     enough = not failed
     if coverage or html is not None or min_coverage is not None:
-        enough &= _covered(checked, loaded, reports, told, html, min_coverage, live)
+        from engine.cli.evidence import measured
+
+        found = measured(checked, loaded, reports)
+        told["coverage"] = found.payload()
+        enough &= _covered(found, loaded, html, min_coverage, live)
     if mutate or write_missing or min_score is not None:
         if failed:
             click.echo("fixtures that fail notice nothing: mutants are tried on the others", err=True)
@@ -104,19 +116,10 @@ def _run(bundle: Bundle, fixtures: Sequence[Any], live: bool, workers: int | Non
     return [found[str(fixture["name"])] for fixture in fixtures]
 
 
-def _covered(
-    bundle: Bundle,
-    loaded: Loaded,
-    reports: Sequence[Report],
-    told: dict[str, Any],
-    html: Path | None,
-    least: float | None,
-    live: bool,
-) -> bool:
-    from engine.cli.evidence import measured, show_coverage, write_page
+def _covered(found: Coverage, loaded: Loaded, html: Path | None, least: float | None, live: bool) -> bool:
+    """Show and write what is covered; whether it is as much as was asked for."""
+    from engine.cli.evidence import show_coverage, write_page
 
-    found: Coverage = measured(bundle, loaded, reports)
-    told["coverage"] = found.payload()
     if live:
         show_coverage(found)
     if html is not None:
@@ -125,31 +128,6 @@ def _covered(
         click.echo(f"coverage is {found.percent:.1f} %, less than {least:g} %", err=True)
         return False
     return True
-
-
-def _by_sessions(
-    bundle: Bundle,
-    loaded: Loaded,
-    store_url: str,
-    since: str | None,
-    html: Path | None,
-    least: float | None,
-    output_format: str,
-) -> None:
-    """Coverage by what happened, judged by the bundle as it is."""
-    from engine.cli.evidence import measured_in_store, show_coverage, write_page
-    from engine.cli.printing import print_json
-    from engine.policy.value import exact
-
-    found = measured_in_store(bundle, loaded, store_url, since)
-    if output_format == "text":
-        show_coverage(found)
-    else:
-        print_json(exact(found.payload()))
-    if html is not None:
-        write_page(found, loaded, html)
-    if least is not None and found.percent < least:
-        raise SystemExit(FAILED)
 
 
 def _mutated(
@@ -224,8 +202,6 @@ def _payload(reports: Iterable[Report]) -> list[dict[str, Any]]:
 
 
 def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[Report], loaded: Loaded) -> str:
-    from engine.policy.value import exact, pretty
-
     if output_format == "json":
         # the fixtures alone are a list, as ever; what was asked for beside them makes it an object
         return pretty(exact(told["fixtures"] if len(told) == 1 else told))

@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
+from engine.cli.past import accept_option, accepted_by, named_flip, reading, since_option
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
-from engine.policy.flip_names import BadFlip, flip_name
-from engine.policy.value import duration
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAILED, OK
 
@@ -42,16 +41,16 @@ Examples:
     "--policy", "bundle", metavar="NEW", required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path), help="The bundle that is to judge; a directory.",
 )  # fmt: skip
-@click.option("--since", metavar="WHEN", help="Only sessions that began since then: `7d`, or `2026-01-31`.")
+@since_option
 @click.option("--agent", metavar="NAME", help="Only sessions of this agent.")
-@click.option("--accept", "accepts", metavar="RULE:FLIP", multiple=True, help="A loosening that is meant; repeatable.")
+@accept_option
 @click.option("--show", metavar="RULE:FLIP", help="Every call of one row of the table.")
 @click.option("--workers", type=click.IntRange(1), help="How many processes; one for each core unless given.")
 @format_option("text", "json")
 @store_option
 def command(
     bundle: Path,
-    since: str | None,
+    since: datetime | None,
     agent: str | None,
     accepts: tuple[str, ...],
     show: str | None,
@@ -70,9 +69,9 @@ def command(
     checked, _ = load_or_exit(bundle)
     if agent is not None and agent not in checked.agents:
         raise click.UsageError(f"the bundle has no agent `{agent}`; it has {', '.join(sorted(checked.agents))}")
-    accepted = {found.flip for found in checked.accepted} | {_named(text) for text in accepts}
-    wanted = _named(show) if show is not None else None
-    done = judge_all(checked, store_url, moment(since), agent, workers)
+    accepted = accepted_by(checked, accepts)
+    wanted = named_flip(show) if show is not None else None
+    done = judge_all(checked, store_url, since, agent, workers)
     from engine.replay.tally import tally
 
     rows = tally(done.flips, accepted)
@@ -83,27 +82,6 @@ def command(
     else:
         _show(done, rows)
     raise SystemExit(FAILED if any(row.open for row in rows) else OK)
-
-
-def _named(text: str) -> str:
-    try:
-        return flip_name(text)
-    except BadFlip as error:
-        raise click.UsageError(str(error)) from None
-
-
-def moment(since: str | None) -> datetime | None:
-    """The time that `7d` or a date names; raises click.UsageError."""
-    if since is None:
-        return None
-    span = duration(since)
-    if span is not None:
-        return datetime.now(UTC) - span
-    try:
-        found = datetime.fromisoformat(since)
-    except ValueError:
-        raise click.UsageError(f"--since: {since} is no span such as 7d and no day such as 2026-01-31") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 class Done:
@@ -157,7 +135,6 @@ class Done:
 
 def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> Done:
     """Every session of a store, judged again; a store that can't be read ends the command."""
-    from engine.cli.evidence import reading
     from engine.replay.many import whatif_all
     from engine.store.reading import open_reading
 
@@ -166,7 +143,7 @@ def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str
         with open_reading(path) as store:
             sessions = store.sessions(since, agent)
         with progress("sessions", len(sessions)) as advance:
-            for chunk in whatif_all(path, bundle, sessions, workers):
+            for chunk in whatif_all(path, bundle.files, sessions, workers):
                 done.add(chunk.pasts)
                 done.loading += chunk.loading
                 done.judging += chunk.judging

@@ -16,6 +16,7 @@ from engine.policy.value import one_line
 from engine.session.bundle import Agent, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.gating import hidden_rules
 from engine.session.sealed import shown
 from engine.session.sensitive import hidden
 
@@ -48,9 +49,7 @@ class _Part:
 
 def told(log: Iterable[Event], agent: Agent, tools: Mapping[str, Tool], most: int) -> str:
     """The history of a session, in at most about `most` tokens; what the customer said is always told."""
-    secret = frozenset(
-        rule.id for guard in agent.guards.values() for p in guard.policies for rule in p.rules if not rule.disclose
-    )
+    secret = frozenset(rule for guard in agent.guards.values() for rule in hidden_rules(guard))
     parts = _parts(log, tools, secret)
     sizes = [tokens(part.whole) for part in parts]
     left = most - sum(size for size, part in zip(sizes, parts, strict=True) if part.kept)
@@ -96,6 +95,7 @@ def _summary(parts: Sequence[_Part]) -> str:
 
 def _parts(log: Iterable[Event], tools: Mapping[str, Tool], secret: frozenset[str]) -> list[_Part]:
     parts: list[_Part] = []
+    untold: set[str] = set()
     for event in log:
         payload = shown(event.payload)
         if event.kind is K.MESSAGE_RECEIVED:
@@ -104,9 +104,12 @@ def _parts(log: Iterable[Event], tools: Mapping[str, Tool], secret: frozenset[st
             parts.append(_Part(payload["number"]))
         elif event.kind is K.DECISION_RECORDED:
             _step(parts, event.step).lines += _decision(payload, tools)
+        elif event.kind is K.VERDICT:
+            untold = untold | {payload["call_id"]} if undisclosed_beside(payload) else untold - {payload["call_id"]}
         elif event.kind is K.TOOL_RESULT and payload["final"]:
             step = _step(parts, event.step)
-            step.lines.append(_result(payload, tools.get(payload["tool"]), secret))
+            undisclosed = payload["rule"] in secret or payload["call_id"] in untold
+            step.lines.append(_result(payload, tools.get(payload["tool"]), undisclosed=undisclosed))
             step.calls.append(f"{payload['tool']} {payload['status']}")
     return [part for part in parts if part.lines]
 
@@ -128,12 +131,18 @@ def _decision(payload: Mapping[str, Any], tools: Mapping[str, Tool]) -> list[str
     return lines
 
 
-def _result(payload: Mapping[str, Any], tool: Tool | None, secret: frozenset[str]) -> str:
+def undisclosed_beside(verdict: Mapping[str, Any]) -> bool:
+    """Whether a verdict is due to a rule of an urgent bundle that is not disclosed."""
+    beside = verdict.get("beside")
+    return beside is not None and beside["rule"] == verdict["rule"] and not beside["disclosed"]
+
+
+def _result(payload: Mapping[str, Any], tool: Tool | None, *, undisclosed: bool) -> str:
     head = f"Result of {payload['call_id']} ({payload['tool']}): {payload['status']}"
     if payload["status"] == "ok":
         output = one_line(hidden(payload["output"], (tool.output_schema if tool else None) or {}))
         return f"{head} {fenced(output, payload['tool']) if tool is None or tool.trust != 'trusted' else _cut(output)}"
-    if payload["rule"] in secret:
+    if undisclosed:
         return f"{head} {NOT_DISCLOSED}: a policy does not allow it"
     said = payload["message"]
     stranger = payload["status"] != "blocked" and (tool is None or tool.trust != "trusted")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.policy.flip_names import NOT_OFFERED
 from engine.policy.rule import Effect
 from engine.policy.verdict import Ask, Verdict
-
-NOT_OFFERED = "not_offered"
 
 
 def stricter(own: Verdict, beside: Verdict) -> Verdict:

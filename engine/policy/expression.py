@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from engine.policy import types as t
@@ -16,22 +16,6 @@ from engine.policy.compiled import Fast, compiled
 from engine.policy.evaluate import Evaluator
 from engine.policy.functions import CONTEXTUAL
 from engine.policy.syntax import Problem, loop_names, parse, span
-
-
-class MadeOnce:
-    """The function of an expression, made when it is first asked for: validation never does."""
-
-    __slots__ = ("_made", "_make")
-
-    def __init__(self, make: Callable[[], Fast | None]) -> None:
-        self._make: Callable[[], Fast | None] | None = make
-        self._made: Fast | None = None
-
-    def __call__(self) -> Fast | None:
-        """The function; None where only the reference can do it."""
-        if self._make is not None:
-            self._made, self._make = self._make(), None
-        return self._made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +30,7 @@ class Expression:
     reads: frozenset[str] = field(repr=False)
     if_true: Mapping[str, t.Type] = field(repr=False)
     if_false: Mapping[str, t.Type] = field(repr=False)
-    make_fast: MadeOnce = field(repr=False)
+    make_fast: Callable[[], Fast | None] = field(repr=False)
     zone: tzinfo = field(repr=False, default=UTC)
     types: Mapping[int, t.Type] = field(repr=False, default_factory=dict)
 
@@ -82,11 +66,13 @@ def compile_expression(
     checked = check(tree, scope, around)
     reads, chains = _read(text)
 
-    def make() -> Fast | None:
+    # validation never asks for it
+    @cache
+    def make_fast() -> Fast | None:
         return compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
 
     made = Expression(
-        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, MadeOnce(make),
+        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, make_fast,
         around.zone, checked.types,
     )  # fmt: skip
     return made, checked.problems

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+from engine.policy.rule import Effect
 
 ALLOW, APPROVAL, DENY, WITHHELD, UNKNOWN = "allow", "approval", "deny", "withheld", "unknown"
 
 # of tools that an agent has or has no more, and of inputs that a schema takes or takes no more
 ADDED, REMOVED, TAKEN = "added", "removed", "taken"
 
+# what a verdict is due to where no rule makes it
+NOT_OFFERED, INVALID_INPUT = "not_offered", "invalid_input"
+
 STRICTNESS = {ALLOW: 0, APPROVAL: 1, DENY: 2, WITHHELD: 2}
 
 FLIP_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, TAKEN)
 _ARROW = re.compile(r"\s*(?:→|->|-to-|\bto\b)\s*")
 _SAME = {"require_approval": APPROVAL, "require-approval": APPROVAL, "ask": APPROVAL}
+
+
+# an effect is its own text, and is found by it
+_OF_EFFECT: Mapping[str, str] = {Effect.ALLOW: ALLOW, Effect.REQUIRE_APPROVAL: APPROVAL, Effect.DENY: DENY}
+
+
+def word(effect: Effect | str) -> str:
+    """A verdict in the words of a flip."""
+    return _OF_EFFECT[effect]
 
 
 class BadFlip(ValueError):

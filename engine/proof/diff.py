@@ -8,7 +8,19 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.flip_names import ADDED, ALLOW, APPROVAL, DENY, REMOVED, STRICTNESS, TAKEN, WITHHELD
+from engine.policy.flip_names import (
+    ADDED,
+    ALLOW,
+    APPROVAL,
+    DENY,
+    INVALID_INPUT,
+    NOT_OFFERED,
+    REMOVED,
+    STRICTNESS,
+    TAKEN,
+    WITHHELD,
+    word,
+)
 from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
 from engine.proof.forms import spelt_out
@@ -21,11 +33,6 @@ from engine.proof.terms import Beyond, World, both, either, no
 from engine.proof.verdicts import Gate, Judged, past_allowed
 from engine.proof.witness import START, Maker, Witness, judged_for_real
 from engine.session.bundle import Agent, Bundle, Tool
-
-_EFFECTS = {ALLOW: Effect.ALLOW, APPROVAL: Effect.REQUIRE_APPROVAL, DENY: Effect.DENY}
-
-# what a change is due to where no rule makes it
-NOT_OFFERED, INVALID_INPUT = "not_offered", "invalid_input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +160,10 @@ Question = tuple[str, str, Any, str]
 
 def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[Question]:
     """Each way in which two verdicts can differ: what was, what would be, when, and why."""
-    for was, before in _EFFECTS.items():
-        for would, after in _EFFECTS.items():
-            if was != would:
-                yield was, would, both(one.of(before), other.of(after)), ""
+    for before in Effect:
+        for after in Effect:
+            if before is not after:
+                yield word(before), word(after), both(one.of(before), other.of(after)), ""
     asking = both(one.ask, other.ask)
     groups = sorted({*one.asks, *other.asks})
     nobody = z3.BoolVal(False)
@@ -191,7 +198,7 @@ def _change(
 
 
 def _word(verdict: Verdict, kept: object) -> str:
-    found = next(word for word, effect in _EFFECTS.items() if effect is verdict.effect)
+    found = word(verdict.effect)
     return WITHHELD if found == ALLOW and kept is not None else found
 
 

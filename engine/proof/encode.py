@@ -313,8 +313,9 @@ class Encoder:
     def compared(self, op: ast.cmpop, left: Read, right: Read) -> tuple[Any, Any]:
         """When two values compare so, and when they can't be compared."""
         if isinstance(op, ast.Eq | ast.NotEq):
-            same = self._groups_equal(left.value, right.value)
-            same = equal(self.world, left.value, right.value) if same is None else same
+            if GROUPS in (left.value.kind, right.value.kind):
+                raise Beyond("whether sets are equal")
+            same = equal(self.world, left.value, right.value)
             return (same if isinstance(op, ast.Eq) else no(same)), NO
         if isinstance(op, ast.In | ast.NotIn):
             held = self.member(left.value, right.value)
@@ -342,12 +343,6 @@ class Encoder:
         if among.kind == LIST and among.items is not None:
             return either(*(both(item.there, equal(self.world, value, item.value)) for item in among.items))
         raise Beyond("whether something is in a long list, a set or a map")
-
-    def _groups_equal(self, one: Value, other: Value) -> Any:
-        """Whether the groups that are asked are those of a set that is written out."""
-        if GROUPS not in (one.kind, other.kind):
-            return None
-        raise Beyond("whether sets are equal")
 
     def _arithmetic(self, node: ast.BinOp) -> Read:
         left, right = self.node(node.left), self.node(node.right)

@@ -15,7 +15,7 @@ from engine.policy.expression import Expression
 from engine.policy.watching import Seen, WatchedWords, watch, watch_rule
 from engine.policy.words import NotReadYet
 from engine.replay.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, Catalogue, Owner, Written
-from engine.replay.judgements import Judgement, Release, guard_of, judgements, recorded
+from engine.replay.judgements import Judgement, Release, judgements, recorded
 from engine.replay.steps import smallest
 from engine.session.bundle import Bundle
 from engine.session.event import Event
@@ -95,7 +95,7 @@ class Observed:
         return Coverage(tuple(self._items()), matched)
 
     def _judgement(self, moment: Judgement) -> None:
-        guard = guard_of(self._bundle, moment.state, moment.call)
+        guard = moment.guard(self._bundle)
         names = gate_names(moment.state, moment.call, self._bundle.tools)
         known = recorded(moment.state, moment.call, moment.event.at)
         for policy in guard.policies if guard is not None else ():
@@ -109,7 +109,7 @@ class Observed:
                         continue
 
     def _release(self, moment: Release) -> None:
-        guard = guard_of(self._bundle, moment.state, moment.call)
+        guard = moment.guard(self._bundle)
         if guard is None or not guard.releases:
             return
         names = gate_names(moment.state, moment.call, self._bundle.tools)

@@ -8,16 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from engine.policy.arithmetic import add, is_number
-from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS
+from engine.policy.flip_names import APPROVAL, STRICTNESS, word
 from engine.policy.gate import NO_RULE_ALLOWS
-from engine.policy.rule import Effect
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.session.bundle import Tool
 
-NOT_OFFERED, INVALID_INPUT = "not_offered", "invalid_input"
-
-# an effect is its own text, and is found by it
-_WORDS: Mapping[str, str] = {Effect.ALLOW: ALLOW, Effect.REQUIRE_APPROVAL: APPROVAL, Effect.DENY: DENY}
 _CURRENCIES = frozenset(
     {
         "aud", "brl", "cad", "chf", "cny", "czk", "dkk", "eur", "gbp", "hkd", "huf", "inr", "jpy", "krw", "mxn",
@@ -67,29 +62,41 @@ class Flip:
         }  # fmt: skip
 
 
-def word(effect: Effect | str) -> str:
-    """A verdict in the words of a flip."""
-    return _WORDS[effect]
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What counts of a verdict: what it says, who is asked, and the rule or the reason that it is due to."""
+
+    said: str
+    asked: frozenset[str]
+    due: str
 
 
-def difference(recorded: Mapping[str, Any], now: Verdict) -> tuple[str, str, str, bool] | None:
-    """What was, what would be, the rule that makes the difference and whether it loosens; None if nothing differs.
+def gist(verdict: Verdict) -> Gist:
+    """Of a verdict that falls now."""
+    asked = frozenset(group for ask in verdict.asks for group in ask.approvers)
+    return Gist(word(verdict.effect), asked, _due(verdict.rule, verdict.reason))
+
+
+def recorded_gist(payload: Mapping[str, Any]) -> Gist:
+    """Of a verdict in a log."""
+    return Gist(word(payload["verdict"]), frozenset(payload["approvers"]), _due(payload["rule"], payload["reason"]))
+
+
+def difference(was: Gist, now: Gist) -> tuple[str, bool] | None:
+    """The rule that makes the difference and whether it loosens; None if nothing differs.
 
     Who is asked belongs to a verdict: it loosens if somebody is asked no more.
     """
-    before, after = word(recorded["verdict"]), word(now.effect)
-    asked, asks = set(recorded["approvers"]), {group for ask in now.asks for group in ask.approvers}
-    if before != after:
-        looser = STRICTNESS[after] < STRICTNESS[before]
-        rule = _stricter(recorded["rule"], recorded["reason"]) if looser else _stricter(now.rule, now.reason)
-        return before, after, rule, looser
-    if after != APPROVAL or asked == asks:
+    if was.said != now.said:
+        looser = STRICTNESS[now.said] < STRICTNESS[was.said]
+    elif now.said == APPROVAL and was.asked != now.asked:
+        looser = not was.asked <= now.asked
+    else:
         return None
-    looser = not asked <= asks
-    return before, after, _stricter(recorded["rule"] if looser else now.rule, ""), looser
+    return (was if looser else now).due, looser
 
 
-def _stricter(rule: str | None, reason: str) -> str:
+def _due(rule: str | None, reason: str) -> str:
     """The rule that a stricter verdict is due to; where none allows, it is due to none."""
     return rule or (NO_RULE_ALLOWS if reason in ("", NO_RULE_ALLOWS) else reason)
 

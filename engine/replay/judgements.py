@@ -20,21 +20,28 @@ from engine.session.state import Call, State
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict of a log: the state that it was given in, the call that was judged, and the event that tells it."""
+class Moment:
+    """Where a log decides something: the state before it, the call that it is about, and the event that tells it."""
 
     state: State
     call: Call
     event: Event
 
+    def guard(self, bundle: Bundle) -> Guard | None:
+        """What judges the call in a bundle; None if the session's agent, or its tool, is not there."""
+        return bundle.guard(self.state.agent, self.call.name)
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A read's result in a log: the state before it, the call, and the event that tells it."""
 
-    state: State
-    call: Call
-    event: Event
+class Judgement(Moment):
+    """A verdict."""
+
+    __slots__ = ()
+
+
+class Release(Moment):
+    """A read's result, which may be kept from the planner."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +64,10 @@ def judgements(log: Iterable[Event]) -> Iterator[Judgement | Release]:
         state = evolve(state, event)
 
 
-def guard_of(bundle: Bundle, state: State, call: Call) -> Guard | None:
-    """What judges a call in a bundle; None if the session's agent, or its tool, is not there."""
-    agent = bundle.agents.get(state.agent)
-    return agent.guards.get(call.name) if agent is not None else None
-
-
 def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
     """What another bundle says of the call in the same state; facts are what was recorded, and nothing is invented."""
     state, call = moment.state, moment.call
-    guard = guard_of(bundle, state, call)
+    guard = moment.guard(bundle)
     assert guard is not None, "asked only of tools that the agent has"
     verdict = judge(guard, gate_names(state, call, bundle.tools), recorded(state, call, moment.event.at))
     if isinstance(verdict, Missing):
@@ -105,7 +106,7 @@ def _seen(state: State, need: FactNeed) -> Reading | None:
 def rewithheld(moment: Release, bundle: Bundle) -> RuleTrace | NotKnown | None:
     """The rule of another bundle that keeps a read's result from the planner; None if it is released."""
     state, call, payload = moment.state, moment.call, moment.event.payload
-    guard = guard_of(bundle, state, call)
+    guard = moment.guard(bundle)
     if guard is None or not guard.releases:
         return None
     missing: list[str] = []

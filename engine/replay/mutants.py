@@ -20,7 +20,7 @@ from engine.policy.rule import PolicyRules
 from engine.policy.syntax import SyntaxProblem, parse, span
 from engine.policy.value import duration, duration_text, number_text, pretty
 from engine.replay.catalogue import read_by, text_of
-from engine.replay.steps import Scales
+from engine.replay.steps import Scales, written_step
 from engine.session.bundle import Bundle
 
 
@@ -230,7 +230,7 @@ def _other_numbers(node: ast.Compare, text: str, step_of: Steps) -> Iterator[tup
         if isinstance(side, ast.Constant) and is_number(side.value):
             start, end = span(side)
             steps = [step for other in sides if other is not side and (step := step_of(other)) is not None]
-            for value in _beside(side.value, steps[0] if steps else _last_digit(text[start:end])):
+            for value in _beside(side.value, steps[0] if steps else written_step(side.value)):
                 written = number_text(value)
                 yield (start, end), f"{text[start:end]} becomes {written}", f"{text[:start]}{written}{text[end:]}"
 
@@ -249,7 +249,7 @@ def _moved(value: Any, step: Any) -> Iterator[tuple[str, Any]]:
         for index, item in enumerate(value):
             yield f"without {item}", [*value[:index], *value[index + 1 :]]
     elif is_number(value):
-        for moved in _beside(value, step or _last_digit(number_text(value))):
+        for moved in _beside(value, step or written_step(value)):
             yield f"{number_text(value)} becomes {number_text(moved)}", moved
     elif isinstance(value, str) and (spelt := duration(value)) is not None:
         for span_ in (spelt - timedelta(seconds=1), spelt + timedelta(seconds=1)):
@@ -259,13 +259,6 @@ def _moved(value: Any, step: Any) -> Iterator[tuple[str, Any]]:
 
 def _beside(value: Any, step: Any) -> tuple[Any, Any]:
     return subtract(value, step), add(value, step)
-
-
-def _last_digit(text: str) -> Any:
-    from decimal import Decimal
-
-    places = len(text.rsplit(".", 1)[1]) if "." in text else 0
-    return 1 if not places else Decimal(1).scaleb(-places)
 
 
 def _readings(bundle: Bundle, rule_id: str | None = None) -> Iterator[tuple[Expression, Scales]]:

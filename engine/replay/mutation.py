@@ -6,20 +6,18 @@ one fail; of the others the fixtures with a call that is judged otherwise run ag
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
 from engine.bundle.load import load_stored
 from engine.policy.verdict import Verdict
-from engine.replay.judgements import Judgement, Release, guard_of, judgements, rejudge, rewithheld
+from engine.replay.judgements import Judgement, Release, judgements, rejudge, rewithheld
 from engine.replay.mutants import Mutant
 from engine.session.bundle import Bundle
 from engine.session.event import Event
 from engine.testing.pathway import run_fixture
-from engine.testing.together import cores
+from engine.testing.together import on_all_cores
 
 KILLED, SURVIVED, INVALID = "killed", "survived", "invalid"
 
@@ -52,16 +50,7 @@ def fates(
     workers: int | None = None,
 ) -> Iterator[Fate]:
     """What becomes of each mutant of a bundle's files, as it is known; `logs` are those of fixtures that passed."""
-    at_once = min(workers or cores(), len(mutants))
-    if at_once <= 1:
-        judge = _Judge(files, fixtures, logs)
-        yield from map(judge, mutants)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(at_once, context, _begin, (dict(files), fixtures, logs)) as pool:
-        running = [pool.submit(_fate, mutant) for mutant in mutants]
-        for done in as_completed(running):
-            yield done.result()
+    return on_all_cores(_Judge, (dict(files), fixtures, logs), mutants, workers)
 
 
 class _Judge:
@@ -93,7 +82,7 @@ class _Judge:
 
 
 def _otherwise(moment: Judgement | Release, bundle: Bundle, mutant: Mutant) -> bool:
-    guard = guard_of(bundle, moment.state, moment.call)
+    guard = moment.guard(bundle)
     if guard is None:
         return False
     payload = moment.event.payload
@@ -117,17 +106,3 @@ def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
         payload["verdict"], payload["rule"], payload["reason"], payload["message"], sorted(payload["asks"]),
         list(payload["approvers"]),
     )  # fmt: skip
-
-
-# -- in worker processes
-
-_judge: _Judge
-
-
-def _begin(files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> None:
-    global _judge
-    _judge = _Judge(files, fixtures, logs)
-
-
-def _fate(mutant: Mutant) -> Fate:
-    return _judge(mutant)

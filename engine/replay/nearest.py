@@ -10,7 +10,7 @@ from typing import Any
 from engine.policy.arithmetic import EvaluationError, add, is_number, subtract
 from engine.policy.conditions import Span
 from engine.policy.expression import Expression
-from engine.policy.flip_names import STRICTNESS
+from engine.policy.flip_names import STRICTNESS, word
 from engine.policy.gate import FactNeed, Missing, Reading, judge
 from engine.policy.rule import PolicyRules
 from engine.policy.syntax import span
@@ -18,8 +18,7 @@ from engine.policy.value import jsonable, number_text, one_line
 from engine.policy.verdict import Verdict
 from engine.policy.watching import Seen, WatchedWords, watch_rule
 from engine.policy.words import NotReadYet
-from engine.replay.flip import word
-from engine.replay.judgements import Judgement, guard_of, recorded
+from engine.replay.judgements import Judgement, recorded
 from engine.replay.steps import Scales
 from engine.session.bundle import Bundle
 from engine.session.names import gate_names
@@ -89,7 +88,7 @@ def _apart(value: Any, then: Any) -> Any:
 
 def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, Any, str]]:
     """A path, its value, another one, and the rule that compares it."""
-    guard = guard_of(bundle, moment.state, moment.call)
+    guard = moment.guard(bundle)
     agent = bundle.agents[moment.state.agent]
     names = gate_names(moment.state, moment.call, bundle.tools)
     known = recorded(moment.state, moment.call, moment.event.at)
@@ -160,7 +159,7 @@ def _path(node: ast.expr, policy: PolicyRules) -> Path | None:
 
 
 def _judged(moment: Judgement, bundle: Bundle, path: Path | None, then: Any) -> Verdict | None:
-    guard = guard_of(bundle, moment.state, moment.call)
+    guard = moment.guard(bundle)
     if guard is None:
         return None
     call, reads = moment.call, recorded(moment.state, moment.call, moment.event.at)

@@ -52,11 +52,16 @@ AS_RECORDED = Otherwise()
 
 
 def redrive(
-    before: State, log: Sequence[Event], bundle: Bundle, at: datetime, otherwise: Otherwise = AS_RECORDED
+    before: State,
+    log: Sequence[Event],
+    bundle: Bundle,
+    at: datetime,
+    otherwise: Otherwise = AS_RECORDED,
+    beside: Bundle | None = None,
 ) -> Way:
-    """Go on from a state of a log, whose next event is judged at `at`, under a bundle."""
+    """Go on from a state of a log, whose next event is judged at `at`, under a bundle and an urgent one beside it."""
     said = _Said(log, before.seq, otherwise)
-    draft = Draft(before, bundle, at)
+    draft = Draft(before, bundle, at, beside)
     advance(draft)
     state, events = draft.state, list(draft.events)
     while not state.final:
@@ -67,7 +72,7 @@ def redrive(
         reply = said.reply(state, bundle)
         if isinstance(reply, str):
             return Way(tuple(events), state, reply)
-        further = drafted(state, reply, bundle)
+        further = drafted(state, reply, bundle, beside)
         if isinstance(further, r.Refused):
             return Way(tuple(events), state, f"what was answered is refused: {further.message}")
         if not further.events:

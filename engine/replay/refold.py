@@ -60,7 +60,7 @@ def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | 
     taken = 0
     while at < len(log):
         best: tuple[int, Difference] | None = None
-        beside = (urgent or {}).get(_judging_beside(log, at))
+        beside = (urgent or {}).get(judging_beside(log, at))
         for reply, trusted in _replies(log, at, state):
             if isinstance(reply, int):
                 made: Draft | None = _taken(log, at, reply, state, bundle, beside)
@@ -100,7 +100,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
     return fold(log[: len(events)]), differs if differs is not None else len(events)
 
 
-def _judging_beside(log: Sequence[Event], at: int) -> str:
+def judging_beside(log: Sequence[Event], at: int) -> str:
     """The bundle beside the session's own at the next verdict."""
     verdict = next((event.payload for event in log[at:] if event.kind is K.VERDICT), {})
     return str(verdict.get("beside", {}).get("bundle", ""))

@@ -47,7 +47,7 @@ class Scales:
             return self.of(self._policy.lets[node.id].tree)
         value = constant(node, self._policy.params)
         if value is not None:
-            return Scale(_written_step(value))
+            return Scale(written_step(value))
         return _scale(self._schema(node))
 
     def _schema(self, node: ast.expr) -> Any:
@@ -75,16 +75,10 @@ def constant(node: ast.expr, params: Mapping[str, Any]) -> Any:
 
 def smallest(one: Any, other: Any) -> Any:
     """A step of the kind that two compared values have, where no schema says one."""
-    if isinstance(one, (timedelta, datetime)):
-        return timedelta(seconds=1)
-    if isinstance(one, date):
-        return timedelta(days=1)
-    if is_number(one) and is_number(other):
-        return min(_written_step(one), _written_step(other))
-    return None
+    return min(written_step(one), written_step(other))
 
 
-def _written_step(value: Any) -> Any:
+def written_step(value: Any) -> Any:
     """One in the last place that a number is written with; a second, or a day."""
     if isinstance(value, timedelta | datetime):
         return timedelta(seconds=1)

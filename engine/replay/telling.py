@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from engine.planner.history import undisclosed_beside
 from engine.policy.value import jsonable, one_line, timestamp
-from engine.replay.judgements import Judgement, guard_of
+from engine.replay.judgements import Judgement
 from engine.replay.nearest import Near
 from engine.session.bundle import Bundle
+from engine.session.gating import hidden_rules
 
 REVIEWER, MODEL, AUDITOR = "reviewer", "model", "auditor"
 AUDIENCES = (REVIEWER, MODEL, AUDITOR)
@@ -56,18 +58,18 @@ class Told:
     def _model(self) -> Iterator[str]:
         """Only what the policy discloses: messages of disclosed rules, and changes of the input that they compare."""
         p = self._payload
-        hidden = self._undisclosed()
+        hidden = self._undisclosed() | ({p["rule"]} if undisclosed_beside(p) else set())
         yield f"{p['tool']} {_SAID[p['verdict']]}"
         if p["message"] and p["rule"] not in hidden:
             yield f"  {p['message']}"
         yield from (f"  {near}" for near in self.near if near.about_input and near.rule not in hidden)
 
     def _undisclosed(self) -> set[str]:
-        guard = guard_of(self.bundle, self.moment.state, self.moment.call) if self.bundle is not None else None
+        guard = self.moment.guard(self.bundle) if self.bundle is not None else None
         if guard is None:
             # what nobody can look up is disclosed to nobody
             return {rule["rule"] for rule in self._payload["rules"]}
-        return {rule.id for policy in guard.policies for rule in policy.rules if not rule.disclose}
+        return hidden_rules(guard)
 
     def _auditor(self) -> Iterator[str]:
         """Everything: the call, every rule with what it saw, the facts with when they were read, the yes of people."""
@@ -100,11 +102,3 @@ def _error(rule: Any) -> str:
 def _short(value: Any) -> str:
     text = one_line(jsonable(value))
     return text if len(text) <= 300 else f"{text[:297]}..."
-
-
-def in_words(bundle: Bundle, agent_name: str) -> list[tuple[str, list[str]]]:
-    """Of each tool of an agent, when it runs, when it asks and whom, and when it never runs."""
-    from engine.session.plain_words import sentences
-
-    agent = bundle.agents[agent_name]
-    return [(name, sentences(bundle.tools[name], agent)) for name in agent.tools]

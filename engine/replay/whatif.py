@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.policy.flip_names import ALLOW, DENY, UNKNOWN, WITHHELD
+from engine.policy.flip_names import ALLOW, DENY, INVALID_INPUT, NOT_OFFERED, UNKNOWN, WITHHELD, word
 from engine.policy.verdict import Verdict
 from engine.replay import flip as f
 from engine.replay.flip import Flip
-from engine.replay.judgements import Judgement, NotKnown, Release, guard_of, judgements, rejudge, rewithheld
+from engine.replay.judgements import Judgement, NotKnown, Release, judgements, rejudge, rewithheld
 from engine.replay.redrive import Way, redrive
 from engine.session.bundle import Bundle
 from engine.session.event import Event
@@ -60,13 +60,13 @@ def _flip(moment: Judgement | Release, bundle: Bundle) -> Flip | None:
 
 
 def _of_call(moment: Judgement, bundle: Bundle) -> Flip | None:
-    state, call, payload = moment.state, moment.call, moment.event.payload
-    before = f.word(payload["verdict"])
-    tool, guard = bundle.tools.get(call.name), guard_of(bundle, state, call)
+    call, payload = moment.call, moment.event.payload
+    before = word(payload["verdict"])
+    tool, guard = bundle.tools.get(call.name), moment.guard(bundle)
     if tool is None or guard is None:
-        return None if before == DENY else _made(moment, bundle, before, DENY, f.NOT_OFFERED, False)
+        return None if before == DENY else _made(moment, bundle, before, DENY, NOT_OFFERED, False)
     if tool.check_input(call.input):
-        return None if before == DENY else _made(moment, bundle, before, DENY, f.INVALID_INPUT, False)
+        return None if before == DENY else _made(moment, bundle, before, DENY, INVALID_INPUT, False)
     if before == ALLOW and not guard.policies and not guard.needs_allow:
         # no rule is about it
         return None
@@ -75,11 +75,12 @@ def _of_call(moment: Judgement, bundle: Bundle) -> Flip | None:
         rule = payload["rule"] or payload["reason"] or "unread_facts"
         looser = f.unknown_loosens(before)
         return _made(moment, bundle, before, UNKNOWN, rule, looser, why=verdict.why)
-    differs = f.difference(payload, verdict)
+    now = f.gist(verdict)
+    differs = f.difference(f.recorded_gist(payload), now)
     if differs is None:
         return None
-    before, after, rule, looser = differs
-    return _made(moment, bundle, before, after, rule, looser, values=_values(payload, verdict, rule))
+    rule, looser = differs
+    return _made(moment, bundle, before, now.said, rule, looser, values=_values(payload, verdict, rule))
 
 
 def _values(recorded: Any, verdict: Verdict, rule: str) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _of_result(moment: Release, bundle: Bundle) -> Flip | None:
 def _of_withheld(moment: Release, bundle: Bundle) -> Flip | None:
     """What was withheld is not recorded: whether it still would be is known only if its rule is gone."""
     rule = str(moment.event.payload["rule"])
-    guard = guard_of(bundle, moment.state, moment.call)
+    guard = moment.guard(bundle)
     if guard is None or any(r.release is not None for p in guard.policies for r in p.rules if r.id == rule):
         return None
     why = "what was withheld is not recorded"
@@ -132,7 +133,7 @@ def _go_on(
         return [], "", first.why or "the planner would have seen something else"
     if moment.call.leased:
         return [], "", "a worker had leased it, and what else the session did then is not told apart"
-    if guard_of(bundle, moment.state, moment.call) is None:
+    if moment.guard(bundle) is None:
         return [], "", "the call would have been no call of this agent's"
     way = redrive(moment.state, log, bundle, moment.event.at)
     later = list(_later(way, log, first, bundle))
@@ -151,14 +152,13 @@ def _later(way: Way, log: Sequence[Event], first: Flip, bundle: Bundle) -> Itera
         recorded = told.get(event.payload["call_id"])
         if recorded is None:
             continue
-        before, after = f.word(recorded["verdict"]), f.word(event.payload["verdict"])
-        if before != after:
-            looser = f.unknown_loosens(before) and after != DENY
-            rule = (recorded if looser else event.payload)["rule"] or (recorded if looser else event.payload)["reason"]
+        was, now = f.recorded_gist(recorded), f.recorded_gist(event.payload)
+        differs = f.difference(was, now)
+        if differs is not None:
             call = calls[event.payload["call_id"]]
             amounts = f.money(bundle.tools[call.name], call.input)
             yield Flip(
-                event.session_id, event.seq, call.id, call.name, before, after, rule, looser, amounts, later=True
+                event.session_id, event.seq, call.id, call.name, was.said, now.said, *differs, amounts, later=True
             )
 
 

@@ -336,3 +336,8 @@ class Bundle:
     servers: Mapping[str, Server] = field(default_factory=dict)
     accepted: tuple[Accepted, ...] = ()
     urgent: bool = False
+
+    def guard(self, agent: str, tool: str) -> Guard | None:
+        """What judges an agent's calls of a tool; None if it has no such agent, or that no such tool."""
+        known = self.agents.get(agent)
+        return known.guards.get(tool) if known is not None else None

@@ -36,15 +36,23 @@ def judge_call(d: Draft, call: Call) -> bool:
     other = _beside(d, call, names, known)
     if isinstance(other, gate.Missing):
         return _want(d, call, other.needs)
-    told = {"bundle": d.beside.digest, "verdict": other.effect.value, "rule": other.rule}
+    told = {
+        "bundle": d.beside.digest, "verdict": other.effect.value, "rule": other.rule,
+        "disclosed": other.rule not in hidden_rules(beside_guard(d, call)),
+    }  # fmt: skip
     _settle(d, call, stricter(verdict, other), told)
     return True
 
 
 def beside_guard(d: Draft, call: Call) -> Guard | None:
     """What judges a call in the urgent bundle beside the session's own; None if there is none."""
-    agent = d.beside.agents.get(d.state.agent) if d.beside is not None else None
-    return agent.guards.get(call.name) if agent is not None else None
+    return d.beside.guard(d.state.agent, call.name) if d.beside is not None else None
+
+
+def hidden_rules(guard: Guard | None) -> set[str]:
+    """The rules that a planner is not told of."""
+    policies = guard.policies if guard is not None else ()
+    return {rule.id for policy in policies for rule in policy.rules if not rule.disclose}
 
 
 def _beside(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -15,6 +13,7 @@ from pathlib import Path
 from engine.policy.value import timestamp
 from engine.session.event import Event
 from engine.store import chain
+from engine.store.asking import bundle_files, segments_of
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.urls import SQLITE, BadStoreUrl, StoreFault
 
@@ -37,10 +36,6 @@ class ReadStore:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
     def sessions(self, since: datetime | None = None, agent: str | None = None) -> list[Listed]:
         """The sessions that began no earlier, oldest first."""
         sql = (
@@ -52,17 +47,11 @@ class ReadStore:
 
     def log(self, session_id: str) -> list[Event]:
         """A session's events; raises chain.Unreadable."""
-        sql = (
-            "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?)"
-            " ORDER BY first"
-        )
-        rows = self._connection.execute(sql, (session_id,))
-        return [event for row in rows for event in chain.open_segment(chain.Segment(session_id, *row))]
+        return [event for segment in segments_of(self._connection, session_id) for event in chain.open_segment(segment)]
 
     def bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """A bundle's files, or None."""
-        row = self._connection.execute("SELECT files FROM bundles WHERE digest = ?", (digest,)).fetchone()
-        return {path: base64.b64decode(text) for path, text in json.loads(row[0]).items()} if row else None
+        return bundle_files(self._connection, digest)
 
 
 def file_of(url: str) -> Path:
@@ -75,21 +64,16 @@ def file_of(url: str) -> Path:
 @contextmanager
 def open_reading(path: Path) -> Iterator[ReadStore]:
     """A store's file, only to be read; raises StoreFault, NewerStore."""
-    store = opened(path)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def opened(path: Path) -> ReadStore:
-    """The same, to be closed by the caller."""
     if not path.is_file():
         raise StoreFault(f"there is no store at {path}; name one with --store sqlite:///PATH")
     try:
-        return ReadStore(_connected(path))
+        connection = _connected(path)
     except sqlite3.Error as error:
         raise StoreFault(f"{path} can't be read as a store: {error}") from None
+    try:
+        yield ReadStore(connection)
+    finally:
+        connection.close()
 
 
 def _connected(path: Path) -> sqlite3.Connection:

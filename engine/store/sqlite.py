@@ -20,6 +20,7 @@ from engine.ports import AppendResult, JobLease, JobRow, Lease, RequestRow, Sess
 from engine.session.event import Event, EventKind
 from engine.store import chain, queue
 from engine.store.appending import REQUEST, Append, append
+from engine.store.asking import bundle_files, segments_of
 from engine.store.migrations import migrate
 from engine.store.projection import SetState, changes
 from engine.store.writer import Writer
@@ -90,7 +91,7 @@ class SqliteStore:
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""
-        segments = await self._read(lambda c: _segments(c, session_id, after))
+        segments = await self._read(lambda c: segments_of(c, session_id, after))
         if not segments and after == 0:
             raise ports.UnknownSession(session_id)
         try:
@@ -211,9 +212,7 @@ class SqliteStore:
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""
-        sql = "SELECT files FROM bundles WHERE digest = ?"
-        row = await self._read(lambda c: c.execute(sql, (digest,)).fetchone())
-        return {path: base64.b64decode(text) for path, text in json.loads(row[0]).items()} if row else None
+        return await self._read(lambda connection: bundle_files(connection, digest))
 
 
 def _session(connection: sqlite3.Connection, session_id: str, columns: str) -> Any:
@@ -223,18 +222,10 @@ def _session(connection: sqlite3.Connection, session_id: str, columns: str) -> A
     return row
 
 
-def _segments(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
-    sql = (
-        "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?)"
-        " AND last > ? ORDER BY first"
-    )
-    return [chain.Segment(session_id, *row) for row in connection.execute(sql, (session_id, after))]
-
-
 def _verify(connection: sqlite3.Connection, session_id: str) -> list[str]:
     try:
         seq, head, *shown = _session(connection, session_id, "seq, head_hash, state, outcome, agent, bundle")
-        segments = _segments(connection, session_id)
+        segments = segments_of(connection, session_id)
     except sqlite3.DatabaseError as error:
         return [f"the file can't be read: {error}"]
     problems = chain.verify(session_id, segments, seq, head)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.planner.history import told
+from engine.replay.judgements import judgements
+from engine.replay.telling import Told
 from engine.session import reply as r
 from engine.session.bundle import Bundle
 from engine.session.decide import decide
@@ -61,7 +64,22 @@ def test_what_the_urgent_bundle_denies_is_denied() -> None:
     urgent = made(ALLOW + "  - {id: frozen, tools: [write], effect: deny, reason: frozen}\n")
     play = proposed(made(ALLOW), urgent)
     assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("deny", "frozen")
-    assert verdict(play)["beside"] == {"bundle": urgent.digest, "verdict": "deny", "rule": "frozen"}
+    assert verdict(play)["beside"] == {
+        "bundle": urgent.digest, "verdict": "deny", "rule": "frozen", "disclosed": True,
+    }  # fmt: skip
+
+
+def test_what_the_urgent_bundle_does_not_disclose_is_told_to_no_model() -> None:
+    rule = "  - {id: fraud, tools: [write], effect: deny, reason: fraud_pattern, message: pattern nine, disclose: %s}\n"
+    own = made(ALLOW)
+    for disclosed in ("true", "false"):
+        play = proposed(own, made(ALLOW + rule % disclosed))
+        said = told(play.log, own.agents["bot"], own.tools, 1000)
+        (moment,) = judgements(play.log)
+        shown = "\n".join(Told(moment, own, ()).lines("model"))
+        for text in (said, shown):
+            assert ("pattern nine" in text) is (disclosed == "true"), text
+        assert ("fraud" in said) is (disclosed == "true")
 
 
 def test_what_the_own_bundle_denies_stays_denied() -> None:

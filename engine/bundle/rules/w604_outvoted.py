@@ -23,7 +23,7 @@ rules:
 
 
 def at(place: Place, rule: str, by: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The id of the rule."""
     return MANUAL.at(
         place,
         f"rule `{rule}` is always outvoted by `{by}`",

@@ -27,7 +27,7 @@ rules:
 
 
 def at(place: Place, tool: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The tool in the rule."""
     return MANUAL.at(
         place,
         f"no agent that lists this policy has the tool `{tool}`",

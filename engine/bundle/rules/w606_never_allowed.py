@@ -22,7 +22,7 @@ policies: [refunds]         # has a rule that allows it
 
 
 def at(place: Place, tool: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The tool in the agent."""
     return MANUAL.at(
         place,
         f"no rule can ever allow `{tool}`",

@@ -26,7 +26,7 @@ budgets:
 
 
 def at(place: Place, limit: str, why: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The limit."""
     return MANUAL.at(
         place,
         f"the limit `{limit}` can't be reached: {why}",

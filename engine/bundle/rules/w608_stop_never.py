@@ -27,7 +27,7 @@ stop:
 
 
 def at(place: Place, outcome: str, why: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The outcome."""
     return MANUAL.at(
         place,
         f"the outcome `{outcome}` can't come about: {why}",

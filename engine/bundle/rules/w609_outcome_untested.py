@@ -23,7 +23,7 @@ expect: {outcome: refunded}
 
 
 def at(place: Place, outcome: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The outcome."""
     return MANUAL.at(
         place,
         f"no fixture expects the outcome `{outcome}`",

@@ -22,7 +22,7 @@ You answer customers, and are {{ tone }}.
 
 
 def at(place: Place, what: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The prompt's file, or the variable."""
     return MANUAL.at(
         place,
         f"{what} is not used",

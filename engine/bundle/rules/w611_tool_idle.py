@@ -20,7 +20,7 @@ tools: [find_order, greet]
 
 
 def at(place: Place, tool: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The name of the tool."""
     return MANUAL.at(
         place,
         f"no agent offers `{tool}`, and no fact or probe reads it",

@@ -20,7 +20,7 @@ retry: {attempts: 3, on: [timeout], delay: 5s}
 
 
 def at(place: Place, waits: str, step: str, agent: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The word `retry`."""
     return MANUAL.at(
         place,
         f"its attempts wait {waits} in all, and a step of `{agent}` ends after {step}",

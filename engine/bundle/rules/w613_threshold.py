@@ -26,7 +26,7 @@ rules:
 
 
 def at(place: Place, text: str) -> Diagnostic:
-    """The smallest place that says it."""
+    """The number in the expression."""
     return MANUAL.at(
         place,
         f"the threshold `{text}` stands in a rule",
