@@ -12,6 +12,7 @@ import click
 
 from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.value import duration
+from engine.replay.acceptance import Acceptance
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAULT
 
@@ -34,12 +35,12 @@ def _moment(context: click.Context, option: click.Parameter, since: str | None) 
     """The time that `7d` or a date names."""
     if since is None:
         return None
-    span = duration(since)
-    if span is not None:
-        return datetime.now(UTC) - span
     try:
+        span = duration(since)
+        if span is not None:
+            return datetime.now(UTC) - span
         found = datetime.fromisoformat(since)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise click.UsageError(f"--since: {since} is no span such as 7d and no day such as 2026-01-31") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
@@ -52,9 +53,9 @@ def named_flip(text: str) -> str:
         raise click.UsageError(str(error)) from None
 
 
-def accepted_by(bundle: Bundle, accepts: tuple[str, ...]) -> set[str]:
+def accepted_by(bundle: Bundle, accepts: tuple[str, ...]) -> Acceptance:
     """The flips that a bundle's policies or the caller answer for; raises click.UsageError."""
-    return {found.flip for found in bundle.accepted} | {named_flip(text) for text in accepts}
+    return Acceptance(bundle.accepted, {named_flip(text) for text in accepts})
 
 
 @contextmanager

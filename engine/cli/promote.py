@@ -17,8 +17,8 @@ from engine.cli.past import accept_option, accepted_by, since_option
 from engine.cli.printing import line, print_json
 from engine.diagnostic.render import concise
 from engine.policy.value import exact, jsonable, pretty
+from engine.replay.acceptance import Acceptance
 from engine.replay.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
-from engine.replay.tally import tally
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAILED, OK
 from engine.store.reading import file_of
@@ -159,7 +159,7 @@ def _proved(bundle: Bundle) -> Part:
     return Part("prove", status, told, tuple(details), [finding.payload() for finding in found])
 
 
-def _compared(old: Bundle, new: Bundle, accepted: set[str]) -> Part:
+def _compared(old: Bundle, new: Bundle, accepted: Acceptance) -> Part:
     try:
         from engine.proof.diff import diff
         from engine.proof.prove import standing
@@ -168,7 +168,7 @@ def _compared(old: Bundle, new: Bundle, accepted: set[str]) -> Part:
     changes = list(diff(old, new))
     limits = changed_limits(old, new)
     promises = changed_guarantees(standing(old), standing(new))
-    loosening = [change for change in changes if change.loosens and not _answered(change, accepted)]
+    loosening = [change for change in changes if change.loosens and not _answered(change, old, accepted)]
     details: list[str] = []
     for change in changes:
         loosens = ", loosens" if change.loosens else ""
@@ -190,19 +190,20 @@ def _compared(old: Bundle, new: Bundle, accepted: set[str]) -> Part:
     return Part("diff", status, told if changes else "every call is judged alike", tuple(details), data)
 
 
-def _answered(change: Change, accepted: set[str]) -> bool:
+def _answered(change: Change, old: Bundle, accepted: Acceptance) -> bool:
     """Whether somebody answers for a change: for one of the rules that make it."""
-    return any(f"{rule}:{change.kind}" in accepted for rule in (*change.rules, "no_rule_allows"))
+    names = [f"{rule}:{change.kind}" for rule in (*change.rules, "no_rule_allows")]
+    return any(accepted.covers(name, old.accepted) for name in names)
 
 
-def _past(bundle: Bundle, store_url: str, since: datetime | None, workers: int | None, accepted: set[str]) -> Part:
+def _past(bundle: Bundle, store_url: str, since: datetime | None, workers: int | None, accepted: Acceptance) -> Part:
     try:
         if not file_of(store_url).is_file():
             return Part("what if", SKIPPED, f"there is no store at {store_url}")
     except BadStoreUrl as error:
         return Part("what if", SKIPPED, str(error))
     done = whatif.judge_all(bundle, store_url, since, None, workers)
-    rows = tally(done.flips, accepted)
+    rows = done.rows(accepted)
     cells = [
         [code(row.rule), row.kind, "yes" if row.loosens else "no", str(row.calls), str(row.sessions),
          whatif.money(row.money), "-" if not row.loosens else "yes" if row.accepted else "**no**"]
@@ -217,4 +218,4 @@ def _past(bundle: Bundle, store_url: str, since: datetime | None, workers: int |
     touched = len(done.pasts)
     told = f"{touched} of {done.sessions} past sessions would have gone otherwise"
     status = FAILS if open_ else OPEN if rows else HOLDS
-    return Part("what if", status, told, tuple(details), done.payload(rows))
+    return Part("what if", status, told, tuple(details), done.payload(rows, accepted))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.cli.options import format_option, store_option
 from engine.cli.past import accept_option, accepted_by, named_flip, reading, since_option
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
+from engine.replay.acceptance import Acceptance
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAILED, OK
 
@@ -72,15 +72,15 @@ def command(
     accepted = accepted_by(checked, accepts)
     wanted = named_flip(show) if show is not None else None
     done = judge_all(checked, store_url, since, agent, workers)
-    from engine.replay.tally import tally
-
-    rows = tally(done.flips, accepted)
+    rows = done.rows(accepted)
     if output_format == "json":
-        print_json(done.payload(rows))
+        print_json(done.payload(rows, accepted))
     elif wanted is not None:
         _show_calls(done, [flip for flip in done.flips if flip.name == wanted], wanted)
     else:
         _show(done, rows)
+        for name in unneeded(rows, accepted):
+            click.echo(f"accepted, and nothing here loosens so: {name}", err=True)
     raise SystemExit(FAILED if any(row.open for row in rows) else OK)
 
 
@@ -92,7 +92,6 @@ class Done:
         self.pasts: dict[str, Past] = {}
         self.sessions = 0
         self.decisions = 0
-        self.skipped: Counter[str] = Counter()
         self.loading = self.judging = 0.0
 
     def add(self, pasts: Iterable[Past]) -> None:
@@ -100,8 +99,6 @@ class Done:
         for past in pasts:
             self.sessions += 1
             self.decisions += past.decisions
-            if past.skipped:
-                self.skipped[past.skipped] += 1
             if past.flips:
                 self.pasts[past.session_id] = past
 
@@ -115,22 +112,33 @@ class Done:
         """Decisions a second of one core, loading apart."""
         return round(self.decisions / self.judging) if self.judging else 0
 
-    def payload(self, rows: list[Row]) -> dict[str, Any]:
+    def rows(self, accepted: Acceptance) -> list[Row]:
+        """All flips as a table."""
+        from engine.replay.tally import tally
+
+        return tally(self.flips, lambda flip: accepted.covers(flip.name, self.pasts[flip.session_id].accepted))
+
+    def payload(self, rows: list[Row], accepted: Acceptance) -> dict[str, Any]:
         """As JSON."""
         return {
             "bundle": self.bundle.digest,
             "sessions": self.sessions,
             "decisions": self.decisions,
             "decisions_per_second_and_core": self.rate,
-            "skipped": dict(self.skipped),
             "table": [row.payload() for row in rows],
             "unacknowledged": [row.name for row in rows if row.open],
+            "unneeded": unneeded(rows, accepted),
             "flips": [
                 flip.payload() | {"then": past.then, "unknown": past.unknown}
                 for _, past in sorted(self.pasts.items())
                 for flip in past.flips
             ],
         }
+
+
+def unneeded(rows: Iterable[Row], accepted: Acceptance) -> list[str]:
+    """What is accepted and did not loosen."""
+    return accepted.unneeded([row.name for row in rows if row.loosens])
 
 
 def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> Done:
@@ -191,7 +199,8 @@ def told(done: Done, flip: Flip) -> str:
     past = done.pasts[flip.session_id]
     about = f" about {money(flip.money)}" if flip.money else ""
     values = "; ".join(f"{chain} = {_short(value)}" for chain, value in flip.values.items())
-    parts = [f"{flip.session_id} {flip.call_id} {flip.tool}{about}", values, flip.why]
+    supposed = "judged as it was recorded: whether it would have come to it is not known" if flip.supposed else ""
+    parts = [f"{flip.session_id} {flip.call_id} {flip.tool}{about}".strip(), values, flip.why, supposed]
     if not flip.later:
         parts += [past.then, f"unknown after: {past.unknown}" if past.unknown and past.unknown != flip.why else ""]
     return "; ".join(part for part in parts if part)
@@ -210,8 +219,6 @@ def _show_calls(done: Done, flips: list[Flip], name: str) -> None:
 def _sum_up(done: Done, rows: list[Row]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
     click.echo(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
-    for why, count in done.skipped.most_common():
-        click.echo(f"{count} not judged: {why}")
     click.echo(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)
     for row in rows:
         if row.open:

@@ -8,6 +8,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
+from engine.policy.demand import Groups, unmet
 from engine.policy.flip_names import (
     ADDED,
     ALLOW,
@@ -77,8 +78,8 @@ class Change:
         return told | ({"witness": self.witness.payload()} if self.witness is not None else {})
 
 
-FEWER = "somebody is asked no more"
-OTHERS = "others are asked too"
+FEWER = "a yes that was needed is needed no more"
+MORE = "a further yes is needed"
 
 
 def diff(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Iterator[Change]:
@@ -165,15 +166,19 @@ def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[Question]:
             if before is not after:
                 yield word(before), word(after), both(one.of(before), other.of(after)), ""
     asking = both(one.ask, other.ask)
-    groups = sorted({*one.asks, *other.asks})
-    nobody = z3.BoolVal(False)
-    for why, first, second in ((FEWER, one, other), (OTHERS, other, one)):
-        gone = either(*(both(first.asks.get(g, nobody), no(second.asks.get(g, nobody))) for g in groups))
-        yield APPROVAL, APPROVAL, both(asking, gone), why
+    fewer, more = _left_open(one.asks, other.asks), _left_open(other.asks, one.asks)
+    yield APPROVAL, APPROVAL, both(asking, fewer), FEWER
+    yield APPROVAL, APPROVAL, both(asking, more), MORE
     if tool.effect == "read":
         allowed = both(one.allow, other.allow)
         yield ALLOW, WITHHELD, both(allowed, no(one.withheld), other.withheld), ""
         yield WITHHELD, ALLOW, both(allowed, one.withheld, no(other.withheld)), ""
+
+
+def _left_open(asks: Mapping[Groups, Any], others: Mapping[Groups, Any]) -> Any:
+    """When some ask may be left open by people who meet the others (see `policy.demand`)."""
+    met = {groups: either(*(when for other, when in others.items() if other <= groups)) for groups in asks}
+    return either(*(both(when, no(met[groups])) for groups, when in asks.items()))
 
 
 def _confirmed(witness: Witness, old: Bundle, new: Bundle, was: str, would: str) -> bool:
@@ -182,7 +187,7 @@ def _confirmed(witness: Witness, old: Bundle, new: Bundle, was: str, would: str)
     tells, kept = judged_for_real(witness, new)
     if told is None or tells is None or (_word(told, keeps), _word(tells, kept)) != (was, would):
         return False
-    return was != would or _groups(told) != _groups(tells)
+    return was != would or bool(unmet(_asks(told), _asks(tells)) or unmet(_asks(tells), _asks(told)))
 
 
 def _change(
@@ -202,8 +207,8 @@ def _word(verdict: Verdict, kept: object) -> str:
     return WITHHELD if found == ALLOW and kept is not None else found
 
 
-def _groups(verdict: Verdict) -> set[str]:
-    return {group for ask in verdict.asks for group in ask.approvers}
+def _asks(verdict: Verdict) -> list[Groups]:
+    return [frozenset(ask.approvers) for ask in verdict.asks]
 
 
 def _rules(before: Verdict, after: Verdict) -> tuple[str, ...]:

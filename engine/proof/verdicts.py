@@ -9,6 +9,7 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from engine.policy import types as t
+from engine.policy.demand import Groups
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.policy.schema import of_schema
 from engine.proof.encode import Encoder
@@ -19,14 +20,14 @@ from engine.session.bundle import Agent, Bundle, Tool
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """When a verdict falls: `asks` are the groups that are asked, each with when; `withheld` is about a result.
+    """When a verdict falls: `asks` says when which groups are asked together; `withheld` is about a result.
 
     `rules` say of each rule when it matches.
     """
 
     deny: Any
     ask: Any
-    asks: Mapping[str, Any]
+    asks: Mapping[Groups, Any]
     withheld: Any
     rules: Mapping[str, Any]
 
@@ -65,7 +66,7 @@ class Gate:
         """When which verdict falls."""
         matches: dict[str, Any] = {}
         by_effect: dict[Effect, list[Any]] = {effect: [] for effect in Effect}
-        asks: dict[str, list[Any]] = {}
+        asks: dict[Groups, list[Any]] = {}
         withheld: list[Any] = []
         for policy in self._guard.policies:
             for rule in policy.rules:
@@ -76,12 +77,12 @@ class Gate:
                     continue
                 matches[rule.id] = matched
                 by_effect[rule.effect].append(matched)
-                for group in rule.approvers if rule.effect is Effect.REQUIRE_APPROVAL else ():
-                    asks.setdefault(group, []).append(matched)
+                if rule.effect is Effect.REQUIRE_APPROVAL:
+                    asks.setdefault(frozenset(rule.approvers), []).append(matched)
         unallowed = no(either(*by_effect[Effect.ALLOW])) if self._guard.needs_allow else NO
         deny = either(*by_effect[Effect.DENY], unallowed)
         ask = both(no(deny), either(*by_effect[Effect.REQUIRE_APPROVAL]))
-        asked = {group: both(no(deny), either(*found)) for group, found in sorted(asks.items())}
+        asked = {groups: both(no(deny), either(*found)) for groups, found in asks.items()}
         return Judged(deny, ask, asked, either(*withheld), matches)
 
     def broken(self, promise: Guarantee, policy: PolicyRules, judged: Judged) -> Any:
@@ -128,8 +129,11 @@ class Gate:
             judged.deny, text(Effect.DENY.value),
             z3.If(judged.ask, text(Effect.REQUIRE_APPROVAL.value), text(Effect.ALLOW.value)),
         )  # fmt: skip
-        asks = judged.asks
-        groups = Value(GROUPS, fields=lambda group: Value(BOOLEAN, term=asks.get(group, NO)))
+
+        def asked(group: str) -> Value:
+            return Value(BOOLEAN, term=either(*(when for groups, when in judged.asks.items() if group in groups)))
+
+        groups = Value(GROUPS, fields=asked)
         return {"verdict": Value(TEXT, term=verdict), "approvers": groups}
 
 

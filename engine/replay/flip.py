@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from engine.policy.arithmetic import add, is_number
+from engine.policy.demand import Groups, unmet
 from engine.policy.flip_names import APPROVAL, STRICTNESS, word
 from engine.policy.gate import NO_RULE_ALLOWS
+from engine.policy.rule import CUSTOMER
+from engine.policy.schema import resolve_reference
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.session.bundle import Tool
+from engine.session.event import Event, EventKind
 
 _CURRENCIES = frozenset(
     {
@@ -19,6 +23,8 @@ _CURRENCIES = frozenset(
         "nok", "nzd", "pln", "sek", "sgd", "try", "usd", "zar",
     }
 )  # fmt: skip
+# currencies that are words as well, as in `first_try`: only a schema can say that they are meant
+_WORDS = frozenset({"try"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,8 @@ class Flip:
     """One call that is judged otherwise.
 
     `rule` is the rule that makes the difference, `money` what the call is about by unit, `values` what the deciding
-    rules compared, `why` what is not known if `after` is `unknown`.  `later` flips follow on an earlier one.
+    rules compared, `why` what is not known if `after` is `unknown`.  `later` flips follow on an earlier one; those that
+    are `supposed` were judged in the state that was recorded, since nobody knows how it would have come to them.
     """
 
     session_id: str
@@ -41,6 +48,7 @@ class Flip:
     values: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
     later: bool = False
+    supposed: bool = False
 
     @property
     def kind(self) -> str:
@@ -58,42 +66,63 @@ class Flip:
             "session_id": self.session_id, "seq": self.seq, "call_id": self.call_id, "tool": self.tool,
             "rule": self.rule, "flip": self.kind, "before": self.before, "after": self.after,
             "loosens": self.loosens, "money": dict(self.money), "values": dict(self.values), "why": self.why,
-            "later": self.later,
+            "later": self.later, "supposed": self.supposed,
         }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Gist:
-    """What counts of a verdict: what it says, who is asked, and the rule or the reason that it is due to."""
+    """What counts of a verdict: what it says, who is asked by which rule, and the rule or the reason it is due to."""
 
     said: str
-    asked: frozenset[str]
+    asks: Mapping[Groups, str]
     due: str
 
 
 def gist(verdict: Verdict) -> Gist:
     """Of a verdict that falls now."""
-    asked = frozenset(group for ask in verdict.asks for group in ask.approvers)
-    return Gist(word(verdict.effect), asked, _due(verdict.rule, verdict.reason))
+    asks = {frozenset(ask.approvers): ask.rule for ask in reversed(verdict.asks)}
+    return Gist(word(verdict.effect), asks, _due(verdict.rule, verdict.reason))
 
 
-def recorded_gist(payload: Mapping[str, Any]) -> Gist:
-    """Of a verdict in a log."""
-    return Gist(word(payload["verdict"]), frozenset(payload["approvers"]), _due(payload["rule"], payload["reason"]))
+def recorded_gist(payload: Mapping[str, Any], asked: Asked) -> Gist:
+    """Of a verdict in a log; who was asked about its call, rule by rule, is in the requests."""
+    known = {rule: asked[call, rule] for call, rule in asked if call == payload["call_id"]}
+    # what a customer had confirmed before was not asked for
+    others = frozenset(payload["approvers"]).difference(*known.values()) | {CUSTOMER}
+    asks = {known.get(rule, others): rule for rule in payload["asks"]}
+    return Gist(word(payload["verdict"]), asks, _due(payload["rule"], payload["reason"]))
+
+
+# who was asked about a call for a rule
+Asked = Mapping[tuple[str, str], Groups]
+
+
+def asked_of(log: Iterable[Event]) -> Asked:
+    """Who was asked about which call for which rule."""
+    return {
+        (event.payload["call_id"], rule): frozenset(event.payload["groups"])
+        for event in log
+        if event.kind is EventKind.REQUEST_OPENED and event.payload["request_kind"] == "approval"
+        for rule in event.payload["rules"]
+    }
 
 
 def difference(was: Gist, now: Gist) -> tuple[str, bool] | None:
     """The rule that makes the difference and whether it loosens; None if nothing differs.
 
-    Who is asked belongs to a verdict: it loosens if somebody is asked no more.
+    Who is asked belongs to a verdict: it loosens if those who are asked now may say yes without anybody whose yes
+    was needed, be it that a rule asks no more or that it asks others as well, any of whom will do.
     """
     if was.said != now.said:
         looser = STRICTNESS[now.said] < STRICTNESS[was.said]
-    elif now.said == APPROVAL and was.asked != now.asked:
-        looser = not was.asked <= now.asked
-    else:
+        return (was if looser else now).due, looser
+    if now.said != APPROVAL:
         return None
-    return (was if looser else now).due, looser
+    fewer, more = unmet(was.asks, now.asks), unmet(now.asks, was.asks)
+    if fewer:
+        return was.asks[fewer[0]], True
+    return (now.asks[more[0]], False) if more else None
 
 
 def _due(rule: str | None, reason: str) -> str:
@@ -113,21 +142,35 @@ def compared(traces: Iterable[RuleTrace], rule: str) -> dict[str, Any]:
 
 def money(tool: Tool, input_: Mapping[str, Any]) -> dict[str, Any]:
     """The amounts in a call's input by their unit: what its schema says, or a field's name such as `amount_usd`."""
-    properties = tool.input_schema.get("properties")
     found: dict[str, Any] = {}
-    for name, schema in properties.items() if isinstance(properties, Mapping) else ():
-        value = input_.get(name)
-        unit = _unit(name, schema)
-        if unit and is_number(value):
-            found[unit] = add(found.get(unit, 0), value)
+    for unit, amount in _amounts(tool.input_schema, tool.input_schema, input_):
+        found[unit] = add(found.get(unit, 0), amount)
     return found
 
 
-def _unit(name: str, schema: Any) -> str:
-    declared = schema.get("x-unit") if isinstance(schema, Mapping) else None
+def _amounts(whole: Any, schema: Any, value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Each number with a unit, however deep it lies."""
+    if isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
+        schema = resolve_reference(whole, schema["$ref"])
+    if not isinstance(schema, Mapping):
+        return
+    if isinstance(value, Mapping):
+        fields = schema.get("properties")
+        for key, inner in fields.items() if isinstance(fields, Mapping) else ():
+            yield from _amounts(whole, inner, value.get(key), key)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _amounts(whole, schema.get("items"), item, name)
+    elif is_number(value) and (unit := _unit(name, schema)):
+        yield unit, value
+
+
+def _unit(name: str, schema: Mapping[str, Any]) -> str:
+    declared = schema.get("x-unit")
+    if isinstance(declared, str):
+        return declared.upper() if declared.lower() in _CURRENCIES else ""
     last = name.rsplit("_", 1)[-1].lower()
-    written = declared.lower() if isinstance(declared, str) else last
-    return written.upper() if written in _CURRENCIES else ""
+    return last.upper() if last in _CURRENCIES - _WORDS else ""
 
 
 def sum_money(flips: Iterable[Flip]) -> dict[str, int | Decimal]:

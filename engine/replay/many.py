@@ -11,10 +11,11 @@ from time import thread_time
 from engine.bundle.load import load_stored
 from engine.reach import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
-from engine.replay.whatif import Past, judged
+from engine.replay.whatif import Past, judged, unread
 from engine.runtime.collector import relax
 from engine.runtime.sealing import opener
 from engine.runtime.secrets import HostSecrets
+from engine.session.bundle import Bundle
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
 from engine.store.chain import Unreadable
@@ -25,6 +26,7 @@ from engine.testing.together import on_all_cores
 CHUNK = 200
 
 Open = Callable[[Event], Event]
+# a payload that was erased has no fields
 UNREADABLE = (BrokenHistory, Unreadable, MissingSecret, KeyError)
 
 
@@ -62,6 +64,14 @@ class _Logs:
 
     def __init__(self) -> None:
         self._openers: dict[tuple[str, str], Open | None] = {}
+        self._bundles: dict[str, Bundle | None] = {}
+
+    def bundle(self, store: ReadStore, digest: str) -> Bundle | None:
+        """A bundle of the store, or None if it is not there or can't be read."""
+        if digest not in self._bundles:
+            files = store.bundle(digest)
+            self._bundles[digest] = load_stored(files).bundle if files is not None else None
+        return self._bundles[digest]
 
     def of(self, store: ReadStore, session: Listed) -> list[Event]:
         """A session's events; raises one of UNREADABLE."""
@@ -70,20 +80,19 @@ class _Logs:
             raise BrokenHistory(f"session {session.id} has no events")
         key = session.bundle, session.agent
         if key not in self._openers:
-            self._openers[key] = _opener(store, *key)
+            self._openers[key] = self._opener(store, *key)
         open_ = self._openers[key]
         return log if open_ is None else [open_(event) for event in log]
 
-
-def _opener(store: ReadStore, digest: str, agent: str) -> Open | None:
-    """What opens the sealed values of the sessions under a bundle; None if it seals none."""
-    files = store.bundle(digest)
-    if files is None or not any(b"x-sensitive" in content for content in files.values()):
-        return None
-    bundle = load_stored(files).bundle
-    if bundle is None or agent not in bundle.agents:
-        raise BrokenHistory(f"this version of the engine can't read the bundle {digest}")
-    return opener(bundle, bundle.agents[agent], HostSecrets())
+    def _opener(self, store: ReadStore, digest: str, agent: str) -> Open | None:
+        """What opens the sealed values of the sessions under a bundle; None if it seals none."""
+        files = store.bundle(digest)
+        if files is None or not any(b"x-sensitive" in content for content in files.values()):
+            return None
+        bundle = self.bundle(store, digest)
+        if bundle is None or agent not in bundle.agents:
+            raise BrokenHistory(f"this version of the engine can't read the bundle {digest}")
+        return opener(bundle, bundle.agents[agent], HostSecrets())
 
 
 class _Judge:
@@ -99,15 +108,21 @@ class _Judge:
 
     def __call__(self, sessions: Sequence[Listed]) -> Chunk:
         pasts: list[Past] = []
-        loaded: list[tuple[list[Event], list[Judgement | Release]]] = []
+        loaded: list[tuple[Listed, list[Event], list[Judgement | Release]]] = []
         began = thread_time()
         with open_reading(self._path) as store:
             for session in sessions:
                 try:
                     log = self._logs.of(store, session)
-                    loaded.append((log, list(judgements(log))))
+                    loaded.append((session, log, list(judgements(log))))
                 except UNREADABLE as error:
-                    pasts.append(Past(session.id, session.agent, 0, skipped=f"it can't be read: {error}"))
-        all_loaded = thread_time()
-        pasts += [judged(log, moments, self._bundle) for log, moments in loaded]
+                    pasts.append(unread(session.id, session.agent, str(error)))
+            all_loaded = thread_time()
+            pasts += [self._judged(store, *one) for one in loaded]
         return Chunk(tuple(pasts), all_loaded - began, thread_time() - all_loaded)
+
+    def _judged(self, store: ReadStore, session: Listed, log: list[Event], moments: list[Judgement | Release]) -> Past:
+        try:
+            return judged(log, moments, self._bundle, lambda: self._logs.bundle(store, session.bundle))
+        except UNREADABLE as error:
+            return unread(session.id, session.agent, str(error))

@@ -25,6 +25,8 @@ from engine.session.state import Call, Request, State, Status
 
 # a session that goes on longer than its log and again as much goes round in circles
 AS_LONG_AGAIN = 2
+# who drives it here, where the log does not say
+AGAIN = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ def redrive(
             return Way(tuple(events), state, "what was recorded comes too late")
         state = further.state
         events += further.events
+        if isinstance(reply, r.Answer | r.Message):
+            # what people say is only recorded; whoever drives the session draws the conclusions
+            claimed = drafted(state, r.Claimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, beside)
+            assert isinstance(claimed, Draft), "a claim is never refused"
+            state = claimed.state
+            events += claimed.events
     return Way(tuple(events), state, "")
 
 
@@ -172,15 +180,16 @@ class _Said:
     def _read(self, effect: ReadFact, state: State) -> r.Reply | str:
         """The reading of the same fact that has as many of the session's writes behind it."""
         writes = _writes(state)
-        for event in self._facts.get(effect.fact_key, ()):
-            if sum(seq < event.seq for seq in self._writes) != writes:
-                continue
-            started = datetime.fromisoformat(event.payload["started"]) if event.payload["started"] else event.at
-            at, problem = _at(event, state), event.payload["problem"]
-            if problem is not None:
-                return r.FactFailed(effect.fact_key, effect.gate, problem, started, at)
-            return r.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
-        return f"{effect.tool} was not read then"
+        told = [e for e in self._facts.get(effect.fact_key, ()) if sum(seq < e.seq for seq in self._writes) == writes]
+        if not told:
+            return f"{effect.tool} was not read then"
+        # it may have been read again after an answer: the next reading, or where none follows the last
+        event = next((e for e in told if e.at >= state.now), told[-1])
+        started = datetime.fromisoformat(event.payload["started"]) if event.payload["started"] else event.at
+        at, problem = _at(event, state), event.payload["problem"]
+        if problem is not None:
+            return r.FactFailed(effect.fact_key, effect.gate, problem, started, at)
+        return r.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
 
     def _of_people(self, state: State) -> r.Reply | str:
         for request in state.open_requests():
@@ -195,6 +204,8 @@ class _Said:
             event = self._messages.pop(0)
             return r.Message(event.payload["text"], _at(event, state))
         groups = sorted({group for request in state.open_requests() for group in request.groups})
+        if not groups and state.status is not Status.AWAITING_MESSAGE:
+            return f"it is {state.status.value}, and what comes next is not recorded"
         return f"nobody knows what {', '.join(groups) or 'the customer'} would have said"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +52,17 @@ class Row:
         }  # fmt: skip
 
 
-def tally(flips: Iterable[Flip], accepted: Collection[str]) -> list[Row]:
-    """A row for each rule and flip, what loosens first, then what is most frequent."""
+def tally(flips: Iterable[Flip], accepted: Callable[[Flip], bool]) -> list[Row]:
+    """A row for each rule and flip, what loosens first, then what is most frequent.
+
+    A row is accepted if all of it that loosens is.
+    """
     groups: dict[tuple[str, str], list[Flip]] = {}
     for flip in flips:
         groups.setdefault((flip.rule, flip.kind), []).append(flip)
-    rows = [
-        Row(rule, kind, any(flip.loosens for flip in found), tuple(found), f"{rule}:{kind}" in accepted)
-        for (rule, kind), found in groups.items()
-    ]
+    rows = []
+    for (rule, kind), found in groups.items():
+        loosening = [flip for flip in found if flip.loosens]
+        answered = bool(loosening) and all(accepted(flip) for flip in loosening)
+        rows.append(Row(rule, kind, bool(loosening), tuple(found), answered))
     return sorted(rows, key=lambda row: (not row.loosens, -row.calls, row.name))

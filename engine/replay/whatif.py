@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from engine.policy.flip_names import ALLOW, DENY, INVALID_INPUT, NOT_OFFERED, UNKNOWN, WITHHELD, word
+from engine.policy.flip_names import ALLOW, APPROVAL, DENY, INVALID_INPUT, NOT_OFFERED, UNKNOWN, WITHHELD, word
 from engine.policy.verdict import Verdict
 from engine.replay import flip as f
 from engine.replay.flip import Flip
 from engine.replay.judgements import Judgement, NotKnown, Release, judgements, rejudge, rewithheld
 from engine.replay.redrive import Way, redrive
-from engine.session.bundle import Bundle
+from engine.replay.withholding import same_withholding
+from engine.session.bundle import Accepted, Bundle
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.state import State, Status
+
+# the name of a session that nobody can read: what it would have come to is as little known as what it was
+UNREADABLE = "unreadable"
+
+Own = Callable[[], Bundle | None]
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,8 @@ class Past:
     """What another bundle would have made of one session.
 
     `decisions` counts the verdicts that were judged again.  `then` says how it goes on after the first flip, and
-    `unknown` why it is not known further.
+    `unknown` why it is not known further; flips that come behind that are judged in the state that was recorded.
+    `accepted` is what its own bundle accepted, where something loosens.
     """
 
     session_id: str
@@ -32,134 +44,163 @@ class Past:
     flips: tuple[Flip, ...] = ()
     then: str = ""
     unknown: str = ""
-    skipped: str = ""
+    accepted: tuple[Accepted, ...] = ()
 
 
-def whatif(log: Sequence[Event], bundle: Bundle) -> Past:
-    """Judge every call of a session again; after the first flip go on with what was recorded; raises BrokenHistory."""
-    return judged(log, list(judgements(log)), bundle)
+def whatif(log: Sequence[Event], bundle: Bundle, own: Own = _nothing) -> Past:
+    """Judge every call of a session again; after the first flip go on with what was recorded; raises BrokenHistory.
+
+    `own` gives the bundle that the session stood under, if it is there.
+    """
+    return judged(log, list(judgements(log)), bundle, own)
 
 
-def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle: Bundle) -> Past:
+def unread(session_id: str, agent: str, why: str) -> Past:
+    """What can be said of a session that can't be read: that whatever it was may have become anything."""
+    flip = Flip(session_id, 0, "", "", UNKNOWN, UNKNOWN, UNREADABLE, True, why=f"it can't be read: {why}")
+    return Past(session_id, agent, 0, (flip,), unknown=flip.why)
+
+
+def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle: Bundle, own: Own = _nothing) -> Past:
     """The same, of a session whose verdicts were taken from its log before."""
-    session_id, agent = log[0].session_id, str(log[0].payload.get("agent", ""))
-    if agent not in bundle.agents:
-        return Past(session_id, agent, 0, skipped=f"the bundle has no agent {agent}")
-    decisions = 0
+    session = _Session(log, bundle, own)
+    flips: list[Flip] = []
+    decisions, then, unknown = 0, "", ""
+    settled: set[str] = set()
     for moment in moments:
+        if moment.call.id in settled:
+            continue
         decisions += isinstance(moment, Judgement)
-        found = _flip(moment, bundle)
-        if found is not None:
-            further, then, unknown = _go_on(found, moment, log, bundle)
-            return Past(session_id, agent, decisions, (found, *further), then, unknown)
-    return Past(session_id, agent, decisions)
+        found = session.flip(moment)
+        if found is None:
+            continue
+        settled.add(moment.call.id)
+        if flips:
+            flips.append(replace(found, later=True, supposed=True))
+            continue
+        further, then, unknown, reached = session.go_on(found, moment)
+        flips = [found, *further]
+        if not unknown:
+            break
+        settled |= reached
+    before = own() if any(flip.loosens for flip in flips) else None
+    accepted = before.accepted if before is not None else ()
+    return Past(log[0].session_id, log[0].payload["agent"], decisions, tuple(flips), then, unknown, accepted)
 
 
-def _flip(moment: Judgement | Release, bundle: Bundle) -> Flip | None:
-    return _of_call(moment, bundle) if isinstance(moment, Judgement) else _of_result(moment, bundle)
+class _Session:
+    """A past session, and the bundle that is to judge it."""
 
+    def __init__(self, log: Sequence[Event], bundle: Bundle, own: Own) -> None:
+        self._log = log
+        self._bundle = bundle
+        self._own = own
 
-def _of_call(moment: Judgement, bundle: Bundle) -> Flip | None:
-    call, payload = moment.call, moment.event.payload
-    before = word(payload["verdict"])
-    tool, guard = bundle.tools.get(call.name), moment.guard(bundle)
-    if tool is None or guard is None:
-        return None if before == DENY else _made(moment, bundle, before, DENY, NOT_OFFERED, False)
-    if tool.check_input(call.input):
-        return None if before == DENY else _made(moment, bundle, before, DENY, INVALID_INPUT, False)
-    if before == ALLOW and not guard.policies and not guard.needs_allow:
-        # no rule is about it
-        return None
-    verdict = rejudge(moment, bundle)
-    if isinstance(verdict, NotKnown):
-        rule = payload["rule"] or payload["reason"] or "unread_facts"
-        looser = f.unknown_loosens(before)
-        return _made(moment, bundle, before, UNKNOWN, rule, looser, why=verdict.why)
-    now = f.gist(verdict)
-    differs = f.difference(f.recorded_gist(payload), now)
-    if differs is None:
-        return None
-    rule, looser = differs
-    return _made(moment, bundle, before, now.said, rule, looser, values=_values(payload, verdict, rule))
+    @cached_property
+    def _asked(self) -> f.Asked:
+        return f.asked_of(self._log)
+
+    def flip(self, moment: Judgement | Release) -> Flip | None:
+        """The flip of one verdict, or of a result that was kept or not; None if nothing flips."""
+        return self._of_call(moment) if isinstance(moment, Judgement) else self._of_result(moment)
+
+    def _of_call(self, moment: Judgement) -> Flip | None:
+        call, payload, bundle = moment.call, moment.event.payload, self._bundle
+        before = word(payload["verdict"])
+        tool, guard = bundle.tools.get(call.name), moment.guard(bundle)
+        if tool is None or guard is None:
+            return None if before == DENY else self._made(moment, before, DENY, NOT_OFFERED, False)
+        if tool.check_input(call.input):
+            return None if before == DENY else self._made(moment, before, DENY, INVALID_INPUT, False)
+        if before == ALLOW and not guard.policies and not guard.needs_allow:
+            # no rule is about it
+            return None
+        verdict = rejudge(moment, bundle)
+        if isinstance(verdict, NotKnown):
+            rule = payload["rule"] or payload["reason"] or "unread_facts"
+            return self._made(moment, before, UNKNOWN, rule, f.unknown_loosens(before), why=verdict.why)
+        now = f.gist(verdict)
+        if now.said == before != APPROVAL:
+            return None
+        differs = f.difference(f.recorded_gist(payload, self._asked), now)
+        if differs is None:
+            return None
+        rule, looser = differs
+        return self._made(moment, before, now.said, rule, looser, values=_values(payload, verdict, rule))
+
+    def _of_result(self, moment: Release) -> Flip | None:
+        payload = moment.event.payload
+        if payload["reason"] == "result_withheld":
+            return self._of_withheld(moment)
+        if payload["status"] != "ok":
+            return None
+        kept = rewithheld(moment, self._bundle)
+        if kept is None:
+            return None
+        if isinstance(kept, NotKnown):
+            return self._made(moment, ALLOW, UNKNOWN, "unread_facts", False, why=kept.why)
+        return self._made(moment, ALLOW, WITHHELD, kept.rule, False, values=dict(kept.values))
+
+    def _of_withheld(self, moment: Release) -> Flip | None:
+        """What was withheld is not recorded: that it still would be is known only if its rule says the same."""
+        rule = str(moment.event.payload["rule"])
+        guard, own = moment.guard(self._bundle), self._own()
+        before = moment.guard(own) if own is not None else None
+        if guard is None or (before is not None and same_withholding(rule, before, guard)):
+            return None
+        return self._made(moment, WITHHELD, UNKNOWN, rule, True, why="what was withheld is not recorded")
+
+    def _made(
+        self, moment: Judgement | Release, before: str, after: str, rule: str, loosens: bool, **more: Any
+    ) -> Flip:
+        call, event = moment.call, moment.event
+        tool = self._bundle.tools.get(call.name)
+        own = self._own() if tool is None else None
+        tool = own.tools.get(call.name) if own is not None else tool
+        amounts = f.money(tool, call.input) if tool is not None else {}
+        return Flip(event.session_id, event.seq, call.id, call.name, before, after, rule, loosens, amounts, **more)
+
+    # -- after a flip
+
+    def go_on(self, first: Flip, moment: Judgement | Release) -> tuple[list[Flip], str, str, set[str]]:
+        """The flips that follow, how the session then stands, why it is not known further, and the calls on the way."""
+        log, bundle = self._log, self._bundle
+        if first.after == UNKNOWN or isinstance(moment, Release):
+            return [], "", first.why or "the planner would have seen something else", set()
+        if moment.call.leased:
+            return [], "", "a worker had leased it, and what else the session did then is not told apart", set()
+        if moment.guard(bundle) is None:
+            return [], "", "the call would have been no call of this agent's", set()
+        way = redrive(moment.state, log, bundle, moment.event.at)
+        reached = {event.payload["call_id"] for event in way.events if event.kind is K.VERDICT}
+        return list(self._later(way, first)), _then(way, log), way.unknown, reached
+
+    def _later(self, way: Way, first: Flip) -> Iterator[Flip]:
+        """The verdicts on that way that are other than those of the same calls in the log."""
+        told = _verdicts(event for event in self._log if event.seq > first.seq)
+        calls, asked = way.state.calls, f.asked_of(way.events)
+        seen = {first.call_id}
+        for event in way.events:
+            if event.kind is not K.VERDICT or event.payload["call_id"] in seen:
+                continue
+            seen.add(event.payload["call_id"])
+            recorded = told.get(event.payload["call_id"])
+            if recorded is None:
+                continue
+            was, now = f.recorded_gist(recorded, self._asked), f.recorded_gist(event.payload, asked)
+            differs = f.difference(was, now)
+            if differs is not None:
+                call = calls[event.payload["call_id"]]
+                amounts = f.money(self._bundle.tools[call.name], call.input)
+                yield Flip(
+                    event.session_id, event.seq, call.id, call.name, was.said, now.said, *differs, amounts, later=True
+                )
 
 
 def _values(recorded: Any, verdict: Verdict, rule: str) -> dict[str, Any]:
     """What the rule compared: under the new bundle, or where it is no more, when it was recorded."""
     found = f.compared(verdict.rules, rule)
     return found or next((dict(trace["values"]) for trace in recorded["rules"] if trace["rule"] == rule), {})
-
-
-def _of_result(moment: Release, bundle: Bundle) -> Flip | None:
-    payload = moment.event.payload
-    if payload["reason"] == "result_withheld":
-        return _of_withheld(moment, bundle)
-    if payload["status"] != "ok":
-        return None
-    kept = rewithheld(moment, bundle)
-    if kept is None:
-        return None
-    if isinstance(kept, NotKnown):
-        return _made(moment, bundle, ALLOW, UNKNOWN, "unread_facts", False, why=kept.why)
-    return _made(moment, bundle, ALLOW, WITHHELD, kept.rule, False, values=dict(kept.values))
-
-
-def _of_withheld(moment: Release, bundle: Bundle) -> Flip | None:
-    """What was withheld is not recorded: whether it still would be is known only if its rule is gone."""
-    rule = str(moment.event.payload["rule"])
-    guard = moment.guard(bundle)
-    if guard is None or any(r.release is not None for p in guard.policies for r in p.rules if r.id == rule):
-        return None
-    why = "what was withheld is not recorded"
-    return _made(moment, bundle, WITHHELD, UNKNOWN, rule, True, why=why)
-
-
-def _made(
-    moment: Judgement | Release, bundle: Bundle, before: str, after: str, rule: str, loosens: bool, **more: Any
-) -> Flip:
-    call, event = moment.call, moment.event
-    tool = bundle.tools.get(call.name)
-    amounts = f.money(tool, call.input) if tool is not None else {}
-    return Flip(event.session_id, event.seq, call.id, call.name, before, after, rule, loosens, amounts, **more)
-
-
-# -- after a flip
-
-
-def _go_on(
-    first: Flip, moment: Judgement | Release, log: Sequence[Event], bundle: Bundle
-) -> tuple[list[Flip], str, str]:
-    """The flips that follow, how the session then stands, and why it is not known further."""
-    if first.after == UNKNOWN or isinstance(moment, Release):
-        return [], "", first.why or "the planner would have seen something else"
-    if moment.call.leased:
-        return [], "", "a worker had leased it, and what else the session did then is not told apart"
-    if moment.guard(bundle) is None:
-        return [], "", "the call would have been no call of this agent's"
-    way = redrive(moment.state, log, bundle, moment.event.at)
-    later = list(_later(way, log, first, bundle))
-    return later, _then(way, log), way.unknown
-
-
-def _later(way: Way, log: Sequence[Event], first: Flip, bundle: Bundle) -> Iterator[Flip]:
-    """The verdicts on that way that are other than those of the same calls in the log."""
-    told = _verdicts(event for event in log if event.seq > first.seq)
-    calls = way.state.calls
-    seen = {first.call_id}
-    for event in way.events:
-        if event.kind is not K.VERDICT or event.payload["call_id"] in seen:
-            continue
-        seen.add(event.payload["call_id"])
-        recorded = told.get(event.payload["call_id"])
-        if recorded is None:
-            continue
-        was, now = f.recorded_gist(recorded), f.recorded_gist(event.payload)
-        differs = f.difference(was, now)
-        if differs is not None:
-            call = calls[event.payload["call_id"]]
-            amounts = f.money(bundle.tools[call.name], call.input)
-            yield Flip(
-                event.session_id, event.seq, call.id, call.name, was.said, now.said, *differs, amounts, later=True
-            )
 
 
 def _verdicts(log: Iterable[Event]) -> dict[str, Any]:

@@ -46,8 +46,12 @@ class ReadStore:
         return [Listed(*row) for row in rows]
 
     def log(self, session_id: str) -> list[Event]:
-        """A session's events; raises chain.Unreadable."""
-        return [event for segment in segments_of(self._connection, session_id) for event in chain.open_segment(segment)]
+        """A session's events; raises chain.Unreadable, also where they are not what was written."""
+        segments = segments_of(self._connection, session_id)
+        head = self._connection.execute("SELECT seq, head_hash FROM sessions WHERE id = ?", (session_id,)).fetchone()
+        for problem in chain.verify(session_id, segments, *head):
+            raise chain.Unreadable(problem)
+        return [event for segment in segments for event in chain.open_segment(segment)]
 
     def bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """A bundle's files, or None."""

@@ -190,8 +190,8 @@ def agrees(bundle: Bundle, world: World, judged: Judged, input_: Any, output: An
     ]
     about = f"{[(r.rule, r.matched, r.error) for r in verdict.rules]} for {input_}, {output}"
     assert can_be(world, judged.of(verdict.effect), *told).status == CAN, about
-    groups = {group for ask in verdict.asks for group in ask.approvers}
-    asks = [known if group in groups else z3.Not(known) for group, known in judged.asks.items()]
+    asked = {frozenset(ask.approvers) for ask in verdict.asks}
+    asks = [known if groups in asked else z3.Not(known) for groups, known in judged.asks.items()]
     assert can_be(world, judged.of(verdict.effect), *asks, *told).status == CAN, about
     if not world.opaque and not history(world):
         for effect in Effect:

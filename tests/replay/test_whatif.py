@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.replay.acceptance import Acceptance
 from engine.replay.flip import Flip, money
 from engine.replay.tally import tally
 from engine.replay.whatif import Past, whatif
 from engine.session import reply as r
-from engine.session.bundle import Bundle
+from engine.session.bundle import Accepted, Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 INPUT = "{type: object, properties: {n: {type: integer}, amount_usd: {type: number}}, additionalProperties: false}"
 OUTPUT = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+ALLOW_WRITE = "  - {id: open, tools: [write], effect: allow}\n"
 ALLOW = "  - {id: open, tools: [write, other], effect: allow}\n"
 ASK = """
   - id: large
@@ -96,12 +99,35 @@ def test_a_write_that_no_rule_allows_any_more_is_due_to_none() -> None:
     assert flips(past) == [("no_rule_allows:allow→deny", False)]
 
 
-def test_whoever_is_asked_no_more_loosens_and_who_is_asked_too_does_not() -> None:
-    both = ALLOW + ASK % "leads, bosses"
-    fewer = whatif(held(made(both, most=10)).log, made(ALLOW + ASK % "leads", most=10))
-    more = whatif(held(made(ALLOW + ASK % "leads", most=10)).log, made(both, most=10))
-    assert flips(fewer) == [("large:approval→approval", True)]
-    assert flips(more) == [("large:approval→approval", False)]
+def test_a_group_that_may_answer_as_well_loosens_and_one_that_may_no_more_tightens() -> None:
+    either = ALLOW + ASK % "leads, bosses"
+    fewer = whatif(held(made(either, most=10)).log, made(ALLOW + ASK % "leads", most=10))
+    more = whatif(held(made(ALLOW + ASK % "leads", most=10)).log, made(either, most=10))
+    assert flips(fewer) == [("large:approval→approval", False)]
+    assert flips(more) == [("large:approval→approval", True)]
+
+
+def both(*, leads: bool = True, bosses: bool = True) -> str:
+    own = "  - {id: own, tools: [write], effect: require_approval, approvers: [%s]}\n"
+    asks = own.replace("own", "of-leads") % "leads" if leads else ""
+    return ALLOW + asks + (own.replace("own", "of-bosses") % "bosses" if bosses else "")
+
+
+def test_two_who_both_have_to_say_yes_are_more_than_either_of_them() -> None:
+    past = whatif(held(made(both())).log, made(ALLOW + ASK % "leads, bosses", most=10))
+    assert flips(past)[0] == ("of-bosses:approval→approval", True)
+    back = whatif(held(made(ALLOW + ASK % "leads, bosses", most=10)).log, made(both()))
+    assert [(flip.kind, flip.loosens) for flip in back.flips] == [("approval→approval", False)]
+
+
+def test_the_rule_that_asks_no_more_or_asks_too_is_the_one_that_is_named() -> None:
+    assert flips(whatif(held(made(both())).log, made(both(bosses=False))))[0] == ("of-bosses:approval→approval", True)
+    assert flips(whatif(held(made(both(bosses=False))).log, made(both())))[0] == ("of-bosses:approval→approval", False)
+
+
+def test_who_is_asked_by_another_rule_in_the_same_words_is_no_flip() -> None:
+    renamed = both().replace("of-leads", "of-others")
+    assert whatif(held(made(both())).log, made(renamed)).flips == ()
 
 
 def test_a_fact_that_was_never_read_makes_the_verdict_unknown_and_what_was_asked_may_loosen() -> None:
@@ -150,7 +176,69 @@ def test_a_result_may_be_withheld_or_no_more() -> None:
     assert (flips(past), past.flips[0].why) == (
         [("keeps:withheld→unknown", True)], "what was withheld is not recorded",
     )  # fmt: skip
-    assert whatif(kept.log, made(keeps)).flips == ()
+
+    def again(bundle: Bundle) -> list[tuple[str, bool]]:
+        return flips(whatif(kept.log, bundle, lambda: made(keeps)))
+
+    assert again(made(keeps)) == []
+    assert again(made(keeps + "  - {id: further, tools: [write], effect: deny}\n", most=9)) == []
+    # what it goes by is another: what was withheld may be released
+    assert again(made(keeps.replace("output.n < 5", "output.n < 50"))) == [("keeps:withheld→unknown", True)]
+    by_param = keeps.replace("< 5", "< params.most")
+    assert whatif(kept.log, made(by_param, most=5), lambda: made(by_param, most=5)).flips == ()
+    assert flips(whatif(kept.log, made(by_param, most=50), lambda: made(by_param, most=5))) == [
+        ("keeps:withheld→unknown", True)
+    ]
+    # nobody has the bundle that withheld it
+    assert flips(whatif(kept.log, made(keeps))) == [("keeps:withheld→unknown", True)]
+
+
+def test_what_loosens_behind_a_flip_that_nobody_can_go_on_from_is_judged_as_it_was_recorded() -> None:
+    own = made(ALLOW + ASK % "leads", most=10)
+    play = Play(own)
+    play.plan(call("l", "look", n=1))
+    play.returns("l", {"n": 9})
+    play.plan(call("c", "write", n=50, amount_usd=50))
+    keeps = "  - {id: keeps, tools: [look], effect: deny, release_unless: output.n < 5}\n"
+    past = whatif(play.log, made(ALLOW + ASK % "leads" + keeps, most=60))
+    assert [(flip.name, flip.loosens, flip.supposed) for flip in past.flips] == [
+        ("keeps:allow→withheld", False, False), ("large:approval→allow", True, True),
+    ]  # fmt: skip
+    denied = whatif(play.log, made(ALLOW + "  - {id: no-look, tools: [look], effect: deny}\n"))
+    assert flips(denied) == [("no-look:allow→deny", False), ("large:approval→allow", True)]
+
+
+def test_a_recorded_yes_carries_a_session_on_and_what_follows_is_judged() -> None:
+    play = Play(made(ALLOW + ASK % "leads", most=10))
+    play.plan(call("c", "write", n=50))
+    play.say(play.answer("approve", "dana"))
+    play.claim()
+    play.returns("c", {})
+    play.plan(call("d", "other", n=1))
+    play.returns("d", {})
+    play.plan(message="that was it", done=True)
+    new = ALLOW + ASK % "leads" + "  - {id: further, tools: [write], effect: require_approval, approvers: [bosses]}\n"
+    past = whatif(play.log, made(new, most=10))
+    assert (flips(past), past.unknown) == (
+        [("further:approval→approval", False)], "nobody knows what bosses would have said",
+    )  # fmt: skip
+    fewer = whatif(play.log, made(new + "  - {id: shut, tools: [other], effect: deny}\n", most=99))
+    assert flips(fewer)[0] == ("large:approval→approval", True)
+
+
+def test_one_of_two_who_are_asked_no_more_leaves_the_yes_of_the_other() -> None:
+    play = Play(made(both()))
+    play.plan(call("c", "write", n=50))
+    for request, who in (("s1.1", "lee"), ("s1.2", "dana")):
+        play.say(r.Answer(request, "approve", who, "", None, None, play.now))
+        play.claim()
+    play.returns("c", {})
+    play.plan(call("d", "other", n=1))
+    play.returns("d", {})
+    play.plan(message="that was it", done=True)
+    past = whatif(play.log, made(both(bosses=False) + "  - {id: shut, tools: [other], effect: deny}\n"))
+    assert flips(past) == [("of-bosses:approval→approval", True), ("shut:allow→deny", False)]
+    assert past.unknown == "the planner would have seen something else"
 
 
 def test_a_later_call_of_the_same_step_is_judged_in_what_is_left() -> None:
@@ -171,9 +259,9 @@ def test_a_later_call_of_the_same_step_is_judged_in_what_is_left() -> None:
     assert [(flip.call_id, flip.later) for flip in later.flips] == [("l", False), ("m", True)]
 
 
-def test_sessions_of_other_agents_are_not_judged() -> None:
+def test_an_agent_that_is_no_more_runs_nothing() -> None:
     other = made()
-    assert whatif(held(other).log, _renamed(other)).skipped == "the bundle has no agent bot"
+    assert flips(whatif(held(other).log, _renamed(other))) == [("not_offered:allow→deny", False)]
 
 
 def _renamed(own: Bundle) -> Bundle:
@@ -189,6 +277,20 @@ def test_money_is_what_a_schema_or_a_name_says_is_money() -> None:
     spec = made().tools["write"]
     assert money(spec, {"n": 3, "amount_usd": 12}) == {"USD": 12}
     assert money(spec, {"n": 3}) == {}
+    deep = """
+    {type: object, $defs: {price: {type: number, x-unit: EUR}}, properties: {
+      first_try: {type: integer}, order: {type: object, properties: {
+        lines: {type: array, items: {type: object, properties: {price: {$ref: "#/$defs/price"}}}}}}}}"""
+    nested = bundle(agent("[write]", policies="[rules]"), policy(ALLOW_WRITE), tool("write", "write", input=deep))
+    order = {"first_try": 7, "order": {"lines": [{"price": 2}, {"price": 3}]}}
+    assert money(nested.tools["write"], order) == {"EUR": 5}
+
+
+def test_the_money_of_a_tool_that_is_no_more_is_what_the_sessions_own_bundle_says() -> None:
+    own = made()
+    gone = bundle(agent("[look]", policies="[]"), tool("look", output=OUTPUT))
+    past = whatif(held(own).log, gone, lambda: own)
+    assert [(flip.name, flip.money) for flip in past.flips] == [("not_offered:allow→deny", {"USD": 50})]
 
 
 def flip(rule: str, loosens: bool, session: str, **more: Any) -> Flip:
@@ -198,11 +300,23 @@ def flip(rule: str, loosens: bool, session: str, **more: Any) -> Flip:
 def test_a_table_has_what_loosens_first_and_knows_what_somebody_answers_for() -> None:
     rows = tally(
         [flip("a", False, "1"), flip("b", True, "1", money={"USD": 5}), flip("b", True, "2", money={"USD": 7})],
-        {"b:deny→allow"},
+        lambda flip: flip.name == "b:deny→allow",
     )
     assert [(row.name, row.calls, row.sessions, row.money, row.open) for row in rows] == [
         ("b:deny→allow", 2, 2, {"USD": 12}, False), ("a:deny→allow", 1, 1, {}, False),
     ]  # fmt: skip
+
+
+def test_what_a_bundle_accepts_answers_for_its_own_change_and_for_no_further_one() -> None:
+    entry = Accepted("large:approval→allow", "dana", "decided in May")
+    accepted = Acceptance([entry])
+    assert accepted.covers("large:approval→allow")
+    assert not accepted.covers("large:approval→allow", before=[entry])
+    anew = replace(entry, reason="decided in June")
+    assert Acceptance([entry, anew]).covers("large:approval→allow", before=[entry])
+    assert Acceptance([entry], {"large:approval→allow"}).covers("large:approval→allow", before=[entry])
+    assert not accepted.covers("other:approval→allow")
+    assert Acceptance([entry], {"a:deny→allow"}).unneeded(["large:approval→allow"]) == ["a:deny→allow"]
 
 
 @pytest.mark.parametrize("action", ["approve", "deny"])
