@@ -191,9 +191,8 @@ def _compared(old: Bundle, new: Bundle, accepted: Acceptance) -> Part:
 
 
 def _answered(change: Change, old: Bundle, accepted: Acceptance) -> bool:
-    """Whether somebody answers for a change: for one of the rules that make it."""
-    names = [f"{rule}:{change.kind}" for rule in (*change.rules, "no_rule_allows")]
-    return any(accepted.covers(name, old.accepted) for name in names)
+    """Whether somebody answers for a change, by the rule that makes it."""
+    return accepted.covers(f"{change.due}:{change.kind}", old.accepted)
 
 
 def _past(bundle: Bundle, store_url: str, since: datetime | None, workers: int | None, accepted: Acceptance) -> Part:

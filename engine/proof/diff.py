@@ -12,7 +12,6 @@ from engine.policy.demand import Groups, unmet
 from engine.policy.flip_names import (
     ADDED,
     ALLOW,
-    APPROVAL,
     DENY,
     INVALID_INPUT,
     NOT_OFFERED,
@@ -22,18 +21,25 @@ from engine.policy.flip_names import (
     WITHHELD,
     word,
 )
-from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
 from engine.proof.forms import spelt_out
 from engine.proof.instance import instance
+from engine.proof.questions import (
+    FEWER,
+    OTHER_WORDS,
+    Question,
+    results_that_differ,
+    verdicts_that_differ,
+    words_that_differ,
+)
 from engine.proof.region import region
 from engine.proof.schemas import partings, shown_by
 from engine.proof.search import search
 from engine.proof.solve import CAN, GAVE_UP, SECONDS
-from engine.proof.terms import Beyond, World, both, either, no
-from engine.proof.verdicts import Gate, Judged, past_allowed
+from engine.proof.terms import Beyond, World
+from engine.proof.verdicts import Gate, past_allowed
 from engine.proof.witness import START, Maker, Witness, judged_for_real
-from engine.session.bundle import Agent, Bundle, Tool
+from engine.session.bundle import Agent, Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class Change:
     """Calls of a tool whose verdict differs: `where` says which, `witness` is one of them.
 
     `status` is `certain` if the gates themselves judge the witness so, `possible` if it rests on what is only known
-    by name, `not known` where the solver gave up.
+    by name, `not known` where the solver gave up.  `due` is the rule that makes the difference, `rules` are all that
+    match the witness in one of the two bundles only.
     """
 
     agent: str
@@ -53,6 +60,7 @@ class Change:
     witness: Witness | None = None
     rules: tuple[str, ...] = ()
     why: str = ""
+    due: str = ""
 
     @property
     def kind(self) -> str:
@@ -73,13 +81,9 @@ class Change:
         told = {
             "agent": self.agent, "tool": self.tool, "change": self.kind, "before": self.before, "after": self.after,
             "loosens": self.loosens, "status": self.status, "where": dict(self.where), "rules": list(self.rules),
-            "why": self.why,
+            "why": self.why, "due": self.due,
         }  # fmt: skip
         return told | ({"witness": self.witness.payload()} if self.witness is not None else {})
-
-
-FEWER = "a yes that was needed is needed no more"
-MORE = "a further yes is needed"
 
 
 def diff(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Iterator[Change]:
@@ -98,7 +102,7 @@ def diff(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Iterator[Change]
 
 
 def _whole(agent: str, tool: str, before: str, after: str, why: str) -> Change:
-    return Change(agent, tool, before, after, "certain", {}, rules=(NOT_OFFERED,), why=why)
+    return Change(agent, tool, before, after, "certain", {}, rules=(NOT_OFFERED,), why=why, due=NOT_OFFERED)
 
 
 def of_input(old: Bundle, new: Bundle, agent: Agent, tool: str) -> Iterator[Change]:
@@ -120,86 +124,91 @@ def of_input(old: Bundle, new: Bundle, agent: Agent, tool: str) -> Iterator[Chan
                 attributes = instance(spelt_out(agent.attributes)) or {}
                 witness = Witness(agent.name, tool, given, attributes, (), (), START, certain=True, verdict=after)
             status = "certain" if witness is not None else "possible"
-            yield Change(agent.name, tool, before, after, status, {}, witness, (INVALID_INPUT,), why)
+            yield Change(agent.name, tool, before, after, status, {}, witness, (INVALID_INPUT,), why, INVALID_INPUT)
+
+
+def other_words(old: Bundle, new: Bundle, seconds: float = SECONDS) -> Iterator[Change]:
+    """The calls that two bundles judge alike, and name other rules for, which planners and fixtures can see."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        before, after = old.agents[name], new.agents[name]
+        for tool in (tool for tool in before.tools if tool in after.tools):
+            yield from of_tool(old, new, before, after, tool, seconds, words=True)
 
 
 def of_tool(
-    old: Bundle, new: Bundle, before: Agent, after: Agent, tool: str, seconds: float = SECONDS
+    old: Bundle,
+    new: Bundle,
+    before: Agent,
+    after: Agent,
+    tool: str,
+    seconds: float = SECONDS,
+    *,
+    words: bool = False,
 ) -> Iterator[Change]:
-    """The changes for the calls of one tool of an agent."""
+    """The changes for the calls of one tool of an agent; of what is told of verdicts that are alike, if `words`."""
     maker = Maker(new, after, new.tools[tool], (old, before))
 
-    def questions(world: World) -> list[Question]:
+    def asked_in(world: World) -> list[Question]:
         one = Gate(world, old, before, old.tools[tool]).judged()
         other = Gate(world, new, after, new.tools[tool]).judged()
-        return list(_questions(one, other, old.tools[tool]))
+        same_need = before.guards[tool].needs_allow == after.guards[tool].needs_allow
+        found = words_that_differ(one, other) if words else verdicts_that_differ(one, other, same_need=same_need)
+        return [*found, *(() if words else results_that_differ(one, other, old.tools[tool]))]
 
     try:
-        asked = questions(World())
+        asked = asked_in(World())
     except Beyond as beyond:
         yield Change(before.name, tool, ALLOW, ALLOW, "not known", {}, why=f"there is no formula for {beyond}")
         return
-    for number, (was, would, what, why) in enumerate(asked):
-        if z3.is_false(what):
+    for number, question in enumerate(asked):
+        if z3.is_false(question.when):
             continue
         found = search(
-            lambda world, number=number: questions(world)[number][2],  # type: ignore[misc]
+            lambda world, number=number: asked_in(world)[number].when,  # type: ignore[misc]
             maker.witness,
-            lambda witness, was=was, would=would: _confirmed(witness, old, new, was, would),  # type: ignore[misc]
+            lambda witness, question=question: _confirmed(witness, old, new, question),  # type: ignore[misc]
             seconds,
             lambda world: past_allowed(world, old, before),
         )
         if found.status == GAVE_UP:
-            yield Change(before.name, tool, was, would, "not known", {}, why=found.why)
+            yield Change(
+                before.name, tool, question.was, question.would, "not known", {}, why=found.why, due=question.due
+            )
         elif found.status == CAN and found.witness is not None:
             where = region(found.world, found.formula, seconds)
-            yield _change(found.witness, old, new, was, would, where, why, certain=found.certain)
+            yield _change(found.witness, old, new, question, where, certain=found.certain)
 
 
-Question = tuple[str, str, Any, str]
-
-
-def _questions(one: Judged, other: Judged, tool: Tool) -> Iterator[Question]:
-    """Each way in which two verdicts can differ: what was, what would be, when, and why."""
-    for before in Effect:
-        for after in Effect:
-            if before is not after:
-                yield word(before), word(after), both(one.of(before), other.of(after)), ""
-    asking = both(one.ask, other.ask)
-    fewer, more = _left_open(one.asks, other.asks), _left_open(other.asks, one.asks)
-    yield APPROVAL, APPROVAL, both(asking, fewer), FEWER
-    yield APPROVAL, APPROVAL, both(asking, more), MORE
-    if tool.effect == "read":
-        allowed = both(one.allow, other.allow)
-        yield ALLOW, WITHHELD, both(allowed, no(one.withheld), other.withheld), ""
-        yield WITHHELD, ALLOW, both(allowed, one.withheld, no(other.withheld)), ""
-
-
-def _left_open(asks: Mapping[Groups, Any], others: Mapping[Groups, Any]) -> Any:
-    """When some ask may be left open by people who meet the others (see `policy.demand`)."""
-    met = {groups: either(*(when for other, when in others.items() if other <= groups)) for groups in asks}
-    return either(*(both(when, no(met[groups])) for groups, when in asks.items()))
-
-
-def _confirmed(witness: Witness, old: Bundle, new: Bundle, was: str, would: str) -> bool:
+def _confirmed(witness: Witness, old: Bundle, new: Bundle, question: Question) -> bool:
     """Whether the two gates, asked about exactly that call, judge so."""
     told, keeps = judged_for_real(witness, old)
     tells, kept = judged_for_real(witness, new)
-    if told is None or tells is None or (_word(told, keeps), _word(tells, kept)) != (was, would):
+    if told is None or tells is None:
         return False
-    return was != would or bool(unmet(_asks(told), _asks(tells)) or unmet(_asks(tells), _asks(told)))
+    if (_word(told, keeps), _word(tells, kept)) != (question.was, question.would):
+        return False
+    if question.why == OTHER_WORDS:
+        return _speech(told) != _speech(tells)
+    return question.was != question.would or bool(
+        unmet(_asks(told), _asks(tells)) if question.why == FEWER else unmet(_asks(tells), _asks(told))
+    )
 
 
 def _change(
-    witness: Witness, old: Bundle, new: Bundle, was: str, would: str, where: Mapping[str, str], why: str, *,
-    certain: bool,
-) -> Change:  # fmt: skip
+    witness: Witness, old: Bundle, new: Bundle, question: Question, where: Mapping[str, str], *, certain: bool
+) -> Change:
     told, _ = judged_for_real(witness, old)
     tells, _ = judged_for_real(witness, new)
     rules = _rules(told, tells) if told is not None and tells is not None else ()
-    proof = replace(witness, certain=certain, verdict=would)
+    proof = replace(witness, certain=certain, verdict=question.would)
     status = "certain" if certain else "possible"
-    return Change(witness.agent, witness.tool, was, would, status, where, proof, rules, why)
+    about = witness.agent, witness.tool, question.was, question.would
+    return Change(*about, status, where, proof, rules, question.why, question.due)
+
+
+def _speech(verdict: Verdict) -> tuple[Any, ...]:
+    """What a verdict tells of its rules."""
+    return verdict.rule, verdict.reason, sorted(ask.rule for ask in verdict.asks)
 
 
 def _word(verdict: Verdict, kept: object) -> str:

@@ -28,17 +28,17 @@ class Written:
     verdict: str
 
 
-def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str) -> Written | None:
+def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str, *, words: bool = False) -> Written | None:
     """A fixture that asks for the verdict of a witness as the bundle gives it; None if the engine comes to another.
 
-    Whoever is asked about what happened before says yes.
+    Whoever is asked about what happened before says yes.  With `words` it asks for the rules that are named as well.
     """
     document = _document(bundle, witness, name, description)
     for _ in range(MOST_ANSWERS):
         report = run_fixture(bundle, document)
         came = _came(report)
         if came is not None:
-            written = {**document, "expect": _expected(bundle.tools[witness.tool], came)}
+            written = {**document, "expect": _expected(bundle.tools[witness.tool], came, words)}
             return Written(written, came["verdict"]) if run_fixture(bundle, written).passed else None
         answer = _answer(report, bundle)
         if answer is None:
@@ -100,16 +100,23 @@ def _came(report: Report) -> dict[str, Any] | None:
     if verdict is None:
         return None
     kept = any(e.kind is K.TOOL_RESULT and e.payload["reason"] == "result_withheld" for e in events)
-    return {"verdict": WITHHELD if kept else verdict["verdict"], "approvers": verdict["approvers"]}
+    asked = [event.payload["rules"] for event in events if event.kind is K.REQUEST_OPENED]
+    return {
+        "verdict": WITHHELD if kept else verdict["verdict"], "approvers": verdict["approvers"],
+        "rule": verdict["rule"], "reason": verdict["reason"], "asked": asked,
+    }  # fmt: skip
 
 
-def _expected(tool: Tool, came: Mapping[str, Any]) -> dict[str, Any]:
+def _expected(tool: Tool, came: Mapping[str, Any], words: bool) -> dict[str, Any]:
     if came["verdict"] == WITHHELD:
         return {"calls": [{"tool": tool.name, "status": "blocked", "reason": "result_withheld"}]}
     told: dict[str, Any] = {"kind": "verdict", "call_id": CALL, "verdict": came["verdict"]}
     if came["approvers"]:
         told["approvers"] = came["approvers"]
-    expected: dict[str, Any] = {"events": [told]}
+    if words:
+        told |= {key: came[key] for key in ("rule", "reason") if came[key]}
+    asked = [{"kind": "request_opened", "call_id": CALL, "rules": rules} for rules in came["asked"] if words]
+    expected: dict[str, Any] = {"events": [told, *asked]}
     if came["verdict"] == "allow" and tool.effect == READ:
         # that its result was not withheld is part of it
         expected["calls"] = [{"tool": tool.name, "status": "ok"}]

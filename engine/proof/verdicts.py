@@ -14,22 +14,33 @@ from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.policy.schema import of_schema
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
-from engine.proof.terms import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, Value, World, both, either, no
+from engine.proof.terms import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, YES, Value, World, both, either, no
 from engine.session.bundle import Agent, Bundle, Tool
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """When a verdict falls: `asks` says when which groups are asked together; `withheld` is about a result.
+class RuleWhen:
+    """When a rule matches, and when it does so since its condition has no value; with the groups that it asks."""
 
-    `rules` say of each rule when it matches.
+    rule: str
+    effect: Effect
+    matches: Any
+    broken: Any
+    asks: Groups
+    reads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """When a verdict falls; `withheld` is about a result.
+
+    `rules` are those that judge a call, in the order in which the gate lets them speak.
     """
 
     deny: Any
     ask: Any
-    asks: Mapping[Groups, Any]
     withheld: Any
-    rules: Mapping[str, Any]
+    rules: tuple[RuleWhen, ...]
 
     @property
     def allow(self) -> Any:
@@ -39,6 +50,31 @@ class Judged:
     def of(self, effect: Effect) -> Any:
         """When that is the verdict."""
         return {Effect.ALLOW: self.allow, Effect.REQUIRE_APPROVAL: self.ask, Effect.DENY: self.deny}[effect]
+
+    def by(self, effect: Effect) -> Mapping[str, RuleWhen]:
+        """The rules of an effect."""
+        return {rule.rule: rule for rule in self.rules if rule.effect is effect}
+
+    @property
+    def asks(self) -> Mapping[Groups, Any]:
+        """When which groups are asked together."""
+        found: dict[Groups, list[Any]] = {}
+        for rule in self.by(Effect.REQUIRE_APPROVAL).values():
+            found.setdefault(rule.asks, []).append(rule.matches)
+        return {groups: both(no(self.deny), either(*when)) for groups, when in found.items()}
+
+    def speaker(self, effect: Effect) -> Mapping[str, Any]:
+        """When a rule is the one that a verdict names: those that read nothing come first, then those without error."""
+        found: dict[str, Any] = {}
+        before = NO
+        for reads in (False, True):
+            own = [rule for rule in self.by(effect).values() if rule.reads is reads or effect is not Effect.DENY]
+            for broken in (False, True):
+                for rule in own:
+                    now = rule.broken if broken else both(rule.matches, no(rule.broken))
+                    found[rule.rule] = either(found.get(rule.rule, NO), both(now, no(before)))
+                    before = either(before, now)
+        return found
 
 
 class Gate:
@@ -64,26 +100,21 @@ class Gate:
 
     def judged(self) -> Judged:
         """When which verdict falls."""
-        matches: dict[str, Any] = {}
-        by_effect: dict[Effect, list[Any]] = {effect: [] for effect in Effect}
-        asks: dict[Groups, list[Any]] = {}
+        rules: list[RuleWhen] = []
         withheld: list[Any] = []
-        for policy in self._guard.policies:
-            for rule in policy.rules:
-                matched = self._matches(policy, rule)
+        for policy in sorted(self._guard.policies, key=lambda policy: policy.name):
+            for rule in sorted(policy.rules, key=lambda rule: rule.id):
+                matched, error = self._matches(policy, rule)
                 if rule.release is not None:
                     withheld.append(both(matched, self._kept(policy, rule)))
-                    matches[rule.id] = withheld[-1]
                     continue
-                matches[rule.id] = matched
-                by_effect[rule.effect].append(matched)
-                if rule.effect is Effect.REQUIRE_APPROVAL:
-                    asks.setdefault(frozenset(rule.approvers), []).append(matched)
-        unallowed = no(either(*by_effect[Effect.ALLOW])) if self._guard.needs_allow else NO
-        deny = either(*by_effect[Effect.DENY], unallowed)
-        ask = both(no(deny), either(*by_effect[Effect.REQUIRE_APPROVAL]))
-        asked = {groups: both(no(deny), either(*found)) for groups, found in asks.items()}
-        return Judged(deny, ask, asked, either(*withheld), matches)
+                asks = frozenset(rule.approvers) if rule.effect is Effect.REQUIRE_APPROVAL else frozenset()
+                rules.append(RuleWhen(rule.id, rule.effect, matched, error, asks, bool(rule.facts)))
+        by = {effect: either(*(rule.matches for rule in rules if rule.effect is effect)) for effect in Effect}
+        unallowed = no(by[Effect.ALLOW]) if self._guard.needs_allow else NO
+        deny = either(by[Effect.DENY], unallowed)
+        ask = both(no(deny), by[Effect.REQUIRE_APPROVAL])
+        return Judged(deny, ask, either(*withheld), tuple(rules))
 
     def broken(self, promise: Guarantee, policy: PolicyRules, judged: Judged) -> Any:
         """When a guarantee does not hold of a verdict; one without a value is not broken."""
@@ -106,12 +137,13 @@ class Gate:
         known = {**self._more, **more}
         return Encoder(self.world, self._bundle, self._agent, self._tool, policy, known, self._input)
 
-    def _matches(self, policy: PolicyRules, rule: Rule) -> Any:
+    def _matches(self, policy: PolicyRules, rule: Rule) -> tuple[Any, Any]:
+        """When a rule matches, and when it does so without a value."""
         if rule.condition is None:
-            return z3.BoolVal(True)
+            return YES, NO
         holds, error = self._encoder(policy).truth(rule.condition)
         held = both(no(error), no(holds) if rule.negated else holds)
-        return held if rule.effect is Effect.ALLOW else either(error, held)
+        return (held, NO) if rule.effect is Effect.ALLOW else (either(error, held), error)
 
     def _kept(self, policy: PolicyRules, rule: Rule) -> Any:
         """When a rule keeps a result: unless its condition holds, and where that has no value."""

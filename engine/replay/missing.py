@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from engine.bundle.load import load_stored
-from engine.proof.diff import Change, diff
+from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
+from engine.proof.questions import OTHER_WORDS
 from engine.replay.mutants import Mutant
 from engine.session.bundle import Bundle
 from engine.testing.pathway import run_fixture
@@ -60,18 +62,23 @@ def missing(
 
 def _of_one(bundle: Bundle, changed: Bundle, mutant: Mutant, name: str) -> Missing:
     changes: list[Change] = []
-    for change in diff(bundle, changed):
+    for change in chain(diff(bundle, changed), other_words(bundle, changed)):
         changes.append(change)
         if change.status != "certain" or change.witness is None or len(changes) > MOST_TRIED:
             continue
-        fixture = fixture_of(bundle, change.witness, name, _description(mutant, change))
+        words = change.why == OTHER_WORDS
+        fixture = fixture_of(bundle, change.witness, name, _description(mutant, change), words=words)
         if fixture is not None and not run_fixture(changed, fixture.document).passed:
-            return Missing(mutant, WRITTEN, f"{change.tool}: {change.kind}", fixture.document)
+            return Missing(mutant, WRITTEN, _told(change), fixture.document)
     if not changes:
-        return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise")
+        return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise, nor by another rule")
     first = changes[0]
-    why = f"{first.tool}: {first.kind} is {first.status}, and no fixture could be made of it"
-    return Missing(mutant, OPEN, f"{why}: {first.why}" if first.why else why)
+    return Missing(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
+
+
+def _told(change: Change) -> str:
+    told = f"{change.tool}: {change.kind}"
+    return f"{told}: {change.why}" if change.why else told
 
 
 def _description(mutant: Mutant, change: Change) -> str:

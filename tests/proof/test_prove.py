@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.proof.diff import Change, diff
+from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
 from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, Finding, handled, prove
 from engine.session.bundle import Bundle
@@ -144,8 +144,42 @@ def test_who_is_asked_is_part_of_a_verdict() -> None:
     crew = BASE.replace("approvers: [leads]", "approvers: [customer]")
     kinds = {(change.kind, change.loosens, change.why) for change in diff(made(), made(crew))}
     assert kinds == {
-        ("approval→approval", True, "a yes that was needed is needed no more"), ("approval→approval", False, "a further yes is needed"),
+        ("approval→approval", True, "a yes that was needed is needed no more"),
+        ("approval→approval", False, "a further yes is needed"),
+    }
+
+
+def test_a_group_that_may_say_yes_as_well_loosens_and_two_yeses_are_more_than_either() -> None:
+    either = BASE.replace("approvers: [leads]", "approvers: [leads, customer]")
+    assert [(c.loosens, c.due) for c in diff(made(), made(either))] == [(True, "large")]
+    assert [(c.loosens, c.due) for c in diff(made(either), made())] == [(False, "large")]
+    further = "  - {id: further, tools: [write], effect: require_approval, approvers: [customer], when: input.n > 10}\n"
+    loosened = list(diff(made(BASE + further), made(either)))
+    assert {(c.kind, c.loosens, c.due) for c in loosened} == {
+        ("approval→approval", True, "large"), ("approval→approval", True, "further"),
     }  # fmt: skip
+
+
+def test_each_rule_that_makes_a_difference_is_named_with_a_call_of_its_own() -> None:
+    who = BASE + "  - {id: who, tools: [write], effect: require_approval, approvers: [leads], when: input.n == 3}\n"
+    found = {change.due: change for change in diff(made(who), made(most=20))}
+    assert {due: change.kind for due, change in found.items()} == {
+        "large": "approval→allow", "who": "approval→allow",
+    }  # fmt: skip
+    assert found["who"].witness is not None
+    assert found["who"].witness.input["n"] == 3
+
+
+def test_what_is_judged_alike_by_another_rule_is_told_apart_only_where_it_is_asked_for() -> None:
+    twice = "  - {id: %s, tools: [write], effect: deny, reason: %s, when: input.n > 90}\n"
+    one, other = BASE + twice % ("a", "much") + twice % ("b", "more"), BASE + twice % ("b", "more")
+    assert list(diff(made(one), made(other))) == []
+    (change,) = other_words(made(one), made(other))
+    assert (change.kind, change.loosens, change.status) == ("deny→deny", False, "certain")
+    assert list(other_words(made(one), made(one))) == []
+    asks = "  - {id: %s, tools: [write], effect: require_approval, approvers: [leads], when: input.n > 90}\n"
+    (asked,) = other_words(made(BASE + asks % "z"), made(BASE))
+    assert asked.kind == "approval→approval"
 
 
 def test_results_that_are_withheld_are_part_of_the_comparison() -> None:
