@@ -76,7 +76,7 @@ def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
     click.echo(f"written: {path}", err=True)
 
 
-def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> list[Fate]:
+def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], workers: int | None = None) -> list[Fate]:
     """What becomes of each mutant, over the fixtures that pass."""
     from engine.replay.mutants import mutants
     from engine.replay.mutation import fates
@@ -86,7 +86,7 @@ def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> list[F
     made = mutants(loaded.corpus, bundle)
     found = []
     with progress("mutants", len(made)) as advance:
-        for fate in fates(without_fixtures(bundle, loaded), made, fixtures, logs):
+        for fate in fates(without_fixtures(bundle, loaded), made, fixtures, logs, workers):
             found.append(fate)
             advance(1)
     return sorted(found, key=lambda fate: int(fate.mutant.id[1:]))
@@ -109,7 +109,9 @@ def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[Fate]) -> list[M
         from engine.replay.missing import missing
     except ImportError:
         return None
-    names = [d.name for d in loaded.corpus.sound("Fixture")]
+    # a file keeps its name where its fixture got another
+    files = [Path(path).stem for path in bundle.files if path.startswith("fixtures/")]
+    names = [*(d.name for d in loaded.corpus.sound("Fixture")), *files]
     found = []
     with progress("survivors", len(survivors)) as advance:
         for one in missing(bundle, without_fixtures(bundle, loaded), survivors, names):
@@ -131,13 +133,18 @@ def score(fates: Sequence[Fate], known: Sequence[Missing] | None) -> dict[str, A
         "survived": count[SURVIVED],
         "equivalent": equivalent,
         "invalid": count[INVALID],
-        "score": round(100 * count[KILLED] / of, 1) if of else 100.0,
+        "score": _percent(count[KILLED], of, nothing=0.0 if count[INVALID] else 100.0),
     }
+
+
+def _percent(some: int, of: int, nothing: float) -> float:
+    """Rounded down, so that only all is 100; where there is nothing to notice, it depends on why."""
+    return (1000 * some // of) / 10 if of else nothing
 
 
 def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None:
     """The survivors with what is known of each, and the score."""
-    from engine.replay.mutation import SURVIVED
+    from engine.replay.mutation import INVALID, SURVIVED
 
     about = {one.mutant.id: one for one in known or ()}
     rows = []
@@ -153,6 +160,10 @@ def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None
         f"mutation score {found['score']} %: {found['killed']} of {found['mutants']} noticed,"
         f" {found['survived']} survive ({found['equivalent']} proved equivalent)"
     )
+    if found["invalid"]:
+        wrong = next(fate for fate in fates if fate.status == INVALID)
+        told = f"{found['invalid']} more are no valid bundle and were not tried, such as {wrong.mutant.id}"
+        click.echo(f"{told}: {wrong.mutant.what}: {wrong.by}")
     if known is None:
         click.echo(f"whether a survivor can be noticed at all is not known without the solver: {EXTRA}", err=True)
 

@@ -6,12 +6,14 @@ from collections import ChainMap, Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from engine.diagnostic import Place
 from engine.policy.arithmetic import is_number
 from engine.policy.conditions import Span
 from engine.policy.expression import Expression
+from engine.policy.rule import PolicyRules
 from engine.policy.watching import Seen, WatchedWords, watch, watch_rule
 from engine.policy.words import NotReadYet
 from engine.replay.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, Catalogue, Owner, Written
@@ -99,11 +101,12 @@ class Observed:
         names = gate_names(moment.state, moment.call, self._bundle.tools)
         known = recorded(moment.state, moment.call, moment.event.at)
         for policy in guard.policies if guard is not None else ():
-            words = WatchedWords(policy, names, known, self._tell)
+            tell = partial(self._tell, policy, moment.call.name)
+            words = WatchedWords(policy, names, known, tell)
             for rule in policy.rules:
                 if rule.release is None:
                     try:
-                        self.matched[rule.id] += watch_rule(rule, words, self._tell) is True
+                        self.matched[rule.id] += watch_rule(rule, words, tell) is True
                     except NotReadYet:
                         # a rule that an earlier denial spared its reads was not judged
                         continue
@@ -116,7 +119,8 @@ class Observed:
         known = recorded(moment.state, moment.call, moment.event.at)
         withheld = moment.event.payload["rule"] if moment.event.payload["reason"] == "result_withheld" else None
         for policy in guard.policies:
-            words = WatchedWords(policy, names, known, self._tell)
+            tell = partial(self._tell, policy, moment.call.name)
+            words = WatchedWords(policy, names, known, tell)
             for rule in policy.rules:
                 if rule.release is None:
                     continue
@@ -125,28 +129,28 @@ class Observed:
                     self.matched[rule.id] += rule.id == withheld
                     continue
                 try:
-                    if watch_rule(rule, words, self._tell) is False:
+                    if watch_rule(rule, words, tell) is False:
                         continue
                     scope = ChainMap({"output": moment.event.payload["output"]}, words)  # type: ignore[arg-type]
                     seen = watch(rule.release, scope)
                 except NotReadYet:
                     continue
-                self._tell("rule", rule.id, rule.release, seen)
+                tell("rule", rule.id, rule.release, seen)
                 self.matched[rule.id] += seen.value is not True
 
-    def _tell(self, kind: str, name: str, expression: Expression, seen: Seen) -> None:
-        owner = kind, name, expression.text
-        written = self._known.written.get(owner)
+    def _tell(self, policy: PolicyRules, tool: str, kind: str, name: str, expression: Expression, seen: Seen) -> None:
+        written = self._known.of(policy, tool, (kind, name, expression.text))
         if written is None:
             return
-        met = self._met.setdefault(owner, _Met())
+        met = self._met.setdefault(written.owner, _Met())
         met.sides |= {(at, TRUE if value else FALSE) for at, values in seen.sides.items() for value in values}
         met.absent |= {at for at, values in seen.reads.items() if None in values}
-        for (at, index), pairs in seen.pairs.items():
+        for key, pairs in seen.pairs.items():
             for left, right in pairs:
-                boundary = _boundary(left, right, written.steps.get((at, index)))
+                value, other = (right, left) if key in written.mirrored else (left, right)
+                boundary = _boundary(value, other, written.steps.get(key))
                 if boundary:
-                    met.boundaries.add((at, index, boundary))
+                    met.boundaries.add((*key, boundary))
 
     def _items(self) -> Iterator[Item]:
         for rule in self._known.rules.values():
@@ -162,10 +166,10 @@ def _of(written: Written, met: _Met) -> Iterator[tuple[str, Span, bool]]:
     for at, sides in sorted(written.sides.items()):
         for side in sorted(sides, reverse=True):
             yield side, at, (at, side) in met.sides
-    for (at, index), signs in sorted(written.boundaries.items()):
+    for key, signs in sorted(written.boundaries.items()):
         for sign in (BELOW, AT, ABOVE):
             if sign in signs:
-                yield sign, at, (at, index, sign) in met.boundaries
+                yield sign, written.parts[key], (*key, sign) in met.boundaries
     for at in sorted(written.absent):
         yield ABSENT, at, at in met.absent
 

@@ -18,9 +18,9 @@ from engine.policy.arithmetic import add, is_number, subtract
 from engine.policy.expression import Expression
 from engine.policy.rule import PolicyRules
 from engine.policy.syntax import SyntaxProblem, parse, span
-from engine.policy.value import duration, duration_text, number_text, pretty
+from engine.policy.value import duration, duration_text, number_text, one_line
 from engine.replay.catalogue import read_by, text_of
-from engine.replay.steps import Scales, written_step
+from engine.replay.steps import Scales, constant, written_step
 from engine.session.bundle import Bundle
 
 
@@ -63,7 +63,7 @@ def _of_policy(document: Document, corpus: Corpus, bundle: Bundle) -> Iterator[M
 def _of_words(document: Document, bundle: Bundle) -> Iterator[Mutant]:
     """Of the params and the lets, which policies and vocabularies both have."""
     for name, _, node in _entries(document, "params"):
-        for what, value in _moved(node.plain, _step_of_param(name, bundle)):
+        for what, value in _moved(_as_written(node), _step_of_param(name, bundle)):
             yield _made(document, ("params", name), node, f"param `{name}`: {what}", "", value)
     for name, _, node in _entries(document, "let"):
         parts = [((), node)] if node.entries is None else [((tool,), value) for tool, _, value in node.pairs()]
@@ -227,10 +227,11 @@ def _other_operators(node: ast.Compare, text: str) -> Iterator[tuple[tuple[int, 
 def _other_numbers(node: ast.Compare, text: str, step_of: Steps) -> Iterator[tuple[tuple[int, int], str, str]]:
     sides = [node.left, *node.comparators]
     for side in sides:
-        if isinstance(side, ast.Constant) and is_number(side.value):
+        own = constant(side, {})
+        if is_number(own):
             start, end = span(side)
             steps = [step for other in sides if other is not side and (step := step_of(other)) is not None]
-            for value in _beside(side.value, steps[0] if steps else written_step(side.value)):
+            for value in _beside(own, steps[0] if steps else written_step(own)):
                 written = number_text(value)
                 yield (start, end), f"{text[start:end]} becomes {written}", f"{text[:start]}{written}{text[end:]}"
 
@@ -251,10 +252,10 @@ def _moved(value: Any, step: Any) -> Iterator[tuple[str, Any]]:
     elif is_number(value):
         for moved in _beside(value, step or written_step(value)):
             yield f"{number_text(value)} becomes {number_text(moved)}", moved
-    elif isinstance(value, str) and (spelt := duration(value)) is not None:
+    elif isinstance(value, _Span) and (spelt := duration(value)) is not None:
         for span_ in (spelt - timedelta(seconds=1), spelt + timedelta(seconds=1)):
             if span_ >= timedelta(0):
-                yield f"{value} becomes {duration_text(span_)}", duration_text(span_)
+                yield f"{value} becomes {duration_text(span_)}", _Span(duration_text(span_))
 
 
 def _beside(value: Any, step: Any) -> tuple[Any, Any]:
@@ -329,14 +330,42 @@ def _made(
     place = node.within(*within) if within is not None else node.place
     before = text_of(node) if node.items is None and node.entries is None else ""
     after = value if isinstance(value, str) else ""
-    return Mutant("", place, what, rule, node.source.file, _with(document.plain, path, value), before, after)
+    content = _with(document.node, path, value)
+    return Mutant("", place, what, rule, node.source.file, content, before, after)
 
 
-def _with(plain: Any, path: tuple[str | int, ...], value: Any) -> bytes:
-    """The document with one value changed, as JSON, which is YAML too."""
-    changed = copy.deepcopy(plain)
+class _Span(str):
+    """A duration, which is one only if it is written plainly."""
+
+    __slots__ = ()
+
+
+def _as_written(node: Node) -> Any:
+    """The plain value of a param, its durations told from other text."""
+    if node.entries is not None:
+        return {key: _as_written(value) for key, _, value in node.pairs()}
+    if node.items is not None:
+        return [_as_written(item) for item in node.items]
+    plain = isinstance(node.value, str) and not node.style and duration(node.value) is not None
+    return _Span(node.value) if plain else node.value
+
+
+def _with(document: Node, path: tuple[str | int, ...], value: Any) -> bytes:
+    """The document with one value changed, as YAML in flow style."""
+    changed = copy.deepcopy(document.plain)
+    params = document.get("params")
+    if params is not None:
+        changed["params"] = _as_written(params)
     owner = changed
     for part in path[:-1]:
         owner = owner[part]
     owner[path[-1]] = value
-    return pretty(changed).encode("utf-8")
+    return _flow(changed).encode("utf-8")
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{one_line(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(inner) for inner in value) + "]"
+    return str(value) if isinstance(value, _Span) else one_line(value)
