@@ -12,6 +12,7 @@ import click
 from engine.cli.past import reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
+from engine.cli.writing import write
 from engine.policy.value import pretty
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
     """The page that shows the policies with what is covered of them."""
     from engine.replay.coverage_page import page
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(coverage, loaded.sources, "Coverage of the policies"), "utf-8")
+    write(path, page(coverage, loaded.sources, "Coverage of the policies"))
     click.echo(f"written: {path}", err=True)
 
 
@@ -174,8 +174,7 @@ def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:
     for one in known:
         if one.status == "written" and one.fixture is not None:
             path = root / "fixtures" / f"{one.fixture['name']}.yaml"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(as_yaml(one.fixture), "utf-8")
+            write(path, as_yaml(one.fixture))
             written.append(path)
     return written
 

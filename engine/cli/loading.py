@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -17,11 +18,17 @@ from engine.session.exit_code import FAILED
 def load_or_exit(root: Path) -> tuple[Bundle, Loaded]:
     """The bundle of a directory; its errors are printed, and exit 1."""
     loaded = load_directory(root)
+    return valid_or_exit(loaded), loaded
+
+
+def valid_or_exit(loaded: Loaded, otherwise: Callable[[], None] = lambda: None) -> Bundle:
+    """A bundle that was loaded; its errors are printed, beside what is told `otherwise`, and exit 1."""
     if loaded.bundle is None or has_errors(loaded.diagnostics):
+        otherwise()
         colour = sys.stderr.isatty()
         click.echo(full(loaded.diagnostics, loaded.sources, colour=colour), err=True)
         raise SystemExit(FAILED)
-    return loaded.bundle, loaded
+    return loaded.bundle
 
 
 def agent_of(bundle: Bundle, name: str | None) -> Agent:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from engine.bundle.load import load_directory
 from engine.cli import evidence, whatif
-from engine.cli.diff import changed_guarantees, changed_limits, told_of_guarantee
-from engine.cli.loading import load_or_exit
+from engine.cli.beside import by_kind, changed_beside
 from engine.cli.options import format_option, store_option
-from engine.cli.past import accept_option, accepted_by, since_option
-from engine.cli.printing import line, print_json
-from engine.diagnostic.render import concise
+from engine.cli.past import accept_option, accepted_by, reading, since_option
+from engine.cli.printing import print_json
+from engine.cli.writing import write
+from engine.diagnostic.render import concise, full
 from engine.policy.value import exact, jsonable, pretty
 from engine.replay.acceptance import Acceptance
 from engine.replay.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAILED, OK
-from engine.store.reading import file_of
-from engine.store.urls import BadStoreUrl
+from engine.store.reading import file_of, open_reading
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
@@ -49,6 +53,7 @@ Examples:
 @click.option("--min-score", type=click.FloatRange(0, 100), metavar="N", help="Not ready if fewer mutants are noticed.")
 @click.option("--markdown", type=FILE, metavar="FILE", help="Where to write the report for people.")
 @click.option("--json", "as_json", type=FILE, metavar="FILE", help="Where to write the report for programs.")
+@click.option("--without-proofs", is_flag=True, help="Leave out what needs the solver z3, which is not installed.")
 @click.option("--workers", type=click.IntRange(1), help="How many processes; one for each core unless given.")
 @format_option("markdown", "json")
 @store_option
@@ -61,6 +66,7 @@ def command(
     min_score: float | None,
     markdown: Path | None,
     as_json: Path | None,
+    without_proofs: bool,
     workers: int | None,
     output_format: str,
     store_url: str,
@@ -68,23 +74,28 @@ def command(
     """Gather what is known of a change of a bundle, as one report.
 
     It validates NEW, runs its fixtures, measures what they cover and notice, proves its guarantees, compares what the
-    two bundles mean, and judges every past session again.  Exits 1 if something stands against it: a fixture that
-    fails, a guarantee that is refuted, or a loosening that nobody answers for.
+    two bundles mean, and judges every past session again.  Exits 1 if something stands against it: a bundle that is
+    not valid, a fixture that fails, a guarantee that is refuted or gone, a loosening that nobody answers for, or a
+    step that could not be done.
     """
-    before, _ = load_or_exit(old)
-    after, loaded = load_or_exit(new)
-    accepted = accepted_by(after, accepts)
-    found = Promotion(before.digest, after.digest)
+    past = _store(store_url)
+    before, loaded = load_directory(old).bundle, load_directory(new)
+    after = loaded.bundle
+    found = Promotion(before.digest if before else "not valid", after.digest if after else "not valid")
     found.parts.append(_validated(loaded))
-    reports, tested = _tested(after, loaded, workers)
-    found.parts += [tested, _covered(after, loaded, reports, min_coverage)]
-    found.parts += [_mutated(after, loaded, reports, min_score), _proved(after), _compared(before, after, accepted)]
-    found.parts.append(_past(after, store_url, since, workers, accepted))
+    if after is None:
+        click.echo(full(loaded.diagnostics, loaded.sources, colour=sys.stderr.isatty()), err=True)
+    else:
+        accepted = accepted_by(after, accepts)
+        reports, tested = _tested(after, loaded, workers)
+        found.parts += [tested, _covered(after, loaded, reports, min_coverage)]
+        found.parts.append(_mutated(after, loaded, reports, min_score, workers, without_proofs))
+        found.parts += [_proved(after, without_proofs), _compared(before, after, accepted, without_proofs)]
+        found.parts.append(_past(after, past, store_url, since, workers, accepted))
     payload = exact(jsonable(found.payload()))
     for path, text in ((markdown, found.markdown()), (as_json, pretty(payload))):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
+            write(path, text if text.endswith("\n") else f"{text}\n")
             click.echo(f"written: {path}", err=True)
     if output_format == "json":
         print_json(payload)
@@ -93,11 +104,29 @@ def command(
     raise SystemExit(OK if found.ready else FAILED)
 
 
+def _store(url: str) -> bool:
+    """Whether there is a store of past sessions; one that was named has to be there."""
+    named = click.get_current_context().get_parameter_source("store_url") is ParameterSource.COMMANDLINE
+    named = named or bool(os.environ.get("ENGINE_STORE"))
+    if not named and not file_of(url).is_file():
+        return False
+    with reading(url) as path, open_reading(path):
+        return True
+
+
 def _validated(loaded: Loaded) -> Part:
-    warnings = len(loaded.diagnostics)
-    details = ("```", concise(loaded.diagnostics), "```") if warnings else ()
-    told = f"valid, {warnings} warnings" if warnings else "valid"
-    return Part("validate", OPEN if warnings else HOLDS, told, details)
+    count = Counter(d.severity.value for d in loaded.diagnostics)
+    details = ("```", concise(loaded.diagnostics), "```") if loaded.diagnostics else ()
+    if loaded.bundle is None:
+        return Part("validate", FAILS, f"not valid, {count['error']} errors: nothing else was looked at", details)
+    told = f"valid, {count['warning']} warnings" if loaded.diagnostics else "valid"
+    return Part("validate", OPEN if loaded.diagnostics else HOLDS, told, details)
+
+
+def _unsolved(name: str, without: bool) -> Part:
+    """A step that needs the solver, which is not there."""
+    hint = "" if without else "; or leave it out: --without-proofs"
+    return Part(name, SKIPPED if without else FAILS, f"needs the solver: {evidence.EXTRA}{hint}")
 
 
 def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[Report], Part]:
@@ -127,25 +156,40 @@ def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: f
     return Part("coverage", status, f"{coverage.percent:.1f} %{asked}", tuple(details), coverage.payload())
 
 
-def _mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: float | None) -> Part:
-    fates = evidence.mutated(bundle, loaded, reports)
+def _mutated(
+    bundle: Bundle,
+    loaded: Loaded,
+    reports: Sequence[Report],
+    least: float | None,
+    workers: int | None,
+    without: bool,
+) -> Part:
+    fates = evidence.mutated(bundle, loaded, reports, workers)
     known = evidence.looked_into(bundle, loaded, fates)
     found = evidence.score(fates, known)
+    if known is None and not without:
+        return _unsolved("mutation", without)
     open_ = [one for one in known or () if one.status != "equivalent"]
     missing = sum(one.status == "written" for one in open_)
-    rows = [[code(str(one.mutant.place)), one.mutant.what, one.status, one.why] for one in open_]
+    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, one.why] for one in open_]
     details = table(["place", "mistake", "a fixture would be", "which changes"], rows) if rows else []
     told = f"score {found['score']} %, {missing} fixtures are missing"
+    if known is None:
+        told = f"score {found['score']} %, and what survives was not looked into"
     short = least is not None and found["score"] < least
     data = found | {"missing": [one.payload() for one in open_]}
     return Part("mutation", FAILS if short else OPEN if open_ else HOLDS, told, tuple(details), data)
 
 
-def _proved(bundle: Bundle) -> Part:
+def _in_code(text: str) -> str:
+    return code(text.replace("`", ""))
+
+
+def _proved(bundle: Bundle, without: bool) -> Part:
     try:
         from engine.proof.prove import prove
     except ImportError:
-        return Part("prove", SKIPPED, f"needs the solver: {evidence.EXTRA}")
+        return _unsolved("prove", without)
     found = list(prove(bundle))
     count = {status: sum(f.status == status for f in found) for status in ("proved", "refuted", "not proved")}
     details: list[str] = []
@@ -159,48 +203,44 @@ def _proved(bundle: Bundle) -> Part:
     return Part("prove", status, told, tuple(details), [finding.payload() for finding in found])
 
 
-def _compared(old: Bundle, new: Bundle, accepted: Acceptance) -> Part:
+def _compared(old: Bundle | None, new: Bundle, accepted: Acceptance, without: bool) -> Part:
+    if old is None:
+        return Part("diff", OPEN, "OLD is not valid: there is nothing to compare with")
     try:
         from engine.proof.diff import diff
-        from engine.proof.prove import standing
     except ImportError:
-        return Part("diff", SKIPPED, f"needs the solver: {evidence.EXTRA}")
+        return _unsolved("diff", without)
     changes = list(diff(old, new))
-    limits = changed_limits(old, new)
-    promises = changed_guarantees(standing(old), standing(new))
-    loosening = [change for change in changes if change.loosens and not _answered(change, old, accepted)]
-    details: list[str] = []
-    for change in changes:
-        loosens = ", loosens" if change.loosens else ""
-        details += [f"**{change.tool}**: {change.kind} ({change.status}{loosens})", ""]
-        details += [f"- {change.why}"] if change.why else []
-        details += [f"- {code(name)} is {told}" for name, told in change.where.items()]
-        details += [f"- by {', '.join(change.rules)}"] if change.rules else []
-        details += (
-            ["- such as", *(f"  {text}" for text in witness_lines(change.witness.payload()))]
-            if (change.witness is not None)
-            else []
-        )
-        details.append("")
-    details += [f"- limit {code(one['limit'])}: {line(one['before'])} → {line(one['after'])}" for one in limits]
-    details += [f"- {told_of_guarantee(one)}" for one in promises]
-    told = f"{len(changes)} changes of verdicts, {len(loosening)} loosen without an answer"
-    status = FAILS if loosening else OPEN if changes or limits or promises else HOLDS
-    data = {"changes": [change.payload() for change in changes], "limits": limits, "guarantees": promises}
-    return Part("diff", status, told if changes else "every call is judged alike", tuple(details), data)
+    beside = changed_beside(old, new)
+    loosening = [f"{c.due}:{c.kind}" for c in changes if c.loosens] + [one.name for one in beside if one.name]
+    open_ = [name for name in loosening if not accepted.covers(name, old.accepted)]
+    details = [line for change in changes for line in _details(change)]
+    details += [f"- {one}" for one in beside]
+    details += [f"- nobody answers for {code(name)}" for name in dict.fromkeys(open_)]
+    told = f"{len(changes)} changes of verdicts, {len(beside)} of what stands beside the rules, {len(open_)} loosen"
+    status = FAILS if open_ else OPEN if changes or beside else HOLDS
+    data = {"changes": [change.payload() for change in changes], **by_kind(beside),
+            "unacknowledged": list(dict.fromkeys(open_))}  # fmt: skip
+    told = f"{told} without an answer" if changes or beside else "every call is judged alike"
+    return Part("diff", status, told, tuple(details), data)
 
 
-def _answered(change: Change, old: Bundle, accepted: Acceptance) -> bool:
-    """Whether somebody answers for a change, by the rule that makes it."""
-    return accepted.covers(f"{change.due}:{change.kind}", old.accepted)
+def _details(change: Change) -> list[str]:
+    loosens = ", loosens" if change.loosens else ""
+    lines = [f"**{change.tool}**: {change.kind} ({change.status}{loosens})", ""]
+    lines += [f"- {change.why}"] if change.why else []
+    lines += [f"- {code(name)} is {told}" for name, told in change.where.items()]
+    lines += [f"- by {change.due}"] if change.due else []
+    if change.witness is not None:
+        lines += ["- such as", *(f"  {text}" for text in witness_lines(change.witness.payload()))]
+    return [*lines, ""]
 
 
-def _past(bundle: Bundle, store_url: str, since: datetime | None, workers: int | None, accepted: Acceptance) -> Part:
-    try:
-        if not file_of(store_url).is_file():
-            return Part("what if", SKIPPED, f"there is no store at {store_url}")
-    except BadStoreUrl as error:
-        return Part("what if", SKIPPED, str(error))
+def _past(
+    bundle: Bundle, there: bool, store_url: str, since: datetime | None, workers: int | None, accepted: Acceptance
+) -> Part:
+    if not there:
+        return Part("what if", SKIPPED, f"there is no store at {store_url}, and none was named")
     done = whatif.judge_all(bundle, store_url, since, None, workers)
     rows = done.rows(accepted)
     cells = [

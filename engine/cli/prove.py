@@ -13,6 +13,7 @@ from engine.cli.evidence import EXTRA, as_yaml
 from engine.cli.loading import load_or_exit
 from engine.cli.options import bundle_argument, format_option
 from engine.cli.printing import line, print_json, table
+from engine.cli.writing import write
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAILED, OK
 
@@ -117,7 +118,9 @@ def _write(bundle: Bundle, found: Sequence[Finding], root: Path) -> list[Path]:
             click.echo(f"no fixture could be made of the call that breaks {finding.guarantee}", err=True)
             continue
         path = root / "fixtures" / f"{name}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(as_yaml(made.document), "utf-8")
+        if path.exists():
+            click.echo(f"kept: {path}: it is there already", err=True)
+            continue
+        write(path, as_yaml(made.document))
         written.append(path)
     return written

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engine.bundle import schema_files
+from engine.cli.writing import write
 from engine.diagnostic import did_you_mean
 
 
@@ -40,7 +41,6 @@ def _write(directory: Path) -> None:
     # the models are only needed to generate: everything else reads the files
     from engine.bundle.generate import schemas
 
-    directory.mkdir(parents=True, exist_ok=True)
     for file, text in schemas().items():
-        (directory / file).write_text(text, "utf-8")
+        write(directory / file, text)
         click.echo(directory / file)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.loading import load_or_exit
+from engine.bundle.load import load_directory
+from engine.cli.loading import valid_or_exit
 from engine.cli.options import bundle_argument, format_option, store_option
 from engine.cli.past import since_option
 from engine.cli.printing import print_json
+from engine.cli.writing import from_repository
+from engine.diagnostic.render import as_json
 from engine.policy.value import exact, pretty
 from engine.session.exit_code import FAILED, OK, USAGE
 
@@ -68,7 +71,9 @@ def command(
 
     Exits 0 if all pass, and as much is covered and noticed as was asked for; 1 otherwise.
     """
-    checked, loaded = load_or_exit(bundle)
+    _check_options(only, sessions, since, mutate or write_missing or min_score is not None, output_format)
+    loaded = load_directory(bundle)
+    checked = valid_or_exit(loaded, lambda: _invalid(loaded, bundle, output_format))
     live = output_format == "text"
     if sessions:
         from engine.cli.evidence import measured_in_store
@@ -95,11 +100,38 @@ def command(
     if mutate or write_missing or min_score is not None:
         if failed:
             click.echo("fixtures that fail notice nothing: mutants are tried on the others", err=True)
-        enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, live)
+        enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, workers, live)
     if not live:
-        click.echo(_formatted(output_format, told, reports, loaded))
+        formatted = _formatted(output_format, told, reports, loaded, bundle)
+        if formatted:
+            click.echo(formatted)
     if not enough:
         raise SystemExit(FAILED)
+
+
+def _check_options(only: str | None, sessions: bool, since: datetime | None, mutates: bool, output_format: str) -> None:
+    """What would go unheeded is refused."""
+    if since is not None and not sessions:
+        raise click.UsageError("--since is for past sessions: name --sessions as well")
+    if only is not None and not only.strip():
+        raise click.UsageError("-k is empty: name words such as `refund and not denied`")
+    if not sessions:
+        return
+    for given, option in ((only is not None, "-k"), (mutates, "--mutate, --min-score and --write-missing")):
+        if given:
+            raise click.UsageError(f"{option} is about fixtures, and --sessions runs none")
+    if output_format not in ("text", "json"):
+        raise click.UsageError(f"--format {output_format} is about fixtures, and --sessions runs none: text or json")
+
+
+def _invalid(loaded: Loaded, bundle: Path, output_format: str) -> None:
+    """Tell a program what it is to read in the place of results."""
+    from engine.cli.validate import report
+
+    if output_format == "json":
+        click.echo(as_json(loaded.diagnostics))
+    elif output_format != "text":
+        report(loaded, bundle, output_format)
 
 
 def _run(bundle: Bundle, fixtures: Sequence[Any], live: bool, workers: int | None) -> list[Report]:
@@ -138,11 +170,12 @@ def _mutated(
     root: Path,
     write: bool,
     least: float | None,
+    workers: int | None,
     live: bool,
 ) -> bool:
     from engine.cli import evidence
 
-    fates = evidence.mutated(bundle, loaded, reports)
+    fates = evidence.mutated(bundle, loaded, reports, workers)
     known = evidence.looked_into(bundle, loaded, fates)
     found = evidence.score(fates, known)
     told["mutation"] = found | {
@@ -201,11 +234,13 @@ def _payload(reports: Iterable[Report]) -> list[dict[str, Any]]:
     ]
 
 
-def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[Report], loaded: Loaded) -> str:
+def _formatted(
+    output_format: str, told: dict[str, Any], reports: Sequence[Report], loaded: Loaded, bundle: Path
+) -> str:
     if output_format == "json":
         # the fixtures alone are a list, as ever; what was asked for beside them makes it an object
         return pretty(exact(told["fixtures"] if len(told) == 1 else told))
     from engine.testing.reports import FORMATS
 
-    places = {d.name: d.node.at("name").place for d in loaded.corpus.sound("Fixture")}
+    places = {d.name: from_repository(d.node.at("name").place, bundle) for d in loaded.corpus.sound("Fixture")}
     return FORMATS[output_format]([(places[report.name], report) for report in reports])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import bundle_argument
+from engine.cli.writing import write as save
 from engine.diagnostic import did_you_mean
 from engine.session.bundle import Bundle, Server
 from engine.session.exit_code import FAILED, OK
@@ -49,8 +50,7 @@ def import_tools(bundle: Path, name: str, only: tuple[str, ...], overwrite: bool
             if path.exists() and not overwrite:
                 click.echo(f"kept     {path}: it is there already (--overwrite writes it anew)", err=True)
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(document(server, tool), "utf-8")
+            save(path, document(server, tool))
             click.echo(f"written  {path}")
         click.echo("next: say which of them only read, list them in an agent, and run `engine validate`", err=True)
         return OK

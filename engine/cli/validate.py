@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,14 +38,14 @@ def command(bundle: Path, output_format: str, strict: bool, explain: str | None)
         _explain(explain)
         return
     loaded = load_directory(bundle)
-    _print(loaded, output_format, strict=strict)
+    _print(loaded, bundle, output_format, strict=strict)
     if has_errors(loaded.diagnostics) or (strict and loaded.diagnostics):
         raise SystemExit(FAILED)
 
 
-def _print(loaded: Loaded, output_format: str, *, strict: bool) -> None:
+def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) -> None:
     if output_format in ("sarif", "github", "junit"):
-        _report(loaded, output_format, strict=strict)
+        report(loaded, bundle, output_format, strict=strict)
     elif output_format == "json":
         click.echo(as_json(loaded.diagnostics))
     elif output_format == "concise":
@@ -58,18 +59,20 @@ def _print(loaded: Loaded, output_format: str, *, strict: bool) -> None:
             click.echo(_summary(loaded))
 
 
-def _report(loaded: Loaded, output_format: str, *, strict: bool) -> None:
-    """What other tools read."""
+def report(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool = False) -> None:
+    """The diagnostics as other tools read them: `sarif`, `github` or `junit`."""
+    from engine.cli.writing import from_repository
     from engine.diagnostic.reports import as_github, as_junit, as_sarif
 
+    found = [replace(d, place=from_repository(d.place, bundle)) for d in loaded.diagnostics]
     if output_format == "sarif":
         from importlib.metadata import version
 
-        click.echo(as_sarif(loaded.diagnostics, MANUALS, version("agent-engine")))
+        click.echo(as_sarif(found, MANUALS, version("agent-engine")))
     elif output_format == "junit":
-        click.echo(as_junit(loaded.diagnostics, strict=strict))
-    elif loaded.diagnostics:
-        click.echo(as_github(loaded.diagnostics))
+        click.echo(as_junit(found, strict=strict))
+    elif found:
+        click.echo(as_github(found))
 
 
 def _summary(loaded: Loaded) -> str:

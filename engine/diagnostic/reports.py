@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from engine.diagnostic.diagnostic import Diagnostic, Severity
@@ -40,7 +42,7 @@ def _result(d: Diagnostic) -> dict[str, object]:
         "endLine": place.end_line,
         "endColumn": place.end_column,
     }
-    located = {"physicalLocation": {"artifactLocation": {"uri": place.file}, "region": region}}
+    located = {"physicalLocation": {"artifactLocation": {"uri": quote(place.file)}, "region": region}}
     return {
         "ruleId": d.code,
         "level": d.severity.value,
@@ -92,4 +94,7 @@ def _said(d: Diagnostic) -> str:
 
 def plain(text: str) -> str:
     """Text without what XML can't hold."""
-    return "".join(char if char in "\t\n" or char >= " " else " " for char in text)
+    return _NOT_XML.sub(" ", text)
+
+
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -11,13 +11,15 @@ ALLOW, APPROVAL, DENY, WITHHELD, UNKNOWN = "allow", "approval", "deny", "withhel
 
 # of tools that an agent has or has no more, and of inputs that a schema takes or takes no more
 ADDED, REMOVED, TAKEN = "added", "removed", "taken"
+# of guarantees: `no-large-refund:promised→removed`
+PROMISED = "promised"
 
 # what a verdict is due to where no rule makes it
 NOT_OFFERED, INVALID_INPUT = "not_offered", "invalid_input"
 
 STRICTNESS = {ALLOW: 0, APPROVAL: 1, DENY: 2, WITHHELD: 2}
 
-FLIP_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, TAKEN)
+FLIP_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, TAKEN, PROMISED)
 _ARROW = re.compile(r"\s*(?:→|->|-to-|\bto\b)\s*")
 _SAME = {"require_approval": APPROVAL, "require-approval": APPROVAL, "ask": APPROVAL}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -101,7 +102,8 @@ def test_diff_tells_the_region_and_limits_that_changed(shell: Shell) -> None:
     assert done.code == 1
     (change,) = done.json["changes"]
     assert (change["change"], change["where"]["input.amount_usd"]) == ("approval→allow", "from 250.01 to 500")
-    assert done.json["limits"] == [{"agent": "support-triage", "limit": "steps", "before": 12, "after": 11}]
+    (limit,) = done.json["limits"]
+    assert (limit["of"], limit["before"], limit["after"], limit["name"]) == ("support-triage.steps", 12, 11, "")
     assert shell("diff", ".", ".").code == 0
 
 
@@ -206,3 +208,62 @@ def test_a_promotion_is_not_ready_until_nothing_stands_against_it(shell: Shell) 
     assert "`refund-threshold`" in text
     same = shell("promote", ".", ".", "--format", "json")
     assert (same.code, same.json["ready"]) == (0, True)
+
+
+def test_a_promotion_tells_of_what_is_not_valid_and_of_a_store_that_is_not_there(shell: Shell) -> None:
+    shell.triage("acct_1001")
+    new = candidate(shell, "effect: deny", "effect: forbid")
+    done = shell("promote", ".", str(new), "--markdown", "report.md")
+    assert done.code == 1
+    assert "not valid" in (shell.at / "report.md").read_text("utf-8")
+    assert "E2" in done.err
+    typo = shell("promote", ".", ".", "--store", "sqlite:///typo.db")
+    assert (typo.code, "there is no store at typo.db" in typo.err) == (5, True)
+    nowhere = shell("promote", ".", ".", "--markdown", "/proc/nowhere/report.md")
+    assert (nowhere.code, "can't be written" in nowhere.err) == (2, True)
+
+
+def test_what_a_program_reads_is_there_for_a_bundle_that_is_not_valid_too(shell: Shell) -> None:
+    new = candidate(shell, "effect: deny", "effect: forbid")
+    line, *_ = shell("test", "candidate", "--format", "github").out.splitlines()
+    assert line.startswith("::error file=candidate/policies/refunds.yaml,line=")
+    assert ElementTree.fromstring(shell("test", str(new), "--format", "junit").out).iter("failure")
+    results = json.loads(shell("test", "candidate", "--format", "sarif").out)["runs"][0]["results"]
+    uris = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in results}
+    assert uris == {"candidate/policies/refunds.yaml"}
+    assert [one["code"] for one in json.loads(shell("test", "candidate", "--format", "json").out)]
+    elsewhere = shell("validate", "candidate", "--format", "github", GITHUB_WORKSPACE=str(shell.at / "candidate"))
+    assert elsewhere.out.startswith("::error file=policies/refunds.yaml,")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--since", "7d"], ["-k", ""], ["--sessions", "-k", "x"], ["--sessions", "--mutate"], ["--sessions", "--format", "junit"]],
+)  # fmt: skip
+def test_options_of_test_that_would_go_unheeded_are_refused(shell: Shell, options: list[str]) -> None:
+    assert shell("test", *options).code == 2
+
+
+def test_what_stands_beside_the_rules_is_compared_and_its_loosening_is_answered_for(shell: Shell) -> None:
+    for path in (shell.at / "fixtures").glob("*.yaml"):
+        path.unlink()
+    shell.triage("acct_1001")
+    new = candidate(shell)
+    agent = new / "specs" / "agents" / "support-triage.yaml"
+    agent.write_text(re.sub(r"(\n +steps: )\d+", r"\g<1>99", agent.read_text("utf-8")), "utf-8")
+    group = next((new / "specs" / "reviewers").glob("refund*.yaml"))
+    group.write_text(re.sub(r"dana", "dana, mallory", group.read_text("utf-8"), count=1), "utf-8")
+    policy = new / "policies" / "refunds.yaml"
+    kept = policy.read_text("utf-8").replace(RAISED[1], RAISED[0])
+    policy.write_text(re.sub(r"\nguarantees:\n(?:[ #].*\n|\n)+", "\n", kept), "utf-8")
+    told = shell("diff", ".", str(new), "--format", "json")
+    assert told.code == 1
+    names = {one["name"] for kind in ("limits", "guarantees") for one in told.json[kind]}
+    assert "limits.steps:deny→allow" in names
+    assert "no-large-refund-unattended:promised→removed" in names
+    assert any("+mallory" in one["said"] for one in told.json["reviewers"])
+    report = shell("promote", ".", str(new), "--format", "json").json
+    assert any(line.startswith("diff:") for line in report["against"])
+    accepts = [option for name in names if name for option in ("--accept", name.replace("→", "->"))]
+    answered = shell("promote", ".", str(new), *accepts, "--format", "json").json
+    assert not any(line.startswith("diff:") for line in answered["against"])

@@ -22,7 +22,10 @@ def loaded(input_: str, *policies: str, tools: str = "[write]", fixtures: tuple[
     documents = [
         agent(tools, policies=f"[{', '.join(names)}]"), ("specs/tools/code.py", CODE),
         *(tool(name, "write", input=input_) for name in tools.strip("[]").split(", ")),
-        *((f"policies/{name}.yaml", f"kind: Policy\nname: {name}\n{text}") for name, text in zip(names, policies, strict=True)),
+        *(
+            (f"policies/{name}.yaml", f"kind: Policy\nname: {name}\n{text}")
+            for name, text in zip(names, policies, strict=True)
+        ),
         *(
             (f"fixtures/f{number}.yaml",
              f"kind: Fixture\nname: f{number}\nagent: bot\nmessage: hi\nattributes: {{tenant: acme}}\ndecisions:\n"

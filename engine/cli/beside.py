@@ -1,0 +1,149 @@
+"""What two bundles have beside their rules: limits, guarantees, and who may say yes; and what of it loosens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from engine.cli.printing import line
+from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
+from engine.policy.value import duration
+from engine.session.bundle import Agent, Bundle
+
+# what more of lets more happen; times and numbers
+_BOUNDS = frozenset(
+    {
+        "steps", "wall_clock", "step_time", "calls_per_step", "calls", "calls_per_tool", "fact_reads", "model_tokens",
+        "model_cost_usd", "retries_per_call", "retries_per_session", "repairs", "meters",
+    }
+)  # fmt: skip
+
+_GONE = "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One change: of what, what it was and is, what there is to say, and the name of the loosening that it is."""
+
+    kind: str
+    of: str
+    before: Any
+    after: Any
+    said: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.said}, loosens" if self.name else self.said
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "of": self.of, "before": self.before, "after": self.after, "said": self.said,
+            "loosens": bool(self.name), "name": self.name,
+        }  # fmt: skip
+
+
+def changed_beside(old: Bundle, new: Bundle, seconds: float | None = None) -> list[Beside]:
+    """All of them; what is promised is proved anew, with so many seconds for each question."""
+    from engine.proof.prove import standing
+    from engine.proof.solve import SECONDS
+
+    given = SECONDS if seconds is None else seconds
+    return [
+        *changed_limits(old, new),
+        *changed_guarantees(standing(old, given), standing(new, given)),
+        *changed_reviewers(old, new),
+    ]
+
+
+def by_kind(found: Iterable[Beside]) -> dict[str, list[dict[str, Any]]]:
+    """As JSON."""
+    told: dict[str, list[dict[str, Any]]] = {"limits": [], "guarantees": [], "reviewers": []}
+    for one in found:
+        told[one.kind].append(one.payload())
+    return told
+
+
+def changed_limits(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The limits of agents that are others; those of tools as they hold for each."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        before, after = (_limits(bundle.agents[name]) for bundle in (old, new))
+        for key in sorted(before.keys() | after.keys()):
+            was, now = before.get(key, _GONE), after.get(key, _GONE)
+            if was != now and _comparable(key, old.agents[name], new.agents[name]):
+                loosens = f"limits.{key}:{DENY}→{ALLOW}" if _looser(key, was, now) else ""
+                said = f"{name}: limit {key}: {_shown(was)} becomes {_shown(now)}"
+                yield Beside("limits", f"{name}.{key}", _plain(was), _plain(now), said, loosens)
+
+
+def _limits(agent: Agent) -> dict[str, Any]:
+    found = _flat({key: value for key, value in agent.limits.payload().items() if "calls_per_" not in key})
+    found["calls_per_step"] = agent.limits.calls_per_step
+    return found | {f"calls_per_tool.{tool}": agent.limits.per_tool(tool) for tool in agent.tools}
+
+
+def _comparable(key: str, old: Agent, new: Agent) -> bool:
+    """What is about a tool that only one of them has is no change of a limit."""
+    family, _, tool = key.partition(".")
+    return family != "calls_per_tool" or (tool in old.tools and tool in new.tools)
+
+
+def _flat(limits: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in limits.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _looser(key: str, was: Any, now: Any) -> bool:
+    if key.split(".")[0] not in _BOUNDS or was is None or was == _GONE:
+        return False
+    if now is None or now == _GONE:
+        return True
+    return bool(_size(now) > _size(was))
+
+
+def _size(value: Any) -> Any:
+    spelt = duration(value) if isinstance(value, str) else None
+    return spelt if isinstance(spelt, timedelta) else value
+
+
+def _shown(value: Any) -> str:
+    return "none" if value == _GONE else "unlimited" if value is None else line(value)
+
+
+def _plain(value: Any) -> Any:
+    return None if value == _GONE else "unlimited" if value is None else value
+
+
+Standing = Mapping[str, tuple[str, str]]
+
+
+def changed_guarantees(old: Standing, new: Standing) -> Iterator[Beside]:
+    """The guarantees that are gone, new, of another text, or kept by the rules no more."""
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        if now is None:
+            assert was is not None, "it is in one of them"
+            said = f"guarantee {name} is promised no more (it was {was[1]})"
+        elif was is None:
+            said = f"guarantee {name} is new: {now[1]}"
+        else:
+            other = "" if was[0] == now[0] else "says something else: "
+            said = f"guarantee {name} {other}{was[1]} becomes {now[1]}"
+        loosens = f"{name}:{PROMISED}→{REMOVED}" if now is None else ""
+        before, after = ({"never": one[0], "stands": one[1]} if one is not None else None for one in (was, now))
+        yield Beside("guarantees", name, before, after, said, loosens)
+
+
+def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The groups that have other members: who is in one may say yes where it is asked."""
+    for group in sorted(old.reviewers.keys() & new.reviewers.keys()):
+        was, now = sorted(set(old.reviewers[group])), sorted(set(new.reviewers[group]))
+        if was != now:
+            signs = [*(f"+{one}" for one in now if one not in was), *(f"-{one}" for one in was if one not in now)]
+            yield Beside("reviewers", group, was, now, f"reviewers {group}: {', '.join(signs)}")

@@ -1,0 +1,37 @@
+"""Files that commands write, and files as whoever reads their output knows them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.session.exit_code import USAGE
+
+if TYPE_CHECKING:
+    from engine.diagnostic import Place
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, with the folders above it; one that can't be written ends the command in a line."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        click.echo(f"engine: {path} can't be written: {error.strerror or error}", err=True)
+        raise SystemExit(USAGE) from None
+
+
+def from_repository(place: Place, bundle: Path) -> Place:
+    """A place in a bundle as a repository's tools name it: from where a workflow checked it out, or from here."""
+    here = Path.cwd()
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    base = Path(workspace).resolve() if workspace else here
+    root = bundle.resolve()
+    base = base if root.is_relative_to(base) else here
+    if not root.is_relative_to(base):
+        return place
+    return replace(place, file=(root.relative_to(base) / place.file).as_posix())
