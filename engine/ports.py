@@ -383,8 +383,15 @@ class Store(Queue, Protocol):
         """Keep a bundle's content under its digest, once; `urgent` if it judges beside those that were kept before."""
         ...
 
-    async def urgent_bundle(self, after: str) -> str | None:
-        """The digest of the newest urgent bundle that was kept after the one with the digest `after`, or None."""
+    async def urge_bundle(self, digest: str, urgent: bool) -> bool:
+        """From now on a bundle judges beside all others that are kept, or beside none; False if there is none such."""
+        ...
+
+    async def urgent_bundles(self, after: str | None = None) -> Sequence[str]:
+        """The digests of the bundles that judge beside others, or beside the one with the digest `after`.
+
+        Those are the urgent ones that were kept, or urged, after it was kept; in that order.
+        """
         ...
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:

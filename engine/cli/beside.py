@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.cli.printing import line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
-from engine.policy.value import duration
-from engine.session.bundle import Agent, Bundle
+from engine.policy.value import duration, duration_text
+from engine.session.bundle import Agent, Bundle, Meter
 
 # what more of lets more happen; times and numbers
 _BOUNDS = frozenset(
@@ -55,12 +55,17 @@ def changed_beside(old: Bundle, new: Bundle, seconds: float | None = None) -> li
         *changed_limits(old, new),
         *changed_guarantees(standing(old, given), standing(new, given)),
         *changed_reviewers(old, new),
+        *changed_meters(old, new),
+        *changed_tools(old, new),
+        *changed_words(old, new),
     ]
 
 
 def by_kind(found: Iterable[Beside]) -> dict[str, list[dict[str, Any]]]:
     """As JSON."""
-    told: dict[str, list[dict[str, Any]]] = {"limits": [], "guarantees": [], "reviewers": []}
+    told: dict[str, list[dict[str, Any]]] = {
+        kind: [] for kind in ("limits", "guarantees", "reviewers", "meters", "tools", "words")
+    }
     for one in found:
         told[one.kind].append(one.payload())
     return told
@@ -147,3 +152,60 @@ def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[Beside]:
         if was != now:
             signs = [*(f"+{one}" for one in now if one not in was), *(f"-{one}" for one in was if one not in now)]
             yield Beside("reviewers", group, was, now, f"reviewers {group}: {', '.join(signs)}")
+
+
+def changed_meters(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The meters that count otherwise; whether that is more or less is not known, so that somebody has to answer."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        before, after = ({m.name: _counts(m) for m in bundle.agents[name].meters} for bundle in (old, new))
+        for meter in sorted(before.keys() & after.keys()):
+            for part in before[meter]:
+                was, now = before[meter][part], after[meter][part]
+                if was != now:
+                    said = f"{name}: meter {meter}: {part} {line(was)} becomes {line(now)}"
+                    yield Beside("meters", f"{name}.{meter}", was, now, said, f"meters.{meter}:{DENY}→{ALLOW}")
+
+
+def _counts(meter: Meter) -> dict[str, Any]:
+    return {
+        "sum": {tool: amount.text for tool, amount in meter.amount.items()},
+        "per": {tool: key.text for tool, key in meter.per.items()},
+        "window": duration_text(meter.window) if meter.window is not None else None,
+    }
+
+
+def changed_tools(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """What else of tools and of sessions the rules go by: what they may give, and whom they speak for."""
+    for name in sorted(old.tools.keys() & new.tools.keys()):
+        was, now = old.tools[name], new.tools[name]
+        if was.output_schema != now.output_schema:
+            said = f"tool {name}: what it gives has another schema"
+            yield Beside("tools", name, was.output_schema, now.output_schema, said)
+        if was.trust != now.trust:
+            yield Beside("tools", name, was.trust, now.trust, f"tool {name}: {was.trust} becomes {now.trust}")
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        attributes = old.agents[name].attributes, new.agents[name].attributes
+        if attributes[0] != attributes[1]:
+            yield Beside("tools", name, *attributes, f"{name}: the attributes of its sessions have another schema")
+
+
+def changed_words(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """What the time is, in which zone, and how old facts may be, for each policy."""
+    before, after = _words(old), _words(new)
+    for name in sorted(before.keys() & after.keys()):
+        for what in before[name].keys() & after[name].keys():
+            was, now = before[name][what], after[name][what]
+            if was != now:
+                yield Beside("words", f"{name}.{what}", was, now, f"policy {name}: {what}: {was} becomes {now}")
+
+
+def _words(bundle: Bundle) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for agent in bundle.agents.values():
+        for guard in agent.guards.values():
+            for policy in (*guard.policies, *guard.promising):
+                told = found.setdefault(policy.name, {})
+                told["time.zone"] = str(policy.time.zone)
+                told["time.now"] = policy.time.now.text if policy.time.now is not None else "the log's own"
+                told |= {f"max_age of {fact.name}": duration_text(fact.max_age) for fact in policy.facts.values()}
+    return found

@@ -111,7 +111,7 @@ class _Sessions:
 
     async def urgent(self, log: Sequence[Event]) -> dict[str, Bundle]:
         """The bundles that judged beside its own, by digest; raises BundleUnavailable."""
-        digests = {e.payload["beside"]["bundle"] for e in log if "beside" in e.payload}
+        digests = {one["bundle"] for event in log for one in event.payload.get("beside", ())}
         return {digest: await self.work.engine.bundles.get(digest) for digest in sorted(digests)}
 
 
@@ -177,7 +177,8 @@ async def _step(
         raise click.UsageError(f"session {id_} has no step {step}")
     bundle = await sessions.bundle(log)
     decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
-    beside = (await sessions.urgent(log)).get(judging_beside(log, began))
+    urgent = await sessions.urgent(log)
+    beside = tuple(urgent[digest] for digest in judging_beside(log[began:]))
     way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step), beside)
     told = entries(event for event in way.events if event.step == step)
     recorded = entries(event for event in log if event.step == step)

@@ -133,8 +133,8 @@ def _decision(payload: Mapping[str, Any], tools: Mapping[str, Tool]) -> list[str
 
 def undisclosed_beside(verdict: Mapping[str, Any]) -> bool:
     """Whether a verdict is due to a rule of an urgent bundle that is not disclosed."""
-    beside = verdict.get("beside")
-    return beside is not None and beside["rule"] == verdict["rule"] and not beside["disclosed"]
+    beside = verdict.get("beside", ())
+    return any(one["rule"] == verdict["rule"] and not one["disclosed"] for one in beside)
 
 
 def _result(payload: Mapping[str, Any], tool: Tool | None, *, undisclosed: bool) -> str:

@@ -32,7 +32,11 @@ def _asked(ask: Ask, own: tuple[Ask, ...]) -> bool:
 
 def _apart(ask: Ask, own: tuple[Ask, ...]) -> Ask:
     """An ask whose rule's name is another's too: a yes to that one is none to this."""
-    return replace(ask, rule=f"{ask.rule} (urgent)") if any(ask.rule == other.rule for other in own) else ask
+    taken = {other.rule for other in own}
+    name = ask.rule
+    while name in taken:
+        name = f"{name} (urgent)"
+    return replace(ask, rule=name)
 
 
 def not_offered(tool: str) -> Verdict:

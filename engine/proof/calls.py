@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import z3  # type: ignore[import-untyped]
@@ -100,14 +100,17 @@ def _in_parts(loop: ast.GeneratorExp | ast.ListComp) -> tuple[ast.expr, ast.expr
 def _of_parts(of: Encoder, name: str, parts: tuple[ast.expr, ast.expr]) -> Formula:
     """What a loop over each of two lists comes to together; the second is not looked at once the first decides."""
     one, other = (of.node(ast.Call(ast.Name(name), [part], [])) for part in parts)
+    # both lists are read before the loop begins
+    lists = [of.node(part.generators[0].iter) for part in parts if isinstance(part, ast.GeneratorExp)]
+    unread = either(*(either(read.error, read.value.null) for read in lists))
     if name in ("count", "sum"):
         a, b = (as_kind(of.world, read.value, (NUMBER,)) for read in (one, other))
-        return Value(NUMBER, term=a.term + b.term), either(one.error, other.error)
+        return Value(NUMBER, term=a.term + b.term), either(one.error, other.error, unread)
     first, wrong = of.truth_of(one)
     second, also = of.truth_of(other)
     if name == "any":
-        return Value(BOOLEAN, term=either(first, second)), either(wrong, both(no(first), also))
-    return Value(BOOLEAN, term=both(first, second)), either(wrong, both(first, also))
+        return Value(BOOLEAN, term=either(first, second)), either(wrong, both(no(first), also), unread)
+    return Value(BOOLEAN, term=both(first, second)), either(wrong, both(first, also), unread)
 
 
 def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:
@@ -288,21 +291,27 @@ def _date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     if value.kind == DATE:
         return value, value.null
     text = as_kind(of.world, value, (TEXT,))
-    days = of.world.function("date", lambda s: _days(_parsed(of, "date", s)), z3.IntSort())
-    is_one = of.world.function("is a date", lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort())
+    days = of.world.function(_named(of, "date"), lambda s: _days(_parsed(of, "date", s)), z3.IntSort())
+    is_one = of.world.function(
+        _named(of, "is a date"), lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort()
+    )
     return Value(DATE, term=days(text.term)), either(text.null, no(is_one(text.term)))
 
 
 def _datetime(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
-    value = reads[0].value
+    return moment_of(of, reads[0].value)
+
+
+def moment_of(of: Encoder, value: Value) -> Formula:
+    """A value as a moment, and when it is none."""
     if value.kind == DATETIME:
         return value, value.null
     if value.kind == DATE:
         return Value(DATETIME, term=value.term * DAY - _offset(of)), value.null
     text = as_kind(of.world, value, (TEXT,))
-    moment = of.world.function("datetime", lambda s: _micros(_parsed(of, "datetime", s)), z3.IntSort())
+    moment = of.world.function(_named(of, "datetime"), lambda s: _micros(_parsed(of, "datetime", s)), z3.IntSort())
     is_one = of.world.function(
-        "is a moment", lambda s: z3.BoolVal(_parsed(of, "datetime", s) is not None), z3.BoolSort()
+        _named(of, "is a moment"), lambda s: z3.BoolVal(_parsed(of, "datetime", s) is not None), z3.BoolSort()
     )
     return Value(DATETIME, term=moment(text.term)), either(text.null, no(is_one(text.term)))
 
@@ -325,8 +334,16 @@ def _is_date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
         return Value(BOOLEAN, term=no(value.null)), NO
     if value.kind != TEXT:
         raise Beyond("whether something is a date")
-    is_one = of.world.function("is a date", lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort())
+    is_one = of.world.function(
+        _named(of, "is a date"), lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort()
+    )
     return Value(BOOLEAN, term=both(no(value.null), is_one(value.term))), NO
+
+
+def _named(of: Encoder, function: str) -> str:
+    """A function whose values depend on the zone that days begin in."""
+    zone = _zone(of)
+    return function if zone is UTC else f"{function} in {zone}"
 
 
 def _parsed(of: Encoder, name: str, text: str) -> Any:

@@ -21,6 +21,7 @@ from engine.policy.flip_names import (
     WITHHELD,
     word,
 )
+from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
 from engine.proof.forms import spelt_out
 from engine.proof.instance import instance
@@ -156,7 +157,8 @@ def of_tool(
         return [*found, *(() if words else results_that_differ(one, other, old.tools[tool]))]
 
     try:
-        asked = asked_in(World())
+        differing = _differing(old, new, before, after)
+        asked = asked_in(World(differing=differing))
     except Beyond as beyond:
         yield Change(before.name, tool, ALLOW, ALLOW, "not known", {}, why=f"there is no formula for {beyond}")
         return
@@ -169,6 +171,7 @@ def of_tool(
             lambda witness, question=question: _confirmed(witness, old, new, question),  # type: ignore[misc]
             seconds,
             lambda world: past_allowed(world, old, before),
+            differing,
         )
         if found.status == GAVE_UP:
             yield Change(
@@ -179,13 +182,25 @@ def of_tool(
             yield _change(found.witness, old, new, question, where, certain=found.certain)
 
 
+def _differing(old: Bundle, new: Bundle, before: Agent, after: Agent) -> frozenset[str]:
+    """The tools whose outputs, and whether the attributes of sessions, have other schemas."""
+    tools = old.tools.keys() & new.tools.keys()
+    found = {name for name in tools if old.tools[name].output_schema != new.tools[name].output_schema}
+    return frozenset(found | ({"session"} if before.attributes != after.attributes else set()))
+
+
 def _confirmed(witness: Witness, old: Bundle, new: Bundle, question: Question) -> bool:
     """Whether the two gates, asked about exactly that call, judge so."""
     told, keeps = judged_for_real(witness, old)
     tells, kept = judged_for_real(witness, new)
     if told is None or tells is None:
         return False
-    if (_word(told, keeps), _word(tells, kept)) != (question.was, question.would):
+    if question.of_result:
+        denied = Effect.DENY in (told.effect, tells.effect)
+        return not denied and (keeps is not None, kept is not None) == (
+            question.was == WITHHELD, question.would == WITHHELD,
+        )  # fmt: skip
+    if (word(told.effect), word(tells.effect)) != (question.was, question.would):
         return False
     if question.why == OTHER_WORDS:
         return _speech(told) != _speech(tells)
@@ -209,11 +224,6 @@ def _change(
 def _speech(verdict: Verdict) -> tuple[Any, ...]:
     """What a verdict tells of its rules."""
     return verdict.rule, verdict.reason, sorted(ask.rule for ask in verdict.asks)
-
-
-def _word(verdict: Verdict, kept: object) -> str:
-    found = word(verdict.effect)
-    return WITHHELD if found == ALLOW and kept is not None else found
 
 
 def _asks(verdict: Verdict) -> list[Groups]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
@@ -91,11 +93,43 @@ class Encoder:
     def node(self, node: ast.expr) -> Read:
         """One node; what has no formula is known by its name."""
         try:
-            return _NODES[type(node)](self, node)
+            read = _NODES[type(node)](self, node)
+            if not self._takes_anything(node):
+                return read
+            # what is of no one kind may not fit what is done with it, and then there is no value
+            if self._mentions_bound(node):
+                raise Beyond("what is of no one kind")
+            return Read(read.value, either(read.error, z3.Bool(f"{self.name_of(node)} has no value")))
         except Beyond as why:
             if self._mentions_bound(node):
                 raise
             return self._opaque(node, str(why))
+
+    def _takes_anything(self, node: ast.expr) -> bool:
+        """Whether an operator or a function is given what may be of several kinds, or of none that is known."""
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                given = [left, *others]
+                if any(isinstance(part, ast.Constant) and part.value is None for part in given):
+                    return False
+            case ast.BinOp(left=left, right=right):
+                given = [left, right]
+            case ast.UnaryOp(operand=operand):
+                given = [operand]
+            case ast.BoolOp(values=values):
+                given = list(values)
+            case ast.IfExp(test=test):
+                given = [test]
+            case ast.Call(func=ast.Name(id=name), args=args) if name != "is_set":
+                given = [part for part in args if not isinstance(part, ast.GeneratorExp | ast.ListComp)]
+            case _:
+                return False
+        return any(_of_no_one_kind(self.type(part)) for part in given)
+
+    @property
+    def trust(self) -> str:
+        """What is known of whom each tool speaks for."""
+        return digest(sorted((tool.name, tool.trust) for tool in self._bundle.tools.values()))[:6]
 
     def type(self, node: ast.expr) -> t.Type:
         """The type of a node."""
@@ -113,7 +147,8 @@ class Encoder:
     # -- by name
 
     def _opaque(self, node: ast.expr, why: str) -> Read:
-        name = self.name_of(node)
+        zone = self.policy.time.zone
+        name = self.name_of(node) + ("" if zone is UTC else f" in {zone}")
         self.world.opaque.setdefault(name, why)
         # what conditions around it have told of it does not hold of the same text elsewhere
         return Read(self.world.symbol(name, _told_apart(self.type(node))), z3.Bool(f"{name} has no value"))
@@ -139,6 +174,7 @@ class Encoder:
         if fact.name not in self._names:
             asked = [f"{name}={self.name_of(e.tree)}" for name, e in sorted(fact.input.items())]
             each = [f"for {name} in {self.name_of(source.tree)}" for name, source in fact.for_each]
+            each += [f"at most {fact.at_most}"] if fact.for_each else []
             self._names[fact.name] = f"{fact.tool}({', '.join([*asked, *each])})"
         return self._names[fact.name]
 
@@ -161,7 +197,10 @@ class Encoder:
         if name == "input":
             return Read(world.symbol(self.input_name, self.type(node), spelt_out(self.tool.input_schema)))
         if name == "session":
-            return Read(world.symbol("session", self.type(node), spelt_out(self._agent.attributes)))
+            session = world.symbol("session", self.type(node), self._schema("session", self._agent.attributes))
+            return Read(session, z3.Bool(unreadable_session(policy)) if policy.session else NO)
+        if name == "now" and policy.time.now is not None:
+            return self._told_time(policy.time.now, self.type(node))
         if name == "call":
             return Read(Value(RECORD, fields=self._call))
         if name in policy.facts:
@@ -172,6 +211,20 @@ class Encoder:
             return Read(world.symbol(established_name(policy, name), t.union((policy.established[name].type, t.NULL))))
         return Read(world.symbol(name, self.type(node)))
 
+    def _told_time(self, says: Expression, type_: t.Type) -> Read:
+        """The time that the session was started with, and the log's own where it was started with none."""
+        told = self.within(says, {})
+        own = self.world.symbol("now", type_)
+        if told.value.kind == NULL:
+            return Read(own, told.error)
+        moment, wrong = calls.moment_of(self, told.value)
+        error = either(told.error, both(no(told.value.null), wrong))
+        return Read(choose(told.value.null, own, replace(moment, null=NO)), error)
+
+    def _schema(self, of: str, schema: Any) -> dict[str, Any]:
+        """What a schema says; nothing where another bundle in this world says something else."""
+        return {} if of in self.world.differing else spelt_out(schema)
+
     def _call(self, name: str) -> Value:
         if name == "name":
             return self.world.constant(self.tool.name)
@@ -181,7 +234,7 @@ class Encoder:
         name = self.fact_name(fact)
         tool = self._bundle.tools.get(fact.tool)
         schema = tool.output_schema if tool is not None and not fact.for_each else None
-        declared, schema = of_schema(schema) if schema is not None else type_, spelt_out(schema)
+        declared, schema = of_schema(schema) if schema is not None else type_, self._schema(fact.tool, schema)
         if fact.for_each and self.world.longest is not None:
             return self._facts(fact, name, tool)
         if not fact.for_each and name not in self.world.symbols:
@@ -200,7 +253,7 @@ class Encoder:
         def go(left: list[tuple[str, Expression]], there: Any, variables: dict[str, Value]) -> None:
             if not left:
                 result = f"{name}[{len(items)}].{fact.result}"
-                output = self.world.symbol(result, type_, spelt_out(schema))
+                output = self.world.symbol(result, type_, self._schema(fact.tool, schema))
                 known = {**variables, fact.result: output}
                 items.append(Item(there, Value(RECORD, fields=known.__getitem__)))
                 return
@@ -212,6 +265,8 @@ class Encoder:
 
         go(list(fact.for_each), YES, {})
         length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
+        # reads of the same are one: more elements than reads need not be too many
+        errors.append(both(length > fact.at_most, z3.Bool(f"{name} takes too many reads")))
         return Read(Value(LIST, items=tuple(items), length=length, loose=True), either(*errors))
 
     def within(self, expression: Expression, variables: Mapping[str, Value]) -> Read:
@@ -241,13 +296,16 @@ class Encoder:
         if value.kind == NULL:
             return Read(value, YES)
         if value.kind == OPAQUE and value.name:
-            return Read(self.world.symbol(f"{value.name}.{name}", self.type(node)), error)
+            # it may be no object, or have no such field
+            error = either(error, z3.Bool(f"{value.name} has no {name}"))
+            return Read(self.world.symbol(f"{value.name}.{name}", _told_apart(self.type(node))), error)
         raise Beyond("a field of what is no object")
 
     def _subscript(self, node: ast.Subscript) -> Read:
         owner = self.node(node.value)
         index = self.index(node.slice)
-        if isinstance(index, str) and owner.value.kind != MAP:
+        of_map = isinstance(t.without_null(self.type(node.value)), t.MapOf)
+        if isinstance(index, str) and owner.value.kind != MAP and not of_map:
             return self._field(owner, index, node)
         if owner.value.kind == MAP and owner.value.items is not None:
             return looked_up(self.world, owner, self.node(node.slice))
@@ -368,6 +426,17 @@ class Encoder:
     def _calling(self, node: ast.Call) -> Read:
         value, error = calls.encode(self, node)
         return Read(value, error)
+
+
+def _of_no_one_kind(type_: t.Type) -> bool:
+    kinds = {type(option) for option in t.options(t.without_null(type_))}
+    return len(kinds) > 1 or t.Unknown in kinds
+
+
+def unreadable_session(policy: PolicyRules) -> str:
+    """What it is known by that the session's attributes are not what a vocabulary says they are."""
+    told = sorted(policy.session.items())
+    return f"session can't be read as {digest([told, str(policy.time.zone)])[:6]}"
 
 
 def _told_apart(type_: t.Type) -> t.Type:

@@ -55,10 +55,13 @@ class Model:
             name: self.model.eval(function(term), model_completion=True)
             for name, function in self.world.functions.items()
         }
-        if "is a date" in known and z3.is_true(known["is a date"]) and "date" in known:
-            return (EPOCH.date() + timedelta(days=known["date"].as_long())).isoformat()
-        if "is a moment" in known and z3.is_true(known["is a moment"]) and "datetime" in known:
-            return timestamp(EPOCH + known["datetime"].as_long() * MICRO)
+        for name, value in known.items():
+            function, _, zone = name.partition(" in ")
+            moment = known.get(("date" if function == "is a date" else "datetime") + (f" in {zone}" if zone else ""))
+            if function in ("is a date", "is a moment") and z3.is_true(value) and moment is not None:
+                told = _spelt(function, moment.as_long())
+                if told:
+                    return told
         parts = {"starts_with": "", "contains": "", "glob": "", "ends_with": ""}
         for name, value in known.items():
             found = re.match(r"(\w+)\(_, '(.*)'\)\Z", name)
@@ -107,9 +110,23 @@ class Model:
         if kind == "text":
             return self.text(term)
         amount = int(self.model.eval(term, model_completion=True).as_long())
-        if kind == DATE:
-            return EPOCH.date() + timedelta(days=amount)
-        return EPOCH + amount * MICRO if kind == DATETIME else amount * MICRO
+        try:
+            if kind == DATE:
+                return EPOCH.date() + timedelta(days=amount)
+            return EPOCH + amount * MICRO if kind == DATETIME else amount * MICRO
+        except OverflowError:
+            # no date or duration is that far away: what rests on it can't be confirmed
+            return EPOCH.date() if kind == DATE else EPOCH if kind == DATETIME else timedelta(0)
+
+
+def _spelt(function: str, amount: int) -> str:
+    """A day or a moment as text; "" beyond the years that a date can have."""
+    try:
+        if function == "is a date":
+            return (EPOCH.date() + timedelta(days=amount)).isoformat()
+        return timestamp(EPOCH + amount * MICRO)
+    except (OverflowError, ValueError):
+        return ""
 
 
 def written(value: Any) -> Any:

@@ -21,6 +21,7 @@ from engine.proof.terms import (
     Item,
     Value,
     World,
+    beyond_the_years,
     both,
     choose,
     either,
@@ -116,6 +117,9 @@ def moved(op: ast.operator, one: Value, other: Value, error: Any) -> Read:
     if other.kind != DURATION:
         raise Beyond("moments that are added")
     if one.kind == DATETIME:
-        return Read(Value(DATETIME, term=one.term + sign * other.term), error)
+        term = one.term + sign * other.term
+        return Read(Value(DATETIME, term=term), either(error, beyond_the_years(DATETIME, term)))
     # a day moves by whole days
-    return Read(Value(DATE, term=one.term + sign * (other.term / DAY)), either(error, other.term % DAY != 0))
+    term = one.term + sign * (other.term / DAY)
+    wrong = either(error, other.term % DAY != 0, beyond_the_years(DATE, term))
+    return Read(Value(DATE, term=term), wrong)

@@ -12,6 +12,7 @@ from engine.policy.verdict import Verdict
 from engine.policy.words import Words
 from engine.proof.search import search
 from engine.proof.solve import CAN, NEVER, SECONDS
+from engine.proof.spelling import for_people
 from engine.proof.terms import Beyond, World
 from engine.proof.verdicts import Gate, past_allowed
 from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
@@ -125,7 +126,7 @@ def _possible(world: World) -> str:
         return "a call that breaks it is possible, and no input that fits the schemas was found"
     text, why = next(iter(world.opaque.items()))
     more = f" and {len(world.opaque) - 1} more" if len(world.opaque) > 1 else ""
-    return f"a call that breaks it is possible: it rests on `{text}` ({why}){more}"
+    return f"a call that breaks it is possible: it rests on `{for_people(text)}` ({why}){more}"
 
 
 def _breaks(promise: Guarantee, policy: PolicyRules, witness: Witness, verdict: Verdict, bundle: Bundle) -> bool:

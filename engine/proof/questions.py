@@ -20,13 +20,17 @@ OTHER_WORDS = "other rules are named"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was, what would be, when it differs so, what more there is to say, and the rule that it is due to."""
+    """What was, what would be, when it differs so, what more there is to say, and the rule that it is due to.
+
+    It is about the verdict, or about whether a result is kept.
+    """
 
     was: str
     would: str
     when: Any
     why: str = ""
     due: str = ""
+    of_result: bool = False
 
 
 def verdicts_that_differ(one: Judged, other: Judged, *, same_need: bool) -> Iterator[Question]:
@@ -55,9 +59,10 @@ def verdicts_that_differ(one: Judged, other: Judged, *, same_need: bool) -> Iter
 def results_that_differ(one: Judged, other: Judged, tool: Tool) -> Iterator[Question]:
     """The results of a read that one bundle keeps from the planner and the other does not."""
     if tool.effect == "read":
-        allowed = both(one.allow, other.allow)
-        yield Question(ALLOW, WITHHELD, both(allowed, no(one.withheld), other.withheld))
-        yield Question(WITHHELD, ALLOW, both(allowed, one.withheld, no(other.withheld)))
+        # what is asked about first may run as well
+        runs = both(no(one.deny), no(other.deny))
+        yield Question(ALLOW, WITHHELD, both(runs, no(one.withheld), other.withheld), of_result=True)
+        yield Question(WITHHELD, ALLOW, both(runs, one.withheld, no(other.withheld)), of_result=True)
 
 
 def words_that_differ(one: Judged, other: Judged) -> Iterator[Question]:

@@ -29,13 +29,14 @@ def search(
     confirmed: Callable[[Witness], bool],
     seconds: float,
     likely: Callable[[World], Any],
+    differing: frozenset[str] = frozenset(),
 ) -> Found:
     """Ask whether there is such a call at all, and look for one that is confirmed, with a `likely` past.
 
     Where lists or the time matter it is looked for with lists of hardly any elements, and rests on nothing unknown.
     Raises Beyond.
     """
-    world = World()
+    world = World(differing=differing)
     formula = question(world)
     answer = can_be(world, formula, seconds=seconds)
     if answer.status != CAN:
@@ -45,7 +46,7 @@ def search(
         return Found(CAN, world, first, True, formula=formula)
     # at the time that fixtures begin at, so that it can be one
     for longest, past in ((1, True), (2, True), (1, False)):
-        small = World(longest=longest, now=START)
+        small = World(longest=longest, now=START, differing=differing)
         try:
             asked = question(small)
             answer = can_be(small, asked, *([likely(small)] if past else ()), seconds=seconds)

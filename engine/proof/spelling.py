@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
+from engine.policy.functions import CONTEXTUAL
 from engine.policy.naming import written
 from engine.policy.rule import PolicyRules
 from engine.policy.value import digest
 
 if TYPE_CHECKING:
     from engine.proof.encode import Encoder
+
+
+_MARK = re.compile(r"@[0-9a-f]{6}\b")
+
+
+def for_people(name: str) -> str:
+    """A name without the marks that tell those apart that read alike."""
+    return _MARK.sub("", name)
 
 
 def established_name(policy: PolicyRules, name: str) -> str:
@@ -37,6 +47,8 @@ class Spelling(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         """A field that is named in brackets is read as one that is named behind a dot."""
         field = self._encoder.index(node.slice)
+        if isinstance(node.value, ast.Name) and node.value.id == "params" and isinstance(field, str):
+            return ast.Name(f"{self._encoder.policy.params.get(field)!r}")
         found = self.generic_visit(node)
         if isinstance(field, str) and field.isidentifier() and isinstance(found, ast.Subscript):
             return ast.Attribute(found.value, field)
@@ -46,4 +58,9 @@ class Spelling(ast.NodeTransformer):
         """A word of the policy is what it stands for."""
         if node.id == "input":
             return ast.Name(self._encoder.input_name)
+        if node.id == "params":
+            return ast.Name(repr(dict(self._encoder.policy.params)))
+        if node.id in CONTEXTUAL:
+            # where a value comes from depends on whom the tools are trusted to speak for
+            return ast.Name(f"{node.id}@{self._encoder.trust}")
         return self._encoder.spelt(node.id) or node

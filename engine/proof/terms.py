@@ -104,11 +104,13 @@ class World:
 
     `opaque` are the expressions that are only known by name.  With `longest` every list and map has at most so many
     elements, so that hardly anything is opaque: what can be then can be, and what can't be may be all the same.
-    With `now` it is that time.
+    With `now` it is that time.  `differing` are the tools, and `session`, of which the bundles that are compared have
+    other schemas.
     """
 
     longest: int | None = None
     now: datetime | None = None
+    differing: frozenset[str] = frozenset()
     symbols: dict[str, Value] = field(default_factory=dict)
     always: list[Any] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
@@ -181,12 +183,16 @@ class World:
         return self.symbols[name].or_null(z3.Bool(f"{name} is null") if may_be_null else NO)
 
     def _made(self, name: str, plain: t.Type, schema: Mapping[str, Any]) -> Value:
+        # what a type is narrowed to where it is read first does not hold of it elsewhere: only its schema does
+        among = _listed(schema)
         match plain:
-            case t.Boolean(only=only):
-                return Value(BOOLEAN, term=z3.Bool(name) if only is None else z3.BoolVal(only), name=name)
-            case t.Number(among=among):
+            case t.Boolean():
+                term = z3.Bool(name)
+                self.always += [term == z3.BoolVal(among[0])] if among in ([True], [False]) else []
+                return Value(BOOLEAN, term=term, name=name)
+            case t.Number():
                 return Value(NUMBER, term=self._number(name, among, schema), name=name)
-            case t.Text(among=among):
+            case t.Text():
                 return Value(TEXT, term=self._text(name, among, schema), name=name)
             case t.Date() | t.Datetime() | t.Duration():
                 kind = DATE if plain == t.DATE else DATETIME if plain == t.DATETIME else DURATION
@@ -214,13 +220,13 @@ class World:
         self.always += [holds(term, exactly(schema[key])) for key, holds in bounds if is_number(schema.get(key))]
         self.always += [term < LARGEST, term > -LARGEST]
         if among is not None:
-            self.always.append(either(*(term == exactly(value) for value in among)))
+            self.always.append(either(*(term == exactly(value) for value in among if is_number(value))))
         return term
 
     def _text(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
         term = z3.Int(name)
         if among is not None:
-            self.always.append(either(*(term == self.text(value) for value in sorted(among))))
+            self.always.append(either(*(term == self.text(value) for value in among if isinstance(value, str))))
         least, most = schema.get("minLength"), schema.get("maxLength")
         if least is not None or most is not None:
             length = self.length_of_text(term)
@@ -272,6 +278,12 @@ class World:
         return Value(MAP, items=items, length=length, name=name)
 
 
+def _listed(schema: Mapping[str, Any]) -> list[Any] | None:
+    """The values that a schema lists, null aside; None if it lists none."""
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    return None if values is None else [value for value in values if value is not None]
+
+
 def _whole(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") in ("integer", ["integer", "null"], ["null", "integer"])
 
@@ -284,6 +296,11 @@ def literal(values: Sequence[Value]) -> Value:
 
 _FIRST = {DATE: (date.min - EPOCH.date()).days, DATETIME: (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICRO}
 _LAST = {DATE: (date.max - EPOCH.date()).days, DATETIME: (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICRO}
+
+
+def beyond_the_years(kind: str, term: Any) -> Any:
+    """Whether a day or a moment is none that a date can be."""
+    return z3.Or(term < _FIRST[kind], term > _LAST[kind])
 
 
 # -- two values

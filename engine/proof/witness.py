@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.policy.arithmetic import EvaluationError
+from engine.policy.functions import functions_in
 from engine.policy.gate import Missing, judge, withheld
 from engine.policy.rule import Fact as PolicyFact
 from engine.policy.rule import PolicyRules
 from engine.policy.value import canonical, timestamp
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.policy.words import FactNeed, Reading
-from engine.proof.encode import Encoder
+from engine.proof.encode import Encoder, unreadable_session
 from engine.proof.forms import forms, only_form, spelt_out
 from engine.proof.instance import instance
 from engine.proof.model import Model, written
@@ -101,13 +103,25 @@ class Maker:
         told = Model(world, model)
         tool = self._tool
         input_ = self._object(told, "input", spelt_out(tool.input_schema))
-        attributes = self._object(told, "session", spelt_out(self._agent.attributes))
+        attributes = self._session(told, self._object(told, "session", spelt_out(self._agent.attributes)))
         past = tuple(self._past(told))
         now = self._now(told)
         gives = "output" in self._world.symbols
         output = self._whole(told, "output", spelt_out(tool.output_schema)) if gives else None
         facts = tuple(self._facts(told))
         return Witness(self._agent.name, tool.name, input_, attributes, facts, past, now, output, gives)
+
+    def _session(self, told: Model, found: dict[str, Any]) -> dict[str, Any]:
+        """The attributes such that they can be read as a vocabulary says, or, where the model says so, can't be."""
+        for _, _, policy in self._policies():
+            unreadable = told.holds(unreadable_session(policy))
+            for name, word in policy.session.items():
+                if isinstance(found.get(name), str):
+                    sound = _is(word, found[name], policy)
+                    if unreadable:
+                        return {**found, name: "not one"}
+                    found = found if sound else {**found, name: _SAMPLES.get(word, found[name])}
+        return found
 
     def _now(self, told: Model) -> datetime:
         known = self._world.symbols.get("now")
@@ -278,6 +292,17 @@ def _taught(bundle: Bundle, tool: str, path: str, value: Any) -> Past:
     if isinstance(at, dict):
         at[[root, *fields][-1]] = value
     return Past(CALL, tool, holder["input"], holder["output"])
+
+
+_SAMPLES = {"date": "2026-01-01", "datetime": "2026-01-01T00:00:00Z", "duration": "1h"}
+
+
+def _is(word: str, value: str, policy: PolicyRules) -> bool:
+    try:
+        functions_in(policy.time.zone)[word](value)
+    except EvaluationError:
+        return False
+    return True
 
 
 def _fits(value: Any, schema: Any) -> bool:

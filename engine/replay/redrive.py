@@ -14,7 +14,7 @@ from typing import Any
 from engine.session import reply as r
 from engine.session.bundle import Bundle
 from engine.session.decide import drafted
-from engine.session.draft import Draft
+from engine.session.draft import Besides, Draft
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
@@ -59,9 +59,9 @@ def redrive(
     bundle: Bundle,
     at: datetime,
     otherwise: Otherwise = AS_RECORDED,
-    beside: Bundle | None = None,
+    beside: Besides = (),
 ) -> Way:
-    """Go on from a state of a log, whose next event is judged at `at`, under a bundle and an urgent one beside it."""
+    """Go on from a state of a log, whose next event is judged at `at`, under a bundle and urgent ones beside it."""
     said = _Said(log, before.seq, otherwise)
     draft = Draft(before, bundle, at, beside)
     advance(draft)

@@ -6,7 +6,7 @@ failed tool had come) is taken as it stands, and what follows from it is compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from engine.policy.value import NotJson, canonical, loads
 from engine.session import reply as r
 from engine.session.bundle import NO_USAGE, Bundle, Usage
 from engine.session.decide import begin, drafted, drafted_for_job
-from engine.session.draft import Draft
+from engine.session.draft import Besides, Draft
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve, fold
@@ -60,8 +60,7 @@ def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | 
     taken = 0
     while at < len(log):
         best: tuple[int, Difference] | None = None
-        beside = (urgent or {}).get(judging_beside(log, at))
-        for reply, trusted in _replies(log, at, state):
+        for reply, trusted, beside in _ways(log, at, state, urgent or {}):
             if isinstance(reply, int):
                 made: Draft | None = _taken(log, at, reply, state, bundle, beside)
             else:
@@ -100,13 +99,24 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
     return fold(log[: len(events)]), differs if differs is not None else len(events)
 
 
-def judging_beside(log: Sequence[Event], at: int) -> str:
-    """The bundle beside the session's own at the next verdict."""
-    verdict = next((event.payload for event in log[at:] if event.kind is K.VERDICT), {})
-    return str(verdict.get("beside", {}).get("bundle", ""))
+def _ways(
+    log: Sequence[Event], at: int, state: State, urgent: Mapping[str, Bundle]
+) -> Iterator[tuple[r.Reply | int, bool, Besides]]:
+    """What may have come in, and beside which urgent bundles: those of the next verdict, of the last one, or all."""
+    digests = (judging_beside(log[at:]), judging_beside(reversed(log[:at])), tuple(urgent)) if urgent else ((),)
+    sets = list(dict.fromkeys(tuple(digest for digest in some if digest in urgent) for some in digests))
+    for reply, trusted in _replies(log, at, state):
+        for some in sets:
+            yield reply, trusted, tuple(urgent[digest] for digest in some)
 
 
-def _decided(state: State, reply: r.Reply, bundle: Bundle, beside: Bundle | None) -> Draft | None:
+def judging_beside(log: Iterable[Event]) -> tuple[str, ...]:
+    """The bundles that judged beside the session's own at the first verdict among some events."""
+    verdict = next((event.payload for event in log if event.kind is K.VERDICT), {})
+    return tuple(one["bundle"] for one in verdict.get("beside", ()))
+
+
+def _decided(state: State, reply: r.Reply, bundle: Bundle, beside: Besides) -> Draft | None:
     call_id = getattr(reply, "call_id", None) or _of_job(state, reply)
     call = state.calls.get(call_id) if call_id else None
     leased = isinstance(reply, r.JobLeased) or (call is not None and call.leased > 0)
@@ -126,7 +136,7 @@ def _of_job(state: State, reply: r.Reply) -> str | None:
     return None
 
 
-def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: Bundle | None) -> Draft:
+def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: Besides) -> Draft:
     """The next events as they stand, and what follows from them by itself."""
     draft = Draft(state, bundle, log[at].at, beside)
     for event in log[at : at + many]:

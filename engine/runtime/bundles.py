@@ -21,7 +21,7 @@ class Bundles:
         self._store = store
         self._known: dict[str, Bundle] = {}
         self._saved: set[str] = set()
-        self._beside: dict[str, tuple[float | None, str | None]] = {}
+        self._beside: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def know(self, bundle: Bundle) -> None:
         """Take in a bundle that this process has read already."""
@@ -34,13 +34,13 @@ class Bundles:
             await self._store.save_bundle(bundle.digest, bundle.files, urgent=bundle.urgent)
             self._saved.add(bundle.digest)
 
-    async def beside(self, digest: str) -> Bundle | None:
-        """The urgent bundle that judges beside one with a digest, as the store had it within the last second."""
-        at, found = self._beside.get(digest, (None, None))
-        if at is None or trio.current_time() - at >= LOOK_EVERY:
-            found = await self._store.urgent_bundle(digest)
+    async def beside(self, digest: str) -> tuple[Bundle, ...]:
+        """The urgent bundles that judge beside one with a digest, as the store had them within the last second."""
+        at, found = self._beside.get(digest, (-LOOK_EVERY, ()))
+        if trio.current_time() - at >= LOOK_EVERY:
+            found = tuple(await self._store.urgent_bundles(digest))
             self._beside[digest] = trio.current_time(), found
-        return await self.get(found) if found is not None else None
+        return tuple([await self.get(digest) for digest in found])
 
     async def get(self, digest: str) -> Bundle:
         """The bundle with a digest; raises BundleUnavailable."""

@@ -14,9 +14,8 @@ from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
 from engine.runtime.states import keep_state
 from engine.session import reply as r
-from engine.session.bundle import Bundle
 from engine.session.decide import drafted
-from engine.session.draft import Draft
+from engine.session.draft import Besides, Draft
 from engine.session.effect import Effect, RunTool
 from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
@@ -45,7 +44,7 @@ class Reins:
     clock: Clock
     keeper: Keeper
     on_event: OnEvent
-    beside: Callable[[str], Awaitable[Bundle | None]]
+    beside: Callable[[str], Awaitable[Besides]]
 
 
 class Driver:
@@ -121,9 +120,9 @@ class Driver:
         self._take_in((*self._unsaved, *draft.events), draft.state)
         return None
 
-    async def _beside(self) -> Bundle | None:
-        """The urgent bundle that judges beside the session's own."""
-        return None if self._unsaved else await self._beside_of(self.state.bundle)
+    async def _beside(self) -> Besides:
+        """The urgent bundles that judge beside the session's own."""
+        return () if self._unsaved else await self._beside_of(self.state.bundle)
 
     async def _append_first(self, draft: Draft) -> AppendResult:
         after = 0 if self._unsaved else self.state.seq

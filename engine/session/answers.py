@@ -74,9 +74,12 @@ def is_member(d: Draft, request: Request, by: str) -> bool:
     """Whether a person belongs to one of the groups that a request asks."""
     if by == CUSTOMER:
         return CUSTOMER in request.groups
-    # an urgent bundle may ask people whom the session's own does not know
-    known = [d.bundle.reviewers, *([d.beside.reviewers] if d.beside is not None else [])]
-    return any(by in groups.get(group, ()) for groups in known for group in request.groups)
+    # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them
+    for group in request.groups:
+        known = [bundle.reviewers[group] for bundle in (d.bundle, *d.beside) if group in bundle.reviewers]
+        if known and all(by in members for members in known):
+            return True
+    return False
 
 
 def _fits(d: Draft, request: Request, reply: Answer) -> Refused | None:

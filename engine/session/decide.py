@@ -14,11 +14,11 @@ from engine.policy.value import NotJson, canonical_of_exact, exact, timestamp
 from engine.session import reply as r
 from engine.session.answers import answer
 from engine.session.bundle import Bundle, Tool
-from engine.session.draft import Draft
+from engine.session.draft import Besides, Draft
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
-from engine.session.gating import beside_guard
+from engine.session.gating import beside_guards
 from engine.session.identity import call_digest
 from engine.session.jobs import discard, drafted_job, retry
 from engine.session.moves import advance, end_cancelled
@@ -54,18 +54,18 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     return (first, *d.events)
 
 
-def decide(state: State, reply: r.Reply, bundle: Bundle, beside: Bundle | None = None) -> tuple[Event, ...] | r.Refused:
+def decide(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> tuple[Event, ...] | r.Refused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
     d = drafted(state, reply, bundle, beside)
     return d if isinstance(d, r.Refused) else tuple(d.events)
 
 
-def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, beside: Bundle | None = None) -> Draft:
+def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> Draft:
     """What a reply to a worker's effect means for the one call that it has leased."""
     return drafted_job(state, call_id, reply, Draft(state, bundle, reply.at, beside), _RECORD)
 
 
-def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Bundle | None = None) -> Draft | r.Refused:
+def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> Draft | r.Refused:
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
     d = Draft(state, bundle, reply.at, beside)
     if type(reply) in _FROM_PEOPLE:
@@ -124,9 +124,8 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
     if not problems:
         names = gate_names(d.state, call, d.bundle.tools)
         kept = withheld(d.agent.guards[call.name], names, output, lambda need: _read(d, need))
-        other = beside_guard(d, call)
-        if kept is None and other is not None:
-            kept = withheld(other, names, output, lambda need: _read(d, need))
+        for other in beside_guards(d, call):
+            kept = kept or withheld(other, names, output, lambda need: _read(d, need))
     if kept is not None:
         message = kept.error or "the result is not for this session"
         d.result(call, "blocked", "result_withheld", message, rule=kept.rule)

@@ -11,15 +11,19 @@ from engine.session.event import Event, EventKind
 from engine.session.evolve import evolve
 from engine.session.state import Call, State
 
+# the urgent bundles that judge beside a session's own, in the order in which they were deployed
+Besides = tuple[Bundle, ...]
+
 
 class Draft:
     """A growing list of events over a state; nothing outside sees it before it is whole."""
 
-    def __init__(self, state: State, bundle: Bundle, at: datetime, beside: Bundle | None = None) -> None:
-        """`beside` is an urgent bundle that judges beside the session's own."""
+    def __init__(self, state: State, bundle: Bundle, at: datetime, beside: Besides = ()) -> None:
+        """`beside` are the urgent bundles that judge beside the session's own."""
         self.state = state
         self.bundle = bundle
-        self.beside = beside
+        # one without the agent has nothing to say of its sessions
+        self.beside = tuple(other for other in beside if state.agent in other.agents)
         self.start_seq = state.seq
         self.at = max(at, state.now)
         self.events: list[Event] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from engine.policy.rule import CUSTOMER, Effect, Guard
 from engine.policy.template import Template
 from engine.policy.value import timestamp
 from engine.policy.verdict import Ask, Verdict
-from engine.session.bundle import HANDOFF, Tool
+from engine.session.bundle import HANDOFF, Bundle, Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.metering import reserve
@@ -30,23 +30,31 @@ def judge_call(d: Draft, call: Call) -> bool:
     verdict = gate.judge(d.agent.guards[call.name], names, known)
     if isinstance(verdict, gate.Missing):
         return _want(d, call, verdict.needs)
-    if d.beside is None or d.state.agent not in d.beside.agents:
-        _settle(d, call, verdict)
-        return True
-    other = _beside(d, call, names, known)
-    if isinstance(other, gate.Missing):
-        return _want(d, call, other.needs)
-    told = {
-        "bundle": d.beside.digest, "verdict": other.effect.value, "rule": other.rule,
-        "disclosed": other.rule not in hidden_rules(beside_guard(d, call)),
-    }  # fmt: skip
-    _settle(d, call, stricter(verdict, other), told)
+    others = [_beside(d, call, bundle, names, known) for bundle in d.beside]
+    needs = {need.key: need for other in others if isinstance(other, gate.Missing) for need in other.needs}
+    if needs:
+        return _want(d, call, tuple(needs[key] for key in sorted(needs)))
+    told = []
+    for bundle, other in zip(d.beside, others, strict=True):
+        assert isinstance(other, Verdict), "nothing is missing"
+        hidden = hidden_rules(bundle.guard(d.state.agent, call.name))
+        told.append(
+            {
+                "bundle": bundle.digest, "verdict": other.effect.value, "rule": other.rule,
+                "disclosed": other.rule not in hidden,
+            }
+        )  # fmt: skip
+        verdict = stricter(verdict, other)
+    _settle(d, call, verdict, told)
     return True
 
 
-def beside_guard(d: Draft, call: Call) -> Guard | None:
-    """What judges a call in the urgent bundle beside the session's own; None if there is none."""
-    return d.beside.guard(d.state.agent, call.name) if d.beside is not None else None
+def beside_guards(d: Draft, call: Call) -> Iterator[Guard]:
+    """What judges a call in the urgent bundles beside the session's own."""
+    for bundle in d.beside:
+        guard = bundle.guard(d.state.agent, call.name)
+        if guard is not None:
+            yield guard
 
 
 def hidden_rules(guard: Guard | None) -> set[str]:
@@ -56,10 +64,14 @@ def hidden_rules(guard: Guard | None) -> set[str]:
 
 
 def _beside(
-    d: Draft, call: Call, names: Mapping[str, Any], known: Callable[[gate.FactNeed], gate.Reading | None]
+    d: Draft,
+    call: Call,
+    bundle: Bundle,
+    names: Mapping[str, Any],
+    known: Callable[[gate.FactNeed], gate.Reading | None],
 ) -> Verdict | gate.Missing:
-    """What the urgent bundle says; it can read with the tools of the session's own bundle only."""
-    guard = beside_guard(d, call)
+    """What an urgent bundle says; it can read with the tools of the session's own bundle only."""
+    guard = bundle.guard(d.state.agent, call.name)
     if guard is None:
         return not_offered(call.name)
 
@@ -140,14 +152,14 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     return True
 
 
-def _settle(d: Draft, call: Call, verdict: Verdict, beside: Mapping[str, Any] | None = None) -> None:
+def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str, Any]] = ()) -> None:
     call = _use_prior_yes(d, call, verdict)
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
         K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
         asks={ask.rule: ask.values for ask in verdict.asks}, **({"job": True} if call.leased else {}),
-        **({"beside": dict(beside)} if beside is not None else {}),
+        **({"beside": list(beside)} if beside else {}),
     )  # fmt: skip
     call = d.state.calls[call.id]
     if verdict.effect is Effect.DENY:

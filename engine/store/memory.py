@@ -84,7 +84,7 @@ class MemoryStore(MemoryQueue):
         self._requests: dict[str, RequestRow] = {}
         self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
-        self._urgent: set[str] = set()
+        self._urgent: dict[str, int] = {}
 
     async def append(
         self,
@@ -266,13 +266,24 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`."""
         if digest not in self._bundles:
             self._bundles[digest] = dict(files)
-            self._urgent |= {digest} if urgent else set()
+            if urgent:
+                self._urgent[digest] = len(self._bundles)
 
-    async def urgent_bundle(self, after: str) -> str | None:
+    async def urge_bundle(self, digest: str, urgent: bool) -> bool:
+        """See `ports.Store`."""
+        self._urgent.pop(digest, None)
+        if urgent and digest in self._bundles:
+            self._urgent[digest] = len(self._bundles)
+        return digest in self._bundles
+
+    async def urgent_bundles(self, after: str | None = None) -> Sequence[str]:
         """See `ports.Store`."""
         kept = list(self._bundles)
-        later = kept[kept.index(after) + 1 :] if after in kept else []
-        return next((digest for digest in reversed(later) if digest in self._urgent), None)
+        place = {digest: number for number, digest in enumerate(kept, 1)}
+        if after is not None and after not in place:
+            return []
+        later = [d for d, at in self._urgent.items() if d != after and (after is None or at >= place[after])]
+        return sorted(later, key=lambda digest: (self._urgent[digest], place[digest]))
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""

@@ -198,17 +198,24 @@ class SqliteStore:
         if known:
             return
         text = json.dumps({path: base64.b64encode(content).decode() for path, content in files.items()})
-        sql = "INSERT OR IGNORE INTO bundles (digest, files, urgent) VALUES (?, ?, ?)"
-        await self._writer.do(lambda connection: connection.execute(sql, (digest, text, urgent)))
+        # what is urgent judges beside all that lie before this place
+        place = "(SELECT coalesce(max(rowid), 0) + 1 FROM bundles)" if urgent else "0"
+        sql = f"INSERT OR IGNORE INTO bundles (digest, files, urgent) VALUES (?, ?, {place})"
+        await self._writer.do(lambda connection: connection.execute(sql, (digest, text)))
 
-    async def urgent_bundle(self, after: str) -> str | None:
+    async def urge_bundle(self, digest: str, urgent: bool) -> bool:
         """See `ports.Store`."""
-        sql = (
-            "SELECT digest FROM bundles WHERE urgent AND rowid > (SELECT rowid FROM bundles WHERE digest = ?)"
-            " ORDER BY rowid DESC LIMIT 1"
-        )
-        row = await self._read(lambda c: c.execute(sql, (after,)).fetchone())
-        return row[0] if row else None
+        place = "(SELECT max(rowid) FROM bundles)" if urgent else "0"
+        sql = f"UPDATE bundles SET urgent = {place} WHERE digest = ?"
+        changed: int = await self._writer.do(lambda connection: connection.execute(sql, (digest,)).rowcount)
+        return changed > 0
+
+    async def urgent_bundles(self, after: str | None = None) -> Sequence[str]:
+        """See `ports.Store`."""
+        before = "AND digest != ?1 AND urgent >= (SELECT rowid FROM bundles WHERE digest = ?1)" if after else ""
+        sql = f"SELECT digest FROM bundles WHERE urgent {before} ORDER BY urgent, rowid"
+        rows = await self._read(lambda c: c.execute(sql, (after,) if after else ()).fetchall())
+        return [digest for (digest,) in rows]
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""

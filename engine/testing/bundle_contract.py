@@ -13,12 +13,42 @@ async def a_bundle_is_kept_by_its_digest(store: Store) -> None:
     assert await store.load_bundle("d") == {"a.yaml": b"x\x00\xff", "b": b""}
 
 
-async def an_urgent_bundle_is_found_from_those_that_were_kept_before_it(store: Store) -> None:
-    """The newest one, and not by those that were kept after it."""
+async def urgent_bundles_are_found_from_those_that_were_kept_before_them(store: Store) -> None:
+    """All of them, the oldest first, and not by those that were kept after them."""
+    await _kept(store)
+    assert await _found(store) == {"a": "bd", "b": "d", "c": "d", "d": "", "e": "", "unknown": ""}
+    assert list(await store.urgent_bundles()) == ["b", "d"]
+
+
+async def a_bundle_that_is_urged_again_judges_beside_what_was_kept_meanwhile(store: Store) -> None:
+    """As the newest one; it is none beside itself."""
+    await _kept(store)
+    assert await store.urge_bundle("b", urgent=True)
+    assert await _found(store) == {"a": "db", "b": "d", "c": "db", "d": "b", "e": "b", "unknown": ""}
+    await store.save_bundle("f", {"x.yaml": b""})
+    assert list(await store.urgent_bundles("f")) == []
+
+
+async def a_bundle_that_is_urged_no_more_judges_beside_none(store: Store) -> None:
+    """Nor does one that nobody knows."""
+    await _kept(store)
+    assert await store.urge_bundle("d", urgent=False)
+    assert await _found(store) == {"a": "b", "b": "", "c": "", "d": "", "e": "", "unknown": ""}
+    assert not await store.urge_bundle("unknown", urgent=True)
+
+
+async def _kept(store: Store) -> None:
     for digest, urgent in (("a", False), ("b", True), ("c", False), ("d", True), ("e", False)):
         await store.save_bundle(digest, {"x.yaml": b""}, urgent=urgent)
-    found = {digest: await store.urgent_bundle(digest) for digest in ("a", "b", "c", "d", "e", "unknown")}
-    assert found == {"a": "d", "b": "d", "c": "d", "d": None, "e": None, "unknown": None}
 
 
-BUNDLES = (a_bundle_is_kept_by_its_digest, an_urgent_bundle_is_found_from_those_that_were_kept_before_it)
+async def _found(store: Store) -> dict[str, str]:
+    return {digest: "".join(await store.urgent_bundles(digest)) for digest in ("a", "b", "c", "d", "e", "unknown")}
+
+
+BUNDLES = (
+    a_bundle_is_kept_by_its_digest,
+    urgent_bundles_are_found_from_those_that_were_kept_before_them,
+    a_bundle_that_is_urged_again_judges_beside_what_was_kept_meanwhile,
+    a_bundle_that_is_urged_no_more_judges_beside_none,
+)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.bundle.load import load_stored
 from engine.planner.history import told
 from engine.replay.judgements import judgements
+from engine.replay.refold import replay
 from engine.replay.telling import Told
 from engine.session import reply as r
 from engine.session.bundle import Bundle
@@ -36,9 +38,9 @@ def made(rules: str, *, most: int = 100, tools: str = "[write, look]", facts: st
 
 
 class Beside(Play):
-    """A session that an urgent bundle is judged beside, once there is one."""
+    """A session that urgent bundles are judged beside, once there are any."""
 
-    beside: Bundle | None = None
+    beside: tuple[Bundle, ...] = ()
 
     def say(self, reply: Any) -> list[Event]:
         events = decide(self.state, reply, self.bundle, self.beside)
@@ -49,7 +51,7 @@ class Beside(Play):
         return list(events)
 
 
-def proposed(own: Bundle, urgent: Bundle, n: int = 50, name: str = "write") -> Beside:
+def proposed(own: Bundle, *urgent: Bundle, n: int = 50, name: str = "write") -> Beside:
     play = Beside(own)
     play.beside = urgent
     play.plan(call("c", name, n=n))
@@ -64,9 +66,9 @@ def test_what_the_urgent_bundle_denies_is_denied() -> None:
     urgent = made(ALLOW + "  - {id: frozen, tools: [write], effect: deny, reason: frozen}\n")
     play = proposed(made(ALLOW), urgent)
     assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("deny", "frozen")
-    assert verdict(play)["beside"] == {
-        "bundle": urgent.digest, "verdict": "deny", "rule": "frozen", "disclosed": True,
-    }  # fmt: skip
+    assert verdict(play)["beside"] == [
+        {"bundle": urgent.digest, "verdict": "deny", "rule": "frozen", "disclosed": True},
+    ]
 
 
 def test_what_the_urgent_bundle_does_not_disclose_is_told_to_no_model() -> None:
@@ -115,15 +117,60 @@ def test_a_yes_that_was_given_to_something_else_is_asked_for_again_with_the_diff
     play = Beside(made(ALLOW + ASK % "leads", most=10))
     play.plan(call("c", "write", n=50))
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
-    play.beside = made(
-        ALLOW + ASK % "leads" + SECOND,
-        most=10,
-    )
+    play.beside = (made(ALLOW + ASK % "leads" + SECOND, most=10),)
     play.say(r.Answer("s1.1", "approve", "dana", "", None, None, play.now))
     play.claim()
     again = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED][1:]
     assert {tuple(p["groups"]) for p in again} == {("leads",), ("bosses",)}
     assert again[0]["difference"] == [{"what": "rules", "before": ["large"], "after": ["large", "second"]}]
+
+
+def test_of_several_urgent_bundles_each_holds_and_a_later_one_lifts_none() -> None:
+    frozen = made(ALLOW + "  - {id: frozen, tools: [write], effect: deny}\n")
+    lax = made(ALLOW, most=9000)
+    for urgent in ((frozen, lax), (lax, frozen)):
+        play = proposed(made(ALLOW), *urgent)
+        assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("deny", "frozen")
+        assert [one["bundle"] for one in verdict(play)["beside"]] == [bundle.digest for bundle in urgent]
+    play = proposed(
+        *(made(ALLOW + ASK % "leads", most=most) for most in (10, 20)), made(ALLOW + ASK % "bosses", most=9)
+    )
+    asked = [event.payload["rules"] for event in play.log if event.kind is K.REQUEST_OPENED]
+    assert sorted(asked) == [["large"], ["large (urgent)"]]
+
+
+def test_asks_of_one_name_of_several_urgent_bundles_are_told_apart() -> None:
+    crew = (reviewers("crew", "[noor]"),)
+    thrice = [made(ALLOW + ASK % group, most=10, documents=crew) for group in ("leads", "bosses", "crew")]
+    play = proposed(*thrice)
+    asked = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED]
+    assert {tuple(p["groups"]): p["rules"] for p in asked} == {
+        ("leads",): ["large"], ("bosses",): ["large (urgent)"], ("crew",): ["large (urgent) (urgent)"],
+    }  # fmt: skip
+
+
+def test_of_a_group_that_both_bundles_have_both_have_to_know_who_answers() -> None:
+    own = made(ALLOW + ASK % "leads", most=10)
+    files = {path: content.replace(b"[dana]", b"[dana, noor]") for path, content in own.files.items()}
+    wider = load_stored(files).bundle
+    assert wider is not None
+    for first, second in ((own, wider), (wider, own)):
+        play = proposed(first, second)
+        answer = r.Answer("s1.1", "approve", "noor", "", None, None, play.now)
+        refused = decide(play.state, answer, play.bundle, play.beside)
+        assert isinstance(refused, r.Refused)
+        assert refused.reason == "not_a_member"
+
+
+def test_a_session_that_urgent_bundles_judged_follows_again_even_where_only_they_knew_who_denied() -> None:
+    crew = reviewers("crew", "[noor]")
+    rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
+    urgent = made(ALLOW + rule, documents=(crew,))
+    play = proposed(made(ALLOW), urgent)
+    play.say(r.Answer("s1.1", "deny", "noor", "", None, None, play.now))
+    play.claim()
+    play.plan(message="that was it", done=True)
+    assert replay(play.log, play.bundle, {urgent.digest: urgent}).difference is None
 
 
 def test_people_whom_only_the_urgent_bundle_knows_may_answer() -> None:
