@@ -94,7 +94,7 @@ def _show_rules(known: Sequence[Handled]) -> None:
 
 def told_of(witness: Witness) -> list[str]:
     """A witness in lines for people."""
-    lines = [f"{witness.tool} {line(witness.input)}: {witness.verdict or 'judged'}"]
+    lines = [f"{witness.tool} {line(witness.input)}: {witness.verdict or 'not confirmed by the gate'}"]
     if witness.attributes:
         lines.append(f"in a session of {line(witness.attributes)}")
     lines += [

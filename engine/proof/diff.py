@@ -215,7 +215,7 @@ def _change(
     told, _ = judged_for_real(witness, old)
     tells, _ = judged_for_real(witness, new)
     rules = _rules(told, tells) if told is not None and tells is not None else ()
-    proof = replace(witness, certain=certain, verdict=question.would)
+    proof = replace(witness, certain=certain, verdict=question.would if certain else "")
     status = "certain" if certain else "possible"
     about = witness.agent, witness.tool, question.was, question.would
     return Change(*about, status, where, proof, rules, question.why, question.due)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from time import monotonic
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from engine.policy.value import exact, number_text
 from engine.proof.solve import NEVER, can_be
+from engine.proof.spelling import for_people
 from engine.proof.terms import BOOLEAN, LARGEST, NUMBER, TEXT, Value, World
 
 MOST = 16
@@ -20,15 +22,16 @@ OTHER = "\0"
 
 
 def region(world: World, what: Any, seconds: float) -> dict[str, str]:
-    """What holds of each number, text and truth in all of those calls, if anything does."""
+    """What holds of each number, text and truth in all of those calls, if anything does and is found in that time."""
+    until = monotonic() + seconds
     mentioned = _symbols_in(what)
     found: dict[str, str] = {}
     for name, value in list(world.symbols.items()):
-        if len(found) >= MOST or value.term is None or not mentioned & _symbols_in(value.term):
+        if len(found) >= MOST or monotonic() > until or value.term is None or not mentioned & _symbols_in(value.term):
             continue
-        told = _told(world, what, value, seconds)
+        told = _told(world, what, value, max(0.1, until - monotonic()))
         if told:
-            found[name.removesuffix(f" as {BOOLEAN}")] = told
+            found[for_people(name).removesuffix(f" as {BOOLEAN}")] = told
     return found
 
 
