@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
@@ -39,7 +40,7 @@ def test_sarif_names_each_rule_and_each_place(found: tuple[Diagnostic, ...]) -> 
     assert len(run["results"]) == len(found)
     for diagnostic, result in zip(found, run["results"], strict=True):
         located = result["locations"][0]["physicalLocation"]
-        assert located["artifactLocation"]["uri"] == diagnostic.place.file
+        assert located["artifactLocation"]["uri"] == quote(diagnostic.place.file)
         assert located["region"]["startColumn"] == diagnostic.place.column
         assert diagnostic.message in result["message"]["text"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
+from engine.bundle.link.implied import Conditions, outvotes
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     w604_outvoted,
@@ -27,7 +30,7 @@ from engine.policy.rule import Effect, Guard, Rule
 from engine.policy.syntax import SyntaxProblem, parse, span
 from engine.policy.value import duration_text
 from engine.session.bundle import Agent, Retry, Tool
-from engine.session.limits import Limits
+from engine.session.worst_case import least
 
 Agents = Mapping[str, Agent]
 Tools = Mapping[str, Tool]
@@ -35,22 +38,25 @@ Tools = Mapping[str, Tool]
 
 def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
     """All of it; asked of a bundle without errors only, since what is broken has no meaning to judge."""
-    guards = [(agent, guard) for agent in agents.values() for guard in agent.guards.values()]
+    guards = {agent.name: {tool: _Rules(guard) for tool, guard in agent.guards.items()} for agent in agents.values()}
+    every = [rules for of_agent in guards.values() for rules in of_agent.values()]
     for document in corpus.sound("Policy"):
         users = [agent for agent in corpus.sound("Agent") if document.name in agent.plain.get("policies", ())]
-        offered = {tool for user in users for tool in agents[user.name].tools}
+        # a policy that no agent lists yet is about all of them
+        listing = [agents[user.name] for user in users] or agents.values()
+        offered = {tool for agent in listing for tool in agent.tools}
         for rule in document.node.at("rules").items or ():
-            _outvoted(corpus, rule, [guard for _, guard in guards])
-            if users:
-                _nobodys(corpus, rule, offered, tools)
+            _outvoted(corpus, rule, every)
+            _nobodys(corpus, rule, offered, tools)
             for key in ("when", "unless"):
                 node = rule.get(key)
                 if node is not None:
                     _threshold(corpus, node)
+        _thresholds_of_lets(corpus, document)
     for document in corpus.sound("Agent"):
         agent = agents[document.name]
-        _never_allowed(corpus, document, agent)
-        _budgets(corpus, document, agent.limits)
+        _never_allowed(corpus, document, guards[agent.name])
+        _budgets(corpus, document, agent)
         _stops(corpus, document, agent)
         _outcomes(corpus, document)
     _idle_tools(corpus, agents, tools)
@@ -60,16 +66,15 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
 # -- rules
 
 
-def _outvoted(corpus: Corpus, node: Node, guards: list[Guard]) -> None:
-    """A deny without a condition, or with the very same one, wherever the rule stands."""
+def _outvoted(corpus: Corpus, node: Node, guards: list[_Rules]) -> None:
+    """A deny matches whenever the rule does, wherever the rule stands."""
     id_ = str(node.at("id").value)
     found: set[str] = set()
     for guard in guards:
-        rules = [rule for policy in guard.policies for rule in policy.rules if rule.release is None]
-        for rule in rules:
-            if rule.id != id_ or rule.effect is Effect.DENY:
-                continue
-            by = next((other.id for other in rules if other.effect is Effect.DENY and _covers(other, rule)), None)
+        for rule, conditions in guard.by_id.get(id_, ()):
+            if rule.effect is Effect.DENY:
+                return
+            by = guard.outvoting(rule, conditions)
             if by is None:
                 return
             found.add(by)
@@ -77,18 +82,46 @@ def _outvoted(corpus: Corpus, node: Node, guards: list[Guard]) -> None:
         corpus.say(w604_outvoted.at(node.at("id").place, id_, sorted(found)[0]))
 
 
-def _covers(deny: Rule, rule: Rule) -> bool:
-    """Whether a deny matches whenever a rule does, as far as their texts say."""
-    if deny.condition is None:
-        return True
-    same = rule.condition is not None and deny.condition.text.split() == rule.condition.text.split()
-    return same and deny.negated is rule.negated
+class _Rules:
+    """The rules that judge the calls of one tool, each with its condition taken apart."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.needs_allow = guard.needs_allow
+        self.by_id: dict[str, list[tuple[Rule, Conditions]]] = {}
+        self._denies: list[tuple[Rule, Conditions]] = []
+        for policy in guard.policies:
+            for rule in policy.rules:
+                if rule.release is None:
+                    one = rule, Conditions(rule, policy)
+                    self.by_id.setdefault(rule.id, []).append(one)
+                    if rule.effect is Effect.DENY:
+                        self._denies.append(one)
+
+    def outvoting(self, rule: Rule, conditions: Conditions) -> str | None:
+        """A deny that matches whenever a rule does."""
+        found = (deny.id for deny, own in self._denies if outvotes(own, conditions, rule.effect))
+        return next(found, None)
+
+    def can_allow(self) -> bool:
+        """Whether some rule can allow a call that none of the others denies for sure."""
+        return any(
+            rule.effect is Effect.ALLOW and not conditions.never and self.outvoting(rule, conditions) is None
+            for found in self.by_id.values()
+            for rule, conditions in found
+        )
 
 
 def _nobodys(corpus: Corpus, rule: Node, offered: set[str], tools: Tools) -> None:
     for item in rule.at("tools").items or ():
         if item.value in tools and item.value not in offered:
             corpus.say(w605_nobodys_tool.at(item.place, str(item.value)))
+
+
+def _thresholds_of_lets(corpus: Corpus, document: Document) -> None:
+    declared = document.node.get("let")
+    for _, _, node in declared.pairs() if declared is not None else ():
+        for one in [node] if node.entries is None else [value for _, _, value in node.pairs()]:
+            _threshold(corpus, one)
 
 
 def _threshold(corpus: Corpus, node: Node) -> None:
@@ -106,9 +139,18 @@ def _threshold(corpus: Corpus, node: Node) -> None:
                 corpus.say(w613_threshold.at(node.within(start, end), node.value[start:end]))
 
 
+_SPELT = frozenset({"duration", "date", "datetime"})
+
+
 def _written_out(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "duration":
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SPELT:
         return isinstance(node.args[0], ast.Constant)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _written_out(node.operand)
+    if isinstance(node, ast.IfExp):
+        return _written_out(node.body) or _written_out(node.orelse)
+    if isinstance(node, ast.BinOp):
+        return all(isinstance(side, ast.Constant) or _written_out(side) for side in (node.left, node.right))
     value = node.value if isinstance(node, ast.Constant) else None
     # nothing and one are no dials
     return is_number(value) and value not in (0, 1)
@@ -121,33 +163,20 @@ def _counts(node: ast.expr) -> bool:
 # -- agents
 
 
-def _never_allowed(corpus: Corpus, document: Document, agent: Agent) -> None:
+def _never_allowed(corpus: Corpus, document: Document, guards: Mapping[str, _Rules]) -> None:
     listed = document.node.get("tools")
     for item in (listed.items or ()) if listed is not None else ():
-        guard = agent.guards.get(str(item.value))
-        if guard is not None and guard.needs_allow and not any(_can_allow(rule, guard) for rule in _rules(guard)):
+        rules = guards.get(str(item.value))
+        if rules is not None and rules.needs_allow and not rules.can_allow():
             corpus.say(w606_never_allowed.at(item.place, str(item.value)))
 
 
-def _rules(guard: Guard) -> Iterator[Rule]:
-    return (rule for policy in guard.policies for rule in policy.rules if rule.release is None)
-
-
-def _can_allow(rule: Rule, guard: Guard) -> bool:
-    if rule.effect is not Effect.ALLOW or any(o.effect is Effect.DENY and _covers(o, rule) for o in _rules(guard)):
-        return False
-    if rule.condition is None:
-        return True
-    told = rule.condition.if_false if rule.negated else rule.condition.if_true
-    return t.NEVER not in told.values()
-
-
-def _budgets(corpus: Corpus, document: Document, limits: Limits) -> None:
+def _budgets(corpus: Corpus, document: Document, agent: Agent) -> None:
     """Limits that the agent writes down and that another one keeps from ever being met."""
     declared = document.node.get("budgets")
     if declared is None:
         return
-    for name, why in _beyond(limits):
+    for name, why in _beyond(agent):
         owner, _, tool = name.partition(".")
         node = declared.get(owner)
         node = node.get(tool) if node is not None and tool else node
@@ -155,10 +184,25 @@ def _budgets(corpus: Corpus, document: Document, limits: Limits) -> None:
             corpus.say(w607_budget_beyond.at(node.place, name, why))
 
 
-def _beyond(limits: Limits) -> Iterator[tuple[str, str]]:
-    steps, per_step, calls = limits.steps, limits.calls_per_step, limits.calls
-    if steps is not None and per_step is not None and calls is not None and calls > steps * per_step:
-        yield "calls", f"{steps} steps of {per_step} calls are {steps * per_step}"
+def _beyond(agent: Agent) -> Iterator[tuple[str, str]]:
+    limits = agent.limits
+    # what people may extend ends nothing for sure
+    steps = None if "steps" in limits.extensions else limits.steps
+    calls = None if "calls" in limits.extensions else limits.calls
+    per_step = limits.calls_per_step
+    if steps is not None and per_step is not None:
+        in_all = steps * per_step
+        if calls is not None and calls > in_all:
+            yield "calls", f"{steps} steps of {per_step} calls are {in_all}"
+        for tool, of_tool in limits.calls_per_tool.items():
+            if of_tool is not None and of_tool > in_all and (calls is None or calls >= of_tool):
+                yield f"calls_per_tool.{tool}", f"{steps} steps of {per_step} calls are {in_all}"
+    each = [limits.per_tool(tool) for tool in agent.tools]
+    if calls is not None and each and None not in each and calls > sum(one for one in each if one is not None):
+        yield "calls", f"its tools may be called {sum(one for one in each if one is not None)} times in all"
+    step, wall_clock = limits.step_time, limits.wall_clock
+    if steps is not None and step is not None and wall_clock is not None and wall_clock > steps * step:
+        yield "wall_clock", f"{steps} steps of {duration_text(step)} are shorter"
     if per_step is not None and calls is not None and per_step > calls:
         yield "calls_per_step", f"there are {calls} calls in all"
     if limits.concurrency is not None and per_step is not None and limits.concurrency > per_step:
@@ -194,26 +238,63 @@ def _stops(corpus: Corpus, document: Document, agent: Agent) -> None:
             why = "its condition is never true"
         elif (rule.on, text) in seen:
             why = f"`{seen[rule.on, text]}` before it has the same condition"
-        elif (tool := _counts_of_nobodys(rule.when.tree, agent)) is not None:
-            why = f"the agent has no tool `{tool}`"
+        else:
+            why = _beyond_reach(rule.when.tree, agent)
         if why:
             corpus.say(w608_stop_never.at(outcome.place, rule.outcome, why))
         seen.setdefault((rule.on, text), rule.outcome)
 
 
-def _counts_of_nobodys(tree: ast.expr, agent: Agent) -> str | None:
-    """A tool that the agent does not have, of which the condition wants a call."""
+def _beyond_reach(tree: ast.expr, agent: Agent) -> str:
+    """Why a condition can't be true: it wants more calls of a tool, or more steps, than there can be."""
     parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+    reach: dict[str, range] = {}
     for part in parts:
-        if not (isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Gt | ast.GtE | ast.NotEq)):
+        if not isinstance(part, ast.Compare) or len(part.ops) > 1:
             continue
-        counted = part.left
-        if _counts(counted) and isinstance(counted, ast.Call) and isinstance(counted.args[0], ast.Attribute):
-            owner = counted.args[0].value
-            if isinstance(owner, ast.Name) and owner.id in ("calls", "results"):
-                tool = counted.args[0].attr
-                return tool if tool not in agent.tools else None
-    return None
+        compare, limit = _WHOLE.get(type(part.ops[0])), None
+        left, right = part.left, part.comparators[0]
+        if isinstance(left, ast.Constant):
+            left, right, compare = right, left, _WHOLE.get(_SWAPPED.get(type(part.ops[0]), type(part.ops[0])))
+        limit, why = _reach(left, agent)
+        if compare is None or limit is None or not isinstance(right, ast.Constant) or not is_number(right.value):
+            continue
+        name = ast.dump(left)
+        values = [one for one in reach.get(name, limit) if compare(one, right.value)]
+        if not values:
+            return why
+        reach[name] = range(values[0], values[-1] + 1)
+    return ""
+
+
+_WHOLE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}  # fmt: skip
+_SWAPPED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Lt: ast.Gt, ast.LtE: ast.GtE,
+}  # fmt: skip
+# more than any agent can be given
+_MANY = 100_000
+
+
+def _reach(node: ast.expr, agent: Agent) -> tuple[range | None, str]:
+    """The values that a count of a tool's calls, or of steps, can have, and why no others; None for anything else."""
+    limits = agent.limits
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) == (
+        "step", "number",
+    ):  # fmt: skip
+        steps = None if "steps" in limits.extensions else limits.steps
+        return range(1, (_MANY if steps is None else steps) + 1), f"there are {steps} steps"
+    if not (_counts(node) and isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Attribute)):
+        return None, ""
+    owner, tool = node.args[0].value, node.args[0].attr
+    if not (isinstance(owner, ast.Name) and owner.id == "calls"):
+        return None, ""
+    if tool not in agent.tools:
+        return range(1), f"the agent has no tool `{tool}`"
+    most = least(limits.per_tool(tool), None if "calls" in limits.extensions else limits.calls)
+    return range((_MANY if most is None else most) + 1), f"there are {most} calls of `{tool}`"
 
 
 def _outcomes(corpus: Corpus, document: Document) -> None:
@@ -235,7 +316,9 @@ def _outcomes(corpus: Corpus, document: Document) -> None:
 def _idle_tools(corpus: Corpus, agents: Agents, tools: Tools) -> None:
     used = {tool for agent in agents.values() for tool in agent.tools}
     used |= {tool.probe.tool for tool in tools.values() if tool.probe is not None}
-    for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
+    listed = {name for d in corpus.sound("Agent") for name in d.plain.get("policies", ())}
+    policies = [document for document in corpus.sound("Policy") if document.name in listed]
+    for document in (*policies, *corpus.sound("Vocabulary")):
         facts = document.node.get("facts")
         used |= {str(fact.at("tool").value) for _, _, fact in (facts.pairs() if facts is not None else ())}
     for document in corpus.sound("Tool"):
@@ -248,16 +331,17 @@ def _retries(corpus: Corpus, agents: Agents, tools: Tools) -> None:
         tool, node = tools[document.name], document.node.get("retry")
         if node is None or tool.retry is None or tool.job is not None:
             continue
-        waits = _waits(tool.retry)
         for agent in agents.values():
-            step = agent.limits.step_time
+            limits = agent.limits
+            waits = _waits(tool.retry, limits.retries_per_call)
+            step = min((time for time in (limits.step_time, limits.wall_clock) if time is not None), default=None)
             if tool.name in agent.tools and step is not None and waits >= step:
                 key = document.node.key("retry") or node
                 corpus.say(w612_retry_too_late.at(key.place, duration_text(waits), duration_text(step), agent.name))
                 break
 
 
-def _waits(retry: Retry) -> timedelta:
-    """The pauses between all attempts, at their shortest."""
-    luck = Decimal(1)
-    return sum((retry.delay_after(attempt, luck) for attempt in range(1, retry.attempts)), timedelta(0))
+def _waits(retry: Retry, most: int | None) -> timedelta:
+    """The pauses between all attempts that an agent permits, as they are written."""
+    attempts = retry.attempts if most is None else min(retry.attempts, most + 1)
+    return sum((retry.delay_after(attempt, Decimal(0)) for attempt in range(1, attempts)), timedelta(0))
