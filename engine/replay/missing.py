@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from typing import Any
 
 from engine.bundle.load import load_stored
@@ -62,18 +62,30 @@ def missing(
 
 def _of_one(bundle: Bundle, changed: Bundle, mutant: Mutant, name: str) -> Missing:
     changes: list[Change] = []
-    for change in chain(diff(bundle, changed), other_words(bundle, changed)):
+    for change in diff(bundle, changed):
         changes.append(change)
-        if change.status != "certain" or change.witness is None or len(changes) > MOST_TRIED:
-            continue
-        words = change.why == OTHER_WORDS
-        fixture = fixture_of(bundle, change.witness, name, _description(mutant, change), words=words)
-        if fixture is not None and not run_fixture(changed, fixture.document).passed:
-            return Missing(mutant, WRITTEN, _told(change), fixture.document)
-    if not changes:
-        return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise, nor by another rule")
-    first = changes[0]
-    return Missing(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
+        found = _fixture(bundle, changed, mutant, change, name) if len(changes) <= MOST_TRIED else None
+        if found is not None:
+            return found
+    if changes:
+        first = changes[0]
+        return Missing(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
+    for change in islice(other_words(bundle, changed), MOST_TRIED):
+        found = _fixture(bundle, changed, mutant, change, name)
+        if found is not None:
+            return found
+    return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise, and none is known that names other rules")
+
+
+def _fixture(bundle: Bundle, changed: Bundle, mutant: Mutant, change: Change, name: str) -> Missing | None:
+    """The fixture that notices a change, if there is one."""
+    if change.status != "certain" or change.witness is None:
+        return None
+    words = change.why == OTHER_WORDS
+    fixture = fixture_of(bundle, change.witness, name, _description(mutant, change), words=words)
+    if fixture is None or run_fixture(changed, fixture.document).passed:
+        return None
+    return Missing(mutant, WRITTEN, _told(change), fixture.document)
 
 
 def _told(change: Change) -> str:
