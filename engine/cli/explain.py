@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from engine.cli.options import format_option, store_option
 from engine.cli.printing import print_json, table
@@ -43,9 +44,15 @@ def command(
     in flight, per tool and in all.  Of a session each verdict: the rules that decided, where they stand, the values
     that they compared, and the nearest change that would flip it.
     """
+    given = click.get_current_context().get_parameter_source
     if Path(target).is_dir():
+        for option in ("call_id", "audience"):
+            if given(option) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{'for' if option == 'audience' else 'call'} is about a session")
         _explain_bundle(Path(target), agent_name, output_format)
         return
+    if agent_name is not None:
+        raise click.UsageError("--agent is about a bundle")
     _explain_session(target, call_id, audience, output_format, store_url)
 
 
@@ -90,9 +97,17 @@ def _limit(value: Any) -> str:
 
 def _explain_session(session_id: str, call_id: str | None, audience: str, output_format: str, store_url: str) -> None:
     from engine.cli.work import perform
+    from engine.store.urls import SQLITE
+
+    if store_url.startswith(SQLITE) and not Path(store_url.removeprefix(SQLITE)).exists():
+        raise click.UsageError(
+            f"there is no bundle {session_id}, and no store {store_url} that it could be a session of"
+        )
 
     async def body(work: Work) -> int:
         told = await _told(work, session_id, call_id)
+        if call_id is not None and not told:
+            raise click.UsageError(f"session {session_id} has no verdict on a call `{call_id}`")
         if output_format == "json":
             print_json([_payload(one, audience) for one in told])
         else:

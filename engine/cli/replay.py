@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from engine.cli.options import format_option, store_option
 from engine.cli.printing import print_json, table
 from engine.cli.progress import progress
+from engine.diagnostic import did_you_mean
 from engine.policy.value import NotJson, loads
 from engine.session.exit_code import FAILED, OK
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from engine.replay.refold import Replayed
     from engine.session.bundle import Bundle
     from engine.session.event import Event
+
+T = TypeVar("T")
 
 
 @click.command(
@@ -67,6 +70,10 @@ def command(
         raise click.UsageError("name a session, or --all")
     if stubs and step is None:
         raise click.UsageError("--stub is for one step: name it with --step")
+    if step is not None and everything:
+        raise click.UsageError("--step is of one session: name it")
+    if limit is not None and not everything:
+        raise click.UsageError("--limit is of --all")
     outputs = dict(_stub(text) for text in stubs)
     from engine.cli.work import perform
 
@@ -92,6 +99,10 @@ def _stub(text: str) -> tuple[str, Any]:
     raise click.UsageError(f"--stub {text}: it is written as TOOL=JSON")
 
 
+class NotReplayed(Exception):
+    """A session that can't be replayed; it says why."""
+
+
 class _Sessions:
     """Past sessions, each with its bundle."""
 
@@ -102,32 +113,73 @@ class _Sessions:
         self._bundle = load_or_exit(root)[0] if root is not None else None
 
     async def log(self, session_id: str) -> list[Event]:
-        """What happened; raises UnknownSession."""
-        return await self.work.engine.log(session_id)
+        """What happened; raises UnknownSession, and NotReplayed where it is not what was written."""
+        from engine.runtime.errors import BundleUnavailable
+
+        for problem in await self.work.store.verify(session_id):
+            raise NotReplayed(f"its log is not what was written: {problem}")
+        try:
+            return await self.work.engine.log(session_id)
+        except BundleUnavailable as error:
+            if self._bundle is None:
+                raise NotReplayed(f"{error}; name one with --bundle") from None
+            # nothing can be unsealed without its own bundle
+            return await self.work.store.load(session_id)
 
     async def bundle(self, log: Sequence[Event]) -> Bundle:
-        """What it happens under; raises BundleUnavailable."""
-        return self._bundle or await self.work.engine.bundles.get(log[0].payload["bundle"])
+        """What it happens under; raises NotReplayed."""
+        from engine.runtime.errors import BundleUnavailable
+
+        try:
+            bundle = self._bundle or await self.work.engine.bundles.get(log[0].payload["bundle"])
+        except BundleUnavailable as error:
+            raise NotReplayed(f"{error}; name one with --bundle") from None
+        agent = log[0].payload["agent"]
+        if agent not in bundle.agents:
+            raise NotReplayed(f"the bundle has no agent {agent}")
+        return bundle
 
     async def urgent(self, log: Sequence[Event]) -> dict[str, Bundle]:
-        """The bundles that judged beside its own, by digest; raises BundleUnavailable."""
+        """The bundles that judged beside its own, by digest; raises NotReplayed."""
+        from engine.runtime.errors import BundleUnavailable
+
         digests = {one["bundle"] for event in log for one in event.payload.get("beside", ())}
-        return {digest: await self.work.engine.bundles.get(digest) for digest in sorted(digests)}
+        try:
+            return {digest: await self.work.engine.bundles.get(digest) for digest in sorted(digests)}
+        except BundleUnavailable as error:
+            raise NotReplayed(f"an urgent bundle judged beside its own: {error}") from None
+
+
+async def _each(
+    ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: Callable[[str, str], None]
+) -> AsyncIterator[tuple[str, T]]:
+    """What is done with each session; of one with which nothing can be done it is told why."""
+    from engine.ports import CorruptLog
+    from engine.reach import MissingSecret
+    from engine.session.evolve import BrokenHistory
+
+    with progress("sessions", len(ids)) as advance:
+        for id_ in ids:
+            try:
+                yield id_, await do(id_)
+            except (NotReplayed, CorruptLog, BrokenHistory, MissingSecret) as error:
+                failed(id_, str(error))
+            except KeyError as missing:
+                # a payload that was erased
+                failed(id_, f"an event of it has no {missing}: its payload was erased")
+            advance(1)
 
 
 async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str) -> int:
     from engine.replay.refold import replay
-    from engine.runtime.errors import BundleUnavailable
+
+    async def again(id_: str) -> Replayed:
+        log = await sessions.log(id_)
+        return replay(log, await sessions.bundle(log), await sessions.urgent(log))
 
     found: dict[str, Replayed | str] = {}
-    with progress("sessions", len(ids)) as advance:
-        for id_ in ids:
-            log = await sessions.log(id_)
-            try:
-                found[id_] = replay(log, await sessions.bundle(log), await sessions.urgent(log))
-            except BundleUnavailable as error:
-                found[id_] = f"{error}; name one with --bundle"
-            advance(1)
+    async for id_, one in _each(ids, again, found.__setitem__):
+        found[id_] = one
     if output_format == "json":
         print_json([_payload(id_, one) for id_, one in found.items()])
     else:
@@ -171,16 +223,25 @@ async def _step(
     from engine.session.evolve import fold
     from engine.session.trace import entries, headline
 
-    log = await sessions.log(id_)
+    try:
+        log = await sessions.log(id_)
+        bundle, urgent = await sessions.bundle(log), await sessions.urgent(log)
+    except NotReplayed as error:
+        click.echo(f"engine: {id_}: {error}", err=True)
+        return FAILED
     began = next((n for n, e in enumerate(log) if e.kind is EventKind.STEP_STARTED and e.payload["number"] == step), 0)
     if not began:
         raise click.UsageError(f"session {id_} has no step {step}")
-    bundle = await sessions.bundle(log)
+    for tool in outputs:
+        if tool not in bundle.tools:
+            raise click.UsageError(f"--stub {tool}: the bundle has no such tool; {did_you_mean(tool, bundle.tools)}")
     decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
-    urgent = await sessions.urgent(log)
     beside = tuple(urgent[digest] for digest in judging_beside(log[began:]))
     way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step), beside)
     told = entries(event for event in way.events if event.step == step)
+    asked = {event.payload["tool"] for event in way.events if "tool" in event.payload}
+    for tool in outputs.keys() - asked:
+        click.echo(f"--stub {tool}: the step neither runs nor reads it", err=True)
     recorded = entries(event for event in log if event.step == step)
     if output_format == "json":
         print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": way.unknown})
@@ -203,7 +264,13 @@ async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step:
     if question is None:
         raise click.UsageError(f"nobody decided anything in step {step}")
     _known(bundle, question.state.agent, planner)
-    return await decided(question, bundle, planner, _reach(sessions))
+    from engine.ports import PlannerError
+
+    try:
+        return await decided(question, bundle, planner, _reach(sessions))
+    except PlannerError as error:
+        click.echo(f"engine: {planner} proposed nothing: {error}", err=True)
+        raise SystemExit(FAILED) from None
 
 
 def _reach(sessions: _Sessions) -> Any:
@@ -226,18 +293,22 @@ def _known(bundle: Bundle, agent: str, planner: str) -> None:
 async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output_format: str) -> int:
     from engine.replay.asking import asked, questions
 
+    async def choices(id_: str) -> list[Choice]:
+        log = await sessions.log(id_)
+        bundle = await sessions.bundle(log)
+        _known(bundle, log[0].payload["agent"], planner)
+        return [await asked(question, bundle, planner, _reach(sessions)) for question in questions(log)]
+
     found: list[Choice] = []
-    with progress("sessions", len(ids)) as advance:
-        for id_ in ids:
-            log = await sessions.log(id_)
-            bundle = await sessions.bundle(log)
-            _known(bundle, log[0].payload["agent"], planner)
-            for question in questions(log):
-                found.append(await asked(question, bundle, planner, _reach(sessions)))
-            advance(1)
+    failed: dict[str, str] = {}
+    async for _, some in _each(ids, choices, failed.__setitem__):
+        found += some
+    for id_, why in failed.items():
+        click.echo(f"{id_}: not asked: {why}", err=True)
+    code = FAILED if failed or (found and all(choice.problem for choice in found)) else OK
     if output_format == "json":
         print_json([choice.payload() for choice in found])
-        return OK
+        return code
     counts = Counter((choice.was, choice.would) for choice in found)
     rows = [[was, would, "yes" if was == would else "no", str(count)] for (was, would), count in counts.most_common()]
     table(f"what {planner} would choose", ["recorded", planner, "same tools", "questions"], rows)
@@ -247,4 +318,4 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
     )
     for problem, count in Counter(choice.problem for choice in found if choice.problem).most_common(5):
         click.echo(f"{count}: {problem}", err=True)
-    return OK
+    return code

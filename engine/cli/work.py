@@ -123,7 +123,8 @@ def perform(
         return trio.run(under)
     except BaseException as error:
         cause = unwrapped(error)
-        if isinstance(cause, click.ClickException):
+        if isinstance(cause, click.ClickException | BrokenPipeError):
+            # who reads our output has read enough
             raise cause from None
         if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
             raise

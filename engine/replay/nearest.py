@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import partial
 from typing import Any
 
 from engine.policy.arithmetic import EvaluationError, add, is_number, subtract
 from engine.policy.conditions import Span
 from engine.policy.expression import Expression
-from engine.policy.flip_names import STRICTNESS, word
+from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS, UNKNOWN, word
 from engine.policy.gate import FactNeed, Missing, Reading, judge
 from engine.policy.rule import PolicyRules
 from engine.policy.syntax import span
-from engine.policy.value import jsonable, number_text, one_line
-from engine.policy.verdict import Verdict
+from engine.policy.value import exact, jsonable, number_text, one_line
 from engine.policy.watching import Seen, WatchedWords, watch_rule
 from engine.policy.words import NotReadYet
 from engine.replay.judgements import Judgement, recorded
-from engine.replay.steps import Scales
+from engine.replay.steps import Scales, smallest
 from engine.session.bundle import Bundle
 from engine.session.names import gate_names
 from engine.session.persistent import changed
 
 MOST = 6
 MOST_TRIED = 200
+MOST_HALVED = 60
 
 # a part of what is judged: `input` or the name of a fact, and the fields down to the value
 Path = tuple[str, ...]
@@ -33,13 +35,18 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A value that is other than it was, and the verdict that would fall; `rule` compares it."""
+    """A value that is other than it was, and the verdict that would fall; `rule` compares it.
+
+    The verdict falls from `then` on as far as `until`, None if no end of it is known; it is `unknown` where facts
+    would be read that nobody has read.
+    """
 
     path: Path
     now: Any
     then: Any
     verdict: str
     rule: str
+    until: Any = None
 
     @property
     def about_input(self) -> bool:
@@ -47,16 +54,25 @@ class Near:
         return self.path[0] == "input"
 
     def __str__(self) -> str:
-        name = ".".join(self.path)
-        said = {"allow": "allowed", "approval": "asked about", "deny": "denied"}[self.verdict]
-        if is_number(self.now) and is_number(self.then):
-            return f"{said} {'up to' if self.then < self.now else 'from'} {number_text(self.then)} ({name})"
-        return f"{said} if {name} were {one_line(jsonable(self.then))}"
+        return self.told()
+
+    def told(self, *, ends: bool = True) -> str:
+        """In words; without its end, which another rule may make, only the one value is told of."""
+        name, said = ".".join(self.path), _SAID[self.verdict]
+        if not (is_number(self.now) and is_number(self.then)):
+            return said.format(f"if {name} were {one_line(jsonable(self.then))}")
+        then = number_text(self.then)
+        if self.until is None:
+            return said.format(f"{'up to' if self.then < self.now else 'from'} {then} ({name})")
+        if not ends or self.until == self.then:
+            return said.format(f"at {then} ({name})")
+        low, high = sorted((self.then, self.until))
+        return said.format(f"from {number_text(low)} to {number_text(high)} ({name})")
 
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {"path": ".".join(self.path), "now": self.now, "then": self.then, "verdict": self.verdict,
-                "rule": self.rule, "text": str(self)}  # fmt: skip
+                "until": self.until, "rule": self.rule, "text": str(self)}  # fmt: skip
 
 
 def nearest(moment: Judgement, bundle: Bundle) -> list[Near]:
@@ -64,19 +80,63 @@ def nearest(moment: Judgement, bundle: Bundle) -> list[Near]:
     now = _judged(moment, bundle, None, None)
     if now is None:
         return []
-    found: dict[tuple[Path, str], Near] = {}
-    for number, (path, value, then, rule) in enumerate(_candidates(moment, bundle)):
+    found: dict[tuple[Path, str], tuple[Near, Any]] = {}
+    tried: dict[Path, set[Any]] = {}
+    for number, (path, value, then, rule, step) in enumerate(_candidates(moment, bundle)):
         if number >= MOST_TRIED:
             break
+        if is_number(value) and is_number(then):
+            tried.setdefault(path, set()).add(then)
         verdict = _judged(moment, bundle, path, then)
-        if verdict is None or verdict.effect is now.effect:
+        if verdict is None or verdict == now:
             continue
-        near = Near(path, value, then, word(verdict.effect), rule)
-        known = found.get((path, near.verdict))
-        if known is None or _apart(value, then) < _apart(value, known.then):
-            found[path, near.verdict] = near
-    ranked = sorted(found.values(), key=lambda near: (STRICTNESS[near.verdict], near.path[0] != "input", near.path))
+        near = Near(path, value, then, verdict, rule)
+        known = found.get((path, verdict))
+        if known is None or _apart(value, then) < _apart(value, known[0].then):
+            found[path, verdict] = near, step
+    told = [_exactly(near, step, tried.get(near.path, set()), moment, bundle) for near, step in found.values()]
+    ranked = sorted(told, key=lambda near: (_STRICT[near.verdict], near.path[0] != "input", near.path))
     return ranked[:MOST]
+
+
+_STRICT = {**STRICTNESS, UNKNOWN: 1}
+_SAID = {
+    ALLOW: "allowed {}", APPROVAL: "asked about {}", DENY: "denied {}",
+    UNKNOWN: "not denied for this {}: what is then read decides",
+}  # fmt: skip
+
+
+def _exactly(near: Near, step: Any, tried: set[Any], moment: Judgement, bundle: Bundle) -> Near:
+    """Of a number the nearest value that flips the verdict so, and how far beyond it that holds."""
+    if not (is_number(near.now) and is_number(near.then)):
+        return near
+    verdict = partial(_judged, moment, bundle, near.path)
+    then = _first(near, Decimal(step or smallest(near.now, near.then)), verdict)
+    sign = 1 if near.then > near.now else -1
+    last = then
+    for value in sorted((v for v in tried if (v - then) * sign > 0), key=lambda value: abs(value - then)):
+        told = verdict(value)
+        if told is not None and told != near.verdict:
+            return replace(near, then=exact(then), until=exact(last))
+        last = value if told is not None else last
+    return replace(near, then=exact(then))
+
+
+def _first(near: Near, step: Decimal, verdict: Callable[[Any], str | None]) -> Any:
+    """Between what a value is and one that flips the verdict, the first on the way that does, by halving."""
+    sign = 1 if near.then > near.now else -1
+    low, then = Decimal(0), near.then
+    high = (Decimal(abs(subtract(near.then, near.now))) / step).to_integral_value(ROUND_CEILING)
+    for _ in range(MOST_HALVED):
+        if high - low <= 1:
+            break
+        middle = ((low + high) / 2).to_integral_value(ROUND_FLOOR)
+        value = exact(add(near.now, exact(sign * middle * step)))
+        if verdict(value) == near.verdict:
+            high, then = middle, value
+        else:
+            low = middle
+    return then
 
 
 def _apart(value: Any, then: Any) -> Any:
@@ -86,8 +146,8 @@ def _apart(value: Any, then: Any) -> Any:
 # -- what could be otherwise
 
 
-def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, Any, str]]:
-    """A path, its value, another one, and the rule that compares it."""
+def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, Any, str, Any]]:
+    """A path, its value, another one, the rule that compares it, and the smallest step of it."""
     guard = moment.guard(bundle)
     agent = bundle.agents[moment.state.agent]
     names = gate_names(moment.state, moment.call, bundle.tools)
@@ -104,13 +164,13 @@ def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, 
             except NotReadYet:
                 continue
             for expression, seen in told:
-                for path, value, then in _of_expression(expression, seen, policy, scales):
-                    yield path, value, then, rule.id
+                for path, value, then, step in _of_expression(expression, seen, policy, scales):
+                    yield path, value, then, rule.id, step
 
 
 def _of_expression(
     expression: Expression, seen: Seen, policy: PolicyRules, scales: Scales
-) -> Iterator[tuple[Path, Any, Any]]:
+) -> Iterator[tuple[Path, Any, Any, Any]]:
     nodes = {span(node): node for node in ast.walk(expression.tree) if isinstance(node, ast.expr)}
     for (at, index), pairs in seen.pairs.items():
         node = next(n for n in ast.walk(expression.tree) if isinstance(n, ast.Compare) and span(n) == at)
@@ -120,22 +180,22 @@ def _of_expression(
         for side, value, other in ((sides[index], left, right), (sides[index + 1], right, left)):
             path = _path(side, policy)
             if path is not None:
-                yield from ((path, value, then) for then in _others(node.ops[index], value, other, step))
+                yield from ((path, value, then, step) for then in _others(node.ops[index], value, other, step))
     yield from _truths(nodes, seen, policy)
 
 
-def _truths(nodes: Mapping[Span, ast.expr], seen: Seen, policy: PolicyRules) -> Iterator[tuple[Path, Any, Any]]:
+def _truths(nodes: Mapping[Span, ast.expr], seen: Seen, policy: PolicyRules) -> Iterator[tuple[Path, Any, Any, Any]]:
     for at, values in seen.sides.items():
         node = nodes.get(at)
         path = _path(node, policy) if isinstance(node, ast.Name | ast.Attribute) else None
         if path is not None:
-            yield path, values[-1], not values[-1]
+            yield path, values[-1], not values[-1], None
 
 
 def _others(op: ast.cmpop, value: Any, other: Any, step: Any) -> Iterator[Any]:
     """Values at the boundary of a comparison, a step beside it, or those that it asks for."""
     if is_number(value) and is_number(other):
-        small = step or 1
+        small = step or smallest(value, other)
         yield from (other, subtract(other, small), add(other, small))
     elif isinstance(op, ast.In | ast.NotIn) and isinstance(other, list | tuple):
         yield from other[:5]
@@ -158,7 +218,8 @@ def _path(node: ast.expr, policy: PolicyRules) -> Path | None:
 # -- and what would be then
 
 
-def _judged(moment: Judgement, bundle: Bundle, path: Path | None, then: Any) -> Verdict | None:
+def _judged(moment: Judgement, bundle: Bundle, path: Path | None, then: Any) -> str | None:
+    """The verdict with another value, `unknown` where it would have to read more; None where no such call can be."""
     guard = moment.guard(bundle)
     if guard is None:
         return None
@@ -178,7 +239,7 @@ def _judged(moment: Judgement, bundle: Bundle, path: Path | None, then: Any) -> 
         verdict = judge(guard, gate_names(moment.state, call, bundle.tools), read)
     except EvaluationError:
         return None
-    return None if isinstance(verdict, Missing) else verdict
+    return UNKNOWN if isinstance(verdict, Missing) else word(verdict.effect)
 
 
 def _with(value: Any, path: Path, then: Any) -> Any:

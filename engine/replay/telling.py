@@ -38,8 +38,19 @@ class Told:
     def _head(self) -> str:
         p = self._payload
         satisfied = ", and everybody who was asked has said yes" if p["satisfied"] else ""
-        asked = f" by {', '.join(p['approvers'])}" if p["approvers"] else ""
+        asked = f" by {self._asked()}" if p["approvers"] else ""
         return f"{p['call_id']} {p['tool']} {_SAID[p['verdict']]}{asked}{satisfied}"
+
+    def _asked(self) -> str:
+        """Who has to say yes: of one rule any group, and of several rules one each."""
+        p = self._payload
+        guard = self.moment.guard(self.bundle) if self.bundle is not None else None
+        rules = [rule for policy in (guard.policies if guard is not None else ()) for rule in policy.rules]
+        groups = {rule.approvers for rule in rules if rule.id in p["asks"]}
+        if len({rule.id for rule in rules} & set(p["asks"])) != len(p["asks"]):
+            # an urgent bundle asks too
+            return ", ".join(p["approvers"])
+        return " and by ".join(sorted(" or ".join(sorted(some)) for some in groups))
 
     def _reviewer(self) -> Iterator[str]:
         """The rules that decide, where they stand, what they compared, and the nearest change that flips it."""
@@ -59,10 +70,13 @@ class Told:
         """Only what the policy discloses: messages of disclosed rules, and changes of the input that they compare."""
         p = self._payload
         hidden = self._undisclosed() | ({p["rule"]} if undisclosed_beside(p) else set())
-        yield f"{p['tool']} {_SAID[p['verdict']]}"
+        satisfied = ", and has it" if p["satisfied"] else ""
+        yield f"{p['tool']} {_SAID[p['verdict']]}{satisfied}"
         if p["message"] and p["rule"] not in hidden:
             yield f"  {p['message']}"
-        yield from (f"  {near}" for near in self.near if near.about_input and near.rule not in hidden)
+        near = [one for one in self.near if one.about_input and one.rule not in hidden]
+        # where it ends may be due to a rule that is not disclosed
+        yield from (f"  {one.told(ends=False)}" for one in near)
 
     def _undisclosed(self) -> set[str]:
         guard = self.moment.guard(self.bundle) if self.bundle is not None else None

@@ -55,7 +55,10 @@ def _when(policy: PolicyRules, rule: Rule) -> str:
 
 def _kept(policy: PolicyRules, rule: Rule) -> str:
     assert rule.release is not None, "asked of rules about results only"
-    return f"unless {_spelt(policy, rule.release.text)} ({rule.id}, {rule.place})"
+    kept = f"unless {_spelt(policy, rule.release.text)} ({rule.id}, {rule.place})"
+    if rule.condition is None:
+        return kept
+    return f"{'unless' if rule.negated else 'when'} {_spelt(policy, rule.condition.text)}, {kept}"
 
 
 def _spelt(policy: PolicyRules, text: str) -> str:

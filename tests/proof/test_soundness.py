@@ -151,7 +151,7 @@ PROMISES = {
         SINCE, session="{since: date?}", promise="verdict == 'deny' and input.amount <= 100 and session.tenant == 'x'",
     ),
     "of a map": Desk(
-        "input.stock != null and input.stock['a1'] > 5", 
+        "input.stock != null and input.stock['a1'] > 5",
         promise="verdict == 'deny' and input.stock != null and len(input.stock) == 0",
     ),
     "of what is of no one kind": Desk(
