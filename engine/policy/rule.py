@@ -124,6 +124,12 @@ class Guard:
     needs_allow: bool
     policies: tuple[PolicyRules, ...]
     promising: tuple[PolicyRules, ...] = ()
+    by_seen: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """`by_seen`: some rule, or a word of its policy, reads what the runtime itself has read."""
+        expressions = (e for p in self.policies for e in (*p.lets.values(), *(rule.condition for rule in p.rules)))
+        object.__setattr__(self, "by_seen", any(e is not None and "seen" in e.reads for e in expressions))
 
     @property
     def releases(self) -> bool:

@@ -32,10 +32,11 @@ class Moment:
         return bundle.guard(self.state.agent, self.call.name)
 
 
+@dataclass(frozen=True, slots=True)
 class Judgement(Moment):
-    """A verdict."""
+    """A verdict; `early` is the state in which its gate began, before it read what the verdict goes by."""
 
-    __slots__ = ()
+    early: State | None = None
 
 
 class Release(Moment):
@@ -54,9 +55,13 @@ class NotKnown:
 def judgements(log: Iterable[Event]) -> Iterator[Judgement | Release]:
     """The verdicts of a log and the results of its reads, in order; raises BrokenHistory."""
     state: State | None = None
+    early: dict[str, State] = {}
     for event in log:
-        if event.kind is K.VERDICT and state is not None:
-            yield Judgement(state, state.calls[event.payload["call_id"]], event)
+        if event.kind is K.GATE_PENDING and state is not None and event.payload["facts"]:
+            early.setdefault(event.payload["call_id"], state)
+        elif event.kind is K.VERDICT and state is not None:
+            call_id = event.payload["call_id"]
+            yield Judgement(state, state.calls[call_id], event, early.pop(call_id, None))
         elif event.kind is K.TOOL_RESULT and state is not None and event.payload["final"]:
             call = state.calls[event.payload["call_id"]]
             if call.effect == "read":
@@ -69,6 +74,13 @@ def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
     state, call = moment.state, moment.call
     guard = moment.guard(bundle)
     assert guard is not None, "asked only of tools that the agent has"
+    if guard.by_seen and moment.early is not None:
+        # rules that need no fact judge before anything is read, and see nothing of what the gate then read
+        early = moment.early
+        first = early.calls[call.id]
+        told = judge(guard, gate_names(early, first, bundle.tools), recorded(early, first, moment.event.at))
+        if isinstance(told, Verdict):
+            return told
     verdict = judge(guard, gate_names(state, call, bundle.tools), recorded(state, call, moment.event.at))
     if isinstance(verdict, Missing):
         needs = ", ".join(sorted({f"{need.tool} {canonical_of_exact(need.input)}" for need in verdict.needs}))

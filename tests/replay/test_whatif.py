@@ -140,6 +140,16 @@ def test_a_fact_that_was_never_read_makes_the_verdict_unknown_and_what_was_asked
     assert flips(asked) == [("large:approval→unknown", True)]
 
 
+def test_rules_that_need_no_fact_see_nothing_of_what_the_gate_has_read() -> None:
+    facts = "{fact: {tool: look, input: {n: input.n}}}"
+    old = ALLOW + "  - {id: seen, tools: [write], effect: deny, when: fact.n > 5}\n"
+    play = Play(made(old, facts=facts))
+    play.plan(call("c", "write", n=50))
+    play.read({"n": 1})
+    unread = "  - {id: unread, tools: [write], effect: deny, when: len(seen.look) == 0}\n"
+    assert flips(whatif(play.log, made(old + unread, facts=facts))) == [("unread:allow→deny", False)]
+
+
 def test_what_the_planner_read_before_any_write_is_a_fact_too() -> None:
     play = Play(made())
     play.plan(call("l", "look", n=50))
