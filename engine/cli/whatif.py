@@ -200,7 +200,8 @@ def told(done: Done, flip: Flip) -> str:
     about = f" about {money(flip.money)}" if flip.money else ""
     values = "; ".join(f"{chain} = {_short(value)}" for chain, value in flip.values.items())
     supposed = "judged as it was recorded: whether it would have come to it is not known" if flip.supposed else ""
-    parts = [f"{flip.session_id} {flip.call_id} {flip.tool}{about}".strip(), values, flip.why, supposed]
+    which = " ".join(part for part in (flip.session_id, flip.call_id, flip.tool) if part)
+    parts = [f"{which}{about}", values, flip.why, supposed]
     if not flip.later:
         parts += [past.then, f"unknown after: {past.unknown}" if past.unknown and past.unknown != flip.why else ""]
     return "; ".join(part for part in parts if part)

@@ -7,9 +7,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from engine.policy.flip_names import ALLOW, APPROVAL, DENY, INVALID_INPUT, NOT_OFFERED, UNKNOWN, WITHHELD, word
+from engine.policy.flip_names import (
+    ALLOW,
+    APPROVAL,
+    DENY,
+    INVALID_INPUT,
+    NOT_OFFERED,
+    STRICTNESS,
+    UNKNOWN,
+    WITHHELD,
+    word,
+)
 from engine.policy.verdict import Verdict
 from engine.replay import flip as f
+from engine.replay.bounds import crossings
 from engine.replay.flip import Flip
 from engine.replay.judgements import Judgement, NotKnown, Release, judgements, rejudge, rewithheld
 from engine.replay.redrive import Way, redrive
@@ -83,6 +94,9 @@ def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle:
         if not unknown:
             break
         settled |= reached
+    flips = session.with_limits(flips)
+    if flips and not (then or unknown):
+        unknown = "what follows on a limit is not told apart"
     before = own() if any(flip.loosens for flip in flips) else None
     accepted = before.accepted if before is not None else ()
     return Past(log[0].session_id, log[0].payload["agent"], decisions, tuple(flips), then, unknown, accepted)
@@ -159,6 +173,27 @@ class _Session:
         tool = own.tools.get(call.name) if own is not None else tool
         amounts = f.money(tool, call.input) if tool is not None else {}
         return Flip(event.session_id, event.seq, call.id, call.name, before, after, rule, loosens, amounts, **more)
+
+    def with_limits(self, flips: list[Flip]) -> list[Flip]:
+        """With the limits that would have been crossed, or would not have been, at their places."""
+        agent = self._bundle.agents.get(self._log[0].payload["agent"])
+        if agent is None:
+            return flips
+        first = min((flip.seq for flip in flips), default=None)
+        found = []
+        for one in crossings(self._log, agent):
+            call, later = one.call, first is not None and first < one.seq
+            tool = self._bundle.tools.get(call.name) if call is not None else None
+            amounts = f.money(tool, call.input) if tool is not None and call is not None else {}
+            loosens = STRICTNESS[one.after] < STRICTNESS[one.before]
+            found.append(
+                Flip(
+                    self._log[0].session_id, one.seq, call.id if call is not None else "",
+                    call.name if call is not None else "", one.before, one.after, f"limits.{one.limit}", loosens,
+                    amounts, later=later, supposed=later,
+                )
+            )  # fmt: skip
+        return sorted([*found, *flips], key=lambda flip: flip.seq) if found else flips
 
     # -- after a flip
 

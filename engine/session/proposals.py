@@ -13,7 +13,8 @@ from engine.session.contract import Decision, ToolCall, read_decision
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.identity import call_digest, call_key, key_scope
-from engine.session.state import Call, Status, StepPhase
+from engine.session.limits import Limits
+from engine.session.state import Call, Status, StepPhase, Used
 
 
 def planned(d: Draft, reply: r.Planned) -> None:
@@ -80,7 +81,7 @@ def _propose(d: Draft, decision: Decision) -> None:
         if d.state.finishing:
             d.result(call, "blocked", "finishing", "this is the last turn: no call runs any more")
             continue
-        crossed = _crossed_limit(d, call, taken_in)
+        crossed = crossed_limit(d.state.limits, d.state.used, call.name, taken_in)
         if crossed is None:
             taken_in += 1
             continue
@@ -111,12 +112,11 @@ def _take_in(d: Draft, proposed: ToolCall) -> tuple[Call, str]:
     return d.state.calls[proposed.id], problem
 
 
-def _crossed_limit(d: Draft, call: Call, taken_in: int) -> tuple[str, int, int] | None:
-    """The first limit that this call is beyond, with what was used before it and what is allowed."""
-    limits, used = d.state.limits, d.state.used
+def crossed_limit(limits: Limits, used: Used, tool: str, taken_in: int) -> tuple[str, int, int] | None:
+    """The first limit that a call is beyond which counts already, with what was used before it and what is allowed."""
     checks = (
         ("calls_per_step", taken_in + 1, limits.calls_per_step),
-        ("calls_per_tool", used.calls_per_tool.get(call.name, 0), limits.per_tool(call.name)),
+        ("calls_per_tool", used.calls_per_tool.get(tool, 0), limits.per_tool(tool)),
         ("calls", used.calls, limits.calls),
     )
     for name, count, limit in checks:
