@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -19,11 +18,9 @@ from engine.policy import types as t
 from engine.policy.expression import Expression
 from engine.policy.naming import written
 from engine.policy.rule import Fact, PolicyRules
-from engine.policy.schema import of_schema
 from engine.policy.value import digest
-from engine.proof import calls, loops
-from engine.proof.forms import spelt_out
-from engine.proof.operations import Read, counted, elements, end_to_end, key_of, looked_up, moved, nth
+from engine.proof import calls, loops, words
+from engine.proof.operations import Read, counted, end_to_end, key_of, looked_up, moved, nth
 from engine.proof.spelling import Spelling, established_name
 from engine.proof.terms import (
     BOOLEAN,
@@ -40,7 +37,6 @@ from engine.proof.terms import (
     RECORD,
     YES,
     Beyond,
-    Item,
     Value,
     World,
     as_kind,
@@ -72,10 +68,10 @@ class Encoder:
         self.world = world
         self.input_name = input_name
         self.policy = policy
-        self._bundle = bundle
-        self._agent = agent
+        self.bundle = bundle
+        self.agent = agent
         self.tool = tool
-        self._more = dict(more or {})
+        self.more = dict(more or {})
         self._lets: dict[str, Read] = {}
         self._names: dict[str, str] = {}
         self.bound: dict[str, Value] = {}
@@ -129,7 +125,7 @@ class Encoder:
     @property
     def trust(self) -> str:
         """What is known of whom each tool speaks for."""
-        return digest(sorted((tool.name, tool.trust) for tool in self._bundle.tools.values()))[:6]
+        return digest(sorted((tool.name, tool.trust) for tool in self.bundle.tools.values()))[:6]
 
     def type(self, node: ast.expr) -> t.Type:
         """The type of a node."""
@@ -186,89 +182,6 @@ class Encoder:
     def _constant(self, node: ast.Constant) -> Read:
         return Read(self.world.constant(node.value))
 
-    def _name(self, node: ast.Name) -> Read:
-        name, policy, world = node.id, self.policy, self.world
-        if name in self.bound:
-            return Read(self.bound[name])
-        if name in self._more:
-            return Read(self._more[name])
-        if name == "params":
-            return Read(world.constant(policy.params))
-        if name == "input":
-            return Read(world.symbol(self.input_name, self.type(node), spelt_out(self.tool.input_schema)))
-        if name == "session":
-            session = world.symbol("session", self.type(node), self._schema("session", self._agent.attributes))
-            return Read(session, z3.Bool(unreadable_session(policy)) if policy.session else NO)
-        if name == "now" and policy.time.now is not None:
-            return self._told_time(policy.time.now, self.type(node))
-        if name == "call":
-            return Read(Value(RECORD, fields=self._call))
-        if name in policy.facts:
-            return self._fact(policy.facts[name], self.type(node))
-        if name in policy.lets:
-            return self._let(name)
-        if name in policy.established:
-            return Read(world.symbol(established_name(policy, name), t.union((policy.established[name].type, t.NULL))))
-        return Read(world.symbol(name, self.type(node)))
-
-    def _told_time(self, says: Expression, type_: t.Type) -> Read:
-        """The time that the session was started with, and the log's own where it was started with none."""
-        told = self.within(says, {})
-        own = self.world.symbol("now", type_)
-        if told.value.kind == NULL:
-            return Read(own, told.error)
-        moment, wrong = calls.moment_of(self, told.value)
-        error = either(told.error, both(no(told.value.null), wrong))
-        return Read(choose(told.value.null, own, replace(moment, null=NO)), error)
-
-    def _schema(self, of: str, schema: Any) -> dict[str, Any]:
-        """What a schema says; nothing where another bundle in this world says something else."""
-        return {} if of in self.world.differing else spelt_out(schema)
-
-    def _call(self, name: str) -> Value:
-        if name == "name":
-            return self.world.constant(self.tool.name)
-        return self.world.symbol(f"call.{name}", t.DATETIME if name == "proposed_at" else t.TEXT)
-
-    def _fact(self, fact: Fact, type_: t.Type) -> Read:
-        name = self.fact_name(fact)
-        tool = self._bundle.tools.get(fact.tool)
-        schema = tool.output_schema if tool is not None and not fact.for_each else None
-        declared, schema = of_schema(schema) if schema is not None else type_, self._schema(fact.tool, schema)
-        if fact.for_each and self.world.longest is not None:
-            return self._facts(fact, name, tool)
-        if not fact.for_each and name not in self.world.symbols:
-            # what it is asked with is part of what a witness tells
-            for asked in fact.input.values():
-                self.within(asked, {})
-        return Read(self.world.symbol(name, declared, schema), z3.Bool(f"{name} can't be read"))
-
-    def _facts(self, fact: Fact, name: str, tool: Tool | None) -> Read:
-        """One read for each combination of the variables, each with its record."""
-        schema = tool.output_schema if tool is not None else None
-        type_ = of_schema(schema) if schema is not None else t.UNKNOWN
-        items: list[Item] = []
-        errors: list[Any] = [z3.Bool(f"{name} can't be read")]
-
-        def go(left: list[tuple[str, Expression]], there: Any, variables: dict[str, Value]) -> None:
-            if not left:
-                result = f"{name}[{len(items)}].{fact.result}"
-                output = self.world.symbol(result, type_, self._schema(fact.tool, schema))
-                known = {**variables, fact.result: output}
-                items.append(Item(there, Value(RECORD, fields=known.__getitem__)))
-                return
-            variable, source = left[0]
-            found = self.within(source, variables)
-            errors.append(both(there, either(found.error, found.value.null)))
-            for item in elements(found.value):
-                go(left[1:], both(there, item.there), {**variables, variable: item.value})
-
-        go(list(fact.for_each), YES, {})
-        length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
-        # reads of the same are one: more elements than reads need not be too many
-        errors.append(both(length > fact.at_most, z3.Bool(f"{name} takes too many reads")))
-        return Read(Value(LIST, items=tuple(items), length=length, loose=True), either(*errors))
-
     def within(self, expression: Expression, variables: Mapping[str, Value]) -> Read:
         """An expression in which some variables have values."""
         outer, self._expression = self._expression, expression
@@ -278,7 +191,8 @@ class Encoder:
         finally:
             self._expression, self.bound = outer, bound
 
-    def _let(self, name: str) -> Read:
+    def let(self, name: str) -> Read:
+        """What a let of the policy stands for."""
         if name not in self._lets:
             self._lets[name] = self.read(self.policy.lets[name])
         return self._lets[name]
@@ -433,12 +347,6 @@ def _of_no_one_kind(type_: t.Type) -> bool:
     return len(kinds) > 1 or t.Unknown in kinds
 
 
-def unreadable_session(policy: PolicyRules) -> str:
-    """What it is known by that the session's attributes are not what a vocabulary says they are."""
-    told = sorted(policy.session.items())
-    return f"session can't be read as {digest([told, str(policy.time.zone)])[:6]}"
-
-
 def _told_apart(type_: t.Type) -> t.Type:
     """A type without the constants that it is narrowed to."""
     plain: Mapping[type, t.Type] = {t.Boolean: t.BOOLEAN, t.Number: t.NUMBER, t.Text: t.TEXT}
@@ -447,7 +355,7 @@ def _told_apart(type_: t.Type) -> t.Type:
 
 _NODES: Mapping[type[ast.expr], Callable[..., Read]] = {
     ast.Constant: Encoder._constant,
-    ast.Name: Encoder._name,
+    ast.Name: words.name,
     ast.Attribute: Encoder._attribute,
     ast.Subscript: Encoder._subscript,
     ast.BoolOp: Encoder._logic,

@@ -15,7 +15,7 @@ from engine.policy.rule import PolicyRules
 from engine.policy.value import canonical, timestamp
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.policy.words import FactNeed, Reading
-from engine.proof.encode import Encoder, unreadable_session
+from engine.proof.encode import Encoder
 from engine.proof.forms import forms, only_form, spelt_out
 from engine.proof.instance import instance
 from engine.proof.model import Model, written
@@ -31,6 +31,7 @@ from engine.proof.terms import (
     Value,
     World,
 )  # fmt: skip
+from engine.proof.words import unreadable_session
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.history import CALL, Past, past_state
 from engine.session.identity import call_digest
