@@ -221,7 +221,7 @@ class Encoder:
         of_map = isinstance(t.without_null(self.type(node.value)), t.MapOf)
         if isinstance(index, str) and owner.value.kind != MAP and not of_map:
             return self._field(owner, index, node)
-        if owner.value.kind == MAP and owner.value.items is not None:
+        if owner.value.kind in (MAP, RECORD) and owner.value.items is not None:
             return looked_up(self.world, owner, self.node(node.slice))
         if owner.value.kind == LIST and owner.value.items and isinstance(index, int) and index >= 0:
             return nth(owner, index)

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.policy.schema import resolve_reference
 from engine.policy.value import exact
+from engine.proof.patterns import matching
 
 MOST_DEEP = 8
 
@@ -18,7 +19,7 @@ _FORMATS = {
 
 
 def instance(schema: Any, *, number: int = 0, root: Any = None, depth: int = 0) -> Any:
-    """One value; further ones of texts by `number`.  It may miss what only a pattern says."""
+    """One value; further ones of texts by `number`.  It may miss what a pattern says beside a length."""
     root = schema if root is None else root
     if not isinstance(schema, Mapping) or depth > MOST_DEEP:
         return None
@@ -78,5 +79,8 @@ def _text(schema: Mapping[str, Any], number: int) -> str:
     if known is not None:
         return known
     least, most = schema.get("minLength", 0), schema.get("maxLength", 60)
+    fitting = matching(schema["pattern"], number) if isinstance(schema.get("pattern"), str) else None
+    if fitting is not None:
+        return fitting
     text = "text" if number == 0 else f"text{number}"
     return text[:most].ljust(least, "x")

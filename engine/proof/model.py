@@ -11,6 +11,7 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from engine.policy.value import exact, jsonable, timestamp
+from engine.proof.patterns import matching
 from engine.proof.terms import DATE, DATETIME, EPOCH, LIST, MICRO, SCALARS, Beyond, Value, World
 
 
@@ -41,12 +42,20 @@ class Model:
         made: int | Decimal = exact(found)
         return made
 
-    def text(self, term: Any) -> str:
-        """The text of a term: one that is written out somewhere, or one that is invented."""
+    def text(self, term: Any, pattern: Any = None) -> str:
+        """The text of a term: one that is written out somewhere, or one that is invented, if need be to a pattern."""
         id_ = int(self.model.eval(term, model_completion=True).as_long())
         if id_ not in self.texts:
-            self.texts[id_] = self._invented(id_)
+            invented = self._invented(id_)
+            fits = not isinstance(pattern, str) or _matches(pattern, invented)
+            self.texts[id_] = invented if fits else self._fitting(pattern) or invented
         return self.texts[id_]
+
+    def _fitting(self, pattern: str) -> str | None:
+        """A text of a pattern that is no other's."""
+        taken = set(self.texts.values())
+        found = (matching(pattern, number) for number in range(len(taken) + 2))
+        return next((text for text in found if text is not None and text not in taken), None)
 
     def _invented(self, id_: int) -> str:
         """A text that functions say of what the model says of it, as far as that can be had."""
@@ -117,6 +126,13 @@ class Model:
         except OverflowError:
             # no date or duration is that far away: what rests on it can't be confirmed
             return EPOCH.date() if kind == DATE else EPOCH if kind == DATETIME else timedelta(0)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return False
 
 
 def _spelt(function: str, amount: int) -> str:

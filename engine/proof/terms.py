@@ -17,6 +17,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
+from engine.bundle.link.schemas import validator
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
 from engine.proof.forms import only_form
@@ -146,7 +147,10 @@ class World:
             case list() | tuple():
                 return literal([self.constant(item) for item in value])
             case Mapping():
-                return Value(RECORD, fields=lambda name: self.constant(value.get(name)))
+                # a table is looked up by its keys as well
+                rows = [literal([self.constant(key), self.constant(inner)]) for key, inner in value.items()]
+                items = tuple(Item(YES, row) for row in rows)
+                return Value(RECORD, fields=lambda name: self.constant(value.get(name)), items=items)
         if is_number(value):
             return Value(NUMBER, term=exactly(value))
         raise Beyond(f"a constant such as {value!r}")
@@ -227,6 +231,12 @@ class World:
         term = z3.Int(name)
         if among is not None:
             self.always.append(either(*(term == self.text(value) for value in among if isinstance(value, str))))
+        pattern = schema.get("pattern")
+        if isinstance(pattern, str):
+            # of texts that are written out it is known whether they fit
+            fits = validator({"type": "string", "pattern": pattern})
+            asked = self.function(f"fits {pattern!r}", lambda text: z3.BoolVal(not fits(text)), z3.BoolSort())
+            self.always.append(asked(term))
         least, most = schema.get("minLength"), schema.get("maxLength")
         if least is not None or most is not None:
             length = self.length_of_text(term)

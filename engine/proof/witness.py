@@ -27,6 +27,7 @@ from engine.proof.terms import (
     NULL,
     RECORD,
     SCALARS,
+    TEXT,
     Beyond,
     Value,
     World,
@@ -141,6 +142,8 @@ class Maker:
             return instance(schema)
         if symbol.kind == NULL or told.holds(f"{name} is null"):
             return None
+        if symbol.kind == TEXT:
+            return told.text(symbol.term, only_form(schema).get("pattern"))
         if symbol.kind in SCALARS:
             return written(told.of_kind(symbol.kind, symbol.term))
         if symbol.kind == RECORD:

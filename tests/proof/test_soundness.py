@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import pytest
 
 from engine.proof.diff import Change, diff
-from engine.proof.prove import PROVED, prove
+from engine.proof.patterns import matching
+from engine.proof.prove import PROVED, REFUTED, prove
 from engine.session.bundle import Bundle
-from tests.making import bundle, policy, reviewers, tool
+from tests.making import agent, bundle, policy, reviewers, tool
 
 FORM = (
     "{type: object, properties: {kind: {const: %s}, net: {type: string, enum: [%s]}}, required: [kind, net], "
@@ -170,3 +172,39 @@ def test_dates_that_no_text_can_be_are_no_fault() -> None:
     one = Desk("input.due != null and not (datetime(input.due) < now)").made()
     other = Desk("input.due != null and datetime(input.due) > now and input.amount > 5").made()
     assert list(diff(one, other))
+
+
+def test_a_guarantee_about_a_field_with_a_pattern_is_refuted_by_a_text_that_fits() -> None:
+    fields = "amount: {type: number}, iban: {type: string, pattern: '^[A-Z]{2}[0-9]{4}$'}"
+    own = bundle(
+        agent("[pay]", policies="[rules]"),
+        ("policies/rules.yaml",
+         f"kind: Policy\nname: rules\nrules:\n{ALLOW}"
+         "  - {id: shut, tools: [pay], effect: deny, when: \"input.iban == 'DE0000'\"}\nguarantees:\n"
+         "  - {id: promise, never: \"verdict == 'allow' and input.iban != 'DE0000' and input.iban != 'deny'\"}\n"),
+        tool("pay", "write", input=f"{{type: object, required: [amount, iban], properties: {{{fields}}}}}"),
+    )  # fmt: skip
+    (found,) = prove(own)
+    assert (found.status, found.witness is not None) == (REFUTED, True)
+    assert found.witness is not None
+    assert re.fullmatch("[A-Z]{2}[0-9]{4}", found.witness.input["iban"])
+
+
+def test_a_table_that_is_looked_up_has_a_formula() -> None:
+    desk = Desk(
+        "session.since == null or not (session.since in params.most) or input.amount >= params.most[session.since]",
+        "{most: {basic: 50, gold: 100}}", promise="verdict == 'allow' and call.name == 'pay' and input.amount > %s",
+    )  # fmt: skip
+    for most, status in ((100, PROVED), (70, REFUTED)):
+        found = {f.tool: f.status for f in prove(replace(desk, promise=desk.promise % most).made())}
+        assert found["pay"] == status
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["^[A-Z]{2}[0-9]{4}$", r"^\d{3}-\w+$", "^(a|b)c*$", "^[^x]{3}$", "ab?c", r"^(?:x|y)\s.$", "^$", "^[a-f0-9]+$"],
+)
+def test_a_text_is_made_to_a_pattern(pattern: str) -> None:
+    found = [matching(pattern, number) for number in range(3)]
+    assert all(text is not None and re.search(pattern, text) for text in found)
+    assert matching("(", 0) is None
