@@ -224,6 +224,14 @@ def test_a_result_that_the_urgent_bundle_withholds_is_withheld() -> None:
     assert (result["reason"], result["rule"]) == ("result_withheld", "keeps")
 
 
+def test_a_result_of_a_tool_that_an_urgent_bundle_does_not_know_comes_through() -> None:
+    play = proposed(made(ALLOW), name="look")
+    play.beside = (made(ALLOW, tools="[write]"),)
+    play.returns("c", {"n": 9})
+    result = [event.payload for event in play.log if event.kind is K.TOOL_RESULT][-1]
+    assert (result["status"], result["output"]) == ("ok", {"n": 9})
+
+
 def test_each_step_records_the_bundle_that_it_ran_under() -> None:
     own = made(ALLOW)
     play = proposed(own, made(ALLOW, most=7))

@@ -17,6 +17,8 @@ RULES = """
     approvers: [leads, customer]
   - {id: shut, tools: [write], effect: deny, unless: session.tenant == 'acme'}
   - {id: own, tools: [look], effect: deny, release_unless: output != null}
+  - {id: theirs, tools: [look], effect: deny, when: session.tenant == 'acme', release_unless: output != null}
+  - {id: others, tools: [look], effect: deny, unless: session.tenant == 'acme', release_unless: output != null}
 """
 LIMITS = "{write: 2, free: 1, other: unlimited}"
 MADE = bundle(
@@ -56,6 +58,10 @@ def test_a_read_runs_and_its_result_may_be_kept() -> None:
     assert told("look") == [
         "it runs whenever it is proposed, unless a rule below says otherwise",
         "its result is kept from the planner unless output != null (own, policies/rules.yaml:17)",
+        "its result is kept from the planner when session.tenant == 'acme', unless output != null"
+        " (theirs, policies/rules.yaml:18)",
+        "its result is kept from the planner unless session.tenant == 'acme', unless output != null"
+        " (others, policies/rules.yaml:19)",
     ]
 
 
