@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.bundle.load import load_directory
 from engine.cli.beside import Beside, by_kind, changed_beside
 from engine.cli.evidence import EXTRA
-from engine.cli.loading import load_or_exit
+from engine.cli.loading import valid_or_exit
 from engine.cli.options import format_option
 from engine.cli.printing import print_json
 from engine.cli.prove import told_of
+from engine.session.bundle import Bundle
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
     and who may say yes.  What rests on expressions that are known by name only is shown as possible.  Exits 0 if
     nothing differs, 1 otherwise.
     """
-    before, after = load_or_exit(old)[0], load_or_exit(new)[0]
+    before, after = _sound(old, "OLD"), _sound(new, "NEW")
     try:
         from engine.proof.diff import diff
     except ImportError:
@@ -47,6 +49,11 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
     else:
         show(changes, beside)
     raise SystemExit(FAILED if changes or beside else OK)
+
+
+def _sound(root: Path, which: str) -> Bundle:
+    """One of the two bundles; if it is not valid it is told which."""
+    return valid_or_exit(load_directory(root), lambda: click.echo(f"{which} ({root}) is not valid", err=True))
 
 
 def show(changes: Sequence[Change], beside: Sequence[Beside]) -> None:

@@ -240,6 +240,8 @@ def test_a_promotion_tells_of_what_is_not_valid_and_of_a_store_that_is_not_there
     assert done.code == 1
     assert "not valid" in (shell.at / "report.md").read_text("utf-8")
     assert "E2" in done.err
+    compared = shell("diff", ".", str(new))
+    assert (compared.code, f"NEW ({new}) is not valid" in compared.err) == (1, True)
     typo = shell("promote", ".", ".", "--store", "sqlite:///typo.db")
     assert (typo.code, "there is no store at typo.db" in typo.err) == (5, True)
     nowhere = shell("promote", ".", ".", "--markdown", "/proc/nowhere/report.md")
