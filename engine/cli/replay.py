@@ -75,13 +75,20 @@ def command(
     if limit is not None and not everything:
         raise click.UsageError("--limit is of --all")
     outputs = dict(_stub(text) for text in stubs)
+    from engine.cli.loading import load_or_exit
     from engine.cli.work import perform
+
+    bundle = load_or_exit(root)[0] if root is not None else None
 
     async def body(work: Work) -> int:
         ids = [session_id] if session_id else [row.id for row in await work.store.sessions(limit)]
-        sessions = _Sessions(work, root)
+        sessions = _Sessions(work, bundle)
         if step is not None and session_id is not None:
-            return await _step(sessions, session_id, step, planner, outputs, output_format)
+            try:
+                return await _step(sessions, session_id, step, planner, outputs, output_format)
+            except KeyError as missing:
+                click.echo(f"engine: {session_id}: {_erased(missing)}", err=True)
+                return FAILED
         if planner is not None:
             return await _choices(sessions, ids, planner, output_format)
         return await _replayed(sessions, ids, output_format)
@@ -106,11 +113,9 @@ class NotReplayed(Exception):
 class _Sessions:
     """Past sessions, each with its bundle."""
 
-    def __init__(self, work: Work, root: Path | None) -> None:
-        from engine.cli.loading import load_or_exit
-
+    def __init__(self, work: Work, bundle: Bundle | None) -> None:
         self.work = work
-        self._bundle = load_or_exit(root)[0] if root is not None else None
+        self._bundle = bundle
 
     async def log(self, session_id: str) -> list[Event]:
         """What happened; raises UnknownSession, and NotReplayed where it is not what was written."""
@@ -150,6 +155,10 @@ class _Sessions:
             raise NotReplayed(f"an urgent bundle judged beside its own: {error}") from None
 
 
+def _erased(missing: KeyError) -> str:
+    return f"an event of it has no {missing}: its payload was erased"
+
+
 async def _each(
     ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: Callable[[str, str], None]
 ) -> AsyncIterator[tuple[str, T]]:
@@ -165,8 +174,7 @@ async def _each(
             except (NotReplayed, CorruptLog, BrokenHistory, MissingSecret) as error:
                 failed(id_, str(error))
             except KeyError as missing:
-                # a payload that was erased
-                failed(id_, f"an event of it has no {missing}: its payload was erased")
+                failed(id_, _erased(missing))
             advance(1)
 
 
@@ -269,8 +277,7 @@ async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step:
     try:
         return await decided(question, bundle, planner, _reach(sessions))
     except PlannerError as error:
-        click.echo(f"engine: {planner} proposed nothing: {error}", err=True)
-        raise SystemExit(FAILED) from None
+        raise click.ClickException(f"{planner} proposed nothing: {error}") from None
 
 
 def _reach(sessions: _Sessions) -> Any:

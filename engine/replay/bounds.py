@@ -41,15 +41,18 @@ def crossings(log: Sequence[Event], agent: Agent) -> Iterator[Crossing]:
     other = _Other(own, agent)
     if not other.names:
         return
-    told: set[str] = set()
+    told: set[tuple[str, str, str]] = set()
     state: State | None = None
     for number, event in enumerate(log):
         before, state = state, evolve(state, event)
         if before is None:
             continue
         for found in other.at(before, state, event, log[number + 1 :]):
-            if found.limit not in told:
-                told.add(found.limit)
+            # each way of each limit, and of limits by tool for each tool
+            by_tool = found.call.name if found.call is not None and found.limit == "calls_per_tool" else ""
+            way = found.limit, found.after, by_tool
+            if way not in told:
+                told.add(way)
                 yield found
 
 

@@ -78,14 +78,16 @@ def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle:
     flips: list[Flip] = []
     decisions, then, unknown = 0, "", ""
     settled: set[str] = set()
+    told: set[tuple[str, str]] = set()
     for moment in moments:
         if moment.call.id in settled:
             continue
         decisions += isinstance(moment, Judgement)
         found = session.flip(moment)
-        if found is None:
+        # a call that is judged again, after a yes, flips as before, or in a further way
+        if found is None or (found.call_id, found.name) in told:
             continue
-        settled.add(moment.call.id)
+        told.add((found.call_id, found.name))
         if flips:
             flips.append(replace(found, later=True, supposed=True))
             continue
@@ -93,7 +95,7 @@ def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle:
         flips = [found, *further]
         if not unknown:
             break
-        settled |= reached
+        settled |= reached - {found.call_id}
     flips = session.with_limits(flips)
     if flips and not (then or unknown):
         unknown = "what follows on a limit is not told apart"

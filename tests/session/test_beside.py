@@ -173,6 +173,17 @@ def test_a_session_that_urgent_bundles_judged_follows_again_even_where_only_they
     assert replay(play.log, play.bundle, {urgent.digest: urgent}).difference is None
 
 
+def test_a_yes_to_a_rule_of_one_urgent_bundle_is_none_to_a_rule_of_that_name_that_asks_others() -> None:
+    rule = "  - {id: extra, tools: [write], effect: require_approval, approvers: [%s]}\n"
+    held = proposed(made(ALLOW), made(ALLOW + rule % "leads"))
+    held.beside = (made(ALLOW + rule % "bosses"),)
+    held.say(held.answer("approve", "dana"))
+    held.claim()
+    assert verdict(held)["satisfied"] is False
+    assert K.CALL_STARTED not in [event.kind for event in held.log]
+    assert [event.payload["groups"] for event in held.log if event.kind is K.REQUEST_OPENED] == [["leads"], ["bosses"]]
+
+
 def test_people_whom_only_the_urgent_bundle_knows_may_answer() -> None:
     crew = reviewers("crew", "[noor]")
     rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
