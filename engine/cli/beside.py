@@ -181,6 +181,8 @@ def changed_tools(old: Bundle, new: Bundle) -> Iterator[Beside]:
         if was.output_schema != now.output_schema:
             said = f"tool {name}: what it gives has another schema"
             yield Beside("tools", name, was.output_schema, now.output_schema, said)
+        if was.effect != now.effect:
+            yield Beside("tools", name, was.effect, now.effect, f"tool {name}: a {was.effect} becomes a {now.effect}")
         if was.trust != now.trust:
             yield Beside("tools", name, was.trust, now.trust, f"tool {name}: {was.trust} becomes {now.trust}")
     for name in sorted(old.agents.keys() & new.agents.keys()):

@@ -205,7 +205,7 @@ def _proved(bundle: Bundle, without: bool) -> Part:
 
 def _compared(old: Bundle | None, new: Bundle, accepted: Acceptance, without: bool) -> Part:
     if old is None:
-        return Part("diff", OPEN, "OLD is not valid: there is nothing to compare with")
+        return Part("diff", FAILS, "OLD is not valid: there is nothing to compare with")
     try:
         from engine.proof.diff import diff
     except ImportError:
