@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.bundle.load import load_directory
-from engine.cli.beside import Beside, by_kind, changed_beside
 from engine.cli.evidence import EXTRA
 from engine.cli.loading import valid_or_exit
 from engine.cli.options import format_option
@@ -20,6 +19,7 @@ from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
     from engine.proof.diff import Change
+    from engine.proof.surroundings import Beside
 
 DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -40,10 +40,12 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
     before, after = _sound(old, "OLD"), _sound(new, "NEW")
     try:
         from engine.proof.diff import diff
+        from engine.proof.prove import prove
+        from engine.proof.surroundings import by_kind, changed
     except ImportError:
         raise click.UsageError(f"a comparison needs the solver z3: {EXTRA}") from None
     changes = list(diff(before, after, seconds))
-    beside = changed_beside(before, after, seconds)
+    beside = changed(before, after, prove(before, seconds), prove(after, seconds))
     if output_format == "json":
         print_json({"changes": [change.payload() for change in changes], **by_kind(beside)})
     else:

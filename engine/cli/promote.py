@@ -15,7 +15,6 @@ from click.core import ParameterSource
 
 from engine.bundle.load import load_directory
 from engine.cli import evidence, whatif
-from engine.cli.beside import by_kind, changed_beside
 from engine.cli.options import format_option, store_option
 from engine.cli.past import accept_option, accepted_by, reading, since_option
 from engine.cli.printing import print_json
@@ -31,6 +30,7 @@ from engine.store.reading import file_of, open_reading
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
     from engine.proof.diff import Change
+    from engine.proof.prove import Finding
     from engine.testing.pathway import Report
 
 DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -90,7 +90,8 @@ def command(
         reports, tested = _tested(after, loaded, workers)
         found.parts += [tested, _covered(after, loaded, reports, min_coverage)]
         found.parts.append(_mutated(after, loaded, reports, min_score, workers, without_proofs))
-        found.parts += [_proved(after, without_proofs), _compared(before, after, accepted, without_proofs)]
+        proved, findings = _proved(after, without_proofs)
+        found.parts += [proved, _compared(before, after, findings, accepted, without_proofs)]
         found.parts.append(_past(after, past, store_url, since, workers, accepted))
     payload = exact(jsonable(found.payload()))
     for path, text in ((markdown, found.markdown()), (as_json, pretty(payload))):
@@ -185,11 +186,11 @@ def _in_code(text: str) -> str:
     return code(text.replace("`", ""))
 
 
-def _proved(bundle: Bundle, without: bool) -> Part:
+def _proved(bundle: Bundle, without: bool) -> tuple[Part, list[Finding]]:
     try:
         from engine.proof.prove import prove
     except ImportError:
-        return _unsolved("prove", without)
+        return _unsolved("prove", without), []
     found = list(prove(bundle))
     count = {status: sum(f.status == status for f in found) for status in ("proved", "refuted", "not proved")}
     details: list[str] = []
@@ -200,18 +201,22 @@ def _proved(bundle: Bundle, without: bool) -> Part:
             details += [*witness_lines(finding.witness.payload()), ""] if finding.witness is not None else []
     told = ", ".join(f"{number} {status}" for status, number in count.items()) if found else "nothing is promised"
     status = FAILS if count["refuted"] else OPEN if count["not proved"] else HOLDS
-    return Part("prove", status, told, tuple(details), [finding.payload() for finding in found])
+    return Part("prove", status, told, tuple(details), [finding.payload() for finding in found]), found
 
 
-def _compared(old: Bundle | None, new: Bundle, accepted: Acceptance, without: bool) -> Part:
+def _compared(
+    old: Bundle | None, new: Bundle, findings: Sequence[Finding], accepted: Acceptance, without: bool
+) -> Part:
     if old is None:
         return Part("diff", FAILS, "OLD is not valid: there is nothing to compare with")
     try:
         from engine.proof.diff import diff
+        from engine.proof.prove import prove
+        from engine.proof.surroundings import by_kind, changed
     except ImportError:
         return _unsolved("diff", without)
     changes = list(diff(old, new))
-    beside = changed_beside(old, new)
+    beside = changed(old, new, prove(old), findings)
     loosening = [f"{c.due}:{c.kind}" for c in changes if c.loosens] + [one.name for one in beside if one.name]
     open_ = [name for name in loosening if not accepted.covers(name, old.accepted)]
     details = [line for change in changes for line in _details(change)]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any
 
 from engine.policy import types as t
+from engine.policy.arithmetic import is_number, subtract
 from engine.policy.expression import Expression
 from engine.policy.syntax import span
 
 Span = tuple[int, int]
 
 ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+# the same comparison with its sides exchanged
+MIRRORED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE,
+}  # fmt: skip
 _COUNTING = frozenset({"any", "all", "count"})
 
 
@@ -70,3 +77,15 @@ def orderings(tree: ast.expr) -> Iterator[tuple[ast.Compare, int, ast.expr, ast.
             for index, op in enumerate(node.ops):
                 if isinstance(op, ORDERINGS):
                     yield node, index, sides[index], sides[index + 1]
+
+
+def constant(node: ast.expr, params: Mapping[str, Any]) -> Any:
+    """The number, moment or duration that a node stands for whatever is judged, or None."""
+    value = None
+    if isinstance(node, ast.Constant):
+        value = node.value
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        value = subtract(0, node.operand.value) if is_number(node.operand.value) else None
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params":
+        value = params.get(node.attr)
+    return value if is_number(value) or isinstance(value, timedelta | date) else None

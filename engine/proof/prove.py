@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,7 +70,7 @@ def prove(bundle: Bundle, seconds: float = SECONDS) -> Iterator[Finding]:
                 yield _proved(bundle, agent, bundle.tools[name], policy, promise, seconds)
 
 
-def standing(bundle: Bundle, seconds: float = SECONDS) -> dict[str, tuple[str, str]]:
+def standing(bundle: Bundle, findings: Iterable[Finding]) -> dict[str, tuple[str, str]]:
     """What is promised under each name and how it stands for the tool where it stands worst."""
     found: dict[str, tuple[str, str]] = {}
     texts = {
@@ -80,7 +80,7 @@ def standing(bundle: Bundle, seconds: float = SECONDS) -> dict[str, tuple[str, s
         for policy in (*guard.policies, *guard.promising)
         for promise in policy.guarantees
     }
-    for finding in prove(bundle, seconds):
+    for finding in findings:
         _, worst = found.get(finding.guarantee, ("", PROVED))
         found[finding.guarantee] = texts[finding.guarantee], max(worst, finding.status, key=_WORST.index)
     return found

@@ -47,7 +47,7 @@ def crossings(log: Sequence[Event], agent: Agent) -> Iterator[Crossing]:
         before, state = state, evolve(state, event)
         if before is None:
             continue
-        for found in other.at(before, state, event, log[number + 1 :]):
+        for found in other.at(before, state, event, log[number + 1 : number + 3]):
             # each way of each limit, and of limits by tool for each tool
             by_tool = found.call.name if found.call is not None and found.limit == "calls_per_tool" else ""
             way = found.limit, found.after, by_tool
@@ -71,7 +71,7 @@ class _Other:
             self.names.add("calls_per_tool")
 
     def at(self, before: State, state: State, event: Event, rest: Sequence[Event]) -> Iterator[Crossing]:
-        """What an event crosses under these limits and did not, or the other way round."""
+        """What an event crosses under these limits and did not, or the other way round; `rest` are the next two."""
         if event.kind is K.LIMIT_CROSSED:
             yield from self._no_more(state, event, rest)
             return
@@ -147,12 +147,12 @@ def _span(allowed: Any, name: str) -> Any:
 
 def _refused(call_id: str, rest: Sequence[Event]) -> bool:
     """Whether a call was not taken in: it did not fit, was beyond a limit, or came on the last turn."""
-    for event in rest[:2]:
+    for event in rest:
         if event.kind is K.TOOL_RESULT and event.payload["call_id"] == call_id:
             return event.payload["reason"] in ("invalid_input", "limit_of_calls", "finishing")
     return False
 
 
 def _next_call(state: State, rest: Sequence[Event]) -> Call | None:
-    event = next((event for event in rest[:2] if "call_id" in event.payload), None)
+    event = next((event for event in rest if "call_id" in event.payload), None)
     return state.calls.get(event.payload["call_id"]) if event is not None else None

@@ -12,11 +12,11 @@ from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
 from engine.diagnostic import Place
 from engine.policy import types as t
-from engine.policy.conditions import Span, conditions, orderings
+from engine.policy.conditions import MIRRORED, Span, conditions, constant, orderings
 from engine.policy.expression import Expression
 from engine.policy.rule import PolicyRules
 from engine.policy.syntax import span
-from engine.replay.steps import Scale, Scales, constant
+from engine.replay.steps import Scale, Scales
 from engine.session.bundle import Bundle
 
 MATCHED, TRUE, FALSE, ABSENT = "matched", "true", "false", "absent"
@@ -227,9 +227,8 @@ def _met(scale: Scale, value: Any) -> tuple[set[str], set[str]]:
 _TRUE_AT: dict[type[ast.cmpop], set[str]] = {
     ast.Lt: {BELOW}, ast.LtE: {BELOW, AT}, ast.Gt: {ABOVE}, ast.GtE: {ABOVE, AT},
 }  # fmt: skip
-_MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
 def _sides(op: type[ast.cmpop], found: _Reach) -> set[str]:
-    true_at = _TRUE_AT[_MIRRORED[op] if found.mirrored else op]
+    true_at = _TRUE_AT[MIRRORED[op] if found.mirrored else op]
     return ({TRUE} if found.regions & true_at else set()) | ({FALSE} if found.regions - true_at else set())

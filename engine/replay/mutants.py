@@ -15,12 +15,13 @@ from engine.bundle.link.policies import covered
 from engine.bundle.node import Node
 from engine.diagnostic import Place
 from engine.policy.arithmetic import add, is_number, subtract
+from engine.policy.conditions import constant
 from engine.policy.expression import Expression
 from engine.policy.rule import PolicyRules
 from engine.policy.syntax import SyntaxProblem, parse, span
 from engine.policy.value import duration, duration_text, number_text, one_line
 from engine.replay.catalogue import read_by, text_of
-from engine.replay.steps import Scales, constant, written_step
+from engine.replay.steps import Scales, written_step
 from engine.session.bundle import Bundle
 
 

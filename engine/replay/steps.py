@@ -9,7 +9,8 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from engine.policy.arithmetic import is_number, subtract
+from engine.policy.arithmetic import is_number
+from engine.policy.conditions import constant
 from engine.policy.rule import PolicyRules
 from engine.policy.schema import resolve_reference
 from engine.session.bundle import Agent, Bundle, Tool
@@ -115,18 +116,6 @@ class Scales:
         if isinstance(node, ast.Attribute):
             return _field(self._schema(node.value), node.attr)
         return None
-
-
-def constant(node: ast.expr, params: Mapping[str, Any]) -> Any:
-    """The number, moment or duration that a node stands for whatever is judged, or None."""
-    value = None
-    if isinstance(node, ast.Constant):
-        value = node.value
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        value = subtract(0, node.operand.value) if is_number(node.operand.value) else None
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params":
-        value = params.get(node.attr)
-    return value if is_number(value) or isinstance(value, timedelta | date) else None
 
 
 def smallest(one: Any, other: Any) -> Any:

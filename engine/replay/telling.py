@@ -14,7 +14,6 @@ from engine.session.bundle import Bundle
 from engine.session.gating import hidden_rules
 
 REVIEWER, MODEL, AUDITOR = "reviewer", "model", "auditor"
-AUDIENCES = (REVIEWER, MODEL, AUDITOR)
 
 _SAID = {"allow": "is allowed", "require_approval": "needs approval", "deny": "is denied"}
 

@@ -28,7 +28,7 @@ from engine.replay.withholding import same_withholding
 from engine.session.bundle import Accepted, Bundle
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.session.state import State, Status
+from engine.session.state import Call, State, Status
 
 # the name of a session that nobody can read: what it would have come to is as little known as what it was
 UNREADABLE = "unreadable"
@@ -169,12 +169,22 @@ class _Session:
     def _made(
         self, moment: Judgement | Release, before: str, after: str, rule: str, loosens: bool, **more: Any
     ) -> Flip:
-        call, event = moment.call, moment.event
+        return self._about(moment.event.seq, moment.call, before, after, rule, loosens, **more)
+
+    def _about(
+        self, seq: int, call: Call | None, before: str, after: str, rule: str, loosens: bool, **more: Any
+    ) -> Flip:
+        """A flip at an event, about a call if it is about one, with the money that its tool's schema knows of."""
+        id_, name = (call.id, call.name) if call is not None else ("", "")
+        return Flip(self._log[0].session_id, seq, id_, name, before, after, rule, loosens, self._money(call), **more)
+
+    def _money(self, call: Call | None) -> dict[str, Any]:
+        if call is None:
+            return {}
         tool = self._bundle.tools.get(call.name)
         own = self._own() if tool is None else None
         tool = own.tools.get(call.name) if own is not None else tool
-        amounts = f.money(tool, call.input) if tool is not None else {}
-        return Flip(event.session_id, event.seq, call.id, call.name, before, after, rule, loosens, amounts, **more)
+        return f.money(tool, call.input) if tool is not None else {}
 
     def with_limits(self, flips: list[Flip]) -> list[Flip]:
         """With the limits that would have been crossed, or would not have been, at their places."""
@@ -184,17 +194,12 @@ class _Session:
         first = min((flip.seq for flip in flips), default=None)
         found = []
         for one in crossings(self._log, agent):
-            call, later = one.call, first is not None and first < one.seq
-            tool = self._bundle.tools.get(call.name) if call is not None else None
-            amounts = f.money(tool, call.input) if tool is not None and call is not None else {}
+            later = first is not None and first < one.seq
             loosens = STRICTNESS[one.after] < STRICTNESS[one.before]
+            rule = f"limits.{one.limit}"
             found.append(
-                Flip(
-                    self._log[0].session_id, one.seq, call.id if call is not None else "",
-                    call.name if call is not None else "", one.before, one.after, f"limits.{one.limit}", loosens,
-                    amounts, later=later, supposed=later,
-                )
-            )  # fmt: skip
+                self._about(one.seq, one.call, one.before, one.after, rule, loosens, later=later, supposed=later)
+            )
         return sorted([*found, *flips], key=lambda flip: flip.seq) if found else flips
 
     # -- after a flip
@@ -228,10 +233,7 @@ class _Session:
             differs = f.difference(was, now)
             if differs is not None:
                 call = calls[event.payload["call_id"]]
-                amounts = f.money(self._bundle.tools[call.name], call.input)
-                yield Flip(
-                    event.session_id, event.seq, call.id, call.name, was.said, now.said, *differs, amounts, later=True
-                )
+                yield self._about(event.seq, call, was.said, now.said, *differs, later=True)
 
 
 def _values(recorded: Any, verdict: Verdict, rule: str) -> dict[str, Any]:

@@ -193,7 +193,9 @@ def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
         refusal = {"tool": call.name, "input": call.input, "at": event.at}
         return changed(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
     kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])
-    yes = Approval(frozenset(request.rules), p["digest"], p["by"], p["digest"] != request.digest)
+    yes = Approval(
+        frozenset(request.rules), frozenset(request.groups), p["digest"], p["by"], p["digest"] != request.digest
+    )
     return with_call(s, call, approvals=(*kept, yes), approved_seq=event.seq)
 
 
@@ -205,7 +207,7 @@ def _confirmation_used(s: State, p: Mapping[str, Any], event: Event) -> State:
     left = list(s.confirmed)
     left.remove(p["digest"])
     call = s.calls[p["call_id"]]
-    yes = Approval(frozenset(p["rules"]), p["digest"], CUSTOMER, prior=True)
+    yes = Approval(frozenset(p["rules"]), frozenset((CUSTOMER,)), p["digest"], CUSTOMER, prior=True)
     return with_call(changed(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
 
 

@@ -154,7 +154,7 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
 
 def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str, Any]] = ()) -> None:
     call = _use_prior_yes(d, call, verdict)
-    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(d, call, verdict)
+    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
         K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
@@ -179,21 +179,18 @@ def _use_prior_yes(d: Draft, call: Call, verdict: Verdict) -> Call:
     return d.state.calls[call.id]
 
 
-def _satisfied(d: Draft, call: Call, verdict: Verdict) -> bool:
+def _satisfied(call: Call, verdict: Verdict) -> bool:
     """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
     valid = [a for a in call.approvals if a.digest == call.digest]
-    given = {(rule, frozenset((CUSTOMER,))) for a in valid if a.prior for rule in a.rules}
-    approved: frozenset[str] = frozenset().union(*(a.rules for a in valid))
-    # a rule of another urgent bundle may have the same name and ask others
-    for request in d.state.requests.values():
-        yes = request.answered is not None and request.answered["action"] == "approve"
-        if yes and request.call_id == call.id:
-            given |= {(rule, frozenset(request.groups)) for rule in request.rules if rule in approved}
-    for ask in verdict.asks:
-        prior = CUSTOMER in ask.approvers and (ask.rule, frozenset((CUSTOMER,))) in given
-        if not prior and (ask.rule, frozenset(ask.approvers)) not in given:
-            return False
+    if not all(any(_is_met(ask, approval) for approval in valid) for ask in verdict.asks):
+        return False
     return call.asked is None or _edited(valid) or not _difference(call.asked, verdict)
+
+
+def _is_met(ask: Ask, yes: Approval) -> bool:
+    """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
+    asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
+    return ask.rule in yes.rules and asked
 
 
 def _edited(approvals: list[Approval]) -> bool:

@@ -69,9 +69,10 @@ class StepPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's yes to a call as it stood: its digest, and the rules it satisfies."""
+    """A person's yes to a call as it stood: its digest, the rules it satisfies, and the groups that were asked."""
 
     rules: frozenset[str]
+    groups: frozenset[str]
     digest: str
     by: str
     edited: bool = False

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
+from engine.policy.conditions import MIRRORED, constant
 from engine.policy.meaning import meaning
 from engine.policy.rule import Effect, PolicyRules, Rule
 
 _OPPOSITE = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
-_MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Conditions:
         if not isinstance(node, ast.Compare) or len(node.ops) > 1 or type(node.ops[0]) not in _OPPOSITE:
             return None
         left, op, right = node.left, type(node.ops[0]), node.comparators[0]
-        number = _number(right, self._policy)
+        number = _number(right, self._policy.params)
         if number is None:
-            number, left, op = _number(left, self._policy), right, _MIRRORED[op]
+            number, left, op = _number(left, self._policy.params), right, MIRRORED[op]
         if number is None:
             return None
         op = _OPPOSITE[op] if not_ else op
@@ -127,10 +127,6 @@ def _holds(node: ast.expr, not_: bool) -> bool:
     return isinstance(node, ast.Constant) and node.value is (not not_)
 
 
-def _number(node: ast.expr, policy: PolicyRules) -> Any:
-    value = None
-    if isinstance(node, ast.Constant):
-        value = node.value
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params":
-        value = policy.params.get(node.attr)
+def _number(node: ast.expr, params: Mapping[str, Any]) -> Any:
+    value = constant(node, params)
     return value if is_number(value) else None

@@ -25,7 +25,7 @@ from engine.bundle.rules import (
 )
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
-from engine.policy.conditions import orderings
+from engine.policy.conditions import MIRRORED, orderings
 from engine.policy.rule import Effect, Guard, Rule
 from engine.policy.syntax import SyntaxProblem, parse, span
 from engine.policy.value import duration_text
@@ -252,10 +252,10 @@ def _beyond_reach(tree: ast.expr, agent: Agent) -> str:
     for part in parts:
         if not isinstance(part, ast.Compare) or len(part.ops) > 1:
             continue
-        compare, limit = _WHOLE.get(type(part.ops[0])), None
-        left, right = part.left, part.comparators[0]
+        left, op, right = part.left, type(part.ops[0]), part.comparators[0]
         if isinstance(left, ast.Constant):
-            left, right, compare = right, left, _WHOLE.get(_SWAPPED.get(type(part.ops[0]), type(part.ops[0])))
+            left, op, right = right, MIRRORED.get(op, op), left
+        compare = _WHOLE.get(op)
         limit, why = _reach(left, agent)
         if compare is None or limit is None or not isinstance(right, ast.Constant) or not is_number(right.value):
             continue
@@ -270,9 +270,6 @@ def _beyond_reach(tree: ast.expr, agent: Agent) -> str:
 _WHOLE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
-}  # fmt: skip
-_SWAPPED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Lt: ast.Gt, ast.LtE: ast.GtE,
 }  # fmt: skip
 # more than any agent can be given
 _MANY = 100_000
@@ -294,7 +291,9 @@ def _reach(node: ast.expr, agent: Agent) -> tuple[range | None, str]:
     if tool not in agent.tools:
         return range(1), f"the agent has no tool `{tool}`"
     most = least(limits.per_tool(tool), None if "calls" in limits.extensions else limits.calls)
-    return range((_MANY if most is None else most) + 1), f"there are {most} calls of `{tool}`"
+    return range(
+        (_MANY if most is None else most) + 1
+    ), f"there are {'no such' if most is None else most} calls of `{tool}`"
 
 
 def _outcomes(corpus: Corpus, document: Document) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from engine.cli.printing import line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
-from engine.policy.value import duration, duration_text
+from engine.policy.value import duration, duration_text, jsonable, one_line
+from engine.proof.prove import Finding, standing
 from engine.session.bundle import Agent, Bundle, Meter
 
 # what more of lets more happen; times and numbers
@@ -45,15 +45,11 @@ class Beside:
         }  # fmt: skip
 
 
-def changed_beside(old: Bundle, new: Bundle, seconds: float | None = None) -> list[Beside]:
-    """All of them; what is promised is proved anew, with so many seconds for each question."""
-    from engine.proof.prove import standing
-    from engine.proof.solve import SECONDS
-
-    given = SECONDS if seconds is None else seconds
+def changed(old: Bundle, new: Bundle, before: Iterable[Finding], after: Iterable[Finding]) -> list[Beside]:
+    """All of them; the findings are what was proved of each bundle's guarantees."""
     return [
         *changed_limits(old, new),
-        *changed_guarantees(standing(old, given), standing(new, given)),
+        *changed_guarantees(standing(old, before), standing(new, after)),
         *changed_reviewers(old, new),
         *changed_meters(old, new),
         *changed_tools(old, new),
@@ -116,7 +112,11 @@ def _size(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value == _GONE else "unlimited" if value is None else line(value)
+    return "none" if value == _GONE else "unlimited" if value is None else _line(value)
+
+
+def _line(value: Any) -> str:
+    return value if isinstance(value, str) else one_line(jsonable(value))
 
 
 def _plain(value: Any) -> Any:
@@ -162,7 +162,7 @@ def changed_meters(old: Bundle, new: Bundle) -> Iterator[Beside]:
             for part in before[meter]:
                 was, now = before[meter][part], after[meter][part]
                 if was != now:
-                    said = f"{name}: meter {meter}: {part} {line(was)} becomes {line(now)}"
+                    said = f"{name}: meter {meter}: {part} {_line(was)} becomes {_line(now)}"
                     yield Beside("meters", f"{name}.{meter}", was, now, said, f"meters.{meter}:{DENY}→{ALLOW}")
 
 
