@@ -123,6 +123,11 @@ class Encoder:
         return any(_of_no_one_kind(self.type(part)) for part in given)
 
     @property
+    def session_name(self) -> str:
+        """What the session is known by, as the policy reads its attributes."""
+        return self.world.read_as("session", words.session_reading(self.policy))
+
+    @property
     def trust(self) -> str:
         """What is known of whom each tool speaks for."""
         return digest(sorted((tool.name, tool.trust) for tool in self.bundle.tools.values()))[:6]

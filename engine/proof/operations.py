@@ -14,6 +14,8 @@ from engine.proof.terms import (
     DATETIME,
     DAY,
     DURATION,
+    FIRST,
+    LAST,
     LIST,
     MAP,
     NO,
@@ -21,7 +23,6 @@ from engine.proof.terms import (
     Item,
     Value,
     World,
-    beyond_the_years,
     both,
     choose,
     either,
@@ -123,3 +124,8 @@ def moved(op: ast.operator, one: Value, other: Value, error: Any) -> Read:
     term = one.term + sign * (other.term / DAY)
     wrong = either(error, other.term % DAY != 0, beyond_the_years(DATE, term))
     return Read(Value(DATE, term=term), wrong)
+
+
+def beyond_the_years(kind: str, term: Any) -> Any:
+    """Whether a day or a moment is none that a date can be."""
+    return z3.Or(term < FIRST[kind], term > LAST[kind])

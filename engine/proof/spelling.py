@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,11 @@ class Spelling(ast.NodeTransformer):
             return ast.Name(self._encoder.input_name)
         if node.id == "params":
             return ast.Name(repr(dict(self._encoder.policy.params)))
+        if node.id == "session":
+            return ast.Name(self._encoder.session_name)
+        if node.id == "now" and self._encoder.policy.time.now is not None:
+            # what a vocabulary says of the time, which may be another than the log's own
+            return ast.Call(ast.Name("told_time"), [self.visit(copy.deepcopy(self._encoder.policy.time.now.tree))], [])
         if node.id in CONTEXTUAL:
             # where a value comes from depends on whom the tools are trusted to speak for
             return ast.Name(f"{node.id}@{self._encoder.trust}")

@@ -118,6 +118,11 @@ class World:
     opaque: dict[str, str] = field(default_factory=dict)
     said: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, str] = field(default_factory=dict)
+
+    def read_as(self, name: str, reading: str) -> str:
+        """What a name is known by that policies may read in several ways: the first reading has it for itself."""
+        return name if self.readings.setdefault(name, reading) == reading else f"{name}@{reading}"
 
     # -- constants
 
@@ -202,7 +207,7 @@ class World:
                 kind = DATE if plain == t.DATE else DATETIME if plain == t.DATETIME else DURATION
                 term = z3.Int(name)
                 # the years that a date can have
-                self.always += [] if kind == DURATION else [term >= _FIRST[kind], term <= _LAST[kind]]
+                self.always += [] if kind == DURATION else [term >= FIRST[kind], term <= LAST[kind]]
                 if name == "now" and self.now is not None:
                     self.always.append(term == (self.now - EPOCH) // MICRO)
                 return Value(kind, term=term, name=name)
@@ -304,13 +309,8 @@ def literal(values: Sequence[Value]) -> Value:
     return Value(LIST, items=items, length=z3.IntVal(len(values)))
 
 
-_FIRST = {DATE: (date.min - EPOCH.date()).days, DATETIME: (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICRO}
-_LAST = {DATE: (date.max - EPOCH.date()).days, DATETIME: (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICRO}
-
-
-def beyond_the_years(kind: str, term: Any) -> Any:
-    """Whether a day or a moment is none that a date can be."""
-    return z3.Or(term < _FIRST[kind], term > _LAST[kind])
+FIRST = {DATE: (date.min - EPOCH.date()).days, DATETIME: (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICRO}
+LAST = {DATE: (date.max - EPOCH.date()).days, DATETIME: (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICRO}
 
 
 # -- two values

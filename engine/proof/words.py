@@ -37,7 +37,7 @@ def name(of: Encoder, node: ast.Name) -> Read:
     if word == "input":
         return Read(world.symbol(of.input_name, of.type(node), spelt_out(of.tool.input_schema)))
     if word == "session":
-        session = world.symbol("session", of.type(node), _schema(of, "session", of.agent.attributes))
+        session = world.symbol(of.session_name, of.type(node), _schema(of, "session", of.agent.attributes))
         return Read(session, z3.Bool(unreadable_session(policy)) if policy.session else NO)
     if word == "now" and policy.time.now is not None:
         return _told_time(of, policy.time.now, of.type(node))
@@ -117,5 +117,10 @@ def _facts(of: Encoder, fact: Fact, name: str, tool: Tool | None) -> Read:
 
 def unreadable_session(policy: PolicyRules) -> str:
     """What it is known by that the session's attributes are not what a vocabulary says they are."""
+    return f"session can't be read as {session_reading(policy)}"
+
+
+def session_reading(policy: PolicyRules) -> str:
+    """What the session's attributes are read as by a policy's vocabularies; "" if as they are written."""
     told = sorted(policy.session.items())
-    return f"session can't be read as {digest([told, str(policy.time.zone)])[:6]}"
+    return digest([told, str(policy.time.zone)])[:6] if told else ""

@@ -28,6 +28,7 @@ from engine.session.persistent import changed
 MOST = 6
 MOST_TRIED = 200
 MOST_HALVED = 60
+MOST_DOUBLED = 24
 
 # a part of what is judged: `input` or the name of a fact, and the fields down to the value
 Path = tuple[str, ...]
@@ -111,32 +112,36 @@ def _exactly(near: Near, step: Any, tried: set[Any], moment: Judgement, bundle: 
     if not (is_number(near.now) and is_number(near.then)):
         return near
     verdict = partial(_judged, moment, bundle, near.path)
-    then = _first(near, Decimal(step or smallest(near.now, near.then)), verdict)
+    small = Decimal(step or smallest(near.now, near.then))
+    then = _first(near.now, near.then, near.verdict, small, verdict)
     sign = 1 if near.then > near.now else -1
+    # beyond it the values that rules compare, and ever larger steps: a rule may compute with the number
+    steps = {exact(add(then, exact(sign * small * 2**doubled))) for doubled in range(MOST_DOUBLED)}
     last = then
-    for value in sorted((v for v in tried if (v - then) * sign > 0), key=lambda value: abs(value - then)):
+    for value in sorted((v for v in tried | steps if (v - then) * sign > 0), key=lambda value: abs(value - then)):
         told = verdict(value)
         if told is not None and told != near.verdict:
-            return replace(near, then=exact(then), until=exact(last))
+            end = _first(value, last, near.verdict, small, verdict)
+            return replace(near, then=exact(then), until=exact(end))
         last = value if told is not None else last
     return replace(near, then=exact(then))
 
 
-def _first(near: Near, step: Decimal, verdict: Callable[[Any], str | None]) -> Any:
-    """Between what a value is and one that flips the verdict, the first on the way that does, by halving."""
-    sign = 1 if near.then > near.now else -1
-    low, then = Decimal(0), near.then
-    high = (Decimal(abs(subtract(near.then, near.now))) / step).to_integral_value(ROUND_CEILING)
+def _first(start: Any, end: Any, wanted: str, step: Decimal, verdict: Callable[[Any], str | None]) -> Any:
+    """On the way from a value without a verdict to one with it the first that has it, by halving."""
+    sign = 1 if end > start else -1
+    low, found = Decimal(0), end
+    high = (Decimal(abs(subtract(end, start))) / step).to_integral_value(ROUND_CEILING)
     for _ in range(MOST_HALVED):
         if high - low <= 1:
             break
         middle = ((low + high) / 2).to_integral_value(ROUND_FLOOR)
-        value = exact(add(near.now, exact(sign * middle * step)))
-        if verdict(value) == near.verdict:
-            high, then = middle, value
+        value = exact(add(start, exact(sign * middle * step)))
+        if verdict(value) == wanted:
+            high, found = middle, value
         else:
             low = middle
-    return then
+    return found
 
 
 def _apart(value: Any, then: Any) -> Any:

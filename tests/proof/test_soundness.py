@@ -208,3 +208,57 @@ def test_a_text_is_made_to_a_pattern(pattern: str) -> None:
     found = [matching(pattern, number) for number in range(3)]
     assert all(text is not None and re.search(pattern, text) for text in found)
     assert matching("(", 0) is None
+
+
+def test_policies_that_read_an_attribute_in_two_ways_are_not_taken_to_see_the_same() -> None:
+    def read(by_p: str, by_q: str, allow: str, never: str) -> str:
+        own = bundle(
+            ("specs/agents/bot.yaml",
+             "kind: Agent\nname: bot\ndescription: bot\nplanner: script\n"
+             "planners:\n  script: {kind: scripted, decisions: [{message: hi, done: true}]}\n"
+             "tools: [pay]\npolicies: [p, q]\n"
+             "attributes: {type: object, properties: {a: {type: string}, b: {type: string}}, required: [a, b]}\n"
+             "stop:\n  - {outcome: answered, message: Done}\n"),
+            ("specs/vocabularies/v.yaml", f"kind: Vocabulary\nname: v\n{by_p}\n"),
+            ("specs/vocabularies/w.yaml", f"kind: Vocabulary\nname: w\n{by_q}\n"),
+            ("policies/p.yaml",
+             "kind: Policy\nname: p\nuses: [v]\nrules:\n"
+             f'  - {{id: ok, tools: [pay], effect: allow, when: "{allow}"}}\n'),
+            ("policies/q.yaml",
+             "kind: Policy\nname: q\nuses: [w]\nrules:\n  - {id: shut, tools: [pay], effect: deny, when: input.n > 9}\n"
+             f'guarantees:\n  - {{id: promise, never: "{never}"}}\n'),
+            tool("pay", "write", input="{type: object, required: [n, at], properties: "
+                 "{n: {type: integer}, at: {type: array, items: {type: string}, maxItems: 20}}}"),
+        )  # fmt: skip
+        return next(iter(prove(own))).status
+
+    plain, typed = "let: {unused: input.n}", "session: {a: datetime, b: datetime}"
+    late = "session: {a: datetime}\ntime: {zone: '-05:00'}"
+    assert read(typed, typed, "session.a == session.b", "verdict == 'allow' and session.a != session.b") == PROVED
+    assert read(typed, plain, "session.a == session.b", "verdict == 'allow' and session.a != session.b") != PROVED
+    early = "session: {a: datetime}"
+    assert read(early, late, "session.a < now", "verdict == 'allow' and session.a >= now") != PROVED
+    told, when = "time: {now: session.a}", "any(now > datetime(l) for l in input.at)"
+    assert read(told, told, when, f"verdict == 'allow' and not {when}") == PROVED
+    assert read(told, plain, when, f"verdict == 'allow' and not {when}") != PROVED
+
+
+@pytest.mark.parametrize(
+    "field", ["{type: string, minLength: 2, maxLength: 1}", "{type: number, minimum: 5, maximum: 1}",
+              "{type: array, items: {type: string}, minItems: 3, maxItems: 2}"],
+)  # fmt: skip
+def test_nothing_is_proved_of_what_can_not_be(field: str) -> None:
+    def made(most: int) -> Bundle:
+        return bundle(
+            agent("[pay]", policies="[rules]"),
+            ("policies/rules.yaml",
+             f"kind: Policy\nname: rules\nparams: {{most: {most}}}\nrules:\n{ALLOW}"
+             '  - {id: shut, tools: [pay], effect: deny, when: "input.x == null and input.n > params.most"}\n'
+             "guarantees:\n"
+             "  - {id: promise, never: \"input.x == null and verdict == 'allow' and input.n == 5\"}\n"),
+            tool("pay", "write",
+                 input=f"{{type: object, required: [n], properties: {{n: {{type: integer}}, x: {field}}}}}"),
+        )  # fmt: skip
+
+    assert [finding.status for finding in prove(made(10))] != [PROVED]
+    assert list(diff(made(10), made(1000)))

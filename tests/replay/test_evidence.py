@@ -195,6 +195,19 @@ def test_the_nearest_of_a_sum_is_found_by_halving() -> None:
     assert near(rules + more, 400) == ["allowed from 5 to 93 (input.n)"]
 
 
+RULE = '  - {id: %s, tools: [write], effect: %s, when: "input.n != null and %s"}\n'
+
+
+def test_an_end_that_a_rule_computes_is_found_too() -> None:
+    ask = RULE % ("ask", "require_approval, approvers: [leads]", "input.n > 100")
+    assert near(ask + RULE % ("twice", "deny", "input.n * 2 > 300"), 50) == ["asked about from 101 to 150 (input.n)"]
+
+
+def test_one_value_among_some_is_no_range() -> None:
+    some = RULE % ("some", "deny", "input.n not in [3, 7] and input.n < 20")
+    assert "allowed at 7 (input.n)" in near(some, 10)
+
+
 def test_a_denial_that_needed_no_fact_tells_what_would_have_to_be_read_instead() -> None:
     rules = (
         "  - {id: high, tools: [write], effect: deny, when: input.n != null and input.n > 300}\n"
