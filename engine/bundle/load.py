@@ -48,19 +48,27 @@ def load_directory(root: Path) -> Loaded:
     return load(from_directory(root))
 
 
-def load_stored(files: Mapping[str, bytes]) -> Loaded:
-    """Load a bundle that was stored when a session started; the disk is not read."""
+def load_files(files: Mapping[str, bytes]) -> Loaded:
+    """Load a bundle from its content by path, as one that enters; the disk is not read."""
     return load(BundleFiles(files))
 
 
-def load(files: BundleFiles) -> Loaded:
-    """Read, shape, link and check."""
+def load_stored(files: Mapping[str, bytes]) -> Loaded:
+    """Load a bundle that was stored when a session started; the disk is not read.
+
+    What is complained of since then does not strand its sessions: it fails closed at the call that meets it.
+    """
+    return load(BundleFiles(files), stored=True)
+
+
+def load(files: BundleFiles, *, stored: bool = False) -> Loaded:
+    """Read, shape, link and check; one that is `stored` has entered before."""
     corpus = Corpus(files)
     if corpus.documents and not corpus.of("Agent") and not corpus.lost:
         corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
     bundle = _link(corpus)
     diagnostics = sort(corpus.diagnostics)
-    return Loaded(None if has_errors(diagnostics) else bundle, diagnostics, corpus.sources, corpus)
+    return Loaded(None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, corpus.sources, corpus)
 
 
 def _link(corpus: Corpus) -> Bundle:

@@ -77,6 +77,7 @@ from engine.bundle.rules import (
     w611_tool_idle,
     w612_retry_too_late,
     w613_threshold,
+    w614_value_never_fits,
 )
 from engine.diagnostic import Manual
 
@@ -157,5 +158,6 @@ MANUALS: dict[str, Manual] = {
         w611_tool_idle,
         w612_retry_too_late,
         w613_threshold,
+        w614_value_never_fits,
     )
 }

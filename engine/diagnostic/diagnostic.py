@@ -18,7 +18,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One complaint with one cause; the message stands alone, advice is only in `help`."""
+    """One complaint with one cause; the message stands alone, advice is only in `help`.
+
+    One that is said `on_entry` keeps a bundle out that comes in now, and not one that was stored before there was it.
+    """
 
     code: str
     severity: Severity
@@ -26,6 +29,7 @@ class Diagnostic:
     place: Place
     note: str = ""
     help: str = ""
+    on_entry: bool = False
 
 
 def sort(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -36,6 +40,6 @@ def sort(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(unique.values(), key=lambda d: (d.place, d.code, d.message)))
 
 
-def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
-    """Whether any of them keeps the bundle from loading."""
-    return any(d.severity is Severity.ERROR for d in diagnostics)
+def has_errors(diagnostics: Iterable[Diagnostic], *, stored: bool = False) -> bool:
+    """Whether any of them keeps the bundle from loading; one that is `stored` has entered long ago."""
+    return any(d.severity is Severity.ERROR and not (stored and d.on_entry) for d in diagnostics)

@@ -20,9 +20,9 @@ class Manual:
     right: str
     severity: Severity = Severity.ERROR
 
-    def at(self, place: Place, message: str, *, note: str = "", help: str = "") -> Diagnostic:
+    def at(self, place: Place, message: str, *, note: str = "", help: str = "", on_entry: bool = False) -> Diagnostic:
         """The diagnostic of this code at a place."""
-        return Diagnostic(self.code, self.severity, message, place, note, help)
+        return Diagnostic(self.code, self.severity, message, place, note, help, on_entry)
 
     def page(self) -> str:
         """The manual page as Markdown."""

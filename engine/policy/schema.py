@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from engine.policy import types as t
 
 _MAX_REFS = 32
+
+# keywords whose keys are names of data, each with a schema behind it
+NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
+
+# keywords that hold plain values and no schema
+VALUES = frozenset({"const", "enum", "default", "examples", "required", "dependentRequired", "type", "$vocabulary"})
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The schemas within a schema, each with its path from it; names of data are never taken for keywords."""
+    for key, value in schema.items():
+        if key in NAMED and isinstance(value, Mapping):
+            yield from (((key, name), inner) for name, inner in value.items())
+        elif key not in VALUES and not key.startswith("x-"):
+            if isinstance(value, list):
+                yield from (((key, index), inner) for index, inner in enumerate(value))
+            else:
+                yield (key,), value
 
 
 def of_schema(schema: Any) -> t.Type:

@@ -8,6 +8,8 @@ import re._parser as parser  # type: ignore[import-not-found]
 from collections.abc import Iterable
 from typing import Any
 
+from engine.bundle.link.patterns import matches
+
 # what is tried where a pattern says which characters there may not be
 _USUAL = "x0 -_.,:;/@#AaZz1"
 _OF_CATEGORY = {c.CATEGORY_DIGIT: "0", c.CATEGORY_SPACE: " ", c.CATEGORY_WORD: "a", c.CATEGORY_NOT_DIGIT: "x",
@@ -18,7 +20,7 @@ def matching(pattern: str, number: int = 0) -> str | None:
     """A short text that a pattern matches, by `number` another one as far as it leaves a choice; or None."""
     try:
         text = _of(parser.parse(pattern), number)
-        return text if re.search(pattern, text) is not None else None
+        return text if matches(pattern, text) else None
     except (re.error, RecursionError, OverflowError):
         return None
 

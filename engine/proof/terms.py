@@ -17,7 +17,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.bundle.link.schemas import validator
+from engine.bundle.link.validators import validator
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
 from engine.proof.forms import only_form

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from engine.bundle.load import load_stored
+from engine.bundle.load import load_files
 from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
 from engine.proof.questions import OTHER_WORDS
@@ -47,7 +47,7 @@ def missing(
     written: list[Mapping[str, Any]] = []
     taken = set(names)
     for mutant in survivors:
-        changed = load_stored(mutant.files(files)).bundle
+        changed = load_files(mutant.files(files)).bundle
         assert changed is not None, "a survivor is a valid bundle"
         by = next((known for known in written if not run_fixture(changed, known).passed), None)
         if by is not None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.bundle.load import load_stored
+from engine.bundle.load import load_files
 from engine.policy.verdict import Verdict
 from engine.replay.judgements import Judgement, Release, judgements, rejudge, rewithheld
 from engine.replay.mutants import Mutant
@@ -62,7 +62,7 @@ class _Judge:
         }
 
     def __call__(self, mutant: Mutant) -> Fate:
-        loaded = load_stored(mutant.files(self._files))
+        loaded = load_files(mutant.files(self._files))
         if loaded.bundle is None:
             error = next(d for d in loaded.diagnostics if d.severity == "error")
             return Fate(mutant, INVALID, f"{error.code}: {error.message}")

@@ -52,5 +52,7 @@ class Bundles:
                 bundle = (await trio.to_thread.run_sync(load_stored, files)).bundle
             if bundle is None:
                 raise BundleUnavailable(f"this version of the engine can't read the bundle {digest}")
+            if bundle.digest != digest:
+                raise BundleUnavailable(f"the store's bundle {digest} was changed: its content has another digest")
             self._known[digest] = bundle
         return self._known[digest]

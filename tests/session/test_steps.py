@@ -190,7 +190,7 @@ def test_a_call_id_can_not_be_used_again(plain: Bundle) -> None:
     [
         (call("a", "nothing"), "not among this agent's tools"),
         (call("a", "look", n="five"), "n"),
-        (call("a", "look", extra=1), "extra"),
+        (call("a", "look", extra=1), "a field that the schema does not name"),
     ],
 )
 def test_a_call_that_can_not_be_is_blocked_and_shown(plain: Bundle, proposed: dict[str, object], says: str) -> None:

@@ -13,7 +13,8 @@ from engine.bundle.link.limits import limits
 from engine.bundle.link.meters import link_meters
 from engine.bundle.link.models import MODELS, link_model
 from engine.bundle.link.policies import check_needs, covered, link_guards
-from engine.bundle.link.schemas import schema, validator
+from engine.bundle.link.schemas import schema
+from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e206_constraint,

@@ -1,23 +1,47 @@
-"""JSON Schemas of users: checked at load, and turned into validators that never raise."""
+"""JSON Schemas of users, checked at load: what keeps one from being used, each with its place."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.misfits import told
+from engine.bundle.link.patterns import pattern_problem
+from engine.bundle.link.validators import DIALECT, FORMATS, checker
 from engine.bundle.node import Node
-from engine.bundle.rules import e208_schema
-from engine.policy.schema import resolve_reference
-from engine.session.bundle import Validator
+from engine.bundle.rules import e208_schema, w614_value_never_fits
+from engine.diagnostic import nearest
+from engine.policy.schema import resolve_reference, subschemas
 from engine.session.sensitive import unreached
 
-_DECIMAL = re.compile(r"Decimal\('([^']*)'\)")
-_MAX_PROBLEM = 300
+Path = tuple[str | int, ...]
 
-T = TypeVar("T")
+# the keywords of draft 2020-12; anything else in a schema says nothing, unless it begins with `x-`
+KEYWORDS = frozenset(
+    {
+        "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "minProperties",
+        "maxProperties", "patternProperties", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
+        "items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "maxItems", "uniqueItems",
+        "unevaluatedItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+        "maxLength", "pattern", "format", "contentEncoding", "contentMediaType", "contentSchema", "allOf", "anyOf",
+        "oneOf", "not", "if", "then", "else", "$ref", "$dynamicRef", "$defs", "$schema", "$id", "$anchor",
+        "$dynamicAnchor", "$comment", "$vocabulary", "title", "description", "default", "examples", "deprecated",
+        "readOnly", "writeOnly",
+    }
+)  # fmt: skip
+
+# what older dialects said otherwise, and what says it now
+_OLDER = {
+    "definitions": "`$defs`",
+    "dependencies": "`dependentRequired` or `dependentSchemas`",
+    "additionalItems": "`items` beside `prefixItems`",
+    "id": "`$id`",
+    "$recursiveRef": "`$dynamicRef`",
+    "$recursiveAnchor": "`$dynamicAnchor`",
+    "nullable": "`type: [..., 'null']`",
+    "example": "`examples`",
+}
 
 
 def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> tuple[dict[str, Any] | None, bool]:
@@ -25,153 +49,118 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     if node is None:
         return None, True
     plain: dict[str, Any] = node.plain
-    error = _schema_error(plain)
-    if error is not None:
-        # the deepest error says best what is meant
-        deeper: list[Any] = [*(error.context or ())]
-        best = min(deeper or [error], key=lambda e: -len(e.absolute_path))
-        corpus.say(e208_schema.at(node.at(*best.absolute_path), _shown(best.message)))
+    broken = no_schema(plain)
+    if broken is not None:
+        corpus.say(e208_schema.at(node.at(*broken[0]), broken[1]))
         return None, False
-    problems = list(_problems(plain, plain, ()))
-    if unreached(plain):
-        where = "properties, items, additionalProperties, $defs and what combines them"
-        problems.append(((), f"`x-sensitive` can stand under {where} only"))
+    problems = [*_references(plain, plain, ()), *_marks(plain)]
     if about_object and plain.get("type") != "object":
         problems.append(((), "it must have `type: object`"))
     for path, problem in problems:
         corpus.say(e208_schema.at(node.at(*path), problem))
+    for path, problem in _stricter(plain, ()):
+        corpus.say(e208_schema.on_entry(node.at(*path), problem))
+    for path, value in _never_fitting(plain, ()):
+        corpus.say(w614_value_never_fits.at(node.at(*path).place, value))
     return (None, False) if problems else (plain, True)
 
 
-def _schema_error(plain: Any) -> Any:
-    """What keeps it from being a schema, or None: found out by the fast checker, told by the slow one."""
-    # ten times as fast, which is a fifth of the time that validating a bundle takes; a dialect that the schema names
-    # itself would be fetched
-    from jsonschema_rs import meta
-
-    if meta.is_valid({**plain, "$schema": DIALECT} if isinstance(plain, dict) else plain):
-        return None
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
+def no_schema(plain: Any) -> tuple[Path, str] | None:
+    """What keeps it from being a schema, with its place, or None."""
+    # a dialect that the schema names itself would be fetched
+    from jsonschema_rs import ValidationError, meta
 
     try:
-        Draft202012Validator.check_schema(plain)
-    except SchemaError as error:
-        return error
+        meta.validate({**plain, "$schema": DIALECT} if isinstance(plain, dict) else plain)
+    except ValidationError as error:
+        return tuple(error.instance_path), _of_metaschema(plain, error)
+    except ValueError as error:
+        return (), str(error)
     return None
 
 
-def _slow(schema: Mapping[str, Any]) -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(schema)
-
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-# what both checkers were shown to judge alike, over the JSON-Schema-Test-Suite; any other keyword goes the slow way
-AGREED = frozenset(
-    {
-        "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "minProperties",
-        "maxProperties", "items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "maxItems",
-        "uniqueItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "allOf",
-        "anyOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "$defs",
-        "title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly",
-    }
-)  # fmt: skip
-_NAMED = frozenset({"properties", "dependentSchemas", "$defs"})
-_VALUES = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired", "type"})
+def _of_metaschema(plain: Any, error: Any) -> str:
+    at: Any = plain
+    for part in error.instance_path:
+        at = at[part]
+    older = _draft_07(error.instance_path, at)
+    return older or f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
 
 
-def validator(schema: Mapping[str, Any] | None) -> Validator:
-    """Says what is wrong with a value under a schema, a line each; without a schema everything fits.
-
-    A value that fits is found to by the fast checker, where it can be trusted; what is wrong with any other is told
-    by the slow one, whose words are the better ones.
-    """
-    if not schema:
-        return lambda value: []
-    slow, fast = lazily(lambda: _slow(schema)), lazily(lambda: fast_checker(schema))
-
-    def check(value: Any) -> list[str]:
-        fits = fast()
-        if fits is not None and fits(value):
-            return []
-        try:
-            found = sorted(slow().iter_errors(value), key=lambda e: list(map(str, e.path)))
-            return [_line(error) for error in found][:10]
-        except RecursionError:
-            return ["it is nested too deep to be checked"]
-
-    return check
+def _draft_07(path: list[str | int], at: Any) -> str:
+    """What an older dialect meant by a value that today's has no meaning for."""
+    keyword = path[-1] if path else ""
+    if keyword == "items" and isinstance(at, list):
+        return "a list of schemas, one for each place, is written `prefixItems`"
+    if keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(at, bool):
+        return f"`{keyword}` is the bound itself, a number"
+    if keyword == "required" and isinstance(at, bool):
+        return "`required` is a list of names, beside `properties`"
+    return ""
 
 
-def fast_checker(schema: Any) -> Callable[[Any], bool] | None:
-    """Whether a value fits, in Rust; None for a schema with a keyword that the two checkers may see differently."""
-    if not _agreed(schema):
-        return None
-    from jsonschema_rs import Draft202012Validator as Fast
-
-    return Fast(schema).is_valid
+def _short(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= 40
 
 
-def _agreed(schema: Any) -> bool:
+def _marks(plain: Any) -> Iterator[tuple[Path, str]]:
+    if unreached(plain):
+        where = "properties, items, additionalProperties, $defs and what combines them"
+        yield (), f"`x-sensitive` can stand under {where} only"
+
+
+def _references(schema: Any, root: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """References that the metaschema lets through and a check would stumble over."""
     if not isinstance(schema, Mapping):
-        return not isinstance(schema, list) or all(map(_agreed, schema))
-    for key, value in schema.items():
-        if key == "$schema" and value == DIALECT:
-            continue
-        if key not in AGREED and not key.startswith("x-"):
-            return False
-        inner = value.values() if key in _NAMED and isinstance(value, Mapping) else [value]
-        if key not in _VALUES and not key.startswith("x-") and not all(map(_agreed, inner)):
-            return False
-    return True
-
-
-def lazily(make: Callable[[], T]) -> Callable[[], T]:
-    """What `make` makes, made when it is first asked for."""
-    return cache(make)
-
-
-def _line(error: Any) -> str:
-    where = ".".join(str(part) for part in error.absolute_path)
-    return f"{where}: {_shown(error.message)}" if where else _shown(error.message)
-
-
-def _shown(message: str) -> str:
-    return _DECIMAL.sub(r"\1", message)[:_MAX_PROBLEM]
-
-
-def _problems(schema: Any, root: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """What the metaschema lets through and a check would stumble over."""
-    if isinstance(schema, list):
-        for index, item in enumerate(schema):
-            yield from _problems(item, root, (*path, index))
         return
+    for key in ("$ref", "$dynamicRef"):
+        value = schema.get(key)
+        if isinstance(value, str) and not value.startswith("#"):
+            yield (*path, key), f"`{value}` refers to something outside of it"
+        elif isinstance(value, str) and resolve_reference(root, value) is None:
+            yield (*path, key), f"`{value}` refers to nothing"
+    for below, inner in subschemas(schema):
+        yield from _references(inner, root, (*path, *below))
+
+
+def _stricter(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """What a bundle may not enter with: patterns beyond linear time, keywords and formats that say nothing."""
     if not isinstance(schema, Mapping):
         return
     for key, value in schema.items():
-        here = (*path, key)
-        if key in ("const", "enum", "default", "examples"):
-            continue
-        if key in ("$ref", "$dynamicRef") and isinstance(value, str):
-            if not value.startswith("#"):
-                yield here, f"`{value}` refers to something outside of it"
-            elif resolve_reference(root, value) is None:
-                yield here, f"`{value}` refers to nothing"
-        elif key == "pattern" and isinstance(value, str):
-            yield from _bad_pattern(value, here)
+        if key == "pattern" and isinstance(value, str):
+            problem = pattern_problem(value)
+            if problem:
+                yield (*path, key), problem
         elif key == "patternProperties" and isinstance(value, Mapping):
-            for pattern in value:
-                yield from _bad_pattern(pattern, (*here, pattern))
-            yield from _problems(value, root, here)
-        else:
-            yield from _problems(value, root, here)
+            yield from (((*path, key, name), problem) for name in value if (problem := pattern_problem(name)))
+        elif key == "format" and isinstance(value, str) and value not in FORMATS:
+            near = nearest(value, FORMATS)
+            if near is not None:
+                yield (*path, key), f"`{value}` is no format, so that nothing would be checked: did you mean `{near}`?"
+        elif key not in KEYWORDS and not key.startswith("x-"):
+            yield from _no_keyword(key, path)
+    for below, inner in subschemas(schema):
+        yield from _stricter(inner, (*path, *below))
 
 
-def _bad_pattern(pattern: str, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        yield path, f"`{pattern}` is no regular expression: {error}"
+def _no_keyword(key: str, path: Path) -> Iterator[tuple[Path, str]]:
+    if key in _OLDER:
+        yield (*path, key), f"`{key}` says nothing in this dialect (2020-12): write {_OLDER[key]}"
+    else:
+        near = nearest(key, KEYWORDS)
+        if near is not None:
+            yield (*path, key), f"`{key}` is no keyword, so that nothing would be checked: did you mean `{near}`?"
+
+
+def _never_fitting(schema: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Values of `enum` and `const` that the `type` beside them never lets through."""
+    if not isinstance(schema, Mapping):
+        return
+    if "type" in schema:
+        fits = checker({"type": schema["type"]}).is_valid
+        listed: list[tuple[Path, Any]] = [(("enum", n), value) for n, value in enumerate(schema.get("enum", ()))]
+        listed += [(("const",), schema["const"])] if "const" in schema else []
+        yield from (((*path, *at), value) for at, value in listed if not fits(value))
+    for below, inner in subschemas(schema):
+        yield from _never_fitting(inner, (*path, *below))

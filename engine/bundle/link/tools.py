@@ -12,7 +12,8 @@ from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.http import link_http
 from engine.bundle.link.programs import link_command, link_mcp
-from engine.bundle.link.schemas import schema, validator
+from engine.bundle.link.schemas import schema
+from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e206_constraint,

@@ -10,7 +10,8 @@ MANUAL = Manual(
     title="no JSON Schema",
     what=(
         "A tool's `input` or `output`, or an agent's `attributes`, is not a JSON Schema (2020-12), is"
-        " not about an object, or refers to something outside itself."
+        " not about an object, refers to something outside itself, or holds a pattern that no engine matches in linear "
+        "time, a misspelt keyword or a form of an older dialect."
     ),
     why=(
         "Inputs are checked before a tool runs and outputs before anybody sees them; a schema that "
@@ -33,3 +34,8 @@ input:
 def at(node: Node, problem: str) -> Diagnostic:
     """The guilty part of the schema."""
     return MANUAL.at(node.place, f"this is no usable JSON Schema: {problem}")
+
+
+def on_entry(node: Node, problem: str) -> Diagnostic:
+    """A part that was let through once, and is checked by nothing or in no bounded time."""
+    return MANUAL.at(node.place, f"this is no usable JSON Schema: {problem}", on_entry=True)

@@ -1,0 +1,40 @@
+"""W614: value never fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.diagnostic import Diagnostic, Manual, Place, Severity
+from engine.policy.value import canonical
+
+MANUAL = Manual(
+    code="W614",
+    title="value never fits",
+    what="An `enum` or a `const` of a JSON Schema holds a value that the `type` beside it never lets through.",
+    why=(
+        "Such a value can never be used. It is often a text that YAML reads as a number or a truth, such as `08` or "
+        "`1e5`, and wants quotes."
+    ),
+    wrong="""\
+input:
+  type: object
+  properties:
+    month: {type: string, enum: [january, 2]}
+""",
+    right="""\
+input:
+  type: object
+  properties:
+    month: {type: string, enum: [january, "2"]}
+""",
+    severity=Severity.WARNING,
+)
+
+
+def at(place: Place, value: Any) -> Diagnostic:
+    """The value."""
+    return MANUAL.at(
+        place,
+        f"`{canonical(value)[:60]}` never fits the `type` beside it",
+        help="a text that reads like a number is written in quotes" if not isinstance(value, str) else "",
+    )
