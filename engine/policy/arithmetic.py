@@ -62,6 +62,15 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+def hashed(value: Any) -> Any:
+    """A key that two values share if they are the same (see `same`), to find one among many at once."""
+    if isinstance(value, list | tuple):
+        return ("a list", *map(hashed, value))
+    if isinstance(value, Mapping):
+        return ("an object", frozenset((key, hashed(item)) for key, item in value.items()))
+    return kind(value), value
+
+
 def order(a: Any, b: Any) -> int:
     """-1, 0 or 1 as `a` is below, equal to or above `b`; raises EvaluationError where no order exists."""
     if kind(a) != kind(b):

@@ -16,9 +16,10 @@ from typing import Any
 from engine.policy import arithmetic as a
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.evaluate import MAX_WORK, WATCHABLE, Unreadable, elements
-from engine.policy.functions import CONTEXTUAL, PROVENANCE, functions_in
+from engine.policy.evaluate import WATCHABLE, Unreadable, asked, compared, elements, joined
+from engine.policy.functions import CONTEXTUAL, FUNCTIONS, PROVENANCE, functions_in
 from engine.policy.syntax import loop_names, span
+from engine.policy.work import TURN, Work
 
 Fast = Callable[[Mapping[str, Any], dict[str, Any] | None], Any]
 
@@ -43,8 +44,8 @@ def compiled(
         source = f"lambda N, S: {writer.write(tree)}"
     except _LeaveIt:
         return None
-    if writer.loops:
-        source = f"lambda N, S: (lambda W: {source[len('lambda N, S: ') :]})([0])"
+    if writer.counts:
+        source = f"lambda N, S: (lambda W: {source[len('lambda N, S: ') :]})(Work())"
     found: Fast = eval(compile(source, "<expression>", "eval"), {**_helpers(zone), "K": writer.constants})
     return found
 
@@ -57,7 +58,7 @@ class _Writer:
         self._watched = watched
         self._variables: list[str] = []
         self.constants: list[Any] = []
-        self.loops = False
+        self.counts = False
 
     def write(self, node: ast.expr) -> str:
         text = _WRITERS[type(node)](self, node)
@@ -119,14 +120,16 @@ class _Writer:
             raise _LeaveIt
         op, left, right = node.ops[0], node.left, node.comparators[0]
         if isinstance(op, ast.In | ast.NotIn):
-            text = f"member({self.write(left)}, {self.write(right)})"
+            self.counts = True
+            text = f"member(W, {self.write(left)}, {self.write(right)})"
             return text if isinstance(op, ast.In) else f"(not {text})"
         one, other = self.write(left), self.write(right)
         plain = self._plain(left, right)
         if isinstance(op, ast.Eq | ast.NotEq):
             if plain:
                 return f"({one} {'==' if isinstance(op, ast.Eq) else '!='} {other})"
-            text = f"equal({one}, {other})"
+            self.counts = True
+            text = f"equal(W, {one}, {other})"
             return text if isinstance(op, ast.Eq) else f"(not {text})"
         sign = _ORDER[type(op)]
         return f"({one} {sign} {other})" if plain else f"(order({one}, {other}) {sign} 0)"
@@ -137,13 +140,17 @@ class _Writer:
         return type(one) is type(other) and isinstance(one, _SAME_IN_PYTHON)
 
     def arithmetic(self, node: ast.BinOp) -> str:
-        return f"{_ARITHMETIC[type(node.op)]}({self.write(node.left)}, {self.write(node.right)})"
+        name = _ARITHMETIC[type(node.op)]
+        if name != "add" or self._plain(node.left, node.right):
+            return f"{name}({self.write(node.left)}, {self.write(node.right)})"
+        self.counts = True
+        return f"join(W, {self.write(node.left)}, {self.write(node.right)})"
 
     def listing(self, node: ast.List | ast.Tuple) -> str:
         return "[" + ", ".join(self.write(item) for item in node.elts) + "]"
 
     def loop(self, node: ast.ListComp | ast.GeneratorExp) -> str:
-        self.loops = True
+        self.counts = True
         parts, before = [], len(self._variables)
         for generator in node.generators:
             source = self.write(generator.iter)
@@ -165,7 +172,11 @@ class _Writer:
         if node.args and isinstance(node.args[0], ast.GeneratorExp) and node.func.id not in ("any", "all"):
             arguments = [f"list({arguments[0]})"]
         if node.func.id in CONTEXTUAL:
-            return f"N[{PROVENANCE!r}].{node.func.id}({arguments[0]})"
+            self.counts = True
+            return f"asked(W, N[{PROVENANCE!r}], {node.func.id!r}, {arguments[0]})"
+        if FUNCTIONS[node.func.id].cost is not None:
+            self.counts = True
+            arguments = ["W", *arguments]
         return f"f_{node.func.id}({', '.join(arguments)})"
 
 
@@ -209,12 +220,37 @@ def _truth(value: Any) -> bool:
     raise EvaluationError("not a boolean")
 
 
-def _bounded(work: list[int], source: Any) -> Iterator[Any]:
+def _bounded(work: Work, source: Any) -> Iterator[Any]:
     for item in elements(source):
-        work[0] += 1
-        if work[0] > MAX_WORK:
-            raise EvaluationError("too much work")
+        work.take(TURN)
         yield item
+
+
+def _member(work: Work, item: Any, container: Any) -> bool:
+    work.take(compared(item, container))
+    return a.member(item, container)
+
+
+def _equal(work: Work, one: Any, other: Any) -> bool:
+    work.take(compared(one, other))
+    return a.equal(one, other)
+
+
+def _join(work: Work, one: Any, other: Any) -> Any:
+    work.take(joined(one, other))
+    return a.add(one, other)
+
+
+def _counted(cost: Callable[..., int] | None, run: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as it is called: with the work to count in where it takes any."""
+    if cost is None:
+        return run
+
+    def counted(work: Work, *arguments: Any) -> Any:
+        work.take(cost(*arguments))
+        return run(*arguments)
+
+    return counted
 
 
 def _pairs(items: Iterable[Any]) -> Iterator[Any]:
@@ -231,8 +267,11 @@ _HELPERS: dict[str, Any] = {
     "truth": _truth,
     "bounded": _bounded,
     "pairs": _pairs,
-    "member": a.member,
-    "equal": a.equal,
+    "Work": Work,
+    "asked": asked,
+    "member": _member,
+    "equal": _equal,
+    "join": _join,
     "order": a.order,
     "negative": a.negative,
     **{name: getattr(a, name) for name in _ARITHMETIC.values()},
@@ -240,4 +279,7 @@ _HELPERS: dict[str, Any] = {
 
 
 def _helpers(zone: tzinfo) -> dict[str, Any]:
-    return {**_HELPERS, **{f"f_{name}": run for name, run in functions_in(zone).items()}}
+    return {
+        **_HELPERS,
+        **{f"f_{name}": _counted(FUNCTIONS[name].cost, run) for name, run in functions_in(zone).items()},
+    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from typing import Any
@@ -17,10 +17,9 @@ from simpleeval import SimpleEval
 
 from engine.policy import arithmetic as a
 from engine.policy.arithmetic import EvaluationError, is_number, kind
-from engine.policy.functions import CONTEXTUAL, LAZY, PROVENANCE, functions_in
+from engine.policy.functions import CONTEXTUAL, FUNCTIONS, LAZY, PROVENANCE, functions_in
 from engine.policy.syntax import loop_names, span
-
-MAX_WORK = 10_000
+from engine.policy.work import TOLD, TURN, Work, extent
 
 # nodes whose values a reader may want to see
 WATCHABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
@@ -62,7 +61,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         self.optional = optional
         self.watched = watched
         self.seen = seen
-        self.work = 0
+        self.work = Work()
         self.nodes: dict[Any, Any] = {}
 
     def run(self, text: str, tree: ast.expr) -> Any:
@@ -129,12 +128,15 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         return not self._truth(node.operand) if isinstance(node.op, ast.Not) else a.negative(self._eval(node.operand))
 
     def _eval_binop(self, node: ast.BinOp) -> Any:
-        return _BINARY[type(node.op)](self._eval(node.left), self._eval(node.right))
+        left, right = self._eval(node.left), self._eval(node.right)
+        self.work.take(joined(left, right))
+        return _BINARY[type(node.op)](left, right)
 
     def _eval_compare(self, node: ast.Compare) -> bool:
         left = self._eval(node.left)
         for op, comparator in zip(node.ops, node.comparators, strict=True):
             right = self._eval(comparator)
+            self.work.take(compared(left, right))
             if not COMPARE[type(op)](left, right):
                 return False
             left = right
@@ -165,9 +167,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
             return
         generator, outer = node.generators[depth], self.names
         for item in elements(self._eval(generator.iter)):
-            self.work += 1
-            if self.work > MAX_WORK:
-                raise EvaluationError(f"a loop goes over more than {MAX_WORK} elements")
+            self.work.take(TURN)
             self.names = ChainMap(_bound(generator, item), outer)  # type: ignore[arg-type]
             if all(self._truth(test) for test in generator.ifs):
                 yield from self._items(node, depth + 1)
@@ -180,14 +180,41 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
             with self._loop():
                 return self.functions[node.func.id](self._items(node.args[0], 0))
         if node.func.id in CONTEXTUAL:
-            return getattr(self.names[PROVENANCE], node.func.id)(self._eval(node.args[0]))
-        return self.functions[node.func.id](*(self._eval(argument) for argument in node.args))
+            return asked(self.work, self.names[PROVENANCE], node.func.id, self._eval(node.args[0]))
+        arguments = [self._eval(argument) for argument in node.args]
+        cost = FUNCTIONS[node.func.id].cost
+        if cost is not None:
+            self.work.take(cost(*arguments))
+        return self.functions[node.func.id](*arguments)
 
 
-def elements(value: Any) -> list[Any]:
+def joined(left: Any, right: Any) -> int:
+    """The units that an operator takes which may put lists end to end."""
+    return len(left) + len(right) if isinstance(left, list | tuple) and isinstance(right, list | tuple) else 0
+
+
+def compared(left: Any, right: Any) -> int:
+    """The units that a comparison takes: two lists or maps are gone over, and a list in which something is looked for.
+
+    Both sides are counted wherever one of them has anything to be gone over, so that who counts need not know which.
+    """
+    if isinstance(right, list | tuple | Mapping):
+        return extent(right) + (extent(left) if isinstance(left, list | tuple | Mapping) else 0)
+    return extent(left) if isinstance(left, list | tuple | Mapping) else 0
+
+
+def asked(work: Work, origins: Any, question: str, value: Any) -> Any:
+    """The answer to where a value comes from; what was gone through for it is counted."""
+    before = origins.gone_through
+    answer = getattr(origins, question)(value)
+    work.take(1 + (origins.gone_through - before) // TOLD)
+    return answer
+
+
+def elements(value: Any) -> Sequence[Any]:
     """What a loop goes over: a list, a set, or the keys of a map."""
     if isinstance(value, list | tuple):
-        return list(value)
+        return value
     if isinstance(value, frozenset):
         return sorted((item for _, item in value), key=str)
     if isinstance(value, Mapping):

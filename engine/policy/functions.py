@@ -13,8 +13,9 @@ from typing import Any
 
 from engine.policy import types as t
 from engine.policy import value as v
-from engine.policy.arithmetic import EvaluationError, add, is_number, kind, same
+from engine.policy.arithmetic import EvaluationError, add, hashed, is_number, kind, same
 from engine.policy.provenance import ORIGINS
+from engine.policy.work import CHARACTERS, extent
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
 _TEMPORAL = (t.Text, t.Date, t.Datetime)
@@ -25,13 +26,14 @@ ORDERED = (t.Number, t.Date, t.Datetime, t.Duration)
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: how many arguments, which kinds each may have, its result type and its work."""
+    """A function: how many arguments, which kinds each may have, its result type, its work, and the units it takes."""
 
     least: int
     most: int
     takes: tuple[tuple[type, ...], ...]
     gives: Callable[[list[t.Type]], t.Type]
     run: Callable[..., Any]
+    cost: Callable[..., int] | None = None
 
     def kinds(self, index: int) -> tuple[type, ...]:
         """The kinds of type that argument number `index` may have; none listed means any."""
@@ -133,7 +135,9 @@ def _len(value: Any) -> int:
 
 
 def _list(value: Any, name: str) -> list[Any]:
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
+        return value
+    if isinstance(value, tuple):
         return list(value)
     raise EvaluationError(f"`{name}` needs a list, and this is {kind(value)}")
 
@@ -146,11 +150,10 @@ def _first(value: Any) -> Any:
 
 
 def _distinct(value: Any) -> list[Any]:
-    found: list[Any] = []
+    found: dict[Any, Any] = {}
     for item in _list(value, "distinct"):
-        if not any(same(item, other) for other in found):
-            found.append(item)
-    return found
+        found.setdefault(hashed(item), item)
+    return list(found.values())
 
 
 def _set(value: Any) -> frozenset[Any]:
@@ -250,6 +253,22 @@ def _glob(text: Any, pattern: Any) -> bool:
     return _pattern(_text(pattern, "glob")).match(_text(text, "glob")) is not None
 
 
+def _through(*values: Any) -> int:
+    """The units of what is gone over as deep as it is."""
+    return sum(map(extent, values))
+
+
+def _along(*values: Any) -> int:
+    """The units of what is gone along, whatever its elements are; a loop that is still running counts for itself."""
+    return sum(len(value) for value in values if isinstance(value, list | tuple | Mapping))
+
+
+def _of_glob(text: Any, pattern: Any) -> int:
+    if not isinstance(text, str) or not isinstance(pattern, str):
+        return 1
+    return (1 + len(text) // 10) * (1 + pattern.count("*") + len(pattern) // CHARACTERS)
+
+
 def _of_names(value: Any) -> Any:
     raise EvaluationError("where a value comes from is known in rules only")
 
@@ -262,32 +281,37 @@ _LIST = ((t.ListOf,),)
 _WORD = ((t.Text,),)
 
 FUNCTIONS: Mapping[str, Function] = {
-    "any": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: any(_truths(a, "any"))),
-    "all": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: all(_truths(a, "all"))),
-    "count": Function(1, 1, _LIST, _gives(t.NUMBER), lambda a: sum(_truths(a, "count"))),
-    "sum": Function(1, 99, ((t.Number, t.ListOf),), _number, _sum),
-    "min": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("min", min)),
-    "max": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("max", max)),
+    "any": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: any(_truths(a, "any")), _along),
+    "all": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: all(_truths(a, "all")), _along),
+    "count": Function(1, 1, _LIST, _gives(t.NUMBER), lambda a: sum(_truths(a, "count")), _along),
+    "sum": Function(1, 99, ((t.Number, t.ListOf),), _number, _sum, _along),
+    "min": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("min", min), _along),
+    "max": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("max", max), _along),
     "len": Function(1, 1, ((t.Text, t.ListOf, t.MapOf, t.Record),), _gives(t.NUMBER), _len),
     "first": Function(1, 1, _LIST, _item, _first),
-    "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a), _bounded(a[0])), _distinct),
-    "set": Function(1, 1, _LIST, lambda a: t.SetOf(_item(a)), _set),
-    "values": Function(1, 1, ((t.MapOf, t.Record),), _values_of, _values),
-    "zip": Function(2, 9, _LIST, lambda a: _pairs([_item([x]) for x in a], any(map(_bounded, a))), _zip),
-    "neighbours": Function(1, 1, _LIST, lambda a: _pairs([_item(a), _item(a)], _bounded(a[0])), _neighbours),
+    "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a), _bounded(a[0])), _distinct, _through),
+    "set": Function(1, 1, _LIST, lambda a: t.SetOf(_item(a)), _set, _through),
+    "values": Function(1, 1, ((t.MapOf, t.Record),), _values_of, _values, _along),
+    "zip": Function(2, 9, _LIST, lambda a: _pairs([_item([x]) for x in a], any(map(_bounded, a))), _zip, _along),
+    "neighbours": Function(1, 1, _LIST, lambda a: _pairs([_item(a), _item(a)], _bounded(a[0])), _neighbours, _along),
     "date": Function(1, 1, (_TEMPORAL,), _gives(t.DATE), _date),
     "datetime": Function(1, 1, (_TEMPORAL,), _gives(t.DATETIME), _datetime),
     "duration": Function(1, 1, ((t.Text, t.Duration),), _gives(t.DURATION), _duration),
     "is_date": Function(1, 1, (), _gives(t.BOOLEAN), _is_date),
-    "lower": Function(1, 1, _WORD, _gives(t.TEXT), lambda a: _text(a, "lower").lower()),
+    "lower": Function(1, 1, _WORD, _gives(t.TEXT), lambda a: _text(a, "lower").lower(), _through),
     "starts_with": Function(
-        2, 2, _WORD, _gives(t.BOOLEAN), lambda a, b: _text(a, "starts_with").startswith(_text(b, "starts_with"))
+        2,
+        2,
+        _WORD,
+        _gives(t.BOOLEAN),
+        lambda a, b: _text(a, "starts_with").startswith(_text(b, "starts_with")),
+        _through,
     ),
     "ends_with": Function(
-        2, 2, _WORD, _gives(t.BOOLEAN), lambda a, b: _text(a, "ends_with").endswith(_text(b, "ends_with"))
+        2, 2, _WORD, _gives(t.BOOLEAN), lambda a, b: _text(a, "ends_with").endswith(_text(b, "ends_with")), _through
     ),
-    "contains": Function(2, 2, ((t.Text, t.ListOf), ()), _gives(t.BOOLEAN), _contains),
-    "glob": Function(2, 2, _WORD, _gives(t.BOOLEAN), _glob),
+    "contains": Function(2, 2, ((t.Text, t.ListOf), ()), _gives(t.BOOLEAN), _contains, _through),
+    "glob": Function(2, 2, _WORD, _gives(t.BOOLEAN), _glob, _of_glob),
     "is_set": Function(1, 1, (), _gives(t.BOOLEAN), lambda a: a is not None),
     "origin": Function(1, 1, (), _gives(t.Text(frozenset(ORIGINS))), _of_names),
     "said_by_customer": Function(1, 1, (), _gives(t.BOOLEAN), _of_names),

@@ -58,6 +58,7 @@ class Origins:
     def __init__(self, told: Iterable[Told]) -> None:
         self._sources, self._cut = _taken_in(told)
         self._work = 0
+        self.gone_through = 0
 
     def origin(self, value: Any) -> str:
         """The origin of a value: of a list or a map that of the least trusted thing in it."""
@@ -76,7 +77,9 @@ class Origins:
         """Whether the customer's own messages hold the value, or all of its parts."""
         mine = Origins(())
         mine._sources = [(origin, source) for origin, source in self._sources if origin == CUSTOMER]
-        return mine.origin(value) == CUSTOMER
+        said = mine.origin(value) == CUSTOMER
+        self.gone_through += mine.gone_through
+        return said
 
     def _of_scalar(self, scalar: Any) -> str:
         if is_number(scalar):
@@ -147,7 +150,9 @@ class Origins:
         for origin, source in self._sources:
             before = source.work
             held = holds(source)
-            self._work += source.work - before + LOOK
+            took = source.work - before + LOOK
+            self._work += took
+            self.gone_through += took
             if self._work > MAX_WORK:
                 raise TooMuch
             if held:

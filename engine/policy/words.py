@@ -6,15 +6,19 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
-from engine.policy.evaluate import MAX_WORK, Unreadable, elements
+from engine.policy.evaluate import Unreadable, elements
 from engine.policy.expression import Expression
 from engine.policy.functions import functions_in
 from engine.policy.rule import Established, Fact, Learnt, PolicyRules
 from engine.policy.value import digest, jsonable
+
+# of the variables of a fact that is read for each of them
+MAX_COMBINATIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +140,14 @@ class Words(Mapping[str, Any]):
         """Each combination of the variables with the read it needs; raises EvaluationError beyond the bound."""
         rows: list[tuple[dict[str, Any], Mapping[str, Any]]] = [({}, scope)]
         for name, source in fact.for_each:
-            rows = [
+            further = (
                 ({**variables, name: item}, ChainMap({name: item}, inner))  # type: ignore[arg-type]
                 for variables, inner in rows
                 for item in elements(source.value(inner))
-            ]
-            if len(rows) > MAX_WORK:
-                raise EvaluationError(f"it goes over more than {MAX_WORK} combinations")
+            )
+            rows = list(islice(further, MAX_COMBINATIONS + 1))
+            if len(rows) > MAX_COMBINATIONS:
+                raise EvaluationError(f"it goes over more than {MAX_COMBINATIONS} combinations")
         found = [(variables, self._need(fact, inner)) for variables, inner in rows]
         reads = len({need.key for _, need in found})
         if reads > fact.at_most:

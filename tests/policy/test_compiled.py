@@ -160,7 +160,7 @@ def test_a_loop_keeps_its_bounds_when_it_is_compiled(text: str, anything: list[i
     assert expression.fast is not None
     with pytest.raises(EvaluationError):
         expression.fast({"anything": anything}, None)
-    with pytest.raises(EvaluationError, match=r"pairs|more than|boolean"):
+    with pytest.raises(EvaluationError, match=r"pairs|more data than|boolean"):
         expression.value({"anything": anything})
 
 
@@ -218,3 +218,44 @@ def test_no_name_is_there_that_the_tables_do_not_give(text: str) -> None:
     expression, problems = compile_expression(text, SCOPE)
     assert problems
     assert expression.fast is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "len(distinct(anything)) == len(anything)",
+        "all(x in anything for x in anything)",
+        "any([x] == anything for x in anything)",
+        "all(contains(anything, x) for x in anything)",
+        "all(len(zip(anything, anything)) > 1 for x in anything)",
+        "all(len(neighbours(anything)) >= 0 for x in anything)",
+        "len([y for x in anything for y in anything + anything]) > 0",
+        "all(len(anything + [x]) > 0 for x in anything)",
+        "all(sum(anything) > x for x in anything)",
+        "all(x in set(anything) for x in anything)",
+        "all(max(anything) >= x for x in anything)",
+        "all(len(distinct(anything)) > 0 for x in anything)",
+    ],
+)
+def test_what_goes_over_data_within_a_loop_spends_the_same_bound_either_way(text: str) -> None:
+    expression = fast(text)
+    many = list(range(200_000 if "len(distinct(anything)) ==" in text else 6_000))
+    if text.startswith("len(distinct"):
+        assert expression.value({"anything": many}) is True
+        return
+    for way in (expression.value, expression.reference, expression.fast):
+        assert way is not None
+        with pytest.raises(EvaluationError, match="more data than a condition may"):
+            way({"anything": many}, None)
+
+
+@pytest.mark.parametrize("text", ["all(lower(anything) == x for x in input.tags)", "any(contains(anything, x) for x in input.tags)",
+                                  "any(glob(anything, x) for x in input.tags)", "any(starts_with(anything, x) for x in input.tags)"])  # fmt: skip
+def test_long_texts_spend_it_too(text: str) -> None:
+    long = "a" * 900_000
+    tag = long if "lower" in text else "*b*c*" if "glob" in text else "b" * 200
+    names = {"anything": long, "input": {"tags": [tag] * 9_000}}
+    expression = fast(text)
+    for way in (expression.value, expression.reference):
+        with pytest.raises(EvaluationError, match="more data than a condition may"):
+            way(names, None)
