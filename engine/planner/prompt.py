@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2 import Template, TemplateError, meta
 from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.planner.guidance import guidance
 from engine.planner.history import tokens, told
 from engine.policy.value import jsonable, one_line
+from engine.prompt_language import PromptEnvironment
 from engine.session.bundle import Agent, Bundle, ModelSpec, Tool
 from engine.session.event import Event
 from engine.session.sensitive import hidden
 from engine.session.view import PlannerView
-
-MAX_CHARACTERS = 2_000_000
 
 # what a prompt says where the agent has none of its own
 DEFAULT = """\
@@ -69,7 +67,7 @@ class Prompter:
         self._tools = {name: bundle.tools[name] for name in agent.tools}
         self._all = bundle.tools
         self._guidance = guidance(agent, self._tools)
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        environment = self._environment = PromptEnvironment()
         text = DEFAULT if agent.prompt is None else bundle.files[f"prompts/{agent.prompt}.md.j2"].decode("utf-8-sig")
         self._tells_history = "history" in meta.find_undeclared_variables(environment.parse(text))
         self._template: Template = environment.from_string(text)
@@ -98,17 +96,12 @@ class Prompter:
             "guidance": self._guidance,
             "history": history,
         }
-        parts: list[str] = []
-        size = 0
         try:
-            for part in self._template.generate(given):
-                parts.append(part)
-                size += len(part)
-                if size > MAX_CHARACTERS:
-                    raise BadPrompt(f"the prompt is longer than {MAX_CHARACTERS} characters")
-        except (TemplateError, SecurityError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+            return self._environment.rendered(self._template, given)
+        except (TemplateError, SecurityError) as error:
             raise BadPrompt(f"the prompt can't be made: {error}") from None
-        return "".join(parts)
+        except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+            raise BadPrompt(f"the prompt can't be made: {type(error).__name__}") from None
 
 
 def _shown(tool: Tool) -> dict[str, Any]:

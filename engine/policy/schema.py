@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from engine.policy import types as t
 
-_MAX_REFS = 32
+# how often a reference is followed within itself, and how many parts are read in all: beyond, nothing is known
+MOST_WITHIN = 2
+MOST_PARTS = 20_000
 
 # keywords whose keys are names of data, each with a schema behind it
 NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
@@ -29,28 +32,54 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...
                 yield (key,), value
 
 
+class Unfolding:
+    """How far the references of a schema are followed: one that refers to itself, or to much, ends somewhere."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        self._parts = MOST_PARTS
+        self._within: list[str] = []
+
+    def more(self) -> bool:
+        """Count one more part; False when there were too many."""
+        self._parts -= 1
+        return self._parts >= 0
+
+    @contextmanager
+    def follow(self, ref: Any) -> Iterator[Any]:
+        """What a reference names, while what is within it is read; None where it is not followed."""
+        if not isinstance(ref, str) or self._within.count(ref) >= MOST_WITHIN:
+            yield None
+            return
+        self._within.append(ref)
+        try:
+            yield resolve_reference(self.root, ref)
+        finally:
+            self._within.pop()
+
+
 def of_schema(schema: Any) -> t.Type:
     """The type that a JSON Schema describes; what it leaves open is Unknown."""
-    return _of_schema(schema, schema, 0)
+    return _of_schema(schema, Unfolding(schema))
 
 
-def _of_schema(schema: Any, root: Any, refs: int) -> t.Type:
-    if not isinstance(schema, Mapping):
+def _of_schema(schema: Any, at: Unfolding) -> t.Type:
+    if not isinstance(schema, Mapping) or not at.more():
         return t.UNKNOWN
     if "$ref" in schema:
-        target = resolve_reference(root, schema["$ref"])
-        return t.UNKNOWN if target is None or refs >= _MAX_REFS else _of_schema(target, root, refs + 1)
+        with at.follow(schema["$ref"]) as target:
+            return t.UNKNOWN if target is None else _of_schema(target, at)
     if "const" in schema:
         return _of_literals([schema["const"]])
     if isinstance(schema.get("enum"), list):
         return _of_literals(schema["enum"])
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list) and "properties" not in schema:
-            return t.union(_of_schema(s, root, refs + 1) if refs < _MAX_REFS else t.UNKNOWN for s in schema[key])
+            return t.union(_of_schema(s, at) for s in schema[key])
     kinds = schema.get("type", "object" if "properties" in schema else None)
     if isinstance(kinds, list):
-        return t.union(_of_kind(kind, schema, root, refs) for kind in kinds)
-    return _of_kind(kinds, schema, root, refs)
+        return t.union(_of_kind(kind, schema, at) for kind in kinds)
+    return _of_kind(kinds, schema, at)
 
 
 def _of_literals(values: list[Any]) -> t.Type:
@@ -64,7 +93,7 @@ def _of_literals(values: list[Any]) -> t.Type:
     return t.union(found)
 
 
-def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> t.Type:
+def _of_kind(kind: Any, schema: Mapping[str, Any], at: Unfolding) -> t.Type:
     simple: dict[Any, t.Type] = {
         "null": t.NULL,
         "boolean": t.BOOLEAN,
@@ -75,31 +104,29 @@ def _of_kind(kind: Any, schema: Mapping[str, Any], root: Any, refs: int) -> t.Ty
     if kind in simple:
         unit = schema.get("x-unit")
         return t.Number(unit) if isinstance(unit, str) and simple[kind] == t.NUMBER else simple[kind]
-    if refs >= _MAX_REFS:
-        return t.UNKNOWN
     if kind == "array":
-        return t.ListOf(_of_schema(schema.get("items"), root, refs + 1), "maxItems" in schema)
+        return t.ListOf(_of_schema(schema.get("items"), at), "maxItems" in schema)
     if kind == "object":
-        return _of_object(schema, root, refs)
+        return _of_object(schema, at)
     return t.UNKNOWN
 
 
-def _of_object(schema: Mapping[str, Any], root: Any, refs: int) -> t.Type:
+def _of_object(schema: Mapping[str, Any], at: Unfolding) -> t.Type:
     properties = schema.get("properties")
     if not isinstance(properties, Mapping):
-        return t.MapOf(_of_schema(schema.get("additionalProperties"), root, refs + 1))
+        return t.MapOf(_of_schema(schema.get("additionalProperties"), at))
     required = schema.get("required")
     needed = set(required) if isinstance(required, list) else set()
-    fields = {k: t.Field(_of_schema(v, root, refs + 1), k not in needed) for k, v in properties.items()}
-    return t.Record(fields, rest=_rest(schema, root, refs))
+    fields = {k: t.Field(_of_schema(v, at), k not in needed) for k, v in properties.items()}
+    return t.Record(fields, rest=_rest(schema, at))
 
 
-def _rest(schema: Mapping[str, Any], root: Any, refs: int) -> t.Type | None:
+def _rest(schema: Mapping[str, Any], at: Unfolding) -> t.Type | None:
     """The type of fields that a schema lets in without naming them under `properties`."""
     if any(key in schema for key in ("allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas", "$ref")):
         return t.UNKNOWN
     other = schema.get("additionalProperties")
-    return _of_schema(other, root, refs + 1) if isinstance(other, Mapping) else None
+    return _of_schema(other, at) if isinstance(other, Mapping) else None
 
 
 def resolve_reference(root: Any, ref: Any) -> Any:

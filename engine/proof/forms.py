@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.policy.schema import resolve_reference
+from engine.policy.schema import Unfolding
 
 MOST_DEEP = 12
 
@@ -14,20 +14,21 @@ Schema = Mapping[str, Any]
 
 def spelt_out(schema: Any) -> dict[str, Any]:
     """A schema with what its local references name in their place; what is nested too deep says nothing."""
-    found = _spelt_out(schema, schema, 0)
+    found = _spelt_out(schema, Unfolding(schema), 0)
     return found if isinstance(found, dict) else {}
 
 
-def _spelt_out(schema: Any, root: Any, depth: int) -> Any:
+def _spelt_out(schema: Any, at: Unfolding, depth: int) -> Any:
     if isinstance(schema, list):
-        return [_spelt_out(item, root, depth) for item in schema]
+        return [_spelt_out(item, at, depth) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
-    if depth > MOST_DEEP:
+    if depth > MOST_DEEP or not at.more():
         return {}
     if isinstance(schema.get("$ref"), str):
-        return _spelt_out(resolve_reference(root, schema["$ref"]) or {}, root, depth + 1)
-    return {key: _spelt_out(value, root, depth + 1) for key, value in schema.items() if key != "$defs"}
+        with at.follow(schema["$ref"]) as target:
+            return _spelt_out(target or {}, at, depth + 1)
+    return {key: _spelt_out(value, at, depth + 1) for key, value in schema.items() if key != "$defs"}
 
 
 def forms(schema: Any) -> list[Schema]:

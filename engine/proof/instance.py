@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from engine.policy.schema import resolve_reference
+from engine.policy.schema import Unfolding
 from engine.policy.value import exact
 from engine.proof.patterns import matching
 
@@ -18,13 +18,14 @@ _FORMATS = {
 }  # fmt: skip
 
 
-def instance(schema: Any, *, number: int = 0, root: Any = None, depth: int = 0) -> Any:
+def instance(schema: Any, *, number: int = 0, at: Unfolding | None = None, depth: int = 0) -> Any:
     """One value; further ones of texts by `number`.  It may miss what a pattern says beside a length."""
-    root = schema if root is None else root
-    if not isinstance(schema, Mapping) or depth > MOST_DEEP:
+    at = at or Unfolding(schema)
+    if not isinstance(schema, Mapping) or depth > MOST_DEEP or not at.more():
         return None
     if isinstance(schema.get("$ref"), str):
-        return instance(resolve_reference(root, schema["$ref"]), number=number, root=root, depth=depth + 1)
+        with at.follow(schema["$ref"]) as target:
+            return instance(target, number=number, at=at, depth=depth + 1)
     for key in ("const", "default"):
         if key in schema:
             return schema[key]
@@ -34,13 +35,13 @@ def instance(schema: Any, *, number: int = 0, root: Any = None, depth: int = 0) 
     for key in ("oneOf", "anyOf", "allOf"):
         if isinstance(schema.get(key), list) and schema[key] and "properties" not in schema:
             first = next((one for one in schema[key] if one != {"type": "null"}), schema[key][0])
-            return instance(first, number=number, root=root, depth=depth + 1)
+            return instance(first, number=number, at=at, depth=depth + 1)
     kinds = schema.get("type", "object" if "properties" in schema else "null")
     kind = kinds[0] if isinstance(kinds, list) else kinds
-    return _of_kind(kind, schema, number, root, depth)
+    return _of_kind(kind, schema, number, at, depth)
 
 
-def _of_kind(kind: str, schema: Mapping[str, Any], number: int, root: Any, depth: int) -> Any:
+def _of_kind(kind: str, schema: Mapping[str, Any], number: int, at: Unfolding, depth: int) -> Any:
     if kind == "boolean":
         return False
     if kind in ("number", "integer"):
@@ -49,11 +50,11 @@ def _of_kind(kind: str, schema: Mapping[str, Any], number: int, root: Any, depth
         return _text(schema, number)
     if kind == "array":
         least = schema.get("minItems", 0)
-        return [instance(schema.get("items"), number=n, root=root, depth=depth + 1) for n in range(least)]
+        return [instance(schema.get("items"), number=n, at=at, depth=depth + 1) for n in range(least)]
     if kind == "object":
         properties = schema.get("properties", {})
         return {
-            name: instance(properties.get(name, {"type": "string"}), number=number, root=root, depth=depth + 1)
+            name: instance(properties.get(name, {"type": "string"}), number=number, at=at, depth=depth + 1)
             for name in schema.get("required", ())
         }
     return None

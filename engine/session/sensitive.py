@@ -68,22 +68,24 @@ def _marked(value: Any, schema: Any, root: Mapping[str, Any]) -> Iterator[Any]:
                 yield from _marked(item, _item(one, number), root)
 
 
-def _schemas(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """A schema and all that hold for the same value, references followed."""
-    if not isinstance(schema, Mapping) or depth > 20:
+def _schemas(schema: Any, root: Mapping[str, Any], known: set[int] | None = None) -> Iterator[Mapping[str, Any]]:
+    """A schema and all that hold for the same value, references followed, each once."""
+    known = set() if known is None else known
+    if not isinstance(schema, Mapping) or id(schema) in known:
         return
+    known.add(id(schema))
     yield schema
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#"):
         target: Any = root
         for part in reference.removeprefix("#").split("/")[1:]:
             target = _step(target, part.replace("~1", "/").replace("~0", "~"))
-        yield from _schemas(target, root, depth + 1)
+        yield from _schemas(target, root, known)
     for keyword in _BESIDE:
         for one in schema.get(keyword, ()):
-            yield from _schemas(one, root, depth + 1)
+            yield from _schemas(one, root, known)
     for keyword in ("if", "then", "else"):
-        yield from _schemas(schema.get(keyword), root, depth + 1)
+        yield from _schemas(schema.get(keyword), root, known)
 
 
 def _step(target: Any, part: str) -> Any:

@@ -54,15 +54,14 @@ def expression(
     around: Around = NOTHING,
 ) -> Expression | None:
     """The typed expression of a scalar, or None after saying what is wrong with it."""
-    if not isinstance(node.value, str):
-        compiled, _ = compile_expression(_constant(node.value), scope)
-        problems: tuple[Problem, ...] = ()
-    else:
-        try:
+    try:
+        if isinstance(node.value, str):
             compiled, problems = compile_expression(node.value, scope, around)
-        except SyntaxProblem as error:
-            _say(corpus, node, error.problem, scope, in_text=False)
-            return None
+        else:
+            compiled, problems = compile_expression(_constant(node.value), scope)[0], ()
+    except SyntaxProblem as error:
+        _say(corpus, node, error.problem, scope, in_text=False)
+        return None
     if condition and not problems:
         problems = _as_condition(compiled)
     for problem in problems:

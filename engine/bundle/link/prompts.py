@@ -25,12 +25,13 @@ def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
         return
     # jinja2 takes a tenth of a second to import, and many bundles have no prompt
     from jinja2 import TemplateSyntaxError, meta, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment()
+    from engine.prompt_language import PromptEnvironment
+
+    environment = PromptEnvironment()
     for name, source in sorted(corpus.prompts.items()):
         try:
-            tree = environment.parse(source.text)
+            tree = environment.checked(source.text)
         except TemplateSyntaxError as error:
             place = Place(source.file, error.lineno, 1, error.lineno, len(source.line(error.lineno)) + 1)
             corpus.say(e408_template_syntax.at(place, (error.message or "syntax error").lower().rstrip(".")))

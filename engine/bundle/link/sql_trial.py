@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import sqlite3
 from collections.abc import Iterator
 
@@ -13,6 +14,18 @@ from engine.bundle.rules import e511_sql
 # what a bundle's SQL must not do on the machine that checks it
 _FORBIDDEN = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
 MAX_INSTRUCTIONS = 50_000_000
+EACH = 200
+
+# what a statement takes however short it is: a file may hold a million of them
+STATEMENT = 1_000
+
+# in bytes: of one value, of one statement, and of what the trial may make this process grow by
+MAX_VALUE = 1_000_000
+MAX_STATEMENT = 1_000_000
+MAX_GROWTH = 400_000_000
+
+# in steps of a statement's program: views that name each other twice would double it each time
+MAX_PROGRAM = 250_000
 
 _NAMED = re.compile(r'near "(.+?)"|: (\S+)$')
 
@@ -32,8 +45,7 @@ def try_sql(corpus: Corpus) -> None:
 
 def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_DENY if action in _FORBIDDEN else sqlite3.SQLITE_OK)
-    connection.set_progress_handler(lambda: 1, MAX_INSTRUCTIONS)
+    _bound(connection)
     try:
         if _made(corpus, database, connection):
             for tool in tools:
@@ -41,6 +53,36 @@ def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
                     _prepare(corpus, node, connection)
     finally:
         connection.close()
+
+
+def _bound(connection: sqlite3.Connection) -> None:
+    """Bound what all statements of a connection together may take, in time and in memory."""
+    left = MAX_INSTRUCTIONS
+    most = _grown_to() + MAX_GROWTH
+
+    def spent() -> bool:
+        nonlocal left
+        left -= EACH
+        return left < 0 or _grown_to() > most
+
+    def allowed(action: int, *_: object) -> int:
+        nonlocal left
+        left -= STATEMENT
+        return sqlite3.SQLITE_DENY if action in _FORBIDDEN or left < 0 else sqlite3.SQLITE_OK
+
+    connection.set_authorizer(allowed)
+    connection.set_progress_handler(spent, EACH)
+    for limit, most_of_it in (
+        (sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE),
+        (sqlite3.SQLITE_LIMIT_SQL_LENGTH, MAX_STATEMENT),
+        (sqlite3.SQLITE_LIMIT_VDBE_OP, MAX_PROGRAM),
+    ):
+        connection.setlimit(limit, most_of_it)
+
+
+def _grown_to() -> int:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection) -> bool:
