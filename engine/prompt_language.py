@@ -78,7 +78,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     def checked(self, text: str) -> nodes.Template:
         """The tree of a template that can be compiled; raises TemplateSyntaxError."""
         try:
-            tree = self.parse(text)
+            tree = super()._parse(text, None, None)
             self.compile(text)
         except TemplateSyntaxError:
             raise
@@ -173,12 +173,12 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def _replace(self, text: Any, old: str, new: str, count: int = -1) -> str:
         """Jinja's own `replace`, its text counted before it is made."""
-        text = str(text)
-        self._spend(len(text) + (text.count(old) if old else len(text) + 1) * len(new))
-        return text.replace(old, new, count)
+        told = str(text)
+        self._spend(len(told) + (told.count(old) if old else len(told) + 1) * len(new))
+        return told.replace(old, new, count)
 
     def _json(self, value: Any) -> str:
-        found: str = one_line(exact(value))
+        found = str(one_line(exact(value)))
         self._spend(len(found))
         return found
 

@@ -78,6 +78,7 @@ from engine.bundle.rules import (
     w612_retry_too_late,
     w613_threshold,
     w614_value_never_fits,
+    w615_not_strict,
 )
 from engine.diagnostic import Manual
 
@@ -159,5 +160,6 @@ MANUALS: dict[str, Manual] = {
         w612_retry_too_late,
         w613_threshold,
         w614_value_never_fits,
+        w615_not_strict,
     )
 }

@@ -49,8 +49,8 @@ def check(bundle: Path, output_format: str) -> None:
 
     trio.run(ask)
     if output_format == "json":
-        print_json([{"agent": a, "planner": t.planner, "model": t.model, "status": t.status, "message": t.message}
-                    for a, t in found])  # fmt: skip
+        print_json([{"agent": a, "planner": t.planner, "model": t.model, "status": t.status, "message": t.message,
+                     "write": list(t.write)} for a, t in found])  # fmt: skip
     elif found:
         columns = ["agent", "planner", "model", "status", "message"]
         table("planners", columns, [[a, t.planner, t.model, t.status, t.message] for a, t in found])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -11,19 +12,30 @@ import anthropic
 import httpx2
 import trio
 
-from engine.planner.answer import FAR, JSON_SCHEMA, Answer, Asked, Fault, RawCall, is_count, word
+from engine.planner.answer import FAR, Answer, Fault, RawCall, word
+from engine.planner.asked import JSON_SCHEMA, Asked
 from engine.planner.faults import faults_of
+from engine.planner.finish import worse
 from engine.planner.prompt import Prompt
 from engine.planner.sse import read_events
-from engine.policy.value import canonical, loads
+from engine.planner.turns import Decided, Noted, Said, sendable
+from engine.policy.value import canonical
 from engine.session.bundle import ModelSpec
 
 # the tool whose input is the decision, where a decision is asked for by its schema
 DECIDE = "decide"
 
+# the text of the arguments is what counts: nothing of them may be rounded
+_loads = partial(json.loads, parse_float=Decimal)
+
+Block = dict[str, Any]
+
 
 class AnthropicWire:
     """Asks a server for one message after the other, through one client."""
+
+    # cached tokens are told beside those of the prompt
+    cached_beside = True
 
     def __init__(self, spec: ModelSpec, http: httpx2.AsyncClient, reveal: Callable[[str], str]) -> None:
         self._spec = spec
@@ -48,44 +60,42 @@ class AnthropicWire:
                 await self._at_once(request, asked, answer, heard)
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
+        spec = self._spec
+        native = asked.mode != JSON_SCHEMA
         request: dict[str, Any] = {
-            "model": self._spec.model,
+            "model": spec.model,
             "system": prompt.system,
-            "messages": [{"role": "user", "content": prompt.question}],
-            "max_tokens": self._spec.max_answer_tokens,
+            "messages": list(_messages(prompt, native=native)),
+            "max_tokens": spec.max_answer_tokens,
         }
-        if self._spec.temperature is not None:
-            request["temperature"] = float(self._spec.temperature)
-        if asked.mode == JSON_SCHEMA:
-            tool = {"name": DECIDE, "description": "Say what you decide.", "input_schema": asked.schema(strict=True)}
-            request |= {"tools": [tool], "tool_choice": {"type": "tool", "name": DECIDE}}
-        else:
+        if native:
             request["tools"] = [
                 {"name": name, "description": text, "input_schema": schema} for name, text, schema in asked.functions()
             ]
+        else:
+            tool = {"name": DECIDE, "description": "Say what you decide.", "input_schema": asked.schema(one_form=True)}
+            request |= {"tools": [tool], "tool_choice": {"type": "tool", "name": DECIDE}}
+        # the library has no words of its own for how a model chooses its words
+        further = {**spec.sampling, **spec.extra_body}
+        if further:
+            request["extra_body"] = further
         return request
 
     async def _at_once(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
         text = await raw.text()
-        told = await trio.to_thread.run_sync(partial(json.loads, text, parse_float=str))
+        told = await trio.to_thread.run_sync(_loads, text)
         answer.request_id = word(raw.headers.get("request-id") or told.get("id"))
-        usage = told.get("usage")
-        answer.tokens_in, answer.tokens_out = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-        answer.finish = word(told["stop_reason"])
-        # the text of the arguments is what counts: nothing of them may be rounded
-        for block in loads(text)["content"]:
-            if block["type"] == "text":
-                answer.say(block["text"])
-            elif block["type"] == "tool_use":
-                answer.calls.append(RawCall(block["id"], block["name"], canonical(block["input"])))
-        _as_text(answer, asked)
+        answer.counts.take(told.get("usage"))
+        answer.finish = told.get("stop_reason")
+        answer.blocks = [dict(block) for block in told["content"]]
+        _read(answer, asked)
         heard()
 
     async def _streamed(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.messages.with_streaming_response.create
-        calls: dict[int, list[str]] = {}
+        blocks = _Blocks(answer)
         ended = False
 
         def take(event: Any) -> None:
@@ -95,42 +105,139 @@ class AnthropicWire:
                 raise Fault("server_error", f"the server says: {event.get('error')}"[:FAR], retryable=True)
             if kind == "message_start":
                 answer.request_id = answer.request_id or word(event["message"].get("id"))
-                answer.tokens_in = _count(event["message"].get("usage"), "input_tokens")
-            elif kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
-                calls[event["index"]] = [event["content_block"]["id"], event["content_block"]["name"]]
-            elif kind == "content_block_delta" and event["delta"]["type"] == "text_delta":
-                answer.say(event["delta"]["text"])
-            elif (
-                kind == "content_block_delta"
-                and event["delta"]["type"] == "input_json_delta"
-                and event["index"] in calls
-            ):
-                calls[event["index"]].append(event["delta"]["partial_json"])
-                answer.size += len(event["delta"]["partial_json"])
+                answer.counts.take(event["message"].get("usage"), last=False)
+            elif kind == "content_block_start":
+                blocks.start(event.get("index"), event["content_block"])
+            elif kind == "content_block_delta":
+                blocks.add(event.get("index"), event["delta"])
             elif kind == "message_delta":
-                answer.finish = word(event["delta"].get("stop_reason")) or answer.finish
-                answer.tokens_out = _count(event.get("usage"), "output_tokens")
+                answer.finish = worse(answer.finish, event["delta"].get("stop_reason"))
+                answer.counts.take(event.get("usage"))
             ended = ended or kind == "message_stop"
             heard()
 
         async with create(**request, stream=True) as response:
             answer.request_id = word(response.headers.get("request-id"))
             await read_events(response, take)
-        answer.calls = [RawCall(id_, name, "".join(parts)) for _, (id_, name, *parts) in sorted(calls.items())]
-        _as_text(answer, asked)
-        if not ended or answer.finish is None:
+        answer.blocks = blocks.made()
+        answer.pieces = []
+        _read(answer, asked)
+        if not ended:
             raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
 
 
-def _as_text(answer: Answer, asked: Asked) -> None:
-    """Where the decision is a tool's input, its JSON is the answer's text."""
+class _Blocks:
+    """The blocks of a streamed message: each start is a new one, and what comes goes to the newest of its index."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._blocks: list[tuple[Any, Block, list[str]]] = []
+
+    def start(self, index: Any, block: Block) -> None:
+        self._blocks.append((index, dict(block), []))
+        if block.get("type") == "text":
+            self._answer.say(block.get("text") or "")
+
+    def add(self, index: Any, delta: Block) -> None:
+        found = next((one for one in reversed(self._blocks) if index is None or one[0] == index), None)
+        if found is None:
+            return
+        _, block, parts = found
+        match delta["type"]:
+            case "text_delta":
+                block["text"] = (block.get("text") or "") + delta["text"]
+                self._answer.say(delta["text"])
+            case "input_json_delta":
+                parts.append(delta["partial_json"])
+                self._answer.size += len(delta["partial_json"])
+            case "thinking_delta":
+                block["thinking"] = (block.get("thinking") or "") + delta["thinking"]
+                self._answer.size += len(delta["thinking"])
+            case "signature_delta":
+                block["signature"] = (block.get("signature") or "") + delta["signature"]
+            case _:
+                return
+
+    def made(self) -> list[Block]:
+        """The blocks as they are when the message is over; an input in pieces that is no JSON stays text."""
+        for _, block, parts in self._blocks:
+            text = "".join(parts)
+            if text.strip():
+                block["input"] = _loads(text) if _is_json(text) else text
+        return [block for _, block, _ in self._blocks]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(answer: Answer, asked: Asked) -> None:
+    """Take the text and the calls from the blocks; where the decision is a tool's input, its JSON is the text."""
+    for block in answer.blocks:
+        if block["type"] == "text":
+            answer.say(block.get("text") or "")
+        elif block["type"] == "tool_use":
+            given = block.get("input")
+            arguments = given if isinstance(given, str) else canonical(given if given is not None else {})
+            answer.calls.append(RawCall(str(block.get("id") or ""), block["name"], arguments))
     if asked.mode == JSON_SCHEMA:
         answer.pieces = [next((call.arguments for call in answer.calls if call.name == DECIDE), answer.text)]
 
 
-def _count(usage: Any, name: str) -> int | None:
-    told = usage.get(name) if isinstance(usage, dict) else None
-    return told if is_count(told) else None
+def _messages(prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:
+    """The turns: those of one side that stand behind each other are one, each part a block of its own."""
+    parts = [part for turn in prompt.turns for part in _of_turn(turn, native=native)]
+    parts.append(("user", [_text(prompt.tail)]))
+    if parts[0][0] != "user":
+        parts.insert(0, ("user", [_text("(the session begins)")]))
+    role, blocks = parts[0]
+    for further, more in parts[1:]:
+        if further == role:
+            blocks = [*blocks, *more]
+            continue
+        yield {"role": role, "content": blocks}
+        role, blocks = further, more
+    yield {"role": role, "content": blocks}
+    if prompt.paused:
+        yield {"role": "assistant", "content": list(prompt.paused)}
+
+
+def _of_turn(turn: Said | Decided | Noted, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
+    if isinstance(turn, Said):
+        yield "user", [_text(turn.text)]
+    elif isinstance(turn, Noted):
+        yield "user", [_text("\n".join([turn.text, *(one.named for one in turn.results)]))]
+    elif native and turn.calls:
+        said = [_text(turn.message)] if turn.message.strip() else []
+        uses = [
+            {"type": "tool_use", "id": call.id, "name": sendable(call.name), "input": _given(call.input)}
+            for call in turn.calls
+        ]
+        yield "assistant", [*said, *uses]
+        yield (
+            "user",
+            [{"type": "tool_result", "tool_use_id": c.id, "content": turn.told(c).bare} for c in turn.calls],
+        )
+    elif native:
+        yield "assistant", [_text(turn.message.rstrip() or "(done)")]
+    else:
+        yield "assistant", [_text(turn.decision)]
+        if turn.calls:
+            yield "user", [_text("\n".join(turn.told(call).named for call in turn.calls))]
+
+
+def _text(text: str) -> Block:
+    return {"type": "text", "text": text or "(nothing)"}
+
+
+def _given(value: Any) -> Any:
+    """An input as the library encodes it; what is no object is told as one."""
+    found = json.loads(canonical(value))
+    return found if isinstance(found, dict) else {"value": found}
 
 
 def _said(error: anthropic.APIStatusError) -> str:

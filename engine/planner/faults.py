@@ -14,7 +14,23 @@ from engine.retry_after import retry_after
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overloaded"}
-_HINTS = ("response_format", "json_schema", "tools", "tool_choice", "output_config", "strict", "stream_options")
+
+# what servers name when they do not take it, and what to write in the planner then
+ANSWERS_OTHERWISE = "try another `answers`, `strict` or `stream`"
+REMEDIES: Mapping[str, str] = {
+    "max_completion_tokens": "write `answer_limit: max_tokens`",
+    "max_tokens": "write `answer_limit: max_completion_tokens`",
+    "stream_options": "write `stream_usage: false`",
+    "temperature": "leave `temperature` out",
+    "top_p": "leave `top_p` out",
+    "reasoning_effort": "leave `reasoning_effort` out",
+    "response_format": ANSWERS_OTHERWISE,
+    "json_schema": ANSWERS_OTHERWISE,
+    "tool_choice": ANSWERS_OTHERWISE,
+    "tools": ANSWERS_OTHERWISE,
+    "output_config": ANSWERS_OTHERWISE,
+    "strict": ANSWERS_OTHERWISE,
+}
 
 
 class TooLarge(httpx2.TransportError):
@@ -46,10 +62,20 @@ def fault_of_status(status: int, headers: Mapping[str, str], said: str) -> Fault
     """The fault that an HTTP status is."""
     retryable = status in RETRYABLE
     name = _NAMES.get(status, "server_error" if status >= 500 else "rejected")
-    hint = next((word for word in _HINTS if word in said), None) if 400 <= status < 500 else None
-    help_ = f"; the server may not know `{hint}`: try another `answers`, `strict` or `stream`" if hint else ""
+    hint = refused_parameter(said) if 400 <= status < 500 else None
+    help_ = f"; {_help(hint)}" if hint else ""
     message = f"the server answers {status}: {said.strip()[:FAR]}{help_}"
-    return Fault(name, message, retryable=retryable, final=not retryable, retry_after=retry_after(headers))
+    return Fault(name, message, retryable=retryable, final=not retryable, retry_after=retry_after(headers), free=True)
+
+
+def refused_parameter(said: str) -> str | None:
+    """The parameter that a server's refusal is about: the first that it names."""
+    found = [(said.find(word), -len(word), word) for word in REMEDIES if word in said]
+    return min(found)[2] if found else None
+
+
+def _help(parameter: str) -> str:
+    return f"the server may not know `{parameter}`: {REMEDIES[parameter]}"
 
 
 def fault_of_wire(error: BaseException) -> Fault:
@@ -57,14 +83,14 @@ def fault_of_wire(error: BaseException) -> Fault:
     if isinstance(error, TooLarge):
         return Fault("too_large", str(error))
     if isinstance(error, NotRecorded):
-        return Fault("not_recorded", str(error), final=True)
+        return Fault("not_recorded", str(error), final=True, free=True)
     if isinstance(error, httpx2.LocalProtocolError):
         # its text would tell the header
-        return Fault("rejected", "the request can't be sent: a header holds what no header may", final=True)
+        return Fault("rejected", "the request can't be sent: a header holds what no header may", final=True, free=True)
     if isinstance(error, httpx2.TimeoutException):
         return Fault("timeout", "the connection timed out", retryable=True)
     if isinstance(error, httpx2.ConnectError):
-        return Fault("unreachable", f"the server can't be reached: {error}"[:FAR], retryable=True)
+        return Fault("unreachable", f"the server can't be reached: {error}"[:FAR], retryable=True, free=True)
     return Fault("cut_off", f"the connection broke: {type(error).__name__} {error}"[:FAR], retryable=True)
 
 

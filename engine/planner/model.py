@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any, Protocol
 
 import trio
 
 from engine.outside import outside
-from engine.planner.answer import MAX_ANSWER, Answer, Asked, Fault, decision, message_so_far
-from engine.planner.history import tokens
+from engine.planner.answer import MAX_ANSWER, Answer, Fault, word
+from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
+from engine.planner.deciding import decision, message_so_far
+from engine.planner.finish import End, meaning
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
+from engine.planner.saying import said_so_far
+from engine.planner.usage import Taken
 from engine.policy.value import number_of
 from engine.ports import PlannerError, Proposal, Say
 from engine.reach import MissingSecret
@@ -28,11 +31,16 @@ TELL_EVERY = 0.1
 MESSAGE = 500
 LARGE = 50_000
 
-TIMEOUT, TOO_LARGE = "timeout", "too_large"
+# how often a turn may pause and go on before it is given up
+MOST_PAUSES = 5
+
+OK, PAUSED, TIMEOUT, TOO_LARGE = "ok", "paused", "timeout", "too_large"
 
 
 class Wire(Protocol):
-    """One request to a model's server."""
+    """One request to a model's server; `cached_beside`: cached tokens are told beside those of the prompt."""
+
+    cached_beside: bool
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """Fill the answer in as it comes, saying so each time; raises Fault.  Cancelling it closes the connection."""
@@ -58,8 +66,7 @@ class ModelPlanner:
         self._dice = dice
         self._masked = masked
         self._wire: Wire
-        tools = tuple(bundle.tools[tool] for tool in agent.tools)
-        self._asked = Asked(spec.answers, tools, agent.limits.calls_per_step or 8, spec.max_text)
+        self._asked = asked_of(spec, agent, bundle)
         self._prompter: Prompter | None = None
         self._agent = agent
         self._bundle = bundle
@@ -77,7 +84,10 @@ class ModelPlanner:
         except (BadPrompt, MissingSecret) as error:
             raise PlannerError(str(error), final=True) from None
         question, attempt = _Question(self, prompt, say), 1
-        while (fault := await question.ask(attempt, view.ask)) is not None:
+        while not await question.ask(attempt, view.ask):
+            fault = question.fault
+            if fault is None:
+                continue
             if question.delay is None:
                 # a fault of the answer is the model's to repair, any other is the server's
                 over = fault.final or fault.retryable
@@ -114,13 +124,17 @@ class _Question:
         self._planner = planner
         self._spec = planner._spec
         self._prompt = prompt
-        self._digest = sha256(f"{prompt.system}\0{prompt.question}".encode("utf-8", "replace")).hexdigest()[:16]
+        self._digest = prompt.digest
         self._say = say
+        self._before = ""
+        self._pauses = 0
         self.decision: Any = None
+        self.fault: Fault | None = None
         self.delay: Decimal | None = None
         self.notes: list[ModelCall] = []
 
-    async def ask(self, attempt: int, ask: int) -> Fault | None:
+    async def ask(self, attempt: int, ask: int) -> bool:
+        """Make one request; True if it brought the decision.  Without a `fault` the turn has paused, and goes on."""
         answer, began = Answer(), trio.current_time()
         asked = self._planner._asked
         fault: Fault | None = None
@@ -133,7 +147,8 @@ class _Question:
                 raise Fault(TOO_LARGE, f"the answer is longer than {MAX_ANSWER} characters")
             # as often as people can read: putting the pieces together each time would take too long
             if trio.current_time() - told_at >= TELL_EVERY:
-                text = answer.text if asked.mode == "tools" else message_so_far(answer.text)
+                text = said_so_far(self._before + answer.text)
+                text = text if asked.mode == TOOLS else message_so_far(text)
                 if text:
                     told_at = trio.current_time()
                     self._say(text)
@@ -141,16 +156,31 @@ class _Question:
         try:
             with outside(), trio.fail_after(self._spec.timeout.total_seconds()):
                 await self._planner._wire.ask(self._prompt, asked, answer, heard)
-            self.decision = await self._decided(answer, asked, ask)
-            self._say(self.decision["message"] if isinstance(self.decision.get("message"), str) else "")
+            if not self._paused(answer, asked):
+                self.decision = await self._decided(answer, asked, ask)
+                self._say(self.decision["message"] if isinstance(self.decision.get("message"), str) else "")
         except trio.TooSlowError:
             seconds = self._spec.timeout.total_seconds()
             fault = Fault(TIMEOUT, f"there was no answer within {seconds:g} s", retryable=True)
         except Fault as error:
             fault = error
+        self.fault = fault
         self.delay = self._planner.delay(attempt, fault) if fault is not None else None
         self._note(answer, attempt, trio.current_time() - began, fault)
-        return fault
+        return self.decision is not None
+
+    def _paused(self, answer: Answer, asked: Asked) -> bool:
+        """Whether the server has only paused its turn: the next request goes on where it was; raises Fault."""
+        if meaning(answer.finish) is not End.PAUSED:
+            if self._before and asked.mode != JSON_SCHEMA:
+                answer.pieces.insert(0, self._before)
+            return False
+        self._pauses += 1
+        if self._pauses > MOST_PAUSES or not answer.blocks:
+            raise Fault("unfinished", f"the model has paused its turn {self._pauses} times, and never ends it")
+        self._before += answer.text
+        self._prompt = self._prompt.going_on(answer.blocks)
+        return True
 
     async def _decided(self, answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
         """What the answer decides; a large one is read in a thread."""
@@ -159,18 +189,26 @@ class _Question:
         return await trio.to_thread.run_sync(decision, answer, asked, ask)
 
     def _note(self, answer: Answer, attempt: int, seconds: float, fault: Fault | None) -> None:
-        reached = fault is None or answer.size or not (fault.retryable or fault.final)
-        # a server that does not count is counted for, as soon as it has answered anything
-        tokens_in = answer.tokens_in if answer.tokens_in is not None else self._prompt.tokens if reached else 0
-        tokens_out = answer.tokens_out if answer.tokens_out is not None else _tokens_of(answer)
+        taken = self._taken(answer, fault)
         price = self._spec.price
+        cost = price.of(taken.fresh, taken.out, taken.cached, taken.cache_write) if price else None
+        status = fault.status if fault else OK if self.decision is not None else PAUSED
         self.notes.append(
             ModelCall(
-                self._planner._name, self._spec.model, fault.status if fault else "ok", attempt, self._digest,
-                answer.request_id, tokens_in, tokens_out, price.of(tokens_in, tokens_out) if price else None,
-                _rounded(Decimal(seconds)), answer.finish, self._planner.told(fault) if fault else "", self.delay,
+                self._planner._name, self._spec.model, status, attempt, self._digest, answer.request_id, taken.read,
+                taken.out, cost, _rounded(Decimal(seconds)), word(answer.finish),
+                self._planner.told(fault) if fault else "", self.delay, taken.cached, taken.cache_write,
+                tuple(answer.repairs),
             )
         )  # fmt: skip
+
+    def _taken(self, answer: Answer, fault: Fault | None) -> Taken:
+        """The tokens that a request counts as; what a server does not tell counts as it was reserved."""
+        reserved = Taken(self._spec.max_prompt_tokens, out=self._spec.max_answer_tokens)
+        if fault is not None and fault.free:
+            reserved = Taken()
+        beside = self._planner._wire.cached_beside
+        return answer.counts.taken(reserved, beside=beside, answered=answer.size > 0)
 
     @property
     def usage(self) -> Usage:
@@ -179,8 +217,11 @@ class _Question:
         return Usage(taken, number_of(cost))
 
 
-def _tokens_of(answer: Answer) -> int:
-    return tokens(answer.text + answer.refusal + "".join(call.arguments for call in answer.calls))
+def asked_of(spec: ModelSpec, agent: Agent, bundle: Bundle) -> Asked:
+    """How the model of an agent's planner is asked."""
+    tools = tuple(bundle.tools[tool] for tool in agent.tools)
+    strict = spec.strict and spec.answers == JSON_SCHEMA
+    return Asked(spec.answers, tools, agent.limits.calls_per_step or 8, spec.max_text, strict)
 
 
 def _rounded(seconds: Decimal) -> Any:

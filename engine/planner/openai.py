@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from functools import partial
+from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx2
 import openai
 import trio
 
-from engine.planner.answer import FAR, JSON_SCHEMA, Answer, Asked, Fault, RawCall, is_count, word
-from engine.planner.faults import faults_of, mangled
+from engine.planner.answer import FAR, Answer, Fault, RawCall, word
+from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
+from engine.planner.faults import faults_of
+from engine.planner.finish import worse
+from engine.planner.pieces import Calls, text_of_arguments, text_of_id
 from engine.planner.prompt import Prompt
+from engine.planner.saying import text_of_content
 from engine.planner.sse import read_events
+from engine.planner.turns import Decided, Noted, Said, sendable
+from engine.policy.value import one_line
 from engine.session.bundle import ModelSpec
+
+# numbers of a server's JSON stay exact: arguments may come as objects
+_loads = partial(json.loads, parse_float=Decimal)
 
 
 class OpenAIWire:
     """Asks a server for one completion after the other, through one client."""
 
+    # cached tokens are told within those of the prompt
+    cached_beside = False
+
     def __init__(self, spec: ModelSpec, http: httpx2.AsyncClient, reveal: Callable[[str], str]) -> None:
         self._spec = spec
+        url, query = _split(spec.base_url or "https://api.openai.com/v1")
         self._client = openai.AsyncOpenAI(
             api_key=reveal(spec.api_key) if spec.api_key else "none",
-            base_url=spec.base_url or "https://api.openai.com/v1",
+            base_url=url,
+            default_query=query,
             max_retries=0,
             timeout=None,
             http_client=http,
@@ -42,100 +60,141 @@ class OpenAIWire:
                 await self._at_once(self._request(prompt, asked), answer, heard)
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
+        spec = self._spec
         request: dict[str, Any] = {
-            "model": self._spec.model,
-            "messages": [
-                {"role": "system", "content": prompt.system},
-                {"role": "user", "content": prompt.question},
-            ],
-            "max_tokens": self._spec.max_answer_tokens,
+            "model": spec.model,
+            "messages": list(self._messages(prompt, native=asked.mode == TOOLS)),
+            spec.limit_key: spec.max_answer_tokens,
+            **spec.sampling,
         }
-        if self._spec.temperature is not None:
-            request["temperature"] = float(self._spec.temperature)
         if asked.mode == JSON_SCHEMA:
-            shape = {"name": "decision", "schema": asked.schema(strict=self._spec.strict), "strict": self._spec.strict}
+            shape = {"name": "decision", "schema": asked.schema(), "strict": asked.strict}
             request["response_format"] = {"type": "json_schema", "json_schema": shape}
         else:
             request["tools"] = [
                 {"type": "function", "function": {"name": name, "description": text, "parameters": schema}}
                 for name, text, schema in asked.functions()
             ]
+        if spec.extra_body:
+            request["extra_body"] = dict(spec.extra_body)
         return request
+
+    def _messages(self, prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:
+        yield {"role": "system", "content": prompt.system}
+        found = [message for turn in prompt.turns for message in self._of_turn(turn, native=native)]
+        if self._spec.tail_in_last and found:
+            # servers that take no turn of the user behind one of theirs, or behind a tool's
+            last = found[-1]
+            yield from found[:-1]
+            if last["role"] == "assistant":
+                yield last
+                yield {"role": "user", "content": prompt.tail}
+            else:
+                yield {**last, "content": f"{last['content']}\n\n{prompt.tail}"}
+            return
+        yield from found
+        yield {"role": "user", "content": prompt.tail}
+
+    def _of_turn(self, turn: Said | Decided | Noted, *, native: bool) -> Iterator[dict[str, Any]]:
+        if isinstance(turn, Said):
+            yield {"role": "user", "content": turn.text}
+        elif isinstance(turn, Noted):
+            yield {"role": "user", "content": "\n".join([turn.text, *(one.named for one in turn.results)])}
+        elif native:
+            yield self._decided(turn)
+            for call in turn.calls:
+                yield {"role": "tool", "tool_call_id": self._id(call.id), "content": turn.told(call).bare}
+        else:
+            yield {"role": "assistant", "content": turn.decision}
+            if turn.calls:
+                yield {"role": "user", "content": "\n".join(turn.told(call).named for call in turn.calls)}
+
+    def _decided(self, turn: Decided) -> dict[str, Any]:
+        if not turn.calls:
+            return {"role": "assistant", "content": turn.message or "(done)"}
+        calls = [
+            {
+                "id": self._id(call.id),
+                "type": "function",
+                "function": {"name": sendable(call.name), "arguments": one_line(call.input)},
+                **self._spec.beside_calls,
+            }
+            for call in turn.calls
+        ]
+        return {"role": "assistant", "content": turn.message or None, "tool_calls": calls}
+
+    def _id(self, call_id: str) -> str:
+        """A call's id as the server takes it: some take nine letters and digits only."""
+        return sha256(call_id.encode()).hexdigest()[:9] if self._spec.short_ids else call_id
 
     async def _at_once(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_raw_response.create
         raw = await create(**request)
-        told = await trio.to_thread.run_sync(json.loads, raw.text)
-        choice = told["choices"][0]
+        await self._whole(raw.text, raw.headers.get("x-request-id"), answer)
+        heard()
+
+    async def _whole(self, text: str, request_id: Any, answer: Answer) -> None:
+        told = await trio.to_thread.run_sync(_loads, text)
+        answer.counts.take(told.get("usage"))
+        answer.request_id = word(request_id or told.get("id"))
+        if told.get("error"):
+            raise Fault("server_error", f"the server says: {told['error']}"[:FAR], retryable=True)
+        choices = told["choices"]
+        choice = next((one for one in choices if one.get("index", 0) == 0), choices[0])
         said = choice["message"]
-        _count(answer, told.get("usage"))
-        answer.request_id = word(raw.headers.get("x-request-id") or told.get("id"))
-        answer.finish = word(choice.get("finish_reason"))
-        answer.say(_text(said.get("content")))
-        answer.refuse(_text(said.get("refusal")))
+        answer.counts.take(choice.get("usage"))
+        answer.finish = choice.get("finish_reason")
+        answer.say(text_of_content(said.get("content"), answer))
+        answer.refuse(text_of_content(said.get("refusal"), answer))
         for call in said.get("tool_calls") or ():
             function = call["function"]
-            answer.calls.append(
-                RawCall(_text(call.get("id")), _text(function["name"]), _text(function.get("arguments")))
-            )
-        heard()
+            arguments = text_of_arguments(function.get("arguments"), answer)
+            answer.calls.append(RawCall(text_of_id(call.get("id"), answer), str(function["name"]), arguments))
+            answer.size += len(arguments)
 
     async def _streamed(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_streaming_response.create
-        calls: dict[int, list[list[str]]] = {}
+        calls = Calls(answer)
 
         def take(event: Any) -> None:
             if event.get("error"):
                 raise Fault("server_error", f"the server says: {event['error']}"[:FAR], retryable=True)
             answer.request_id = answer.request_id or word(event.get("id"))
-            _count(answer, event.get("usage"))
+            for told in (event.get("usage"), (event.get("x_groq") or {}).get("usage")):
+                answer.counts.take(told)
             for choice in event.get("choices") or ():
-                answer.finish = word(choice.get("finish_reason")) or answer.finish
+                answer.counts.take(choice.get("usage"))
+                if choice.get("index", 0) != 0:
+                    continue
+                answer.finish = worse(answer.finish, choice.get("finish_reason"))
                 delta = choice.get("delta") or {}
-                answer.say(_text(delta.get("content")))
-                answer.refuse(_text(delta.get("refusal")))
+                answer.say(text_of_content(delta.get("content"), answer))
+                answer.refuse(text_of_content(delta.get("refusal"), answer))
                 for part in delta.get("tool_calls") or ():
-                    answer.size += _add(calls, part)
+                    calls.add(part)
             heard()
 
-        async with create(**request, stream=True, stream_options={"include_usage": True}) as response:
+        if self._spec.stream_usage:
+            request["stream_options"] = {"include_usage": True}
+        async with create(**request, stream=True) as response:
             answer.request_id = word(response.headers.get("x-request-id"))
+            if response.headers.get("content-type", "").startswith("application/json"):
+                answer.repair("an answer at once where a stream was asked for")
+                await self._whole(await response.text(), answer.request_id, answer)
+                heard()
+                return
             await read_events(response, take)
-        answer.calls = [RawCall(*("".join(part) for part in calls[index])) for index in sorted(calls)]
-        if answer.finish is None:
-            raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
+        answer.calls = calls.made()
 
 
-def _add(calls: dict[int, list[list[str]]], part: Any) -> int:
-    """Take in a piece of a call, and give its size: servers that number none send each call whole."""
-    index, function = part.get("index"), part.get("function") or {}
-    id_, name, arguments = calls.setdefault(len(calls) if index is None else index, [[], [], []])
-    if not id_:
-        id_.append(_text(part.get("id")))
-    name.append(_text(function.get("name")))
-    arguments.append(_text(function.get("arguments")))
-    return len(name[-1]) + len(arguments[-1])
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise mangled(f"text was expected, and here is {type(value).__name__}")
-    return value
-
-
-def _count(answer: Answer, usage: Any) -> None:
-    if not isinstance(usage, dict):
-        return
-    told_in, told_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if is_count(told_in) and is_count(told_out):
-        # any other count can't be charged: it is counted for
-        answer.tokens_in, answer.tokens_out = told_in, told_out
+def _split(url: str) -> tuple[str, dict[str, str] | None]:
+    """A URL without its query, and that: the library would append its paths to it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="")), dict(parse_qsl(parts.query)) or None
 
 
 def _said(error: openai.APIStatusError) -> str:
     body = error.body
-    if isinstance(body, dict) and isinstance(body.get("message"), str):
+    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
         return str(body["message"])
     return str(error.message)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 
 import trio
 
 DONE = "[DONE]"
+
+# numbers stay exact: arguments may come as objects
+_loads = partial(json.loads, parse_float=Decimal)
 
 # how long a server may take to end its answer once it has said that it is done, in seconds
 LINGER = 1.0
@@ -55,11 +60,11 @@ async def read_events(response: Bytes, take: Callable[[Any], None]) -> None:
                 scope.deadline = trio.current_time() + LINGER
                 continue
             try:
-                take(json.loads(text))
+                take(_loads(text))
             except Exception as error:
                 failure = error
                 scope.cancel()
     if failure is None and data and "\n".join(data) != DONE:
-        take(json.loads("\n".join(data)))
+        take(_loads("\n".join(data)))
     if failure is not None:
         raise failure

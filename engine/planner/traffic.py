@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from hashlib import sha256
@@ -14,6 +15,7 @@ import httpx2
 import trio
 
 from engine.planner.faults import NotRecorded, TooLarge
+from engine.planner.prompt import NOW
 
 MAX_BYTES = 20_000_000
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id")
@@ -114,9 +116,16 @@ def replayed_from(folder: Path) -> Replayed:
     return Replayed(files)
 
 
+# what each session has of its own: the marks of fences, and the time
+_MARK = re.compile(r'\bid=\\+"([0-9a-f]{24})\\+"')
+_TIME = re.compile(rf"{NOW}[^.]{{0,80}}\.")
+
+
 def key_of(method: str, path: str, body: str) -> str:
-    """What tells a question from all others, whatever the order of its keys."""
-    asked = json.dumps(_json(body), sort_keys=True)
+    """What tells a question from all others, whatever the order of its keys, the time, and the marks of results."""
+    asked = _TIME.sub(NOW, json.dumps(_json(body), sort_keys=True))
+    for number, mark in enumerate(dict.fromkeys(_MARK.findall(asked))):
+        asked = asked.replace(mark, f"mark {number}")
     return sha256(f"{method} {path} {asked}".encode()).hexdigest()
 
 

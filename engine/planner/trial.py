@@ -1,29 +1,83 @@
-"""One small question to a planner's model, to find out before any session whether its server can do what is asked."""
+"""One small question to a planner's model, to find out before any session whether its server can do what is asked.
+
+Where the server refuses a parameter, what stands for it is altered, one thing after the other: what it takes in the
+end is what the planner should say.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import trio
 
-from engine.planner.answer import Answer, Asked, Fault, decision
+from engine.planner.answer import Answer, Fault
+from engine.planner.asked import JSON_SCHEMA, TOOLS
+from engine.planner.deciding import decision
+from engine.planner.faults import refused_parameter
+from engine.planner.model import asked_of
 from engine.planner.planners import Reach, wire_for
 from engine.planner.prompt import Prompt
+from engine.planner.turns import Said
 from engine.ports import PlannerError
 from engine.reach import MissingSecret
-from engine.session.bundle import Agent, Bundle
+from engine.session.bundle import Agent, Bundle, ModelSpec
 
-QUESTION = Prompt("You are asked whether you can answer in the form that is wanted.", "Say hello, and be done.")
+SYSTEM = "You are asked whether you can answer in the form that is wanted."
+QUESTION = "Say hello, and be done."
+
+MOST_CHANGES = 4
+
+OK, ALTERED = "ok", "ok_if_changed"
+
+# what a server refuses, and what the planner says instead: the change, and how it is written
+Change = tuple[Callable[[ModelSpec], ModelSpec], str]
+
+
+def _answers(spec: ModelSpec) -> Change:
+    other = TOOLS if spec.answers == JSON_SCHEMA else JSON_SCHEMA
+    return lambda one: replace(one, answers=other, strict=False), f"answers: {other}"
+
+
+def _limit(key: str) -> Callable[[ModelSpec], Change]:
+    return lambda spec: (lambda one: replace(one, limit_key=key), f"answer_limit: {key}")
+
+
+def _without(field: str) -> Callable[[ModelSpec], Change]:
+    def change(spec: ModelSpec) -> Change:
+        nothing: Mapping[str, object] = {field: None}
+        return lambda one: replace(one, **nothing), f"no `{field}`"
+
+    return change
+
+
+_CHANGES: Mapping[str, Callable[[ModelSpec], Change]] = {
+    "max_tokens": _limit("max_completion_tokens"),
+    "max_completion_tokens": _limit("max_tokens"),
+    "temperature": _without("temperature"),
+    "top_p": _without("top_p"),
+    "reasoning_effort": _without("reasoning_effort"),
+    "stream_options": lambda spec: (lambda one: replace(one, stream_usage=False), "stream_usage: false"),
+    "strict": lambda spec: (lambda one: replace(one, strict=False), "strict: false"),
+    "response_format": _answers,
+    "json_schema": _answers,
+    "tools": _answers,
+    "tool_choice": _answers,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of it: `ok`, or the name of the fault and what it says."""
+    """What came of it: `ok`, `ok_if_changed`, or the name of the fault and what it says.
+
+    `write` are the lines that the planner should have, for its server to take what it is asked.
+    """
 
     planner: str
     model: str
     status: str
     message: str = ""
+    write: tuple[str, ...] = ()
 
 
 async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Trial:
@@ -31,18 +85,35 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
     spec = agent.planners[name]
     assert spec.model is not None, "only models are tried out"
     model = spec.model
-    tools = tuple(bundle.tools[tool] for tool in agent.tools)
-    asked, answer = Asked(model.answers, tools, agent.limits.calls_per_step or 8, model.max_text), Answer()
-    prompt = Prompt(f"{QUESTION.system}\n{asked.rules}", QUESTION.question)
-    try:
-        wire = await wire_for(spec.kind, model, reach)
-        with trio.fail_after(model.timeout.total_seconds()):
-            await wire.ask(prompt, asked, answer, lambda: None)
-        decision(answer, asked, 1)
-    except trio.TooSlowError:
-        return Trial(name, model.model, "timeout", f"there was no answer within {model.timeout.total_seconds():g} s")
-    except Fault as fault:
-        return Trial(name, model.model, fault.status, reach.secrets.masked(fault.message)[:500])
-    except (PlannerError, MissingSecret) as error:
-        return Trial(name, model.model, "not_asked", reach.secrets.masked(str(error))[:500])
-    return Trial(name, model.model, "ok")
+    write: list[str] = []
+    while True:
+        try:
+            await _ask(spec.kind, model, agent, bundle, reach)
+        except trio.TooSlowError:
+            seconds = model.timeout.total_seconds()
+            return Trial(name, model.model, "timeout", f"there was no answer within {seconds:g} s")
+        except Fault as fault:
+            said = reach.secrets.masked(fault.message)
+            make = _CHANGES.get(refused_parameter(fault.message) or "") if fault.status == "rejected" else None
+            change, line = make(model) if make is not None else (None, "")
+            if change is None or line in write or len(write) >= MOST_CHANGES:
+                return Trial(name, model.model, fault.status, said[:500])
+            write.append(line)
+            model = change(model)
+            continue
+        except (PlannerError, MissingSecret) as error:
+            return Trial(name, model.model, "not_asked", reach.secrets.masked(str(error))[:500])
+        if write:
+            message = f"its server takes other keys; write in the planner: {', '.join(write)}"
+            return Trial(name, model.model, ALTERED, message, tuple(write))
+        return Trial(name, model.model, OK)
+
+
+async def _ask(kind: str, model: ModelSpec, agent: Agent, bundle: Bundle, reach: Reach) -> None:
+    """One request and the reading of its answer; raises Fault and what a wire raises."""
+    asked, answer = asked_of(model, agent, bundle), Answer()
+    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Said(QUESTION),), "What do you do next?")
+    wire = await wire_for(kind, model, reach)
+    with trio.fail_after(model.timeout.total_seconds()):
+        await wire.ask(prompt, asked, answer, lambda: None)
+    decision(answer, asked, 1)

@@ -170,12 +170,15 @@ class _Said:
             return f"{effect.tool} did not run"
         payload, at = event.payload, _at(event, state)
         if payload["status"] == "ok":
-            return r.ToolReturned(call.id, call.attempt, payload["output"], at)
+            return r.ToolReturned(call.id, call.attempt, payload["output"], at, payload.get("fence_mark", ""))
         if payload["reason"] == "result_withheld":
             return f"what {effect.tool} gave was withheld, and is not recorded"
         lost = payload["status"] == "unknown" or payload["settled"]
         failure = "lost" if lost else "error"
-        return r.ToolFailed(call.id, call.attempt, failure, payload["reason"], payload["message"], lost, at)
+        return r.ToolFailed(
+            call.id, call.attempt, failure, payload["reason"], payload["message"], lost, at,
+            mark=payload.get("fence_mark", ""),
+        )  # fmt: skip
 
     def _read(self, effect: ReadFact, state: State) -> r.Reply | str:
         """The reading of the same fact that has as many of the session's writes behind it."""

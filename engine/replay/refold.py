@@ -218,7 +218,9 @@ def _with_notes(reply: r.Planned | r.PlannerFailed, notes: tuple[r.Note, ...], a
 
 def _note(event: Event) -> r.Note:
     p = event.payload
-    return r.ModelCall(**p) if event.kind is K.MODEL_CALLED else r.FellBack(**p)
+    if event.kind is not K.MODEL_CALLED:
+        return r.FellBack(**p)
+    return r.ModelCall(**{**p, "repairs": tuple(p.get("repairs", ()))})
 
 
 def _usage(p: Mapping[str, Any]) -> Usage:
@@ -254,11 +256,14 @@ def _failed(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
 def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
     p = event.payload
     if p["status"] == "ok":
-        yield r.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at)
+        yield r.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at, p.get("fence_mark", ""))
         return
     for failure in _FAILURES:
         for acted in (False, True):
-            yield r.ToolFailed(p["call_id"], p["attempt"], failure, p["reason"], p["message"], acted, event.at)
+            yield r.ToolFailed(
+                p["call_id"], p["attempt"], failure, p["reason"], p["message"], acted, event.at,
+                mark=p.get("fence_mark", ""),
+            )  # fmt: skip
 
 
 def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:

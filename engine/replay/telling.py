@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.planner.history import undisclosed_beside
+from engine.planner.turns import undisclosed_beside
 from engine.policy.value import jsonable, one_line, timestamp
 from engine.replay.judgements import Judgement
 from engine.replay.nearest import Near

@@ -34,6 +34,11 @@ def roll() -> Decimal:
     return Decimal(secrets.randbelow(1_000_000)) / 1_000_000
 
 
+def drawn() -> str:
+    """A mark that nobody can have foreseen, to fence a result with that has just come back."""
+    return secrets.token_hex(12)
+
+
 @dataclass(slots=True)
 class Hands:
     """What effects are performed with, for the sessions of one bundle."""
@@ -114,7 +119,7 @@ class Hands:
             with trio.move_on_after(effect.timeout.total_seconds()) as limit:
                 try:
                     output = self.secrets.masked(await self.adapters(tool).run(given))
-                    return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now())
+                    return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now(), drawn())
                 except MissingSecret as error:
                     return self._failed(effect, "error", "no_secret", str(error), acted=False)
                 except OURS:
@@ -139,7 +144,7 @@ class Hands:
     ) -> r.ToolFailed:
         said = self.secrets.masked(message)
         return r.ToolFailed(
-            effect.call_id, effect.attempt, failure, reason, said, acted, self.clock.now(), self.roll(), wait
+            effect.call_id, effect.attempt, failure, reason, said, acted, self.clock.now(), self.roll(), wait, drawn()
         )
 
     async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:

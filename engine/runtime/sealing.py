@@ -38,7 +38,7 @@ PLAIN = frozenset(
     {
         "agent", "planner", "bundle", "call_id", "tool", "status", "reason", "rule", "request_id", "request_kind",
         "how", "state", "outcome", "run_at", "due_at", "expires_at", "attempt", "settled", "satisfied", "reused",
-        "final", "effect", "verdict", "digest", "epoch", "owner", "limits", "groups", "limit", "started",
+        "final", "effect", "verdict", "digest", "epoch", "owner", "limits", "groups", "limit", "started", "fence_mark",
     }
 )  # fmt: skip
 

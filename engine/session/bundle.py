@@ -165,21 +165,39 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs, in USD for a million tokens."""
+    """What a model costs, in USD for a million tokens.
+
+    Tokens that are read from a cache cost `cached_input`, those that are put into one `cache_write`.  A part without a
+    price of its own is never taken for cheaper than it may be: a read costs what any input does, a write the double.
+    """
 
     input_usd: Any
     output_usd: Any
+    cached_input: Any = None
+    cache_write: Any = None
 
-    def of(self, tokens_in: int, tokens_out: int) -> Any:
-        """The cost of a call in USD, exactly."""
-        return number_of((Decimal(self.input_usd) * tokens_in + Decimal(self.output_usd) * tokens_out) / 1_000_000)
+    def of(self, fresh: int, out: int, cached: int = 0, written: int = 0) -> Any:
+        """The cost of a request in USD, exactly: of tokens read anew, written, read from a cache, and put into one."""
+        each = Decimal(self.input_usd)
+        read = each if self.cached_input is None else Decimal(self.cached_input)
+        kept = 2 * each if self.cache_write is None else Decimal(self.cache_write)
+        return number_of((each * fresh + Decimal(self.output_usd) * out + read * cached + kept * written) / 1_000_000)
+
+    def most(self, tokens_in: int, tokens_out: int) -> Any:
+        """The most that so many tokens cost as far as the prices tell, however they are read."""
+        ways = [self.of(tokens_in, tokens_out), self.of(0, tokens_out, tokens_in)]
+        ways += [self.of(0, tokens_out, 0, tokens_in)] if self.cache_write is not None else []
+        return max(ways)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model behind a server: how it is reached and asked, and the bounds of a question.
 
-    Secrets are references; `answers` is `json_schema` or `tools`; `price` is None where nobody knows it.
+    Secrets are references; `answers` is `json_schema` or `tools`; `price` is None where nobody knows it.  `limit_key`
+    is what the server calls the limit of an answer, `stream_usage` whether it is asked for usage within a stream.
+    Some servers take only `short_ids` of calls, no turn of the user behind another (`tail_in_last`), or want something
+    `beside_calls` of a history.
     """
 
     model: str
@@ -197,13 +215,31 @@ class ModelSpec:
     timeout: timedelta
     retry: Retry
     price: Price | None
+    top_p: Any = None
+    reasoning_effort: str | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    limit_key: str = "max_tokens"
+    stream_usage: bool = True
+    short_ids: bool = False
+    tail_in_last: bool = False
+    beside_calls: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def usage(self) -> Usage:
         """The most that one request takes."""
         tokens = self.max_prompt_tokens + self.max_answer_tokens
-        cost = self.price.of(self.max_prompt_tokens, self.max_answer_tokens) if self.price else 0
+        cost = self.price.most(self.max_prompt_tokens, self.max_answer_tokens) if self.price else 0
         return Usage(tokens, cost)
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How the model is to choose its words, as far as the planner says."""
+        said = {
+            "temperature": None if self.temperature is None else float(self.temperature),
+            "top_p": None if self.top_p is None else float(self.top_p),
+            "reasoning_effort": self.reasoning_effort,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

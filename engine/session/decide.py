@@ -130,7 +130,7 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
         message = kept.error or "the result is not for this session"
         d.result(call, "blocked", "result_withheld", message, rule=kept.rule)
     elif not problems:
-        d.result(call, "ok", output=output)
+        d.result(call, "ok", output=output, mark=reply.mark)
     elif call.effect == "write":
         make_unknown(d, call, "invalid_output", problems)
     else:
@@ -171,7 +171,7 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
         _cancel_siblings(d, call, tool)
     else:
         status = "retryable_error" if reply.failure == "retryable" else "terminal_error"
-        d.result(call, status, reply.reason, reply.message)
+        d.result(call, status, reply.reason, reply.message, mark=reply.mark)
         _cancel_siblings(d, call, tool)
 
 

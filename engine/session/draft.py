@@ -58,6 +58,7 @@ class Draft:
         repair: bool = False,
         settled: bool = False,
         difference: list[dict[str, Any]] | None = None,
+        mark: str = "",
     ) -> None:
         """Write a call's result; the fields of the tool's summary stand beside the status."""
         tool = self.bundle.tools.get(call.name)
@@ -82,6 +83,7 @@ class Draft:
             attempt=call.attempt,
             started=timestamp(call.started_at) if call.started_at else None,
             **({"difference": difference} if difference else {}),
+            **({"fence_mark": mark} if mark else {}),
             **({"job": True} if call.job else {}),
         )
 

@@ -58,7 +58,7 @@ class EventKind(StrEnum):
 RESERVED = frozenset(
     {
         "session_id", "seq", "step", "kind", "at", "call_id", "tool", "status", "reason", "message", "rule",
-        "output", "final", "reused", "repair", "settled", "attempt", "started", "difference", "job",
+        "output", "final", "reused", "repair", "settled", "attempt", "started", "difference", "job", "fence_mark",
     }
 )  # fmt: skip
 

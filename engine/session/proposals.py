@@ -53,7 +53,12 @@ def planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
 def _noted(d: Draft, notes: tuple[r.Note, ...]) -> None:
     """How a planner came to its answer: each request to a model, and each step to the next planner."""
     for note in notes:
-        d.emit(K.MODEL_CALLED if isinstance(note, r.ModelCall) else K.PLANNER_FELL_BACK, **asdict(note))
+        d.emit(K.MODEL_CALLED if isinstance(note, r.ModelCall) else K.PLANNER_FELL_BACK, **_payload(note))
+
+
+def _payload(note: r.Note) -> dict[str, Any]:
+    """A note as JSON."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(note).items()}
 
 
 def _used(usage: Usage) -> dict[str, Any]:

@@ -55,7 +55,9 @@ class ModelCall:
     """One request to a model's server, whatever came of it.
 
     `status` is `ok` or the name of the fault, `cost_usd` None where the model has no price, `seconds` how long it
-    took, `retry_in` after how many seconds it was asked again, None if it was not.
+    took, `retry_in` after how many seconds it was asked again, None if it was not.  Of `tokens_in` so many came from
+    the server's cache (`cached`), and so many were put into it (`cache_write`).  `repairs` tell how the answer
+    deviated from its protocol, harmlessly.
     """
 
     planner: str
@@ -71,6 +73,9 @@ class ModelCall:
     finish_reason: str | None
     message: str = ""
     retry_in: Any = None
+    cached: int = 0
+    cache_write: int = 0
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +115,13 @@ class PlannerFailed:
 
 @dataclass(frozen=True, slots=True)
 class ToolReturned:
-    """A tool's run brought an output, not checked yet."""
+    """A tool's run brought an output, not checked yet; `mark` was drawn for it, to fence it where models read it."""
 
     call_id: str
     attempt: int
     output: Any
     at: datetime
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,7 @@ class ToolFailed:
     at: datetime
     dice: Decimal = Decimal(0)
     wait: Decimal | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ ADDED: Mapping[K, frozenset[str]] = {
     K.CALL_STARTED: frozenset({"compared", "key_until", "reserved"}),
     # since bundles may be urgent: under which one a step began
     K.STEP_STARTED: frozenset({"bundle"}),
+    # since cached tokens are counted apart, answers are repaired, and results have a mark of their own
+    K.MODEL_CALLED: frozenset({"cached", "cache_write", "repairs"}),
+    K.TOOL_RESULT: frozenset({"fence_mark"}),
 }
 
 

@@ -174,7 +174,8 @@ def test_no_text_makes_a_pattern_slow(pattern: str) -> None:
     ("pattern", "why"),
     [
         ("^(?=a)b", "ahead"), ("(?<!a)b", "behind"), (r"(a)\1", "refers back"), (r"(?<n>a)\k<n>", "refers back"),
-        ("(?>a+)b", "go back"), (r"a\Z", "written"), ("(", "no regular expression"), ("(" * 2000 + "a" + ")" * 2000, ""),
+        ("(?>a+)b", "go back"), (r"a\Z", "written"), ("(", "no regular expression"),
+        ("(" * 2000 + "a" + ")" * 2000, ""),
         ("(a{1000}){1000}", "too large"),
     ],
 )  # fmt: skip

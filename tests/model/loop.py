@@ -102,7 +102,7 @@ def answers() -> s.Act:
             await exchange.text(page)
             return
         prompt = json.dumps(exchange.asked.body)
-        await s.says(bye if "Result of call-1-5" in prompt else calls)(exchange)
+        await s.says(bye if "(call-1-5)" in prompt else calls)(exchange)
 
     return act
 

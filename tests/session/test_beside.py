@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.bundle.load import load_stored
-from engine.planner.history import told
+from engine.planner.turns import texts_of, turns
 from engine.replay.judgements import judgements
 from engine.replay.refold import replay
 from engine.replay.telling import Told
@@ -76,7 +76,8 @@ def test_what_the_urgent_bundle_does_not_disclose_is_told_to_no_model() -> None:
     own = made(ALLOW)
     for disclosed in ("true", "false"):
         play = proposed(own, made(ALLOW + rule % disclosed))
-        said = told(play.log, own.agents["bot"], own.tools, 1000)
+        history = turns(play.log, own.agents["bot"], own.tools, 1000)
+        said = "\n".join(text for turn in history for text in texts_of(turn))
         (moment,) = judgements(play.log)
         shown = "\n".join(Told(moment, own, ()).lines("model"))
         for text in (said, shown):

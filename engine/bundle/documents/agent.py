@@ -83,6 +83,10 @@ class Model(Shape):
     headers: Annotated[dict[str, str], Field(description="Further headers; values may refer to secrets.")] = {}
     strict: Annotated[bool, Field(description="With `json_schema`: the server's strict mode.")] = False
     temperature: Annotated[int | float | None, Field(ge=0, le=2)] = None
+    top_p: Annotated[int | float | None, Field(gt=0, le=1)] = None
+    extra_body: Annotated[
+        dict[str, Any], Field(description="Further keys of each request, for what a server has of its own.")
+    ] = {}
     max_prompt_tokens: Annotated[int, Field(ge=500, description="A longer prompt is never sent.")] = 16_000
     max_answer_tokens: Annotated[int, Field(ge=16)] = 1_000
     max_text: Annotated[
@@ -103,11 +107,31 @@ class Model(Shape):
 Answers = Literal["json_schema", "tools"]
 
 
+Server = Literal[
+    "openai", "openai-reasoning", "azure", "azure-reasoning", "gemini", "mistral", "groq", "openrouter", "deepseek",
+    "vllm", "llama.cpp", "ollama",
+]  # fmt: skip
+
+
 class OpenAIPlanner(Model):
     """Proposes what a model answers, by any server that speaks Chat Completions."""
 
     kind: Literal["openai"]
-    answers: Annotated[Answers, Field(description="By a response format, or by tool calls.")] = "json_schema"
+    answers: Annotated[
+        Answers | None,
+        Field(description="By a response format, or by tool calls; `json_schema` unless the server has another."),
+    ] = None
+    server: Annotated[
+        Server | None, Field(description="What the usual servers take otherwise: defaults for what is not said here.")
+    ] = None
+    answer_limit: Annotated[
+        Literal["max_tokens", "max_completion_tokens"] | None,
+        Field(description="What the server calls the limit of an answer; `max_tokens` unless the server has another."),
+    ] = None
+    reasoning_effort: Annotated[str | None, Field(pattern="^[a-z]+$", description="Sent as it is.")] = None
+    stream_usage: Annotated[
+        bool | None, Field(description="Whether usage is asked for within a stream; true unless the server has none.")
+    ] = None
 
 
 class AnthropicPlanner(Model):

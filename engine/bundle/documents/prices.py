@@ -16,6 +16,12 @@ class ModelPrice(Shape):
 
     input_usd: Usd
     output_usd: Usd
+    cached_input: Annotated[
+        Usd | None, Field(description="Of tokens that are read from the server's cache; as any input unless given.")
+    ] = None
+    cache_write: Annotated[
+        Usd | None, Field(description="Of tokens that are put into it; twice any input unless given.")
+    ] = None
 
 
 class Prices(Shape):

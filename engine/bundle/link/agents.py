@@ -95,7 +95,7 @@ def link_agent(
         planner=chain[0],
         fallback=tuple(chain[1:]),
         planners={
-            name: link_model(corpus, value, prices)
+            name: link_model(corpus, value, prices, [tools[tool] for tool in offered if tool in tools])
             if value.plain["kind"] in MODELS
             else _planner(corpus, value, table, _Offered(tuple(offered), whole), tools)
             for name, _, value in node.at("planners").pairs()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from engine.bundle.corpus import Corpus
 from engine.bundle.link.secrets import check_references, values
+from engine.bundle.link.servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.node import Node
-from engine.bundle.rules import e206_constraint, e301_duplicate_name, w603_no_price
+from engine.bundle.rules import e206_constraint, e301_duplicate_name, w603_no_price, w615_not_strict
 from engine.policy.value import span
-from engine.session.bundle import ModelSpec, PlannerSpec, Price, Retry
+from engine.session.bundle import ModelSpec, PlannerSpec, Price, Retry, Tool
+from engine.strict_schema import unsayable
 
 MODELS = frozenset({"openai", "anthropic"})
+STRICT_ANSWERS = "json_schema"
 ANSWERS = {"openai": "json_schema", "anthropic": "tools"}
 
 
-def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price]) -> PlannerSpec:
-    """The planner that a node of a kind in `MODELS` describes; what is wrong with it is said."""
+def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price], tools: Sequence[Tool] = ()) -> PlannerSpec:
+    """The planner that a node of a kind in `MODELS` describes, for these tools; what is wrong with it is said."""
     plain = node.plain
     check_references(corpus, values(node.get("headers")))
     price = prices.get(plain["model"])
@@ -30,12 +34,16 @@ def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price]) -> Plann
         corpus.say(
             e206_constraint.at(node.get("history_tokens") or node.at("max_prompt_tokens"), "history_tokens", message)
         )
+    preset = SERVERS.get(plain.get("server", ""), {})
+    for name, key, _ in node.get("extra_body").pairs() if node.get("extra_body") is not None else ():  # type: ignore[union-attr]
+        if name in OURS:
+            corpus.say(e206_constraint.at(key, "extra_body", f"must not hold `{name}`: the engine itself says that"))
     model = ModelSpec(
         model=plain["model"],
         base_url=plain.get("base_url"),
         api_key=plain.get("api_key"),
         headers=plain.get("headers", {}),
-        answers=plain.get("answers", ANSWERS[plain["kind"]]),
+        answers=plain.get("answers", preset.get("answers", ANSWERS[plain["kind"]])),
         strict=plain.get("strict", False),
         temperature=plain.get("temperature"),
         max_prompt_tokens=longest,
@@ -46,7 +54,19 @@ def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price]) -> Plann
         timeout=span(plain.get("timeout", "60s")),
         retry=_retry(plain.get("retry", {})),
         price=price,
+        top_p=plain.get("top_p"),
+        reasoning_effort=plain.get("reasoning_effort"),
+        extra_body=plain_json(plain.get("extra_body", {})),
+        limit_key=plain.get("answer_limit", preset.get("answer_limit", MAX_TOKENS)),
+        stream_usage=plain.get("stream_usage", preset.get("stream_usage", True)),
+        short_ids=preset.get("short_ids", False),
+        tail_in_last=preset.get("tail_in_last", False),
+        beside_calls=preset.get("beside_calls", {}),
     )
+    if model.strict and model.answers == STRICT_ANSWERS and plain["kind"] == "openai":
+        for tool in tools:
+            for where, what in islice(unsayable(tool.input_schema), 1):
+                corpus.say(w615_not_strict.at(node.at("strict").place, tool.name, where, what))
     return PlannerSpec(plain["kind"], usage=model.usage, model=model)
 
 
@@ -60,8 +80,17 @@ def link_prices(corpus: Corpus) -> dict[str, Price]:
                 corpus.say(e301_duplicate_name.at(key, "price", first[name].place))
                 continue
             first[name] = key
-            found[name] = Price(value.plain["input_usd"], value.plain["output_usd"])
+            found[name] = Price(**value.plain)
     return found
+
+
+def plain_json(value: Any) -> Any:
+    """A value as every encoder takes it: exact numbers become plain ones."""
+    if isinstance(value, Mapping):
+        return {key: plain_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_json(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _retry(plain: dict[str, Any]) -> Retry:

@@ -1,0 +1,105 @@
+"""What a model says, apart from what it thinks, and a decision apart from what stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.planner.answer import Answer, Fault
+
+_TAGS = ("think", "thinking", "thought", "reasoning")
+BOM = "\ufeff"
+_FENCES = ("```", "~~~")
+
+# parts of a content that are text, and those that are none of what is said
+_TEXT, _THOUGHT = frozenset({"text", "output_text"}), frozenset({"thinking", "reasoning", "redacted_thinking"})
+
+
+def said(text: str, repair: Callable[[str], None]) -> str:
+    """The text without the thoughts at its beginning; raises Fault for a thought that never ends."""
+    while True:
+        bare = text.lstrip().removeprefix(BOM).lstrip()
+        tag = next((tag for tag in _TAGS if bare.lower().startswith(f"<{tag}>")), None)
+        if tag is None:
+            break
+        end = bare.lower().find(f"</{tag}>")
+        if end < 0:
+            raise Fault("unfinished", "the model thinks, and says nothing")
+        repair("a thought before the message")
+        text = bare[end + len(tag) + 3 :].lstrip()
+    return _behind_template(text, repair)
+
+
+def _behind_template(text: str, repair: Callable[[str], None]) -> str:
+    """The same where the server's template has opened the thought, so that only its end is told."""
+    low = text.lower()
+    for tag in _TAGS[:2]:
+        end = low.find(f"</{tag}>")
+        if end >= 0 and low.find(f"<{tag}>", 0, end) < 0:
+            repair("a thought before the message")
+            return text[end + len(tag) + 3 :].lstrip()
+    return text
+
+
+def said_so_far(text: str) -> str:
+    """As much of the message as can be told while the answer is still coming: nothing of a thought."""
+    bare = text.lstrip().removeprefix(BOM).lstrip()
+    low = bare.lower()
+    if any(f"<{tag}>".startswith(low[: len(tag) + 2]) for tag in _TAGS) and low.startswith("<"[: len(low)]):
+        try:
+            return said(text, lambda note: None)
+        except Fault:
+            return ""
+    return said(text, lambda note: None)
+
+
+def decision_text(text: str, repair: Callable[[str], None]) -> str:
+    """The JSON of a decision: bare, or in one fence with one sentence before it and nothing behind."""
+    bare = text.strip()
+    if bare.startswith(BOM):
+        repair("a byte order mark")
+        bare = bare.removeprefix(BOM).lstrip()
+    before, fence, inner = _fenced(bare)
+    if not fence or not inner.rstrip().endswith(fence) or inner.count(fence) != 1 or not _one_sentence(before):
+        return bare
+    repair("a fence around the decision" if not before else "a sentence before the decision")
+    inner = inner.rstrip().removesuffix(fence)
+    head, _, rest = inner.partition("\n")
+    return (rest if head.strip().isalpha() or not head.strip() else inner).strip()
+
+
+def _fenced(text: str) -> tuple[str, str, str]:
+    """What stands before the first fence, the fence, and what stands behind."""
+    found = [(text.find(fence), fence) for fence in _FENCES if fence in text]
+    if not found:
+        return text, "", ""
+    at, fence = min(found)
+    return text[:at].strip(), fence, text[at + len(fence) :]
+
+
+def _one_sentence(text: str) -> bool:
+    ends = sum(text.count(mark) for mark in (". ", "! ", "? ", "\n", "{", "["))
+    return ends == 0 and len(text) <= 200
+
+
+def text_of_content(content: Any, answer: Answer) -> str:
+    """What a content says: a text, or the text parts of a list; raises ValueError for what is neither."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise ValueError(f"text was expected, and here is {type(content).__name__}")
+    answer.repair("content in parts")
+    return "".join(_text_of_part(part, answer) for part in content)
+
+
+def _text_of_part(part: Any, answer: Answer) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type")
+    if kind in _TEXT and isinstance(part.get("text"), str):
+        return str(part["text"])
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        answer.refuse(part["refusal"])
+    elif kind not in _THOUGHT:
+        raise ValueError("a part of the content is no text")
+    return ""

@@ -1,0 +1,272 @@
+"""The history that a model is told, as turns: nobody's words stand in the place of another's.
+
+A turn is what the customer said, what the planner decided with what its calls came to, or what the runtime tells.
+What the log tells first of a call is its result for good; what becomes of it later is a turn of its own.  The newest
+turns are told whole; of older ones only what the customer said is, and the rest is left out in large steps, so that
+what a model was told before stays as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from engine.policy.value import canonical, one_line
+from engine.session.bundle import Agent, Tool
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.gating import hidden_rules
+from engine.session.sealed import shown
+from engine.session.sensitive import hidden
+
+MAX_TEXT = 8_000
+NOT_DISCLOSED = "not_allowed"
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+# of the steps that are left out, how many are still told in a line each
+LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the customer said."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A call as it was proposed."""
+
+    id: str
+    name: str
+    input: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is told of a call: its status and what belongs to it, and the body, which is another's words.
+
+    `mark` was drawn after the result came back; `stranger` says that the body is data from strangers.
+    """
+
+    call_id: str
+    tool: str
+    head: str
+    body: str
+    mark: str
+    stranger: bool
+
+    @property
+    def bare(self) -> str:
+        """As it stands in a turn of its own: only strangers' words are fenced."""
+        if not self.body:
+            return self.head
+        return f"{self.head} {self.fenced if self.stranger else self.body}"
+
+    @property
+    def named(self) -> str:
+        """As it stands in a turn that others could have written: with the call it belongs to, and fenced."""
+        return f"{self.tool} ({self.call_id}): {self.head} {self.fenced}".rstrip()
+
+    @property
+    def fenced(self) -> str:
+        """The body between marks that it can't hold itself."""
+        word = "untrusted" if self.stranger else "result"
+        return f'<{word} from="{self.tool}" id="{self.mark}">{self.body}</{word} id="{self.mark}">' if self.body else ""
+
+
+@dataclass(slots=True)
+class Decided:
+    """A step: what was decided, and what is told of each call."""
+
+    step: int
+    message: str
+    calls: tuple[Proposed, ...]
+    done: bool
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def told(self, call: Proposed) -> Result:
+        """The result of a call; one that has none yet is still under way."""
+        return self.results.get(call.id) or Result(call.id, call.name, "it has not ended yet", "", "", False)
+
+    @property
+    def decision(self) -> str:
+        """The decision as JSON."""
+        calls = [{"name": call.name, "input": call.input} for call in self.calls]
+        return canonical({"message": self.message, "tool_calls": calls, "done": self.done})
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the runtime tells."""
+
+    text: str
+    results: tuple[Result, ...] = ()
+
+
+Turn = Said | Decided | Noted
+
+
+def sendable(name: str) -> str:
+    """A tool's name that servers take, also where a model had made one up that they do not."""
+    return _NO_NAME.sub("_", name)[:64] or "_"
+
+
+def tokens(text: str) -> int:
+    """About how many tokens a text has: a token for three bytes, which is rather too many than too few."""
+    return -(-len(text.encode("utf-8", "replace")) // 3)
+
+
+def size(turn: Turn) -> int:
+    """About how many tokens a turn has."""
+    return tokens("\n".join(texts_of(turn)))
+
+
+def texts_of(turn: Turn) -> list[str]:
+    """All that a turn says."""
+    match turn:
+        case Said():
+            return [turn.text]
+        case Noted():
+            return [turn.text, *(result.named for result in turn.results)]
+        case Decided():
+            return [turn.decision, *(turn.told(call).bare for call in turn.calls)]
+
+
+def flat(text: str) -> str:
+    """A text on one line: what it holds can't begin a line of its own."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def turns(log: Iterable[Event], agent: Agent, tools: Mapping[str, Tool], most: int) -> tuple[Turn, ...]:
+    """The history of a session; beside what the customer said it has about `most` tokens at most."""
+    secret = frozenset(rule for guard in agent.guards.values() for rule in hidden_rules(guard))
+    return _shortened(_History(tools, secret).of(log), most)
+
+
+class _History:
+    """Turns one after the other."""
+
+    def __init__(self, tools: Mapping[str, Tool], secret: frozenset[str]) -> None:
+        self._tools = tools
+        self._secret = secret
+        self._untold: set[str] = set()
+        self._turns: list[Turn] = []
+        self._by_call: dict[str, Decided] = {}
+
+    def of(self, log: Iterable[Event]) -> list[Turn]:
+        for event in log:
+            payload = shown(event.payload)
+            if event.kind is K.MESSAGE_RECEIVED:
+                self._turns.append(Said(cut(payload["text"])))
+            elif event.kind is K.DECISION_RECORDED:
+                self._decided(event.step, payload)
+            elif event.kind is K.VERDICT:
+                known = self._untold.add if undisclosed_beside(payload) else self._untold.discard
+                known(payload["call_id"])
+            elif event.kind is K.TOOL_RESULT:
+                self._result(event, payload)
+        return self._turns
+
+    def _decided(self, step: int, payload: Mapping[str, Any]) -> None:
+        calls = tuple(
+            Proposed(call["id"], call["name"], self._shown(call["input"], call["name"]))
+            for call in payload["tool_calls"]
+        )
+        turn = Decided(step, cut(payload["message"]), calls, payload["done"])
+        self._turns.append(turn)
+        self._by_call |= {call.id: turn for call in calls}
+
+    def _shown(self, given: Any, name: str) -> Any:
+        return hidden(given, self._tools[name].input_schema) if name in self._tools else given
+
+    def _result(self, event: Event, payload: Mapping[str, Any]) -> None:
+        found = self._told(event, payload)
+        turn = self._by_call.get(found.call_id)
+        if turn is not None and found.call_id not in turn.results:
+            turn.results[found.call_id] = found
+        else:
+            self._turns.append(Noted("A call of an earlier turn has ended.", (found,)))
+
+    def _told(self, event: Event, payload: Mapping[str, Any]) -> Result:
+        call_id, name, status = payload["call_id"], payload["tool"], payload["status"]
+        tool = self._tools.get(name)
+        stranger = tool is None or tool.trust != "trusted"
+        mark = payload.get("fence_mark") or _mark_of(event, payload)
+        if status == "ok":
+            output = one_line(hidden(payload["output"], (tool.output_schema if tool else None) or {}))
+            return Result(call_id, name, "ok", cut(output), mark, stranger)
+        if payload["rule"] in self._secret or call_id in self._untold:
+            return Result(call_id, name, f"{status} {NOT_DISCLOSED}: a policy does not allow it", "", mark, False)
+        said = cut(flat(payload["message"]))
+        ours = status == "blocked" or not stranger
+        return Result(call_id, name, f"{status} {payload['reason']}:".removesuffix(" :"), said, mark, not ours)
+
+
+def _mark_of(event: Event, payload: Mapping[str, Any]) -> str:
+    """The mark of a result for which none was drawn: of an earlier version, or one that no tool has just given."""
+    told = canonical([event.session_id, event.seq, payload["output"], payload["message"]])
+    return sha256(f"fence mark\0{told}".encode("utf-8", "replace")).hexdigest()[:24]
+
+
+def undisclosed_beside(verdict: Mapping[str, Any]) -> bool:
+    """Whether a verdict is due to a rule of an urgent bundle that is not disclosed."""
+    beside = verdict.get("beside", ())
+    return any(one["rule"] == verdict["rule"] and not one["disclosed"] for one in beside)
+
+
+def cut(text: str) -> str:
+    """The text, or its beginning and how much more there is."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:MAX_TEXT]} [... {len(text) - MAX_TEXT} more characters are left out here]"
+
+
+# -- within a bound
+
+
+def _shortened(found: list[Turn], most: int) -> tuple[Turn, ...]:
+    """The turns from some step on, and before it what the customer said; the cut moves on when there is no room."""
+    first, total = 0, 0
+    sizes = [0 if isinstance(turn, Said) else size(turn) for turn in found]
+    for index, more in enumerate(sizes):
+        total += more
+        if total <= most:
+            continue
+        while first < index and total > most // 2:
+            total -= sizes[first]
+            first += 1
+    older = [turn for turn in found[:first] if not isinstance(turn, Said)]
+    if not older:
+        return tuple(found)
+    said = [turn for turn in found[:first] if isinstance(turn, Said)]
+    return (*said, Noted(_left_out(older, most // 4)), *found[first:])
+
+
+def _left_out(older: Sequence[Turn], most: int) -> str:
+    """What is told of steps that are left out: the newest of them in a line each, the others together."""
+    steps = [turn for turn in older if isinstance(turn, Decided)]
+    lines: list[str] = []
+    for turn in reversed(steps[-LINES:]):
+        line = f"Step {turn.step}: {'; '.join(_ends(turn)) or 'no calls'}."
+        most -= tokens(line)
+        if most < 0:
+            break
+        lines.insert(0, line)
+    together = steps[: len(steps) - len(lines)]
+    if together:
+        ends = Counter(end.rsplit(" ", 1)[-1] for turn in together for end in _ends(turn))
+        counted = ", ".join(f"{count} {end}" for end, count in sorted(ends.items())) or "none"
+        span = f"Steps {together[0].step} to {together[-1].step}"
+        lines.insert(0, f"{span} are left out here; their calls: {counted}.")
+    return "\n".join(lines) or "Earlier turns are left out here."
+
+
+def _ends(turn: Decided) -> list[str]:
+    return [f"{flat(call.name)} {turn.told(call).head.split(' ', 1)[0]}" for call in turn.calls]
