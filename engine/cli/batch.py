@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import trio
 
+from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
 from engine.cli.work import LIVE, Models, Work, foreseen, perform, unwrapped
@@ -57,9 +57,9 @@ def read_lines(
             problems.append(f"{path}:{number}: {opening}")
     if problems or not found:
         for problem in problems[:20] or [f"{path}: it has no line"]:
-            click.echo(f"engine: {problem}", err=True)
+            say(f"engine: {problem}", err=True)
         if len(problems) > 20:
-            click.echo(f"engine: and {len(problems) - 20} more", err=True)
+            say(f"engine: and {len(problems) - 20} more", err=True)
         raise SystemExit(USAGE)
     return found
 
@@ -109,7 +109,7 @@ def run_batch(
                     result = await _one(work, bundle, root, number, opening)
                     ended.append(result)
                     if output_format == "jsonl":
-                        click.echo(line(result.payload()))
+                        say(line(result.payload()))
                     advance(1)
 
             async with trio.open_nursery() as nursery:
@@ -144,13 +144,13 @@ def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str
         table("outcomes", ["state", "outcome", "sessions", "share"], list(_counted(ended)))
     rate = len(ended) / seconds if seconds else 0.0
     not_started = f", {asked - len(ended)} never started" if asked > len(ended) else ""
-    click.echo(f"{len(ended)} sessions in {seconds:.1f} s, {rate:.0f} a second{not_started}", err=True)
+    say(f"{len(ended)} sessions in {seconds:.1f} s, {rate:.0f} a second{not_started}", err=True)
     if asked > len(ended):
-        click.echo("start again with the lines that are left; a session that is running: engine resume ID", err=True)
+        say("start again with the lines that are left; a session that is running: engine resume ID", err=True)
     for e in [e for e in ended if e.state == "running"][:10]:
-        click.echo(f"line {e.number}: engine resume {e.session_id}", err=True)
+        say(f"line {e.number}: engine resume {e.session_id}", err=True)
     for e in [e for e in ended if e.problem][:10]:
-        click.echo(f"line {e.number}: {e.problem}", err=True)
+        say(f"line {e.number}: {e.problem}", err=True)
 
 
 def _counted(ended: Sequence[Ended]) -> Iterable[list[str]]:

@@ -10,6 +10,7 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option
+from engine.cli.out import say
 from engine.diagnostic import did_you_mean
 from engine.session.exit_code import FAILED
 
@@ -78,9 +79,9 @@ def _show(name: str, lives: list[Life], output_format: str) -> None:
     table(name, ["killed", "state", "outcome", "settled", "run again", "promises"], rows)
     for life in lives:
         for problem in life.broken:
-            click.echo(f"{life.moment.side + ' ' + life.call if life.moment else 'undisturbed'}: {problem}")
+            say(f"{life.moment.side + ' ' + life.call if life.moment else 'undisturbed'}: {problem}")
     broken = sum(not life.held for life in lives)
-    click.echo(f"{len(lives) - 1} kills, {broken} broke a promise")
+    say(f"{len(lives) - 1} kills, {broken} broke a promise")
 
 
 def _payload(life: Life) -> dict[str, Any]:

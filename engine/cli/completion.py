@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from engine.cli.out import say_lines
+
 
 @click.command(
     "completion",
@@ -21,4 +23,4 @@ def command(shell: str) -> None:
 
     found = get_completion_class(shell)
     assert found is not None, "click knows these shells"
-    click.echo(found(cli, {}, "engine", "_ENGINE_COMPLETE").source())
+    say_lines(found(cli, {}, "engine", "_ENGINE_COMPLETE").source())

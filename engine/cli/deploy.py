@@ -9,6 +9,7 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say
 from engine.cli.printing import print_json
 from engine.session.exit_code import OK
 
@@ -79,18 +80,18 @@ async def _told(work: Work, bundle: Bundle) -> dict[str, Any]:
 
 
 def _show(told: dict[str, Any], bundle: Bundle) -> None:
-    click.echo(f"bundle {bundle.digest[:12]} is in the store")
+    say(f"bundle {bundle.digest[:12]} is in the store")
     count = told["open_sessions"]
     others = f"{count['under_others']} sessions are under way under others"
     if not bundle.urgent:
-        click.echo(f"{others}, and stay there")
+        say(f"{others}, and stay there")
     else:
-        click.echo(f"{others}, and {count['judged_by_it_too']} of them are judged by it too")
+        say(f"{others}, and {count['judged_by_it_too']} of them are judged by it too")
     if told["agents_it_does_not_judge"]:
         names = ", ".join(told["agents_it_does_not_judge"])
-        click.echo(f"it has no agent {names}: sessions of that name are not judged by it", err=True)
+        say(f"it has no agent {names}: sessions of that name are not judged by it", err=True)
     for digest in told["urgent_beside_it"]:
-        click.echo(f"bundle {digest[:12]} is urgent too and goes on judging: --lift {digest[:12]} ends that")
+        say(f"bundle {digest[:12]} is urgent too and goes on judging: --lift {digest[:12]} ends that")
 
 
 async def _lift(work: Work, lift: str, output_format: str) -> int:
@@ -103,5 +104,5 @@ async def _lift(work: Work, lift: str, output_format: str) -> int:
     if output_format == "json":
         print_json({"lifted": found[0]})
     else:
-        click.echo(f"bundle {found[0][:12]} judges beside no other from now on")
+        say(f"bundle {found[0][:12]} judges beside no other from now on")
     return OK

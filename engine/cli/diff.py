@@ -12,6 +12,7 @@ from engine.bundle.load import load_directory
 from engine.cli.evidence import EXTRA
 from engine.cli.loading import valid_or_exit
 from engine.cli.options import format_option
+from engine.cli.out import say
 from engine.cli.printing import print_json
 from engine.cli.prove import told_of
 from engine.session.bundle import Bundle
@@ -55,25 +56,25 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
 
 def _sound(root: Path, which: str) -> Bundle:
     """One of the two bundles; if it is not valid it is told which."""
-    return valid_or_exit(load_directory(root), lambda: click.echo(f"{which} ({root}) is not valid", err=True))
+    return valid_or_exit(load_directory(root), lambda: say(f"{which} ({root}) is not valid", err=True))
 
 
 def show(changes: Sequence[Change], beside: Sequence[Beside]) -> None:
     """The changes, for people."""
     for change in changes:
         looser = ", loosens" if change.loosens else ""
-        click.echo(f"{change.agent}: {change.tool}: {change.kind} ({change.status}{looser})")
+        say(f"{change.agent}: {change.tool}: {change.kind} ({change.status}{looser})")
         if change.why:
-            click.echo(f"  {change.why}")
+            say(f"  {change.why}")
         for name, told in change.where.items():
-            click.echo(f"  where {name} is {told}")
+            say(f"  where {name} is {told}")
         if change.due:
-            click.echo(f"  by {change.due}")
+            say(f"  by {change.due}")
         if change.witness is not None:
-            click.echo("  such as")
+            say("  such as")
             for text in told_of(change.witness):
-                click.echo(f"    {text}")
+                say(f"    {text}")
     for one in beside:
-        click.echo(str(one))
+        say(str(one))
     if not changes and not beside:
-        click.echo("nothing differs: every call is judged alike")
+        say("nothing differs: every call is judged alike")

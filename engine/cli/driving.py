@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from shlex import quote
 
-import click
-
+from engine.cli.out import say_lines
 from engine.cli.printing import Printer
 from engine.cli.work import LIVE, Models, Work, perform
+from engine.diagnostic.visible import line
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state import Phase, Request, State, Status
 
@@ -59,7 +60,7 @@ def tell_next(state: State, work: Work, url: str) -> None:
         lines = lines[:1]
     elif state.final:
         lines.append(f"its log: engine sessions events {state.session_id}")
-    click.echo("\n".join(lines), err=True)
+    say_lines("\n".join(map(line, lines)), err=True)
 
 
 def _standing(state: State) -> str:
@@ -90,6 +91,6 @@ def _what_was_done(state: State) -> list[str]:
     lines = [f"done: {', '.join(done) or 'nothing'}", f"not done: {', '.join(not_done) or 'nothing'}"]
     if unknown:
         lines.append(f"nobody can say: {', '.join(unknown)}")
-    attributes = " ".join(f"--set {name}={value}" for name, value in state.attributes.items())
+    attributes = " ".join(f"--set {quote(line(f'{name}={value}'))}" for name, value in state.attributes.items())
     lines.append(f'start again: engine run --agent {state.agent} -m "..." {attributes}'.rstrip())
     return lines

@@ -7,8 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from engine.cli.out import say
 from engine.cli.past import reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
@@ -63,9 +62,9 @@ def show_coverage(coverage: Coverage) -> None:
         rows.append([rule, str(count), share, "; ".join(gaps[:3]) + ("; ..." if len(gaps) > 3 else "")])
     table("coverage of the policies", ["rule", "matched", "covered", "never"], rows)
     for item in uncovered(coverage):
-        click.echo(f"{item.place}: {item.owner}: never {item.what}: {item.text}")
+        say(f"{item.place}: {item.owner}: never {item.what}: {item.text}")
     covered = sum(item.covered for item in coverage.items)
-    click.echo(f"coverage {coverage.percent:.1f} %: {covered} of {len(coverage.items)}")
+    say(f"coverage {coverage.percent:.1f} %: {covered} of {len(coverage.items)}")
 
 
 def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
@@ -73,7 +72,7 @@ def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
     from engine.replay.coverage_page import page
 
     write(path, page(coverage, loaded.sources, "Coverage of the policies"))
-    click.echo(f"written: {path}", err=True)
+    say(f"written: {path}", err=True)
 
 
 def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], workers: int | None = None) -> list[Fate]:
@@ -156,16 +155,16 @@ def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None
     if rows:
         table("mutants that no fixture notices", ["id", "place", "rule", "what", "known"], rows)
     found = score(fates, known)
-    click.echo(
+    say(
         f"mutation score {found['score']} %: {found['killed']} of {found['mutants']} noticed,"
         f" {found['survived']} survive ({found['equivalent']} proved equivalent)"
     )
     if found["invalid"]:
         wrong = next(fate for fate in fates if fate.status == INVALID)
         told = f"{found['invalid']} more are no valid bundle and were not tried, such as {wrong.mutant.id}"
-        click.echo(f"{told}: {wrong.mutant.what}: {wrong.by}")
+        say(f"{told}: {wrong.mutant.what}: {wrong.by}")
     if known is None:
-        click.echo(f"whether a survivor can be noticed at all is not known without the solver: {EXTRA}", err=True)
+        say(f"whether a survivor can be noticed at all is not known without the solver: {EXTRA}", err=True)
 
 
 def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:

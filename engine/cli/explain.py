@@ -9,7 +9,9 @@ import click
 from click.core import ParameterSource
 
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say, say_lines
 from engine.cli.printing import print_json, table
+from engine.diagnostic.visible import line
 from engine.session.exit_code import OK
 from engine.session.sealed import shown
 
@@ -73,9 +75,9 @@ def _explain_bundle(root: Path, agent_name: str | None, output_format: str) -> N
         return
     for case in found:
         for tool, told in case["in_words"].items():
-            click.echo(f"{case['agent']}: {tool}")
+            say(f"{case['agent']}: {tool}")
             for sentence in told:
-                click.echo(f"  {sentence}")
+                say(f"  {sentence}")
         rows = [[_words(name), _limit(case[name])] for name in case if name not in _APART]
         rows += [[f"meter {m['meter']}", f"{_limit(m['limit'])} for {m['of']}"] for m in case["meters"]]
         table(f"{case['agent']}: one session, at the most", ["of", "most"], rows)
@@ -112,7 +114,7 @@ def _explain_session(session_id: str, call_id: str | None, audience: str, output
             print_json([_payload(one, audience) for one in told])
         else:
             for one in told:
-                click.echo("\n".join(shown(one.lines(audience))))
+                say_lines("\n".join(map(line, shown(one.lines(audience)))))
         return OK
 
     raise SystemExit(perform(store_url, body))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from engine.cli.out import say
+
 STARTER = Path(__file__).parent / "starter"
 
 
@@ -19,8 +21,6 @@ def command(directory: Path) -> None:
     shutil.copytree(STARTER, directory, dirs_exist_ok=True)
     (directory / "gitignore").rename(directory / ".gitignore")
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        click.echo(path)
+        say(path)
     run = '-m "Please cancel my order" --set customer=ada --set order_id=o-1'
-    click.echo(
-        f"next:\n  cd {directory}\n  engine validate\n  engine test\n  engine run --agent order-desk {run}", err=True
-    )
+    say(f"next:\n  cd {directory}\n  engine validate\n  engine test\n  engine run --agent order-desk {run}", err=True)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say, say_lines
 from engine.session.exit_code import USAGE
 
 STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
@@ -38,12 +39,12 @@ def list_jobs(status: str | None, session_id: str | None, output_format: str, st
     async def body(work: Work) -> int:
         rows = await work.store.jobs(status, session_id)
         if output_format == "json":
-            click.echo(pretty([_payload(row) for row in rows]))
+            say_lines(pretty([_payload(row) for row in rows]))
             return 0
         if not rows:
-            click.echo("no jobs", err=True)
+            say("no jobs", err=True)
         for row in rows:
-            click.echo(f"{row.id}  {row.status:<9} {row.tool}  attempts {row.attempts}  {row.reason}".rstrip())
+            say(f"{row.id}  {row.status:<9} {row.tool}  attempts {row.attempts}  {row.reason}".rstrip())
         return 0
 
     raise SystemExit(perform(store_url, body))
@@ -66,12 +67,12 @@ def show(job_id: str, output_format: str, store_url: str) -> None:
         log = await work.store.load(row.session_id)
         about = [entry(event) for event in log if event.payload.get("call_id") == row.call_id]
         if output_format == "json":
-            click.echo(pretty({**_payload(row), "events": about}))
+            say_lines(pretty({**_payload(row), "events": about}))
             return 0
         for name, value in _payload(row).items():
-            click.echo(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
+            say(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
         for found in about:
-            click.echo(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")
+            say(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")
         return 0
 
     raise SystemExit(perform(store_url, body))
@@ -105,16 +106,16 @@ def _act(job_id: str, store_url: str, name: str, what: str) -> None:
         act = work.engine.retry_job if what == "retry" else work.engine.discard_job
         await act(row.session_id, row.call_id, name)
         if what == "retry":
-            click.echo("it is enqueued again; a worker runs it: engine worker", err=True)
+            say("it is enqueued again; a worker runs it: engine worker", err=True)
         else:
-            click.echo(f"discarded; its session goes on with: engine resume {row.session_id}", err=True)
+            say(f"discarded; its session goes on with: engine resume {row.session_id}", err=True)
         return 0
 
     raise SystemExit(perform(store_url, body))
 
 
 def _unknown(job_id: str) -> int:
-    click.echo(f"engine: there is no job {job_id}; see: engine jobs list", err=True)
+    say(f"engine: there is no job {job_id}; see: engine jobs list", err=True)
     return USAGE
 
 

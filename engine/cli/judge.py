@@ -11,6 +11,7 @@ import click
 
 from engine.cli.loading import agent_of, load_or_exit
 from engine.cli.options import bundle_argument
+from engine.cli.out import say
 from engine.policy.value import NotJson, jsonable, loads, one_line
 from engine.session.bundle import Agent, Bundle
 from engine.session.exit_code import OK, USAGE
@@ -56,7 +57,7 @@ def command(bundle: Path, agent_name: str | None, cases: Path, now: str | None) 
             told = _judged(checked, agent, case, at)
         except _Malformed as error:
             malformed, told = True, _refused(case, str(error))
-        click.echo(one_line(jsonable(told)))
+        say(one_line(jsonable(told)))
     raise SystemExit(USAGE if malformed else OK)
 
 

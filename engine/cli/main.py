@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
-from engine.session.exit_code import FAULT
+from engine.cli.out import say, say_lines
+from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK
 
 # command: where it is, and what it does
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -91,8 +94,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit; what nobody foresaw exits 5 with its traceback."""
     # most commands are over before there is anything to collect
     gc.set_threshold(50_000, 20, 50)
+    for stream in (sys.stdout, sys.stderr):
+        # what a terminal's encoding has no character for is told, and ends nothing
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        cli.main(args=list(arguments) if arguments is not None else None, prog_name="engine")
+        given = list(arguments) if arguments is not None else None
+        code = cli.main(args=given, prog_name="engine", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else OK)
+    except click.ClickException as error:
+        _tell(error)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # who reads our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
     except Exception:
         import traceback
 
@@ -102,6 +120,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         print(f"\nThis is a fault of engine {version('agent-engine')} itself; please report it.", file=sys.stderr)
         sys.exit(FAULT)
+
+
+def _tell(error: click.ClickException) -> None:
+    """Why a command can't be run as it was written, and how it is."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        say_lines(error.ctx.get_usage(), err=True)
+        say_lines(f"Try '{error.ctx.command_path} {error.ctx.help_option_names[0]}' for help.\n", err=True)
+    say(f"Error: {error.format_message()}", err=True)
 
 
 if __name__ == "__main__":

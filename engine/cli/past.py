@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from engine.cli.out import say
 from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.value import duration
 from engine.replay.acceptance import Acceptance
@@ -70,5 +71,5 @@ def reading(store_url: str) -> Iterator[Path]:
     except BadStoreUrl as error:
         raise click.UsageError(str(error)) from None
     except (StoreFault, NewerStore) as error:
-        click.echo(f"engine: {error}", err=True)
+        say(f"engine: {error}", err=True)
         raise SystemExit(FAULT) from None

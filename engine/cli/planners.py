@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.options import bundle_argument, format_option
+from engine.cli.out import say
 from engine.session.exit_code import FAILED, OK
 
 
@@ -55,5 +56,5 @@ def check(bundle: Path, output_format: str) -> None:
         columns = ["agent", "planner", "model", "status", "message"]
         table("planners", columns, [[a, t.planner, t.model, t.status, t.message] for a, t in found])
     else:
-        click.echo("no planner of the bundle asks a model", err=True)
+        say("no planner of the bundle asks a model", err=True)
     raise SystemExit(OK if all(trial.status == "ok" for _, trial in found) else FAILED)

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from engine.cli.out import say_lines
+from engine.diagnostic.visible import block
+from engine.diagnostic.visible import line as visible
 from engine.policy.value import jsonable, one_line, pretty
 from engine.session.event import Event
 from engine.session.event import EventKind as K
@@ -46,7 +49,7 @@ class Printer:
             return
         try:
             if self._format == "jsonl":
-                click.echo(line(entry(event)))
+                say_lines(line(entry(event)))
             elif self._format == "text":
                 self._text(event)
         except (BrokenPipeError, SystemExit):
@@ -59,7 +62,7 @@ class Printer:
             return
         more = text[len(self._partial) :] if text.startswith(self._partial) else f"\n{text}"
         self._partial = text
-        click.secho("".join(char if char.isprintable() else " " for char in more), nl=False, dim=True)
+        click.secho(block(more), nl=False, dim=True)
 
     def finish(self) -> None:
         """Print what is printed at the end."""
@@ -101,7 +104,7 @@ def _label(event: Event) -> tuple[str, str]:
 
 def print_json(value: Any) -> None:
     """A value as indented JSON, its keys in their order."""
-    click.echo(pretty(jsonable(shown(value))))
+    say_lines(pretty(jsonable(shown(value))))
 
 
 def line(value: Any) -> str:
@@ -111,7 +114,7 @@ def line(value: Any) -> str:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A table on a terminal, tab-separated lines in a pipe."""
-    rows = shown(rows)
+    rows = [[visible(cell) for cell in row] for row in shown(rows)]
     if not sys.stdout.isatty():
         click.echo("\t".join(columns))
         for row in rows:
@@ -119,8 +122,10 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    grid = Table(*columns, title=title, title_justify="left", header_style="bold")
+    # a cell is a text of others: nothing of it is markup
+    grid = Table(*columns, title=Text(visible(title)), title_justify="left", header_style="bold")
     for row in rows:
-        grid.add_row(*row)
-    Console().print(grid)
+        grid.add_row(*map(Text, row))
+    Console(emoji=False, markup=False).print(grid)

@@ -16,10 +16,12 @@ from click.core import ParameterSource
 from engine.bundle.load import load_directory
 from engine.cli import evidence, whatif
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say, say_lines
 from engine.cli.past import accept_option, accepted_by, reading, since_option
 from engine.cli.printing import print_json
 from engine.cli.writing import write
 from engine.diagnostic.render import concise, full
+from engine.diagnostic.visible import fenced, markdown
 from engine.policy.value import exact, jsonable, pretty
 from engine.replay.acceptance import Acceptance
 from engine.replay.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
@@ -97,11 +99,11 @@ def command(
     for path, text in ((markdown, found.markdown()), (as_json, pretty(payload))):
         if path is not None:
             write(path, text if text.endswith("\n") else f"{text}\n")
-            click.echo(f"written: {path}", err=True)
+            say(f"written: {path}", err=True)
     if output_format == "json":
         print_json(payload)
     elif markdown is None:
-        click.echo(found.markdown(), nl=False)
+        say_lines(found.markdown(), end=False)
     raise SystemExit(OK if found.ready else FAILED)
 
 
@@ -117,7 +119,7 @@ def _store(url: str) -> bool:
 
 def _validated(loaded: Loaded) -> Part:
     count = Counter(d.severity.value for d in loaded.diagnostics)
-    details = ("```", concise(loaded.diagnostics), "```") if loaded.diagnostics else ()
+    details = (fenced(concise(loaded.diagnostics)),) if loaded.diagnostics else ()
     if loaded.bundle is None:
         return Part("validate", FAILS, f"not valid, {count['error']} errors: nothing else was looked at", details)
     told = f"valid, {count['warning']} warnings" if loaded.diagnostics else "valid"
@@ -136,7 +138,7 @@ def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[R
     fixtures = [d.plain for d in loaded.corpus.sound("Fixture")]
     reports = list(run_all(bundle, fixtures, workers))
     failed = sorted((report for report in reports if not report.passed), key=lambda report: report.name)
-    details = [f"- {code(report.name)}: {str(report.failures[0]).splitlines()[0]}" for report in failed]
+    details = [f"- {code(report.name)}: {markdown(str(report.failures[0]).splitlines()[0])}" for report in failed]
     data = {"passed": len(reports) - len(failed), "failed": [report.name for report in failed]}
     told = f"{data['passed']} fixtures pass, {len(failed)} fail"
     return reports, Part("test", FAILS if failed else HOLDS if reports else OPEN, told, tuple(details), data)
@@ -147,7 +149,7 @@ def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: f
 
     coverage = evidence.measured(bundle, loaded, reports)
     gaps = uncovered(coverage)
-    rows = [[code(str(item.place)), item.owner, item.what, code(item.text)] for item in gaps[:MOST_LISTED]]
+    rows = [[code(str(item.place)), code(item.owner), item.what, code(item.text)] for item in gaps[:MOST_LISTED]]
     details = table(["place", "rule or word", "never", "condition"], rows) if rows else []
     if len(gaps) > MOST_LISTED:
         details.append(f"\nand {len(gaps) - MOST_LISTED} more")
@@ -172,7 +174,7 @@ def _mutated(
         return _unsolved("mutation", without)
     open_ = [one for one in known or () if one.status != "equivalent"]
     missing = sum(one.status == "written" for one in open_)
-    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, one.why] for one in open_]
+    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, markdown(one.why)] for one in open_]
     details = table(["place", "mistake", "a fixture would be", "which changes"], rows) if rows else []
     told = f"score {found['score']} %, {missing} fixtures are missing"
     if known is None:
@@ -196,8 +198,8 @@ def _proved(bundle: Bundle, without: bool) -> tuple[Part, list[Finding]]:
     details: list[str] = []
     for finding in found:
         if finding.status != "proved":
-            head = f"**{finding.guarantee}** is {finding.status} for {code(finding.tool)}"
-            details += [f"{head}{': ' + finding.why if finding.why else ''}", ""]
+            head = f"{code(finding.guarantee)} is {finding.status} for {code(finding.tool)}"
+            details += [f"{head}{': ' + markdown(finding.why) if finding.why else ''}", ""]
             details += [*witness_lines(finding.witness.payload()), ""] if finding.witness is not None else []
     told = ", ".join(f"{number} {status}" for status, number in count.items()) if found else "nothing is promised"
     status = FAILS if count["refuted"] else OPEN if count["not proved"] else HOLDS
@@ -220,7 +222,7 @@ def _compared(
     loosening = [f"{c.due}:{c.kind}" for c in changes if c.loosens] + [one.name for one in beside if one.name]
     open_ = [name for name in loosening if not accepted.covers(name, old.accepted)]
     details = [line for change in changes for line in _details(change)]
-    details += [f"- {one}" for one in beside]
+    details += [f"- {markdown(str(one))}" for one in beside]
     details += [f"- nobody answers for {code(name)}" for name in dict.fromkeys(open_)]
     told = f"{len(changes)} changes of verdicts, {len(beside)} of what stands beside the rules, {len(open_)} loosen"
     status = FAILS if open_ else OPEN if changes or beside else HOLDS
@@ -234,7 +236,7 @@ def _details(change: Change) -> list[str]:
     loosens = ", loosens" if change.loosens else ""
     lines = [f"**{change.tool}**: {change.kind} ({change.status}{loosens})", ""]
     lines += [f"- {change.why}"] if change.why else []
-    lines += [f"- {code(name)} is {told}" for name, told in change.where.items()]
+    lines += [f"- {code(name)} is {markdown(told)}" for name, told in change.where.items()]
     lines += [f"- by {change.due}"] if change.due else []
     if change.witness is not None:
         lines += ["- such as", *(f"  {text}" for text in witness_lines(change.witness.payload()))]
@@ -257,7 +259,7 @@ def _past(
     details = table(columns, cells) if cells else []
     for row in rows:
         details += ["", f"{code(row.name)}, for example", ""]
-        details += [f"- {whatif.told(done, flip)}" for flip in row.flips[:3]]
+        details += [f"- {markdown(whatif.told(done, flip))}" for flip in row.flips[:3]]
     open_ = [row for row in rows if row.open]
     touched = len(done.pasts)
     told = f"{touched} of {done.sessions} past sessions would have gone otherwise"

@@ -12,6 +12,7 @@ import click
 from engine.cli.evidence import EXTRA, as_yaml
 from engine.cli.loading import load_or_exit
 from engine.cli.options import bundle_argument, format_option
+from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
 from engine.cli.writing import write
 from engine.session.bundle import Bundle
@@ -56,7 +57,7 @@ def command(bundle: Path, write_fixture: bool, rules: bool, seconds: float, outp
         _show(found)
         _show_rules(known)
     for path in written:
-        click.echo(f"written: {path}", err=True)
+        say(f"written: {path}", err=True)
     raise SystemExit(FAILED if any(finding.status == "refuted" for finding in found) else OK)
 
 
@@ -64,12 +65,12 @@ def _show(found: Sequence[Finding]) -> None:
     for finding in found:
         if finding.status == "proved":
             continue
-        click.echo(f"{finding.status}: {finding.guarantee} ({finding.place}), {finding.agent}: {finding.tool}")
+        say(f"{finding.status}: {finding.guarantee} ({finding.place}), {finding.agent}: {finding.tool}")
         if finding.why:
-            click.echo(f"  {finding.why}")
+            say(f"  {finding.why}")
         if finding.witness is not None:
             for text in told_of(finding.witness):
-                click.echo(f"  {text}")
+                say(f"  {text}")
     by_guarantee: dict[str, Counter[str]] = {}
     for finding in found:
         by_guarantee.setdefault(finding.guarantee, Counter())[finding.status] += 1
@@ -80,7 +81,7 @@ def _show(found: Sequence[Finding]) -> None:
     if rows:
         table("guarantees, by the tools that they speak of", ["guarantee", "proved", "refuted", "not proved"], rows)
     else:
-        click.echo("the bundle has no guarantees: nothing is promised, and nothing to prove")
+        say("the bundle has no guarantees: nothing is promised, and nothing to prove")
 
 
 def _show_rules(known: Sequence[Handled]) -> None:
@@ -115,11 +116,11 @@ def _write(bundle: Bundle, found: Sequence[Finding], root: Path) -> list[Path]:
         why = f"A call that breaks the guarantee {finding.guarantee} ({finding.place}); it passes as long as it does."
         made = fixture_of(bundle, finding.witness, name, why)
         if made is None:
-            click.echo(f"no fixture could be made of the call that breaks {finding.guarantee}", err=True)
+            say(f"no fixture could be made of the call that breaks {finding.guarantee}", err=True)
             continue
         path = root / "fixtures" / f"{name}.yaml"
         if path.exists():
-            click.echo(f"kept: {path}: it is there already", err=True)
+            say(f"kept: {path}: it is there already", err=True)
             continue
         write(path, as_yaml(made.document))
         written.append(path)

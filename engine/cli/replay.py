@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say
 from engine.cli.printing import print_json, table
 from engine.cli.progress import progress
 from engine.diagnostic import did_you_mean
@@ -87,7 +88,7 @@ def command(
             try:
                 return await _step(sessions, session_id, step, planner, outputs, output_format)
             except KeyError as missing:
-                click.echo(f"engine: {session_id}: {_erased(missing)}", err=True)
+                say(f"engine: {session_id}: {_erased(missing)}", err=True)
                 return FAILED
         if planner is not None:
             return await _choices(sessions, ids, planner, output_format)
@@ -207,16 +208,16 @@ def _show(found: dict[str, Replayed | str]) -> None:
     same = 0
     for id_, one in found.items():
         if isinstance(one, str):
-            click.echo(f"{id_}: {one}")
+            say(f"{id_}: {one}")
         elif one.difference is not None:
-            click.echo(f"{id_}: event {one.difference.seq}, {one.difference.kind}: {one.difference.why}")
+            say(f"{id_}: event {one.difference.seq}, {one.difference.kind}: {one.difference.why}")
         else:
             same += 1
             if len(found) == 1:
                 taken = f", {one.taken} of them taken as they stand" if one.taken else ""
-                click.echo(f"{id_}: the same {one.events} events follow{taken}")
+                say(f"{id_}: the same {one.events} events follow{taken}")
     if len(found) != 1:
-        click.echo(f"{same} of {len(found)} sessions: the same events follow")
+        say(f"{same} of {len(found)} sessions: the same events follow")
 
 
 # -- one step
@@ -235,7 +236,7 @@ async def _step(
         log = await sessions.log(id_)
         bundle, urgent = await sessions.bundle(log), await sessions.urgent(log)
     except NotReplayed as error:
-        click.echo(f"engine: {id_}: {error}", err=True)
+        say(f"engine: {id_}: {error}", err=True)
         return FAILED
     began = next((n for n, e in enumerate(log) if e.kind is EventKind.STEP_STARTED and e.payload["number"] == step), 0)
     if not began:
@@ -249,14 +250,14 @@ async def _step(
     told = entries(event for event in way.events if event.step == step)
     asked = {event.payload["tool"] for event in way.events if "tool" in event.payload}
     for tool in outputs.keys() - asked:
-        click.echo(f"--stub {tool}: the step neither runs nor reads it", err=True)
+        say(f"--stub {tool}: the step neither runs nor reads it", err=True)
     recorded = entries(event for event in log if event.step == step)
     if output_format == "json":
         print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": way.unknown})
     else:
         for entry in told:
-            click.echo(f"{entry['kind']:<18} {headline(entry)}")
-        click.echo(_ended(way))
+            say(f"{entry['kind']:<18} {headline(entry)}")
+        say(_ended(way))
     return OK
 
 
@@ -311,7 +312,7 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
     async for _, some in _each(ids, choices, failed.__setitem__):
         found += some
     for id_, why in failed.items():
-        click.echo(f"{id_}: not asked: {why}", err=True)
+        say(f"{id_}: not asked: {why}", err=True)
     code = FAILED if failed or (found and all(choice.problem for choice in found)) else OK
     if output_format == "json":
         print_json([choice.payload() for choice in found])
@@ -320,9 +321,7 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
     rows = [[was, would, "yes" if was == would else "no", str(count)] for (was, would), count in counts.most_common()]
     table(f"what {planner} would choose", ["recorded", planner, "same tools", "questions"], rows)
     same, alike = sum(choice.same for choice in found), sum(choice.same_input for choice in found)
-    click.echo(
-        f"{len(found)} questions of {len(ids)} sessions: the same tools in {same}, with the same input in {alike}"
-    )
+    say(f"{len(found)} questions of {len(ids)} sessions: the same tools in {same}, with the same input in {alike}")
     for problem, count in Counter(choice.problem for choice in found if choice.problem).most_common(5):
-        click.echo(f"{count}: {problem}", err=True)
+        say(f"{count}: {problem}", err=True)
     return code

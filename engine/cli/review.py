@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import as_option, format_option, root_option, store_option
+from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
 from engine.session.exit_code import OK
 
@@ -230,4 +231,4 @@ def _show(found: dict[str, Any]) -> None:
     for name, value in shown(found).items():
         if value not in (None, "", [], {}) and name != "digest":
             plain = jsonable(value)
-            click.echo(f"{name:<11} {plain if isinstance(plain, str) else line(plain)}")
+            say(f"{name:<11} {plain if isinstance(plain, str) else line(plain)}")

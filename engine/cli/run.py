@@ -8,6 +8,7 @@ import click
 
 from engine.cli.loading import agent_of, load_or_exit
 from engine.cli.options import bundle_argument, format_option, store_option
+from engine.cli.out import say
 from engine.cli.values import assignments
 from engine.diagnostic import did_you_mean
 from engine.session.bundle import Agent
@@ -107,9 +108,9 @@ def command(
 def _check(agent: Agent, attributes: dict[str, object]) -> None:
     problems = agent.check_attributes(attributes)
     if problems:
-        click.echo(f"engine: the session's attributes do not fit agent {agent.name}:", err=True)
+        say(f"engine: the session's attributes do not fit agent {agent.name}:", err=True)
         for problem in problems:
-            click.echo(f"  {problem}", err=True)
+            say(f"  {problem}", err=True)
         known = ", ".join(agent.attributes.get("properties", {}))
-        click.echo(f"  set them with --set NAME=VALUE; it knows: {known}", err=True)
+        say(f"  set them with --set NAME=VALUE; it knows: {known}", err=True)
         raise SystemExit(USAGE)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engine.bundle import schema_files
+from engine.cli.out import say, say_lines
 from engine.cli.writing import write
 from engine.diagnostic import did_you_mean
 
@@ -30,11 +31,11 @@ def command(name: str | None, write: Path | None) -> None:
         return
     known = {path.name.split(".")[0]: path for path in sorted(schema_files.directory().glob("*.schema.json"))}
     if name is None:
-        click.echo("\n".join(known))
+        say_lines("\n".join(known))
         return
     if name.lower() not in known:
         raise click.UsageError(f"there is no schema `{name}`; {did_you_mean(name.lower(), known)}")
-    click.echo(known[name.lower()].read_text("utf-8"), nl=False)
+    say_lines(known[name.lower()].read_text("utf-8"), end=False)
 
 
 def _write(directory: Path) -> None:
@@ -43,4 +44,4 @@ def _write(directory: Path) -> None:
 
     for file, text in schemas().items():
         write(directory / file, text)
-        click.echo(directory / file)
+        say(directory / file)

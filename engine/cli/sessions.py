@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
 from engine.session.exit_code import FAILED, OK
 
@@ -83,7 +84,7 @@ def events(session_id: str, after: int, output_format: str, store_url: str) -> N
         for event in log:
             e = entry(event)
             text = line(e) if output_format == "jsonl" else f"{e['seq']:>4}  {e['at']}  {e['kind']:<18} {headline(e)}"
-            click.echo(text)
+            say(text)
         return OK
 
     _do(store_url, body)
@@ -105,8 +106,8 @@ def verify(session_ids: tuple[str, ...], output_format: str, store_url: str) -> 
         else:
             for session_id, problems in broken.items():
                 for problem in problems:
-                    click.echo(f"{session_id}: {problem}")
-            click.echo(f"{len(found) - len(broken)} sessions are whole, {len(broken)} are not")
+                    say(f"{session_id}: {problem}")
+            say(f"{len(found) - len(broken)} sessions are whole, {len(broken)} are not")
         return FAILED if broken else OK
 
     _do(store_url, body)
@@ -196,12 +197,12 @@ def _show(found: dict[str, Any]) -> None:
 
     for name in ("id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"):
         value = jsonable(found[name])
-        click.echo(f"{name:<11} {value if isinstance(value, str) else line(value)}")
+        say(f"{name:<11} {value if isinstance(value, str) else line(value)}")
     for message in found["messages"]:
-        click.echo(f"{'user':<11} {message}")
+        say(f"{'user':<11} {message}")
     for call in found["calls"]:
         status = " ".join(part for part in (call["status"] or call["phase"], call["reason"]) if part)
-        click.echo(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
+        say(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
     for request in found["requests"]:
         state = "open" if request["open"] else "closed"
-        click.echo(f"{'request':<11} {request['id']} {request['kind']} ({state}) of {', '.join(request['groups'])}")
+        say(f"{'request':<11} {request['id']} {request['kind']} ({state}) of {', '.join(request['groups'])}")

@@ -14,10 +14,12 @@ import click
 from engine.bundle.load import load_directory
 from engine.cli.loading import valid_or_exit
 from engine.cli.options import bundle_argument, format_option, store_option
+from engine.cli.out import say, say_lines
 from engine.cli.past import since_option
 from engine.cli.printing import print_json
 from engine.cli.writing import from_repository
 from engine.diagnostic.render import as_json
+from engine.diagnostic.visible import line
 from engine.policy.value import exact, pretty
 from engine.session.exit_code import FAILED, OK, USAGE
 
@@ -89,7 +91,7 @@ def command(
     failed = [report for report in reports if not report.passed]
     told: dict[str, Any] = {"fixtures": _payload(reports)}
     if live:
-        click.echo(f"{len(reports) - len(failed)} passed, {len(failed)} failed")
+        say(f"{len(reports) - len(failed)} passed, {len(failed)} failed")
     enough = not failed
     if coverage or html is not None or min_coverage is not None:
         from engine.cli.evidence import measured
@@ -99,7 +101,7 @@ def command(
         enough &= _covered(found, loaded, html, min_coverage, live)
     if mutate or write_missing or min_score is not None:
         if failed:
-            click.echo("fixtures that fail notice nothing: mutants are tried on the others", err=True)
+            say("fixtures that fail notice nothing: mutants are tried on the others", err=True)
         enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, workers, live)
     if not live:
         formatted = _formatted(output_format, told, reports, loaded, bundle)
@@ -129,7 +131,7 @@ def _invalid(loaded: Loaded, bundle: Path, output_format: str) -> None:
     from engine.cli.validate import report
 
     if output_format == "json":
-        click.echo(as_json(loaded.diagnostics))
+        say_lines(as_json(loaded.diagnostics))
     elif output_format != "text":
         report(loaded, bundle, output_format)
 
@@ -157,7 +159,7 @@ def _covered(found: Coverage, loaded: Loaded, html: Path | None, least: float | 
     if html is not None:
         write_page(found, loaded, html)
     if least is not None and found.percent < least:
-        click.echo(f"coverage is {found.percent:.1f} %, less than {least:g} %", err=True)
+        say(f"coverage is {found.percent:.1f} %, less than {least:g} %", err=True)
         return False
     return True
 
@@ -186,15 +188,15 @@ def _mutated(
     if live:
         evidence.show_mutants(fates, known)
     if write and known is None:
-        click.echo(f"fixtures can't be written without the solver: {evidence.EXTRA}", err=True)
+        say(f"fixtures can't be written without the solver: {evidence.EXTRA}", err=True)
         raise SystemExit(USAGE)
     if write:
         written = evidence.write_missing(known or [], root)
         told["mutation"]["written"] = [str(path.relative_to(root)) for path in written]
         for path in written:
-            click.echo(f"written: {path}", err=True)
+            say(f"written: {path}", err=True)
     if least is not None and found["score"] < least:
-        click.echo(f"the mutation score is {found['score']} %, less than {least:g} %", err=True)
+        say(f"the mutation score is {found['score']} %, less than {least:g} %", err=True)
         return False
     return True
 
@@ -215,9 +217,9 @@ def selects(expression: str, name: str) -> bool:
 def _show(report: Report) -> None:
     tty = sys.stdout.isatty()
     mark = click.style("passed", fg="green") if report.passed else click.style("FAILED", fg="red", bold=True)
-    click.echo(f"{mark if tty else click.unstyle(mark)} {report.name}")
+    click.echo(f"{mark if tty else click.unstyle(mark)} {line(report.name)}")
     for failure in report.failures:
-        click.echo("  " + str(failure).replace("\n", "\n  "))
+        say_lines("  " + str(failure).replace("\n", "\n  "))
 
 
 def _payload(reports: Iterable[Report]) -> list[dict[str, Any]]:

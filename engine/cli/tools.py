@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import bundle_argument
+from engine.cli.out import say
 from engine.cli.writing import write as save
 from engine.diagnostic import did_you_mean
 from engine.session.bundle import Bundle, Server
@@ -48,11 +49,11 @@ def import_tools(bundle: Path, name: str, only: tuple[str, ...], overwrite: bool
         for tool in [link.tools[wanted] for wanted in only or sorted(link.tools)]:
             path = bundle / "specs" / "tools" / f"{tool_name(server, tool)}.yaml"
             if path.exists() and not overwrite:
-                click.echo(f"kept     {path}: it is there already (--overwrite writes it anew)", err=True)
+                say(f"kept     {path}: it is there already (--overwrite writes it anew)", err=True)
                 continue
             save(path, document(server, tool))
-            click.echo(f"written  {path}")
-        click.echo("next: say which of them only read, list them in an agent, and run `engine validate`", err=True)
+            say(f"written  {path}")
+        say("next: say which of them only read, list them in an agent, and run `engine validate`", err=True)
         return OK
 
     raise SystemExit(_with_server(server, write))
@@ -67,7 +68,7 @@ def check(bundle: Path) -> None:
     checked, _ = load_or_exit(bundle)
     codes = [_with_server(server, partial(_compared, checked, server)) for server in _used(checked)]
     if not codes:
-        click.echo("no tool of the bundle uses a server", err=True)
+        say("no tool of the bundle uses a server", err=True)
     raise SystemExit(max(codes, default=OK))
 
 
@@ -86,7 +87,7 @@ async def _compared(bundle: Bundle, server: Server, link: Link) -> int:
             said, code = f"is pinned to {pinned}, and the server lists {listed.digest}", FAILED
         else:
             said = "is as it is pinned"
-        click.echo(f"{tool.name}\t{said}")
+        say(f"{tool.name}\t{said}")
     return code
 
 
@@ -132,5 +133,5 @@ def _with_server(server: Server, act: Callable[[Link], Awaitable[int]]) -> int:
             raise cause from None
         if not isinstance(cause, ToolError | MissingSecret | OSError):
             cause = RuntimeError(f"server {server.name} can't be asked: {type(cause).__name__}: {cause}")
-        click.echo(f"engine: {secrets.masked(str(cause))}", err=True)
+        say(f"engine: {secrets.masked(str(cause))}", err=True)
         return FAILED

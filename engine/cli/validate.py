@@ -11,6 +11,7 @@ import click
 from engine.bundle.load import Loaded, load_directory
 from engine.bundle.manuals import MANUALS
 from engine.cli.options import bundle_argument, format_option
+from engine.cli.out import say, say_lines
 from engine.diagnostic import did_you_mean, has_errors
 from engine.diagnostic.render import as_json, concise, full
 from engine.session.exit_code import FAILED
@@ -47,16 +48,16 @@ def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) ->
     if output_format in ("sarif", "github", "junit"):
         report(loaded, bundle, output_format, strict=strict)
     elif output_format == "json":
-        click.echo(as_json(loaded.diagnostics))
+        say_lines(as_json(loaded.diagnostics))
     elif output_format == "concise":
         if loaded.diagnostics:
-            click.echo(concise(loaded.diagnostics))
+            say_lines(concise(loaded.diagnostics))
     else:
         if loaded.diagnostics:
             colour = sys.stdout.isatty()
             click.echo(full(loaded.diagnostics, loaded.sources, colour=colour))
         if loaded.bundle is not None:
-            click.echo(_summary(loaded))
+            say(_summary(loaded))
 
 
 def report(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool = False) -> None:
@@ -68,9 +69,9 @@ def report(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool = F
     if output_format == "sarif":
         from importlib.metadata import version
 
-        click.echo(as_sarif(found, MANUALS, version("agent-engine")))
+        say_lines(as_sarif(found, MANUALS, version("agent-engine")))
     elif output_format == "junit":
-        click.echo(as_junit(found, strict=strict))
+        say_lines(as_junit(found, strict=strict))
     elif found:
         click.echo(as_github(found))
 
@@ -92,4 +93,4 @@ def _explain(code: str) -> None:
     manual = MANUALS.get(code.upper())
     if manual is None:
         raise click.UsageError(f"there is no diagnostic {code}; {did_you_mean(code.upper(), MANUALS)}")
-    click.echo(manual.page())
+    say_lines(manual.page())

@@ -13,6 +13,7 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
+from engine.cli.out import say, say_lines
 from engine.cli.past import accept_option, accepted_by, named_flip, reading, since_option
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
@@ -80,7 +81,7 @@ def command(
     else:
         _show(done, rows)
         for name in unneeded(rows, accepted):
-            click.echo(f"accepted, and nothing here loosens so: {name}", err=True)
+            say(f"accepted, and nothing here loosens so: {name}", err=True)
     raise SystemExit(FAILED if any(row.open for row in rows) else OK)
 
 
@@ -187,11 +188,11 @@ def money(amounts: Mapping[str, Any]) -> str:
 
 
 def _examples(done: Done, row: Row) -> None:
-    click.echo(f"\n{row.name}")
+    say_lines(f"\n{row.name}")
     for flip in row.flips[:EXAMPLES]:
-        click.echo(f"  {told(done, flip)}")
+        say(f"  {told(done, flip)}")
     if row.calls > EXAMPLES:
-        click.echo(f'  and {row.calls - EXAMPLES} more: --show "{row.name}"')
+        say(f'  and {row.calls - EXAMPLES} more: --show "{row.name}"')
 
 
 def told(done: Done, flip: Flip) -> str:
@@ -213,14 +214,14 @@ def _short(value: Any) -> str:
 
 def _show_calls(done: Done, flips: list[Flip], name: str) -> None:
     for flip in flips:
-        click.echo(told(done, flip))
-    click.echo(f"{len(flips)} calls: {name}", err=True)
+        say(told(done, flip))
+    say(f"{len(flips)} calls: {name}", err=True)
 
 
 def _sum_up(done: Done, rows: list[Row]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
-    click.echo(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
-    click.echo(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)
+    say(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
+    say(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)
     for row in rows:
         if row.open:
-            click.echo(f'it loosens, and nobody answers for it: --accept "{row.name}"', err=True)
+            say(f'it loosens, and nobody answers for it: --accept "{row.name}"', err=True)

@@ -12,6 +12,7 @@ from typing import Literal
 import click
 import trio
 
+from engine.cli.out import say, say_lines
 from engine.ports import CorruptLog, Store, ToolError, UnknownSession
 from engine.reach import MissingSecret
 from engine.runtime.clock import TrioClock
@@ -128,7 +129,7 @@ def perform(
             raise cause from None
         if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
             raise
-        click.echo(f"engine: {cause}", err=True)
+        say(f"engine: {cause}", err=True)
         return code
 
 
@@ -160,5 +161,5 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: s
             scope.cancel()
         else:
             work.interrupted = True
-            click.echo("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
+            say_lines("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
             await work.engine.interrupt(INTERRUPT)

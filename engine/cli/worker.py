@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.options import store_option
+from engine.cli.out import say
 
 
 @click.command(
@@ -47,10 +48,10 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
 
     def tell(event: Event) -> None:
         if event.kind in shown:
-            click.echo(f"{event.session_id} {event.kind.value}: {headline(entry(event))}", err=True)
+            say(f"{event.session_id} {event.kind.value}: {headline(entry(event))}", err=True)
 
     def trouble(session_id: str, error: Exception) -> None:
-        click.echo(f"{session_id} could not be driven: {error}", err=True)
+        say(f"{session_id} could not be driven: {error}", err=True)
 
     async def body(work: Work) -> int:
         worker = Worker(work.engine, at_once=concurrency, on_trouble=trouble)
@@ -58,7 +59,7 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
             nursery.start_soon(_leave, work, worker)
             done = await worker.work(until_idle=until_idle, grace=grace)
             nursery.cancel_scope.cancel()
-        click.echo(f"{done.jobs} jobs run, {done.sessions} sessions driven")
+        say(f"{done.jobs} jobs run, {done.sessions} sessions driven")
         return 0
 
     raise SystemExit(perform(store_url, body, root=bundle, on_event=tell, on_stop="release"))

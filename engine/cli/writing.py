@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from engine.cli.out import say
 from engine.session.exit_code import USAGE
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     except OSError as error:
-        click.echo(f"engine: {path} can't be written: {error.strerror or error}", err=True)
+        say(f"engine: {path} can't be written: {error.strerror or error}", err=True)
         raise SystemExit(USAGE) from None
 
 

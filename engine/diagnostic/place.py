@@ -6,6 +6,8 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from engine.diagnostic.visible import line
+
 _LINE_END = re.compile("\n")
 
 
@@ -20,7 +22,7 @@ class Place:
     end_column: int = 2
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{line(self.file)}:{self.line}:{self.column}"
 
 
 class Source:

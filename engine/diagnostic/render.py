@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.diagnostic.diagnostic import Diagnostic, Severity
 from engine.diagnostic.place import Source
+from engine.diagnostic.visible import escaped, line
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33"}
 
@@ -20,14 +21,15 @@ def full(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, co
 def concise(diagnostics: Sequence[Diagnostic]) -> str:
     """One line each: place, severity, code, message, and what to do."""
     lines = [
-        f"{d.place}: {d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else "") for d in diagnostics
+        line(f"{d.place}: {d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else ""))
+        for d in diagnostics
     ]
     return "\n".join(lines)
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """A JSON array with an object for each."""
-    return json.dumps(
+    text = json.dumps(
         [
             {
                 "code": d.code,
@@ -46,6 +48,7 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
         indent=2,
         ensure_ascii=False,
     )
+    return escaped(text)
 
 
 def summary(diagnostics: Sequence[Diagnostic]) -> str:
@@ -64,11 +67,11 @@ def _block(d: Diagnostic, source: Source | None, colour: bool) -> str:
 
     width = len(str(d.place.line)) + 1
     margin = " " * (width + 1)
-    lines = [f"{paint(f'{d.severity}[{d.code}]')}: {d.message}", f"{' ' * width}--> {d.place}"]
+    lines = [f"{paint(f'{d.severity}[{d.code}]')}: {line(d.message)}", f"{' ' * width}--> {d.place}"]
     if source is not None and source.text:
         lines += _underlined(d, source, margin, paint)
-    lines += [f"{margin}= {label}: {text}" for label, text in (("note", d.note), ("help", d.help)) if text]
-    lines.append(f"{margin}= docs: docs/reference/diagnostics/{d.code}.md")
+    lines += [f"{margin}= {label}: {line(text)}" for label, text in (("note", d.note), ("help", d.help)) if text]
+    lines.append(f"{margin}= more: engine validate --explain {d.code}")
     return "\n".join(lines) + "\n"
 
 
@@ -76,7 +79,12 @@ def _underlined(d: Diagnostic, source: Source, margin: str, paint: Callable[[str
     text = source.line(d.place.line)
     end = d.place.end_column if d.place.end_line == d.place.line else len(text) + 1
     start = min(d.place.column, len(text) + 1)
-    # tabs before the caret are kept, so that it stands under its text in every terminal
-    lead = "".join("\t" if char == "\t" else " " for char in text[: start - 1])
-    carets = "^" * max(1, min(end, len(text) + 1) - start)
-    return [f"{margin}|", f"{d.place.line:>{len(margin) - 1}} | {text}", f"{margin}| {lead}{paint(carets)}"]
+    # marks are longer than what they stand for: the caret stands under what is shown
+    before, guilty = line(text[: start - 1]), line(text[start - 1 : end - 1])
+    carets = "^" * max(1, len(guilty))
+    shown = f"{before}{guilty}{line(text[end - 1 :])}"
+    return [
+        f"{margin}|",
+        f"{d.place.line:>{len(margin) - 1}} | {shown}",
+        f"{margin}| {' ' * len(before)}{paint(carets)}",
+    ]

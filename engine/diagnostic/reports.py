@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from engine.diagnostic.diagnostic import Diagnostic, Severity
 from engine.diagnostic.manual import Manual
+from engine.diagnostic.visible import block, escaped, line
 
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -31,7 +31,7 @@ def as_sarif(diagnostics: Sequence[Diagnostic], manuals: Mapping[str, Manual], v
     tool = {"driver": {"name": "engine", "version": version, "rules": rules}}
     results = [_result(d) for d in diagnostics]
     run = {"tool": tool, "columnKind": "unicodeCodePoints", "results": results}
-    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+    return escaped(json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False))
 
 
 def _result(d: Diagnostic) -> dict[str, object]:
@@ -42,13 +42,23 @@ def _result(d: Diagnostic) -> dict[str, object]:
         "endLine": place.end_line,
         "endColumn": place.end_column,
     }
-    located = {"physicalLocation": {"artifactLocation": {"uri": quote(place.file)}, "region": region}}
+    located = {
+        "physicalLocation": {
+            "artifactLocation": {"uri": quote(place.file.encode("utf-8", "surrogateescape"))},
+            "region": region,
+        }
+    }
     return {
         "ruleId": d.code,
         "level": d.severity.value,
-        "message": {"text": _said(d)},
+        "message": {"text": _linkless(_said(d))},
         "locations": [located],
     }
+
+
+def _linkless(text: str) -> str:
+    """A message of SARIF, where brackets before parentheses would be a link."""
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
 
 
 def as_github(diagnostics: Sequence[Diagnostic]) -> str:
@@ -61,7 +71,7 @@ def as_github(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return line(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:
@@ -93,8 +103,5 @@ def _said(d: Diagnostic) -> str:
 
 
 def plain(text: str) -> str:
-    """Text without what XML can't hold."""
-    return _NOT_XML.sub(" ", text)
-
-
-_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+    """Text that XML can hold, and that steers nobody; it keeps its lines."""
+    return block(text)

@@ -18,6 +18,8 @@ from typing import Any
 
 import orjson
 
+from engine.diagnostic.visible import escaped
+
 MAX_DIGITS = 60
 MAX_DEPTH = 64
 
@@ -304,4 +306,5 @@ def _pretty(value: Any, lead: str, step: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=any("\ud800" <= char <= "\udfff" for char in text))
+    # what can't be seen is escaped: the value is the same, and nobody who reads it is steered
+    return escaped(json.dumps(text, ensure_ascii=False))

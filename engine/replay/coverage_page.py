@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html import escape
 
 from engine.diagnostic import Source
+from engine.diagnostic.visible import html as escape
 from engine.replay.catalogue import MATCHED
 from engine.replay.coverage import Coverage, Item
 

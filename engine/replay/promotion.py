@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.diagnostic import visible
 from engine.policy.value import jsonable, one_line
 
 HOLDS, FAILS, OPEN, SKIPPED = "holds", "fails", "look at it", "not done"
@@ -70,14 +72,26 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+_CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """A cell, code in it kept: nothing in it ends the cell, and nothing is a tag."""
+    shown, parts, at = visible.line(text), list[str](), 0
+    for found in _CODE.finditer(shown):
+        parts += [_bare(shown[at : found.start()]), found[0].replace("|", "\\|")]
+        at = found.end()
+    return "".join([*parts, _bare(shown[at:])])
+
+
+def _bare(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def code(value: Any) -> str:
     """A value as code of Markdown."""
     text = value if isinstance(value, str) else one_line(jsonable(value))
-    return f"`{text.replace('`', chr(39))}`"
+    return visible.code(text)
 
 
 def witness_lines(witness: Mapping[str, Any]) -> list[str]:
@@ -86,7 +100,7 @@ def witness_lines(witness: Mapping[str, Any]) -> list[str]:
     if witness["attributes"]:
         lines.append(f"- in a session of {code(witness['attributes'])}")
     for fact in witness["facts"]:
-        said = fact.get("error") or code(fact["output"])
+        said = code(fact["error"]) if fact.get("error") else code(fact["output"])
         lines.append(f"- where {code(fact['tool'])} of {code(fact['input'])} gives {said}")
     lines += [f"- after {code(past['tool'])} of {code(past['input'])}" for past in witness["past"]]
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from engine.diagnostic.visible import line as visible
 from engine.policy.value import canonical, timestamp
 from engine.session.event import Event
 from engine.session.event import EventKind as K
@@ -46,7 +47,7 @@ def headline(e: Entry) -> str:
     line = _LINES.get(e["kind"])
     text = line(e) if line is not None else str(e["kind"]).replace("_", " ")
     # a user's text must not steer the reader's terminal
-    return "".join(char if char.isprintable() else " " for char in text)
+    return visible(text)
 
 
 def _started(e: Entry) -> str:
@@ -121,7 +122,7 @@ _ENVELOPE = frozenset({"step", "kind", "seq", "at", "session_id"})
 _RESULT = frozenset(
     {
         "call_id", "tool", "status", "reason", "message", "rule", "output", "final", "reused", "repair", "settled",
-        "attempt", "started", "difference", "job",
+        "attempt", "started", "difference", "job", "fence_mark",
     }
 )  # fmt: skip
 

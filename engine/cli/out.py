@@ -1,0 +1,18 @@
+"""What commands say: every text on its way to a terminal or a pipe goes through here."""
+
+from __future__ import annotations
+
+import click
+
+from engine.diagnostic.visible import block, line
+
+
+def say(text: object, *, err: bool = False, style: str | None = None) -> None:
+    """Say one line, whatever it holds; `style` is its colour on a terminal."""
+    shown = block(line(str(text)))
+    click.echo(click.style(shown, fg=style) if style else shown, err=err)
+
+
+def say_lines(text: str, *, err: bool = False, end: bool = True) -> None:
+    """Say a text that has lines of its own; the values in it were put on one before."""
+    click.echo(block(text), err=err, nl=end)
