@@ -22,6 +22,7 @@ class Node:
     entries: list[tuple[Node, Node]] | None = None
     size: int = 1
     _plain: Any = field(default=None, repr=False)
+    _places: list[int] | None = field(default=None, repr=False)
 
     @property
     def plain(self) -> Any:
@@ -77,7 +78,9 @@ class Node:
         """The place of the characters `start` to `end` of a scalar's value, inside the file."""
         if not isinstance(self.value, str):
             return self.place
-        offsets = _offsets(self)
+        if self._places is None:
+            self._places = _offsets(self)
+        offsets = self._places
         if not offsets:
             return self.place
         first = offsets[min(start, len(offsets) - 1)]

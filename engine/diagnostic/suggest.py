@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+
+# of long lists only so many are compared with what was written, and of long words so many characters
+MOST_TRIED = 500
+LONGEST = 60
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name within a third of its length in edits, or None; ties go to the alphabet."""
     best: tuple[int, str] | None = None
-    for candidate in known:
+    for candidate in islice(known, MOST_TRIED):
         limit = max(1, max(len(name), len(candidate)) // 3)
         distance = _distance(name.lower(), candidate.lower(), limit)
         if distance <= limit and (best is None or (distance, candidate) < best):
@@ -30,6 +35,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _by_words(name: str, known: Iterable[str]) -> str | None:
     """The only known name that holds `name`, or one of its longer parts nearly, as one of its parts."""
+    known = list(islice(known, MOST_TRIED))
     parts = [p for p in name.replace("-", "_").split("_") if len(p) >= 3]
     hits = [
         candidate
@@ -42,6 +48,8 @@ def _by_words(name: str, known: Iterable[str]) -> str | None:
 
 def _distance(a: str, b: str, limit: int) -> int:
     """Edits (with swaps of neighbours) between two words, or more than `limit` once that is certain."""
+    if len(a) > LONGEST or len(b) > LONGEST:
+        return limit + 1
     if abs(len(a) - len(b)) > limit:
         return limit + 1
     before: list[int] = []

@@ -266,7 +266,7 @@ def _along(*values: Any) -> int:
 def _of_glob(text: Any, pattern: Any) -> int:
     if not isinstance(text, str) or not isinstance(pattern, str):
         return 1
-    return (1 + len(text) // 10) * (1 + pattern.count("*") + len(pattern) // CHARACTERS)
+    return (1 + len(text) // 10) * (1 + pattern.count("*") + len(pattern) // CHARACTERS) + 5 * len(pattern)
 
 
 def _of_names(value: Any) -> Any:

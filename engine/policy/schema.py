@@ -138,7 +138,7 @@ def resolve_reference(root: Any, ref: Any) -> Any:
         return None
     for part in ref[1:].split("/")[1:]:
         part = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(at, list) and part.isdigit() and int(part) < len(at):
+        if isinstance(at, list) and part.isascii() and part.isdigit() and len(part) < 9 and int(part) < len(at):
             at = at[int(part)]
         elif isinstance(at, Mapping) and part in at:
             at = at[part]

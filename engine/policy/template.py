@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +16,31 @@ from engine.policy.value import canonical, jsonable, number_text
 
 MAX_RENDERED = 10_000
 
-_HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """An expression in a text: what it says, and from where to where it stands with its braces."""
+
+    text: str
+    start: int
+    end: int
+
+
+def holes(text: str) -> Iterator[Hole]:
+    """The `{{ ... }}` of a text, in one go over it."""
+    at = 0
+    while (start := text.find("{{", at)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        yield Hole(text[start + 2 : end], start, end + 2)
+        at = end + 2
+
+
+def without_holes(text: str, instead: str) -> str:
+    """The text with something else in the place of each hole."""
+    parts, at = list[str](), 0
+    for hole in holes(text):
+        parts += [text[at : hole.start], instead]
+        at = hole.end
+    return "".join([*parts, text[at:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +77,21 @@ def compile_template(
         except SyntaxProblem as error:
             found = (error.problem,)
         problems += [Problem(p.kind, p.start + start, p.end + start, p.message, p.help) for p in found]
-    stray = re.search(r"\{%|\{#", text) or re.search(r"\{\{", _HOLE.sub(lambda m: " " * len(m[0]), text))
-    if stray:
+    last = max((hole.end for hole in holes(text)), default=0)
+    found_at = ((text.find("{%"), "{%"), (text.find("{#"), "{#"), (text.find("{{", last), "{{"))
+    stray = min((one for one in found_at if one[0] >= 0), default=None)
+    if stray is not None:
+        at, sign = stray
         help_ = "close it with `}}`; a text here has no statements"
-        problems.append(
-            Problem(Kind.SYNTAX, stray.start(), stray.end(), f"`{stray[0]}` is not closed or not known", help_)
-        )
+        problems.append(Problem(Kind.SYNTAX, at, at + 2, f"`{sign}` is not closed or not known", help_))
     return Template(tuple(parts)), tuple(problems)
 
 
 def _split(text: str) -> Iterator[tuple[str, str | None, int]]:
     at = 0
-    for hole in _HOLE.finditer(text):
-        yield text[at : hole.start()], hole[1], hole.start(1)
-        at = hole.end()
+    for hole in holes(text):
+        yield text[at : hole.start], hole.text, hole.start + 2
+        at = hole.end
     yield text[at:], None, at
 
 

@@ -195,6 +195,28 @@ def has_null(type_: Type) -> bool:
     return any(isinstance(option, Null) for option in options(type_))
 
 
+def parts(type_: Type, most: int) -> int:
+    """How many types a type is made of, counted up to a bound: a record may hold one of them many times over."""
+    inner: Iterable[Type] = ()
+    match type_:
+        case ListOf():
+            inner = (type_.item, *type_.parts)
+        case SetOf():
+            inner = (type_.item,)
+        case MapOf():
+            inner = (type_.value,)
+        case Record():
+            inner = (*(f.type for f in type_.fields.values()), *(() if type_.rest is None else (type_.rest,)))
+        case Union():
+            inner = type_.options
+    found = 1
+    for one in inner:
+        found += parts(one, most - found)
+        if found > most:
+            break
+    return found
+
+
 def name(type_: Type) -> str:
     """The type in the user's words."""
     match type_:

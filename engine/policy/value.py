@@ -24,7 +24,7 @@ MAX_DIGITS = 60
 MAX_DEPTH = 64
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?\Z")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
+_DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s{0,9}(ms|s|m|h|d)\Z")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),

@@ -16,6 +16,7 @@ from engine.policy.expression import Expression
 from engine.policy.functions import functions_in
 from engine.policy.rule import Established, Fact, Learnt, PolicyRules
 from engine.policy.value import digest, jsonable
+from engine.policy.work import MAX_WORK, extent
 
 # of the variables of a fact that is read for each of them
 MAX_COMBINATIONS = 10_000
@@ -95,7 +96,10 @@ class Words(Mapping[str, Any]):
 
     def _let(self, name: str, expression: Expression) -> Any:
         """The value of a let; raises EvaluationError."""
-        return expression.value(self)
+        value = expression.value(self)
+        if extent(value) > MAX_WORK:
+            raise EvaluationError("it spells out more data than a condition may go over")
+        return value
 
     def _session(self) -> Any:
         """The attributes, those that are written as text read as what the vocabulary says they are."""

@@ -6,7 +6,7 @@ against the call like any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.policy.arithmetic import EvaluationError
@@ -39,11 +39,26 @@ class Work:
 
 
 def extent(value: Any) -> int:
-    """The units that going over a value takes, what is nested in it included."""
+    """The units that going over a value takes, what is nested in it included: up to the bound and little more.
+
+    A list may stand in itself many times over, so that what it spells out is far larger than what it holds.
+    """
     if isinstance(value, str):
         return 1 + len(value) // CHARACTERS
-    if isinstance(value, list | tuple | frozenset):
-        return 1 + sum(map(extent, value))
-    if isinstance(value, Mapping):
-        return 1 + sum(extent(key) + extent(item) for key, item in value.items())
+    if isinstance(value, list | tuple | frozenset | Mapping):
+        return _deep(value, MAX_WORK)
     return 1
+
+
+def _deep(value: Any, left: int) -> int:
+    parts: list[Iterable[Any]] = [value.keys(), value.values()] if isinstance(value, Mapping) else [value]
+    taken = 1
+    for part in parts:
+        for item in part:
+            if isinstance(item, list | tuple | frozenset | Mapping):
+                taken += _deep(item, left - taken)
+            else:
+                taken += 1 + len(item) // CHARACTERS if isinstance(item, str) else 1
+            if taken > left:
+                return taken
+    return taken

@@ -92,7 +92,8 @@ def _step(target: Any, part: str) -> Any:
     """One step of a reference: a key, or a place in a list."""
     if isinstance(target, Mapping):
         return target.get(part)
-    return target[int(part)] if isinstance(target, list) and part.isdigit() and int(part) < len(target) else None
+    is_place = isinstance(target, list) and part.isascii() and part.isdigit() and len(part) < 9
+    return target[int(part)] if is_place and int(part) < len(target) else None
 
 
 # where schemas stand for parts of a value that marks are looked for in

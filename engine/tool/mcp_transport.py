@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,6 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
 from engine.tool.network import NoAddress, Refused, allowed_address
+from engine.tool.supervised import Supervised, open_supervised
 
 MAX_MESSAGE = 4_000_000
 END_IN = 2.0
@@ -34,12 +33,12 @@ class Oversized(Exception):
 async def over_pipes(command: Sequence[str], environment: Mapping[str, str], said: bytearray) -> AsyncIterator[Streams]:
     """A program that speaks the protocol; `said` gets the end of what it says beside it.  Raises OSError.
 
-    Its whole process group is gone afterwards.
+    Nothing that descends from it is left afterwards.
     """
-    process = await trio.lowlevel.open_process(
-        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment),
-        start_new_session=True,
-    )  # fmt: skip
+    program = await open_supervised(
+        command, environment=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process = program.process
     come, inbox = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outbox, go = anyio.create_memory_object_stream[SessionMessage](0)
     try:
@@ -55,7 +54,7 @@ async def over_pipes(command: Sequence[str], environment: Mapping[str, str], sai
         for stream in (come, inbox, outbox, go):
             stream.close()
         with trio.CancelScope(shield=True):
-            await _end(process)
+            await _end(program)
 
 
 async def _hear(process: trio.Process, come: Any) -> None:
@@ -103,17 +102,12 @@ async def _listen(process: trio.Process, said: bytearray) -> None:
         del said[:-70_000]
 
 
-async def _end(process: trio.Process) -> None:
-    assert process.stdin is not None
-    await process.stdin.aclose()
+async def _end(program: Supervised) -> None:
+    assert program.process.stdin is not None
+    await program.process.stdin.aclose()
     with trio.move_on_after(END_IN):
-        await process.wait()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            await stream.aclose()
+        await program.process.wait()
+    await program.finish()
 
 
 def over_http(url: str, headers: Mapping[str, str], *, private: bool) -> AbstractAsyncContextManager[Streams]:

@@ -1,15 +1,15 @@
-"""A program in a process group of its own: fed, read within bounds, and gone with all its children when it is over."""
+"""A program under a supervisor: fed, read within bounds, and gone with all that descends from it when it is over."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import trio
+
+from engine.tool.supervised import Supervised, open_supervised
 
 SAID = 70_000
 
@@ -35,40 +35,37 @@ async def run_program(
 ) -> Ended:
     """Run a program to its end; raises OSError where it can't be started, TooMuchOutput.
 
-    However it ends, cancelled or not, nothing of its group is left.
+    However it ends, cancelled or not, nothing that descends from it is left.
     """
-    process = await trio.lowlevel.open_process(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=directory,
-        env=dict(environment), start_new_session=True,
+    program = await open_supervised(
+        argv, environment=environment, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )  # fmt: skip
+    process = program.process
     output, said = bytearray(), bytearray()
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_feed, process, given)
             nursery.start_soon(_hear, process, said)
-            nursery.start_soon(_read, process, output, most)
+            nursery.start_soon(_read, program, output, most)
             await process.wait()
-            # what it left behind may hold its pipes open
-            _kill(process)
+            # what it left behind may hold its pipes open, where nobody supervises
+            program.end()
             nursery.cancel_scope.deadline = trio.current_time() + LINGER
+        code = await program.wait()
     finally:
-        _kill(process)
-        with trio.CancelScope(shield=True):
-            await process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    await stream.aclose()
+        await program.finish()
     if len(output) > most:
         raise TooMuchOutput
-    return Ended(process.returncode or 0, bytes(output), said.decode("utf-8", "replace").strip())
+    return Ended(code, bytes(output), said.decode("utf-8", "replace").strip())
 
 
-async def _read(process: trio.Process, output: bytearray, most: int) -> None:
-    assert process.stdout is not None
-    async for chunk in process.stdout:
+async def _read(program: Supervised, output: bytearray, most: int) -> None:
+    assert program.process.stdout is not None
+    async for chunk in program.process.stdout:
         output += chunk
         if len(output) > most:
-            _kill(process)
+            program.end()
             return
 
 
@@ -85,8 +82,3 @@ async def _hear(process: trio.Process, said: bytearray) -> None:
     async for chunk in process.stderr:
         said += chunk
         del said[:-SAID]
-
-
-def _kill(process: trio.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

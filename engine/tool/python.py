@@ -7,10 +7,8 @@ write run in a process of their own, which is killed when the call is cancelled.
 from __future__ import annotations
 
 import ast
-import contextlib
 import inspect
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +24,7 @@ from engine.policy.value import canonical, loads
 from engine.ports import ToolError, ToolRun
 from engine.session.bundle import READ, Bundle, Tool
 from engine.tool.python_process import ANSWER, KEY, TASK, define
+from engine.tool.supervised import open_supervised
 
 MAX_THREADS = 32
 SAID = "said"
@@ -96,20 +95,17 @@ def runs_in_thread(tool: Tool, files: Mapping[str, bytes]) -> bool:
 
 
 async def _run_to_its_end(place: Path) -> int:
-    """Run the task in a process group of its own; however it ends, nothing of the group is left."""
+    """Run the task under a supervisor; however it ends, nothing that descends from it is left."""
     # -P: what lies in the current directory is no module of ours
     command = [sys.executable, "-P", "-m", "engine.tool.python_process", str(place)]
     with (place / SAID).open("wb") as said:
-        process = await trio.lowlevel.open_process(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        program = await open_supervised(
+            command, environment=os.environ, stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
     try:
-        return await process.wait()
+        return await program.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with trio.CancelScope(shield=True):
-            await process.wait()
+        await program.finish()
 
 
 def _given(function: Callable[..., Any], run: ToolRun) -> Mapping[str, Any]:

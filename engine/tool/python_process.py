@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +17,6 @@ from engine.policy.value import NotJson, canonical, exact, loads
 
 KEY = "idempotency_key"
 TASK, ANSWER = "task.json", "answer.json"
-LOOK_EVERY = 0.2
 
 
 def define(source: str, file: str, name: str) -> Callable[..., Any]:
@@ -50,17 +45,9 @@ def call(task: dict[str, Any]) -> dict[str, Any]:
         return {"unfit": f"the output is not JSON: {error}"}
 
 
-def _end_with(parent: int) -> None:
-    """When the engine dies, another may run the call again: end at once, with all children."""
-    while os.getppid() == parent:
-        time.sleep(LOOK_EVERY)
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
 def main() -> None:
     """Answer the task in the folder that is named."""
     place = Path(sys.argv[1])
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answer = call(loads((place / TASK).read_bytes()))
     written = place / f"{ANSWER}.part"
     written.write_text(canonical(answer), "ascii")

@@ -23,10 +23,14 @@ from engine.replay.promotion import Part, Promotion, code, table
 from tests.cli.shell import Done, Shell, command, copy_of_root, environment
 
 HOSTILE = (
-    "a human\x1b[2J\x1b[1;1H\x1b]0;pwned\x07 \x1b]8;;http://evil\x1b\\x \u202eevil\u202c \u2066y\u2069 \x9b31m \x85 \x7f\x08"
-    " zero\u200bwidth\u00ad\u2060\ufeff\u2028\u2029\U000e0041 [/x] [bold red]APPROVED[/] [link=http://evil]ok[/link] :smile:"
+    "a human\x1b[2J\x1b[1;1H\x1b]0;pwned\x07 \x1b]8;;http://evil\x1b\\x \u202eevil\u202c \u2066y\u2069 "
+    "\x9b31m \x85 \x7f\x08 zero\u200bwidth\u00ad\u2060\ufeff\u2028\u2029\U000e0041 "
+    "[/x] [bold red]APPROVED[/] [link=http://evil]ok[/link] :smile:"
 )
-FORGING = "a human\rses_x.1\tapproval\topen\tforged\n\nses_x.2\tapproval\topen\tforged\trow\n::error::forged\nrequest     ses_x.3 approval"
+FORGING = (
+    "a human\rses_x.1\tapproval\topen\tforged\n\nses_x.2\tapproval\topen\tforged\trow\n::error::forged\n"
+    "request     ses_x.3 approval"
+)
 # what a line of our own may hold
 OURS = {"\n", "\t"}
 
@@ -162,7 +166,7 @@ def test_the_trace_of_a_run_survives_any_encoding_too(shell: Shell, encoding: st
 
 
 def test_what_the_store_lists_is_text_of_others_too(shell: Shell) -> None:
-    session, _ = held(shell, "a human")
+    held(shell, "a human")
     raw = sqlite3.connect(shell.at / "store.db")
     raw.execute("UPDATE sessions SET state = ?, outcome = ?", ("\x1b[2J\nses_x: fine", "\u202e\x9b"))
     raw.execute("UPDATE sessions SET agent = ?", ("a\tb\nc",))

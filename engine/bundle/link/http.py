@@ -13,7 +13,7 @@ from engine.bundle.link.secrets import check_references, refuse_references, valu
 from engine.bundle.node import Node
 from engine.bundle.rules import e206_constraint
 from engine.policy import types as t
-from engine.policy.template import Template
+from engine.policy.template import Template, without_holes
 from engine.session.bundle import READ
 
 _STATUS = re.compile(r"[1-5](\d\d|xx)\Z")
@@ -59,7 +59,7 @@ def _pairs(node: Node | None) -> Iterator[tuple[str, Node, Node]]:
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(re.sub(r"\{\{.*?\}\}", "x", url, flags=re.DOTALL)).hostname or ""
+        return urlsplit(without_holes(url, "x")).hostname or ""
     except ValueError:
         return ""
 
@@ -77,7 +77,7 @@ def _check_url(corpus: Corpus, node: Node) -> None:
         corpus.say(e206_constraint.within(place, "host of the URL", message))
     elif port and not 0 < int(port) < 65536:
         corpus.say(e206_constraint.within(node.within(found.start(2), found.end(2)), "port", "must be 1 to 65535"))
-    if "#" in re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL):
+    if "#" in without_holes(text, ""):
         corpus.say(e206_constraint.at(node, "url", "has no fragment: it is never sent"))
 
 

@@ -47,7 +47,7 @@ def _why(pattern: str) -> str:
             return reason
     try:
         re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, RecursionError, OverflowError, ValueError) as error:
         return f"it is no regular expression ({error})" if isinstance(error, re.error) else "it is nested too deep"
     return "it is too large, or holds what the dialect of JSON Schema does not have"
 

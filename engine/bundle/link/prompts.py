@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -42,12 +43,13 @@ def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
                 corpus.say(e407_template_name.at(_place(source, node.lineno, node.name), node.name, VARIABLES))
         for attribute, line, known in _unknown_attributes(tree, sessions.get(name, []), nodes):
             corpus.say(e407_template_name.at(_place(source, line, attribute), f"session.{attribute}", known))
-        for owner, fields in {**FIELDS, **dict.fromkeys(_loops_over_tools(tree, nodes), TOOL_FIELDS)}.items():
-            for read in tree.find_all(nodes.Getattr):
-                if isinstance(read.node, nodes.Name) and read.node.name == owner and read.attr not in fields:
-                    known = [f"{owner}.{field}" for field in fields]
-                    place = _place(source, read.lineno, read.attr)
-                    corpus.say(e407_template_name.at(place, f"{owner}.{read.attr}", known))
+        owners = {**FIELDS, **dict.fromkeys(_loops_over_tools(tree, nodes), TOOL_FIELDS)}
+        for read in tree.find_all(nodes.Getattr):
+            owner = read.node.name if isinstance(read.node, nodes.Name) else ""
+            if read.attr not in owners.get(owner, (read.attr,)):
+                known = [f"{owner}.{field}" for field in owners[owner]]
+                place = _place(source, read.lineno, read.attr)
+                corpus.say(e407_template_name.at(place, f"{owner}.{read.attr}", known))
 
 
 _SET = re.compile(r"\{%-?\s*(?:set|for)\s+([A-Za-z_]\w*)")
@@ -59,9 +61,9 @@ def check_idle_prompts(corpus: Corpus, used: Collection[str]) -> None:
         if name not in used:
             corpus.say(w610_prompt_idle.at(Place(source.file), f"prompt `{name}`"))
             continue
+        read = Counter(re.findall(r"\w+", source.text))
         for found in _SET.finditer(source.text):
-            read = re.findall(rf"\b{found[1]}\b", source.text)
-            if len(read) < 2:
+            if read[found[1]] < 2:
                 corpus.say(w610_prompt_idle.at(source.place(found.start(1), found.end(1)), f"variable `{found[1]}`"))
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import resource
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
 from engine.bundle.rules import e511_sql
 
 # what a bundle's SQL must not do on the machine that checks it
+# what SQLite says of a script that is beyond a bound
+_SPENT = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG})
 _FORBIDDEN = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
 MAX_INSTRUCTIONS = 50_000_000
 EACH = 200
@@ -45,9 +47,9 @@ def try_sql(corpus: Corpus) -> None:
 
 def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    _bound(connection)
+    spent = _bound(connection)
     try:
-        if _made(corpus, database, connection):
+        if _made(corpus, database, connection, spent):
             for tool in tools:
                 for node in _statements(tool.node.at("adapter")):
                     _prepare(corpus, node, connection)
@@ -55,8 +57,8 @@ def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
         connection.close()
 
 
-def _bound(connection: sqlite3.Connection) -> None:
-    """Bound what all statements of a connection together may take, in time and in memory."""
+def _bound(connection: sqlite3.Connection) -> Callable[[], bool]:
+    """Bound what all statements of a connection together may take, in time and in memory; tells whether it is spent."""
     left = MAX_INSTRUCTIONS
     most = _grown_to() + MAX_GROWTH
 
@@ -78,6 +80,7 @@ def _bound(connection: sqlite3.Connection) -> None:
         (sqlite3.SQLITE_LIMIT_VDBE_OP, MAX_PROGRAM),
     ):
         connection.setlimit(limit, most_of_it)
+    return lambda: left < 0
 
 
 def _grown_to() -> int:
@@ -85,19 +88,21 @@ def _grown_to() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection) -> bool:
+def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection, spent: Callable[[], bool]) -> bool:
     for item in database.node.at("init").items or ():
         script = corpus.content.get(str(item.value))
         if script is None:
             return False
         try:
             connection.executescript(script.decode())
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        except (sqlite3.DatabaseError, MemoryError) as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_NOMEM)
+            if spent() or code in _SPENT:
+                corpus.say(e511_sql.on_entry(item.place, f"file `{item.value}` takes more than a trial may"))
                 return False
             corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
             return False
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except (sqlite3.Error, ValueError) as error:
             corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
             return False
     return True

@@ -210,8 +210,8 @@ def _python(corpus: Corpus, adapter: Node) -> None:
         place = Place(str(file.value), error.lineno or 1, error.offset or 1, error.lineno or 1, (error.offset or 1) + 1)
         corpus.say(e313_function.at(place, f"this is not Python: {(error.msg or '').lower()}"))
         return
-    except ValueError:
-        corpus.say(e313_function.at(file.place, f"file `{file.value}` is not Python"))
+    except (ValueError, RecursionError, MemoryError):
+        corpus.say(e313_function.at(file.place, f"file `{file.value}` is not Python, or nested too deep"))
         return
     defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     if function.value not in defined:

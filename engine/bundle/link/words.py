@@ -148,6 +148,10 @@ def _offset(text: str) -> tzinfo:
     return timezone(-span if text[0] == "-" else span)
 
 
+# how many parts the type of a let may have to be known
+MOST_PARTS = 5_000
+
+
 class Linker:
     """Links the words that the rules for one tool use, each when it is first needed."""
 
@@ -279,7 +283,9 @@ class Linker:
             node = own
         reached = self.need(node)
         compiled = expression(self._corpus, node, self.scope, around=self.around)
-        self.scope[name] = compiled.type if compiled is not None else t.UNKNOWN
+        # lets that stand twice in the next one double their type each time
+        typed = compiled is not None and t.parts(compiled.type, MOST_PARTS) <= MOST_PARTS
+        self.scope[name] = compiled.type if compiled is not None and typed else t.UNKNOWN
         if compiled is not None:
             self.lets[name] = compiled
         return reached

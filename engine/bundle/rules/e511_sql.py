@@ -18,3 +18,8 @@ MANUAL = Manual(
 def at(place: Place, message: str, help_: str = "") -> Diagnostic:
     """The parameter or the statement."""
     return MANUAL.at(place, message, help=help_)
+
+
+def on_entry(place: Place, message: str) -> Diagnostic:
+    """A script that was let through once without its statements being looked at."""
+    return MANUAL.at(place, message, on_entry=True)
