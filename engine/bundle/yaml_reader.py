@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -32,6 +33,9 @@ _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+
+
+_ANCHOR = re.compile(r"\A&\S+\s+")
 
 
 class _Stop(Exception):
@@ -137,7 +141,8 @@ class _Reader:
             if key.entries is not None or key.items is not None:
                 self.say(e102_syntax.at(self.source, key.start, key.end, "a key must be plain text"))
                 raise _Stop
-            key.value = self.key_text(key)
+            # a key may be an alias: what it stands for stays as it is elsewhere
+            key = replace(key, value=self.key_text(key))
             value = self.node(self.next(), depth + 1)
             if key.value in seen:
                 self.say(e103_duplicate_key.at(key))
@@ -150,7 +155,7 @@ class _Reader:
     def key_text(self, key: Node) -> str:
         if isinstance(key.value, str):
             return key.value
-        return self.source.text[key.start : key.end].strip()
+        return _ANCHOR.sub("", self.source.text[key.start : key.end]).strip()
 
     def scalar(self, event: Any, node: Node) -> Any:
         text: str = event.value
@@ -159,26 +164,32 @@ class _Reader:
                 self.tag(event, node)
             return text
         self.tag(event, node)
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        if _INTEGER.match(text) or _FLOAT.match(text):
-            try:
-                return number(text)
-            except NotJson as error:
-                self.say(e107_number.at(node, str(error)))
-                return 0
-        if _BASED.match(text):
-            return int(text, 0) if len(text) < 20 else text
-        if _NOT_FINITE.match(text):
-            self.say(e107_number.at(node, f"`{text}` is not a finite number"))
+        try:
+            return plain_scalar(text)
+        except NotJson as error:
+            self.say(e107_number.at(node, str(error)))
             return 0
-        return text
 
     def tag(self, event: Any, node: Node) -> None:
-        if event.tag not in (None, "!"):
+        # a bare `!` before what is not quoted is somebody's `not`, and would be lost
+        bare = event.tag == "!" and getattr(event, "style", None) not in ("'", '"', "|", ">")
+        if event.tag not in (None, "!") or bare:
             shown = str(event.tag).replace("tag:yaml.org,2002:", "!!")
             self.say(e102_syntax.at(self.source, node.start, node.start + 1, f"tag `{shown}` has no meaning here"))
             raise _Stop
+
+
+def plain_scalar(text: str) -> Any:
+    """What a scalar without quotes is; raises NotJson for a number that is too large or not finite."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.match(text) or _FLOAT.match(text):
+        return number(text)
+    if _BASED.match(text):
+        return int(text, 0) if len(text) < 20 else text
+    if _NOT_FINITE.match(text):
+        raise NotJson(f"`{text}` is not a finite number")
+    return text
 
 
 def _index(mark: Any) -> int:

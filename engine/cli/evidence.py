@@ -12,7 +12,6 @@ from engine.cli.past import reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
 from engine.cli.writing import write
-from engine.policy.value import pretty
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
@@ -179,10 +178,5 @@ def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:
 
 
 def as_yaml(document: Any) -> str:
-    """A document as YAML, its numbers exact."""
-    import yaml
-
-    # JSON is read back with numbers as YAML writes them
-    plain = yaml.safe_load(pretty(document))
-    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
-    return text
+    """A document as YAML, its numbers exact; raises NotWritable."""
+    return written(exact(jsonable(document)))

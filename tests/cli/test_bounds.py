@@ -39,17 +39,25 @@ def prompt(text: str) -> list[File]:
 def sql(script: str, more: str = "") -> list[File]:
     database = "kind: Database\nname: d\npath: data/d.db\ninit: [specs/databases/d.sql]\n"
     adapter = f"adapter: {{kind: sql, database: d, sql: SELECT 1 AS ok{more}}}"
-    return [agent("[q]"), ("specs/databases/d.yaml", database), ("specs/databases/d.sql", script), tool("q", more=adapter)]
+    return [
+        agent("[q]"),
+        ("specs/databases/d.yaml", database),
+        ("specs/databases/d.sql", script),
+        tool("q", more=adapter),
+    ]
 
 
 def lets(pairs: list[tuple[str, str]], when: str) -> list[File]:
     listed = "".join(f"  {name}: {text}\n" for name, text in pairs)
-    text = f"kind: Policy\nname: rules\nlet:\n{listed}rules:\n  - {{id: a, tools: [q], effect: allow, when: '{when}'}}\n"
+    text = (
+        f"kind: Policy\nname: rules\nlet:\n{listed}rules:\n  - {{id: a, tools: [q], effect: allow, when: '{when}'}}\n"
+    )
     return [agent("[q]", policies="[rules]"), tool("q"), ("policies/rules.yaml", text)]
 
 
 DAG = "".join(
-    f"a{n}: {{type: object, properties: {{l: {{$ref: '#/$defs/a{n + 1}'}}, r: {{$ref: '#/$defs/a{n + 1}'}}}}}}, " for n in range(31)
+    f"a{n}: {{type: object, properties: {{l: {{$ref: '#/$defs/a{n + 1}'}}, r: {{$ref: '#/$defs/a{n + 1}'}}}}}}, "
+    for n in range(31)
 )
 COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 400000) SELECT count(*) FROM c;\n"
 FILTER = "{type: object, properties: {and: {$ref: '#/$defs/f'}, or: {$ref: '#/$defs/f'}, not: {$ref: '#/$defs/f'}}}"
@@ -69,19 +77,37 @@ ENUM = ", ".join(f"abcdefgh{n}" for n in range(20_000))
     pytest.param(schema("{type: object, properties: {x: {anyOf: [{$ref: '#'}, {type: array, items: {$ref: '#'}}]}, y: {$ref: '#'}}}"), 0, id="any-of"),
     pytest.param(schema(f"{{type: object, properties: {{x: {{$ref: '#/$defs/a0'}}}}, $defs: {{{DAG}a31: {{type: string}}}}}}"), 0, id="shared"),
 ])  # fmt: skip
-def test_a_schema_that_refers_to_itself_in_several_places_is_typed_in_bounds(tmp_path: Path, files: list[File], code: int) -> None:
+def test_a_schema_that_refers_to_itself_in_several_places_is_typed_in_bounds(
+    tmp_path: Path, files: list[File], code: int
+) -> None:
     assert validated(tmp_path, *files).code == code
 
 
 @pytest.mark.parametrize("ref", ["#/anyOf/²", "#/anyOf/" + "0" * 5000])
 def test_a_reference_to_no_place_of_a_list_is_a_diagnostic(tmp_path: Path, ref: str) -> None:
-    assert "E208" in validated(tmp_path, *schema(f"{{type: object, anyOf: [{{}}], properties: {{x: {{$ref: '{ref}'}}}}}}")).out
+    assert (
+        "E208"
+        in validated(tmp_path, *schema(f"{{type: object, anyOf: [{{}}], properties: {{x: {{$ref: '{ref}'}}}}}}")).out
+    )
 
 
-@pytest.mark.parametrize("pattern", ["(" * 2000 + ")" * 2000, "a{99999999999999999999}", "a{" + "1" * 5000 + "}", "((a{1,999}){1,999}){1,999}", "[" * 5000])
-@pytest.mark.parametrize("place", ["properties: {{x: {{type: string, pattern: '{}'}}}}", "patternProperties: {{'{}': {{}}}}"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(" * 2000 + ")" * 2000,
+        "a{99999999999999999999}",
+        "a{" + "1" * 5000 + "}",
+        "((a{1,999}){1,999}){1,999}",
+        "[" * 5000,
+    ],
+)
+@pytest.mark.parametrize(
+    "place", ["properties: {{x: {{type: string, pattern: '{}'}}}}", "patternProperties: {{'{}': {{}}}}"]
+)
 def test_a_pattern_that_no_engine_takes_is_a_diagnostic(tmp_path: Path, pattern: str, place: str) -> None:
-    flow = place.format(pattern).replace("patternProperties: {'", "patternProperties: {? '").replace("': {}}", "' : {}}")
+    flow = (
+        place.format(pattern).replace("patternProperties: {'", "patternProperties: {? '").replace("': {}}", "' : {}}")
+    )
     assert "E208" in validated(tmp_path, *schema(f"{{type: object, {flow}}}")).out
 
 
@@ -134,19 +160,27 @@ def test_a_script_with_a_null_character_is_a_diagnostic(tmp_path: Path) -> None:
     assert "E511" in validated(tmp_path, *sql("CREATE TABLE t(x);\0")).out
 
 
-@pytest.mark.parametrize("source", ["x = " + "-" * 200_000 + "1\n", "x = a" + ".a" * 20_000 + "\n", "x = 1" + "+1" * 100_000 + "\n"])
+@pytest.mark.parametrize(
+    "source", ["x = " + "-" * 200_000 + "1\n", "x = a" + ".a" * 20_000 + "\n", "x = 1" + "+1" * 100_000 + "\n"]
+)
 def test_a_file_that_python_can_t_parse_is_a_diagnostic(tmp_path: Path, source: str) -> None:
     code = ("specs/tools/code.py", source + CODE)
     assert "E313" in validated(tmp_path, agent("[q]"), tool("q"), code).out
 
 
-@pytest.mark.parametrize(("pairs", "when"), [(TWINS, "first([x38, y38]) == x38"), (LISTS, "x30 == y30")], ids=["records", "lists"])
-def test_lets_that_share_their_parts_are_typed_in_bounds(tmp_path: Path, pairs: list[tuple[str, str]], when: str) -> None:
+@pytest.mark.parametrize(
+    ("pairs", "when"), [(TWINS, "first([x38, y38]) == x38"), (LISTS, "x30 == y30")], ids=["records", "lists"]
+)
+def test_lets_that_share_their_parts_are_typed_in_bounds(
+    tmp_path: Path, pairs: list[tuple[str, str]], when: str
+) -> None:
     validated(tmp_path, *lets(pairs, when))
 
 
 def test_suggestions_from_many_words_are_found_in_bounds(tmp_path: Path) -> None:
-    rules = "".join(f"  - {{id: r{n}, tools: [q], effect: allow, when: \"input.x == 'abcdefg{n}x'\"}}\n" for n in range(100))
+    rules = "".join(
+        f"  - {{id: r{n}, tools: [q], effect: allow, when: \"input.x == 'abcdefg{n}x'\"}}\n" for n in range(100)
+    )
     q = tool("q", input=f"{{type: object, properties: {{x: {{enum: [{ENUM}]}}}}}}")
     assert "E403" in validated(tmp_path, agent("[q]", policies="[rules]"), q, policy(rules)).out
 

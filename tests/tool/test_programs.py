@@ -35,7 +35,9 @@ def daemon(noted):
 """
 # one that takes its parent for gone, ignores what can be ignored and is started by a shell
 HIDDEN = "import subprocess; subprocess.Popen(['sh', '-c', 'trap \"\" TERM HUP INT; setsid -f sh -c \"echo \\$\\$ > {0}.part; mv {0}.part {0}; sleep 120\"']); import os, time\nwhile not os.path.exists('{0}'): time.sleep(0.005)\n"
-PEER = DAEMON + """
+PEER = (
+    DAEMON
+    + """
 import json, sys
 for line in sys.stdin:
     m = json.loads(line)
@@ -45,6 +47,7 @@ for line in sys.stdin:
     else: daemon(sys.argv[1]); r = {"content": [{"type": "text", "text": "ok"}], "structuredContent": {}}
     print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
 """
+)
 
 
 async def gone(noted: Path) -> None:
@@ -90,7 +93,9 @@ async def test_a_daemon_of_a_command_is_gone_after_its_cancellation(tmp_path: Pa
 
 
 async def test_a_daemon_of_a_command_that_failed_or_said_too_much_is_gone(tmp_path: Path) -> None:
-    for number, ending in enumerate(("raise SystemExit(3)", "print('x' * 5000, flush=True); time.sleep(60)", "os.kill(os.getpid(), 9)")):
+    for number, ending in enumerate(
+        ("raise SystemExit(3)", "print('x' * 5000, flush=True); time.sleep(60)", "os.kill(os.getpid(), 9)")
+    ):
         noted = tmp_path / f"pid{number}"
         with pytest.raises(BaseExceptionGroup):
             await run(command(RUN, "max_output: 2000", script=DAEMON + f"daemon({str(noted)!r})\n{ending}"), "act")
@@ -113,19 +118,25 @@ async def test_a_daemon_of_a_server_is_gone_when_its_connection_is_closed(tmp_pa
     await gone(noted)
 
 
-ENDLESS = DAEMON + """
+ENDLESS = (
+    DAEMON
+    + """
 def act(**given):
     daemon(NOTED)
     open(NOTED + ".main", "w").write(str(os.getpid()))
     time.sleep(120)
 """
+)
 
 
 @pytest.mark.parametrize("kind", ["command", "python", "mcp"])
 async def test_nothing_of_a_program_is_left_after_kill_9_of_the_engine(tmp_path: Path, kind: str) -> None:
     noted = tmp_path / "pid"
     source = ENDLESS.replace("NOTED", repr(str(noted)))
-    peer = PEER.replace("daemon(sys.argv[1]);", "daemon(sys.argv[1]); open(sys.argv[1] + '.main', 'w').write(str(os.getpid())); time.sleep(120);")
+    peer = PEER.replace(
+        "daemon(sys.argv[1]);",
+        "daemon(sys.argv[1]); open(sys.argv[1] + '.main', 'w').write(str(os.getpid())); time.sleep(120);",
+    )
     adapters = {
         "command": f"{{kind: command, argv: [{sys.executable}, specs/tools/act.py], files: [specs/tools/act.py]}}",
         "python": "{kind: python, file: specs/tools/act.py, function: act}",
@@ -140,7 +151,12 @@ async def test_nothing_of_a_program_is_left_after_kill_9_of_the_engine(tmp_path:
         ("peer.py", peer),
     ]  # fmt: skip
     if kind == "mcp":
-        files.append(("specs/servers/peer.yaml", f"kind: Server\nname: peer\ncommand: [{sys.executable}, {tmp_path / 'peer.py'}, {noted}]\n"))
+        files.append(
+            (
+                "specs/servers/peer.yaml",
+                f"kind: Server\nname: peer\ncommand: [{sys.executable}, {tmp_path / 'peer.py'}, {noted}]\n",
+            )
+        )
     for name, content in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
