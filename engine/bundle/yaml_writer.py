@@ -26,6 +26,13 @@ class NotWritable(ValueError):
 def written(value: Any, *, flow: bool | None = None) -> str:
     """A value as a document, its keys in their order; raises NotWritable."""
     _check(value, 0)
+    if (
+        flow is None
+        and isinstance(value, Mapping)
+        and not any(isinstance(one, Mapping | list) for one in value.values())
+    ):
+        # the document itself is never in braces
+        flow = False
     text: str = yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=flow
     )
@@ -58,7 +65,7 @@ class _Dumper(yaml.SafeDumper):
         """What a scalar is without a tag: text in quotes, and plainly what was meant."""
         if kind is yaml.ScalarNode:
             return _STR if implicit == (False, True) or _reads_as(value) else _PLAIN
-        return super().resolve(kind, value, implicit)
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def text(self, value: str) -> yaml.ScalarNode:
         plain = _reads_as(value) and value == value.strip() and not value.startswith(("- ", "? ", ": "))
@@ -97,15 +104,16 @@ def _in_block(value: str) -> bool:
     return whole and not lines[0].startswith(" ") and bool(lines[0]) and bool(lines[-1])
 
 
-for _kind, _write in (
-    (str, _Dumper.text),
-    (bool, _Dumper.constant),
-    (type(None), _Dumper.constant),
-    (int, _Dumper.number),
-    (float, _Dumper.number),
-    (Decimal, _Dumper.number),
-    (dict, _Dumper.mapping),
-    (list, _Dumper.listing),
-    (tuple, _Dumper.listing),
-):
+_WRITERS: dict[type, Any] = {
+    str: _Dumper.text,
+    bool: _Dumper.constant,
+    type(None): _Dumper.constant,
+    int: _Dumper.number,
+    float: _Dumper.number,
+    Decimal: _Dumper.number,
+    dict: _Dumper.mapping,
+    list: _Dumper.listing,
+    tuple: _Dumper.listing,
+}
+for _kind, _write in _WRITERS.items():
     _Dumper.add_representer(_kind, _write)

@@ -7,11 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.bundle.yaml_writer import written
 from engine.cli.out import say
 from engine.cli.past import reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
 from engine.cli.writing import write
+from engine.policy.value import exact, jsonable
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
@@ -179,4 +181,5 @@ def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:
 
 def as_yaml(document: Any) -> str:
     """A document as YAML, its numbers exact; raises NotWritable."""
-    return written(exact(jsonable(document)))
+    text: str = written(exact(jsonable(document)))
+    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ from engine.cli.options import bundle_argument
 from engine.cli.out import say
 from engine.cli.writing import write as save
 from engine.diagnostic import did_you_mean
-from engine.session.bundle import Bundle, Server
+from engine.session.bundle import Bundle, Server, Tool
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
+    from engine.bundle.corpus import Corpus
+    from engine.tool.listing import Listed
     from engine.tool.mcp import Link
 
 
@@ -39,24 +42,60 @@ def command() -> None:
 @click.option("--overwrite", is_flag=True, help="Write documents anew that are there already.")
 def import_tools(bundle: Path, name: str, only: tuple[str, ...], overwrite: bool) -> None:
     """Write a tool document for each tool that a server lists, pinned to how it lists it now."""
-    server = _server(bundle, name)
+    server, corpus = _server(bundle, name)
 
     async def write(link: Link) -> int:
-        from engine.tool.imported import document, tool_name
-
-        for missing in [tool for tool in only if tool not in link.tools]:
+        for missing in [tool for tool in only if tool not in link.tools and tool not in link.unlisted]:
             raise click.UsageError(f"server {name} has no tool `{missing}`; {did_you_mean(missing, link.tools)}")
-        for tool in [link.tools[wanted] for wanted in only or sorted(link.tools)]:
-            path = bundle / "specs" / "tools" / f"{tool_name(server, tool)}.yaml"
-            if path.exists() and not overwrite:
-                say(f"kept     {path}: it is there already (--overwrite writes it anew)", err=True)
-                continue
-            save(path, document(server, tool))
-            say(f"written  {path}")
-        say("next: say which of them only read, list them in an agent, and run `engine validate`", err=True)
-        return OK
+        return _write(bundle, server, corpus, link, only, overwrite=overwrite)
 
     raise SystemExit(_with_server(server, write))
+
+
+def _write(root: Path, server: Server, corpus: Corpus, link: Link, only: tuple[str, ...], *, overwrite: bool) -> int:
+    """Write the documents of a server's tools; what can't be written is told, and costs no other."""
+    from engine.bundle.yaml_writer import NotWritable
+    from engine.cli.imported import FOLDER, document, known_of, names_for, problems_of, taken_over
+
+    known = known_of(corpus, server.name)
+    others = {name for name in corpus.of("Tool") if name not in {one.name for one in known.values()}}
+    names = names_for(server, sorted(link.tools), known, others | corpus.lost)
+    code = OK
+    for tool, why in sorted(link.unlisted.items()):
+        if not only or tool in only:
+            say(f"not written  {tool}: {why}", err=True)
+            code = FAILED
+    for listed in [link.tools[wanted] for wanted in only or sorted(link.tools) if wanted in link.tools]:
+        one = known.get(listed.name)
+        path = one.path if one is not None else f"{FOLDER}/{names[listed.name]}.yaml"
+        if one is not None and not overwrite:
+            say(
+                f"kept     {root / path}: it is there already (--overwrite takes over what the server says now)",
+                err=True,
+            )
+            continue
+        if one is None and (root / path).exists():
+            say(
+                f"not written  {listed.name}: {root / path} is there already, and is no document of this tool", err=True
+            )
+            code = FAILED
+            continue
+        try:
+            text = taken_over(one, listed) if one is not None else document(server, listed, names[listed.name])
+        except NotWritable as error:
+            say(f"not written  {listed.name}: {error}", err=True)
+            code = FAILED
+            continue
+        wrong = problems_of(path, text) if one is None else []
+        if wrong:
+            said = "; ".join(d.message for d in wrong[:3])
+            say(f"not written  {listed.name}: {said}", err=True)
+            code = FAILED
+            continue
+        save(root / path, text)
+        say(f"written  {root / path}")
+    say("next: say which of them only read, list them in an agent, and run `engine validate`", err=True)
+    return code
 
 
 @command.command("check")
@@ -83,12 +122,37 @@ async def _compared(bundle: Bundle, server: Server, link: Link) -> int:
             said, code = f"the server has no tool {settings['tool']}", FAILED
         elif pinned is None:
             said = f"is not pinned; now it is {listed.digest}"
-        elif pinned != listed.digest:
+        elif not listed.is_pinned_to(pinned):
             said, code = f"is pinned to {pinned}, and the server lists {listed.digest}", FAILED
         else:
             said = "is as it is pinned"
-        say(f"{tool.name}\t{said}")
+        say(f"{tool.name}: {said}")
+        if pinned is not None and listed is not None and not listed.is_pinned_to(pinned):
+            for difference in _changes(tool, listed):
+                say(f"  {difference}")
     return code
+
+
+def _changes(tool: Tool, listed: Listed) -> list[str]:
+    """What a server says otherwise than the tool's document does, field by field.
+
+    Titles and hints stand in no document: that one of them has changed is all that is known.
+    """
+    from engine.cli.imported import described, translated
+
+    description, input_, output = described(listed), translated(listed.input_schema), translated(listed.output_schema)
+    before = replace(
+        listed, description=tool.description, input_schema=tool.input_schema, output_schema=tool.output_schema
+    )
+    kind = tool.adapter.settings.get("result", "structured")
+    if kind != "structured":
+        # its output is its owner's own; a tool that was taken over as text had promised nothing
+        before = replace(before, output_schema=None if kind == "text" else output)
+    after = replace(listed, description=description, input_schema=input_, output_schema=output)
+    found = list(after.differences(before))
+    hints = {"title": listed.title, **(listed.annotations or {})}
+    told = ", ".join(f"{name}: {value}" for name, value in hints.items() if value not in (None, ""))
+    return found or [f"its title or its hints are others ({told or 'it has none now'})"]
 
 
 def _used(bundle: Bundle) -> list[Server]:
@@ -96,7 +160,7 @@ def _used(bundle: Bundle) -> list[Server]:
     return [server for name, server in sorted(bundle.servers.items()) if name in names]
 
 
-def _server(root: Path, name: str) -> Server:
+def _server(root: Path, name: str) -> tuple[Server, Corpus]:
     """A server of a bundle that need not be whole yet: its tools are still to come."""
     from engine.bundle.link.programs import link_server
     from engine.bundle.load import load_directory
@@ -104,7 +168,7 @@ def _server(root: Path, name: str) -> Server:
     corpus = load_directory(root).corpus
     for document in corpus.sound("Server"):
         if document.name == name:
-            return link_server(corpus, document)
+            return link_server(corpus, document), corpus
     known = corpus.of("Server")
     hint = did_you_mean(name, known) or f"it has {', '.join(sorted(known)) or 'none'}"
     raise click.UsageError(f"the bundle has no server `{name}`; {hint}")
@@ -131,6 +195,8 @@ def _with_server(server: Server, act: Callable[[Link], Awaitable[int]]) -> int:
         cause: Any = unwrapped(error)
         if isinstance(cause, click.ClickException):
             raise cause from None
+        if isinstance(cause, KeyboardInterrupt):
+            raise
         if not isinstance(cause, ToolError | MissingSecret | OSError):
             cause = RuntimeError(f"server {server.name} can't be asked: {type(cause).__name__}: {cause}")
         say(f"engine: {secrets.masked(str(cause))}", err=True)

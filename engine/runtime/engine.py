@@ -133,7 +133,9 @@ class Engine:
         """Open what the bundle's tools need, before a session does; raises ToolError, MissingSecret."""
         adapters = self.hands_for(bundle).adapters
         for tool in bundle.tools.values():
-            adapter = adapters(tool) if tool.adapter.kind == "mcp" else None
+            if tool.adapter.kind != "mcp" or bundle.servers[tool.adapter.settings["server"]].optional:
+                continue
+            adapter = adapters(tool)
             if isinstance(adapter, Prepared):
                 await adapter.ready(tool)
 

@@ -335,7 +335,7 @@ class Database:
 class Server:
     """A server of the Model Context Protocol: a command that speaks it over its pipes, or a URL.
 
-    Values of `environment` and `headers` may refer to secrets.
+    Values of `environment` and `headers` may refer to secrets.  Without an `optional` one a session runs all the same.
     """
 
     name: str
@@ -345,6 +345,7 @@ class Server:
     headers: Mapping[str, str]
     allow_private: bool
     start_timeout: timedelta
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

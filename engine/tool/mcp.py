@@ -18,45 +18,63 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 
 from engine.outside import outside
-from engine.policy.value import NotJson, digest, exact, loads
+from engine.policy.value import NotJson, exact, loads, one_line
 from engine.ports import ToolError, ToolRun
 from engine.reach import Connections, MissingSecret, Secrets
 from engine.session.bundle import READ, Bundle, Server, Tool
 from engine.session.secret import filled
 from engine.tool.command import environment_of
-from engine.tool.mcp_transport import over_http, over_pipes
+from engine.tool.listing import BadListing, Listed, breaks, read_tool
+from engine.tool.mcp_transport import Report, over_http, over_pipes
 
 MAX_PAGES = 100
 
-# the code of an error that is ours: the server is gone
-CONNECTION_CLOSED = -32000
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A tool as its server lists it."""
-
-    name: str
-    description: str
-    input_schema: Mapping[str, Any]
-    output_schema: Mapping[str, Any] | None
-    read_only: bool | None
-
-    @property
-    def digest(self) -> str:
-        """What a tool is pinned to: how it is called, and what it gives."""
-        return f"sha256-{digest([self.name, exact(dict(self.input_schema)), exact(self.output_schema)])[:32]}"
+# codes of errors that the library makes itself too: the server is gone, or its answer can't be read
+OURS = frozenset({-32000, -32600, -32603, -32700})
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """An open connection; `stale` once the server says that its tools have changed."""
+    """An open connection; `stale` once the server says that its tools have changed.
+
+    `unlisted` are tools that could not be read from the listing, each with why; `waiting` the calls under way.
+    """
 
     client: Client
     said: bytearray
     tools: dict[str, Listed] = field(default_factory=dict)
+    unlisted: dict[str, str] = field(default_factory=dict)
     stale: bool = True
     listing: trio.Lock = field(default_factory=trio.Lock)
+    waiting: set[trio.CancelScope] = field(default_factory=set)
+    unreadable: str = ""
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Any:
+        """What the server answers, as it stands; raises MCPError, Unreadable.
+
+        The library would refuse a whole listing for one tool of it, and a result for a schema that is not the bundle's.
+        """
+        session = self.client.session
+        data: dict[str, Any] = {"method": method, "params": params}
+        options: Any = {}
+        session._stamp(data, options)
+        with trio.CancelScope() as scope:
+            self.waiting.add(scope)
+            try:
+                return await session._dispatcher.send_raw_request(method, data["params"], options)
+            finally:
+                self.waiting.discard(scope)
+        raise Unreadable(self.unreadable)
+
+    def heard_nonsense(self, why: str) -> None:
+        """The server has sent what is no message: whoever waits for an answer waits no more."""
+        self.unreadable = why
+        for scope in self.waiting:
+            scope.cancel()
+
+
+class Unreadable(Exception):
+    """A server's message that can't be read."""
 
 
 class McpAdapter:
@@ -73,15 +91,17 @@ class McpAdapter:
             given = _plain(run.input)
             link = await self.ready(run.tool)
             try:
-                result = await link.client.call_tool(run.tool.adapter.settings["tool"], given)
+                settings = run.tool.adapter.settings
+                result = await link.ask("tools/call", {"name": settings["tool"], "arguments": given})
             except MCPError as error:
-                if error.code != CONNECTION_CLOSED:
+                if error.code not in OURS:
                     said = self._secrets.masked(_said(error))[:1000]
                     raise ToolError("tool_error", f"the server says: {said}", acted=run.tool.effect != READ) from None
                 raise self._broken(run.tool, link, error) from None
             except Exception as error:
                 raise self._broken(run.tool, link, error) from None
-        return _output(run.tool, result, self._secrets.masked)
+        promised = link.tools[settings["tool"]].output_schema if settings["tool"] in link.tools else None
+        return _output(run.tool, result, promised, self._secrets.masked)
 
     def _broken(self, tool: Tool, link: Link, error: Exception) -> ToolError:
         """Whatever it was, this connection is not to be trusted with the next call."""
@@ -89,7 +109,8 @@ class McpAdapter:
         reads = tool.effect == READ
         # masked before it is cut: a secret that is cut in two could not be
         told = self._secrets.masked(link.said.decode("utf-8", "replace")).strip()[-300:]
-        message = f"the server's answer did not come: {self._secrets.masked(_said(error))[:300]}"
+        what = "can't be read" if isinstance(error, Unreadable) else "did not come"
+        message = f"the server's answer {what}: {self._secrets.masked(_said(error))[:300]}"
         message += f"; it said: {told}" if told else ""
         return ToolError("no_answer", message, retryable=reads, acted=not reads, lost=not reads)
 
@@ -117,10 +138,14 @@ class McpAdapter:
         listed = link.tools.get(settings["tool"])
         if listed is None:
             known = ", ".join(sorted(link.tools)[:20]) or "none"
-            raise ToolError(
-                "no_such_tool", f"server {server.name} has no tool {settings['tool']}; it has {known}", acted=False
+            why = link.unlisted.get(settings["tool"])
+            said = (
+                f"lists {settings['tool']} so that it can't be read: {why}"
+                if why
+                else f"has no tool {settings['tool']}"
             )
-        if settings.get("pinned") not in (None, listed.digest):
+            raise ToolError("no_such_tool", f"server {server.name} {said}; it has {known}", acted=False)
+        if settings.get("pinned") is not None and not listed.is_pinned_to(settings["pinned"]):
             message = (
                 f"server {server.name} lists {settings['tool']} otherwise than it is pinned "
                 f"({listed.digest}, not {settings['pinned']}): look at it, and import it anew"
@@ -135,59 +160,96 @@ def _key(server: Server) -> str:
 
 @asynccontextmanager
 async def opened(server: Server, secrets: Secrets) -> AsyncIterator[Link]:
-    """A connection to a server that has listed its tools; raises what prevents it."""
-    said = bytearray()
+    """A connection to a server that has listed its tools; raises ToolError, MissingSecret, OSError."""
+    report = Report()
     if server.command:
         environment = environment_of({"HOME": None, **server.environment}, secrets)
-        transport: Any = over_pipes(server.command, environment, said)
+        transport: Any = over_pipes(server.command, environment, report)
     else:
         headers = {name: filled(value, secrets.reveal) for name, value in server.headers.items()}
         transport = over_http(server.url or "", headers, private=server.allow_private)
-    changed = trio.Event()
 
     async def heed(message: Any) -> None:
-        if isinstance(getattr(message, "root", message), types.ToolListChangedNotification):
+        if isinstance(message, Exception):
+            link.heard_nonsense(str(message))
+        elif isinstance(getattr(message, "root", message), types.ToolListChangedNotification):
             link.stale = True
-            changed.set()
 
     client = Client(transport, message_handler=heed, cache=None)
-    link = Link(client, said)
+    link = Link(client, report.said)
+    started = False
     with trio.CancelScope(deadline=trio.current_time() + server.start_timeout.total_seconds()) as starting:
-        async with client:
-            await _list(link)
-            starting.deadline = float("inf")
-            yield link
+        try:
+            async with client:
+                await _list(link)
+                started = True
+                starting.deadline = float("inf")
+                yield link
+        except Exception as error:
+            if started:
+                raise
+            raise _did_not_start(server, error, report, secrets) from None
     if starting.cancelled_caught:
-        raise ToolError(
-            "server_unavailable", f"server {server.name} did not start in time", acted=False, retryable=True
-        )
+        late = TimeoutError("it did not start in time")
+        raise _did_not_start(server, late, report, secrets)
+
+
+def _did_not_start(server: Server, error: Exception, report: Report, secrets: Secrets) -> ToolError:
+    """Why a server can't be used: how its program ended, and the end of what it said."""
+    cause: BaseException = error
+    while isinstance(cause, BaseExceptionGroup) and cause.exceptions:
+        cause = cause.exceptions[0]
+    parts = [str(cause) if isinstance(cause, TimeoutError | Unreadable) else f"{type(cause).__name__}: {cause}"]
+    if report.failed:
+        parts = [f"{server.command[0]} can't be started: {report.failed}"]
+    elif report.code is not None:
+        how = f"exit code {report.code}" if report.code >= 0 else f"signal {-report.code}"
+        parts = [f"its program ended with {how}"] if report.code else parts
+    said = secrets.masked(report.said.decode("utf-8", "replace")).strip()[-500:]
+    message = f"server {server.name}: {secrets.masked(', '.join(parts))[:500]}" + (f"; it said: {said}" if said else "")
+    return ToolError("server_unavailable", message, acted=False, retryable=True)
 
 
 async def _list(link: Link) -> None:
     """Ask the server for its tools, page by page; what is said to change meanwhile is asked for again."""
     link.stale = False
     try:
-        link.tools = await _listed(link)
+        link.tools, link.unlisted = await _listed(link)
     except BaseException:
         link.stale = True
         raise
 
 
-async def _listed(link: Link) -> dict[str, Listed]:
+async def _listed(link: Link) -> tuple[dict[str, Listed], dict[str, str]]:
+    """The tools by name, and those that can't be read, each with why; raises Unreadable."""
     tools: dict[str, Listed] = {}
-    cursor: str | None = None
+    unlisted: dict[str, str] = {}
+    cursor: Any = None
     for _ in range(MAX_PAGES):
-        page = await link.client.list_tools(cursor=cursor, cache_mode="bypass")
-        for tool in page.tools:
-            hints = tool.annotations
-            tools[tool.name] = Listed(
-                tool.name, tool.description or tool.title or tool.name, tool.input_schema, tool.output_schema,
-                hints.read_only_hint if hints is not None else None,
-            )  # fmt: skip
-        cursor = page.next_cursor
+        page = await link.ask("tools/list", {} if cursor is None else {"cursor": cursor})
+        listing = page.get("tools") if isinstance(page, Mapping) else None
+        if not isinstance(listing, list):
+            raise Unreadable("the server's list of tools is no list")
+        for raw in listing:
+            _take(raw, tools, unlisted)
+        cursor = page.get("nextCursor")
         if cursor is None:
-            break
-    return tools
+            return tools, unlisted
+    raise Unreadable(f"the server lists tools without end: more than {MAX_PAGES} pages")
+
+
+def _take(raw: Any, tools: dict[str, Listed], unlisted: dict[str, str]) -> None:
+    name = raw.get("name") if isinstance(raw, Mapping) else None
+    shown = name if isinstance(name, str) and name else "(no name)"
+    try:
+        listed = read_tool(raw)
+    except BadListing as error:
+        unlisted[shown] = str(error)
+        return
+    if listed.name in tools and tools[listed.name] != listed:
+        unlisted[shown] = "it is listed twice, and not alike"
+        return
+    tools[listed.name] = listed
 
 
 def _plain(value: Any) -> Any:
@@ -211,22 +273,52 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _output(tool: Tool, result: types.CallToolResult, masked: Callable[[str], str]) -> Any:
-    text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
+def _output(tool: Tool, result: Any, promised: Any, masked: Callable[[str], str]) -> Any:
+    """What a call's result gives; one that does not fit what was `promised` is that of a call whose answer came."""
     writes = tool.effect != READ
-    if result.is_error:
-        raise ToolError("tool_error", f"the server's tool says: {masked(text)[:1000]}", acted=writes)
+
+    def unfit(why: str) -> ToolError:
+        # that a write was done is sure, and what it gave is not: somebody has to say
+        said = masked(f"the server's answer does not fit: {why}")[:500]
+        return ToolError("invalid_output", said, acted=writes, lost=writes)
+
+    def checked(output: Any) -> Any:
+        if breaks(promised, output):
+            raise unfit("it is not what the server says that this tool gives")
+        return output
+
+    blocks = result.get("content", []) if isinstance(result, Mapping) else None
+    if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
+        raise unfit("its content is no list of blocks")
+    text = "\n".join(block["text"] for block in blocks if isinstance(block.get("text"), str) and _kind(block) == "text")
+    others = [block for block in blocks if _kind(block) != "text"]
+    if result.get("isError"):
+        told = text or one_line(exact(_told_of(others)))
+        raise ToolError("tool_error", f"the server's tool says: {masked(told)[:1000]}", acted=writes)
     kind = tool.adapter.settings.get("result", "structured")
+    if kind == "content":
+        return {"content": [dict(block) for block in blocks]}
+    structured = result.get("structuredContent")
+    if kind == "structured" and structured is not None:
+        if not isinstance(structured, Mapping):
+            raise unfit("its structured content is no object")
+        return checked(dict(structured))
+    if others:
+        kinds = ", ".join(sorted({_kind(block) for block in others}))
+        raise unfit(f"beside text it holds {kinds}, which is lost here: write `result: content`")
     if kind == "text":
         return {"text": text}
-    if kind == "content":
-        return {
-            "content": [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
-        }
-    if result.structured_content is not None:
-        return result.structured_content
     try:
-        return loads(text)
-    except NotJson as error:
-        message = f"the server gave no structured content, and its text is no JSON ({error}): try `result: text`"
-        raise ToolError("invalid_output", message[:500], acted=writes, lost=writes) from None
+        return checked(loads(text))
+    except NotJson:
+        raise unfit("it has no structured content, and its text is no JSON: try `result: text`") from None
+
+
+def _kind(block: Mapping[str, Any]) -> str:
+    kind = block.get("type")
+    return kind if isinstance(kind, str) else "something without a type"
+
+
+def _told_of(blocks: list[Any]) -> list[Any]:
+    """Blocks that are no text, for people: a resource's own text is told."""
+    return [block.get("resource", block) if isinstance(block.get("resource"), Mapping) else block for block in blocks]

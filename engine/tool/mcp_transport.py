@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -29,9 +31,21 @@ class Oversized(Exception):
     """A message that is larger than is taken."""
 
 
+@dataclass(slots=True)
+class Report:
+    """What is known of a server's program: the end of what it says beside the protocol, and how it ended.
+
+    `failed` says why it could not be started; `code` is its exit code, or a negative signal, once it is over.
+    """
+
+    said: bytearray = field(default_factory=bytearray)
+    code: int | None = None
+    failed: str = ""
+
+
 @asynccontextmanager
-async def over_pipes(command: Sequence[str], environment: Mapping[str, str], said: bytearray) -> AsyncIterator[Streams]:
-    """A program that speaks the protocol; `said` gets the end of what it says beside it.  Raises OSError.
+async def over_pipes(command: Sequence[str], environment: Mapping[str, str], report: Report) -> AsyncIterator[Streams]:
+    """A program that speaks the protocol; what is known of it gets into the report.  Raises OSError.
 
     Nothing that descends from it is left afterwards.
     """
@@ -45,7 +59,7 @@ async def over_pipes(command: Sequence[str], environment: Mapping[str, str], sai
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_hear, process, come)
             nursery.start_soon(_speak, process, go, come)
-            nursery.start_soon(_listen, process, said)
+            nursery.start_soon(_listen, process, report.said)
             try:
                 yield inbox, outbox
             finally:
@@ -54,7 +68,7 @@ async def over_pipes(command: Sequence[str], environment: Mapping[str, str], sai
         for stream in (come, inbox, outbox, go):
             stream.close()
         with trio.CancelScope(shield=True):
-            await _end(program)
+            await _end(program, report)
 
 
 async def _hear(process: trio.Process, come: Any) -> None:
@@ -67,8 +81,9 @@ async def _hear(process: trio.Process, come: Any) -> None:
             async for chunk in process.stdout:
                 *lines, rest = chunk.split(b"\n")
                 for line in lines:
-                    await come.send(_message(b"".join((*parts, bytes(line)))))
-                    parts, size = [], 0
+                    whole, parts, size = b"".join((*parts, bytes(line))), [], 0
+                    if whole.strip():
+                        await come.send(_message(whole))
                 parts.append(bytes(rest))
                 size += len(rest)
                 if size > MAX_MESSAGE:
@@ -78,9 +93,15 @@ async def _hear(process: trio.Process, come: Any) -> None:
 
 def _message(line: bytes) -> SessionMessage | Exception:
     try:
-        return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValueError as error:
-        return error
+        # half a surrogate pair in some text is no reason to lose the message
+        said = json.loads(line.decode(), parse_constant=_no_constant)
+        return SessionMessage(types.jsonrpc_message_adapter.validate_python(said, by_name=False))
+    except (ValueError, RecursionError):
+        return ValueError("what it sent is no JSON message that can be read")
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
 
 
 async def _speak(process: trio.Process, go: Any, come: Any) -> None:
@@ -102,12 +123,28 @@ async def _listen(process: trio.Process, said: bytearray) -> None:
         del said[:-70_000]
 
 
-async def _end(program: Supervised) -> None:
+async def _end(program: Supervised, report: Report) -> None:
+    """Let the program end by itself, or end it, and hear the last that it says."""
     assert program.process.stdin is not None
     await program.process.stdin.aclose()
     with trio.move_on_after(END_IN):
-        await program.process.wait()
+        await _rest(program.process, report.said)
+    own_end = program.process.returncode is not None
+    program.end()
+    await program.process.wait()
+    try:
+        code = await program.wait()
+        report.code = code if own_end else None
+    except OSError as error:
+        report.failed = str(error.strerror)
     await program.finish()
+
+
+async def _rest(process: trio.Process, said: bytearray) -> None:
+    """What the program still says until it is over."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_listen, process, said)
+        await process.wait()
 
 
 def over_http(url: str, headers: Mapping[str, str], *, private: bool) -> AbstractAsyncContextManager[Streams]:

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 import trio
 
+from engine.cli.imported import document, names_for
 from engine.ports import ToolError, ToolRun
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import OpenConnections
 from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle, Server
 from engine.tool.adapters import Adapters
-from engine.tool.imported import document, tool_name
-from engine.tool.mcp import Listed, opened
+from engine.tool.listing import Listed
+from engine.tool.mcp import opened
 from tests.making import agent, bundle, tool
 from tests.tool.peers import SECRETS, failure, run, with_tool
 
@@ -205,7 +206,7 @@ async def test_a_program_that_is_not_there_is_said() -> None:
 
 
 def listed(remote: str, schema: Any = None) -> Listed:
-    return Listed(remote, remote, schema or {"type": "object", "properties": {"n": {"type": "number"}}}, None, None)
+    return Listed(remote, remote, schema or {"type": "object", "properties": {"n": {"type": "number"}}}, None)
 
 
 async def test_a_tool_that_is_not_as_it_is_pinned_never_runs() -> None:
@@ -248,7 +249,8 @@ async def test_every_tool_of_a_real_server_becomes_a_document_that_is_valid() ->
         one = of(command)
         async with opened(one, HostSecrets({})) as link:
             found = list(link.tools.values())
-        documents = [(f"specs/tools/{tool_name(one, each)}.yaml", document(one, each)) for each in found]
+        names = names_for(one, [each.name for each in found], {}, set())
+        documents = [(f"specs/tools/{names[each.name]}.yaml", document(one, each, names[each.name])) for each in found]
         made = bundle(agent("[]"), server(command), *documents)
         assert len(made.tools) == len(found) > 5
         # what a server says of itself is no authority
@@ -260,7 +262,7 @@ async def test_every_tool_of_a_real_server_becomes_a_document_that_is_valid() ->
     ("get-env", "peer_get_env"), ("Ünïcode!", "peer_n_code"), ("1", "peer_1"), ("x" * 100, "peer_" + "x" * 59),
 ])  # fmt: skip
 def test_the_name_of_a_tool_is_one_that_a_bundle_takes(remote: str, name: str) -> None:
-    assert tool_name(of([]), listed(remote)) == name
+    assert names_for(of([]), [remote], {}, set()) == {remote: name}
 
 
 async def test_a_number_that_can_not_be_sent_exactly_is_refused() -> None:

@@ -166,7 +166,7 @@ async def test_nothing_of_a_program_is_left_after_kill_9_of_the_engine(tmp_path:
         await there(tmp_path / "pid.main")
     finally:
         engine.kill()
-        said, _ = engine.communicate()
+        engine.communicate()
     try:
         await gone(noted)
     finally:

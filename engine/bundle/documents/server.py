@@ -28,3 +28,6 @@ class Server(Shape):
     headers: Annotated[dict[str, str], Field(description="For `url`; values may refer to secrets.")] = {}
     allow_private: Annotated[bool, Field(description="Whether `url` may lead to this machine or network.")] = False
     start_timeout: Span = "30s"
+    optional: Annotated[
+        bool, Field(description="Whether sessions run without it: its tools are unavailable then, each for itself.")
+    ] = False

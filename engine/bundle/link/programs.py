@@ -64,7 +64,7 @@ def link_server(corpus: Corpus, document: Document) -> Server:
     check_references(corpus, [*values(node.get("environment")), *values(node.get("headers"))])
     return Server(
         document.name, tuple(command), plain.get("environment", {}), url, plain.get("headers", {}),
-        plain.get("allow_private", False), span(plain.get("start_timeout", "30s")),
+        plain.get("allow_private", False), span(plain.get("start_timeout", "30s")), plain.get("optional", False),
     )  # fmt: skip
 
 
