@@ -16,18 +16,22 @@ import trio
 
 from engine.outside import outside
 from engine.policy.arithmetic import EvaluationError
+from engine.policy.expression import Expression
 from engine.policy.template import Template
 from engine.policy.value import NotJson, canonical, exact, jsonable
 from engine.ports import ToolError, ToolRun
 from engine.reach import Connections, Secrets
 from engine.retry_after import retry_after
 from engine.session.bundle import READ
+from engine.tool.decoding import CantDecode, Decoder, TooLarge, codings
 from engine.tool.filling import names_of, parsed, secret_text, text, value
 from engine.tool.network import NoAddress, Refused, allowed_address
 
 # these tell whole URLs at every request
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+_PORTS = {"http": 80, "https": 443}
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -118,9 +122,9 @@ class _Exchange:
         if any(part in (".", "..") for part in segments) or segments.count("") != meant.count(""):
             raise ToolError("bad_url", "a value may not be empty or lead out of its place in the path", acted=False)
         query = [
-            (name, _as_text(found))
+            (name, _as_text(part))
             for name, one in self._settings["query"].items()
-            if (found := value(one, self._names, self._reveal)) is not None
+            for part in _repeated(value(one, self._names, self._reveal))
         ]
         if not query:
             return url
@@ -177,8 +181,11 @@ class _Exchange:
             host, port = "", None
         if parts.scheme not in ("http", "https") or parts.username is not None:
             raise self._failed("host_refused", f"{parts.scheme} is no way to ask", acted=self.went_on)
-        if host.lower() not in self._settings["hosts"]:
+        if host.lower() not in {one for one, _ in self._settings["hosts"]}:
             raise self._failed("host_refused", f"{host} is not among the hosts of this tool", acted=self.went_on)
+        if self.went_on and not self._may_lead_to(parts.scheme, host.lower(), port):
+            message = f"{host} is asked at another port: `hosts` names it as `{host}:PORT`"
+            raise self._failed("host_refused", message, acted=True)
         try:
             address = await allowed_address(
                 host, port or (443 if parts.scheme == "https" else 80),
@@ -201,17 +208,43 @@ class _Exchange:
         request.extensions["sni_hostname"] = host
         return request, client
 
+    def _may_lead_to(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether a redirect may lead to a port of a host: the one that is named, or else the usual one."""
+        asked = port or _PORTS[scheme]
+        return any(
+            one == host and asked in ((named,) if named else _PORTS.values()) for one, named in self._settings["hosts"]
+        )
+
     async def _body(self, response: httpx.Response) -> bytes:
         most = self._settings.get("max_response", 1_000_000)
-        taken = bytearray()
+        taken, wrong = bytearray(), list[Exception]()
         # stopped by cancelling: breaking off would leave the generators below unfinished
         with trio.CancelScope() as scope:
+            try:
+                decoder = Decoder(codings(response.headers.get("content-encoding", "")), most)
+            except CantDecode as error:
+                raise self._failed("invalid_output", f"the response can't be read: {error}", acted=True) from None
+            raw = 0
             async for chunk in response.aiter_raw():
-                taken += chunk
-                if len(taken) > most:
+                raw += len(chunk)
+                if wrong:
+                    continue
+                try:
+                    taken += decoder.feed(chunk)
+                    if raw > most:
+                        raise TooLarge
+                except (CantDecode, TooLarge) as error:
+                    wrong.append(error)
                     scope.cancel()
-        if len(taken) > most:
+        if not wrong:
+            try:
+                decoder.end()
+            except CantDecode as error:
+                wrong.append(error)
+        if wrong and isinstance(wrong[0], TooLarge):
             raise self._failed("response_too_large", f"the response is larger than {most} bytes", acted=True)
+        if wrong:
+            raise self._failed("invalid_output", f"the response can't be read: {wrong[0]}", acted=True)
         return bytes(taken)
 
     def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:
@@ -248,7 +281,10 @@ async def _output(
     response = {"status": status, "headers": {k.lower(): v for k, v in headers.items()}, "body": body}
     names = {**names_of(run), "response": response}
     try:
-        return {name: jsonable(expression.value(names)) for name, expression in settings["output"].items()}
+        output = settings["output"]
+        if isinstance(output, Expression):
+            return jsonable(output.value(names))
+        return {name: jsonable(expression.value(names)) for name, expression in output.items()}
     except EvaluationError as error:
         raise ToolError("output_error", f"the output has no value: {error}", acted=writes, lost=writes) from None
 
@@ -289,15 +325,27 @@ def _filled(body: Any, names: Mapping[str, Any], reveal: Any) -> Any:
     return [_filled(one, names, reveal) for one in body] if isinstance(body, list) else body
 
 
+def _repeated(found: Any) -> list[Any]:
+    """The values of a parameter of a query: a list is the parameter repeated, null is left out."""
+    values = [one for one in found if one is not None] if isinstance(found, list) else [found]
+    if any(isinstance(one, list | Mapping) for one in values):
+        raise ToolError("bad_url", "a value is nested, and has no form in a query", acted=False)
+    return [] if found is None else values
+
+
 def _as_text(found: Any) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
     return found if isinstance(found, str) else canonical(found)
 
 
-def _origin(url: str) -> tuple[str, str]:
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """What one server is: the way to ask, its host and its port."""
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc
+    try:
+        return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return parts.scheme, parts.netloc, None
 
 
 def _host(url: str) -> str:

@@ -74,14 +74,17 @@ class HttpAdapter(Shape):
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     url: Annotated[Text, Field(description="Its host is written out; `{{ input.x }}` in its path or query is encoded.")]
     headers: Annotated[dict[str, Text], Field(description="Values may refer to secrets.")] = {}
-    query: Annotated[dict[str, Text], Field(description="A value that is null is left out.")] = {}
+    query: Annotated[dict[str, Text], Field(description="A list is the parameter repeated; null is left out.")] = {}
     body: Annotated[
         Any, Field(description="JSON with texts as templates; a text that is one `{{ expression }}` keeps its type.")
     ] = None
     idempotency_header: Annotated[str | None, Field(description="Carries the call's idempotency key.")] = None
     output: Annotated[
-        dict[str, Expression] | None,
-        Field(description="Over `response` (`status`, `headers`, `body`), `input` and `session`; else the body."),
+        dict[str, Expression] | Expression | None,
+        Field(
+            description="Fields, or the whole, over `response` (`status`, `headers`, `body`), `input` and `session`; "
+            "else the body."
+        ),
     ] = None
     outcomes: Annotated[
         dict[str, HttpOutcome],
@@ -92,7 +95,12 @@ class HttpAdapter(Shape):
         ),
     ] = {}
     redirects: Annotated[int, Field(ge=0, le=10, description="How many are followed, within `hosts`.")] = 0
-    hosts: Annotated[list[str], Field(description="Hosts beside the URL's own that redirects may lead to.")] = []
+    hosts: Annotated[
+        list[str],
+        Field(
+            description="Where redirects may lead beside the URL's own host and port: a host at its usual port, or `host:port`."
+        ),
+    ] = []
     allow_private: Annotated[bool, Field(description="Whether the host may be this machine or in its network.")] = False
     max_response: Annotated[int, Field(ge=1, le=50_000_000, description="Bytes.")] = 1_000_000
 

@@ -46,22 +46,54 @@ def link_http(corpus: Corpus, adapter: Node, settings: dict[str, Any], effect: s
         "headers": {name: template(corpus, value, wide) for name, _, value in _pairs(adapter.get("headers"))},
         "query": {name: template(corpus, value, wide) for name, _, value in _pairs(adapter.get("query"))},
         "body": _body(corpus, adapter.get("body"), wide),
-        "output": None if output is None else {
-            name: expression(corpus, value, {**wide, "response": response}) for name, _, value in output.pairs()
-        },
-        "hosts": frozenset(host.lower() for host in [*settings.get("hosts", []), _host(str(url.value))]),
+        "output": _output(corpus, output, {**wide, "response": response}),
+        "hosts": frozenset([*map(_host_and_port, settings.get("hosts", [])), _server(str(url.value))]),
     }  # fmt: skip
+    _refuse_nested(corpus, url, settings["url"])
+    for name, _, value in _pairs(adapter.get("headers")):
+        _refuse_nested(corpus, value, settings["headers"][name])
+    for name, _, value in _pairs(adapter.get("query")):
+        _refuse_nested(corpus, value, settings["query"][name], alone=True)
+
+
+def _output(corpus: Corpus, node: Node | None, scope: Scope) -> Any:
+    """The expressions of an output: one for each field, or one for the whole."""
+    if node is None or node.plain is None:
+        return None
+    if node.entries is None:
+        return expression(corpus, node, scope)
+    return {name: expression(corpus, value, scope) for name, _, value in node.pairs()}
+
+
+def _refuse_nested(corpus: Corpus, node: Node, made: Template, *, alone: bool = False) -> None:
+    """A list or a map has no form in the midst of a text; a list that is `alone` in a query is the parameter again."""
+    parts = [part for part in made.parts if not isinstance(part, str) or part.strip()]
+    for part in made.parts:
+        if isinstance(part, str):
+            continue
+        kinds = (t.MapOf, t.Record) if alone and len(parts) == 1 else (t.MapOf, t.Record, t.ListOf, t.SetOf)
+        if any(isinstance(one, kinds) for one in t.options(part.type)):
+            said = f"`{part.text.strip()}` is {t.name(part.type)}, a list or a map, and has no form here"
+            corpus.say(e206_constraint.on_entry(node, "value", said))
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    """A host that redirects may lead to, with its port if it is not the usual one."""
+    found = re.match(r"(.*?)(?::(\d+))?\Z", text, re.DOTALL)
+    return (text.lower(), None) if found is None else (found[1].lower(), int(found[2]) if found[2] else None)
 
 
 def _pairs(node: Node | None) -> Iterator[tuple[str, Node, Node]]:
     return node.pairs() if node is not None else iter(())
 
 
-def _host(url: str) -> str:
+def _server(url: str) -> tuple[str, int | None]:
+    """The host and the port that a URL names."""
     try:
-        return urlsplit(without_holes(url, "x")).hostname or ""
+        parts = urlsplit(without_holes(url, "x"))
+        return (parts.hostname or "").lower(), parts.port
     except ValueError:
-        return ""
+        return "", None
 
 
 def _check_url(corpus: Corpus, node: Node) -> None:
@@ -106,8 +138,9 @@ def _check_names(corpus: Corpus, adapter: Node) -> None:
             )
     listed = adapter.get("hosts")
     for item in (listed.items or ()) if listed is not None else ():
-        if not _HOST.match(str(item.value)):
-            corpus.say(e206_constraint.at(item, "host", "must be a name such as `api.example.com`"))
+        host, port = _host_and_port(str(item.value))
+        if not _HOST.match(host) or (port is not None and not 0 < port < 65536):
+            corpus.say(e206_constraint.at(item, "host", "must be a name such as `api.example.com`, with a port or not"))
 
 
 def _texts(node: Node | None) -> Iterator[Node]:

@@ -31,3 +31,8 @@ def at(node: Node, what: str, problem: str) -> Diagnostic:
 def within(place: Place, what: str, problem: str) -> Diagnostic:
     """A part of the value."""
     return MANUAL.at(place, f"`{what}` {problem}")
+
+
+def on_entry(node: Node, what: str, problem: str) -> Diagnostic:
+    """The value, which was let through once."""
+    return MANUAL.at(node.place, f"`{what}` {problem}", on_entry=True)
