@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
 
 from engine.cli.out import say
+from engine.own_files import make_folder, write_bytes
 
 STARTER = Path(__file__).parent / "starter"
 
@@ -18,8 +18,12 @@ def command(directory: Path) -> None:
     """Make a new bundle in DIR, which must be empty or absent: it validates, runs and tests."""
     if directory.exists() and any(directory.iterdir()):
         raise click.UsageError(f"{directory} is not empty; name a new directory")
-    shutil.copytree(STARTER, directory, dirs_exist_ok=True)
-    (directory / "gitignore").rename(directory / ".gitignore")
+    make_folder(directory)
+    for source in sorted(p for p in STARTER.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+        name = source.relative_to(STARTER)
+        path = directory / (".gitignore" if name == Path("gitignore") else name)
+        make_folder(path.parent)
+        write_bytes(path, source.read_bytes())
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
         say(path)
     run = '-m "Please cancel my order" --set customer=ada --set order_id=o-1'

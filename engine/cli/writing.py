@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.out import say
+from engine.own_files import make_folder, write_bytes
 from engine.session.exit_code import USAGE
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 def write(path: Path, text: str) -> None:
     """Write a file, with the folders above it; one that can't be written ends the command in a line."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        make_folder(path.parent)
+        write_bytes(path, text.encode("utf-8", "replace"))
     except OSError as error:
         say(f"engine: {path} can't be written: {error.strerror or error}", err=True)
         raise SystemExit(USAGE) from None

@@ -24,7 +24,8 @@ class RulesPlanner:
                 if row.when is None or row.when.value(view.names) is True:
                     return _decision(row, view)
             except EvaluationError as error:
-                raise PlannerError(f"row {number} of the decision table has no value: {error}") from None
+                message = f"row {number} of the decision table has no value: {error}"
+                raise PlannerError(message) from None
         raise PlannerError("no row of the decision table matches")
 
 

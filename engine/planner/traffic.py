@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import httpx2
 import trio
 
+from engine.own_files import make_folder, write_bytes
 from engine.planner.faults import NotRecorded, TooLarge
 from engine.planner.prompt import NOW
 
@@ -52,7 +53,7 @@ class Recorded:
     offline = False
 
     def __init__(self, folder: Path, masked: Callable[[str], str]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._masked = masked
         self._count = len(list(folder.glob("*.json")))
@@ -75,8 +76,9 @@ class Recorded:
             "response": {"status": response.status_code, "headers": headers, "body": text, "whole": whole},
         }
         key = key_of(request.method, request.url.path, asked)
-        path = trio.Path(self._folder / f"{self._count:04}-{key[:12]}.json")
-        await path.write_text(json.dumps(exchange, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        path = self._folder / f"{self._count:04}-{key[:12]}.json"
+        kept = json.dumps(exchange, indent=1, ensure_ascii=False) + "\n"
+        await trio.to_thread.run_sync(write_bytes, path, kept.encode("utf-8", "replace"))
 
 
 class Replayed:

@@ -105,14 +105,17 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         except KeyError:
             if span(node) in self.optional:
                 return None
-            raise EvaluationError(f"there is no `{name}` in `{ast.unparse(node)}`") from None
+            # a name that was computed is a value
+            computed = isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant)
+            what = "such key" if computed else f"`{name}`"
+            raise EvaluationError(f"there is no {what} in `{ast.unparse(node)}`") from None
 
     def _eval_subscript(self, node: ast.Subscript) -> Any:
         owner, index = self._eval(node.value), self._eval(node.slice)
         if isinstance(owner, list | tuple) and is_number(index) and index == int(index):
             if -len(owner) <= index < len(owner):
                 return owner[int(index)]
-            raise EvaluationError(f"`{ast.unparse(node.value)}` has {len(owner)} items, and none at {index}")
+            raise EvaluationError(f"`{ast.unparse(node.value)}` has no such item")
         if isinstance(owner, Mapping) and isinstance(index, str):
             return self._field(owner, index, node)
         raise EvaluationError(f"{kind(owner)} can't be indexed by {kind(index)}")

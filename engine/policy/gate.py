@@ -24,6 +24,9 @@ __all__ = ["FactNeed", "Fresh", "Missing", "Reading", "judge", "shown", "withhel
 NO_RULE_ALLOWS = "no_rule_allows"
 POLICY_ERROR = "policy_error"
 
+# what is told of a rule that has no value, whatever went wrong
+NOT_JUDGED = "a rule could not be judged"
+
 _SHOWN = 200
 SMALL = frozenset({int, bool, type(None)})
 
@@ -151,8 +154,8 @@ def _message(rule: Rule, scope: Mapping[str, Any]) -> str:
         return ""
     try:
         return rule.message.render(scope)
-    except EvaluationError as error:
-        return f"({rule.id}: its message has no value: {error})"
+    except EvaluationError:
+        return f"({rule.id}: its message has no value)"
 
 
 def _verdict(guard: Guard, judged: list[_Judged]) -> Verdict:
@@ -182,7 +185,8 @@ def _by(
     if sound:
         return Verdict(effect, sound[0].rule.reason, sound[0].message, sound[0].rule.id, asks, traces, error)
     broken = deciding[0]
-    return Verdict(effect, POLICY_ERROR, str(broken.trace.error), broken.rule.id, asks, traces, error)
+    # what went wrong stands with the rule: it may hold what nobody is to be told
+    return Verdict(effect, POLICY_ERROR, NOT_JUDGED, broken.rule.id, asks, traces, error)
 
 
 def _matching(judged: list[_Judged], effect: Effect) -> Iterator[_Judged]:

@@ -31,6 +31,8 @@ from engine.session.unknown import is_probe, make_unknown, probed, want_of
 
 MAX_OUTPUT = 1_000_000
 
+WITHHELD = "the result is not for this session"
+
 
 def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     """The first events of a session, or why it can't start."""
@@ -127,8 +129,8 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
         for other in beside_guards(d, call):
             kept = kept or withheld(other, names, output, lambda need: _read(d, need))
     if kept is not None:
-        message = kept.error or "the result is not for this session"
-        d.result(call, "blocked", "result_withheld", message, rule=kept.rule)
+        # the same text whatever the rule found, or could not judge: it would tell of what is withheld
+        d.result(call, "blocked", "result_withheld", WITHHELD, rule=kept.rule)
     elif not problems:
         d.result(call, "ok", output=output, mark=reply.mark)
     elif call.effect == "write":

@@ -111,8 +111,8 @@ def render(d: Draft, template: Template) -> str:
     """A text with its values; one without them says so."""
     try:
         return template.render(stop_names(d.state))
-    except EvaluationError as error:
-        return f"(this message has no value: {error})"
+    except EvaluationError:
+        return "(this message has no value)"
 
 
 def seconds(span: timedelta) -> Any:

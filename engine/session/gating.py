@@ -329,5 +329,5 @@ def _key_until(d: Draft, tool: Tool) -> str | None:
 def _question(d: Draft, call: Call, template: Template) -> str:
     try:
         return template.render(gate_names(d.state, call, d.bundle.tools))
-    except EvaluationError as error:
-        return f"(this question has no value: {error})"
+    except EvaluationError:
+        return "(this question has no value)"

@@ -24,8 +24,8 @@ def call_key(state: State, tool: Tool, input_: Mapping[str, Any]) -> tuple[str |
     names = key_names(state, input_)
     try:
         return canonical([expression.value(names) for expression in tool.idempotency.key]), ""
-    except (EvaluationError, NotJson) as error:
-        return None, f"its idempotency key has no value: {error}"
+    except (EvaluationError, NotJson):
+        return None, "its idempotency key has no value for this input"
 
 
 def key_scope(state: State, tool: Tool) -> str:

@@ -29,8 +29,8 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
             continue
         try:
             entry = _entry(d, call, meter)
-        except EvaluationError as error:
-            d.result(call, "blocked", "meter_error", f"meter {meter.name}: {error}")
+        except EvaluationError:
+            d.result(call, "blocked", "meter_error", f"meter {meter.name} has no amount for this input")
             return None
         used = d.state.used.meter(meter.name)
         if not meter.per and add(used, entry["amount"]) > entry["limit"]:
@@ -44,7 +44,7 @@ def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
     names = {"input": call.input, "session": d.state.attributes}
     amount = meter.amount[call.name].value(names)
     if not is_number(amount) or amount < 0:
-        raise EvaluationError(f"what a call adds must be a number that is not negative, and this is {jsonable(amount)}")
+        raise EvaluationError("what a call adds must be a number that is not negative")
     entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": d.state.limits.meters[meter.name]}
     if meter.per:
         since = d.at - (meter.window or timedelta(0))

@@ -15,6 +15,7 @@ import trio
 import zstandard
 
 from engine import ports
+from engine.own_files import make_file, make_folder
 from engine.policy.value import loads, timestamp
 from engine.ports import AppendResult, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
 from engine.session.event import Event, EventKind
@@ -46,7 +47,8 @@ async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
 
 def prepare(path: Path) -> sqlite3.Connection:
     """A connection to a file that is made, with its directory, if absent; raises sqlite3.Error, OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    make_file(path)
     return connect(path)
 
 

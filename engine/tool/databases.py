@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from engine.own_files import make_folder
 from engine.ports import ToolError
 from engine.session.bundle import Bundle, Database
 
@@ -37,7 +38,7 @@ def locate(bundle: Bundle, database: Database, root: str) -> Path:
 def make(files: Mapping[str, bytes], database: Database, path: Path) -> None:
     """Make a database beside its place and move it there whole; whoever is first wins."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise _not_made(database, error) from None
@@ -58,7 +59,7 @@ def make(files: Mapping[str, bytes], database: Database, path: Path) -> None:
                 connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
-        os.chmod(name, 0o644)
+        os.chmod(name, 0o600)
         os.link(name, path)
     except FileExistsError:
         pass  # another process made it first, from the same content

@@ -215,7 +215,9 @@ async def test_a_redirect_leads_to_declared_hosts_only_and_takes_no_secret_along
         async with s.serving(to_other) as server:
             assert (await failure(with_tool("get", http(server, rest)), "get")).reason == "host_refused"
             assert other.asked == []
-            assert await run(with_tool("get", http(server, rest + f", hosts: ['localhost:{other.port}']")), "get") == {"n": 2}
+            assert await run(with_tool("get", http(server, rest + f", hosts: ['localhost:{other.port}']")), "get") == {
+                "n": 2
+            }
     assert server.asked[-1].headers["authorization"] == "canary-0815-secret"
     assert "authorization" not in other.asked[0].headers
 

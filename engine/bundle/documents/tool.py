@@ -98,7 +98,8 @@ class HttpAdapter(Shape):
     hosts: Annotated[
         list[str],
         Field(
-            description="Where redirects may lead beside the URL's own host and port: a host at its usual port, or `host:port`."
+            description="Where redirects may lead beside the URL's own host and port: a host at its usual port, or "
+            "`host:port`."
         ),
     ] = []
     allow_private: Annotated[bool, Field(description="Whether the host may be this machine or in its network.")] = False
