@@ -204,8 +204,8 @@ class JobRow:
     tool: str
     status: str
     attempts: int
-    run_at: datetime
-    enqueued_at: datetime
+    run_at: datetime | None
+    enqueued_at: datetime | None
     owner: str | None
     lease_until: datetime | None
     epoch: int
@@ -235,7 +235,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session in a listing."""
+    """A session in a listing; a time is None where the store holds none that can be read."""
 
     id: str
     agent: str
@@ -243,21 +243,35 @@ class SessionRow:
     outcome: str
     bundle: str
     seq: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a session's chain: its newest event's number and link, and the seal of the log's key, if any."""
+
+    session_id: str
+    seq: int
+    hash: str
+    hmac: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """A request in the inbox; `payload` is the event that opened it."""
+    """A request in the inbox; `payload` is the event that opened it.
+
+    Where the stored row is damaged `problem` says so, and the payload is empty.
+    """
 
     id: str
     kind: str
     session_id: str
     status: str
-    opened_at: datetime
+    opened_at: datetime | None
     expires_at: datetime | None
     payload: Mapping[str, Any]
+    problem: str = ""
 
 
 class UnknownSession(Exception):
@@ -274,6 +288,13 @@ class CorruptLog(Exception):
     def __init__(self, session_id: str, problem: str) -> None:
         super().__init__(f"the log of {session_id} is damaged: {problem}; see: engine sessions verify {session_id}")
         self.session_id = session_id
+
+
+class DamagedBundle(Exception):
+    """What is stored as a bundle can't be read."""
+
+    def __init__(self, digest: str, problem: str) -> None:
+        super().__init__(f"the stored bundle {digest} is damaged: {problem}")
 
 
 class Queue(Protocol):
@@ -332,7 +353,7 @@ class Store(Queue, Protocol):
         ...
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
-        """The events after a sequence number, in order; raises UnknownSession."""
+        """The events after a sequence number, in order; raises UnknownSession, CorruptLog."""
         ...
 
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
@@ -340,11 +361,14 @@ class Store(Queue, Protocol):
         ...
 
     async def save_snapshot(self, session_id: str, seq: int, version: str, text: str) -> None:
-        """Keep a state that the events up to `seq` add up to, in the place of an older one; it is a cache."""
+        """Keep a state that the events up to `seq` add up to, in the place of an older one; it is a cache.
+
+        Kept only where a key vouches for it: whoever can write the store could say anything in one.
+        """
         ...
 
     async def snapshot(self, session_id: str, version: str) -> str | None:
-        """The newest state of that version, or None."""
+        """The newest state of that version, if it is the one that was kept for this log; else None."""
         ...
 
     async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
@@ -375,8 +399,24 @@ class Store(Queue, Protocol):
         """One request, or None."""
         ...
 
-    async def verify(self, session_id: str) -> list[str]:
-        """What is wrong with a session's chain of events, empty if it is whole; raises UnknownSession."""
+    async def session_ids(self) -> list[str]:
+        """All sessions, in the order in which they began."""
+        ...
+
+    async def verify(self, session_id: str, known: Head | None = None) -> list[str]:
+        """What is wrong with a session, empty if it is whole; raises UnknownSession.
+
+        That is its chain of events, its seal, and what stands beside the log.  With a head of it that was exported
+        before, also whether it has that event still.
+        """
+        ...
+
+    async def chain_heads(self) -> list[Head]:
+        """The heads of all sessions, in the order in which they began: what finds a rollback, kept elsewhere."""
+        ...
+
+    async def seal(self, session_id: str) -> list[str]:
+        """Seal a head that has no seal, or one of an older key; or why not; raises UnknownSession."""
         ...
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
@@ -395,5 +435,5 @@ class Store(Queue, Protocol):
         ...
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
-        """A bundle's content, or None."""
+        """A bundle's content, or None; raises DamagedBundle."""
         ...

@@ -8,6 +8,11 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
+# the key that vouches for the log, or a file of it: the engine's own, which no tool and no planner is given
+LOG_KEY = "ENGINE_LOG_KEY"
+LOG_KEY_FILE = "ENGINE_LOG_KEY_FILE"
+OWN_NAMES = frozenset({LOG_KEY, LOG_KEY_FILE})
+
 
 class MissingSecret(Exception):
     """A secret that a document names is nowhere to be had."""

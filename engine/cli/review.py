@@ -43,15 +43,8 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
             table(
                 "requests",
                 ["id", "kind", "status", "asked of", "tool", "message", "expires"],
-                [
-                    [
-                        row.id, row.kind, row.status, ", ".join(row.payload["groups"]) or "anybody",
-                        row.payload["tool"] or "",
-                        row.payload["message"], row.payload["expires_at"] or "",
-                    ]
-                    for row in rows
-                ],
-            )  # fmt: skip
+                [_cells(row) for row in rows],
+            )
         return OK
 
     _do(store_url, body)
@@ -65,7 +58,7 @@ def show(request_id: str, output_format: str, store_url: str) -> None:
     """Show a request: the call, the rules that ask and the values they saw, what the user said."""
 
     async def body(work: Work) -> int:
-        row = await _request(work, request_id)
+        row = await _as_logged(work, await _request(work, request_id))
         state = await work.engine.look(row.session_id)
         found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         if output_format == "json":
@@ -192,9 +185,30 @@ async def _request(work: Work, request_id: str) -> RequestRow:
     return row
 
 
+async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
+    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog."""
+    from dataclasses import replace
+
+    from engine.ports import CorruptLog
+    from engine.session.event import EventKind
+
+    for event in await work.store.load(row.session_id):
+        if event.kind is EventKind.REQUEST_OPENED and event.payload["request_id"] == row.id:
+            return replace(row, payload=event.payload, problem="")
+    raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
+
+
+def _cells(row: RequestRow) -> list[str]:
+    if row.problem:
+        return [row.id, row.kind, row.status, "", "", f"{row.problem}; see: engine review show {row.id}", ""]
+    p = row.payload
+    groups = ", ".join(p["groups"]) or "anybody"
+    return [row.id, row.kind, row.status, groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
+
+
 async def _schema(work: Work, row: RequestRow, side: str) -> Mapping[str, Any]:
     """The schema of what a request is about, from the bundle that its session runs under."""
-    tool_name = row.payload["tool"]
+    tool_name = (await _as_logged(work, row)).payload["tool"]
     if tool_name is None:
         return {}
     state = await work.engine.load(row.session_id)
@@ -203,6 +217,9 @@ async def _schema(work: Work, row: RequestRow, side: str) -> Mapping[str, Any]:
 
 
 def _row(row: RequestRow) -> dict[str, Any]:
+    if row.problem:
+        told = {"id": row.id, "kind": row.kind, "session_id": row.session_id, "status": row.status}
+        return {**told, "problem": row.problem}
     p = row.payload
     return {
         "id": row.id,

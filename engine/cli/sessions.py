@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,7 @@ from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
-    from engine.ports import SessionRow
+    from engine.ports import Head, SessionRow
     from engine.session.state import State
 
 
@@ -92,14 +94,26 @@ def events(session_id: str, after: int, output_format: str, store_url: str) -> N
 
 @command.command("verify", epilog="Example: engine sessions verify")
 @click.argument("session_ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--heads",
+    "heads_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What `engine sessions heads` printed before: each of them has to stand in its log still.",
+)
 @format_option("text", "json")
 @store_option
-def verify(session_ids: tuple[str, ...], output_format: str, store_url: str) -> None:
-    """Check the hash chain of sessions, of all unless named; exits 1 if one was tampered with."""
+def verify(session_ids: tuple[str, ...], heads_file: Path | None, output_format: str, store_url: str) -> None:
+    """Check sessions, all unless named: their chain, what stands beside the log, seals; exits 1 if one is not whole.
+
+    With the log's key in $ENGINE_LOG_KEY, or in the file that $ENGINE_LOG_KEY_FILE names, a head without its seal is
+    a fault.  Only heads that were exported, and are kept elsewhere, find a store that was put back, or a session that
+    is gone.
+    """
+    known = _known_heads(heads_file) if heads_file is not None else {}
 
     async def body(work: Work) -> int:
-        ids = session_ids or tuple(row.id for row in await work.store.sessions())
-        found = {session_id: await work.store.verify(session_id) for session_id in ids}
+        ids = session_ids or tuple(dict.fromkeys((*await work.store.session_ids(), *known)))
+        found = {session_id: await _verified(work, session_id, known.get(session_id)) for session_id in ids}
         broken = {session_id: problems for session_id, problems in found.items() if problems}
         if output_format == "json":
             print_json([{"id": i, "whole": not problems, "problems": problems} for i, problems in found.items()])
@@ -109,6 +123,42 @@ def verify(session_ids: tuple[str, ...], output_format: str, store_url: str) -> 
                     say(f"{session_id}: {problem}")
             say(f"{len(found) - len(broken)} sessions are whole, {len(broken)} are not")
         return FAILED if broken else OK
+
+    _do(store_url, body)
+
+
+@command.command("heads", epilog="Example: engine sessions heads > heads-2026-01-31.jsonl")
+@store_option
+def heads(store_url: str) -> None:
+    """Print where each session's chain ends, as JSON Lines: kept elsewhere, for `engine sessions verify --heads`."""
+
+    async def body(work: Work) -> int:
+        for head in await work.store.chain_heads():
+            say(line({"session_id": head.session_id, "seq": head.seq, "hash": head.hash, "hmac": head.hmac}))
+        return OK
+
+    _do(store_url, body)
+
+
+@command.command("seal", epilog="Example: ENGINE_LOG_KEY_FILE=/run/secrets/log-key engine sessions seal")
+@click.argument("session_ids", metavar="[ID]...", nargs=-1)
+@store_option
+def seal(session_ids: tuple[str, ...], store_url: str) -> None:
+    """Seal heads that have no seal yet, of all sessions unless named: from now on the log's key vouches for them.
+
+    For a store from before there was a key, or after a key was replaced by a new one in front of it.  A head whose
+    seal is wrong is not sealed again; exits 1 if one was not sealed.
+    """
+
+    async def body(work: Work) -> int:
+        ids = session_ids or tuple(await work.store.session_ids())
+        found = {session_id: await work.store.seal(session_id) for session_id in ids}
+        not_sealed = {session_id: problems for session_id, problems in found.items() if problems}
+        for session_id, problems in not_sealed.items():
+            for problem in problems:
+                say(f"{session_id}: {problem}", err=True)
+        say(f"{len(found) - len(not_sealed)} heads are sealed, {len(not_sealed)} are not")
+        return FAILED if not_sealed else OK
 
     _do(store_url, body)
 
@@ -131,6 +181,47 @@ def stats(output_format: str, store_url: str) -> None:
     _do(store_url, body)
 
 
+async def _verified(work: Work, session_id: str, known: Head | None) -> list[str]:
+    from engine.ports import UnknownSession
+
+    try:
+        return await work.store.verify(session_id, known)
+    except UnknownSession:
+        if known is None:
+            raise
+        return ["it is gone: the store has no such session"]
+
+
+def _known_heads(path: Path) -> dict[str, Head]:
+    """The heads of a file by session, the newest of each; raises click.UsageError."""
+    from engine.ports import Head
+
+    known: dict[str, Head] = {}
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{path} can't be read: {error}") from None
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            told = json.loads(text)
+            head = Head(told["session_id"], told["seq"], told["hash"], told["hmac"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            head = None
+        if (
+            head is None
+            or type(head.seq) is not int
+            or not all(isinstance(t, str) for t in (head.session_id, head.hash))
+        ):
+            raise click.UsageError(f"{path}:{number} is no head, as `engine sessions heads` prints them")
+        if head.session_id not in known or known[head.session_id].seq < head.seq:
+            known[head.session_id] = head
+    if not known:
+        raise click.UsageError(f"{path} holds no heads; write them with: engine sessions heads > {path}")
+    return known
+
+
 def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:
     from engine.cli.work import perform
 
@@ -138,7 +229,7 @@ def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:
 
 
 def _moment(at: Any) -> str:
-    return str(at.strftime("%Y-%m-%d %H:%M:%S"))
+    return str(at.strftime("%Y-%m-%d %H:%M:%S")) if at is not None else "damaged"
 
 
 def _row(row: SessionRow) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,8 @@ from engine.runtime.secrets import HostSecrets
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
+from engine.store.chain import TooLarge
+from engine.store.log_key import BadLogKey, LogKey, taken_from
 from engine.store.migrations import NewerStore
 from engine.store.urls import BadStoreUrl, StoreFault, open_url
 from engine.tool.databases import MissingRoot
@@ -43,9 +46,11 @@ _FORESEEN: dict[type[Exception], int] = {
     ToolError: FAILED,
     MissingSecret: USAGE,
     BadStoreUrl: USAGE,
+    BadLogKey: USAGE,
     NewerStore: FAULT,
     StoreFault: FAULT,
     CorruptLog: FAULT,
+    TooLarge: FAULT,
     BrokenHistory: FAULT,
     BundleUnavailable: FAULT,
     sqlite3.Error: FAULT,
@@ -103,9 +108,9 @@ def perform(
     On Ctrl-C what is driven is cancelled, unless it is to be released as on SIGTERM.
     """
 
-    async def under() -> int:
+    async def under(key: LogKey | None) -> int:
         relax()
-        async with open_url(url) as store:
+        async with open_url(url, key) as store:
             secrets = HostSecrets()
             engine = Engine(
                 store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,
@@ -121,7 +126,8 @@ def perform(
             return INTERRUPTED if work.interrupted else code
 
     try:
-        return trio.run(under)
+        # taken before anything is started that would inherit it
+        return trio.run(under, taken_from(os.environ))
     except BaseException as error:
         cause = unwrapped(error)
         if isinstance(cause, click.ClickException | BrokenPipeError):

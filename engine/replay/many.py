@@ -9,6 +9,7 @@ from pathlib import Path
 from time import thread_time
 
 from engine.bundle.load import load_stored
+from engine.ports import DamagedBundle, UnknownSession
 from engine.reach import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
 from engine.replay.whatif import Past, judged, unread
@@ -27,7 +28,7 @@ CHUNK = 200
 
 Open = Callable[[Event], Event]
 # a payload that was erased has no fields
-UNREADABLE = (BrokenHistory, Unreadable, MissingSecret, KeyError)
+UNREADABLE = (BrokenHistory, Unreadable, MissingSecret, DamagedBundle, UnknownSession, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class _Logs:
         """A bundle of the store, or None if it is not there or can't be read."""
         if digest not in self._bundles:
             files = store.bundle(digest)
-            self._bundles[digest] = load_stored(files).bundle if files is not None else None
+            bundle = load_stored(files).bundle if files is not None else None
+            # under another digest it is not what the session ran under
+            self._bundles[digest] = bundle if bundle is not None and bundle.digest == digest else None
         return self._bundles[digest]
 
     def of(self, store: ReadStore, session: Listed) -> list[Event]:

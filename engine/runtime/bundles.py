@@ -6,7 +6,7 @@ import trio
 
 from engine.bundle.load import load_stored
 from engine.outside import outside
-from engine.ports import Store
+from engine.ports import DamagedBundle, Store
 from engine.runtime.errors import BundleUnavailable
 from engine.session.bundle import Bundle
 
@@ -45,7 +45,10 @@ class Bundles:
     async def get(self, digest: str) -> Bundle:
         """The bundle with a digest; raises BundleUnavailable."""
         if digest not in self._known:
-            files = await self._store.load_bundle(digest)
+            try:
+                files = await self._store.load_bundle(digest)
+            except DamagedBundle as error:
+                raise BundleUnavailable(str(error)) from None
             if files is None:
                 raise BundleUnavailable(f"the store has no bundle {digest}")
             with outside():

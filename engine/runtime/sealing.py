@@ -17,6 +17,7 @@ from typing import Any
 from engine.policy.value import NotJson, canonical, loads, number_text
 from engine.ports import AppendResult, KeyHeld, Store
 from engine.reach import Secrets
+from engine.runtime.errors import BundleUnavailable
 from engine.runtime.states import load_state
 from engine.session.bundle import Agent, Bundle
 from engine.session.event import Event
@@ -167,7 +168,7 @@ class SealedStore:
     async def look(self, session_id: str) -> State:
         """A session's state as who may not see what is sealed sees it."""
         row = await self._inner.session(session_id)
-        if (await self._bundle_of(row.bundle)).agents[row.agent].sealed_with is None:
+        if _agent(await self._bundle_of(row.bundle), row.agent).sealed_with is None:
             return await load_state(self._inner, session_id)
         log = await self._inner.load(session_id)
         return fold(replace(event, payload=shown(event.payload)) for event in log)
@@ -203,10 +204,17 @@ class SealedStore:
 
     async def _made(self, digest: str, agent_name: str) -> _Session | None:
         bundle = await self._bundle_of(digest)
-        agent = bundle.agents[agent_name]
+        agent = _agent(bundle, agent_name)
         if agent.sealed_with is None:
             return None
         return _Session(Cipher(filled(agent.sealed_with, self._secrets.reveal)), bundle, agent)
+
+
+def _agent(bundle: Bundle, name: str) -> Agent:
+    """An agent of a bundle; raises BundleUnavailable."""
+    if name not in bundle.agents:
+        raise BundleUnavailable(f"the bundle {bundle.digest} has no agent {name}, which the session is said to be of")
+    return bundle.agents[name]
 
 
 def opener(bundle: Bundle, agent: Agent, secrets: Secrets) -> Callable[[Event], Event] | None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
 from engine.policy.value import canonical
-from engine.reach import MissingSecret
+from engine.reach import OWN_NAMES, MissingSecret
 
 T = TypeVar("T")
 
@@ -36,6 +36,8 @@ class HostSecrets:
 
     def reveal(self, name: str) -> str:
         """The secret; raises MissingSecret."""
+        if name in OWN_NAMES:
+            raise MissingSecret(f"{name} is the engine's own, and no secret for anything else")
         value = self._from_directory(name)
         if value is None:
             value = self._environment.get(name)

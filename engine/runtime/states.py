@@ -12,7 +12,10 @@ EVERY = 1000
 
 
 async def load_state(store: Store, session_id: str) -> State:
-    """A session's state as its log tells it; raises UnknownSession, CorruptLog."""
+    """A session's state as its log tells it; raises UnknownSession, CorruptLog, BrokenHistory.
+
+    A snapshot is used where the log's key vouches for it, else the whole log is read.
+    """
     text = await store.snapshot(session_id, VERSION)
     if text is None:
         return fold(await store.load(session_id))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import trio
 
-from engine.ports import Appended, Conflict, Fenced, JobLease, Store
+from engine.ports import Appended, Conflict, CorruptLog, Fenced, JobLease, Store, UnknownSession
 from engine.runtime.driver import Reins
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere
@@ -17,7 +17,7 @@ from engine.session import reply as r
 from engine.session.bundle import Bundle
 from engine.session.decide import drafted_for_job
 from engine.session.effect import Effect, RunTool
-from engine.session.evolve import fold
+from engine.session.evolve import BrokenHistory, fold
 from engine.session.pending import pending_job
 from engine.session.state import State
 from engine.tool.databases import MissingRoot
@@ -29,7 +29,7 @@ LOOK_EVERY = 1.0
 PAUSE = timedelta(seconds=30)
 
 # what is wrong with one session, and not with the worker
-TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot)
+TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot, CorruptLog, BrokenHistory, UnknownSession)
 OnTrouble = Callable[[str, Exception], None]
 
 

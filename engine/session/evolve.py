@@ -58,7 +58,11 @@ def evolve(state: State | None, event: Event) -> State:
 def fold(events: Iterable[Event], state: State | None = None) -> State:
     """The state after all of the events; raises BrokenHistory where there is none."""
     for event in events:
-        state = evolve(state, event)
+        try:
+            state = evolve(state, event)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            told = f"event {event.seq} of {event.session_id}, {event.kind}, says nothing that can be followed"
+            raise BrokenHistory(f"{told}: {type(error).__name__} {error}") from error
     if state is None:
         raise BrokenHistory("a session without events")
     return state

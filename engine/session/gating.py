@@ -16,6 +16,8 @@ from engine.policy.verdict import Ask, Verdict
 from engine.session.bundle import HANDOFF, Bundle, Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
+from engine.session.evolve import BrokenHistory
+from engine.session.identity import call_digest
 from engine.session.metering import reserve
 from engine.session.names import gate_names
 from engine.session.state import Approval, Call, Phase, State
@@ -271,6 +273,7 @@ def start_call(d: Draft, call: Call) -> None:
 def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) -> None:
     """Hand a job over to the workers; its key and its meters are taken here."""
     assert tool.job is not None
+    _as_judged(call, tool)
     d.emit(
         K.JOB_ENQUEUED, step=call.step, call_id=call.id, tool=call.name, idempotency_key=call.key,
         key_scope=call.scope, digest=call.digest, compared=compared(tool, call), key_until=_key_until(d, tool),
@@ -290,8 +293,15 @@ def compared(tool: Tool, call: Call) -> dict[str, Any]:
     return {name: call.input.get(name) for name in fields}
 
 
+def _as_judged(call: Call, tool: Tool) -> None:
+    """Nothing runs on another input than the one that rules judged and people approved; raises BrokenHistory."""
+    if call_digest(tool, call.name, call.input) != call.digest:
+        raise BrokenHistory(f"call {call.id} of {call.name} has another input than its digest: the log was changed")
+
+
 def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]] | None = None) -> None:
     """Write the intent to run a tool; a handoff runs by asking a person.  A further attempt reserves nothing more."""
+    _as_judged(call, tool)
     d.emit(
         K.CALL_STARTED,
         step=call.step,

@@ -45,7 +45,11 @@ def entries(events: Iterable[Event]) -> list[Entry]:
 def headline(e: Entry) -> str:
     """What an entry says, in one line for people."""
     line = _LINES.get(e["kind"])
-    text = line(e) if line is not None else str(e["kind"]).replace("_", " ")
+    try:
+        text = line(e) if line is not None else str(e["kind"]).replace("_", " ")
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # an event that was erased, or that says something else than its kind does
+        text = f"({e['kind']} without what it should say) {canonical(e)}"
     # a user's text must not steer the reader's terminal
     return visible(text)
 

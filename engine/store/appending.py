@@ -10,9 +10,11 @@ from typing import Any
 
 from engine.policy.arithmetic import add, total
 from engine.policy.value import canonical, loads, number, number_text, timestamp
-from engine.ports import Appended, AppendResult, Conflict, Fenced, Held, JobLease, KeyHeld, MeterFull, Take
+from engine.ports import Appended, AppendResult, Conflict, CorruptLog, Fenced, Held, JobLease, KeyHeld, MeterFull, Take
 from engine.session.event import Event
 from engine.store import chain
+from engine.store.asking import head_of
+from engine.store.log_key import Voucher
 from engine.store.projection import (
     IN_FLIGHT,
     Change,
@@ -27,8 +29,8 @@ from engine.store.projection import (
     SettleMeters,
     changes,
 )
-
-REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"
+from engine.store.rows import REQUEST
+from engine.store.verifying import seal_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,11 @@ class Append:
     job: JobLease | None
 
 
-def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
-    """Append in the open transaction, or say why not and change nothing."""
+def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | None) -> AppendResult:
+    """Append in the open transaction, or say why not and change nothing; raises CorruptLog, TooLarge.
+
+    Where there is a key nothing is added to a head that it does not vouch for: the new head would vouch for both.
+    """
     sql = "SELECT number, seq, head_hash, epoch, owner, lease_until, state, outcome FROM sessions WHERE id = ?"
     found = connection.execute(sql, (wanted.session_id,)).fetchone()
     stands: tuple[Any, ...] = found or (None, 0, chain.GENESIS, 0, None, None, "running", "running")
@@ -65,7 +70,11 @@ def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
     refused = _refused(connection, beside)
     if refused is not None:
         return refused
+    if voucher is not None and number_ is not None:
+        for problem in seal_problems(wanted.session_id, head_of(connection, wanted.session_id), voucher):
+            raise CorruptLog(wanted.session_id, problem)
     segment = chain.seal(wanted.events, previous)
+    seal = voucher.head(wanted.session_id, segment.last, segment.hash) if voucher is not None else None
     if take is not None:
         newest, owner, lease_until = take.lease.epoch, take.lease.owner, timestamp(take.lease.until)
     if wanted.let_go:
@@ -73,13 +82,16 @@ def append(connection: sqlite3.Connection, wanted: Append) -> AppendResult:
     for change in beside:
         if isinstance(change, SetState):
             state, outcome = change.state, change.outcome
-    row = (state, outcome, segment.last, segment.hash, newest, owner, lease_until, timestamp(wanted.events[-1].at))
+    row = (
+        state, outcome, segment.last, segment.hash, seal and seal.hmac, seal and seal.key_id, newest, owner,
+        lease_until, timestamp(wanted.events[-1].at),
+    )  # fmt: skip
     if number_ is None:
         number_ = _create(connection, wanted.events[0], row)
     else:
         sql = (
-            "UPDATE sessions SET state = ?, outcome = ?, seq = ?, head_hash = ?, epoch = ?, owner = ?,"
-            " lease_until = ?, updated_at = ? WHERE number = ?"
+            "UPDATE sessions SET state = ?, outcome = ?, seq = ?, head_hash = ?, head_hmac = ?, key_id = ?, epoch = ?,"
+            " owner = ?, lease_until = ?, updated_at = ? WHERE number = ?"
         )
         connection.execute(sql, (*row, number_))
     sql = "INSERT INTO segments (session, first, last, hash, body) VALUES (?, ?, ?, ?, ?)"
@@ -97,8 +109,8 @@ def _holds(connection: sqlite3.Connection, lease: JobLease) -> bool:
 def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) -> int:
     p = first.payload
     sql = (
-        "INSERT INTO sessions (id, agent, bundle, created_at, state, outcome, seq, head_hash, epoch, owner,"
-        " lease_until, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+        "INSERT INTO sessions (id, agent, bundle, created_at, state, outcome, seq, head_hash, head_hmac, key_id,"
+        " epoch, owner, lease_until, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     )
     made = connection.execute(sql, (first.session_id, p["agent"], p["bundle"], timestamp(first.at), *row))
     assert made.lastrowid is not None
@@ -177,6 +189,7 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
         case MoveJob():
             _move_job(connection, change)
         case OpenRequest(row):
+            assert row.opened_at is not None, "it is of an event"
             opened = timestamp(row.opened_at)
             expires = timestamp(row.expires_at) if row.expires_at else None
             values = (row.id, row.kind, session_id, row.status, opened, expires, canonical(row.payload))

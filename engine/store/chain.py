@@ -23,7 +23,9 @@ GENESIS = "0" * 64
 ERASED = "-"
 
 _SALT = 16
-MAX_SEGMENT = 512 * 1024 * 1024
+
+# in bytes, unpacked: what one append can write, and what anybody has to hold who reads it
+MAX_SEGMENT = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,16 @@ class Unreadable(ValueError):
     """A segment that says no events."""
 
 
+class TooLarge(ValueError):
+    """An append that nobody could read again."""
+
+
+# what comes of bytes that nobody wrote; memory and depth too, of which a few bytes can ask for all there is
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError)
+
+
 def seal(events: Sequence[Event], previous: str) -> Segment:
-    """The stored form of the events of one append that follow on the link `previous`."""
+    """The stored form of the events of one append that follow on the link `previous`; raises TooLarge."""
     salts = os.urandom(_SALT * len(events)).hex()
     lines: list[str] = []
     of = _of(events[0].session_id)
@@ -66,13 +76,15 @@ def seal(events: Sequence[Event], previous: str) -> Segment:
 def open_segment(segment: Segment) -> list[Event]:
     """The events of a segment, an erased payload as empty; raises Unreadable."""
     try:
-        lines = _lines(segment)
-        return [
-            _event(segment.session_id, segment.first + index, lines[2 * index], lines[2 * index + 1])
-            for index in range(len(lines) // 2)
-        ]
-    except (ValueError, TypeError, IndexError) as error:
-        raise Unreadable(f"{_span(segment)} can't be read: {error}") from None
+        return _events(segment, _lines(segment))
+    except _DAMAGE as error:
+        raise Unreadable(f"{_span(segment)} can't be read: {_told(error)}") from None
+
+
+def erased(segment: Segment) -> set[int]:
+    """The events whose payload was erased."""
+    envelopes = enumerate(_lines(segment)[::2], segment.first)
+    return {seq for seq, line in envelopes if line.split(" ")[-1].startswith(ERASED)}
 
 
 def erase(segment: Segment, seq: int) -> Segment:
@@ -86,22 +98,53 @@ def erase(segment: Segment, seq: int) -> Segment:
     return replace(segment, body=_packed(lines))
 
 
-def verify(session_id: str, segments: Iterable[Segment], head_seq: int, head_hash: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a session's chain: an event, and the link that it has.  The chain starts at `START`."""
+
+    seq: int
+    link: str
+
+
+START = Place(0, GENESIS)
+
+
+def verify(session_id: str, segments: Iterable[Segment], head: Place) -> list[str]:
     """What is wrong with a chain that should end at the stored head; empty if it is whole."""
-    previous, expected = GENESIS, 1
+    try:
+        read(session_id, segments, START, head)
+    except Unreadable as error:
+        return [str(error)]
+    return []
+
+
+def read(session_id: str, segments: Iterable[Segment], start: Place, head: Place) -> list[Event]:
+    """The events behind a place, up to the stored head, if they follow on each other; raises Unreadable."""
+    events: list[Event] = []
+    seq, link = start.seq, start.link
     for segment in segments:
-        if segment.session_id != session_id or segment.first != expected:
-            return [f"event {expected} is missing; next stands {segment.first}"]
+        if segment.session_id != session_id or segment.first != seq + 1:
+            raise Unreadable(f"event {seq + 1} is missing; next stands {segment.first}")
         try:
-            link, count = _relink(segment, previous)
-        except (ValueError, IndexError) as error:
-            return [f"{_span(segment)} can't be read: {error}"]
+            lines = _lines(segment)
+            link, count = _relink(segment, lines, link)
+            if count == segment.last - segment.first + 1 and link == segment.hash:
+                events += _events(segment, lines)
+        except _DAMAGE as error:
+            raise Unreadable(f"{_span(segment)} can't be read: {_told(error)}") from None
         if count != segment.last - segment.first + 1 or link != segment.hash:
-            return [f"{_span(segment)} changed, or do not follow on those before"]
-        previous, expected = link, segment.last + 1
-    if expected - 1 != head_seq:
-        return [f"the log ends at event {expected - 1}, and its head is {head_seq}"]
-    return [] if previous == head_hash else [f"the stored head does not fit event {head_seq}"]
+            raise Unreadable(f"{_span(segment)} changed, or do not follow on those before")
+        seq = segment.last
+    if seq != head.seq:
+        raise Unreadable(f"the log ends at event {seq}, and its head is {head.seq}")
+    if link != head.link:
+        raise Unreadable(f"the stored head does not fit event {head.seq}")
+    return events
+
+
+def _told(error: BaseException) -> str:
+    """What an error says of damaged bytes, which may be all of them, or nothing."""
+    return str(error)[:200] or type(error).__name__
 
 
 def _span(segment: Segment) -> str:
@@ -113,7 +156,10 @@ def _packed(lines: list[str]) -> bytes:
     compressor = getattr(_of_thread, "compressor", None)
     if compressor is None:
         compressor = _of_thread.compressor = zstandard.ZstdCompressor(level=1)
-    packed: bytes = compressor.compress("\n".join(lines).encode("ascii"))
+    raw = "\n".join(lines).encode("ascii")
+    if len(raw) > MAX_SEGMENT:
+        raise TooLarge(f"{len(raw):,} bytes of events are more than one append can take, which is {MAX_SEGMENT:,}")
+    packed: bytes = compressor.compress(raw)
     return packed
 
 
@@ -121,12 +167,28 @@ def _packed(lines: list[str]) -> bytes:
 _of_thread = threading.local()
 
 
-def _lines(segment: Segment) -> list[str]:
+def unpacked(body: bytes) -> str:
+    """The text of a compressed body, which says how long it is; raises ValueError, MemoryError."""
     try:
-        raw = zstandard.ZstdDecompressor().decompress(segment.body, max_output_size=MAX_SEGMENT)
+        # a frame says how much memory it wants before anything of it is read
+        size = zstandard.frame_content_size(body)
+        if size > MAX_SEGMENT:
+            raise ValueError(f"it claims to hold {size:,} bytes")
+        raw: bytes = zstandard.ZstdDecompressor().decompress(body, max_output_size=MAX_SEGMENT)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from None
-    return raw.decode("ascii").split("\n")
+    return raw.decode("ascii")
+
+
+def _lines(segment: Segment) -> list[str]:
+    return unpacked(segment.body).split("\n")
+
+
+def _events(segment: Segment, lines: list[str]) -> list[Event]:
+    return [
+        _event(segment.session_id, segment.first + index, lines[2 * index], lines[2 * index + 1])
+        for index in range(len(lines) // 2)
+    ]
 
 
 def _event(session_id: str, seq: int, envelope: str, payload: str) -> Event:
@@ -137,9 +199,9 @@ def _event(session_id: str, seq: int, envelope: str, payload: str) -> Event:
     return Event(session_id, seq, int(step), EventKind(kind), read, datetime.fromisoformat(at))
 
 
-def _relink(segment: Segment, previous: str) -> tuple[str, int]:
+def _relink(segment: Segment, lines: list[str], previous: str) -> tuple[str, int]:
     """The link of the last event as the lines say it, and how many events they are."""
-    lines, of, link = _lines(segment), _of(segment.session_id), previous
+    of, link = _of(segment.session_id), previous
     for index in range(0, len(lines), 2):
         step, kind, at, salt = lines[index].split(" ")
         payload = lines[index + 1]

@@ -14,6 +14,7 @@ from engine.ports import (
     AppendResult,
     Conflict,
     Fenced,
+    Head,
     Held,
     JobLease,
     KeyHeld,
@@ -215,8 +216,8 @@ class MemoryStore(MemoryQueue):
         if session.epoch == lease.epoch:
             session.lease = None
 
-    def session_ids(self) -> list[str]:
-        """All sessions, in the order in which they began."""
+    async def session_ids(self) -> list[str]:
+        """See `ports.Store`."""
         return list(self._sessions)
 
     async def due_sessions(self, now: datetime) -> list[str]:
@@ -236,7 +237,7 @@ class MemoryStore(MemoryQueue):
     async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
         """See `ports.Store`."""
         rows = [s.row for s in self._sessions.values() if state is None or s.row.state == state]
-        rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        rows.sort(key=lambda row: (str(row.created_at), row.id), reverse=True)
         return rows[:limit]
 
     async def session(self, session_id: str) -> SessionRow:
@@ -250,17 +251,29 @@ class MemoryStore(MemoryQueue):
             for row in self._requests.values()
             if (session_id is None or row.session_id == session_id) and (row.status == "open" or not open_only)
         ]
-        return sorted(rows, key=lambda row: (row.opened_at, row.id))
+        return sorted(rows, key=lambda row: (str(row.opened_at), row.id))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
         return self._requests.get(request_id)
 
-    async def verify(self, session_id: str) -> list[str]:
+    async def verify(self, session_id: str, known: Head | None = None) -> list[str]:
         """See `ports.Store`."""
-        session = self._get(session_id)
-        last = session.segments[-1]
-        return chain.verify(session_id, session.segments, last.last, last.hash)
+        segments = self._get(session_id).segments
+        problems = chain.verify(session_id, segments, chain.Place(segments[-1].last, segments[-1].hash))
+        if known is not None and (known.seq, known.hash) not in {(one.last, one.hash) for one in segments}:
+            problems.append(f"event {known.seq} is another than the exported head, or is missing")
+        return problems
+
+    async def chain_heads(self) -> list[Head]:
+        """See `ports.Store`."""
+        ends = {id_: session.segments[-1] for id_, session in self._sessions.items()}
+        return [Head(id_, end.last, end.hash, None) for id_, end in ends.items()]
+
+    async def seal(self, session_id: str) -> list[str]:
+        """See `ports.Store`."""
+        self._get(session_id)
+        return ["a store in memory has no key"]
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""

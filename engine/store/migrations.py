@@ -76,6 +76,22 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     ALTER TABLE bundles ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0
     """,
+    """
+    CREATE TABLE store (id TEXT NOT NULL) STRICT;
+    INSERT INTO store (id) VALUES (lower(hex(randomblob(16))));
+    ALTER TABLE sessions ADD COLUMN head_hmac TEXT;
+    ALTER TABLE sessions ADD COLUMN key_id TEXT;
+    DROP TABLE snapshots;
+    CREATE TABLE snapshots (
+        session_id TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        link TEXT NOT NULL,
+        version TEXT NOT NULL,
+        body BLOB NOT NULL,
+        hmac TEXT NOT NULL,
+        key_id TEXT NOT NULL
+    ) STRICT
+    """,
 )
 
 

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
-from typing import Any
 
 from engine.policy.value import timestamp
 from engine.ports import JobLease, JobRow
+from engine.store.rows import JOB, job_row
 
-_ROW = (
-    "id, session_id, call_id, tool, status, attempts, run_at, enqueued_at, owner, lease_until, epoch, reason"
-)  # fmt: skip
 _DUE = "(status = 'queued' AND run_at <= ?1) OR (status = 'leased' AND lease_until <= ?1)"
 
 
@@ -37,10 +34,9 @@ def renew(connection: sqlite3.Connection, held: JobLease, until: datetime) -> bo
 
 def next_at(connection: sqlite3.Connection) -> datetime | None:
     """When something of the queue is due."""
-    sql = (
-        "SELECT min(CASE status WHEN 'queued' THEN run_at ELSE lease_until END) FROM jobs"
-        " WHERE status IN ('queued', 'leased')"
-    )
+    # a damaged moment is never due, and keeps nobody from the others
+    at = "CASE status WHEN 'queued' THEN run_at ELSE lease_until END"
+    sql = f"SELECT min({at}) FROM jobs WHERE status IN ('queued', 'leased') AND julianday({at}) IS NOT NULL"
     (text,) = connection.execute(sql).fetchone()
     return None if text is None else datetime.fromisoformat(text)
 
@@ -48,16 +44,16 @@ def next_at(connection: sqlite3.Connection) -> datetime | None:
 def rows(connection: sqlite3.Connection, status: str | None, session_id: str | None) -> list[JobRow]:
     """Jobs, oldest first."""
     sql = (
-        f"SELECT {_ROW} FROM jobs WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR session_id = ?2)"
+        f"SELECT {JOB} FROM jobs WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR session_id = ?2)"
         " ORDER BY enqueued_at, id"
     )
-    return [_row(found) for found in connection.execute(sql, (status, session_id))]
+    return [job_row(found) for found in connection.execute(sql, (status, session_id))]
 
 
 def row(connection: sqlite3.Connection, job_id: str) -> JobRow | None:
     """One job."""
-    found = connection.execute(f"SELECT {_ROW} FROM jobs WHERE id = ?", (job_id,)).fetchone()
-    return None if found is None else _row(found)
+    found = connection.execute(f"SELECT {JOB} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return None if found is None else job_row(found)
 
 
 def due_sessions(connection: sqlite3.Connection, now: datetime) -> list[str]:
@@ -69,10 +65,3 @@ def due_sessions(connection: sqlite3.Connection, now: datetime) -> list[str]:
         " AND s.state NOT IN ('done', 'failed', 'cancelled', 'out_of_budget', 'timed_out')"
     )
     return [id_ for (id_,) in connection.execute(sql, (timestamp(now),))]
-
-
-def _row(found: Any) -> JobRow:
-    id_, session_id, call_id, tool, status, attempts, run_at, enqueued, owner, until, epoch, reason = found
-    times = datetime.fromisoformat(run_at), datetime.fromisoformat(enqueued)
-    lease_until = datetime.fromisoformat(until) if until else None
-    return JobRow(id_, session_id, call_id, tool, status, attempts, *times, owner, lease_until, epoch, reason)

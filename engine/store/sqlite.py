@@ -9,37 +9,39 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 import zstandard
 
 from engine import ports
 from engine.own_files import make_file, make_folder
-from engine.policy.value import loads, timestamp
-from engine.ports import AppendResult, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
-from engine.session.event import Event, EventKind
+from engine.policy.value import timestamp
+from engine.ports import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
+from engine.reach import LOG_KEY
+from engine.session.event import Event
 from engine.store import chain, queue
-from engine.store.appending import REQUEST, Append, append
-from engine.store.asking import bundle_files, segments_of
+from engine.store.appending import Append, append
+from engine.store.asking import StoredHead, bundle_files, head_of, one_moment, place_before, segments_of
+from engine.store.log_key import LogKey, Seal, Voucher
 from engine.store.migrations import migrate
-from engine.store.projection import SetState, changes
+from engine.store.rows import REQUEST, SESSION, request_row, session_row
+from engine.store.verifying import problems, seal_problems
 from engine.store.writer import Writer
 
 T = TypeVar("T")
 
-_SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
-
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
-    """The store in a file, made if absent, open for the length of the context."""
+async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[SqliteStore]:
+    """The store in a file, made if absent, open for the length of the context; a key vouches for what it holds."""
     writing = await trio.to_thread.run_sync(prepare, path)
     reading = await trio.to_thread.run_sync(connect, path)
     try:
         writer = Writer(writing)
+        (own_id,) = reading.execute("SELECT id FROM store").fetchone()
         async with writer.working():
-            yield SqliteStore(writer, reading)
+            yield SqliteStore(writer, reading, Voucher(own_id, key) if key is not None else None)
     finally:
         reading.close()
         writing.close()
@@ -55,6 +57,8 @@ def prepare(path: Path) -> sqlite3.Connection:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the pragmas that the promises rest on; raises sqlite3.Error."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    # a text that is none is shown as what it is: it must not keep anybody from the rows beside it
+    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -68,13 +72,18 @@ def connect(path: Path) -> sqlite3.Connection:
 class SqliteStore:
     """See `ports.Store`."""
 
-    def __init__(self, writer: Writer, reading: sqlite3.Connection) -> None:
+    def __init__(self, writer: Writer, reading: sqlite3.Connection, voucher: Voucher | None = None) -> None:
+        self._voucher = voucher
         self._writer = writer
         self._reading = reading
         self._one_reader = trio.CapacityLimiter(1)
 
     async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        return await trio.to_thread.run_sync(job, self._reading, limiter=self._one_reader)
+        def look() -> T:
+            with one_moment(self._reading):
+                return job(self._reading)
+
+        return await trio.to_thread.run_sync(look, limiter=self._one_reader)
 
     async def append(
         self,
@@ -89,15 +98,17 @@ class SqliteStore:
     ) -> AppendResult:
         """See `ports.Store`."""
         wanted = Append(session_id, after, events, epoch, take, let_go, job)
-        return await self._writer.do(lambda connection: append(connection, wanted))
+        return await self._writer.do(lambda connection: append(connection, wanted, self._voucher))
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""
-        segments = await self._read(lambda c: segments_of(c, session_id, after))
-        if not segments and after == 0:
-            raise ports.UnknownSession(session_id)
+        head, start, segments = await self._read(lambda c: _stored(c, session_id, after))
         try:
-            return [event for segment in segments for event in chain.open_segment(segment) if event.seq > after]
+            if self._voucher is not None:
+                for problem in seal_problems(session_id, head, self._voucher):
+                    raise chain.Unreadable(problem)
+            log = chain.read(session_id, segments, start, head.place) if segments or not after else []
+            return [event for event in log if event.seq > after]
         except chain.Unreadable as error:
             raise ports.CorruptLog(session_id, str(error)) from None
 
@@ -112,17 +123,39 @@ class SqliteStore:
 
     async def save_snapshot(self, session_id: str, seq: int, version: str, text: str) -> None:
         """See `ports.Store`."""
-        sql = "INSERT OR REPLACE INTO snapshots (session_id, seq, version, body) VALUES (?, ?, ?, ?)"
-        body = zstandard.ZstdCompressor(level=1).compress(text.encode("ascii"))
-        await self._writer.do(lambda connection: connection.execute(sql, (session_id, seq, version, body)))
+        if self._voucher is None:
+            return
+        voucher, body = self._voucher, zstandard.ZstdCompressor(level=1).compress(text.encode("ascii"))
+
+        def save(connection: sqlite3.Connection) -> None:
+            place = place_before(connection, session_id, seq + 1)
+            if place.seq != seq:
+                return  # no append ended there
+            seal = voucher.snapshot(session_id, seq, place.link, version, body)
+            sql = (
+                "INSERT OR REPLACE INTO snapshots (session_id, seq, link, version, body, hmac, key_id)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            )
+            connection.execute(sql, (session_id, seq, place.link, version, body, seal.hmac, seal.key_id))
+
+        await self._writer.do(save)
 
     async def snapshot(self, session_id: str, version: str) -> str | None:
         """See `ports.Store`."""
-        sql = "SELECT body FROM snapshots WHERE session_id = ? AND version = ?"
+        if self._voucher is None:
+            return None
+        sql = (
+            "SELECT s.seq, s.link, s.body, s.hmac, s.key_id FROM snapshots s JOIN sessions o ON o.id = s.session_id"
+            " JOIN segments g ON g.session = o.number AND g.last = s.seq AND g.hash = s.link"
+            " WHERE s.session_id = ? AND s.version = ?"
+        )
         row = await self._read(lambda c: c.execute(sql, (session_id, version)).fetchone())
         if row is None:
             return None
-        return zstandard.ZstdDecompressor().decompress(row[0], max_output_size=chain.MAX_SEGMENT).decode("ascii")
+        seq, link, body, hmac, key_id = row
+        if not self._voucher.knows_snapshot(Seal(hmac, key_id), session_id, seq, link, version, body):
+            return None
+        return chain.unpacked(body)
 
     async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
         """See `ports.Store`."""
@@ -166,14 +199,24 @@ class SqliteStore:
     async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
         """See `ports.Store`."""
         sql = (
-            f"SELECT {_SESSION} FROM sessions WHERE ?1 IS NULL OR state = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2"
+            f"SELECT {SESSION} FROM sessions WHERE ?1 IS NULL OR state = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2"
         )
         rows = await self._read(lambda c: c.execute(sql, (state, -1 if limit is None else limit)).fetchall())
-        return [_session_row(row) for row in rows]
+        return [session_row(row) for row in rows]
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""
-        return _session_row(await self._read(lambda c: _session(c, session_id, _SESSION)))
+        row = await self._read(
+            lambda c: c.execute(f"SELECT {SESSION} FROM sessions WHERE id = ?", (session_id,)).fetchone()
+        )
+        if row is None:
+            raise ports.UnknownSession(session_id)
+        return session_row(row)
+
+    async def session_ids(self) -> list[str]:
+        """See `ports.Store`."""
+        rows = await self._read(lambda c: c.execute("SELECT id FROM sessions ORDER BY number").fetchall())
+        return [id_ for (id_,) in rows]
 
     async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
         """See `ports.Store`."""
@@ -182,17 +225,30 @@ class SqliteStore:
             " AND (NOT ?2 OR status = 'open') ORDER BY opened_at, id"
         )
         rows = await self._read(lambda c: c.execute(sql, (session_id, open_only)).fetchall())
-        return [_request_row(row) for row in rows]
+        return [request_row(row) for row in rows]
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
         sql = f"SELECT {REQUEST} FROM requests WHERE id = ?"
         row = await self._read(lambda c: c.execute(sql, (request_id,)).fetchone())
-        return _request_row(row) if row else None
+        return request_row(row) if row else None
 
-    async def verify(self, session_id: str) -> list[str]:
+    async def verify(self, session_id: str, known: Head | None = None) -> list[str]:
         """See `ports.Store`."""
-        return await self._read(lambda connection: _verify(connection, session_id))
+        place = chain.Place(known.seq, known.hash) if known is not None else None
+        return await self._read(lambda connection: problems(connection, session_id, self._voucher, place))
+
+    async def chain_heads(self) -> list[Head]:
+        """See `ports.Store`."""
+        sql = "SELECT id, seq, head_hash, head_hmac FROM sessions ORDER BY number"
+        return [Head(*row) for row in await self._read(lambda c: c.execute(sql).fetchall())]
+
+    async def seal(self, session_id: str) -> list[str]:
+        """See `ports.Store`."""
+        voucher = self._voucher
+        if voucher is None:
+            return [f"there is no key to seal with; give one in {LOG_KEY}"]
+        return await self._writer.do(lambda connection: _sealed(connection, session_id, voucher))
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""
@@ -224,51 +280,23 @@ class SqliteStore:
         return await self._read(lambda connection: bundle_files(connection, digest))
 
 
-def _session(connection: sqlite3.Connection, session_id: str, columns: str) -> Any:
-    row = connection.execute(f"SELECT {columns} FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    if row is None:
-        raise ports.UnknownSession(session_id)
-    return row
+def _stored(
+    connection: sqlite3.Connection, session_id: str, after: int
+) -> tuple[StoredHead, chain.Place, list[chain.Segment]]:
+    """A session's head, what is stored behind an event, and the place that this follows on."""
+    head = head_of(connection, session_id)
+    segments = segments_of(connection, session_id, after)
+    return head, place_before(connection, session_id, segments[0].first) if segments else chain.START, segments
 
 
-def _verify(connection: sqlite3.Connection, session_id: str) -> list[str]:
-    try:
-        seq, head, *shown = _session(connection, session_id, "seq, head_hash, state, outcome, agent, bundle")
-        segments = segments_of(connection, session_id)
-    except sqlite3.DatabaseError as error:
-        return [f"the file can't be read: {error}"]
-    problems = chain.verify(session_id, segments, seq, head)
-    if problems:
-        return problems
-    try:
-        return _listed_wrongly(shown, [event for segment in segments for event in chain.open_segment(segment)])
-    except chain.Unreadable as error:
-        return [str(error)]
-
-
-def _listed_wrongly(shown: list[str], log: list[Event]) -> list[str]:
-    """Where the listing beside the log says something else than the log."""
-    told = {"state": "running", "outcome": "running"}
-    for change in changes(log):
-        if isinstance(change, SetState):
-            told = {"state": change.state, "outcome": change.outcome}
-    if log and log[0].kind is EventKind.SESSION_STARTED:
-        told |= {name: log[0].payload[name] for name in ("agent", "bundle")}
-    listed = dict(zip(("state", "outcome", "agent", "bundle"), shown, strict=True))
-    return [
-        f"its {name} is listed as {listed[name]}, and the log says {say}"
-        for name, say in told.items()
-        if listed[name] != say
-    ]
-
-
-def _session_row(row: Any) -> SessionRow:
-    id_, agent, state, outcome, bundle, seq, created, updated = row
-    times = datetime.fromisoformat(created), datetime.fromisoformat(updated)
-    return SessionRow(id_, agent, state, outcome, bundle, seq, *times)
-
-
-def _request_row(row: Any) -> RequestRow:
-    id_, kind, session_id, status, opened, expires, payload = row
-    moment = datetime.fromisoformat(expires) if expires else None
-    return RequestRow(id_, kind, session_id, status, datetime.fromisoformat(opened), moment, loads(payload))
+def _sealed(connection: sqlite3.Connection, session_id: str, voucher: Voucher) -> list[str]:
+    head = head_of(connection, session_id)
+    place = head.place
+    if head.seal is not None and not voucher.knows_head(head.seal, session_id, place.seq, place.link):
+        return ["its head is sealed by another key, or was changed since: it is not sealed again"]
+    found = chain.verify(session_id, segments_of(connection, session_id), place)
+    if not found:
+        seal = voucher.head(session_id, place.seq, place.link)
+        sql = "UPDATE sessions SET head_hmac = ?, key_id = ? WHERE id = ?"
+        connection.execute(sql, (seal.hmac, seal.key_id, session_id))
+    return found

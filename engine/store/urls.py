@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 from engine.ports import Store
+from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
 from engine.store.sqlite import open_store, prepare
@@ -27,8 +28,8 @@ class StoreFault(Exception):
 
 
 @asynccontextmanager
-async def open_url(url: str) -> AsyncIterator[Store]:
-    """The store that a URL names; raises BadStoreUrl, StoreFault, NewerStore."""
+async def open_url(url: str, key: LogKey | None = None) -> AsyncIterator[Store]:
+    """The store that a URL names, a key vouching for what it holds; raises BadStoreUrl, StoreFault, NewerStore."""
     if url == "memory:":
         yield MemoryStore()
     elif url.startswith(SQLITE) and len(url) > len(SQLITE):
@@ -45,7 +46,7 @@ async def open_url(url: str) -> AsyncIterator[Store]:
                 # what is named was never a store
                 raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
             raise StoreFault(f"{path} can't be used as a store: {error}") from None
-        async with open_store(path) as store:
+        async with open_store(path, key) as store:
             yield store
     elif url.startswith("postgresql:"):
         raise BadStoreUrl(f"the store {url} is not available in this version: use sqlite:///PATH")

@@ -140,7 +140,7 @@ class _Lives:
         await self._revive()
         if kind in _BEGINS and await self._count(kind) > before:
             # it is the newest by its place in the store: both may have begun in one moment
-            self._path.session_id = list(self._store.session_ids())[-1]
+            self._path.session_id = (await self._store.session_ids())[-1]
             await self._path.engine.drive(self._path.session_id)
         elif kind in _SHOWN_BY and await self._count(kind) > before:
             # the log shows it: whoever did it would be told so
@@ -159,7 +159,7 @@ class _Lives:
 
     async def _count(self, kind: str) -> int:
         if kind in _BEGINS:
-            return len(self._store.session_ids())
+            return len(await self._store.session_ids())
         if kind not in _SHOWN_BY:
             return 0
         log = [event for row in await self._store.sessions() for event in await self._store.load(row.id)]

@@ -15,7 +15,7 @@ import trio
 from engine.outside import outside
 from engine.policy.value import NotJson, canonical
 from engine.ports import ToolError, ToolRun
-from engine.reach import Secrets
+from engine.reach import OWN_NAMES, Secrets
 from engine.session.bundle import READ, Bundle
 from engine.session.secret import filled
 from engine.tool.filling import names_of, parsed, text
@@ -87,7 +87,7 @@ def environment_of(declared: Mapping[str, str | None], secrets: Secrets) -> dict
     environment = {"PATH": os.environ.get("PATH", os.defpath)}
     for name, told in declared.items():
         found = os.environ.get(name) if told is None else filled(told, secrets.reveal)
-        if found is not None:
+        if found is not None and name not in OWN_NAMES:
             environment[name] = found
     return environment
 

@@ -14,8 +14,10 @@ from engine.runtime.states import keep_state, load_state
 from engine.session.event import Event
 from engine.session.evolve import fold
 from engine.session.snapshot import VERSION, restored, snapshot
+from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
+from engine.testing.store_contract import started
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, engine, plan, script, start
 from tests.session.play import call
@@ -82,13 +84,21 @@ def _at(state: Any, seq: int) -> Any:
 
 async def test_a_snapshot_of_another_version_is_none(tmp_path: Path) -> None:
     stores: list[Store] = [MemoryStore()]
-    async with open_store(tmp_path / "e.db") as sqlite:
+    async with open_store(tmp_path / "e.db", LogKey((b"k" * 32,))) as sqlite:
         for store in [*stores, sqlite]:
-            await store.save_snapshot("s", 7, VERSION, "text")
+            await store.append("s", 0, [started("s")])
+            await store.save_snapshot("s", 1, VERSION, "text")
             assert await store.snapshot("s", VERSION) == "text"
             assert await store.snapshot("s", "older") is None
-            await store.save_snapshot("s", 8, "newer", "other")
+            await store.save_snapshot("s", 1, "newer", "other")
             assert await store.snapshot("s", VERSION) is None
+
+
+async def test_where_no_key_vouches_for_it_no_snapshot_is_kept(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db") as store:
+        await store.append("s", 0, [started("s")])
+        await store.save_snapshot("s", 1, VERSION, "text")
+        assert await store.snapshot("s", VERSION) is None
 
 
 async def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:

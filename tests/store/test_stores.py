@@ -191,7 +191,7 @@ def _with_line(segment: chain.Segment, at: int, line: str) -> chain.Segment:
 def test_a_payload_may_be_erased_with_its_salt_and_the_chain_still_verifies() -> None:
     segment = _sealed()
     erased = chain.erase(chain.erase(segment, 2), 2)
-    assert chain.verify("s", [erased], 3, segment.hash) == []
+    assert chain.verify("s", [erased], chain.Place(3, segment.hash)) == []
     assert [event.payload for event in chain.open_segment(erased)][1:] == [{}, {"n": 3}]
     assert b"salt" not in erased.body
 
@@ -202,11 +202,11 @@ def test_a_change_of_any_line_is_found() -> None:
     for at, line in enumerate(lines):
         for position in range(len(line)):
             changed = _with_line(segment, at, str(_flip(line, position)))
-            assert chain.verify("s", [changed], 3, segment.hash), (at, position)
+            assert chain.verify("s", [changed], chain.Place(3, segment.hash)), (at, position)
     # an erased payload that is put back, or taken away without its hash
-    assert chain.verify("s", [_with_line(chain.erase(segment, 2), 3, '{"n":2}')], 3, segment.hash)
-    assert chain.verify("s", [_with_line(segment, 3, "")], 3, segment.hash)
-    assert chain.verify("s", [replace(segment, session_id="x")], 3, segment.hash)
+    assert chain.verify("s", [_with_line(chain.erase(segment, 2), 3, '{"n":2}')], chain.Place(3, segment.hash))
+    assert chain.verify("s", [_with_line(segment, 3, "")], chain.Place(3, segment.hash))
+    assert chain.verify("s", [replace(segment, session_id="x")], chain.Place(3, segment.hash))
 
 
 @pytest.mark.parametrize("line", [(0, "0 nonsense x y"), (0, "0"), (1, "{"), (1, "7")])

@@ -8,7 +8,7 @@ from typing import Any
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.files import leaves
 from engine.bundle.link.expressions import template
-from engine.bundle.link.secrets import check_references, refuse_references, values
+from engine.bundle.link.secrets import check_references, refuse_own_names, refuse_references, values
 from engine.bundle.node import Node
 from engine.bundle.rules import e106_leaves_bundle, e206_constraint, e316_server
 from engine.policy import types as t
@@ -24,6 +24,7 @@ def link_command(corpus: Corpus, adapter: Node, settings: dict[str, Any], scope:
     for item in argv:
         refuse_references(corpus, item)
     check_references(corpus, values(adapter.get("environment")))
+    refuse_own_names(corpus, adapter.get("environment"))
     directory = adapter.get("directory")
     if directory is not None and leaves(str(directory.value)):
         corpus.say(e106_leaves_bundle.at(directory))
@@ -62,6 +63,7 @@ def link_server(corpus: Corpus, document: Document) -> Server:
         if node.get(key) is not None:
             corpus.say(e206_constraint.at(node.key(key) or node, key, f"is for `{'url' if command else 'command'}`"))
     check_references(corpus, [*values(node.get("environment")), *values(node.get("headers"))])
+    refuse_own_names(corpus, node.get("environment"))
     return Server(
         document.name, tuple(command), plain.get("environment", {}), url, plain.get("headers", {}),
         plain.get("allow_private", False), span(plain.get("start_timeout", "30s")), plain.get("optional", False),

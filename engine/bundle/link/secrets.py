@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from engine.bundle.corpus import Corpus
 from engine.bundle.node import Node
 from engine.bundle.rules import e206_constraint
+from engine.reach import OWN_NAMES
 from engine.session.secret import malformed, references
 
 
@@ -17,6 +18,15 @@ def check_references(corpus: Corpus, nodes: Iterable[Node]) -> None:
         if at is not None:
             message = "must look like `${secret:NAME}`"
             corpus.say(e206_constraint.within(node.within(*at), "reference to a secret", message))
+        for name in sorted(OWN_NAMES & set(references(node.value) if isinstance(node.value, str) else ())):
+            corpus.say(e206_constraint.at(node, "reference to a secret", f"can't name {name}, the key of the log"))
+
+
+def refuse_own_names(corpus: Corpus, environment: Node | None) -> None:
+    """Say where a program would be given what is the engine's own."""
+    for name, key, _ in environment.pairs() if environment is not None else ():
+        if name in OWN_NAMES:
+            corpus.say(e206_constraint.at(key, "environment", f"can't hold {name}, the key of the log"))
 
 
 def refuse_references(corpus: Corpus, node: Node) -> None:

@@ -1,0 +1,102 @@
+"""The key of the log: to those who have it, it vouches for heads and snapshots, whoever can write the store's file."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from engine.policy.value import canonical
+from engine.reach import LOG_KEY, LOG_KEY_FILE
+
+# in bytes: a key that is shorter could be guessed from what it seals
+SHORTEST = 32
+
+
+class BadLogKey(Exception):
+    """A key of the log that can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a key says of a head or a snapshot: an HMAC-SHA256 in hexadecimal, and which key."""
+
+    hmac: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """Keys of the log: the first seals, and each of them vouches for what it has sealed.
+
+    A key is replaced by writing the new one before the old; `engine sessions seal` then seals what still rests.
+    """
+
+    keys: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """Vouches with a key for what stands in one store."""
+
+    store: str
+    key: LogKey
+
+    def head(self, session_id: str, seq: int, link: str) -> Seal:
+        """The seal of a session's head."""
+        return _sealed(self.key.keys[0], self._head(session_id, seq, link))
+
+    def knows_head(self, seal: Seal, session_id: str, seq: int, link: str) -> bool:
+        """Whether this is a seal of the head, by any of the keys."""
+        return self._knows(seal, self._head(session_id, seq, link))
+
+    def snapshot(self, session_id: str, seq: int, link: str, version: str, body: bytes) -> Seal:
+        """The seal of a snapshot: of its content too."""
+        return _sealed(self.key.keys[0], self._snapshot(session_id, seq, link, version, body))
+
+    def knows_snapshot(self, seal: Seal, session_id: str, seq: int, link: str, version: str, body: bytes) -> bool:
+        """Whether this is a seal of the snapshot, by any of the keys."""
+        return self._knows(seal, self._snapshot(session_id, seq, link, version, body))
+
+    def _head(self, session_id: str, seq: int, link: str) -> list[object]:
+        return ["head", self.store, session_id, seq, link]
+
+    def _snapshot(self, session_id: str, seq: int, link: str, version: str, body: bytes) -> list[object]:
+        return ["snapshot", self.store, session_id, seq, link, version, sha256(body).hexdigest()]
+
+    def _knows(self, seal: Seal, told: Sequence[object]) -> bool:
+        key = next((key for key in self.key.keys if _id(key) == seal.key_id), None)
+        return key is not None and hmac.compare_digest(seal.hmac.encode(), _sealed(key, told).hmac.encode())
+
+
+def _sealed(key: bytes, told: Sequence[object]) -> Seal:
+    return Seal(hmac.new(key, canonical([_id(key), *told]).encode(), sha256).hexdigest(), _id(key))
+
+
+def _id(key: bytes) -> str:
+    return hmac.new(key, b"the id of this key", sha256).hexdigest()[:16]
+
+
+def taken_from(environment: MutableMapping[str, str]) -> LogKey | None:
+    """The key that the environment holds or names a file of, and which is taken out of it; raises BadLogKey.
+
+    Nothing that this process starts inherits it.  Several keys stand apart by white space; none is no key.
+    """
+    text, file = environment.pop(LOG_KEY, ""), environment.pop(LOG_KEY_FILE, "")
+    source = LOG_KEY
+    if file and text.strip():
+        raise BadLogKey(f"give the log's key with either {LOG_KEY} or {LOG_KEY_FILE}")
+    if file:
+        source = f"{LOG_KEY_FILE} {file}"
+        try:
+            text = Path(file).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise BadLogKey(f"{source} can't be read: {error}") from None
+        if not text.strip():
+            raise BadLogKey(f"{source} holds no key")
+    keys = tuple(word.encode() for word in text.split())
+    if any(len(key) < SHORTEST for key in keys):
+        raise BadLogKey(f"a key in {source} is shorter than {SHORTEST} bytes; make one with: openssl rand -hex 32")
+    return LogKey(keys) if keys else None
