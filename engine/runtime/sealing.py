@@ -189,7 +189,8 @@ class SealedStore:
             self._sessions.move_to_end(session_id)
             return self._sessions[session_id]
         if beginning:
-            digest, agent = beginning[0].payload["bundle"], beginning[0].payload["agent"]
+            told = fold(beginning[:1])
+            digest, agent = told.bundle, told.agent
         else:
             row = await self._inner.session(session_id)
             digest, agent = row.bundle, row.agent

@@ -62,7 +62,8 @@ def opened(session_id: str, seq: int, request_id: str) -> Event:
     """A request."""
     payload = {
         "request_id": request_id, "request_kind": "approval", "expires_at": "2026-01-02T09:00:00+00:00", "tool": "pay",
-        "input": {"n": 1}, "groups": ["leads"], "rules": ["ask"], "reason": "", "message": "", "schema": None, "digest": "",
+        "input": {"n": 1}, "groups": ["leads"], "rules": ["ask"], "reason": "", "message": "", "schema": None,
+        "digest": "",
     }  # fmt: skip
     return Event(session_id, seq, 1, K.REQUEST_OPENED, payload, START + timedelta(seconds=seq))
 

@@ -61,10 +61,12 @@ class Link:
         with trio.CancelScope() as scope:
             self.waiting.add(scope)
             try:
-                return await session._dispatcher.send_raw_request(method, data["params"], options)
+                answer = await session._dispatcher.send_raw_request(method, data["params"], options)
             finally:
                 self.waiting.discard(scope)
-        raise Unreadable(self.unreadable)
+        if scope.cancel_called:
+            raise Unreadable(self.unreadable)
+        return answer
 
     def heard_nonsense(self, why: str) -> None:
         """The server has sent what is no message: whoever waits for an answer waits no more."""

@@ -24,8 +24,6 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 ROUND = 0.02
 LONGEST = 5.0
 
-_RESTORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
 
 def control(option: int, value: int) -> None:
     """One call of prctl; raises OSError."""
@@ -99,7 +97,8 @@ def start(argv: list[str]) -> tuple[int, int]:
             if os.getppid() != me:
                 os._exit(1)
             signal.set_wakeup_fd(-1)
-            for number in _RESTORED:
+            # whatever the engine was started with is not the program's to find
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.execvp(argv[0], argv)

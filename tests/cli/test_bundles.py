@@ -39,7 +39,7 @@ def test_diagnostics_are_printed_in_every_form(shell: Shell) -> None:
     assert "error[E302]: tool `open_refnd_case` is not defined" in full.out
     assert "  --> specs/agents/support-triage.yaml:7:" in full.out
     assert "= help: did you mean `open_refund_case`?" in full.out
-    assert "= docs: docs/reference/diagnostics/E302.md" in full.out
+    assert "= more: engine validate --explain E302" in full.out
     concise = shell("validate", "--format", "concise").out.splitlines()
     assert concise[0].startswith("specs/agents/support-triage.yaml:7:")
     (first, *_) = shell("validate", "--format", "json").json

@@ -375,3 +375,29 @@ def test_what_stands_beside_the_log_is_held_against_it(shell: Shell, change: str
     raw.close()
     if touched:
         assert shell("sessions", "verify", session).code == 1
+
+
+# -- the digest of a call
+
+
+async def test_nothing_runs_on_another_input_than_the_one_that_was_approved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a state comes from: the input is held against the digest right before the call starts."""
+    async with open_store(tmp_path / "e.db") as store:
+        held = Held(tmp_path, store)
+        await Held.parked(held)
+        one = held.engine()
+        await one.answer(f"{held.session}.1", "approve", "ana")
+        state = await load_state(store, held.session)
+        (asked,) = state.calls.values()
+        assert asked.approvals
+        forged = changed(state, calls=state.calls.with_one(asked.id, changed(asked, input={"n": 77777, "to": "evil"})))
+
+        async def other(store: Any, session_id: str) -> Any:
+            return forged
+
+        monkeypatch.setattr("engine.runtime.engine.load_state", other)
+        with trio.move_on_after(20), pytest.raises(BrokenHistory):
+            await held.engine().drive(held.session)
+        assert held.acting.given == []

@@ -58,7 +58,7 @@ async def test_the_bundle_of_the_guide_is_valid_and_runs_as_the_guide_shows(tmp_
     async with s.serving(s.status(503, retry_after="0.05"), carrier("lost")) as server:
         at = await trio.to_thread.run_sync(lay_out, tmp_path, server.port)
         assert (await run(at, "validate", "--strict"))[0] == 0
-        assert (await run(at, "tools", "check")) == (0, "read_rules\tis as it is pinned\n")
+        assert (await run(at, "tools", "check")) == (0, "read_rules: is as it is pinned\n")
         code, said = await run(at, "run", "--agent", "desk", "-m", "Where is my order?", "--set", "order_id=o-17")
     assert code == 0, said
     lines = [line for line in said.splitlines() if "attempt 1 failed" not in line]

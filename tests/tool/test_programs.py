@@ -189,4 +189,5 @@ async def test_a_program_has_no_file_of_the_engine_open() -> None:
 async def test_a_program_does_not_find_the_engine_s_signals_blocked_or_ignored() -> None:
     output = await run(command("[sh, -c, 'exec cat /proc/self/status']", "stdout: text"), "act")
     masks = dict(line.split(":\t") for line in output["text"].splitlines() if line.startswith(("SigBlk", "SigIgn")))
-    assert {name: int(mask, 16) for name, mask in masks.items()} == {"SigBlk": 0, "SigIgn": 0}
+    known = sum(1 << number - 1 for number in signal.valid_signals())
+    assert {name: int(mask, 16) & known for name, mask in masks.items()} == {"SigBlk": 0, "SigIgn": 0}
