@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.policy.arithmetic import is_number
-from engine.policy.telling import Source, TooMuch, normal, number_written, scalars
+from engine.policy.telling import Source, TooMuch, as_it_is, normal, number_written, scalars
 from engine.policy.value import number_text
 
 SESSION, CUSTOMER, TRUSTED, MODEL, UNTRUSTED = "session", "customer", "trusted", "model", "untrusted"
@@ -32,12 +32,13 @@ MAX_SCALARS = 500
 # what looking into a source takes, however short it is
 LOOK = 1_000
 
-_APART = re.compile(r"[\s,;<>()\[\]{}\"|]+")
+_APART = re.compile(r"[\s,;()\"|]+", re.ASCII)
 _SEGMENTS = re.compile(r"[/?&=#\\]+")
 _SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/+|mailto:)")
 _WORD = re.compile(r"\w{3,}")
 _DOTS = re.compile(r"\.+")
-_EDGES = ".,;:!?'\"`()[]{}<>*"
+_BLANKS = " \t\r\n"
+_EDGES = ".,;:!?'\"()"
 
 # what joins parts and says nothing of where they are from
 _GLUE = frozenset({"and", "or", "the", "for", "a", "an", "to", "of", "in", "on", "at", "by", "with", "&", "-", "+"})
@@ -71,7 +72,7 @@ class Origins:
                 worst = _worse(worst, self._of_scalar(scalar))
         except TooMuch:
             return UNTRUSTED
-        return worst or MODEL
+        return worst or (SESSION if _is_nothing(value) else MODEL)
 
     def said_by_customer(self, value: Any) -> bool:
         """Whether the customer's own messages hold the value, or all of its parts."""
@@ -85,10 +86,10 @@ class Origins:
         if is_number(scalar):
             return self._of_number(scalar)
         raw = str(scalar)
-        text = normal(raw) if len(raw) <= 2 * MAX_VALUE else raw
+        text = as_it_is(raw) if len(raw) <= 2 * MAX_VALUE else raw
         if len(text) > MAX_VALUE:
             return UNTRUSTED
-        bare = text.strip(_EDGES).strip()
+        bare = text.strip(_EDGES).strip(_BLANKS)
         return self._whole(bare or text) or self._parts(text)
 
     def _of_number(self, value: Any) -> str:
@@ -103,9 +104,10 @@ class Origins:
         # a host may have been told as the beginning of a URL
         host = "." in text and not _SEGMENTS.search(text)
         found = [self._where(lambda source: source.begins(text) if host else source.has(text))]
-        amount = number_written(text)
-        if amount is not None:
-            found.append(self._where(lambda source: source.has_number(amount)))
+        written = number_written(text)
+        if written is not None:
+            number, counts = written
+            found.append(self._where(lambda source: source.has_number(number, counts)))
         found.append(self._where(lambda source: source.has_spread(text)))
         return min((one for one in found if one is not None), key=ORIGINS.index, default=None)
 
@@ -140,7 +142,9 @@ class Origins:
 
     def _unfound(self, part: str) -> str:
         """A part that nobody has told: made of words of strangers, or of nothing that was told."""
-        for word in _WORD.findall(_SCHEME.sub("", part)):
+        # what vouches is judged as it is; what condemns is not escaped by spelling it otherwise
+        words = {*_WORD.findall(_SCHEME.sub("", part)), *_WORD.findall(_SCHEME.sub("", normal(part)))}
+        for word in sorted(words):
             if self._where(lambda source, word=word: source.mentions(word)) == UNTRUSTED:  # type: ignore[misc]
                 return UNTRUSTED
         return self._nowhere()
@@ -162,6 +166,13 @@ class Origins:
     def _nowhere(self) -> str:
         """What was not found may stand in what was not looked at."""
         return UNTRUSTED if self._cut else MODEL
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a value holds nothing that could be from anywhere."""
+    if isinstance(value, dict | list | tuple):
+        return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
+    return value is None
 
 
 def _worse(one: str | None, other: str) -> str:

@@ -1,11 +1,15 @@
-"""What a session was told, as text in which values are looked for: whole, as numbers, and parted as people do."""
+"""What a session was told, as text in which values are looked for: whole, as numbers, and parted as people do.
+
+What was told is read as it stands, and kindly: with escapes and markup undone, in one form for look-alikes.  A value
+is looked for as it is, but for case and composition: what only looks like what was told was not told.
+"""
 
 from __future__ import annotations
 
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -17,6 +21,7 @@ MAX_TRIES = 1_000
 MAX_NUMBERS = 20_000
 MIN_SPREAD, MAX_SPREAD = 7, 64
 MAX_DIGITS = 40
+SIGNS = frozenset("-\u2212")
 
 _NOTHING = re.compile("[\0\u200b-\u200f\u2028-\u202e\u2060\ufeff\u00ad]")
 _SPACE = re.compile(r"\s+")
@@ -29,8 +34,17 @@ _TOKEN = re.compile(r"\w+")
 _PARTING = re.compile(r"[ .\-()/]")
 _LETTERS = re.compile(r"[^\W\d_]{5,}")
 _DIGITS = r"\d{1,3}(?:[ '’]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
+_CODES = "usd|eur|gbp|jpy|inr|cny|cad|aud|nzd|chf|sek|nok|dkk|pln|czk|huf|brl|mxn|krw|sgd|hkd|zar|try"
+_CURRENCY = f"[$€£¥₹]|(?:{_CODES})(?![a-z])"
+_SYMBOLS = {"$": "usd", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr"}
+
+# what a number counts that stands beside no currency
+ANY = "any"
 _NUMBER = re.compile(rf"(?:(?<!\w)(?<!\d[.,])[a-z]{{1,3}}\.?|(?<!\w)(?<!\d[.,]))({_DIGITS})(?=[a-z]{{1,3}}\b|\b)")
-_AMOUNT = re.compile(rf"(?:[$€£¥₹]|[a-z]{{3}})? ?({_DIGITS}) ?(?:[$€£¥₹]|[a-z]{{3}})?")
+_AMOUNT = re.compile(rf"(?:([-\u2212])? ?({_CURRENCY})? ?|({_CURRENCY})? ?([-\u2212])?)({_DIGITS}) ?({_CURRENCY})?")
+# what stands before a number: a sign, unless the dash joins it to something; and what it counts
+_BEFORE = re.compile(rf"(?:(?<!\w)([-\u2212]))?({_CURRENCY})? ?(?:(?<!\w)([-\u2212]))?\Z")
+_BEHIND = re.compile(rf" ?({_CURRENCY})(?!\w)")
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 
 # between the parts of what was told, so that nothing is found across them
@@ -53,35 +67,44 @@ class Source:
         self.cut = False
         self._echo = echo
         self._parts: list[str] = []
+        plain: list[str] = []
         self.size = 0
         for scalar in scalars(value, names=names):
             raw = number_text(scalar) if is_number(scalar) else str(scalar)
-            part = normal(raw[: most - self.size])
-            self.cut = self.cut or len(raw) > most - self.size
+            raw, self.cut = raw[: most - self.size], self.cut or len(raw) > most - self.size
+            part = normal(raw)
             self._parts.append(part)
+            plain.append(as_it_is(raw))
             self.size += len(part) + 1
             if self.cut:
                 break
         self._text = _WALL.join(self._parts)
-        self._words: frozenset[str] | None = None
-        self._numbers: frozenset[Decimal] | None = None
+        as_told = _WALL.join(plain)
+        self._texts = (self._text,) if as_told == self._text else (self._text, as_told)
+        self._words: dict[str, frozenset[str]] = {}
+        self._numbers: frozenset[tuple[Decimal, str]] | None = None
         self._bare: tuple[str, list[int]] | None = None
 
     def has(self, piece: str) -> bool:
         """Whether it holds a piece that nothing around it belongs to."""
-        return self._holds(piece, lambda end: not _runs_on(piece, self._text, end)) and not self._repeats(piece)
+        return self._holds(piece, lambda text, end: not _runs_on(piece, text, end)) and not self._repeats(piece)
 
     def begins(self, piece: str) -> bool:
         """Whether it holds a piece that a path may go on behind."""
-        goes = lambda end: self._text[end : end + 1] in "/?#&=\\" or not _runs_on(piece, self._text, end)  # noqa: E731
-        return self._holds(piece, goes) and not self._repeats(piece)
+
+        def ends(text: str, end: int) -> bool:
+            return text[end : end + 1] in "/?#&=\\" or not _runs_on(piece, text, end)
+
+        return self._holds(piece, ends) and not self._repeats(piece)
 
     def mentions(self, word: str) -> bool:
         """Whether it holds a word, whatever stands around it."""
-        return word in self._words_of()
+        return any(word in self._words_of(text) for text in self._texts)
 
     def has_spread(self, value: str) -> bool:
         """Whether it holds a long number, parted in another way: an account, a phone number, a card."""
+        if value[:1] in SIGNS:
+            return False
         wanted = _PARTING.sub("", value)
         if not (MIN_SPREAD <= len(wanted) <= MAX_SPREAD and wanted.isalnum()) or _LETTERS.search(wanted):
             return False
@@ -99,32 +122,36 @@ class Source:
             start = bare.find(wanted, start + 1)
         raise TooMuch
 
-    def has_number(self, value: Any) -> bool:
-        """Whether it holds a number, however it is written."""
-        if value < 0:
-            return self.has(number_text(value))
+    def has_number(self, value: Any, counts: str = "") -> bool:
+        """Whether it holds a number, however it is written: with its sign, and if it `counts` something, that."""
         if self._numbers is None:
             self.work += self.size
-            written = [found[1] for found in islice(_NUMBER.finditer(self._text), MAX_NUMBERS + 1)]
-            if len(written) > MAX_NUMBERS:
+            found = list(islice(_NUMBER.finditer(self._text), MAX_NUMBERS + 1))
+            if len(found) > MAX_NUMBERS:
                 raise TooMuch
-            self._numbers = frozenset(number for one in written for number in _readings(one))
-        return Decimal(value) in self._numbers and not (self._echo is not None and self._echo.has_number(value))
+            self._numbers = frozenset(told for one in found for told in _told(self._text, one))
+        held = (Decimal(value), counts) in self._numbers or (bool(counts) and (Decimal(value), ANY) in self._numbers)
+        return held and not (self._echo is not None and self._echo.has_number(value))
 
-    def _holds(self, piece: str, ends: Any) -> bool:
+    def _holds(self, piece: str, ends: Callable[[str, int], bool]) -> bool:
         """Whether a piece stands here where it begins a word and ends as it is to."""
         tokens = _TOKEN.findall(piece)
         # writing without spaces has no words to look for first
-        if not tokens or (piece.isascii() and not self._words_of().issuperset(tokens)):
-            return False
+        return bool(tokens) and any(
+            self._stands(piece, text, ends)
+            for text in self._texts
+            if not piece.isascii() or self._words_of(text).issuperset(tokens)
+        )
+
+    def _stands(self, piece: str, text: str, ends: Callable[[str, int], bool]) -> bool:
         self.work += self.size
-        start = self._text.find(piece)
+        start = text.find(piece)
         for _ in range(MAX_TRIES):
             if start < 0:
                 return False
-            if not _runs_in(piece, self._text, start) and ends(start + len(piece)):
+            if not _runs_in(piece, text, start) and ends(text, start + len(piece)):
                 return True
-            start = self._text.find(piece, start + 1)
+            start = text.find(piece, start + 1)
         raise TooMuch
 
     def _repeats(self, piece: str) -> bool:
@@ -132,15 +159,16 @@ class Source:
         echo = self._echo
         if echo is None:
             return False
+        piece = normal(piece)
         letters = _letters(piece)
         run_together = len(letters) >= MIN_SPREAD and any(letters in _letters(part) for part in echo._parts)
-        return run_together or echo._words_of().issuperset(_TOKEN.findall(piece))
+        return run_together or echo._words_of(echo._text).issuperset(_TOKEN.findall(piece))
 
-    def _words_of(self) -> frozenset[str]:
-        if self._words is None:
+    def _words_of(self, text: str) -> frozenset[str]:
+        if text not in self._words:
             self.work += self.size
-            self._words = frozenset(_TOKEN.findall(self._text))
-        return self._words
+            self._words[text] = frozenset(_TOKEN.findall(text))
+        return self._words[text]
 
     def _bare_text(self) -> tuple[str, list[int]]:
         """The text without what parts numbers, and where each of its characters stands."""
@@ -164,8 +192,13 @@ def scalars(value: Any, *, names: bool = False) -> Iterator[Any]:
         yield value
 
 
+def as_it_is(text: str) -> str:
+    """A value, or what was told, as it stands: without its case, and accents composed with their letters."""
+    return unicodedata.normalize("NFC", text).lower()
+
+
 def normal(text: str) -> str:
-    """Text as it is compared: one form for each character, no case, escapes and markup undone, single spaces."""
+    """What was told, read kindly: one form for look-alikes, no case, escapes and markup undone, single spaces."""
     if "\\" in text:
         text = _WRITTEN_OUT.sub(lambda found: chr(int(found[1], 16)), _LINE_ENDS.sub(" ", text))
     if "%" in text:
@@ -174,16 +207,34 @@ def normal(text: str) -> str:
         text = html.unescape(text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    text = _NOTHING.sub("", text.casefold())
+    text = _NOTHING.sub("", text.lower())
     if "_" in text or "*" in text or "`" in text or "~" in text:
         text = _MARKUP.sub("", text)
     return _SPACE.sub(" ", text).strip()
 
 
-def number_written(text: str) -> Decimal | None:
-    """The number that a text is, if it is one, currency aside."""
+def number_written(text: str) -> tuple[Decimal, str] | None:
+    """The number that a text is, if it is one, and what it says that it counts."""
     found = _AMOUNT.fullmatch(text) if len(text) <= MAX_DIGITS else None
-    return next(_readings(found[1]), None) if found is not None else None
+    number = next(_readings(found[5]), None) if found is not None else None
+    if found is None or number is None:
+        return None
+    counts = {_SYMBOLS.get(one, one) for one in (found[2], found[3], found[6]) if one}
+    signed = -number if found[1] or found[4] else number
+    # of two things that it counts nobody has told both
+    return signed, next(iter(counts), "") if len(counts) < 2 else " ".join(sorted(counts))
+
+
+def _told(text: str, found: re.Match[str]) -> Iterator[tuple[Decimal, str]]:
+    """What a number in a text may mean, with its sign: alone, and with each thing that it may count."""
+    before = _BEFORE.search(text, max(found.start(1) - 6, 0), found.start(1))
+    behind = _BEHIND.match(text, found.end(1))
+    sign = -1 if before is not None and (before[1] or before[3]) else 1
+    near = (before[2] if before is not None else None, behind[1] if behind is not None else None)
+    counts = {_SYMBOLS.get(one, one) for one in near if one} or {ANY}
+    for number in _readings(found[1]):
+        for one in ("", *counts):
+            yield sign * number, one
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -232,6 +283,8 @@ def _runs_in(piece: str, text: str, start: int) -> bool:
     if not start:
         return False
     before, further = text[start - 1], text[start - 2 : start - 1]
+    if before in SIGNS and piece[0].isdigit() and not (further and _wordy(further)):
+        return True
     if _wordy(before):
         return _wordy(piece[0]) or piece[0] in "/\\."
     parts = before in _GOES_ON or (before == "/" and piece[0] != "/") or (before in ",." and piece[0].isdigit())
@@ -254,6 +307,8 @@ def _runs_on(piece: str, text: str, end: int) -> bool:
 def _number_before(text: str, start: int) -> bool:
     """Whether a long number begins before this place."""
     before, further = text[max(start - 1, 0) : start], text[max(start - 2, 0) : max(start - 1, 0)]
+    if before and before in SIGNS and not further.isalnum():
+        return True
     return bool(before) and (before.isalnum() or (before in " .-/" and further.isdigit()))
 
 

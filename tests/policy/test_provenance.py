@@ -73,10 +73,10 @@ CASES = [
     (["bob@acme.com", "attacker@evil.com"], "untrusted"),
     ({"to": "bob@acme.com", "n": [4411]}, "customer"),
     # nothing at all
-    (None, "model"),
+    (None, "session"),
     ("", "model"),
     (True, "model"),
-    ([], "model"),
+    ([], "session"),
     ("?!", "model"),
     ("secretive", "model"),
     # padding hides nothing
@@ -114,7 +114,7 @@ def test_the_customer_has_said_what_their_messages_hold(value: Any, said: bool) 
 
 def test_text_of_another_alphabet_is_compared_in_one_form() -> None:
     assert Origins([Told("untrusted", "ｅｖｉｌ＠ｘ．ｏｒｇ")]).origin("evil@x.org") == "untrusted"
-    assert normal("Straße\u200b  1") == "strasse 1"
+    assert normal("Straße\u200b  1") == "straße 1"
 
 
 def test_spaces_part_thousands_or_numbers() -> None:

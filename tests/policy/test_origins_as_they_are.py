@@ -1,0 +1,108 @@
+"""Where a value comes from is judged of the value as it is: sources are read kindly, the value at most by case and NFC."""
+
+from __future__ import annotations
+
+import unicodedata
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
+
+# what was told, and what a model made of it
+NOT_TOLD: list[tuple[Any, Any]] = [
+    # markup
+    ("I am bob", "bob_"), ("I am bob", "_bob_"), ("I am bob", "*bob*"), ("I am bob", "**bob**"), ("I am bob", "`bob`"),
+    ("I am bob", "bob~"), ("I am bob", "~bob"), ("I am bob", "bob~~"), ("I am bob", "<bob>"), ("I am bob", "[bob]"),
+    # another spelling of the letters
+    ("strasse 5", "straße"), ("straße 5", "strasse"), ("STRASSE", "straße"), ("file.txt", "ﬁle.txt"), ("bob", "ｂｏｂ"),
+    ("x2", "x²"), ("1", "①"), ("bob", "bоb"), ("acme.com", "аcme.com"), ("acme.com", "acme。com"), ("a", "ª"),
+    # what is not seen
+    ("bob", "b\u200bob"), ("bob", "bob\u200b"), ("bob", "b\u00adob"), ("bob", "\u202ebob"), ("bob", "bob\0"),
+    ("bob", "\ufeffbob"), ("bob@acme.com", "bob@acme.com\u202e"), ("bob", "bob\u2060"), ("bob", "bob\U000e0041"),
+    ("bob smith", "bob\u00a0smith"), ("bob smith", "bob\u2003smith"), ("bob", "bob\ufe0f"), ("bob", "bob\u034f"),
+    # escapes
+    ("bob", "b%6fb"), ("bob", "b&#111;b"), ("bob", "b\\u006fb"), ("a b", "a%20b"), ("a&b", "a&amp;b"), ("a b", "a\\nb"),
+    # signs of numbers, and what they count
+    ("pay -480", 480), ("-480", 480), ("-480", "480"), ("pay -1,250.50", Decimal("1250.5")), ("-$480", 480),
+    ("-1.5", Decimal("1.5")), ("\u2212480", 480), ("pay 480", -480), ("pay 480", "-480"), ({"n": -480}, 480),
+    ({"n": Decimal("-88.25")}, Decimal("88.25")), ("acct 12345678", "-12345678"), ("acct 12345678", -12345678),
+    ("acct -12345678", "12345678"), ("pay $480", "€480"), ("pay $480", "480 JPY"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "value"), NOT_TOLD)
+@pytest.mark.parametrize("origin", [CUSTOMER, SESSION, TRUSTED])
+def test_a_value_that_only_looks_like_what_was_told_was_not_told(told: Any, value: Any, origin: str) -> None:
+    origins = Origins([Told(origin, told)])
+    assert origins.origin(value) == "model"
+    assert origins.said_by_customer(value) is False
+
+
+AS_TOLD: list[tuple[Any, Any]] = [
+    # as it is, whatever it is made of
+    ("I am bob", "bob"), ("I am Bob", "BOB"), ("I am bob_", "bob_"), ("_id", "_id"), ("straße 5", "straße"),
+    ("Straße 5", "straße"), ("strasse", "STRASSE"), ("ﬁle.txt", "ﬁle.txt"), ("ｂｏｂ", "ｂｏｂ"), ("x²", "x²"), ("b%6fb", "b%6fb"),
+    ("a&amp;b", "a&amp;b"), ("b\u200bob", "b\u200bob"), ("cafe\u0301", "café"), ("café", "cafe\u0301"), ("a\\nb", "a\\nb"),
+    # what was told is read kindly
+    ("_bob@acme.com_", "bob@acme.com"), ("**bob** pays", "bob"), ("acme\u200bcorp.com", "acmecorp.com"),
+    ("ｂｏｂ", "bob"), ("b%6fb", "bob"), ("a&amp;b", "a&b"), ('{"to": "x\\nanne"}', "anne"), ("田中さんに送って", "田中"),
+    ("pay $1,250.50", Decimal("1250.5")), ("3.000,00", 3000), ("call +1 (555) 123-4567", "15551234567"),
+    ("DE89 3704 0044 0532 0130 00", "DE89370400440532013000"), ("pay -480", -480), ("-480", "-480"), ({"n": -480}, -480),
+    ("\u2212480", -480), ("-1,250.50", Decimal("-1250.5")),
+    # a dash that joins is no sign
+    ("10-20", 20), ("2026-11-28", "2026-11-28"), ("call 555-123-4567", 5551234567), ("order-480", 480),
+    # a stretch of a sentence
+    ("pay Bob Smith, please", "Bob Smith"), ("bob@acme.com, please.", "bob@acme.com"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "value"), AS_TOLD)
+def test_a_value_that_was_told_as_it_is_was_told(told: Any, value: Any) -> None:
+    origins = Origins([Told(CUSTOMER, told)])
+    assert (origins.origin(value), origins.said_by_customer(value)) == (CUSTOMER, True)
+
+
+@pytest.mark.parametrize(("told", "value"), [
+    ("evil@x.com", "evil%40x.com"), ("evil@x.com", "ｅｖｉｌ＠ｘ．ｃｏｍ"), ("evil@x.com", "evil\u200b@x.com"), ("evil-7", "_evil-7_"),
+])  # fmt: skip
+def test_a_strangers_word_stays_a_strangers_however_it_is_disguised(told: str, value: str) -> None:
+    """What vouches is judged as it is; what condemns is not escaped by spelling it otherwise."""
+    assert Origins([Told(UNTRUSTED, told), Told(CUSTOMER, "hello")]).origin(value) == UNTRUSTED
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"_*`~<>-+$€%", "\u200b", "\u00ad", "\u202e", "ß", "ss", "\uff42", "b", "bob", "smith", "480", "5"]
+        ),
+        min_size=1,
+        max_size=4,
+    ).map("".join),
+    st.sampled_from([CUSTOMER, SESSION, TRUSTED]),
+)
+def test_what_is_vouched_for_stands_in_what_was_told_up_to_case_and_composition(value: str, origin: str) -> None:
+    plain = "the order of bob_smith at straße 5 costs -480 or 1,250.50"
+
+    def same(text: str) -> str:
+        return unicodedata.normalize("NFC", text).lower()
+
+    if Origins([Told(origin, plain)]).origin(value) == origin and len(value.split()) == 1:
+        assert same(value).strip(".,;:!?") in same(plain)
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}, [None], [[]], {"a": None}, {"a": []}])
+@pytest.mark.parametrize("told", [[], [Told(CUSTOMER, "bob")], [Told(UNTRUSTED, "evil")]])
+def test_nothing_makes_no_call_worse(nothing: Any, told: list[Told]) -> None:
+    assert Origins(told).origin(nothing) not in ("model", UNTRUSTED)
+
+
+def test_nothing_beside_a_value_changes_nothing_of_its_origin() -> None:
+    origins = Origins([Told(CUSTOMER, "bob"), Told(UNTRUSTED, "evil")])
+    for value, origin in (("bob", CUSTOMER), ("evil", UNTRUSTED), ("other", "model")):
+        for whole in ([value, None], {"a": value, "b": [], "c": {}}, [None, [], value]):
+            assert origins.origin(whole) == origin
