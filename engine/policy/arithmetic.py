@@ -83,7 +83,7 @@ def order(a: Any, b: Any) -> int:
 def member(item: Any, container: Any) -> bool:
     """Whether a list or set holds the item, or a map has it as a key."""
     if isinstance(container, frozenset):
-        return (kind(item), item) in container
+        return hashed(item) in container
     if isinstance(container, list | tuple):
         return any(same(item, other) for other in container)
     if isinstance(container, Mapping):

@@ -30,7 +30,9 @@ class Speaker(Protocol):
     def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
         """The type of what is used; saying so where it may be null."""
 
-    def say(self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "") -> t.Type:
+    def say(
+        self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
+    ) -> t.Type:
         """Say what is wrong with a node, whose type is unknown then."""
 
 
@@ -62,6 +64,8 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
             checker.not_null(argument, found)
     if name == "contains":
         _contained(checker, node.args, arguments)
+    if name == "set":
+        _simple(checker, node.args[0], arguments[0])
     if name in CONSTANTS and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
         _written_out(checker, node.args[0], function)
     if name in ("any", "all", "count"):
@@ -69,8 +73,8 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
     if name in ("sum", "min", "max"):
         ordered: tuple[type, ...] = (t.Number,) if name == "sum" else ORDERED
         _items(checker, name, node.args, arguments, ordered, "numbers" if name == "sum" else ONE_KIND)
-        if len(arguments) > 1:
-            _one_kind(checker, name, node, arguments, ordered)
+        if len(arguments) > 1 and not _one_kind(checker, name, node, arguments, ordered):
+            return t.UNKNOWN
         _units(checker, name, node, arguments)
     return function.gives(arguments)
 
@@ -100,11 +104,23 @@ def _contained(checker: Speaker, nodes: list[ast.expr], arguments: list[t.Type])
             checker.say(Kind.OPERAND, nodes[1], f"text contains text, and this is {t.name(wanted)}")
         else:
             checker.not_null(nodes[1], wanted)
-    elif t.only(container, t.ListOf):
+    elif not t.only(container, t.ListOf):
+        message = f"`contains` needs text or a list, and this may be either: {t.name(container)}"
+        checker.say(Kind.OPERAND, nodes[0], message, on_entry=True)
+    else:
         items = t.element_of(container)
         if not t.can_equal(items, wanted):
             checker.say(Kind.COMPARISON, nodes[1], f"{t.name(wanted)} is never in a list of {t.name(items)}")
         checker.among(nodes[1], items)
+
+
+def _simple(checker: Speaker, node: ast.expr, found: t.Type) -> None:
+    """What a set holds: numbers, texts, booleans, dates, durations, and null."""
+    for item in t.options(t.element_of(found)):
+        if isinstance(item, t.ListOf | t.SetOf | t.MapOf | t.Record):
+            message = f"a set holds only simple values, and this is {t.name(item)}"
+            checker.say(Kind.OPERAND, node, message, "for lists and objects write `distinct(...)`", on_entry=True)
+            return
 
 
 def _written_out(checker: Speaker, node: ast.Constant, function: Function) -> None:
@@ -115,10 +131,12 @@ def _written_out(checker: Speaker, node: ast.Constant, function: Function) -> No
         checker.say(Kind.OPERAND, node, str(error))
 
 
-def _one_kind(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type], wanted: tuple[type, ...]) -> None:
+def _one_kind(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type], wanted: tuple[type, ...]) -> bool:
     """Several arguments stand for the elements of a list, and are of one kind."""
-    if not any(t.only(t.union(arguments), kind) for kind in wanted):
-        checker.say(Kind.OPERAND, node, f"`{name}` needs {ONE_KIND}")
+    if any(t.only(t.union(arguments), kind) for kind in wanted):
+        return True
+    checker.say(Kind.OPERAND, node, f"`{name}` needs {ONE_KIND}")
+    return False
 
 
 def _units(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type]) -> None:

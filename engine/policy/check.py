@@ -95,9 +95,11 @@ class _Checker:
         self.say(Kind.NULL, node, f"`{text}` may be null here", help_)
         return t.without_null(found)
 
-    def say(self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "") -> t.Type:
+    def say(
+        self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
+    ) -> t.Type:
         start, end = node if isinstance(node, tuple) else span(node)
-        self.problems.append(Problem(kind, start, end, message, help_))
+        self.problems.append(Problem(kind, start, end, message, help_, on_entry))
         return t.UNKNOWN
 
     def boolean(self, node: ast.expr, what: str) -> None:
@@ -138,6 +140,11 @@ class _Checker:
                 found.append(t.UNKNOWN)
             elif isinstance(option, t.MapOf):
                 found.append(option.value)
+                if isinstance(node, ast.Attribute):
+                    message = f"`{written(node.value)}` is a map, whose keys are data: it has no field `{attr}`"
+                    self.say(
+                        Kind.FIELD, at, message, f"read a key with `{written(node.value)}['{attr}']`", on_entry=True
+                    )
             elif isinstance(option, t.Record) and attr in option.fields:
                 found.append(self.declared(option.fields[attr], node))
             elif isinstance(option, t.Record) and option.rest is not None:
@@ -148,6 +155,9 @@ class _Checker:
             forms = f"{len(missing)} of the {len(t.options(owner))} forms of this have no `{attr}`"
             self.say(Kind.UNION, at, forms, "test the field that tells the forms apart first")
         if found:
+            if not t.only(owner, t.MapOf, t.Record):
+                message = f"`{attr}` is read from {t.name(owner)}, which may have no fields"
+                self.say(Kind.OPERAND, at, message, on_entry=True)
             return t.union(found)
         if not missing:
             return self.say(Kind.OPERAND, at, f"`{attr}` is read from {t.name(owner)}, which has no fields")
@@ -180,6 +190,9 @@ class _Checker:
         if any(f.optional for o in t.options(owner) if isinstance(o, t.Record) for f in o.fields.values()):
             self.optional.add(span(node))
         if found:
+            if not all(element(o, i) for o in t.options(owner) for i in t.options(index)):
+                message = f"this may be {t.name(owner)}, of which not all can be indexed by {t.name(index)}"
+                self.say(Kind.OPERAND, node.value, message, on_entry=True)
             return t.union(found)
         if t.is_a(owner, t.ListOf):
             return self.say(Kind.OPERAND, node.slice, f"a list is indexed by a number, and this is {t.name(index)}")
@@ -220,6 +233,8 @@ class _Checker:
         found = self.not_null(node.operand, self.type(node.operand))
         if not t.is_a(found, t.Number, t.Duration):
             return self.say(Kind.OPERAND, node, f"{t.name(found)} has no negative")
+        if not t.only(found, t.Number, t.Duration):
+            self.say(Kind.OPERAND, node, f"this may be {t.name(found)}, which has no negative", on_entry=True)
         return t.union(t.Number(o.unit) if isinstance(o, t.Number) else o for o in t.options(found))
 
     def choice(self, node: ast.IfExp) -> t.Type:
@@ -259,6 +274,10 @@ class _Checker:
             elif isinstance(op, ast.Eq | ast.NotEq):
                 if not t.can_equal(left, right):
                     self.say(Kind.COMPARISON, whole, f"{t.name(left)} can never equal {t.name(right)}")
+                elif not t.can_compare(left, right):
+                    message = f"{t.name(left)} can't always be compared with {t.name(right)}"
+                    help_ = f"write `{written(left_node)} in [{written(right_node)}]`"
+                    self.say(Kind.COMPARISON, whole, message, help_, on_entry=True)
             elif t.can_order(left, right):
                 self.not_null(left_node, left)
                 self.not_null(right_node, right)
@@ -312,6 +331,9 @@ class _Checker:
         if not items:
             help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
             self.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
+        elif not t.only(right, t.ListOf, t.SetOf, t.MapOf, t.Record):
+            message = f"`in` needs a list, a set or a map, and this may be {t.name(right)}"
+            self.say(Kind.OPERAND, node, message, on_entry=True)
         elif not any(t.can_equal(left, item) for item in items):
             self.say(Kind.COMPARISON, whole, f"{t.name(left)} is never in a list of {t.name(t.union(items))}")
 
@@ -362,8 +384,11 @@ class _Checker:
             if isinstance(option, t.ListOf) and not option.bounded:
                 help_ = "its schema has to say `maxItems`, or the fact `at_most`"
                 self.say(Kind.UNBOUNDED, node, f"nothing says how long `{ast.unparse(node)}` may be", help_)
-        if not t.is_a(found, t.ListOf, t.SetOf, t.MapOf, t.Record):
+        wanted = (t.ListOf, t.SetOf, t.MapOf, t.Record)
+        if not t.is_a(found, *wanted):
             return self.say(Kind.OPERAND, node, f"a loop needs a list, and this is {t.name(source)}")
+        if not t.only(found, *wanted):
+            self.say(Kind.OPERAND, node, f"a loop needs a list, and this may be {t.name(source)}", on_entry=True)
         return t.element_of(found)
 
     # -- building and calling

@@ -44,13 +44,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with the characters from `start` up to `end` of an expression's text."""
+    """Something wrong with the characters from `start` up to `end` of an expression's text.
+
+    One that is said `on_entry` was let through once: a stored bundle goes on, and the error comes when it runs.
+    """
 
     kind: Kind
     start: int
     end: int
     message: str
     help: str = ""
+    on_entry: bool = False
 
 
 class SyntaxProblem(Exception):

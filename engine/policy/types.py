@@ -253,6 +253,18 @@ def can_equal(a: Type, b: Type) -> bool:
     return not one or not other or any(_same_kind(x, y) for x in one for y in other)
 
 
+def can_compare(a: Type, b: Type) -> bool:
+    """Whether any value of one type can be held against any of the other: values of unlike kinds can't."""
+    return all(_same_sort(x, y) for x in _plain(a) for y in _plain(b))
+
+
+def _same_sort(x: Type, y: Type) -> bool:
+    if isinstance(x, Unknown | Never) or isinstance(y, Unknown | Never):
+        return True
+    objects = (Record, MapOf)
+    return type(x) is type(y) or (isinstance(x, objects) and isinstance(y, objects))
+
+
 def _plain(type_: Type) -> list[Type]:
     return [option for option in options(type_) if not isinstance(option, Null)]
 

@@ -254,7 +254,6 @@ def test_what_can_not_fit_is_said_with_its_place(text: str, kind: Kind, place: s
         ("-span", t.DURATION),
         ("input.tags[0]", t.TEXT),
         ("input.table['gold']", t.NUMBER),
-        ("input.table.gold", t.NUMBER),
         ("input[input.name]", t.UNKNOWN),
         ("input.open.whatever[3].x", t.UNKNOWN),
         ("any_[0]", t.UNKNOWN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -66,7 +67,7 @@ def expression(
         problems = _as_condition(compiled)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=False)
-    return None if problems else compiled
+    return compiled if all(problem.on_entry for problem in problems) else None
 
 
 def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
@@ -74,6 +75,9 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     if not t.is_a(compiled.type, t.Boolean):
         message = f"a condition must be a boolean, and this is {t.name(compiled.type)}"
         return (Problem(Kind.OPERAND, *whole, message),)
+    if not t.only(compiled.type, t.Boolean):
+        message = f"a condition must be a boolean, and this may be {t.name(compiled.type)}"
+        return (Problem(Kind.OPERAND, *whole, message, on_entry=True),)
     if t.has_null(compiled.type):
         help_ = f"write `{compiled.text} == true`"
         return (Problem(Kind.NULL, *whole, "this condition may be null", help_),)
@@ -101,7 +105,7 @@ def _say(corpus: Corpus, node: Node, problem: Problem, scope: Scope, *, in_text:
     text = str(node.value)[problem.start : problem.end]
     plain = _PLAIN.get(problem.kind)
     if plain is not None:
-        corpus.say(plain(place, problem.message, problem.help))
+        corpus.say(replace(plain(place, problem.message, problem.help), on_entry=problem.on_entry))
     elif problem.kind is Kind.TOOL:
         corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
     elif problem.kind is Kind.PARAM:
