@@ -27,6 +27,9 @@ class Speaker(Protocol):
     def among(self, node: ast.expr, enum: t.Type) -> None:
         """Say which texts that are written out are no values of an enum."""
 
+    def words(self, at: ast.AST | tuple[int, int], written_: t.Type, declared: t.Type) -> None:
+        """Say which words that an author has written are no values of an enum that they meet."""
+
     def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
         """The type of what is used; saying so where it may be null."""
 
@@ -112,6 +115,7 @@ def _contained(checker: Speaker, nodes: list[ast.expr], arguments: list[t.Type])
         if not t.can_equal(items, wanted):
             checker.say(Kind.COMPARISON, nodes[1], f"{t.name(wanted)} is never in a list of {t.name(items)}")
         checker.among(nodes[1], items)
+        checker.words(nodes[0], items, wanted)
 
 
 def _simple(checker: Speaker, node: ast.expr, found: t.Type) -> None:

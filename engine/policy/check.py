@@ -112,8 +112,6 @@ class _Checker:
     # -- leaves
 
     def constant(self, node: ast.Constant) -> t.Type:
-        if isinstance(node.value, str):
-            return t.TEXT
         return t.of_value(node.value)
 
     def name(self, node: ast.Name) -> t.Type:
@@ -206,6 +204,11 @@ class _Checker:
             for option in t.options(index):
                 if isinstance(table, t.Record) and isinstance(option, t.Text) and option.among is not None:
                     missing = sorted(option.among - set(table.fields))
+                    more = sorted(set(table.fields) - option.among) if table.written else ()
+                    if more and not missing:
+                        message = f"`{more[0]}` is never the key here"
+                        help_ = did_you_mean(more[0], option.among)
+                        self.say(Kind.COMPARISON, node.slice, message, help_, on_entry=True)
                     if missing and table.rest is None:
                         text = ast.unparse(node.value)
                         known = ", ".join(f"`{name}`" for name in sorted(table.fields))
@@ -266,6 +269,10 @@ class _Checker:
             said = len(self.problems)
             self.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
             self.literals(right_node, left_node)
+            if len(self.problems) == said:
+                inside = isinstance(op, ast.In | ast.NotIn)
+                self.words(whole, left, self.quietly(right_node, {}), inside=inside)
+                self.words(whole, right, self.quietly(left_node, {}), around=inside)
             if isinstance(op, ast.Eq) and len(self.problems) == said:
                 self.ruled_out(left_node, right_node, right)
                 self.ruled_out(right_node, left_node, left)
@@ -295,6 +302,27 @@ class _Checker:
             return
         declared = self.quietly(other, {})
         self.among(node, t.element_of(declared) if inside else declared)
+
+    def words(
+        self,
+        at: ast.AST | tuple[int, int],
+        written_: t.Type,
+        declared: t.Type,
+        *,
+        inside: bool = False,
+        around: bool = False,
+    ) -> None:
+        """Words of params, lists and tables must be among an enum's values too, where they are compared with one."""
+        written_, declared = (
+            t.element_of(written_) if around else written_,
+            t.element_of(declared) if inside else declared,
+        )
+        while isinstance(written_, t.ListOf) and isinstance(declared, t.ListOf):
+            written_, declared = written_.item, declared.item
+        enum = t.enum_of(declared)
+        for word in sorted(t.words_of(written_) - enum) if enum else ():
+            self.say(Kind.COMPARISON, at, f"`{word}` is never the value here", did_you_mean(word, enum), on_entry=True)
+            return
 
     def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:
         """A text that conditions around it have ruled out; a rule for several tools may ask which it is."""

@@ -41,9 +41,13 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string; `among` are the literals of an enum, or None."""
+    """A string; `among` are the literals of an enum, or None; `words` those that an author has written here.
+
+    Words make no type of their own: they are held against the enums that they meet.
+    """
 
     among: frozenset[str] | None = None
+    words: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +106,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An object with known fields; `noun` is what a user calls one of them."""
+    """An object with known fields; `noun` is what a user calls one of them; `written` if an author wrote its keys."""
 
     fields: Mapping[str, Field] = field(hash=False)
     noun: str = "field"
     title: str = ""
     rest: Type | None = None
+    written: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,10 @@ def union(types: Iterable[Type]) -> Type:
                 found.append(option)
             elif isinstance(option, ListOf) and not option.bounded:
                 found[same] = option
+            elif isinstance(option, Text) and option.words:
+                before = found[same]
+                assert isinstance(before, Text)
+                found[same] = Text(option.among, option.words | before.words)
     if any(isinstance(option, ListOf) and option.item != NEVER for option in found):
         # an empty list beside others is one of them
         found = [option for option in found if not (isinstance(option, ListOf) and option.item == NEVER)]
@@ -183,6 +192,8 @@ def element_of(source: Type) -> Type:
     for option in options(source):
         if isinstance(option, ListOf | SetOf):
             found.append(option.item)
+        elif isinstance(option, Record) and option.written:
+            found.append(Text(None, frozenset(option.fields)))
         elif isinstance(option, MapOf | Record):
             found.append(TEXT)
         elif isinstance(option, Unknown):
@@ -253,6 +264,21 @@ def can_equal(a: Type, b: Type) -> bool:
     return not one or not other or any(_same_kind(x, y) for x in one for y in other)
 
 
+def words_of(type_: Type) -> frozenset[str]:
+    """The words that an author has written, which a text of this type may be."""
+    return frozenset().union(*(option.words for option in options(type_) if isinstance(option, Text)))
+
+
+def enum_of(type_: Type) -> frozenset[str]:
+    """The literals that a schema lists for a value of this type, null aside; empty where it may be anything else."""
+    found: frozenset[str] = frozenset()
+    for option in _plain(type_):
+        if not isinstance(option, Text) or option.among is None:
+            return frozenset()
+        found |= option.among
+    return found
+
+
 def can_compare(a: Type, b: Type) -> bool:
     """Whether any value of one type can be held against any of the other: values of unlike kinds can't."""
     return all(_same_sort(x, y) for x in _plain(a) for y in _plain(b))
@@ -303,7 +329,7 @@ def of_value(value: Any) -> Type:
         case int() | Decimal():
             return NUMBER
         case str():
-            return TEXT
+            return Text(None, frozenset((value,)))
         case datetime():
             return DATETIME
         case date():
@@ -313,7 +339,7 @@ def of_value(value: Any) -> Type:
         case list() | tuple():
             return ListOf(union(of_value(item) for item in value))
         case Mapping():
-            return Record({key: Field(of_value(item)) for key, item in value.items()})
+            return Record({key: Field(of_value(item)) for key, item in value.items()}, written=True)
         case _:
             return UNKNOWN
 
