@@ -115,6 +115,12 @@ def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) ->
     return {**session_scope(attributes, tools), **history, **words}
 
 
+def any_call_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+    """The same for a call of whichever tool."""
+    history = {"seen": _all(tools).called, "denied": _all(tools).denied}
+    return {**session_scope(attributes, tools), **history, **dict.fromkeys(("input", "call", PROVENANCE), t.UNKNOWN)}
+
+
 def planner_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
     """The names that a decision table may use: also `results`, this turn's results whatever their status."""
     return {**session_scope(attributes, tools), "results": _all(tools).resulted}

@@ -99,7 +99,7 @@ class Established(Shape):
     """A value that is learnt once in a session and then kept; null until then."""
 
     type: Annotated[
-        str | list[str],
+        str | list[str | None],
         Field(description="string, decimal, integer, boolean, date, datetime, duration, `?` aside; a list is an enum."),
     ]
     keep: Literal["first", "last"] = "first"
@@ -126,8 +126,8 @@ class Vocabulary(Shape):
     description: str = ""
     time: Time | None = None
     session: Annotated[
-        dict[str, str | list[str]],
-        Field(description="What the policies need of a session: a type, `?` for or null, or a list of texts."),
+        dict[str, str | list[str | None]],
+        Field(description="What the policies need of a session: a type, `?` for or null, or a list of texts and null."),
     ] = {}
     established: dict[str, Established] = {}
     params: dict[str, Any] = {}

@@ -49,6 +49,9 @@ def tool_input(
             if not t.can_equal(compiled.type, field):
                 message = f"`{name}` of tool `{tool}` is {t.name(field)}, and this is {t.name(compiled.type)}"
                 corpus.say(e509_input.at(value.place, message))
+            elif words := sorted(t.words_of(compiled.type) - enum if (enum := t.enum_of(field)) else ()):
+                message = f"`{words[0]}` is never `{name}` of tool `{tool}`"
+                corpus.say(e509_input.on_entry(value.place, message, did_you_mean(words[0], enum)))
             elif nulls or not t.has_null(compiled.type) or t.has_null(field):
                 continue
             elif name in schema.get("required", ()):

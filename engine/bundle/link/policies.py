@@ -43,7 +43,7 @@ from engine.policy.expression import Expression
 from engine.policy.functions import FUNCTIONS
 from engine.policy.rule import CUSTOMER, Effect, Guard, PolicyRules, Rule
 from engine.session.bundle import HANDOFF, READ, WRITE, Tool
-from engine.session.names import ToolTypes, gate_scope, session_scope
+from engine.session.names import ToolTypes, any_call_scope, gate_scope
 
 Types = Mapping[str, ToolTypes]
 
@@ -241,9 +241,8 @@ def _check_idle_words(
     own = {name for kind in (FACT, LET, ESTABLISHED) for name, _, _ in entries(document, kind)}
     tool = covering.pop() if len(covering) == 1 else ""
     needs = _with_needs(session, nodes)
-    any_call = {**session_scope(needs, types), "input": t.UNKNOWN, "call": t.UNKNOWN}
     for words, about in ((idle & own, tool), (idle - own, "")):
-        base = gate_scope(needs, types, about) if about else dict(any_call)
+        base = gate_scope(needs, types, about) if about else any_call_scope(needs, types)
         base |= {"params": _params_type(nodes), "meters": meters}
         time = time_of(corpus, nodes, base["session"])
         Linker(corpus, nodes, base, about, tools, types, time.zone).link(words)

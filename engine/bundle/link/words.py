@@ -117,7 +117,8 @@ def words_of(corpus: Corpus, document: Document, *, say: bool = False) -> WordNo
 def session_type(node: Node) -> t.Type | None:
     """The type that a vocabulary writes, such as `string?`; a list is an enum."""
     if node.items is not None:
-        return t.Text(frozenset(str(item.value) for item in node.items))
+        texts = t.Text(frozenset(str(item.value) for item in node.items if item.value is not None))
+        return t.union((texts, t.NULL)) if any(item.value is None for item in node.items) else texts
     text = str(node.value)
     found = TYPES.get(text.removesuffix("?"))
     return t.union((found, t.NULL)) if found is not None and text.endswith("?") else found

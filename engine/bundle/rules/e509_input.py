@@ -26,3 +26,8 @@ facts:
 def at(place: Place, message: str, help_: str = "") -> Diagnostic:
     """The field, or the input that lacks one."""
     return MANUAL.at(place, message, help=help_)
+
+
+def on_entry(place: Place, message: str, help_: str = "") -> Diagnostic:
+    """The field, which was let through once."""
+    return MANUAL.at(place, message, help=help_, on_entry=True)
