@@ -69,6 +69,10 @@ class Corpus:
         """Whether a document is there, or stands in a file that can't be read: one cause, one diagnostic."""
         return name in self.of(kind) or name in self.lost
 
+    def readable(self, kind: str) -> bool:
+        """Whether all documents of a kind could be read: else one that is missed may stand in one that could not."""
+        return not self.lost and all(document.sound for document in self.of(kind).values())
+
     def sound(self, kind: str) -> Iterator[Document]:
         """The documents of a kind whose shape is right, by name."""
         return (d for _, d in sorted(self.of(kind).items()) if d.sound)

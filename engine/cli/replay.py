@@ -164,9 +164,9 @@ async def _each(
     ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: Callable[[str, str], None]
 ) -> AsyncIterator[tuple[str, T]]:
     """What is done with each session; of one with which nothing can be done it is told why."""
-    from engine.ports import CorruptLog
     from engine.reach import MissingSecret
     from engine.session.evolve import BrokenHistory
+    from engine.stored import CorruptLog
 
     with progress("sessions", len(ids)) as advance:
         for id_ in ids:

@@ -15,7 +15,7 @@ from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
-    from engine.ports import RequestRow
+    from engine.stored import RequestRow
 
 
 @click.group("review")
@@ -189,8 +189,8 @@ async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
     """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog."""
     from dataclasses import replace
 
-    from engine.ports import CorruptLog
     from engine.session.event import EventKind
+    from engine.stored import CorruptLog
 
     for event in await work.store.load(row.session_id):
         if event.kind is EventKind.REQUEST_OPENED and event.payload["request_id"] == row.id:

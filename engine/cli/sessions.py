@@ -17,8 +17,8 @@ from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
-    from engine.ports import Head, SessionRow
     from engine.session.state import State
+    from engine.stored import Head, SessionRow
 
 
 @click.group("sessions")
@@ -182,7 +182,7 @@ def stats(output_format: str, store_url: str) -> None:
 
 
 async def _verified(work: Work, session_id: str, known: Head | None) -> list[str]:
-    from engine.ports import UnknownSession
+    from engine.stored import UnknownSession
 
     try:
         return await work.store.verify(session_id, known)
@@ -194,7 +194,7 @@ async def _verified(work: Work, session_id: str, known: Head | None) -> list[str
 
 def _known_heads(path: Path) -> dict[str, Head]:
     """The heads of a file by session, the newest of each; raises click.UsageError."""
-    from engine.ports import Head
+    from engine.stored import Head
 
     known: dict[str, Head] = {}
     try:

@@ -14,7 +14,7 @@ import click
 import trio
 
 from engine.cli.out import say, say_lines
-from engine.ports import CorruptLog, Store, ToolError, UnknownSession
+from engine.ports import Store, ToolError
 from engine.reach import MissingSecret
 from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
@@ -28,6 +28,7 @@ from engine.store.chain import TooLarge
 from engine.store.log_key import BadLogKey, LogKey, taken_from
 from engine.store.migrations import NewerStore
 from engine.store.urls import BadStoreUrl, StoreFault, open_url
+from engine.stored import CorruptLog, UnknownSession
 from engine.tool.databases import MissingRoot
 
 TYPE_CHECKING = False

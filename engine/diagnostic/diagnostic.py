@@ -33,11 +33,15 @@ class Diagnostic:
 
 
 def sort(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """All of them by place, then code, each said once."""
+    """All of them by place, then code, each said once; what others stand on (specs, then policies) comes first."""
     unique: dict[object, Diagnostic] = {}
     for diagnostic in diagnostics:
         unique.setdefault((diagnostic.code, diagnostic.place, diagnostic.message), diagnostic)
-    return tuple(sorted(unique.values(), key=lambda d: (d.place, d.code, d.message)))
+    return tuple(sorted(unique.values(), key=lambda d: (_rank(d.place.file), d.place, d.code, d.message)))
+
+
+def _rank(file: str) -> int:
+    return next((rank for rank, folder in enumerate(("specs/", "policies/")) if file.startswith(folder)), 2)
 
 
 def has_errors(diagnostics: Iterable[Diagnostic], *, stored: bool = False) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
@@ -17,11 +17,15 @@ class Around:
     `known` are refinements of paths that a condition around it makes, such as a rule's `when` for its message.
     `lets` are names that stand for expressions: what those tell is told by their names too.  Days begin in
     `zone`, and text that says no offset is meant in it.
+
+    Of `doubtful` names nobody knows what they mean, because what defines them is broken: that is said where it is,
+    and nothing about who reads them.
     """
 
     known: Mapping[str, t.Type] = field(default_factory=dict)
     lets: Mapping[str, Told] = field(default_factory=dict)
     zone: tzinfo = UTC
+    doubtful: Set[str] = frozenset()
 
 
 NOTHING = Around()

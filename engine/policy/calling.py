@@ -9,6 +9,7 @@ from typing import Protocol
 from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
+from engine.policy.enums import Enums
 from engine.policy.functions import CONTEXTUAL, FUNCTIONS, ORDERED, PROVENANCE, Function, units_of
 from engine.policy.syntax import Kind
 
@@ -20,15 +21,10 @@ class Speaker(Protocol):
     """Types nodes, and says what is wrong; `scope` are the names that have a value."""
 
     scope: Mapping[str, t.Type]
+    enums: Enums
 
     def type(self, node: ast.expr) -> t.Type:
         """The type of a node."""
-
-    def among(self, node: ast.expr, enum: t.Type) -> None:
-        """Say which texts that are written out are no values of an enum."""
-
-    def words(self, at: ast.AST | tuple[int, int], written_: t.Type, declared: t.Type) -> None:
-        """Say which words that an author has written are no values of an enum that they meet."""
 
     def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
         """The type of what is used; saying so where it may be null."""
@@ -114,8 +110,8 @@ def _contained(checker: Speaker, nodes: list[ast.expr], arguments: list[t.Type])
         items = t.element_of(container)
         if not t.can_equal(items, wanted):
             checker.say(Kind.COMPARISON, nodes[1], f"{t.name(wanted)} is never in a list of {t.name(items)}")
-        checker.among(nodes[1], items)
-        checker.words(nodes[0], items, wanted)
+        checker.enums.among(nodes[1], items)
+        checker.enums.words(nodes[0], items, wanted)
 
 
 def _simple(checker: Speaker, node: ast.expr, found: t.Type) -> None:

@@ -11,6 +11,7 @@ from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.calling import type_of_call
+from engine.policy.enums import Enums
 from engine.policy.functions import FUNCTIONS
 from engine.policy.naming import ELSEWHERE, written
 from engine.policy.narrow import Narrowing, Told, path
@@ -61,6 +62,7 @@ class _Checker:
         self.optional: set[tuple[int, int]] = set()
         self.types: dict[int, t.Type] = {}
         self.narrow = Narrowing(self.quietly, lets)
+        self.enums = Enums(self.quietly, self.say)
 
     def type(self, node: ast.expr) -> t.Type:
         found = _RULES[type(node)](self, node)
@@ -267,15 +269,15 @@ class _Checker:
             right = self.type(right_node)
             whole = (span(left_node)[0], span(right_node)[1])
             said = len(self.problems)
-            self.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
-            self.literals(right_node, left_node)
+            self.enums.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
+            self.enums.literals(right_node, left_node)
             if len(self.problems) == said:
                 inside = isinstance(op, ast.In | ast.NotIn)
-                self.words(whole, left, self.quietly(right_node, {}), inside=inside)
-                self.words(whole, right, self.quietly(left_node, {}), around=inside)
+                self.enums.words(whole, left, self.quietly(right_node, {}), inside=inside)
+                self.enums.words(whole, right, self.quietly(left_node, {}), around=inside)
             if isinstance(op, ast.Eq) and len(self.problems) == said:
-                self.ruled_out(left_node, right_node, right)
-                self.ruled_out(right_node, left_node, left)
+                self.enums.ruled_out(left_node, right_node, right)
+                self.enums.ruled_out(right_node, left_node, left)
             if isinstance(op, ast.In | ast.NotIn):
                 self.membership(left, right, right_node, whole)
             elif isinstance(op, ast.Eq | ast.NotEq):
@@ -292,60 +294,6 @@ class _Checker:
                 self.say(Kind.COMPARISON, whole, f"{t.name(left)} has no order with {t.name(right)}")
             left_node, left = right_node, right
         return t.BOOLEAN
-
-    def literals(self, node: ast.expr, other: ast.expr, inside: bool = False) -> None:
-        """Texts that are written out must be among an enum's values, where they are compared with one.
-
-        What conditions around them have ruled out does not count: such a text is not misspelt.
-        """
-        if not isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.IfExp):
-            return
-        declared = self.quietly(other, {})
-        self.among(node, t.element_of(declared) if inside else declared)
-
-    def words(
-        self,
-        at: ast.AST | tuple[int, int],
-        written_: t.Type,
-        declared: t.Type,
-        *,
-        inside: bool = False,
-        around: bool = False,
-    ) -> None:
-        """Words of params, lists and tables must be among an enum's values too, where they are compared with one."""
-        written_, declared = (
-            t.element_of(written_) if around else written_,
-            t.element_of(declared) if inside else declared,
-        )
-        while isinstance(written_, t.ListOf) and isinstance(declared, t.ListOf):
-            written_, declared = written_.item, declared.item
-        enum = t.enum_of(declared)
-        for word in sorted(t.words_of(written_) - enum) if enum else ():
-            self.say(Kind.COMPARISON, at, f"`{word}` is never the value here", did_you_mean(word, enum), on_entry=True)
-            return
-
-    def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:
-        """A text that conditions around it have ruled out; a rule for several tools may ask which it is."""
-        if isinstance(node, ast.Constant) and path(other) != "call.name":
-            self.among(node, narrowed)
-
-    def among(self, node: ast.expr, enum: t.Type) -> None:
-        if isinstance(node, ast.IfExp):
-            self.among(node.body, enum)
-            self.among(node.orelse, enum)
-        if isinstance(node, ast.List | ast.Tuple):
-            for place, item in enumerate(node.elts):
-                self.among(item, part(enum, place) if isinstance(enum, t.ListOf) else enum)
-        known: set[str] = set()
-        for option in t.options(enum):
-            if isinstance(option, t.Text) and option.among is not None:
-                known |= option.among
-            elif not isinstance(option, t.Null):
-                return
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and known and node.value not in known:
-            start, end = span(node)
-            message = f"`{node.value}` is never the value here"
-            self.say(Kind.COMPARISON, (start + 1, end - 1), message, did_you_mean(node.value, known))
 
     def membership(self, left: t.Type, right: t.Type, node: ast.expr, whole: tuple[int, int]) -> None:
         items: list[t.Type] = []

@@ -82,7 +82,7 @@ def compile_expression(
 def _read(text: str) -> tuple[frozenset[str], dict[tuple[int, int], str]]:
     """The names that an expression mentions, and the chains in it whose values a reader wants to see."""
     tree = parse(text)
-    own = _loop_variables(tree)
+    own = loop_variables(tree)
     reads = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)) - _called(tree) - own
     return reads, _chains(tree, text, own)
 
@@ -91,7 +91,8 @@ def _called(tree: ast.expr) -> frozenset[str]:
     return frozenset(n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
 
 
-def _loop_variables(tree: ast.expr) -> frozenset[str]:
+def loop_variables(tree: ast.expr) -> frozenset[str]:
+    """The names that the loops of an expression give to what they go over."""
     loops = [node for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
     return frozenset(name.id for loop in loops for name in loop_names(loop) if isinstance(name, ast.Name))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from time import thread_time
 
 from engine.bundle.load import load_stored
-from engine.ports import DamagedBundle, UnknownSession
 from engine.reach import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
 from engine.replay.whatif import Past, judged, unread
@@ -21,6 +20,7 @@ from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
 from engine.store.chain import Unreadable
 from engine.store.reading import Listed, ReadStore, open_reading
+from engine.stored import DamagedBundle, UnknownSession
 from engine.testing.together import on_all_cores
 
 # what one process takes at a time, and with fewer sessions than that no further process is started

@@ -6,9 +6,10 @@ import trio
 
 from engine.bundle.load import load_stored
 from engine.outside import outside
-from engine.ports import DamagedBundle, Store
+from engine.ports import Store
 from engine.runtime.errors import BundleUnavailable
 from engine.session.bundle import Bundle
+from engine.stored import DamagedBundle
 
 # how often the store is asked for an urgent bundle, in seconds
 LOOK_EVERY = 1.0

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import trio
 
-from engine.ports import Appended, AppendResult, Clock, Conflict, Fenced, Held, Lease, MeterFull, Store, Take
+from engine.ports import Clock, Store
 from engine.runtime.errors import LeaseLost
 from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
@@ -21,6 +21,7 @@ from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
 from engine.session.pending import pending, wake_at
 from engine.session.state import State, Status
+from engine.stored import Appended, AppendResult, Conflict, Fenced, Held, Lease, MeterFull, Take
 
 OnEvent = Callable[[Event], None]
 

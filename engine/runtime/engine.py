@@ -16,7 +16,7 @@ import trio
 
 from engine.outside import outside
 from engine.planner.planners import Reach, planner_for
-from engine.ports import Appended, Clock, Conflict, Held, Lease, Planner, Prepared, Store, ToolAdapter
+from engine.ports import Clock, Planner, Prepared, Store, ToolAdapter
 from engine.reach import Secrets
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
@@ -33,6 +33,7 @@ from engine.session.decide import begin, decide
 from engine.session.event import Event
 from engine.session.evolve import fold
 from engine.session.state import State
+from engine.stored import Appended, Conflict, Held, Lease
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot
 

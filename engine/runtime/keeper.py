@@ -11,7 +11,8 @@ from typing import Protocol
 
 import trio
 
-from engine.ports import Clock, Lease, Store
+from engine.ports import Clock, Store
+from engine.stored import Lease
 
 LEASE = timedelta(seconds=10)
 RENEW_EVERY = 3.0

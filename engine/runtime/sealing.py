@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.policy.value import NotJson, canonical, loads, number_text
-from engine.ports import AppendResult, KeyHeld, Store
+from engine.ports import Store
 from engine.reach import Secrets
 from engine.runtime.errors import BundleUnavailable
 from engine.runtime.states import load_state
@@ -27,6 +27,7 @@ from engine.session.sealed import PREFIX, is_sealed, shown
 from engine.session.secret import filled
 from engine.session.sensitive import replaced, sensitive_values
 from engine.session.state import State
+from engine.stored import AppendResult, KeyHeld
 
 REMEMBERED = 4096
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import trio
 
-from engine.ports import Appended, Conflict, CorruptLog, Fenced, JobLease, Store, UnknownSession
+from engine.ports import Store
 from engine.runtime.driver import Reins
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere
@@ -20,6 +20,7 @@ from engine.session.effect import Effect, RunTool
 from engine.session.evolve import BrokenHistory, fold
 from engine.session.pending import pending_job
 from engine.session.state import State
+from engine.stored import Appended, Conflict, CorruptLog, Fenced, JobLease, UnknownSession
 from engine.tool.databases import MissingRoot
 
 LEASE = timedelta(seconds=10)

@@ -10,7 +10,6 @@ from typing import Any
 
 from engine.policy.arithmetic import add, total
 from engine.policy.value import canonical, loads, number, number_text, timestamp
-from engine.ports import Appended, AppendResult, Conflict, CorruptLog, Fenced, Held, JobLease, KeyHeld, MeterFull, Take
 from engine.session.event import Event
 from engine.store import chain
 from engine.store.asking import head_of
@@ -31,6 +30,7 @@ from engine.store.projection import (
 )
 from engine.store.rows import REQUEST
 from engine.store.verifying import seal_problems
+from engine.stored import Appended, AppendResult, Conflict, CorruptLog, Fenced, Held, JobLease, KeyHeld, MeterFull, Take
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine import ports
+from engine import stored
 from engine.store import chain
 from engine.store.log_key import Seal
 
@@ -53,7 +53,7 @@ def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
     sql = "SELECT seq, head_hash, head_hmac, key_id FROM sessions WHERE id = ?"
     row = connection.execute(sql, (session_id,)).fetchone()
     if row is None:
-        raise ports.UnknownSession(session_id)
+        raise stored.UnknownSession(session_id)
     seq, link, hmac, key_id = row
     return StoredHead(chain.Place(seq, link), Seal(hmac, key_id or "") if hmac is not None else None)
 
@@ -66,4 +66,4 @@ def bundle_files(connection: sqlite3.Connection, digest: str) -> Mapping[str, by
     try:
         return {path: base64.b64decode(text, validate=True) for path, text in json.loads(row[0]).items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ports.DamagedBundle(digest, str(error)) from None
+        raise stored.DamagedBundle(digest, str(error)) from None

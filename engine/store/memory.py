@@ -7,23 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from engine import ports
+from engine import stored
 from engine.policy.arithmetic import add, total
-from engine.ports import (
-    Appended,
-    AppendResult,
-    Conflict,
-    Fenced,
-    Head,
-    Held,
-    JobLease,
-    KeyHeld,
-    Lease,
-    MeterFull,
-    RequestRow,
-    SessionRow,
-    Take,
-)
 from engine.session.event import Event, EventKind
 from engine.session.state import FINAL
 from engine.store import chain
@@ -41,6 +26,21 @@ from engine.store.projection import (
     SettleKey,
     SettleMeters,
     changes,
+)
+from engine.stored import (
+    Appended,
+    AppendResult,
+    Conflict,
+    Fenced,
+    Head,
+    Held,
+    JobLease,
+    KeyHeld,
+    Lease,
+    MeterFull,
+    RequestRow,
+    SessionRow,
+    Take,
 )
 
 
@@ -183,7 +183,7 @@ class MemoryStore(MemoryQueue):
         try:
             return self._sessions[session_id]
         except KeyError:
-            raise ports.UnknownSession(session_id) from None
+            raise stored.UnknownSession(session_id) from None
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from engine.ports import JobLease, JobRow
 from engine.store.projection import Enqueue, MoveJob
+from engine.stored import JobLease, JobRow
 
 
 class MemoryQueue:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.ports import RequestRow
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.stored import RequestRow
 
 IN_FLIGHT, OK, UNKNOWN = "in_flight", "ok", "unknown"
 

@@ -9,8 +9,8 @@ import sqlite3
 from datetime import datetime
 
 from engine.policy.value import timestamp
-from engine.ports import JobLease, JobRow
 from engine.store.rows import JOB, job_row
+from engine.stored import JobLease, JobRow
 
 _DUE = "(status = 'queued' AND run_at <= ?1) OR (status = 'leased' AND lease_until <= ?1)"
 

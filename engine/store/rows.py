@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.policy.value import loads
-from engine.ports import JobRow, RequestRow, SessionRow
+from engine.stored import JobRow, RequestRow, SessionRow
 
 SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
 REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"

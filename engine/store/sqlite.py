@@ -14,10 +14,9 @@ from typing import TypeVar
 import trio
 import zstandard
 
-from engine import ports
+from engine import stored
 from engine.own_files import make_file, make_folder
 from engine.policy.value import timestamp
-from engine.ports import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
 from engine.reach import LOG_KEY
 from engine.session.event import Event
 from engine.store import chain, queue
@@ -28,6 +27,7 @@ from engine.store.migrations import migrate
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
 from engine.store.verifying import problems, seal_problems
 from engine.store.writer import Writer
+from engine.stored import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class SqliteStore:
             log = chain.read(session_id, segments, start, head.place) if segments or not after else []
             return [event for event in log if event.seq > after]
         except chain.Unreadable as error:
-            raise ports.CorruptLog(session_id, str(error)) from None
+            raise stored.CorruptLog(session_id, str(error)) from None
 
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See `ports.Store`."""
@@ -210,7 +210,7 @@ class SqliteStore:
             lambda c: c.execute(f"SELECT {SESSION} FROM sessions WHERE id = ?", (session_id,)).fetchone()
         )
         if row is None:
-            raise ports.UnknownSession(session_id)
+            raise stored.UnknownSession(session_id)
         return session_row(row)
 
     async def session_ids(self) -> list[str]:

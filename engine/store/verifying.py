@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine import ports
+from engine import stored
 from engine.policy.value import canonical, number_text, timestamp
 from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
@@ -44,7 +44,7 @@ def problems(
     """
     try:
         return list(_problems(connection, session_id, voucher, known))
-    except ports.UnknownSession:
+    except stored.UnknownSession:
         raise
     except sqlite3.DatabaseError as error:
         return [f"the file can't be read: {error}"]

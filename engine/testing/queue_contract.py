@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from engine.ports import Appended, Fenced, JobLease, Store
+from engine.ports import Store
 from engine.session.event import Event, EventKind
+from engine.stored import Appended, Fenced, JobLease
 from engine.testing.store_contract import LEASE, START, started, woken
 
 K = EventKind

@@ -10,7 +10,9 @@ from typing import Any
 
 import trio
 
-from engine.ports import (
+from engine.ports import Store
+from engine.session.event import Event, EventKind
+from engine.stored import (
     Appended,
     AppendResult,
     Conflict,
@@ -19,11 +21,9 @@ from engine.ports import (
     KeyHeld,
     Lease,
     MeterFull,
-    Store,
     Take,
     UnknownSession,
 )
-from engine.session.event import Event, EventKind
 from engine.testing.bundle_contract import BUNDLES
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)

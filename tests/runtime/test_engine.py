@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from engine.planner.scripted import ScriptedPlanner
-from engine.ports import Appended, AppendResult, Conflict, Lease, PlannerError, Take, ToolError, ToolRun
+from engine.ports import PlannerError, ToolError, ToolRun
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
@@ -25,6 +25,7 @@ from engine.session.state import Status
 from engine.session.view import PlannerView
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
+from engine.stored import Appended, AppendResult, Conflict, Lease, Take
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting, after, hang
 from tests.session.play import START, call

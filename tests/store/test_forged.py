@@ -15,7 +15,7 @@ import pytest
 import trio
 import zstandard
 
-from engine.ports import CorruptLog, ToolRun
+from engine.ports import ToolRun
 from engine.runtime import states
 from engine.runtime.errors import BundleUnavailable, NotAllowed
 from engine.runtime.states import load_state
@@ -25,6 +25,7 @@ from engine.session.snapshot import snapshot
 from engine.session.state import Approval, Phase, Status
 from engine.store.log_key import LogKey
 from engine.store.sqlite import open_store
+from engine.stored import CorruptLog
 from tests.cli.shell import Shell, copy_of_root
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, Engine, engine, plan, script, start
@@ -380,11 +381,12 @@ def test_what_stands_beside_the_log_is_held_against_it(shell: Shell, change: str
 # -- the digest of a call
 
 
+@pytest.mark.usefixtures("often")
 async def test_nothing_runs_on_another_input_than_the_one_that_was_approved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever a state comes from: the input is held against the digest right before the call starts."""
-    async with open_store(tmp_path / "e.db") as store:
+    async with open_store(tmp_path / "e.db", KEY) as store:
         held = Held(tmp_path, store)
         await Held.parked(held)
         one = held.engine()

@@ -239,9 +239,12 @@ def _policies(corpus: Corpus, node: Node, offered: list[str], tools: Mapping[str
             found.append(document)
             rules = document.node.at("rules").items or []
             reach = {tool for rule in rules for tool in covered(rule, tools)}
-            listed_tools = node.get("tools")
-            all_known = listed_tools is None or all(corpus.has("Tool", tool.value) for tool in listed_tools.items or ())
-            if reach and offered and all_known and not reach & set(offered):
+            known = (
+                all(tool.value in corpus.of("Tool") for tool in node.at("tools").items or ())
+                if node.get("tools")
+                else True
+            )
+            if reach and offered and known and corpus.readable("Tool") and not reach & set(offered):
                 corpus.say(e502_covers_nothing.at(item, name, "this agent"))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -46,6 +47,12 @@ _PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
 }
 
 
+_WORD = re.compile(r"\w+")
+
+# what is wrong with an expression whatever the words in it that nobody knows may mean
+_OWN = frozenset({Kind.SYNTAX, Kind.TOO_LARGE, Kind.NAME, Kind.FIELD, Kind.TOOL, Kind.FUNCTION})
+
+
 def expression(
     corpus: Corpus,
     node: Node,
@@ -63,11 +70,17 @@ def expression(
     except SyntaxProblem as error:
         _say(corpus, node, error.problem, scope, in_text=False)
         return None
+    if compiled.reads & around.doubtful:
+        problems = tuple(
+            p for p in problems if p.kind in _OWN or (p.kind is Kind.PARAM and "params" not in around.doubtful)
+        )
+        condition = False
     if condition and not problems:
         problems = _as_condition(compiled)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=False)
-    return compiled if all(problem.on_entry for problem in problems) else None
+    doubted = bool(compiled.reads & around.doubtful)
+    return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 
 def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
@@ -89,6 +102,8 @@ def template(corpus: Corpus, node: Node | None, scope: Scope, around: Around = N
     if node is None or not isinstance(node.value, str):
         return Template(())
     compiled, problems = compile_template(node.value, scope, around)
+    if around.doubtful & set(_WORD.findall(node.value)):
+        problems = ()
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=True)
     return compiled

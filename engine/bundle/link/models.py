@@ -26,7 +26,7 @@ def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price], tools: S
     plain = node.plain
     check_references(corpus, values(node.get("headers")))
     price = prices.get(plain["model"])
-    if price is None:
+    if price is None and corpus.readable("Prices"):
         corpus.say(w603_no_price.at(node.at("model"), plain["model"]))
     history, longest = plain.get("history_tokens", 6_000), plain.get("max_prompt_tokens", 16_000)
     if history >= longest:

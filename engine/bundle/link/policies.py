@@ -63,6 +63,8 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
             _check_type(corpus, value)
         for _, _, value in entries(document, ESTABLISHED):
             _check_type(corpus, value.at("type"))
+    # a tool that can't be read may be the one that a rule covers
+    readable = corpus.readable("Tool")
     for document in corpus.sound("Policy"):
         words_of(corpus, document, say=True)
         for item in document.node.at("rules").items or ():
@@ -76,7 +78,11 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
             if not corpus.has("Tool", node.value):
                 corpus.say(e302_tool.at(node.place, str(node.value), corpus.of("Tool")))
         undefined = any(node.value not in tools for node in listed)
-        if not undefined and not any(covered(item, tools) for item in document.node.at("rules").items or ()):
+        if (
+            readable
+            and not undefined
+            and not any(covered(item, tools) for item in document.node.at("rules").items or ())
+        ):
             corpus.say(e502_covers_nothing.at(document.node.at("name"), document.name, "the bundle"))
 
 
@@ -308,7 +314,7 @@ def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
     needs = {
         name: t.Field(type_, t.has_null(type_))
         for name, node in nodes.session.items()
-        if (type_ := session_type(node)) is not None
+        for type_ in [session_type(node) or t.UNKNOWN]
     }
     # what is missing is said where the agent lists the policy
     return t.Record({**session.fields, **needs})

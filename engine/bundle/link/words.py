@@ -25,7 +25,7 @@ from engine.bundle.rules import (
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.around import Around
-from engine.policy.expression import Expression
+from engine.policy.expression import Expression, loop_variables
 from engine.policy.functions import FUNCTIONS
 from engine.policy.rule import Established, Fact, Learnt, Time
 from engine.policy.schema import of_schema
@@ -177,7 +177,9 @@ class Linker:
         self.scope: dict[str, t.Type] = dict(base)
         self.facts: dict[str, Fact] = {}
         self.lets: dict[str, Expression] = {}
-        self.around = Around(known, self.lets, zone)
+        # of a vocabulary that can't be read nobody knows what it says of params, the session and the time
+        self._doubtful = set[str]() if nodes.whole else {PARAMS, "session", "now"}
+        self.around = Around(known, self.lets, zone, self._doubtful)
         self._alone = Around(zone=zone)
         self.established: dict[str, Established] = {}
 
@@ -204,7 +206,9 @@ class Linker:
         """Link the words that some scalars read; gives the facts that they reach."""
         names = {name for node in nodes if node is not None for name in names_in(node)}
         if not self._nodes.whole:
-            self.scope = {**dict.fromkeys(names - set(self._nodes.words) - set(FUNCTIONS), t.UNKNOWN), **self.scope}
+            unknown = names - set(self._nodes.words) - set(FUNCTIONS) - set(self.scope)
+            self._doubtful |= unknown
+            self.scope |= dict.fromkeys(unknown, t.UNKNOWN)
         return self._need(names)
 
     def _need(self, names: Iterable[str]) -> frozenset[str]:
@@ -289,6 +293,8 @@ class Linker:
         self.scope[name] = compiled.type if compiled is not None and typed else t.UNKNOWN
         if compiled is not None:
             self.lets[name] = compiled
+        else:
+            self._doubtful.add(name)
         return reached
 
     def _established(self, name: str, node: Node) -> frozenset[str]:
@@ -337,7 +343,8 @@ def names_in(node: Node) -> set[str]:
     found: set[str] = set()
     for text in texts:
         try:
-            found |= {part.id for part in ast.walk(parse(text)) if isinstance(part, ast.Name)}
+            tree = parse(text)
+            found |= {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)} - loop_variables(tree)
         except SyntaxProblem:
             continue  # said when it is compiled
     return found

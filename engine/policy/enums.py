@@ -1,0 +1,92 @@
+"""Words that an author has written, held against the enums that they meet: a misspelt one never matches."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Protocol
+
+from engine.diagnostic import did_you_mean
+from engine.policy import types as t
+from engine.policy.narrow import path
+from engine.policy.operators import part
+from engine.policy.syntax import Kind, span
+
+
+class Say(Protocol):
+    """Says what is wrong with a node."""
+
+    def __call__(
+        self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
+    ) -> t.Type:
+        """Say it; the node's type is unknown then."""
+
+
+class Quietly(Protocol):
+    """The type of a node under refinements, without a word about what is wrong."""
+
+    def __call__(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
+        """Type it."""
+
+
+class Enums:
+    """Holds the words of one expression against enums."""
+
+    def __init__(self, quietly: Quietly, say: Say) -> None:
+        self._quietly = quietly
+        self._say = say
+
+    def literals(self, node: ast.expr, other: ast.expr, inside: bool = False) -> None:
+        """Texts that are written out must be among an enum's values, where they are compared with one.
+
+        What conditions around them have ruled out does not count: such a text is not misspelt.
+        """
+        if not isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.IfExp):
+            return
+        declared = self._quietly(other, {})
+        self.among(node, t.element_of(declared) if inside else declared)
+
+    def words(
+        self,
+        at: ast.AST | tuple[int, int],
+        written_: t.Type,
+        declared: t.Type,
+        *,
+        inside: bool = False,
+        around: bool = False,
+    ) -> None:
+        """Words of params, lists and tables must be among an enum's values too, where they are compared with one."""
+        written_, declared = (
+            t.element_of(written_) if around else written_,
+            t.element_of(declared) if inside else declared,
+        )
+        while isinstance(written_, t.ListOf) and isinstance(declared, t.ListOf):
+            written_, declared = written_.item, declared.item
+        enum = t.enum_of(declared)
+        for word in sorted(t.words_of(written_) - enum) if enum else ():
+            self._say(Kind.COMPARISON, at, f"`{word}` is never the value here", did_you_mean(word, enum), on_entry=True)
+            return
+
+    def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:
+        """A text that conditions around it have ruled out; a rule for several tools may ask which it is."""
+        if isinstance(node, ast.Constant) and path(other) != "call.name":
+            self.among(node, narrowed)
+
+    def among(self, node: ast.expr, enum: t.Type) -> None:
+        """Say which texts that are written out are no values of an enum."""
+        if isinstance(node, ast.IfExp):
+            self.among(node.body, enum)
+            self.among(node.orelse, enum)
+        if isinstance(node, ast.List | ast.Tuple):
+            for place, item in enumerate(node.elts):
+                self.among(item, part(enum, place) if isinstance(enum, t.ListOf) else enum)
+        known: set[str] = set()
+        for option in t.options(enum):
+            if isinstance(option, t.Text) and option.among is not None:
+                known |= option.among
+            elif not isinstance(option, t.Null):
+                return
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and known and node.value not in known:
+            start, end = span(node)
+            message = f"`{node.value}` is never the value here"
+            self._say(Kind.COMPARISON, (start + 1, end - 1), message, did_you_mean(node.value, known))

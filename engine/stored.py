@@ -1,0 +1,170 @@
+"""What a store says of an append, the rows that it lists, and what it can't give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The events are durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Another writer was first: the session stands at another event than `after`."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """A driver with a higher epoch holds the session."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHeld:
+    """An idempotency key that the events would claim has a holder; nothing was appended."""
+
+    key: str
+    status: str
+    output: Any
+    holder: str
+    compared: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterFull:
+    """A shared meter that a call would go beyond; nothing was appended."""
+
+    holder: str
+    meter: str
+    used: Any
+    limit: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody else's lease is live; nothing was appended."""
+
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobLease:
+    """The right to run a job until a moment, unless it is renewed; `epoch` counts the leases of this job."""
+
+    job_id: str
+    session_id: str
+    call_id: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as the queue keeps it: `queued`, `leased`, `held`, `done`, `dead`, `unknown`, `discarded`, `cancelled`."""
+
+    id: str
+    session_id: str
+    call_id: str
+    tool: str
+    status: str
+    attempts: int
+    run_at: datetime | None
+    enqueued_at: datetime | None
+    owner: str | None
+    lease_until: datetime | None
+    epoch: int
+    reason: str
+
+
+AppendResult = Appended | Conflict | Fenced | KeyHeld | MeterFull | Held
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a session until a moment, unless it is renewed."""
+
+    session_id: str
+    owner: str
+    epoch: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A lease that an append takes with it, unless at `now` another owner's is live."""
+
+    lease: Lease
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session in a listing; a time is None where the store holds none that can be read."""
+
+    id: str
+    agent: str
+    state: str
+    outcome: str
+    bundle: str
+    seq: int
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a session's chain: its newest event's number and link, and the seal of the log's key, if any."""
+
+    session_id: str
+    seq: int
+    hash: str
+    hmac: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A request in the inbox; `payload` is the event that opened it.
+
+    Where the stored row is damaged `problem` says so, and the payload is empty.
+    """
+
+    id: str
+    kind: str
+    session_id: str
+    status: str
+    opened_at: datetime | None
+    expires_at: datetime | None
+    payload: Mapping[str, Any]
+    problem: str = ""
+
+
+class UnknownSession(Exception):
+    """There is no session with that id in the store."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"there is no session {session_id}")
+        self.session_id = session_id
+
+
+class CorruptLog(Exception):
+    """A session's stored events can't be read; nothing of it was changed."""
+
+    def __init__(self, session_id: str, problem: str) -> None:
+        super().__init__(f"the log of {session_id} is damaged: {problem}; see: engine sessions verify {session_id}")
+        self.session_id = session_id
+
+
+class DamagedBundle(Exception):
+    """What is stored as a bundle can't be read."""
+
+    def __init__(self, digest: str, problem: str) -> None:
+        super().__init__(f"the stored bundle {digest} is damaged: {problem}")
