@@ -14,9 +14,10 @@ import trio
 from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
-from engine.cli.work import LIVE, Models, Work, foreseen, perform, unwrapped
+from engine.cli.work import LIVE, Models, Work, foreseen, perform
 from engine.policy.value import NotJson, loads
 from engine.runtime.engine import Opening
+from engine.runtime.errors import unwrapped
 from engine.session.bundle import Agent, Bundle
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, LIMIT, OK, USAGE, WAITING, exit_code
 from engine.session.state import Status

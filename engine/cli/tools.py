@@ -177,9 +177,9 @@ def _server(root: Path, name: str) -> tuple[Server, Corpus]:
 def _with_server(server: Server, act: Callable[[Link], Awaitable[int]]) -> int:
     import trio
 
-    from engine.cli.work import unwrapped
     from engine.ports import ToolError
     from engine.reach import MissingSecret
+    from engine.runtime.errors import unwrapped
     from engine.runtime.secrets import HostSecrets
     from engine.tool.mcp import opened
 

@@ -19,7 +19,7 @@ from engine.reach import MissingSecret
 from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
 from engine.runtime.engine import Engine
-from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
+from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed, unwrapped
 from engine.runtime.secrets import HostSecrets
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
@@ -143,13 +143,6 @@ def perform(
 def foreseen(error: Exception) -> int | None:
     """The exit code of an error that is no fault of ours, or None."""
     return next((code for kind, code in _FORESEEN.items() if isinstance(error, kind)), None)
-
-
-def unwrapped(error: BaseException) -> BaseException:
-    """The one error inside of nested groups."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import trio
 
 from engine.ports import Clock, Store
-from engine.runtime.errors import LeaseLost
+from engine.runtime.errors import LeaseLost, unwrapped
 from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
 from engine.runtime.states import keep_state
@@ -134,12 +134,16 @@ class Driver:
         )  # fmt: skip
 
     async def run(self) -> State:
-        """Drive until the session waits or is over; raises LeaseLost."""
-        async with trio.open_nursery() as nursery:
-            self._scope = nursery.cancel_scope
-            nursery.start_soon(self._keeper.keep, self)
-            await self._loop(nursery)
-            nursery.cancel_scope.cancel()
+        """Drive until the session waits or is over; raises LeaseLost, CorruptLog, BrokenHistory."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._scope = nursery.cancel_scope
+                nursery.start_soon(self._keeper.keep, self)
+                await self._loop(nursery)
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            # who drives is to know what is wrong with this one session
+            raise unwrapped(group) from None
         # what was said after the session was let go of is for another drive
         self.again = self.left and (self.again or self._nudged)
         if self._lost:

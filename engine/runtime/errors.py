@@ -33,3 +33,10 @@ class LeaseLost(Exception):
 
 class BundleUnavailable(Exception):
     """The bundle that a session started with can't be had."""
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """The one error inside of nested groups."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
