@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from engine.cli.out import say
+from engine.cli.out import counted, say
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
 from engine.cli.work import LIVE, Models, Work, foreseen, perform
@@ -119,7 +119,7 @@ def run_batch(
         codes = {e.code for e in ended} | ({INTERRUPTED} if work.interrupted or work.released else set())
         return next((code for code in WORST_FIRST if code in codes), FAILED if codes else OK)
 
-    code = perform(url, body, models=models)
+    code = perform(url, body, models=models, make=True)
     _show(sorted(ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
     return code
 
@@ -145,7 +145,7 @@ def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str
         table("outcomes", ["state", "outcome", "sessions", "share"], list(_counted(ended)))
     rate = len(ended) / seconds if seconds else 0.0
     not_started = f", {asked - len(ended)} never started" if asked > len(ended) else ""
-    say(f"{len(ended)} sessions in {seconds:.1f} s, {rate:.0f} a second{not_started}", err=True)
+    say(f"{counted(len(ended), 'session')} in {seconds:.1f} s, {rate:.0f} a second{not_started}", err=True)
     if asked > len(ended):
         say("start again with the lines that are left; a session that is running: engine resume ID", err=True)
     for e in [e for e in ended if e.state == "running"][:10]:

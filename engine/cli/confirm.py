@@ -34,13 +34,14 @@ def command(
 
     With --tool the customer says yes before the call is proposed: it counts for this exact call, once.
     """
-    from engine.cli.driving import act_and_drive
+    from engine.cli.driving import act_and_drive, reachable
     from engine.cli.work import Work
     from engine.runtime.errors import NotAllowed
 
     given = _read(input_, answer) if tool is not None else {}
 
     async def act(work: Work) -> str:
+        await reachable(work, session_id)
         if tool is not None:
             await work.engine.confirm(session_id, tool, given)
             return session_id

@@ -9,7 +9,7 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
-from engine.cli.out import say
+from engine.cli.out import are, counted, say
 from engine.cli.printing import print_json
 from engine.session.exit_code import OK
 
@@ -57,7 +57,7 @@ def command(bundle: Path | None, lift: str | None, output_format: str, store_url
             _show(told, checked)
         return OK
 
-    raise SystemExit(perform(store_url, body))
+    raise SystemExit(perform(store_url, body, make=checked is not None))
 
 
 async def _told(work: Work, bundle: Bundle) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def _told(work: Work, bundle: Bundle) -> dict[str, Any]:
 def _show(told: dict[str, Any], bundle: Bundle) -> None:
     say(f"bundle {bundle.digest[:12]} is in the store")
     count = told["open_sessions"]
-    others = f"{count['under_others']} sessions are under way under others"
+    others = f"{counted(count['under_others'], 'session')} {are(count['under_others'])} under way under others"
     if not bundle.urgent:
         say(f"{others}, and stay there")
     else:

@@ -24,6 +24,7 @@ def act_and_drive(
     drive: bool = True,
     show: bool = True,
     models: Models = LIVE,
+    make: bool = False,
 ) -> int:
     """Do something with a session, drive it on, and print what happens; `act` gives the session's id."""
     printer = Printer(output_format if show else "none")
@@ -40,7 +41,13 @@ def act_and_drive(
             return INTERRUPTED
         return exit_code(state.status)
 
-    return perform(url, body, root=root, on_event=printer, on_partial=printer.partial, models=models)
+    return perform(url, body, root=root, on_event=printer, on_partial=printer.partial, models=models, make=make)
+
+
+async def reachable(work: Work, session_id: str) -> None:
+    """Find the databases of a session before what somebody says to it is recorded; raises MissingRoot."""
+    state = await work.engine.load(session_id)
+    await work.engine.root_of(state, await work.engine.bundle_of(state))
 
 
 def tell_next(state: State, work: Work, url: str) -> None:
@@ -48,6 +55,8 @@ def tell_next(state: State, work: Work, url: str) -> None:
     lines = [f"session {state.session_id} is {_standing(state)}"]
     if work.interrupted:
         lines += _what_was_done(state)
+    if state.status is Status.CANCELLED and state.cancel_by is not None:
+        lines[0] += f" by {state.cancel_by}"
     if state.status is Status.RUNNING:
         lines.append(f"go on: engine resume {state.session_id}")
     for request in state.open_requests():

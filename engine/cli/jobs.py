@@ -8,6 +8,7 @@ import click
 
 from engine.cli.options import format_option, store_option
 from engine.cli.out import say, say_lines
+from engine.cli.printing import table
 from engine.session.exit_code import USAGE
 
 STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
@@ -43,8 +44,8 @@ def list_jobs(status: str | None, session_id: str | None, output_format: str, st
             return 0
         if not rows:
             say("no jobs", err=True)
-        for row in rows:
-            say(f"{row.id}  {row.status:<9} {row.tool}  attempts {row.attempts}  {row.reason}".rstrip())
+        cells = [[row.id, row.status, row.tool, str(row.attempts), row.reason] for row in rows]
+        table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
         return 0
 
     raise SystemExit(perform(store_url, body))

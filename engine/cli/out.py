@@ -7,6 +7,16 @@ import click
 from engine.diagnostic.visible import block, line
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: `1 session`, `2 sessions`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def are(number: int) -> str:
+    """What so many of something do: `is` or `are`."""
+    return "is" if number == 1 else "are"
+
+
 def say(text: object, *, err: bool = False, style: str | None = None) -> None:
     """Say one line, whatever it holds; `style` is its colour on a terminal."""
     shown = block(line(str(text)))

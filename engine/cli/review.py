@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,21 @@ if TYPE_CHECKING:
 @click.group("review")
 def command() -> None:
     """The inbox: what people are asked, and their answers."""
+
+
+def _which(function: Callable[..., None]) -> Callable[..., None]:
+    """The request that is meant: ID, or the newest that is open by --last."""
+
+    option = click.option("--last", is_flag=True, help="The newest open request, in the place of ID.")
+    argument = click.argument("request_id", metavar="[ID]", required=False)
+
+    @wraps(function)
+    def command(request_id: str | None, last: bool, **more: Any) -> None:
+        if (request_id is None) is not last:
+            raise click.UsageError("name a request by its ID, or take the newest open one with --last")
+        function(request_id=request_id, **more)
+
+    return argument(option(command))
 
 
 _no_resume = click.option("--no-resume", is_flag=True, help="Record the answer, and leave the session to others.")
@@ -51,10 +68,10 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
 
 
 @command.command("show", epilog="Example: engine review show ses_1234.1")
-@click.argument("request_id", metavar="ID")
+@_which
 @format_option("text", "json")
 @store_option
-def show(request_id: str, output_format: str, store_url: str) -> None:
+def show(request_id: str | None, output_format: str, store_url: str) -> None:
     """Show a request: the call, the rules that ask and the values they saw, what the user said."""
 
     async def body(work: Work) -> int:
@@ -71,7 +88,7 @@ def show(request_id: str, output_format: str, store_url: str) -> None:
 
 
 @command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
-@click.argument("request_id", metavar="ID")
+@_which
 @as_option
 @_note
 @click.option("--edit", "edits", metavar="FIELD=VALUE", multiple=True, help="Change the call's input first.")
@@ -80,7 +97,7 @@ def show(request_id: str, output_format: str, store_url: str) -> None:
 @root_option
 @store_option
 def approve(
-    request_id: str,
+    request_id: str | None,
     name: str,
     note: str,
     edits: tuple[str, ...],
@@ -95,14 +112,18 @@ def approve(
         from engine.cli.values import assignments
 
         row = await _request(work, request_id)
+        if not no_resume:
+            from engine.cli.driving import reachable
+
+            await reachable(work, row.session_id)
         edit = assignments(edits, await _schema(work, row, "input"), "--edit") if edits else None
-        return await work.engine.answer(request_id, "approve", name, note=note, edit=edit)
+        return await work.engine.answer(row.id, "approve", name, note=note, edit=edit)
 
     _answer(store_url, output_format, act, root, not no_resume)
 
 
 @command.command("deny", epilog='Example: engine review deny ses_1234.1 --as lee --note "refunded by the shop"')
-@click.argument("request_id", metavar="ID")
+@_which
 @as_option
 @_note
 @_no_resume
@@ -110,13 +131,17 @@ def approve(
 @root_option
 @store_option
 def deny(
-    request_id: str, name: str, note: str, no_resume: bool, output_format: str, root: Path | None, store_url: str
+    request_id: str | None, name: str, note: str, no_resume: bool, output_format: str, root: Path | None, store_url: str
 ) -> None:
     """Say no; the same call stays denied for the rest of the session."""
 
     async def act(work: Work) -> str:
-        await _request(work, request_id)
-        return await work.engine.answer(request_id, "deny", name, note=note)
+        row = await _request(work, request_id)
+        if not no_resume:
+            from engine.cli.driving import reachable
+
+            await reachable(work, row.session_id)
+        return await work.engine.answer(row.id, "deny", name, note=note)
 
     _answer(store_url, output_format, act, root, not no_resume)
 
@@ -128,7 +153,7 @@ Examples:
   engine review answer ses_1234.1 --as mika --set answer="We call you back"
   engine review answer ses_1234.2 --as mika --value did_not_happen""",
 )
-@click.argument("request_id", metavar="ID")
+@_which
 @as_option
 @_note
 @click.option("--set", "settings", metavar="FIELD=VALUE", multiple=True, help="A field of the answer.")
@@ -138,7 +163,7 @@ Examples:
 @root_option
 @store_option
 def answer(
-    request_id: str,
+    request_id: str | None,
     name: str,
     note: str,
     settings: tuple[str, ...],
@@ -156,9 +181,13 @@ def answer(
         from engine.cli.values import assignments, typed
 
         row = await _request(work, request_id)
+        if not no_resume:
+            from engine.cli.driving import reachable
+
+            await reachable(work, row.session_id)
         schema = await _schema(work, row, "output")
         given = typed(value, {}) if value is not None else assignments(settings, schema, "--set")
-        return await work.engine.answer(request_id, "answer", name, note=note, value=given)
+        return await work.engine.answer(row.id, "answer", name, note=note, value=given)
 
     _answer(store_url, output_format, act, root, not no_resume)
 
@@ -175,8 +204,18 @@ def _do(store_url: str, body: Any) -> None:
     raise SystemExit(perform(store_url, body))
 
 
-async def _request(work: Work, request_id: str) -> RequestRow:
-    row = await work.store.request(request_id)
+async def _request(work: Work, request_id: str | None) -> RequestRow:
+    if request_id is None:
+        now = datetime.now(UTC)
+        waiting = [row for row in await work.store.requests() if row.expires_at is None or row.expires_at > now]
+        row = waiting[-1] if waiting else None
+    else:
+        row = await work.store.request(request_id)
+    if row is None and request_id is None:
+        from engine.runtime.errors import NotAllowed
+        from engine.session.reply import Refused
+
+        raise NotAllowed(Refused("no_such_request", "no request is open; see engine review list --all"))
     if row is None:
         from engine.runtime.errors import NotAllowed
         from engine.session.reply import Refused
@@ -198,12 +237,18 @@ async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
     raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
 
 
+def _status(row: RequestRow) -> str:
+    """How a request stands: one whose time is over is expired, whether its session knows it yet or not."""
+    over = row.expires_at is not None and row.expires_at <= datetime.now(UTC)
+    return "expired" if over and row.status == "open" else row.status
+
+
 def _cells(row: RequestRow) -> list[str]:
     if row.problem:
         return [row.id, row.kind, row.status, "", "", f"{row.problem}; see: engine review show {row.id}", ""]
     p = row.payload
     groups = ", ".join(p["groups"]) or "anybody"
-    return [row.id, row.kind, row.status, groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
+    return [row.id, row.kind, _status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
 
 
 async def _schema(work: Work, row: RequestRow, side: str) -> Mapping[str, Any]:
@@ -225,7 +270,7 @@ def _row(row: RequestRow) -> dict[str, Any]:
         "id": row.id,
         "kind": row.kind,
         "session_id": row.session_id,
-        "status": row.status,
+        "status": _status(row),
         "tool": p["tool"],
         "input": p["input"],
         "groups": p["groups"],

@@ -102,7 +102,7 @@ def command(
         await work.engine.prepare(checked)
         return await work.engine.start(checked, opening, bundle)
 
-    raise SystemExit(act_and_drive(store_url, output_format, start, models=models))
+    raise SystemExit(act_and_drive(store_url, output_format, start, models=models, make=True))
 
 
 def _check(agent: Agent, attributes: dict[str, object]) -> None:

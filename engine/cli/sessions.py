@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.options import format_option, store_option
-from engine.cli.out import say
+from engine.cli.out import are, counted, say
 from engine.cli.printing import line, print_json, table
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
-    from engine.session.state import State
+    from engine.session.state import Request, State
     from engine.stored import Head, SessionRow
 
 
@@ -121,7 +122,8 @@ def verify(session_ids: tuple[str, ...], heads_file: Path | None, output_format:
             for session_id, problems in broken.items():
                 for problem in problems:
                     say(f"{session_id}: {problem}")
-            say(f"{len(found) - len(broken)} sessions are whole, {len(broken)} are not")
+            whole = len(found) - len(broken)
+            say(f"{counted(whole, 'session')} {are(whole)} whole, {len(broken)} {are(len(broken))} not")
         return FAILED if broken else OK
 
     _do(store_url, body)
@@ -157,7 +159,8 @@ def seal(session_ids: tuple[str, ...], store_url: str) -> None:
         for session_id, problems in not_sealed.items():
             for problem in problems:
                 say(f"{session_id}: {problem}", err=True)
-        say(f"{len(found) - len(not_sealed)} heads are sealed, {len(not_sealed)} are not")
+        done = len(found) - len(not_sealed)
+        say(f"{counted(done, 'head')} {are(done)} sealed, {len(not_sealed)} {are(len(not_sealed))} not")
         return FAILED if not_sealed else OK
 
     _do(store_url, body)
@@ -270,23 +273,43 @@ def _standing(state: State) -> dict[str, Any]:
             for call in state.calls.values()
         ],
         "requests": [
-            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open} for r in state.requests.values()
+            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open, "status": how_it_stands(r)}
+            for r in state.requests.values()
         ],
+        "cancelled_by": state.cancel_by,
         "used": {
             "steps": state.used.steps,
             "calls": state.used.calls,
+            "calls_per_tool": dict(state.used.calls_per_tool),
             "fact_reads": state.used.fact_reads,
+            "retries": state.used.retries,
             "repairs": state.used.repairs,
+            "model_tokens": state.used.model_tokens,
+            "model_cost_usd": state.used.model_cost_usd,
+            "meters": {name: metered.total for name, metered in state.used.meters.items()},
             "wall_clock": state.used.active,
         },
+        "limits": state.limits.payload(),
         "events": state.seq,
     }
+
+
+def how_it_stands(request: Request) -> str:
+    """What became of a request: `open`, `expired`, `answered` or how it was closed."""
+    if request.answered is not None:
+        return f"answered by {request.answered['by']}"
+    if request.closed is not None:
+        return request.closed
+    return "expired" if request.expires_at is not None and request.expires_at <= datetime.now(UTC) else "open"
 
 
 def _show(found: dict[str, Any]) -> None:
     from engine.policy.value import jsonable
 
-    for name in ("id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"):
+    names = ["id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"]
+    if found["cancelled_by"] is not None:
+        names.insert(5, "cancelled_by")
+    for name in names:
         value = jsonable(found[name])
         say(f"{name:<11} {value if isinstance(value, str) else line(value)}")
     for message in found["messages"]:
@@ -295,5 +318,6 @@ def _show(found: dict[str, Any]) -> None:
         status = " ".join(part for part in (call["status"] or call["phase"], call["reason"]) if part)
         say(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
     for request in found["requests"]:
-        state = "open" if request["open"] else "closed"
-        say(f"{'request':<11} {request['id']} {request['kind']} ({state}) of {', '.join(request['groups'])}")
+        say(
+            f"{'request':<11} {request['id']} {request['kind']} ({request['status']}) of {', '.join(request['groups'])}"
+        )

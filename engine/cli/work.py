@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from engine.planner.traffic import Traffic
 
 INTERRUPT = "interrupt"
+
+# in seconds: what is cut off at a second Ctrl-C has so long to close its connections
+LEAVE = 2.0
 
 # what is no fault of ours, and what it exits with
 _FORESEEN: dict[type[Exception], int] = {
@@ -103,15 +107,17 @@ def perform(
     on_partial: Callable[[str, str], None] = lambda session_id, text: None,
     on_stop: Literal["cancel", "release"] = "cancel",
     models: Models = LIVE,
+    make: bool = False,
 ) -> int:
     """The exit code of a command's body; foreseen errors are told in one line.
 
-    On Ctrl-C what is driven is cancelled, unless it is to be released as on SIGTERM.
+    A store that is not there is made only where the command may `make` one.  On Ctrl-C what is driven is cancelled,
+    unless it is to be released as on SIGTERM.
     """
 
     async def under(key: LogKey | None) -> int:
         relax()
-        async with open_url(url, key) as store:
+        async with open_url(url, key, make=make) as store:
             secrets = HostSecrets()
             engine = Engine(
                 store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,
@@ -158,6 +164,12 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: s
             work.released = True
             work.engine.let_go()
         elif work.interrupted:
+            left = [f"go on: engine resume {session_id}" for session_id in work.engine.driven()]
+            say_lines("\n".join(["engine: left at once", *left]), err=True)
+            # a tool that ignores its cancellation keeps nobody: what is durable is in the store
+            leaving = threading.Timer(LEAVE, os._exit, (INTERRUPTED,))
+            leaving.daemon = True
+            leaving.start()
             scope.cancel()
         else:
             work.interrupted = True

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.cli.options import store_option
-from engine.cli.out import say
+from engine.cli.out import counted, say
 
 
 @click.command(
@@ -59,7 +59,7 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
             nursery.start_soon(_leave, work, worker)
             done = await worker.work(until_idle=until_idle, grace=grace)
             nursery.cancel_scope.cancel()
-        say(f"{done.jobs} jobs run, {done.sessions} sessions driven")
+        say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven")
         return 0
 
     raise SystemExit(perform(store_url, body, root=bundle, on_event=tell, on_stop="release"))

@@ -29,7 +29,7 @@ def guidance(agent: Agent, tools: dict[str, Tool]) -> str:
         lines += [f"- {_sentence(policy, rule)}" for policy, rule in rules]
         limit = agent.limits.per_tool(name)
         if limit is not None:
-            lines.append(f"- At most {limit} calls in a session.")
+            lines.append(f"- At most {limit} call{'' if limit == 1 else 's'} in a session.")
     return "\n".join(lines) or "No rules."
 
 
@@ -57,8 +57,10 @@ def _sentence(policy: PolicyRules, rule: Rule) -> str:
 
 
 def _asked(rule: Rule) -> str:
-    groups = ["the customer's own yes" if group == CUSTOMER else f"a yes of {group}" for group in rule.approvers]
-    return " and ".join(groups)
+    """Whose yes is needed: that of any one of them."""
+    groups = [f"a yes of {group}" for group in sorted(rule.approvers) if group != CUSTOMER]
+    own = ["the customer's own yes"] if CUSTOMER in rule.approvers else []
+    return " or ".join([*groups, *own])
 
 
 def _message(policy: PolicyRules, rule: Rule) -> str:

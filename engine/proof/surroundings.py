@@ -11,14 +11,19 @@ from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
 from engine.policy.value import duration, duration_text, jsonable, one_line
 from engine.proof.prove import Finding, standing
 from engine.session.bundle import Agent, Bundle, Meter
+from engine.session.limits import BLOCK, FINISH, REVIEW, STOP
 
 # what more of lets more happen; times and numbers
 _BOUNDS = frozenset(
     {
         "steps", "wall_clock", "step_time", "calls_per_step", "calls", "calls_per_tool", "fact_reads", "model_tokens",
-        "model_cost_usd", "retries_per_call", "retries_per_session", "repairs", "meters",
+        "model_cost_usd", "retries_per_call", "retries_per_session", "repairs", "meters", "concurrency", "grace",
+        "expires",
     }
 )  # fmt: skip
+
+# what crossing a limit does, from what lets least happen to what lets most
+_CROSSINGS = (STOP, FINISH, BLOCK, REVIEW)
 
 _GONE = "(none)"
 
@@ -99,7 +104,12 @@ def _flat(limits: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _looser(key: str, was: Any, now: Any) -> bool:
-    if key.split(".")[0] not in _BOUNDS or was is None or was == _GONE:
+    family = key.split(".")[0]
+    if family == "crossing" and {was, now} <= set(_CROSSINGS):
+        return _CROSSINGS.index(now) > _CROSSINGS.index(was)
+    if family == "extensions":
+        return now != _GONE and (key.endswith(".reviewers") or was == _GONE or bool(_size(now) > _size(was)))
+    if family not in _BOUNDS or was is None or was == _GONE:
         return False
     if now is None or now == _GONE:
         return True

@@ -56,7 +56,9 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
     if request.kind == "approval" and any(r.call_id == request.call_id for r in _denied(d)):
         return Refused("already_denied", "another group has said no to this call")
     if request.expires_at is not None and d.at >= request.expires_at and not s.final:
-        return Refused("expired", f"request {request.id} expired at {timestamp(request.expires_at)}")
+        session_id = request.id.rpartition(".")[0]
+        told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
+        return Refused("expired", f"{told}: engine resume {session_id}")
     if request.groups and not is_member(d, request, reply.by):
         groups = ", ".join(request.groups)
         return Refused("not_a_member", f"{reply.by} is not a member of {groups}")

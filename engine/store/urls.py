@@ -28,12 +28,19 @@ class StoreFault(Exception):
 
 
 @asynccontextmanager
-async def open_url(url: str, key: LogKey | None = None) -> AsyncIterator[Store]:
-    """The store that a URL names, a key vouching for what it holds; raises BadStoreUrl, StoreFault, NewerStore."""
+async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[Store]:
+    """The store that a URL names, a key vouching for what it holds; raises BadStoreUrl, StoreFault, NewerStore.
+
+    One that is not there is made, unless it is only to be looked into or gone on with: then its name is mistyped.
+    """
     if url == "memory:":
         yield MemoryStore()
     elif url.startswith(SQLITE) and len(url) > len(SQLITE):
         path = Path(url[len(SQLITE) :])
+        if not make and not await trio.to_thread.run_sync(os.path.lexists, path):
+            raise BadStoreUrl(
+                f"there is no store at {path}; `engine run` and `engine deploy` make one, --store names another"
+            )
         try:
             # a first look, in which the file is made or found to be no store
             (await trio.to_thread.run_sync(prepare, path)).close()
