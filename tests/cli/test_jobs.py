@@ -37,10 +37,10 @@ def test_a_second_process_finishes_what_the_first_handed_over(shell: Shell) -> N
     assert "engine worker" in parked.err
     (job,) = shell("jobs", "list", "--format", "json").json
     assert (job["status"], job["tool"]) == ("queued", "reconcile_ledger")
-    assert shell("worker", "--until-idle").out == "1 jobs run, 1 sessions driven\n"
+    assert shell("worker", "--until-idle").out == "1 job run, 1 session driven\n"
     (row,) = shell("sessions", "list", "--format", "json").json
     assert (row["state"], row["outcome"]) == ("done", "answered")
-    assert shell("jobs", "list", "--status", "done").out.startswith(job["id"])
+    assert shell("jobs", "list", "--status", "done").out.splitlines()[1].startswith(job["id"])
     shown = shell("jobs", "show", job["id"], "--format", "json").json
     assert [e["kind"] for e in shown["events"] if e["kind"].startswith("job")] == ["job_enqueued", "job_leased"]
     assert "reconcile_ledger" in shell("jobs", "show", job["id"]).out
@@ -62,7 +62,7 @@ def test_a_worker_that_is_killed_half_way_leaves_the_job_to_another(shell: Shell
         time.sleep(0.5)
     second.send_signal(signal.SIGTERM)
     out, _ = second.communicate(timeout=30)
-    assert (second.returncode, out) == (0, "1 jobs run, 1 sessions driven\n")
+    assert (second.returncode, out) == (0, "1 job run, 1 session driven\n")
     keys = ran.read_text().split("\n")
     assert keys[0] == keys[1], "the second attempt ran under the same key"
     assert shell("sessions", "verify").code == 0
@@ -77,7 +77,7 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end_in_time(s
     worker.communicate(timeout=30)
     (job,) = shell("jobs", "list", "--format", "json").json
     assert job["status"] == "queued", "another worker need not wait for a lease"
-    assert shell("worker", "--until-idle").out == "1 jobs run, 1 sessions driven\n"
+    assert shell("worker", "--until-idle").out == "1 job run, 1 session driven\n"
 
 
 def test_a_dead_job_is_tried_again_or_given_up(shell: Shell) -> None:

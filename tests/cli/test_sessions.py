@@ -167,7 +167,8 @@ def test_an_approval_waits_with_its_session_when_the_bundles_directory_is_gone(s
     assert (done.code, "is not there" in done.err) == (2, True)
     shown = elsewhere("sessions", "show", session_id, "--store", store, "--format", "json").json
     assert shown["state"] == "awaiting_human_review"
-    assert elsewhere("resume", session_id, "--store", store, "--bundle", str(away)).code == 0
+    named = ("--store", store, "--bundle", str(away))
+    assert elsewhere("review", "approve", request_id, "--as", "dana", *named).code == 0
 
 
 # -- a threshold is an edit
@@ -303,6 +304,7 @@ def test_a_wrong_call_exits_2_and_says_what_is_wrong(shell: Shell, arguments: tu
 
 
 def test_a_request_that_is_not_there_is_refused(shell: Shell) -> None:
+    parked(shell)
     assert shell("review", "approve", "ses_none.1", "--as", "dana").code == 1
     assert shell("review", "show", "ses_none.1").code == 1
 

@@ -285,7 +285,7 @@ def test_a_closing_fence_in_the_name_of_a_file_leaves_no_fence(
 ) -> None:
     old = copy_of_root(tmp_path_factory.mktemp("old"))
     named(shell, f"specs/tools/{name}.yaml")
-    assert shell("sessions", "list").code == 0
+    assert shell("deploy", str(old)).code == 0
     done = shell("promote", str(old), ".", "--markdown", "report.md", "--without-proofs")
     assert done.code == 1, done.err[-300:]
     text = (shell.at / "report.md").read_text("utf-8")

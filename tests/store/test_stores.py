@@ -125,6 +125,11 @@ async def broken(path: Path) -> list[str]:
         return await store.verify("s")
 
 
+async def read(path: Path) -> list[Event]:
+    async with open_store(path) as store:
+        return await store.load("s")
+
+
 OF_S = "(SELECT number FROM sessions WHERE id = 's')"
 
 
@@ -132,6 +137,7 @@ OF_S = "(SELECT number FROM sessions WHERE id = 's')"
 @pytest.mark.parametrize("nth", [1, 3])
 async def test_a_flipped_byte_is_found(tmp_path: Path, column: str, nth: int) -> None:
     raw = await filled(tmp_path / "e.db")
+    before = await read(tmp_path / "e.db")
     where = f"session = {OF_S} AND first = {nth}"
     (value,) = raw.execute(f"SELECT {column} FROM segments WHERE {where}").fetchone()
     positions = [0] if isinstance(value, int) else range(len(value))
@@ -139,7 +145,8 @@ async def test_a_flipped_byte_is_found(tmp_path: Path, column: str, nth: int) ->
         flipped: Any = value + 7 if isinstance(value, int) else _flip(value, position)
         raw.execute(f"UPDATE segments SET {column} = ? WHERE {where}", (flipped,))
         where = where if column != "first" else f"session = {OF_S} AND first = {flipped}"
-        assert await broken(tmp_path / "e.db"), (column, position)
+        # a bit of a frame may say nothing: what is read is then what was written
+        assert await broken(tmp_path / "e.db") or await read(tmp_path / "e.db") == before, (column, position)
     raw.execute(f"UPDATE segments SET {column} = ? WHERE {where}", (value,))
     assert not await broken(tmp_path / "e.db")
     raw.close()
