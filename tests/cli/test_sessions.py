@@ -7,12 +7,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.shell import CHARGED, Shell, environment
+from tests.waiting import until
 
 
 def parked(shell: Shell) -> tuple[str, str]:
@@ -350,10 +350,7 @@ def slow_script(shell: Shell) -> None:
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(path.exists, f"the making of {path.name}")
 
 
 @pytest.mark.parametrize(("number", "state"), [(signal.SIGINT, "cancelled"), (signal.SIGTERM, "running")])
@@ -365,7 +362,7 @@ def test_an_interrupt_cancels_and_a_termination_only_lets_go(shell: Shell, numbe
     )  # fmt: skip
     wait_for(shell.at / "ran")
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert ("start again" if state == "cancelled" else "go on: engine resume") in err
     (row,) = shell("sessions", "list", "--format", "json").json
@@ -431,7 +428,7 @@ def test_an_interrupted_batch_starts_no_more(shell: Shell) -> None:
     )  # fmt: skip
     wait_for(shell.at / "ran")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "4 never started" in err
     assert "cancelled" in out
