@@ -65,6 +65,7 @@ class _Reader:
         self.say = say
         self.anchors: dict[str, Node | None] = {}
         self.aliased = 0
+        self.in_key = False
         self.loader = _LOADER(source.text)
 
     def next(self) -> Any:
@@ -137,7 +138,10 @@ class _Reader:
             event = self.next()
             if isinstance(event, yaml.MappingEndEvent):
                 break
+            # whatever number a key would be, it is a text
+            self.in_key = True
             key = self.node(event, depth + 1)
+            self.in_key = False
             if key.entries is not None or key.items is not None:
                 self.say(e102_syntax.at(self.source, key.start, key.end, "a key must be plain text"))
                 raise _Stop
@@ -167,6 +171,8 @@ class _Reader:
         try:
             return plain_scalar(text)
         except NotJson as error:
+            if self.in_key:
+                return None
             self.say(e107_number.at(node, str(error)))
             return 0
 

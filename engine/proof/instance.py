@@ -14,7 +14,11 @@ MOST_DEEP = 8
 
 _FORMATS = {
     "date": "2026-01-01", "date-time": "2026-01-01T00:00:00Z", "email": "somebody@mail.example",
-    "uri": "https://somewhere.example/", "uuid": "00000000-0000-4000-8000-000000000000",
+    "uri": "https://somewhere.example/", "uuid": "00000000-0000-4000-8000-000000000000", "time": "12:00:00Z",
+    "duration": "P1D", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "hostname": "somewhere.example",
+    "idn-email": "somebody@mail.example", "idn-hostname": "somewhere.example", "iri": "https://somewhere.example/",
+    "uri-reference": "/", "iri-reference": "/", "json-pointer": "/a", "relative-json-pointer": "0", "regex": "a",
+    "uri-template": "/{a}",
 }  # fmt: skip
 
 

@@ -84,7 +84,9 @@ def _of_metaschema(plain: Any, error: Any) -> str:
     for part in error.instance_path:
         at = at[part]
     older = _draft_07(error.instance_path, at)
-    return older or f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
+    if older:
+        return older
+    return f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
 
 
 def _draft_07(path: list[str | int], at: Any) -> str:
