@@ -27,7 +27,7 @@ from engine.session.view import PlannerView
 DEFAULT = """\
 {{ agent.description }}
 
-Session: {% for name, value in session.items() %}{{ name }} = {{ value }}{% if not loop.last %}, {% endif %}\
+Session: {% for name, value in session | dictsort(true) %}{{ name }} = {{ value }}{% if not loop.last %}, {% endif %}\
 {% endfor %}
 
 Tools:

@@ -20,7 +20,7 @@ from engine.reach import Secrets
 from engine.runtime.errors import BundleUnavailable
 from engine.runtime.states import load_state
 from engine.session.bundle import Agent, Bundle
-from engine.session.event import Event
+from engine.session.event import RESERVED, Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import fold
 from engine.session.sealed import PREFIX, is_sealed, shown
@@ -47,6 +47,13 @@ PLAIN = frozenset(
 
 # these tell what others have said
 TOLD = frozenset({K.PLANNER_FELL_BACK, K.MODEL_CALLED})
+
+
+def _plain_in(kind: K) -> frozenset[str]:
+    """The fields of an event that are the engine's own; those of a summary stand beside a result under any name."""
+    if kind is K.TOOL_RESULT:
+        return PLAIN & RESERVED
+    return PLAIN if kind not in TOLD else frozenset()
 
 
 class Token(str):
@@ -95,7 +102,7 @@ class _Session:
 
     def sealed(self, event: Event) -> Event:
         payload = _at_marks(event, self.bundle, self.agent, self.cipher)
-        plain = PLAIN if event.kind not in TOLD else frozenset()
+        plain = _plain_in(event.kind)
         found = {
             key: item if key in plain else self._by_value(item, numbers=key != "reserved")
             for key, item in payload.items()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from engine.policy.schema import VALUES, subschemas
+
 MARK = "x-sensitive"
 HIDDEN = "[sensitive]"
 
@@ -15,7 +17,7 @@ _BESIDE = ("allOf", "anyOf", "oneOf")
 def is_marked(schema: Any) -> bool:
     """Whether a schema marks anything, however deep."""
     if isinstance(schema, Mapping):
-        return schema.get(MARK) is True or any(is_marked(value) for value in schema.values())
+        return schema.get(MARK) is True or any(is_marked(inner) for _, inner in subschemas(schema))
     return isinstance(schema, list) and any(is_marked(item) for item in schema)
 
 
@@ -108,6 +110,8 @@ def unreached(schema: Any) -> bool:
     if not isinstance(schema, Mapping):
         return False
     for key, value in schema.items():
+        if key in VALUES:
+            continue
         if key in _KEYED and isinstance(value, Mapping):
             if any(unreached(item) for item in value.values()):
                 return True

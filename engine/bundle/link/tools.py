@@ -44,6 +44,10 @@ _GIVES_ROW = re.compile(r"^\s*(select|with|values)\b|\breturning\b", re.IGNORECA
 GIVEN_PARAMETERS = ("idempotency_key", "now")
 
 
+# what every statement may name, and no field of an input can be called
+OWN_PARAMETERS = frozenset({"now", "idempotency_key"})
+
+
 def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
     """The tool that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
@@ -234,6 +238,9 @@ def _sql(
         corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
     elif effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
         corpus.say(e512_derived_write.at(database))
+    for own in sorted(OWN_PARAMETERS & set((input_schema or {}).get("properties", {}))):
+        said = f"is a parameter of the engine's own in SQL: call the field of the input `{own}` otherwise"
+        corpus.say(e206_constraint.on_entry(adapter.at("kind"), own, said))
     wide = {**scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
     given = adapter.get("parameters")
     parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}
