@@ -217,11 +217,11 @@ def test_a_head_is_of_one_session_one_store_and_one_key(shell: Shell, tmp_path_f
     session = held(shell, **env)
     assert shell("sessions", "verify", ENGINE_LOG_KEY=OTHER).code == 1
     other = Shell(copy_of_root(tmp_path_factory.mktemp("other")))
-    assert other("sessions", "list", **env).code == 0
+    assert other("deploy", ".", **env).code == 0
     raw = sqlite3.connect(other.at / "store.db", isolation_level=None)
     raw.execute("ATTACH ? AS theirs", (str(file_of(shell)),))
     for table in ("sessions", "segments", "bundles", "requests"):
-        raw.execute(f"INSERT INTO main.{table} SELECT * FROM theirs.{table}")
+        raw.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM theirs.{table}")
     raw.close()
     done = other("sessions", "verify", **env)
     assert (done.code, session in done.out) == (1, True), "it is sealed for another store"
@@ -249,6 +249,7 @@ def test_an_older_head_of_the_same_session_is_not_its_head(shell: Shell) -> None
 
 
 def test_a_key_that_is_too_short_is_refused(shell: Shell) -> None:
+    assert shell("deploy", ".").code == 0
     for key in ("", "short"):
         done = shell("sessions", "verify", ENGINE_LOG_KEY=key)
         assert "Traceback" not in done.err
