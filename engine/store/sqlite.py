@@ -252,16 +252,10 @@ class SqliteStore:
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""
+        known = await self._read(lambda c: c.execute("SELECT 1 FROM bundles WHERE digest = ?", (digest,)).fetchone())
+        if known:
+            return
         text = json.dumps({path: base64.b64encode(content).decode() for path, content in files.items()})
-        sql = "SELECT files FROM bundles WHERE digest = ?"
-        known = await self._read(lambda c: c.execute(sql, (digest,)).fetchone())
-        if known == (text,):
-            return
-        if known is not None:
-            # it says the same in another layout, or was changed in the store, and is put right
-            sql = "UPDATE bundles SET files = ? WHERE digest = ?"
-            await self._writer.do(lambda connection: connection.execute(sql, (text, digest)))
-            return
         # what is urgent judges beside all that lie before this place
         place = "(SELECT coalesce(max(rowid), 0) + 1 FROM bundles)" if urgent else "0"
         sql = f"INSERT OR IGNORE INTO bundles (digest, files, urgent) VALUES (?, ?, {place})"
