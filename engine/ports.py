@@ -166,6 +166,11 @@ class Queue(Protocol):
 class Store(Queue, Protocol):
     """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
 
+    @property
+    def keeps_snapshots(self) -> bool:
+        """Whether a snapshot is worth making: in one that no key seals, who writes the store could say anything."""
+        ...
+
     async def append(
         self,
         session_id: str,
@@ -200,10 +205,7 @@ class Store(Queue, Protocol):
         ...
 
     async def save_snapshot(self, session_id: str, seq: int, version: str, text: str) -> None:
-        """Keep a state that the events up to `seq` add up to, in the place of an older one; it is a cache.
-
-        Kept only where a key vouches for it: whoever can write the store could say anything in one.
-        """
+        """Keep a state that the events up to `seq` add up to, in the place of an older one; it is a cache."""
         ...
 
     async def snapshot(self, session_id: str, version: str) -> str | None:

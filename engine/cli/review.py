@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 from engine.cli.options import as_option, format_option, root_option, store_option
 from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
+from engine.cli.sessions import is_over
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
@@ -206,8 +206,7 @@ def _do(store_url: str, body: Any) -> None:
 
 async def _request(work: Work, request_id: str | None) -> RequestRow:
     if request_id is None:
-        now = datetime.now(UTC)
-        waiting = [row for row in await work.store.requests() if row.expires_at is None or row.expires_at > now]
+        waiting = [row for row in await work.store.requests() if not is_over(row.expires_at)]
         row = waiting[-1] if waiting else None
     else:
         row = await work.store.request(request_id)
@@ -238,9 +237,8 @@ async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
 
 
 def _status(row: RequestRow) -> str:
-    """How a request stands: one whose time is over is expired, whether its session knows it yet or not."""
-    over = row.expires_at is not None and row.expires_at <= datetime.now(UTC)
-    return "expired" if over and row.status == "open" else row.status
+    """How a request stands."""
+    return "expired" if row.status == "open" and is_over(row.expires_at) else row.status
 
 
 def _cells(row: RequestRow) -> list[str]:

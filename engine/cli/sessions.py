@@ -300,7 +300,12 @@ def how_it_stands(request: Request) -> str:
         return f"answered by {request.answered['by']}"
     if request.closed is not None:
         return request.closed
-    return "expired" if request.expires_at is not None and request.expires_at <= datetime.now(UTC) else "open"
+    return "expired" if is_over(request.expires_at) else "open"
+
+
+def is_over(expires_at: datetime | None) -> bool:
+    """Whether a request's time is over, whether its session knows that yet or not."""
+    return expires_at is not None and expires_at <= datetime.now(UTC)
 
 
 def _show(found: dict[str, Any]) -> None:

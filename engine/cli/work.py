@@ -96,6 +96,7 @@ class Work:
     interrupted: bool = False
     released: bool = False
     stopping: trio.Event = field(default_factory=trio.Event)
+    leaving: threading.Timer = field(default_factory=lambda: _leaving())
 
 
 def perform(
@@ -125,11 +126,14 @@ def perform(
             )  # fmt: skip
             work = Work(store, engine)
             code = INTERRUPTED
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async with engine, trio.open_nursery() as nursery:
-                    nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
-                    code = await body(work)
-                    nursery.cancel_scope.cancel()
+            try:
+                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    async with engine, trio.open_nursery() as nursery:
+                        nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
+                        code = await body(work)
+                        nursery.cancel_scope.cancel()
+            finally:
+                work.leaving.cancel()
             return INTERRUPTED if work.interrupted else code
 
     try:
@@ -151,6 +155,13 @@ def foreseen(error: Exception) -> int | None:
     return next((code for kind, code in _FORESEEN.items() if isinstance(error, kind)), None)
 
 
+def _leaving() -> threading.Timer:
+    """Ends the process at once, once it is started; the command that comes to its end before cancels it."""
+    timer = threading.Timer(LEAVE, os._exit, (INTERRUPTED,))
+    timer.daemon = True
+    return timer
+
+
 async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: str) -> None:
     """SIGINT cancels what is driven, a second one leaves at once; SIGTERM lets go of it for others to resume."""
     async for number in signals:  # type: ignore[attr-defined]
@@ -163,15 +174,13 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: s
         elif number == signal.SIGTERM:
             work.released = True
             work.engine.let_go()
-        elif work.interrupted:
+        elif work.interrupted and not work.leaving.is_alive():
             left = [f"go on: engine resume {session_id}" for session_id in work.engine.driven()]
             say_lines("\n".join(["engine: left at once", *left]), err=True)
             # a tool that ignores its cancellation keeps nobody: what is durable is in the store
-            leaving = threading.Timer(LEAVE, os._exit, (INTERRUPTED,))
-            leaving.daemon = True
-            leaving.start()
+            work.leaving.start()
             scope.cancel()
-        else:
+        elif not work.interrupted:
             work.interrupted = True
             say_lines("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
             await work.engine.interrupt(INTERRUPT)

@@ -10,7 +10,7 @@ what lies beyond the bounds counts as untrusted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,8 +170,8 @@ class Origins:
 
 def _is_nothing(value: Any) -> bool:
     """Whether a value holds nothing that could be from anywhere."""
-    if isinstance(value, dict | list | tuple):
-        return all(map(_is_nothing, value.values() if isinstance(value, dict) else value))
+    if isinstance(value, Mapping | list | tuple):
+        return all(map(_is_nothing, value.values() if isinstance(value, Mapping) else value))
     return value is None
 
 

@@ -28,7 +28,7 @@ async def keep_state(store: Store, state: State, last: int | None) -> int | None
 
     The gap grows with the session: what a snapshot costs stays a fixed part of what its events did.
     """
-    if state.seq < EVERY:
+    if state.seq < EVERY or not store.keeps_snapshots:
         return last
     if last is None:
         text = await store.snapshot(state.session_id, VERSION)

@@ -11,7 +11,7 @@ import trio
 from engine.ports import Store
 from engine.runtime.driver import Reins
 from engine.runtime.engine import Engine
-from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere
+from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
 from engine.runtime.perform import Hands
 from engine.session import reply as r
 from engine.session.bundle import Bundle
@@ -215,7 +215,10 @@ class Worker:
             root = await self._engine.root_of(state, bundle)
             run = JobRun(self._reins, self._engine.hands_for(bundle), lease, state, root)
             self._running.add(run)
-            await run.run()
+            try:
+                await run.run()
+            except BaseExceptionGroup as group:
+                raise unwrapped(group) from None
             self.done.jobs += 1
         except TROUBLE as error:
             # its lease runs out, and a worker that can run it gets it

@@ -22,6 +22,12 @@ class StoredHead:
     seal: Seal | None
 
 
+def shown_as_it_is(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The connection, on which a text that is none is shown as what it is: it keeps nobody from the rows beside it."""
+    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+    return connection
+
+
 @contextmanager
 def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
     """Several questions that all see the file as it is at the first."""

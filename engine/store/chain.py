@@ -73,14 +73,6 @@ def seal(events: Sequence[Event], previous: str) -> Segment:
     return Segment(events[0].session_id, events[0].seq, events[-1].seq, link, _packed(lines))
 
 
-def open_segment(segment: Segment) -> list[Event]:
-    """The events of a segment, an erased payload as empty; raises Unreadable."""
-    try:
-        return _events(segment, _lines(segment))
-    except _DAMAGE as error:
-        raise Unreadable(f"{_span(segment)} can't be read: {_told(error)}") from None
-
-
 def erased(segment: Segment) -> set[int]:
     """The events whose payload was erased."""
     envelopes = enumerate(_lines(segment)[::2], segment.first)

@@ -87,6 +87,11 @@ class MemoryStore(MemoryQueue):
         self._bundles: dict[str, dict[str, bytes]] = {}
         self._urgent: dict[str, int] = {}
 
+    @property
+    def keeps_snapshots(self) -> bool:
+        """See `ports.Store`: nobody else writes here."""
+        return True
+
     async def append(
         self,
         session_id: str,

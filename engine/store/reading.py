@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.policy.value import timestamp
 from engine.session.event import Event
 from engine.store import chain
-from engine.store.asking import bundle_files, head_of, one_moment, segments_of
+from engine.store.asking import bundle_files, head_of, one_moment, segments_of, shown_as_it_is
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.urls import SQLITE, BadStoreUrl, StoreFault
 
@@ -90,7 +90,8 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _opened(path: Path, how: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30)
+    uri = f"{path.resolve().as_uri()}?{how}"
+    return shown_as_it_is(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30))
 
 
 def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:

@@ -21,7 +21,7 @@ from engine.reach import LOG_KEY
 from engine.session.event import Event
 from engine.store import chain, queue
 from engine.store.appending import Append, append
-from engine.store.asking import StoredHead, bundle_files, head_of, one_moment, place_before, segments_of
+from engine.store.asking import StoredHead, bundle_files, head_of, one_moment, place_before, segments_of, shown_as_it_is
 from engine.store.log_key import LogKey, Seal, Voucher
 from engine.store.migrations import migrate
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
@@ -56,9 +56,7 @@ def prepare(path: Path) -> sqlite3.Connection:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the pragmas that the promises rest on; raises sqlite3.Error."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    # a text that is none is shown as what it is: it must not keep anybody from the rows beside it
-    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+    connection = shown_as_it_is(sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30))
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -84,6 +82,11 @@ class SqliteStore:
                 return job(self._reading)
 
         return await trio.to_thread.run_sync(look, limiter=self._one_reader)
+
+    @property
+    def keeps_snapshots(self) -> bool:
+        """See `ports.Store`."""
+        return self._voucher is not None
 
     async def append(
         self,

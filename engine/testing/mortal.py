@@ -83,6 +83,11 @@ class MortalStore:
         self._store = store
         self._mortal = mortal
 
+    @property
+    def keeps_snapshots(self) -> bool:
+        """See `ports.Store`."""
+        return self._store.keeps_snapshots
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 

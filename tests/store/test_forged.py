@@ -30,6 +30,7 @@ from tests.cli.shell import Shell, copy_of_root
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, Engine, engine, plan, script, start
 from tests.session.play import call
+from tests.store.rewriting import rewrite
 
 KEY = LogKey((b"k" * 32,))
 
@@ -226,29 +227,10 @@ async def test_a_snapshot_beyond_the_end_of_its_log_is_none_and_nobody_waits_for
 @pytest.mark.usefixtures("often")
 async def test_a_snapshot_of_a_log_that_was_written_anew_is_none(tmp_path: Path) -> None:
     """The log says 1, and was rewritten with its whole chain; the snapshot still says 480."""
-
-    from engine.store import chain
-    from engine.store.asking import segments_of
-
     async with open_store(tmp_path / "e.db", KEY) as store:
         held = Held(tmp_path, store)
         await held.parked()
-        raw = sqlite3.connect(held.path, isolation_level=None)
-        previous = chain.GENESIS
-        for segment in segments_of(raw, held.session):
-            events = [
-                replace(event, payload=json.loads(json.dumps(event.payload).replace("480", "1")))
-                for event in chain.open_segment(segment)
-            ]
-            fresh = chain.seal(events, previous)
-            previous = fresh.hash
-            sql = (
-                "UPDATE segments SET hash = ?, body = ? WHERE first = ? AND session ="
-                " (SELECT number FROM sessions WHERE id = ?)"
-            )
-            raw.execute(sql, (fresh.hash, fresh.body, segment.first, held.session))
-        raw.execute("UPDATE sessions SET head_hash = ? WHERE id = ?", (previous, held.session))
-        raw.close()
+        rewrite(held.path, held.session, "480", "1")
         with pytest.raises(CorruptLog):
             await load_state(store, held.session)
         assert await store.verify(held.session)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.policy.value import canonical, loads
 from engine.reach import MissingSecret
 from engine.runtime.secrets import HostSecrets
-from engine.store import chain
-from engine.store.asking import segments_of
 from engine.tool.command import environment_of
 from tests.cli.shell import Shell, copy_of_root
+from tests.store.rewriting import rewrite
 
 KEY = "k3y-of-the-log-0123456789abcdef0123456789abcdef"
 OTHER = "another-key-0123456789abcdef0123456789abcdef-xx"
@@ -68,24 +65,9 @@ def file_of(shell: Shell) -> Path:
 
 
 def rewritten(path: Path, session: str, old: str, new: str) -> None:
-    """A log that was written anew with all that follows from it, by somebody who knows how and has no key."""
+    """A log that was written anew, and all that stands beside it."""
+    rewrite(path, session, old, new)
     raw = sqlite3.connect(path, isolation_level=None)
-    (number,) = raw.execute("SELECT number FROM sessions WHERE id = ?", (session,)).fetchone()
-    previous, hits = chain.GENESIS, 0
-    for segment in segments_of(raw, session):
-        events = []
-        for event in chain.open_segment(segment):
-            text = canonical(event.payload)
-            hits += text.count(old)
-            events.append(replace(event, payload=loads(text.replace(old, new))))
-        fresh = chain.seal(events, previous)
-        previous = fresh.hash
-        raw.execute(
-            "UPDATE segments SET hash = ?, body = ? WHERE session = ? AND first = ?",
-            (fresh.hash, fresh.body, number, segment.first),
-        )
-    assert hits
-    raw.execute("UPDATE sessions SET head_hash = ? WHERE id = ?", (previous, session))
     raw.execute("DELETE FROM snapshots")
     raw.execute("UPDATE requests SET payload = replace(payload, ?, ?)", (old, new))
     raw.close()

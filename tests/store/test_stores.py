@@ -200,7 +200,8 @@ def test_a_payload_may_be_erased_with_its_salt_and_the_chain_still_verifies() ->
     segment = _sealed()
     erased = chain.erase(chain.erase(segment, 2), 2)
     assert chain.verify("s", [erased], chain.Place(3, segment.hash)) == []
-    assert [event.payload for event in chain.open_segment(erased)][1:] == [{}, {"n": 3}]
+    read = chain.read("s", [erased], chain.START, chain.Place(3, segment.hash))
+    assert [event.payload for event in read][1:] == [{}, {"n": 3}]
     assert b"salt" not in erased.body
 
 
@@ -220,7 +221,7 @@ def test_a_change_of_any_line_is_found() -> None:
 @pytest.mark.parametrize("line", [(0, "0 nonsense x y"), (0, "0"), (1, "{"), (1, "7")])
 def test_a_segment_that_says_no_events_is_told(line: tuple[int, str]) -> None:
     with pytest.raises(chain.Unreadable, match="events 1 to 3"):
-        chain.open_segment(_with_line(_sealed(), *line))
+        chain.read("s", [_with_line(_sealed(), *line)], chain.START, chain.Place(3, _sealed().hash))
 
 
 async def test_the_memory_store_verifies_too() -> None:

@@ -49,6 +49,8 @@ _PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
 
 _WORD = re.compile(r"\w+")
 
+PARAMS = "params"
+
 # what is wrong with an expression whatever the words in it that nobody knows may mean
 _OWN = frozenset({Kind.SYNTAX, Kind.TOO_LARGE, Kind.NAME, Kind.FIELD, Kind.TOOL, Kind.FUNCTION})
 
@@ -70,16 +72,14 @@ def expression(
     except SyntaxProblem as error:
         _say(corpus, node, error.problem, scope, in_text=False)
         return None
-    if compiled.reads & around.doubtful:
-        problems = tuple(
-            p for p in problems if p.kind in _OWN or (p.kind is Kind.PARAM and "params" not in around.doubtful)
-        )
-        condition = False
-    if condition and not problems:
+    doubted = bool(compiled.reads & around.doubtful)
+    if doubted:
+        own = _OWN if PARAMS in around.doubtful else {*_OWN, Kind.PARAM}
+        problems = tuple(problem for problem in problems if problem.kind in own)
+    elif condition and not problems:
         problems = _as_condition(compiled)
     for problem in problems:
         _say(corpus, node, problem, scope, in_text=False)
-    doubted = bool(compiled.reads & around.doubtful)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 

@@ -184,7 +184,7 @@ def _adapter(
     kind = settings.pop("kind")
     adapter = node.at("adapter")
     if kind == "sql":
-        _sql(corpus, adapter, settings, effect, scope, input_schema, output_schema)
+        _sql(corpus, node, settings, effect, scope, input_schema, output_schema)
     elif kind == "python":
         _python(corpus, adapter)
     elif kind == "http":
@@ -225,13 +225,14 @@ def _python(corpus: Corpus, adapter: Node) -> None:
 
 def _sql(
     corpus: Corpus,
-    adapter: Node,
+    tool: Node,
     settings: dict[str, Any],
     effect: str,
     scope: Mapping[str, t.Type],
     input_schema: Mapping[str, Any] | None,
     output_schema: Mapping[str, Any] | None,
 ) -> None:
+    adapter = tool.at("adapter")
     database = adapter.at("database")
     declared = corpus.of("Database").get(settings["database"])
     if declared is None and not corpus.has("Database", settings["database"]):
@@ -239,8 +240,8 @@ def _sql(
     elif effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
         corpus.say(e512_derived_write.at(database))
     for own in sorted(OWN_PARAMETERS & set((input_schema or {}).get("properties", {}))):
-        said = f"is a parameter of the engine's own in SQL: call the field of the input `{own}` otherwise"
-        corpus.say(e206_constraint.on_entry(adapter.at("kind"), own, said))
+        said = "is a parameter of the engine's own in SQL: call the field otherwise"
+        corpus.say(e206_constraint.on_entry(tool.at("input", "properties").key(own) or tool.at("input"), own, said))
     wide = {**scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
     given = adapter.get("parameters")
     parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}

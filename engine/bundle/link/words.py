@@ -9,7 +9,7 @@ from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import expression
+from engine.bundle.link.expressions import PARAMS, expression
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -33,7 +33,7 @@ from engine.policy.syntax import SyntaxProblem, parse
 from engine.session.bundle import HANDOFF, READ, Tool
 from engine.session.names import ToolTypes
 
-PARAMS, FACT, LET, ESTABLISHED = "params", "facts", "let", "established"
+FACT, LET, ESTABLISHED = "facts", "let", "established"
 
 TAKEN = frozenset(
     {
