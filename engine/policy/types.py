@@ -337,7 +337,7 @@ def of_value(value: Any) -> Type:
         case timedelta():
             return DURATION
         case list() | tuple():
-            return ListOf(union(of_value(item) for item in value))
+            return ListOf(union(of_value(item) for item in value) if value else NEVER)
         case Mapping():
             return Record({key: Field(of_value(item)) for key, item in value.items()}, written=True)
         case _:
@@ -356,7 +356,7 @@ def is_value(value: Any, type_: Type) -> bool:
 
 
 def _same_kind(x: Type, y: Type) -> bool:
-    if isinstance(x, Unknown) or isinstance(y, Unknown):
+    if isinstance(x, Unknown | Never) or isinstance(y, Unknown | Never):
         return True
     if isinstance(x, Record | MapOf) and isinstance(y, Record | MapOf):
         return True
