@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.out import say
+from engine.cli.out import say, say_lines
 from engine.own_files import make_folder, write_bytes
 
 STARTER = Path(__file__).parent / "starter"
@@ -27,4 +27,6 @@ def command(directory: Path) -> None:
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
         say(path)
     run = '-m "Please cancel my order" --set customer=ada --set order_id=o-1'
-    say(f"next:\n  cd {directory}\n  engine validate\n  engine test\n  engine run --agent order-desk {run}", err=True)
+    say_lines(
+        f"next:\n  cd {directory}\n  engine validate\n  engine test\n  engine run --agent order-desk {run}", err=True
+    )

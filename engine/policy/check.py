@@ -271,7 +271,8 @@ class _Checker:
             said = len(self.problems)
             self.enums.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
             self.enums.literals(right_node, left_node)
-            if len(self.problems) == said:
+            alike = isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn)
+            if alike and len(self.problems) == said:
                 inside = isinstance(op, ast.In | ast.NotIn)
                 self.enums.words(whole, left, self.quietly(right_node, {}), inside=inside)
                 self.enums.words(whole, right, self.quietly(left_node, {}), around=inside)
@@ -352,6 +353,9 @@ class _Checker:
             return {names[0].id: item}
         if not t.is_a(item, t.ListOf):
             self.say(Kind.OPERAND, generator.iter, f"two variables need pairs, and these are {t.name(item)}")
+        elif not t.only(item, t.ListOf) or t.has_null(item):
+            message = f"two variables need pairs, and these may be {t.name(item)}"
+            self.say(Kind.OPERAND, generator.iter, message, on_entry=True)
         return {name.id: t.union(part(o, place) for o in t.options(item)) for place, name in enumerate(names)}
 
     def item_of(self, source: t.Type, node: ast.expr) -> t.Type:

@@ -60,7 +60,8 @@ class Enums:
             t.element_of(written_) if around else written_,
             t.element_of(declared) if inside else declared,
         )
-        while isinstance(written_, t.ListOf) and isinstance(declared, t.ListOf):
+        written_, declared = t.without_null(written_), t.without_null(declared)
+        while isinstance(written_, t.ListOf | t.SetOf) and type(declared) is type(written_):
             written_, declared = written_.item, declared.item
         enum = t.enum_of(declared)
         for word in sorted(t.words_of(written_) - enum) if enum else ():

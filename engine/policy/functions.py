@@ -61,8 +61,9 @@ def _values_of(types: list[t.Type]) -> t.Type:
     for option in t.options(types[0]):
         if isinstance(option, t.MapOf):
             found.append(option.value)
-        elif isinstance(option, t.Record) and option.rest is None:
-            found += [t.union((f.type, t.NULL)) if f.optional else f.type for f in option.fields.values()]
+        elif isinstance(option, t.Record) and option.rest is None and not option.open:
+            # a field that is absent is no value
+            found += [f.type for f in option.fields.values()]
         else:
             found.append(t.UNKNOWN)
     return t.ListOf(t.union(found))

@@ -19,7 +19,7 @@ def element(owner: t.Type, index: t.Type) -> t.Type | None:
         case t.MapOf() if t.is_a(index, t.Text):
             return owner.value
         case t.Record() if t.is_a(index, t.Text):
-            return t.union(f.read for f in owner.fields.values())
+            return t.any_field(owner)
         case _:
             return None
 

@@ -105,7 +105,9 @@ def _of_kind(kind: Any, schema: Mapping[str, Any], at: Unfolding) -> t.Type:
         unit = schema.get("x-unit")
         return t.Number(unit) if isinstance(unit, str) and simple[kind] == t.NUMBER else simple[kind]
     if kind == "array":
-        return t.ListOf(_of_schema(schema.get("items"), at), "maxItems" in schema)
+        first = schema.get("prefixItems")
+        places = [_of_schema(one, at) for one in first] if isinstance(first, list) else []
+        return t.ListOf(t.union([*places, _of_schema(schema.get("items"), at)]), "maxItems" in schema)
     if kind == "object":
         return _of_object(schema, at)
     return t.UNKNOWN
@@ -114,11 +116,12 @@ def _of_kind(kind: Any, schema: Mapping[str, Any], at: Unfolding) -> t.Type:
 def _of_object(schema: Mapping[str, Any], at: Unfolding) -> t.Type:
     properties = schema.get("properties")
     if not isinstance(properties, Mapping):
-        return t.MapOf(_of_schema(schema.get("additionalProperties"), at))
+        mixed = "patternProperties" in schema
+        return t.MapOf(t.UNKNOWN if mixed else _of_schema(schema.get("additionalProperties"), at))
     required = schema.get("required")
     needed = set(required) if isinstance(required, list) else set()
     fields = {k: t.Field(_of_schema(v, at), k not in needed) for k, v in properties.items()}
-    return t.Record(fields, rest=_rest(schema, at))
+    return t.Record(fields, rest=_rest(schema, at), open=schema.get("additionalProperties", True) is True)
 
 
 def _rest(schema: Mapping[str, Any], at: Unfolding) -> t.Type | None:

@@ -106,13 +106,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An object with known fields; `noun` is what a user calls one of them; `written` if an author wrote its keys."""
+    """An object with known fields; `noun` is what a user calls one of them; `written` if an author wrote its keys.
+
+    `rest` is the type of fields that are not named; an `open` one may have any others, of which nobody knows more.
+    """
 
     fields: Mapping[str, Field] = field(hash=False)
     noun: str = "field"
     title: str = ""
     rest: Type | None = None
     written: bool = field(default=False, compare=False)
+    open: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,12 @@ def options(type_: Type) -> tuple[Type, ...]:
 def without_null(type_: Type) -> Type:
     """The type when it is known not to be null."""
     return union(t for t in options(type_) if not isinstance(t, Null)) if type_ != NULL else NULL
+
+
+def any_field(record_: Record) -> Type:
+    """The type of a field whose name is not known beforehand."""
+    named = [declared.read for declared in record_.fields.values()]
+    return union([*named, *([record_.rest] if record_.rest else []), *([UNKNOWN] if record_.open else [])])
 
 
 def element_of(source: Type) -> Type:

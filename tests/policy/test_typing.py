@@ -302,7 +302,7 @@ def test_what_can_not_fit_is_said_with_its_place(text: str, kind: Kind, place: s
         ("sum(input.usd, input.usd)", t.Number("USD")),
         ("values(record(a=1, b=2))", t.ListOf(t.NUMBER)),
         ("values(any_)", t.ListOf(t.UNKNOWN)),
-        ("values(input.prices)", t.ListOf(t.union((t.NUMBER, t.NULL)))),
+        ("values(input.prices)", t.ListOf(t.UNKNOWN)),  # it may have fields that nobody named
         ("[a for a, b in any_]", t.ListOf(t.UNKNOWN)),
         ("[b for a, b in [[1, 2]]]", t.ListOf(t.NUMBER)),
         ("(input.few if input.ok else [])[0]", t.NUMBER),
@@ -445,3 +445,20 @@ def test_units_are_carried_through_arithmetic() -> None:
     assert t.element_of(t.SetOf(t.TEXT)) == t.TEXT
     assert t.element_of(t.Record({})) == t.TEXT
     assert t.element_of(t.NUMBER) == t.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "type_", [t.SetOf(t.NUMBER), t.MapOf(t.NUMBER), t.ListOf(t.NUMBER), t.union((t.TEXT, t.NUMBER))]
+)
+def test_the_parts_of_a_type_are_counted_up_to_the_bound(type_: t.Type) -> None:
+    assert t.parts(type_, 9) > 1
+    assert t.parts(type_, 1) == 2
+    wide = t.record(a=type_, b=type_, c=type_, d=type_)
+    assert 4 < t.parts(wide, 4) < 9
+
+
+def test_a_key_of_what_may_be_a_map_or_a_record_is_either() -> None:
+    scope = {"m": t.union((t.MapOf(t.NUMBER), t.record(a=t.TEXT)))}
+    expression, problems = compile_expression("m['a']", scope)
+    assert expression is not None and not problems
+    assert expression.type == t.union((t.NUMBER, t.TEXT))

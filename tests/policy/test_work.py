@@ -127,3 +127,8 @@ def test_a_duration_of_any_length_is_none_or_an_error_of_the_language(text: str)
 def test_a_glob_pattern_that_is_data_is_bounded() -> None:
     with pytest.raises(EvaluationError):
         value("glob(s, p)", s="a", p="?*a" * 100_000)
+
+
+def test_a_tuple_is_gone_over_like_a_list() -> None:
+    expression, _ = compile_expression("distinct(xs)", {"xs": t.UNKNOWN})
+    assert expression is not None and expression.value({"xs": (1, 1, 2)}) == [1, 2]

@@ -125,3 +125,25 @@ def test_a_yes_to_this_very_call_outlives_other_writes_and_is_used_once() -> Non
     other, same = Past(CALL, "write", {"n": 2}, {}), Past(CALL, "write", {"n": 1}, None, "failed")
     assert judged(read(1, "acme"), yes, other, n=1).asked == ()
     assert judged(read(1, "acme"), yes, same, n=1).asked == ("customer",)
+
+
+def test_a_let_that_spells_out_more_than_a_condition_may_go_over_has_no_value() -> None:
+    bundle_ = bundle(
+        agent("[write]", policies="[rules]"),
+        policy(
+            "  - {id: own, tools: [write], effect: allow, when: len(square) > 0}\n"
+            "let: {square: '[input.ns for n in input.ns]'}"
+        ),
+        tool(
+            "write",
+            "write",
+            input="{type: object, properties: {ns: {type: array, maxItems: 1000, items: {type: integer}}}, required: [ns]}",
+        ),
+    )
+    few, many = (
+        judge_after(bundle_, bundle_.agents["bot"], (), {"tenant": "acme"}, "write", {"ns": list(range(n))}, START)
+        for n in (10, 1_000)
+    )
+    assert few.rules == ("own",)
+    assert many.verdict == "deny"
+    assert "more data than a condition may go over" in many.errors[0]

@@ -43,6 +43,15 @@ def test_a_gap_a_missing_beginning_or_an_empty_log_is_a_broken_history() -> None
             fold(broken)
 
 
+def test_an_event_without_what_its_kind_says_is_told_and_can_not_be_followed() -> None:
+    log = played().log
+    at = next(n for n, event in enumerate(log) if event.kind is K.VERDICT)
+    erased = replace(log[at], payload={})
+    assert headline(entry(erased)).startswith("(verdict without what it should say) {")
+    with pytest.raises(BrokenHistory, match=rf"event {erased.seq} of s1, verdict, says nothing that can be followed"):
+        fold([*log[:at], erased])
+
+
 def test_results_stand_in_the_order_of_the_decision_and_keep_their_numbers() -> None:
     found = [e for e in entries(played().log) if e["kind"] == "tool_result"]
     assert [e["call_id"] for e in found] == ["a", "b", "w"]
