@@ -133,7 +133,7 @@ async def _told(work: Work, session_id: str, call_id: str | None) -> list[Told]:
     except BundleUnavailable:
         bundle = None
     # of sealed values nobody can tell what they would have to be
-    sealed = bundle is None or bundle.agents[log[0].payload["agent"]].sealed_with is not None
+    sealed = bundle is None or bundle.agents[log[0].payload["agent"]].seal is not None
     found = []
     for moment in judgements(log):
         if isinstance(moment, Judgement) and call_id in (None, moment.call.id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -21,7 +21,9 @@ from engine.ports import PlannerError, Proposal, Say
 from engine.reach import MissingSecret
 from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
 from engine.session.event import Event
+from engine.session.handles import holds_placeholder, texts
 from engine.session.reply import ModelCall
+from engine.session.sensitive import sensitive_values
 from engine.session.view import PlannerView
 
 # how often partial text is told, in seconds
@@ -59,12 +61,15 @@ class ModelPlanner:
         wire: Callable[[], Awaitable[Wire]],
         dice: Callable[[], Decimal],
         masked: Callable[[str], str],
+        hide: Callable[[Iterable[str]], Awaitable[None]] | None = None,
     ) -> None:
+        """`hide` is told which texts of an answer are sensitive."""
         self._name = name
         self._spec = spec
         self._opened = wire
         self._dice = dice
         self._masked = masked
+        self._hide = hide
         self._wire: Wire
         self._asked = asked_of(spec, agent, bundle)
         self._prompter: Prompter | None = None
@@ -102,6 +107,18 @@ class ModelPlanner:
         if self._prompter is None:
             self._prompter = Prompter(self._agent, self._bundle, self._spec)
         return self._prompter.prompt(view, log, self._asked.rules)
+
+    async def hidden(self, decided: Mapping[str, Any]) -> None:
+        """Have hidden what a decision gives to fields that are marked."""
+        if self._hide is None:
+            return
+        calls = decided["tool_calls"] if isinstance(decided["tool_calls"], list) else []
+        found: list[str] = []
+        for call in calls:
+            tool = self._bundle.tools.get(str(call.get("name"))) if isinstance(call, dict) else None
+            for value in sensitive_values(call.get("input"), tool.input_schema) if tool is not None else ():
+                found += [text for text in texts(value) if not holds_placeholder(text)]
+        await self._hide(found)
 
     def told(self, fault: Fault) -> str:
         """What is kept of a fault's message: masked before it is cut."""
@@ -158,6 +175,7 @@ class _Question:
                 await self._planner._wire.ask(self._prompt, asked, answer, heard)
             if not self._paused(answer, asked):
                 self.decision = await self._decided(answer, asked, ask)
+                await self._planner.hidden(self.decision)
                 self._say(self.decision["message"] if isinstance(self.decision.get("message"), str) else "")
         except trio.TooSlowError:
             seconds = self._spec.timeout.total_seconds()

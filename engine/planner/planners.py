@@ -43,7 +43,8 @@ def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planne
     from engine.planner.model import ModelPlanner
 
     wire = partial(wire_for, spec.kind, spec.model, reach)
-    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked)
+    hide = getattr(reach.traffic, "hide", None) if agent.seal is not None else None
+    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked, hide)
 
 
 async def wire_for(kind: str, spec: ModelSpec, reach: Reach) -> Wire:

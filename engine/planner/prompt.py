@@ -20,7 +20,6 @@ from engine.policy.value import jsonable, one_line
 from engine.prompt_language import PromptEnvironment
 from engine.session.bundle import Agent, Bundle, ModelSpec, Tool
 from engine.session.event import Event
-from engine.session.sensitive import hidden
 from engine.session.view import PlannerView
 
 # what a prompt says where the agent has none of its own
@@ -93,7 +92,7 @@ class Prompter:
 
     def prompt(self, view: PlannerView, log: Sequence[Event], rules: str) -> Prompt:
         """The prompt for a question; `rules` say how to answer.  Raises BadPrompt."""
-        found = turns(log, self._agent, self._all, self._spec.history_tokens)
+        found = turns(log, self._agent, self._all, self._spec.history_tokens, view.handles)
         system = f"{self._rendered(view).strip()}\n\n{DATA}\n{rules}"
         prompt = Prompt(system, found, _tail(view, self._time))
         if prompt.tokens > self._spec.max_prompt_tokens:
@@ -102,10 +101,9 @@ class Prompter:
         return prompt
 
     def _rendered(self, view: PlannerView) -> str:
-        session = hidden(dict(view.names["session"]), self._agent.attributes)
         given: Mapping[str, Any] = {
             "agent": {"name": self._agent.name, "description": self._agent.description},
-            "session": _on_one_line(session),
+            "session": _on_one_line(view.names["session"]),
             "messages": [IN_TURNS],
             "step": {"number": view.step},
             "tools": [_shown(tool) for tool in self._tools.values()],

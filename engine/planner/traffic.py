@@ -6,7 +6,8 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,8 @@ import trio
 from engine.own_files import make_folder, write_bytes
 from engine.planner.faults import NotRecorded, TooLarge
 from engine.planner.prompt import NOW
+from engine.planner.recorded_handles import in_place_of, numbered, told
+from engine.session.sensitive import HIDDEN
 
 MAX_BYTES = 20_000_000
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id")
@@ -48,37 +51,71 @@ class Live:
 
 
 class Recorded:
-    """To the servers, each exchange kept in a folder, without secrets."""
+    """To the servers, each exchange kept in a folder, without secrets and without what is hidden."""
 
     offline = False
 
     def __init__(self, folder: Path, masked: Callable[[str], str]) -> None:
         make_folder(folder)
         self._folder = folder
-        self._masked = masked
+        self._without_secrets = masked
+        self._hidden: set[str] = set()
+        self._kept: list[tuple[Path, _Exchange]] = []
         self._count = len(list(folder.glob("*.json")))
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
         return _Recording(Live().transport(), self._keep)
 
+    async def hide(self, texts: Iterable[str]) -> None:
+        """Keep none of these texts, which an answer turned out to hold: neither from now on nor of this process."""
+        new = set(texts) - self._hidden
+        if not new:
+            return
+        self._hidden |= new
+        for path, exchange in self._kept:
+            await self._write(path, exchange)
+
     async def _keep(self, request: httpx2.Request, response: httpx2.Response, body: bytes, *, whole: bool) -> None:
         self._count += 1
-        asked = self._masked(request.content.decode("utf-8", "replace"))
-        headers = {name: self._masked(response.headers[name]) for name in KEPT_HEADERS if name in response.headers}
-        text = self._masked(body.decode("utf-8", "replace"))
-        said = _pieces(text)
-        if any(self._masked(one) != one for one in said):
-            # a secret in pieces can't be masked: nothing of the answer is kept
-            text, whole = "", False
-        exchange = {
-            "request": {"method": request.method, "path": request.url.path, "body": _json(asked)},
-            "response": {"status": response.status_code, "headers": headers, "body": text, "whole": whole},
-        }
-        key = key_of(request.method, request.url.path, asked)
+        headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        asked, answered = request.content.decode("utf-8", "replace"), body.decode("utf-8", "replace")
+        exchange = _Exchange(request.method, request.url.path, asked, response.status_code, headers, answered, whole)
+        key = key_of(request.method, request.url.path, self._masked(asked))
         path = self._folder / f"{self._count:04}-{key[:12]}.json"
-        kept = json.dumps(exchange, indent=1, ensure_ascii=False) + "\n"
+        self._kept.append((path, exchange))
+        await self._write(path, exchange)
+
+    async def _write(self, path: Path, exchange: _Exchange) -> None:
+        text, whole = self._masked(exchange.answered), exchange.whole
+        if any(self._masked(one) != one for one in _pieces(text)):
+            # what is in pieces can't be masked: nothing of the answer is kept
+            text, whole = "", False
+        asked = {"method": exchange.method, "path": exchange.path, "body": _json(self._masked(exchange.asked))}
+        headers = {name: self._masked(value) for name, value in exchange.headers.items()}
+        answered = {"status": exchange.status, "headers": headers, "body": text, "whole": whole}
+        kept = json.dumps({"request": asked, "response": answered}, indent=1, ensure_ascii=False) + "\n"
         await trio.to_thread.run_sync(write_bytes, path, kept.encode("utf-8", "replace"))
+
+    def _masked(self, text: str) -> str:
+        """A text without secrets and without what is hidden, also where JSON escapes it, once or twice."""
+        text = self._without_secrets(text)
+        for one in sorted(self._hidden, key=len, reverse=True):
+            escaped = json.dumps(one)[1:-1]
+            for form in {one, escaped, json.dumps(escaped)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1]}:
+                text = text.replace(form, HIDDEN)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    method: str
+    path: str
+    asked: str
+    status: int
+    headers: Mapping[str, str]
+    answered: str
+    whole: bool
 
 
 class Replayed:
@@ -96,7 +133,7 @@ class Replayed:
                 key = key_of(asked["method"], asked["path"], json.dumps(asked["body"]))
                 self._left[key].append(
                     {"status": int(answered["status"]), "headers": dict(answered["headers"]),
-                     "body": str(answered["body"]), "whole": bool(answered["whole"])}
+                     "body": str(answered["body"]), "whole": bool(answered["whole"]), "asked": _sorted(asked["body"])}
                 )  # fmt: skip
             except (ValueError, KeyError, TypeError) as error:
                 raise BadCassette(f"{name} is no recorded exchange: {type(error).__name__} {error}") from None
@@ -125,10 +162,14 @@ _TIME = re.compile(rf"{NOW}[^.]{{0,80}}\.")
 
 def key_of(method: str, path: str, body: str) -> str:
     """What tells a question from all others, whatever the order of its keys, the time, and the marks of results."""
-    asked = _TIME.sub(NOW, json.dumps(_json(body), sort_keys=True))
+    asked = _TIME.sub(NOW, _sorted(_json(body)))
     for number, mark in enumerate(dict.fromkeys(_MARK.findall(asked))):
         asked = asked.replace(mark, f"mark {number}")
-    return sha256(f"{method} {path} {asked}".encode()).hexdigest()
+    return sha256(f"{method} {path} {numbered(asked)}".encode()).hexdigest()
+
+
+def _sorted(body: Any) -> str:
+    return json.dumps(body, sort_keys=True)
 
 
 def _pieces(body: str) -> list[str]:
@@ -234,25 +275,29 @@ class _Replaying(httpx2.AsyncBaseTransport):
         self._left = left
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        key = key_of(request.method, request.url.path, request.content.decode("utf-8", "replace"))
+        asked = request.content.decode("utf-8", "replace")
+        key = key_of(request.method, request.url.path, asked)
         known = self._left.get(key)
         if not known:
             message = f"the recording has no answer to this question ({key[:12]}): the prompt, the model or the tools"
             raise NotRecorded(f"{message} have changed since; record it anew")
         # asked once more, as after a crash, it gets the last answer again
         answer = known.pop(0) if len(known) > 1 else known[0]
+        handles = in_place_of(answer["asked"], _sorted(_json(asked)))
         # a length would claim that all of a body that was cut off is there
-        return httpx2.Response(answer["status"], headers=answer["headers"], stream=_Played(answer))
+        played = _Played(told(answer["body"], handles), whole=answer["whole"])
+        return httpx2.Response(answer["status"], headers=answer["headers"], stream=played)
 
 
 class _Played(httpx2.AsyncByteStream):
-    def __init__(self, answer: Mapping[str, Any]) -> None:
-        self._answer = answer
+    def __init__(self, body: str, *, whole: bool) -> None:
+        self._body = body
+        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         await trio.lowlevel.checkpoint()
-        yield self._answer["body"].encode()
-        if not self._answer["whole"]:
+        yield self._body.encode()
+        if not self._whole:
             raise httpx2.RemoteProtocolError("the recorded answer was cut off")
 
     async def aclose(self) -> None:

@@ -20,11 +20,11 @@ from engine.session.bundle import Agent, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.gating import hidden_rules
-from engine.session.sealed import shown
-from engine.session.sensitive import hidden
+from engine.session.handles import Handles
 
 MAX_TEXT = 8_000
 NOT_DISCLOSED = "not_allowed"
+NO_SCHEMA: Mapping[str, Any] = {}
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -144,27 +144,33 @@ def flat(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
-def turns(log: Iterable[Event], agent: Agent, tools: Mapping[str, Tool], most: int) -> tuple[Turn, ...]:
-    """The history of a session; beside what the customer said it has about `most` tokens at most."""
+def turns(
+    log: Iterable[Event], agent: Agent, tools: Mapping[str, Tool], most: int, handles: Handles | None
+) -> tuple[Turn, ...]:
+    """The history of a session; beside what the customer said it has about `most` tokens at most.
+
+    `handles` stand in the place of what is sensitive.
+    """
     secret = frozenset(rule for guard in agent.guards.values() for rule in hidden_rules(guard))
-    return _shortened(_History(tools, secret).of(log), most)
+    return _shortened(_History(tools, secret, handles).of(log), most)
 
 
 class _History:
     """Turns one after the other."""
 
-    def __init__(self, tools: Mapping[str, Tool], secret: frozenset[str]) -> None:
+    def __init__(self, tools: Mapping[str, Tool], secret: frozenset[str], handles: Handles | None) -> None:
         self._tools = tools
         self._secret = secret
+        self._handles = handles
         self._untold: set[str] = set()
         self._turns: list[Turn] = []
         self._by_call: dict[str, Decided] = {}
 
     def of(self, log: Iterable[Event]) -> list[Turn]:
         for event in log:
-            payload = shown(event.payload)
+            payload = event.payload
             if event.kind is K.MESSAGE_RECEIVED:
-                self._turns.append(Said(cut(payload["text"])))
+                self._turns.append(Said(cut(self._shown(payload["text"]))))
             elif event.kind is K.DECISION_RECORDED:
                 self._decided(event.step, payload)
             elif event.kind is K.VERDICT:
@@ -176,15 +182,18 @@ class _History:
 
     def _decided(self, step: int, payload: Mapping[str, Any]) -> None:
         calls = tuple(
-            Proposed(call["id"], call["name"], self._shown(call["input"], call["name"]))
+            Proposed(call["id"], call["name"], self._shown(call["input"], self._schema(call["name"])))
             for call in payload["tool_calls"]
         )
-        turn = Decided(step, cut(payload["message"]), calls, payload["done"])
+        turn = Decided(step, cut(self._shown(payload["message"])), calls, payload["done"])
         self._turns.append(turn)
         self._by_call |= {call.id: turn for call in calls}
 
-    def _shown(self, given: Any, name: str) -> Any:
-        return hidden(given, self._tools[name].input_schema) if name in self._tools else given
+    def _schema(self, name: str) -> Mapping[str, Any]:
+        return self._tools[name].input_schema if name in self._tools else {}
+
+    def _shown(self, given: Any, schema: Mapping[str, Any] = NO_SCHEMA) -> Any:
+        return given if self._handles is None else self._handles.hidden(given, schema)
 
     def _result(self, event: Event, payload: Mapping[str, Any]) -> None:
         found = self._told(event, payload)
@@ -200,11 +209,11 @@ class _History:
         stranger = tool is None or tool.trust != "trusted"
         mark = payload.get("fence_mark") or _mark_of(event, payload)
         if status == "ok":
-            output = one_line(hidden(payload["output"], (tool.output_schema if tool else None) or {}))
+            output = one_line(self._shown(payload["output"], (tool.output_schema if tool else None) or {}))
             return Result(call_id, name, "ok", cut(output), mark, stranger)
         if payload["rule"] in self._secret or call_id in self._untold:
             return Result(call_id, name, f"{status} {NOT_DISCLOSED}: a policy does not allow it", "", mark, False)
-        said = cut(flat(payload["message"]))
+        said = cut(flat(self._shown(payload["message"])))
         ours = status == "blocked" or not stranger
         return Result(call_id, name, f"{status} {payload['reason']}:".removesuffix(" :"), said, mark, not ours)
 

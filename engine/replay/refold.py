@@ -90,7 +90,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
     message = next((e.payload["text"] for e in log[1:2] if e.kind is K.MESSAGE_RECEIVED), "")
     reply = r.Begin(
         first.session_id, p["agent"], p["planner"], p["attributes"], message, p["started_by"], p["root"], first.at,
-        tuple(p.get("fallback", ())),
+        tuple(p.get("fallback", ())), p.get("handle_key", ""),
     )  # fmt: skip
     events = begin(reply, bundle)
     if isinstance(events, r.Refused):

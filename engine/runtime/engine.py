@@ -24,7 +24,7 @@ from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands, roll
-from engine.runtime.sealing import SealedStore
+from engine.runtime.sealing import SealedStore, check_keys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
 from engine.session import reply as r
@@ -151,10 +151,12 @@ class Engine:
 
     async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> tuple[Event, ...]:
         agent = bundle.agents[opening.agent]
+        if agent.seal is not None:
+            check_keys(agent.seal, self.secrets)
         planner, fallback = (opening.planner, ()) if opening.planner else (agent.planner, agent.fallback)
         first = r.Begin(
             new_session_id(), opening.agent, planner, opening.attributes, opening.message, opening.started_by,
-            _absolute(root), self._clock.now(), fallback,
+            _absolute(root), self._clock.now(), fallback, secrets.token_hex(16),
         )  # fmt: skip
         events = begin(first, bundle)
         if isinstance(events, r.Refused):
@@ -338,7 +340,7 @@ class Engine:
 
             made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
             self._hands[bundle.digest] = Hands(
-                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self._sealed.sealed_log,
+                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self.log,
                 self._on_partial,
             )  # fmt: skip
         return self._hands[bundle.digest]

@@ -300,6 +300,17 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """What an agent's sensitive values are sealed with, as references to secrets.
+
+    The first key seals, and each of them opens; `comparing` is for what the store compares, and never opens.
+    """
+
+    keys: tuple[str, ...]
+    comparing: str
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """An agent: who proposes, what may run, and when it is over."""
 
@@ -317,7 +328,7 @@ class Agent:
     check_attributes: Validator = field(repr=False)
     meters: tuple[Meter, ...] = ()
     fallback: tuple[str, ...] = ()
-    sealed_with: str | None = None
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True, slots=True)

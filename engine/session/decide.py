@@ -19,6 +19,7 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.gating import beside_guards
+from engine.session.handles import holds_placeholder
 from engine.session.identity import call_digest
 from engine.session.jobs import discard, drafted_job, retry
 from engine.session.moves import advance, end_cancelled
@@ -38,6 +39,8 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     """The first events of a session, or why it can't start."""
     agent = bundle.agents[reply.agent]
     problems = agent.check_attributes(reply.attributes)
+    if agent.seal is not None and (path := holds_placeholder(reply.attributes)):
+        problems = [*problems, f"`{path}`: a placeholder is no value"]
     if problems:
         return r.Refused("invalid_attributes", "; ".join(problems))
     payload = {
@@ -49,6 +52,7 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
         "attributes": dict(reply.attributes),
         "started_by": reply.started_by,
         "limits": agent.limits.payload(),
+        **({"handle_key": reply.handle_key} if agent.seal is not None and reply.handle_key else {}),
     }
     first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
     d = Draft(evolve(None, first), bundle, reply.at)

@@ -82,6 +82,7 @@ def _started(event: Event) -> State:
         attributes=p["attributes"],
         started_by=p["started_by"],
         limits=Limits.from_payload(p["limits"]),
+        handle_key=p.get("handle_key", ""),
     )
 
 

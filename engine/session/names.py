@@ -13,7 +13,7 @@ from engine.policy.functions import PROVENANCE
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
 from engine.session.bundle import Bundle, Tool
 from engine.session.call_events import result_entry
-from engine.session.sensitive import hidden
+from engine.session.handles import Handles
 from engine.session.state import Call, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")
@@ -179,34 +179,38 @@ def key_names(state: State, input_: Mapping[str, Any]) -> Names:
     return Names(state, {}, {"input": input_, "session": state.attributes})
 
 
-def planner_names(state: State, bundle: Bundle) -> Names:
-    """The values for a decision table; sensitive ones are hidden, as the bundle's schemas mark them."""
-    agent, tools = bundle.agents[state.agent], bundle.tools
-    if agent.sealed_with is None:
+def planner_names(state: State, bundle: Bundle, handles: Handles | None) -> Names:
+    """The values for a decision table, with handles for the sensitive ones, as the bundle's schemas mark them."""
+    if handles is None:
         return Names(state, _TABLE)
-    hiding: dict[str, Callable[[State], Any]] = {
-        "session": lambda state: hidden(dict(state.attributes), agent.attributes),
-        "calls": lambda state: _hidden_entries(_successful(state), tools),
-        "results": lambda state: _hidden_entries(_results(state), tools),
+    agent, hiding = bundle.agents[state.agent], _Hiding(handles, bundle.tools)
+    makers: dict[str, Callable[[State], Any]] = {
+        "session": lambda state: handles.hidden(dict(state.attributes), agent.attributes),
+        "messages": lambda state: handles.within(list(state.messages)),
+        "calls": lambda state: hiding.entries(_successful(state)),
+        "results": lambda state: hiding.entries(_results(state)),
         "step": lambda state: {
             "number": state.step,
-            "calls": [_hidden_entry(_step_call(call), call.name, tools) for call in state.step_calls()],
+            "calls": [hiding.entry(_step_call(call), call.name) for call in state.step_calls()],
         },
     }
-    return Names(state, {**_TABLE, **hiding})
+    return Names(state, {**_TABLE, **makers})
 
 
-def _hidden_entries(found: PerTool, tools: Mapping[str, Tool]) -> PerTool:
-    return PerTool((name, [_hidden_entry(entry, name, tools) for entry in entries]) for name, entries in found.items())
+@dataclass(frozen=True, slots=True)
+class _Hiding:
+    """Calls without what their tools' schemas call sensitive."""
 
+    handles: Handles
+    tools: Mapping[str, Tool]
 
-def _hidden_entry(entry: Mapping[str, Any], name: str, tools: Mapping[str, Tool]) -> dict[str, Any]:
-    """A call without what its tool's schemas call sensitive."""
-    tool = tools.get(name)
-    if tool is None:
-        return dict(entry)
-    shown = {**entry, "input": hidden(entry["input"], tool.input_schema)}
-    return {**shown, "output": hidden(entry["output"], tool.output_schema or {})} if "output" in entry else shown
+    def entries(self, found: PerTool) -> PerTool:
+        return PerTool((name, [self.entry(entry, name) for entry in entries]) for name, entries in found.items())
+
+    def entry(self, entry: Mapping[str, Any], name: str) -> dict[str, Any]:
+        tool = self.tools.get(name)
+        schemas = {"input": tool.input_schema, "output": tool.output_schema or {}} if tool is not None else {}
+        return {key: self.handles.hidden(value, schemas.get(key, {})) for key, value in entry.items()}
 
 
 def stop_names(state: State) -> Names:

@@ -12,9 +12,13 @@ from engine.session.bundle import Usage
 from engine.session.contract import Decision, ToolCall, read_decision
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
+from engine.session.handles import handles_of, holds_placeholder, inert
 from engine.session.identity import call_digest, call_key, key_scope
 from engine.session.limits import Limits
 from engine.session.state import Call, Status, StepPhase, Used
+
+# calls as they are taken in, each with what is wrong with it already
+Proposals = list[tuple[ToolCall, str]]
 
 
 def planned(d: Draft, reply: r.Planned) -> None:
@@ -29,15 +33,30 @@ def planned(d: Draft, reply: r.Planned) -> None:
     if decision is None or problems:
         d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw), **_used(reply.usage))
         return
+    proposed = _resolved(d, decision)
     d.emit(
         K.DECISION_RECORDED,
-        message=decision.message,
-        tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c in decision.tool_calls],
+        message=decision.message if d.agent.seal is None else inert(decision.message),
+        tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c, _ in proposed],
         done=decision.done,
         ask=reply.ask,
         **_used(reply.usage),
     )
-    _propose(d, decision)
+    _propose(d, proposed)
+
+
+def _resolved(d: Draft, decision: Decision) -> Proposals:
+    """The calls with the values that their handles stand for, before anything else looks at them."""
+    handles = handles_of(d.state, d.bundle) if any(holds_placeholder(c.input) for c in decision.tool_calls) else None
+    found: Proposals = []
+    for proposed in decision.tool_calls:
+        tool = d.bundle.tools.get(proposed.name)
+        if handles is None or tool is None:
+            found.append((proposed, ""))
+            continue
+        input_, problem = handles.resolved(proposed.input, tool.input_schema)
+        found.append((proposed.model_copy(update={"input": input_}), problem))
+    return found
 
 
 def planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
@@ -73,12 +92,12 @@ def _excerpt(raw: Any) -> str:
     return text[:2000]
 
 
-def _propose(d: Draft, decision: Decision) -> None:
+def _propose(d: Draft, proposals: Proposals) -> None:
     """Take each call in, in the planner's order: known, well-formed and within the limits, or blocked."""
     repaired = False
     taken_in = 0
-    for proposed in decision.tool_calls:
-        call, problem = _take_in(d, proposed)
+    for proposed, problem in proposals:
+        call, problem = _take_in(d, proposed, problem)
         if problem:
             d.result(call, "blocked", "invalid_input", problem, repair=not repaired)
             repaired = True
@@ -96,11 +115,13 @@ def _propose(d: Draft, decision: Decision) -> None:
         d.result(call, "blocked", "limit_of_calls", f"the limit {limit} of {allowed} is used up")
 
 
-def _take_in(d: Draft, proposed: ToolCall) -> tuple[Call, str]:
+def _take_in(d: Draft, proposed: ToolCall, problem: str) -> tuple[Call, str]:
+    """The call that a proposal becomes, and what is wrong with it: `problem`, if anything was before."""
     tool = d.tool(proposed.name) if proposed.name in d.agent.tools else None
     key: str | None = None
-    problem = f"tool `{proposed.name}` is not among this agent's tools: {', '.join(d.agent.tools) or 'it has none'}"
-    if tool is not None:
+    if tool is None:
+        problem = f"tool `{proposed.name}` is not among this agent's tools: {', '.join(d.agent.tools) or 'it has none'}"
+    elif not problem:
         problem = "; ".join(tool.check_input(proposed.input))
         if not problem:
             key, problem = call_key(d.state, tool, proposed.input)

@@ -13,7 +13,10 @@ from engine.session.bundle import NO_USAGE, Usage
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first."""
+    """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first.
+
+    `handle_key` was drawn for it: what stands for its sensitive values is made with it.
+    """
 
     session_id: str
     agent: str
@@ -24,6 +27,7 @@ class Begin:
     root: str
     at: datetime
     fallback: tuple[str, ...] = ()
+    handle_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,6 @@ def is_marked(schema: Any) -> bool:
     return isinstance(schema, list) and any(is_marked(item) for item in schema)
 
 
-def hidden(value: Any, schema: Mapping[str, Any]) -> Any:
-    """A copy of a value with a mark in the place of what its schema calls sensitive."""
-    return replaced(value, schema, lambda one: HIDDEN)
-
-
 def replaced(value: Any, schema: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:
     """A copy of a value in which something else stands for what its schema calls sensitive; null stays null."""
     return _replaced(value, schema, schema, by) if is_marked(schema) else value
@@ -118,6 +113,33 @@ def unreached(schema: Any) -> bool:
         elif unreached(value) if key in _SINGLE else is_marked(value):
             return True
     return "$dynamicRef" in schema and is_marked(schema)
+
+
+def astray(schema: Any) -> bool:
+    """Whether a reference of a schema may lead to a mark on a way that is not followed."""
+    return _holds_mark(schema) and any(_odd(one, one is schema) for one in _all(schema))
+
+
+def _holds_mark(value: Any) -> bool:
+    """Whether there is a mark anywhere, also where no schema stands."""
+    if isinstance(value, Mapping):
+        return value.get(MARK) is True or any(_holds_mark(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_mark(item) for item in value)
+
+
+def _all(schema: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(schema, Mapping):
+        yield schema
+        for _, inner in subschemas(schema):
+            yield from _all(inner)
+
+
+def _odd(schema: Mapping[str, Any], outermost: bool) -> bool:
+    """A reference by another name than its place, into what is no schema, or counted from elsewhere."""
+    reference = schema.get("$ref", "#")
+    parts = str(reference).split("/")
+    elsewhere = parts[0] != "#" or any(part in VALUES or part.startswith("x-") for part in parts[1:])
+    return elsewhere or "$dynamicRef" in schema or ("$id" in schema and not outermost)
 
 
 def _property(schema: Mapping[str, Any], key: str) -> Any:

@@ -274,6 +274,7 @@ class State:
     finishing: bool = False
     reserved: Mapping[str, Any] | None = None
     fallback: tuple[str, ...] = ()
+    handle_key: str = ""
 
     @property
     def final(self) -> bool:

@@ -13,6 +13,8 @@ from engine.session.event import EventKind as K
 
 # since schema 2 of the store: keys that compare fields and expire, and reservations on meters
 ADDED: Mapping[K, frozenset[str]] = {
+    # since planners get handles of sensitive values
+    K.SESSION_STARTED: frozenset({"handle_key"}),
     K.CALL_STARTED: frozenset({"compared", "key_until", "reserved"}),
     # since bundles may be urgent: under which one a step began
     K.STEP_STARTED: frozenset({"bundle"}),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.session.bundle import Bundle
+from engine.session.handles import Handles, handles_of
 from engine.session.names import planner_names
 from engine.session.notices import Notice, notices
 from engine.session.state import State
@@ -17,7 +18,7 @@ class PlannerView:
     """One question to a planner: `ask` counts them, `problems` is what was wrong with its last answer.
 
     `finishing` says that this is the last turn: no call will run.  `notices` are the limits of which at least 80 %
-    are used, with what is left.
+    are used, with what is left.  Where `handles` are, they stand in the place of what is sensitive.
     """
 
     session_id: str
@@ -28,17 +29,21 @@ class PlannerView:
     names: Mapping[str, Any]
     notices: tuple[Notice, ...] = ()
     finishing: bool = False
+    handles: Handles | None = None
 
 
 def planner_view(state: State, bundle: Bundle) -> PlannerView:
     """The question that a session in this state asks its planner."""
+    handles = handles_of(state, bundle)
+    seen = handles.within if handles is not None else tuple
     return PlannerView(
         state.session_id,
         state.asks,
         state.step,
-        state.messages,
-        state.problems,
-        planner_names(state, bundle),
+        tuple(seen(state.messages)),
+        tuple(seen(state.problems)),
+        planner_names(state, bundle, handles),
         notices(state),
         state.finishing,
+        handles,
     )

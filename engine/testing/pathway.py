@@ -254,8 +254,9 @@ class Pathway:
 
 def _own_keys(bundle: Bundle) -> dict[str, str]:
     """Keys for sensitive values, for a store that is gone when the fixture is over."""
-    named = [name for agent in bundle.agents.values() for name in references(agent.sealed_with or "")]
-    return dict.fromkeys(named, "the key of a fixture")
+    seals = [agent.seal for agent in bundle.agents.values() if agent.seal is not None]
+    named = [name for seal in seals for text in (*seal.keys, seal.comparing) for name in references(text)]
+    return dict.fromkeys(named, "the key of a fixture, as long as keys have to be")
 
 
 async def _die(mortal: Mortal, life: trio.CancelScope) -> None:

@@ -22,7 +22,7 @@ SECRETS = {
     "HTTP_KEY": "canary-http 2&2",
     "COMMAND_KEY": "canary-command-3",
     "SERVER_KEY": "canary-server-4",
-    "SEAL_KEY": "canary-seal-5",
+    "SEAL_KEY": "canary-seal-5-which-is-as-long-as-a-key-has-to-be",
 }
 SENSITIVE = ["canary-iban-DE44", "canary-note-6", "77012345"]
 PEER = Path(__file__).resolve().parents[1] / "tool" / "mcp_peer.py"

@@ -105,7 +105,7 @@ async def outcome_of(case: Case, *, stream: bool) -> tuple[list[str], str, list[
     async with s.serving(*case.acts) as server:
         sessions = Sessions()
         more = f"{case.more}, stream: {str(stream).lower()}"
-        state = await sessions.run(made(server.url, more=more))
+        state = await sessions.run(made(server.url, more=more, timeout="500ms"))
         said = [call["message"] for call in sessions.of(EventKind.MODEL_CALLED) if call["message"]]
         return sessions.statuses, state.status.value, said
 

@@ -132,7 +132,9 @@ async def test_a_long_history_is_told_shorter_and_never_silently_cut() -> None:
     assert "Step 3: look ok." in history
     assert "Looking for the 3th time" not in history
     agent = bundle_.agents["bot"]
-    shortest = "\n".join(text for turn in turns(sessions.events, agent, bundle_.tools, 100) for text in texts_of(turn))
+    shortest = "\n".join(
+        text for turn in turns(sessions.events, agent, bundle_.tools, 100, None) for text in texts_of(turn)
+    )
     assert "Steps 1 to " in shortest
     assert "their calls: " in shortest
 

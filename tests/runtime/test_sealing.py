@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from engine.reach import MissingSecret
+from engine.runtime.cipher import Cipher, NotOpened
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
-from engine.runtime.sealing import Cipher
 from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
 from engine.session.event import Event
@@ -19,7 +19,7 @@ from engine.session.snapshot import VERSION
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, tool
 
-KEY = {"SEAL_KEY": "a key of the tests"}
+KEY = {"SEAL_KEY": "a key of the tests that is long enough to be one"}
 PIN = "{type: integer, x-sensitive: true}"
 INPUT = f"{{type: object, properties: {{n: {{type: integer}}, pin: {PIN}, iban: {{type: string, x-sensitive: true}}}}}}"
 DECIDED = (
@@ -29,9 +29,9 @@ DECIDED = (
 )
 
 
-def sealed_bundle() -> Bundle:
+def sealed_bundle(keys: str = "sealed_with: ${secret:SEAL_KEY}") -> Bundle:
     path, text = agent("[pay]", policies="[rules]", budgets="{calls_per_tool: {pay: 9}}")
-    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    text = text.replace("description: bot\n", f"description: bot\n{keys}\n", 1)
     text = text.replace("[{message: hi, done: true}]", DECIDED)
     return bundle(
         (path, text), policy(ALLOW),
@@ -89,7 +89,9 @@ async def test_under_another_key_nothing_is_opened() -> None:
     store = MemoryStore()
     session = await ran(store)
     other = Engine(store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "another key"}))
-    assert is_sealed((await other.load(session)).calls["a"].input["iban"])
+    with pytest.raises(NotOpened, match="another key"):
+        await other.load(session)
+    assert (await other.look(session)).calls["a"].input["iban"] == "[sensitive]"
 
 
 async def test_of_a_sealed_session_no_snapshot_is_kept() -> None:
@@ -101,19 +103,82 @@ async def test_of_a_sealed_session_no_snapshot_is_kept() -> None:
 
 
 def test_the_same_value_is_sealed_alike_and_opened_to_what_it_was() -> None:
-    cipher = Cipher("one")
+    cipher = Cipher(["one"], "one")
     for value in ("text", 5, True, None, {"a": [1, "ü"]}):
         token = cipher.seal(value)
         assert token == cipher.seal(value)
         assert cipher.opened(token) == value
-    assert Cipher("two").opened(cipher.seal("text")) == cipher.seal("text")
-    assert cipher.opened("sealed:1:AAAA") == "sealed:1:AAAA"
-    assert cipher.opened("sealed:1:not base64 !") == "sealed:1:not base64 !"
+    assert Cipher(["two", "one"], "one").opened(cipher.seal("text")) == "text"
+    for other, token in (
+        (Cipher(["two"], "one"), cipher.seal("text")), (cipher, "sealed:1:AAAA"), (cipher, "sealed:1:not base64 !"),
+    ):  # fmt: skip
+        with pytest.raises(NotOpened):
+            other.opened(token)
 
 
 async def test_a_text_that_only_looks_sealed_comes_back_as_it_was() -> None:
     store = MemoryStore()
     engine = Engine(store, TrioClock(), secrets=HostSecrets(KEY))
-    fake = Cipher(KEY["SEAL_KEY"]).seal("of another session")
+    fake = Cipher([KEY["SEAL_KEY"]], "").seal("of another session")
     state = await engine.run(sealed_bundle(), Opening("bot", f"{fake}", {"tenant": "acme"}), Path("."))
     assert (await engine.load(state.session_id)).messages == (fake,)
+
+
+# -- keys are replaced
+
+NEW = {**KEY, "NEXT_KEY": "the next key of the tests, long enough as well"}
+ROTATED = "sealed_with: ['${secret:NEXT_KEY}', '${secret:SEAL_KEY}']"
+REPLACED = "sealed_with: ${secret:NEXT_KEY}\ncompared_with: ${secret:SEAL_KEY}"
+
+
+@pytest.mark.parametrize("keys", [ROTATED, REPLACED])
+async def test_a_write_is_recognised_as_the_same_after_the_key_was_replaced(keys: str) -> None:
+    store, told = MemoryStore(), list[Event]()
+    await ran(store)
+    engine = Engine(store, TrioClock(), secrets=HostSecrets(NEW), on_event=told.append)
+    state = await engine.run(sealed_bundle(keys), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
+    assert [call.result.message for call in state.calls.values() if call.result] == [
+        "the recorded result of the same call"
+    ] * 2
+    assert "DE-4411" not in texts([event.payload for event in await store.load(state.session_id)])
+
+
+async def test_what_an_earlier_key_sealed_is_opened_and_what_is_new_is_sealed_under_the_first() -> None:
+    store = MemoryStore()
+    session = await ran(store)
+    engine = Engine(store, TrioClock(), secrets=HostSecrets(NEW))
+    state = await engine.run(sealed_bundle(ROTATED), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
+    assert (await engine.load(session)).calls["a"].input["iban"] == "DE-4411"
+    input_ = next(e.payload["input"] for e in await store.load(state.session_id) if e.kind.value == "call_proposed")
+    assert Cipher([NEW["NEXT_KEY"]], "").opened(input_["iban"]) == "DE-4411"
+
+
+async def test_a_session_does_not_begin_under_a_key_that_can_be_tried_out_and_one_that_has_begun_goes_on() -> None:
+    store = MemoryStore()
+    engine = Engine(store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "too short for one"}))
+    with pytest.raises(MissingSecret, match=r"SEAL_KEY.*openssl rand -hex 32"):
+        await engine.run(sealed_bundle(), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
+    assert await store.sessions() == []
+
+
+async def test_a_sealed_key_is_the_same_for_other_fields_that_are_the_same_and_says_so_where_they_are_not() -> None:
+    store = MemoryStore()
+    compare = "idempotency: {key: [input.iban], compare: [pin, n], honoured_by: engine}"
+    path, text = agent("[pay]", policies="[rules]", budgets="{calls_per_tool: {pay: 9}}")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    for pin, n, ends in (
+        (12, 1, "ok"),
+        (12, 1, "ok"),
+        (13, 1, "idempotency_conflict"),
+        (12, 2, "idempotency_conflict"),
+    ):
+        decided = f"[{{message: x, tool_calls: [{{id: a, name: pay, input: {{n: {n}, pin: {pin}, iban: DE-1}}}}]}}, {{message: bye, done: true}}]"
+        made = bundle(
+            (path, text.replace("[{message: hi, done: true}]", decided)), policy(ALLOW),
+            tool("pay", "write", input=INPUT, more=compare),
+        )  # fmt: skip
+        engine = Engine(store, TrioClock(), secrets=HostSecrets(KEY))
+        state = await engine.run(made, Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
+        result = state.calls["a"].result
+        assert result is not None and (result.reason or result.status) == ends
+        assert "DE-1" not in texts(await store.load(state.session_id))

@@ -76,7 +76,7 @@ def test_what_the_urgent_bundle_does_not_disclose_is_told_to_no_model() -> None:
     own = made(ALLOW)
     for disclosed in ("true", "false"):
         play = proposed(own, made(ALLOW + rule % disclosed))
-        history = turns(play.log, own.agents["bot"], own.tools, 1000)
+        history = turns(play.log, own.agents["bot"], own.tools, 1000, None)
         said = "\n".join(text for turn in history for text in texts_of(turn))
         (moment,) = judgements(play.log)
         shown = "\n".join(Told(moment, own, ()).lines("model"))

@@ -10,7 +10,7 @@ import pytest
 from engine.session import reply as r
 from engine.session.event import EventKind as K
 from engine.session.history import CALL, MESSAGE, Judged, Past, judge_after
-from engine.session.names import planner_names
+from engine.session.view import planner_view
 from tests.making import agent, bundle, policy, tool
 from tests.session.play import Play, call
 
@@ -113,7 +113,7 @@ def test_a_decision_table_sees_that_there_is_something_and_not_what() -> None:
     play = Play(hiding(), tenant="acme", pin="1234")
     play.plan(call("a", "look", to="x@y"), call("b", "gone"))
     play.returns("a", {"iban": "DE1", "n": 5})
-    names = planner_names(play.state, play.bundle)
+    names = planner_view(play.state, play.bundle).names
     assert names["session"] == {"tenant": "acme", "pin": "[sensitive]"}
     assert [entry["output"] for entry in names["results"]["look"]] == [{"iban": "[sensitive]", "n": 5}]
     assert [entry["input"] for entry in names["calls"]["look"]] == [{"to": "[sensitive]"}]
@@ -123,4 +123,4 @@ def test_a_decision_table_sees_that_there_is_something_and_not_what() -> None:
     }
     play.returns("b", {})
     play.plan(call("c", "no_such_tool", secret=1))
-    assert planner_names(play.state, play.bundle)["results"]["no_such_tool"][0]["input"] == {"secret": 1}
+    assert planner_view(play.state, play.bundle).names["results"]["no_such_tool"][0]["input"] == {"secret": 1}

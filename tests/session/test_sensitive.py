@@ -8,7 +8,12 @@ import pytest
 
 from engine.session.sealed import PREFIX, is_sealed, shown
 from engine.session.secret import filled, malformed, references
-from engine.session.sensitive import HIDDEN, hidden, is_marked, sensitive_values, unreached
+from engine.session.sensitive import HIDDEN, astray, is_marked, replaced, sensitive_values, unreached
+
+
+def hidden(value: Any, schema: dict[str, Any]) -> Any:
+    return replaced(value, schema, lambda one: HIDDEN)
+
 
 S: dict[str, Any] = {"type": "string", "x-sensitive": True}
 
@@ -50,6 +55,22 @@ def test_a_reference_to_itself_comes_to_an_end() -> None:
 ])  # fmt: skip
 def test_a_mark_where_none_is_looked_for_is_found_out(schema: dict[str, Any]) -> None:
     assert unreached(schema)
+
+
+@pytest.mark.parametrize("schema", [
+    {"$defs": {"t": {"$dynamicAnchor": "T", **S}}, "properties": {"a": {"$dynamicRef": "#T"}}},
+    {"$defs": {"t": {"$anchor": "T", **S}}, "properties": {"a": {"$ref": "#T"}}},
+    {"examples": [S], "properties": {"a": {"$ref": "#/examples/0"}}},
+    {"properties": {"a": {"$id": "https://b.example/a", "$ref": "#/$defs/t", "$defs": {"t": S}}}},
+])  # fmt: skip
+def test_a_reference_that_is_not_followed_is_found_out_where_something_is_marked(schema: dict[str, Any]) -> None:
+    assert astray(schema)
+
+
+@pytest.mark.parametrize("schema", [schema for schema, *_ in CASES])
+def test_a_reference_that_is_followed_is_none_of_those(schema: dict[str, Any]) -> None:
+    assert not astray(schema)
+    assert not astray({"properties": {"a": {"$dynamicRef": "#x"}}})
 
 
 @pytest.mark.parametrize("schema", [schema for schema, *_ in CASES])

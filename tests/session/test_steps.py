@@ -11,8 +11,8 @@ from engine.session.bundle import Bundle
 from engine.session.decide import begin
 from engine.session.effect import AskPlanner
 from engine.session.event import EventKind as K
-from engine.session.names import planner_names
 from engine.session.state import Status
+from engine.session.view import planner_view
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
 
@@ -339,6 +339,6 @@ def test_the_turns_results_are_of_calls_that_have_ended() -> None:
     play = Play(bundle(agent("[look]"), tool("look")))
     play.plan(call("a", "look", n=1), call("b", "look", n=2))
     play.returns("a")
-    assert [entry["id"] for entry in planner_names(play.state, play.bundle)["results"]["look"]] == ["a"]
+    assert [entry["id"] for entry in planner_view(play.state, play.bundle).names["results"]["look"]] == ["a"]
     play.returns("b")
-    assert [entry["id"] for entry in planner_names(play.state, play.bundle)["results"]["look"]] == ["a", "b"]
+    assert [entry["id"] for entry in planner_view(play.state, play.bundle).names["results"]["look"]] == ["a", "b"]

@@ -30,7 +30,7 @@ def small(rules: str, *, facts: str = "{note: {tool: secret, input: {n: input.n}
 
 
 def history(play: Play) -> str:
-    found = turns(play.log, play.bundle.agents["bot"], play.bundle.tools, 6000)
+    found = turns(play.log, play.bundle.agents["bot"], play.bundle.tools, 6000, None)
     return "\n".join(text for turn in found for text in texts_of(turn))
 
 

@@ -283,6 +283,17 @@ class Agent(Shape):
     ends: Ends = Ends()
     attributes: Annotated[Schema, Field(description="What a session must be started with.")] = {}
     sealed_with: Annotated[
+        SecretReference | list[SecretReference] | None,
+        Field(
+            min_length=1,
+            description="The key under which values that schemas mark `x-sensitive` are stored; of several the first "
+            "seals, and each of them opens.",
+        ),
+    ] = None
+    compared_with: Annotated[
         SecretReference | None,
-        Field(description="The key under which values that schemas mark `x-sensitive` are stored."),
+        Field(
+            description="The key by which idempotency keys that hold sensitive values are compared, which stays when "
+            "`sealed_with` changes; the last of `sealed_with` unless given."
+        ),
     ] = None

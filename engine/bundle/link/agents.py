@@ -35,7 +35,19 @@ from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.schema import of_schema
 from engine.policy.template import compile_template
-from engine.session.bundle import Agent, End, FollowUp, PlannerSpec, Price, ProposedCall, Row, StopRule, Tool, Usage
+from engine.session.bundle import (
+    Agent,
+    End,
+    FollowUp,
+    PlannerSpec,
+    Price,
+    ProposedCall,
+    Row,
+    Seal,
+    StopRule,
+    Tool,
+    Usage,
+)
 from engine.session.limits import REVIEW
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.sensitive import is_marked
@@ -109,19 +121,22 @@ def link_agent(
         ends=_ends(corpus, node.get("ends"), stop),
         attributes=attributes or {},
         check_attributes=validator(attributes),
-        sealed_with=_sealed_with(corpus, node, tools),
+        seal=_seal(corpus, node, tools),
     )
 
 
-def _sealed_with(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> str | None:
-    """The key for sensitive values, which an agent needs whose attributes or tools have some."""
-    declared: str | None = node.plain.get("sealed_with")
+def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> Seal | None:
+    """The keys for sensitive values, which an agent needs whose attributes or tools have some."""
+    declared: str | list[str] | None = node.plain.get("sealed_with")
     marked = [f"tool `{tool.name}`" for tool in tools.values() if is_marked([tool.input_schema, tool.output_schema])]
     if is_marked(node.plain.get("attributes")):
         marked.insert(0, "its attributes")
     if marked and declared is None:
         corpus.say(e518_sealed.at(node.at("name"), str(node.at("name").value), marked[0]))
-    return declared if marked else None
+    if not marked or declared is None:
+        return None
+    keys = (declared,) if isinstance(declared, str) else tuple(declared)
+    return Seal(keys, node.plain.get("compared_with", keys[-1]))
 
 
 def _chain(corpus: Corpus, node: Node) -> list[str]:

@@ -13,7 +13,7 @@ from engine.bundle.node import Node
 from engine.bundle.rules import e208_schema, w614_value_never_fits
 from engine.diagnostic import nearest
 from engine.policy.schema import resolve_reference, subschemas
-from engine.session.sensitive import unreached
+from engine.session.sensitive import astray, unreached
 
 Path = tuple[str | int, ...]
 
@@ -58,6 +58,9 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
         problems.append(((), "it must have `type: object`"))
     for path, problem in problems:
         corpus.say(e208_schema.at(node.at(*path), problem))
+    if astray(plain):
+        told = "marks something `x-sensitive`, and refers by another way than `#/...` to a schema within it"
+        corpus.say(e208_schema.on_entry(node, told))
     for path, problem in _stricter(plain, ()):
         corpus.say(e208_schema.on_entry(node.at(*path), problem))
     for path, value in _never_fitting(plain, ()):

@@ -1,0 +1,326 @@
+"""The events of one session with their sensitive values sealed, field by field (see `session.sensitive_fields`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from engine.policy.value import number_text
+from engine.runtime.cipher import Cipher, Token
+from engine.session.bundle import Agent, Bundle, Tool
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.handles import texts
+from engine.session.sealed import PREFIX, is_sealed
+from engine.session.sensitive import is_marked, replaced, sensitive_values
+from engine.session.sensitive_fields import Holds, holds
+
+Schema = Mapping[str, Any]
+NOTHING: Schema = {}
+
+# what was sealed of the fields that the store compares by; those themselves say nothing
+CLEAR = "sealed_fields"
+
+# names that rules read which are the engine's or the bundle's
+_PLAIN_ROOTS = frozenset({"params", "budget", "now", "meters", "call"})
+
+
+@dataclass(slots=True)
+class Seals:
+    """What is known of a session whose values are sealed, and what seals and opens its events."""
+
+    cipher: Cipher
+    bundle: Bundle
+    agent: Agent
+    known: set[str] = field(default_factory=set)
+    of_call: dict[str, set[str]] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
+    marks: _Marks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.marks = _Marks(self.agent)
+
+    # -- to the store
+
+    def learn(self, events: Iterable[Event]) -> None:
+        """Take in which values are sensitive, before anything that may hold them is sealed."""
+        for event in events:
+            self._learn(event)
+
+    def _learn(self, event: Event) -> None:
+        call_id, name = event.payload.get("call_id"), event.payload.get("tool")
+        if isinstance(call_id, str) and isinstance(name, str) and event.kind is K.CALL_PROPOSED:
+            self.tools[call_id] = name
+        for value in self._marked(event):
+            self.known |= set(texts(value))
+            if isinstance(call_id, str):
+                self.of_call.setdefault(call_id, set()).update(texts(value, 1))
+
+    def _marked(self, event: Event) -> Iterator[Any]:
+        p, tool = event.payload, self._tool(event)
+        for name, item in p.items():
+            match holds(event.kind, name):
+                case Holds.ATTRIBUTES:
+                    yield from sensitive_values(item, self.agent.attributes)
+                case Holds.INPUT if tool is not None:
+                    yield from sensitive_values(item, tool.input_schema)
+                case Holds.OUTPUT if tool is not None:
+                    yield from sensitive_values(item, tool.output_schema or NOTHING)
+                case Holds.ANSWER:
+                    yield from sensitive_values(_answered(item), _output_of(tool))
+                case Holds.CALLS:
+                    for call in item:
+                        yield from self._inputs(call["name"], call["input"])
+                case Holds.FACTS:
+                    for fact in item:
+                        yield from self._inputs(fact["tool"], fact["input"])
+
+    def _inputs(self, name: str, given: Any) -> Iterator[Any]:
+        if name in self.bundle.tools:
+            yield from sensitive_values(given, self.bundle.tools[name].input_schema)
+
+    def _tool(self, event: Event) -> Tool | None:
+        p = event.payload
+        name = p["tool"] if isinstance(p.get("tool"), str) else self.tools.get(p.get("call_id") or "")
+        return self.bundle.tools.get(name or "")
+
+    def sealed(self, event: Event) -> Event:
+        """The event as it is stored."""
+        one = _Sealing(self, event, self._tool(event))
+        payload = {name: one.field(holds(event.kind, name), name, item) for name, item in event.payload.items()}
+        if one.clear:
+            payload[CLEAR] = self.cipher.seal(one.clear)
+        return replace(event, payload=payload)
+
+    # -- and back
+
+    def opened(self, event: Event) -> Event:
+        """The event as it was; raises NotOpened."""
+        found = self.only_opened(event)
+        self._learn(found)
+        return found
+
+    def only_opened(self, event: Event) -> Event:
+        """The same for who seals nothing afterwards."""
+        payload = self.open_value(event.payload)
+        if CLEAR in payload:
+            clear = payload.pop(CLEAR)
+            payload = {name: clear.get(name, item) for name, item in payload.items()}
+        return replace(event, payload=payload)
+
+    def open_value(self, value: Any) -> Any:
+        """A value with all that is sealed in it opened; raises NotOpened."""
+        if is_sealed(value):
+            return self.cipher.opened(value)
+        if isinstance(value, Mapping):
+            return {self.open_value(key): self.open_value(item) for key, item in value.items()}
+        return [self.open_value(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@dataclass(slots=True)
+class _Sealing:
+    """One event on its way to the store; `clear` are the fields that it compares by, as they were."""
+
+    seals: Seals
+    event: Event
+    tool: Tool | None
+    clear: dict[str, Any] = field(default_factory=dict)
+
+    def field(self, what: Holds, name: str, item: Any) -> Any:
+        """A field as it is stored."""
+        match what:
+            case Holds.OWN:
+                return item
+            case Holds.KEY | Holds.SCOPE | Holds.COMPARED | Holds.RESERVED:
+                stored = self._compared(what, item)
+                if stored != item:
+                    self.clear[name] = item
+                return stored
+            case _:
+                return self._hidden(what, name, item)
+
+    def _hidden(self, what: Holds, name: str, item: Any) -> Any:
+        tool, seals = self.tool, self.seals
+        match what:
+            case Holds.WHOLE:
+                return self.whole(item)
+            case Holds.ATTRIBUTES:
+                return self.by_schema(item, seals.agent.attributes)
+            case Holds.INPUT:
+                return self.given(self.event.payload.get("tool"), item)
+            case Holds.OUTPUT:
+                return self.by_schema(item, _output_of(tool))
+            case Holds.ANSWER:
+                return self._answer(item)
+            case Holds.SUMMARY:
+                return self.by_schema({name: item}, _output_of(tool))[name]
+            case Holds.REPORT:
+                own = name == "message" and self.event.payload.get("status") in ("ok", "blocked")
+                return self.words(item) if own or not seals.marks.any_of(tool) else self.whole(item)
+            case Holds.CALLS:
+                return [{**self.words(call), "input": self.given(call["name"], call["input"])} for call in item]
+            case Holds.FACTS:
+                return [self._fact(fact) for fact in item]
+            case Holds.FACT_KEY | Holds.DIGEST:
+                return self.whole(item) if seals.marks.input_of(tool) else self.words(item)
+            case Holds.TRACES:
+                return [self._trace(trace) for trace in item]
+            case Holds.VALUES:
+                return {rule: self._seen(values) for rule, values in item.items()}
+            case Holds.DIFFERENCE:
+                return [self._change(change) for change in item]
+            case _:
+                return self.words(item)
+
+    # -- by what a field holds
+
+    def given(self, name: Any, item: Any) -> Any:
+        """A call's input; of a tool that is not there nobody knows what it holds."""
+        tool = self.seals.bundle.tools.get(name) if isinstance(name, str) else self.tool
+        if tool is None and isinstance(name, str):
+            return {key: self.whole(value) for key, value in item.items()} if item else item
+        return self.by_schema(item, tool.input_schema if tool is not None else NOTHING)
+
+    def _answer(self, item: Any) -> Any:
+        schema = _output_of(self.tool)
+        if isinstance(item, Mapping) and set(item) == {"happened"}:
+            return {"happened": self.by_schema(item["happened"], schema)}
+        return self.by_schema(item, schema)
+
+    def _fact(self, fact: Mapping[str, Any]) -> dict[str, Any]:
+        marked = self.seals.marks.input_of(self.seals.bundle.tools.get(fact["tool"]))
+        told = {**self.words(fact), "input": self.given(fact["tool"], fact["input"])}
+        return {**told, "key": self.whole(fact["key"])} if marked and "key" in fact else told
+
+    def _trace(self, trace: Mapping[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] = self.words({name: item for name, item in trace.items() if name not in _NESTED})
+        if "values" in trace:
+            told["values"] = self._seen(trace["values"])
+        if "rules" in trace:
+            told["rules"] = [self._trace(one) for one in trace["rules"]]
+        return {name: told[name] for name in trace if name in told}
+
+    def _seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {chain: self._value(chain, value) for chain, value in values.items()}
+
+    def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
+        sides = {side: self._value(change["what"], change[side]) for side in ("before", "after") if side in change}
+        return {**change, **sides}
+
+    def _value(self, chain: str, value: Any) -> Any:
+        """What a rule saw under a name: as its schema says, and nothing of what has none."""
+        root, *path = chain.split(".")
+        if root in _PLAIN_ROOTS or chain in ("verdict", "rules"):
+            return value
+        schema = {"input": self.tool.input_schema if self.tool else None, "session": self.seals.agent.attributes}.get(
+            root, self._fact_schema(root)
+        )
+        if schema is None or not all(part.isidentifier() for part in path):
+            return self.whole(value)
+        around = value
+        for part in reversed(path):
+            around = {part: around}
+        sealed = self.by_schema(around, schema)
+        for part in path:
+            sealed = sealed[part] if isinstance(sealed, Mapping) else sealed
+        return sealed
+
+    def _fact_schema(self, name: str) -> Schema | None:
+        guard = self.seals.agent.guards.get(self.tool.name) if self.tool is not None else None
+        for policy in guard.policies if guard is not None else ():
+            fact = policy.facts.get(name)
+            if fact is not None and not fact.for_each and fact.tool in self.seals.bundle.tools:
+                return self.seals.bundle.tools[fact.tool].output_schema
+        return None
+
+    def _compared(self, what: Holds, item: Any) -> Any:
+        marks, comparable, tool = self.seals.marks, self.seals.cipher.comparable, self.tool
+        if item is None or tool is None:
+            return item
+        match what:
+            case Holds.KEY:
+                return comparable(item) if marks.key_of(tool) else item
+            case Holds.SCOPE:
+                return comparable(item) if marks.tenant else item
+            case Holds.COMPARED:
+                return {name: self._part(name, value, comparable) for name, value in item.items()}
+            case _:
+                marked = marks.tenant or marks.input_of(tool) or marks.attributes
+                return [{**e, "key": comparable(e["key"])} if marked and "key" in e else e for e in item]
+
+    def _part(self, name: str, value: Any, by: Callable[[Any], Any]) -> Any:
+        return replaced({name: value}, self.tool.input_schema if self.tool else NOTHING, by)[name]
+
+    # -- and in the end
+
+    def whole(self, value: Any) -> Any:
+        """A value of which nothing may be told; what is empty says nothing."""
+        return (
+            value
+            if value is None or value in ("", [], {}) or isinstance(value, Token)
+            else self.seals.cipher.seal(value)
+        )
+
+    def by_schema(self, value: Any, schema: Schema) -> Any:
+        """A value sealed where its schema marks it, and where it holds what is known to be sensitive."""
+        return self.words(replaced(value, schema, self.seals.cipher.seal))
+
+    def words(self, value: Any) -> Any:
+        """Plain JSON with each text and number sealed as a whole that holds what is known to be sensitive."""
+        about = self.seals.of_call.get(self.event.payload.get("call_id") or "", set())
+        return self._words(value, self.seals.known, about)
+
+    def _words(self, value: Any, known: set[str], about: set[str]) -> Any:
+        if isinstance(value, Token | bool) or value is None:
+            return value
+        if isinstance(value, str):
+            # what only looks sealed is sealed like any text that has to be
+            hides = value.startswith(PREFIX) or any(part in value for part in known) or any(p in value for p in about)
+            return self.seals.cipher.seal(value) if hides else value
+        if isinstance(value, int | Decimal):
+            return self.seals.cipher.seal(value) if number_text(value) in known else value
+        if isinstance(value, Mapping):
+            return {self._words(key, known, _NONE): self._words(item, known, about) for key, item in value.items()}
+        return [self._words(item, known, about) for item in value] if isinstance(value, list | tuple) else value
+
+
+_NONE: set[str] = set()
+_NESTED = frozenset({"values", "rules"})
+
+
+class _Marks:
+    """What of an agent and its tools is marked."""
+
+    def __init__(self, agent: Agent) -> None:
+        properties = agent.attributes.get("properties", {})
+        self.attributes = is_marked(agent.attributes)
+        self.tenant = is_marked(properties.get("tenant")) if isinstance(properties, Mapping) else False
+        self._of: dict[str, tuple[bool, bool]] = {}
+
+    def input_of(self, tool: Tool | None) -> bool:
+        """Whether an input may hold what is sensitive; of a tool that is not there it may."""
+        return True if tool is None else self._both(tool)[0]
+
+    def any_of(self, tool: Tool | None) -> bool:
+        """The same of what a tool says, which may repeat its input or its output."""
+        return True if tool is None else any(self._both(tool))
+
+    def key_of(self, tool: Tool) -> bool:
+        """Whether an idempotency key may hold what is sensitive: as the bundle says, whatever the call."""
+        reads = frozenset().union(*(one.reads for one in tool.idempotency.key)) if tool.idempotency else frozenset()
+        return self.input_of(tool) or ("session" in reads and self.attributes)
+
+    def _both(self, tool: Tool) -> tuple[bool, bool]:
+        if tool.name not in self._of:
+            self._of[tool.name] = (is_marked(tool.input_schema), is_marked(tool.output_schema))
+        return self._of[tool.name]
+
+
+def _output_of(tool: Tool | None) -> Schema:
+    return (tool.output_schema if tool is not None else None) or NOTHING
+
+
+def _answered(value: Any) -> Any:
+    return value["happened"] if isinstance(value, Mapping) and set(value) == {"happened"} else value

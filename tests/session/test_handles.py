@@ -1,0 +1,87 @@
+"""What stands for a sensitive value says nothing, and counts only where it may."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.session.handles import Handles, holds_placeholder, inert, texts
+from engine.session.sensitive import HIDDEN
+
+KEY = "5" * 32
+SCHEMA = {
+    "properties": {
+        "user": {"x-sensitive": True},
+        "pin": {"x-sensitive": True},
+        "who": {"x-sensitive": True},
+        "note": {},
+    },
+}
+
+
+@given(st.one_of(st.text(), st.integers(), st.booleans(), st.lists(st.text(), max_size=3)))
+def test_a_value_goes_out_as_its_handle_and_comes_back_as_it_was(value: object) -> None:
+    handles = Handles(KEY, [value])
+    shown = handles.hidden({"user": value}, SCHEMA)
+    if not (isinstance(value, str) and holds_placeholder(value)):
+        assert handles.resolved(shown, SCHEMA) == ({"user": value}, "")
+
+
+def test_equal_values_of_one_session_have_one_handle_and_those_of_another_session_have_others() -> None:
+    assert Handles(KEY).of("ada") == Handles(KEY).of("ada") != Handles("6" * 32).of("ada")
+
+
+def test_texts_that_hold_a_value_are_told_with_its_handle() -> None:
+    handles = Handles(KEY, ["ada-4411", 471100, {"name": "Ada Lovelace"}])
+    told = handles.within(["I am ada-4411, my pin is 471100", {"Ada Lovelace": "x"}])
+    assert handles.resolved({"user": handles.of("ada-4411")}, SCHEMA) == ({"user": "ada-4411"}, "")
+    assert told == [
+        f"I am {handles.of('ada-4411')}, my pin is {handles.of(471100)}",
+        {handles.of("Ada Lovelace"): "x"},
+    ]
+    assert handles.resolved({"who": handles.of("Ada Lovelace")}, SCHEMA) == ({"who": "Ada Lovelace"}, "")
+
+
+def test_a_handle_in_a_text_stays_whatever_its_digits_are() -> None:
+    first = Handles(KEY, ["ada-4411"])
+    digits = first.of("ada-4411")[-9:-1]
+    assert Handles(KEY, ["ada-4411", digits]).within(f"{first.of('ada-4411')}!") == f"{first.of('ada-4411')}!"
+
+
+def test_without_a_key_there_is_only_what_people_read_and_it_stands_for_nothing() -> None:
+    handles = Handles("", ["ada-4411", "bela-4412"])
+    assert handles.within("ada-4411 and bela-4412") == f"{HIDDEN} and {HIDDEN}"
+    assert handles.hidden({"user": "ada-4411"}, SCHEMA) == {"user": HIDDEN}
+    assert handles.resolved({"user": HIDDEN}, SCHEMA)[1].startswith("`user`: a placeholder counts only")
+
+
+@pytest.mark.parametrize(
+    ("given_", "place"),
+    [
+        ({"user": HIDDEN}, "user"),
+        ({"note": HIDDEN}, "note"),
+        ({"note": {"a": [1, f"x{HIDDEN}"]}}, "note.a[1]"),
+        ({HIDDEN: 1}, "a key"),
+        ({"note": {HIDDEN: 1}}, "note"),
+        ({"user": f"[sensitive:{'0' * 32}]"}, "user"),
+    ],
+)
+def test_a_placeholder_out_of_its_place_is_told_with_its_place(given_: dict[str, object], place: str) -> None:
+    told, problem = Handles(KEY, ["ada-4411"]).resolved(given_, SCHEMA)
+    assert told == given_
+    assert problem.startswith(f"`{place}`: ")
+
+
+def test_a_placeholder_is_never_a_value_that_is_known() -> None:
+    handles = Handles(KEY, [HIDDEN, f"see {HIDDEN}", None])
+    assert handles.resolved({"user": handles.of(f"see {HIDDEN}")}, SCHEMA)[1]
+    assert handles.of(HIDDEN) == HIDDEN
+
+
+def test_in_a_text_for_people_a_handle_is_what_it_says() -> None:
+    assert inert(f"You are {Handles(KEY).of('ada')}.") == f"You are {HIDDEN}."
+
+
+def test_a_value_is_looked_for_by_its_texts_of_four_characters_and_more() -> None:
+    assert list(texts({"a": ["abcd", "abc", 12345, 12, True, None]})) == ["abcd", "12345"]
