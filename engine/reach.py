@@ -13,6 +13,9 @@ LOG_KEY = "ENGINE_LOG_KEY"
 LOG_KEY_FILE = "ENGINE_LOG_KEY_FILE"
 OWN_NAMES = frozenset({LOG_KEY, LOG_KEY_FILE})
 
+# the folder with the keys of people
+PERSON_KEYS = "ENGINE_PERSON_KEYS"
+
 
 class MissingSecret(Exception):
     """A secret that a document names is nowhere to be had."""

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "engine.cli.chaos",
         "Kill a fixture's process at every moment; show what held.",
     ),
+    "keys": ("engine.cli.keys", "Destroy the key of a person, or wrap all of them anew."),
     "planners": ("engine.cli.planners", "Ask models whether they can do what their planners need."),
     "tools": ("engine.cli.tools", "Take tools of servers into a bundle, and compare them."),
     "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),

@@ -58,6 +58,7 @@ def changed(old: Bundle, new: Bundle, before: Iterable[Finding], after: Iterable
         *changed_reviewers(old, new),
         *changed_meters(old, new),
         *changed_tools(old, new),
+        *changed_comparing(old, new),
         *changed_words(old, new),
     ]
 
@@ -199,6 +200,16 @@ def changed_tools(old: Bundle, new: Bundle) -> Iterator[Beside]:
         attributes = old.agents[name].attributes, new.agents[name].attributes
         if attributes[0] != attributes[1]:
             yield Beside("tools", name, *attributes, f"{name}: the attributes of its sessions have another schema")
+
+
+def changed_comparing(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The agents whose sealed idempotency keys are compared under another key: a write of before is not recognised."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        was, now = old.agents[name].seal, new.agents[name].seal
+        if was is not None and now is not None and was.comparing != now.comparing:
+            said = f"{name}: sealed keys of writes are compared with {now.comparing} instead of {was.comparing}"
+            told = f"{said}, and what was written before is not recognised as the same"
+            yield Beside("tools", name, was.comparing, now.comparing, told, f"compared_with.{name}:{DENY}→{ALLOW}")
 
 
 def changed_words(old: Bundle, new: Bundle) -> Iterator[Beside]:

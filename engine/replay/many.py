@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ from engine.reach import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
 from engine.replay.whatif import Past, judged, unread
 from engine.runtime.collector import relax
-from engine.runtime.sealing import opener
+from engine.runtime.person_keys import person_keys
+from engine.runtime.sealing import opened
 from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
 from engine.session.event import Event
@@ -26,7 +27,6 @@ from engine.testing.together import on_all_cores
 # what one process takes at a time, and with fewer sessions than that no further process is started
 CHUNK = 200
 
-Open = Callable[[Event], Event]
 # a payload that was erased has no fields
 UNREADABLE = (BrokenHistory, Unreadable, MissingSecret, DamagedBundle, UnknownSession, KeyError)
 
@@ -64,7 +64,9 @@ class _Logs:
     """The logs of a store's sessions, with what is sealed in them."""
 
     def __init__(self) -> None:
-        self._openers: dict[tuple[str, str], Open | None] = {}
+        self._sealing: dict[str, bool] = {}
+        self._secrets = HostSecrets()
+        self._people = person_keys()
         self._bundles: dict[str, Bundle | None] = {}
 
     def bundle(self, store: ReadStore, digest: str) -> Bundle | None:
@@ -81,21 +83,19 @@ class _Logs:
         log = store.log(session.id)
         if not log:
             raise BrokenHistory(f"session {session.id} has no events")
-        key = session.bundle, session.agent
-        if key not in self._openers:
-            self._openers[key] = self._opener(store, *key)
-        open_ = self._openers[key]
-        return log if open_ is None else [open_(event) for event in log]
+        if not self._seals(store, session.bundle):
+            return log
+        bundle = self.bundle(store, session.bundle)
+        if bundle is None or session.agent not in bundle.agents:
+            raise BrokenHistory(f"this version of the engine can't read the bundle {session.bundle}")
+        return opened(log, bundle, bundle.agents[session.agent], self._secrets, self._people)
 
-    def _opener(self, store: ReadStore, digest: str, agent: str) -> Open | None:
-        """What opens the sealed values of the sessions under a bundle; None if it seals none."""
-        files = store.bundle(digest)
-        if files is None or not any(b"x-sensitive" in content for content in files.values()):
-            return None
-        bundle = self.bundle(store, digest)
-        if bundle is None or agent not in bundle.agents:
-            raise BrokenHistory(f"this version of the engine can't read the bundle {digest}")
-        return opener(bundle, bundle.agents[agent], HostSecrets())
+    def _seals(self, store: ReadStore, digest: str) -> bool:
+        """Whether a bundle may have something sealed, which most have not."""
+        if digest not in self._sealing:
+            files = store.bundle(digest) or {}
+            self._sealing[digest] = any(b"x-sensitive" in content for content in files.values())
+        return self._sealing[digest]
 
 
 class _Judge:

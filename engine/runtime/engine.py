@@ -24,6 +24,7 @@ from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands, roll
+from engine.runtime.person_keys import PersonKeys, person_keys
 from engine.runtime.sealing import SealedStore, check_keys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
@@ -78,11 +79,12 @@ class Engine:
         secrets: Secrets | None = None,
         connections: OpenConnections | None = None,
         traffic: Traffic | None = None,
+        people: PersonKeys | None = None,
     ) -> None:
         """`root` overrides where the databases of the sessions lie; `planner` stands in for the agents' own.
 
         `on_partial` is told what a model has said so far.  `connections` given are somebody else's to enter;
-        `traffic` is how requests reach models.
+        `traffic` is how requests reach models, `people` are the keys of those that sessions are about.
         """
         self.secrets = secrets or HostSecrets()
         self._own = OpenConnections() if connections is None else None
@@ -90,7 +92,7 @@ class Engine:
         self._traffic = traffic
         self._on_partial = on_partial
         self.bundles = Bundles(store)
-        self._sealed = SealedStore(store, self.secrets, self.bundles.get)
+        self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
         store = self._store = cast(Store, self._sealed)
         self._clock = clock
         self._root = root

@@ -11,11 +11,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import trio
+
+from engine.outside import outside
 from engine.ports import Store
 from engine.reach import MissingSecret, Secrets
-from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
+from engine.runtime.cipher import COMPARABLE, SHORTEST, Cipher, NotOpened
 from engine.runtime.errors import BundleUnavailable
-from engine.runtime.seals import Seals
+from engine.runtime.person_keys import PersonKeys
+from engine.runtime.seals import PERSON, Seals
 from engine.runtime.states import load_state
 from engine.session.bundle import Agent, Bundle, Seal
 from engine.session.event import Event
@@ -27,15 +31,20 @@ from engine.stored import AppendResult, KeyHeld
 
 REMEMBERED = 4096
 
+OK, ERASED = "ok", "erased"
+
 
 class SealedStore:
     """A store that keeps sensitive values sealed; everything else goes straight through."""
 
-    def __init__(self, inner: Store, secrets: Secrets, bundle_of: Callable[[str], Awaitable[Bundle]]) -> None:
-        """`bundle_of` gives a bundle by its digest."""
+    def __init__(
+        self, inner: Store, secrets: Secrets, bundle_of: Callable[[str], Awaitable[Bundle]], people: PersonKeys
+    ) -> None:
+        """`bundle_of` gives a bundle by its digest, `people` are the keys of those that sessions are about."""
         self._inner = inner
         self._secrets = secrets
         self._bundle_of = bundle_of
+        self._people = people
         self._sessions: OrderedDict[str, Seals | None] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
@@ -66,8 +75,15 @@ class SealedStore:
         try:
             return replace(held, output=one.open_value(held.output))
         except NotOpened:
+            return await self._held_by_another(held)
+
+    async def _held_by_another(self, held: KeyHeld) -> KeyHeld:
+        """What a session has that is sealed with another key; what is erased stays taken."""
+        try:
             other = await self._session(held.holder.rpartition("/")[0])
             return replace(held, output=other.open_value(held.output) if other is not None else None)
+        except NotOpened:
+            return replace(held, output=None, status=ERASED if held.status == OK else held.status)
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`; raises NotOpened where the values are sealed under another key."""
@@ -100,27 +116,56 @@ class SealedStore:
             return self._sessions[session_id]
         if beginning:
             told = fold(beginning[:1])
-            digest, agent = told.bundle, told.agent
+            digest, name = told.bundle, told.agent
         else:
             row = await self._inner.session(session_id)
-            digest, agent = row.bundle, row.agent
+            digest, name = row.bundle, row.agent
         bundle = await self._bundle_of(digest)
-        made = seals(bundle, _agent(bundle, agent), self._secrets)
-        if made is not None and not beginning:
-            for event in await self._inner.load(session_id):
-                made.opened(event)
+        made = await self._made(session_id, bundle, _agent(bundle, name), beginning)
         self._sessions[session_id] = made
         while len(self._sessions) > REMEMBERED:
             self._sessions.popitem(last=False)
         return made
 
+    async def _made(self, session_id: str, bundle: Bundle, agent: Agent, beginning: Sequence[Event]) -> Seals | None:
+        if agent.seal is None:
+            return None
+        log = beginning or await self._inner.load(session_id)
+        with outside():
+            made = await trio.to_thread.run_sync(seals, bundle, agent, self._secrets, self._people, log[0].payload)
+        if made is not None and not beginning:
+            for event in log:
+                made.opened(event)
+        return made
 
-def seals(bundle: Bundle, agent: Agent, secrets: Secrets) -> Seals | None:
-    """What seals and opens an agent's sessions; None if none of their values are; raises MissingSecret."""
+
+def seals(bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys, first: Mapping[str, Any]) -> Seals | None:
+    """What seals and opens a session of an agent by its first payload, stored or not; None if nothing of it is sealed.
+
+    Raises MissingSecret.
+    """
     if agent.seal is None:
         return None
-    keys = [filled(text, secrets.reveal) for text in agent.seal.keys]
-    return Seals(Cipher(keys, filled(agent.seal.comparing, secrets.reveal)), bundle, agent)
+    cipher = cipher_of(agent.seal, secrets)
+    if agent.seal.person is None:
+        return Seals(cipher, bundle, agent)
+    if PERSON in first:
+        name, key = first[PERSON], people.of(first[PERSON], cipher)
+    else:
+        name = name_of(first["attributes"][agent.seal.person], cipher)
+        key = people.drawn(name, cipher)
+    return Seals(cipher.under(key), bundle, agent, person=name)
+
+
+def cipher_of(seal: Seal, secrets: Secrets) -> Cipher:
+    """The cipher of an agent's own keys; raises MissingSecret."""
+    keys = [filled(text, secrets.reveal) for text in seal.keys]
+    return Cipher(keys, filled(seal.comparing, secrets.reveal))
+
+
+def name_of(person: Any, cipher: Cipher) -> str:
+    """What a person's key is called: it says nothing of them."""
+    return cipher.comparable(["person", person]).removeprefix(COMPARABLE)
 
 
 def check_keys(seal: Seal, secrets: Secrets) -> None:
@@ -131,10 +176,10 @@ def check_keys(seal: Seal, secrets: Secrets) -> None:
             raise MissingSecret(f"{told}; make one with: openssl rand -hex 32")
 
 
-def opener(bundle: Bundle, agent: Agent, secrets: Secrets) -> Callable[[Event], Event] | None:
-    """What opens the events of an agent's sessions; None if none of their values are sealed; raises MissingSecret."""
-    made = seals(bundle, agent, secrets)
-    return None if made is None else made.only_opened
+def opened(log: Sequence[Event], bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys) -> list[Event]:
+    """A stored log with what is sealed in it; raises MissingSecret."""
+    made = seals(bundle, agent, secrets, people, log[0].payload)
+    return list(log) if made is None else [made.only_opened(event) for event in log]
 
 
 def _agent(bundle: Bundle, name: str) -> Agent:

@@ -23,6 +23,9 @@ NOTHING: Schema = {}
 # what was sealed of the fields that the store compares by; those themselves say nothing
 CLEAR = "sealed_fields"
 
+# whose key has sealed a session, in its first event
+PERSON = "person_key"
+
 # names that rules read which are the engine's or the bundle's
 _PLAIN_ROOTS = frozenset({"params", "budget", "now", "meters", "call"})
 
@@ -37,6 +40,7 @@ class Seals:
     known: set[str] = field(default_factory=set)
     of_call: dict[str, set[str]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    person: str | None = None
     marks: _Marks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,8 @@ class Seals:
         payload = {name: one.field(holds(event.kind, name), name, item) for name, item in event.payload.items()}
         if one.clear:
             payload[CLEAR] = self.cipher.seal(one.clear)
+        if event.kind is K.SESSION_STARTED and self.person is not None:
+            payload[PERSON] = self.person
         return replace(event, payload=payload)
 
     # -- and back
@@ -105,6 +111,7 @@ class Seals:
     def only_opened(self, event: Event) -> Event:
         """The same for who seals nothing afterwards."""
         payload = self.open_value(event.payload)
+        payload.pop(PERSON, None)
         if CLEAR in payload:
             clear = payload.pop(CLEAR)
             payload = {name: clear.get(name, item) for name, item in payload.items()}

@@ -304,10 +304,13 @@ class Seal:
     """What an agent's sensitive values are sealed with, as references to secrets.
 
     The first key seals, and each of them opens; `comparing` is for what the store compares, and never opens.
+    Where an attribute names the `person` that a session is about, what is sealed of it has a key of that person's,
+    and these wrap it.
     """
 
     keys: tuple[str, ...]
     comparing: str
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

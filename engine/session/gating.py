@@ -261,6 +261,9 @@ def start_call(d: Draft, call: Call) -> None:
         d.result(call, "ok", "", "the recorded result of the same call", taken["output"], reused=True)
     elif taken is not None and taken["status"] == "unknown":
         d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
+    elif taken is not None and taken["status"] == "erased":
+        text = "the same call happened before, and what it brought was erased"
+        d.result(call, "blocked", "idempotency_erased", text)
     elif taken is not None:
         d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
     elif call.leased:

@@ -22,6 +22,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.connections import OpenConnections
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import NotAllowed
+from engine.runtime.person_keys import PersonKeys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.worker import Worker
 from engine.session.bundle import Bundle, PlannerSpec
@@ -94,6 +95,7 @@ class Pathway:
         engine = Engine(
             store, self.clock, root=self.root, adapters=adapters, planner=planner, on_event=self.events.append,
             secrets=self.secrets, connections=self.connections, traffic=self.traffic(),
+            people=PersonKeys(self.root / ".person-keys"),
         )  # fmt: skip
         engine.bundles.know(self.bundle)
         return engine

@@ -290,6 +290,14 @@ class Agent(Shape):
             "seals, and each of them opens.",
         ),
     ] = None
+    sealed_for: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="The attribute that names the person a session is about, whose own key seals it: to destroy "
+            "that key is to erase what is sealed.",
+        ),
+    ] = None
     compared_with: Annotated[
         SecretReference | None,
         Field(

@@ -136,7 +136,16 @@ def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> Seal | None:
     if not marked or declared is None:
         return None
     keys = (declared,) if isinstance(declared, str) else tuple(declared)
-    return Seal(keys, node.plain.get("compared_with", keys[-1]))
+    person = node.plain.get("sealed_for")
+    if person is not None and not _is_told(node.plain.get("attributes"), person):
+        corpus.say(e206_constraint.at(node.at("sealed_for"), "sealed_for", "is an attribute that is required"))
+    return Seal(keys, node.plain.get("compared_with", keys[-1]), person)
+
+
+def _is_told(attributes: Any, name: str) -> bool:
+    """Whether every session says what an attribute is."""
+    required = attributes.get("required") if isinstance(attributes, Mapping) else None
+    return isinstance(required, list) and name in required
 
 
 def _chain(corpus: Corpus, node: Node) -> list[str]:

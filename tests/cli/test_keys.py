@@ -1,0 +1,67 @@
+"""The keys of people, as who operates the engine destroys and wraps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Shell
+
+FILES = {
+    "specs/agents/desk.yaml": """\
+kind: Agent
+name: desk
+description: desk
+planner: script
+planners:
+  script: {kind: scripted, decisions: [{message: bye, done: true}]}
+sealed_with: ${secret:SEAL_KEY}
+sealed_for: user
+attributes:
+  type: object
+  required: [user]
+  properties: {user: {type: string, x-sensitive: true}}
+stop: [{outcome: answered, message: bye}]
+""",
+}
+KEY = {"SEAL_KEY": "a key of the tests that is long enough to be one"}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    for path, text in FILES.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return Shell(tmp_path)
+
+
+def test_a_persons_sessions_are_erased_with_their_key(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    ran = shell("run", "-m", "hi", "--set", "user=ada-4411", "--format", "json", **env)
+    assert ran.code == 0, ran.err
+    session_id = ran.json[0]["session_id"]
+    assert shell("keys", "rewrap", **env).out.strip() == "1 key wrapped anew"
+    # nobody is there to say yes
+    assert shell("keys", "erase", "ada-4411", **env).code == 130
+    erased = shell("keys", "erase", "ada-4411", "--yes", **env)
+    assert (erased.code, erased.out.strip()) == (0, "the key of ada-4411 is destroyed")
+    again = shell("keys", "erase", "ada-4411", "--yes", **env)
+    assert again.code == 1
+    assert "ada-4411 has no key in" in again.err
+    assert shell("sessions", "verify", session_id, **env).code == 0
+    shown = shell("sessions", "show", session_id, **env)
+    assert shown.code == 0
+    assert "ada-4411" not in shown.out + shown.err
+
+
+def test_what_is_missing_is_told(shell: Shell) -> None:
+    for told in (shell("keys", "rewrap", **KEY), shell("run", "-m", "hi", "--set", "user=ada-4411", **KEY)):
+        assert told.code == 2
+        assert "ENGINE_PERSON_KEYS has to name a folder" in told.err
+    agent = shell.at / "specs/agents/desk.yaml"
+    agent.write_text(agent.read_text().replace("sealed_for: user\n", ""))
+    told = shell("keys", "rewrap", **KEY)
+    assert told.code == 2
+    assert "has no `sealed_for`" in told.err

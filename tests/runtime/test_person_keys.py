@@ -1,0 +1,156 @@
+"""What is sealed for a person is gone with their key, in every copy of the store, and with it nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from engine.proof.surroundings import changed_comparing
+from engine.reach import MissingSecret
+from engine.runtime.cipher import Cipher, NotOpened
+from engine.runtime.clock import TrioClock
+from engine.runtime.engine import Engine, Opening
+from engine.runtime.person_keys import KeyDestroyed, PersonKeys
+from engine.runtime.sealing import name_of
+from engine.runtime.secrets import HostSecrets
+from engine.session.bundle import Bundle
+from engine.session.state import State
+from engine.store.memory import MemoryStore
+from tests.making import ALLOW, agent, bundle, policy, tool
+
+KEY = {"SEAL_KEY": "a key of the tests that is long enough to be one"}
+MARKED = "{type: string, x-sensitive: true}"
+CODE = 'def grant(**given):\n    return {"note": "told ada-4411"}\n'
+
+
+def made(seal: str = "sealed_with: ${secret:SEAL_KEY}\nsealed_for: user") -> Bundle:
+    path, text = agent("[grant]", policies="[rules]")
+    text = text.replace("description: bot\n", f"description: bot\n{seal}\n", 1)
+    text = text.replace("zip: {type: integer}", f"user: {MARKED}").replace(
+        "required: [tenant]", "required: [tenant, user]"
+    )
+    decided = "[{message: x, tool_calls: [{id: a, name: grant, input: {what: door-77}}]}, {message: And now?}, {message: bye, done: true}]"
+    return bundle(
+        (path, text.replace("[{message: hi, done: true}]", decided)), policy(ALLOW), ("specs/tools/code.py", CODE),
+        tool("grant", "write", input=f"{{type: object, properties: {{what: {MARKED}}}}}",
+             output=f"{{type: object, properties: {{note: {MARKED}}}}}",
+             more="idempotency: {key: [input.what], honoured_by: engine}\n"
+                  "adapter: {kind: python, file: specs/tools/code.py, function: grant}"),
+    )  # fmt: skip
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.store, self.people = MemoryStore(), PersonKeys(folder)
+
+    def engine(self, secrets: dict[str, str] = KEY) -> Engine:
+        return Engine(self.store, TrioClock(), secrets=HostSecrets(secrets), people=self.people)
+
+    async def run(self, user: str, bundle_: Bundle | None = None) -> State:
+        opening = Opening("bot", "hi", {"tenant": "acme", "user": user})
+        return await self.engine().run(bundle_ or made(), opening, Path("."))
+
+    def destroy(self, user: str) -> bool:
+        return self.people.destroy(name_of(user, Cipher([KEY["SEAL_KEY"]], KEY["SEAL_KEY"])))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "keys")
+
+
+async def test_what_is_sealed_for_a_person_can_not_be_opened_once_their_key_is_destroyed(desk: Desk) -> None:
+    ada, bela = await desk.run("ada-4411"), await desk.run("bela-4412")
+    assert (await desk.engine().load(ada.session_id)).calls["a"].input == {"what": "door-77"}
+    assert desk.destroy("ada-4411")
+    with pytest.raises(KeyDestroyed, match="destroyed"):
+        await desk.engine().load(ada.session_id)
+    # it can be listed, looked at and verified, and others go on
+    assert (await desk.engine().look(ada.session_id)).attributes["user"] == "[sensitive]"
+    assert await desk.store.verify(ada.session_id) == []
+    assert (await desk.engine().load(bela.session_id)).attributes["user"] == "bela-4412"
+    assert not desk.destroy("ada-4411")
+
+
+async def test_the_key_of_a_person_who_comes_back_opens_nothing_of_before(
+    desk: Desk,
+) -> None:
+    ada = await desk.run("ada-4411")
+    desk.destroy("ada-4411")
+    again = await desk.run("ada-4411")
+    assert (await desk.engine().load(again.session_id)).attributes["user"] == "ada-4411"
+    with pytest.raises(NotOpened):
+        await desk.engine().load(ada.session_id)
+
+
+async def test_a_write_stays_known_after_what_it_brought_was_erased(desk: Desk) -> None:
+    await desk.run("ada-4411")
+    reused = await desk.run("bela-4412")
+    # what one session brought another may have: it has the key
+    assert [call.result.output for call in reused.calls.values() if call.result] == [{"note": "told ada-4411"}]
+    desk.destroy("ada-4411")
+    result = (await desk.run("bela-4412")).calls["a"].result
+    assert result is not None
+    assert (result.status, result.reason) == ("blocked", "idempotency_erased")
+
+
+async def test_keys_lie_where_somebody_has_said_wrapped_and_open_to_nobody_else(desk: Desk) -> None:
+    await desk.run("ada-4411")
+    (file,) = desk.people.folder.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "ada" not in file.name
+    assert file.read_text().startswith("sealed:1:")
+    homeless = Engine(desk.store, TrioClock(), secrets=HostSecrets(KEY), people=PersonKeys(None))
+    with pytest.raises(MissingSecret, match="ENGINE_PERSON_KEYS"):
+        await homeless.run(made(), Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"}), Path("."))
+
+
+async def test_to_replace_what_wraps_them_no_log_is_touched(desk: Desk) -> None:
+    ada = await desk.run("ada-4411")
+    both = Cipher(["the next key of the tests, long enough", KEY["SEAL_KEY"]], KEY["SEAL_KEY"])
+    assert len(list(desk.people.wrapped_anew(both))) == 1
+    # sessions of before have a bundle that names the secret by its name
+    renewed = desk.engine({"SEAL_KEY": "the next key of the tests, long enough"})
+    with pytest.raises(NotOpened):
+        await desk.engine().load(ada.session_id)
+    name = name_of("ada-4411", both)
+    assert desk.people.of(name, Cipher(["the next key of the tests, long enough"], "")) != ""
+    assert (await renewed.load(ada.session_id)).attributes["user"] == "ada-4411"
+
+
+async def test_two_that_draw_a_key_at_once_have_the_same(tmp_path: Path) -> None:
+    people, cipher, found = PersonKeys(tmp_path / "keys"), Cipher(["one"], "one"), list[str]()
+
+    def draw() -> None:
+        found.append(people.drawn("p", cipher))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(8):
+            nursery.start_soon(trio.to_thread.run_sync, draw)
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_who_a_session_is_about_has_to_be_told() -> None:
+    path, text = agent("[]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:K}\nsealed_for: user\n", 1)
+    text = text.replace("zip: {type: integer}", f"user: {MARKED}")
+    with pytest.raises(AssertionError, match="sealed_for"):
+        bundle((path, text))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "loosens"),
+    [
+        ("sealed_with: ${secret:A}", "sealed_with: ${secret:B}", True),
+        ("sealed_with: ${secret:A}", "sealed_with: ['${secret:B}', '${secret:A}']", False),
+        ("sealed_with: ${secret:A}", "sealed_with: ${secret:B}\ncompared_with: ${secret:A}", False),
+    ],
+)
+def test_a_change_after_which_writes_of_before_are_not_recognised_is_told_to_who_compares_bundles(
+    before: str, after: str, loosens: bool
+) -> None:
+    found = [one.name for one in changed_comparing(made(before), made(after))]
+    assert found == (["compared_with.bot:deny→allow"] if loosens else [])
