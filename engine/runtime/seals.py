@@ -153,6 +153,8 @@ class _Sealing:
         match what:
             case Holds.WHOLE:
                 return self.whole(item)
+            case Holds.LINES:
+                return [self.whole(line) for line in item]
             case Holds.ATTRIBUTES:
                 return self.by_schema(item, seals.agent.attributes)
             case Holds.INPUT:

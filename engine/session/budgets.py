@@ -8,7 +8,7 @@ from engine.session.endings import end_by_limit
 from engine.session.event import EventKind as K
 from engine.session.limits import FINISH, REVIEW, STOP
 from engine.session.pending import reserves
-from engine.session.state import State, Status, StepPhase
+from engine.session.state import Call, Phase, State, Status, StepPhase
 
 BUDGET = "budget"
 
@@ -44,6 +44,39 @@ def act_on_crossed(d: Draft) -> bool:
             ask_for_more(d, name)
             return True
     return False
+
+
+def block_by_limit(d: Draft, call: Call, limit: str, reason: str, message: str) -> None:
+    """A limit that was crossed keeps a call from starting: for good, or until somebody grants more of it."""
+    waits = d.state.limits.crossed_by(limit) == REVIEW
+    d.result(call, "blocked", reason, message, final=not waits)
+    if waits:
+        d.emit(K.CALL_OVER_BUDGET, step=call.step, call_id=call.id, tool=call.name, limit=limit)
+
+
+def ask_for_calls(d: Draft) -> bool:
+    """Ask for more of a limit that calls wait for, when nothing else of the step goes on."""
+    s = d.state
+    if s.ending or s.releasing:
+        return False
+    for call in s.calls.open.values():
+        if call.phase is Phase.OVER_BUDGET and call.short_of in s.crossed and not asked(s, call.short_of):
+            ask_for_more(d, call.short_of)
+            return True
+    return False
+
+
+def still_over(d: Draft, call: Call) -> bool:
+    """Whether what was granted is not enough for a call that waited for it: the limit is crossed once more."""
+    s = d.state
+    if call.short_of != "calls" or s.limits.calls is None:
+        return False
+    waiting = sum(1 for c in s.calls.open.values() if c.phase is Phase.OVER_BUDGET and c.short_of == "calls")
+    used = s.used.calls - waiting
+    if used < s.limits.calls:
+        return False
+    d.emit(K.LIMIT_CROSSED, limit="calls", used=used, allowed=s.limits.calls, crossing=REVIEW, tool=call.name)
+    return True
 
 
 def ask_for_more(d: Draft, name: str) -> None:

@@ -107,6 +107,10 @@ def _edited(s: State, p: Mapping[str, Any], event: Event) -> State:
     return with_call(s, call, input=p["input"], digest=p["digest"], key=p["key"])
 
 
+def _over_budget(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return with_call(s, s.calls[p["call_id"]], phase=Phase.OVER_BUDGET, short_of=p["limit"], wants=(), gate_seq=0)
+
+
 def _call_cancelled(s: State, p: Mapping[str, Any], event: Event) -> State:
     return with_call(s, s.calls[p["call_id"]], cancelled=p["reason"])
 
@@ -193,6 +197,7 @@ CALL_EVENTS: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.VERDICT: _verdict,
     K.CALL_STARTED: _call_started,
     K.CALL_EDITED: _edited,
+    K.CALL_OVER_BUDGET: _over_budget,
     K.ATTEMPT_FAILED: _attempt_failed,
     K.PROBE_ASKED: _probe_asked,
     K.PROBE_READ: _probe_read,

@@ -71,6 +71,9 @@ def wind_up(d: Draft) -> bool:
         return True
     reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
     for call in s.calls.open.values():
+        if call.phase is Phase.OVER_BUDGET and call.result is not None:
+            d.result(call, "blocked", call.result.reason, call.result.message)
+            return True
         if call.phase is Phase.ENQUEUED or (call.phase in UNSTARTED and not call.leased):
             withdraw(d, call)
             d.result(call, "blocked", reason, "the session ended before it could start")

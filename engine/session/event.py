@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     VERDICT = "verdict"
     CALL_STARTED = "call_started"
     CALL_EDITED = "call_edited"
+    CALL_OVER_BUDGET = "call_over_budget"
     ATTEMPT_FAILED = "attempt_failed"
     PROBE_ASKED = "probe_asked"
     PROBE_READ = "probe_read"

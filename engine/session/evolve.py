@@ -189,7 +189,9 @@ def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
     request = s.requests[p["request_id"]]
     s = changed(s, requests=s.requests.with_one(request.id, replace(request, answered=p)))
     if request.kind == "budget" and request.limit is not None and p["action"] == "approve":
-        return changed(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit})
+        short = {call.id for call in s.calls.open.values() if call.short_of == request.limit}
+        full = {id_: refused for id_, refused in s.full.items() if id_ not in short}
+        return changed(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit}, full=full)
     if request.kind != "approval" or request.call_id is None:
         return s
     call = s.calls[request.call_id]

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.policy.arithmetic import EvaluationError, add, is_number
 from engine.policy.value import canonical, jsonable, number_text, timestamp
+from engine.session.budgets import block_by_limit
 from engine.session.bundle import Meter
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
@@ -59,4 +60,4 @@ def _full(d: Draft, call: Call, meter: str, used: Any, limit: Any) -> None:
         K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=d.state.limits.crossed_by(name), tool=call.name
     )
     text = f"{meter} has {number_text(used)} of {number_text(limit)}, and this would go beyond"
-    d.result(call, "blocked", "meter_full", text)
+    block_by_limit(d, call, name, "meter_full", text)

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.policy.arithmetic import EvaluationError
-from engine.session.budgets import act_on_crossed, cross_steps, heed_budget_answers, is_last_turn, reserve_question
+from engine.session.budgets import (
+    act_on_crossed,
+    ask_for_calls,
+    cross_steps,
+    heed_budget_answers,
+    is_last_turn,
+    reserve_question,
+    still_over,
+)
 from engine.session.draft import Draft
 from engine.session.endings import (
     cross_repairs,
@@ -118,7 +126,7 @@ def gate_calls(d: Draft) -> bool:
             withdraw(d, call)
             d.result(call, "blocked", "earlier_write_not_done", "an earlier write of the step did not happen")
             return True
-        if _has_turn(d, call, calls) and judge_call(d, call):
+        if _has_turn(d, call, calls) and (still_over(d, call) or judge_call(d, call)):
             return True
     return _note_waiting(d, calls)
 
@@ -145,6 +153,9 @@ def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     s = d.state
     if call.phase is Phase.HELD:
         if not _answered(d, call):
+            return False
+    elif call.phase is Phase.OVER_BUDGET:
+        if call.short_of in s.crossed:
             return False
     elif call.phase not in (Phase.PROPOSED, Phase.GATING):
         return False
@@ -236,6 +247,11 @@ def begin_step(d: Draft) -> bool:
     return True
 
 
+def ask_for_calls_when_idle(d: Draft) -> bool:
+    """Calls that a limit keeps from starting wait for more of it, when nothing else of the step goes on."""
+    return d.state.status is Status.RUNNING and _idle(d) and ask_for_calls(d)
+
+
 def wait(d: Draft) -> bool:
     """Nothing of the step is left but what people have to answer."""
     s = d.state
@@ -272,5 +288,6 @@ MOVES: tuple[Move, ...] = (
     end_step,
     begin_step,
     reserve_question,
+    ask_for_calls_when_idle,
     wait,
 )

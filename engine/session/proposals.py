@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.policy.value import NotJson, canonical_of_exact, exact
 from engine.session import reply as r
+from engine.session.budgets import block_by_limit
 from engine.session.bundle import Usage
 from engine.session.contract import Decision, ToolCall, read_decision
 from engine.session.draft import Draft
@@ -112,7 +113,7 @@ def _propose(d: Draft, proposals: Proposals) -> None:
         limit, used, allowed = crossed
         crossing = d.state.limits.crossed_by(limit)
         d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=crossing, tool=call.name)
-        d.result(call, "blocked", "limit_of_calls", f"the limit {limit} of {allowed} is used up")
+        block_by_limit(d, call, limit, "limit_of_calls", f"the limit {limit} of {allowed} is used up")
 
 
 def _take_in(d: Draft, proposed: ToolCall, problem: str) -> tuple[Call, str]:

@@ -18,6 +18,8 @@ class Holds(StrEnum):
     """What somebody said or a tool gave: whatever holds a sensitive value that is known."""
     WHOLE = "whole"
     """Something made of values in whatever form: nothing of it can be told."""
+    LINES = "lines"
+    """Texts of which nothing can be told."""
     ATTRIBUTES = "attributes"
     """What the agent's `attributes` describe."""
     INPUT = "input"
@@ -82,7 +84,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
         "message": H.WORDS, "tool_calls": H.CALLS, "done": H.OWN, "ask": H.OWN, "usage": H.OWN,
     },
     # nobody knows what the parts of such an answer were to be
-    K.DECISION_REJECTED: {"problems": H.WHOLE, "raw": H.WHOLE, "usage": H.OWN},
+    K.DECISION_REJECTED: {"problems": H.LINES, "raw": H.WHOLE, "usage": H.OWN},
     K.PLANNER_FAILED: {"problems": H.WORDS, "usage": H.OWN},
     K.MODEL_CALLED: {
         **_MODEL, "planner": H.OWN, "model": H.WORDS, "status": H.OWN, "request_id": H.WORDS,
@@ -104,6 +106,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
     },
     K.CALL_STARTED: {**_CLAIM, "attempt": H.OWN, "waits_for_person": H.OWN, "job": H.OWN},
     K.CALL_EDITED: {"call_id": H.OWN, "by": H.WORDS, "input": H.INPUT, "digest": H.DIGEST, "key": H.KEY},
+    K.CALL_OVER_BUDGET: {**_OF_CALL, "limit": H.OWN},
     K.ATTEMPT_FAILED: {
         **_OF_CALL, "attempt": H.OWN, "delay": H.OWN, "dice": H.OWN, "due_at": H.OWN, "failure": H.OWN,
         "reason": H.OWN, "message": H.REPORT, "job": H.OWN,

@@ -49,6 +49,7 @@ class Phase(StrEnum):
     PROPOSED = "proposed"
     GATING = "gating"
     HELD = "held"
+    OVER_BUDGET = "over_budget"
     ENQUEUED = "enqueued"
     STARTED = "started"
     RETRYING = "retrying"
@@ -56,7 +57,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-UNSTARTED = (Phase.PROPOSED, Phase.GATING, Phase.HELD)
+UNSTARTED = (Phase.PROPOSED, Phase.GATING, Phase.HELD, Phase.OVER_BUDGET)
 
 
 class StepPhase(StrEnum):
@@ -119,6 +120,7 @@ class Call:
     job: bool = False
     leased: int = 0
     probing: Mapping[str, Any] | None = None
+    short_of: str = ""
 
     @property
     def full_key(self) -> str | None:

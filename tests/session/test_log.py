@@ -71,6 +71,7 @@ def test_every_kind_of_event_has_a_line_for_people() -> None:
         K.FACT_READ: {"tool": "t", "problem": None, "output": {"a": 1}},
         K.CALL_EDITED: {"call_id": "c", "by": "ana", "input": {"n": 1}},
         K.CALL_CANCELLED: {"tool": "t", "reason": "r"},
+        K.CALL_OVER_BUDGET: {"tool": "t", "limit": "calls"},
         K.KEY_TAKEN: {"key": "k", "status": "ok"},
         K.REQUEST_OPENED: {"request_kind": "settle", "request_id": "s.1", "groups": [], "message": "", "reason": "r"},
         K.REQUEST_ANSWERED: {"request_id": "s.1", "action": "approve", "by": "ana", "note": "fine"},
