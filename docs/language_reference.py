@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from engine.policy.provenance import Origins, Told
 from engine.policy.schema import of_schema
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.value import jsonable, one_line, pretty, span
+from engine.session.bundle import Meter
 from engine.session.history import NOTHING_GIVEN, Judged, Past, judge_after
 from engine.session.names import ToolTypes, gate_scope, meters_type, planner_scope, stop_scope
 
@@ -80,13 +82,17 @@ def show(text: str, given: Mapping[str, Any] | None = None, place: str = "gate")
     return Shown(text, value=value)
 
 
+# a meter that sessions share
+METER = Meter("refund_usd", {}, Decimal(1000), "block", {"refund": compile_expression("1", {})[0]})
+
+
 def scope(place: str) -> dict[str, t.Type]:
     """The types of the sample's names in a rule, a guarantee, a `release_unless`, a stop condition or a table."""
     told = data("sample")
     types = ToolTypes(of_schema(told["input_schema"]), of_schema(told["output_schema"]))
     params = t.Record({key: t.Field(t.of_value(value)) for key, value in _params().items()}, "param")
     session, tools = t.record("field", "", tenant=t.TEXT), {"refund": types}
-    rule = {**gate_scope(session, tools, "refund"), "params": params, "meters": meters_type(["refund_usd"])}
+    rule = {**gate_scope(session, tools, "refund"), "params": params, "meters": meters_type([METER], "refund")}
     scopes: dict[str, dict[str, t.Type]] = {
         "gate": rule,
         "guarantee": {**rule, **GUARANTEED},
@@ -117,7 +123,14 @@ def sample(given: Mapping[str, Any]) -> dict[str, Any]:
         "denied": {"refund": []},
         "step": {"number": 2, "calls": [open_call]},
         "budget": {"steps": limit},
-        "meters": {"refund_usd": {"used": 480, "limit": 1000, "left": 520}},
+        "meters": {
+            "refund_usd": {
+                "used": 480,
+                "limit": 1000,
+                "left": 520,
+                "shared": {"used": 730, "limit": 1000, "left": 270},
+            }
+        },
         "verdict": "require_approval",
         "approvers": FUNCTIONS["set"].run(["leads"]),
         "output": done["output"],

@@ -196,6 +196,13 @@ class Store(Queue, Protocol):
         """
         ...
 
+    async def meter_used(self, key: str, since: datetime | None) -> Any:
+        """What calls of all sessions have added to a shared meter under a key: since a moment, or in all.
+
+        What is in flight, or what nobody can vouch for, counts whenever it was, as it does in `append`.
+        """
+        ...
+
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """The events after a sequence number, in order; raises UnknownSession, CorruptLog."""
         ...

@@ -118,7 +118,7 @@ def _check_unused_policies(corpus: Corpus, tools: Mapping[str, Tool], types: Map
     """A policy that no agent uses yet is typed all the same, against any session."""
     used = {name for agent in corpus.sound("Agent") for name in agent.plain.get("policies", ())}
     idle = [d for d in corpus.sound("Policy") if d.name not in used]
-    link_guards(corpus, idle, [], tools, types, t.UNKNOWN, t.UNKNOWN)
+    link_guards(corpus, idle, [], tools, types, t.UNKNOWN, lambda tool: t.UNKNOWN)
 
 
 def _documents(corpus: Corpus) -> dict[str, bytes]:

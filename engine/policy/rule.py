@@ -102,7 +102,10 @@ class Guarantee:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRules:
-    """The rules of one policy that cover one tool, with the words they may use, and what it promises."""
+    """The rules of one policy that cover one tool, with the words they may use, and what it promises.
+
+    `shared_meters` are those of which its expressions read what all sessions have added.
+    """
 
     name: str
     params: Mapping[str, Any]
@@ -114,6 +117,7 @@ class PolicyRules:
     session: Mapping[str, str] = field(default_factory=dict)
     time: Time = Time()
     guarantees: tuple[Guarantee, ...] = ()
+    shared_meters: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
+from engine.policy.arithmetic import EvaluationError, subtract
 from engine.policy.evaluate import Unreadable, elements
 from engine.policy.expression import Expression
 from engine.policy.functions import functions_in
@@ -44,6 +44,12 @@ class FactNeed:
         """As JSON, for the log."""
         return {"key": self.key, "fact": self.fact, "tool": self.tool, "input": dict(self.input)}
 
+
+# under which name a scope has what is asked of each meter that sessions share
+SHARED_METERS = "shared meters"
+
+# what stands for a tool where such a meter is read
+METER = "meters."
 
 Fresh = Callable[[FactNeed], Reading | None]
 
@@ -92,7 +98,30 @@ class Words(Mapping[str, Any]):
             return self._session()
         if name == "now" and policy.time.now is not None:
             return self._now(policy.time.now)
+        if name == "meters" and policy.shared_meters:
+            return self._meters()
         return self._names[name]
+
+    def _meters(self) -> Any:
+        """The session's own meters, with what all sessions have added to those that they share; raises NotReadYet."""
+        found, missing = dict(self._names["meters"]), list[FactNeed]()
+        for name in sorted(self._policy.shared_meters):
+            given = self._names[SHARED_METERS].get(name)
+            if given is None:
+                return Unreadable(f"the meter `{name}` can't be asked for: it has no key for this call")
+            need = FactNeed(digest([METER, given])[:32], f"{METER}{name}", f"{METER}{name}", given, timedelta(0))
+            reading = self._fresh(need)
+            if reading is None:
+                missing.append(need)
+            elif reading.problem is not None:
+                return Unreadable(f"the meter `{name}` could not be read: {reading.problem}")
+            else:
+                used, limit = reading.output["used"], found[name]["limit"]
+                shared = {"used": used, "limit": limit, "left": max(subtract(limit, used), 0)}
+                found[name] = {**found[name], "shared": shared}
+        if missing:
+            raise NotReadYet(missing)
+        return found
 
     def _let(self, name: str, expression: Expression) -> Any:
         """The value of a let; raises EvaluationError."""

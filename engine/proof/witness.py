@@ -338,7 +338,7 @@ def names_of(witness: Witness, bundle: Bundle) -> Mapping[str, Any]:
     digest = call_digest(tool, tool.name, witness.input)
     call = Call("witness", tool.name, witness.input, len(witness.past) + 1, tool.effect, witness.now, digest)
     state = past_state(bundle, agent, witness.past, witness.attributes, witness.now, call)
-    return gate_names(state, call, bundle.tools)
+    return gate_names(state, call, bundle)
 
 
 def judged_for_real(witness: Witness, bundle: Bundle) -> tuple[Verdict | None, RuleTrace | None]:

@@ -98,7 +98,7 @@ class Observed:
 
     def _judgement(self, moment: Judgement) -> None:
         guard = moment.guard(self._bundle)
-        names = gate_names(moment.state, moment.call, self._bundle.tools)
+        names = gate_names(moment.state, moment.call, self._bundle)
         known = recorded(moment.state, moment.call, moment.event.at)
         for policy in guard.policies if guard is not None else ():
             tell = partial(self._tell, policy, moment.call.name)
@@ -115,7 +115,7 @@ class Observed:
         guard = moment.guard(self._bundle)
         if guard is None or not guard.releases:
             return
-        names = gate_names(moment.state, moment.call, self._bundle.tools)
+        names = gate_names(moment.state, moment.call, self._bundle)
         known = recorded(moment.state, moment.call, moment.event.at)
         withheld = moment.event.payload["rule"] if moment.event.payload["reason"] == "result_withheld" else None
         for policy in guard.policies:

@@ -78,10 +78,10 @@ def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
         # rules that need no fact judge before anything is read, and see nothing of what the gate then read
         early = moment.early
         first = early.calls[call.id]
-        told = judge(guard, gate_names(early, first, bundle.tools), recorded(early, first, moment.event.at))
+        told = judge(guard, gate_names(early, first, bundle), recorded(early, first, moment.event.at))
         if isinstance(told, Verdict):
             return told
-    verdict = judge(guard, gate_names(state, call, bundle.tools), recorded(state, call, moment.event.at))
+    verdict = judge(guard, gate_names(state, call, bundle), recorded(state, call, moment.event.at))
     if isinstance(verdict, Missing):
         needs = ", ".join(sorted({f"{need.tool} {canonical_of_exact(need.input)}" for need in verdict.needs}))
         return NotKnown(f"it was not read: {needs}")
@@ -130,5 +130,5 @@ def rewithheld(moment: Release, bundle: Bundle) -> RuleTrace | NotKnown | None:
             missing.append(need.tool)
         return reading
 
-    kept = withheld(guard, gate_names(state, call, bundle.tools), payload["output"], read)
+    kept = withheld(guard, gate_names(state, call, bundle), payload["output"], read)
     return NotKnown(f"it was not read: {', '.join(missing)}") if missing else kept

@@ -155,7 +155,7 @@ def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, 
     """A path, its value, another one, the rule that compares it, and the smallest step of it."""
     guard = moment.guard(bundle)
     agent = bundle.agents[moment.state.agent]
-    names = gate_names(moment.state, moment.call, bundle.tools)
+    names = gate_names(moment.state, moment.call, bundle)
     known = recorded(moment.state, moment.call, moment.event.at)
     for policy in guard.policies if guard is not None else ():
         scales = Scales(bundle, agent, bundle.tools[moment.call.name], policy)
@@ -241,7 +241,7 @@ def _judged(moment: Judgement, bundle: Bundle, path: Path | None, then: Any) -> 
         return Reading(_with(reading.output, path[1:], then))
 
     try:
-        verdict = judge(guard, gate_names(moment.state, call, bundle.tools), read)
+        verdict = judge(guard, gate_names(moment.state, call, bundle), read)
     except EvaluationError:
         return None
     return UNKNOWN if isinstance(verdict, Missing) else word(verdict.effect)

@@ -6,11 +6,14 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import trio
 
+from engine.policy.value import span
 from engine.ports import Clock, Planner, PlannerError, Proposal, Reader, ToolAdapter, ToolError, ToolRun
 from engine.reach import MissingSecret, Secrets
 from engine.runtime.connections import NotEntered
@@ -18,6 +21,7 @@ from engine.session import reply as r
 from engine.session.bundle import NO_USAGE, WRITE, Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.event import Event
+from engine.session.shared_meters import is_meter
 from engine.session.state import Call, State
 from engine.session.view import planner_view
 from engine.tool.databases import MissingRoot
@@ -50,6 +54,7 @@ class Hands:
     secrets: Secrets
     log: Callable[[str], Awaitable[Sequence[Event]]]
     say: Callable[[str, str], None]
+    meter_used: Callable[[str, str, str, datetime | None], Awaitable[Any]]
     roll: Callable[[], Decimal] = roll
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
     _entered: set[tuple[str, str]] = field(default_factory=set)
@@ -147,7 +152,16 @@ class Hands:
             effect.call_id, effect.attempt, failure, reason, said, acted, self.clock.now(), self.roll(), wait, drawn()
         )
 
+    async def _read_meter(self, effect: ReadFact, state: State) -> r.Reply:
+        """What all sessions have added to a meter that they share, within its window."""
+        started, given = self.clock.now(), effect.input
+        since = started - span(given["window"]) if given["window"] is not None else None
+        used = await self.meter_used(state.session_id, given["of"], given["key"], since)
+        return r.FactReturned(effect.fact_key, effect.gate, {"used": used}, started, self.clock.now())
+
     async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:
+        if is_meter(effect.tool):
+            return await self._read_meter(effect, state)
         tool, started = self.bundle.tools[effect.tool], self.clock.now()
         problem = "; ".join(tool.check_input(effect.input))
         output = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import trio
@@ -90,6 +91,11 @@ class SealedStore:
         events = await self._inner.load(session_id, after)
         one = await self._session(session_id, events if not after else ())
         return events if one is None else [one.opened(event) for event in events]
+
+    async def meter_used(self, session_id: str, tool: str, key: str, since: datetime | None) -> Any:
+        """What calls of all sessions have added under a session's key of a meter (see `ports.Store`)."""
+        one = await self._session(session_id)
+        return await self._inner.meter_used(key if one is None else one.meter_key(tool, key), since)
 
     async def look(self, session_id: str) -> State:
         """A session's state as who may not see what is sealed sees it."""

@@ -90,6 +90,10 @@ class Seals:
         name = p["tool"] if isinstance(p.get("tool"), str) else self.tools.get(p.get("call_id") or "")
         return self.bundle.tools.get(name or "")
 
+    def meter_key(self, tool: str, key: str) -> str:
+        """The key that a tool's calls add to a meter under, as the store knows it."""
+        return self.cipher.comparable(key) if self.marks.meter_of(self.bundle.tools[tool]) else key
+
     def sealed(self, event: Event) -> Event:
         """The event as it is stored."""
         one = _Sealing(self, event, self._tool(event))
@@ -256,7 +260,7 @@ class _Sealing:
             case Holds.COMPARED:
                 return {name: self._part(name, value, comparable) for name, value in item.items()}
             case _:
-                marked = marks.tenant or marks.input_of(tool) or marks.attributes
+                marked = marks.meter_of(tool)
                 return [{**e, "key": comparable(e["key"])} if marked and "key" in e else e for e in item]
 
     def _part(self, name: str, value: Any, by: Callable[[Any], Any]) -> Any:
@@ -320,6 +324,10 @@ class _Marks:
         """Whether an idempotency key may hold what is sensitive: as the bundle says, whatever the call."""
         reads = frozenset().union(*(one.reads for one in tool.idempotency.key)) if tool.idempotency else frozenset()
         return self.input_of(tool) or ("session" in reads and self.attributes)
+
+    def meter_of(self, tool: Tool) -> bool:
+        """Whether the key that a call adds to a meter under may hold what is sensitive."""
+        return self.input_of(tool) or self.attributes
 
     def _both(self, tool: Tool) -> tuple[bool, bool]:
         if tool.name not in self._of:

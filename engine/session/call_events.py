@@ -9,6 +9,7 @@ from typing import Any
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.persistent import Log, changed
+from engine.session.shared_meters import is_meter
 from engine.session.state import Call, Metered, Phase, Reading, Result, State, Used
 
 
@@ -38,7 +39,7 @@ def _gating(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 def _fact(s: State, p: Mapping[str, Any], event: Event) -> State:
     reading = Reading(p["output"], p["problem"], event.seq, p["gate"], event.at)
-    if p["problem"] is None:
+    if p["problem"] is None and not is_meter(p["tool"]):
         entry = {"input": p["input"], "output": p["output"], "at": event.at}
         s = changed(s, seen=and_one(s.seen, p["tool"], entry))
     return changed(s, readings={**s.readings, p["key"]: reading})

@@ -27,6 +27,7 @@ from engine.session.names import gate_names
 from engine.session.pending import wake_at
 from engine.session.proposals import planned, planner_failed
 from engine.session.retrying import try_again
+from engine.session.shared_meters import checked_reading, is_meter
 from engine.session.state import Call, Phase, State
 from engine.session.unknown import is_probe, make_unknown, probed, want_of
 
@@ -128,7 +129,7 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
     output, problems = checked_output(tool, reply.output)
     kept = None
     if not problems:
-        names = gate_names(d.state, call, d.bundle.tools)
+        names = gate_names(d.state, call, d.bundle)
         kept = withheld(d.agent.guards[call.name], names, output, lambda need: _read(d, need))
         for other in beside_guards(d, call):
             kept = kept or withheld(other, names, output, lambda need: _read(d, need))
@@ -212,10 +213,16 @@ def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
             probed(d, call_id, d.tool(name), reply.gate, None if wrong else output, wrong or None)
         return
     tool_name, input_ = _want_of(d, reply.key, reply.gate)
-    output, problem = checked_output(d.tool(tool_name), reply.output) if tool_name else (None, "nobody asked for it")
+    output, problem = _checked_fact(d, tool_name, reply.output)
     _record_fact(
         d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started
     )
+
+
+def _checked_fact(d: Draft, tool: str, output: Any) -> tuple[Any, str]:
+    if is_meter(tool):
+        return checked_reading(output)
+    return checked_output(d.tool(tool), output) if tool else (None, "nobody asked for it")
 
 
 def _fact_failed(d: Draft, reply: r.FactFailed) -> None:

@@ -28,7 +28,7 @@ def judge_call(d: Draft, call: Call) -> bool:
     if {call.digest, call.full_key} & d.state.denied:
         d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
         return True
-    names, known = gate_names(d.state, call, d.bundle.tools), fresh(d.state, call, d.at)
+    names, known = gate_names(d.state, call, d.bundle), fresh(d.state, call, d.at)
     verdict = gate.judge(d.agent.guards[call.name], names, known)
     if isinstance(verdict, gate.Missing):
         return _want(d, call, verdict.needs)
@@ -345,6 +345,6 @@ def _key_until(d: Draft, tool: Tool) -> str | None:
 
 def _question(d: Draft, call: Call, template: Template) -> str:
     try:
-        return template.render(gate_names(d.state, call, d.bundle.tools))
+        return template.render(gate_names(d.state, call, d.bundle))
     except EvaluationError:
         return "(this question has no value)"

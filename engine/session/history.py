@@ -83,7 +83,7 @@ def judge_after(
         return Judged("deny", (), (), tuple(problems))
     step = len(past) + 1
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
-    names = gate_names(past_state(bundle, agent, past, attributes, now, call), call, bundle.tools)
+    names = gate_names(past_state(bundle, agent, past, attributes, now, call), call, bundle)
     guard, reads = agent.guards[tool.name], _reads(past)
     verdict = judge(guard, names, reads)
     assert not isinstance(verdict, Missing), "what was not read counts as unreadable"

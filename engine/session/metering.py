@@ -6,15 +6,15 @@ that starts the call.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from engine.policy.arithmetic import EvaluationError, add, is_number
-from engine.policy.value import canonical, jsonable, number_text, timestamp
+from engine.policy.value import number_text, timestamp
 from engine.session.budgets import block_by_limit
 from engine.session.bundle import Meter
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
+from engine.session.shared_meters import meter_key
 from engine.session.state import Call
 
 
@@ -48,9 +48,8 @@ def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
         raise EvaluationError("what a call adds must be a number that is not negative")
     entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": d.state.limits.meters[meter.name]}
     if meter.per:
-        since = d.at - (meter.window or timedelta(0))
-        key = [d.state.attributes.get("tenant"), meter.name, jsonable(meter.per[call.name].value(names))]
-        entry |= {"key": canonical(key), "since": timestamp(since) if meter.window is not None else None}
+        since = timestamp(d.at - meter.window) if meter.window is not None else None
+        entry |= {"key": meter_key(d.state, meter, call), "since": since}
     return entry
 
 

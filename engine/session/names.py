@@ -11,9 +11,11 @@ from typing import Any
 from engine.policy import types as t
 from engine.policy.functions import PROVENANCE
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
-from engine.session.bundle import Bundle, Tool
+from engine.policy.words import SHARED_METERS
+from engine.session.bundle import Bundle, Meter, Tool
 from engine.session.call_events import result_entry
 from engine.session.handles import Handles
+from engine.session.shared_meters import shared_questions
 from engine.session.state import Call, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")
@@ -100,10 +102,16 @@ def session_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[st
     }
 
 
-def meters_type(names: Iterable[str]) -> t.Type:
-    """What rules see of an agent's meters: what this session's own calls have added, the limit, and what is left."""
-    counted = t.record("field", "", used=t.NUMBER, limit=t.NUMBER, left=t.NUMBER)
-    return t.Record({name: t.Field(counted) for name in names}, "limit")
+def meters_type(meters: Iterable[Meter], tool: str = "") -> t.Type:
+    """What rules see of an agent's meters: what this session's own calls have added, the limit, and what is left.
+
+    Of one that sessions share and to which calls of the tool add, the same of all of them.
+    """
+    counts = dict.fromkeys(("used", "limit", "left"), t.NUMBER)
+    own = t.record("field", "", **counts)
+    both = t.record("field", "", **counts, shared=own)
+    shares = {meter.name for meter in meters if tool in meter.per or (not tool and meter.per)}
+    return t.Record({m.name: t.Field(both if m.name in shares else own) for m in meters}, "limit")
 
 
 def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) -> dict[str, t.Type]:
@@ -167,11 +175,14 @@ def _budget_type() -> t.Type:
 # -- values
 
 
-def gate_names(state: State, call: Call, tools: Mapping[str, Tool]) -> Names:
-    """The values for judging a call; the tools say whose outputs are trusted."""
+def gate_names(state: State, call: Call, bundle: Bundle) -> Names:
+    """The values for judging a call; the bundle's tools say whose outputs are trusted."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
-    origins = {PROVENANCE: lambda state: Origins(_told(state, tools))}
-    return Names(state, {**_GATE, **origins}, {"input": call.input, "call": about})
+    own = {
+        PROVENANCE: lambda state: Origins(_told(state, bundle.tools)),
+        SHARED_METERS: lambda state: shared_questions(state, call, bundle.agents[state.agent]),
+    }
+    return Names(state, {**_GATE, **own}, {"input": call.input, "call": about})
 
 
 def key_names(state: State, input_: Mapping[str, Any]) -> Names:

@@ -150,14 +150,19 @@ def _held(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | None:
 
 
 def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> MeterFull | None:
-    since = timestamp(change.since) if change.since is not None else ""
-    sql = "SELECT amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
-    stored = [number(row[0]) for row in connection.execute(sql, (change.key, change.holder, since))]
+    stored = meter_used(connection, change.key, change.holder, change.since)
     beside = [other.amount for other in added if other.key == change.key and other.holder != change.holder]
-    used = total([*stored, *beside])
+    used = total([stored, *beside])
     return None if add(used, change.amount) <= change.limit else MeterFull(
         change.holder, change.meter, used, change.limit
     )  # fmt: skip
+
+
+def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: datetime | None) -> Any:
+    """What was added to a shared meter under a key since a moment, by all but one holder."""
+    sql = "SELECT amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
+    moment = timestamp(since) if since is not None else ""
+    return total(number(row[0]) for row in connection.execute(sql, (key, beside, moment)))
 
 
 def _project(connection: sqlite3.Connection, session_id: str, change: Change) -> None:

@@ -134,6 +134,10 @@ class MemoryStore(MemoryQueue):
         self._project(session, events)
         return Appended()
 
+    async def meter_used(self, key: str, since: datetime | None) -> Any:
+        """See `ports.Store`."""
+        return total(entry.amount for entry in self._added if entry.key == key and entry.counts(since))
+
     def _refused(self, events: Sequence[Event]) -> KeyHeld | MeterFull | None:
         added: list[_Added] = []
         claimed: dict[str, str] = {}

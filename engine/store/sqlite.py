@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 import zstandard
@@ -20,7 +20,7 @@ from engine.policy.value import timestamp
 from engine.reach import LOG_KEY
 from engine.session.event import Event
 from engine.store import chain, queue
-from engine.store.appending import Append, append
+from engine.store.appending import Append, append, meter_used
 from engine.store.asking import StoredHead, bundle_files, head_of, one_moment, place_before, segments_of, shown_as_it_is
 from engine.store.log_key import LogKey, Seal, Voucher
 from engine.store.migrations import migrate
@@ -194,6 +194,10 @@ class SqliteStore:
     async def job(self, job_id: str) -> JobRow | None:
         """See `ports.Queue`."""
         return await self._read(lambda connection: queue.row(connection, job_id))
+
+    async def meter_used(self, key: str, since: datetime | None) -> Any:
+        """See `ports.Store`."""
+        return await self._read(lambda connection: meter_used(connection, key, "", since))
 
     async def due_sessions(self, now: datetime) -> list[str]:
         """See `ports.Store`."""

@@ -179,7 +179,7 @@ def agrees(bundle: Bundle, world: World, judged: Judged, input_: Any, output: An
     def read(need: FactNeed) -> Reading:
         return Reading(output) if output is not None else Reading(problem="it is down")
 
-    verdict = judge(bot.guards["act"], gate_names(state, proposed, bundle.tools), read)
+    verdict = judge(bot.guards["act"], gate_names(state, proposed, bundle), read)
     assert not isinstance(verdict, Missing)
     told = [
         *assigned(world, "input", input_),

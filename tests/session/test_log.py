@@ -113,7 +113,7 @@ def test_names_are_made_when_they_are_asked_for() -> None:
 
 def test_history_budget_and_step_have_their_values() -> None:
     play = played()
-    names = gate_names(play.state, play.call("w"), play.bundle.tools)
+    names = gate_names(play.state, play.call("w"), play.bundle)
     assert [entry["input"]["n"] for entry in names["calls"]["look"]] == [2, 1]
     assert names["calls"]["nothing"] == []
     assert names["budget"]["steps"]["left"] == 10

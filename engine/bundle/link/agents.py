@@ -114,7 +114,7 @@ def link_agent(
         },
         prompt=prompt,
         tools=tuple(offered),
-        guards=link_guards(corpus, policies, offered, tools, types, session, meters_type(m.name for m in meters)),
+        guards=link_guards(corpus, policies, offered, tools, types, session, lambda tool: meters_type(meters, tool)),
         meters=meters,
         limits=limits(plain.get("budgets", {})),
         stop=_stop(corpus, node.at("stop"), stop),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.promises import guarantees
+from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.words import (
     ESTABLISHED,
     FACT,
@@ -46,6 +47,9 @@ from engine.session.bundle import HANDOFF, READ, WRITE, Tool
 from engine.session.names import ToolTypes, any_call_scope, gate_scope
 
 Types = Mapping[str, ToolTypes]
+
+# the type of an agent's meters for calls of a tool, or of whichever
+MetersOf = Callable[[str], t.Type]
 
 
 def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
@@ -186,7 +190,7 @@ def link_guards(
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
-    meters: t.Type,
+    meters: MetersOf,
 ) -> dict[str, Guard]:
     """What judges each tool of one agent, whose attributes have the type `session`."""
     parts: dict[str, list[PolicyRules]] = {name: [] for name in offered}
@@ -235,7 +239,7 @@ def _check_idle_words(
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
-    meters: t.Type,
+    meters: MetersOf,
 ) -> None:
     """A word that no rule reads yet is typed all the same, against any call."""
     nodes = words_of(corpus, document)
@@ -249,7 +253,7 @@ def _check_idle_words(
     needs = _with_needs(session, nodes)
     for words, about in ((idle & own, tool), (idle - own, "")):
         base = gate_scope(needs, types, about) if about else any_call_scope(needs, types)
-        base |= {"params": _params_type(nodes), "meters": meters}
+        base |= {"params": _params_type(nodes), "meters": meters(about)}
         time = time_of(corpus, nodes, base["session"])
         Linker(corpus, nodes, base, about, tools, types, time.zone).link(words)
 
@@ -262,14 +266,15 @@ def _policy_for_tool(
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
-    meters: t.Type,
+    meters: MetersOf,
 ) -> tuple[PolicyRules, set[str]]:
     nodes = words_of(corpus, document)
     base = gate_scope(_with_needs(session, nodes), types, name)
-    base |= {"params": _params_type(nodes), "meters": meters}
+    base |= {"params": _params_type(nodes), "meters": meters(name)}
     time = time_of(corpus, nodes, base["session"])
     linker = Linker(corpus, nodes, base, name, tools, types, time.zone)
     linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)
+    shared, linked = reading_shared_meters(linked, linker.lets, linker.facts)
     promises = guarantees(corpus, document, linker)
     made = PolicyRules(
         document.name,
@@ -282,6 +287,7 @@ def _policy_for_tool(
         {key: word for key, node in nodes.session.items() if (word := type_word(node)) is not None},
         time,
         promises,
+        shared,
     )
     return made, linker.linked
 
@@ -293,7 +299,7 @@ def _only_promising(
     tools: Mapping[str, Tool],
     types: Types,
     session: t.Type,
-    meters: t.Type,
+    meters: MetersOf,
 ) -> list[PolicyRules]:
     """What a policy promises of a tool that none of its rules covers: nothing, if the promise has no meaning there."""
     said = len(corpus.diagnostics)
