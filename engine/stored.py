@@ -39,6 +39,14 @@ class KeyHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyExpired:
+    """Results under an idempotency key have expired so often, and the events say otherwise; nothing was appended."""
+
+    key: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class MeterFull:
     """A shared meter that a call would go beyond; nothing was appended."""
 
@@ -85,7 +93,7 @@ class JobRow:
     reason: str
 
 
-AppendResult = Appended | Conflict | Fenced | KeyHeld | MeterFull | Held
+AppendResult = Appended | Conflict | Fenced | KeyHeld | KeyExpired | MeterFull | Held
 
 
 @dataclass(frozen=True, slots=True)

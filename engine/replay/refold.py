@@ -305,6 +305,7 @@ _FROM: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Reply]]] = 
     K.MESSAGE_RECEIVED: _one(lambda p, at: r.Message(p["text"], at)),
     K.CUSTOMER_CONFIRMED: _one(lambda p, at: r.Confirmed(p["tool"], p["input"], at)),
     K.CANCEL_REQUESTED: _one(lambda p, at: r.Cancel(p["by"], at)),
+    K.KEY_EXPIRED: _one(lambda p, at: r.KeyExpired(p["key"], p["generation"], at)),
     K.KEY_TAKEN: _one(lambda p, at: r.KeyTaken(p["key"], p["status"], p["output"], p["holder"], at, p.get("compared"))),
     K.METER_FULL: _one(lambda p, at: r.MeterFull(p["call_id"], p["meter"], p["used"], p["limit"], at)),
     K.JOB_LEASED: _one(lambda p, at: r.JobLeased(p["call_id"], p["owner"], p["epoch"], at)),

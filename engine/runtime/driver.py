@@ -21,7 +21,7 @@ from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
 from engine.session.pending import pending, wake_at
 from engine.session.state import State, Status
-from engine.stored import Appended, AppendResult, Conflict, Fenced, Held, Lease, MeterFull, Take
+from engine.stored import Appended, AppendResult, Conflict, Fenced, Held, KeyExpired, Lease, MeterFull, Take
 
 OnEvent = Callable[[Event], None]
 
@@ -261,6 +261,8 @@ class Driver:
                     call_id = result.holder.partition("/")[2]
                     full = r.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now())
                     await self._say([full])
+                case KeyExpired():
+                    await self._say([r.KeyExpired(result.key, result.generation, self._clock.now())])
                 case Held():
                     raise AssertionError("only who takes a session is told that it is held")
                 case _:

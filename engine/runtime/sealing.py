@@ -28,7 +28,7 @@ from engine.session.evolve import fold
 from engine.session.sealed import shown
 from engine.session.secret import filled
 from engine.session.state import State
-from engine.stored import AppendResult, KeyHeld
+from engine.stored import AppendResult, KeyExpired, KeyHeld
 
 REMEMBERED = 4096
 
@@ -59,6 +59,9 @@ class SealedStore:
         one.learn(events)
         sealed = [one.sealed(event) for event in events]
         result = await self._inner.append(session_id, after, sealed, **more)
+        if isinstance(result, KeyExpired):
+            pairs = zip(sealed, events, strict=True)
+            return next((replace(result, key=_key(e)) for stored, e in pairs if _key(stored) == result.key), result)
         return await self._held(one, result, sealed, events) if isinstance(result, KeyHeld) else result
 
     async def _held(self, one: Seals, held: KeyHeld, sealed: Sequence[Event], events: Sequence[Event]) -> KeyHeld:

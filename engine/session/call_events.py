@@ -59,15 +59,19 @@ def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
     s = _reserved(s, call, p)
     s = with_call(
-        s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None
-    )
+        s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None,
+        generation=p.get("generation", 0),
+    )  # fmt: skip
     return changed(s, write_seq=event.seq) if call.effect == "write" else s
 
 
 def _enqueued(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     s = _reserved(s, call, p)
-    return with_call(s, call, phase=Phase.ENQUEUED, job=True, leased=0, wants=(), gate_seq=0, result=None)
+    return with_call(
+        s, call, phase=Phase.ENQUEUED, job=True, leased=0, wants=(), gate_seq=0, result=None,
+        generation=p.get("generation", 0),
+    )  # fmt: skip
 
 
 def _leased(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -120,6 +124,10 @@ def _key_taken(s: State, p: Mapping[str, Any], event: Event) -> State:
     return changed(s, taken={**s.taken, p["key"]: p})
 
 
+def _key_expired(s: State, p: Mapping[str, Any], event: Event) -> State:
+    return changed(s, expired={**s.expired, p["key"]: p["generation"]})
+
+
 def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     if call.job:
@@ -131,8 +139,8 @@ def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
         return changed(with_call(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
     never_started = call.started_at is None
     s = with_call(s, call, phase=Phase.ENDED, result=result)
-    if call.full_key in s.taken:
-        s = changed(s, taken={key: value for key, value in s.taken.items() if key != call.full_key})
+    if call.claim in s.taken:
+        s = changed(s, taken={key: value for key, value in s.taken.items() if key != call.claim})
     if call.id in s.full:
         s = changed(s, full={id_: full for id_, full in s.full.items() if id_ != call.id})
     if p["status"] != "unknown" and s.used.meters:
@@ -207,6 +215,7 @@ CALL_EVENTS: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.JOB_RELEASED: _job_released,
     K.CALL_CANCELLED: _call_cancelled,
     K.KEY_TAKEN: _key_taken,
+    K.KEY_EXPIRED: _key_expired,
     K.METER_FULL: _meter_full,
     K.TOOL_RESULT: _result,
 }

@@ -81,7 +81,7 @@ def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) 
     if state.final:
         return d
     _RECORD[type(reply)](d, reply)
-    if not isinstance(reply, r.KeyTaken | r.MeterFull | r.Released):
+    if not isinstance(reply, r.KeyTaken | r.KeyExpired | r.MeterFull | r.Released):
         advance(d)
     return d
 
@@ -112,6 +112,10 @@ def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
         holder=reply.holder,
         compared=reply.compared,
     )
+
+
+def _key_expired(d: Draft, reply: r.KeyExpired) -> None:
+    d.emit(K.KEY_EXPIRED, key=reply.key, generation=reply.generation)
 
 
 def _meter_full(d: Draft, reply: r.MeterFull) -> None:
@@ -289,6 +293,7 @@ _RECORD: Mapping[type, Callable[..., None]] = {
     r.Released: _released,
     r.Tick: _tick,
     r.KeyTaken: _key_taken,
+    r.KeyExpired: _key_expired,
     r.MeterFull: _meter_full,
     r.Planned: planned,
     r.PlannerFailed: planner_failed,

@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     JOB_DISCARDED = "job_discarded"
     CALL_CANCELLED = "call_cancelled"
     KEY_TAKEN = "key_taken"
+    KEY_EXPIRED = "key_expired"
     METER_FULL = "meter_full"
     TOOL_RESULT = "tool_result"
     REQUEST_OPENED = "request_opened"

@@ -108,7 +108,15 @@ def _claimed(s: State, p: Mapping[str, Any], event: Event) -> State:
             calls = calls.with_one(id_, changed(c, phase=back, wants=(), gate_seq=0))
     # what a question took whose asker is gone nobody knows: all that was reserved for it counts
     return changed(
-        s, reserved=None, owner=p["owner"], epoch=p["epoch"], clock_at=event.at, releasing=False, calls=calls, taken={}
+        s,
+        reserved=None,
+        owner=p["owner"],
+        epoch=p["epoch"],
+        clock_at=event.at,
+        releasing=False,
+        calls=calls,
+        taken={},
+        expired={},
     )
 
 
@@ -196,7 +204,7 @@ def _answered(s: State, p: Mapping[str, Any], event: Event) -> State:
         return s
     call = s.calls[request.call_id]
     if p["action"] == "deny":
-        marks = {request.digest, call.digest} | ({call.full_key} if call.full_key is not None else set())
+        marks = {request.digest, call.digest} | ({call.claim} if call.claim is not None else set())
         refusal = {"tool": call.name, "input": call.input, "at": event.at}
         return changed(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
     kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])

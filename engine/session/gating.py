@@ -25,7 +25,7 @@ from engine.session.state import Approval, Call, Phase, State
 
 def judge_call(d: Draft, call: Call) -> bool:
     """Judge a call whose turn has come; False if it waits for facts that are being read."""
-    if {call.digest, call.full_key} & d.state.denied:
+    if {call.digest, call.claim} & d.state.denied:
         d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
         return True
     names, known = gate_names(d.state, call, d.bundle), fresh(d.state, call, d.at)
@@ -254,7 +254,7 @@ def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any
 def start_call(d: Draft, call: Call) -> None:
     """Start a call whose verdict has just been recorded, unless its key already has a result or an owner."""
     tool = d.tool(call.name)
-    taken = d.state.taken.get(call.full_key) if call.full_key else None
+    taken = d.state.taken.get(call.claim) if call.claim else None
     if taken is not None and _conflicts(tool, call, taken.get("compared")):
         d.result(call, "blocked", "idempotency_conflict", "the same key was used for something else before")
     elif taken is not None and taken["status"] == "ok":
@@ -280,7 +280,7 @@ def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) ->
     d.emit(
         K.JOB_ENQUEUED, step=call.step, call_id=call.id, tool=call.name, idempotency_key=call.key,
         key_scope=call.scope, digest=call.digest, compared=compared(tool, call), key_until=_key_until(d, tool),
-        reserved=reserved, run_at=timestamp(d.at + tool.job.delay),
+        reserved=reserved, run_at=timestamp(d.at + tool.job.delay), **_generation(d, call),
     )  # fmt: skip
 
 
@@ -321,6 +321,7 @@ def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]
         compared=compared(tool, call),
         key_until=_key_until(d, tool),
         reserved=reserved or [],
+        **_generation(d, call),
         **({"job": True} if call.job else {}),
         waits_for_person=tool.adapter.kind == HANDOFF,
     )
@@ -336,6 +337,12 @@ def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]
             message=_question(d, call, settings["question"]),
             expires=d.state.limits.expires[kind],
         )
+
+
+def _generation(d: Draft, call: Call) -> dict[str, int]:
+    """How many results under the call's key have expired, as the store said before its first attempt."""
+    generation = call.generation or d.state.expired.get(call.claim or "", 0)
+    return {"generation": generation} if generation else {}
 
 
 def _key_until(d: Draft, tool: Tool) -> str | None:

@@ -185,6 +185,15 @@ class KeyTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyExpired:
+    """The store refused a `call_started`: results under its idempotency key have expired `generation` times."""
+
+    key: str
+    generation: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MeterFull:
     """The store refused a `call_started`: with what others have added a shared meter would go beyond its limit."""
 
@@ -281,6 +290,7 @@ Reply = (
     | FactReturned
     | FactFailed
     | KeyTaken
+    | KeyExpired
     | MeterFull
     | Message
     | Answer

@@ -60,7 +60,7 @@ H = Holds
 _OF_CALL = {"call_id": H.OWN, "tool": H.OWN}
 _CLAIM = {
     **_OF_CALL, "idempotency_key": H.KEY, "key_scope": H.SCOPE, "digest": H.DIGEST, "compared": H.COMPARED,
-    "key_until": H.OWN, "reserved": H.RESERVED,
+    "key_until": H.OWN, "generation": H.OWN, "reserved": H.RESERVED,
 }  # fmt: skip
 _PROBE = {**_OF_CALL, "input": H.INPUT, "output": H.OUTPUT, "problem": H.WORDS}
 _JOB = {**_OF_CALL, "by": H.WORDS, "owner": H.OWN, "epoch": H.OWN, "new": H.OWN}
@@ -121,6 +121,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
     K.CALL_CANCELLED: {**_OF_CALL, "reason": H.OWN},
     # what another call brought, under a key that is made of an input
     K.KEY_TAKEN: {"key": H.WHOLE, "status": H.OWN, "output": H.WHOLE, "holder": H.OWN, "compared": H.WHOLE},
+    K.KEY_EXPIRED: {"key": H.WHOLE, "generation": H.OWN},
     K.METER_FULL: {"call_id": H.OWN, "meter": H.OWN, "used": H.OWN, "limit": H.OWN},
     K.TOOL_RESULT: {
         **dict.fromkeys(RESERVED, H.OWN), "message": H.REPORT, "output": H.OUTPUT, "difference": H.DIFFERENCE,

@@ -121,11 +121,20 @@ class Call:
     leased: int = 0
     probing: Mapping[str, Any] | None = None
     short_of: str = ""
+    generation: int = 0
+
+    @property
+    def claim(self) -> str | None:
+        """The idempotency key with its scope, as the store knows it."""
+        return None if self.key is None else f"{self.scope}:{self.key}"
 
     @property
     def full_key(self) -> str | None:
-        """The idempotency key with its scope, as the store knows it."""
-        return None if self.key is None else f"{self.scope}:{self.key}"
+        """The same as tools get it: with how many results under it have expired, if any has.
+
+        A server that keeps keys for longer would return an old result as the new one.
+        """
+        return self.claim if self.claim is None or not self.generation else f"{self.claim}#{self.generation}"
 
     @property
     def handed_over(self) -> bool:
@@ -265,6 +274,7 @@ class State:
     resulted: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
     confirmed: tuple[str, ...] = ()
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    expired: Mapping[str, int] = field(default_factory=dict)
     full: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     write_seq: int = 0
     used: Used = field(default_factory=Used)

@@ -140,6 +140,7 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.PLANNER_FAILED: lambda e: "; ".join(e["problems"]),
     K.MODEL_CALLED: _model_called,
     K.PLANNER_FELL_BACK: lambda e: f"planner {e['planner']} has no answer ({e['reason']}): {e['to']} is asked",
+    K.KEY_EXPIRED: lambda e: f"results under the key {e['key']} have expired {e['generation']} times",
     K.CALL_OVER_BUDGET: lambda e: f"{e['tool']} waits for more of {e['limit']}",
     K.CALL_PROPOSED: lambda e: f"{e['tool']} {_short(e['input'], 200)}",
     K.GATE_PENDING: _pending,

@@ -15,6 +15,7 @@ from engine.store import chain
 from engine.store.asking import head_of
 from engine.store.log_key import Voucher
 from engine.store.projection import (
+    FREE,
     IN_FLIGHT,
     Change,
     ClaimKey,
@@ -27,10 +28,23 @@ from engine.store.projection import (
     SettleKey,
     SettleMeters,
     changes,
+    generation_of,
 )
 from engine.store.rows import REQUEST
 from engine.store.verifying import seal_problems
-from engine.stored import Appended, AppendResult, Conflict, CorruptLog, Fenced, Held, JobLease, KeyHeld, MeterFull, Take
+from engine.stored import (
+    Appended,
+    AppendResult,
+    Conflict,
+    CorruptLog,
+    Fenced,
+    Held,
+    JobLease,
+    KeyExpired,
+    KeyHeld,
+    MeterFull,
+    Take,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +131,12 @@ def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) 
     return made.lastrowid
 
 
-def _refused(connection: sqlite3.Connection, beside: list[Change]) -> KeyHeld | MeterFull | None:
+def _refused(connection: sqlite3.Connection, beside: list[Change]) -> KeyHeld | KeyExpired | MeterFull | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []
     claimed: dict[str, str] = {}
     for change in beside:
-        refused: KeyHeld | MeterFull | None = None
+        refused: KeyHeld | KeyExpired | MeterFull | None = None
         if isinstance(change, ClaimKey):
             holder = claimed.setdefault(change.key, change.holder)
             if holder != change.holder:
@@ -136,15 +150,17 @@ def _refused(connection: sqlite3.Connection, beside: list[Change]) -> KeyHeld | 
     return None
 
 
-def _held(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | None:
-    sql = "SELECT holder, status, output, compared, until FROM idempotency_keys WHERE key = ?"
+def _held(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | KeyExpired | None:
+    sql = "SELECT holder, status, output, compared, until, expired FROM idempotency_keys WHERE key = ?"
     found = connection.execute(sql, (change.key,)).fetchone()
     if found is None:
         return None
-    holder, status, output, compared, until = found
-    forgotten = status == "ok" and until is not None and until <= timestamp(change.at)
-    if holder == change.holder or forgotten:
+    holder, status, output, compared, until, expired = found
+    if holder == change.holder and status != FREE:
         return None
+    generation = generation_of(status, datetime.fromisoformat(until) if until is not None else None, expired, change.at)
+    if generation is not None:
+        return None if generation == change.generation else KeyExpired(change.key, generation)
     given = loads(output) if output is not None else None
     return KeyHeld(change.key, status, given, holder, loads(compared) if compared is not None else None)
 
@@ -168,9 +184,13 @@ def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: dat
 def _project(connection: sqlite3.Connection, session_id: str, change: Change) -> None:
     match change:
         case ClaimKey():
-            sql = "INSERT OR REPLACE INTO idempotency_keys (key, holder, status, compared, until) VALUES (?,?,?,?,?)"
+            sql = (
+                "INSERT OR REPLACE INTO idempotency_keys (key, holder, status, compared, until, expired)"
+                " VALUES (?,?,?,?,?,?)"
+            )
             until = timestamp(change.until) if change.until is not None else None
-            connection.execute(sql, (change.key, change.holder, IN_FLIGHT, canonical(change.compared), until))
+            row = (change.key, change.holder, IN_FLIGHT, canonical(change.compared), until, change.generation)
+            connection.execute(sql, row)
         case Reserve():
             sql = "INSERT OR REPLACE INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
             connection.execute(sql, (change.key, change.holder, number_text(change.amount), timestamp(change.at)))
@@ -179,7 +199,9 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
         case SettleMeters(holder, False):
             connection.execute("DELETE FROM meter_entries WHERE holder = ?", (holder,))
         case SettleKey(holder, _, None):
-            connection.execute("DELETE FROM idempotency_keys WHERE holder = ?", (holder,))
+            connection.execute("DELETE FROM idempotency_keys WHERE holder = ? AND expired = 0", (holder,))
+            sql = "UPDATE idempotency_keys SET status = ?, output = NULL WHERE holder = ?"
+            connection.execute(sql, (FREE, holder))
         case SettleKey(holder, output, status):
             sql = "UPDATE idempotency_keys SET status = ?, output = ? WHERE holder = ?"
             connection.execute(sql, (status, canonical(output), holder))

@@ -14,8 +14,8 @@ from engine.session.state import FINAL
 from engine.store import chain
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
+    FREE,
     IN_FLIGHT,
-    OK,
     ClaimKey,
     CloseRequest,
     Enqueue,
@@ -26,6 +26,7 @@ from engine.store.projection import (
     SettleKey,
     SettleMeters,
     changes,
+    generation_of,
 )
 from engine.stored import (
     Appended,
@@ -35,6 +36,7 @@ from engine.stored import (
     Head,
     Held,
     JobLease,
+    KeyExpired,
     KeyHeld,
     Lease,
     MeterFull,
@@ -60,6 +62,7 @@ class _Key:
     output: Any
     compared: Any
     until: datetime | None
+    expired: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`."""
         return total(entry.amount for entry in self._added if entry.key == key and entry.counts(since))
 
-    def _refused(self, events: Sequence[Event]) -> KeyHeld | MeterFull | None:
+    def _refused(self, events: Sequence[Event]) -> KeyHeld | KeyExpired | MeterFull | None:
         added: list[_Added] = []
         claimed: dict[str, str] = {}
         for change in changes(events):
@@ -155,16 +158,20 @@ class MemoryStore(MemoryQueue):
                 return KeyHeld(change.key, IN_FLIGHT, None, claimed[change.key])
             if isinstance(change, ClaimKey) and change.key in self._keys:
                 key = self._keys[change.key]
-                forgotten = key.status == OK and key.until is not None and key.until <= change.at
-                if key.holder != change.holder and not forgotten:
+                if key.holder == change.holder and key.status != FREE:
+                    continue
+                generation = generation_of(key.status, key.until, key.expired, change.at)
+                if generation is None:
                     return KeyHeld(change.key, key.status, key.output, key.holder, key.compared)
+                if generation != change.generation:
+                    return KeyExpired(change.key, generation)
         return None
 
     def _project(self, session: _Session, events: Sequence[Event]) -> None:
         for change in changes(events):
             match change:
                 case ClaimKey(key, holder):
-                    self._keys[key] = _Key(holder, IN_FLIGHT, None, change.compared, change.until)
+                    self._keys[key] = _Key(holder, IN_FLIGHT, None, change.compared, change.until, change.generation)
                 case Reserve():
                     self._added.append(_Added(change.key, change.holder, change.amount, change.at))
                 case SettleMeters(holder, keep):
@@ -175,6 +182,8 @@ class MemoryStore(MemoryQueue):
                     for key in [k for k, v in self._keys.items() if v.holder == holder]:
                         if status is not None:
                             self._keys[key] = replace(self._keys[key], status=status, output=output)
+                        elif self._keys[key].expired:
+                            self._keys[key] = replace(self._keys[key], status=FREE, output=None)
                         else:
                             del self._keys[key]
                 case Enqueue():

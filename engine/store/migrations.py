@@ -92,6 +92,9 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         key_id TEXT NOT NULL
     ) STRICT
     """,
+    """
+    ALTER TABLE idempotency_keys ADD COLUMN expired INTEGER NOT NULL DEFAULT 0
+    """,
 )
 
 

@@ -13,12 +13,16 @@ from engine.stored import RequestRow
 
 IN_FLIGHT, OK, UNKNOWN = "in_flight", "ok", "unknown"
 
+# of a key that nobody holds, and whose results have expired before
+FREE = "free"
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimKey:
     """A call starts under a key; `holder` names session and call.
 
-    `compared` is kept with the key; after `until`, if there is one, a result counts no longer.
+    `compared` is kept with the key; after `until`, if there is one, a result counts no longer.  `generation` is how
+    many have expired.
     """
 
     key: str
@@ -26,6 +30,7 @@ class ClaimKey:
     at: datetime
     compared: Any = None
     until: datetime | None = None
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,15 @@ def _key(event: Event) -> list[Change]:
     if p["idempotency_key"] is None:
         return []
     key = f"{p['key_scope']}:{p['idempotency_key']}"
-    return [ClaimKey(key, _holder(event), event.at, p.get("compared"), _moment(p.get("key_until")))]
+    until, generation = _moment(p.get("key_until")), p.get("generation", 0)
+    return [ClaimKey(key, _holder(event), event.at, p.get("compared"), until, generation)]
+
+
+def generation_of(status: str, until: datetime | None, expired: int, at: datetime) -> int | None:
+    """How many results under a key have expired for who claims it at a moment; None while it is somebody's."""
+    if status == FREE:
+        return expired
+    return expired + 1 if status == OK and until is not None and until <= at else None
 
 
 def _reserve(event: Event, entry: Mapping[str, Any]) -> Reserve:

@@ -16,6 +16,7 @@ from engine.store import chain
 from engine.store.asking import head_of, segments_of
 from engine.store.log_key import Seal, Voucher
 from engine.store.projection import (
+    FREE,
     IN_FLIGHT,
     Change,
     ClaimKey,
@@ -137,11 +138,14 @@ def _take(beside: _Beside, change: Change) -> None:
             beside.requests[request_id][0] = status
         case ClaimKey():
             until = timestamp(change.until) if change.until is not None else None
-            beside.keys[change.key] = [change.holder, IN_FLIGHT, None, canonical(change.compared), until]
+            compared = canonical(change.compared)
+            beside.keys[change.key] = [change.holder, IN_FLIGHT, None, compared, until, change.generation]
         case SettleKey(holder, output, status):
             for key in [key for key, row in beside.keys.items() if row[0] == holder]:
-                if status is None:
+                if status is None and not beside.keys[key][-1]:
                     del beside.keys[key]
+                elif status is None:
+                    beside.keys[key][1:3] = [FREE, None]
                 else:
                     beside.keys[key][1:3] = [status, canonical(output)]
         case Reserve():
@@ -169,7 +173,7 @@ def _beside(connection: sqlite3.Connection, session_id: str, told: Sequence[Even
         _rows(connection, f"SELECT {columns} FROM requests WHERE session_id = ?", (session_id,)),
         _rows(
             connection,
-            "SELECT key, holder, status, output, compared, until FROM idempotency_keys"
+            "SELECT key, holder, status, output, compared, until, expired FROM idempotency_keys"
             " WHERE holder >= ? AND holder < ?",
             own,
         ),
@@ -187,7 +191,7 @@ def _beside(connection: sqlite3.Connection, session_id: str, told: Sequence[Even
         row[0] = _WAITS.get(row[0], row[0])
     # a key whose result counts for a time only may be another session's since
     for key, row in list(said.keys.items()):
-        if key not in found.keys and row[-1] is not None and _has_a_holder(connection, key):
+        if key not in found.keys and row[4] is not None and _has_a_holder(connection, key):
             del said.keys[key]
     for what in ("requests", "keys", "meters", "jobs"):
         yield from _differences(what, getattr(said, what), getattr(found, what), complete=complete)

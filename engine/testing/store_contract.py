@@ -18,6 +18,7 @@ from engine.stored import (
     Conflict,
     Fenced,
     Held,
+    KeyExpired,
     KeyHeld,
     Lease,
     MeterFull,
@@ -227,7 +228,7 @@ async def a_key_says_what_it_was_taken_for(store: Store) -> None:
 
 
 async def a_key_is_free_again_after_its_window(store: Store) -> None:
-    """If its call ended well; what is in flight or unknown is never forgotten."""
+    """If its call ended well, for who says how many results have expired; what is in flight or unknown stays."""
     soon = {"key_until": "2026-01-01T08:59:59.000000Z"}
     for name, end in (("a", "ok"), ("b", None), ("c", "unknown")):
         await _start(store, name)
@@ -238,8 +239,15 @@ async def a_key_is_free_again_after_its_window(store: Store) -> None:
     assert isinstance(await store.append("d", 1, [call_started("d", 2, "b")]), KeyHeld)
     assert isinstance(await store.append("d", 1, [call_started("d", 2, "c")]), KeyHeld)
     later = {"key_until": "2026-01-01T09:00:01.000000Z"}
-    assert await store.append("d", 1, [call_started("d", 2, "a", **later)]) == Appended()
-    await store.append("d", 2, [result("d", 3, "ok", {})])
+    assert await store.append("d", 1, [call_started("d", 2, "a", **later)]) == KeyExpired("[]:a", 1)
+    assert await store.append("d", 1, [call_started("d", 2, "a", **later, generation=2)]) == KeyExpired("[]:a", 1)
+    assert await store.append("d", 1, [call_started("d", 2, "a", **later, generation=1)]) == Appended()
+    # what came to nothing leaves the key free, and its results expired as they were
+    await store.append("d", 2, [result("d", 3, "terminal_error")])
+    assert await store.verify("d") == []
+    assert await store.append("d", 3, [call_started("d", 4, "a", **later)]) == KeyExpired("[]:a", 1)
+    assert await store.append("d", 3, [call_started("d", 4, "a", **later, generation=1)]) == Appended()
+    await store.append("d", 4, [result("d", 5, "ok", {})])
     await _start(store, "e")
     assert isinstance(await store.append("e", 1, [call_started("e", 2, "a")]), KeyHeld)
 

@@ -269,7 +269,7 @@ def test_a_retryable_failure_is_told_apart(plain: Bundle) -> None:
 def test_a_write_whose_key_is_held_by_a_result_gives_that_result_and_does_not_run(plain: Bundle) -> None:
     play = Play(plain)
     play.plan(call("a", "keyed", n=1))
-    key = play.call("a").full_key
+    key = play.call("a").claim
     assert key == '["acme","keyed","python:"]:[1,null]'
     fresh = Play(plain)
     fresh.say(r.KeyTaken(key, "ok", {"done": "before"}, "other", fresh.now))
