@@ -6,7 +6,7 @@ APART := tests/cli tests/test_docs.py tests/tool/test_five_tools.py
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills sabotage bench bench-startup bench-whatif bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills fuzz sabotage bench bench-startup bench-whatif bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,6 +91,9 @@ faults: .venv/.dev ## what each fault of a model's server comes to, as a table
 
 kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 unless given), and judge what held
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
+
+fuzz: .venv/.dev ## feed what reads texts of others with inputs that nobody would think of, MINUTES in all (60 unless given)
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 sabotage: .venv/.dev ## take each mechanism out, and see that the test of its promise notices (K=WORDS: only those)
 	@$(BIN)/python -m tests.sabotage $(if $(K),-k "$(K)")
