@@ -81,3 +81,30 @@ def test_every_document_of_the_root_bundle_tells_editors_its_schema() -> None:
         first, second = path.read_text("utf-8").splitlines()[:2]
         schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")
         assert schema.resolve() == ROOT / "schemas" / f"{second.removeprefix('kind: ').lower()}.schema.json"
+
+
+# who writes to a terminal or a pipe, and from whom what they write has been shown already
+WRITERS = {
+    "engine/cli/out.py": "every text passes `line` or `block` here",
+    "engine/cli/printing.py": "cells and labels pass `line`, tables are of the rich library without markup",
+    "engine/cli/progress.py": "a bar, with titles of ours",
+    "engine/cli/main.py": "the last words on a fault of ours",
+    "engine/cli/validate.py": "diagnostics, which `render` and `reports` have shown",
+    "engine/cli/promote.py": "diagnostics",
+    "engine/cli/loading.py": "diagnostics",
+    "engine/cli/test.py": "reports of fixtures, whose names pass `line`",
+}
+
+
+def _writes(path: Path) -> bool:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write", "Console"):
+                return True
+    return False
+
+
+def test_texts_reach_a_terminal_through_few_doors() -> None:
+    found = {str(path.relative_to(ROOT)) for path in SOURCES if _writes(path) and "starter" not in path.parts}
+    assert found == set(WRITERS)
