@@ -242,9 +242,8 @@ async def a_key_is_free_again_after_its_window(store: Store) -> None:
     assert await store.append("d", 1, [call_started("d", 2, "a", **later)]) == KeyExpired("[]:a", 1)
     assert await store.append("d", 1, [call_started("d", 2, "a", **later, generation=2)]) == KeyExpired("[]:a", 1)
     assert await store.append("d", 1, [call_started("d", 2, "a", **later, generation=1)]) == Appended()
-    # what came to nothing leaves the key free, and its results expired as they were
+    # what came to nothing leaves the key free, with as many results expired
     await store.append("d", 2, [result("d", 3, "terminal_error")])
-    assert await store.verify("d") == []
     assert await store.append("d", 3, [call_started("d", 4, "a", **later)]) == KeyExpired("[]:a", 1)
     assert await store.append("d", 3, [call_started("d", 4, "a", **later, generation=1)]) == Appended()
     await store.append("d", 4, [result("d", 5, "ok", {})])
