@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -26,16 +26,18 @@ def tool_input(
     around: Around = NOTHING,
     *,
     nulls: bool = False,
+    tell: Callable[[Set[str]], None] | None = None,
 ) -> dict[str, Expression]:
     """The expressions for a tool's input; `owner` is shown where a field is missing.
 
-    With `nulls` one may be null that the tool needs: it is then asked for at run, and can't be.
+    With `nulls` one may be null that the tool needs: it is then asked for at run, and can't be.  `tell` says what is
+    wrong with the names that are read.
     """
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
     wanted = of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
-        compiled = expression(corpus, value, scope, around=around)
+        compiled = expression(corpus, value, scope, around=around, tell=tell)
         if compiled is not None:
             built[name] = compiled
         if schema is None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.expressions import template
+from engine.bundle.link.per_tool import PerTool
 from engine.bundle.link.promises import guarantees
 from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.words import (
@@ -199,6 +200,7 @@ def link_guards(
         used: set[str] = set()
         elsewhere: dict[str, list[bool]] = {}
         reach = [(rule, set(covered(rule, tools))) for rule in document.node.at("rules").items or ()]
+        said = PerTool(corpus, reach)
         for name in tools:
             rules = [rule for rule, covers in reach if name in covers]
             if not rules:
@@ -206,11 +208,13 @@ def link_guards(
                     promising[name] += _only_promising(corpus, document, name, tools, types, session, meters)
                 continue
             linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session, meters)
+            said.linked(name)
             used |= own
             for rule in linked.rules:
                 elsewhere.setdefault(rule.id, []).append(_is_elsewhere(rule))
             if name in parts:
                 parts[name].append(linked)
+        said.say()
         for item in document.node.at("rules").items or ():
             if all(elsewhere.get(str(item.at("id").value), [False])):
                 condition = item.get("when") or item.at("unless")
@@ -289,7 +293,7 @@ def _policy_for_tool(
         promises,
         shared,
     )
-    return made, linker.linked
+    return made, linker.told
 
 
 def _only_promising(
@@ -332,13 +336,13 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     condition_node = when if when is not None else unless
     condition = None
     if condition_node is not None:
-        condition = expression(corpus, condition_node, linker.scope, condition=True, around=linker.around)
+        condition = linker.expression(condition_node, linker.scope, condition=True)
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
     never = known is not None and t.NEVER in known.values() and known.get("call.name") != t.NEVER
     if never and condition_node is not None:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
     around = replace(linker.around, known={**linker.around.known, **(known or {})})
-    message = template(corpus, message_node, linker.scope, around) if message_node is not None else None
+    message = template(corpus, message_node, linker.scope, around, linker.tell) if message_node is not None else None
     plain = node.plain
     return Rule(
         id=plain["id"],
@@ -368,7 +372,7 @@ def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
         message = "is for reads: a write has happened when its result is there"
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
     scope = {**linker.scope, "output": linker.output}
-    return expression(corpus, release, scope, condition=True, around=linker.around)
+    return linker.expression(release, scope, condition=True)
 
 
 _RELEASE = "stands in a rule with `effect: deny`"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import Scope, expression
+from engine.bundle.link.expressions import Scope
 from engine.bundle.link.words import Linker
 from engine.bundle.rules import e206_constraint
 from engine.policy import types as t
@@ -25,9 +26,10 @@ def guarantees(corpus: Corpus, document: Document, linker: Linker) -> tuple[Guar
     found = []
     for item in (promises.items or ()) if promises is not None else ():
         linker.need(item.at("never"))
-        never = expression(
-            corpus, item.at("never"), {**linker.scope, **GUARANTEED}, condition=True, around=linker.around
-        )
+        said = len(corpus.diagnostics)
+        never = linker.expression(item.at("never"), {**linker.scope, **GUARANTEED}, condition=True)
+        whose = f"guarantee `{item.at('id').value}`: "
+        corpus.diagnostics[said:] = [replace(d, message=whose + d.message) for d in corpus.diagnostics[said:]]
         if never is not None:
             place = f"{item.source.file}:{item.at('id').place.line}"
             found.append(Guarantee(str(item.at("id").value), document.name, never, place))
