@@ -275,8 +275,14 @@ def _syntax_problem(error: SyntaxError, text: str, lead: int) -> SyntaxProblem:
     start = min(max(0, (error.offset or 1) - 1 + lead), max(0, len(text) - 1))
     end = (error.end_offset or 0) - 1 + lead
     message, help_ = _in_our_words(error.msg or "")
+    if not help_ and (unfinished := _UNFINISHED.search(text)):
+        start, end = unfinished.span(1)
+        message, help_ = "something is missing behind this", ""
     last = end if end > start else start + 1
     return _problem(Kind.SYNTAX, start, last, f"expression does not parse: {message}", help_)
+
+
+_UNFINISHED = re.compile(r"([<>=!+*/%,.-]+|\b(?:and|or|not|in|if|else))\s*\Z")
 
 
 def _in_our_words(said: str) -> tuple[str, str]:

@@ -1,0 +1,94 @@
+"""What to write where YAML reads a value otherwise than its author meant: mostly, quotes."""
+
+from __future__ import annotations
+
+import re
+
+from engine.bundle.node import Node
+
+LONGEST = 100
+
+_ENTRY = re.compile(r"[ \t]*(?:- +)*(?:(?P<key>[\w.$-]+)[ \t]*:[ \t]+)?(?P<value>\S.*?)[ \t]*\Z")
+_PAIR = re.compile(r"(?P<key>[\w.$-]+)[ \t]*:[ \t]+(?P<value>[^,{}]+)")
+_TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"")
+_CLOSES = {"[": "]", "{": "}"}
+
+
+def hint(text: str, at: int, opened: int | None = None, context: str = "") -> str:
+    """What to write where reading stopped; `opened` is where what was being read had begun."""
+    if text[at : at + 1] == "\t":
+        return "indent with spaces"
+    if "quoted scalar" in context and opened is not None:
+        quote = text[opened]
+        if text[at : at + 1] == "\\":
+            return "between double quotes `\\` begins an escape: write `\\\\`, or use single quotes"
+        return f"close the text with `{quote}`"
+    if "flow" in context and opened is not None and "\n" in text[opened:at]:
+        number, sign = text.count("\n", 0, opened) + 1, text[opened]
+        return f"close the `{sign}` of line {number} with `{_CLOSES[sign]}`"
+    start = text.rfind("\n", 0, at) + 1
+    line = _without_comment(text[start : (text.find("\n", at) + 1 or len(text) + 1) - 1])
+    entry = _ENTRY.match(line)
+    if entry is None or at - start < entry.start("value"):
+        return ""
+    if entry["value"][0] in _CLOSES and not entry["value"].startswith("{{") and not _goes_on(entry["value"]):
+        return _within(line, at - start)
+    return _in_quotes(entry["key"], entry["value"])
+
+
+def hint_for_tag(tag: str, value: str) -> str:
+    """What to write for a `!` before a value."""
+    if tag.startswith(("!!", "tag:")):
+        return "leave it out; text that looks like something else stands in quotes"
+    return f"write `not {f'{tag[1:]} {value}'.strip()}`; other text that begins with `!` stands in quotes"
+
+
+def cut_by_comment(node: Node) -> str:
+    """What to write where ` #` within an expression has ended it; empty where it has not."""
+    rest = node.source.text[node.end :].split("\n", 1)[0]
+    value = str(node.value)
+    if node.style or not re.match(r"[ \t]+#", rest) or not re.search(r"['\"]", _TEXT.sub("", value)):
+        return ""
+    return f"YAML reads a comment from `#` on: {_in_quotes('', value + rest.rstrip())}"
+
+
+def _within(line: str, at: int) -> str:
+    """The entry of a map or list on one line that YAML could not read."""
+    pairs = [pair for pair in _PAIR.finditer(line) if pair.start("value") <= at]
+    if pairs and (value := pairs[-1]["value"].strip()) and value[0] not in _CLOSES:
+        quoted = _quoted(pairs[-1]["key"], value)
+        return f"within `{{...}}` an expression with brackets or commas stands in quotes: {quoted}"
+    return "within `{...}` and `[...]` an expression with brackets, braces or commas stands in quotes"
+
+
+def _goes_on(value: str) -> bool:
+    """Whether something stands behind the bracket that closes the first one."""
+    depth = 0
+    plain = _TEXT.sub(lambda found: "x" * len(found[0]), value)
+    for index, char in enumerate(plain):
+        depth += (char in "[{") - (char in "]}")
+        if depth == 0:
+            return bool(plain[index + 1 :].strip())
+    return False
+
+
+def _in_quotes(key: str | None, value: str) -> str:
+    braces = re.match(r"\$?\{\{\s*(.*?)\s*\}\}\Z", value)
+    if braces is not None:
+        return f"an expression stands without braces, and in quotes where YAML needs them: {_quoted(key, braces[1])}"
+    return f"put the whole value in quotes: {_quoted(key, value)}"
+
+
+def _quoted(key: str | None, value: str) -> str:
+    if len(value) > LONGEST:
+        return f"`{key}: '...'`" if key else "`'...'`"
+    plain = '"' not in value and "\\" not in value
+    text = f'"{value}"' if plain else "'" + value.replace("'", "''") + "'"
+    return f"`{key}: {text}`" if key else f"`{text}`"
+
+
+def _without_comment(line: str) -> str:
+    """A line up to its comment."""
+    masked = _TEXT.sub(lambda found: "x" * len(found[0]), line)
+    found = re.search(r"(?:^|[ \t])#", masked)
+    return line[: found.start()] if found else line
