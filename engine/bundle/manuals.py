@@ -82,6 +82,7 @@ from engine.bundle.rules import (
     w616_unread,
     w617_silence,
     w618_not_meant,
+    w619_idle_keyword,
 )
 from engine.diagnostic import Manual
 
@@ -167,6 +168,7 @@ MANUALS: dict[str, Manual] = {
         w616_unread,
         w617_silence,
         w618_not_meant,
+        w619_idle_keyword,
         w616_unread,
         w617_silence,
         w618_not_meant,

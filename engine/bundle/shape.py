@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from engine.bundle.elsewhere import key_instead, word_instead
+from engine.bundle.elsewhere import key_instead, span_instead
 from engine.bundle.later import KINDS as LATER_KINDS
 from engine.bundle.later import is_later_key, is_later_value
 from engine.bundle.node import Node
@@ -113,8 +113,8 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
         case "oneOf" | "anyOf":
             yield from _alternatives(root, kind, error, path, what)
         case _:
-            unit = _SPAN in str(error.schema.get("pattern", "")) and str(node.value).isdigit()
-            yield e206_constraint.at(node, what, _bound(error), f"write `{node.value}s`" if unit else "")
+            spans = _SPAN in str(error.schema.get("pattern", ""))
+            yield e206_constraint.at(node, what, _bound(error), span_instead(str(node.value)) if spans else "")
 
 
 def _owner(path: Path, kind: str) -> str:
@@ -137,9 +137,11 @@ def _wrong_type(
 ) -> Diagnostic:
     flat = [name for type_ in types for name in (type_ if isinstance(type_, list) else [type_])]
     forms = [*(_TYPES.get(t, t) for t in flat), *(f"`{word}`" for word in words)]
-    near = word_instead(node.value, words) if isinstance(node.value, str) and words else ""
+    near = f"did you mean `{word}`?" if isinstance(node.value, str) and (word := nearest(node.value, words)) else ""
+    if node.value is None and node.entries is None and node.items is None:
+        near = "give it a value, or remove it"
     if is_number(node.value) and any(_SPAN in str(schema.get("pattern", "")) for schema in schemas):
-        near = f"a span of time has a unit: write `{node.value}s`, `{node.value}m` or `{node.value}h`"
+        near = span_instead(str(node.value))
     elif flat == ["array"] and node.value is not None:
         near = f"write `[{node.value}]`"
     elif flat == ["string"] and node.value is not None:

@@ -12,7 +12,7 @@ from engine.bundle.link.agents import MANY_TOOLS
 from engine.bundle.load import Loaded, load_directory
 from engine.bundle.manuals import MANUALS
 from engine.cli.options import bundle_argument, format_option
-from engine.cli.out import say, say_lines
+from engine.cli.out import coloured, say, say_lines
 from engine.diagnostic import did_you_mean, has_errors
 from engine.diagnostic.render import as_json, concise, full
 from engine.session.exit_code import FAILED
@@ -65,8 +65,7 @@ def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) ->
             say_lines(concise(loaded.diagnostics))
     else:
         if loaded.diagnostics:
-            colour = sys.stdout.isatty()
-            click.echo(full(loaded.diagnostics, loaded.sources, colour=colour))
+            click.echo(full(loaded.diagnostics, loaded.sources, colour=coloured(sys.stdout)))
         if loaded.bundle is not None:
             say(_summary(loaded))
 

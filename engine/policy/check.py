@@ -256,9 +256,9 @@ class _Checker:
             right = self.type(right_node)
             whole = (span(left_node)[0], span(right_node)[1])
             said = len(self.problems)
-            self.enums.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
-            self.enums.literals(right_node, left_node)
             alike = isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn)
+            self.enums.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn), numbers=alike)
+            self.enums.literals(right_node, left_node, numbers=alike)
             if alike and len(self.problems) == said:
                 inside = isinstance(op, ast.In | ast.NotIn)
                 self.enums.words(whole, left, self.quietly(right_node, {}), inside=inside)

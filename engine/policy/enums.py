@@ -39,7 +39,7 @@ class Enums:
         self._quietly = quietly
         self._say = say
 
-    def literals(self, node: ast.expr, other: ast.expr, inside: bool = False) -> None:
+    def literals(self, node: ast.expr, other: ast.expr, inside: bool = False, *, numbers: bool = True) -> None:
         """Texts that are written out must be among an enum's values, where they are compared with one.
 
         What conditions around them have ruled out does not count: such a text is not misspelt.
@@ -47,7 +47,7 @@ class Enums:
         if not isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.IfExp):
             return
         declared = self._quietly(other, {})
-        self.among(node, t.element_of(declared) if inside else declared)
+        self.among(node, t.element_of(declared) if inside else declared, numbers=numbers)
 
     def words(
         self,
@@ -94,21 +94,21 @@ class Enums:
         if isinstance(node, ast.Constant) and path(other) != "call.name":
             self.among(node, narrowed)
 
-    def among(self, node: ast.expr, enum: t.Type) -> None:
-        """Say which texts and numbers that are written out are no values of an enum."""
+    def among(self, node: ast.expr, enum: t.Type, *, numbers: bool = True) -> None:
+        """Say which texts, and `numbers`, that are written out are no values of an enum."""
         if isinstance(node, ast.IfExp):
-            self.among(node.body, enum)
-            self.among(node.orelse, enum)
+            self.among(node.body, enum, numbers=numbers)
+            self.among(node.orelse, enum, numbers=numbers)
         if isinstance(node, ast.List | ast.Tuple):
             for place, item in enumerate(node.elts):
-                self.among(item, part(enum, place) if isinstance(enum, t.ListOf) else enum)
+                self.among(item, part(enum, place) if isinstance(enum, t.ListOf) else enum, numbers=numbers)
         known: set[str] = set()
-        numbers: set[Any] = set()
+        counted: set[Any] = set()
         for option in t.options(enum):
             if isinstance(option, t.Text) and option.among is not None:
                 known |= option.among
             elif isinstance(option, t.Number) and option.among is not None:
-                numbers |= option.among
+                counted |= option.among
             elif not isinstance(option, t.Null):
                 return
         found: Any = node.value if isinstance(node, ast.Constant) else None
@@ -116,7 +116,7 @@ class Enums:
             start, end = span(node)
             message = f"`{found}` is never the value here"
             self._say(Kind.COMPARISON, (start + 1, end - 1), message, did_you_mean(found, known))
-        elif is_number(found) and numbers and found not in numbers:
-            there = ", ".join(f"`{number_text(number)}`" for number in sorted(numbers)[:12])
+        elif numbers and is_number(found) and counted and found not in counted:
+            there = ", ".join(f"`{number_text(number)}`" for number in sorted(counted)[:12])
             message = f"`{number_text(found)}` is never the value here"
             self._say(Kind.COMPARISON, node, message, f"it is one of {there}", on_entry=True)

@@ -151,7 +151,9 @@ def for_name(name: str, scope: Mapping[str, t.Type], others: Iterable[str] = ())
     if ours:
         return ours
     fields = [f"{owner}.{field}" for owner, fields in _fields(scope) if (field := nearest(name, fields))]
-    return f"did you mean {_either(fields)}?" if fields else did_you_mean(name, known)
+    if fields:
+        return f"did you mean {_either(fields)}?"
+    return f"text is written `'{name}'`; {did_you_mean(name, known)}"
 
 
 def for_field(owner: str, name: str, known: Iterable[str], scope: Mapping[str, t.Type]) -> str:

@@ -10,6 +10,7 @@ from engine.policy import value as v
 from engine.policy.naming import written
 
 _NUMBER = re.compile(r"\d+(\.\d+)?\Z")
+_AMOUNT = re.compile(r"[$€£]?\s?(\d[\d,_]*(?:\.\d+)?)\s?(?:[A-Za-z]{3}|[%$€£])?\Z")
 _MADE = ((t.Duration, "duration"), (t.Datetime, "datetime"), (t.Date, "date"))
 
 
@@ -34,6 +35,9 @@ def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
     text = written(node)
     if isinstance(node, ast.Constant) and t.only(other, t.Text) and other != t.NULL and not t.only(own, t.Text):
         return f"write `'{text}'`"
+    words = t.words_of(own)
+    if text.startswith("params.") and len(words) == 1:
+        return _param(min(words), other)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         plain = node.value.strip()
         if t.only(other, t.Boolean) and plain.lower() in ("true", "false"):
@@ -44,6 +48,16 @@ def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
         if other != t.NULL and t.only(other, kind) and own != t.NULL:
             if t.only(own, t.Text) or (kind is t.Date and t.only(own, t.Datetime)):
                 return f"write `{function}({text})`"
-            if kind is t.Duration and t.only(own, t.Number):
+            if kind is t.Duration and t.only(own, t.Number) and isinstance(node, ast.Constant):
                 return f"a span of time has a unit, such as `duration('{text if text.isdigit() else 24}h')`"
+    return ""
+
+
+def _param(word: str, other: t.Type) -> str:
+    """How to write a param that is text and should be something else."""
+    found = _AMOUNT.match(word)
+    if t.only(other, t.Number) and found is not None:
+        return f"write the param as a number, without quotes: `{re.sub('[,_]', '', found[1])}`"
+    if t.only(other, t.Duration) and v.duration(word) is not None:
+        return f"write the param without quotes: `{word}`"
     return ""

@@ -142,6 +142,23 @@ def _constant(value: Any) -> str:
     return number_text(value)
 
 
+_PARAM = re.compile(r"(?<![\w.])params\.(\w+)")
+
+
+def _of_params(corpus: Corpus, text: str, scope: Scope) -> str:
+    """Where the params of an expression that does not fit are written, and what they are."""
+    declared, told = scope.get(PARAMS), []
+    for name in dict.fromkeys(_PARAM.findall(text)):
+        for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
+            params = document.node.get(PARAMS)
+            value = params.get(name) if params is not None else None
+            if value is not None and isinstance(declared, t.Record) and name in declared.fields:
+                kind = t.name(declared.fields[name].type)
+                told.append(f"`params.{name}` is {kind}, written at {value.place}")
+                break
+    return "; ".join(told)
+
+
 # what a field hangs on, and names whose fields no schema of a bundle declares
 _ROOT = re.compile(r"([A-Za-z_]\w*)[\w.\[\]'\"-]*\.\s*\Z")
 _OURS = frozenset({PARAMS, "meters", "budget", "step", "call", "decision"})
@@ -159,7 +176,9 @@ def _say(
         found = e402_field.at(place, problem.message, problem.help, note)
         corpus.say(replace(found, on_entry=problem.on_entry))
     elif plain is not None:
-        corpus.say(replace(plain(place, problem.message, problem.help), on_entry=problem.on_entry))
+        found = replace(plain(place, problem.message, problem.help), on_entry=problem.on_entry)
+        note = _of_params(corpus, text, scope) if problem.kind in (Kind.COMPARISON, Kind.OPERAND) else ""
+        corpus.say(replace(found, note=note) if note else found)
     elif problem.kind is Kind.TOOL:
         corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
     elif problem.kind is Kind.PARAM:

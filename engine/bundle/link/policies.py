@@ -218,7 +218,8 @@ def link_guards(
         for item in document.node.at("rules").items or ():
             if all(elsewhere.get(str(item.at("id").value), [False])):
                 condition = item.get("when") or item.at("unless")
-                corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value)))
+                help_ = "its condition asks for a tool that its `tools` do not list"
+                corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value), help_))
         _check_idle_words(corpus, document, used, tools, types, session, meters)
     return {
         name: Guard(
@@ -334,12 +335,14 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
     reached = linker.need(when, unless, message_node, node.get("release_unless"))
     condition_node = when if when is not None else unless
-    condition = None
+    condition, sound = None, False
     if condition_node is not None:
+        said = len(corpus.diagnostics)
         condition = linker.expression(condition_node, linker.scope, condition=True)
+        sound = len(corpus.diagnostics) == said
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
     never = known is not None and t.NEVER in known.values() and known.get("call.name") != t.NEVER
-    if never and condition_node is not None:
+    if never and sound and condition_node is not None:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
     around = replace(linker.around, known={**linker.around.known, **(known or {})})
     message = template(corpus, message_node, linker.scope, around, linker.tell) if message_node is not None else None
