@@ -119,8 +119,9 @@ def for_function(name: str) -> str:
 def for_method(owner: str, name: str, arguments: Sequence[str]) -> str:
     """What to write for a method: values have none."""
     plain = _bare(name)
-    if plain == "get" and arguments and (key := re.fullmatch(r"'(\w+)'|\"(\w+)\"", arguments[0])):
-        return f"write `{owner}.{key[1] or key[2]}`"
+    if plain == "get" and arguments:
+        key = re.fullmatch(r"'([A-Za-z_]\w*)'|\"([A-Za-z_]\w*)\"", arguments[0])
+        return f"write `{owner}.{key[1] or key[2]}`" if key else f"write `{owner}[{arguments[0]}]`"
     variable, condition = _loop(arguments)
     form = _METHODS.get(plain)
     if form is None:

@@ -214,14 +214,11 @@ def _choice(masked: str, text: str, first: Sign | None) -> Sign | None:
         parts = text[:at].strip(), text[at + 1 : colon].strip(), text[colon + 1 :].strip()
         help_ = f"write `{parts[1]} if {parts[0]} else {parts[2]}`" if plain and all(parts) else _CHOICE
         return Sign(at, at + 1, _NO_PART.format("?"), help_)
-    then = re.search(r"\bthen\b", masked)
-    if then is not None:
-        before, other = re.match(r"\s*if\b", masked), re.search(r"\belse\b", masked)
-        help_ = _CHOICE
-        if before is not None and other is not None and other.start() > then.end():
-            parts = text[before.end() : then.start()], text[then.end() : other.start()], text[other.end() :]
-            help_ = f"write `{parts[1].strip()} if {parts[0].strip()} else {parts[2].strip()}`"
-        return Sign(*then.span(), _NO_PART.format("then"), help_)
+    then, other = re.search(r"(?<![\w.])then\b", masked), re.search(r"(?<![\w.])else\b", masked)
+    if masked.lstrip().startswith("if ") and then is not None and other is not None and other.start() > then.end():
+        asked = text[text.index("if") + 2 : then.start()].strip()
+        parts = text[then.end() : other.start()].strip(), text[other.end() :].strip()
+        return Sign(*then.span(), _NO_PART.format("then"), f"write `{parts[0]} if {asked} else {parts[1]}`")
     return None
 
 
