@@ -43,6 +43,7 @@ _WORDS: Mapping[str, str] = {
     **dict.fromkeys(("rest", "https", "api", "webhook"), "http"),
     **dict.fromkeys(("function", "py", "callable"), "python"),
     **dict.fromkeys(("human", "person", "manual"), "handoff"),
+    **dict.fromkeys(("sqlite", "sqlite3", "database", "db"), "sql"),
 }  # fmt: skip
 
 

@@ -105,10 +105,9 @@ def _lines(source: Source, number: int, texts: list[tuple[int, int]]) -> range:
     if _ALONE.match(source.line(number)):
         while first < source.text.count("\n") + 1 and _ALONE.match(source.line(first)):
             first += 1
-    lines = range(first, first + 1)
+    from_, to = number, first
     for start, end in texts:
-        place = source.place(start, max(end, start + 1))
-        last = place.end_line - (source.text[:end].endswith("\n"))
-        if first in (place.line, last):
-            lines = range(min(lines[0], place.line), max(lines[-1], last) + 1)
-    return lines
+        place = source.place(start, max(start + len(source.text[start:end].rstrip()), start + 1))
+        if first in (place.line, place.end_line):
+            from_, to = min(from_, place.line), max(to, place.end_line)
+    return range(from_, to + 1)

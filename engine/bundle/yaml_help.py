@@ -26,14 +26,30 @@ def hint(text: str, at: int, opened: int | None = None, context: str = "") -> st
     if "flow" in context and opened is not None and "\n" in text[opened:at]:
         number, sign = text.count("\n", 0, opened) + 1, text[opened]
         return f"close the `{sign}` of line {number} with `{_CLOSES[sign]}`"
+    if context == "while scanning a simple key":
+        return "an entry is written `key: value`, with a space behind the colon"
     start = text.rfind("\n", 0, at) + 1
+    if "block" in context and opened is not None and not text[start:at].strip():
+        column = opened - text.rfind("\n", 0, opened) - 1
+        return f"indent this line by {column} spaces, as those above it" if column != at - start else ""
     line = _without_comment(text[start : (text.find("\n", at) + 1 or len(text) + 1) - 1])
     entry = _ENTRY.match(line)
     if entry is None or at - start < entry.start("value"):
         return ""
     if entry["value"][0] in _CLOSES and not entry["value"].startswith("{{") and not _goes_on(entry["value"]):
         return _within(line, at - start)
+    if _TEXT.fullmatch(entry["value"]):
+        return _open_above(text[:start], entry["value"][0])
     return _in_quotes(entry["key"], entry["value"])
+
+
+def _open_above(text: str, quote: str) -> str:
+    """The line above that opens a text which this line has closed."""
+    lines = text.split("\n")
+    for number in range(len(lines), 0, -1):
+        if quote in _TEXT.sub("", _without_comment(lines[number - 1])):
+            return f"close the text of line {number} with `{quote}`"
+    return ""
 
 
 def hint_for_tag(tag: str, value: str) -> str:

@@ -51,7 +51,9 @@ def read(source: Source, say: Callable[[Diagnostic], None]) -> Node | None:
     except _Stop:
         return None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # of a line that is no entry, the parser tells the one behind it
+        entry = "expected ':'" in (error.problem or "")
+        mark = (error.context_mark if entry else None) or error.problem_mark or error.context_mark
         start = min(mark.index, max(0, len(source.text) - 1)) if mark else 0
         opened = error.context_mark.index if error.context_mark else None
         help_ = hint(source.text, start, opened, error.context or "")

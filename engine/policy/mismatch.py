@@ -35,6 +35,8 @@ def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
     text = written(node)
     if isinstance(node, ast.Constant) and t.only(other, t.Text) and other != t.NULL and not t.only(own, t.Text):
         return f"write `'{text}'`"
+    if t.only(own, t.ListOf) and own != t.NULL and t.only(other, t.Number) and other != t.NULL:
+        return f"how many there are tells `len({text})`"
     words = t.words_of(own)
     if text.startswith("params.") and len(words) == 1:
         return _param(min(words), other)

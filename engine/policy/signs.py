@@ -217,8 +217,8 @@ def _choice(masked: str, text: str, first: Sign | None) -> Sign | None:
     then, other = re.search(r"(?<![\w.])then\b", masked), re.search(r"(?<![\w.])else\b", masked)
     if masked.lstrip().startswith("if ") and then is not None and other is not None and other.start() > then.end():
         asked = text[text.index("if") + 2 : then.start()].strip()
-        parts = text[then.end() : other.start()].strip(), text[other.end() :].strip()
-        return Sign(*then.span(), _NO_PART.format("then"), f"write `{parts[0]} if {asked} else {parts[1]}`")
+        chosen, rest = text[then.end() : other.start()].strip(), text[other.end() :].strip()
+        return Sign(*then.span(), _NO_PART.format("then"), f"write `{chosen} if {asked} else {rest}`")
     return None
 
 

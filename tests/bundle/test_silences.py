@@ -125,3 +125,31 @@ def test_a_silence_changes_nothing_of_what_the_bundle_is() -> None:
         for files in (with_comment(""), with_comment("  " + WHY.format("W613")))
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("lines", [
+    f"# {'x' * 9}\n    {WHY.format('W613')}\n    # more\n\n    when: input.amount_usd > 77",
+    f"when: >-  {WHY.format('W613')}\n      input.amount_usd\n      > 77", f"when: input.amount_usd\n      > 77  {WHY.format('W613')}",
+    f"when: input.amount_usd > 77  {WHY.format('W604, W613')}",
+])  # fmt: skip
+def test_a_silence_stands_before_its_line_or_where_a_text_leaves_room(lines: str) -> None:
+    found = said_of(changed(POLICY, ("when: input.amount_usd > params.limit_usd", lines)))
+    assert [d.message for d in found] == (["W604 is not said here"] if "W604" in lines else [])
+
+
+@pytest.mark.parametrize(("comment", "message"), [
+    ("# engine: allow W913 because x", "there is no diagnostic W913"), ("# engine: allow E402 because x", "nothing silences E402"),
+    ("# engine: allow W617 because x", "nothing silences W617"), ("# engine: ignore W613", "a silence has codes and a reason"),
+])  # fmt: skip
+def test_a_silence_that_can_not_hold_is_told(comment: str, message: str) -> None:
+    found = said_of(with_comment("  " + comment))
+    assert [(d.code, d.message) for d in found if d.code == "W617"] == [("W617", message)]
+    assert "W613" in [d.code for d in found]
+
+
+def test_how_many_tools_are_many_is_a_setting(tmp_path: Path) -> None:
+    at = bundle_of(MARKED / "base", tmp_path / "bundle")
+    for path, text in fourteen().items():
+        (at / path).write_text(text)
+    for most, code in ((13, 1), (14, 0)):
+        assert Shell(tmp_path)("validate", "bundle", "--strict", "--many-tools", str(most)).code == code

@@ -35,6 +35,11 @@ def tool_input(
     """
     built: dict[str, Expression] = {}
     properties = schema.get("properties", {}) if schema else {}
+    given = {name for name, _, _ in node.pairs()} if node is not None else set()
+    unknown = sorted(given - set(properties))
+    missing = [name for name in (schema or {}).get("required", []) if name not in given]
+    # one name in the place of another is one mistake
+    meant = missing[0] if len(unknown) == len(missing) == 1 else None
     wanted = of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
         compiled = expression(corpus, value, scope, around=around, tell=tell)
@@ -45,7 +50,8 @@ def tool_input(
         if name not in properties:
             if schema.get("additionalProperties") is False or properties:
                 message = f"tool `{tool}` takes no `{name}`"
-                corpus.say(e509_input.at(key.place, message, did_you_mean(name, properties)))
+                help_ = f"did you mean `{meant}`?" if meant else did_you_mean(name, properties)
+                corpus.say(e509_input.at(key.place, message, help_))
         elif compiled is not None and isinstance(wanted, t.Record):
             field = wanted.fields[name].type
             if not t.can_equal(compiled.type, field):
@@ -59,8 +65,7 @@ def tool_input(
             elif name in schema.get("required", ()):
                 message = f"`{compiled.text}` may be null here, and `{name}` of tool `{tool}` may not"
                 corpus.say(e409_null.at(value.place, message))
-    given = {name for name, _, _ in node.pairs()} if node is not None else set()
-    for name in (schema or {}).get("required", []):
-        if name not in given and not any(nearest(other, [name]) for other in given - set(properties)):
+    for name in missing:
+        if name != meant and not any(nearest(other, [name]) for other in unknown):
             corpus.say(e509_input.at(owner.place, f"tool `{tool}` needs `{name}`", f"add `{name}: ...` to its input"))
     return built

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.bundle.corpus import Corpus
 from engine.bundle.node import Node
-from engine.bundle.rules import e402_field
+from engine.bundle.rules import e305_name, e402_field
 from engine.diagnostic import Diagnostic, Place
 
 Covering = Collection[tuple[Node, set[str]]]
@@ -45,7 +45,7 @@ class PerTool:
                 yield diagnostic
                 continue
             note = f"for calls of {_listed(sorted(tools))}, not of {_listed(sorted(others))}"
-            asks = diagnostic.code == e402_field.MANUAL.code
+            asks = diagnostic.code in (e402_field.MANUAL.code, e305_name.MANUAL.code)
             yield replace(diagnostic, note=note, help=_asking(sorted(others)) if asks else diagnostic.help)
 
     def _meant(self, place: Place) -> set[str]:

@@ -144,7 +144,9 @@ def _check_rule(corpus: Corpus, rule: Node) -> None:
     approvers = rule.get("approvers")
     asks = rule.at("effect").value == Effect.REQUIRE_APPROVAL
     if asks and not (approvers and approvers.items):
-        corpus.say(e508_approvers.at(rule.at("effect"), "a rule that asks for approval must name its approvers"))
+        groups = ", ".join(f"`{name}`" for name in sorted({*corpus.of("Reviewers"), CUSTOMER}))
+        message = "a rule that asks for approval must name its approvers"
+        corpus.say(e508_approvers.at(rule.at("effect"), message, f"add `approvers: [...]`, of {groups}"))
     if approvers is not None and not asks:
         corpus.say(e508_approvers.at(approvers, "only a rule with `effect: require_approval` has approvers"))
     for group in (approvers.items or ()) if approvers else ():

@@ -12,7 +12,7 @@ from engine.bundle.link.patterns import pattern_problem
 from engine.bundle.link.validators import DIALECT, FORMATS, checker
 from engine.bundle.node import Node
 from engine.bundle.rules import e208_schema, w614_value_never_fits, w619_idle_keyword
-from engine.diagnostic import nearest
+from engine.diagnostic import did_you_mean, nearest
 from engine.policy.schema import resolve_reference, subschemas
 from engine.session.sensitive import astray, unreached
 
@@ -34,6 +34,20 @@ KEYWORDS = frozenset(
 
 # the engine's own keywords
 OWN = ("x-sensitive", "x-unit")
+
+TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
+_TYPES = {
+    **dict.fromkeys(("str", "text", "varchar", "char", "uuid", "email"), "write `string`"),
+    **dict.fromkeys(("int", "int32", "int64", "long", "bigint"), "write `integer`"),
+    **dict.fromkeys(("float", "double", "decimal", "numeric", "money"), "write `number`"),
+    **dict.fromkeys(("bool",), "write `boolean`"),
+    **dict.fromkeys(("list", "tuple", "set"), "write `array`"),
+    **dict.fromkeys(("dict", "map", "record", "struct", "json"), "write `object`"),
+    **dict.fromkeys(("none", "nil", "void"), "write `'null'`"),
+    **dict.fromkeys(("date",), "write `string` and `format: date`"),
+    **dict.fromkeys(("datetime", "timestamp", "date-time"), "write `string` and `format: date-time`"),
+    **dict.fromkeys(("any", "unknown"), "leave `type` out"),
+}
 
 # what older dialects said otherwise, and what says it now
 _OLDER = {
@@ -101,6 +115,10 @@ def _of_metaschema(plain: Any, error: Any) -> str:
     older = _draft_07(error.instance_path, at)
     if older:
         return older
+    if error.instance_path and error.instance_path[-1] == "type" and isinstance(at, str):
+        return f"`{at}` is no type: {_TYPES.get(at.lower(), did_you_mean(at, TYPES))}"
+    if at in TYPES:
+        return f"a schema is a map: write `{{type: {at}}}`"
     return f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
 
 
