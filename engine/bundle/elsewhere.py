@@ -37,7 +37,7 @@ _WORDS: Mapping[str, str] = {
          "needs_approval", "require_confirmation", "interrupt"),
         "require_approval",
     ),
-    **dict.fromkeys(("readonly", "read_only", "query", "get", "safe", "none"), "read"),
+    **dict.fromkeys(("readonly", "read_only", "query", "get", "safe"), "read"),
     **dict.fromkeys(("readwrite", "read_write", "mutation", "mutate", "update", "unsafe", "side_effect"), "write"),
     **dict.fromkeys(("shell", "process", "exec", "cli"), "command"),
     **dict.fromkeys(("rest", "https", "api", "webhook"), "http"),

@@ -103,7 +103,8 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
         case "type":
             yield _wrong_type(node, what, [error.validator_value], schemas=[error.schema])
         case "enum" | "const":
-            if isinstance(error.instance, list | dict) and "type" in error.schema:
+            wordy = error.schema.get("type") == "string" and not isinstance(error.instance, str)
+            if wordy or (isinstance(error.instance, list | dict) and "type" in error.schema):
                 return  # its type is wrong, and said to be
             known = error.validator_value if error.validator == "enum" else [error.validator_value]
             if is_later_value(kind, path, error.instance):

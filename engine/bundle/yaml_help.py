@@ -8,6 +8,8 @@ from engine.bundle.node import Node
 
 LONGEST = 100
 
+COMMA = "a comma within `{...}` ends a value: an expression that has one stands in quotes"
+
 _ENTRY = re.compile(r"[ \t]*(?:- +)*(?:(?P<key>[\w.$-]+)[ \t]*:[ \t]+)?(?P<value>\S.*?)[ \t]*\Z")
 _PAIR = re.compile(r"(?P<key>[\w.$-]+)[ \t]*:[ \t]+(?P<value>[^,{}]+)")
 _TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"")
@@ -23,7 +25,7 @@ def hint(text: str, at: int, opened: int | None = None, context: str = "") -> st
         if text[at : at + 1] == "\\":
             return "between double quotes `\\` begins an escape: write `\\\\`, or use single quotes"
         return f"close the text with `{quote}`"
-    if "flow" in context and opened is not None and "\n" in text[opened:at]:
+    if "flow" in context and opened is not None and "\n" in text[opened : at + 1]:
         number, sign = text.count("\n", 0, opened) + 1, text[opened]
         return f"close the `{sign}` of line {number} with `{_CLOSES[sign]}`"
     if context == "while scanning a simple key":
@@ -59,10 +61,22 @@ def hint_for_tag(tag: str, value: str) -> str:
     return f"write `not {f'{tag[1:]} {value}'.strip()}`; other text that begins with `!` stands in quotes"
 
 
-def cut_by_comment(node: Node) -> str:
-    """What to write where ` #` within an expression has ended it; empty where it has not."""
+def is_cut(text: str) -> bool:
+    """Whether a text is what is left of an expression behind a comma."""
+    return re.search(r"[)\]'\"]", text) is not None and not _is_whole(text)
+
+
+def _is_whole(text: str) -> bool:
+    plain = _TEXT.sub("", text)
+    return all(plain.count(a) == plain.count(b) for a, b in ("()", "[]", "{}")) and not re.search(r"['\"]", plain)
+
+
+def cut(node: Node) -> str:
+    """What to write where a comma or ` #` within an expression has ended it; empty where neither has."""
     rest = node.source.text[node.end :].split("\n", 1)[0]
     value = str(node.value)
+    if not node.style and rest.lstrip().startswith(",") and not _is_whole(value):
+        return COMMA
     if node.style or not re.match(r"[ \t]+#", rest) or not re.search(r"['\"]", _TEXT.sub("", value)):
         return ""
     return f"YAML reads a comment from `#` on: {_in_quotes('', value + rest.rstrip())}"
@@ -71,7 +85,7 @@ def cut_by_comment(node: Node) -> str:
 def _within(line: str, at: int) -> str:
     """The entry of a map or list on one line that YAML could not read."""
     pairs = [pair for pair in _PAIR.finditer(line) if pair.start("value") <= at]
-    if pairs and (value := pairs[-1]["value"].strip()) and value[0] not in _CLOSES:
+    if pairs and (value := pairs[-1]["value"].strip()) and value[0] not in _CLOSES and _is_whole(value):
         quoted = _quoted(pairs[-1]["key"], value)
         return f"within `{{...}}` an expression with brackets or commas stands in quotes: {quoted}"
     return "within `{...}` and `[...]` an expression with brackets, braces or commas stands in quotes"

@@ -92,10 +92,10 @@ class Enums:
     def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:
         """A text that conditions around it have ruled out; a rule for several tools may ask which it is."""
         if isinstance(node, ast.Constant) and path(other) != "call.name":
-            self.among(node, narrowed)
+            self.among(node, narrowed, before=True)
 
-    def among(self, node: ast.expr, enum: t.Type, *, numbers: bool = True) -> None:
-        """Say which texts, and `numbers`, that are written out are no values of an enum."""
+    def among(self, node: ast.expr, enum: t.Type, *, numbers: bool = True, before: bool = False) -> None:
+        """Say which texts, and `numbers`, that are written out are no values of an enum; conditions `before` cut it."""
         if isinstance(node, ast.IfExp):
             self.among(node.body, enum, numbers=numbers)
             self.among(node.orelse, enum, numbers=numbers)
@@ -115,7 +115,8 @@ class Enums:
         if isinstance(found, str) and known and found not in known:
             start, end = span(node)
             message = f"`{found}` is never the value here"
-            self._say(Kind.COMPARISON, (start + 1, end - 1), message, did_you_mean(found, known))
+            help_ = "the conditions before it rule it out" if before else did_you_mean(found, known)
+            self._say(Kind.COMPARISON, (start + 1, end - 1), message, help_)
         elif numbers and is_number(found) and counted and found not in counted:
             there = ", ".join(f"`{number_text(number)}`" for number in sorted(counted)[:12])
             message = f"`{number_text(found)}` is never the value here"

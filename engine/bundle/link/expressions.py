@@ -25,7 +25,7 @@ from engine.bundle.rules import (
     e410_union,
     e411_unbounded,
 )
-from engine.bundle.yaml_help import cut_by_comment
+from engine.bundle.yaml_help import cut
 from engine.diagnostic import Diagnostic, Place
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
@@ -76,7 +76,7 @@ def expression(
         else:
             compiled, problems = compile_expression(_constant(node.value), scope)[0], ()
     except SyntaxProblem as error:
-        help_ = cut_by_comment(node) or error.problem.help
+        help_ = cut(node) or error.problem.help
         _say(corpus, node, replace(error.problem, help=help_), scope, in_text=False)
         return None
     if tell is not None:

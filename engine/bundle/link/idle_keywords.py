@@ -68,7 +68,7 @@ def _required(schema: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str
         return
     closed = schema.get("additionalProperties") is False
     for place, name in enumerate(required):
-        near = nearest(name, sorted(set(properties) - set(required))) if isinstance(name, str) else None
+        near = nearest(name, sorted(set(properties) - set(required))) if len(str(name)) > 2 else None
         if name not in properties and (closed or near is not None):
             message = f"`{name}` is required, and is not among the properties"
             help_ = f"did you mean `{near}`?" if near else "add it to `properties`, or remove it"

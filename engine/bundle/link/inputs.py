@@ -9,6 +9,7 @@ from engine.bundle.corpus import Corpus
 from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
 from engine.bundle.rules import e409_null, e509_input
+from engine.bundle.yaml_help import is_cut
 from engine.diagnostic import did_you_mean, nearest
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
@@ -47,6 +48,8 @@ def tool_input(
             built[name] = compiled
         if schema is None:
             continue
+        if name not in properties and is_cut(name):
+            continue  # said of what stands before it
         if name not in properties:
             if schema.get("additionalProperties") is False or properties:
                 message = f"tool `{tool}` takes no `{name}`"

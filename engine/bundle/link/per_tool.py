@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from engine.bundle.corpus import Corpus
 from engine.bundle.node import Node
-from engine.bundle.rules import e305_name, e402_field
 from engine.diagnostic import Diagnostic, Place
+
+_MISSED = re.compile(r"`input` has no field `(?P<field>[^`]+)`|let `(?P<let>[^`]+)` has no entry for the tool")
 
 Covering = Collection[tuple[Node, set[str]]]
 
@@ -41,12 +43,26 @@ class PerTool:
     def _told(self) -> Iterator[Diagnostic]:
         for diagnostic, tools in self._found.values():
             others = self._meant(diagnostic.place) - set(tools)
-            if not others:
+            having = sorted(others & self._having(diagnostic))
+            if having:
+                note = f"for calls of {_listed(sorted(tools))}, not of {_listed(having)}"
+                yield replace(diagnostic, note=note, help=_asking(having))
+            elif others and not diagnostic.note:
+                yield replace(diagnostic, note=f"for calls of {_listed(sorted(tools))}")
+            else:
                 yield diagnostic
-                continue
-            note = f"for calls of {_listed(sorted(tools))}, not of {_listed(sorted(others))}"
-            asks = diagnostic.code in (e402_field.MANUAL.code, e305_name.MANUAL.code)
-            yield replace(diagnostic, note=note, help=_asking(sorted(others)) if asks else diagnostic.help)
+
+    def _having(self, diagnostic: Diagnostic) -> set[str]:
+        """The tools for which there is what a diagnostic misses: a field of the input, or a let's own entry."""
+        found = _MISSED.search(diagnostic.message)
+        if found is None:
+            return set()
+        if found["field"]:
+            tools = self._corpus.of("Tool").items()
+            return {name for name, tool in tools if tool.node.at("input", "properties").get(found["field"]) is not None}
+        documents = (*self._corpus.sound("Policy"), *self._corpus.sound("Vocabulary"))
+        lets = (let.get(found["let"]) for document in documents if (let := document.node.get("let")) is not None)
+        return {tool for let in lets if let is not None for tool, _, _ in let.pairs()}
 
     def _meant(self, place: Place) -> set[str]:
         """The tools that the rule at a place covers; all that were linked where no rule stands there."""

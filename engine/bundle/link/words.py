@@ -305,7 +305,7 @@ class Linker:
         if node.entries is not None:
             own = node.get(self._tool)
             if own is None:
-                self._others[name] = f"let `{name}` has nothing for `{self._tool}`" if self._tool else ""
+                self._others[name] = f"let `{name}` has no entry for the tool" if self._tool else ""
                 return frozenset()
             node = own
         reached = self.need(node)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from engine.bundle.elsewhere import key_instead
 from engine.bundle.node import Node
+from engine.bundle.yaml_help import COMMA, is_cut
 from engine.diagnostic import Diagnostic, Manual, did_you_mean
 
 MANUAL = Manual(
@@ -26,8 +26,6 @@ budgets:
 
 
 MERGE = "<<"
-# the end of an expression that was cut in two
-_CUT = re.compile(r"[)\]'\"]")
 
 
 def at(key: Node, known: Iterable[str], present: Iterable[str] = ()) -> Diagnostic:
@@ -36,8 +34,8 @@ def at(key: Node, known: Iterable[str], present: Iterable[str] = ()) -> Diagnost
     ours = key_instead(text, known, present)
     if text == MERGE:
         help_ = "merge keys are not part of YAML 1.2: write the keys out, or give what is shared a name under `let`"
-    elif _CUT.search(text):
-        help_ = "a comma within `{...}` ends a value: an expression that has one stands in quotes"
+    elif is_cut(text):
+        help_ = COMMA
     else:
         help_ = f"write `{ours}`" if ours else did_you_mean(text, known)
     return MANUAL.at(key.place, f"key `{key.value}` is not known here", help=help_)
