@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 from engine.policy.meant import for_method
@@ -174,17 +175,21 @@ _CAPITALS = (
 _EQUALS = re.compile(r"(?<![=!<>~:*/%+\-&|^])=(?![=~!<>])")
 _NAMED = re.compile(r"(?:\brecord\(|,)\s*\w+\s*\Z")
 
-_TABLE = [
-    *((re.compile(f"(?i:{form})"), message, help_) for form, message, help_ in _SIGNS),
-    *((re.compile(rf"(?<![\w.]){form}"), message, help_) for form, message, help_ in _CAPITALS),
-]
+
+@cache
+def _table() -> list[tuple[re.Pattern[str], str, _Help]]:
+    """The signs as patterns, made when the first expression is refused."""
+    return [
+        *((re.compile(f"(?i:{form})"), message, help_) for form, message, help_ in _SIGNS),
+        *((re.compile(rf"(?<![\w.]){form}"), message, help_) for form, message, help_ in _CAPITALS),
+    ]
 
 
 def foreign_sign(text: str) -> Sign | None:
     """The first sign of another language in a refused expression, outside of its texts."""
     masked = _TEXT.sub(_emptied, text)
     first: Sign | None = None
-    for pattern, message, help_ in _TABLE:
+    for pattern, message, help_ in _table():
         found = pattern.search(masked)
         if found is not None and (first is None or found.start("s") < first.start):
             start, end = found.span("s")
