@@ -88,10 +88,12 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
     match error.validator:
         case "additionalProperties":
             yield from _unknown_keys(node, kind, error, path)
-        case "required" if e201_unknown_key.MERGE in error.instance:
-            return  # nobody knows what it would have brought
         case "required":
-            unknown = [key for key in error.instance if key not in error.schema.get("properties", {})]
+            # an unknown key is told, and may be meant for one that is missing, or would have brought it
+            closed = error.schema.get("additionalProperties") is False
+            unknown = [key for key in error.instance if closed and key not in error.schema.get("properties", {})]
+            if e201_unknown_key.MERGE in unknown:
+                return
             missing = [
                 key
                 for key in error.validator_value

@@ -35,6 +35,7 @@ def tool_input(
     wrong with the names that are read.
     """
     built: dict[str, Expression] = {}
+    said = len(corpus.diagnostics)
     properties = schema.get("properties", {}) if schema else {}
     given = {name for name, _, _ in node.pairs()} if node is not None else set()
     unknown = sorted(given - set(properties))
@@ -48,8 +49,8 @@ def tool_input(
             built[name] = compiled
         if schema is None:
             continue
-        if name not in properties and is_cut(name):
-            continue  # said of what stands before it
+        if name not in properties and is_cut(name) and len(corpus.diagnostics) > said:
+            continue  # it is the rest of what stands before it
         if name not in properties:
             if schema.get("additionalProperties") is False or properties:
                 message = f"tool `{tool}` takes no `{name}`"
