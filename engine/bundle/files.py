@@ -50,7 +50,7 @@ def from_directory(root: Path) -> BundleFiles:
     for folder in (*DOCUMENT_FOLDERS, PROMPT_FOLDER):
         for path in sorted((root / folder).rglob("*")):
             relative = path.relative_to(root).as_posix()
-            if is_document(relative) and path.is_file() and _inside(base, path):
+            if is_document(relative) and not path.name.startswith("._") and path.is_file() and _inside(base, path):
                 files[relative] = path.read_bytes()
 
     def read(relative: str) -> bytes:

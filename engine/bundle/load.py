@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle.corpus import Corpus
 from engine.bundle.files import BundleFiles, from_directory
-from engine.bundle.link.agents import attributes_type, link_agent
+from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixtures import check_fixture
 from engine.bundle.link.models import link_prices
@@ -21,7 +21,10 @@ from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
 from engine.bundle.link.whole import check_whole
-from engine.bundle.rules import e105_empty_bundle, e312_reserved_name
+from engine.bundle.manuals import MANUALS
+from engine.bundle.rules import e105_empty_bundle, e312_reserved_name, w616_unread
+from engine.bundle.silences import silenced
+from engine.bundle.unread import Unread, unread
 from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
 from engine.policy import types as t
 from engine.policy import value as v
@@ -41,11 +44,11 @@ class Loaded:
     corpus: Corpus
 
 
-def load_directory(root: Path) -> Loaded:
-    """Load the bundle in a directory; raises NotADirectoryError."""
+def load_directory(root: Path, *, many_tools: int = MANY_TOOLS) -> Loaded:
+    """Load the bundle in a directory; more tools than that of one agent are told; raises NotADirectoryError."""
     if not root.is_dir():
         raise NotADirectoryError(str(root))
-    return load(from_directory(root))
+    return load(from_directory(root), many_tools=many_tools, beside=tuple(unread(root)))
 
 
 def load_files(files: Mapping[str, bytes]) -> Loaded:
@@ -61,13 +64,19 @@ def load_stored(files: Mapping[str, bytes]) -> Loaded:
     return load(BundleFiles(files), stored=True)
 
 
-def load(files: BundleFiles, *, stored: bool = False) -> Loaded:
-    """Read, shape, link and check; one that is `stored` has entered before."""
+def load(
+    files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, beside: Sequence[Unread] = ()
+) -> Loaded:
+    """Read, shape, link and check; one that is `stored` has entered before, and `beside` it are files unread."""
     corpus = Corpus(files)
     if corpus.documents and not corpus.of("Agent") and not corpus.lost:
         corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
     bundle = _link(corpus)
-    diagnostics = sort(corpus.diagnostics)
+    check_many_tools(corpus, many_tools)
+    skipped = [one for one in beside if one.path not in corpus.content]
+    corpus.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
+    texts = {**corpus.sources, **{one.path: Source(one.path, one.text) for one in skipped}}
+    diagnostics = silenced(sort(corpus.diagnostics), texts, MANUALS)
     return Loaded(None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, corpus.sources, corpus)
 
 

@@ -79,6 +79,10 @@ from engine.bundle.rules import (
     w613_threshold,
     w614_value_never_fits,
     w615_not_strict,
+    w616_unread,
+    w617_silence,
+    w618_not_meant,
+    w619_idle_keyword,
 )
 from engine.diagnostic import Manual
 
@@ -161,5 +165,12 @@ MANUALS: dict[str, Manual] = {
         w613_threshold,
         w614_value_never_fits,
         w615_not_strict,
+        w616_unread,
+        w617_silence,
+        w618_not_meant,
+        w619_idle_keyword,
+        w616_unread,
+        w617_silence,
+        w618_not_meant,
     )
 }

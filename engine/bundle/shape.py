@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from engine.bundle.elsewhere import key_instead, span_instead
 from engine.bundle.later import KINDS as LATER_KINDS
 from engine.bundle.later import is_later_key, is_later_value
 from engine.bundle.node import Node
@@ -19,7 +20,8 @@ from engine.bundle.rules import (
     e207_kind,
 )
 from engine.bundle.schema_files import KINDS, schema
-from engine.diagnostic import Diagnostic, did_you_mean, nearest
+from engine.diagnostic import Diagnostic, nearest
+from engine.policy.arithmetic import is_number
 
 Path = tuple[str | int, ...]
 
@@ -87,18 +89,24 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
         case "additionalProperties":
             yield from _unknown_keys(node, kind, error, path)
         case "required":
-            unknown = [key for key in error.instance if key not in error.schema.get("properties", {})]
+            # an unknown key is told, and may be meant for one that is missing, or would have brought it
+            closed = error.schema.get("additionalProperties") is False
+            unknown = [key for key in error.instance if closed and key not in error.schema.get("properties", {})]
+            if e201_unknown_key.MERGE in unknown:
+                return
             missing = [
                 key
                 for key in error.validator_value
-                if key not in error.instance and not any(nearest(other, [key]) for other in unknown)
+                if key not in error.instance
+                and not any(nearest(other, [key]) or key_instead(other, [key]) for other in unknown)
             ]
             # jsonschema says one error for each missing key; the message names the one
             yield from (e203_missing_key.at(node, key) for key in missing if f"'{key}'" in error.message)
         case "type":
-            yield _wrong_type(node, what, [error.validator_value])
+            yield _wrong_type(node, what, [error.validator_value], schemas=[error.schema])
         case "enum" | "const":
-            if isinstance(error.instance, list | dict) and "type" in error.schema:
+            wordy = error.schema.get("type") == "string" and not isinstance(error.instance, str)
+            if wordy or (isinstance(error.instance, list | dict) and "type" in error.schema):
                 return  # its type is wrong, and said to be
             known = error.validator_value if error.validator == "enum" else [error.validator_value]
             if is_later_value(kind, path, error.instance):
@@ -108,7 +116,8 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
         case "oneOf" | "anyOf":
             yield from _alternatives(root, kind, error, path, what)
         case _:
-            yield e206_constraint.at(node, what, _bound(error))
+            spans = _SPAN in str(error.schema.get("pattern", ""))
+            yield e206_constraint.at(node, what, _bound(error), span_instead(str(node.value)) if spans else "")
 
 
 def _owner(path: Path, kind: str) -> str:
@@ -123,13 +132,23 @@ def _unknown_keys(node: Node, kind: str, error: Any, path: Path) -> Iterator[Dia
         if is_later_key(kind, (*path, name)):
             yield e205_not_available.at(key.place, f"key `{name}` is not available in this version")
         else:
-            yield e201_unknown_key.at(key, known)
+            yield e201_unknown_key.at(key, known, node.plain)
 
 
-def _wrong_type(node: Node, what: str, types: list[Any], words: Sequence[Any] = ()) -> Diagnostic:
+def _wrong_type(
+    node: Node, what: str, types: list[Any], words: Sequence[Any] = (), schemas: Sequence[Any] = ()
+) -> Diagnostic:
     flat = [name for type_ in types for name in (type_ if isinstance(type_, list) else [type_])]
     forms = [*(_TYPES.get(t, t) for t in flat), *(f"`{word}`" for word in words)]
-    near = did_you_mean(node.value, words) if isinstance(node.value, str) and words else ""
+    near = f"did you mean `{word}`?" if isinstance(node.value, str) and (word := nearest(node.value, words)) else ""
+    if node.value is None and node.entries is None and node.items is None:
+        near = "give it a value, or remove it"
+    if is_number(node.value) and any(_SPAN in str(schema.get("pattern", "")) for schema in schemas):
+        near = span_instead(str(node.value))
+    elif flat == ["array"] and node.value is not None:
+        near = f"write `[{node.value}]`"
+    elif flat == ["string"] and node.value is not None:
+        near = f"write `'{node.source.text[node.start : node.end]}'`"
     return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)), near)
 
 
@@ -163,7 +182,7 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
     if isinstance(error.instance, str) and words and not types:
         yield e204_value.at(node, what, words)
     else:
-        yield _wrong_type(node, what, types, words)
+        yield _wrong_type(node, what, types, words, [inner.schema for inner in error.context or ()])
 
 
 def _forms_of(error: Any) -> tuple[list[Any], list[str]]:
@@ -198,7 +217,8 @@ def _bound(error: Any) -> str:
         case "maximum":
             return f"must be at most {value}"
         case "minLength" | "minItems" | "minProperties":
-            return f"must have at least {value} {'character' if error.validator == 'minLength' else 'entry'}"
+            one, more = ("character", "characters") if error.validator == "minLength" else ("entry", "entries")
+            return f"must have at least {value} {one if value == 1 else more}"
         case "maxLength":
             return f"must have at most {value} characters"
         case "pattern":
@@ -207,10 +227,11 @@ def _bound(error: Any) -> str:
             return f"breaks `{error.validator}: {value}`"
 
 
+_SPAN = "(ms|s|m|h|d)"
 _FORMS = (
     ("[A-Za-z][A-Za-z0-9_-]*", "a name: a letter, then letters, digits, `_` and `-`"),
     ("[a-z][a-z0-9_]*", "a name: a small letter, then small letters, digits and `_`"),
-    ("(ms|s|m|h|d)", "a duration such as `30s`, `24h` or `200ms`, of six digits at most"),
+    (_SPAN, "a duration such as `30s`, `24h` or `200ms`, of six digits at most"),
     (r"\.db$", "a path that ends in `.db`"),
     ("(Z|UTC|", "an offset from UTC such as `-05:00` or `Z`"),
     ("[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and `_`"),

@@ -15,6 +15,7 @@ import yaml
 
 from engine.bundle.node import Node
 from engine.bundle.rules import e102_syntax, e103_duplicate_key, e104_alias_bomb, e107_number
+from engine.bundle.yaml_help import hint, hint_for_tag
 from engine.diagnostic import Diagnostic, Source
 from engine.policy.value import NotJson, number
 
@@ -50,9 +51,13 @@ def read(source: Source, say: Callable[[Diagnostic], None]) -> Node | None:
     except _Stop:
         return None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # of a line that is no entry, the parser tells the one behind it
+        entry = "expected ':'" in (error.problem or "")
+        mark = (error.context_mark if entry else None) or error.problem_mark or error.context_mark
         start = min(mark.index, max(0, len(source.text) - 1)) if mark else 0
-        say(e102_syntax.at(source, start, start + 1, error.problem or "it can't be read"))
+        opened = error.context_mark.index if error.context_mark else None
+        help_ = hint(source.text, start, opened, error.context or "")
+        say(e102_syntax.at(source, start, start + 1, error.problem or "it can't be read", help_))
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0)
         say(e102_syntax.at(source, at, at + 1, getattr(error, "reason", None) or str(error).splitlines()[0]))
@@ -110,7 +115,9 @@ class _Reader:
         target = self.anchors.get(event.anchor)
         if target is None:
             problem = "stands inside what it names" if event.anchor in self.anchors else "names no anchor"
-            self.say(e104_alias_bomb.at(self.source, start, end, f"alias `*{event.anchor}` {problem}"))
+            rest = self.source.text[end:].split("\n", 1)[0].strip()
+            help_ = hint(self.source.text, start) if rest[:1] not in ("", "#", ",", "]", "}") else ""
+            self.say(e104_alias_bomb.at(self.source, start, end, f"alias `*{event.anchor}` {problem}", help_))
             raise _Stop
         self.aliased += target.size
         if self.aliased > MAX_ALIASED:
@@ -143,7 +150,8 @@ class _Reader:
             key = self.node(event, depth + 1)
             self.in_key = False
             if key.entries is not None or key.items is not None:
-                self.say(e102_syntax.at(self.source, key.start, key.end, "a key must be plain text"))
+                help_ = hint(self.source.text, key.start)
+                self.say(e102_syntax.at(self.source, key.start, key.end, "a key must be plain text", help_))
                 raise _Stop
             # a key may be an alias: what it stands for stays as it is elsewhere
             key = replace(key, value=self.key_text(key))
@@ -181,7 +189,9 @@ class _Reader:
         bare = event.tag == "!" and getattr(event, "style", None) not in ("'", '"', "|", ">")
         if event.tag not in (None, "!") or bare:
             shown = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-            self.say(e102_syntax.at(self.source, node.start, node.start + 1, f"tag `{shown}` has no meaning here"))
+            help_ = hint_for_tag(str(event.tag), str(getattr(event, "value", "")))
+            message = f"tag `{shown}` has no meaning here"
+            self.say(e102_syntax.at(self.source, node.start, node.start + 1, message, help_))
             raise _Stop
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from engine.bundle.load import Loaded, load_directory
+from engine.cli.out import coloured
 from engine.diagnostic import did_you_mean, has_errors
 from engine.diagnostic.render import full
 from engine.session.bundle import Agent, Bundle
@@ -25,8 +26,7 @@ def valid_or_exit(loaded: Loaded, otherwise: Callable[[], None] = lambda: None) 
     """A bundle that was loaded; its errors are printed, beside what is told `otherwise`, and exit 1."""
     if loaded.bundle is None or has_errors(loaded.diagnostics):
         otherwise()
-        colour = sys.stderr.isatty()
-        click.echo(full(loaded.diagnostics, loaded.sources, colour=colour), err=True)
+        click.echo(full(loaded.diagnostics, loaded.sources, colour=coloured(sys.stderr)), err=True)
         raise SystemExit(FAILED)
     return loaded.bundle
 

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 
 import click
 
-from engine.cli.out import say, say_lines
+from engine.cli.out import coloured, say, say_lines
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK
 
 # command: where it is, and what it does
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         given = list(arguments) if arguments is not None else None
-        code = cli.main(args=given, prog_name="engine", standalone_mode=False)
+        colour = coloured(sys.stdout) or coloured(sys.stderr)
+        code = cli.main(args=given, prog_name="engine", standalone_mode=False, color=None if colour else False)
         sys.exit(code if isinstance(code, int) else OK)
     except click.ClickException as error:
         _tell(error)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from typing import TextIO
+
 import click
 
 from engine.diagnostic.visible import block, line
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether text for a stream may have colours: on a terminal that has them, unless NO_COLOR is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def counted(number: int, noun: str) -> str:

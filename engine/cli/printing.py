@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-from engine.cli.out import say_lines
+from engine.cli.out import coloured, say_lines
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.policy.value import jsonable, one_line, pretty
@@ -30,6 +30,10 @@ _HIDDEN = frozenset(
         K.GATE_PENDING, K.FACT_READ, K.CALL_STARTED, K.QUESTION_RESERVED,
     }
 )  # fmt: skip
+
+
+# so many characters of a table's first column stay on one line
+FIRST = 36
 
 
 class Printer:
@@ -77,9 +81,7 @@ class Printer:
         if event.kind in _HIDDEN or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
             return
         if self._console is None:
-            from rich.console import Console
-
-            self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+            self._console = console(sys.stdout, highlight=False, soft_wrap=True)
         label, style = _label(event)
         from rich.text import Text
 
@@ -120,12 +122,22 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         for row in rows:
             click.echo("\t".join(row))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     # a cell is a text of others: nothing of it is markup
-    grid = Table(*columns, title=Text(visible(title)), title_justify="left", header_style="bold")
+    grid = Table(title=Text(visible(title)), title_justify="left", header_style="bold")
+    for place, column in enumerate(columns):
+        # what is too long goes on below: a name that is cut can't be used
+        longest = max([len(column), *(len(row[place]) for row in rows if place < len(row))])
+        grid.add_column(column, overflow="fold", min_width=min(longest, FIRST) if place == 0 else None)
     for row in rows:
         grid.add_row(*map(Text, row))
-    Console(emoji=False, markup=False).print(grid)
+    console(sys.stdout, emoji=False, markup=False).print(grid)
+
+
+def console(stream: TextIO, **settings: Any) -> Any:
+    """What prints for people on a stream, in colours where it may."""
+    from rich.console import Console
+
+    return Console(file=stream, color_system="auto" if coloured(stream) else None, **settings)

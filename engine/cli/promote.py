@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from engine.bundle.load import load_directory
 from engine.cli import evidence, whatif
 from engine.cli.options import format_option, store_option
-from engine.cli.out import say, say_lines
+from engine.cli.out import coloured, say, say_lines
 from engine.cli.past import accept_option, accepted_by, reading, since_option
 from engine.cli.printing import print_json
 from engine.cli.writing import write
@@ -86,7 +86,7 @@ def command(
     found = Promotion(before.digest if before else "not valid", after.digest if after else "not valid")
     found.parts.append(_validated(loaded))
     if after is None:
-        click.echo(full(loaded.diagnostics, loaded.sources, colour=sys.stderr.isatty()), err=True)
+        click.echo(full(loaded.diagnostics, loaded.sources, colour=coloured(sys.stderr)), err=True)
     else:
         accepted = accepted_by(after, accepts)
         reports, tested = _tested(after, loaded, workers)

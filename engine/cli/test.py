@@ -14,7 +14,7 @@ import click
 from engine.bundle.load import load_directory
 from engine.cli.loading import valid_or_exit
 from engine.cli.options import bundle_argument, format_option, store_option
-from engine.cli.out import say, say_lines
+from engine.cli.out import coloured, say, say_lines
 from engine.cli.past import since_option
 from engine.cli.printing import print_json
 from engine.cli.writing import from_repository
@@ -215,7 +215,7 @@ def selects(expression: str, name: str) -> bool:
 
 
 def _show(report: Report) -> None:
-    tty = sys.stdout.isatty()
+    tty = coloured(sys.stdout)
     mark = click.style("passed", fg="green") if report.passed else click.style("FAILED", fg="red", bold=True)
     click.echo(f"{mark if tty else click.unstyle(mark)} {line(report.name)}")
     for failure in report.failures:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from engine.bundle.link.agents import MANY_TOOLS
 from engine.bundle.load import Loaded, load_directory
 from engine.bundle.manuals import MANUALS
 from engine.cli.options import bundle_argument, format_option
-from engine.cli.out import say, say_lines
+from engine.cli.out import coloured, say, say_lines
 from engine.diagnostic import did_you_mean, has_errors
 from engine.diagnostic.render import as_json, concise, full
 from engine.session.exit_code import FAILED
@@ -29,8 +30,18 @@ Examples:
 @bundle_argument
 @format_option("full", "concise", "json", "sarif", "github", "junit")
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option(
+    "--many-tools",
+    metavar="N",
+    type=click.IntRange(1),
+    default=MANY_TOOLS,
+    show_default=True,
+    envvar="ENGINE_MANY_TOOLS",
+    show_envvar=True,
+    help="How many tools one agent may be offered without W601.",
+)
 @click.option("--explain", metavar="CODE", help="Print the manual page of a diagnostic.")
-def command(bundle: Path, output_format: str, strict: bool, explain: str | None) -> None:
+def command(bundle: Path, output_format: str, strict: bool, many_tools: int, explain: str | None) -> None:
     """Check a bundle: every diagnostic at once, sorted by place.
 
     Exits 0 if there is no error, 1 otherwise; with --strict also for warnings.
@@ -38,7 +49,7 @@ def command(bundle: Path, output_format: str, strict: bool, explain: str | None)
     if explain is not None:
         _explain(explain)
         return
-    loaded = load_directory(bundle)
+    loaded = load_directory(bundle, many_tools=many_tools)
     _print(loaded, bundle, output_format, strict=strict)
     if has_errors(loaded.diagnostics) or (strict and loaded.diagnostics):
         raise SystemExit(FAILED)
@@ -54,8 +65,7 @@ def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) ->
             say_lines(concise(loaded.diagnostics))
     else:
         if loaded.diagnostics:
-            colour = sys.stdout.isatty()
-            click.echo(full(loaded.diagnostics, loaded.sources, colour=colour))
+            click.echo(full(loaded.diagnostics, loaded.sources, colour=coloured(sys.stdout)))
         if loaded.bundle is not None:
             say(_summary(loaded))
 

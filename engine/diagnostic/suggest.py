@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import islice
 
 # of long lists only so many are compared with what was written, and of long words so many characters
 MOST_TRIED = 500
 LONGEST = 60
+# so many are told that share a word with it, and of a list so many names
+MOST_ALIKE = 3
+MOST_SHOWN = 12
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -22,28 +26,43 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The help line for a misspelt name: the nearest one, or all that exist."""
+    """The help line for a misspelt name: the nearest one, those that share a word with it, or all that exist."""
     names = sorted(set(known))
     near = nearest(name, names)
     if near is not None:
         return f"did you mean `{near}`?"
     if not names:
         return ""
-    shown = ", ".join(f"`{n}`" for n in names[:12])
-    return f"defined here: {shown}" + (", ..." if len(names) > 12 else "")
+    alike = _sharing(name, names)
+    if 0 < len(alike) <= MOST_ALIKE:
+        return f"did you mean {' or '.join(f'`{n}`' for n in alike)}?"
+    first = alike[:MOST_SHOWN]
+    shown = [*first, *(n for n in names if n not in first)][:MOST_SHOWN]
+    return f"defined here: {', '.join(f'`{n}`' for n in shown)}" + (", ..." if len(names) > len(shown) else "")
 
 
 def _by_words(name: str, known: Iterable[str]) -> str | None:
     """The only known name that holds `name`, or one of its longer parts nearly, as one of its parts."""
-    known = list(islice(known, MOST_TRIED))
-    parts = [p for p in name.replace("-", "_").split("_") if len(p) >= 3]
+    parts = [part for part in name.replace("-", "_").split("_") if len(part) >= 3]
     hits = [
         candidate
-        for candidate in known
+        for candidate in islice(known, MOST_TRIED)
         for own in [candidate.replace("-", "_").split("_")]
         if parts and all(any(_distance(p, o, 1) <= 1 for o in own) for p in parts)
     ]
     return hits[0] if len(hits) == 1 else None
+
+
+def _sharing(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that have a word of `name`."""
+    parts = _parts(name)
+    return [one for one in islice(known, MOST_TRIED) if parts & _parts(one)]
+
+
+def _parts(name: str) -> set[str]:
+    """The words of a name, however they are joined; short ones tell little."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:LONGEST]).lower().replace("-", "_").split("_")
+    return {word for word in words if len(word) >= 3}
 
 
 def _distance(a: str, b: str, limit: int) -> int:

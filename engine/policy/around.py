@@ -19,13 +19,14 @@ class Around:
     `zone`, and text that says no offset is meant in it.
 
     Of `doubtful` names nobody knows what they mean, because what defines them is broken: that is said where it is,
-    and nothing about who reads them.
+    and nothing about who reads them.  `others` are names that are known and have no value here, each with why, or ''.
     """
 
     known: Mapping[str, t.Type] = field(default_factory=dict)
     lets: Mapping[str, Told] = field(default_factory=dict)
     zone: tzinfo = UTC
     doubtful: Set[str] = frozenset()
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING = Around()

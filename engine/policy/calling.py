@@ -6,11 +6,11 @@ import ast
 from collections.abc import Mapping
 from typing import Protocol
 
-from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.enums import Enums
 from engine.policy.functions import CONTEXTUAL, FUNCTIONS, ORDERED, PROVENANCE, Function, units_of
+from engine.policy.meant import for_function
 from engine.policy.syntax import Kind
 
 CONSTANTS = frozenset({"date", "datetime", "duration"})
@@ -48,13 +48,16 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
             Kind.FUNCTION,
             node.func,
             f"function `{name}` is not defined",
-            did_you_mean(name, [*FUNCTIONS, "record"]),
+            for_function(name),
         )
     if name in CONTEXTUAL and PROVENANCE not in checker.scope:
         return checker.say(Kind.OPERAND, node, f"`{name}` has a value in the rules and lets of policies only")
     if not function.least <= len(arguments) <= function.most:
-        wanted = str(function.least) if function.least == function.most else f"{function.least} or more"
-        return checker.say(Kind.FUNCTION, node, f"`{name}` takes {wanted} arguments, and here are {len(arguments)}")
+        more = "" if function.least == function.most else " or more"
+        wanted, here = f"{function.least}{more} {_arguments(function.least)}", len(arguments)
+        return checker.say(
+            Kind.FUNCTION, node, f"`{name}` takes {wanted}, and here {'is' if here == 1 else 'are'} {here}"
+        )
     for index, (argument, found) in enumerate(zip(node.args, arguments, strict=True)):
         kinds = function.kinds(index)
         if kinds and (found == t.NULL or not t.only(found, *kinds)):
@@ -78,6 +81,10 @@ def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
     return function.gives(arguments)
 
 
+def _arguments(number: int) -> str:
+    return "argument" if number == 1 else "arguments"
+
+
 def _items(
     checker: Speaker, name: str, nodes: list[ast.expr], arguments: list[t.Type], wanted: tuple[type, ...], kinds: str
 ) -> None:
@@ -88,7 +95,8 @@ def _items(
             if not isinstance(option, t.ListOf):
                 continue
             if option.item == t.NULL or not any(t.only(option.item, kind) for kind in wanted):
-                checker.say(Kind.OPERAND, at, f"`{name}` needs {kinds}, and this is {t.name(option.item)}")
+                help_ = "how many there are tells `len`" if name == "count" else ""
+                checker.say(Kind.OPERAND, at, f"`{name}` needs {kinds}, and this is {t.name(option.item)}", help_)
             else:
                 checker.not_null(at, option.item)
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.calling import type_of_call
 from engine.policy.enums import Enums
 from engine.policy.functions import FUNCTIONS
+from engine.policy.meant import for_field, for_name, for_part
+from engine.policy.mismatch import adding, fitting
 from engine.policy.naming import ELSEWHERE, written
-from engine.policy.narrow import Narrowing, Told, path
+from engine.policy.narrow import Narrowing, path
 from engine.policy.operators import element, part, result
 from engine.policy.syntax import Kind, Problem, loop_names, span
 
@@ -40,7 +41,7 @@ def check(
     around: Around = NOTHING,
 ) -> Checked:
     """Type an expression where it stands."""
-    checker = _Checker(scope, around.known, around.lets)
+    checker = _Checker(scope, around.known, around)
     found = checker.type(tree)
     narrow = checker.narrow
     return Checked(
@@ -54,14 +55,14 @@ def check(
 
 
 class _Checker:
-    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type], lets: Mapping[str, Told]) -> None:
+    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type], around: Around) -> None:
         self.scope = scope
-        self.lets = lets
+        self.around = around
         self.known = known
         self.problems: list[Problem] = []
         self.optional: set[tuple[int, int]] = set()
         self.types: dict[int, t.Type] = {}
-        self.narrow = Narrowing(self.quietly, lets)
+        self.narrow = Narrowing(self.quietly, around.lets)
         self.enums = Enums(self.quietly, self.say)
 
     def type(self, node: ast.expr) -> t.Type:
@@ -74,7 +75,7 @@ class _Checker:
 
     def quietly(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
         """The type of a node under refinements, without a word about what is wrong."""
-        return _Checker(self.scope, known, self.lets).type(node)
+        return _Checker(self.scope, known, self.around).type(node)
 
     @contextmanager
     def under(self, refined: Mapping[str, t.Type]) -> Iterator[None]:
@@ -123,7 +124,11 @@ class _Checker:
             return self.say(Kind.OPERAND, node, f"`{node.id}` has a value in {ELSEWHERE[node.id]} only")
         if node.id in FUNCTIONS:
             return self.say(Kind.NAME, node, f"`{node.id}` is a function and has to be called")
-        return self.say(Kind.NAME, node, f"name `{node.id}` is not defined here", did_you_mean(node.id, self.scope))
+        why = self.around.others.get(node.id)
+        if why:
+            return self.say(Kind.NAME, node, why)
+        help_ = for_name(node.id, self.scope, self.around.others)
+        return self.say(Kind.NAME, node, f"name `{node.id}` is not defined", help_)
 
     # -- reaching into values
 
@@ -160,7 +165,9 @@ class _Checker:
                 self.say(Kind.OPERAND, at, message, on_entry=True)
             return t.union(found)
         if not missing:
-            return self.say(Kind.OPERAND, at, f"`{attr}` is read from {t.name(owner)}, which has no fields")
+            message = f"`{attr}` is read from {t.name(owner)}, which has no fields"
+            parent = node.value if isinstance(node, ast.Attribute) else None
+            return self.say(Kind.OPERAND, at, message, for_part(written(parent), attr) if parent is not None else "")
         return self.missing(missing, attr, at, node)
 
     def declared(self, declared: t.Field, node: ast.expr) -> t.Type:
@@ -172,12 +179,9 @@ class _Checker:
         noun = records[0].noun
         known = {name for record in records for name in record.fields}
         kind = {"param": Kind.PARAM, "tool": Kind.TOOL}.get(noun, Kind.FIELD)
-        if noun == "field":
-            owner = ast.unparse(node.value) if isinstance(node, ast.Attribute | ast.Subscript) else "this"
-            message = f"`{owner}` has no field `{attr}`"
-        else:
-            message = f"{noun} `{attr}` is not defined"
-        return self.say(kind, at, message, did_you_mean(attr, known))
+        owner = written(node.value) if isinstance(node, ast.Attribute | ast.Subscript) else "this"
+        message = f"`{owner}` has no field `{attr}`" if noun == "field" else f"{noun} `{attr}` is not defined"
+        return self.say(kind, at, message, for_field(owner, attr, known, self.scope))
 
     def subscript(self, node: ast.Subscript) -> t.Type:
         owner = self.not_null(node.value, self.type(node.value))
@@ -185,7 +189,7 @@ class _Checker:
             start, end = span(node.slice)
             return self.field(owner, node.slice.value, (start + 1, end - 1), node)
         index = self.not_null(node.slice, self.type(node.slice))
-        self.total(owner, index, node)
+        self.enums.table(owner, index, node)
         found = [found for option in t.options(owner) if (found := element(option, index)) is not None]
         if any(f.optional for o in t.options(owner) if isinstance(o, t.Record) for f in o.fields.values()):
             self.optional.add(span(node))
@@ -199,23 +203,6 @@ class _Checker:
         if t.is_a(owner, t.MapOf, t.Record):
             return self.say(Kind.OPERAND, node.slice, f"an object is indexed by text, and this is {t.name(index)}")
         return self.say(Kind.OPERAND, node.value, f"{t.name(owner)} can't be indexed")
-
-    def total(self, owner: t.Type, index: t.Type, node: ast.Subscript) -> None:
-        """A table that is read by an enum must have an entry for each of its values."""
-        for table in t.options(owner):
-            for option in t.options(index):
-                if isinstance(table, t.Record) and isinstance(option, t.Text) and option.among is not None:
-                    missing = sorted(option.among - set(table.fields))
-                    more = sorted(set(table.fields) - option.among) if table.written else ()
-                    if more and not missing:
-                        message = f"`{more[0]}` is never the key here"
-                        help_ = did_you_mean(more[0], option.among)
-                        self.say(Kind.COMPARISON, node.slice, message, help_, on_entry=True)
-                    if missing and table.rest is None:
-                        text = ast.unparse(node.value)
-                        known = ", ".join(f"`{name}`" for name in sorted(table.fields))
-                        message = f"`{text}` has no entry for `{missing[0]}`"
-                        self.say(Kind.FIELD, node.slice, message, f"it has {known}")
 
     # -- logic
 
@@ -256,7 +243,7 @@ class _Checker:
 
     def unreached(self, node: ast.expr) -> t.Type:
         """The type of what is never evaluated; nothing is said about it."""
-        inner = _Checker(self.scope, self.known, self.lets)
+        inner = _Checker(self.scope, self.known, self.around)
         inner.type(node)
         self.optional |= inner.optional
         return t.NEVER
@@ -269,9 +256,9 @@ class _Checker:
             right = self.type(right_node)
             whole = (span(left_node)[0], span(right_node)[1])
             said = len(self.problems)
-            self.enums.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn))
-            self.enums.literals(right_node, left_node)
             alike = isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn)
+            self.enums.literals(left_node, right_node, isinstance(op, ast.In | ast.NotIn), numbers=alike)
+            self.enums.literals(right_node, left_node, numbers=alike)
             if alike and len(self.problems) == said:
                 inside = isinstance(op, ast.In | ast.NotIn)
                 self.enums.words(whole, left, self.quietly(right_node, {}), inside=inside)
@@ -283,7 +270,8 @@ class _Checker:
                 self.membership(left, right, right_node, whole)
             elif isinstance(op, ast.Eq | ast.NotEq):
                 if not t.can_equal(left, right):
-                    self.say(Kind.COMPARISON, whole, f"{t.name(left)} can never equal {t.name(right)}")
+                    message = f"{t.name(left)} can never equal {t.name(right)}"
+                    self.say(Kind.COMPARISON, whole, message, fitting(left_node, left, right_node, right))
                 elif not t.can_compare(left, right):
                     message = f"{t.name(left)} can't always be compared with {t.name(right)}"
                     help_ = f"write `{written(left_node)} in [{written(right_node)}]`"
@@ -292,7 +280,8 @@ class _Checker:
                 self.not_null(left_node, left)
                 self.not_null(right_node, right)
             else:
-                self.say(Kind.COMPARISON, whole, f"{t.name(left)} has no order with {t.name(right)}")
+                message = f"{t.name(left)} has no order with {t.name(right)}"
+                self.say(Kind.COMPARISON, whole, message, fitting(left_node, left, right_node, right))
             left_node, left = right_node, right
         return t.BOOLEAN
 
@@ -307,6 +296,8 @@ class _Checker:
                 items.append(t.UNKNOWN)
         if not items:
             help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
+            if isinstance(node, ast.Constant):
+                help_ = f"write `in [{written(node)}]`"
             self.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
         elif not t.only(right, t.ListOf, t.SetOf, t.MapOf, t.Record):
             message = f"`in` needs a list, a set or a map, and this may be {t.name(right)}"
@@ -328,7 +319,8 @@ class _Checker:
                 self.say(Kind.OPERAND, node, "this divides by zero")
             return t.union(found)
         sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}[type(node.op)]
-        return self.say(Kind.OPERAND, node, f"`{sign}` does not work between {t.name(left)} and {t.name(right)}")
+        message = f"`{sign}` does not work between {t.name(left)} and {t.name(right)}"
+        return self.say(Kind.OPERAND, node, message, adding(node, left, right))
 
     # -- loops
 

@@ -47,6 +47,12 @@ class Expression:
         return self.reference(names, seen)
 
     @property
+    def live(self) -> frozenset[str]:
+        """The names that it reads where a condition before them does not rule it out."""
+        typed = (n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and id(n) in self.types)
+        return self.reads.intersection(typed)
+
+    @property
     def fast(self) -> Fast | None:
         """The same as a Python function; None where only the reference can do it."""
         return self.make_fast()

@@ -12,10 +12,14 @@ import re
 import tokenize
 import warnings
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from math import isfinite
 
-from engine.policy.value import NotJson, number
+from engine.policy.meant import for_method
+from engine.policy.signs import foreign_sign
+from engine.policy.value import NotJson, number, number_text
 
 MAX_LENGTH = 2000
 MAX_NESTING = 40
@@ -74,13 +78,17 @@ _ALLOWED: tuple[type[ast.AST], ...] = (
 )  # fmt: skip
 
 _INSTEAD: dict[type[ast.AST], str] = {
-    ast.Is: "write `==`",
-    ast.IsNot: "write `!=`",
-    ast.BitAnd: "write `and`",
-    ast.BitOr: "write `or`",
     ast.Slice: "take one element, such as `messages[-1]`",
     ast.Pow: "multiply instead",
     ast.JoinedStr: "the language builds no text",
+    ast.Invert: "write `not`",
+    ast.UAdd: "leave the `+` out",
+    ast.BitXor: "write `!=` between two booleans",
+    ast.FloorDiv: "write `/`: numbers are exact",
+    ast.Set: "a list stands between `[` and `]`",
+    ast.Dict: "write `record(a=1, b=2)`",
+    ast.NamedExpr: "write `==`",
+    ast.Lambda: "write a loop: `any(x > 1 for x in list)`",
 }
 
 
@@ -180,15 +188,27 @@ class _Gate:
 
     def _place(self, node: ast.AST) -> None:
         """Turn byte offsets of the stripped text into character offsets of the whole."""
-        for name in ("col_offset", "end_col_offset"):
-            before = self.bytes[: getattr(node, name)].decode("utf-8", "surrogatepass")
-            setattr(node, name, len(before) + self.lead)
+        node.col_offset, node.end_col_offset = self._characters(node)  # type: ignore[attr-defined]
+
+    def _characters(self, node: ast.AST) -> tuple[int, int]:
+        """Where a node stands that has byte offsets still."""
+        ends = (self.bytes[:at].decode("utf-8", "surrogatepass") for at in span(node))
+        start, end = (len(before) + self.lead for before in ends)
+        return start, end
+
+    def _written(self, node: ast.AST) -> str:
+        """What a node was written as that has byte offsets still."""
+        start, end = self._characters(node)
+        return self.text[start:end]
 
     def _check(self, node: ast.expr) -> None:
         start, end = span(node)
         operators = [getattr(node, "op", None), *getattr(node, "ops", [])]
         for part in (node, *(op for op in operators if op is not None)):
             if not isinstance(part, _ALLOWED):
+                sign = foreign_sign(self.text)
+                if sign is not None:
+                    raise _problem(Kind.SYNTAX, *sign)
                 help_ = _INSTEAD.get(type(part), "see the language's page for what an expression may hold")
                 raise _problem(Kind.SYNTAX, start, end, f"`{self.text[start:end]}` is not part of the language", help_)
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
@@ -205,7 +225,7 @@ class _Gate:
 
     def _check_call(self, node: ast.Call, start: int, end: int) -> None:
         if not isinstance(node.func, ast.Name):
-            raise _problem(Kind.SYNTAX, start, end, "only a function of the language can be called")
+            raise _problem(Kind.SYNTAX, start, end, "only a function of the language can be called", self._method(node))
         if any(k.arg is None for k in node.keywords) or any(isinstance(a, ast.Starred) for a in node.args):
             raise _problem(Kind.SYNTAX, start, end, "arguments can't be spread with `*`")
         self._generators |= {id(argument) for argument in node.args if isinstance(argument, ast.GeneratorExp)}
@@ -213,6 +233,11 @@ class _Gate:
             raise _problem(Kind.SYNTAX, start, end, "a loop is the only argument of its function")
         if node.keywords and node.func.id != "record":
             raise _problem(Kind.SYNTAX, start, end, f"`{node.func.id}` takes no named arguments")
+
+    def _method(self, node: ast.Call) -> str:
+        if not isinstance(node.func, ast.Attribute):
+            return ""
+        return for_method(self._written(node.func.value), node.func.attr, [self._written(a) for a in node.args])
 
     def _constant(self, node: ast.Constant) -> ast.Constant:
         start, end = span(node)
@@ -228,7 +253,11 @@ class _Gate:
             except NotJson as error:
                 raise _problem(Kind.SYNTAX, start, end, str(error)) from None
             return node
-        raise _problem(Kind.SYNTAX, start, end, f"`{written}` is not a number or text of the language")
+        help_ = ""
+        if isinstance(node.value, int | float) and not isinstance(node.value, bool) and isfinite(node.value):
+            plain = Decimal(written) if "e" in written.lower() and "x" not in written.lower() else node.value
+            help_ = f"write `{number_text(Decimal(str(plain)))}`"
+        raise _problem(Kind.SYNTAX, start, end, f"`{written}` is not a number or text of the language", help_)
 
 
 def _refuse_comments(flat: str, lead: int) -> None:
@@ -239,21 +268,25 @@ def _refuse_comments(flat: str, lead: int) -> None:
 
 
 def _syntax_problem(error: SyntaxError, text: str, lead: int) -> SyntaxProblem:
+    sign = foreign_sign(text)
+    if sign is not None:
+        message = f"expression does not parse: {sign.message}"
+        return _problem(Kind.SYNTAX, sign.start, sign.end, message, sign.help)
     start = min(max(0, (error.offset or 1) - 1 + lead), max(0, len(text) - 1))
     end = (error.end_offset or 0) - 1 + lead
-    message, help_ = _in_our_words(error.msg or "", text, start)
-    if text[start : start + 1] == "=":
-        return _problem(Kind.SYNTAX, start, start + 1, "expression does not parse: `=` compares nothing", "write `==`")
+    message, help_ = _in_our_words(error.msg or "")
+    if not help_ and (unfinished := _UNFINISHED.search(text)):
+        start, end = unfinished.span(1)
+        message, help_ = "something is missing behind this", ""
     last = end if end > start else start + 1
     return _problem(Kind.SYNTAX, start, last, f"expression does not parse: {message}", help_)
 
 
-def _in_our_words(said: str, text: str, at: int) -> tuple[str, str]:
+_UNFINISHED = re.compile(r"([<>=!+*/%,.-]+|\b(?:and|or|not|in|if|else))\s*\Z")
+
+
+def _in_our_words(said: str) -> tuple[str, str]:
     """What Python's parser says, for people who do not write Python."""
-    near = text[max(at - 1, 0) : at + 2]
-    for sign, word in (("&&", "and"), ("||", "or"), ("!", "not")):
-        if sign in near and "!=" not in near:
-            return f"`{sign}` is not part of the language", f"write `{word}`"
     for part, message, help_ in _SAID:
         if part in said:
             return message or said.lower().rstrip("."), help_
@@ -262,7 +295,11 @@ def _in_our_words(said: str, text: str, at: int) -> tuple[str, str]:
 
 _SAID = (
     ("leading zeros", "a number does not begin with zeros", "write `10`, or `'010'` for text"),
-    ("unterminated", "text is not closed", "close it with the quote that it began with"),
+    (
+        "unterminated",
+        "text is not closed",
+        "close it with the quote that it began with; one that holds it stands in the other",
+    ),
     ("never closed", "", ""),
     ("unmatched", "", ""),
     ("does not match", "", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -76,7 +76,7 @@ def compile_template(
             parts.append(expression)
         except SyntaxProblem as error:
             found = (error.problem,)
-        problems += [Problem(p.kind, p.start + start, p.end + start, p.message, p.help) for p in found]
+        problems += [replace(problem, start=problem.start + start, end=problem.end + start) for problem in found]
     last = max((hole.end for hole in holes(text)), default=0)
     found_at = ((text.find("{%"), "{%"), (text.find("{#"), "{#"), (text.find("{{", last), "{{"))
     stray = min((one for one in found_at if one[0] >= 0), default=None)

@@ -55,10 +55,10 @@ def held(shell: Shell, message: str, **env: str) -> tuple[str, str]:
     return row["id"], f"{row['id']}.1"
 
 
-def on_terminal(shell: Shell, *arguments: str) -> Done:
+def on_terminal(shell: Shell, *arguments: str, **settings: str) -> Done:
     """A command whose output is a terminal."""
     master, slave = pty.openpty()
-    env = environment(shell.at / "store.db") | {"TERM": "xterm-256color", "COLUMNS": "400", "LINES": "50"}
+    env = environment(shell.at / "store.db") | {"TERM": "xterm-256color", "COLUMNS": "400", "LINES": "50"} | settings
     process = subprocess.Popen(command(*arguments), cwd=shell.at, env=env, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     raw = b""
@@ -328,3 +328,23 @@ def test_a_command_that_is_told_is_one_that_can_be_copied() -> None:
     assert not hostile_in(line, allowed=set())
     assert len([word for word in shlex.split(line.partition(": ")[2]) if word.startswith("tenant=")]) == 1
     assert "rm" not in shlex.split(line.partition(": ")[2])
+
+
+RUN = "run . --agent support-triage -m hello --set tenant=acme --set account_id=acct_1001"
+
+
+@pytest.mark.parametrize(("setting", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_a_terminal_that_wants_no_colours_gets_none(shell: Shell, setting: dict[str, str], coloured: bool) -> None:
+    (shell.at / "policies/more.YAML").write_text("kind: Policy\n")
+    for said in ("validate .", "test . -k closed-account", RUN, "sessions list"):
+        done = on_terminal(shell, *said.split(), **setting)
+        assert ("\x1b[" in done.out) == coloured, (said, done.out)
+
+
+def test_no_id_in_a_table_is_cut_however_narrow_the_terminal(shell: Shell) -> None:
+    session, request = held(shell, "a human")
+    for said, id_ in (("sessions list", session), ("review list", request)):
+        for columns in ("80", "40"):
+            done = on_terminal(shell, *said.split(), COLUMNS=columns)
+            cells = [line.split("\u2502")[1].strip() for line in done.out.splitlines() if line.count("\u2502") > 1]
+            assert id_ in "".join(cells), done.out

@@ -232,9 +232,16 @@ def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
             corpus.say(w602_alike_tools.at(item, alike))
         if name in tools and name not in offered:
             offered.append(name)
-    if listed is not None and len(listed.items or ()) > MANY_TOOLS:
-        corpus.say(w601_many_tools.at(node.key("tools") or listed, len(listed.items or ())))
     return offered
+
+
+def check_many_tools(corpus: Corpus, most: int) -> None:
+    """Agents that are offered more tools than that."""
+    for document in corpus.sound("Agent"):
+        listed = document.node.get("tools")
+        if listed is not None and len(listed.items or ()) > most:
+            key = document.node.key("tools") or listed
+            corpus.say(w601_many_tools.at(key, len(listed.items or ()), most))
 
 
 def _alike(a: str, b: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -24,10 +25,12 @@ from engine.bundle.rules import (
     e410_union,
     e411_unbounded,
 )
+from engine.bundle.yaml_help import cut
 from engine.diagnostic import Diagnostic, Place
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.expression import Expression, compile_expression
+from engine.policy.signs import written_with_commas
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
 from engine.policy.template import Template, compile_template
 from engine.policy.value import number_text
@@ -37,7 +40,6 @@ Scope = Mapping[str, t.Type]
 _PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
     Kind.SYNTAX: e401_expression.at,
     Kind.TOO_LARGE: e406_too_large.at,
-    Kind.FIELD: e402_field.at,
     Kind.COMPARISON: e403_comparison.at,
     Kind.OPERAND: e404_operand.at,
     Kind.FUNCTION: e405_function.at,
@@ -62,24 +64,31 @@ def expression(
     *,
     condition: bool = False,
     around: Around = NOTHING,
+    tell: Callable[[Set[str]], None] | None = None,
 ) -> Expression | None:
-    """The typed expression of a scalar, or None after saying what is wrong with it."""
+    """The typed expression of a scalar, or None after saying what is wrong with it.
+
+    `tell` says what is wrong with the names that it reads, those aside that a condition before them rules out.
+    """
     try:
         if isinstance(node.value, str):
             compiled, problems = compile_expression(node.value, scope, around)
         else:
             compiled, problems = compile_expression(_constant(node.value), scope)[0], ()
     except SyntaxProblem as error:
-        _say(corpus, node, error.problem, scope, in_text=False)
+        help_ = cut(node) or error.problem.help
+        _say(corpus, node, replace(error.problem, help=help_), scope, in_text=False)
         return None
-    doubted = bool(compiled.reads & around.doubtful)
+    if tell is not None:
+        tell(compiled.live)
+    doubted = bool(compiled.reads & around.doubtful) and bool(compiled.live & around.doubtful)
     if doubted:
         own = _OWN if PARAMS in around.doubtful else {*_OWN, Kind.PARAM}
         problems = tuple(problem for problem in problems if problem.kind in own)
     elif condition and not problems:
         problems = _as_condition(compiled)
     for problem in problems:
-        _say(corpus, node, problem, scope, in_text=False)
+        _say(corpus, node, problem, scope, around.lets, in_text=False)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 
@@ -87,7 +96,7 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     whole = (0, len(compiled.text))
     if not t.is_a(compiled.type, t.Boolean):
         message = f"a condition must be a boolean, and this is {t.name(compiled.type)}"
-        return (Problem(Kind.OPERAND, *whole, message),)
+        return (Problem(Kind.OPERAND, *whole, message, _condition_help(compiled)),)
     if not t.only(compiled.type, t.Boolean):
         message = f"a condition must be a boolean, and this may be {t.name(compiled.type)}"
         return (Problem(Kind.OPERAND, *whole, message, on_entry=True),)
@@ -97,15 +106,33 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     return ()
 
 
-def template(corpus: Corpus, node: Node | None, scope: Scope, around: Around = NOTHING) -> Template:
-    """The typed text of a scalar; what is wrong with it is said."""
+def _condition_help(compiled: Expression) -> str:
+    """What to write for something that is no condition."""
+    if isinstance(compiled.tree, ast.Tuple):
+        number = written_with_commas(compiled.text)
+        return f"a number has no separators: write `{number}`" if number else "join conditions by `and`"
+    if isinstance(compiled.tree, ast.Constant) and compiled.tree.value in ("true", "false"):
+        return f"write `{compiled.tree.value}`"
+    return "compare it with something"
+
+
+def template(
+    corpus: Corpus,
+    node: Node | None,
+    scope: Scope,
+    around: Around = NOTHING,
+    tell: Callable[[Set[str]], None] | None = None,
+) -> Template:
+    """The typed text of a scalar; what is wrong with it is said, as with an expression."""
     if node is None or not isinstance(node.value, str):
         return Template(())
     compiled, problems = compile_template(node.value, scope, around)
+    if tell is not None:
+        tell({name for part in compiled.parts if isinstance(part, Expression) for name in part.live})
     if around.doubtful & set(_WORD.findall(node.value)):
         problems = ()
     for problem in problems:
-        _say(corpus, node, problem, scope, in_text=True)
+        _say(corpus, node, problem, scope, around.lets, in_text=True)
     return compiled
 
 
@@ -115,18 +142,50 @@ def _constant(value: Any) -> str:
     return number_text(value)
 
 
-def _say(corpus: Corpus, node: Node, problem: Problem, scope: Scope, *, in_text: bool) -> None:
+_PARAM = re.compile(r"(?<![\w.])params\.(\w+)")
+
+
+def _of_params(corpus: Corpus, text: str, scope: Scope) -> str:
+    """Where the params of an expression that does not fit are written, and what they are."""
+    declared, told = scope.get(PARAMS), []
+    for name in dict.fromkeys(_PARAM.findall(text)):
+        for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
+            params = document.node.get(PARAMS)
+            value = params.get(name) if params is not None else None
+            if value is not None and isinstance(declared, t.Record) and name in declared.fields:
+                kind = t.name(declared.fields[name].type)
+                told.append(f"`params.{name}` is {kind}, written at {value.place}")
+                break
+    return "; ".join(told)
+
+
+# what a field hangs on, and names whose fields no schema of a bundle declares
+_ROOT = re.compile(r"([A-Za-z_]\w*)[\w.\[\]'\"-]*\.\s*\Z")
+_OURS = frozenset({PARAMS, "meters", "budget", "step", "call", "decision"})
+
+
+def _say(
+    corpus: Corpus, node: Node, problem: Problem, scope: Scope, lets: Container[str] = (), *, in_text: bool
+) -> None:
     place = node.within(problem.start, problem.end)
     text = str(node.value)[problem.start : problem.end]
     plain = _PLAIN.get(problem.kind)
-    if plain is not None:
-        corpus.say(replace(plain(place, problem.message, problem.help), on_entry=problem.on_entry))
+    if problem.kind is Kind.FIELD:
+        root = _ROOT.search(str(node.value)[: problem.start])
+        note = "" if root is None or root[1] in _OURS or root[1] in lets else e402_field.WHENCE
+        found = e402_field.at(place, problem.message, problem.help, note)
+        corpus.say(replace(found, on_entry=problem.on_entry))
+    elif plain is not None:
+        found = replace(plain(place, problem.message, problem.help), on_entry=problem.on_entry)
+        note = _of_params(corpus, text, scope) if problem.kind in (Kind.COMPARISON, Kind.OPERAND) else ""
+        corpus.say(replace(found, note=note) if note else found)
     elif problem.kind is Kind.TOOL:
         corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
     elif problem.kind is Kind.PARAM:
         params = scope.get("params")
-        corpus.say(e306_param.at(place, text, params.fields if isinstance(params, t.Record) else ()))
+        defined = len(params.fields) if isinstance(params, t.Record) else 0
+        corpus.say(e306_param.at(place, text, defined, problem.help))
     elif in_text:
-        corpus.say(e407_template_name.at(place, text, scope))
+        corpus.say(e407_template_name.at(place, text, help_=problem.help))
     else:
-        corpus.say(e305_name.at(place, text, scope))
+        corpus.say(e305_name.at(place, problem.message, scope, problem.help))

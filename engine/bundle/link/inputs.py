@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from engine.bundle.corpus import Corpus
 from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
 from engine.bundle.rules import e409_null, e509_input
+from engine.bundle.yaml_help import is_cut
 from engine.diagnostic import did_you_mean, nearest
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
@@ -26,24 +27,35 @@ def tool_input(
     around: Around = NOTHING,
     *,
     nulls: bool = False,
+    tell: Callable[[Set[str]], None] | None = None,
 ) -> dict[str, Expression]:
     """The expressions for a tool's input; `owner` is shown where a field is missing.
 
-    With `nulls` one may be null that the tool needs: it is then asked for at run, and can't be.
+    With `nulls` one may be null that the tool needs: it is then asked for at run, and can't be.  `tell` says what is
+    wrong with the names that are read.
     """
     built: dict[str, Expression] = {}
+    said = len(corpus.diagnostics)
     properties = schema.get("properties", {}) if schema else {}
+    given = {name for name, _, _ in node.pairs()} if node is not None else set()
+    unknown = sorted(given - set(properties))
+    missing = [name for name in (schema or {}).get("required", []) if name not in given]
+    # one name in the place of another is one mistake
+    meant = missing[0] if len(unknown) == len(missing) == 1 else None
     wanted = of_schema(schema) if schema else t.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
-        compiled = expression(corpus, value, scope, around=around)
+        compiled = expression(corpus, value, scope, around=around, tell=tell)
         if compiled is not None:
             built[name] = compiled
         if schema is None:
             continue
+        if name not in properties and is_cut(name) and len(corpus.diagnostics) > said:
+            continue  # it is the rest of what stands before it
         if name not in properties:
             if schema.get("additionalProperties") is False or properties:
                 message = f"tool `{tool}` takes no `{name}`"
-                corpus.say(e509_input.at(key.place, message, did_you_mean(name, properties)))
+                help_ = f"did you mean `{meant}`?" if meant else did_you_mean(name, properties)
+                corpus.say(e509_input.at(key.place, message, help_))
         elif compiled is not None and isinstance(wanted, t.Record):
             field = wanted.fields[name].type
             if not t.can_equal(compiled.type, field):
@@ -57,8 +69,7 @@ def tool_input(
             elif name in schema.get("required", ()):
                 message = f"`{compiled.text}` may be null here, and `{name}` of tool `{tool}` may not"
                 corpus.say(e409_null.at(value.place, message))
-    given = {name for name, _, _ in node.pairs()} if node is not None else set()
-    for name in (schema or {}).get("required", []):
-        if name not in given and not any(nearest(other, [name]) for other in given - set(properties)):
+    for name in missing:
+        if name != meant and not any(nearest(other, [name]) for other in unknown):
             corpus.say(e509_input.at(owner.place, f"tool `{tool}` needs `{name}`", f"add `{name}: ...` to its input"))
     return built

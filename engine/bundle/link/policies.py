@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.expressions import template
+from engine.bundle.link.per_tool import PerTool
 from engine.bundle.link.promises import guarantees
 from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.words import (
@@ -143,7 +144,9 @@ def _check_rule(corpus: Corpus, rule: Node) -> None:
     approvers = rule.get("approvers")
     asks = rule.at("effect").value == Effect.REQUIRE_APPROVAL
     if asks and not (approvers and approvers.items):
-        corpus.say(e508_approvers.at(rule.at("effect"), "a rule that asks for approval must name its approvers"))
+        groups = ", ".join(f"`{name}`" for name in sorted({*corpus.of("Reviewers"), CUSTOMER}))
+        message = "a rule that asks for approval must name its approvers"
+        corpus.say(e508_approvers.at(rule.at("effect"), message, f"add `approvers: [...]`, of {groups}"))
     if approvers is not None and not asks:
         corpus.say(e508_approvers.at(approvers, "only a rule with `effect: require_approval` has approvers"))
     for group in (approvers.items or ()) if approvers else ():
@@ -199,6 +202,7 @@ def link_guards(
         used: set[str] = set()
         elsewhere: dict[str, list[bool]] = {}
         reach = [(rule, set(covered(rule, tools))) for rule in document.node.at("rules").items or ()]
+        said = PerTool(corpus, reach)
         for name in tools:
             rules = [rule for rule, covers in reach if name in covers]
             if not rules:
@@ -206,15 +210,18 @@ def link_guards(
                     promising[name] += _only_promising(corpus, document, name, tools, types, session, meters)
                 continue
             linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session, meters)
+            said.linked(name)
             used |= own
             for rule in linked.rules:
                 elsewhere.setdefault(rule.id, []).append(_is_elsewhere(rule))
             if name in parts:
                 parts[name].append(linked)
+        said.say()
         for item in document.node.at("rules").items or ():
             if all(elsewhere.get(str(item.at("id").value), [False])):
                 condition = item.get("when") or item.at("unless")
-                corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value)))
+                help_ = "its condition asks for a tool that its `tools` do not list"
+                corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value), help_))
         _check_idle_words(corpus, document, used, tools, types, session, meters)
     return {
         name: Guard(
@@ -289,7 +296,7 @@ def _policy_for_tool(
         promises,
         shared,
     )
-    return made, linker.linked
+    return made, linker.told
 
 
 def _only_promising(
@@ -330,15 +337,17 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
     reached = linker.need(when, unless, message_node, node.get("release_unless"))
     condition_node = when if when is not None else unless
-    condition = None
+    condition, sound = None, False
     if condition_node is not None:
-        condition = expression(corpus, condition_node, linker.scope, condition=True, around=linker.around)
+        said = len(corpus.diagnostics)
+        condition = linker.expression(condition_node, linker.scope, condition=True)
+        sound = len(corpus.diagnostics) == said
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
     never = known is not None and t.NEVER in known.values() and known.get("call.name") != t.NEVER
-    if never and condition_node is not None:
+    if never and sound and condition_node is not None:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
     around = replace(linker.around, known={**linker.around.known, **(known or {})})
-    message = template(corpus, message_node, linker.scope, around) if message_node is not None else None
+    message = template(corpus, message_node, linker.scope, around, linker.tell) if message_node is not None else None
     plain = node.plain
     return Rule(
         id=plain["id"],
@@ -368,7 +377,7 @@ def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
         message = "is for reads: a write has happened when its result is there"
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
     scope = {**linker.scope, "output": linker.output}
-    return expression(corpus, release, scope, condition=True, around=linker.around)
+    return linker.expression(release, scope, condition=True)
 
 
 _RELEASE = "stands in a rule with `effect: deny`"

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.idle_keywords import idle_keywords
 from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import pattern_problem
 from engine.bundle.link.validators import DIALECT, FORMATS, checker
 from engine.bundle.node import Node
-from engine.bundle.rules import e208_schema, w614_value_never_fits
-from engine.diagnostic import nearest
+from engine.bundle.rules import e208_schema, w614_value_never_fits, w619_idle_keyword
+from engine.diagnostic import did_you_mean, nearest
 from engine.policy.schema import resolve_reference, subschemas
 from engine.session.sensitive import astray, unreached
 
@@ -30,6 +31,23 @@ KEYWORDS = frozenset(
         "readOnly", "writeOnly",
     }
 )  # fmt: skip
+
+# the engine's own keywords
+OWN = ("x-sensitive", "x-unit")
+
+TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
+_TYPES = {
+    **dict.fromkeys(("str", "text", "varchar", "char", "uuid", "email"), "write `string`"),
+    **dict.fromkeys(("int", "int32", "int64", "long", "bigint"), "write `integer`"),
+    **dict.fromkeys(("float", "double", "decimal", "numeric", "money"), "write `number`"),
+    **dict.fromkeys(("bool",), "write `boolean`"),
+    **dict.fromkeys(("list", "tuple", "set"), "write `array`"),
+    **dict.fromkeys(("dict", "map", "record", "struct", "json"), "write `object`"),
+    **dict.fromkeys(("none", "nil", "void"), "write `'null'`"),
+    **dict.fromkeys(("date",), "write `string` and `format: date`"),
+    **dict.fromkeys(("datetime", "timestamp", "date-time"), "write `string` and `format: date-time`"),
+    **dict.fromkeys(("any", "unknown"), "leave `type` out"),
+}
 
 # what older dialects said otherwise, and what says it now
 _OLDER = {
@@ -63,9 +81,17 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
         corpus.say(e208_schema.on_entry(node, told))
     for path, problem in _stricter(plain, ()):
         corpus.say(e208_schema.on_entry(node.at(*path), problem))
+    for path, problem, help_ in () if problems else idle_keywords(plain):
+        corpus.say(w619_idle_keyword.at(_key(node, path).place, problem, help_))
     for path, value in _never_fitting(plain, ()):
         corpus.say(w614_value_never_fits.at(node.at(*path).place, value))
     return (None, False) if problems else (plain, True)
+
+
+def _key(node: Node, path: Path) -> Node:
+    """The key at the end of a path, or the entry of a list."""
+    owner, last = node.at(*path[:-1]), path[-1]
+    return (owner.key(last) if isinstance(last, str) else None) or node.at(*path)
 
 
 def no_schema(plain: Any) -> tuple[Path, str] | None:
@@ -89,6 +115,10 @@ def _of_metaschema(plain: Any, error: Any) -> str:
     older = _draft_07(error.instance_path, at)
     if older:
         return older
+    if error.instance_path and error.instance_path[-1] == "type" and isinstance(at, str):
+        return f"`{at}` is no type: {_TYPES.get(at.lower(), did_you_mean(at, TYPES))}"
+    if at in TYPES:
+        return f"a schema is a map: write `{{type: {at}}}`"
     return f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
 
 
@@ -143,7 +173,11 @@ def _stricter(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:
             near = nearest(value, FORMATS)
             if near is not None:
                 yield (*path, key), f"`{value}` is no format, so that nothing would be checked: did you mean `{near}`?"
-        elif key not in KEYWORDS and not key.startswith("x-"):
+        elif key.startswith("x-"):
+            near = nearest(key, OWN)
+            if near is not None and near != key:
+                yield (*path, key), f"`{key}` is no keyword, so that nothing would be checked: did you mean `{near}`?"
+        elif key not in KEYWORDS:
             yield from _no_keyword(key, path)
     for below, inner in subschemas(schema):
         yield from _stricter(inner, (*path, *below))

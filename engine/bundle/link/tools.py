@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.bundle.rules import (
     e311_database,
     e313_function,
     e402_field,
+    e403_comparison,
     e501_idempotency,
     e505_reserved_summary,
     e506_summary_field,
@@ -31,6 +33,7 @@ from engine.bundle.rules import (
 from engine.diagnostic import Place, did_you_mean
 from engine.policy import types as t
 from engine.policy import value as v
+from engine.policy.expression import Expression
 from engine.policy.schema import of_schema
 from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
 from engine.session.event import RESERVED
@@ -247,6 +250,7 @@ def _sql(
     parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}
     absent_node = adapter.get("absent")
     absent = {name: expression(corpus, value, wide) for name, _, value in (absent_node.pairs() if absent_node else ())}
+    _check_absent(corpus, absent_node, absent, output_schema)
     settings["parameters"] = {name: compiled for name, compiled in parameters.items() if compiled is not None}
     settings["absent"] = {n: c for n, c in absent.items() if c is not None} if absent_node is not None else None
     known = {*(input_schema or {}).get("properties", {}), *parameters, *GIVEN_PARAMETERS}
@@ -263,6 +267,37 @@ def _sql(
             )
     settings["statements"] = tuple((str(text.value), changes) for text, changes in statements)
     _check_gives_row(corpus, adapter, settings, effect, output_schema)
+
+
+def _check_absent(
+    corpus: Corpus, node: Node | None, given: Mapping[str, Expression | None], output: Mapping[str, Any] | None
+) -> None:
+    """What a tool gives where there is no row fits its output."""
+    declared = of_schema(output) if output else t.UNKNOWN
+    if node is None or not isinstance(declared, t.Record):
+        return
+    said = len(corpus.diagnostics)
+    for name, key, value in node.pairs():
+        compiled, field = given[name], declared.fields.get(name)
+        if field is None and (output or {}).get("additionalProperties") is False:
+            help_ = did_you_mean(name, declared.fields)
+            corpus.say(e402_field.at(key.place, f"the output has no field `{name}`", help_, ""))
+        elif field is not None and compiled is not None:
+            empty = t.has_null(compiled.type) and not t.has_null(field.type)
+            # moments and spans become text
+            written = t.only(field.type, t.Text) and t.only(compiled.type, t.Text, t.Date, t.Datetime, t.Duration)
+            enum = t.enum_of(field.type)
+            if words := sorted(t.words_of(compiled.type) - enum if enum else ()):
+                message = f"`{words[0]}` is never `{name}` of the output"
+                corpus.say(e403_comparison.at(value.place, message, did_you_mean(words[0], enum)))
+            elif empty or not (written or t.can_equal(compiled.type, field.type)):
+                message = f"`{name}` of the output is {t.name(field.type)}, and this is {t.name(compiled.type)}"
+                corpus.say(e403_comparison.at(value.place, message, ""))
+    for name, field in declared.fields.items():
+        if not field.optional and name not in given:
+            message = f"`absent` has no `{name}`, which the output needs"
+            corpus.say(e511_sql.at(node.place, message, f"add `{name}: ...`"))
+    corpus.diagnostics[said:] = [replace(found, on_entry=True) for found in corpus.diagnostics[said:]]
 
 
 def _check_gives_row(

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.implied import Conditions, outvotes
+from engine.bundle.link.not_meant import check_comparisons
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     w604_outvoted,
@@ -61,6 +62,7 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
         _outcomes(corpus, document)
     _idle_tools(corpus, agents, tools)
     _retries(corpus, agents, tools)
+    check_comparisons(corpus)
 
 
 # -- rules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
@@ -22,6 +22,7 @@ from engine.bundle.rules import (
     e513_cycle,
     e514_fact_output,
 )
+from engine.diagnostic import Diagnostic, has_errors
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.around import Around
@@ -179,7 +180,11 @@ class Linker:
         self.lets: dict[str, Expression] = {}
         # of a vocabulary that can't be read nobody knows what it says of params, the session and the time
         self._doubtful = set[str]() if nodes.whole else {PARAMS, "session", "now"}
-        self.around = Around(known, self.lets, zone, self._doubtful)
+        self._others: dict[str, str] = dict.fromkeys(nodes.words, "")
+        self.around = Around(known, self.lets, zone, self._doubtful, self._others)
+        # what is wrong with a word for this tool is said where it is read for this tool
+        self._wrong: dict[str, list[Diagnostic]] = {}
+        self.told: set[str] = set()
         self._alone = Around(zone=zone)
         self.established: dict[str, Established] = {}
 
@@ -193,14 +198,21 @@ class Linker:
         """What that tool gives."""
         return self._types[self._tool].output
 
-    @property
-    def linked(self) -> set[str]:
-        """The words that were needed."""
-        return set(self._reach)
+    def expression(self, node: Node, scope: Mapping[str, t.Type], *, condition: bool = False) -> Expression | None:
+        """A scalar that reads the words; what is wrong with those that it reads for this tool is said."""
+        return expression(self._corpus, node, scope, condition=condition, around=self.around, tell=self.tell)
+
+    def tell(self, names: Set[str]) -> None:
+        """Say what is wrong with some words, which are read."""
+        self.told |= names & set(self._reach)
+        for name in sorted(names & set(self._wrong)):
+            self._corpus.diagnostics += self._wrong[name]
 
     def link(self, names: Iterable[str]) -> None:
         """Link some words, whoever reads them."""
+        names = set(names)
         self._need(names)
+        self.tell(names)
 
     def need(self, *nodes: Node | None) -> frozenset[str]:
         """Link the words that some scalars read; gives the facts that they reach."""
@@ -230,8 +242,15 @@ class Linker:
             self.scope[name] = t.UNKNOWN
             return
         self._open.append(name)
+        said = len(self._corpus.diagnostics)
         reached = {FACT: self._fact, LET: self._let, ESTABLISHED: self._established}[kind](name, node)
         self._open.pop()
+        self._wrong[name] = self._corpus.diagnostics[said:]
+        del self._corpus.diagnostics[said:]
+        if has_errors(self._wrong[name], stored=True):
+            # where it is read the bundle does not load, and elsewhere nobody asks for it
+            self.facts.pop(name, None)
+            reached = frozenset()
         self._reach[name] = reached
 
     # -- facts
@@ -245,7 +264,7 @@ class Linker:
         scope = dict(self.scope)
         loops: list[tuple[str, Expression]] = []
         for variable, key, value in each.pairs() if each is not None else ():
-            source = expression(self._corpus, value, scope, around=self.around)
+            source = self.expression(value, scope)
             if source is not None and not t.is_a(source.type, t.ListOf, t.SetOf, t.MapOf, t.Record):
                 message = f"a fact is read for each of a list, and this is {t.name(source.type)}"
                 self._corpus.say(e404_operand.at(value.place, message, ""))
@@ -257,7 +276,9 @@ class Linker:
         known = self._tools.get(tool)
         reads = known is not None and known.effect == READ and known.adapter.kind != HANDOFF
         schema = known.input_schema if known is not None and reads else None
-        built = tool_input(self._corpus, given, node.at("tool"), tool, schema, scope, self.around, nulls=True)
+        built = tool_input(
+            self._corpus, given, node.at("tool"), tool, schema, scope, self.around, nulls=True, tell=self.tell
+        )
         plain = node.plain
         result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
         age = v.span(str(plain.get("max_age") or "0s"))
@@ -284,10 +305,11 @@ class Linker:
         if node.entries is not None:
             own = node.get(self._tool)
             if own is None:
+                self._others[name] = f"let `{name}` has no entry for the tool" if self._tool else ""
                 return frozenset()
             node = own
         reached = self.need(node)
-        compiled = expression(self._corpus, node, self.scope, around=self.around)
+        compiled = self.expression(node, self.scope)
         # lets that stand twice in the next one double their type each time
         typed = compiled is not None and t.parts(compiled.type, MOST_PARTS) <= MOST_PARTS
         self.scope[name] = compiled.type if compiled is not None and typed else t.UNKNOWN

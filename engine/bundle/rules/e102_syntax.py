@@ -20,6 +20,6 @@ name: search_docs
 )
 
 
-def at(source: Source, start: int, end: int, problem: str) -> Diagnostic:
+def at(source: Source, start: int, end: int, problem: str, help_: str = "") -> Diagnostic:
     """The characters at which reading stopped."""
-    return MANUAL.at(source.place(start, end), f"YAML can't be read: {problem}")
+    return MANUAL.at(source.place(start, end), f"YAML can't be read: {problem}", help=help_)

@@ -18,6 +18,6 @@ c: &c [*b, *b, *b]  # and so on
 )
 
 
-def at(source: Source, start: int, end: int, problem: str) -> Diagnostic:
+def at(source: Source, start: int, end: int, problem: str, help_: str = "") -> Diagnostic:
     """The alias at which reading stopped."""
-    return MANUAL.at(source.place(start, end), problem, help="write the value out")
+    return MANUAL.at(source.place(start, end), problem, help=help_ or "write the value out")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from engine.bundle.elsewhere import word_instead
 from engine.bundle.node import Node
-from engine.diagnostic import Diagnostic, Manual, did_you_mean
+from engine.diagnostic import Diagnostic, Manual
 
 MANUAL = Manual(
     code="E204",
@@ -19,4 +20,4 @@ MANUAL = Manual(
 
 def at(node: Node, what: str, known: Iterable[str]) -> Diagnostic:
     """The value."""
-    return MANUAL.at(node.place, f"`{node.plain}` is no `{what}`", help=did_you_mean(str(node.plain), known))
+    return MANUAL.at(node.place, f"`{node.plain}` is no `{what}`", help=word_instead(str(node.plain), known))

@@ -23,9 +23,9 @@ budgets:
 )
 
 
-def at(node: Node, what: str, problem: str) -> Diagnostic:
+def at(node: Node, what: str, problem: str, help_: str = "") -> Diagnostic:
     """The value."""
-    return MANUAL.at(node.place, f"`{what}` {problem}")
+    return MANUAL.at(node.place, f"`{what}` {problem}", help=help_)
 
 
 def within(place: Place, what: str, problem: str) -> Diagnostic:

@@ -25,5 +25,7 @@ name: search_docs
 
 def at(node: Node, found: str | None, known: Iterable[str]) -> Diagnostic:
     """The kind, or the document without one."""
-    message = "document has no `kind`" if found is None else f"`{found}` is no kind of document"
-    return MANUAL.at(node.place, message, help=did_you_mean(found or "", known))
+    if found is not None:
+        return MANUAL.at(node.place, f"`{found}` is no kind of document", help=did_you_mean(found, known))
+    kinds = ", ".join(f"`{kind}`" for kind in sorted(known))
+    return MANUAL.at(node.place, "document has no `kind`", help=f"write `kind`, one of {kinds}")

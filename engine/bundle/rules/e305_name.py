@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.diagnostic import Diagnostic, Manual, Place, did_you_mean
+from engine.diagnostic import Diagnostic, Manual, Place
 
 MANUAL = Manual(
     code="E305",
@@ -16,12 +16,8 @@ MANUAL = Manual(
 )
 
 
-def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
+def at(place: Place, message: str, known: Iterable[str], help_: str) -> Diagnostic:
     """The reference."""
-    names = sorted(set(known))
-    return MANUAL.at(
-        place,
-        f"name `{name}` is not defined",
-        note=f"which names there are depends on where the expression stands ({len(names)} here)",
-        help=did_you_mean(name, names),
-    )
+    there = sum(name.isidentifier() for name in known)
+    note = f"which names there are depends on where the expression stands ({there} here)"
+    return MANUAL.at(place, message, note=note, help=help_)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from engine.diagnostic import Diagnostic, Manual, Place, did_you_mean
+from engine.diagnostic import Diagnostic, Manual, Place
 
 MANUAL = Manual(
     code="E306",
@@ -16,12 +14,7 @@ MANUAL = Manual(
 )
 
 
-def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
-    """The reference."""
-    names = sorted(set(known))
-    return MANUAL.at(
-        place,
-        f"param `{name}` is not defined",
-        note=f"params are defined at the top of the policy ({len(names)} found)",
-        help=did_you_mean(name, names),
-    )
+def at(place: Place, name: str, defined: int, help_: str) -> Diagnostic:
+    """The reference, and how many params there are."""
+    note = f"params are defined at the top of the policy ({defined} found)"
+    return MANUAL.at(place, f"param `{name}` is not defined", note=note, help=help_)

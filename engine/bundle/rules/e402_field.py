@@ -17,11 +17,9 @@ MANUAL = Manual(
 )
 
 
-def at(place: Place, message: str, help_: str) -> Diagnostic:
+WHENCE = "fields come from the tools' input and output schemas and the agent's attributes"
+
+
+def at(place: Place, message: str, help_: str, note: str = WHENCE) -> Diagnostic:
     """The field."""
-    return MANUAL.at(
-        place,
-        message,
-        note="fields come from the tools' input and output schemas and the agent's attributes",
-        help=help_,
-    )
+    return MANUAL.at(place, message, note=note, help=help_)

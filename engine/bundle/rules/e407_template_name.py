@@ -16,6 +16,7 @@ MANUAL = Manual(
 )
 
 
-def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
+def at(place: Place, name: str, known: Iterable[str] = (), help_: str = "") -> Diagnostic:
     """The variable."""
-    return MANUAL.at(place, f"template names the unknown variable `{name}`", help=did_you_mean(name, known))
+    help_ = help_ or did_you_mean(name, known)
+    return MANUAL.at(place, f"template names the unknown variable `{name}`", help=help_)

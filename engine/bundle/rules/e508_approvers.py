@@ -15,6 +15,6 @@ MANUAL = Manual(
 )
 
 
-def at(node: Node, message: str) -> Diagnostic:
+def at(node: Node, message: str, help_: str = "") -> Diagnostic:
     """The effect."""
-    return MANUAL.at(node.place, message)
+    return MANUAL.at(node.place, message, help=help_)

@@ -18,6 +18,6 @@ when: order.state == 'open'
 )
 
 
-def at(place: Place, rule: str) -> Diagnostic:
+def at(place: Place, rule: str, help_: str = "") -> Diagnostic:
     """The condition."""
-    return MANUAL.at(place, f"rule `{rule}` can never match")
+    return MANUAL.at(place, f"rule `{rule}` can never match", help=help_)

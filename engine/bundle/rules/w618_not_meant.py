@@ -1,0 +1,23 @@
+"""W618: comparison says something else."""
+
+from __future__ import annotations
+
+from engine.diagnostic import Diagnostic, Manual, Place, Severity
+
+MANUAL = Manual(
+    code="W618",
+    title="comparison says something else",
+    what=(
+        "A comparison has a meaning, and probably not the one that was meant: text is put in order letter by letter, "
+        "not as a date; two constants are held against each other."
+    ),
+    why="`'2026-01-01T01:00:00+02:00'` comes behind `'2026-01-01T00:30:00Z'` as text, and before it as a moment.",
+    wrong="when: input.created_at > '2026-01-01'",
+    right="when: datetime(input.created_at) > datetime('2026-01-01')",
+    severity=Severity.WARNING,
+)
+
+
+def at(place: Place, message: str, help_: str) -> Diagnostic:
+    """The comparison."""
+    return MANUAL.at(place, message, help=help_)

@@ -1,0 +1,102 @@
+"""What is said to an author of an expression that is refused: the word of the language, where it has one."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.policy import types as t
+from engine.policy.around import Around
+from engine.policy.expression import compile_expression
+from engine.policy.syntax import Problem, SyntaxProblem, parse
+
+SCOPE = {
+    "input": t.record(
+        "field", "", amount=t.NUMBER, level=t.Number(None, frozenset({1, 2, 3})), at=t.TEXT, tags=t.ListOf(t.TEXT),
+        urgent=t.BOOLEAN, name=t.TEXT, state=t.Text(frozenset({"open", "closed"})),
+    ),
+    "params": t.Record({"limit": t.Field(t.of_value("1,000 USD")), "wait": t.Field(t.of_value("24h"))}, "param"),
+    "now": t.DATETIME,
+    "session": t.record("field", "", tenant=t.TEXT),
+}  # fmt: skip
+
+
+def problem(text: str, around: Around | None = None) -> Problem:
+    """The one thing that is wrong with an expression."""
+    try:
+        _, found = compile_expression(text, SCOPE, *([around] if around else []))
+    except SyntaxProblem as error:
+        return error.problem
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize(("text", "help_"), [
+    ("input.amount > 2 weeks", "write `duration('14d')`"), ("input.amount > 1 month", "count in days: `duration('30d')`"),
+    ("input.amount > 90 secs", "write `duration('90s')`"), ("input.amount > 2 years", "count in days: `duration('365d')`"),
+    ("input.name not like 'a%b_'", "write `not glob(input.name, 'a*b?')`"),
+    ("input.name like pattern", "write `glob(input.name, pattern)`"),
+    ("a ? b : c", "write `b if a else c`"), ("(a) ? b : c", "write `b if a else c`"), ("a ? b", "write `b if a else c`"),
+    ("if a then b else c", "write `b if a else c`"), ("input.amount > $1,500.50", "write `1500.50`: its unit stands in the schema, as `x-unit`"),
+    ("input.amount in [100,200] && input.urgent", "write `and`"), ("record(a=1) == 1 && a", "write `and`"),
+    ("record(a=1, b=2) = 1", "write `==`"), ("record(a=1, b=2", ""), ("a.f(x)(y)", ""),
+    ("input.then b", ""), ("input.amount 5 and", ""), ("input.amount > 5 or", ""),
+    ("input.tags.get('x')", "write `input.tags.x`"), ("input.tags.get(0)", "write `input.tags[0]`"), ("input.tags.frob()", "functions are written `len(input.tags)`"),
+    ("input.tags.exists(t, t == 'x')", "write `any(t == 'x' for t in input.tags)`"),
+    ("input.tags.every(t => t == 'x')", "write `all(t == 'x' for t in input.tags)`"),
+    ("any(t => t == 'x')", "write a loop: `any(x > 1 for x in list)`"),
+    ("input.tags.starts_width('a')", "write `starts_with(input.tags, 'a')`"), ("input.tags.lenn()", "write `len(input.tags)`"),
+    ("input.tags.sum()", "write `sum(input.tags)`"), ("input.tags.filter(keep)", "write `[x for x in input.tags if keep]`"),
+    ("input.tags.any()", "write `any(... for x in input.tags)`"),
+    ("input.name == .5 or input.amount == .5", "write `0.5`"), ("input.amount == 0x1F", "write `31`"),
+    ("input.amount == 1e400", ""), ("input.amount == 2j", ""),
+])  # fmt: skip
+def test_what_does_not_parse_is_answered_with_what_to_write(text: str, help_: str) -> None:
+    with pytest.raises(SyntaxProblem) as raised:
+        parse(text)
+    assert raised.value.problem.help == help_
+
+
+@pytest.mark.parametrize(("text", "help_"), [
+    ("amount > 5", "did you mean `input.amount`?"), ("amout > 5", "did you mean `input.amount`?"),
+    ("inptu.amount > 5", "did you mean `input`?"), ("args.amount > 5", "write `input`"), ("result.x == 1", "text is written `'result'`; defined here: `input`, `now`, `params`, `session`, `spent`"),
+    ("spend > 5", "did you mean `spent`?"), ("NULL == input.name", "write `null`"),
+    ("input.tenant == 'a'", "did you mean `session.tenant`?"), ("session.amount > 5", "did you mean `input.amount`?"),
+    ("input.amuont > 5", "did you mean `amount`?"), ("frob(1) == 1", "defined here: `all`, `any`, `contains`, `count`, `date`, `datetime`, `distinct`, `duration`, `ends_with`, `first`, `glob`, `is_date`, ..."),
+    ("size(input.tags) > 1", "use `len`"), ("today() > now", "write `date(now)`"),
+    ("input.tags.length > 1", "write `len(input.tags)`"), ("input.tags.includes == 'a'", ""),
+    ("input.tags.foo == 'a'", ""), ("input.level == 4", "it is one of `1`, `2`, `3`"),
+    ("input.level in [1, 9]", "it is one of `1`, `2`, `3`"), ("input.state == 'opne'", "did you mean `open`?"),
+    ("input.amount == '5'", "write `5`"), ("input.amount == 'five'", ""), ("input.name == 5", "write `'5'`"),
+    ("input.urgent == 'False'", "write `false`"), ("input.at < now", "write `datetime(input.at)`"),
+    ("now - datetime(input.at) > '24h'", "write `duration('24h')`"), ("now - datetime(input.at) > 24", "a span of time has a unit, such as `duration('24h')`"),
+    ("now - datetime(input.at) > 1.5", "a span of time has a unit, such as `duration('24h')`"),
+    ("now - datetime(input.at) > input.amount", ""), ("date(input.at) > now", "write `date(now)`"),
+    ("now - input.at > duration('1d')", "write `datetime(input.at)`"), ("now - 24 > now", "a span of time has a unit, such as `duration('24h')`"),
+    ("now + '24h' > now", "write `duration('24h')`"), ("now - '24h' > now", "write `duration('24h')`"),
+    ("input.name + 'x' == 'yx'", "the language builds no text"), ("input.urgent + 1 == 1", ""),
+    ("input.amount > params.limit", "write the param as a number, without quotes: `1000`"),
+    ("now - datetime(input.at) > params.wait", "write the param without quotes: `24h`"), ("input.urgent == params.wait", ""),
+    ("input.state in ('open')", "write `in ['open']`"), ("count(input.tags) > 1", "how many there are tells `len`"),
+    ("null > input.amount", ""),
+])  # fmt: skip
+def test_what_does_not_fit_is_answered_with_what_to_write(text: str, help_: str) -> None:
+    assert problem(text, Around(others={"spent": ""})).help == help_
+
+
+def test_numbers_that_are_put_in_order_need_not_be_of_the_enum() -> None:
+    for text in ("input.level > 0", "input.level <= 4", "0 < input.level"):
+        assert compile_expression(text, SCOPE)[1] == ()
+
+
+def test_a_name_that_has_no_value_here_says_why() -> None:
+    assert problem("fee > 1", Around(others={"fee": "let `fee` has nothing for `ship`"})).message == (
+        "let `fee` has nothing for `ship`"
+    )
+
+
+def test_names_that_a_condition_rules_out_are_not_live() -> None:
+    scope = {"call": t.record("field", "", name=t.Text(frozenset({"a", "b"}))), "x": t.BOOLEAN, "y": t.BOOLEAN}
+    around = Around(known={"call.name": t.Text(frozenset({"b"}))})
+    expression, problems = compile_expression("call.name == 'a' and x or y", scope, around)
+    assert problems == ()
+    assert (expression.reads, expression.live) == ({"call", "x", "y"}, {"call", "y"})
