@@ -87,7 +87,6 @@ def test_every_document_of_the_root_bundle_tells_editors_its_schema() -> None:
 WRITERS = {
     "engine/cli/out.py": "every text passes `line` or `block` here",
     "engine/cli/printing.py": "cells and labels pass `line`, tables are of the rich library without markup",
-    "engine/cli/progress.py": "a bar, with titles of ours",
     "engine/cli/main.py": "the last words on a fault of ours",
     "engine/cli/validate.py": "diagnostics, which `render` and `reports` have shown",
     "engine/cli/promote.py": "diagnostics",
