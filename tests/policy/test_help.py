@@ -77,7 +77,7 @@ def test_what_does_not_parse_is_answered_with_what_to_write(text: str, help_: st
     ("input.amount > params.limit", "write the param as a number, without quotes: `1000`"),
     ("now - datetime(input.at) > params.wait", "write the param without quotes: `24h`"), ("input.urgent == params.wait", ""),
     ("input.state in ('open')", "write `in ['open']`"), ("count(input.tags) > 1", "how many there are tells `len`"),
-    ("null > input.amount", ""),
+    ("null > input.amount", ""), ("input.tags > 3", "how many there are tells `len(input.tags)`"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_answered_with_what_to_write(text: str, help_: str) -> None:
     assert problem(text, Around(others={"spent": ""})).help == help_
@@ -100,3 +100,11 @@ def test_names_that_a_condition_rules_out_are_not_live() -> None:
     expression, problems = compile_expression("call.name == 'a' and x or y", scope, around)
     assert problems == ()
     assert (expression.reads, expression.live) == ({"call", "x", "y"}, {"call", "y"})
+
+
+def test_pairs_that_may_be_missing_are_told_when_a_bundle_enters() -> None:
+    pairs = t.ListOf(t.union((t.ListOf(t.NUMBER), t.TEXT)))
+    _, found = compile_expression("any(a == b for a, b in pairs)", {"pairs": pairs})
+    assert [(one.message, one.on_entry) for one in found][:1] == [
+        ("two variables need pairs, and these may be a list or text", True)
+    ]
