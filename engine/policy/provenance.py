@@ -1,21 +1,26 @@
 """Where a value comes from: each scalar of a call's input is looked for in everything that the session has been told.
 
 A value that stands as a whole in some source has the origin of the most trusted one that holds it.  A composed one
-is cut into parts, at spaces and commas, in a URL or a path also behind the longest beginning that some source holds;
-each part has to stand somewhere as it is, and the least trusted one decides.  What a trusted tool's output only
-repeats of that call's own input says nothing new, so that nothing gets trusted by being echoed.  The work is bounded;
-what lies beyond the bounds counts as untrusted.
+is cut into parts, at spaces and commas but within no number, in a URL or a path also behind the longest beginning that
+some source holds; each part has to stand somewhere as it is, and the least trusted one decides.  What a trusted tool's
+output only repeats of that call's own input says nothing new, so that nothing gets trusted by being echoed.  The work
+is bounded; what lies beyond the bounds counts as untrusted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from engine.policy.arithmetic import is_number
-from engine.policy.telling import Source, TooMuch, as_it_is, normal, number_written, scalars
+from engine.policy.beside_numbers import DASHES
+from engine.policy.echoes import Echo
+from engine.policy.numerals import MIN_LONG, Numeral, covering, numerals
+from engine.policy.spelling import composed, normal
+from engine.policy.telling import TEXT, Source, TooMuch, scalars
 from engine.policy.value import number_text
 
 SESSION, CUSTOMER, TRUSTED, MODEL, UNTRUSTED = "session", "customer", "trusted", "model", "untrusted"
@@ -32,32 +37,41 @@ MAX_SCALARS = 500
 # what looking into a source takes, however short it is
 LOOK = 1_000
 
-_APART = re.compile(r"[\s,;()\"|]+", re.ASCII)
-_SEGMENTS = re.compile(r"[/?&=#\\]+")
-_SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/+|mailto:)")
+_APART = re.compile(r"[\s,;()\"|]", re.ASCII)
+_SEPARATOR = re.compile(r"[/?&=#\\]")
+_STROKE = re.compile(r"[/\\]")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+|mailto:")
+# what may stand before an address that was told without it, by how that looks
+_ASSUMED = {"https://": re.compile(r"[^@]*\.[^@]*"), "mailto:": re.compile(r"[^@]+@[^@]+")}
 _WORD = re.compile(r"\w{3,}")
 _DOTS = re.compile(r"\.+")
 _BLANKS = " \t\r\n"
-_EDGES = ".,;:!?'\"()"
+_QUOTES = "'‘’“”"
+# the marks that end a sentence, but for dots that are a step in a path; one thing alone may end with a stop
+_ENDING = re.compile(r"(?<=[^\s.,;:!?/\\~])[.,;:!?]{1,3}\Z")
+_STOP = re.compile(r"(?<=[^\s.,;:!?/\\~])\.\Z")
+
 
 # what joins parts and says nothing of where they are from
-_GLUE = frozenset({"and", "or", "the", "for", "a", "an", "to", "of", "in", "on", "at", "by", "with", "&", "-", "+"})
+_GLUE = frozenset({"and", "or", "the", "for", "a", "an", "to", "of", "in", "on", "at", "by", "with", "&", *DASHES})
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One thing that the session was told: by whom, the value, and what it may only be repeating."""
+    """One thing that the session was told: by whom, the value, what it may only repeat, and keys that tell nothing."""
 
     origin: str
     value: Any
     echoes: Any = None
+    fields: Set[str] = frozenset()
 
 
 class Origins:
-    """The origins of values, judged by what a session was told."""
+    """The origins of values, judged by what a session was told; keys of a value that are not `fields` are data."""
 
-    def __init__(self, told: Iterable[Told]) -> None:
+    def __init__(self, told: Iterable[Told], fields: Set[str] = frozenset()) -> None:
         self._sources, self._cut = _taken_in(told)
+        self._fields = fields
         self._work = 0
         self.gone_through = 0
 
@@ -66,7 +80,7 @@ class Origins:
         self._work = 0
         worst = None
         try:
-            for count, scalar in enumerate(scalars(value)):
+            for count, scalar in enumerate(scalars(value, self._fields)):
                 if count >= MAX_SCALARS:
                     return UNTRUSTED
                 worst = _worse(worst, self._of_scalar(scalar))
@@ -76,7 +90,7 @@ class Origins:
 
     def said_by_customer(self, value: Any) -> bool:
         """Whether the customer's own messages hold the value, or all of its parts."""
-        mine = Origins(())
+        mine = Origins((), self._fields)
         mine._sources = [(origin, source) for origin, source in self._sources if origin == CUSTOMER]
         said = mine.origin(value) == CUSTOMER
         self.gone_through += mine.gone_through
@@ -85,66 +99,87 @@ class Origins:
     def _of_scalar(self, scalar: Any) -> str:
         if is_number(scalar):
             return self._of_number(scalar)
-        raw = str(scalar)
-        text = as_it_is(raw) if len(raw) <= 2 * MAX_VALUE else raw
+        text = str(scalar)
+        if len(text) > 2 * MAX_VALUE:
+            return UNTRUSTED
+        text = composed(text).strip(_BLANKS)
+        text = (_ENDING if " " in text else _STOP).sub("", text)
         if len(text) > MAX_VALUE:
             return UNTRUSTED
-        bare = text.strip(_EDGES).strip(_BLANKS)
-        return self._whole(bare or text) or self._parts(text)
+        return self._whole(text) or self._parts(text)
 
     def _of_number(self, value: Any) -> str:
         found = self._where(lambda source: source.has_number(value))
         digits = number_text(value)
-        if found is None and len(digits) >= 7 and digits.isdigit():
-            found = self._where(lambda source: source.has_spread(digits))
-        return found or self._nowhere()
+        if found is None and len(digits) >= MIN_LONG and digits.isdigit():
+            found = self._where(lambda source: source.has_long(digits))
+        # in another notation, or with another sign, it vouches for nothing, and condemns
+        strangers = found is None and self._where(lambda source: source.mentions_number(value)) == UNTRUSTED
+        return found or (UNTRUSTED if strangers else self._nowhere())
 
     def _whole(self, text: str) -> str | None:
         """The most trusted origin of all the ways in which the whole value may be written."""
-        # a host may have been told as the beginning of a URL
-        host = "." in text and not _SEGMENTS.search(text)
-        found = [self._where(lambda source: source.begins(text) if host else source.has(text))]
-        written = number_written(text)
-        if written is not None:
-            number, counts = written
-            found.append(self._where(lambda source: source.has_number(number, counts)))
-        found.append(self._where(lambda source: source.has_spread(text)))
+        written = covering(text)
+        found = [self._as_number(one) for one in written]
+        # a number is never found as a text: what stands around it may say another one
+        if not any(one.alone for one in written):
+            piece = text.lower()
+            # a host may have been told as the beginning of a URL
+            host = "." in text and not _SEPARATOR.search(text)
+            found.append(self._where(lambda source: source.begins(piece) if host else source.has(piece)))
         return min((one for one in found if one is not None), key=ORIGINS.index, default=None)
+
+    def _as_number(self, written: Numeral) -> str | None:
+        """The origin of a number that a text is, beside its own currency, or with the digits of a long one."""
+        if written.alone:
+            number, counts = written.readings[0], written.counts or TEXT
+            found = self._where(lambda source: source.has_number(number, counts))
+            if found is not None:
+                return found
+        return self._where(lambda source: source.has_long(written.long)) if written.long else None
 
     def _parts(self, text: str) -> str:
         """The least trusted of the value's parts; what none holds is the model's."""
-        worst: str | None = None
-        for part in _APART.split(text):
-            bare = part.strip(_EDGES)
-            if not bare or bare in _GLUE:
-                continue
-            worst = _worse(worst, self._whole(bare) or self._of_path(part.rstrip(_EDGES)) or self._unfound(bare))
-        return worst or self._nowhere()
+        tokens = _tokens(text)
+        if tokens == [text] or len(tokens) > 1:
+            parts = [part for part in _said(tokens) if part]
+            worst: str | None = None
+            for part in parts:
+                worst = _worse(worst, self._whole(part) or self._of_path(part) or self._unfound(part))
+            if worst is not None:
+                return worst
+        # what stands around a single part belongs to it
+        return self._unfound(text)
 
     def _of_path(self, part: str) -> str | None:
         """The origin of a URL or a path: of the longest beginning that some source holds, and of each segment after."""
+        part = part.lower()
         scheme = _SCHEME.match(part)
-        if scheme is None and not _SEGMENTS.search(part):
+        if scheme is None and not _STROKE.search(part[:-1]):
             return None
-        for start in (part, part[scheme.end() :]) if scheme is not None else (part,):
-            for end in _ends(start, scheme.end() if scheme is not None and start is part else 0):
-                found = self._where(lambda source, piece=start[:end]: source.begins(piece))  # type: ignore[misc]
+        least = 0 if scheme is None else scheme.end()
+        assumed = _ASSUMED.get(part[:least])
+        for at in (0, least) if assumed is not None and assumed.fullmatch(part[least:]) else (0,):
+            for end in _ends(part, max(at, least)):
+                piece = part[at:end]
+                found = self._where(lambda source, piece=piece, at=at: source.begins(piece, address=at > 0))  # type: ignore[misc]
                 if found is not None:
-                    return self._segments(start[end:], found)
+                    return self._segments(part[end:], found)
         return None
 
     def _segments(self, rest: str, worst: str) -> str:
-        for segment in _SEGMENTS.split(rest):
-            if segment:
-                held = None if _DOTS.fullmatch(segment) else self._whole(segment)
-                worst = _worse(worst, held or self._unfound(segment))
+        segments = _SEPARATOR.split(rest.removesuffix("/"))[1:]
+        for segment in segments:
+            held = None if not segment or _DOTS.fullmatch(segment) else self._whole(segment)
+            worst = _worse(worst, held or self._unfound(segment))
         return worst
 
     def _unfound(self, part: str) -> str:
         """A part that nobody has told: made of words of strangers, or of nothing that was told."""
         # what vouches is judged as it is; what condemns is not escaped by spelling it otherwise
-        words = {*_WORD.findall(_SCHEME.sub("", part)), *_WORD.findall(_SCHEME.sub("", normal(part)))}
-        for word in sorted(words):
+        texts = (part.lower(), normal(part))
+        words = sorted({word for text in texts for word in _WORD.findall(_SCHEME.sub("", text, count=1))})
+        for word in words:
             if self._where(lambda source, word=word: source.mentions(word)) == UNTRUSTED:  # type: ignore[misc]
                 return UNTRUSTED
         return self._nowhere()
@@ -181,33 +216,51 @@ def _worse(one: str | None, other: str) -> str:
 
 def _ends(text: str, least: int) -> Iterator[int]:
     """Where a beginning of a path may end, the longest first."""
-    ends = [match.start() for match in _SEGMENTS.finditer(text) if match.start() > least]
+    ends = [match.start() for match in _SEPARATOR.finditer(text) if match.start() > least]
     yield from reversed([*ends, len(text)])
 
 
-def _together(told: Iterable[Told]) -> list[Told]:
-    """What was told, that of one origin as one thing where it repeats nothing."""
-    alone, merged = list[Told](), dict[str, list[Any]]()
-    for one in told:
-        if one.echoes and one.origin == TRUSTED:
-            alone.append(one)
-        else:
-            merged.setdefault(one.origin, []).append(one.value)
-    return [*(Told(origin, values) for origin, values in merged.items()), *alone]
+def _tokens(text: str) -> list[str]:
+    """The parts of a composed text, cut at spaces and commas, but within no number."""
+    uncut = {place for one in numerals(text) if one.whole for place in range(one.start, one.end)}
+    cuts = [found.start() for found in _APART.finditer(text) if found.start() not in uncut]
+    parts = [text[first + 1 : last] for first, last in zip([-1, *cuts], [*cuts, len(text)], strict=True)]
+    return [part for part in parts if part]
+
+
+def _said(tokens: list[str]) -> Iterator[str]:
+    """The parts that have to be told: without the marks of a sentence, and without what only joins."""
+    for at, token in enumerate(tokens):
+        part = token if len(tokens) == 1 else _ENDING.sub("", token.strip(_QUOTES))
+        # a dash before a number, or at the end, may be a sign
+        sign = part in DASHES and any(map(str.isdigit, "".join(tokens[at + 1 : at + 2]) or "0"))
+        if sign or part.lower() not in _GLUE:
+            yield part
 
 
 def _taken_in(told: Iterable[Told]) -> tuple[list[tuple[str, Source]], bool]:
     """The sources, most trusted first, up to the bound of all their text; whether some of it was left out."""
     found: list[tuple[str, Source]] = []
-    left, cut = MAX_SOURCES, False
-    for one in sorted(_together(told), key=lambda one: ORIGINS.index(one.origin)):
-        echoes = Source(one.echoes, MAX_SOURCES) if one.echoes and one.origin == TRUSTED else None
-        # a tool's keys may be data; those of the session are its author's
-        source = Source(one.value, left, echoes, names=one.origin in (TRUSTED, UNTRUSTED))
+    left, room, cut = MAX_SOURCES, MAX_SOURCES, False
+    for of_one in sorted(_together(told), key=lambda ones: ORIGINS.index(ones[0].origin)):
+        origin, echoes = of_one[0].origin, of_one[0].echoes
+        echo = Echo(scalars(echoes), room) if echoes and origin == TRUSTED else None
+        room -= echo.size if echo is not None else 0
+        source = Source(chain.from_iterable(scalars(one.value, one.fields) for one in of_one), left, echo)
         left -= source.size
         cut = cut or source.cut
-        # whose input was not looked at as a whole may be repeating it
-        origin = UNTRUSTED if echoes is not None and echoes.cut else one.origin
         if source.size:
-            found.append((origin, source))
+            # whose input was not looked at as a whole may be repeating it
+            found.append((UNTRUSTED if echo is not None and echo.cut else origin, source))
     return sorted(found, key=lambda pair: ORIGINS.index(pair[0])), cut
+
+
+def _together(told: Iterable[Told]) -> list[list[Told]]:
+    """What was told, that of one origin as one thing where it repeats nothing."""
+    alone, merged = list[list[Told]](), dict[str, list[Told]]()
+    for one in told:
+        if one.echoes and one.origin == TRUSTED:
+            alone.append([one])
+        else:
+            merged.setdefault(one.origin, []).append(one)
+    return [*merged.values(), *alone]

@@ -32,6 +32,18 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...
                 yield (key,), value
 
 
+def property_names(schema: Any) -> frozenset[str]:
+    """The names that a schema gives to properties, wherever they are; other keys of a value are data."""
+    found, left = set[str](), [schema]
+    while left:
+        here = left.pop()
+        for path, inner in subschemas(here) if isinstance(here, Mapping) else ():
+            if path[0] == "properties":
+                found.add(str(path[1]))
+            left.append(inner)
+    return frozenset(found)
+
+
 class Unfolding:
     """How far the references of a schema are followed: one that refers to itself, or to much, ends somewhere."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from engine.policy import types as t
 from engine.policy.functions import PROVENANCE
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
+from engine.policy.schema import property_names
 from engine.policy.words import SHARED_METERS
 from engine.session.bundle import Bundle, Meter, Tool
 from engine.session.call_events import result_entry
@@ -179,7 +180,7 @@ def gate_names(state: State, call: Call, bundle: Bundle) -> Names:
     """The values for judging a call; the bundle's tools say whose outputs are trusted."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
     own = {
-        PROVENANCE: lambda state: Origins(_told(state, bundle.tools)),
+        PROVENANCE: lambda state: _origins(state, call, bundle),
         SHARED_METERS: lambda state: shared_questions(state, call, bundle.agents[state.agent]),
     }
     return Names(state, {**_GATE, **own}, {"input": call.input, "call": about})
@@ -249,9 +250,16 @@ def _denied(state: State) -> PerTool:
     return found
 
 
-def _told(state: State, tools: Mapping[str, Tool]) -> Iterator[Told]:
+def _origins(state: State, call: Call, bundle: Bundle) -> Origins:
+    """Where values come from; keys that a schema of the call or of the session names are no values."""
+    named = property_names(bundle.agents[state.agent].attributes)
+    fields = named | property_names(bundle.tools[call.name].input_schema)
+    return Origins(_told(state, bundle.tools, named), fields)
+
+
+def _told(state: State, tools: Mapping[str, Tool], named: frozenset[str]) -> Iterator[Told]:
     """All that the session was told, newest first: by its starter, by its customer, and by tools."""
-    yield Told(SESSION, state.attributes)
+    yield Told(SESSION, state.attributes, fields=named)
     yield Told(CUSTOMER, list(reversed(state.messages)))
     for name, log in state.seen.items():
         origin = TRUSTED if name in tools and tools[name].trust == TRUSTED else UNTRUSTED

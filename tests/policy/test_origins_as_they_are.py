@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
 
+FIELDS = frozenset({"a", "b", "c"})
+
 # what was told, and what a model made of it
 NOT_TOLD: list[tuple[Any, Any]] = [
     # markup
@@ -92,17 +94,57 @@ def test_what_is_vouched_for_stands_in_what_was_told_up_to_case_and_composition(
         return unicodedata.normalize("NFC", text).lower()
 
     if Origins([Told(origin, plain)]).origin(value) == origin and len(value.split()) == 1:
-        assert same(value).strip(".,;:!?") in same(plain)
+        # a number that stands beside no money is told of any
+        assert same(value).strip(".,;:!?$€") in same(plain)
 
 
 @pytest.mark.parametrize("nothing", [None, [], {}, [None], [[]], {"a": None}, {"a": []}])
 @pytest.mark.parametrize("told", [[], [Told(CUSTOMER, "bob")], [Told(UNTRUSTED, "evil")]])
 def test_nothing_makes_no_call_worse(nothing: Any, told: list[Told]) -> None:
-    assert Origins(told).origin(nothing) not in ("model", UNTRUSTED)
+    assert Origins(told, FIELDS).origin(nothing) not in ("model", UNTRUSTED)
 
 
 def test_nothing_beside_a_value_changes_nothing_of_its_origin() -> None:
-    origins = Origins([Told(CUSTOMER, "bob"), Told(UNTRUSTED, "evil")])
+    origins = Origins([Told(CUSTOMER, "bob"), Told(UNTRUSTED, "evil")], FIELDS)
     for value, origin in (("bob", CUSTOMER), ("evil", UNTRUSTED), ("other", "model")):
         for whole in ([value, None], {"a": value, "b": [], "c": {}}, [None, [], value]):
             assert origins.origin(whole) == origin
+
+
+# what a trusted tool was given, and what of it its output only repeats
+ECHOES: list[tuple[Any, Any, Any]] = [
+    ({"EVIL": 1}, "EVIL", "EVIL"), ({"payouts": {"mallory": 5}}, {"mallory": "x"}, "mallory"), ({"q": "evil"}, "**evil**", "evil"),
+    ({"q": "ev-il"}, "evil", "evil"), ({"q": "evil"}, "EV\u200bIL", "evil"), ({"q": "_evil_"}, "evil", "evil"), ({"q": "e_vil"}, "evil", "evil"),
+    ({"q": "évil"}, "evil", "evil"), ({"q": "straße"}, "strasse", "strasse"), ({"q": "e%76il"}, "evil", "evil"), ({"q": "ｅｖｉｌ"}, "evil", "evil"),
+    ({"q": -480}, 480, 480), ({"q": 480}, "-480", -480), ({"q": "(480)"}, 480, 480), ({"q": "$480"}, "480 EUR", "480 EUR"), ({"q": "480-"}, "480", "480"),
+    ({"q": "1.250,50"}, Decimal("1250.5"), Decimal("1250.5")), ({"q": "1 250"}, "1,250", 1250), ({"q": "2k"}, 2000, 2000), ({"q": "480.00"}, "480", "480"),
+    ({"q": "BA480"}, 480, 480), ({"q": "555 123 4567"}, "(555) 123-4567", 5551234567), ({"q": "DE89 3704 0044 0532 0130 00"}, "DE89370400440532013000", "DE89370400440532013000"),
+    ({"q": 0}, 0, 0), ({480: "x"}, 480, 480), ({"q": ["a", "b"]}, "a b", "a b"), ({"to": "mallory@evil.example"}, "mailto:mallory@evil.example", "mallory@evil.example"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given_", "output", "value"), ECHOES)
+def test_what_repeats_the_input_in_another_way_repeats_it(given_: Any, output: Any, value: Any) -> None:
+    assert Origins([Told(TRUSTED, output, given_)]).origin(value) == "model"
+    assert Origins([Told(TRUSTED, output, {"other": "x"})]).origin(value) == TRUSTED
+
+
+def test_what_all_calls_were_given_is_looked_at_up_to_one_bound() -> None:
+    told = [Told(TRUSTED, f"GOOD-{n}", {"pad": "x" * 100_000}) for n in range(5)]
+    found = [Origins(told).origin(f"GOOD-{n}") for n in range(5)]
+    assert found == [TRUSTED, TRUSTED, UNTRUSTED, UNTRUSTED, UNTRUSTED]
+
+
+def test_looking_for_what_was_only_repeated_is_work_too() -> None:
+    def taken(given_: str) -> int:
+        origins = Origins([Told(TRUSTED, "EVIL-77-X", {"q": given_})])
+        origins.origin("EVIL-77-X")
+        return origins.gone_through
+
+    assert taken("x" * 200_000) - taken("x") >= 199_999
+
+
+def test_numbers_that_were_numbers_are_exact() -> None:
+    origins = Origins([Told(TRUSTED, {"a": Decimal("1.234"), "b": -480, "c": 12345678})])
+    assert [origins.origin(value) for value in (Decimal("1.234"), -480, "12345678", "1234 5678")] == [TRUSTED] * 4
+    assert [origins.origin(value) for value in (1234, 480, "480", -12345678)] == ["model"] * 4

@@ -13,7 +13,8 @@ from engine.policy import provenance
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.functions import FUNCTIONS
 from engine.policy.provenance import MAX_WORK, ORIGINS, Origins, Told
-from engine.policy.telling import MAX_TRIES, normal
+from engine.policy.spelling import normal
+from engine.policy.telling import MAX_TRIES
 
 TOLD = (
     Told("session", {"account_id": "acct_1001", "tenant": "acme", "plan": None, "vip": True}),
@@ -25,6 +26,8 @@ TOLD = (
     Told("trusted", {"nothing": None}),
     Told("trusted", {"again": "(555) 123-4567", "known": "Main Street 12"}, {"phone": "5551234567"}),
 )  # fmt: skip
+
+FIELDS = frozenset({"to", "n"})
 
 CASES = [
     # as a whole, whatever the case
@@ -48,7 +51,8 @@ CASES = [
     (77, "untrusted"),
     (1001, "model"),
     (50, "model"),
-    (-999, "model"),
+    # another sign vouches for nothing, and condemns
+    (-999, "untrusted"),
     # parted as people part long numbers
     ("DE89370400440532013000", "customer"),
     ("DE8937040044053201300", "model"),
@@ -93,7 +97,8 @@ CASES = [
     ("pay to bob@acme.com", "customer"),
     ("250", "model"),
     ("1,250.50", "customer"),
-    ("1250.50 EUR", "customer"),
+    ("1250.50 EUR", "model"),
+    ("1250.50 USD", "customer"),
     ("0044-3704-0532", "model"),
     ("evil@acme.com", "untrusted"),
 ]
@@ -101,7 +106,7 @@ CASES = [
 
 @pytest.mark.parametrize(("value", "origin"), CASES)
 def test_a_value_has_the_origin_of_what_vouches_for_it(value: Any, origin: str) -> None:
-    assert Origins(TOLD).origin(value) == origin
+    assert Origins(TOLD, FIELDS).origin(value) == origin
 
 
 @pytest.mark.parametrize(("value", "said"), [
@@ -109,7 +114,7 @@ def test_a_value_has_the_origin_of_what_vouches_for_it(value: Any, origin: str) 
     ("attacker@evil.com", False), ("bob@evil.com", False), ("acct_1001", False), (None, False),
 ])  # fmt: skip
 def test_the_customer_has_said_what_their_messages_hold(value: Any, said: bool) -> None:
-    assert Origins(TOLD).said_by_customer(value) is said
+    assert Origins(TOLD, FIELDS).said_by_customer(value) is said
 
 
 def test_text_of_another_alphabet_is_compared_in_one_form() -> None:
@@ -119,7 +124,8 @@ def test_text_of_another_alphabet_is_compared_in_one_form() -> None:
 
 def test_spaces_part_thousands_or_numbers() -> None:
     origins = Origins([Told("customer", "1 000 or 1.234 or 2.000.000")])
-    assert {origins.origin(n) for n in (1000, 0, Decimal("1.234"), 1234, 2000000)} == {"customer"}
+    assert {origins.origin(n) for n in (1000, Decimal("1.234"), 1234, 2000000)} == {"customer"}
+    assert {origins.origin(n) for n in (1, 0, 234)} == {"model"}
 
 
 def test_nothing_that_was_not_looked_at_is_taken_for_the_models_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +140,7 @@ def test_nothing_that_was_not_looked_at_is_taken_for_the_models_own(monkeypatch:
 def test_a_value_beyond_the_bounds_is_untrusted(monkeypatch: pytest.MonkeyPatch) -> None:
     origins = Origins([Told("customer", "word " * 1000)])
     assert origins.origin("word " * 700) == "customer"
+    assert origins.origin("word " * 1500) == "untrusted"
     assert origins.origin("word " * 2000) == "untrusted"
     assert origins.origin(["word"] * 500) == "customer"
     assert origins.origin(["word"] * 501) == "untrusted"
@@ -245,16 +252,20 @@ def test_a_part_of_what_was_told_that_there_was_no_room_for_is_not_forgotten() -
     assert [origins.origin(value) for value in ("EVIL-77", "bob", "other")] == ["untrusted", "customer", "untrusted"]
 
 
-def test_keys_of_a_value_that_are_no_names_count() -> None:
-    origins = Origins([Told("customer", "bob"), Told("untrusted", "evil@x.com")])
+def test_keys_of_a_value_that_are_no_fields_are_data() -> None:
+    told = [Told("customer", "bob"), Told("untrusted", "evil@x.com, mallory")]
+    origins = Origins(told, frozenset({"to"}))
     assert origins.origin({"evil@x.com": "bob"}) == "untrusted"
+    assert origins.origin({"mallory": "bob"}) == "untrusted"
+    assert origins.origin({"to": {"mallory": "bob"}}) == "untrusted"
+    assert origins.origin({"eve": "bob"}) == "model"
     assert origins.origin({"to": ["bob", "", None, True]}) == "customer"
+    assert origins.origin({"to": {"bob": True}}) == "customer"
 
 
 def test_numbers_beyond_the_bounds_are_untrusted() -> None:
-    assert Origins([Told("customer", "7 8 " * 10_001)]).origin(9) == "untrusted"
+    assert Origins([Told("customer", "7, 8, " * 10_001)]).origin(9) == "untrusted"
     assert Origins([Told("customer", f"{'1' * 60} and 5")]).origin(5) == "customer"
-    assert Origins([Told("customer", "x1234567y " * 1_001)]).origin("1234567") == "untrusted"
 
 
 def test_outside_of_rules_nobody_knows_where_a_value_comes_from() -> None:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from engine.policy.functions import PROVENANCE
 from engine.session import reply as r
 from engine.session.event import EventKind as K
-from engine.session.history import CALL, MESSAGE, Judged, Past, judge_after
+from engine.session.history import CALL, MESSAGE, Judged, Past, judge_after, past_state
+from engine.session.names import gate_names
+from engine.session.state import Call
 from engine.session.view import planner_view
 from tests.making import agent, bundle, policy, tool
 from tests.session.play import Play, call
@@ -20,6 +23,7 @@ RULES = """
   - {id: strangers, tools: [pay], effect: deny, when: "origin(input.to) == 'untrusted'", reason: a_strangers_word}
 """
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CALLED = Call("judged", "pay", {}, 1, "write", NOW, "")
 
 
 def made() -> Any:
@@ -94,6 +98,58 @@ def test_what_a_failing_tool_said_is_remembered_for_the_whole_session() -> None:
     play.claim()
     play.plan(call("b", "pay", to="EVIL-99"))
     assert play.result("b") == ("blocked", "a_strangers_word")
+
+
+def paying_many() -> Any:
+    payouts = "{type: object, additionalProperties: {type: integer}}"
+    rules = """
+  - {id: pay, tools: [pay], effect: allow, when: said_by_customer(input)}
+"""
+    return bundle(
+        tool("pay", "write", input=f"{{type: object, properties: {{payouts: {payouts}, note: {{type: string}}}}}}"),
+        agent("[pay]", policies="[rules]"),
+        policy(rules),
+    )
+
+
+@pytest.mark.parametrize(
+    ("input_", "verdict"),
+    [
+        ({"payouts": {"anne": 5}}, "allow"),
+        ({"payouts": {"anne": 5}, "note": "anne"}, "allow"),
+        ({"payouts": {"mallory": 5}}, "deny"),
+        ({"payouts": {"mallory@evil.example": 5}}, "deny"),
+        ({"payouts": {"anne": 5, "mallory": 0}}, "deny"),
+        # what the schema or the session names is no data
+        ({"payouts": {"note": 5}}, "allow"),
+        ({"payouts": {"tenant": 5}}, "allow"),
+    ],
+)
+def test_keys_that_no_schema_names_are_judged_as_values_are(input_: dict[str, Any], verdict: str) -> None:
+    made_bundle = paying_many()
+    past = [Past(MESSAGE, text="5 to Anne"), Past(MESSAGE, text="0 is not allowed")]
+    told = judge_after(made_bundle, made_bundle.agents["bot"], past, {"tenant": "acme"}, "pay", input_, NOW)
+    assert told.verdict == verdict
+    play = Play(made_bundle, tenant="acme")
+    for text in ("5 to Anne", "0 is not allowed"):
+        play.say(r.Message(text, play.now))
+    play.plan({"id": "a", "name": "pay", "input": input_})
+    assert next(event.payload for event in play.log if event.kind is K.VERDICT)["verdict"] == verdict
+
+
+def test_a_stranger_can_not_have_a_key_vouched_for_by_a_trusted_tool_that_repeats_it() -> None:
+    asked = Past(CALL, "book", {"EVIL": {"x": 1}}, {"unknown": "EVIL", "also": {"EVIL": 1}})
+    assert judged(asked, to="EVIL").verdict == "deny"
+    assert judged(Past(CALL, "book", {"x": 1}, {"also": {"GOOD": 1}}), to="GOOD").verdict == "allow"
+
+
+def test_what_the_session_was_started_with_tells_its_keys_but_for_those_that_its_schema_names() -> None:
+    made_bundle = paying_many()
+    given = {"tenant": "acme", "limits": {"anne": 5}}
+    state = past_state(made_bundle, made_bundle.agents["bot"], (), given, NOW, CALLED)
+    origins = gate_names(state, CALLED, made_bundle)[PROVENANCE]
+    values = ("acme", "anne", "tenant", given, {"tenant": "anne"})
+    assert [origins.origin(one) for one in values] == ["session", "session", "model", "session", "session"]
 
 
 def hiding() -> Any:
