@@ -5,7 +5,7 @@ The core never comes here; the runtime walks through these doors and brings back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -142,8 +142,21 @@ class Queue(Protocol):
     A queue of many machines (priorities, limits of each tenant) stands behind the same port.
     """
 
-    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
-        """The job that has waited longest of those that are due, or whose lease has ended; None if there is none."""
+    async def lease_job(
+        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
+    ) -> JobLease | None:
+        """The job that has waited longest of those that are due, or whose lease has ended; None if there is none.
+
+        Jobs whose id is in `but` are left to others.
+        """
+        ...
+
+    async def release_job(self, lease: JobLease) -> None:
+        """Give a job back that was not begun under this lease; does nothing if the lease is lost."""
+        ...
+
+    async def damaged_jobs(self) -> list[JobRow]:
+        """The jobs that nobody is given, since their rows are damaged: `problem` says how."""
         ...
 
     async def renew_job(self, lease: JobLease, until: datetime) -> bool:
@@ -251,20 +264,38 @@ class Store(Queue, Protocol):
         """All sessions, in the order in which they began."""
         ...
 
-    async def verify(self, session_id: str, known: Head | None = None) -> list[str]:
+    async def verify(self, session_id: str, known: Sequence[Head] = ()) -> list[str]:
         """What is wrong with a session, empty if it is whole; raises UnknownSession.
 
-        That is its chain of events, its seal, and what stands beside the log.  With a head of it that was exported
-        before, also whether it has that event still.
+        That is its chain of events, its seal, and what stands beside the log.  With heads of it that were exported
+        before, also whether it has those events still.
         """
+        ...
+
+    async def erased(self, session_id: str) -> list[int]:
+        """The events of a session whose payload was erased: their chain is whole, and nobody can say what they said.
+
+        Raises UnknownSession.
+        """
+        ...
+
+    async def strays(self) -> Mapping[str, list[str]]:
+        """What stands beside logs for sessions that there are not, by the session that it says it is of."""
+        ...
+
+    async def file_problems(self) -> list[str]:
+        """What is wrong with the store as a whole, beyond what is wrong with its sessions and bundles."""
         ...
 
     async def chain_heads(self) -> list[Head]:
         """The heads of all sessions, in the order in which they began: what finds a rollback, kept elsewhere."""
         ...
 
-    async def seal(self, session_id: str) -> list[str]:
-        """Seal a head that has no seal, or one of an older key; or why not; raises UnknownSession."""
+    async def seal(self, session_id: str, *, unsealed: bool = False) -> list[str]:
+        """Seal a head that an older key has sealed, or, if that is meant, one that is `unsealed`; or why not.
+
+        Raises UnknownSession.
+        """
         ...
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
@@ -280,6 +311,10 @@ class Store(Queue, Protocol):
 
         Those are the urgent ones that were kept, or urged, after it was kept; in that order.
         """
+        ...
+
+    async def bundles(self) -> list[str]:
+        """The digests of all bundles that are kept, in the order in which they were."""
         ...
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:

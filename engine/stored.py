@@ -38,6 +38,11 @@ class KeyHeld:
     compared: Mapping[str, Any] | None = None
 
 
+def session_of(holder: str) -> str:
+    """The session of a call that holds a key, or that has added to a meter."""
+    return holder.partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class KeyExpired:
     """Results under an idempotency key have expired so often, and the events say otherwise; nothing was appended."""
@@ -77,7 +82,10 @@ class JobLease:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the queue keeps it: `queued`, `leased`, `held`, `done`, `dead`, `unknown`, `discarded`, `cancelled`."""
+    """A job as the queue keeps it: `queued`, `leased`, `held`, `done`, `dead`, `unknown`, `discarded`, `cancelled`.
+
+    Where the stored row is damaged `problem` says so.
+    """
 
     id: str
     session_id: str
@@ -91,6 +99,7 @@ class JobRow:
     lease_until: datetime | None
     epoch: int
     reason: str
+    problem: str = ""
 
 
 AppendResult = Appended | Conflict | Fenced | KeyHeld | KeyExpired | MeterFull | Held
@@ -168,6 +177,15 @@ class CorruptLog(Exception):
 
     def __init__(self, session_id: str, problem: str) -> None:
         super().__init__(f"the log of {session_id} is damaged: {problem}; see: engine sessions verify {session_id}")
+        self.session_id = session_id
+
+
+class SealedLog(Exception):
+    """A log that a key vouches for can't go on without it; nothing of it was changed."""
+
+    def __init__(self, session_id: str) -> None:
+        told = f"the head of {session_id} is sealed, and what is added without the log's key would have no seal"
+        super().__init__(f"{told}: give the key in ENGINE_LOG_KEY or ENGINE_LOG_KEY_FILE")
         self.session_id = session_id
 
 

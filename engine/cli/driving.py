@@ -11,7 +11,7 @@ from engine.cli.printing import Printer
 from engine.cli.work import LIVE, Models, Work, perform
 from engine.diagnostic.visible import line
 from engine.session.exit_code import INTERRUPTED, exit_code
-from engine.session.state import Phase, Request, State, Status
+from engine.session.state import Call, Phase, Request, State, Status
 
 
 def act_and_drive(
@@ -92,11 +92,17 @@ def _how_to_answer(state: State, request: Request) -> list[str]:
     return [f"somebody{of} is asked: engine review answer {request.id} --as NAME --set FIELD=VALUE"]
 
 
+def _nobody_can_say(call: Call) -> bool:
+    """Whether a write may have happened: its result is not known, or it was cut off and has none yet."""
+    if call.result is not None:
+        return call.result.status == "unknown"
+    return call.effect == "write" and call.phase is Phase.STARTED
+
+
 def _what_was_done(state: State) -> list[str]:
     done = [c.name for c in state.calls.values() if c.ok]
-    cut = [c for c in state.calls.values() if not c.ok and c.cancelled and c.effect == "write"]
-    unknown = [c.name for c in state.calls.values() if c in cut or (c.result and c.result.status == "unknown")]
-    not_done = [c.name for c in state.calls.values() if not c.ok and c.name not in unknown and c.phase is Phase.ENDED]
+    unknown = [c.name for c in state.calls.values() if _nobody_can_say(c)]
+    not_done = [c.name for c in state.calls.values() if not c.ok and c.ended and not _nobody_can_say(c)]
     lines = [f"done: {', '.join(done) or 'nothing'}", f"not done: {', '.join(not_done) or 'nothing'}"]
     if unknown:
         lines.append(f"nobody can say: {', '.join(unknown)}")

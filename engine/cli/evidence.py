@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.bundle.yaml_writer import written
-from engine.cli.out import say
-from engine.cli.past import reading
+from engine.cli.out import counted, say
+from engine.cli.past import log_key, reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
 from engine.cli.writing import write
@@ -45,9 +45,12 @@ def measured_in_store(bundle: Bundle, loaded: Loaded, store_url: str, since: dat
     from engine.replay.many import past_logs
 
     observed = Observed(bundle, catalogue(loaded.corpus, bundle))
+    left_out: list[str] = []
     with reading(store_url) as path:
-        for log in past_logs(path, since, bundle.agents):
+        for log in past_logs(path, since, bundle.agents, log_key(), left_out.append):
             observed.log(log)
+    if left_out:
+        say(f"{counted(len(left_out), 'session')} can't be read and count for nothing, such as {left_out[0]}", err=True)
     return observed.coverage()
 
 

@@ -44,7 +44,7 @@ def list_jobs(status: str | None, session_id: str | None, output_format: str, st
             return 0
         if not rows:
             say("no jobs", err=True)
-        cells = [[row.id, row.status, row.tool, str(row.attempts), row.reason] for row in rows]
+        cells = [[row.id, row.status, row.tool, str(row.attempts), row.problem or row.reason] for row in rows]
         table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
         return 0
 
@@ -135,4 +135,5 @@ def _payload(row: Any) -> dict[str, Any]:
         "owner": row.owner,
         "lease_until": timestamp(row.lease_until) if row.lease_until else None,
         "reason": row.reason,
+        **({"problem": row.problem} if row.problem else {}),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +18,9 @@ from engine.policy.value import duration
 from engine.replay.acceptance import Acceptance
 from engine.session.bundle import Bundle
 from engine.session.exit_code import FAULT
+
+if TYPE_CHECKING:
+    from engine.store.log_key import LogKey
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,6 +62,17 @@ def named_flip(text: str) -> str:
 def accepted_by(bundle: Bundle, accepts: tuple[str, ...]) -> Acceptance:
     """The flips that a bundle's policies or the caller answer for; raises click.UsageError."""
     return Acceptance(bundle.accepted, {named_flip(text) for text in accepts})
+
+
+@cache
+def log_key() -> LogKey | None:
+    """The key of the log, which is taken out of the environment the first time; a wrong one ends the command."""
+    from engine.store.log_key import BadLogKey, taken_from
+
+    try:
+        return taken_from(os.environ)
+    except BadLogKey as error:
+        raise click.UsageError(str(error)) from None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,7 @@ from engine.cli.printing import print_json, table
 from engine.cli.progress import progress
 from engine.diagnostic import did_you_mean
 from engine.policy.value import NotJson, loads
-from engine.session.exit_code import FAILED, OK
+from engine.session.exit_code import FAILED, FAULT, OK
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
@@ -119,18 +119,19 @@ class _Sessions:
         self._bundle = bundle
 
     async def log(self, session_id: str) -> list[Event]:
-        """What happened; raises UnknownSession, and NotReplayed where it is not what was written."""
+        """What happened; raises UnknownSession, CorruptLog, NotReplayed where what stands beside it is another."""
         from engine.runtime.errors import BundleUnavailable
 
-        for problem in await self.work.store.verify(session_id):
-            raise NotReplayed(f"its log is not what was written: {problem}")
         try:
-            return await self.work.engine.log(session_id)
+            log = await self.work.engine.log(session_id)
         except BundleUnavailable as error:
             if self._bundle is None:
                 raise NotReplayed(f"{error}; name one with --bundle") from None
             # nothing can be unsealed without its own bundle
-            return await self.work.store.load(session_id)
+            log = await self.work.store.load(session_id)
+        for problem in await self.work.store.verify(session_id):
+            raise NotReplayed(f"it is not what was written: {problem}")
+        return log
 
     async def bundle(self, log: Sequence[Event]) -> Bundle:
         """What it happens under; raises NotReplayed."""
@@ -161,9 +162,9 @@ def _erased(missing: KeyError) -> str:
 
 
 async def _each(
-    ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: Callable[[str, str], None]
+    ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: dict[str, Exception]
 ) -> AsyncIterator[tuple[str, T]]:
-    """What is done with each session; of one with which nothing can be done it is told why."""
+    """What is done with each session; one with which nothing can be done is among those that `failed`."""
     from engine.reach import MissingSecret
     from engine.session.evolve import BrokenHistory
     from engine.stored import CorruptLog
@@ -173,10 +174,19 @@ async def _each(
             try:
                 yield id_, await do(id_)
             except (NotReplayed, CorruptLog, BrokenHistory, MissingSecret) as error:
-                failed(id_, str(error))
+                failed[id_] = error
             except KeyError as missing:
-                failed(id_, _erased(missing))
+                failed[id_] = NotReplayed(_erased(missing))
             advance(1)
+
+
+def _code(failed: Mapping[str, Exception], well: bool) -> int:
+    """The exit code: a log that is damaged, or that the key does not vouch for, is a fault of the store."""
+    from engine.stored import CorruptLog
+
+    if any(isinstance(error, CorruptLog) for error in failed.values()):
+        return FAULT
+    return OK if well and not failed else FAILED
 
 
 async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str) -> int:
@@ -186,15 +196,14 @@ async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str)
         log = await sessions.log(id_)
         return replay(log, await sessions.bundle(log), await sessions.urgent(log))
 
-    found: dict[str, Replayed | str] = {}
-    async for id_, one in _each(ids, again, found.__setitem__):
-        found[id_] = one
+    failed: dict[str, Exception] = {}
+    done = {id_: one async for id_, one in _each(ids, again, failed)}
+    found = {id_: done[id_] if id_ in done else str(failed[id_]) for id_ in ids}
     if output_format == "json":
         print_json([_payload(id_, one) for id_, one in found.items()])
     else:
         _show(found)
-    same = all(not isinstance(one, str) and one.difference is None for one in found.values())
-    return OK if same else FAILED
+    return _code(failed, all(one.difference is None for one in done.values()))
 
 
 def _payload(id_: str, one: Replayed | str) -> dict[str, Any]:
@@ -308,12 +317,12 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
         return [await asked(question, bundle, planner, _reach(sessions)) for question in questions(log)]
 
     found: list[Choice] = []
-    failed: dict[str, str] = {}
-    async for _, some in _each(ids, choices, failed.__setitem__):
+    failed: dict[str, Exception] = {}
+    async for _, some in _each(ids, choices, failed):
         found += some
     for id_, why in failed.items():
         say(f"{id_}: not asked: {why}", err=True)
-    code = FAILED if failed or (found and all(choice.problem for choice in found)) else OK
+    code = _code(failed, not found or not all(choice.problem for choice in found))
     if output_format == "json":
         print_json([choice.payload() for choice in found])
         return code

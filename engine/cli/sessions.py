@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli import verify
 from engine.cli.options import format_option, store_option
-from engine.cli.out import are, counted, say
+from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
-from engine.session.exit_code import FAILED, OK
+from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
     from engine.session.state import Request, State
-    from engine.stored import Head, SessionRow
+    from engine.stored import SessionRow
 
 
 @click.group("sessions")
 def command() -> None:
     """List, show and verify sessions."""
+
+
+for _check in verify.COMMANDS:
+    command.add_command(_check)
+
+
+def _which(function: Callable[..., None]) -> Callable[..., None]:
+    """The session that is meant: ID, or the newest by --last."""
+    option = click.option("--last", is_flag=True, help="The newest session, in the place of ID.")
+    argument = click.argument("session_id", metavar="[ID]", required=False)
+
+    @wraps(function)
+    def command(session_id: str | None, last: bool, **more: Any) -> None:
+        if (session_id is None) is not last:
+            raise click.UsageError("name a session by its ID, or take the newest with --last")
+        function(session_id=session_id, **more)
+
+    return argument(option(command))
 
 
 @command.command("list", epilog="Example: engine sessions list --state awaiting_human_review --format json")
@@ -51,14 +69,14 @@ def list_(state: str | None, limit: int | None, output_format: str, store_url: s
 
 
 @command.command("show", epilog="Example: engine sessions show ses_1234")
-@click.argument("session_id", metavar="ID")
+@_which
 @format_option("text", "json")
 @store_option
-def show(session_id: str, output_format: str, store_url: str) -> None:
+def show(session_id: str | None, output_format: str, store_url: str) -> None:
     """Show how a session stands: attributes, calls, requests, what it used of its budget."""
 
     async def body(work: Work) -> int:
-        state = await work.engine.look(session_id)
+        state = await work.engine.look(await _named(work, session_id))
         found = _standing(state)
         if output_format == "json":
             print_json(found)
@@ -70,17 +88,17 @@ def show(session_id: str, output_format: str, store_url: str) -> None:
 
 
 @command.command("events", epilog="Example: engine sessions events ses_1234 --format jsonl")
-@click.argument("session_id", metavar="ID")
+@_which
 @click.option("--after", type=click.IntRange(0), default=0, help="Only events after this number.")
 @format_option("text", "json", "jsonl")
 @store_option
-def events(session_id: str, after: int, output_format: str, store_url: str) -> None:
+def events(session_id: str | None, after: int, output_format: str, store_url: str) -> None:
     """Print a session's log."""
 
     async def body(work: Work) -> int:
         from engine.session.trace import entries, entry, headline
 
-        log = await work.store.load(session_id, after)
+        log = await work.store.load(await _named(work, session_id), after)
         if output_format == "json":
             print_json(entries(log))
             return OK
@@ -89,79 +107,6 @@ def events(session_id: str, after: int, output_format: str, store_url: str) -> N
             text = line(e) if output_format == "jsonl" else f"{e['seq']:>4}  {e['at']}  {e['kind']:<18} {headline(e)}"
             say(text)
         return OK
-
-    _do(store_url, body)
-
-
-@command.command("verify", epilog="Example: engine sessions verify")
-@click.argument("session_ids", metavar="[ID]...", nargs=-1)
-@click.option(
-    "--heads",
-    "heads_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What `engine sessions heads` printed before: each of them has to stand in its log still.",
-)
-@format_option("text", "json")
-@store_option
-def verify(session_ids: tuple[str, ...], heads_file: Path | None, output_format: str, store_url: str) -> None:
-    """Check sessions, all unless named: their chain, what stands beside the log, seals; exits 1 if one is not whole.
-
-    With the log's key in $ENGINE_LOG_KEY, or in the file that $ENGINE_LOG_KEY_FILE names, a head without its seal is
-    a fault.  Only heads that were exported, and are kept elsewhere, find a store that was put back, or a session that
-    is gone.
-    """
-    known = _known_heads(heads_file) if heads_file is not None else {}
-
-    async def body(work: Work) -> int:
-        ids = session_ids or tuple(dict.fromkeys((*await work.store.session_ids(), *known)))
-        found = {session_id: await _verified(work, session_id, known.get(session_id)) for session_id in ids}
-        broken = {session_id: problems for session_id, problems in found.items() if problems}
-        if output_format == "json":
-            print_json([{"id": i, "whole": not problems, "problems": problems} for i, problems in found.items()])
-        else:
-            for session_id, problems in broken.items():
-                for problem in problems:
-                    say(f"{session_id}: {problem}")
-            whole = len(found) - len(broken)
-            say(f"{counted(whole, 'session')} {are(whole)} whole, {len(broken)} {are(len(broken))} not")
-        return FAILED if broken else OK
-
-    _do(store_url, body)
-
-
-@command.command("heads", epilog="Example: engine sessions heads > heads-2026-01-31.jsonl")
-@store_option
-def heads(store_url: str) -> None:
-    """Print where each session's chain ends, as JSON Lines: kept elsewhere, for `engine sessions verify --heads`."""
-
-    async def body(work: Work) -> int:
-        for head in await work.store.chain_heads():
-            say(line({"session_id": head.session_id, "seq": head.seq, "hash": head.hash, "hmac": head.hmac}))
-        return OK
-
-    _do(store_url, body)
-
-
-@command.command("seal", epilog="Example: ENGINE_LOG_KEY_FILE=/run/secrets/log-key engine sessions seal")
-@click.argument("session_ids", metavar="[ID]...", nargs=-1)
-@store_option
-def seal(session_ids: tuple[str, ...], store_url: str) -> None:
-    """Seal heads that have no seal yet, of all sessions unless named: from now on the log's key vouches for them.
-
-    For a store from before there was a key, or after a key was replaced by a new one in front of it.  A head whose
-    seal is wrong is not sealed again; exits 1 if one was not sealed.
-    """
-
-    async def body(work: Work) -> int:
-        ids = session_ids or tuple(await work.store.session_ids())
-        found = {session_id: await work.store.seal(session_id) for session_id in ids}
-        not_sealed = {session_id: problems for session_id, problems in found.items() if problems}
-        for session_id, problems in not_sealed.items():
-            for problem in problems:
-                say(f"{session_id}: {problem}", err=True)
-        done = len(found) - len(not_sealed)
-        say(f"{counted(done, 'head')} {are(done)} sealed, {len(not_sealed)} {are(len(not_sealed))} not")
-        return FAILED if not_sealed else OK
 
     _do(store_url, body)
 
@@ -184,45 +129,16 @@ def stats(output_format: str, store_url: str) -> None:
     _do(store_url, body)
 
 
-async def _verified(work: Work, session_id: str, known: Head | None) -> list[str]:
-    from engine.stored import UnknownSession
+async def _named(work: Work, session_id: str | None) -> str:
+    """The session of an id, or the newest; raises NotAllowed."""
+    if session_id is not None:
+        return session_id
+    for row in await work.store.sessions(1):
+        return row.id
+    from engine.runtime.errors import NotAllowed
+    from engine.session.reply import Refused
 
-    try:
-        return await work.store.verify(session_id, known)
-    except UnknownSession:
-        if known is None:
-            raise
-        return ["it is gone: the store has no such session"]
-
-
-def _known_heads(path: Path) -> dict[str, Head]:
-    """The heads of a file by session, the newest of each; raises click.UsageError."""
-    from engine.stored import Head
-
-    known: dict[str, Head] = {}
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"{path} can't be read: {error}") from None
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
-        try:
-            told = json.loads(text)
-            head = Head(told["session_id"], told["seq"], told["hash"], told["hmac"])
-        except (ValueError, LookupError, TypeError, RecursionError):
-            head = None
-        if (
-            head is None
-            or type(head.seq) is not int
-            or not all(isinstance(t, str) for t in (head.session_id, head.hash))
-        ):
-            raise click.UsageError(f"{path}:{number} is no head, as `engine sessions heads` prints them")
-        if head.session_id not in known or known[head.session_id].seq < head.seq:
-            known[head.session_id] = head
-    if not known:
-        raise click.UsageError(f"{path} holds no heads; write them with: engine sessions heads > {path}")
-    return known
+    raise NotAllowed(Refused("no_such_session", "there is no session in the store; engine run starts one"))
 
 
 def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:

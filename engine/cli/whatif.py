@@ -14,7 +14,7 @@ import click
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
 from engine.cli.out import say, say_lines
-from engine.cli.past import accept_option, accepted_by, named_flip, reading, since_option
+from engine.cli.past import accept_option, accepted_by, log_key, named_flip, reading, since_option
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
 from engine.replay.acceptance import Acceptance
@@ -63,7 +63,8 @@ def command(
 
     It shows which calls it would have judged otherwise.
 
-    The store is only read.  Where a flip changes what would have followed, the session goes on with what was
+    The store is only read; with the log's key in $ENGINE_LOG_KEY a session that it does not vouch for is `unreadable`.
+    Where a flip changes what would have followed, the session goes on with what was
     recorded as far as it reaches, and is `unknown` after.  Exits 1 if something loosens that neither --accept nor
     the bundle's own `accepted:` acknowledges.
     """
@@ -149,10 +150,11 @@ def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str
 
     done = Done(bundle)
     with reading(store_url) as path:
-        with open_reading(path) as store:
+        key = log_key()
+        with open_reading(path, key) as store:
             sessions = store.sessions(since, agent)
         with progress("sessions", len(sessions)) as advance:
-            for chunk in whatif_all(path, bundle.files, sessions, workers):
+            for chunk in whatif_all(path, bundle.files, sessions, workers, key):
                 done.add(chunk.pasts)
                 done.loading += chunk.loading
                 done.judging += chunk.judging

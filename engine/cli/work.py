@@ -29,7 +29,7 @@ from engine.store.chain import TooLarge
 from engine.store.log_key import BadLogKey, LogKey, taken_from
 from engine.store.migrations import NewerStore
 from engine.store.urls import BadStoreUrl, StoreFault, open_url
-from engine.stored import CorruptLog, UnknownSession
+from engine.stored import CorruptLog, SealedLog, UnknownSession
 from engine.tool.databases import MissingRoot
 
 TYPE_CHECKING = False
@@ -52,6 +52,7 @@ _FORESEEN: dict[type[Exception], int] = {
     MissingSecret: USAGE,
     BadStoreUrl: USAGE,
     BadLogKey: USAGE,
+    SealedLog: USAGE,
     NewerStore: FAULT,
     StoreFault: FAULT,
     CorruptLog: FAULT,
@@ -89,10 +90,11 @@ LIVE = Models()
 
 @dataclass(slots=True)
 class Work:
-    """What a command works with; `interrupted` once the user pressed Ctrl-C."""
+    """What a command works with; `interrupted` once the user pressed Ctrl-C, `has_key` if seals can be checked."""
 
     store: Store
     engine: Engine
+    has_key: bool = False
     interrupted: bool = False
     released: bool = False
     stopping: trio.Event = field(default_factory=trio.Event)
@@ -124,7 +126,7 @@ def perform(
                 store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,
                 traffic=models.traffic(secrets),
             )  # fmt: skip
-            work = Work(store, engine)
+            work = Work(store, engine, key is not None)
             code = INTERRUPTED
             try:
                 with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -146,7 +148,9 @@ def perform(
             raise cause from None
         if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
             raise
-        say(f"engine: {cause}", err=True)
+        # of a file that is damaged SQLite says how, and not which one it is
+        where = f"{url}: " if isinstance(cause, sqlite3.Error) else ""
+        say(f"engine: {where}{cause}", err=True)
         return code
 
 
@@ -175,7 +179,10 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: s
             work.released = True
             work.engine.let_go()
         elif work.interrupted and not work.leaving.is_alive():
-            left = [f"go on: engine resume {session_id}" for session_id in work.engine.driven()]
+            left = [
+                f"that {session_id} is to be cancelled is recorded; this ends it: engine resume {session_id}"
+                for session_id in work.engine.driven()
+            ]
             say_lines("\n".join(["engine: left at once", *left]), err=True)
             # a tool that ignores its cancellation keeps nobody: what is durable is in the store
             work.leaving.start()

@@ -8,6 +8,7 @@ import click
 
 from engine.cli.options import store_option
 from engine.cli.out import counted, say
+from engine.session.exit_code import FAILED, OK
 
 
 @click.command(
@@ -31,7 +32,8 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
 
     A job is judged again when a worker takes it, and runs under a lease: if the worker dies another takes it over.
     Sessions that were left running are resumed, and requests that nobody answered in time are closed. SIGTERM lets
-    running jobs end within the grace period and gives back the others.
+    running jobs end within the grace period and gives back the others. A session that nothing could be done for is
+    told, and the others go on; with --until-idle it exits 1 then.
     """
     import trio
 
@@ -59,8 +61,9 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
             nursery.start_soon(_leave, work, worker)
             done = await worker.work(until_idle=until_idle, grace=grace)
             nursery.cancel_scope.cancel()
-        say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven")
-        return 0
+        left = f", {counted(len(done.troubled), 'session')} could not be" if done.troubled else ""
+        say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven{left}")
+        return FAILED if done.troubled and until_idle else OK
 
     raise SystemExit(perform(store_url, body, root=bundle, on_event=tell, on_stop="release"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,16 +19,16 @@ from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
-from engine.store.chain import Unreadable
+from engine.store.log_key import LogKey
 from engine.store.reading import Listed, ReadStore, open_reading
-from engine.stored import DamagedBundle, UnknownSession
+from engine.stored import CorruptLog, DamagedBundle, UnknownSession
 from engine.testing.together import on_all_cores
 
 # what one process takes at a time, and with fewer sessions than that no further process is started
 CHUNK = 200
 
 # a payload that was erased has no fields
-UNREADABLE = (BrokenHistory, Unreadable, MissingSecret, DamagedBundle, UnknownSession, KeyError)
+UNREADABLE = (BrokenHistory, CorruptLog, MissingSecret, DamagedBundle, UnknownSession, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,36 @@ class Chunk:
 
 
 def whatif_all(
-    path: Path, files: Mapping[str, bytes], sessions: Sequence[Listed], workers: int | None = None
+    path: Path,
+    files: Mapping[str, bytes],
+    sessions: Sequence[Listed],
+    workers: int | None = None,
+    key: LogKey | None = None,
 ) -> Iterator[Chunk]:
-    """What the bundle of these files would have made of each session, in chunks as they are done."""
+    """What the bundle of these files would have made of each session, in chunks as they are done.
+
+    With the log's key a session whose head it has not sealed is one that can't be read.
+    """
     chunks = [sessions[start : start + CHUNK] for start in range(0, len(sessions), CHUNK)]
-    return on_all_cores(_Judge, (path, dict(files)), chunks, workers)
+    return on_all_cores(_Judge, (path, dict(files), key), chunks, workers)
 
 
-def past_logs(path: Path, since: datetime | None, agents: Collection[str]) -> Iterator[list[Event]]:
-    """The logs of the sessions of some agents that began no earlier; those that can't be read are left out."""
-    with open_reading(path) as store:
+def past_logs(
+    path: Path,
+    since: datetime | None,
+    agents: Collection[str],
+    key: LogKey | None = None,
+    left_out: Callable[[str], None] = lambda why: None,
+) -> Iterator[list[Event]]:
+    """The logs of the sessions of some agents that began no earlier; of those that can't be read it is told why."""
+    with open_reading(path, key) as store:
         logs = _Logs()
         for session in store.sessions(since):
             if session.agent in agents:
                 try:
                     yield logs.of(store, session)
-                except UNREADABLE:
-                    continue
+                except UNREADABLE as error:
+                    left_out(f"{session.id}: {error}")
 
 
 class _Logs:
@@ -101,11 +114,12 @@ class _Logs:
 class _Judge:
     """Judges sessions of a store."""
 
-    def __init__(self, path: Path, files: Mapping[str, bytes]) -> None:
+    def __init__(self, path: Path, files: Mapping[str, bytes], key: LogKey | None) -> None:
         relax()
         bundle = load_stored(files).bundle
         assert bundle is not None, "it was loaded from the same files before"
         self._path = path
+        self._key = key
         self._bundle = bundle
         self._logs = _Logs()
 
@@ -113,7 +127,7 @@ class _Judge:
         pasts: list[Past] = []
         loaded: list[tuple[Listed, list[Event], list[Judgement | Release]]] = []
         began = thread_time()
-        with open_reading(self._path) as store:
+        with open_reading(self._path, self._key) as store:
             for session in sessions:
                 try:
                     log = self._logs.of(store, session)

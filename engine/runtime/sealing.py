@@ -28,7 +28,7 @@ from engine.session.evolve import fold
 from engine.session.sealed import shown
 from engine.session.secret import filled
 from engine.session.state import State
-from engine.stored import AppendResult, KeyExpired, KeyHeld
+from engine.stored import AppendResult, KeyExpired, KeyHeld, session_of
 
 REMEMBERED = 4096
 
@@ -84,7 +84,7 @@ class SealedStore:
     async def _held_by_another(self, held: KeyHeld) -> KeyHeld:
         """What a session has that is sealed with another key; what is erased stays taken."""
         try:
-            other = await self._session(held.holder.rpartition("/")[0])
+            other = await self._session(session_of(held.holder))
             return replace(held, output=other.open_value(held.output) if other is not None else None)
         except NotOpened:
             return replace(held, output=None, status=ERASED if held.status == OK else held.status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import trio
@@ -20,7 +20,7 @@ from engine.session.effect import Effect, RunTool
 from engine.session.evolve import BrokenHistory, fold
 from engine.session.pending import pending_job
 from engine.session.state import State
-from engine.stored import Appended, Conflict, CorruptLog, Fenced, JobLease, UnknownSession
+from engine.stored import Appended, Conflict, CorruptLog, Fenced, JobLease, SealedLog, UnknownSession
 from engine.tool.databases import MissingRoot
 
 LEASE = timedelta(seconds=10)
@@ -30,7 +30,7 @@ LOOK_EVERY = 1.0
 PAUSE = timedelta(seconds=30)
 
 # what is wrong with one session, and not with the worker
-TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot, CorruptLog, BrokenHistory, UnknownSession)
+TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot, CorruptLog, SealedLog, BrokenHistory, UnknownSession)
 OnTrouble = Callable[[str, Exception], None]
 
 
@@ -135,10 +135,11 @@ class JobRun:
 
 @dataclass(slots=True)
 class Done:
-    """What a worker did."""
+    """What a worker did, and the sessions that it could do nothing for."""
 
     jobs: int = 0
     sessions: int = 0
+    troubled: set[str] = field(default_factory=set)
 
 
 class Worker:
@@ -155,6 +156,7 @@ class Worker:
         self._on_trouble = on_trouble
         self._leaving = False
         self._changed = trio.Event()
+        # of sessions and of jobs, by their ids
         self._pause_until: dict[str, datetime] = {}
         self.done = Done()
 
@@ -192,13 +194,17 @@ class Worker:
         found = False
         now = self._clock.now()
         for session_id in await self._store.due_sessions(now):
-            if session_id not in self._driving and self._pause_until.get(session_id, now) <= now:
+            if session_id not in self._driving and not self._pauses(session_id, now):
                 found = True
                 self._driving.add(session_id)
                 nursery.start_soon(self._drive, session_id)
+        for job in await self._store.damaged_jobs():
+            if not self._pauses(job.id, now):
+                self._trouble(job.session_id, CorruptLog(job.session_id, f"its job {job.id}: {job.problem}"), job.id)
         while self._limit.available_tokens:
             now = self._clock.now()
-            lease = await self._store.lease_job(self._engine.name, now, now + LEASE)
+            paused = [id_ for id_ in self._pause_until if self._pauses(id_, now)]
+            lease = await self._store.lease_job(self._engine.name, now, now + LEASE, but=paused)
             if lease is None:
                 break
             found = True
@@ -207,10 +213,23 @@ class Worker:
             nursery.start_soon(self._run, lease)
         return found
 
+    def _pauses(self, id_: str, now: datetime) -> bool:
+        """Whether a session or a job is left alone for now."""
+        return self._pause_until.get(id_, now) > now
+
+    def _trouble(self, session_id: str, error: Exception, id_: str) -> None:
+        """Tell what is wrong with one session, and leave it or its job alone for a while."""
+        if not isinstance(error, LeaseLost):  # then somebody else does it
+            self.done.troubled.add(session_id)
+        self._pause_until[id_] = self._clock.now() + PAUSE
+        self._on_trouble(session_id, error)
+
     async def _run(self, lease: JobLease) -> None:
         run: JobRun | None = None
         try:
             state = await self._engine.load(lease.session_id)
+            if not await self._is_to_run(lease, state):
+                return
             bundle: Bundle = await self._engine.bundle_of(state)
             root = await self._engine.root_of(state, bundle)
             run = JobRun(self._reins, self._engine.hands_for(bundle), lease, state, root)
@@ -221,13 +240,26 @@ class Worker:
                 raise unwrapped(group) from None
             self.done.jobs += 1
         except TROUBLE as error:
-            # its lease runs out, and a worker that can run it gets it
-            self._on_trouble(lease.session_id, error)
+            self._trouble(lease.session_id, error, lease.job_id)
+            if run is None:
+                # a worker that can run it gets it; of one that was begun the lease has to run out
+                await self._store.release_job(lease)
         finally:
             if run is not None:
                 self._running.discard(run)
             self._limit.release_on_behalf_of(lease)
             self._changed.set()
+
+    async def _is_to_run(self, lease: JobLease, state: State) -> bool:
+        """Whether the log still has the job to run; raises CorruptLog where only the queue has it."""
+        call = state.calls.get(lease.call_id)
+        if call is not None and call.handed_over:
+            return True
+        # both are written in one transaction: who has the lease still finds that the queue was changed apart
+        if await self._store.renew_job(lease, self._clock.now() + LEASE):
+            problem = f"the queue has a job {lease.job_id}, and the log has none that is to be run"
+            raise CorruptLog(lease.session_id, problem)
+        return False
 
     async def _drive(self, session_id: str) -> None:
         try:
@@ -238,7 +270,7 @@ class Worker:
             # another worker was first, and while its lease lives the session is not due
             still_due = False
         except TROUBLE as error:
-            self._on_trouble(session_id, error)
+            self._trouble(session_id, error, session_id)
             still_due = True
         finally:
             self._driving.discard(session_id)

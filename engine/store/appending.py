@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from engine.policy.arithmetic import add, total
-from engine.policy.value import canonical, loads, number, number_text, timestamp
+from engine.policy.value import NotJson, canonical, number, number_text, timestamp
 from engine.session.event import Event
 from engine.store import chain
-from engine.store.asking import head_of
+from engine.store.asking import head_of, seal_problems
+from engine.store.held_keys import held
 from engine.store.log_key import Voucher
 from engine.store.projection import (
     FREE,
@@ -28,10 +29,8 @@ from engine.store.projection import (
     SettleKey,
     SettleMeters,
     changes,
-    generation_of,
 )
-from engine.store.rows import REQUEST
-from engine.store.verifying import seal_problems
+from engine.store.rows import REQUEST, moment, standing_problem
 from engine.stored import (
     Appended,
     AppendResult,
@@ -43,7 +42,9 @@ from engine.stored import (
     KeyExpired,
     KeyHeld,
     MeterFull,
+    SealedLog,
     Take,
+    session_of,
 )
 
 
@@ -60,39 +61,91 @@ class Append:
     job: JobLease | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Stands:
+    """A session's row as it is; `number` None where there is none yet."""
+
+    number: int | None = None
+    seq: int = 0
+    head_hash: str = chain.GENESIS
+    epoch: int = 0
+    owner: str | None = None
+    lease_until: str | None = None
+    state: str = "running"
+    outcome: str = "running"
+
+
 def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | None) -> AppendResult:
-    """Append in the open transaction, or say why not and change nothing; raises CorruptLog, TooLarge.
+    """Append in the open transaction, or say why not and change nothing; raises CorruptLog, SealedLog, TooLarge.
 
     Where there is a key nothing is added to a head that it does not vouch for: the new head would vouch for both.
+    Where there is none nothing is added to a head that has a seal: the new one would have none.
     """
-    sql = "SELECT number, seq, head_hash, epoch, owner, lease_until, state, outcome FROM sessions WHERE id = ?"
-    found = connection.execute(sql, (wanted.session_id,)).fetchone()
-    stands: tuple[Any, ...] = found or (None, 0, chain.GENESIS, 0, None, None, "running", "running")
-    number_, seq, previous, newest, owner, lease_until, state, outcome = stands
-    if wanted.epoch is not None and wanted.epoch < newest:
-        return Fenced(newest)
-    if seq != wanted.after:
-        return Conflict(seq)
-    if wanted.job is not None and not _holds(connection, wanted.job):
-        return Fenced(newest)
-    take = wanted.take
-    if take is not None and owner not in (None, take.lease.owner) and lease_until > timestamp(take.now):
-        return Held(owner, datetime.fromisoformat(lease_until))
-    if take is not None and take.lease.epoch <= newest:
-        return Conflict(seq)
+    stands = _stands(connection, wanted.session_id)
     beside = changes(wanted.events)
-    refused = _refused(connection, beside)
+    refused = _overtaken(connection, wanted, stands) or _refused(connection, beside, voucher)
     if refused is not None:
         return refused
-    if voucher is not None and number_ is not None:
-        for problem in seal_problems(wanted.session_id, head_of(connection, wanted.session_id), voucher):
-            raise CorruptLog(wanted.session_id, problem)
-    segment = chain.seal(wanted.events, previous)
+    if stands.number is not None:
+        _check_seal(connection, wanted.session_id, voucher)
+    try:
+        _write(connection, wanted, stands, beside, voucher)
+    except sqlite3.IntegrityError as error:
+        # nobody but its own appends writes what belongs to a session
+        raise CorruptLog(wanted.session_id, f"something stands already where it would go on: {error}") from None
+    return Appended()
+
+
+def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
+    sql = "SELECT number, seq, head_hash, epoch, owner, lease_until, state, outcome FROM sessions WHERE id = ?"
+    found = connection.execute(sql, (session_id,)).fetchone()
+    if found is None:
+        return _Stands()
+    stands = _Stands(*found)
+    problem = standing_problem(stands.epoch, stands.owner, stands.lease_until)
+    if problem:
+        raise CorruptLog(session_id, f"in the table `sessions` {problem}")
+    return stands
+
+
+def _overtaken(connection: sqlite3.Connection, wanted: Append, stands: _Stands) -> Fenced | Conflict | Held | None:
+    """Who was first, or holds what the append goes by."""
+    if wanted.epoch is not None and wanted.epoch < stands.epoch:
+        return Fenced(stands.epoch)
+    if stands.seq != wanted.after:
+        return Conflict(stands.seq)
+    if wanted.job is not None and not _holds(connection, wanted.job):
+        return Fenced(stands.epoch)
+    take = wanted.take
+    if take is None:
+        return None
+    until = moment(stands.lease_until)
+    if until is not None and stands.owner is not None and stands.owner != take.lease.owner and until > take.now:
+        return Held(stands.owner, until)
+    return Conflict(stands.seq) if take.lease.epoch <= stands.epoch else None
+
+
+def _check_seal(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> None:
+    head = head_of(connection, session_id)
+    if voucher is not None:
+        for problem in seal_problems(session_id, head, voucher):
+            raise CorruptLog(session_id, problem)
+    elif head.seal is not None:
+        raise SealedLog(session_id)
+
+
+def _write(
+    connection: sqlite3.Connection, wanted: Append, stands: _Stands, beside: list[Change], voucher: Voucher | None
+) -> None:
+    segment = chain.seal(wanted.events, stands.head_hash)
     seal = voucher.head(wanted.session_id, segment.last, segment.hash) if voucher is not None else None
-    if take is not None:
-        newest, owner, lease_until = take.lease.epoch, take.lease.owner, timestamp(take.lease.until)
+    newest, owner, lease_until = stands.epoch, stands.owner, stands.lease_until
+    if wanted.take is not None:
+        lease = wanted.take.lease
+        newest, owner, lease_until = lease.epoch, lease.owner, timestamp(lease.until)
     if wanted.let_go:
         owner = lease_until = None
+    state, outcome = stands.state, stands.outcome
     for change in beside:
         if isinstance(change, SetState):
             state, outcome = change.state, change.outcome
@@ -100,6 +153,7 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
         state, outcome, segment.last, segment.hash, seal and seal.hmac, seal and seal.key_id, newest, owner,
         lease_until, timestamp(wanted.events[-1].at),
     )  # fmt: skip
+    number_ = stands.number
     if number_ is None:
         number_ = _create(connection, wanted.events[0], row)
     else:
@@ -112,7 +166,6 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
     connection.execute(sql, (number_, segment.first, segment.last, segment.hash, segment.body))
     for change in beside:
         _project(connection, wanted.session_id, change)
-    return Appended()
 
 
 def _holds(connection: sqlite3.Connection, lease: JobLease) -> bool:
@@ -131,7 +184,9 @@ def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) 
     return made.lastrowid
 
 
-def _refused(connection: sqlite3.Connection, beside: list[Change]) -> KeyHeld | KeyExpired | MeterFull | None:
+def _refused(
+    connection: sqlite3.Connection, beside: list[Change], voucher: Voucher | None
+) -> KeyHeld | KeyExpired | MeterFull | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []
     claimed: dict[str, str] = {}
@@ -141,28 +196,13 @@ def _refused(connection: sqlite3.Connection, beside: list[Change]) -> KeyHeld | 
             holder = claimed.setdefault(change.key, change.holder)
             if holder != change.holder:
                 return KeyHeld(change.key, IN_FLIGHT, None, holder)
-            refused = _held(connection, change)
+            refused = held(connection, change, voucher)
         elif isinstance(change, Reserve):
             refused = _full(connection, change, added)
             added.append(change)
         if refused is not None:
             return refused
     return None
-
-
-def _held(connection: sqlite3.Connection, change: ClaimKey) -> KeyHeld | KeyExpired | None:
-    sql = "SELECT holder, status, output, compared, until, expired FROM idempotency_keys WHERE key = ?"
-    found = connection.execute(sql, (change.key,)).fetchone()
-    if found is None:
-        return None
-    holder, status, output, compared, until, expired = found
-    if holder == change.holder and status != FREE:
-        return None
-    generation = generation_of(status, datetime.fromisoformat(until) if until is not None else None, expired, change.at)
-    if generation is not None:
-        return None if generation == change.generation else KeyExpired(change.key, generation)
-    given = loads(output) if output is not None else None
-    return KeyHeld(change.key, status, given, holder, loads(compared) if compared is not None else None)
 
 
 def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> MeterFull | None:
@@ -175,10 +215,17 @@ def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve])
 
 
 def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: datetime | None) -> Any:
-    """What was added to a shared meter under a key since a moment, by all but one holder."""
-    sql = "SELECT amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
-    moment = timestamp(since) if since is not None else ""
-    return total(number(row[0]) for row in connection.execute(sql, (key, beside, moment)))
+    """What was added to a shared meter under a key since a moment, by all but one holder; raises CorruptLog."""
+    sql = "SELECT holder, amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
+    at = timestamp(since) if since is not None else ""
+    amounts = []
+    for holder, text in connection.execute(sql, (key, beside, at)):
+        try:
+            amounts.append(number(text))
+        except NotJson as error:
+            told = f"what {holder} added to the meter {key} is no number in the table `meter_entries`: {error}"
+            raise CorruptLog(session_of(holder), told) from None
+    return total(amounts)
 
 
 def _project(connection: sqlite3.Connection, session_id: str, change: Change) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine import stored
+from engine.session.event import Event
 from engine.store import chain
-from engine.store.log_key import Seal
+from engine.store.log_key import Seal, Voucher
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,18 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
-    """What a session's log is stored as, from behind an event."""
+    """What a session's log is stored as, from behind an event; of the whole log also what is numbered as nothing is."""
     sql = (
-        "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?)"
-        " AND last > ? ORDER BY first"
+        "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?1)"
+        " AND (last > ?2 OR ?2 = 0) ORDER BY first"
     )
     return [chain.Segment(session_id, *row) for row in connection.execute(sql, (session_id, after))]
 
 
 def place_before(connection: sqlite3.Connection, session_id: str, first: int) -> chain.Place:
     """The place that a segment follows on, which begins with an event."""
+    if first <= 1:
+        return chain.START
     sql = "SELECT hash FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?) AND last = ?"
     row = connection.execute(sql, (session_id, first - 1)).fetchone()
     return chain.START if row is None else chain.Place(first - 1, row[0])
@@ -62,6 +65,33 @@ def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
         raise stored.UnknownSession(session_id)
     seq, link, hmac, key_id = row
     return StoredHead(chain.Place(seq, link), Seal(hmac, key_id or "") if hmac is not None else None)
+
+
+def seal_problems(session_id: str, head: StoredHead, voucher: Voucher) -> Iterator[str]:
+    """What keeps a head from being the one that a key has sealed."""
+    if head.seal is None:
+        yield "its head is not sealed; if you trust what it says: engine sessions seal --unsealed " + session_id
+    elif not voucher.knows_head(head.seal, session_id, head.place.seq, head.place.link):
+        yield "its head is sealed by another key, or was changed since"
+
+
+def read_log(
+    session_id: str, head: StoredHead, start: chain.Place, segments: Sequence[chain.Segment], voucher: Voucher | None
+) -> list[Event]:
+    """The events of segments that follow on a place and end at a head that the key knows; raises CorruptLog."""
+    try:
+        if voucher is not None:
+            for problem in seal_problems(session_id, head, voucher):
+                raise chain.Unreadable(problem)
+        return chain.read(session_id, segments, start, head.place)
+    except chain.Unreadable as error:
+        raise stored.CorruptLog(session_id, str(error)) from None
+
+
+def whole_log(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> list[Event]:
+    """All events of a session; raises UnknownSession, CorruptLog."""
+    head = head_of(connection, session_id)
+    return read_log(session_id, head, chain.START, segments_of(connection, session_id), voucher)
 
 
 def bundle_files(connection: sqlite3.Connection, digest: str) -> Mapping[str, bytes] | None:

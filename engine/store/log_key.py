@@ -13,6 +13,7 @@ from engine.reach import LOG_KEY, LOG_KEY_FILE
 
 # in bytes: a key that is shorter could be guessed from what it seals
 SHORTEST = 32
+MAKE = "openssl rand -hex 32"
 
 
 class BadLogKey(Exception):
@@ -82,21 +83,24 @@ def _id(key: bytes) -> str:
 def taken_from(environment: MutableMapping[str, str]) -> LogKey | None:
     """The key that the environment holds or names a file of, and which is taken out of it; raises BadLogKey.
 
-    Nothing that this process starts inherits it.  Several keys stand apart by white space; none is no key.
+    Nothing that this process starts inherits it.  Several keys stand apart by white space; an empty text is no key.
     """
     text, file = environment.pop(LOG_KEY, ""), environment.pop(LOG_KEY_FILE, "")
     source = LOG_KEY
-    if file and text.strip():
+    if text and not text.strip():
+        # somebody meant to give one, and the store would be written without
+        raise BadLogKey(f"{LOG_KEY} holds nothing but white space; leave it out, or make one with: {MAKE}")
+    if file and text:
         raise BadLogKey(f"give the log's key with either {LOG_KEY} or {LOG_KEY_FILE}")
     if file:
         source = f"{LOG_KEY_FILE} {file}"
         try:
-            text = Path(file).read_text("utf-8")
+            text = Path(file).read_text("utf-8-sig")
         except (OSError, ValueError) as error:
             raise BadLogKey(f"{source} can't be read: {error}") from None
         if not text.strip():
             raise BadLogKey(f"{source} holds no key")
     keys = tuple(word.encode() for word in text.split())
     if any(len(key) < SHORTEST for key in keys):
-        raise BadLogKey(f"a key in {source} is shorter than {SHORTEST} bytes; make one with: openssl rand -hex 32")
+        raise BadLogKey(f"a key in {source} is shorter than {SHORTEST} bytes; make one with: {MAKE}")
     return LogKey(keys) if keys else None

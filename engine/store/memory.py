@@ -275,20 +275,34 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`."""
         return self._requests.get(request_id)
 
-    async def verify(self, session_id: str, known: Head | None = None) -> list[str]:
+    async def verify(self, session_id: str, known: Sequence[Head] = ()) -> list[str]:
         """See `ports.Store`."""
         segments = self._get(session_id).segments
         problems = chain.verify(session_id, segments, chain.Place(segments[-1].last, segments[-1].hash))
-        if known is not None and (known.seq, known.hash) not in {(one.last, one.hash) for one in segments}:
-            problems.append(f"event {known.seq} is another than the exported head, or is missing")
+        there = {(one.last, one.hash) for one in segments}
+        for head in known:
+            if (head.seq, head.hash) not in there:
+                problems.append(f"event {head.seq} is another than the exported head, or is missing")
         return problems
+
+    async def erased(self, session_id: str) -> list[int]:
+        """See `ports.Store`."""
+        return [seq for segment in self._get(session_id).segments for seq in sorted(chain.erased(segment))]
+
+    async def strays(self) -> Mapping[str, list[str]]:
+        """See `ports.Store`: nobody else writes here."""
+        return {}
+
+    async def file_problems(self) -> list[str]:
+        """See `ports.Store`."""
+        return []
 
     async def chain_heads(self) -> list[Head]:
         """See `ports.Store`."""
         ends = {id_: session.segments[-1] for id_, session in self._sessions.items()}
         return [Head(id_, end.last, end.hash, None) for id_, end in ends.items()]
 
-    async def seal(self, session_id: str) -> list[str]:
+    async def seal(self, session_id: str, *, unsealed: bool = False) -> list[str]:
         """See `ports.Store`."""
         self._get(session_id)
         return ["a store in memory has no key"]
@@ -315,6 +329,10 @@ class MemoryStore(MemoryQueue):
             return []
         later = [d for d, at in self._urgent.items() if d != after and (after is None or at >= place[after])]
         return sorted(later, key=lambda digest: (self._urgent[digest], place[digest]))
+
+    async def bundles(self) -> list[str]:
+        """See `ports.Store`."""
+        return list(self._bundles)
 
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""

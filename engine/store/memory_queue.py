@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -41,14 +42,28 @@ class MemoryQueue:
         row = self._jobs.get(lease.job_id)
         return row is not None and row.status == "leased" and row.epoch == lease.epoch
 
-    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
+    async def lease_job(
+        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
+    ) -> JobLease | None:
         """See `ports.Queue`."""
-        due = [row for row in self._jobs.values() if (at := _due_at(row)) is not None and at <= now]
+        due = [
+            row for row in self._jobs.values() if (at := _due_at(row)) is not None and at <= now and row.id not in but
+        ]
         if not due:
             return None
         row = min(due, key=lambda row: (row.run_at, row.id))
         self._jobs[row.id] = replace(row, status="leased", owner=owner, lease_until=until, epoch=row.epoch + 1)
         return JobLease(row.id, row.session_id, row.call_id, owner, row.epoch + 1)
+
+    async def release_job(self, lease: JobLease) -> None:
+        """See `ports.Queue`."""
+        if self.holds(lease):
+            row = self._jobs[lease.job_id]
+            self._jobs[row.id] = replace(row, status="queued", owner=None, lease_until=None)
+
+    async def damaged_jobs(self) -> list[JobRow]:
+        """See `ports.Queue`: nobody else writes here."""
+        return []
 
     async def renew_job(self, lease: JobLease, until: datetime) -> bool:
         """See `ports.Queue`."""

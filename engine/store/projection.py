@@ -11,7 +11,7 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.stored import RequestRow
 
-IN_FLIGHT, OK, UNKNOWN = "in_flight", "ok", "unknown"
+IN_FLIGHT, OK, UNKNOWN, ERASED = "in_flight", "ok", "unknown", "erased"
 
 # of a key that nobody holds, and whose results have expired before
 FREE = "free"

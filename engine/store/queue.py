@@ -5,24 +5,39 @@ What happens to a job comes with the appends to its session (see `projection`); 
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from engine.policy.value import timestamp
-from engine.store.rows import JOB, job_row
+from engine.store.rows import JOB, MOST_TAKEN, is_moment, job_row
 from engine.stored import JobLease, JobRow
 
-_DUE = "(status = 'queued' AND run_at <= ?1) OR (status = 'leased' AND lease_until <= ?1)"
+# as the index over them says it
+_TO_DO = "status IN ('queued', 'leased')"
+
+# no worker is given a row that says no moment or no job of a session: it could not be held against a log
+_WHOLE = (
+    f"{is_moment('run_at')} AND {is_moment('enqueued_at')} AND epoch BETWEEN 0 AND {MOST_TAKEN}"
+    f" AND (status = 'queued' OR (owner IS NOT NULL AND {is_moment('lease_until')}))"
+    " AND id = session_id || '/' || call_id AND session_id IN (SELECT id FROM sessions)"
+)
+_DUE = "((status = 'queued' AND run_at <= ?1) OR (status = 'leased' AND lease_until <= ?1))"
 
 
-def lease(connection: sqlite3.Connection, owner: str, now: datetime, until: datetime) -> JobLease | None:
-    """Take the due job that has waited longest."""
+def lease(
+    connection: sqlite3.Connection, owner: str, now: datetime, until: datetime, but: Collection[str]
+) -> JobLease | None:
+    """Take the due job that has waited longest, of all but some."""
     sql = (
         "UPDATE jobs SET status = 'leased', owner = ?2, lease_until = ?3, epoch = epoch + 1 WHERE id ="
-        f" (SELECT id FROM jobs WHERE {_DUE} ORDER BY run_at, id LIMIT 1)"
+        f" (SELECT id FROM jobs WHERE {_TO_DO} AND {_DUE} AND {_WHOLE}"
+        " AND id NOT IN (SELECT value FROM json_each(?4)) ORDER BY run_at, id LIMIT 1)"
         " RETURNING id, session_id, call_id, owner, epoch"
     )
-    row = connection.execute(sql, (timestamp(now), owner, timestamp(until))).fetchone()
+    row = connection.execute(sql, (timestamp(now), owner, timestamp(until), json.dumps(list(but)))).fetchone()
     return None if row is None else JobLease(*row)
 
 
@@ -32,13 +47,32 @@ def renew(connection: sqlite3.Connection, held: JobLease, until: datetime) -> bo
     return connection.execute(sql, (timestamp(until), held.job_id, held.epoch)).rowcount == 1
 
 
+def release(connection: sqlite3.Connection, held: JobLease) -> None:
+    """Give a lease back that is not lost."""
+    sql = (
+        "UPDATE jobs SET status = 'queued', owner = NULL, lease_until = NULL"
+        " WHERE id = ? AND epoch = ? AND status = 'leased'"
+    )
+    connection.execute(sql, (held.job_id, held.epoch))
+
+
 def next_at(connection: sqlite3.Connection) -> datetime | None:
     """When something of the queue is due."""
-    # a damaged moment is never due, and keeps nobody from the others
-    at = "CASE status WHEN 'queued' THEN run_at ELSE lease_until END"
-    sql = f"SELECT min({at}) FROM jobs WHERE status IN ('queued', 'leased') AND julianday({at}) IS NOT NULL"
-    (text,) = connection.execute(sql).fetchone()
-    return None if text is None else datetime.fromisoformat(text)
+    queued = f"SELECT run_at FROM jobs WHERE {_TO_DO} AND status = 'queued' AND {_WHOLE} ORDER BY run_at LIMIT 1"
+    leased = f"SELECT min(lease_until) FROM jobs WHERE {_TO_DO} AND status = 'leased' AND {_WHOLE}"
+    found = [*connection.execute(queued), *connection.execute(leased)]
+    return min((datetime.fromisoformat(text) for (text,) in found if text is not None), default=None)
+
+
+def damaged(connection: sqlite3.Connection) -> list[JobRow]:
+    """Jobs that are to be done, and that no worker is given."""
+    sql = f"SELECT {JOB}, session_id IN (SELECT id FROM sessions) FROM jobs WHERE {_TO_DO} AND ({_WHOLE}) IS NOT TRUE"
+    found = []
+    for *row, known in connection.execute(sql):
+        job = job_row(row)
+        problem = job.problem if known else "its session is not in the store"
+        found.append(replace(job, problem=problem or "it can't be read"))
+    return found
 
 
 def rows(connection: sqlite3.Connection, status: str | None, session_id: str | None) -> list[JobRow]:
@@ -57,11 +91,15 @@ def row(connection: sqlite3.Connection, job_id: str) -> JobRow | None:
 
 
 def due_sessions(connection: sqlite3.Connection, now: datetime) -> list[str]:
-    """Sessions that were left running, and those of which a request has expired."""
+    """Sessions that were left running, and those of which a request has expired.
+
+    One whose lease ends at no moment is due: who drives it finds out, and says so.
+    """
+    nobody = f"(s.lease_until IS NULL OR s.lease_until <= ?1 OR NOT {is_moment('s.lease_until')})"
     sql = (
-        "SELECT id FROM sessions WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= ?1)"
+        f"SELECT s.id FROM sessions s WHERE s.state = 'running' AND {nobody}"
         " UNION SELECT r.session_id FROM requests r JOIN sessions s ON s.id = r.session_id"
-        " WHERE r.status = 'open' AND r.expires_at <= ?1 AND (s.lease_until IS NULL OR s.lease_until <= ?1)"
+        f" WHERE r.status = 'open' AND r.expires_at <= ?1 AND {nobody}"
         " AND s.state NOT IN ('done', 'failed', 'cancelled', 'out_of_budget', 'timed_out')"
     )
     return [id_ for (id_,) in connection.execute(sql, (timestamp(now),))]

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from engine.policy.value import timestamp
 from engine.session.event import Event
-from engine.store import chain
-from engine.store.asking import bundle_files, head_of, one_moment, segments_of, shown_as_it_is
+from engine.store.asking import bundle_files, one_moment, shown_as_it_is, whole_log
+from engine.store.log_key import LogKey, Voucher
 from engine.store.migrations import MIGRATIONS, NewerStore
-from engine.store.urls import SQLITE, BadStoreUrl, StoreFault
+from engine.store.strays import Unidentified, store_id
+from engine.store.urls import SQLITE, BadStoreUrl, StoreFault, no_store_at
 
 # logs lie in segments, and heads have a place for their seals, since this version of the schema
 READABLE = 5
@@ -33,8 +34,9 @@ class Listed:
 class ReadStore:
     """What a store's file holds."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, voucher: Voucher | None = None) -> None:
         self._connection = connection
+        self._voucher = voucher
 
     def sessions(self, since: datetime | None = None, agent: str | None = None) -> list[Listed]:
         """The sessions that began no earlier, oldest first."""
@@ -46,10 +48,9 @@ class ReadStore:
         return [Listed(*row) for row in rows]
 
     def log(self, session_id: str) -> list[Event]:
-        """A session's events; raises chain.Unreadable, also where they are not what was written."""
+        """A session's events; raises CorruptLog, also where they are not what was written or have not its seal."""
         with one_moment(self._connection):
-            head, segments = head_of(self._connection, session_id), segments_of(self._connection, session_id)
-        return chain.read(session_id, segments, chain.START, head.place)
+            return whole_log(self._connection, session_id, self._voucher)
 
     def bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """A bundle's files, or None; raises DamagedBundle."""
@@ -64,18 +65,19 @@ def file_of(url: str) -> Path:
 
 
 @contextmanager
-def open_reading(path: Path) -> Iterator[ReadStore]:
-    """A store's file, only to be read; raises StoreFault, NewerStore."""
-    if not path.is_file():
-        raise StoreFault(f"there is no store at {path}; name one with --store sqlite:///PATH")
+def open_reading(path: Path, key: LogKey | None = None) -> Iterator[ReadStore]:
+    """A store's file, only to be read, a key vouching for its logs; raises StoreFault, NewerStore."""
+    absent = no_store_at(path)
+    if absent is not None:
+        raise StoreFault(f"{absent}; name one with --store sqlite:///PATH")
     try:
         connection = _connected(path)
-    except sqlite3.Error as error:
+        try:
+            yield ReadStore(connection, Voucher(store_id(connection), key) if key is not None else None)
+        finally:
+            connection.close()
+    except (sqlite3.Error, Unidentified) as error:
         raise StoreFault(f"{path} can't be read as a store: {error}") from None
-    try:
-        yield ReadStore(connection)
-    finally:
-        connection.close()
 
 
 def _connected(path: Path) -> sqlite3.Connection:

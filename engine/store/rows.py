@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from engine.policy.value import loads
+from engine.policy.value import loads, timestamp
 from engine.stored import JobRow, RequestRow, SessionRow
 
 SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
 REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"
 JOB = "id, session_id, call_id, tool, status, attempts, run_at, enqueued_at, owner, lease_until, epoch, reason"
 
+# how often a session or a job can have been taken: nobody counts further, and one more always fits
+MOST_TAKEN = 2**53
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _input(value: Any) -> bool:
+    # all of it may be sealed
+    return value is None or isinstance(value, dict | str)
+
+
 # what the inbox shows of the event that opened a request
-_ASKED = frozenset({"tool", "input", "groups", "rules", "reason", "message", "schema", "digest", "expires_at"})
+_ASKED: Mapping[str, Callable[[Any], bool]] = {
+    "tool": _text_or_none, "input": _input, "groups": _texts, "rules": _texts, "reason": _text,
+    "message": _text, "schema": lambda value: value is None or isinstance(value, dict | bool),
+    "digest": _text_or_none, "expires_at": _text_or_none,
+}  # fmt: skip
 
 
 def session_row(row: Any) -> SessionRow:
     """A session of `SESSION`."""
     id_, agent, state, outcome, bundle, seq, created, updated = row
-    return SessionRow(id_, agent, state, outcome, bundle, seq, _moment(created), _moment(updated))
+    return SessionRow(id_, agent, state, outcome, bundle, seq, moment(created), moment(updated))
 
 
 def request_row(row: Any) -> RequestRow:
     """A request of `REQUEST`."""
     id_, kind, session_id, status, opened, expires, text = row
-    opened_at, expires_at = _moment(opened), _moment(expires)
+    opened_at, expires_at = moment(opened), moment(expires)
     problem, payload = "", {}
     if opened_at is None or (expires is not None and expires_at is None):
         problem = "its times are none"
@@ -33,7 +59,9 @@ def request_row(row: Any) -> RequestRow:
         payload = loads(text)
     except (ValueError, RecursionError):
         problem = "its content is damaged"
-    if not isinstance(payload, dict) or not payload.keys() >= _ASKED or not isinstance(payload["groups"], list):
+    if not isinstance(payload, dict) or not all(
+        name in payload and fits(payload[name]) for name, fits in _ASKED.items()
+    ):
         problem = problem or "its content is no request"
     return RequestRow(id_, kind, session_id, status, opened_at, expires_at, {} if problem else payload, problem)
 
@@ -41,13 +69,43 @@ def request_row(row: Any) -> RequestRow:
 def job_row(row: Any) -> JobRow:
     """A job of `JOB`."""
     id_, session_id, call_id, tool, status, attempts, run_at, enqueued, owner, until, epoch, reason = row
-    times = _moment(run_at), _moment(enqueued)
-    return JobRow(id_, session_id, call_id, tool, status, attempts, *times, owner, _moment(until), epoch, reason)
+    times = moment(run_at), moment(enqueued)
+    problem = "" if None not in times else "its times are none"
+    if not problem and not 0 <= epoch <= MOST_TAKEN:
+        problem = f"it was never leased {epoch} times"
+    if not problem and id_ != f"{session_id}/{call_id}":
+        problem = "its id is that of another job"
+    problem = problem or (lease_problem(owner, until) if status == "leased" else "")
+    return JobRow(
+        id_, session_id, call_id, tool, status, attempts, *times, owner, moment(until), epoch, reason, problem
+    )  # fmt: skip
 
 
-def _moment(text: str | None) -> datetime | None:
-    """A stored moment; None also where it is none."""
+def lease_problem(owner: str | None, until: str | None) -> str:
+    """What is wrong with a lease as it is stored: both are none, or both are there."""
+    if until is not None and moment(until) is None:
+        return "its lease ends at no moment"
+    return "" if (owner is None) is (until is None) else "its lease has no owner, or no end"
+
+
+def standing_problem(epoch: int, owner: str | None, until: str | None) -> str:
+    """What is wrong with the columns of the listing that say who drives a session, of which no event tells all."""
+    if not 0 <= epoch <= MOST_TAKEN:
+        return f"it was never taken {epoch} times"
+    return lease_problem(owner, until)
+
+
+def moment(text: str | None) -> datetime | None:
+    """A stored moment; None also where it is none as the engine writes them, which are compared as text."""
     try:
-        return datetime.fromisoformat(text) if text is not None else None
+        found = datetime.fromisoformat(text) if text is not None else None
     except ValueError:
         return None
+    return found if found is not None and found.tzinfo is not None and timestamp(found) == text else None
+
+
+def is_moment(column: str) -> str:
+    """The same as a condition of SQL."""
+    form = "????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z"
+    day, time = f"date(substr({column}, 1, 19)) = substr({column}, 1, 10)", f"time(substr({column}, 1, 19))"
+    return f"({column} GLOB '{form}' AND {column} >= '0001' AND {day} AND {time} = substr({column}, 12, 8))"

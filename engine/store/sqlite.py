@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,11 +21,21 @@ from engine.reach import LOG_KEY
 from engine.session.event import Event
 from engine.store import chain, queue
 from engine.store.appending import Append, append, meter_used
-from engine.store.asking import StoredHead, bundle_files, head_of, one_moment, place_before, segments_of, shown_as_it_is
+from engine.store.asking import (
+    StoredHead,
+    bundle_files,
+    head_of,
+    one_moment,
+    place_before,
+    read_log,
+    segments_of,
+    shown_as_it_is,
+)
 from engine.store.log_key import LogKey, Seal, Voucher
 from engine.store.migrations import migrate
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
-from engine.store.verifying import problems, seal_problems
+from engine.store.strays import file_problems, store_id, strays
+from engine.store.verifying import erased_of, problems
 from engine.store.writer import Writer
 from engine.stored import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
 
@@ -34,14 +44,17 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[SqliteStore]:
-    """The store in a file, made if absent, open for the length of the context; a key vouches for what it holds."""
+    """The store in a file, made if absent, open for the length of the context; a key vouches for what it holds.
+
+    Raises Unidentified where there is a key and the store has no id that heads are sealed for.
+    """
     writing = await trio.to_thread.run_sync(prepare, path)
     reading = await trio.to_thread.run_sync(connect, path)
     try:
         writer = Writer(writing)
-        (own_id,) = reading.execute("SELECT id FROM store").fetchone()
+        voucher = Voucher(store_id(reading), key) if key is not None else None
         async with writer.working():
-            yield SqliteStore(writer, reading, Voucher(own_id, key) if key is not None else None)
+            yield SqliteStore(writer, reading, voucher)
     finally:
         reading.close()
         writing.close()
@@ -106,14 +119,8 @@ class SqliteStore:
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""
         head, start, segments = await self._read(lambda c: _stored(c, session_id, after))
-        try:
-            if self._voucher is not None:
-                for problem in seal_problems(session_id, head, self._voucher):
-                    raise chain.Unreadable(problem)
-            log = chain.read(session_id, segments, start, head.place) if segments or not after else []
-            return [event for event in log if event.seq > after]
-        except chain.Unreadable as error:
-            raise stored.CorruptLog(session_id, str(error)) from None
+        log = read_log(session_id, head, start, segments, self._voucher)
+        return [event for event in log if event.seq > after]
 
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See `ports.Store`."""
@@ -171,13 +178,23 @@ class SqliteStore:
         sql = "UPDATE sessions SET owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?"
         await self._writer.do(lambda connection: connection.execute(sql, (lease.session_id, lease.epoch)))
 
-    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
+    async def lease_job(
+        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
+    ) -> JobLease | None:
         """See `ports.Queue`."""
         next_at = await self.next_job_at()
         # most looks find nothing, and cost no commit
         if next_at is None or next_at > now:
             return None
-        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until))
+        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until, but))
+
+    async def release_job(self, lease: JobLease) -> None:
+        """See `ports.Queue`."""
+        await self._writer.do(lambda connection: queue.release(connection, lease))
+
+    async def damaged_jobs(self) -> list[JobRow]:
+        """See `ports.Queue`."""
+        return await self._read(queue.damaged)
 
     async def renew_job(self, lease: JobLease, until: datetime) -> bool:
         """See `ports.Queue`."""
@@ -240,22 +257,34 @@ class SqliteStore:
         row = await self._read(lambda c: c.execute(sql, (request_id,)).fetchone())
         return request_row(row) if row else None
 
-    async def verify(self, session_id: str, known: Head | None = None) -> list[str]:
+    async def verify(self, session_id: str, known: Sequence[Head] = ()) -> list[str]:
         """See `ports.Store`."""
-        place = chain.Place(known.seq, known.hash) if known is not None else None
-        return await self._read(lambda connection: problems(connection, session_id, self._voucher, place))
+        places = [chain.Place(head.seq, head.hash) for head in known]
+        return await self._read(lambda connection: problems(connection, session_id, self._voucher, places))
+
+    async def erased(self, session_id: str) -> list[int]:
+        """See `ports.Store`."""
+        return await self._read(lambda connection: erased_of(connection, session_id))
+
+    async def strays(self) -> Mapping[str, list[str]]:
+        """See `ports.Store`."""
+        return await self._read(strays)
+
+    async def file_problems(self) -> list[str]:
+        """See `ports.Store`."""
+        return await self._read(file_problems)
 
     async def chain_heads(self) -> list[Head]:
         """See `ports.Store`."""
         sql = "SELECT id, seq, head_hash, head_hmac FROM sessions ORDER BY number"
         return [Head(*row) for row in await self._read(lambda c: c.execute(sql).fetchall())]
 
-    async def seal(self, session_id: str) -> list[str]:
+    async def seal(self, session_id: str, *, unsealed: bool = False) -> list[str]:
         """See `ports.Store`."""
         voucher = self._voucher
         if voucher is None:
             return [f"there is no key to seal with; give one in {LOG_KEY}"]
-        return await self._writer.do(lambda connection: _sealed(connection, session_id, voucher))
+        return await self._writer.do(lambda connection: _sealed(connection, session_id, voucher, unsealed))
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""
@@ -282,6 +311,11 @@ class SqliteStore:
         rows = await self._read(lambda c: c.execute(sql, (after,) if after else ()).fetchall())
         return [digest for (digest,) in rows]
 
+    async def bundles(self) -> list[str]:
+        """See `ports.Store`."""
+        rows = await self._read(lambda c: c.execute("SELECT digest FROM bundles ORDER BY rowid").fetchall())
+        return [digest for (digest,) in rows]
+
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""
         return await self._read(lambda connection: bundle_files(connection, digest))
@@ -293,12 +327,17 @@ def _stored(
     """A session's head, what is stored behind an event, and the place that this follows on."""
     head = head_of(connection, session_id)
     segments = segments_of(connection, session_id, after)
-    return head, place_before(connection, session_id, segments[0].first) if segments else chain.START, segments
+    if segments:
+        return head, place_before(connection, session_id, segments[0].first), segments
+    # nothing is behind the head itself
+    return head, head.place if after >= head.place.seq > 0 else chain.START, segments
 
 
-def _sealed(connection: sqlite3.Connection, session_id: str, voucher: Voucher) -> list[str]:
+def _sealed(connection: sqlite3.Connection, session_id: str, voucher: Voucher, unsealed: bool) -> list[str]:
     head = head_of(connection, session_id)
     place = head.place
+    if head.seal is None and not unsealed:
+        return ["its head has no seal, and is not sealed; if you trust what it says: --unsealed"]
     if head.seal is not None and not voucher.knows_head(head.seal, session_id, place.seq, place.link):
         return ["its head is sealed by another key, or was changed since: it is not sealed again"]
     found = chain.verify(session_id, segments_of(connection, session_id), place)

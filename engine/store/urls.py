@@ -15,6 +15,7 @@ from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
 from engine.store.sqlite import open_store, prepare
+from engine.store.strays import Unidentified
 
 SQLITE = "sqlite:///"
 
@@ -37,10 +38,9 @@ async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) ->
         yield MemoryStore()
     elif url.startswith(SQLITE) and len(url) > len(SQLITE):
         path = Path(url[len(SQLITE) :])
-        if not make and not await trio.to_thread.run_sync(os.path.lexists, path):
-            raise BadStoreUrl(
-                f"there is no store at {path}; `engine run` and `engine deploy` make one, --store names another"
-            )
+        absent = None if make else await trio.to_thread.run_sync(no_store_at, path)
+        if absent is not None:
+            raise BadStoreUrl(f"{absent}; `engine run` and `engine deploy` make one, --store names another")
         try:
             # a first look, in which the file is made or found to be no store
             (await trio.to_thread.run_sync(prepare, path)).close()
@@ -53,9 +53,21 @@ async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) ->
                 # what is named was never a store
                 raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
             raise StoreFault(f"{path} can't be used as a store: {error}") from None
-        async with open_store(path, key) as store:
-            yield store
+        try:
+            async with open_store(path, key) as store:
+                yield store
+        except Unidentified as error:
+            raise StoreFault(f"{path} can't be used with a key: {error}") from None
     elif url.startswith("postgresql:"):
         raise BadStoreUrl(f"the store {url} is not available in this version: use sqlite:///PATH")
     else:
         raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
+
+
+def no_store_at(path: Path) -> str | None:
+    """What is there in the place of a store that is only to be read; None if it may be one."""
+    if not os.path.lexists(path):
+        return f"there is no store at {path}"
+    if os.path.isfile(path) and not os.path.getsize(path):
+        return f"there is no store at {path}, which is an empty file: if one was there, put it back from a copy"
+    return None

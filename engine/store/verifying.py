@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from engine import stored
-from engine.policy.value import canonical, number_text, timestamp
+from engine.policy.value import timestamp
 from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
 from engine.session.snapshot import VERSION, restored
-from engine.store import chain
-from engine.store.asking import head_of, segments_of
+from engine.store import beside, chain
+from engine.store.asking import head_of, seal_problems, segments_of
+from engine.store.beside import JOBS, KEYS, METERS, REQUESTS, Rows, Table
 from engine.store.log_key import Seal, Voucher
-from engine.store.projection import (
-    FREE,
-    IN_FLIGHT,
-    Change,
-    ClaimKey,
-    CloseRequest,
-    Enqueue,
-    MoveJob,
-    OpenRequest,
-    Reserve,
-    SetState,
-    SettleKey,
-    SettleMeters,
-    changes,
-)
-from engine.store.rows import REQUEST
-
-# a lease of a job is no event
-_WAITS = {"leased": "queued"}
+from engine.store.projection import SetState, changes
+from engine.store.rows import JOB, job_row, standing_problem
 
 
 def problems(
-    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: chain.Place | None
+    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.Place] = ()
 ) -> list[str]:
-    """All that is wrong, empty if the session is whole; `known` is a head of it that was exported before.
+    """All that is wrong, empty if the session is whole; `known` are heads of it that were exported before.
 
     Raises UnknownSession.  Whatever else happens is something that is wrong with this one session.
     """
@@ -53,8 +36,21 @@ def problems(
         return [f"it can't be read: {str(error)[:200] or type(error).__name__}"]
 
 
+def erased_of(connection: sqlite3.Connection, session_id: str) -> list[int]:
+    """The events of a session whose payload was erased, none where they can't be told; raises UnknownSession."""
+    head_of(connection, session_id)
+    try:
+        return sorted(_erased(segments_of(connection, session_id)))
+    except Exception:
+        return []  # what is wrong with it is told by `problems`
+
+
+def _erased(segments: Sequence[chain.Segment]) -> set[int]:
+    return {seq for segment in segments for seq in chain.erased(segment)}
+
+
 def _problems(
-    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: chain.Place | None
+    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.Place]
 ) -> Iterator[str]:
     head = head_of(connection, session_id)
     segments = segments_of(connection, session_id)
@@ -65,22 +61,13 @@ def _problems(
         return
     if voucher is not None:
         yield from seal_problems(session_id, head, voucher)
-    if known is not None:
-        yield from _other_than(known, segments)
-    erased = {seq for segment in segments for seq in chain.erased(segment)}
-    told = [event for event in log if event.seq not in erased]
-    yield from _listed_wrongly(connection, session_id, log, told)
-    yield from _beside(connection, session_id, told, complete=not erased)
-    if not erased:
-        yield from _snapshot(connection, session_id, log, segments, voucher)
-
-
-def seal_problems(session_id: str, head: Any, voucher: Voucher) -> Iterator[str]:
-    """What keeps a head from being the one that a key has sealed."""
-    if head.seal is None:
-        yield "its head is not sealed; if you trust what it says: engine sessions seal " + session_id
-    elif not voucher.knows_head(head.seal, session_id, head.place.seq, head.place.link):
-        yield "its head is sealed by another key, or was changed since"
+    for place in known:
+        yield from _other_than(place, segments)
+    erased = _erased(segments)
+    yield from _listed_wrongly(connection, session_id, log, erased)
+    yield from _driven_wrongly(connection, session_id, log, erased)
+    yield from _beside(connection, session_id, log, erased)
+    yield from _snapshot(connection, session_id, log, erased, segments, voucher)
 
 
 def _other_than(known: chain.Place, segments: Sequence[chain.Segment]) -> Iterator[str]:
@@ -92,18 +79,21 @@ def _other_than(known: chain.Place, segments: Sequence[chain.Segment]) -> Iterat
 
 
 def _listed_wrongly(
-    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], told: Sequence[Event]
+    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]
 ) -> Iterator[str]:
-    """Where the listing says something else than the log."""
+    """Where the listing says something else than the log, as far as its payloads are there."""
     names = ("state", "outcome", "agent", "bundle", "created_at", "updated_at")
     sql = f"SELECT {', '.join(names)} FROM sessions WHERE id = ?"
     listed = dict(zip(names, connection.execute(sql, (session_id,)).fetchone(), strict=True))
     says: dict[str, Any] = {"state": "running", "outcome": "running"}
-    for change in changes(told):
-        if isinstance(change, SetState):
-            says = {"state": change.state, "outcome": change.outcome}
+    for event in log:
+        if event.kind is EventKind.STATE_TRANSITION and event.seq in erased:
+            says = {}
+        for change in changes([event]) if event.seq not in erased else []:
+            if isinstance(change, SetState):
+                says = {"state": change.state, "outcome": change.outcome}
     first = log[0]
-    if first in told and first.kind is EventKind.SESSION_STARTED:
+    if first.seq not in erased and first.kind is EventKind.SESSION_STARTED:
         says |= {name: first.payload[name] for name in ("agent", "bundle")}
     says |= {"created_at": timestamp(first.at), "updated_at": timestamp(log[-1].at)}
     for name, say in says.items():
@@ -111,94 +101,50 @@ def _listed_wrongly(
             yield f"its {name} is listed as {listed[name]}, and the log says {say}"
 
 
-@dataclass(slots=True)
-class _Beside:
-    """What the rows beside a log have to be: of requests, keys, meters and jobs."""
-
-    requests: dict[Any, list[Any]]
-    keys: dict[Any, list[Any]]
-    meters: dict[Any, list[Any]]
-    jobs: dict[Any, list[Any]]
-
-
-def _said(told: Sequence[Event]) -> _Beside:
-    beside = _Beside({}, {}, {}, {})
-    for change in changes(told):
-        _take(beside, change)
-    return beside
+def _driven_wrongly(
+    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]
+) -> Iterator[str]:
+    """Where what is listed of its drivers can't be: the log knows who took it, and not how long they have it."""
+    sql = "SELECT epoch, owner, lease_until FROM sessions WHERE id = ?"
+    row = connection.execute(sql, (session_id,)).fetchone()
+    problem = standing_problem(*row)
+    if problem:
+        yield f"in the listing {problem}"
+    taken = [e.payload["epoch"] for e in log if e.kind is EventKind.SESSION_CLAIMED and e.seq not in erased]
+    if row[0] < max(taken, default=0):
+        yield f"it is listed as taken {row[0]} times, and the log says {max(taken)}"
 
 
-def _take(beside: _Beside, change: Change) -> None:
-    match change:
-        case OpenRequest(row):
-            expires = timestamp(row.expires_at) if row.expires_at else None
-            opened = timestamp(row.opened_at) if row.opened_at else None
-            beside.requests[row.id] = [row.status, row.kind, opened, expires, canonical(row.payload)]
-        case CloseRequest(request_id, status):
-            beside.requests[request_id][0] = status
-        case ClaimKey():
-            until = timestamp(change.until) if change.until is not None else None
-            compared = canonical(change.compared)
-            beside.keys[change.key] = [change.holder, IN_FLIGHT, None, compared, until, change.generation]
-        case SettleKey(holder, output, status):
-            for key in [key for key, row in beside.keys.items() if row[0] == holder]:
-                if status is None and not beside.keys[key][-1]:
-                    del beside.keys[key]
-                elif status is None:
-                    beside.keys[key][1:3] = [FREE, None]
-                else:
-                    beside.keys[key][1:3] = [status, canonical(output)]
-        case Reserve():
-            beside.meters[change.key, change.holder] = [number_text(change.amount), timestamp(change.at), 0]
-        case SettleMeters(holder, keep):
-            for place in [place for place in beside.meters if place[1] == holder]:
-                if keep:
-                    beside.meters[place][2] = 1
-                else:
-                    del beside.meters[place]
-        case Enqueue():
-            beside.jobs[change.job_id] = ["queued"]
-        case MoveJob():
-            beside.jobs[change.job_id] = [_WAITS.get(change.status, change.status)]
-        case SetState():
-            pass  # compared with the listing
-
-
-def _beside(connection: sqlite3.Connection, session_id: str, told: Sequence[Event], *, complete: bool) -> Iterator[str]:
+def _beside(connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]) -> Iterator[str]:
     """Where requests, keys, meters and jobs say something else than the log that they come from."""
-    said = _said(told)
+    said = beside.said(log, erased)
     own = (f"{session_id}/", f"{session_id}0")
-    columns = REQUEST.replace("id, kind, session_id, status", "id, status, kind")
-    found = _Beside(
-        _rows(connection, f"SELECT {columns} FROM requests WHERE session_id = ?", (session_id,)),
-        _rows(
-            connection,
-            "SELECT key, holder, status, output, compared, until, expired FROM idempotency_keys"
-            " WHERE holder >= ? AND holder < ?",
-            own,
-        ),
-        {
+    of_session, of_holder = "session_id = ?", "holder >= ? AND holder < ?"
+    found: dict[Table, Rows] = {
+        REQUESTS: _rows(connection, REQUESTS, f"id, {REQUESTS.columns} FROM requests WHERE {of_session}", session_id),
+        KEYS: _rows(connection, KEYS, f"key, {KEYS.columns} FROM idempotency_keys WHERE {of_holder}", *own),
+        METERS: {
             (key, holder): row
             for key, holder, *row in connection.execute(
-                "SELECT key, holder, amount, at, settled FROM meter_entries WHERE holder >= ? AND holder < ?", own
+                f"SELECT key, holder, {METERS.columns} FROM meter_entries WHERE {of_holder}", own
             )
         },
-        _rows(connection, "SELECT id, status FROM jobs WHERE session_id = ?", (session_id,)),
-    )
-    for row in found.keys.values():
-        row[3] = canonical(None) if row[3] is None else row[3]  # nothing was compared yet when the key was kept
-    for row in found.jobs.values():
-        row[0] = _WAITS.get(row[0], row[0])
+        JOBS: _rows(connection, JOBS, f"id, {JOBS.columns} FROM jobs WHERE {of_session}", session_id),
+    }
     # a key whose result counts for a time only may be another session's since
-    for key, row in list(said.keys.items()):
-        if key not in found.keys and row[4] is not None and _has_a_holder(connection, key):
-            del said.keys[key]
-    for what in ("requests", "keys", "meters", "jobs"):
-        yield from _differences(what, getattr(said, what), getattr(found, what), complete=complete)
+    for key, row in list(said.rows[KEYS].items()):
+        if key not in found[KEYS] and row[2] is not None and _has_a_holder(connection, key):
+            del said.rows[KEYS][key]
+    for table, rows in found.items():
+        yield from beside.differences(table, said, rows)
+    for row in connection.execute(f"SELECT {JOB} FROM jobs WHERE session_id = ?", (session_id,)):
+        job = job_row(row)
+        if job.problem:
+            yield f"job {job.id}: {job.problem}"
 
 
-def _rows(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> dict[Any, list[Any]]:
-    return {first: row for first, *row in connection.execute(sql, values)}
+def _rows(connection: sqlite3.Connection, table: Table, query: str, *values: str) -> Rows:
+    return {first: beside.as_compared(table, row) for first, *row in connection.execute(f"SELECT {query}", values)}
 
 
 def _has_a_holder(connection: sqlite3.Connection, key: str) -> bool:
@@ -209,30 +155,11 @@ def _has_a_holder(connection: sqlite3.Connection, key: str) -> bool:
     return connection.execute(sql, (key,)).fetchone() is not None
 
 
-_ONE = {"requests": "request", "keys": "the idempotency key", "meters": "the entry of a meter", "jobs": "job"}
-
-
-def _differences(
-    what: str, said: Mapping[Any, list[Any]], found: Mapping[Any, list[Any]], *, complete: bool
-) -> Iterator[str]:
-    for key in said:
-        if key not in found:
-            yield f"{_ONE[what]} {_name(key)} is missing beside the log"
-        elif said[key] != found[key]:
-            yield f"{_ONE[what]} {_name(key)} says something else than the log"
-    if complete:
-        for key in found.keys() - said.keys():
-            yield f"{_ONE[what]} {_name(key)} stands beside a log that knows nothing of it"
-
-
-def _name(key: Any) -> str:
-    return str(key[0] if isinstance(key, tuple) else key)
-
-
 def _snapshot(
     connection: sqlite3.Connection,
     session_id: str,
     log: Sequence[Event],
+    erased: Set[int],
     segments: Sequence[chain.Segment],
     voucher: Voucher | None,
 ) -> Iterator[str]:
@@ -247,6 +174,8 @@ def _snapshot(
         return
     if voucher is not None and not voucher.knows_snapshot(Seal(hmac, key_id), session_id, seq, link, version, body):
         yield "its snapshot is sealed by another key, or was changed since"
+    elif any(number <= seq for number in erased):
+        yield "its snapshot may hold what was erased from the log: delete it from the table `snapshots`"
     elif version == VERSION:
         try:
             same = restored(chain.unpacked(body)) == fold(log[:seq])

@@ -20,7 +20,9 @@ from engine.session.view import PlannerView
 BEFORE, AFTER = "before", "after"
 
 # what leaves the process and changes something; looking at the store changes nothing, and dying there neither
-WRITES = frozenset({"append", "release", "renew", "save_bundle", "lease_job", "renew_job", "save_snapshot"})
+WRITES = frozenset(
+    {"append", "release", "renew", "save_bundle", "lease_job", "release_job", "renew_job", "save_snapshot"}
+)
 
 
 class Killed(Exception):

@@ -86,7 +86,7 @@ def test_heads_are_json_lines_of_all_sessions(shell: Shell) -> None:
         assert head["hmac"] is None
     sealed = Shell(shell.at)
     third = held(sealed, ENGINE_LOG_KEY=KEY)
-    told = {head["session_id"]: head["hmac"] for head in heads(sealed, ENGINE_LOG_KEY=KEY)}
+    told = {head["session_id"]: head["hmac"] for head in heads(sealed)}
     assert isinstance(told[third], str)
     assert len(told[third]) >= 32
 

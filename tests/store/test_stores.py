@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trio
 
+from engine.policy.value import loads
 from engine.ports import Store
 from engine.session.event import Event, EventKind
 from engine.session.evolve import fold
@@ -235,14 +236,16 @@ async def test_the_memory_store_verifies_too() -> None:
 async def test_a_store_of_an_earlier_version_is_brought_to_this_one_and_keeps_its_keys(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     old = sqlite3.connect(path, isolation_level=None)
-    old.executescript(str(MIGRATIONS[0]))
-    old.execute("INSERT INTO idempotency_keys VALUES ('[]:k', 'a/c', 'ok', '7')")
-    old.execute("PRAGMA user_version = 1")
+    old.executescript((OLD / "schema-1.sql").read_text())
+    key, holder, output = old.execute("SELECT key, holder, output FROM idempotency_keys ORDER BY key").fetchone()
     old.close()
+    scope, _, own = key.partition("]:")
     async with open_store(path) as store:
         await store.append("b", 0, [started("b")])
-        held = await store.append("b", 1, [call_started("b", 2, "k")])
-    assert held == KeyHeld("[]:k", "ok", 7, "a/c", None)
+        claim = call_started("b", 2, own)
+        claim = replace(claim, payload={**claim.payload, "key_scope": f"{scope}]"})
+        held = await store.append("b", 1, [claim])
+    assert held == KeyHeld(key, "ok", loads(output), holder, None)
 
 
 OLD = Path(__file__).parent / "histories"

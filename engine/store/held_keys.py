@@ -1,0 +1,55 @@
+"""Who holds an idempotency key, and what came of it: as the log of the holder has it, whatever stands beside it."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from engine.policy.value import loads
+from engine.store.asking import segments_of, whole_log
+from engine.store.beside import KEYS, Said, as_compared, said
+from engine.store.chain import erased
+from engine.store.log_key import Voucher
+from engine.store.projection import ERASED, FREE, OK, ClaimKey, generation_of
+from engine.stored import CorruptLog, KeyExpired, KeyHeld, UnknownSession, session_of
+
+
+def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> KeyHeld | KeyExpired | None:
+    """The other call that holds a key which somebody claims, how many of its results have expired, or None.
+
+    Raises CorruptLog.
+
+    An outcome that stands beside the log is believed where the holder's log says it too: it is what a customer is told.
+    """
+    sql = f"SELECT {KEYS.columns} FROM idempotency_keys WHERE key = ?"
+    found = connection.execute(sql, (change.key,)).fetchone()
+    if found is None:
+        return None
+    row = as_compared(KEYS, found)
+    status, output, until, holder, compared, expired = row
+    if holder == change.holder and status != FREE:
+        return None
+    of = _said(connection, change.key, holder, voucher)
+    known = of.rows[KEYS].get(change.key)
+    if known == row:
+        over = generation_of(status, datetime.fromisoformat(until) if until is not None else None, expired, change.at)
+        if over is not None:
+            return None if over == change.generation else KeyExpired(change.key, over)
+        given = loads(output) if output is not None else None
+        return KeyHeld(change.key, status, given, holder, loads(compared))
+    if of.wholly(KEYS) or (known is not None and known[KEYS.moving :] != row[KEYS.moving :]):
+        told = f"the idempotency key {change.key} says something else than the log of {holder}, which holds it"
+        raise CorruptLog(session_of(holder), told)
+    # what could say it was erased: it stays taken, and nothing is told of what came of it
+    return KeyHeld(change.key, ERASED if status == OK else status, None, holder)
+
+
+def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> Said:
+    """What the log of a holder says of the rows beside it."""
+    session_id = session_of(holder)
+    try:
+        log = whole_log(connection, session_id, voucher)
+    except UnknownSession:
+        told = f"the idempotency key {key} is held by {holder}, and there is no such session"
+        raise CorruptLog(session_id, told) from None
+    return said(log, {seq for segment in segments_of(connection, session_id) for seq in erased(segment)})
