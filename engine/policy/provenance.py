@@ -40,7 +40,7 @@ LOOK = 1_000
 _APART = re.compile(r"[\s,;()\"|]", re.ASCII)
 _SEPARATOR = re.compile(r"[/?&=#\\]")
 _STROKE = re.compile(r"[/\\]")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+|mailto:")
+_SCHEME = re.compile(r"\A(?:[a-z][a-z0-9+.-]*:/+|mailto:)")
 # what may stand before an address that was told without it, by how that looks
 _ASSUMED = {"https://": re.compile(r"[^@]*\.[^@]*"), "mailto:": re.compile(r"[^@]+@[^@]+")}
 _WORD = re.compile(r"\w{3,}")
@@ -50,7 +50,6 @@ _QUOTES = "'‘’“”"
 # the marks that end a sentence, but for dots that are a step in a path; one thing alone may end with a stop
 _ENDING = re.compile(r"(?<=[^\s.,;:!?/\\~])[.,;:!?]{1,3}\Z")
 _STOP = re.compile(r"(?<=[^\s.,;:!?/\\~])\.\Z")
-
 
 # what joins parts and says nothing of where they are from
 _GLUE = frozenset({"and", "or", "the", "for", "a", "an", "to", "of", "in", "on", "at", "by", "with", "&", *DASHES})
@@ -141,15 +140,12 @@ class Origins:
     def _parts(self, text: str) -> str:
         """The least trusted of the value's parts; what none holds is the model's."""
         tokens = _tokens(text)
-        if tokens == [text] or len(tokens) > 1:
-            parts = [part for part in _said(tokens) if part]
-            worst: str | None = None
-            for part in parts:
-                worst = _worse(worst, self._whole(part) or self._of_path(part) or self._unfound(part))
-            if worst is not None:
-                return worst
         # what stands around a single part belongs to it
-        return self._unfound(text)
+        parts = [part for part in _said(tokens) if part] if tokens == [text] or len(tokens) > 1 else []
+        worst: str | None = None
+        for part in parts:
+            worst = _worse(worst, self._whole(part) or self._of_path(part) or self._unfound(part))
+        return worst or self._unfound(text)
 
     def _of_path(self, part: str) -> str | None:
         """The origin of a URL or a path: of the longest beginning that some source holds, and of each segment after."""
@@ -178,7 +174,7 @@ class Origins:
         """A part that nobody has told: made of words of strangers, or of nothing that was told."""
         # what vouches is judged as it is; what condemns is not escaped by spelling it otherwise
         texts = (part.lower(), normal(part))
-        words = sorted({word for text in texts for word in _WORD.findall(_SCHEME.sub("", text, count=1))})
+        words = sorted({word for text in texts for word in _WORD.findall(_SCHEME.sub("", text))})
         for word in words:
             if self._where(lambda source, word=word: source.mentions(word)) == UNTRUSTED:  # type: ignore[misc]
                 return UNTRUSTED
