@@ -33,6 +33,14 @@ def make_file(path: Path) -> bool:
     return True
 
 
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file that is not there; False if there is one, which stays as it is.  Raises OSError."""
+    made = make_file(path)
+    if made:
+        path.write_bytes(content)
+    return made
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, made if it is absent; raises OSError."""
     make_file(path)

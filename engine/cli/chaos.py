@@ -11,10 +11,12 @@ import click
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option
 from engine.cli.out import say
+from engine.cli.writing import from_repository
 from engine.diagnostic import did_you_mean
 from engine.session.exit_code import FAILED
 
 if TYPE_CHECKING:
+    from engine.diagnostic import Place
     from engine.testing.chaos import Life
 
 
@@ -38,8 +40,9 @@ def command(fixture: str, bundle: Path | None, output_format: str) -> None:
     After each death another process goes on from the log. What must hold: it comes to the same end, no write runs
     twice that must not, the log verifies, and resuming once more changes nothing. Exits 0 if all held, else 1.
     """
-    checked, loaded = load_or_exit(bundle or _bundle_of(Path(fixture)))
-    found = {document.name: document.plain for document in loaded.corpus.sound("Fixture")}
+    root = bundle or _bundle_of(Path(fixture))
+    checked, loaded = load_or_exit(root)
+    found = {document.name: document for document in loaded.corpus.sound("Fixture")}
     name = Path(fixture).stem if fixture.endswith((".yaml", ".yml")) else fixture
     if name not in found:
         raise click.UsageError(f"there is no fixture `{name}`; {did_you_mean(name, found) or 'see fixtures/'}")
@@ -51,8 +54,8 @@ def command(fixture: str, bundle: Path | None, output_format: str) -> None:
             bar.length = of
             bar.update(1)
 
-        lives = chaos(checked, found[name], tell)
-    _show(name, lives, output_format)
+        lives = chaos(checked, found[name].plain, tell)
+    _show(name, from_repository(found[name].node.at("name").place, root), lives, output_format)
     if not all(life.held for life in lives):
         raise SystemExit(FAILED)
 
@@ -62,7 +65,7 @@ def _bundle_of(path: Path) -> Path:
     return path.parent.parent if path.is_file() and path.parent.name == "fixtures" else Path()
 
 
-def _show(name: str, lives: list[Life], output_format: str) -> None:
+def _show(name: str, place: Place, lives: list[Life], output_format: str) -> None:
     from engine.cli.printing import print_json, table
 
     if output_format == "json":
@@ -79,7 +82,7 @@ def _show(name: str, lives: list[Life], output_format: str) -> None:
     table(name, ["killed", "state", "outcome", "settled", "run again", "promises"], rows)
     for life in lives:
         for problem in life.broken:
-            say(f"{life.moment.side + ' ' + life.call if life.moment else 'undisturbed'}: {problem}")
+            say(f"{place}: {life.moment.side + ' ' + life.call if life.moment else 'undisturbed'}: {problem}")
     broken = sum(not life.held for life in lives)
     say(f"{len(lives) - 1} kills, {broken} broke a promise")
 

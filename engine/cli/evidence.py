@@ -12,7 +12,7 @@ from engine.cli.out import counted, say
 from engine.cli.past import log_key, reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
-from engine.cli.writing import write
+from engine.cli.writing import write, write_beside
 from engine.policy.value import exact, jsonable
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], workers: 
 
     logs = {report.name: report.logs for report in reports if report.passed}
     fixtures = [d.plain for d in loaded.corpus.sound("Fixture") if d.name in logs]
+    acting = [str(fixture["name"]) for fixture in fixtures if fixture.get("live")]
+    if acting:
+        told = "mutants run nothing for real: behind what is `live` these fixtures notice nothing"
+        say(f"{told}: {', '.join(acting)}", err=True)
     made = mutants(loaded.corpus, bundle)
     found = []
     with progress("mutants", len(made)) as advance:
@@ -172,13 +176,12 @@ def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None
 
 
 def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:
-    """The fixtures that notice survivors, as files of the bundle."""
+    """The fixtures that notice survivors, as files of the bundle; none is written over what is there."""
     written = []
     for one in known:
         if one.status == "written" and one.fixture is not None:
             path = root / "fixtures" / f"{one.fixture['name']}.yaml"
-            write(path, as_yaml(one.fixture))
-            written.append(path)
+            written.append(write_beside(path, as_yaml(one.fixture)))
     return written
 
 

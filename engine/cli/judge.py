@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, BinaryIO
 
 import click
 
+from engine.cli.case_lines import Unread, cases_in
 from engine.cli.loading import agent_of, load_or_exit
 from engine.cli.options import bundle_argument
-from engine.cli.out import say
-from engine.policy.value import NotJson, jsonable, loads, one_line
+from engine.cli.out import are, counted, say
+from engine.policy.value import NotJson, exact, jsonable, one_line
+from engine.replay.cases import Malformed, moment, read_case
 from engine.session.bundle import Agent, Bundle
-from engine.session.exit_code import OK, USAGE
-from engine.session.history import CALL, CONFIRMED, MESSAGE, NOTHING_GIVEN, Judged, Past, judge_after
+from engine.session.exit_code import FAILED, OK, USAGE
+from engine.session.history import Judged
 
 
 @click.command(
@@ -23,99 +26,99 @@ from engine.session.history import CALL, CONFIRMED, MESSAGE, NOTHING_GIVEN, Judg
     epilog="""\b
 A case: {"id": "1", "session": {"tenant": "acme"}, "tool": "open_refund_case", "args": {...},
          "prior": [{"event": "call", "tool": "...", "args": {...}, "output": {...}},
-                   {"event": "message", "text": "..."}, {"event": "user_confirmation"}]}
-Example: engine judge . --agent support-triage --cases cases.json""",
+                   {"event": "read", "tool": "...", "args": {...}, "error": "not found"},
+                   {"event": "message", "text": "..."}, {"event": "user_confirmation"}],
+         "expect": {"verdict": "deny", "rules": ["tenant-scope"]}}
+\b
+Examples:
+  engine judge --cases cases.jsonl
+  engine judge my-agent --agent support-triage --cases cases.json --now 2026-01-31T09:00:00Z
+  make-cases | engine judge --cases - --time | jq -c 'select(.verdict == "deny")'""",
 )
 @bundle_argument
 @click.option("--agent", "agent_name", metavar="NAME", help="Which agent; needed if the bundle has several.")
 @click.option(
-    "--cases", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A JSON list of cases."
-)
+    "--cases", required=True, type=click.File("rb"), metavar="FILE",
+    help="Cases, each on a line of its own, or a JSON list of them; - reads them as they come in.",
+)  # fmt: skip
 @click.option("--now", metavar="ISO", help="The time at which they are judged; this moment unless given.")
-def command(bundle: Path, agent_name: str | None, cases: Path, now: str | None) -> None:
+@click.option("--time", "timed", is_flag=True, help="Tell of each how many `seconds` it took.")
+def command(bundle: Path, agent_name: str | None, cases: BinaryIO, now: str | None, timed: bool) -> None:
     """Judge given calls after given histories: a JSON line each, and nothing runs.
 
-    The history is taken as it is, without gating; its reads are the facts, the newest of each, and what was not
-    read can't be.  A session would read its facts anew after a write; here the newest record counts, even from
-    before one.  Calls count in `calls`, `seen` and `budget`, and each was a step.  A `user_confirmation` is the
-    customer's yes to the next write, or to the call whose "tool" and "args" it names.  An "at" says when an entry
-    happened.  A case with an "output" is also judged by what `release_unless` says of it.  A malformed case is
-    denied and says why; the others are judged, and the exit code is 2.
+    The history is taken as it is, without gating; its calls and reads are the facts, the newest of each, and what was
+    not read can't be: `needs` names all that the gate asks for. A session would read its facts anew after a write;
+    here the newest record counts, even from before one. Calls count in `calls`, `seen` and `budget`, and each was a
+    step; a `read` is one of the runtime's own, a fact and no call. A `user_confirmation` is the customer's yes to the
+    next write, or to the call whose "tool" and "args" it names: an approval that needs nobody else is `satisfied`. An
+    "at" says when an entry happened. A case with an "output" is also judged by what `release_unless` says of it.
+
+    What is `expect`ed and does not come is told, and the exit code is 1. A case with a key, tool or attribute that is
+    not there, or an input or output that does not fit its schema, is malformed: it is denied and says why, the others
+    are judged, and the exit code is 2.
     """
     checked, _ = load_or_exit(bundle)
-    agent = agent_of(checked, agent_name)
-    at = _now(now)
+    run = _Run(checked, agent_of(checked, agent_name), _now(now), timed, cases.name)
     try:
-        given = loads(cases.read_bytes())
+        for place, case in cases_in(cases):
+            say(one_line(jsonable(run.told(place, case))))
     except NotJson as error:
-        raise click.UsageError(f"{cases}: {error}") from None
-    if not isinstance(given, list):
-        raise click.UsageError(f"{cases}: it must be a list of cases")
-    malformed = False
-    for case in given:
+        raise click.UsageError(f"{cases.name}: {error}") from None
+    raise SystemExit(run.exit_code())
+
+
+class _Run:
+    """One run over all cases, with what it is to be summed up by."""
+
+    def __init__(self, bundle: Bundle, agent: Agent, now: datetime, timed: bool, name: str) -> None:
+        self._bundle = bundle
+        self._agent = agent
+        self._now = now
+        self._timed = timed
+        self._name = name
+        self._malformed = self._cases = self._expecting = self._otherwise = 0
+
+    def told(self, place: str, given: Any) -> dict[str, Any]:
+        """What is said of a case."""
+        began = perf_counter()
+        self._cases += 1
+        found = {"id": given.get("id") if isinstance(given, Mapping) else None, **self._judged(place, given)}
+        return found | ({"seconds": exact(round(perf_counter() - began, 6))} if self._timed else {})
+
+    def _judged(self, place: str, given: Any) -> dict[str, Any]:
         try:
-            told = _judged(checked, agent, case, at)
-        except _Malformed as error:
-            malformed, told = True, _refused(case, str(error))
-        say(one_line(jsonable(told)))
-    raise SystemExit(USAGE if malformed else OK)
+            if isinstance(given, Unread):
+                raise Malformed([given.why])
+            case = read_case(given, self._bundle, self._agent)
+        except Malformed as error:
+            self._malformed += 1
+            errors = tuple(f"malformed case: {place}: {problem}" for problem in error.problems)
+            return Judged("deny", (), (), errors).payload()
+        came = case.judged(self._bundle, self._agent, self._now)
+        if case.expect is None:
+            return came.payload()
+        differences = case.differences(came)
+        self._expecting += 1
+        self._otherwise += bool(differences)
+        for difference in differences:
+            say(f"{self._name}: {place} ({one_line(given.get('id'))}): {difference}", err=True)
+        return {**came.payload(), "as_expected": not differences}
 
-
-class _Malformed(ValueError):
-    """A case that can't be judged; the message says what is wrong with it."""
-
-
-def _refused(case: Any, problem: str) -> dict[str, Any]:
-    id_ = case.get("id") if isinstance(case, Mapping) else None
-    return {"id": id_, **Judged("deny", (), (), (f"malformed case: {problem}",)).payload()}
+    def exit_code(self) -> int:
+        """Sum up what went wrong and what was expected."""
+        if not self._cases:
+            say(f"{self._name}: there is no case in it", err=True)
+        if self._expecting:
+            right = self._expecting - self._otherwise
+            say(f"{self._name}: {right} of {counted(self._expecting, 'case')} as expected", err=True)
+        if self._malformed:
+            of = counted(self._cases, "case")
+            say(f"{self._name}: {self._malformed} of {of} {are(self._malformed)} malformed", err=True)
+        return USAGE if self._malformed else FAILED if self._otherwise else OK
 
 
 def _now(text: str | None) -> datetime:
     try:
-        return datetime.now(UTC) if text is None else _moment(text)
-    except _Malformed as error:
+        return datetime.now(UTC) if text is None else moment(text)
+    except Malformed as error:
         raise click.UsageError(f"--now: {error}") from None
-
-
-def _moment(text: Any) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except (ValueError, TypeError):
-        raise _Malformed(f"{one_line(text)} is no moment such as 2026-01-31T09:00:00Z") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _judged(bundle: Bundle, agent: Agent, case: Any, now: datetime) -> dict[str, Any]:
-    if not isinstance(case, Mapping) or not isinstance(case.get("tool"), str):
-        raise _Malformed('it must be an object with a "tool"')
-    args, session = _part(case, "args", Mapping, {}), _part(case, "session", Mapping, {})
-    past = [_past(entry, number) for number, entry in enumerate(_part(case, "prior", list, []), 1)]
-    output = case.get("output", NOTHING_GIVEN)
-    found = judge_after(bundle, agent, past, session, case["tool"], args, now, output)
-    return {"id": case.get("id"), **found.payload()}
-
-
-def _part(owner: Mapping[str, Any], name: str, kind: type, nothing: Any) -> Any:
-    value = owner.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise _Malformed(f"`{name}` must be {'a list' if kind is list else 'an object'}")
-    return nothing if value is None else value
-
-
-def _past(entry: Any, number: int) -> Past:
-    if not isinstance(entry, Mapping) or entry.get("event") not in (CALL, CONFIRMED, MESSAGE):
-        raise _Malformed(f"entry {number} of prior has no event of {CALL}, {MESSAGE} or {CONFIRMED}")
-    error, at, tool = entry.get("error"), entry.get("at"), entry.get("tool")
-    if entry["event"] == CALL and not isinstance(tool, str):
-        raise _Malformed(f'entry {number} of prior is a call without a "tool"')
-    if entry["event"] == CONFIRMED and tool is not None and entry.get("args") is None:
-        raise _Malformed(f'entry {number} of prior is a yes to a "tool" without "args"')
-    return Past(
-        entry["event"],
-        str(tool or ""),
-        _part(entry, "args", Mapping, {}),
-        entry.get("output"),
-        None if error is None else str(error),
-        str(entry.get("text") or ""),
-        None if at is None else _moment(at),
-    )

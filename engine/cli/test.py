@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,12 @@ from engine.session.exit_code import FAILED, OK, USAGE
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
+    from engine.diagnostic import Place
     from engine.replay.coverage import Coverage
     from engine.session.bundle import Bundle
     from engine.testing.pathway import Report
+
+    Places = Mapping[str, Place]
 
 
 @click.command(
@@ -87,9 +90,10 @@ def command(
     fixtures = [d for d in loaded.corpus.sound("Fixture") if only is None or selects(only, d.name)]
     if only is not None and not fixtures:
         raise click.UsageError(f"no fixture's name fits -k {only}")
-    reports = _run(checked, [d.plain for d in fixtures], live, workers)
+    places = {d.name: from_repository(d.node.at("name").place, bundle) for d in fixtures}
+    reports = _run(checked, [d.plain for d in fixtures], places if live else None, workers)
     failed = [report for report in reports if not report.passed]
-    told: dict[str, Any] = {"fixtures": _payload(reports)}
+    told: dict[str, Any] = {"fixtures": _payload(reports, places)}
     if live:
         say(f"{len(reports) - len(failed)} passed, {len(failed)} failed")
     enough = not failed
@@ -104,7 +108,7 @@ def command(
             say("fixtures that fail notice nothing: mutants are tried on the others", err=True)
         enough &= _mutated(checked, loaded, reports, told, bundle, write_missing, min_score, workers, live)
     if not live:
-        formatted = _formatted(output_format, told, reports, loaded, bundle)
+        formatted = _formatted(output_format, told, reports, places)
         if formatted:
             click.echo(formatted)
     if not enough:
@@ -136,8 +140,8 @@ def _invalid(loaded: Loaded, bundle: Path, output_format: str) -> None:
         report(loaded, bundle, output_format)
 
 
-def _run(bundle: Bundle, fixtures: Sequence[Any], live: bool, workers: int | None) -> list[Report]:
-    """The reports in the order of the fixtures; on one core one after the other, so that each is seen as it ends."""
+def _run(bundle: Bundle, fixtures: Sequence[Any], shown: Places | None, workers: int | None) -> list[Report]:
+    """The reports in the order of the fixtures, each `shown` as it ends; on one core one after the other."""
     from engine.testing.pathway import run_fixture
     from engine.testing.together import MANY, run_all
 
@@ -145,8 +149,8 @@ def _run(bundle: Bundle, fixtures: Sequence[Any], live: bool, workers: int | Non
     several = len(fixtures) >= MANY and workers != 1
     for report in run_all(bundle, fixtures, workers) if several else (run_fixture(bundle, f) for f in fixtures):
         found[report.name] = report
-        if live:
-            _show(report)
+        if shown is not None:
+            _show(report, shown[report.name])
     return [found[str(fixture["name"])] for fixture in fixtures]
 
 
@@ -214,18 +218,20 @@ def selects(expression: str, name: str) -> bool:
         raise click.UsageError(f"-k {expression}: words with and, or, not and parentheses are understood") from None
 
 
-def _show(report: Report) -> None:
+def _show(report: Report, place: Place) -> None:
     tty = coloured(sys.stdout)
     mark = click.style("passed", fg="green") if report.passed else click.style("FAILED", fg="red", bold=True)
-    click.echo(f"{mark if tty else click.unstyle(mark)} {line(report.name)}")
+    where = "" if report.passed else f" ({place})"
+    click.echo(f"{mark if tty else click.unstyle(mark)} {line(report.name)}{where}")
     for failure in report.failures:
         say_lines("  " + str(failure).replace("\n", "\n  "))
 
 
-def _payload(reports: Iterable[Report]) -> list[dict[str, Any]]:
+def _payload(reports: Iterable[Report], places: Places) -> list[dict[str, Any]]:
     return [
         {
             "name": report.name,
+            "place": str(places[report.name]),
             "passed": report.passed,
             "failures": [
                 {"what": f.what, "expected": f.expected, "came": f.came, "around": list(f.around)}
@@ -236,13 +242,10 @@ def _payload(reports: Iterable[Report]) -> list[dict[str, Any]]:
     ]
 
 
-def _formatted(
-    output_format: str, told: dict[str, Any], reports: Sequence[Report], loaded: Loaded, bundle: Path
-) -> str:
+def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[Report], places: Places) -> str:
     if output_format == "json":
         # the fixtures alone are a list, as ever; what was asked for beside them makes it an object
         return pretty(exact(told["fixtures"] if len(told) == 1 else told))
     from engine.testing.reports import FORMATS
 
-    places = {d.name: from_repository(d.node.at("name").place, bundle) for d in loaded.corpus.sound("Fixture")}
     return FORMATS[output_format]([(places[report.name], report) for report in reports])

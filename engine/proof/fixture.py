@@ -8,16 +8,17 @@ from typing import Any
 
 from engine.policy.flip_names import WITHHELD
 from engine.policy.rule import CUSTOMER
-from engine.policy.value import exact, jsonable
+from engine.policy.value import exact, jsonable, timestamp
 from engine.proof.instance import instance
 from engine.proof.witness import Witness
 from engine.session.bundle import READ, Bundle, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.testing.pathway import Report, run_fixture
+from engine.testing.pathway import START, Report, run_fixture
 
 CALL = "in-question"
 MOST_ANSWERS = 6
+YEARS = range(1900, 3000)  # as fixtures may name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,11 @@ def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str, *,
 
     Whoever is asked about what happened before says yes.  With `words` it asks for the rules that are named as well.
     """
+    if witness.now.year not in YEARS:
+        return None
     document = _document(bundle, witness, name, description)
     for _ in range(MOST_ANSWERS):
-        report = run_fixture(bundle, document)
+        report = _run(bundle, document)
         came = _came(report)
         if came is not None:
             written = {**document, "expect": _expected(bundle.tools[witness.tool], came, words)}
@@ -45,6 +48,16 @@ def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str, *,
             return None
         document["then"] = [*document["then"], answer]
     return None
+
+
+def _run(bundle: Bundle, document: dict[str, Any]) -> Report:
+    """The report of a document; a tool that would act for real, and that the witness says nothing of, is stubbed."""
+    report = run_fixture(bundle, document)
+    while report.kept - document["stubs"].keys():
+        stubs = {name: {"output": _plain(instance(bundle.tools[name].output_schema))} for name in report.kept}
+        document["stubs"] = dict(sorted({**stubs, **document["stubs"]}.items()))
+        report = run_fixture(bundle, document)
+    return report
 
 
 def _document(bundle: Bundle, witness: Witness, name: str, description: str) -> dict[str, Any]:
@@ -61,8 +74,13 @@ def _document(bundle: Bundle, witness: Witness, name: str, description: str) -> 
     return {
         "kind": "Fixture", "name": name, "description": description, "agent": witness.agent,
         "message": "A call that nobody has tried yet.", "attributes": _plain(witness.attributes),
-        "decisions": decisions, "stubs": _stubs(bundle, witness), "then": [], "expect": {},
+        **_now(witness), "decisions": decisions, "stubs": _stubs(bundle, witness), "then": [], "expect": {},
     }  # fmt: skip
+
+
+def _now(witness: Witness) -> dict[str, str]:
+    """The moment of a witness that does not go by the one that fixtures begin at."""
+    return {} if witness.now == START else {"now": timestamp(witness.now)}
 
 
 def _stubs(bundle: Bundle, witness: Witness) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from itertools import islice
 from typing import Any
 
 from engine.bundle.load import load_files
+from engine.bundle.yaml_writer import NotWritable, written
+from engine.policy.value import exact, jsonable
 from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
 from engine.proof.questions import OTHER_WORDS
@@ -44,48 +46,61 @@ def missing(
     bundle: Bundle, files: Mapping[str, bytes], survivors: Sequence[Mutant], names: Sequence[str]
 ) -> Iterator[Missing]:
     """What is known of each survivor; `names` are those of the fixtures that there are."""
-    written: list[Mapping[str, Any]] = []
+    made: list[Mapping[str, Any]] = []
     taken = set(names)
     for mutant in survivors:
         changed = load_files(mutant.files(files)).bundle
         assert changed is not None, "a survivor is a valid bundle"
-        by = next((known for known in written if not run_fixture(changed, known).passed), None)
+        by = next((known for known in made if not run_fixture(changed, known).passed), None)
         if by is not None:
             yield Missing(mutant, CAUGHT, f"`{by['name']}` fails under it", by)
             continue
-        found = _of_one(bundle, changed, mutant, _name(mutant, taken))
+        found = _of_one(bundle, changed, files, mutant, _name(mutant, taken))
         if found.fixture is not None:
             taken.add(str(found.fixture["name"]))
-            written.append(found.fixture)
+            made.append(found.fixture)
         yield found
 
 
-def _of_one(bundle: Bundle, changed: Bundle, mutant: Mutant, name: str) -> Missing:
+def _of_one(bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant: Mutant, name: str) -> Missing:
     changes: list[Change] = []
     for change in diff(bundle, changed):
         changes.append(change)
-        found = _fixture(bundle, changed, mutant, change, name) if len(changes) <= MOST_TRIED else None
+        found = _fixture(bundle, changed, files, mutant, change, name) if len(changes) <= MOST_TRIED else None
         if found is not None:
             return found
     if changes:
         first = changes[0]
         return Missing(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
     for change in islice(other_words(bundle, changed), MOST_TRIED):
-        found = _fixture(bundle, changed, mutant, change, name)
+        found = _fixture(bundle, changed, files, mutant, change, name)
         if found is not None:
             return found
     return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise, and none is known that names other rules")
 
 
-def _fixture(bundle: Bundle, changed: Bundle, mutant: Mutant, change: Change, name: str) -> Missing | None:
+def _fixture(
+    bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant: Mutant, change: Change, name: str
+) -> Missing | None:
     """The fixture that notices a change, if there is one."""
     if change.status != "certain" or change.witness is None:
         return None
     words = change.why == OTHER_WORDS
     fixture = fixture_of(bundle, change.witness, name, _description(mutant, change), words=words)
-    if fixture is None or run_fixture(changed, fixture.document).passed:
+    if fixture is None or run_fixture(changed, fixture.document).passed or not _reads_back(files, fixture.document):
         return None
     return Missing(mutant, WRITTEN, _told(change), fixture.document)
+
+
+def _reads_back(files: Mapping[str, bytes], document: Mapping[str, Any]) -> bool:
+    """Whether a bundle of these files takes a fixture as it is written, for what it is."""
+    try:
+        text = written(exact(jsonable(document)))
+    except NotWritable:
+        return False
+    loaded = load_files({**files, f"fixtures/{document['name']}.yaml": text.encode()})
+    read = {one.name: one.plain for one in loaded.corpus.sound("Fixture")}
+    return loaded.bundle is not None and read.get(document["name"]) == document
 
 
 def _told(change: Change) -> str:

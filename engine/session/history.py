@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from engine.policy.gate import Missing, Reading, judge, withheld
 from engine.policy.rule import CUSTOMER, Effect
 from engine.policy.value import canonical
 from engine.policy.verdict import Verdict
-from engine.policy.words import FactNeed
+from engine.policy.words import FactNeed, Fresh
 from engine.session.bundle import WRITE, Agent, Bundle
 from engine.session.identity import call_digest
 from engine.session.names import gate_names
 from engine.session.persistent import Kept, Log
 from engine.session.state import Call, State, Used
 
-CALL, CONFIRMED, MESSAGE = "call", "user_confirmation", "message"
+CALL, FACT_READ, MESSAGE, CONFIRMED = "call", "read", "message", "user_confirmation"
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One thing that happened before: a call with what it gave, a message, or the customer's yes to the next write.
+    """One thing that happened before: a call with what it gave, a read of the runtime's own, a message, or a yes.
 
-    A yes that names a tool and an input counts for that very call only.
+    A read of the runtime's own is a fact and no call.  A yes is the customer's to the next write; one that names a
+    tool and an input counts for that very call only.
     """
 
     event: str
@@ -43,21 +45,28 @@ NOTHING_GIVEN = object()
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the gate says; `asked` are the groups that still have to be asked."""
+    """What the gate says; `asked` are the groups that still have to be asked.
+
+    An approval is `satisfied` once nobody has to be asked any more.  `needs` are the reads that the gate asks for and
+    that were not recorded; what depends on their outputs is not known before they are.
+    """
 
     verdict: str
     rules: tuple[str, ...]
     asked: tuple[str, ...]
     errors: tuple[str, ...]
+    satisfied: bool = False
+    needs: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     def payload(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "verdict": self.verdict,
-            "rules": list(self.rules),
-            "approvers": list(self.asked),
-            "errors": list(self.errors),
-        }
+        """As JSON; `satisfied` of an approval, `needs` where there are some."""
+        told: dict[str, Any] = {"verdict": self.verdict, "rules": list(self.rules), "approvers": list(self.asked)}
+        if self.verdict == Effect.REQUIRE_APPROVAL.value:
+            told["satisfied"] = self.satisfied
+        told["errors"] = list(self.errors)
+        if self.needs:
+            told["needs"] = [{"tool": tool, "args": dict(args)} for tool, args in self.needs]
+        return told
 
 
 def judge_after(
@@ -81,18 +90,21 @@ def judge_after(
     problems += tool.check_input(input_)
     if problems:
         return Judged("deny", (), (), tuple(problems))
-    step = len(past) + 1
+    step = 1 + sum(entry.event != FACT_READ for entry in past)
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
     names = gate_names(past_state(bundle, agent, past, attributes, now, call), call, bundle)
-    guard, reads = agent.guards[tool.name], _reads(past)
+    guard, known = agent.guards[tool.name], _reads(past)
+    reads = partial(_or_unreadable, known)
+    first = judge(guard, names, known)
+    needs = _named(first) if isinstance(first, Missing) else ()
     verdict = judge(guard, names, reads)
     assert not isinstance(verdict, Missing), "what was not read counts as unreadable"
     if verdict.effect is Effect.ALLOW and output is not NOTHING_GIVEN:
         kept = withheld(guard, names, output, reads)
         if kept is not None:
             errors = (f"{kept.rule}: {kept.error}",) if kept.error else ()
-            return Judged(Effect.DENY.value, (kept.rule,), (), errors)
-    return _told(verdict, confirmed=_confirmed(bundle, past, tool.name, input_))
+            return Judged(Effect.DENY.value, (kept.rule,), (), errors, needs=needs)
+    return _told(verdict, needs, confirmed=_confirmed(bundle, past, tool.name, input_))
 
 
 def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Mapping[str, Any]) -> bool:
@@ -110,57 +122,71 @@ def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Map
     return False
 
 
-def _told(verdict: Verdict, *, confirmed: bool) -> Judged:
+def _named(missing: Missing) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """The reads that are missing, each once, by tool and input."""
+    named = {(need.tool, canonical(need.input)): need.input for need in missing.needs}
+    return tuple((tool, named[tool, text]) for tool, text in sorted(named))
+
+
+def _told(verdict: Verdict, needs: tuple[tuple[str, Mapping[str, Any]], ...], *, confirmed: bool) -> Judged:
     deciding = [trace for trace in verdict.rules if trace.matched and trace.effect is verdict.effect]
     open_ = [ask for ask in verdict.asks if not (confirmed and CUSTOMER in ask.approvers)]
     asked = {group for ask in open_ for group in ask.approvers}
     errors = tuple(f"{trace.rule}: {trace.error}" for trace in verdict.rules if trace.error)
-    return Judged(verdict.effect.value, tuple(trace.rule for trace in deciding), tuple(sorted(asked)), errors)
+    rules = tuple(trace.rule for trace in deciding)
+    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and not open_
+    return Judged(verdict.effect.value, rules, tuple(sorted(asked)), errors, satisfied, needs)
 
 
 def past_state(
     bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mapping[str, Any], now: datetime, judged: Call
 ) -> State:
-    """A session in which all of that has happened, each in a step of its own, and the call is proposed."""
-    done: dict[str, list[tuple[datetime, Mapping[str, Any]]]] = {}
-    names = [judged.name]
-    for number, entry in enumerate(past):
-        if entry.event != CALL:
-            continue
-        names.append(entry.tool)
-        if entry.error is None:
-            at = entry.at or now - (len(past) - number) * timedelta(microseconds=1)
-            told = {"input": entry.input or {}, "output": entry.output, "at": at}
-            done.setdefault(entry.tool, []).append((at, told))
-    failed: dict[str, Log[Mapping[str, Any]]] = {}
-    for entry in past:
-        if entry.event == CALL and entry.error is not None:
-            told = {"status": "terminal_error", "input": entry.input or {}, "message": entry.error, "reason": "",
-                    "id": "", "output": None}  # fmt: skip
-            failed[entry.tool] = (failed.get(entry.tool) or Log()).with_one(told)
-    succeeded = {
-        tool: Log(told for _, told in sorted(entries, key=lambda pair: pair[0])) for tool, entries in done.items()
-    }
+    """A session in which all of that has happened, each call in a step of its own, and the call is proposed."""
+    moments = [entry.at or now - (len(past) - number) * _MICRO for number, entry in enumerate(past)]
+    told = sorted(zip(moments, past, strict=True), key=lambda pair: pair[0])
+    good = [
+        (entry, {"input": entry.input or {}, "output": entry.output, "at": at})
+        for at, entry in told
+        if entry.event in (CALL, FACT_READ) and entry.error is None
+    ]
+    bad = [
+        (entry, {"status": "terminal_error", "input": entry.input or {}, "message": entry.error, "reason": "",
+                 "id": "", "output": None})
+        for entry in past
+        if entry.event == CALL and entry.error is not None
+    ]  # fmt: skip
     texts = tuple(entry.text for entry in past if entry.event == MESSAGE)
-    used = Used(steps=judged.step, calls=len(names), calls_per_tool=Counter(names))
+    calls = [judged.name, *(entry.tool for entry in past if entry.event == CALL)]
+    reads = sum(entry.event == FACT_READ for entry in past)
+    used = Used(steps=judged.step, calls=len(calls), calls_per_tool=Counter(calls), fact_reads=reads)
     return State(
         "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits,
-        step=judged.step, calls=Kept({judged.id: judged}), succeeded=succeeded, seen=succeeded, resulted=failed,
-        messages=texts, used=used,
+        step=judged.step, calls=Kept({judged.id: judged}), seen=_by_tool(good), resulted=_by_tool(bad),
+        succeeded=_by_tool((entry, told) for entry, told in good if entry.event == CALL), messages=texts, used=used,
     )  # fmt: skip
 
 
-def _reads(past: Sequence[Past]) -> Any:
-    """The newest recorded output of the same read."""
-    known: dict[tuple[str, str], Past] = {}
-    for entry in past:
-        if entry.event == CALL:
-            known[entry.tool, canonical(entry.input or {})] = entry
+_MICRO = timedelta(microseconds=1)
 
-    def fresh(need: FactNeed) -> Reading:
-        entry = known.get((need.tool, canonical(need.input)))
-        if entry is None:
-            return Reading(problem=f"{need.tool} {canonical(need.input)} was not read before")
-        return Reading(entry.output, entry.error)
 
-    return fresh
+def _by_tool(told: Iterable[tuple[Past, Mapping[str, Any]]]) -> dict[str, Log[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for entry, one in told:
+        found.setdefault(entry.tool, []).append(one)
+    return {tool: Log(entries) for tool, entries in found.items()}
+
+
+def _reads(past: Sequence[Past]) -> Fresh:
+    """The newest recorded output of the same read, whoever read it; None if there is none."""
+    known = {
+        (entry.tool, canonical(entry.input or {})): Reading(entry.output, entry.error)
+        for entry in past
+        if entry.event in (CALL, FACT_READ)
+    }
+    return lambda need: known.get((need.tool, canonical(need.input)))
+
+
+def _or_unreadable(known: Fresh, need: FactNeed) -> Reading:
+    """What was recorded of a read; one that was not can't be read."""
+    found = known(need)
+    return found if found is not None else Reading(problem=f"{need.tool} {canonical(need.input)} was not read before")

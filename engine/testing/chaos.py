@@ -198,7 +198,10 @@ class _Lives:
         return {"happened": gave[-1]} if gave else "did_not_happen"
 
     async def _judge(self, moment: Moment | None) -> Life:
-        broken = [problem async for problem in self._broken()]
+        kept = [str(failure) for failure in self._path.border.failures.values()]
+        # of each life what the undisturbed one did not say already: a probe is run by who comes after a death
+        broken = [problem for problem in kept if self._whole is None or problem not in self._whole.broken]
+        broken += [problem async for problem in self._broken()]
         state = await self._path.engine.load(self._path.session_id) if self._path.session_id else None
         status, outcome = (state.status.value, state.outcome) if state is not None else ("", "")
         if moment is None:

@@ -32,6 +32,7 @@ from engine.session.state import Request, State
 from engine.session.trace import Entry, entries
 from engine.store.memory import MemoryStore
 from engine.testing import virtual_time
+from engine.testing.border import Border, border_of
 from engine.testing.expectations import Failure, Result, check
 from engine.testing.mortal import Mortal, MortalStore, mortal_adapters, suppress_killed
 from engine.testing.standins import Counted, stubs_of
@@ -39,19 +40,25 @@ from engine.tool.databases import locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.planner.traffic import Replayed
+    from engine.planner.traffic import Traffic
 
 START = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a fixture; it passed if nothing failed.  `logs` are those of its sessions."""
+    """What came of a fixture; it passed if nothing failed.  `logs` are those of its sessions.
+
+    `kept` are the tools and planners that would have acted for real without being live, each of them a failure;
+    `untried` is what the fixture calls live, came to, and was kept from acting: what follows from it is not known.
+    """
 
     name: str
     failures: tuple[Failure, ...]
     trace: tuple[Entry, ...]
     logs: tuple[tuple[Event, ...], ...] = ()
+    kept: frozenset[str] = frozenset()
+    untried: frozenset[str] = frozenset()
 
     @property
     def passed(self) -> bool:
@@ -59,10 +66,10 @@ class Report:
         return not self.failures
 
 
-def run_fixture(bundle: Bundle, fixture: Mapping[str, Any]) -> Report:
-    """Run a fixture, as its checked document says, and compare."""
+def run_fixture(bundle: Bundle, fixture: Mapping[str, Any], *, real: bool = True) -> Report:
+    """Run a fixture, as its checked document says, and compare; if not `real`, nothing that is `live` acts either."""
     with tempfile.TemporaryDirectory(prefix="engine-test-") as root:
-        return virtual_time.run(lambda: Pathway(bundle, fixture, Path(root)).report())
+        return virtual_time.run(lambda: Pathway(bundle, fixture, Path(root), real=real).report())
 
 
 @dataclass(slots=True)
@@ -73,21 +80,25 @@ class Pathway:
     fixture: Mapping[str, Any]
     root: Path
     store: Store = field(default_factory=MemoryStore)
+    real: bool = True
     events: list[Event] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     session_id: str = ""
     refused: str | None = None
     clock: TrioClock = field(init=False)
+    border: Border = field(init=False)
     counted: Counted = field(init=False)
     secrets: HostSecrets = field(init=False)
     connections: OpenConnections = field(init=False)
     engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clock = TrioClock(START)
+        begins = self.fixture.get("now")
+        self.clock = TrioClock(START if begins is None else datetime.fromisoformat(begins).astimezone(UTC))
+        self.border = border_of(self.fixture, real=self.real)
         self.secrets = HostSecrets({**_own_keys(self.bundle), **os.environ})
         self.connections = OpenConnections()
-        self.counted = Counted(stubs_of(self.fixture.get("stubs", {})), self.secrets, self.connections)
+        self.counted = Counted(stubs_of(self.fixture.get("stubs", {})), self.border, self.secrets, self.connections)
         self.engine = self.made(self.store, self.counted, self.planner())
 
     def made(self, store: Store, adapters: Any, planner: Planner | None) -> Engine:
@@ -107,8 +118,9 @@ class Pathway:
             for act in self.acts():
                 await act()
         self._unexpected_refusal()
-        failures = (*self.failures, *await self.checks())
-        return Report(self.fixture["name"], failures, tuple(entries(self.events)), await self.logs())
+        failures = (*self.border.failures.values(), *self.failures, *await self.checks())
+        kept, untried = frozenset(self.border.failures), frozenset(self.border.untried)
+        return Report(self.fixture["name"], failures, tuple(entries(self.events)), await self.logs(), kept, untried)
 
     async def logs(self) -> tuple[tuple[Event, ...], ...]:
         """The logs of its sessions, oldest first."""
@@ -139,15 +151,24 @@ class Pathway:
         exhausted = self.fixture.get("when_exhausted", "fail")
         return ScriptedPlanner(PlannerSpec("scripted", decisions=tuple(decisions), when_exhausted=exhausted))
 
-    def traffic(self) -> Replayed | None:
-        """The recorded answers of models that the fixture names; without them models are asked for real."""
+    def traffic(self) -> Traffic | None:
+        """The recorded answers of models that the fixture names; without them only `live` models are asked."""
         folder = self.fixture.get("cassette")
         if folder is None:
-            return None
+            return self.border.traffic(self._models())
         from engine.planner.traffic import Replayed
 
         prefix = f"{folder.rstrip('/')}/"
         return Replayed({path: raw for path, raw in self.bundle.files.items() if path.startswith(prefix)})
+
+    def _models(self) -> list[str]:
+        """The planners of the session that ask a model."""
+        agent, own = self.bundle.agents[self.fixture["agent"]], self.fixture.get("planner")
+        return [
+            name
+            for name in ([own] if own else (agent.planner, *agent.fallback))
+            if agent.planners[name].model is not None
+        ]
 
     async def _start(self) -> None:
         f = self.fixture

@@ -13,6 +13,7 @@ from engine.policy.value import span
 from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
 from engine.reach import Connections, Secrets
 from engine.session.bundle import Bundle, Tool
+from engine.testing.border import Border
 from engine.testing.expectations import same
 from engine.tool.adapters import Adapters
 
@@ -74,8 +75,11 @@ class Run:
 class Counted:
     """Adapters that note each run before it begins, whatever comes of it."""
 
-    def __init__(self, stubs: Mapping[str, ToolAdapter], secrets: Secrets, connections: Connections) -> None:
+    def __init__(
+        self, stubs: Mapping[str, ToolAdapter], border: Border, secrets: Secrets, connections: Connections
+    ) -> None:
         self._stubs = stubs
+        self._border = border
         self._secrets = secrets
         self._connections = connections
         self.runs: list[Run] = []
@@ -90,7 +94,9 @@ class Counted:
         real = Adapters(bundle, clock, secrets=self._secrets, connections=self._connections)
 
         def adapter(tool: Tool) -> ToolAdapter:
-            return _Counting(self._stubs.get(tool.name) or real(tool), self.runs)
+            kept = None if tool.name in self._stubs else self._border.adapter(tool)
+            # what was kept from acting did not run
+            return kept or _Counting(self._stubs.get(tool.name) or real(tool), self.runs)
 
         return adapter
 

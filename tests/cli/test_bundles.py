@@ -165,7 +165,7 @@ def test_cases_are_judged_a_line_each_and_nothing_runs(shell: Shell) -> None:
         {"id": "a", "verdict": "allow", "rules": ["verified-refund"], "approvers": [], "errors": []},
         {
             "id": "b", "verdict": "require_approval", "rules": ["refund-threshold"],
-            "approvers": ["refund-reviewers"], "errors": [],
+            "approvers": ["refund-reviewers"], "satisfied": False, "errors": [],
         },
         {"id": "c", "verdict": "deny", "rules": ["tenant-scope"], "approvers": [], "errors": []},
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.session.bundle import Bundle
-from engine.session.history import CALL, CONFIRMED, MESSAGE, Judged, Past, judge_after
+from engine.session.history import CALL, CONFIRMED, FACT_READ, MESSAGE, Judged, Past, judge_after
 from tests.making import agent, bundle, policy, tool
 from tests.session.play import START
 
@@ -85,6 +85,68 @@ def test_recorded_calls_and_messages_are_the_history() -> None:
     assert judged(read(1, "acme"), Past(CALL, "unheard_of", {}, {}), n=1).verdict == "require_approval"
 
 
+def test_all_reads_that_are_missing_are_named_at_once_and_each_once() -> None:
+    order = "{tool: look, input: {n: input.n}}"
+    rules = """
+  - {id: own, tools: [write], effect: allow, when: order.n == same.n and next.n == other.n}
+"""
+    made_ = bundle(
+        agent("[look, write]", policies="[rules]"),
+        policy(rules, facts=f"{{order: {order}, same: {order}, other: {{tool: count, input: {{}}}}, "
+               "next: {tool: look, input: {n: order.n}}}"),
+        tool("look", output="{type: object, properties: {n: {type: integer}}, required: [n]}"),
+        tool("count", output="{type: object, properties: {n: {type: integer}}, required: [n]}"),
+        tool("write", "write"),
+    )  # fmt: skip
+
+    def needs(*past: Past) -> tuple[Any, ...]:
+        return judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {"n": 1}, START).needs
+
+    first = needs()
+    assert first == (("count", {}), ("look", {"n": 1}))
+    assert judged(n=1).payload()["needs"] == [{"tool": "look", "args": {"n": 1}}]
+    one, two = Past(CALL, "look", {"n": 1}, {"n": 2}), Past(FACT_READ, "count", {}, {"n": 1})
+    assert needs(one, two) == (("look", {"n": 2}),), "what depends on others is known when they are"
+    assert needs(one, two, Past(FACT_READ, "look", {"n": 2}, None, "not found")) == ()
+
+
+def test_a_result_that_can_not_be_judged_needs_what_its_rule_reads() -> None:
+    rules = "\n  - {id: own, tools: [look], effect: deny, release_unless: output.n == most.n}"
+    number = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+    made_ = bundle(
+        agent("[look]", policies="[rules]"), policy(rules, facts="{most: {tool: count, input: {}}}"),
+        tool("look", output=number), tool("count", output=number),
+    )  # fmt: skip
+    found = judge_after(made_, made_.agents["bot"], [], {"tenant": "acme"}, "look", {}, START, {"n": 1})
+    assert (found.verdict, found.rules, found.needs) == ("deny", ("own",), (("count", {}),))
+
+
+def test_a_read_of_the_runtimes_own_is_a_fact_and_no_call() -> None:
+    rules = """
+  - {id: own, tools: [write], effect: allow, when: order.owner == session.tenant}
+  - {id: called, tools: [write], effect: deny, unless: len(calls.look) == 0 and budget.calls.used == 1}
+  - {id: seen, tools: [write], effect: deny, unless: len(seen.look) == 2 and budget.fact_reads.used == 3}
+  - {id: first, tools: [write], effect: deny, unless: step.number == 1}
+"""
+    output = "{type: object, properties: {owner: {type: string}}, required: [owner]}"
+    made_ = bundle(
+        agent("[look, write]", policies="[rules]"), policy(rules, facts="{order: {tool: look, input: {n: input.n}}}"),
+        tool("look", output=output), tool("write", "write"),
+    )  # fmt: skip
+    past = [Past(FACT_READ, "look", {"n": n}, {"owner": "acme"}) for n in (1, 2)]
+    past.append(Past(FACT_READ, "look", {"n": 3}, None, "not found"))
+    found = judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {"n": 1}, START)
+    assert (found.verdict, found.rules) == ("allow", ("own",))
+    failed = judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {"n": 3}, START)
+    assert (failed.verdict, failed.needs, "not found" in failed.errors[0]) == ("deny", (), True)
+
+
+def test_an_approval_that_was_given_is_satisfied() -> None:
+    assert judged(read(1, "acme"), Past(CONFIRMED), n=1).satisfied
+    assert not judged(read(1, "acme"), n=1).satisfied
+    assert not judged(read(1, "other"), n=1).satisfied
+
+
 def test_what_can_not_be_called_is_denied_with_its_reason() -> None:
     assert "no tool" in judged(tool_name="nothing").errors[0]
     assert judged(n="one").verdict == "deny"
@@ -93,7 +155,7 @@ def test_what_can_not_be_called_is_denied_with_its_reason() -> None:
 
 def test_a_judgement_is_plain_json() -> None:
     assert judged(read(1, "acme"), n=1).payload() == {
-        "verdict": "require_approval", "rules": ["sure"], "approvers": ["customer"], "errors": [],
+        "verdict": "require_approval", "rules": ["sure"], "approvers": ["customer"], "satisfied": False, "errors": [],
     }  # fmt: skip
 
 

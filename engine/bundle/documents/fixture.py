@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Name, Path, Shape, Span
+from engine.bundle.documents.parts import Moment, Name, Path, Shape, Span
 
 RequestKind = Literal["approval", "input", "choice", "settle", "follow_up"]
 State = Literal[
@@ -154,6 +154,9 @@ class Fixture(Shape):
     message: str
     attributes: dict[str, Any] = {}
     started_by: str | None = None
+    now: Annotated[
+        Moment | None, Field(description="When its session begins, with a zone; 2026-01-01T09:00:00Z unless given.")
+    ] = None
     planner: Annotated[Name | None, Field(description="One of the agent's planners.")] = None
     decisions: Annotated[list[Any] | None, Field(description="A scripted planner of the fixture's own.")] = None
     when_exhausted: Literal["fail", "repeat"] = "fail"
@@ -161,6 +164,12 @@ class Fixture(Shape):
         Path | None, Field(description="A folder of the bundle with recorded answers of models, see `run --record`.")
     ] = None
     stubs: Annotated[dict[str, Stub], Field(description="Tools that do not act for real.")] = {}
+    live: Annotated[
+        list[str],
+        Field(
+            description="Tools that act for real, and planners that ask their models; nothing else leaves a fixture."
+        ),
+    ] = []
     setup: Annotated[list[Sql], Field(description="Changes of the fresh databases before the session.")] = []
     then: Annotated[list[Happening], Field(description="What happens afterwards, in order.")] = []
     expect: Expect

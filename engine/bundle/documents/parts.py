@@ -13,6 +13,9 @@ TOOL_NAME = rf"^[a-z][a-z0-9_]*{_END}"
 ZONE = rf"^(Z|UTC|[+-](0[0-9]|1[0-4]):[0-5][0-9]){_END}"
 SECRET = rf"^\$\{{secret:[A-Za-z_][A-Za-z0-9_]*\}}{_END}"
 SPAN = rf"^[0-9]{{1,6}}(\.[0-9]{{1,6}})?(ms|s|m|h|d){_END}"
+_DAY = r"(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}"  # from 1900 to 2999: what is reckoned from it stays a date
+_TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+MOMENT = rf"^{_DAY}T{_TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}}){_END}"
 
 Name = Annotated[
     str,
@@ -28,6 +31,7 @@ Span = Annotated[
     str,
     Field(pattern=SPAN, description="A duration such as `30s`, `24h` or `200ms`."),
 ]
+Moment = Annotated[str, Field(pattern=MOMENT, description="A moment with its zone, such as `2026-01-31T09:00:00Z`.")]
 Path = Annotated[str, Field(min_length=1, description="A file of the bundle, named from its root.")]
 Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")]
 

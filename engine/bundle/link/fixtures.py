@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
@@ -38,6 +39,7 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
     cassette = node.get("cassette")
     if cassette is not None:
         corpus.take_folder(cassette, "*.json")
+    _check_live(corpus, node, agent)
     for tool in _tools(node):
         if not corpus.has("Tool", tool.value):
             corpus.say(e302_tool.at(tool.place, str(tool.value), corpus.of("Tool")))
@@ -46,9 +48,32 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
             corpus.say(e311_database.at(database.place, str(database.value), corpus.of("Database")))
 
 
+def _check_live(corpus: Corpus, node: Node, agent: Agent | None) -> None:
+    """What acts for real has to be there, and can't be stubbed as well."""
+    live, stubs = node.get("live"), node.get("stubs")
+    models = [name for name, planner in agent.planners.items() if planner.model is not None] if agent else []
+    for name in (live.items or ()) if live is not None else ():
+        if not corpus.has("Tool", name.value) and name.value not in models and agent is not None:
+            corpus.say(e302_tool.at(name.place, str(name.value), [*corpus.of("Tool"), *models]))
+        if stubs is not None and stubs.get(str(name.value)) is not None:
+            corpus.say(e206_constraint.at(name, "live", f"holds `{name.value}`, which is stubbed: it is either"))
+
+
+def _is_moment(text: str) -> bool:
+    """Whether what has the form of a moment is one."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_form(corpus: Corpus, node: Node, agent: Agent | None) -> None:
     """What the schema can't say: one thing happens at a time, something is expected, the session can start."""
     then, expect, attributes = node.get("then"), node.at("expect"), node.get("attributes")
+    now = node.get("now")
+    if now is not None and now.value is not None and not _is_moment(str(now.value)):
+        corpus.say(e206_constraint.at(now, "now", "is no moment that there is, such as 2026-01-31T09:00:00Z"))
     for item in (then.items or ()) if then is not None else ():
         if len(item.entries or ()) != 1:
             corpus.say(e206_constraint.at(item, "then", "is a list of one thing each: put each under a `-` of its own"))
