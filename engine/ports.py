@@ -142,8 +142,13 @@ class Queue(Protocol):
     A queue of many machines (priorities, limits of each tenant) stands behind the same port.
     """
 
-    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
-        """The job that has waited longest of those that are due, or whose lease has ended; None if there is none."""
+    async def lease_job(
+        self, owner: str, now: datetime, until: datetime, passed: Sequence[str] = ()
+    ) -> JobLease | None:
+        """The job that has waited longest of those that are due, or whose lease has ended; None if there is none.
+
+        Those that are `passed`, by their ids, are left to others.
+        """
         ...
 
     async def renew_job(self, lease: JobLease, until: datetime) -> bool:

@@ -164,7 +164,7 @@ async def _each(
     ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: Callable[[str, str], None]
 ) -> AsyncIterator[tuple[str, T]]:
     """What is done with each session; of one with which nothing can be done it is told why."""
-    from engine.reach import MissingSecret
+    from engine.reach import EnvironmentFault
     from engine.session.evolve import BrokenHistory
     from engine.stored import CorruptLog
 
@@ -172,7 +172,7 @@ async def _each(
         for id_ in ids:
             try:
                 yield id_, await do(id_)
-            except (NotReplayed, CorruptLog, BrokenHistory, MissingSecret) as error:
+            except (NotReplayed, CorruptLog, BrokenHistory, EnvironmentFault) as error:
                 failed(id_, str(error))
             except KeyError as missing:
                 failed(id_, _erased(missing))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import trio
 
 from engine.ports import Store
+from engine.reach import EnvironmentFault
 from engine.runtime.driver import Reins
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
@@ -29,8 +30,8 @@ LOOK_EVERY = 1.0
 # how long a session is left alone that could not be driven, or for which nothing was to be done after all
 PAUSE = timedelta(seconds=30)
 
-# what is wrong with one session, and not with the worker
-TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot, CorruptLog, BrokenHistory, UnknownSession)
+# what is wrong with one session, or with what it needs and this worker has not: another may have it
+TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot, EnvironmentFault, CorruptLog, BrokenHistory, UnknownSession)
 OnTrouble = Callable[[str, Exception], None]
 
 
@@ -48,6 +49,7 @@ class JobRun:
         self._state = state
         self._lost = False
         self._stopped = False
+        self._fault: EnvironmentFault | None = None
         self._running = trio.CancelScope()
 
     def stop(self) -> None:
@@ -56,7 +58,10 @@ class JobRun:
         self._running.cancel()
 
     async def run(self) -> None:
-        """Judge the call again, run its tool, and record what came of it; or find the lease lost."""
+        """Judge the call again, run its tool, and record what came of it; or find the lease lost.
+
+        Raises EnvironmentFault where the job was given back for what is missing here.
+        """
         await self._say(r.JobLeased(self._lease.call_id, self._lease.owner, self._lease.epoch, self._clock.now()))
         while not self._lost:
             effects = pending_job(self._state, self._hands.bundle, self._lease.call_id)
@@ -66,13 +71,20 @@ class JobRun:
             with trio.CancelScope(shield=True):
                 for reply in replies:
                     await self._say(reply)
+            if self._fault is not None:
+                raise self._fault
 
     async def _perform(self, effects: tuple[Effect, ...]) -> list[r.Reply]:
         """What came of the effects; of those that were cut off, that the job is given back."""
         replies: list[r.Reply] = []
 
         async def one(effect: Effect) -> None:
-            reply = await self._hands.perform(effect, self._state, self._root)
+            try:
+                reply = await self._hands.perform(effect, self._state, self._root)
+            except EnvironmentFault as error:
+                self._fault = error
+                self._running.cancel()
+                return
             self._hands.forget(effect, self._state.session_id)
             replies.append(reply)
 
@@ -84,7 +96,10 @@ class JobRun:
                         for effect in effects:
                             acting.start_soon(one, effect)
                     nursery.cancel_scope.cancel()
-        return replies or [r.JobReleased(self._lease.call_id, self._may_have_acted(effects), self._clock.now())]
+        if replies and self._fault is None:
+            return replies
+        acted = self._may_have_acted(effects) and self._fault is None
+        return [*replies, r.JobReleased(self._lease.call_id, acted, self._clock.now())]
 
     def _may_have_acted(self, effects: tuple[Effect, ...]) -> bool:
         """Whether the tool of an effect that was cut off had begun."""
@@ -156,6 +171,7 @@ class Worker:
         self._leaving = False
         self._changed = trio.Event()
         self._pause_until: dict[str, datetime] = {}
+        self._told: dict[str, str] = {}
         self.done = Done()
 
     def let_go(self) -> None:
@@ -198,7 +214,8 @@ class Worker:
                 nursery.start_soon(self._drive, session_id)
         while self._limit.available_tokens:
             now = self._clock.now()
-            lease = await self._store.lease_job(self._engine.name, now, now + LEASE)
+            passed = [id_ for id_, until in self._pause_until.items() if until > now]
+            lease = await self._store.lease_job(self._engine.name, now, now + LEASE, passed)
             if lease is None:
                 break
             found = True
@@ -212,7 +229,7 @@ class Worker:
         try:
             state = await self._engine.load(lease.session_id)
             bundle: Bundle = await self._engine.bundle_of(state)
-            root = await self._engine.root_of(state, bundle)
+            root = await self._engine.ready_for(state, bundle, lease.call_id)
             run = JobRun(self._reins, self._engine.hands_for(bundle), lease, state, root)
             self._running.add(run)
             try:
@@ -220,9 +237,11 @@ class Worker:
             except BaseExceptionGroup as group:
                 raise unwrapped(group) from None
             self.done.jobs += 1
+            self._resume(lease.job_id)
         except TROUBLE as error:
-            # its lease runs out, and a worker that can run it gets it
-            self._on_trouble(lease.session_id, error)
+            self._pause(lease.job_id, lease.session_id, error)
+            # a worker that can run it gets it at once
+            await self._store.renew_job(lease, self._clock.now())
         finally:
             if run is not None:
                 self._running.discard(run)
@@ -233,16 +252,25 @@ class Worker:
         try:
             await self._engine.drive(session_id, wait=False)
             self.done.sessions += 1
-            still_due = session_id in await self._store.due_sessions(self._clock.now())
+            self._resume(session_id)
+            if session_id in await self._store.due_sessions(self._clock.now()):
+                self._pause(session_id, session_id)
         except LiveElsewhere:
             # another worker was first, and while its lease lives the session is not due
-            still_due = False
+            self._resume(session_id)
         except TROUBLE as error:
-            self._on_trouble(session_id, error)
-            still_due = True
+            self._pause(session_id, session_id, error)
         finally:
             self._driving.discard(session_id)
             self._changed.set()
-        self._pause_until.pop(session_id, None)
-        if still_due:
-            self._pause_until[session_id] = self._clock.now() + PAUSE
+
+    def _pause(self, id_: str, session_id: str, error: Exception | None = None) -> None:
+        """Leave a session or a job to others for a while; what is wrong is told once."""
+        self._pause_until[id_] = self._clock.now() + PAUSE
+        if error is not None and self._told.get(id_) != str(error):
+            self._told[id_] = str(error)
+            self._on_trouble(session_id, error)
+
+    def _resume(self, id_: str) -> None:
+        self._pause_until.pop(id_, None)
+        self._told.pop(id_, None)

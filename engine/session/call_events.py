@@ -107,6 +107,12 @@ def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
     return changed(s, used=changed(s.used, retries=s.used.retries + 1))
 
 
+def _not_begun(s: State, p: Mapping[str, Any], event: Event) -> State:
+    # what it had taken (its key, its meters) it still holds, and the attempt was none
+    call = s.calls[p["call_id"]]
+    return with_call(s, call, phase=Phase.PROPOSED, attempt=call.attempt - 1, wants=(), gate_seq=0)
+
+
 def _edited(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     return with_call(s, call, input=p["input"], digest=p["digest"], key=p["key"])
@@ -205,6 +211,7 @@ CALL_EVENTS: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.FACT_READ: _fact,
     K.VERDICT: _verdict,
     K.CALL_STARTED: _call_started,
+    K.CALL_NOT_BEGUN: _not_begun,
     K.CALL_EDITED: _edited,
     K.CALL_OVER_BUDGET: _over_budget,
     K.ATTEMPT_FAILED: _attempt_failed,

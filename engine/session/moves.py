@@ -256,7 +256,8 @@ def wait(d: Draft) -> bool:
     """Nothing of the step is left but what people have to answer."""
     s = d.state
     asked = waiting_for(d)
-    if s.status is not Status.RUNNING or s.ending or not asked or not _idle(d):
+    if s.status is not Status.RUNNING or s.ending or s.releasing or not asked or not _idle(d):
+        # who lets go of a session judges nothing more: the next driver may have something to do yet
         return False
     status = waiting_status(d)
     d.emit(K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason="")

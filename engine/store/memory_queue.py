@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -41,9 +42,12 @@ class MemoryQueue:
         row = self._jobs.get(lease.job_id)
         return row is not None and row.status == "leased" and row.epoch == lease.epoch
 
-    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
+    async def lease_job(
+        self, owner: str, now: datetime, until: datetime, passed: Sequence[str] = ()
+    ) -> JobLease | None:
         """See `ports.Queue`."""
         due = [row for row in self._jobs.values() if (at := _due_at(row)) is not None and at <= now]
+        due = [row for row in due if row.id not in passed]
         if not due:
             return None
         row = min(due, key=lambda row: (row.run_at, row.id))

@@ -6,23 +6,26 @@ What happens to a job comes with the appends to its session (see `projection`); 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 
-from engine.policy.value import timestamp
+from engine.policy.value import canonical, timestamp
 from engine.store.rows import JOB, job_row
 from engine.stored import JobLease, JobRow
 
 _DUE = "(status = 'queued' AND run_at <= ?1) OR (status = 'leased' AND lease_until <= ?1)"
 
 
-def lease(connection: sqlite3.Connection, owner: str, now: datetime, until: datetime) -> JobLease | None:
-    """Take the due job that has waited longest."""
+def lease(
+    connection: sqlite3.Connection, owner: str, now: datetime, until: datetime, passed: Sequence[str]
+) -> JobLease | None:
+    """Take the due job that has waited longest, of those that are not passed."""
     sql = (
         "UPDATE jobs SET status = 'leased', owner = ?2, lease_until = ?3, epoch = epoch + 1 WHERE id ="
-        f" (SELECT id FROM jobs WHERE {_DUE} ORDER BY run_at, id LIMIT 1)"
-        " RETURNING id, session_id, call_id, owner, epoch"
+        f" (SELECT id FROM jobs WHERE ({_DUE}) AND id NOT IN (SELECT value FROM json_each(?4))"
+        " ORDER BY run_at, id LIMIT 1) RETURNING id, session_id, call_id, owner, epoch"
     )
-    row = connection.execute(sql, (timestamp(now), owner, timestamp(until))).fetchone()
+    row = connection.execute(sql, (timestamp(now), owner, timestamp(until), canonical(list(passed)))).fetchone()
     return None if row is None else JobLease(*row)
 
 

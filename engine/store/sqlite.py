@@ -171,13 +171,15 @@ class SqliteStore:
         sql = "UPDATE sessions SET owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?"
         await self._writer.do(lambda connection: connection.execute(sql, (lease.session_id, lease.epoch)))
 
-    async def lease_job(self, owner: str, now: datetime, until: datetime) -> JobLease | None:
+    async def lease_job(
+        self, owner: str, now: datetime, until: datetime, passed: Sequence[str] = ()
+    ) -> JobLease | None:
         """See `ports.Queue`."""
         next_at = await self.next_job_at()
         # most looks find nothing, and cost no commit
         if next_at is None or next_at > now:
             return None
-        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until))
+        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until, passed))
 
     async def renew_job(self, lease: JobLease, until: datetime) -> bool:
         """See `ports.Queue`."""
