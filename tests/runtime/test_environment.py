@@ -26,7 +26,7 @@ from tests.model import server as s
 from tests.needing import CASES, KEY, KEYED, MODEL, acting, asking, planned
 from tests.session.play import START, call
 
-HERE = {KEY: "it is there"}
+HERE = {KEY: "it is there, and as long as a key has to be"}
 DONE = {"message": "bye", "tool_calls": [], "done": True}
 BEGIN = Opening("bot", "hello", {"tenant": "acme"})
 
