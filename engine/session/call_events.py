@@ -189,12 +189,12 @@ def _reserve(s: State, tool: str, amount: int) -> Used:
 
 
 def result_entry(call: Call) -> dict[str, Any]:
-    """What a decision table sees of a call that has ended."""
+    """How a call ended, with the words of its log."""
     result = call.result
     assert result is not None, "a call ends with its result"
     return {
         "id": call.id, "input": call.input, "status": result.status, "reason": result.reason,
-        "message": result.message, "output": result.output,
+        "message": result.message, "output": result.output, "rule": result.rule,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from engine.session.budgets import (
     reserve_question,
     still_over,
 )
+from engine.session.bundle import End
 from engine.session.draft import Draft
 from engine.session.endings import (
     cross_repairs,
@@ -24,7 +25,6 @@ from engine.session.endings import (
     end_grace,
     finish,
     heed_cancel,
-    render,
     seconds,
     wind_up,
 )
@@ -208,7 +208,7 @@ def end_step(d: Draft) -> bool:
 
 
 def _stopped(d: Draft, done: bool) -> bool:
-    names = stop_names(d.state)
+    names = stop_names(d.state, d.agent)
     for rule in d.agent.stop:
         if rule.on == "done" and not done:
             continue
@@ -217,7 +217,7 @@ def _stopped(d: Draft, done: bool) -> bool:
         except EvaluationError:
             matched = False
         if matched:
-            finish(d, Status.DONE, rule.outcome, render(d, rule.message), rule.follow_up)
+            finish(d, Status.DONE, rule.outcome, End(rule.message, rule.follow_up))
             return True
     return False
 

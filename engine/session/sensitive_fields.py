@@ -145,6 +145,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
     K.STEP_ENDED: {"reason": H.OWN},
     K.STATE_TRANSITION: {
         "state": H.OWN, "outcome": H.OWN, "message": H.WORDS, "waiting_for": H.OWN, "reason": H.OWN,
+        "problem": H.WORDS,
     },
 }  # fmt: skip
 

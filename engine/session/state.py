@@ -281,6 +281,7 @@ class State:
     used: Used = field(default_factory=Used)
     cancel_by: str | None = None
     ending: str | None = None
+    ending_reason: str = ""
     ending_at: datetime | None = None
     crossed: frozenset[str] = frozenset()
     news: bool = False
