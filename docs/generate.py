@@ -20,6 +20,7 @@ from engine.cli.main import COMMANDS, cli
 from engine.policy.value import duration_text
 from engine.session.event import EventKind
 from engine.session.limits import CROSSINGS, REQUEST_KINDS, Limits
+from engine.session.texts import ENDS, TEXTS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "diagnostics/README.md": _diagnostics(),
         "documents.md": _documents(),
         "limits.md": _limits(),
+        "texts.md": _texts(),
         "language.md": language_reference.page(),
         "events.md": _events(),
         "command-line.md": _command_line(),
@@ -110,6 +112,25 @@ session runs. A crossing of `block` lets the calls beyond the limit never start,
 | --- | --- | --- | --- |
 """
     return head + "\n".join([*rows, expires]) + "\n"
+
+
+def _texts() -> str:
+    ends = "\n".join(f"| `{state}` | {text} |" for state, text in ENDS.items())
+    texts = "\n".join(f"| `{reason}` | {text} |" for reason, text in TEXTS.items())
+    return f"""# Texts
+
+What the customer is told where the agent says nothing of its own. The first four are said under `ends`, the others
+under `texts`, each by its reason; a rule's own reason is known there too. Those of calls have no full stop, as the
+messages of rules have none.
+
+| `ends` | |
+| --- | --- |
+{ends}
+
+| `texts` | |
+| --- | --- |
+{texts}
+"""
 
 
 def _events() -> str:

@@ -17,8 +17,27 @@ OWN_NAMES = frozenset({LOG_KEY, LOG_KEY_FILE})
 PERSON_KEYS = "ENGINE_PERSON_KEYS"
 
 
-class MissingSecret(Exception):
-    """A secret that a document names is nowhere to be had."""
+class EnvironmentFault(Exception):
+    """What a bundle needs is not there where it runs: no fault of a tool, a planner or a model.
+
+    Whoever finds it lets go of the session as it is, for another who has what is missing.
+    """
+
+
+class MissingSecret(EnvironmentFault):
+    """A secret that a document names is nowhere to be had, or can't be used."""
+
+
+def in_header(reveal: Callable[[str], str]) -> Callable[[str], str]:
+    """Reveals what can be sent in a header; raises MissingSecret for what can't."""
+
+    def revealed(name: str) -> str:
+        value = reveal(name)
+        if not value.isascii() or value != value.strip() or any(ord(char) < 32 or ord(char) == 127 for char in value):
+            raise MissingSecret(f"the secret {name} can't be sent in a header: it holds what no header may")
+        return value
+
+    return revealed
 
 
 class Secrets(Protocol):

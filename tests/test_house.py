@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from engine.extras import MODULES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "engine").rglob("*.py"))
@@ -107,3 +111,27 @@ def _writes(path: Path) -> bool:
 def test_texts_reach_a_terminal_through_few_doors() -> None:
     found = {str(path.relative_to(ROOT)) for path in SOURCES if _writes(path) and "starter" not in path.parts}
     assert found == set(WRITERS)
+
+
+def test_what_is_imported_is_declared_where_it_is_needed() -> None:
+    """What only comes along with another library may go with it; an extra is told by the modules that it brings."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    modules = {"pyyaml": "yaml", "z3_solver": "z3"}
+
+    def brought(declared: list[str]) -> set[str]:
+        names = (re.split(r"[>\[]", one)[0].replace("-", "_") for one in declared)
+        return {modules.get(name, name) for name in names}
+
+    for extra, needed in MODULES.items():
+        assert set(needed) == brought(optional[extra])
+    known = (
+        brought(project["dependencies"]) | brought(optional["test"]) | {m for some in MODULES.values() for m in some}
+    )
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            outside = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"engine"}
+            assert outside <= known, path

@@ -22,7 +22,7 @@ from engine.session.bundle import Agent, Bundle
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, LIMIT, OK, USAGE, WAITING, exit_code
 from engine.session.state import Status
 
-WORST_FIRST = (INTERRUPTED, FAULT, FAILED, LIMIT, WAITING, OK)
+WORST_FIRST = (INTERRUPTED, FAULT, USAGE, FAILED, LIMIT, WAITING, OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def run_batch(
     began = time.monotonic()
 
     async def body(work: Work) -> int:
-        await work.engine.prepare(bundle)
+        await work.engine.prepare(bundle, openings[0][1].agent, openings[0][1].planner)
         with progress("sessions", len(openings)) as advance:
             waiting = iter(openings)
 

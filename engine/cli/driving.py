@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from shlex import quote
 
-from engine.cli.out import say_lines
+from engine.cli.out import say, say_lines
 from engine.cli.printing import Printer
 from engine.cli.work import LIVE, Models, Work, perform
 from engine.diagnostic.visible import line
+from engine.reach import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state import Call, Phase, Request, State, Status
 
@@ -34,7 +35,13 @@ def act_and_drive(
         if not drive:
             printer.finish()
             return 0
-        state = await work.engine.drive(session_id, wait=wait)
+        try:
+            state = await work.engine.drive(session_id, wait=wait)
+        except EnvironmentFault:
+            say(
+                f"session {session_id} is left as it is; where nothing is missing: engine resume {session_id}", err=True
+            )
+            raise
         printer.finish()
         tell_next(state, work, url)
         if work.interrupted and state.status is Status.CANCELLED:
@@ -45,9 +52,9 @@ def act_and_drive(
 
 
 async def reachable(work: Work, session_id: str) -> None:
-    """Find the databases of a session before what somebody says to it is recorded; raises MissingRoot."""
+    """Find what a session needs before what somebody says to it is recorded; raises MissingRoot, EnvironmentFault."""
     state = await work.engine.load(session_id)
-    await work.engine.root_of(state, await work.engine.bundle_of(state))
+    await work.engine.ready_for(state, await work.engine.bundle_of(state))
 
 
 def tell_next(state: State, work: Work, url: str) -> None:

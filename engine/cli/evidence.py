@@ -13,6 +13,7 @@ from engine.cli.past import log_key, reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
 from engine.cli.writing import write, write_beside
+from engine.extras import install
 from engine.policy.value import exact, jsonable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from engine.session.bundle import Bundle
     from engine.testing.pathway import Report
 
-EXTRA = "pip install 'agent-engine[prove]'"
+EXTRA = install("prove")
 
 
 def measured(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> Coverage:

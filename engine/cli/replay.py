@@ -165,7 +165,7 @@ async def _each(
     ids: Sequence[str], do: Callable[[str], Awaitable[T]], failed: dict[str, Exception]
 ) -> AsyncIterator[tuple[str, T]]:
     """What is done with each session; one with which nothing can be done is among those that `failed`."""
-    from engine.reach import MissingSecret
+    from engine.reach import EnvironmentFault
     from engine.session.evolve import BrokenHistory
     from engine.stored import CorruptLog
 
@@ -173,7 +173,7 @@ async def _each(
         for id_ in ids:
             try:
                 yield id_, await do(id_)
-            except (NotReplayed, CorruptLog, BrokenHistory, MissingSecret) as error:
+            except (NotReplayed, CorruptLog, BrokenHistory, EnvironmentFault) as error:
                 failed[id_] = error
             except KeyError as missing:
                 failed[id_] = NotReplayed(_erased(missing))

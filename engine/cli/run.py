@@ -99,7 +99,7 @@ def command(
     opening = Opening(agent.name, message, attributes, planner, name)
 
     async def start(work: Work) -> str:
-        await work.engine.prepare(checked)
+        await work.engine.prepare(checked, agent.name, planner)
         return await work.engine.start(checked, opening, bundle)
 
     raise SystemExit(act_and_drive(store_url, output_format, start, models=models, make=True))

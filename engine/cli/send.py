@@ -20,10 +20,11 @@ def command(session_id: str, message: str, output_format: str, root: Path | None
 
     While it runs the message waits for the next step; while it waits the reviewer sees it.
     """
-    from engine.cli.driving import act_and_drive
+    from engine.cli.driving import act_and_drive, reachable
     from engine.cli.work import Work
 
     async def act(work: Work) -> str:
+        await reachable(work, session_id)
         await work.engine.send(session_id, message)
         return session_id
 

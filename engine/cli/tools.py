@@ -15,7 +15,7 @@ from engine.cli.out import say
 from engine.cli.writing import write as save
 from engine.diagnostic import did_you_mean
 from engine.session.bundle import Bundle, Server, Tool
-from engine.session.exit_code import FAILED, OK
+from engine.session.exit_code import FAILED, OK, USAGE
 
 if TYPE_CHECKING:
     from engine.bundle.corpus import Corpus
@@ -177,11 +177,17 @@ def _server(root: Path, name: str) -> tuple[Server, Corpus]:
 def _with_server(server: Server, act: Callable[[Link], Awaitable[int]]) -> int:
     import trio
 
+    from engine.extras import unusable
     from engine.ports import ToolError
-    from engine.reach import MissingSecret
+    from engine.reach import EnvironmentFault
     from engine.runtime.errors import unwrapped
     from engine.runtime.secrets import HostSecrets
-    from engine.tool.mcp import opened
+
+    try:
+        from engine.tool.mcp import opened
+    except ImportError as error:
+        say(f"engine: {unusable('mcp', f'server {server.name}', error)}", err=True)
+        return USAGE
 
     secrets = HostSecrets()
 
@@ -197,7 +203,7 @@ def _with_server(server: Server, act: Callable[[Link], Awaitable[int]]) -> int:
             raise cause from None
         if isinstance(cause, KeyboardInterrupt):
             raise
-        if not isinstance(cause, ToolError | MissingSecret | OSError):
+        if not isinstance(cause, ToolError | EnvironmentFault | OSError):
             cause = RuntimeError(f"server {server.name} can't be asked: {type(cause).__name__}: {cause}")
         say(f"engine: {secrets.masked(str(cause))}", err=True)
-        return FAILED
+        return USAGE if isinstance(cause, EnvironmentFault) else FAILED

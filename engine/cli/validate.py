@@ -25,6 +25,7 @@ Examples:
   engine validate
   engine validate my-agent --format json
   engine validate --strict --format github
+  engine validate --environment
   engine validate --explain E302""",
 )
 @bundle_argument
@@ -41,18 +42,37 @@ Examples:
     help="How many tools one agent may be offered without W601.",
 )
 @click.option("--explain", metavar="CODE", help="Print the manual page of a diagnostic.")
-def command(bundle: Path, output_format: str, strict: bool, many_tools: int, explain: str | None) -> None:
+@click.option(
+    "--environment", is_flag=True, help="List what each agent needs of this machine, and whether it is there."
+)
+def command(
+    bundle: Path, output_format: str, strict: bool, many_tools: int, explain: str | None, environment: bool
+) -> None:
     """Check a bundle: every diagnostic at once, sorted by place.
 
     Exits 0 if there is no error, 1 otherwise; with --strict also for warnings.
+
+    With --environment: the secrets, the extras of this package and the programs that each agent needs with all its
+    planners and tools; nothing is started and no secret is shown.  Exits 1 if one is missing that is not optional.
     """
     if explain is not None:
         _explain(explain)
         return
+    if environment:
+        raise SystemExit(_environment(bundle, output_format))
     loaded = load_directory(bundle, many_tools=many_tools)
     _print(loaded, bundle, output_format, strict=strict)
     if has_errors(loaded.diagnostics) or (strict and loaded.diagnostics):
         raise SystemExit(FAILED)
+
+
+def _environment(bundle: Path, output_format: str) -> int:
+    if output_format not in ("full", "json"):
+        raise click.UsageError(f"--environment is printed as full or json, and not as {output_format}")
+    from engine.cli.environment import show
+    from engine.cli.loading import load_or_exit
+
+    return show(load_or_exit(bundle)[0], bundle, output_format)
 
 
 def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) -> None:

@@ -16,7 +16,7 @@ import trio
 
 from engine.cli.out import say, say_lines
 from engine.ports import Store, ToolError
-from engine.reach import MissingSecret
+from engine.reach import EnvironmentFault
 from engine.runtime.clock import TrioClock
 from engine.runtime.collector import relax
 from engine.runtime.engine import Engine
@@ -49,7 +49,7 @@ _FORESEEN: dict[type[Exception], int] = {
     UnknownSession: USAGE,
     MissingRoot: USAGE,
     ToolError: FAILED,
-    MissingSecret: USAGE,
+    EnvironmentFault: USAGE,
     BadStoreUrl: USAGE,
     BadLogKey: USAGE,
     SealedLog: USAGE,

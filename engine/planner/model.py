@@ -18,7 +18,6 @@ from engine.planner.saying import said_so_far
 from engine.planner.usage import Taken
 from engine.policy.value import number_of
 from engine.ports import PlannerError, Proposal, Say
-from engine.reach import MissingSecret
 from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
 from engine.session.event import Event
 from engine.session.handles import holds_placeholder, texts
@@ -86,7 +85,7 @@ class ModelPlanner:
             with outside():
                 prompt = await trio.to_thread.run_sync(self._prompt, view, log)
             self._wire = await self._opened()
-        except (BadPrompt, MissingSecret) as error:
+        except BadPrompt as error:
             raise PlannerError(str(error), final=True) from None
         question, attempt = _Question(self, prompt, say), 1
         while not await question.ask(attempt, view.ask):

@@ -11,11 +11,12 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import trio
 
+from engine.extras import unusable
 from engine.outside import outside
 from engine.planner.rules import RulesPlanner
 from engine.planner.scripted import ScriptedPlanner
 from engine.ports import Planner, PlannerError
-from engine.reach import Connections, MissingSecret, Secrets
+from engine.reach import Connections, Secrets, in_header
 from engine.session.bundle import Agent, Bundle, ModelSpec
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planne
 
 
 async def wire_for(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
-    """The wire of a model's server, kept open for all its questions; raises PlannerError, MissingSecret."""
+    """The wire of a model's server, kept open for all its questions; raises EnvironmentFault, PlannerError."""
     key = f"{kind}:{spec!r}"
     return await reach.connections.hold(key, lambda: _opened(kind, spec, reach))
 
@@ -65,9 +66,9 @@ async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wir
     traffic = reach.traffic or Live()
 
     def reveal(text: str) -> str:
-        found = "replayed" if traffic.offline else filled(text, reach.secrets.reveal)
+        found = "replayed" if traffic.offline else filled(text, in_header(reach.secrets.reveal))
         if not found.isascii() or found != found.strip() or any(ord(char) < 32 for char in found):
-            raise MissingSecret(f"what `{text}` stands for can't be sent in a header")
+            raise PlannerError(f"`{text}` can't be sent in a header", final=True)
         return found
 
     with outside():
@@ -89,6 +90,5 @@ def _maker(kind: str) -> Callable[..., Wire]:
         from engine.planner.anthropic import AnthropicWire
 
         return AnthropicWire
-    except ModuleNotFoundError as error:
-        message = f"a planner of the kind {kind} needs a library: pip install 'agent-engine[{kind}]' ({error})"
-        raise PlannerError(message, final=True) from None
+    except ImportError as error:
+        raise unusable(kind, f"planners of the kind {kind}", error) from None

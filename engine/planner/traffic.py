@@ -26,7 +26,7 @@ KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id",
 
 
 # these tell whole URLs at every request
-for _name in ("httpx", "httpcore", "httpx2", "httpcore2"):
+for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 

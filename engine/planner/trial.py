@@ -20,7 +20,7 @@ from engine.planner.planners import Reach, wire_for
 from engine.planner.prompt import Prompt
 from engine.planner.turns import Said
 from engine.ports import PlannerError
-from engine.reach import MissingSecret
+from engine.reach import EnvironmentFault
 from engine.session.bundle import Agent, Bundle, ModelSpec
 
 SYSTEM = "You are asked whether you can answer in the form that is wanted."
@@ -101,7 +101,7 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
             write.append(line)
             model = change(model)
             continue
-        except (PlannerError, MissingSecret) as error:
+        except (PlannerError, EnvironmentFault) as error:
             return Trial(name, model.model, "not_asked", reach.secrets.masked(str(error))[:500])
         if write:
             message = f"its server takes other keys; write in the planner: {', '.join(write)}"

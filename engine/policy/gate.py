@@ -27,6 +27,8 @@ POLICY_ERROR = "policy_error"
 # what is told of a rule that has no value, whatever went wrong
 NOT_JUDGED = "a rule could not be judged"
 
+_WITHOUT_VALUE = ": its message has no value)"
+
 _SHOWN = 200
 SMALL = frozenset({int, bool, type(None)})
 
@@ -155,7 +157,12 @@ def _message(rule: Rule, scope: Mapping[str, Any]) -> str:
     try:
         return rule.message.render(scope)
     except EvaluationError:
-        return f"({rule.id}: its message has no value)"
+        return f"({rule.id}{_WITHOUT_VALUE}"
+
+
+def has_no_value(message: str) -> bool:
+    """Whether a rule's message stands for one that could not be made."""
+    return message.startswith("(") and message.endswith(_WITHOUT_VALUE)
 
 
 def _verdict(guard: Guard, judged: list[_Judged]) -> Verdict:

@@ -317,6 +317,7 @@ _FROM: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Reply]]] = 
     K.PLANNER_FAILED: _failed,
     K.TOOL_RESULT: _result,
     K.ATTEMPT_FAILED: _attempt,
+    K.CALL_NOT_BEGUN: _one(lambda p, at: r.NotBegun(p["call_id"], p["attempt"], p["problem"], at)),
     K.FACT_READ: _fact,
     K.REQUEST_ANSWERED: _answer,
     K.CALL_EDITED: _answer,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import trio
 
 from engine.ports import Clock, Store
+from engine.reach import EnvironmentFault
 from engine.runtime.errors import LeaseLost, unwrapped
 from engine.runtime.keeper import Keeper
 from engine.runtime.perform import Hands
@@ -70,6 +71,7 @@ class Driver:
         self._lost = False
         self._let_go = False
         self._leave_by: datetime | None = None
+        self._fault: EnvironmentFault | None = None
         self._snapshot_at: int | None = None
         self.left = False
         self.again = False
@@ -134,7 +136,10 @@ class Driver:
         )  # fmt: skip
 
     async def run(self) -> State:
-        """Drive until the session waits or is over; raises LeaseLost, CorruptLog, BrokenHistory."""
+        """Drive until the session waits or is over.
+
+        Raises LeaseLost, CorruptLog, BrokenHistory; EnvironmentFault where it was let go of for what is missing here.
+        """
         try:
             async with trio.open_nursery() as nursery:
                 self._scope = nursery.cancel_scope
@@ -148,13 +153,14 @@ class Driver:
         self.again = self.left and (self.again or self._nudged)
         if self._lost:
             raise LeaseLost(self.state.session_id)
+        if self._fault is not None and not self.left:
+            raise self._fault
         return self.state
 
     async def _loop(self, nursery: trio.Nursery) -> None:
         while not self._lost:
-            if self._let_go and self._leave_by is None and not self.left:
-                await self._say([r.Released(self.lease.owner, self._clock.now())])
-                self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
+            if leaving := self._leaving():
+                await self._say(leaving)
             self._match_effects(nursery)
             if not self._under_way and self.left:
                 return
@@ -169,10 +175,18 @@ class Driver:
                 await self._catch_up()
                 if self._lost:
                     return
-            await self._say([one.reply or r.Tick(self._clock.now()) for one in came])
+            # first that nothing new begins, where what is missing has just been found
+            await self._say([*self._leaving(), *(one.reply or r.Tick(self._clock.now()) for one in came)])
             for one in came:
                 # until its reply is decided, the log still calls for the effect
                 self._under_way.pop(one.effect or "", None)
+
+    def _leaving(self) -> list[r.Reply]:
+        """What there is to say, once, when the session is to be let go of: what runs is in its grace from then on."""
+        if not self._let_go or self._leave_by is not None or self.left:
+            return []
+        self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
+        return [r.Released(self.lease.owner, self._clock.now())]
 
     def _is_done(self) -> bool:
         """Whether nothing is left to drive; a call may be waiting for the time of its next attempt."""
@@ -201,7 +215,13 @@ class Driver:
     async def _perform(self, effect: Effect, scope: trio.CancelScope, state: State) -> None:
         reply: r.Reply | None = None
         with scope:
-            reply = await self._hands.perform(effect, state, self._root)
+            try:
+                reply = await self._hands.perform(effect, state, self._root)
+            except EnvironmentFault as error:
+                # what runs beside it may end in its grace, and whoever has what is missing goes on
+                self._fault = self._fault or error
+                self._let_go = True
+                reply = self._hands.not_begun(effect, error)
         if scope.cancelled_caught:
             reply = self._hands.cut_short(effect, self.state.session_id)
         self._hands.forget(effect, self.state.session_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from engine.outside import outside
 from engine.planner.planners import Reach, planner_for
 from engine.ports import Clock, Planner, Prepared, Store, ToolAdapter
 from engine.reach import Secrets
+from engine.runtime import environment
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins
@@ -29,7 +30,7 @@ from engine.runtime.sealing import SealedStore, check_keys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
 from engine.session import reply as r
-from engine.session.bundle import Bundle, Tool
+from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.decide import begin, decide
 from engine.session.event import Event
 from engine.session.evolve import fold
@@ -56,6 +57,11 @@ class Opening:
     attributes: Mapping[str, Any]
     planner: str | None = None
     started_by: str | None = None
+
+
+def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:
+    """The planners that are asked, each where the last has nothing to propose; one that is named is asked alone."""
+    return (planner,) if planner else (agent.planner, *agent.fallback)
 
 
 def new_session_id() -> str:
@@ -101,6 +107,7 @@ class Engine:
         self._tell_event = on_event
         self.reins = Reins(store, clock, Keeper(store, clock), self._on_event, self.bundles.beside)
         self._hands: dict[str, Hands] = {}
+        self._equipped: set[tuple[str | None, ...]] = set()
         self._drivers: dict[str, Driver] = {}
         self._letting_go = False
         self._interrupted_by: str | None = None
@@ -132,10 +139,12 @@ class Engine:
             self._on_event(event)
         return events[0].session_id
 
-    async def prepare(self, bundle: Bundle) -> None:
-        """Open what the bundle's tools need, before a session does; raises ToolError, MissingSecret."""
+    async def prepare(self, bundle: Bundle, agent: str, planner: str | None = None) -> None:
+        """Find and open what an agent's sessions need, before one begins; raises EnvironmentFault, ToolError."""
+        known = bundle.agents[agent]
+        self._check_environment(bundle, agent, _chain(known, planner))
         adapters = self.hands_for(bundle).adapters
-        for tool in bundle.tools.values():
+        for tool in environment.reached(bundle, known, known.tools):
             if tool.adapter.kind != "mcp" or bundle.servers[tool.adapter.settings["server"]].optional:
                 continue
             adapter = adapters(tool)
@@ -145,7 +154,7 @@ class Engine:
     async def run(self, bundle: Bundle, opening: Opening, root: Path) -> State:
         """Start a session and drive it until it waits or is over: one commit less than one after the other.
 
-        Raises NotAllowed, LeaseLost, MissingRoot.
+        Raises NotAllowed, LeaseLost, MissingRoot, EnvironmentFault.
         """
         events = await self._begun(bundle, opening, root)
         state = fold(events)
@@ -155,10 +164,10 @@ class Engine:
         agent = bundle.agents[opening.agent]
         if agent.seal is not None:
             check_keys(agent.seal, self.secrets)
-        planner, fallback = (opening.planner, ()) if opening.planner else (agent.planner, agent.fallback)
+        planner, *fallback = _chain(agent, opening.planner)
         first = r.Begin(
             new_session_id(), opening.agent, planner, opening.attributes, opening.message, opening.started_by,
-            _absolute(root), self._clock.now(), fallback, secrets.token_hex(16),
+            _absolute(root), self._clock.now(), tuple(fallback), secrets.token_hex(16),
         )  # fmt: skip
         events = begin(first, bundle)
         if isinstance(events, r.Refused):
@@ -248,7 +257,8 @@ class Engine:
     async def drive(self, session_id: str, *, wait: bool = True) -> State:
         """Drive a session until it waits or is over.
 
-        Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot.
+        Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot, and
+        EnvironmentFault: then the session is left as it is, for whoever has what is missing here.
         """
         state = await self.load(session_id)
         if state.final:
@@ -257,7 +267,7 @@ class Engine:
 
     async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
         session_id = state.session_id
-        root = await self.root_of(state, bundle)
+        root = await self.ready_for(state, bundle)
         owner = f"{self.name}:{secrets.token_hex(4)}"
         epoch = state.epoch
         while True:
@@ -321,6 +331,31 @@ class Engine:
     def driven(self) -> list[str]:
         """The sessions that this process drives now."""
         return list(self._drivers)
+
+    async def ready_for(self, state: State, bundle: Bundle, call: str | None = None) -> str:
+        """Where the databases of a session lie, when all is here that it needs, or that one call of it needs.
+
+        Raises MissingRoot, EnvironmentFault.
+        """
+        if call is not None:
+            self._check_environment(bundle, state.agent, (), state.calls[call].name)
+        elif state.cancel_by is None and state.ending is None:
+            # to end a session nothing is needed
+            self._check_environment(bundle, state.agent, (state.planner, *state.fallback))
+        return await self.root_of(state, bundle)
+
+    def _check_environment(self, bundle: Bundle, agent: str, planners: Sequence[str], tool: str | None = None) -> None:
+        """Raises EnvironmentFault, which names all that is missing here; what was found once is found."""
+        key = (bundle.digest, agent, *planners, tool)
+        if key in self._equipped or agent not in bundle.agents:
+            return
+        known = bundle.agents[agent]
+        # what stands in for the bundle's own tools and planners needs nothing of theirs
+        tools = () if self._adapters is not None else known.tools if tool is None else (tool,)
+        asked = planners if self._planner is None else ()
+        offline = self._traffic is not None and self._traffic.offline
+        environment.check(environment.needs(bundle, known, asked, tools, keys=not offline), self.secrets)
+        self._equipped.add(key)
 
     async def root_of(self, state: State, bundle: Bundle) -> str:
         """Where the databases of a session lie; raises MissingRoot."""

@@ -15,7 +15,7 @@ import trio
 
 from engine.policy.value import span
 from engine.ports import Clock, Planner, PlannerError, Proposal, Reader, ToolAdapter, ToolError, ToolRun
-from engine.reach import MissingSecret, Secrets
+from engine.reach import EnvironmentFault, Secrets
 from engine.runtime.connections import NotEntered
 from engine.session import reply as r
 from engine.session.bundle import NO_USAGE, WRITE, Bundle, Tool
@@ -27,8 +27,8 @@ from engine.session.view import planner_view
 from engine.tool.databases import MissingRoot
 from engine.tool.python import runs_in_thread
 
-# what is no fault of an adapter: the caller's, and our own
-OURS = (MissingRoot, NotEntered)
+# what is no fault of an adapter or a planner: the caller's, our own, and that of where we are
+OURS = (MissingRoot, NotEntered, EnvironmentFault)
 
 CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
 
@@ -68,7 +68,7 @@ class Hands:
         return self._limiters[tool.name]
 
     async def perform(self, effect: Effect, state: State, root: str) -> r.Reply:
-        """What came of an effect; a state as of when it was called for."""
+        """What came of an effect; a state as of when it was called for; raises MissingRoot, EnvironmentFault."""
         if isinstance(effect, AskPlanner):
             return await self._ask(effect, state)
         if isinstance(effect, ReadFact):
@@ -102,7 +102,7 @@ class Hands:
             log = await self.log(state.session_id)
             try:
                 return await planner.consider(view, log, partial(self._heard, state.session_id))
-            except (PlannerError, NotEntered):
+            except (PlannerError, *OURS):
                 raise
             except Exception as error:
                 # what a library did not foresee ends this question, and not the process
@@ -125,8 +125,6 @@ class Hands:
                 try:
                     output = self.secrets.masked(await self.adapters(tool).run(given))
                     return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now(), drawn())
-                except MissingSecret as error:
-                    return self._failed(effect, "error", "no_secret", str(error), acted=False)
                 except OURS:
                     raise
                 except ToolError as error:
@@ -173,8 +171,6 @@ class Hands:
                         output = self.secrets.masked(await self.adapters(tool).run(run))
             except trio.TooSlowError:
                 problem = f"{tool.name} took longer than {tool.timeout.total_seconds():g} s"
-            except MissingSecret as error:
-                problem = f"no_secret: {error}"
             except OURS:
                 raise
             except ToolError as error:
@@ -198,6 +194,12 @@ class Hands:
         """What to tell the core of a tool that was cancelled and does not end."""
         message = f"it was cancelled {seconds:g} s ago and has not ended: it ignores cancellation"
         return r.ToolFailed(call.id, call.attempt, CANCELLED, STUBBORN, message, True, self.clock.now())
+
+    def not_begun(self, effect: Effect, error: EnvironmentFault) -> r.Reply | None:
+        """What to tell the core of an effect that lacks what it needs: only a tool's run has begun in the log."""
+        if not isinstance(effect, RunTool):
+            return None
+        return r.NotBegun(effect.call_id, effect.attempt, self.secrets.masked(str(error)), self.clock.now())
 
     def never_ran(self, call: Call) -> r.Reply:
         """What to tell the core of a started call whose tool was never run."""

@@ -43,8 +43,9 @@ class HostSecrets:
             value = self._environment.get(name)
         if value is None:
             folder = self._environment.get(DIRECTORY)
-            where = f"in {folder}" if folder else f"(${DIRECTORY} may name a directory with a file for each)"
-            raise MissingSecret(f"the secret {name} is neither in the environment nor {where}")
+            hint = f"${DIRECTORY} may name a directory with a file for each"
+            where = f"neither in the environment nor in {folder}" if folder else f"not in the environment; {hint}"
+            raise MissingSecret(f"the secret {name} is {where}")
         value = value.rstrip("\r\n")
         if len(value) < SHORTEST:
             raise MissingSecret(f"the secret {name} is shorter than {SHORTEST} characters and could not be masked")

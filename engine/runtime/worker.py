@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import trio
 
 from engine.ports import Store
+from engine.reach import EnvironmentFault
 from engine.runtime.driver import Reins
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
@@ -29,8 +30,10 @@ LOOK_EVERY = 1.0
 # how long a session is left alone that could not be driven, or for which nothing was to be done after all
 PAUSE = timedelta(seconds=30)
 
-# what is wrong with one session, and not with the worker
-TROUBLE = (LeaseLost, BundleUnavailable, MissingRoot, CorruptLog, SealedLog, BrokenHistory, UnknownSession)
+# what is wrong with one session, or with what it needs and this worker has not: another may have it
+TROUBLE = (
+    LeaseLost, BundleUnavailable, MissingRoot, EnvironmentFault, CorruptLog, SealedLog, BrokenHistory, UnknownSession,
+)  # fmt: skip
 OnTrouble = Callable[[str, Exception], None]
 
 
@@ -48,6 +51,7 @@ class JobRun:
         self._state = state
         self._lost = False
         self._stopped = False
+        self._fault: EnvironmentFault | None = None
         self._running = trio.CancelScope()
 
     def stop(self) -> None:
@@ -56,7 +60,10 @@ class JobRun:
         self._running.cancel()
 
     async def run(self) -> None:
-        """Judge the call again, run its tool, and record what came of it; or find the lease lost."""
+        """Judge the call again, run its tool, and record what came of it; or find the lease lost.
+
+        Raises EnvironmentFault where the job was given back for what is missing here.
+        """
         await self._say(r.JobLeased(self._lease.call_id, self._lease.owner, self._lease.epoch, self._clock.now()))
         while not self._lost:
             effects = pending_job(self._state, self._hands.bundle, self._lease.call_id)
@@ -66,13 +73,20 @@ class JobRun:
             with trio.CancelScope(shield=True):
                 for reply in replies:
                     await self._say(reply)
+            if self._fault is not None:
+                raise self._fault
 
     async def _perform(self, effects: tuple[Effect, ...]) -> list[r.Reply]:
         """What came of the effects; of those that were cut off, that the job is given back."""
         replies: list[r.Reply] = []
 
         async def one(effect: Effect) -> None:
-            reply = await self._hands.perform(effect, self._state, self._root)
+            try:
+                reply = await self._hands.perform(effect, self._state, self._root)
+            except EnvironmentFault as error:
+                self._fault = error
+                self._running.cancel()
+                return
             self._hands.forget(effect, self._state.session_id)
             replies.append(reply)
 
@@ -84,7 +98,10 @@ class JobRun:
                         for effect in effects:
                             acting.start_soon(one, effect)
                     nursery.cancel_scope.cancel()
-        return replies or [r.JobReleased(self._lease.call_id, self._may_have_acted(effects), self._clock.now())]
+        if replies and self._fault is None:
+            return replies
+        acted = self._may_have_acted(effects) and self._fault is None
+        return [*replies, r.JobReleased(self._lease.call_id, acted, self._clock.now())]
 
     def _may_have_acted(self, effects: tuple[Effect, ...]) -> bool:
         """Whether the tool of an effect that was cut off had begun."""
@@ -158,6 +175,7 @@ class Worker:
         self._changed = trio.Event()
         # of sessions and of jobs, by their ids
         self._pause_until: dict[str, datetime] = {}
+        self._told: dict[str, str] = {}
         self.done = Done()
 
     def let_go(self) -> None:
@@ -218,11 +236,13 @@ class Worker:
         return self._pause_until.get(id_, now) > now
 
     def _trouble(self, session_id: str, error: Exception, id_: str) -> None:
-        """Tell what is wrong with one session, and leave it or its job alone for a while."""
+        """Tell once what is wrong with one session, and leave it or its job alone for a while."""
         if not isinstance(error, LeaseLost):  # then somebody else does it
             self.done.troubled.add(session_id)
         self._pause_until[id_] = self._clock.now() + PAUSE
-        self._on_trouble(session_id, error)
+        if self._told.get(id_) != str(error):
+            self._told[id_] = str(error)
+            self._on_trouble(session_id, error)
 
     async def _run(self, lease: JobLease) -> None:
         run: JobRun | None = None
@@ -231,7 +251,7 @@ class Worker:
             if not await self._is_to_run(lease, state):
                 return
             bundle: Bundle = await self._engine.bundle_of(state)
-            root = await self._engine.root_of(state, bundle)
+            root = await self._engine.ready_for(state, bundle, lease.call_id)
             run = JobRun(self._reins, self._engine.hands_for(bundle), lease, state, root)
             self._running.add(run)
             try:
@@ -239,6 +259,7 @@ class Worker:
             except BaseExceptionGroup as group:
                 raise unwrapped(group) from None
             self.done.jobs += 1
+            self._resume(lease.job_id)
         except TROUBLE as error:
             self._trouble(lease.session_id, error, lease.job_id)
             if run is None:
@@ -265,16 +286,18 @@ class Worker:
         try:
             await self._engine.drive(session_id, wait=False)
             self.done.sessions += 1
-            still_due = session_id in await self._store.due_sessions(self._clock.now())
+            self._resume(session_id)
+            if session_id in await self._store.due_sessions(self._clock.now()):
+                self._pause_until[session_id] = self._clock.now() + PAUSE
         except LiveElsewhere:
             # another worker was first, and while its lease lives the session is not due
-            still_due = False
+            self._resume(session_id)
         except TROUBLE as error:
             self._trouble(session_id, error, session_id)
-            still_due = True
         finally:
             self._driving.discard(session_id)
             self._changed.set()
-        self._pause_until.pop(session_id, None)
-        if still_due:
-            self._pause_until[session_id] = self._clock.now() + PAUSE
+
+    def _resume(self, id_: str) -> None:
+        self._pause_until.pop(id_, None)
+        self._told.pop(id_, None)

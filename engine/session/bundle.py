@@ -315,7 +315,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent: who proposes, what may run, and when it is over."""
+    """An agent: who proposes, what may run, and when it is over; `texts` by the reasons that they tell of."""
 
     name: str
     description: str
@@ -332,6 +332,7 @@ class Agent:
     meters: tuple[Meter, ...] = ()
     fallback: tuple[str, ...] = ()
     seal: Seal | None = None
+    texts: Mapping[str, Template] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

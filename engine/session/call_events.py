@@ -107,6 +107,12 @@ def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
     return changed(s, used=changed(s.used, retries=s.used.retries + 1))
 
 
+def _not_begun(s: State, p: Mapping[str, Any], event: Event) -> State:
+    # what it had taken (its key, its meters) it still holds, and the attempt was none
+    call = s.calls[p["call_id"]]
+    return with_call(s, call, phase=Phase.PROPOSED, attempt=call.attempt - 1, wants=(), gate_seq=0)
+
+
 def _edited(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     return with_call(s, call, input=p["input"], digest=p["digest"], key=p["key"])
@@ -183,12 +189,12 @@ def _reserve(s: State, tool: str, amount: int) -> Used:
 
 
 def result_entry(call: Call) -> dict[str, Any]:
-    """What a decision table sees of a call that has ended."""
+    """How a call ended, with the words of its log."""
     result = call.result
     assert result is not None, "a call ends with its result"
     return {
         "id": call.id, "input": call.input, "status": result.status, "reason": result.reason,
-        "message": result.message, "output": result.output,
+        "message": result.message, "output": result.output, "rule": result.rule,
     }  # fmt: skip
 
 
@@ -205,6 +211,7 @@ CALL_EVENTS: Mapping[K, Callable[[State, Mapping[str, Any], Event], State]] = {
     K.FACT_READ: _fact,
     K.VERDICT: _verdict,
     K.CALL_STARTED: _call_started,
+    K.CALL_NOT_BEGUN: _not_begun,
     K.CALL_EDITED: _edited,
     K.CALL_OVER_BUDGET: _over_budget,
     K.ATTEMPT_FAILED: _attempt_failed,

@@ -186,6 +186,20 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
         _cancel_siblings(d, call, tool)
 
 
+def _not_begun(d: Draft, reply: r.NotBegun) -> None:
+    """Nothing happened: the call is judged again where another driver takes the session over."""
+    call = _live(d, reply.call_id, reply.attempt)
+    if call is None:
+        return
+    if call.cancelled is not None or d.state.ending:
+        end_cancelled(d, call, acted=False)
+    else:
+        d.emit(
+            K.CALL_NOT_BEGUN, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
+            problem=reply.problem,
+        )  # fmt: skip
+
+
 def _live(d: Draft, call_id: str, attempt: int) -> Call | None:
     call = d.state.calls.get(call_id)
     if call is None or call.phase is not Phase.STARTED or call.attempt != attempt:
@@ -299,6 +313,7 @@ _RECORD: Mapping[type, Callable[..., None]] = {
     r.PlannerFailed: planner_failed,
     r.ToolReturned: _tool_returned,
     r.ToolFailed: _tool_failed,
+    r.NotBegun: _not_begun,
     r.FactReturned: _fact_returned,
     r.FactFailed: _fact_failed,
 }

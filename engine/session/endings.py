@@ -9,7 +9,8 @@ from typing import Any
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.template import Template
 from engine.policy.value import exact
-from engine.session.bundle import FollowUp
+from engine.session import texts
+from engine.session.bundle import End
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.names import stop_names
@@ -90,32 +91,38 @@ def wind_up(d: Draft) -> bool:
             return True
     if s.running_calls():
         return False
-    finish(d, Status(s.ending), s.ending, "")
+    finish(d, Status(s.ending), s.ending, d.agent.ends.get(s.ending))
     return True
 
 
-def finish(d: Draft, status: Status, outcome: str, message: str, follow_up: FollowUp | None = None) -> None:
+def finish(d: Draft, status: Status, outcome: str, end: End | None) -> None:
     """The session is over: open what was promised to the user, and say so."""
     if d.state.step_phase is not StepPhase.IDLE:
         d.emit(K.STEP_ENDED, reason=outcome)
-    end = d.agent.ends.get(status.value)
-    if end is not None:
-        message = message or render(d, end.message)
-        follow_up = end.follow_up
+    message, problem = _told(d, status, end.message if end is not None else None)
+    follow_up = end.follow_up if end is not None else None
     if follow_up is not None:
         d.open_request("follow_up", groups=(follow_up.reviewers,), reason=outcome, message=follow_up.note)
+    noted: dict[str, Any] = {"problem": problem} if problem else {}
     d.emit(
         K.STATE_TRANSITION, state=status.value, outcome=outcome, message=message, waiting_for=[],
-        reason=outcome if d.state.ending else "",
+        reason=outcome if d.state.ending else "", **noted,
     )  # fmt: skip
 
 
-def render(d: Draft, template: Template) -> str:
-    """A text with its values; one without them says so."""
-    try:
-        return template.render(stop_names(d.state))
-    except EvaluationError:
-        return "(this message has no value)"
+def _told(d: Draft, status: Status, template: Template | None) -> tuple[str, str]:
+    """What the customer is told at the end: always a sentence; and why it is not what the agent says."""
+    problem = ""
+    if template is not None:
+        try:
+            text = template.render(stop_names(d.state, d.agent))
+        except EvaluationError as error:
+            problem = f"the message has no value: {error}"
+        else:
+            if text.strip():
+                return text, ""
+            problem = "the message is empty"
+    return texts.of_end(d.agent, d.state.attributes, status.value, d.state.ending_reason), problem
 
 
 def seconds(span: timedelta) -> Any:

@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     FACT_READ = "fact_read"
     VERDICT = "verdict"
     CALL_STARTED = "call_started"
+    CALL_NOT_BEGUN = "call_not_begun"
     CALL_EDITED = "call_edited"
     CALL_OVER_BUDGET = "call_over_budget"
     ATTEMPT_FAILED = "attempt_failed"

@@ -240,7 +240,7 @@ def _crossed(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 
 def _ending(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return changed(s, ending=p["state"], ending_at=event.at)
+    return changed(s, ending=p["state"], ending_reason=p["reason"], ending_at=event.at)
 
 
 def _step_ended(s: State, p: Mapping[str, Any], event: Event) -> State:

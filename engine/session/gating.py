@@ -13,6 +13,7 @@ from engine.policy.rule import CUSTOMER, Effect, Guard
 from engine.policy.template import Template
 from engine.policy.value import timestamp
 from engine.policy.verdict import Ask, Verdict
+from engine.session import texts
 from engine.session.bundle import HANDOFF, Bundle, Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
@@ -244,11 +245,18 @@ def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any
             rules=tuple(ask.rule for ask in asks),
             digest=call.digest,
             reason=asks[0].reason,
-            message=" ".join(ask.message for ask in asks if ask.message),
+            message=_asked_in_words(d, groups, [ask.message for ask in asks if ask.message]),
             expires=d.state.limits.expires["approval"],
             values={ask.rule: ask.values for ask in asks},
             difference=difference,
         )
+
+
+def _asked_in_words(d: Draft, groups: tuple[str, ...], messages: list[str]) -> str:
+    """What people are asked; a customer in words that are meant for one."""
+    if CUSTOMER in groups:
+        return texts.of_request(d.agent, d.state.attributes, messages)
+    return " ".join(messages)
 
 
 def start_call(d: Draft, call: Call) -> None:

@@ -15,7 +15,7 @@ from engine.session.bundle import Meter
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.shared_meters import meter_key
-from engine.session.state import Call
+from engine.session.state import Call, Metered
 
 
 def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
@@ -33,7 +33,8 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
         except EvaluationError:
             d.result(call, "blocked", "meter_error", f"meter {meter.name} has no amount for this input")
             return None
-        used = d.state.used.meter(meter.name)
+        # what it had taken before it never began is taken anew
+        used = d.state.used.meters.get(meter.name, Metered()).without(call.id, happened=False).total
         if not meter.per and add(used, entry["amount"]) > entry["limit"]:
             _full(d, call, meter.name, used, entry["limit"])
             return None

@@ -17,6 +17,7 @@ from engine.session.budgets import (
     reserve_question,
     still_over,
 )
+from engine.session.bundle import End
 from engine.session.draft import Draft
 from engine.session.endings import (
     cross_repairs,
@@ -24,7 +25,6 @@ from engine.session.endings import (
     end_grace,
     finish,
     heed_cancel,
-    render,
     seconds,
     wind_up,
 )
@@ -208,7 +208,7 @@ def end_step(d: Draft) -> bool:
 
 
 def _stopped(d: Draft, done: bool) -> bool:
-    names = stop_names(d.state)
+    names = stop_names(d.state, d.agent)
     for rule in d.agent.stop:
         if rule.on == "done" and not done:
             continue
@@ -217,7 +217,7 @@ def _stopped(d: Draft, done: bool) -> bool:
         except EvaluationError:
             matched = False
         if matched:
-            finish(d, Status.DONE, rule.outcome, render(d, rule.message), rule.follow_up)
+            finish(d, Status.DONE, rule.outcome, End(rule.message, rule.follow_up))
             return True
     return False
 
@@ -256,7 +256,8 @@ def wait(d: Draft) -> bool:
     """Nothing of the step is left but what people have to answer."""
     s = d.state
     asked = waiting_for(d)
-    if s.status is not Status.RUNNING or s.ending or not asked or not _idle(d):
+    if s.status is not Status.RUNNING or s.ending or s.releasing or not asked or not _idle(d):
+        # who lets go of a session judges nothing more: the next driver may have something to do yet
         return False
     status = waiting_status(d)
     d.emit(K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason="")

@@ -13,7 +13,8 @@ from engine.policy.functions import PROVENANCE
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
 from engine.policy.schema import property_names
 from engine.policy.words import SHARED_METERS
-from engine.session.bundle import Bundle, Meter, Tool
+from engine.session import texts
+from engine.session.bundle import Agent, Bundle, Meter, Tool
 from engine.session.call_events import result_entry
 from engine.session.handles import Handles
 from engine.session.shared_meters import shared_questions
@@ -193,20 +194,21 @@ def key_names(state: State, input_: Mapping[str, Any]) -> Names:
 
 def planner_names(state: State, bundle: Bundle, handles: Handles | None) -> Names:
     """The values for a decision table, with handles for the sensitive ones, as the bundle's schemas mark them."""
+    agent = bundle.agents[state.agent]
     if handles is None:
-        return Names(state, _TABLE)
-    agent, hiding = bundle.agents[state.agent], _Hiding(handles, bundle.tools)
+        return Names(state, {**_SESSION, "results": lambda state: _results_told(state, agent)})
+    hiding = _Hiding(handles, bundle.tools)
     makers: dict[str, Callable[[State], Any]] = {
         "session": lambda state: handles.hidden(dict(state.attributes), agent.attributes),
         "messages": lambda state: handles.within(list(state.messages)),
         "calls": lambda state: hiding.entries(_successful(state)),
-        "results": lambda state: hiding.entries(_results(state)),
+        "results": lambda state: hiding.entries(_results_told(state, agent)),
         "step": lambda state: {
             "number": state.step,
             "calls": [hiding.entry(_step_call(call), call.name) for call in state.step_calls()],
         },
     }
-    return Names(state, {**_TABLE, **makers})
+    return Names(state, {**_SESSION, **makers})
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +227,9 @@ class _Hiding:
         return {key: self.handles.hidden(value, schemas.get(key, {})) for key, value in entry.items()}
 
 
-def stop_names(state: State) -> Names:
-    """The values for a stop condition."""
-    return Names(state, _STOP)
+def stop_names(state: State, agent: Agent) -> Names:
+    """The values for a stop condition, and for what the customer is told."""
+    return Names(state, {**_STOP, "results": lambda state: _results_told(state, agent)})
 
 
 EMPTY_DECISION: Mapping[str, Any] = {"message": "", "tool_calls": [], "done": False}
@@ -275,8 +277,16 @@ def _told(state: State, tools: Mapping[str, Tool], named: frozenset[str]) -> Ite
 _FAILED = frozenset({"retryable_error", "terminal_error", "unknown"})
 
 
+def _results_told(state: State, agent: Agent) -> PerTool:
+    """What came of the turn's calls so far, in the planner's order, each with what a customer may be told of it."""
+    return PerTool(
+        (tool, [{**entry, "message": texts.of_call(agent, state.attributes, entry)} for entry in entries])
+        for tool, entries in _results(state).items()
+    )
+
+
 def _results(state: State) -> PerTool:
-    """What came of the turn's calls so far, in the planner's order."""
+    """What came of the turn's calls so far, with the words of the log."""
     found = PerTool((tool, log.all()) for tool, log in state.resulted.items())
     for call in state.calls.open.values():
         if call.ended:
@@ -318,5 +328,4 @@ _SESSION: Mapping[str, Callable[[State], Any]] = {
     "budget": _budget,
 }
 _GATE = {**_SESSION, "seen": _seen, "denied": _denied, "meters": _meters}
-_TABLE = {**_SESSION, "results": _results}
-_STOP = {**_SESSION, "results": _results, "decision": lambda state: state.decision or EMPTY_DECISION}
+_STOP = {**_SESSION, "decision": lambda state: state.decision or EMPTY_DECISION}

@@ -151,6 +151,16 @@ class ToolFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class NotBegun:
+    """A started call whose tool never began: what it needs is not there where the session is driven."""
+
+    call_id: str
+    attempt: int
+    problem: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FactReturned:
     """A fact read brought an output, not checked yet."""
 
@@ -287,6 +297,7 @@ Reply = (
     | PlannerFailed
     | ToolReturned
     | ToolFailed
+    | NotBegun
     | FactReturned
     | FactFailed
     | KeyTaken

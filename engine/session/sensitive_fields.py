@@ -105,6 +105,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
         "beside": H.TRACES,
     },
     K.CALL_STARTED: {**_CLAIM, "attempt": H.OWN, "waits_for_person": H.OWN, "job": H.OWN},
+    K.CALL_NOT_BEGUN: {**_OF_CALL, "attempt": H.OWN, "problem": H.WORDS},
     K.CALL_EDITED: {"call_id": H.OWN, "by": H.WORDS, "input": H.INPUT, "digest": H.DIGEST, "key": H.KEY},
     K.CALL_OVER_BUDGET: {**_OF_CALL, "limit": H.OWN},
     K.ATTEMPT_FAILED: {
@@ -144,6 +145,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
     K.STEP_ENDED: {"reason": H.OWN},
     K.STATE_TRANSITION: {
         "state": H.OWN, "outcome": H.OWN, "message": H.WORDS, "waiting_for": H.OWN, "reason": H.OWN,
+        "problem": H.WORDS,
     },
 }  # fmt: skip
 

@@ -9,7 +9,8 @@ A session is in one `Status`; a call goes down one road:
 
 PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, RETRYING has failed
 and waits for its next attempt, ENQUEUED is a job that waits for a worker, which judges it again, PARKED
-has started and waits for a person (a handoff, or a write that nobody can vouch for).
+has started and waits for a person (a handoff, or a write that nobody can vouch for).  A call that was started
+where its tool can't run, and never began, is PROPOSED again.
 """
 
 from __future__ import annotations
@@ -280,6 +281,7 @@ class State:
     used: Used = field(default_factory=Used)
     cancel_by: str | None = None
     ending: str | None = None
+    ending_reason: str = ""
     ending_at: datetime | None = None
     crossed: frozenset[str] = frozenset()
     news: bool = False

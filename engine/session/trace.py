@@ -148,6 +148,7 @@ _LINES: Mapping[str, Callable[[Entry], str]] = {
     K.VERDICT: _verdict,
     K.CALL_STARTED: lambda e: f"{e['tool']} (attempt {e['attempt']})",
     K.ATTEMPT_FAILED: _attempt,
+    K.CALL_NOT_BEGUN: lambda e: f"{e['tool']}: it never began: {e['problem']}",
     K.CALL_EDITED: lambda e: f"{e['call_id']} edited by {e['by']}: {_short(e['input'], 200)}",
     K.QUESTION_RESERVED: lambda e: f"{e['tokens']} tokens and {canonical(e['cost_usd'])} USD are set aside to ask",
     K.PROBE_ASKED: lambda e: f"{e['tool']} is to show whether {e['call_id']} happened",

@@ -18,6 +18,7 @@ from engine.planner.scripted import ScriptedPlanner
 from engine.policy.rule import CUSTOMER
 from engine.policy.value import span
 from engine.ports import Planner, Store
+from engine.reach import EnvironmentFault
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import OpenConnections
 from engine.runtime.engine import Engine, Opening
@@ -207,6 +208,8 @@ class Pathway:
             await act()
         except NotAllowed as error:
             self.refused = error.reason
+        except EnvironmentFault as error:
+            self.failures.append(Failure("environment", "all that the session needs", str(error)))
 
     def _unexpected_refusal(self) -> None:
         if self.refused is not None:

@@ -76,6 +76,22 @@ async def a_job_is_leased_to_one_worker_at_a_time(store: Store) -> None:
     assert third.epoch == 2
 
 
+async def a_job_that_is_passed_is_left_to_others(store: Store) -> None:
+    """Whoever can't run it gives it back, and gets those behind it."""
+    await _with_job(store, "a")
+    await _with_job(store, "b", after=1)
+    first = await _lease(store, seconds=2)
+    assert first is not None
+    now = START + timedelta(seconds=2)
+    assert await store.renew_job(first, now)
+    second = await store.lease_job("w", now, now + LEASE, but=[first.job_id])
+    assert second is not None
+    assert second.job_id == "b/c"
+    assert await store.lease_job("w", now, now + LEASE, but=[first.job_id]) is None
+    third = await _lease(store, "x", seconds=2)
+    assert third == JobLease("a/c", "a", "c", "x", 2)
+
+
 async def a_heartbeat_keeps_a_lease_and_a_lost_one_is_told(store: Store) -> None:
     """Whoever was overtaken appends nothing for the job any more."""
     await _with_job(store)
@@ -153,6 +169,7 @@ QUEUE: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     for check in (
         a_job_is_there_with_the_event_that_says_so,
         a_job_is_leased_to_one_worker_at_a_time,
+        a_job_that_is_passed_is_left_to_others,
         a_heartbeat_keeps_a_lease_and_a_lost_one_is_told,
         a_job_goes_on_as_the_events_of_its_call_say,
         the_end_of_a_job_tells_how_it_ended,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from engine.ports import Clock, ToolAdapter
-from engine.reach import Connections, Secrets
+from engine.extras import unusable
+from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
+from engine.reach import Connections, EnvironmentFault, Secrets
 from engine.session.bundle import Bundle, Tool
 from engine.tool.python import PythonAdapter
 from engine.tool.sql import SqlAdapter
@@ -48,6 +50,28 @@ def _command(bundle: Bundle, secrets: Secrets) -> ToolAdapter:
 
 
 def _mcp(bundle: Bundle, secrets: Secrets, connections: Connections) -> ToolAdapter:
-    from engine.tool.mcp import McpAdapter
+    try:
+        from engine.tool.mcp import McpAdapter
+    except ImportError as error:
+        return _WithoutLibrary(bundle, unusable("mcp", "tools of servers", error))
 
     return McpAdapter(bundle, secrets, connections)
+
+
+class _WithoutLibrary:
+    """Acts for no tool: that of an optional server is unavailable, any other keeps its session from going on."""
+
+    def __init__(self, bundle: Bundle, fault: EnvironmentFault) -> None:
+        self._servers = bundle.servers
+        self._fault = fault
+
+    async def run(self, run: ToolRun) -> Any:
+        """See `ports.ToolAdapter`; raises MissingExtra."""
+        return await self.ready(run.tool)
+
+    async def ready(self, tool: Tool) -> object:
+        """See `ports.Prepared`; raises MissingExtra."""
+        server = self._servers[tool.adapter.settings["server"]]
+        if server.optional:
+            raise ToolError("server_unavailable", f"server {server.name}: {self._fault}", acted=False)
+        raise self._fault

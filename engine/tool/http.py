@@ -11,7 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-import httpx
+import httpx2
 import trio
 
 from engine.outside import outside
@@ -20,7 +20,7 @@ from engine.policy.expression import Expression
 from engine.policy.template import Template
 from engine.policy.value import NotJson, canonical, exact, jsonable
 from engine.ports import ToolError, ToolRun
-from engine.reach import Connections, Secrets
+from engine.reach import Connections, Secrets, in_header
 from engine.retry_after import retry_after
 from engine.session.bundle import READ
 from engine.tool.decoding import CantDecode, Decoder, TooLarge, codings
@@ -28,7 +28,7 @@ from engine.tool.filling import names_of, parsed, secret_text, text, value
 from engine.tool.network import NoAddress, Refused, allowed_address
 
 # these tell whole URLs at every request
-for _name in ("httpx", "httpcore"):
+for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _PORTS = {"http": 80, "https": 443}
@@ -50,19 +50,19 @@ class HttpAdapter:
             status, headers, body = await exchange.response()
             return await _output(run, status, headers, body, self._secrets.masked, went_on=exchange.went_on)
 
-    async def _client_of(self, host: str) -> httpx.AsyncClient:
+    async def _client_of(self, host: str) -> httpx2.AsyncClient:
         """The client of a host: connections are told apart by address, and must not be shared between hosts."""
         return await self._connections.hold(f"http:{host}", _client)
 
 
 @asynccontextmanager
-async def _client() -> AsyncIterator[httpx.AsyncClient]:
+async def _client() -> AsyncIterator[httpx2.AsyncClient]:
     with outside():
         context = await trio.to_thread.run_sync(ssl.create_default_context)
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
     # what one session is told to remember is no business of the next
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         timeout=None, limits=limits, verify=context, trust_env=False, follow_redirects=False, cookies=no_cookies
     ) as client:
         yield client
@@ -72,7 +72,7 @@ class _Exchange:
     """A request and, where they are allowed, the redirects that it leads to."""
 
     def __init__(
-        self, run: ToolRun, secrets: Secrets, client_of: Callable[[str], Awaitable[httpx.AsyncClient]]
+        self, run: ToolRun, secrets: Secrets, client_of: Callable[[str], Awaitable[httpx2.AsyncClient]]
     ) -> None:
         self._run = run
         self._settings = run.tool.adapter.settings
@@ -136,7 +136,7 @@ class _Exchange:
         if content is not None:
             headers["content-type"] = "application/json"
         for name, template in self._settings["headers"].items():
-            headers[name.lower()] = secret_text(template, self._names, self._reveal)
+            headers[name.lower()] = secret_text(template, self._names, in_header(self._reveal))
         key, header = self._run.idempotency_key, self._settings.get("idempotency_header")
         if header and key is not None:
             headers[header.lower()] = key
@@ -161,18 +161,18 @@ class _Exchange:
             finally:
                 with trio.CancelScope(shield=True):
                     await response.aclose()
-        except (httpx.ConnectError, httpx.PoolTimeout) as error:
+        except (httpx2.ConnectError, httpx2.PoolTimeout) as error:
             raise self._failed("unreachable", f"{_host(url)} can't be reached: {error}", acted=self.went_on) from None
-        except httpx.LocalProtocolError:
+        except httpx2.LocalProtocolError:
             # its text would tell the header
             raise self._failed("bad_header", "a header holds what no header may", acted=self.went_on) from None
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             message = f"the answer of {_host(url)} did not come: {type(error).__name__} {error}"
             raise self._failed("no_answer", message, acted=True) from None
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
-    ) -> tuple[httpx.Request, httpx.AsyncClient]:
+    ) -> tuple[httpx2.Request, httpx2.AsyncClient]:
         """The request, to an address that was judged, for the host that was asked for."""
         parts = urlsplit(url)
         try:
@@ -201,9 +201,9 @@ class _Exchange:
         client = await self._client_of(host.lower())
         try:
             request = client.build_request(
-                method, httpx.URL(url).copy_with(host=literal), headers=told, content=content
+                method, httpx2.URL(url).copy_with(host=literal), headers=told, content=content
             )
-        except (httpx.InvalidURL, UnicodeError) as error:
+        except (httpx2.InvalidURL, UnicodeError) as error:
             raise self._failed("bad_url", f"it is no URL: {error}", acted=self.went_on) from None
         request.extensions["sni_hostname"] = host
         return request, client
@@ -215,7 +215,7 @@ class _Exchange:
             one == host and asked in ((named,) if named else _PORTS.values()) for one, named in self._settings["hosts"]
         )
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: httpx2.Response) -> bytes:
         most = self._settings.get("max_response", 1_000_000)
         taken, wrong = bytearray(), list[Exception]()
         # stopped by cancelling: breaking off would leave the generators below unfinished

@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from engine.outside import outside
 from engine.policy.value import NotJson, exact, loads, one_line
 from engine.ports import ToolError, ToolRun
-from engine.reach import Connections, MissingSecret, Secrets
+from engine.reach import Connections, MissingSecret, Secrets, in_header
 from engine.session.bundle import READ, Bundle, Server, Tool
 from engine.session.secret import filled
 from engine.tool.command import environment_of
@@ -126,7 +126,11 @@ class McpAdapter:
         server = self._servers[settings["server"]]
         try:
             link = await self._connections.hold(_key(server), lambda: opened(server, self._secrets))
-        except (ToolError, MissingSecret):
+        except MissingSecret as error:
+            if not server.optional:
+                raise
+            raise ToolError("server_unavailable", f"server {server.name}: {error}", acted=False) from None
+        except ToolError:
             raise
         except Exception as error:
             raise self._unavailable(server, error) from None
@@ -168,7 +172,7 @@ async def opened(server: Server, secrets: Secrets) -> AsyncIterator[Link]:
         environment = environment_of({"HOME": None, **server.environment}, secrets)
         transport: Any = over_pipes(server.command, environment, report)
     else:
-        headers = {name: filled(value, secrets.reveal) for name, value in server.headers.items()}
+        headers = {name: filled(value, in_header(secrets.reveal)) for name, value in server.headers.items()}
         transport = over_http(server.url or "", headers, private=server.allow_private)
 
     async def heed(message: Any) -> None:

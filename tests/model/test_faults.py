@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.reach import MissingSecret
 from engine.session.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
@@ -98,12 +99,12 @@ async def test_a_planner_that_is_named_has_nobody_to_stand_in() -> None:
     assert state.status.value == "failed"
 
 
-async def test_a_missing_secret_ends_the_session_and_names_it() -> None:
+async def test_a_missing_secret_is_no_fault_of_the_model_and_begins_no_session() -> None:
     async with s.serving(s.decides()) as server:
         sessions = Sessions(secrets={})
-        state = await sessions.run(made(server.url))
-    assert state.status.value == "failed"
-    assert "MODEL_KEY" in sessions.of(K.PLANNER_FAILED)[0]["problems"][0]
+        with pytest.RaisesGroup(pytest.RaisesExc(MissingSecret, match="MODEL_KEY"), flatten_subgroups=True):
+            await sessions.run(made(server.url))
+    assert sessions.events == []
     assert server.asked == []
 
 

@@ -127,6 +127,16 @@ class Session(RuleBasedStateMachine):
         assert not self.play.effects
         self.play.claim()
 
+    @precondition(lambda self: self.running)
+    @rule(index=indices)
+    def a_tool_can_not_begin_where_it_is_driven(self, index: int) -> None:
+        effect = self.running[index % len(self.running)]
+        attempt = self.play.call(effect.call_id).attempt
+        self.play.say(r.Released("me", self.play.now))
+        self.play.say(r.NotBegun(effect.call_id, attempt, "a secret is missing", self.play.now))
+        assert all(one.call_id != effect.call_id for one in self.running)
+        self.play.claim()
+
     @rule(
         index=indices,
         yes=st.booleans(),
@@ -176,12 +186,8 @@ class Session(RuleBasedStateMachine):
         per_tool = Counter(started.values())
         assert len(started) <= 9
         assert all(count <= (2 if name == "write" else 8) for name, count in per_tool.items())
-        assert all(
-            count <= 4
-            for count in Counter(
-                e.step for e in self.play.log if e.kind is K.CALL_STARTED and e.payload["attempt"] == 1
-            ).values()
-        )
+        steps = {e.payload["call_id"]: e.step for e in self.play.log if e.kind is K.CALL_STARTED}
+        assert all(count <= 4 for count in Counter(steps.values()).values())
         assert state.used.steps <= 6
         assert state.used.repairs <= 3
         assert state.used.retries <= 3

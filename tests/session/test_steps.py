@@ -332,7 +332,8 @@ def test_stop_rules_are_tried_in_order_after_a_step_or_when_done() -> None:
     other.returns("a")
     other.plan(message="ok", done=True)
     assert other.state.outcome == "once"
-    assert "has no value" in other.state.told
+    assert other.state.told == "This conversation has ended."
+    assert "has no value" in other.log[-1].payload["problem"]
 
 
 def test_the_turns_results_are_of_calls_that_have_ended() -> None:

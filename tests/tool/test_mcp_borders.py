@@ -510,7 +510,7 @@ async def test_a_session_runs_without_a_server_that_is_optional() -> None:
     assert made is not None, errors(found)
     engine = Engine(MemoryStore(), TrioClock(), secrets=HostSecrets({}))
     async with engine:
-        await engine.prepare(made)
+        await engine.prepare(made, "bot")
         state = await engine.run(made, Opening("bot", "Go", {"tenant": "acme"}), Path("."))
     assert state.status.value == "done"
     ends = {name: call.result.status for name, call in state.calls.items() if call.result is not None}

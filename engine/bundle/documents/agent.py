@@ -281,6 +281,13 @@ class Agent(Shape):
     budgets: Budgets = Budgets()
     stop: Annotated[list[Outcome], Field(min_length=1, description="Tried in order; the first match wins.")]
     ends: Ends = Ends()
+    texts: Annotated[
+        dict[str, Annotated[str, Field(min_length=1)]],
+        Field(
+            description="What the customer is told, by reason, of calls that did not do what was asked and of ends "
+            "that `ends` does not tell; `{{ session.FIELD }}` may stand in it."
+        ),
+    ] = {}
     attributes: Annotated[Schema, Field(description="What a session must be started with.")] = {}
     sealed_with: Annotated[
         SecretReference | list[SecretReference] | None,

@@ -14,6 +14,7 @@ from engine.bundle.link.meters import link_meters
 from engine.bundle.link.models import MODELS, link_model
 from engine.bundle.link.policies import check_needs, covered, link_guards
 from engine.bundle.link.schemas import schema
+from engine.bundle.link.texts import link_ends, link_follow_up, link_texts
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -34,11 +35,8 @@ from engine.bundle.rules import (
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.schema import of_schema
-from engine.policy.template import compile_template
 from engine.session.bundle import (
     Agent,
-    End,
-    FollowUp,
     PlannerSpec,
     Price,
     ProposedCall,
@@ -51,16 +49,8 @@ from engine.session.bundle import (
 from engine.session.limits import REVIEW
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.sensitive import is_marked
-from engine.session.state import Status
 
 MANY_TOOLS = 8
-
-DEFAULT_ENDS: Mapping[str, str] = {
-    Status.OUT_OF_BUDGET: "This session used up its budget before it was finished.",
-    Status.TIMED_OUT: "This session took too long and was ended.",
-    Status.CANCELLED: "This session was cancelled.",
-    Status.FAILED: "This session could not be finished.",
-}
 
 
 def attributes_type(corpus: Corpus, document: Document) -> t.Type:
@@ -101,6 +91,7 @@ def link_agent(
     meters = link_meters(corpus, node.get("budgets"), types, session)
     table = planner_scope(session, types)
     stop = stop_scope(session, types)
+    guards = link_guards(corpus, policies, offered, tools, types, session, lambda tool: meters_type(meters, tool))
     return Agent(
         name=document.name,
         description=plain["description"],
@@ -114,11 +105,14 @@ def link_agent(
         },
         prompt=prompt,
         tools=tuple(offered),
-        guards=link_guards(corpus, policies, offered, tools, types, session, lambda tool: meters_type(meters, tool)),
+        guards=guards,
         meters=meters,
         limits=limits(plain.get("budgets", {})),
         stop=_stop(corpus, node.at("stop"), stop),
-        ends=_ends(corpus, node.get("ends"), stop),
+        ends=link_ends(corpus, node.get("ends"), stop),
+        texts=link_texts(
+            corpus, node.get("texts"), session, guards, whole=len(policies) == len(set(plain.get("policies", [])))
+        ),
         attributes=attributes or {},
         check_attributes=validator(attributes),
         seal=_seal(corpus, node, tools),
@@ -341,25 +335,4 @@ def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
     when = expression(corpus, node, scope, condition=True) if node is not None else None
     around = Around(when.if_true) if when is not None else NOTHING
     message = template(corpus, item.get("message"), scope, around)
-    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, _follow_up(corpus, item))
-
-
-def _follow_up(corpus: Corpus, end: Node) -> FollowUp | None:
-    promised = end.get("follow_up")
-    if promised is None or promised.entries is None:
-        return None
-    group = promised.at("reviewers")
-    if not corpus.has("Reviewers", group.value):
-        corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
-    return FollowUp(str(group.value), str(promised.at("note").value))
-
-
-def _ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
-    ends: dict[str, End] = {}
-    for state, text in DEFAULT_ENDS.items():
-        declared = node.get(state) if node is not None else None
-        if declared is None or declared.entries is None:
-            ends[str(state)] = End(compile_template(text, scope)[0])
-            continue
-        ends[str(state)] = End(template(corpus, declared.get("message"), scope), _follow_up(corpus, declared))
-    return ends
+    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))

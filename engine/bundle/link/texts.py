@@ -1,0 +1,52 @@
+"""What an agent's customers are told: at ends that are no outcomes, and by reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.link.expressions import Scope, template
+from engine.bundle.node import Node
+from engine.bundle.rules import e201_unknown_key, e307_reviewers
+from engine.policy import types as t
+from engine.policy.rule import Guard
+from engine.policy.template import Template
+from engine.session.bundle import End, FollowUp
+from engine.session.texts import ENDS, TEXTS
+
+
+def link_ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
+    """What the agent says itself, by the state that a session ends in."""
+    ends: dict[str, End] = {}
+    for state in ENDS:
+        declared = node.get(state) if node is not None else None
+        if declared is not None and declared.entries is not None:
+            ends[state] = End(template(corpus, declared.get("message"), scope), link_follow_up(corpus, declared))
+    return ends
+
+
+def link_follow_up(corpus: Corpus, end: Node) -> FollowUp | None:
+    """What an end promises, if it does."""
+    promised = end.get("follow_up")
+    if promised is None or promised.entries is None:
+        return None
+    group = promised.at("reviewers")
+    if not corpus.has("Reviewers", group.value):
+        corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
+    return FollowUp(str(group.value), str(promised.at("note").value))
+
+
+def link_texts(
+    corpus: Corpus, node: Node | None, session: t.Type, guards: Mapping[str, Guard], *, whole: bool
+) -> dict[str, Template]:
+    """The agent's texts, each of a reason of the engine's own or of a rule that judges its calls.
+
+    Where the agent's policies are not `whole`, a reason may be that of a rule that could not be read.
+    """
+    rules = {rule.reason for guard in guards.values() for policy in guard.policies for rule in policy.rules}
+    found: dict[str, Template] = {}
+    for reason, key, value in node.pairs() if node is not None else ():
+        if whole and reason not in TEXTS and reason not in rules:
+            corpus.say(e201_unknown_key.at(key, {*TEXTS, *rules}))
+        found[reason] = template(corpus, value, {"session": session})
+    return found

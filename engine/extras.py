@@ -1,0 +1,35 @@
+"""Libraries that many bundles do without: they come with the extras of this package, each by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from engine.reach import EnvironmentFault
+
+# by extra: the modules that it brings
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "openai": ("openai",),
+    "anthropic": ("anthropic",),
+    "mcp": ("mcp", "anyio"),
+    "prove": ("z3",),
+}
+
+
+class MissingExtra(EnvironmentFault):
+    """A library is not there, or can't be used."""
+
+
+def is_there(extra: str) -> bool:
+    """Whether the modules of an extra are there; none of them is imported."""
+    return all(find_spec(module) is not None for module in MODULES[extra])
+
+
+def unusable(extra: str, by: str, error: ImportError) -> MissingExtra:
+    """What importing a library came to, where something needs it."""
+    return MissingExtra(f"a library can't be used: {install(extra)} ({by}: {error})")
+
+
+def install(extra: str) -> str:
+    """The command that brings an extra."""
+    return f"pip install 'agent-engine[{extra}]'"

@@ -1,0 +1,150 @@
+"""What sessions need of where they are driven (secrets, libraries of extras, programs), and what of it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.extras import MissingExtra, install, is_there
+from engine.policy.template import Template
+from engine.reach import EnvironmentFault, MissingSecret, Secrets, in_header
+from engine.session.bundle import Agent, Bundle, Server, Tool
+from engine.session.secret import references
+
+SECRET, EXTRA, PROGRAM = "secret", "extra", "program"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that has to be there: its kind, its name, and `by` what it is needed, such as `tool look`.
+
+    An `optional` one keeps no session from running.  A secret that is sent `in_header` can't hold whatever it likes.  A
+    program is looked for along `path`, or, if its name has one of its own, from `folder`: from the bundle's directory,
+    unless that is absolute; without a folder only an absolute name is found.
+    """
+
+    kind: str
+    name: str
+    by: str
+    optional: bool = False
+    in_header: bool = False
+    path: str | None = None
+    folder: str | None = None
+
+
+def needs(
+    bundle: Bundle, agent: Agent, planners: Iterable[str], tools: Iterable[str], *, keys: bool = True
+) -> tuple[Need, ...]:
+    """What an agent's sessions may need with some of its planners and of its tools, each once.
+
+    Without `keys` no model is asked for real.
+    """
+    keys_of_seal = (*agent.seal.keys, agent.seal.comparing) if agent.seal is not None else ()
+    found = [Need(SECRET, name, "sealed_with") for text in keys_of_seal for name in references(text)]
+    for name in planners:
+        if name in agent.planners:
+            found += _of_planner(agent, name, keys=keys)
+    for tool in reached(bundle, agent, tools):
+        found += _of_tool(bundle, tool)
+    return tuple(dict.fromkeys(found))
+
+
+def reached(bundle: Bundle, agent: Agent, names: Iterable[str]) -> list[Tool]:
+    """The tools that calls of some tools may run: these, what their policies read with, and their probes."""
+    found: dict[str, Tool] = {}
+    for name in names:
+        tool, guard = bundle.tools[name], agent.guards.get(name)
+        facts = (fact.tool for policy in (guard.policies if guard else ()) for fact in policy.facts.values())
+        for one in (name, *facts, *((tool.probe.tool,) if tool.probe is not None else ())):
+            found[one] = bundle.tools[one]
+    return list(found.values())
+
+
+def _of_planner(agent: Agent, name: str, *, keys: bool) -> Iterator[Need]:
+    spec = agent.planners[name]
+    if spec.model is None:
+        return
+    by = f"planner {name}"
+    yield Need(EXTRA, spec.kind, by)
+    for text in (spec.model.api_key or "", *spec.model.headers.values()) if keys else ():
+        yield from (Need(SECRET, secret, by, in_header=True) for secret in references(text))
+
+
+def _of_tool(bundle: Bundle, tool: Tool) -> Iterator[Need]:
+    kind, settings, by = tool.adapter.kind, tool.adapter.settings, f"tool {tool.name}"
+    if kind == "http":
+        yield from (Need(SECRET, name, by, in_header=True) for name in _named(settings["headers"]))
+        yield from (Need(SECRET, name, by) for name in _named([settings["query"], settings["body"]]))
+    elif kind == "command":
+        environment = settings.get("environment", {})
+        yield from (Need(SECRET, name, by) for name in _named(environment))
+        program = "".join(map(str, settings["argv"][0].parts))
+        if os.path.normpath(program) not in settings["files"]:
+            yield Need(PROGRAM, program, by, path=environment.get("PATH"), folder=settings.get("directory"))
+    elif kind == "mcp":
+        yield from _of_server(bundle.servers[settings["server"]])
+
+
+def _of_server(server: Server) -> Iterator[Need]:
+    by, optional = f"server {server.name}", server.optional
+    yield Need(EXTRA, "mcp", by, optional)
+    yield from (Need(SECRET, name, by, optional) for name in _named(server.environment))
+    yield from (Need(SECRET, name, by, optional, in_header=True) for name in _named(server.headers))
+    if server.command:
+        # it is started where the engine is
+        yield Need(PROGRAM, server.command[0], by, optional, path=server.environment.get("PATH"), folder=os.getcwd())
+
+
+def _named(value: Any) -> Iterator[str]:
+    """The secrets that settings refer to, in whatever they stand."""
+    if isinstance(value, str):
+        yield from references(value)
+    elif isinstance(value, Template):
+        yield from _named([part for part in value.parts if isinstance(part, str)])
+    elif isinstance(value, Mapping):
+        yield from _named(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _named(item)
+
+
+def problem(need: Need, secrets: Secrets, root: Path) -> str:
+    """Why something that is needed is not there, or can't be used; empty if it is there."""
+    if need.kind == EXTRA:
+        return "" if is_there(need.name) else f"a library is missing: {install(need.name)}"
+    if need.kind == PROGRAM:
+        return "" if _found(need, root) else f"there is no program {need.name}"
+    try:
+        (in_header(secrets.reveal) if need.in_header else secrets.reveal)(need.name)
+    except MissingSecret as error:
+        return str(error)
+    return ""
+
+
+def _found(need: Need, root: Path) -> bool:
+    if os.sep not in need.name:
+        return shutil.which(need.name, path=need.path or os.environ.get("PATH", os.defpath)) is not None
+    if need.folder is None and not os.path.isabs(need.name):
+        return False
+    return shutil.which((root / (need.folder or "") / need.name).absolute()) is not None
+
+
+def check(needed: Iterable[Need], secrets: Secrets) -> None:
+    """Find secrets and libraries; raises MissingSecret, MissingExtra or, for both, EnvironmentFault.
+
+    The error names all that is missing, each with what needs it.
+    """
+    missing: dict[str, dict[str, list[str]]] = {SECRET: {}, EXTRA: {}}
+    for need in needed:
+        if need.kind == PROGRAM or need.optional:
+            continue
+        if why := problem(need, secrets, Path()):
+            missing[need.kind].setdefault(why, []).append(need.by)
+    if any(missing.values()):
+        said = [f"{why} ({', '.join(dict.fromkeys(by))})" for found in missing.values() for why, by in found.items()]
+        kind = MissingExtra if not missing[SECRET] else EnvironmentFault if missing[EXTRA] else MissingSecret
+        raise kind("; ".join(said))
