@@ -11,11 +11,11 @@ from typing import Any
 
 from engine.extras import MissingExtra, install, is_there
 from engine.policy.template import Template
-from engine.reach import EnvironmentFault, MissingSecret, Secrets, in_header
+from engine.reach import PERSON_KEYS, EnvironmentFault, MissingSecret, Secrets, in_header
 from engine.session.bundle import Agent, Bundle, Server, Tool
 from engine.session.secret import references
 
-SECRET, EXTRA, PROGRAM = "secret", "extra", "program"
+SECRET, EXTRA, PROGRAM, FOLDER = "secret", "extra", "program", "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ def needs(
     """
     keys_of_seal = (*agent.seal.keys, agent.seal.comparing) if agent.seal is not None else ()
     found = [Need(SECRET, name, "sealed_with") for text in keys_of_seal for name in references(text)]
+    if agent.seal is not None and agent.seal.person is not None:
+        found.append(Need(FOLDER, PERSON_KEYS, "sealed_for"))
     for name in planners:
         if name in agent.planners:
             found += _of_planner(agent, name, keys=keys)
@@ -116,6 +118,8 @@ def problem(need: Need, secrets: Secrets, root: Path) -> str:
     """Why something that is needed is not there, or can't be used; empty if it is there."""
     if need.kind == EXTRA:
         return "" if is_there(need.name) else f"a library is missing: {install(need.name)}"
+    if need.kind == FOLDER:
+        return "" if os.environ.get(need.name) else f"{need.name} names no folder for the keys of people"
     if need.kind == PROGRAM:
         return "" if _found(need, root) else f"there is no program {need.name}"
     try:
@@ -140,7 +144,8 @@ def check(needed: Iterable[Need], secrets: Secrets) -> None:
     """
     missing: dict[str, dict[str, list[str]]] = {SECRET: {}, EXTRA: {}}
     for need in needed:
-        if need.kind == PROGRAM or need.optional:
+        # whoever seals asks for the folder, which may be another than the environment's
+        if need.kind in (PROGRAM, FOLDER) or need.optional:
             continue
         if why := problem(need, secrets, Path()):
             missing[need.kind].setdefault(why, []).append(need.by)

@@ -65,3 +65,10 @@ def test_what_is_missing_is_told(shell: Shell) -> None:
     told = shell("keys", "rewrap", **KEY)
     assert told.code == 2
     assert "has no `sealed_for`" in told.err
+
+
+def test_the_folder_is_among_what_a_bundle_needs(shell: Shell, tmp_path: Path) -> None:
+    told = shell("validate", "--environment", **KEY)
+    assert told.code != 0
+    assert "ENGINE_PERSON_KEYS names no folder" in told.out + told.err
+    assert shell("validate", "--environment", **KEY, ENGINE_PERSON_KEYS=str(tmp_path)).code == 0
