@@ -35,6 +35,7 @@ from engine.stored import (
     AppendResult,
     Conflict,
     CorruptLog,
+    DamagedRow,
     Fenced,
     Held,
     JobLease,
@@ -90,7 +91,8 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
         _write(connection, wanted, stands, beside, voucher)
     except sqlite3.IntegrityError as error:
         # nobody but its own appends writes what belongs to a session
-        raise CorruptLog(wanted.session_id, f"something stands already where it would go on: {error}") from None
+        table = str(error).rpartition(" ")[2].partition(".")[0]
+        raise DamagedRow(wanted.session_id, table, f"it stands already where the log would go on: {error}") from None
     return Appended()
 
 
@@ -102,7 +104,7 @@ def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
     stands = _Stands(*found)
     problem = standing_problem(stands.epoch, stands.owner, stands.lease_until)
     if problem:
-        raise CorruptLog(session_id, f"in the table `sessions` {problem}")
+        raise DamagedRow(session_id, "sessions", problem)
     return stands
 
 
@@ -221,8 +223,8 @@ def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: dat
         try:
             amounts.append(number(text))
         except NotJson as error:
-            told = f"what {holder} added to the meter {key} is no number in the table `meter_entries`: {error}"
-            raise CorruptLog(session_of(holder), told) from None
+            told = f"what {holder} added to the meter {key} is no number: {error}"
+            raise DamagedRow(session_of(holder), "meter_entries", told) from None
     return total(amounts)
 
 
