@@ -12,7 +12,7 @@ from engine.policy.arithmetic import add, total
 from engine.policy.value import NotJson, canonical, number, number_text, timestamp
 from engine.session.event import Event
 from engine.store import chain
-from engine.store.asking import head_of, seal_problems
+from engine.store.asking import seal_problems, stored_head
 from engine.store.held_keys import held
 from engine.store.log_key import Voucher
 from engine.store.projection import (
@@ -72,6 +72,8 @@ class _Stands:
     lease_until: str | None = None
     state: str = "running"
     outcome: str = "running"
+    head_hmac: str | None = None
+    key_id: str | None = None
 
 
 def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | None) -> AppendResult:
@@ -85,8 +87,7 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
     refused = _overtaken(connection, wanted, stands) or _refused(connection, beside, voucher)
     if refused is not None:
         return refused
-    if stands.number is not None:
-        _check_seal(connection, wanted.session_id, voucher)
+    _check_seal(wanted.session_id, stands, voucher)
     try:
         _write(connection, wanted, stands, beside, voucher)
     except sqlite3.IntegrityError as error:
@@ -97,7 +98,8 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
 
 
 def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
-    sql = "SELECT number, seq, head_hash, epoch, owner, lease_until, state, outcome FROM sessions WHERE id = ?"
+    columns = "number, seq, head_hash, epoch, owner, lease_until, state, outcome, head_hmac, key_id"
+    sql = f"SELECT {columns} FROM sessions WHERE id = ?"
     found = connection.execute(sql, (session_id,)).fetchone()
     if found is None:
         return _Stands()
@@ -125,12 +127,12 @@ def _overtaken(connection: sqlite3.Connection, wanted: Append, stands: _Stands) 
     return Conflict(stands.seq) if take.lease.epoch <= stands.epoch else None
 
 
-def _check_seal(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> None:
-    head = head_of(connection, session_id)
-    if voucher is not None:
+def _check_seal(session_id: str, stands: _Stands, voucher: Voucher | None) -> None:
+    if voucher is not None and stands.number is not None:
+        head = stored_head(stands.seq, stands.head_hash, stands.head_hmac, stands.key_id)
         for problem in seal_problems(session_id, head, voucher):
             raise CorruptLog(session_id, problem)
-    elif head.seal is not None:
+    if voucher is None and stands.head_hmac is not None:
         raise SealedLog(session_id)
 
 

@@ -65,7 +65,11 @@ def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
     row = connection.execute(sql, (session_id,)).fetchone()
     if row is None:
         raise stored.UnknownSession(session_id)
-    seq, link, hmac, key_id = row
+    return stored_head(*row)
+
+
+def stored_head(seq: int, link: str, hmac: str | None, key_id: str | None) -> StoredHead:
+    """A head of its columns."""
     return StoredHead(chain.Place(seq, link), Seal(hmac, key_id or "") if hmac is not None else None)
 
 
