@@ -180,6 +180,15 @@ class CorruptLog(Exception):
         self.session_id = session_id
 
 
+class DamagedRow(CorruptLog):
+    """What is stored beside a session's log says what it can't say, or something else than the log."""
+
+    def __init__(self, session_id: str, table: str, problem: str) -> None:
+        told = f"a row of {session_id} in the table `{table}` is damaged: {problem}; see: engine sessions verify"
+        Exception.__init__(self, told)
+        self.session_id = session_id
+
+
 class SealedLog(Exception):
     """A log that a key vouches for can't go on without it; nothing of it was changed."""
 

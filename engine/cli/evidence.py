@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.bundle.yaml_writer import written
-from engine.cli.out import counted, say
+from engine.cli.out import are, counted, say
 from engine.cli.past import log_key, reading
 from engine.cli.printing import table
 from engine.cli.progress import progress
@@ -51,7 +51,7 @@ def measured_in_store(bundle: Bundle, loaded: Loaded, store_url: str, since: dat
         for log in past_logs(path, since, bundle.agents, log_key(), left_out.append):
             observed.log(log)
     if left_out:
-        say(f"{counted(len(left_out), 'session')} can't be read and count for nothing, such as {left_out[0]}", err=True)
+        say(f"{counted(len(left_out), 'session')} {are(len(left_out))} left out, such as {left_out[0]}", err=True)
     return observed.coverage()
 
 

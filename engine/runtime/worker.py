@@ -21,7 +21,7 @@ from engine.session.effect import Effect, RunTool
 from engine.session.evolve import BrokenHistory, fold
 from engine.session.pending import pending_job
 from engine.session.state import State
-from engine.stored import Appended, Conflict, CorruptLog, Fenced, JobLease, SealedLog, UnknownSession
+from engine.stored import Appended, Conflict, CorruptLog, DamagedRow, Fenced, JobLease, SealedLog, UnknownSession
 from engine.tool.databases import MissingRoot
 
 LEASE = timedelta(seconds=10)
@@ -218,7 +218,8 @@ class Worker:
                 nursery.start_soon(self._drive, session_id)
         for job in await self._store.damaged_jobs():
             if not self._pauses(job.id, now):
-                self._trouble(job.session_id, CorruptLog(job.session_id, f"its job {job.id}: {job.problem}"), job.id)
+                damaged = DamagedRow(job.session_id, "jobs", f"{job.id}: {job.problem}")
+                self._trouble(job.session_id, damaged, job.id)
         while self._limit.available_tokens:
             now = self._clock.now()
             paused = [id_ for id_ in self._pause_until if self._pauses(id_, now)]
@@ -272,14 +273,13 @@ class Worker:
             self._changed.set()
 
     async def _is_to_run(self, lease: JobLease, state: State) -> bool:
-        """Whether the log still has the job to run; raises CorruptLog where only the queue has it."""
+        """Whether the log still has the job to run; raises DamagedRow where only the queue has it."""
         call = state.calls.get(lease.call_id)
         if call is not None and call.handed_over:
             return True
         # both are written in one transaction: who has the lease still finds that the queue was changed apart
         if await self._store.renew_job(lease, self._clock.now() + LEASE):
-            problem = f"the queue has a job {lease.job_id}, and the log has none that is to be run"
-            raise CorruptLog(lease.session_id, problem)
+            raise DamagedRow(lease.session_id, "jobs", f"{lease.job_id}: the log has no such job that is to be run")
         return False
 
     async def _drive(self, session_id: str) -> None:

@@ -12,7 +12,7 @@ from engine.policy.arithmetic import add, total
 from engine.policy.value import NotJson, canonical, number, number_text, timestamp
 from engine.session.event import Event
 from engine.store import chain
-from engine.store.asking import head_of, seal_problems
+from engine.store.asking import seal_problems, stored_head
 from engine.store.held_keys import held
 from engine.store.log_key import Voucher
 from engine.store.projection import (
@@ -36,6 +36,7 @@ from engine.stored import (
     AppendResult,
     Conflict,
     CorruptLog,
+    DamagedRow,
     Fenced,
     Held,
     JobLease,
@@ -73,6 +74,8 @@ class _Stands:
     lease_until: str | None = None
     state: str = "running"
     outcome: str = "running"
+    head_hmac: str | None = None
+    key_id: str | None = None
 
 
 def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | None) -> AppendResult:
@@ -86,25 +89,26 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
     refused = _overtaken(connection, wanted, stands) or _refused(connection, beside, voucher)
     if refused is not None:
         return refused
-    if stands.number is not None:
-        _check_seal(connection, wanted.session_id, voucher)
+    _check_seal(wanted.session_id, stands, voucher)
     try:
         _write(connection, wanted, stands, beside, voucher)
     except sqlite3.IntegrityError as error:
         # nobody but its own appends writes what belongs to a session
-        raise CorruptLog(wanted.session_id, f"something stands already where it would go on: {error}") from None
+        table = str(error).rpartition(" ")[2].partition(".")[0]
+        raise DamagedRow(wanted.session_id, table, f"it stands already where the log would go on: {error}") from None
     return Appended()
 
 
 def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
-    sql = "SELECT number, seq, head_hash, epoch, owner, lease_until, state, outcome FROM sessions WHERE id = ?"
+    columns = "number, seq, head_hash, epoch, owner, lease_until, state, outcome, head_hmac, key_id"
+    sql = f"SELECT {columns} FROM sessions WHERE id = ?"
     found = connection.execute(sql, (session_id,)).fetchone()
     if found is None:
         return _Stands()
     stands = _Stands(*found)
     problem = standing_problem(stands.epoch, stands.owner, stands.lease_until)
     if problem:
-        raise CorruptLog(session_id, f"in the table `sessions` {problem}")
+        raise DamagedRow(session_id, "sessions", problem)
     return stands
 
 
@@ -125,12 +129,12 @@ def _overtaken(connection: sqlite3.Connection, wanted: Append, stands: _Stands) 
     return Conflict(stands.seq) if take.lease.epoch <= stands.epoch else None
 
 
-def _check_seal(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> None:
-    head = head_of(connection, session_id)
-    if voucher is not None:
+def _check_seal(session_id: str, stands: _Stands, voucher: Voucher | None) -> None:
+    if voucher is not None and stands.number is not None:
+        head = stored_head(stands.seq, stands.head_hash, stands.head_hmac, stands.key_id)
         for problem in seal_problems(session_id, head, voucher):
             raise CorruptLog(session_id, problem)
-    elif head.seal is not None:
+    if voucher is None and stands.head_hmac is not None:
         raise SealedLog(session_id)
 
 
@@ -223,8 +227,8 @@ def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: dat
         try:
             amounts.append(number(text))
         except NotJson as error:
-            told = f"what {holder} added to the meter {key} is no number in the table `meter_entries`: {error}"
-            raise CorruptLog(session_of(holder), told) from None
+            told = f"what {holder} added to the meter {key} is no number: {error}"
+            raise DamagedRow(session_of(holder), "meter_entries", told) from None
     return total(amounts)
 
 

@@ -36,7 +36,9 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("COMMIT")
+        # nothing was written; where a page is damaged a commit would fail too
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
@@ -63,7 +65,11 @@ def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
     row = connection.execute(sql, (session_id,)).fetchone()
     if row is None:
         raise stored.UnknownSession(session_id)
-    seq, link, hmac, key_id = row
+    return stored_head(*row)
+
+
+def stored_head(seq: int, link: str, hmac: str | None, key_id: str | None) -> StoredHead:
+    """A head of its columns."""
     return StoredHead(chain.Place(seq, link), Seal(hmac, key_id or "") if hmac is not None else None)
 
 

@@ -11,7 +11,7 @@ from engine.store.beside import KEYS, Said, as_compared, said
 from engine.store.chain import erased
 from engine.store.log_key import Voucher
 from engine.store.projection import ERASED, FREE, OK, ClaimKey, generation_of
-from engine.stored import CorruptLog, KeyExpired, KeyHeld, UnknownSession, session_of
+from engine.stored import DamagedRow, KeyExpired, KeyHeld, UnknownSession, session_of
 
 
 def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> KeyHeld | KeyExpired | None:
@@ -38,8 +38,8 @@ def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | No
         given = loads(output) if output is not None else None
         return KeyHeld(change.key, status, given, holder, loads(compared))
     if of.wholly(KEYS) or (known is not None and known[KEYS.moving :] != row[KEYS.moving :]):
-        told = f"the idempotency key {change.key} says something else than the log of {holder}, which holds it"
-        raise CorruptLog(session_of(holder), told)
+        told = f"the key {change.key} says something else than the log of {holder}, which holds it"
+        raise DamagedRow(session_of(holder), "idempotency_keys", told)
     # what could say it was erased: it stays taken, and nothing is told of what came of it
     return KeyHeld(change.key, ERASED if status == OK else status, None, holder)
 
@@ -50,6 +50,6 @@ def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Vouche
     try:
         log = whole_log(connection, session_id, voucher)
     except UnknownSession:
-        told = f"the idempotency key {key} is held by {holder}, and there is no such session"
-        raise CorruptLog(session_id, told) from None
+        told = f"the key {key} is held by {holder}, and there is no such session"
+        raise DamagedRow(session_id, "idempotency_keys", told) from None
     return said(log, {seq for segment in segments_of(connection, session_id) for seq in erased(segment)})

@@ -75,7 +75,8 @@ def job_row(row: Any) -> JobRow:
         problem = f"it was never leased {epoch} times"
     if not problem and id_ != f"{session_id}/{call_id}":
         problem = "its id is that of another job"
-    problem = problem or (lease_problem(owner, until) if status == "leased" else "")
+    if not problem and status == "leased" and (owner is None or moment(until) is None):
+        problem = "its lease has no owner, or no end"
     return JobRow(
         id_, session_id, call_id, tool, status, attempts, *times, owner, moment(until), epoch, reason, problem
     )  # fmt: skip
@@ -107,5 +108,6 @@ def moment(text: str | None) -> datetime | None:
 def is_moment(column: str) -> str:
     """The same as a condition of SQL."""
     form = "????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z"
-    day, time = f"date(substr({column}, 1, 19)) = substr({column}, 1, 10)", f"time(substr({column}, 1, 19))"
-    return f"({column} GLOB '{form}' AND {column} >= '0001' AND {day} AND {time} = substr({column}, 12, 8))"
+    # what is added makes SQLite work the moment out, and 31 February comes back as another day
+    seconds = f"strftime('%Y-%m-%dT%H:%M:%S', substr({column}, 1, 19), '+0 days')"
+    return f"({column} GLOB '{form}' AND {column} >= '0001' AND {seconds} = substr({column}, 1, 19))"

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-_NO_SESSION = "{0} NOT IN (SELECT id FROM sessions)"
 _HOLDER = "CASE instr(holder, '/') WHEN 0 THEN holder ELSE substr(holder, 1, instr(holder, '/') - 1) END"
 
-# of each table whose session a row stands for, and what is told of it
+
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """A table of rows that belong to sessions: by which column, what a row is called, and what it is told as."""
+
+    table: str
+    session: str
+    row: str
+    told: str
+    listed: str = "id"
+    named: str = "{}"
+
+
 _OF_SESSIONS = (
-    ("requests", "session_id", "id", "request"),
-    ("jobs", "session_id", "id", "job"),
-    ("snapshots", "session_id", "''", "a snapshot"),
-    ("idempotency_keys", _HOLDER, "key", "the idempotency key"),
-    ("meter_entries", _HOLDER, "key", "the entry of a meter"),
+    _Of("requests", "session_id", "id", "request {}"),
+    _Of("jobs", "session_id", "id", "job {}"),
+    _Of("snapshots", "session_id", "seq", "a snapshot at event {}"),
+    _Of("idempotency_keys", _HOLDER, "key", "the idempotency key {}"),
+    _Of("meter_entries", _HOLDER, "key", "the entry of a meter {}"),
+    _Of("segments", "session", "first", "what begins with event {}", "number", "session number {}"),
 )
 
 
@@ -40,13 +53,15 @@ def strays(connection: sqlite3.Connection) -> dict[str, list[str]]:
 
 
 def _strays(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    for table, session, name, what in _OF_SESSIONS:
-        sql = f"SELECT {session}, {name} FROM {table} WHERE {_NO_SESSION.format(session)} ORDER BY 1, 2"
-        for session_id, key in connection.execute(sql):
-            yield session_id, f"{' '.join(filter(None, (what, key)))} stands in `{table}`, and there is no such session"
-    sql = "SELECT session, first, last FROM segments WHERE session NOT IN (SELECT number FROM sessions) ORDER BY 1, 2"
-    for number, first, last in connection.execute(sql):
-        yield f"session number {number}", f"events {first} to {last} stand in `segments`, and there is no such session"
+    for of in _OF_SESSIONS:
+        nobody = f"{of.session} NOT IN (SELECT {of.listed} FROM sessions)"
+        sql = f"SELECT {of.session}, {of.row} FROM {of.table} WHERE {nobody} ORDER BY 1, 2"
+        try:
+            for session, row in connection.execute(sql):
+                told = f"{of.told.format(row)} stands in `{of.table}`, and there is no such session"
+                yield of.named.format(session), told
+        except sqlite3.DatabaseError as error:
+            yield f"the table `{of.table}`", f"it can't be read: {error}"
 
 
 def file_problems(connection: sqlite3.Connection) -> list[str]:

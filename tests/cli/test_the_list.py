@@ -74,8 +74,10 @@ def test_an_answer_after_a_moved_bundle_is_not_used_up(shell: Shell, act: str) -
 # -- Ctrl-C
 
 
-def lingering(shell: Shell, code: str = "") -> subprocess.Popen[str]:
+def lingering(shell: Shell, code: str = "", idempotency: str = "none") -> subprocess.Popen[str]:
     slow_script(shell)
+    tool = shell.at / "specs/tools/linger.yaml"
+    tool.write_text(tool.read_text().replace("idempotency: none", f"idempotency: {idempotency}"))
     if code:
         (shell.at / "specs/tools/linger.py").write_text(code)
         file = shell.at / "specs/tools/linger.yaml"
@@ -113,7 +115,22 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(shell: Shell) -
     assert process.returncode == 130
     (row,) = shell("sessions", "list", "--format", "json").json
     assert row["state"] == "running"
+    assert f"that {row['id']} is to be cancelled is recorded" in rest
     assert f"engine resume {row['id']}" in rest
+    assert shell("resume", row["id"]).code == 1
+    assert shell("sessions", "show", row["id"], "--format", "json").json["state"] == "cancelled"
+
+
+def test_a_write_whose_result_is_known_is_not_told_as_one_that_nobody_knows(shell: Shell) -> None:
+    """The tool honours its key, so that the log says that the write which was cut off did not happen."""
+    process = lingering(shell, idempotency="{key: [input.file], honoured_by: tool}")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "nobody can say" not in err
+    assert "not done: linger" in err
+    events = shell("sessions", "events", "--last", "--format", "json").json
+    assert [e["status"] for e in events if e["kind"] == "tool_result"] == ["terminal_error"]
 
 
 DEAF = """
