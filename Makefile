@@ -3,10 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 APART := tests/cli tests/test_docs.py tests/tool/test_five_tools.py
+CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills fuzz sabotage bench bench-startup bench-whatif bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills fuzz sabotage cases bench bench-startup bench-whatif bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -97,6 +98,9 @@ fuzz: .venv/.dev ## feed what reads texts of others with inputs that nobody woul
 
 sabotage: .venv/.dev ## take each mechanism out, and see that the test of its promise notices (K=WORDS: only those)
 	@$(BIN)/python -m tests.sabotage $(if $(K),-k "$(K)")
+
+cases: .venv/.dev ## run small inputs that failed once, and compare with what is expected (CASES=DIR; K=WORDS: only those)
+	@$(BIN)/python -m tests.cases $(CASES) $(if $(K),-k "$(K)")
 
 bench: .venv/.bench ## everything in one run beside its floor and its peers, written to benchmarks/RESULTS.md (10 minutes)
 	$(BIN)/python -m benchmarks.speed $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -1,0 +1,50 @@
+"""earlier.py SCRIPT ARGUMENT...: run a script of the folder that knows the store's inside by the names it had then."""
+
+import runpy
+import sqlite3
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import engine.store.sqlite
+from engine.session.event import Event
+from engine.store import chain
+
+verify = chain.verify
+
+
+def earlier_verify(session: str, segments: Sequence[chain.Segment], seq: int, link: str) -> list[str]:
+    return verify(session, segments, chain.Place(seq, link))
+
+
+def open_segment(segment: chain.Segment) -> list[Event]:
+    """The events of a segment; raises Unreadable."""
+    try:
+        return chain._events(segment, chain._lines(segment))
+    except chain._DAMAGE as error:
+        raise chain.Unreadable(str(error)) from None
+
+
+class Connection(sqlite3.Connection):
+    """Fills in what a snapshot has got since, as whoever can write the file would."""
+
+    def execute(self, sql: str, given: Any = ()) -> sqlite3.Cursor:
+        if sql == "insert or replace into snapshots values(?,?,?,?)":
+            sql = (
+                "INSERT OR REPLACE INTO snapshots (session_id, seq, version, body, link, hmac, key_id) "
+                "SELECT ?1, ?2, ?3, ?4, head_hash, coalesce(head_hmac, ''), coalesce(key_id, '') FROM sessions WHERE id = ?1"
+            )
+        return super().execute(sql, given)
+
+
+def connect(path: str, *given: Any, connect: Any = sqlite3.connect, **named: Any) -> sqlite3.Connection:
+    named.setdefault("factory", Connection)
+    return connect(path, *given, **named)
+
+
+chain.verify = earlier_verify
+chain.open_segment = open_segment
+engine.store.sqlite._verify = earlier_verify
+sqlite3.connect = connect
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
