@@ -296,12 +296,13 @@ def _output(tool: Tool, result: Any, promised: Any, masked: Callable[[str], str]
     blocks = result.get("content", []) if isinstance(result, Mapping) else None
     if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
         raise unfit("its content is no list of blocks")
-    text = "\n".join(block["text"] for block in blocks if isinstance(block.get("text"), str) and _kind(block) == "text")
-    others = [block for block in blocks if _kind(block) != "text"]
+    kind = tool.adapter.settings.get("result", "structured")
+    told_as_text = [(block, _text_of(block, resources=kind == "text")) for block in blocks]
+    text = "\n".join(found for _, found in told_as_text if found is not None)
+    others = [block for block, found in told_as_text if found is None and _kind(block) != "text"]
     if result.get("isError"):
         told = text or one_line(exact(_told_of(others)))
         raise ToolError("tool_error", f"the server's tool says: {masked(told)[:1000]}", acted=writes)
-    kind = tool.adapter.settings.get("result", "structured")
     if kind == "content":
         return {"content": [dict(block) for block in blocks]}
     structured = result.get("structuredContent")
@@ -318,6 +319,14 @@ def _output(tool: Tool, result: Any, promised: Any, masked: Callable[[str], str]
         return checked(loads(text))
     except NotJson:
         raise unfit("it has no structured content, and its text is no JSON: try `result: text`") from None
+
+
+def _text_of(block: Mapping[str, Any], *, resources: bool) -> str | None:
+    """What a block says as text; with `resources` also what an embedded resource holds as text."""
+    resource = block.get("resource") if resources and _kind(block) == "resource" else None
+    owner = resource if isinstance(resource, Mapping) else block if _kind(block) == "text" else {}
+    found = owner.get("text")
+    return found if isinstance(found, str) else None
 
 
 def _kind(block: Mapping[str, Any]) -> str:

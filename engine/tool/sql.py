@@ -101,6 +101,8 @@ class _Work:
             connection.row_factory = sqlite3.Row
             connection.set_progress_handler(lambda: self._stopped, PROGRESS)
             connection.execute("PRAGMA foreign_keys = ON")
+            # a read-only connection would still make and write whatever file a value of the planner's names
+            connection.set_authorizer(_own_database_alone)
             self._begin(connection)
             for sql, changes in self._statements:
                 self._execute(connection, sql, changes)
@@ -159,6 +161,10 @@ def _failure(error: Exception) -> ToolError:
     busy = isinstance(error, sqlite3.Error) and _is_busy(error)
     reason = "database_busy" if busy else "sql_error"
     return ToolError(reason, f"{type(error).__name__}: {error}", retryable=busy, acted=False)
+
+
+def _own_database_alone(action: int, *about: object) -> int:
+    return sqlite3.SQLITE_DENY if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH) else sqlite3.SQLITE_OK
 
 
 def _quoted(path: str) -> str:

@@ -516,3 +516,8 @@ async def test_a_session_runs_without_a_server_that_is_optional() -> None:
     ends = {name: call.result.status for name, call in state.calls.items() if call.result is not None}
     assert ends["b"] == "ok"
     assert ends["a"] != "ok"
+
+
+async def test_the_text_of_an_embedded_resource_is_text(tmp_path: Path) -> None:
+    argv = command(tmp_path, [listed("file")], {"file": {"content": [TEXT, RESOURCE]}})
+    assert await run(calling("file", argv, rest="result: text"), "act") == {"text": f"{TEXT['text']}\nTHE BODY"}

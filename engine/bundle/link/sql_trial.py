@@ -52,7 +52,7 @@ def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
         if _made(corpus, database, connection, spent):
             for tool in tools:
                 for node in _statements(tool.node.at("adapter")):
-                    _prepare(corpus, node, connection)
+                    _prepare(corpus, node, connection, spent)
     finally:
         connection.close()
 
@@ -116,7 +116,7 @@ def _statements(adapter: Node) -> Iterator[Node]:
         yield item.at("sql")
 
 
-def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection) -> None:
+def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection, spent: Callable[[], bool]) -> None:
     text = str(node.value)
     names = dict.fromkeys(re.findall(r":(\w+)", text))
     try:
@@ -128,6 +128,8 @@ def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection) -> None
         start = text.find(word) if word else 0
         place = node.within(start, start + len(word)) if word and start >= 0 else node.place
         corpus.say(e511_sql.at(place, f"SQLite can't take this statement: {message}"))
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH and not spent():
+            told = "a statement reaches its own database alone: it attaches and detaches none"
+            corpus.say(e511_sql.on_entry(node.place, told))
         # a second statement, a wrong parameter: said already, with its place
-        return
