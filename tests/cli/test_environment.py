@@ -139,9 +139,9 @@ def test_a_worker_tells_once_what_is_missing_and_leaves_the_job_to_others(tmp_pa
     shell = laid(tmp_path, acting(agent("[act]", policies="[rules]"), "act"), policy(ALLOW), write)
     assert shell(*START, NOT_THERE="it is there").code == 3
     done = shell("worker", "--until-idle")
-    assert (done.code, done.err.count(KEY)) == (0, 1), done.err
+    assert (done.code, done.err.count(KEY)) == (1, 1), done.err
     (job,) = shell("jobs", "list", "--format", "json").json
-    assert job["status"] == "leased"
+    assert job["status"] == "queued"
     assert sessions(shell)[0]["state"] == "awaiting_job"
 
 
@@ -269,7 +269,7 @@ def test_a_bundle_that_needs_nothing_says_so(tmp_path: Path) -> None:
 
 
 def test_a_fixture_says_what_is_missing_for_it(tmp_path: Path) -> None:
-    fixture = "kind: Fixture\nname: one\nagent: bot\nmessage: hello\nattributes: {tenant: acme}\nexpect: {outcome: answered}\n"
+    fixture = "kind: Fixture\nname: one\nagent: bot\nmessage: hello\nattributes: {tenant: acme}\nlive: [look]\nexpect: {outcome: answered}\n"
     assert LISTED in agent("[]")[1]
     shell = laid(tmp_path, *CASES["a read"], ("fixtures/one.yaml", fixture))
     done = shell("test")
