@@ -10,7 +10,7 @@ from engine.store.asking import segments_of, whole_log
 from engine.store.beside import KEYS, Said, as_compared, said
 from engine.store.chain import erased
 from engine.store.log_key import Voucher
-from engine.store.projection import ERASED, FREE, OK, ClaimKey, generation_of
+from engine.store.projection import ERASED, FREE, IN_FLIGHT, UNKNOWN, ClaimKey, generation_of
 from engine.stored import DamagedRow, KeyExpired, KeyHeld, UnknownSession, session_of
 
 
@@ -41,7 +41,7 @@ def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | No
         told = f"the key {change.key} says something else than the log of {holder}, which holds it"
         raise DamagedRow(session_of(holder), "idempotency_keys", told)
     # what could say it was erased: it stays taken, and nothing is told of what came of it
-    return KeyHeld(change.key, ERASED if status == OK else status, None, holder)
+    return KeyHeld(change.key, status if status in (IN_FLIGHT, UNKNOWN) else ERASED, None, holder)
 
 
 def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> Said:

@@ -15,7 +15,7 @@ from engine.store import beside, chain
 from engine.store.asking import head_of, seal_problems, segments_of
 from engine.store.beside import JOBS, KEYS, METERS, REQUESTS, Rows, Table
 from engine.store.log_key import Seal, Voucher
-from engine.store.projection import SetState, changes
+from engine.store.projection import FREE, SetState, changes
 from engine.store.rows import JOB, job_row, standing_problem
 
 
@@ -131,9 +131,9 @@ def _beside(connection: sqlite3.Connection, session_id: str, log: Sequence[Event
         },
         JOBS: _rows(connection, JOBS, f"id, {JOBS.columns} FROM jobs WHERE {of_session}", session_id),
     }
-    # a key whose result counts for a time only may be another session's since
+    # a key whose result counts for a time only, or that was given back, may be another session's since
     for key, row in list(said.rows[KEYS].items()):
-        if key not in found[KEYS] and row[2] is not None and _has_a_holder(connection, key):
+        if key not in found[KEYS] and (row[2] is not None or row[0] == FREE) and _has_a_holder(connection, key):
             del said.rows[KEYS][key]
     for table, rows in found.items():
         yield from beside.differences(table, said, rows)

@@ -15,7 +15,7 @@ from engine.store import chain
 from engine.store.log_key import LogKey
 from engine.store.rows import MOST_TAKEN, is_moment, moment
 from engine.store.sqlite import open_store
-from engine.stored import CorruptLog, DamagedRow, KeyHeld, Lease, SealedLog, Take
+from engine.stored import Appended, CorruptLog, DamagedRow, KeyHeld, Lease, SealedLog, Take
 from engine.testing.queue_contract import ended, enqueued
 from engine.testing.store_contract import LEASE, START, adding, call_started, claimed, opened, result, started, woken
 from tests.store.rewriting import rewrite
@@ -85,6 +85,31 @@ async def test_a_key_whose_result_was_erased_stays_taken_and_tells_nothing(tmp_p
         write(tmp_path / "e.db", "UPDATE idempotency_keys SET compared = '{}'")
         with pytest.raises(CorruptLog):
             await claim(store)
+
+
+async def given_back(store: Store) -> None:
+    """The result of `a` has expired, and `b` has given the key back that it took after it."""
+    soon = {"key_until": "2026-01-01T08:59:59.000000Z"}
+    await store.append("a", 0, [started("a"), call_started("a", 2, "k", **soon), result("a", 3, "ok", {})])
+    await store.append(
+        "b", 0, [started("b"), call_started("b", 2, "k", generation=1), result("b", 3, "terminal_error")]
+    )
+    await store.append("c", 0, [started("c")])
+
+
+async def test_a_key_that_was_given_back_is_another_session_s_since(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db") as store:
+        await given_back(store)
+        assert await store.append("c", 1, [call_started("c", 2, "k", generation=1)]) == Appended()
+        assert [await store.verify(name) for name in "abc"] == [[], [], []]
+
+
+async def test_a_key_that_was_given_back_by_an_end_that_was_erased_is_not_free(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db") as store:
+        await given_back(store)
+        erase(tmp_path / "e.db", 3, session="b")
+        held = await store.append("c", 1, [call_started("c", 2, "k", generation=1)])
+        assert held == KeyHeld("[]:k", "erased", None, "b/c")
 
 
 # -- what verify compares
