@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.session.handles import Handles, holds_placeholder, inert, texts
+from engine.session import reply as r
+from engine.session.decide import begin
+from engine.session.handles import Handles, handles_of, holds_placeholder, inert, texts
 from engine.session.sensitive import HIDDEN
+from tests.session.play import START, Play, call
+from tests.session.test_origins import hiding
 
 KEY = "5" * 32
 SCHEMA = {
@@ -85,3 +91,21 @@ def test_in_a_text_for_people_a_handle_is_what_it_says() -> None:
 
 def test_a_value_is_looked_for_by_its_texts_of_four_characters_and_more() -> None:
     assert list(texts({"a": ["abcd", "abc", 12345, 12, True, None]})) == ["abcd", "12345"]
+
+
+def test_a_session_is_not_begun_with_what_stands_for_a_value() -> None:
+    refused = begin(r.Begin("s", "bot", "script", {"tenant": "acme", "pin": HIDDEN}, "hi", None, "/r", START), hiding())
+    assert isinstance(refused, r.Refused)
+    assert refused.message == "`pin`: a placeholder is no value"
+
+
+def test_of_a_tool_that_another_bundle_does_not_have_nothing_is_known() -> None:
+    play = Play(hiding(), tenant="acme", pin="1234")
+    play.plan(call("a", "look", to="x@y"))
+    play.returns("a", {"iban": "DE1-4411", "n": 5})
+    own, other = handles_of(play.state, play.bundle), replace(play.bundle, tools={"gone": play.bundle.tools["gone"]})
+    assert own is not None
+    assert own.within("DE1-4411") != "DE1-4411"
+    without = handles_of(play.state, other)
+    assert without is not None
+    assert without.within("DE1-4411") == "DE1-4411"
