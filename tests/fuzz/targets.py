@@ -262,7 +262,7 @@ def _change_cells(random: Random, file: Path) -> None:
         (old,) = connection.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()
         try:
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (_other(random, old), row))
-        except (sqlite3.Error, OverflowError):
+        except (sqlite3.Error, OverflowError, UnicodeError):
             continue
     connection.commit()
     connection.close()
