@@ -71,7 +71,7 @@ def still_over(d: Draft, call: Call) -> bool:
     s = d.state
     if call.short_of != "calls" or s.limits.calls is None:
         return False
-    waiting = sum(1 for c in s.calls.open.values() if c.phase is Phase.OVER_BUDGET and c.short_of == "calls")
+    waiting = sum(1 for c in s.calls.open.values() if c.short_of == "calls")
     used = s.used.calls - waiting
     if used < s.limits.calls:
         return False

@@ -34,7 +34,7 @@ def _gating(s: State, p: Mapping[str, Any], event: Event) -> State:
     used = changed(s.used, fact_reads=s.used.fact_reads + reads)
     phase = Phase.GATING if p["facts"] else call.phase
     gate = call.gate_seq if call.phase is Phase.GATING and call.gate_seq else event.seq
-    return changed(with_call(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"])), used=used)
+    return changed(with_call(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"]), short_of=""), used=used)
 
 
 def _fact(s: State, p: Mapping[str, Any], event: Event) -> State:
@@ -50,8 +50,12 @@ def _verdict(s: State, p: Mapping[str, Any], event: Event) -> State:
     if p["verdict"] == "require_approval" and not p["satisfied"]:
         prior = tuple(approval for approval in call.approvals if approval.prior)
         # a job that is asked about goes back to the session, and is enqueued again behind the yes
-        return with_call(s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0, leased=0)
-    return with_call(s, call, wants=(), gate_seq=0)
+        return with_call(
+            s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0, leased=0, short_of=""
+        )
+    # what waited for more of a limit is a proposal like any other once it is judged again
+    phase = Phase.PROPOSED if call.phase is Phase.OVER_BUDGET else call.phase
+    return with_call(s, call, phase=phase, wants=(), gate_seq=0, short_of="")
 
 
 def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:

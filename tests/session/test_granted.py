@@ -109,3 +109,41 @@ def test_a_cancel_ends_what_waits_for_more() -> None:
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert play.result("b") == ("blocked", "limit_of_calls")
+
+
+def made_with(rules: str) -> Bundle:
+    ok = "{type: object, properties: {ok: {type: boolean}}, required: [ok]}"
+    return bundle(
+        agent("[pay, look]", policies="[rules]", budgets=CALLS), reviewers("leads", "[ana, bo]"),
+        policy(ALLOW + rules, facts="{account: {tool: look, input: {n: 1}}}"), tool("look", output=ok),
+        tool("pay", "write", input=INPUT, more="idempotency: none"),
+    )  # fmt: skip
+
+
+def test_what_comes_back_reads_its_facts_anew() -> None:
+    play = Play(made_with("\n  - {id: shut, tools: [pay], effect: deny, when: not account.ok}"))
+    play.plan(call("a", "pay", to="ada"), call("b", "pay", to="bo"))
+    play.read({"ok": True})
+    play.returns("a")
+    play.say(play.answer("approve", "ana"))
+    play.claim()
+    assert play.reading == ["look"]
+    play.read({"ok": True})
+    assert play.started() == ["a", "b"]
+    assert play.kinds(K.LIMIT_CROSSED) == ["limit_crossed"]
+
+
+def test_what_comes_back_may_have_to_be_approved_as_well() -> None:
+    play = Play(
+        made_with(
+            "\n  - {id: sure, tools: [pay], effect: require_approval, approvers: [leads], when: input.to == 'bo'}"
+        )
+    )
+    play.plan(call("a", "pay", to="ada"), call("b", "pay", to="bo"))
+    play.returns("a")
+    play.say(play.answer("approve", "ana"))
+    play.claim()
+    assert [request.kind for request in play.state.open_requests()] == ["approval"]
+    play.say(play.answer("approve", "bo", 2))
+    play.claim()
+    assert play.started() == ["a", "b"]
