@@ -27,6 +27,11 @@ class Fenced:
     epoch: int
 
 
+# what became of the call that holds a key: under way, ended well, unknown, ended well and erased; or nobody holds it,
+# and results under it have expired before
+IN_FLIGHT, OK, UNKNOWN, ERASED, FREE = "in_flight", "ok", "unknown", "erased", "free"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyHeld:
     """An idempotency key that the events would claim has a holder; nothing was appended."""

@@ -20,7 +20,7 @@ from engine.policy.value import number_of
 from engine.ports import PlannerError, Proposal, Say
 from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
 from engine.session.event import Event
-from engine.session.handles import holds_placeholder, texts
+from engine.session.handles import place_of_handle, texts
 from engine.session.reply import ModelCall
 from engine.session.sensitive import sensitive_values
 from engine.session.view import PlannerView
@@ -116,7 +116,7 @@ class ModelPlanner:
         for call in calls:
             tool = self._bundle.tools.get(str(call.get("name"))) if isinstance(call, dict) else None
             for value in sensitive_values(call.get("input"), tool.input_schema) if tool is not None else ():
-                found += [text for text in texts(value) if not holds_placeholder(text)]
+                found += [text for text in texts(value) if not place_of_handle(text)]
         await self._hide(found)
 
     def told(self, fault: Fault) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from engine.planner.json_texts import data_of, slots_of
 from engine.session.handles import HANDLE
 
 _HANDLE = re.compile(HANDLE)
@@ -32,12 +33,8 @@ def told(body: str, handles: Mapping[str, str]) -> str:
     """A recorded answer with other handles in the place of its own, also where they come in pieces."""
     if not handles:
         return body
-    streamed = any(line.startswith("data:") for line in body.split("\n"))
-    lines = [(line, _data(line)) for line in (body.split("\n") if streamed else [body])]
-    slots: dict[tuple[str, ...], list[_Slot]] = {}
-    for _, value in lines:
-        _gather(value, (), slots)
-    for pieces in slots.values():
+    lines = data_of(body)
+    for pieces in slots_of(value for _, value in lines).values():
         whole = "".join(slot.text for slot in pieces)
         new = _HANDLE.sub(lambda found: handles.get(found[0], found[0]), whole)
         at = 0
@@ -46,44 +43,6 @@ def told(body: str, handles: Mapping[str, str]) -> str:
     return "\n".join(line if value is None else _line(line, value) for line, value in lines)
 
 
-class _Slot:
-    """A text within JSON that can be replaced where it stands."""
-
-    def __init__(self, owner: Any, key: Any) -> None:
-        self._owner = owner
-        self._key = key
-
-    @property
-    def text(self) -> str:
-        return str(self._owner[self._key])
-
-    @text.setter
-    def text(self, text: str) -> None:
-        self._owner[self._key] = text
-
-
-def _data(line: str) -> Any:
-    """The JSON of a line of an event stream, or of a whole body; None if it has none."""
-    try:
-        found = json.loads(line.removeprefix("data:"))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict | list) else None
-
-
 def _line(line: str, value: Any) -> str:
     told = json.dumps(value, ensure_ascii=False)
     return f"data: {told}" if line.startswith("data:") else told
-
-
-def _gather(value: Any, place: tuple[str, ...], slots: dict[tuple[str, ...], list[_Slot]]) -> None:
-    if isinstance(value, dict):
-        own = (*place, str(value["index"])) if "index" in value else place
-        items: list[tuple[Any, Any, tuple[str, ...]]] = [(key, item, (*own, str(key))) for key, item in value.items()]
-    else:
-        items = [(number, item, place) for number, item in enumerate(value)] if isinstance(value, list) else []
-    for key, item, where in items:
-        if isinstance(item, str):
-            slots.setdefault(where, []).append(_Slot(value, key))
-        else:
-            _gather(item, where, slots)

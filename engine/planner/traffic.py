@@ -7,7 +7,6 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ import trio
 
 from engine.own_files import make_folder, write_bytes
 from engine.planner.faults import NotRecorded, TooLarge
+from engine.planner.json_texts import data_of, slots_of
 from engine.planner.prompt import NOW
 from engine.planner.recorded_handles import in_place_of, numbered, told
 from engine.session.sensitive import HIDDEN
@@ -60,7 +60,7 @@ class Recorded:
         self._folder = folder
         self._without_secrets = masked
         self._hidden: set[str] = set()
-        self._kept: list[tuple[Path, _Exchange]] = []
+        self._kept: list[Path] = []
         self._count = len(list(folder.glob("*.json")))
 
     def transport(self) -> httpx2.AsyncBaseTransport:
@@ -73,28 +73,32 @@ class Recorded:
         if not new:
             return
         self._hidden |= new
-        for path, exchange in self._kept:
-            await self._write(path, exchange)
+        for path in self._kept:
+            exchange = json.loads(await trio.Path(path).read_text("utf-8"))
+            asked, answered = exchange["request"], exchange["response"]
+            asked["body"] = _json(self._masked(json.dumps(asked["body"], ensure_ascii=False)))
+            answered["headers"] = {name: self._masked(value) for name, value in answered["headers"].items()}
+            await self._write(path, asked, answered)
 
     async def _keep(self, request: httpx2.Request, response: httpx2.Response, body: bytes, *, whole: bool) -> None:
         self._count += 1
-        headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-        asked, answered = request.content.decode("utf-8", "replace"), body.decode("utf-8", "replace")
-        exchange = _Exchange(request.method, request.url.path, asked, response.status_code, headers, answered, whole)
-        key = key_of(request.method, request.url.path, self._masked(asked))
-        path = self._folder / f"{self._count:04}-{key[:12]}.json"
-        self._kept.append((path, exchange))
-        await self._write(path, exchange)
+        said = self._masked(request.content.decode("utf-8", "replace"))
+        headers = {name: self._masked(response.headers[name]) for name in KEPT_HEADERS if name in response.headers}
+        asked = {"method": request.method, "path": request.url.path, "body": _json(said)}
+        text = body.decode("utf-8", "replace")
+        answered = {"status": response.status_code, "headers": headers, "body": text, "whole": whole}
+        path = self._folder / f"{self._count:04}-{key_of(request.method, request.url.path, said)[:12]}.json"
+        self._kept.append(path)
+        await self._write(path, asked, answered)
 
-    async def _write(self, path: Path, exchange: _Exchange) -> None:
-        text, whole = self._masked(exchange.answered), exchange.whole
+    async def _write(self, path: Path, asked: dict[str, Any], answered: dict[str, Any]) -> None:
+        text = self._masked(answered["body"])
         if any(self._masked(one) != one for one in _pieces(text)):
             # what is in pieces can't be masked: nothing of the answer is kept
-            text, whole = "", False
-        asked = {"method": exchange.method, "path": exchange.path, "body": _json(self._masked(exchange.asked))}
-        headers = {name: self._masked(value) for name, value in exchange.headers.items()}
-        answered = {"status": exchange.status, "headers": headers, "body": text, "whole": whole}
-        kept = json.dumps({"request": asked, "response": answered}, indent=1, ensure_ascii=False) + "\n"
+            text, answered["whole"] = "", False
+        kept = (
+            json.dumps({"request": asked, "response": {**answered, "body": text}}, indent=1, ensure_ascii=False) + "\n"
+        )
         await trio.to_thread.run_sync(write_bytes, path, kept.encode("utf-8", "replace"))
 
     def _masked(self, text: str) -> str:
@@ -105,17 +109,6 @@ class Recorded:
             for form in {one, escaped, json.dumps(escaped)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1]}:
                 text = text.replace(form, HIDDEN)
         return text
-
-
-@dataclass(frozen=True, slots=True)
-class _Exchange:
-    method: str
-    path: str
-    asked: str
-    status: int
-    headers: Mapping[str, str]
-    answered: str
-    whole: bool
 
 
 class Replayed:
@@ -174,30 +167,13 @@ def _sorted(body: Any) -> str:
 
 def _pieces(body: str) -> list[str]:
     """What an answer says once it is put together: the texts of a streamed one by where they stand, escapes undone."""
-    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    lines = [line[5:].strip() for line in body.split("\n") if line.startswith("data:")] or [body]
-    for line in lines:
-        _gather(_json(line), (), found)
-    said = ["".join(texts) for texts in found.values()]
+    said = _joined(value for _, value in data_of(body))
     # a decision is JSON in a text: its texts are told once more
-    inner: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for one in said:
-        decoded = _json(one)
-        if not isinstance(decoded, str):
-            _gather(decoded, (), inner)
-    return [*said, *("".join(texts) for texts in inner.values())]
+    return [*said, *_joined(value for one in said for _, value in data_of(one))]
 
 
-def _gather(value: Any, place: tuple[str, ...], found: dict[tuple[str, ...], list[str]]) -> None:
-    if isinstance(value, str):
-        found[place].append(value)
-    elif isinstance(value, dict):
-        own = (*place, str(value["index"])) if "index" in value else place
-        for key, item in value.items():
-            _gather(item, (*own, key), found)
-    elif isinstance(value, list):
-        for item in value:
-            _gather(item, place, found)
+def _joined(values: Iterable[Any]) -> list[str]:
+    return ["".join(slot.text for slot in pieces) for pieces in slots_of(values).values()]
 
 
 def _json(text: str) -> Any:

@@ -153,7 +153,7 @@ class Source:
         def ends(text: str, end: int) -> bool:
             return text[end : end + 1] in "/?#&=\\" or not _runs_on(piece, text, end)
 
-        return self._holds(piece, ends, lambda text, start: not (address and text[:start].endswith("://")))
+        return self._holds(piece, ends, lambda text, start: not (address and text[max(start - 3, 0) : start] == "://"))
 
     def mentions(self, word: str) -> bool:
         """Whether it holds a word, whatever stands around it."""

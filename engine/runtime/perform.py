@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -54,7 +54,7 @@ class Hands:
     secrets: Secrets
     log: Callable[[str], Awaitable[Sequence[Event]]]
     say: Callable[[str, str], None]
-    meter_used: Callable[[str, str, str, datetime | None], Awaitable[Any]]
+    meter_used: Callable[[str, Mapping[str, Any], datetime | None], Awaitable[Any]]
     roll: Callable[[], Decimal] = roll
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
     _entered: set[tuple[str, str]] = field(default_factory=set)
@@ -154,7 +154,7 @@ class Hands:
         """What all sessions have added to a meter that they share, within its window."""
         started, given = self.clock.now(), effect.input
         since = started - span(given["window"]) if given["window"] is not None else None
-        used = await self.meter_used(state.session_id, given["of"], given["key"], since)
+        used = await self.meter_used(state.session_id, given, since)
         return r.FactReturned(effect.fact_key, effect.gate, {"used": used}, started, self.clock.now())
 
     async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:

@@ -28,11 +28,9 @@ from engine.session.evolve import fold
 from engine.session.sealed import shown
 from engine.session.secret import filled
 from engine.session.state import State
-from engine.stored import AppendResult, KeyExpired, KeyHeld, session_of
+from engine.stored import ERASED, OK, AppendResult, KeyExpired, KeyHeld, session_of
 
 REMEMBERED = 4096
-
-OK, ERASED = "ok", "erased"
 
 
 class SealedStore:
@@ -59,23 +57,22 @@ class SealedStore:
         one.learn(events)
         sealed = [one.sealed(event) for event in events]
         result = await self._inner.append(session_id, after, sealed, **more)
+        if not isinstance(result, KeyExpired | KeyHeld):
+            return result
+        # of the key that is spoken of, the event as the session has it and as it is stored
+        own, stored = next(pair for pair in zip(events, sealed, strict=True) if _key(pair[1].payload) == result.key)
         if isinstance(result, KeyExpired):
-            pairs = zip(sealed, events, strict=True)
-            return next((replace(result, key=_key(e)) for stored, e in pairs if _key(stored) == result.key), result)
-        return await self._held(one, result, sealed, events) if isinstance(result, KeyHeld) else result
+            return replace(result, key=_key(own.payload))
+        return await self._held(one, result, own.payload, stored.payload)
 
-    async def _held(self, one: Seals, held: KeyHeld, sealed: Sequence[Event], events: Sequence[Event]) -> KeyHeld:
+    async def _held(self, one: Seals, held: KeyHeld, own: Mapping[str, Any], stored: Mapping[str, Any]) -> KeyHeld:
         """Who holds a key, as the session that would have it knows it: by its own names, with what is opened."""
-        for stored, event in zip(sealed, events, strict=True):
-            if _key(stored) != held.key:
-                continue
-            before = held.compared
-            if before is not None:
-                # what is as it is now is known; of what is not, this is all that can be said
-                own, now = event.payload["compared"], stored.payload["compared"]
-                before = {name: own[name] if now.get(name) == item else item for name, item in before.items()}
-            held = replace(held, key=_key(event), compared=before)
-            break
+        before = held.compared
+        if before is not None:
+            # what is as it is now is known; of what is not, this is all that can be said
+            now = stored["compared"]
+            before = {name: own["compared"][name] if now.get(name) == item else item for name, item in before.items()}
+        held = replace(held, key=_key(own), compared=before)
         try:
             return replace(held, output=one.open_value(held.output))
         except NotOpened:
@@ -95,10 +92,14 @@ class SealedStore:
         one = await self._session(session_id, events if not after else ())
         return events if one is None else [one.opened(event) for event in events]
 
-    async def meter_used(self, session_id: str, tool: str, key: str, since: datetime | None) -> Any:
-        """What calls of all sessions have added under a session's key of a meter (see `ports.Store`)."""
+    async def meter_used(self, session_id: str, of: Mapping[str, Any], since: datetime | None) -> Any:
+        """What calls of all sessions have added to a meter under the key that a session asks for.
+
+        See `ports.Store`, and `session.shared_meters` for what it is asked by.
+        """
         one = await self._session(session_id)
-        return await self._inner.meter_used(key if one is None else one.meter_key(tool, key), since)
+        key = of["key"] if one is None else one.meter_key(of["meter"], of["of"], of["key"])
+        return await self._inner.meter_used(key, since)
 
     async def look(self, session_id: str) -> State:
         """A session's state as who may not see what is sealed sees it."""
@@ -198,7 +199,6 @@ def _agent(bundle: Bundle, name: str) -> Agent:
     return bundle.agents[name]
 
 
-def _key(event: Event) -> str:
+def _key(payload: Mapping[str, Any]) -> str:
     """The idempotency key that an event claims, as a store knows it."""
-    payload: Mapping[str, Any] = event.payload
     return f"{payload.get('key_scope')}:{payload.get('idempotency_key')}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from engine.policy.expression import Expression
 from engine.policy.value import number_text
 from engine.runtime.cipher import Cipher, Token
 from engine.session.bundle import Agent, Bundle, Tool
@@ -90,9 +91,9 @@ class Seals:
         name = p["tool"] if isinstance(p.get("tool"), str) else self.tools.get(p.get("call_id") or "")
         return self.bundle.tools.get(name or "")
 
-    def meter_key(self, tool: str, key: str) -> str:
+    def meter_key(self, meter: str, tool: str, key: str) -> str:
         """The key that a tool's calls add to a meter under, as the store knows it."""
-        return self.cipher.comparable(key) if self.marks.meter_of(self.bundle.tools[tool]) else key
+        return self.cipher.comparable(key) if self.marks.meter_of(meter, self.bundle.tools[tool]) else key
 
     def sealed(self, event: Event) -> Event:
         """The event as it is stored."""
@@ -260,8 +261,10 @@ class _Sealing:
             case Holds.COMPARED:
                 return {name: self._part(name, value, comparable) for name, value in item.items()}
             case _:
-                marked = marks.meter_of(tool)
-                return [{**e, "key": comparable(e["key"])} if marked and "key" in e else e for e in item]
+                return [
+                    {**e, "key": comparable(e["key"])} if "key" in e and marks.meter_of(e["meter"], tool) else e
+                    for e in item
+                ]
 
     def _part(self, name: str, value: Any, by: Callable[[Any], Any]) -> Any:
         return replaced({name: value}, self.tool.input_schema if self.tool else NOTHING, by)[name]
@@ -310,6 +313,7 @@ class _Marks:
         properties = agent.attributes.get("properties", {})
         self.attributes = is_marked(agent.attributes)
         self.tenant = is_marked(properties.get("tenant")) if isinstance(properties, Mapping) else False
+        self._meters = agent.meters
         self._of: dict[str, tuple[bool, bool]] = {}
 
     def input_of(self, tool: Tool | None) -> bool:
@@ -322,12 +326,15 @@ class _Marks:
 
     def key_of(self, tool: Tool) -> bool:
         """Whether an idempotency key may hold what is sensitive: as the bundle says, whatever the call."""
-        reads = frozenset().union(*(one.reads for one in tool.idempotency.key)) if tool.idempotency else frozenset()
-        return self.input_of(tool) or ("session" in reads and self.attributes)
+        return self._may_read(tool, tool.idempotency.key if tool.idempotency is not None else ())
 
-    def meter_of(self, tool: Tool) -> bool:
-        """Whether the key that a call adds to a meter under may hold what is sensitive."""
-        return self.input_of(tool) or self.attributes
+    def meter_of(self, meter: str, tool: Tool) -> bool:
+        """The same of the key that a call adds to a meter under, which has the tenant in it."""
+        return self.tenant or self._may_read(tool, [m.per[tool.name] for m in self._meters if m.name == meter])
+
+    def _may_read(self, tool: Tool, expressions: Iterable[Expression]) -> bool:
+        reads = {name for one in expressions for name in one.reads}
+        return ("input" in reads and self.input_of(tool)) or ("session" in reads and self.attributes)
 
     def _both(self, tool: Tool) -> tuple[bool, bool]:
         if tool.name not in self._of:

@@ -10,7 +10,7 @@ from engine.policy.value import timestamp
 from engine.session.bundle import Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
-from engine.session.handles import holds_placeholder
+from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest, call_key
 from engine.session.questions import settle
 from engine.session.reply import Answer, Refused
@@ -24,7 +24,7 @@ def answer(d: Draft, reply: Answer) -> Refused | None:
     request = d.state.requests.get(reply.request_id)
     if request is None:
         return Refused("no_such_request", f"there is no request {reply.request_id}")
-    refused = _may_answer(d, request, reply) or _placeholder(d, reply) or _fits(d, request, reply)
+    refused = _may_answer(d, request, reply) or _handle(d, reply) or _fits(d, request, reply)
     if refused is not None:
         return refused
     edited = _edit(d, request, reply)
@@ -46,10 +46,10 @@ def answer(d: Draft, reply: Answer) -> Refused | None:
     return None
 
 
-def _placeholder(d: Draft, reply: Answer) -> Refused | None:
+def _handle(d: Draft, reply: Answer) -> Refused | None:
     """What people read in the place of a sensitive value is never one."""
-    path = holds_placeholder([reply.edit, reply.value]) if d.agent.seal is not None else ""
-    return Refused("invalid_input", "a placeholder of a sensitive value is no value: say what it is") if path else None
+    path = place_of_handle([reply.edit, reply.value]) if d.agent.seal is not None else ""
+    return Refused("invalid_input", "a handle of a sensitive value is no value: say what it is") if path else None
 
 
 def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:

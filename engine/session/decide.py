@@ -19,7 +19,7 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.gating import beside_guards
-from engine.session.handles import holds_placeholder
+from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest
 from engine.session.jobs import discard, drafted_job, retry
 from engine.session.moves import advance, end_cancelled
@@ -40,8 +40,8 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     """The first events of a session, or why it can't start."""
     agent = bundle.agents[reply.agent]
     problems = agent.check_attributes(reply.attributes)
-    if agent.seal is not None and (path := holds_placeholder(reply.attributes)):
-        problems = [*problems, f"`{path}`: a placeholder is no value"]
+    if agent.seal is not None and (path := place_of_handle(reply.attributes)):
+        problems = [*problems, f"`{path}`: a handle is no value"]
     if problems:
         return r.Refused("invalid_attributes", "; ".join(problems))
     payload = {

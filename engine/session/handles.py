@@ -20,12 +20,13 @@ from engine.session.state import State
 # a handle, as a regular expression
 HANDLE = r"\[sensitive:[0-9a-f]{32}\]"
 
-_PLACEHOLDER = re.compile(rf"{re.escape(HIDDEN)}|{HANDLE}")
+# and `[sensitive]` alone, which is one that stands for nothing
+_HANDLES = re.compile(rf"{re.escape(HIDDEN)}|{HANDLE}")
 
 # a shorter text would be found in every other one; it is hidden where it is marked
 SHORTEST = 4
 
-OUT_OF_PLACE = f"a placeholder counts only as it was shown, as the whole of a field that is marked {MARK}"
+OUT_OF_PLACE = f"a handle counts only as it was shown, as the whole of a field that is marked {MARK}"
 
 
 class Handles:
@@ -39,10 +40,10 @@ class Handles:
             self._learn(value)
         longest_first = sorted(self._by_text, key=len, reverse=True)
         # a handle in a text stays as it is, whatever its digits are
-        self._found = re.compile("|".join([_PLACEHOLDER.pattern, *map(re.escape, longest_first)]))
+        self._found = re.compile("|".join([_HANDLES.pattern, *map(re.escape, longest_first)]))
 
     def _learn(self, value: Any) -> None:
-        if value is None or (isinstance(value, str) and holds_placeholder(value)):
+        if value is None or (isinstance(value, str) and place_of_handle(value)):
             return
         handle = self.of(value)
         if handle in self._values:
@@ -56,8 +57,8 @@ class Handles:
                 self._learn(text)
 
     def of(self, value: Any) -> str:
-        """The handle of a value; a placeholder stays what it is."""
-        if not self._key or (isinstance(value, str) and _PLACEHOLDER.fullmatch(value)):
+        """The handle of a value; a handle stays what it is."""
+        if not self._key or (isinstance(value, str) and _HANDLES.fullmatch(value)):
             return HIDDEN if not self._key else value
         told = hmac.new(self._key, canonical(value).encode("utf-8", "replace"), sha256).hexdigest()
         return f"{HIDDEN[:-1]}:{told[:32]}]"
@@ -80,9 +81,8 @@ class Handles:
     def resolved(self, given: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[Any, str]:
         """A proposed input with the values in the place of their handles, or why it can't be taken."""
         placed = replaced(given, schema, lambda one: self._values.get(one, one) if isinstance(one, str) else one)
-        for path in _placeholders(placed):
-            return given, f"`{path}`: {OUT_OF_PLACE}"
-        return placed, ""
+        path = place_of_handle(placed)
+        return (given, f"`{path}`: {OUT_OF_PLACE}") if path else (placed, "")
 
 
 def handles_of(state: State, bundle: Bundle) -> Handles | None:
@@ -91,14 +91,14 @@ def handles_of(state: State, bundle: Bundle) -> Handles | None:
     return None if agent.seal is None else Handles(state.handle_key, _known(state, agent, bundle.tools))
 
 
-def holds_placeholder(value: Any) -> str:
-    """Where a value holds what stands for a sensitive one, as a path; empty if nowhere."""
-    return next(_placeholders(value), "")
+def place_of_handle(value: Any) -> str:
+    """Where a value holds a handle, as a path; empty if nowhere."""
+    return next(_places(value), "")
 
 
 def inert(text: str) -> str:
     """A text for people, in which handles are told as what they say."""
-    return _PLACEHOLDER.sub(HIDDEN, text)
+    return _HANDLES.sub(HIDDEN, text)
 
 
 def texts(value: Any, shortest: int = SHORTEST) -> Iterator[str]:
@@ -131,15 +131,15 @@ def _known(state: State, agent: Agent, tools: Mapping[str, Tool]) -> Iterator[An
                 yield from sensitive_values(entry["output"], tools[name].output_schema or {})
 
 
-def _placeholders(value: Any, path: str = "") -> Iterator[str]:
+def _places(value: Any, path: str = "") -> Iterator[str]:
     if isinstance(value, str):
-        if _PLACEHOLDER.search(value):
+        if _HANDLES.search(value):
             yield path or "it"
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            if _PLACEHOLDER.search(key):
+            if _HANDLES.search(key):
                 yield path or "a key"
-            yield from _placeholders(item, f"{path}.{inert(key)}".lstrip("."))
+            yield from _places(item, f"{path}.{inert(key)}".lstrip("."))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
-            yield from _placeholders(item, f"{path}[{number}]")
+            yield from _places(item, f"{path}[{number}]")

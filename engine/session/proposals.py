@@ -13,7 +13,7 @@ from engine.session.bundle import Usage
 from engine.session.contract import Decision, ToolCall, read_decision
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
-from engine.session.handles import handles_of, holds_placeholder, inert
+from engine.session.handles import handles_of, inert, place_of_handle
 from engine.session.identity import call_digest, call_key, key_scope
 from engine.session.limits import Limits
 from engine.session.state import Call, Status, StepPhase, Used
@@ -48,7 +48,7 @@ def planned(d: Draft, reply: r.Planned) -> None:
 
 def _resolved(d: Draft, decision: Decision) -> Proposals:
     """The calls with the values that their handles stand for, before anything else looks at them."""
-    handles = handles_of(d.state, d.bundle) if any(holds_placeholder(c.input) for c in decision.tool_calls) else None
+    handles = handles_of(d.state, d.bundle) if any(place_of_handle(c.input) for c in decision.tool_calls) else None
     found: Proposals = []
     for proposed in decision.tool_calls:
         tool = d.bundle.tools.get(proposed.name)

@@ -16,8 +16,6 @@ from engine.store.asking import seal_problems, stored_head
 from engine.store.held_keys import held
 from engine.store.log_key import Voucher
 from engine.store.projection import (
-    FREE,
-    IN_FLIGHT,
     Change,
     ClaimKey,
     CloseRequest,
@@ -32,6 +30,8 @@ from engine.store.projection import (
 )
 from engine.store.rows import REQUEST, moment, standing_problem
 from engine.stored import (
+    FREE,
+    IN_FLIGHT,
     Appended,
     AppendResult,
     Conflict,

@@ -11,8 +11,6 @@ from engine.policy.value import canonical, number_text, timestamp
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.store.projection import (
-    FREE,
-    IN_FLIGHT,
     Change,
     ClaimKey,
     CloseRequest,
@@ -25,6 +23,7 @@ from engine.store.projection import (
     SettleMeters,
     changes,
 )
+from engine.stored import FREE, IN_FLIGHT
 
 Rows = dict[Any, list[Any]]
 

@@ -10,8 +10,8 @@ from engine.store.asking import segments_of, whole_log
 from engine.store.beside import KEYS, Said, as_compared, said
 from engine.store.chain import erased
 from engine.store.log_key import Voucher
-from engine.store.projection import ERASED, FREE, IN_FLIGHT, UNKNOWN, ClaimKey, generation_of
-from engine.stored import DamagedRow, KeyExpired, KeyHeld, UnknownSession, session_of
+from engine.store.projection import ClaimKey, generation_of
+from engine.stored import ERASED, FREE, IN_FLIGHT, UNKNOWN, DamagedRow, KeyExpired, KeyHeld, UnknownSession, session_of
 
 
 def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> KeyHeld | KeyExpired | None:

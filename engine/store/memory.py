@@ -14,8 +14,6 @@ from engine.session.state import FINAL
 from engine.store import chain
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
-    FREE,
-    IN_FLIGHT,
     ClaimKey,
     CloseRequest,
     Enqueue,
@@ -29,6 +27,8 @@ from engine.store.projection import (
     generation_of,
 )
 from engine.stored import (
+    FREE,
+    IN_FLIGHT,
     Appended,
     AppendResult,
     Conflict,

@@ -9,12 +9,7 @@ from typing import Any
 
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.stored import RequestRow
-
-IN_FLIGHT, OK, UNKNOWN, ERASED = "in_flight", "ok", "unknown", "erased"
-
-# of a key that nobody holds, and whose results have expired before
-FREE = "free"
+from engine.stored import FREE, OK, UNKNOWN, RequestRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from engine.store import beside, chain
 from engine.store.asking import head_of, seal_problems, segments_of
 from engine.store.beside import JOBS, KEYS, METERS, REQUESTS, Rows, Table
 from engine.store.log_key import Seal, Voucher
-from engine.store.projection import FREE, SetState, changes
+from engine.store.projection import SetState, changes
 from engine.store.rows import JOB, job_row, standing_problem
+from engine.stored import FREE
 
 
 def problems(

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import trio
 import trio.testing
 
 from engine.planner.scripted import ScriptedPlanner
 from engine.ports import Store, ToolError, ToolRun
-from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.worker import Worker
 from engine.session.bundle import Bundle, PlannerSpec
 from engine.session.state import State, Status
-from engine.store.memory import MemoryStore
-from engine.store.sqlite import open_store
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting
-from tests.session.play import START, call
+from tests.runtime.stores import STORES, Moved, opened
+from tests.session.play import call
 
 INPUT = "{type: object, properties: {to: {type: string}, n: {type: integer}}, required: [to]}"
 KEY = "idempotency: {key: [input.to], honoured_by: tool, window: 1h}\n"
@@ -35,26 +31,6 @@ def made(more: str = "", key: str = KEY, rules: str = ALLOW, budgets: str = "{}"
         agent("[pay]", policies="[rules]", budgets=budgets), policy(rules), reviewers("leads", "[ana, bo]"),
         tool("pay", "write", input=INPUT, more=key + more), **also,
     )  # fmt: skip
-
-
-@asynccontextmanager
-async def opened(kind: str, at: Path) -> AsyncIterator[Store]:
-    if kind == "memory":
-        yield MemoryStore()
-    else:
-        async with open_store(at / "e.db") as store:
-            yield store
-
-
-class Moved(TrioClock):
-    """Goes on by itself, and by what a test adds."""
-
-    def __init__(self) -> None:
-        super().__init__(START)
-        self.more = timedelta(0)
-
-    def now(self) -> datetime:
-        return super().now() + self.more
 
 
 class Bank:
@@ -101,7 +77,6 @@ SHARED = f"{{meters: {{pays: {{sum: 1, over: [pay], limit: 1, per: session.tenan
 NO_KEY = "idempotency: none\n"
 
 OPENING = Opening("bot", "hello", {"tenant": "acme"})
-STORES = pytest.mark.parametrize("kind", ["memory", "sqlite"])
 
 
 async def paid(bank: Bank, store: Store, bundle_: Bundle, at: Path) -> State:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,8 @@ from engine.session.event import EventKind as K
 from engine.session.evolve import fold
 from engine.session.state import State
 from engine.store.memory import MemoryStore
-from engine.store.sqlite import open_store
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
-from tests.session.play import START
+from tests.runtime.stores import STORES, Moved, opened
 
 INPUT = "{type: object, properties: {to: {type: string}, n: {type: integer}}, required: [to]}"
 DECIDED = "[{message: '', tool_calls: [{id: p, name: pay, input: {to: ada}}]}, {message: bye, done: true}]"
@@ -47,31 +44,13 @@ def made(limit: int = 1, seal: str = "", rules: str = SEEN) -> Bundle:
     )  # fmt: skip
 
 
-class Moved(TrioClock):
-    def __init__(self) -> None:
-        super().__init__(START)
-        self.more = timedelta(0)
-
-    def now(self) -> datetime:
-        return super().now() + self.more
-
-
-@asynccontextmanager
-async def opened(kind: str, at: Path) -> AsyncIterator[Store]:
-    if kind == "memory":
-        yield MemoryStore()
-    else:
-        async with open_store(at / "e.db") as store:
-            yield store
-
-
 async def paid(store: Store, clock: TrioClock, bundle_: Bundle, tenant: str = "acme") -> State:
     secrets = HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"})
     return await Engine(store, clock, secrets=secrets).run(bundle_, Opening("bot", "hi", {"tenant": tenant}), Path("."))
 
 
 @pytest.mark.parametrize("seal", ["", "sealed_with: ${secret:SEAL_KEY}"])
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@STORES
 async def test_rules_see_what_all_sessions_have_added(kind: str, seal: str, tmp_path: Path) -> None:
     clock, bundle_ = Moved(), made(seal=seal)
     async with opened(kind, tmp_path) as store:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.session import reply as r
 from engine.session.decide import begin
-from engine.session.handles import Handles, handles_of, holds_placeholder, inert, texts
+from engine.session.handles import Handles, handles_of, inert, place_of_handle, texts
 from engine.session.sensitive import HIDDEN
 from tests.session.play import START, Play, call
 from tests.session.test_origins import hiding
@@ -30,7 +30,7 @@ SCHEMA = {
 def test_a_value_goes_out_as_its_handle_and_comes_back_as_it_was(value: object) -> None:
     handles = Handles(KEY, [value])
     shown = handles.hidden({"user": value}, SCHEMA)
-    if not (isinstance(value, str) and holds_placeholder(value)):
+    if not (isinstance(value, str) and place_of_handle(value)):
         assert handles.resolved(shown, SCHEMA) == ({"user": value}, "")
 
 
@@ -59,7 +59,7 @@ def test_without_a_key_there_is_only_what_people_read_and_it_stands_for_nothing(
     handles = Handles("", ["ada-4411", "bela-4412"])
     assert handles.within("ada-4411 and bela-4412") == f"{HIDDEN} and {HIDDEN}"
     assert handles.hidden({"user": "ada-4411"}, SCHEMA) == {"user": HIDDEN}
-    assert handles.resolved({"user": HIDDEN}, SCHEMA)[1].startswith("`user`: a placeholder counts only")
+    assert handles.resolved({"user": HIDDEN}, SCHEMA)[1].startswith("`user`: a handle counts only")
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_without_a_key_there_is_only_what_people_read_and_it_stands_for_nothing(
         ({"user": f"[sensitive:{'0' * 32}]"}, "user"),
     ],
 )
-def test_a_placeholder_out_of_its_place_is_told_with_its_place(given_: dict[str, object], place: str) -> None:
+def test_a_handle_out_of_its_place_is_told_with_its_place(given_: dict[str, object], place: str) -> None:
     told, problem = Handles(KEY, ["ada-4411"]).resolved(given_, SCHEMA)
     assert told == given_
     assert problem.startswith(f"`{place}`: ")
 
 
-def test_a_placeholder_is_never_a_value_that_is_known() -> None:
+def test_a_handle_is_never_a_value_that_is_known() -> None:
     handles = Handles(KEY, [HIDDEN, f"see {HIDDEN}", None])
     assert handles.resolved({"user": handles.of(f"see {HIDDEN}")}, SCHEMA)[1]
     assert handles.of(HIDDEN) == HIDDEN
@@ -96,7 +96,7 @@ def test_a_value_is_looked_for_by_its_texts_of_four_characters_and_more() -> Non
 def test_a_session_is_not_begun_with_what_stands_for_a_value() -> None:
     refused = begin(r.Begin("s", "bot", "script", {"tenant": "acme", "pin": HIDDEN}, "hi", None, "/r", START), hiding())
     assert isinstance(refused, r.Refused)
-    assert refused.message == "`pin`: a placeholder is no value"
+    assert refused.message == "`pin`: a handle is no value"
 
 
 def test_of_a_tool_that_another_bundle_does_not_have_nothing_is_known() -> None:
