@@ -32,8 +32,11 @@ _HIDDEN = frozenset(
 )  # fmt: skip
 
 
-# so many characters of a table's first column stay on one line
-FIRST = 36
+# so many characters of a table's first column stay on one line, and of the others if they can be read at all
+FIRST, READABLE = 36, 10
+
+# around each cell
+BORDERS = 3
 
 
 class Printer:
@@ -115,7 +118,7 @@ def line(value: Any) -> str:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on a terminal, tab-separated lines in a pipe."""
+    """A table on a terminal, or its rows one below the other on a narrow one; tab-separated lines in a pipe."""
     rows = [[visible(cell) for cell in row] for row in shown(rows)]
     if not sys.stdout.isatty():
         click.echo("\t".join(columns))
@@ -126,14 +129,35 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     from rich.text import Text
 
     # a cell is a text of others: nothing of it is markup
-    grid = Table(title=Text(visible(title)), title_justify="left", header_style="bold")
+    heading, screen = Text(visible(title)), console(sys.stdout, emoji=False, markup=False)
+    if not rows:
+        screen.print(Text.assemble(heading, ": none"))
+        return
+    longest = [max([len(column), *(len(row[n]) for row in rows if n < len(row))]) for n, column in enumerate(columns)]
+    least = [min(wide, READABLE if place else FIRST) for place, wide in enumerate(longest)]
+    if sum(least) + BORDERS * len(least) + 1 > screen.width:
+        screen.print(heading, style="italic")
+        _print_below(screen, columns, rows)
+        return
+    grid = Table(title=heading, title_justify="left", header_style="bold")
     for place, column in enumerate(columns):
         # what is too long goes on below: a name that is cut can't be used
-        longest = max([len(column), *(len(row[place]) for row in rows if place < len(row))])
-        grid.add_column(column, overflow="fold", min_width=min(longest, FIRST) if place == 0 else None)
+        grid.add_column(column, overflow="fold", min_width=least[place] if place == 0 else None)
     for row in rows:
         grid.add_row(*map(Text, row))
-    console(sys.stdout, emoji=False, markup=False).print(grid)
+    screen.print(grid)
+
+
+def _print_below(screen: Any, columns: list[str], rows: list[list[str]]) -> None:
+    """The rows of a table that a terminal is too narrow for, a line for each cell."""
+    from rich.text import Text
+
+    wide = max(map(len, columns))
+    for row in rows:
+        screen.print()
+        for column, cell in zip(columns, row, strict=False):
+            if cell:
+                screen.print(Text.assemble((f"{column:<{wide}}", "bold"), "  ", cell), overflow="fold")
 
 
 def console(stream: TextIO, **settings: Any) -> Any:

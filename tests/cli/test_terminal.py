@@ -347,4 +347,14 @@ def test_no_id_in_a_table_is_cut_however_narrow_the_terminal(shell: Shell) -> No
         for columns in ("80", "40"):
             done = on_terminal(shell, *said.split(), COLUMNS=columns)
             cells = [line.split("\u2502")[1].strip() for line in done.out.splitlines() if line.count("\u2502") > 1]
-            assert id_ in "".join(cells), done.out
+            said_below = "".join(line.partition("  ")[2].strip() for line in done.out.splitlines() if "id" in line)
+            assert id_ in "".join(cells) or id_ in said_below, done.out
+
+
+def test_a_terminal_too_narrow_for_a_table_has_each_cell_on_a_line_of_its_own(shell: Shell) -> None:
+    _, request = held(shell, "a human")
+    told = on_terminal(shell, "review", "list", COLUMNS="50", NO_COLOR="1").out
+    assert "\u2502" not in told
+    lines = [line.split(maxsplit=1) for line in told.splitlines() if line.strip()]
+    assert ["id", request] in lines
+    assert {"kind", "status", "tool", "message", "expires"} <= {line[0] for line in lines}
