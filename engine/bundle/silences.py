@@ -95,7 +95,7 @@ def _texts(source: Source) -> list[tuple[int, int]]:
                 start = source.text.find("\n", start) if event.style in ("|", ">") else start
                 found.append((start, end))
     except yaml.YAMLError:
-        pass  # it is said where the file is read
+        return found  # what is wrong is said where the file is read
     return found
 
 
