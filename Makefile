@@ -31,7 +31,7 @@ help: ## list the targets
 
 # real servers of the Model Context Protocol, which the tools' tests run against
 .venv/.npm: .venv/.run
-	npm install --silent --no-audit --no-fund --prefix .venv/npm \
+	npm install --loglevel=error --no-audit --no-fund --prefix .venv/npm \
 	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31
 	@touch $@
 

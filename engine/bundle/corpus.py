@@ -50,6 +50,7 @@ class Corpus:
         self.diagnostics: list[Diagnostic] = []
         self.documents: dict[str, dict[str, Document]] = {}
         self.lost: set[str] = set()
+        self._lost_files: set[str] = set()
         self.prompts: dict[str, Source] = {}
         self.content: dict[str, bytes] = {}
         for path in sorted(path for path in files.files if is_document(path)):
@@ -71,7 +72,12 @@ class Corpus:
 
     def readable(self, kind: str) -> bool:
         """Whether all documents of a kind could be read: else one that is missed may stand in one that could not."""
-        return not self.lost and all(document.sound for document in self.of(kind).values())
+        return not self.broken(kind)
+
+    def broken(self, kind: str) -> list[str]:
+        """The files that hold a document of a kind that can't be relied on, or may hold one."""
+        unsound = {document.node.source.file for document in self.of(kind).values() if not document.sound}
+        return sorted(unsound | self._lost_files)
 
     def sound(self, kind: str) -> Iterator[Document]:
         """The documents of a kind whose shape is right, by name."""
@@ -143,6 +149,7 @@ class Corpus:
 
     def _lose(self, source: Source) -> None:
         """A document that can't be told: what refers to it, by its name or its file's, is not at fault."""
+        self._lost_files.add(source.file)
         self.lost |= {*_NAME.findall(source.text), PurePosixPath(source.file).stem}
 
     def _add(self, kind: str, node: Node, broken: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,7 @@ def _write(root: Path, server: Server, corpus: Corpus, link: Link, only: tuple[s
 
     known = known_of(corpus, server.name)
     others = {name for name in corpus.of("Tool") if name not in {one.name for one in known.values()}}
+    broken = corpus.broken("Tool")
     names = names_for(server, sorted(link.tools), known, others | corpus.lost)
     code = OK
     for tool, why in sorted(link.unlisted.items()):
@@ -74,10 +75,9 @@ def _write(root: Path, server: Server, corpus: Corpus, link: Link, only: tuple[s
                 err=True,
             )
             continue
-        if one is None and (root / path).exists():
-            say(
-                f"not written  {listed.name}: {root / path} is there already, and is no document of this tool", err=True
-            )
+        in_the_way = _in_the_way(root / path, broken) if one is None else ""
+        if in_the_way:
+            say(f"not written  {listed.name}: {in_the_way}", err=True)
             code = FAILED
             continue
         try:
@@ -96,6 +96,15 @@ def _write(root: Path, server: Server, corpus: Corpus, link: Link, only: tuple[s
         say(f"written  {root / path}")
     say("next: say which of them only read, list them in an agent, and run `engine validate`", err=True)
     return code
+
+
+def _in_the_way(path: Path, broken: Sequence[str]) -> str:
+    """Why a tool without a document gets none: one that can't be read may be its own, and must not get a second."""
+    if path.exists():
+        return f"{path} is there already, and is no document of this tool that can be read"
+    if broken:
+        return f"it may have a document already, in {', '.join(broken)}, which can't be read (`engine validate`)"
+    return ""
 
 
 @command.command("check")
@@ -164,11 +173,18 @@ def _server(root: Path, name: str) -> tuple[Server, Corpus]:
     """A server of a bundle that need not be whole yet: its tools are still to come."""
     from engine.bundle.link.programs import link_server
     from engine.bundle.load import load_directory
+    from engine.diagnostic.render import full
 
-    corpus = load_directory(root).corpus
+    loaded = load_directory(root)
+    corpus = loaded.corpus
     for document in corpus.sound("Server"):
         if document.name == name:
             return link_server(corpus, document), corpus
+    if corpus.has("Server", name):
+        files = corpus.broken("Server")
+        click.echo(full([d for d in corpus.diagnostics if d.place.file in files], loaded.sources), err=True)
+        say(f"nothing is written: server {name} is known when {', '.join(files)} can be read", err=True)
+        raise SystemExit(FAILED)
     known = corpus.of("Server")
     hint = did_you_mean(name, known) or f"it has {', '.join(sorted(known)) or 'none'}"
     raise click.UsageError(f"the bundle has no server `{name}`; {hint}")

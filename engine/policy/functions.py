@@ -193,7 +193,7 @@ def _datetime(value: Any, zone: tzinfo = UTC) -> datetime:
             found = datetime.fromisoformat(value)
             return (found.replace(tzinfo=zone) if found.tzinfo is None else found).astimezone(UTC)
     except (ValueError, OverflowError):
-        pass
+        raise EvaluationError(f"{_shown(value)} is not a date and time") from None
     raise EvaluationError(f"{_shown(value)} is not a date and time")
 
 
@@ -210,7 +210,7 @@ def _date(value: Any, zone: tzinfo = UTC) -> date:
         try:
             return date.fromisoformat(value)
         except ValueError:
-            pass
+            raise EvaluationError(f"{_shown(value)} is not a date") from None
     raise EvaluationError(f"{_shown(value)} is not a date")
 
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -60,9 +61,8 @@ def make(files: Mapping[str, bytes], database: Database, path: Path) -> None:
         finally:
             connection.close()
         os.chmod(name, 0o600)
-        os.link(name, path)
-    except FileExistsError:
-        pass  # another process made it first, from the same content
+        with suppress(FileExistsError):  # another process made it first, from the same content
+            os.link(name, path)
     except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
         raise _not_made(database, error) from None
     finally:

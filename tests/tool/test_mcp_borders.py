@@ -160,6 +160,27 @@ def test_a_document_of_the_owner_that_is_broken_is_not_overwritten_without_a_wor
     assert "s_pay" in done.err + done.out
 
 
+def test_a_tool_gets_no_second_document_while_one_can_not_be_read(tmp_path: Path) -> None:
+    one = Importing(tmp_path, listed("look"))
+    one.imported()
+    (tmp_path / "specs/tools/s_look.yaml").rename(tmp_path / "specs/tools/mine.yaml")
+    for text in ("kind: Tool\nname: s_look\neffect: [read\n", "kind: Tool\nname: mine\neffct: read\n"):
+        (tmp_path / "specs/tools/mine.yaml").write_text(text)
+        done = one.imported("--overwrite")
+        assert (done.code, list(one.documents)) == (1, ["mine"])
+        assert "not written  look: it may have a document already, in specs/tools/mine.yaml" in done.err
+
+
+def test_a_server_whose_document_is_wrong_is_told_with_what_is_wrong(tmp_path: Path) -> None:
+    one = Importing(tmp_path, listed("look"))
+    path = next(file for file in (tmp_path / "specs").rglob("*.yaml") if "kind: Server" in file.read_text())
+    path.write_text(path.read_text() + "comand: []\n")
+    done = one.imported()
+    assert done.code == 1
+    assert "comand" in done.err
+    assert f"nothing is written: server s is known when {path.relative_to(tmp_path)} can be read" in done.err
+
+
 @pytest.mark.parametrize("description", [
     "x" * 5000, "line one\n\n  indented: [a]\n- list\n", "{{ x }} # no comment", "trailing  \n", "a\u2028b", "08",
 ])  # fmt: skip
