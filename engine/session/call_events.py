@@ -63,7 +63,7 @@ def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
     s = _reserved(s, call, p)
     s = with_call(
-        s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None,
+        s, call, phase=phase, in_doubt=_in_doubt(call, call.phase is Phase.STARTED), started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None,
         generation=p.get("generation", 0),
     )  # fmt: skip
     return changed(s, write_seq=event.seq) if call.effect == "write" else s
@@ -81,11 +81,16 @@ def _enqueued(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _leased(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     # whatever an earlier worker had asked for is asked anew
-    return with_call(s, call, phase=Phase.PROPOSED, leased=p["epoch"], wants=(), gate_seq=0, due_at=None)
+    return with_call(
+        s, call, phase=Phase.PROPOSED, leased=p["epoch"], wants=(), gate_seq=0, due_at=None,
+        in_doubt=_in_doubt(call, call.phase is Phase.STARTED),
+    )  # fmt: skip
 
 
 def _job_released(s: State, p: Mapping[str, Any], event: Event) -> State:
-    return with_call(s, s.calls[p["call_id"]], phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0)
+    call = s.calls[p["call_id"]]
+    doubt = _in_doubt(call, p.get("acted", False))
+    return with_call(s, call, phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0, in_doubt=doubt)
 
 
 def _reserved(s: State, call: Call, p: Mapping[str, Any]) -> State:
@@ -107,8 +112,14 @@ def _probe_read(s: State, p: Mapping[str, Any], event: Event) -> State:
 
 def _attempt_failed(s: State, p: Mapping[str, Any], event: Event) -> State:
     call, due = s.calls[p["call_id"]], datetime.fromisoformat(p["due_at"])
-    s = with_call(s, call, phase=Phase.RETRYING, due_at=due, leased=0)
+    doubt = _in_doubt(call, p.get("acted", False))
+    s = with_call(s, call, phase=Phase.RETRYING, due_at=due, leased=0, in_doubt=doubt)
     return changed(s, used=changed(s.used, retries=s.used.retries + 1))
+
+
+def _in_doubt(call: Call, acted: bool) -> bool:
+    """Whether nobody knows of an attempt of a write if it acted: one was `acted` maybe, or is gone with who ran it."""
+    return call.in_doubt or (acted and call.effect == "write")
 
 
 def _not_begun(s: State, p: Mapping[str, Any], event: Event) -> State:

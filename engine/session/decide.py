@@ -171,13 +171,14 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
     if call is None:
         return
     tool = d.tool(call.name)
-    may_have_acted = call.effect == "write" and reply.acted and not tool.honours_key
+    lost = call.effect == "write" and reply.acted and reply.failure in ("timeout", "lost")
+    safe = call.effect == "read" or not reply.acted or tool.honours_key
     if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
         said = reply.message if reply.failure == "cancelled" else ""
         end_cancelled(d, call, acted=reply.acted, said=said)
-    elif not may_have_acted and try_again(d, call, tool, reply):
+    elif safe and try_again(d, call, tool, reply, may_have_acted=lost):
         return
-    elif reply.failure in ("timeout", "lost") and may_have_acted:
+    elif lost or call.in_doubt:
         make_unknown(d, call, reply.reason, reply.message)
         _cancel_siblings(d, call, tool)
     else:

@@ -60,7 +60,14 @@ class Draft:
         difference: list[dict[str, Any]] | None = None,
         mark: str = "",
     ) -> None:
-        """Write a call's result; the fields of the tool's summary stand beside the status."""
+        """Write a call's result; the fields of the tool's summary stand beside the status.
+
+        A write of which an attempt is in doubt has not failed, whatever its end is: only its result, a probe or a
+        person says that it did not happen.
+        """
+        in_doubt = call.in_doubt and final and not settled and status not in ("ok", "unknown")
+        if in_doubt:
+            status = "unknown"
         tool = self.bundle.tools.get(call.name)
         shown = {}
         if tool is not None and status == "ok" and isinstance(output, dict):
@@ -85,6 +92,19 @@ class Draft:
             **({"difference": difference} if difference else {}),
             **({"fence_mark": mark} if mark else {}),
             **({"job": True} if call.job else {}),
+        )
+        if in_doubt:
+            self.ask_whether_it_happened(call, reason)
+
+    def ask_whether_it_happened(self, call: Call, reason: str) -> None:
+        """Open the request in which a person says whether a write happened."""
+        self.open_request(
+            "settle",
+            call=call,
+            groups=(),
+            reason=reason,
+            message=f"did this call of {call.name} happen?",
+            expires=self.state.limits.expires["settle"],
         )
 
     def open_request(

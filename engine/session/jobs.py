@@ -55,7 +55,11 @@ def _leased(d: Draft, reply: r.JobLeased) -> None:
             K.LIMIT_CROSSED, step=call.step, limit="retries_per_call", used=call.attempt - 1, allowed=limit,
             crossing=BLOCK, tool=call.name,
         )  # fmt: skip
-        d.result(call, "terminal_error", "cut_off", f"its worker stopped each of {call.attempt} times that it ran")
+        message = f"its worker stopped each of {call.attempt} times that it ran"
+        if call.effect == "write":
+            make_unknown(d, call, "cut_off", message)
+        else:
+            d.result(call, "terminal_error", "cut_off", message)
     else:
         _emit_lease(d, reply)
 
@@ -77,7 +81,8 @@ def _released(d: Draft, reply: r.JobReleased) -> None:
     elif may_have_acted and not d.tool(call.name).honours_key:
         make_unknown(d, call, "cut_off", "the worker stopped while it ran")
     else:
-        d.emit(K.JOB_RELEASED, step=call.step, call_id=call.id, tool=call.name)
+        acted = {"acted": True} if may_have_acted else {}
+        d.emit(K.JOB_RELEASED, step=call.step, call_id=call.id, tool=call.name, **acted)
 
 
 def _judge(d: Draft, call_id: str) -> None:

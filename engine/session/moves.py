@@ -85,7 +85,7 @@ def conclude_cut_off(d: Draft) -> bool:
             end_cancelled(d, call)
         elif safe and not d.state.ending:
             record_start(d, call, tool)
-        elif safe:
+        elif call.effect == "read":
             d.result(call, "terminal_error", "session_cancelled", "the session ended while it ran")
         else:
             make_unknown(d, call, "cut_off", "the engine stopped while it ran")
@@ -96,7 +96,7 @@ def conclude_cut_off(d: Draft) -> bool:
 def end_cancelled(d: Draft, call: Call, *, acted: bool = True, said: str = "") -> None:
     """The end of a call whose run was cancelled; a write is never assumed undone, unless its adapter vouches."""
     reason = call.cancelled or "session_cancelled"
-    if acted and call.effect == "write" and not d.tool(call.name).honours_key:
+    if call.in_doubt or (acted and call.effect == "write"):
         make_unknown(d, call, reason, said or "it was cancelled while it ran and may have acted")
     else:
         d.result(call, "terminal_error", reason, said or "it was cancelled while it ran")

@@ -15,7 +15,7 @@ from engine.session.limits import BLOCK
 from engine.session.state import Call
 
 
-def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed) -> bool:
+def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed, *, may_have_acted: bool) -> bool:
     """Record the failed attempt and when the next begins; False if there is none.
 
     A tool's own wish is bounded by the agent's limits of retries, per call and per session; one that asks for a
@@ -43,6 +43,7 @@ def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed) -> bool:
         K.ATTEMPT_FAILED, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
         failure=failed.failure, reason=failed.reason, message=failed.message, dice=failed.dice,
         delay=seconds(delay), due_at=timestamp(d.at + delay), **({"job": True} if call.job else {}),
+        **({"acted": True} if may_have_acted else {}),
     )  # fmt: skip
     return True
 

@@ -123,6 +123,8 @@ class Call:
     probing: Mapping[str, Any] | None = None
     short_of: str = ""
     generation: int = 0
+    # of a write: an attempt of it may have acted, and its answer did not come
+    in_doubt: bool = False
 
     @property
     def claim(self) -> str | None:

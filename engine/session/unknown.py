@@ -24,14 +24,7 @@ def make_unknown(d: Draft, call: Call, reason: str, message: str) -> None:
 
 def ask_person(d: Draft, call: Call, reason: str) -> None:
     """Open the request in which somebody says whether it happened."""
-    d.open_request(
-        "settle",
-        call=call,
-        groups=(),
-        reason=reason,
-        message=f"did this call of {call.name} happen?",
-        expires=d.state.limits.expires["settle"],
-    )
+    d.ask_whether_it_happened(call, reason)
 
 
 def _ask_probe(d: Draft, call: Call, probe: Probe) -> bool:

@@ -147,7 +147,7 @@ def test_the_step_deadline_also_ends_a_planner_that_does_not_answer() -> None:
     assert play.state.status is Status.OUT_OF_BUDGET
 
 
-def test_a_write_cut_off_by_the_step_deadline_is_unknown_unless_its_key_is_honoured() -> None:
+def test_a_write_cut_off_by_the_step_deadline_is_unknown_whoever_honours_its_key() -> None:
     play = Play(made("{step_time: 5s}"))
     play.plan(call("w", "write"))
     play.tick(5)
@@ -157,7 +157,7 @@ def test_a_write_cut_off_by_the_step_deadline_is_unknown_unless_its_key_is_honou
     other.plan(call("h", "honoured", n=1))
     other.tick(5)
     other.fails("h", "cancelled")
-    assert other.result("h") == ("terminal_error", "step_deadline")
+    assert other.result("h") == ("unknown", "step_deadline")
 
 
 def test_a_result_that_comes_although_its_call_was_cancelled_is_kept() -> None:
