@@ -129,7 +129,7 @@ def perform(
             work = Work(store, engine, key is not None)
             code = INTERRUPTED
             try:
-                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                with trio.open_signal_receiver(*_signals()) as signals:
                     async with engine, trio.open_nursery() as nursery:
                         nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
                         code = await body(work)
@@ -166,8 +166,16 @@ def _leaving() -> threading.Timer:
     return timer
 
 
+def _signals() -> list[signal.Signals]:
+    """What asks this process to stop; under nohup a terminal that is gone asks for nothing."""
+    asked = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    return asked
+
+
 async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: str) -> None:
-    """SIGINT cancels what is driven, a second one leaves at once; SIGTERM lets go of it for others to resume."""
+    """SIGINT cancels what is driven, a second one leaves at once; the others let go of it for others to resume."""
     async for number in signals:  # type: ignore[attr-defined]
         again = work.stopping.is_set()
         work.stopping.set()
@@ -175,7 +183,7 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: s
             work.released = True
             if again:
                 scope.cancel()
-        elif number == signal.SIGTERM:
+        elif number != signal.SIGINT:
             work.released = True
             work.engine.let_go()
         elif work.interrupted and not work.leaving.is_alive():

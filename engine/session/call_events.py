@@ -63,8 +63,8 @@ def _call_started(s: State, p: Mapping[str, Any], event: Event) -> State:
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
     s = _reserved(s, call, p)
     s = with_call(
-        s, call, phase=phase, in_doubt=_in_doubt(call, call.phase is Phase.STARTED), started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None,
-        generation=p.get("generation", 0),
+        s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None,
+        generation=p.get("generation", 0), in_doubt=_in_doubt(call, call.phase is Phase.STARTED),
     )  # fmt: skip
     return changed(s, write_seq=event.seq) if call.effect == "write" else s
 

@@ -12,12 +12,11 @@ from engine.session import reply as r
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
 from engine.session.gating import enqueue, judge_call
-from engine.session.limits import BLOCK
 from engine.session.metering import reserve
 from engine.session.moves import end_cancelled
 from engine.session.questions import wake, withdraw
 from engine.session.state import Call, Phase, State
-from engine.session.unknown import make_unknown
+from engine.session.unknown import give_up_cut_off, make_unknown
 
 Record = Callable[..., None]
 
@@ -45,22 +44,11 @@ def _leased(d: Draft, reply: r.JobLeased) -> None:
         _emit_lease(d, reply)
         return
     # the worker that ran it is gone
-    limit = d.state.limits.retries_per_call
     if call.cancelled is not None:
         end_cancelled(d, call)
     elif call.effect == "write" and not tool.honours_key:
         make_unknown(d, call, "cut_off", "the worker stopped while it ran")
-    elif limit is not None and call.attempt > limit:
-        d.emit(
-            K.LIMIT_CROSSED, step=call.step, limit="retries_per_call", used=call.attempt - 1, allowed=limit,
-            crossing=BLOCK, tool=call.name,
-        )  # fmt: skip
-        message = f"its worker stopped each of {call.attempt} times that it ran"
-        if call.effect == "write":
-            make_unknown(d, call, "cut_off", message)
-        else:
-            d.result(call, "terminal_error", "cut_off", message)
-    else:
+    elif not give_up_cut_off(d, call, "its worker"):
         _emit_lease(d, reply)
 
 

@@ -35,7 +35,7 @@ from engine.session.pending import pending
 from engine.session.questions import MESSAGE, expire, heed_answers, waiting_for, waiting_status, wake, withdraw
 from engine.session.retrying import begin_due_attempts
 from engine.session.state import UNSTARTED, Call, Phase, Status, StepPhase
-from engine.session.unknown import make_unknown
+from engine.session.unknown import give_up_cut_off, make_unknown
 
 
 def advance(d: Draft) -> None:
@@ -84,7 +84,8 @@ def conclude_cut_off(d: Draft) -> bool:
         if call.cancelled is not None:
             end_cancelled(d, call)
         elif safe and not d.state.ending:
-            record_start(d, call, tool)
+            if not give_up_cut_off(d, call, "the engine"):
+                record_start(d, call, tool)
         elif call.effect == "read":
             d.result(call, "terminal_error", "session_cancelled", "the session ended while it ran")
         else:

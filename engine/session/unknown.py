@@ -8,6 +8,7 @@ from engine.session import reply as r
 from engine.session.bundle import Probe, Tool
 from engine.session.draft import Draft
 from engine.session.event import EventKind as K
+from engine.session.limits import BLOCK
 from engine.session.names import Names, key_names
 from engine.session.state import Call
 
@@ -25,6 +26,23 @@ def make_unknown(d: Draft, call: Call, reason: str, message: str) -> None:
 def ask_person(d: Draft, call: Call, reason: str) -> None:
     """Open the request in which somebody says whether it happened."""
     d.ask_whether_it_happened(call, reason)
+
+
+def give_up_cut_off(d: Draft, call: Call, who: str) -> bool:
+    """End a call that stopped `who` ran it as often as one may be tried again: it would stop the next one as well."""
+    limit = d.state.limits.retries_per_call
+    if limit is None or call.attempt <= limit:
+        return False
+    d.emit(
+        K.LIMIT_CROSSED, step=call.step, limit="retries_per_call", used=call.attempt - 1, allowed=limit,
+        crossing=BLOCK, tool=call.name,
+    )  # fmt: skip
+    message = f"{who} stopped each of {call.attempt} times that it ran"
+    if call.effect == "write":
+        make_unknown(d, call, "cut_off", message)
+    else:
+        d.result(call, "terminal_error", "cut_off", message)
+    return True
 
 
 def _ask_probe(d: Draft, call: Call, probe: Probe) -> bool:

@@ -59,7 +59,12 @@ class PythonAdapter:
                 return await trio.to_thread.run_sync(
                     lambda: function(**given), abandon_on_cancel=True, limiter=self._threads
                 )
-        except (Exception, SystemExit) as error:
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            # whatever a tool raises ends its call: a KeyboardInterrupt of its own is none of the user's
+            if isinstance(error, BaseExceptionGroup) and error.subgroup(trio.Cancelled) is not None:
+                raise
             raise _failed(f"{type(error).__name__}: {error}") from None
 
     async def _in_own_process(self, run: ToolRun, file: str, name: str) -> Any:

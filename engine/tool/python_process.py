@@ -37,7 +37,7 @@ def call(task: dict[str, Any]) -> dict[str, Any]:
         if KEY in inspect.signature(function).parameters:
             given[KEY] = task[KEY]
         output = function(**given)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         return {"error": f"{type(error).__name__}: {error}"}
     try:
         return {"output": exact(output)}

@@ -353,7 +353,9 @@ def wait_for(path: Path) -> None:
     until(path.exists, f"the making of {path.name}")
 
 
-@pytest.mark.parametrize(("number", "state"), [(signal.SIGINT, "cancelled"), (signal.SIGTERM, "running")])
+@pytest.mark.parametrize(
+    ("number", "state"), [(signal.SIGINT, "cancelled"), (signal.SIGTERM, "running"), (signal.SIGHUP, "running")]
+)
 def test_an_interrupt_cancels_and_a_termination_only_lets_go(shell: Shell, number: int, state: str) -> None:
     slow_script(shell)
     process = shell.start(

@@ -68,6 +68,17 @@ def chatty(n=1):
 def exits(n=0):
     raise SystemExit(3)
 
+class Panic(BaseException):
+    pass
+
+def stops(how, n=0):
+    raise {"interrupt": KeyboardInterrupt, "exit": GeneratorExit, "panic": Panic}[how]("of the tool's own")
+
+async def stops_late(how, n=0):
+    import trio
+    await trio.lowlevel.checkpoint()
+    stops(how)
+
 def leaves(to, n=0):
     import subprocess
     subprocess.Popen(["sh", "-c", f"sleep 1.5; echo acted > {to}"])
@@ -138,7 +149,8 @@ MADE = bundle(
             ("add", "add", "read"), ("wait", "wait", "read"), ("broken", "broken", "read"),
             ("add_write", "add", "write"), ("keyed", "keyed", "write"), ("sleepy", "sleepy", "write"),
             ("broken_write", "broken", "write"), ("dies", "dies", "write"), ("odd", "odd", "write"),
-            ("noisy", "noisy", "write"),
+            ("noisy", "noisy", "write"), ("stops", "stops", "read"), ("stops_late", "stops_late", "read"),
+            ("stops_write", "stops", "write"),
             ("exits", "exits", "read"), ("chatty", "chatty", "read"), ("leaves", "leaves", "write"),
         )
     ),
@@ -343,6 +355,16 @@ async def test_what_goes_wrong_in_a_function_is_told_apart(
     error = await failure(name, tmp_path)
     assert (error.reason, error.lost) == (reason, lost)
     assert says in error.message
+
+
+@pytest.mark.parametrize("name", ["stops", "stops_late", "stops_write"])
+@pytest.mark.parametrize("how", ["interrupt", "exit", "panic"])
+async def test_what_no_function_should_raise_ends_its_call_and_nothing_else(
+    tmp_path: Path, name: str, how: str
+) -> None:
+    error = await failure(name, tmp_path, how=how)
+    assert (error.reason, error.lost) == ("tool_error", False)
+    assert "of the tool's own" in error.message
 
 
 async def test_a_write_that_is_cancelled_is_killed(tmp_path: Path) -> None:
