@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from engine.bundle.load import Loaded, load_directory
 from engine.cli.out import coloured
-from engine.diagnostic import did_you_mean, has_errors
+from engine.diagnostic import Diagnostic, Source, did_you_mean, has_errors
 from engine.diagnostic.render import full
 from engine.session.bundle import Agent, Bundle
 from engine.session.exit_code import FAILED
@@ -26,9 +26,14 @@ def valid_or_exit(loaded: Loaded, otherwise: Callable[[], None] = lambda: None) 
     """A bundle that was loaded; its errors are printed, beside what is told `otherwise`, and exit 1."""
     if loaded.bundle is None or has_errors(loaded.diagnostics):
         otherwise()
-        click.echo(full(loaded.diagnostics, loaded.sources, colour=coloured(sys.stderr)), err=True)
+        show_diagnostics(loaded.diagnostics, loaded.sources)
         raise SystemExit(FAILED)
     return loaded.bundle
+
+
+def show_diagnostics(found: Sequence[Diagnostic], sources: Mapping[str, Source]) -> None:
+    """Print diagnostics with their places on stderr."""
+    click.echo(full(found, sources, colour=coloured(sys.stderr)), err=True)
 
 
 def agent_of(bundle: Bundle, name: str | None) -> Agent:

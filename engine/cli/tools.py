@@ -173,7 +173,7 @@ def _server(root: Path, name: str) -> tuple[Server, Corpus]:
     """A server of a bundle that need not be whole yet: its tools are still to come."""
     from engine.bundle.link.programs import link_server
     from engine.bundle.load import load_directory
-    from engine.diagnostic.render import full
+    from engine.cli.loading import show_diagnostics
 
     loaded = load_directory(root)
     corpus = loaded.corpus
@@ -182,7 +182,7 @@ def _server(root: Path, name: str) -> tuple[Server, Corpus]:
             return link_server(corpus, document), corpus
     if corpus.has("Server", name):
         files = corpus.broken("Server")
-        click.echo(full([d for d in corpus.diagnostics if d.place.file in files], loaded.sources), err=True)
+        show_diagnostics([d for d in corpus.diagnostics if d.place.file in files], loaded.sources)
         say(f"nothing is written: server {name} is known when {', '.join(files)} can be read", err=True)
         raise SystemExit(FAILED)
     known = corpus.of("Server")

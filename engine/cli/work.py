@@ -28,7 +28,7 @@ from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
 from engine.store.chain import TooLarge
 from engine.store.log_key import BadLogKey, LogKey, taken_from
 from engine.store.migrations import NewerStore
-from engine.store.urls import BadStoreUrl, StoreFault, open_url
+from engine.store.urls import BadStoreUrl, StoreFault, new_file, open_url
 from engine.stored import CorruptLog, SealedLog, UnknownSession
 from engine.tool.databases import MissingRoot
 
@@ -120,7 +120,10 @@ def perform(
 
     async def under(key: LogKey | None) -> int:
         relax()
+        made = new_file(url) if make else None
         async with open_url(url, key, make=make) as store:
+            if made is not None:
+                say(f"engine: a new store: {made}", err=True)
             secrets = HostSecrets()
             engine = Engine(
                 store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,

@@ -17,7 +17,7 @@ from engine.session.exit_code import FAILED, OK
 Examples:
   engine worker                         until SIGTERM or Ctrl-C
   engine worker --until-idle            what is due now, and no longer
-  engine worker --concurrency 16 --store sqlite:///var/engine.db""",
+  engine worker --concurrency 16 --store sqlite:////var/lib/engine/engine.db""",
 )
 @click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="Jobs at once.")
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is due any more.")

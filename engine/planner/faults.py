@@ -11,6 +11,7 @@ import httpx2
 
 from engine.planner.answer import FAR, Fault
 from engine.retry_after import retry_after
+from engine.wire_errors import why
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overloaded"}
@@ -90,7 +91,7 @@ def fault_of_wire(error: BaseException) -> Fault:
     if isinstance(error, httpx2.TimeoutException):
         return Fault("timeout", "the connection timed out", retryable=True)
     if isinstance(error, httpx2.ConnectError):
-        return Fault("unreachable", f"the server can't be reached: {error}"[:FAR], retryable=True, free=True)
+        return Fault("unreachable", f"the server can't be reached: {why(error)}"[:FAR], retryable=True, free=True)
     return Fault("cut_off", f"the connection broke: {type(error).__name__} {error}"[:FAR], retryable=True)
 
 

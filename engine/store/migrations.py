@@ -127,5 +127,7 @@ def migrate(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # where the disk is full it is undone already, and undoing it again would hide why
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise

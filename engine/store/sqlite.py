@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,13 +53,28 @@ async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[Sql
     writing = await trio.to_thread.run_sync(prepare, path)
     reading = await trio.to_thread.run_sync(connect, path)
     try:
-        writer = Writer(writing)
+        writer = Writer(writing, partial(_still_there, path, _identity(path)))
         voucher = Voucher(store_id(reading), key) if key is not None else None
         async with writer.working():
             yield SqliteStore(writer, reading, voucher)
     finally:
         reading.close()
         writing.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _still_there(path: Path, opened: tuple[int, int] | None) -> None:
+    """Raise where the file that was opened is not what stands at its path: what is written to it would be lost."""
+    if _identity(path) != opened:
+        raise sqlite3.OperationalError("the file is gone, or another was put in its place, while it was in use")
 
 
 def prepare(path: Path) -> sqlite3.Connection:

@@ -64,6 +64,14 @@ async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) ->
         raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
 
 
+def new_file(url: str) -> Path | None:
+    """The file that opening a URL would make; None where one is there, or none is made."""
+    if not url.startswith(SQLITE):
+        return None
+    path = Path(url[len(SQLITE) :]).absolute()
+    return None if os.path.lexists(path) else path
+
+
 def no_store_at(path: Path) -> str | None:
     """What is there in the place of a store that is only to be read; None if it may be one."""
     if not os.path.lexists(path):

@@ -36,8 +36,10 @@ class Writer:
     undone and its jobs are run again, each in a transaction of its own: none fails for another's sake.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, check: Callable[[], None] = lambda: None) -> None:
+        """Before each transaction `check` may raise what keeps it from being durable."""
         self._connection = connection
+        self._check = check
         self._waiting: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._loop = trio.lowlevel.current_trio_token()
         self._closed = False
@@ -94,6 +96,7 @@ class Writer:
         """Run a batch; whether it was undone, the error then being every job's."""
         connection = self._connection
         try:
+            self._check()
             connection.execute("BEGIN IMMEDIATE")
             for ticket in batch:
                 ticket.result = outcome.Value(ticket.job(connection))

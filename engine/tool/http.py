@@ -26,6 +26,7 @@ from engine.session.bundle import READ
 from engine.tool.decoding import CantDecode, Decoder, TooLarge, codings
 from engine.tool.filling import names_of, parsed, secret_text, text, value
 from engine.tool.network import NoAddress, Refused, allowed_address
+from engine.wire_errors import why
 
 # these tell whole URLs at every request
 for _name in ("httpx2", "httpcore2"):
@@ -162,12 +163,13 @@ class _Exchange:
                 with trio.CancelScope(shield=True):
                     await response.aclose()
         except (httpx2.ConnectError, httpx2.PoolTimeout) as error:
-            raise self._failed("unreachable", f"{_host(url)} can't be reached: {error}", acted=self.went_on) from None
+            message = f"{_host(url)} can't be reached: {why(error)}"
+            raise self._failed("unreachable", message, acted=self.went_on) from None
         except httpx2.LocalProtocolError:
             # its text would tell the header
             raise self._failed("bad_header", "a header holds what no header may", acted=self.went_on) from None
         except httpx2.HTTPError as error:
-            message = f"the answer of {_host(url)} did not come: {type(error).__name__} {error}"
+            message = f"the answer of {_host(url)} did not come: {type(error).__name__} {why(error)}"
             raise self._failed("no_answer", message, acted=True) from None
 
     async def _request(

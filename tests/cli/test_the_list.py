@@ -74,12 +74,11 @@ def test_an_answer_after_a_moved_bundle_is_not_used_up(shell: Shell, act: str) -
 # -- Ctrl-C
 
 
-def lingering(shell: Shell, code: str = "", idempotency: str = "none") -> subprocess.Popen[str]:
+def lingering(shell: Shell, code: str = "", effect: str = "read") -> subprocess.Popen[str]:
     slow_script(shell)
-    tool = shell.at / "specs/tools/linger.yaml"
-    tool.write_text(tool.read_text().replace("idempotency: none", f"idempotency: {idempotency}"))
     if code:
         (shell.at / "specs/tools/linger.py").write_text(code)
+    if code and effect == "read":
         file = shell.at / "specs/tools/linger.yaml"
         file.write_text(file.read_text().replace("effect: write\nidempotency: none\n", "effect: read\n"))
     process = shell.start(
@@ -122,8 +121,7 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(shell: Shell) -
 
 
 def test_a_write_whose_result_is_known_is_not_told_as_one_that_nobody_knows(shell: Shell) -> None:
-    """The tool honours its key, so that the log says that the write which was cut off did not happen."""
-    process = lingering(shell, idempotency="{key: [input.file], honoured_by: tool}")
+    process = lingering(shell, REFUSES, effect="write")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -133,6 +131,14 @@ def test_a_write_whose_result_is_known_is_not_told_as_one_that_nobody_knows(shel
     assert [e["status"] for e in events if e["kind"] == "tool_result"] == ["terminal_error"]
 
 
+REFUSES = """
+import time
+
+def linger(file):
+    open(file, 'a').write('run\\n')
+    time.sleep(1)
+    raise ValueError("the account is closed")
+"""
 DEAF = """
 import trio
 

@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 import trio
 
-from engine.store.sqlite import connect
+from engine.store.sqlite import connect, open_store
 from engine.store.writer import Writer
+
+
+@pytest.mark.parametrize("instead", [None, b"", b"another"])
+async def test_what_would_be_written_into_a_file_that_is_gone_is_refused(tmp_path: Path, instead: bytes | None) -> None:
+    path = tmp_path / "store.db"
+    async with open_store(path) as store:
+        await store.save_bundle("d", {"a.yaml": b"kind: x"})
+        path.unlink()
+        if instead is not None:
+            path.write_bytes(instead)
+        with pytest.raises(sqlite3.OperationalError, match="the file is gone, or another was put in its place"):
+            await store.save_bundle("e", {"a.yaml": b"kind: y"})
 
 
 async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:

@@ -167,6 +167,14 @@ async def test_a_server_that_is_not_there_has_done_nothing() -> None:
     assert (error.reason, error.retryable, error.acted, error.lost) == ("unreachable", True, False, False)
 
 
+async def test_why_a_secure_connection_can_not_be_had_is_told() -> None:
+    async with s.serving(answers({})) as server:
+        adapter = http(server, "method: POST").replace("http://", "https://")
+        error = await failure(with_tool("pay", adapter, "write"), "pay")
+    assert (error.reason, error.acted) == ("unreachable", False)
+    assert "SSL" in error.message
+
+
 async def test_a_call_that_is_cut_off_closes_its_connection() -> None:
     async with s.serving(s.hangs) as server:
         with pytest.raises(BaseExceptionGroup) as group:
