@@ -11,6 +11,7 @@ from typing import Any
 from engine.policy.arithmetic import add, total
 from engine.policy.value import NotJson, canonical, number, number_text, timestamp
 from engine.session.event import Event
+from engine.session.state import Status
 from engine.store import chain
 from engine.store.asking import seal_problems, stored_head
 from engine.store.held_keys import held
@@ -26,6 +27,7 @@ from engine.store.projection import (
     SetState,
     SettleKey,
     SettleMeters,
+    Wake,
     changes,
 )
 from engine.store.rows import REQUEST, moment, standing_problem
@@ -153,6 +155,8 @@ def _write(
     for change in beside:
         if isinstance(change, SetState):
             state, outcome = change.state, change.outcome
+        elif isinstance(change, Wake) and change.applies(state):
+            state = outcome = Status.RUNNING.value
     row = (
         state, outcome, segment.last, segment.hash, seal and seal.hmac, seal and seal.key_id, newest, owner,
         lease_until, timestamp(wanted.events[-1].at),
@@ -274,7 +278,7 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
             connection.execute(f"INSERT INTO requests ({REQUEST}) VALUES (?,?,?,?,?,?,?)", values)
         case CloseRequest(request_id, status):
             connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))
-        case SetState():
+        case SetState() | Wake():
             pass  # part of the session's own row
 
 

@@ -21,6 +21,7 @@ from engine.store.projection import (
     SetState,
     SettleKey,
     SettleMeters,
+    Wake,
     changes,
 )
 from engine.stored import FREE, IN_FLIGHT
@@ -125,7 +126,7 @@ def _take(rows: dict[Table, Rows], change: Change) -> None:
             _enqueue(rows[JOBS], change)
         case MoveJob():
             _move(rows[JOBS], change)
-        case SetState():
+        case SetState() | Wake():
             pass  # part of the listing
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from engine import stored
 from engine.policy.arithmetic import add, total
 from engine.session.event import Event, EventKind
-from engine.session.state import FINAL
+from engine.session.state import FINAL, Status
 from engine.store import chain
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
@@ -23,6 +23,7 @@ from engine.store.projection import (
     SetState,
     SettleKey,
     SettleMeters,
+    Wake,
     changes,
     generation_of,
 )
@@ -196,6 +197,8 @@ class MemoryStore(MemoryQueue):
                     self._requests[request_id] = replace(self._requests[request_id], status=status)
                 case SetState(state, outcome):
                     session.row = replace(session.row, state=state, outcome=outcome)
+                case Wake() if change.applies(session.row.state):
+                    session.row = replace(session.row, state=Status.RUNNING.value, outcome=Status.RUNNING.value)
 
     def _get(self, session_id: str) -> _Session:
         try:

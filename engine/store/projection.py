@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.state import Status
 from engine.stored import FREE, OK, UNKNOWN, RequestRow
 
 
@@ -85,6 +86,17 @@ class SetState:
 
 
 @dataclass(frozen=True, slots=True)
+class Wake:
+    """A waiting session can go on, and nobody drives it yet: it is listed as running, so that a worker finds it."""
+
+    by_message: bool = False
+
+    def applies(self, state: str) -> bool:
+        """Whether a session in this state was waiting for it."""
+        return state == Status.AWAITING_MESSAGE if self.by_message else state.startswith("awaiting_")
+
+
+@dataclass(frozen=True, slots=True)
 class Enqueue:
     """A job is handed over."""
 
@@ -106,7 +118,9 @@ class MoveJob:
     attempt: int | None = None
 
 
-Change = Enqueue | MoveJob | ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState
+Change = (
+    Enqueue | MoveJob | ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState | Wake
+)
 
 
 def changes(events: Iterable[Event]) -> list[Change]:
@@ -140,7 +154,12 @@ def _of(event: Event) -> list[Change]:
         case K.REQUEST_OPENED:
             return [OpenRequest(_row(event))]
         case K.REQUEST_ANSWERED:
-            return [CloseRequest(p["request_id"], "answered")]
+            woken = [Wake()] if p.get("request_kind") != "follow_up" else []
+            return [CloseRequest(p["request_id"], "answered"), *woken]
+        case K.CANCEL_REQUESTED:
+            return [Wake()]
+        case K.MESSAGE_RECEIVED:
+            return [Wake(by_message=True)]
         case K.REQUEST_CLOSED:
             return [CloseRequest(p["request_id"], p["how"])]
         case K.STATE_TRANSITION:

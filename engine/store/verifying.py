@@ -15,7 +15,7 @@ from engine.store import beside, chain
 from engine.store.asking import head_of, seal_problems, segments_of
 from engine.store.beside import JOBS, KEYS, METERS, REQUESTS, Rows, Table
 from engine.store.log_key import Seal, Voucher
-from engine.store.projection import SetState, changes
+from engine.store.projection import SetState, Wake, changes
 from engine.store.rows import JOB, job_row, standing_problem
 from engine.stored import FREE
 
@@ -87,12 +87,17 @@ def _listed_wrongly(
     sql = f"SELECT {', '.join(names)} FROM sessions WHERE id = ?"
     listed = dict(zip(names, connection.execute(sql, (session_id,)).fetchone(), strict=True))
     says: dict[str, Any] = {"state": "running", "outcome": "running"}
+    asleep: dict[str, Any] = {}
     for event in log:
         if event.kind is EventKind.STATE_TRANSITION and event.seq in erased:
             says = {}
         for change in changes([event]) if event.seq not in erased else []:
             if isinstance(change, SetState):
-                says = {"state": change.state, "outcome": change.outcome}
+                says, asleep = {"state": change.state, "outcome": change.outcome}, {}
+            elif isinstance(change, Wake) and change.applies(says.get("state", "")):
+                says, asleep = {"state": "running", "outcome": "running"}, says
+    # an earlier version left it listed as it waited, until somebody drove it
+    says |= {name: state for name, state in asleep.items() if listed[name] == state}
     first = log[0]
     if first.seq not in erased and first.kind is EventKind.SESSION_STARTED:
         says |= {name: first.payload[name] for name in ("agent", "bundle")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -164,6 +165,31 @@ async def sessions_are_due_that_were_left_running_or_whose_request_has_expired(s
     assert sorted(await store.due_sessions(START + timedelta(seconds=5))) == ["asked", "left"]
 
 
+async def a_session_is_due_once_what_it_waits_for_has_come(store: Store) -> None:
+    """An answer, a message or a cancel that is in its log, and that nobody has driven it on."""
+    said: dict[str, tuple[str, K, dict[str, str]]] = {
+        "answered": ("awaiting_human_review", K.REQUEST_ANSWERED, {"request_kind": "approval"}),
+        "cancelled": ("awaiting_job", K.CANCEL_REQUESTED, {"by": "ops"}),
+        "told": ("awaiting_message", K.MESSAGE_RECEIVED, {"text": "hello"}),
+        "told-aside": ("awaiting_human_review", K.MESSAGE_RECEIVED, {"text": "hello"}),
+        "noted": ("awaiting_human_review", K.REQUEST_ANSWERED, {"request_kind": "follow_up"}),
+        "over": ("done", K.REQUEST_ANSWERED, {"request_kind": "settle"}),
+    }
+    for name, (state, kind, told) in said.items():
+        payload = {**told, "request_id": f"{name}.1"}
+        parked = Event(name, 2, 1, K.STATE_TRANSITION, {"state": state, "outcome": state}, START)
+        opened = Event(name, 2, 1, K.REQUEST_OPENED, {**payload, "request_kind": "approval", "expires_at": None}, START)
+        await store.append(name, 0, [started(name), opened, replace(parked, seq=3)])
+        assert await store.due_sessions(START) == []
+        await store.append(name, 3, [Event(name, 4, 1, kind, payload, START)])
+        due = name in ("answered", "cancelled", "told")
+        assert await store.due_sessions(START) == ([name] if due else [])
+        assert (await store.session(name)).state == ("running" if due else state)
+        await store.append(name, 4, [Event(name, 5, 1, K.STATE_TRANSITION, {"state": "done", "outcome": "ok"}, START)])
+        assert await store.due_sessions(START) == []
+        assert await store.verify(name) == []
+
+
 QUEUE: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -174,5 +200,6 @@ QUEUE: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_job_goes_on_as_the_events_of_its_call_say,
         the_end_of_a_job_tells_how_it_ended,
         sessions_are_due_that_were_left_running_or_whose_request_has_expired,
+        a_session_is_due_once_what_it_waits_for_has_come,
     )
 }

@@ -83,6 +83,23 @@ def test_an_answer_can_be_recorded_and_the_session_resumed_later(shell: Shell) -
     assert shell.rows() == [[1]]
 
 
+def test_a_session_whose_answer_is_recorded_is_driven_on_by_a_worker(shell: Shell) -> None:
+    session_id, request_id = parked(shell)
+    assert shell("review", "approve", request_id, "--as", "dana", "--no-resume").code == 0
+    assert shell("sessions", "verify").code == 0
+    done = shell("worker", "--until-idle")
+    assert (done.code, "1 session driven" in done.err + done.out) == (0, True), done.err
+    assert shell.rows() == [[1]]
+    assert shell("sessions", "show", session_id, "--format", "json").json["state"] == "done"
+    assert shell("sessions", "verify").code == 0
+
+
+def test_a_session_that_waits_for_an_answer_is_left_alone_by_a_worker(shell: Shell) -> None:
+    session_id, _ = parked(shell)
+    assert shell("worker", "--until-idle").code == 0
+    assert shell("sessions", "show", session_id, "--format", "json").json["state"] == "awaiting_human_review"
+
+
 def test_a_reviewer_edits_the_call(shell: Shell) -> None:
     _, request_id = parked(shell)
     assert shell("review", "approve", request_id, "--as", "dana", "--edit", "amount=1").code == 2
