@@ -45,7 +45,7 @@ def compiled(
     except _LeaveIt:
         return None
     if writer.counts:
-        source = f"lambda N, S: (lambda W: {source[len('lambda N, S: ') :]})(Work())"
+        source = f"lambda N, S: (lambda W: {source[len('lambda N, S: ') :]})(Work(N))"
     found: Fast = eval(compile(source, "<expression>", "eval"), {**_helpers(zone), "K": writer.constants})
     return found
 

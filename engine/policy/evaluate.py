@@ -61,7 +61,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         self.optional = optional
         self.watched = watched
         self.seen = seen
-        self.work = Work()
+        self.work = Work(names)
         self.nodes: dict[Any, Any] = {}
 
     def run(self, text: str, tree: ast.expr) -> Any:

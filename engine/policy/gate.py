@@ -18,6 +18,7 @@ from engine.policy.rule import Effect, Guard, PolicyRules, Rule
 from engine.policy.value import canonical_of_exact, digest, jsonable
 from engine.policy.verdict import Ask, RuleTrace, Verdict
 from engine.policy.words import FactNeed, Fresh, NotReadYet, Reading, Words
+from engine.policy.work import Together, TooMuchTogether
 
 __all__ = ["FactNeed", "Fresh", "Missing", "Reading", "judge", "shown", "withheld"]
 
@@ -26,6 +27,8 @@ POLICY_ERROR = "policy_error"
 
 # what is told of a rule that has no value, whatever went wrong
 NOT_JUDGED = "a rule could not be judged"
+
+TOO_MUCH = "the conditions that judge this call go over more data together than they may"
 
 _WITHOUT_VALUE = ": its message has no value)"
 
@@ -44,9 +47,20 @@ def judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Mis
     """Judge a call; `fresh` gives the reading of a fact if there is one that may be used now.
 
     Rules that need no fact are judged first, and nothing is read once one of them denies.  Facts are read in
-    waves: those that depend on others are asked for when the others are there.
+    waves: those that depend on others are asked for when the others are there.  Where all conditions together go
+    over too much, none of them has a value: which of them came last must not matter.
     """
-    words = [(policy, Words(policy, names, fresh)) for policy in guard.policies]
+    try:
+        return _judge(guard, names, fresh)
+    except TooMuchTogether:
+        every = [(policy, rule) for policy in guard.policies for rule in _asked(policy)]
+        traced = [_traced(rule, rule.effect is not Effect.ALLOW, {}, TOO_MUCH) for _, rule in every]
+        return _verdict(guard, [_Judged(rule, trace, "") for (_, rule), trace in zip(every, traced, strict=True)])
+
+
+def _judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Missing:
+    together = Together()
+    words = [(policy, Words(policy, names, fresh, together)) for policy in guard.policies]
     judged = [_trace(policy, rule, own) for policy, own in words for rule in _asked(policy) if not rule.facts]
     if any(j.trace.matched and j.rule.effect is Effect.DENY for j in judged):
         return _verdict(guard, judged)
@@ -76,22 +90,24 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -
 
     `read` gives the facts, which were read before the call ran.
     """
+    together = Together()
     for policy in sorted(guard.policies, key=lambda policy: policy.name):
-        own = Words(policy, names, read)
-        scope = ChainMap({"output": output}, own)  # type: ignore[arg-type]
+        scope = Words(policy, ChainMap({"output": output}, names), read, together)  # type: ignore[arg-type]
         for rule in sorted(policy.rules, key=lambda rule: rule.id):
             if rule.release is None:
-                continue
-            if rule.condition is not None and not _trace(policy, rule, own).trace.matched:
                 continue
             seen: dict[str, Any] = {}
             error: str | None = None
             try:
+                if rule.condition is not None and not _trace(policy, rule, scope).trace.matched:
+                    continue
                 released = rule.release.value(scope, seen) is True
             except EvaluationError as problem:
                 released, error = False, str(problem)
             except NotReadYet:
                 released, error = False, "a fact that it needs was not read"
+            except TooMuchTogether:
+                released, error = False, TOO_MUCH
             if not released:
                 return RuleTrace(rule.id, rule.policy, rule.effect, True, rule.place, _values(seen), error)
     return None

@@ -16,7 +16,7 @@ from engine.policy.expression import Expression
 from engine.policy.functions import functions_in
 from engine.policy.rule import Established, Fact, Learnt, PolicyRules
 from engine.policy.value import digest, jsonable
-from engine.policy.work import MAX_WORK, extent
+from engine.policy.work import MAX_WORK, Together, extent
 
 # of the variables of a fact that is read for each of them
 MAX_COMBINATIONS = 10_000
@@ -65,7 +65,11 @@ class NotReadYet(Exception):
 class Words(Mapping[str, Any]):
     """All names that the rules of one policy may use for one call."""
 
-    def __init__(self, policy: PolicyRules, names: Mapping[str, Any], fresh: Fresh) -> None:
+    def __init__(
+        self, policy: PolicyRules, names: Mapping[str, Any], fresh: Fresh, together: Together | None = None
+    ) -> None:
+        """`together` counts what all policies that judge the call take."""
+        self.together = together
         self._policy = policy
         self._names = names
         self._fresh = fresh

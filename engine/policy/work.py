@@ -13,6 +13,9 @@ from engine.policy.arithmetic import EvaluationError
 
 MAX_WORK = 500_000
 
+# what all conditions that judge one call may take together: each may be within its bound, and there may be many
+MAX_TOGETHER = 10 * MAX_WORK
+
 # what one turn of a loop takes
 TURN = 50
 
@@ -23,19 +26,37 @@ CHARACTERS = 100
 TOLD = 1_000
 
 
-class Work:
-    """The units that one evaluation has taken."""
+class TooMuchTogether(Exception):
+    """The conditions that judge one call go over more data than they may together."""
+
+
+class Together:
+    """The units that all evaluations for one call have taken."""
 
     __slots__ = ("taken",)
 
     def __init__(self) -> None:
         self.taken = 0
 
+
+class Work:
+    """The units that one evaluation has taken; names that are those of a call know what all of its have taken."""
+
+    __slots__ = ("_together", "taken")
+
+    def __init__(self, names: object) -> None:
+        self.taken = 0
+        self._together: Together | None = getattr(names, "together", None)
+
     def take(self, units: int) -> None:
-        """Count some more; raises EvaluationError beyond the bound."""
+        """Count some more; raises EvaluationError beyond its own bound, TooMuchTogether beyond that of all."""
         self.taken += units
         if self.taken > MAX_WORK:
             raise EvaluationError("it goes over more data than a condition may")
+        if self._together is not None:
+            self._together.taken += units
+            if self._together.taken > MAX_TOGETHER:
+                raise TooMuchTogether
 
 
 def extent(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,10 @@ import pytest
 from engine.policy import types as t
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.expression import compile_expression
+from engine.policy.gate import TOO_MUCH, judge, withheld
 from engine.policy.rule import Effect
+from engine.policy.verdict import Verdict
+from engine.policy.work import MAX_WORK, TURN
 from tests.policy import test_gate as gate
 from tests.policy.test_gate import rule
 
@@ -48,6 +52,37 @@ def names() -> dict[str, Any]:
 def value(text: str, **given: Any) -> Any:
     expression, _ = compile_expression(text, dict.fromkeys(given, t.UNKNOWN))
     return expression.value(given)
+
+
+BUSY = "count(x == 'y' for x in input.xs) >= 0"
+SCOPE: dict[str, t.Type] = {"input": t.UNKNOWN, "output": t.UNKNOWN}
+# one of them takes some 60 % of its own bound
+XS = ["x"] * (3 * MAX_WORK // 5 // (TURN + 1))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("effect", ["allow", "deny", "require_approval"])
+def test_what_all_conditions_of_a_call_go_over_together_is_bounded(effect: str, order: int) -> None:
+    for number, told in ((16, None), (18, TOO_MUCH)):
+        busy = [rule(f"r{n}", effect, BUSY) for n in range(number)]
+        rules = [*busy, rule("open", "allow")][::order]
+        found = judge(gate.guard(*rules), {"input": {"xs": XS}}, gate.never)
+        assert isinstance(found, Verdict)
+        assert {trace.error for trace in found.rules} == {told}
+        if told is None:
+            assert found.effect == effect
+        else:
+            # what would allow has no value either, whichever came first
+            closed = {"allow": "no_rule_allows", "deny": "policy_error", "require_approval": "no_rule_allows"}
+            assert (found.effect, found.reason) == (Effect.DENY, closed[effect])
+
+
+def test_a_result_is_withheld_where_what_judges_it_goes_over_too_much() -> None:
+    release = compile_expression("count(x == 'y' for x in output.xs) >= 0", SCOPE)[0]
+    for number, told in ((16, None), (18, TOO_MUCH)):
+        rules = [replace(rule(f"r{n}", "deny"), release=release) for n in range(number)]
+        found = withheld(gate.guard(*rules), {"input": {}}, {"xs": XS}, gate.never)
+        assert (found and found.error) == told
 
 
 @pytest.mark.parametrize("body", BODIES)
