@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from engine import stored
 from engine.session.event import Event
@@ -23,8 +25,21 @@ class StoredHead:
     seal: Seal | None
 
 
-def shown_as_it_is(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The connection, on which a text that is none is shown as what it is: it keeps nobody from the rows beside it."""
+class _Connection(sqlite3.Connection):
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """The same; of a schema that is damaged SQLite's own words may be no text."""
+        try:
+            return super().execute(*arguments)
+        except UnicodeDecodeError:
+            raise sqlite3.DatabaseError("the database's schema is damaged") from None
+
+
+def connected(name: str | Path, **options: Any) -> sqlite3.Connection:
+    """A connection to a store's file: each statement is its own transaction unless one was begun.
+
+    A text that is none is shown as what it is: it keeps nobody from the rows beside it.  Raises sqlite3.Error.
+    """
+    connection = sqlite3.connect(name, isolation_level=None, timeout=30, factory=_Connection, **options)
     connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
     return connection
 

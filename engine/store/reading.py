@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.policy.value import timestamp
 from engine.session.event import Event
-from engine.store.asking import bundle_files, one_moment, shown_as_it_is, whole_log
+from engine.store.asking import bundle_files, connected, one_moment, whole_log
 from engine.store.log_key import LogKey, Voucher
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.strays import Unidentified, store_id
@@ -93,7 +93,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def _opened(path: Path, how: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?{how}"
-    return shown_as_it_is(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30))
+    return connected(uri, uri=True)
 
 
 def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:

@@ -26,12 +26,12 @@ from engine.store.appending import Append, append, meter_used
 from engine.store.asking import (
     StoredHead,
     bundle_files,
+    connected,
     head_of,
     one_moment,
     place_before,
     read_log,
     segments_of,
-    shown_as_it_is,
 )
 from engine.store.log_key import LogKey, Seal, Voucher
 from engine.store.migrations import migrate
@@ -86,7 +86,7 @@ def prepare(path: Path) -> sqlite3.Connection:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the pragmas that the promises rest on; raises sqlite3.Error."""
-    connection = shown_as_it_is(sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30))
+    connection = connected(path, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

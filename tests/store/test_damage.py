@@ -21,7 +21,9 @@ from engine.session.evolve import fold
 from engine.session.state import Status
 from engine.store import chain
 from engine.store.log_key import LogKey
-from engine.store.sqlite import open_store
+from engine.store.reading import open_reading
+from engine.store.sqlite import connect, open_store
+from engine.store.urls import StoreFault
 from engine.testing.store_contract import started, woken
 from tests.cli.shell import ROOT, Done, Shell, copy_of_root, environment
 from tests.runtime.acting import Acting
@@ -248,3 +250,17 @@ def test_a_stored_bundle_that_is_damaged_is_told(tmp_path: Path) -> None:
         done = shell("resume", row["id"])
         assert done.code == 5, (files, done.err[-300:])
         assert "Traceback" not in done.err, (files, done.err[-300:])
+
+
+def test_a_schema_that_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    connect(path).close()
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA writable_schema = ON")
+    raw.execute("UPDATE sqlite_master SET name = CAST(x'85' AS TEXT), sql = 'CREATE TABLE' WHERE name = 'requests'")
+    raw.commit()
+    raw.close()
+    with pytest.raises(sqlite3.DatabaseError, match="schema is damaged"):
+        connect(path)
+    with pytest.raises(StoreFault, match="schema is damaged"), open_reading(path) as store:
+        store.sessions()
