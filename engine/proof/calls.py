@@ -313,6 +313,9 @@ def moment_of(of: Encoder, value: Value) -> Formula:
     is_one = of.world.function(
         _named(of, "is a moment"), lambda s: z3.BoolVal(_parsed(of, "datetime", s) is not None), z3.BoolSort()
     )
+    if _zone(of) is UTC and of.world.has_format(text.term, "date"):
+        # a day that is read as a moment is its midnight
+        of.world.always.append(moment(text.term) % DAY == 0)
     return Value(DATETIME, term=moment(text.term)), either(text.null, no(is_one(text.term)))
 
 

@@ -120,9 +120,8 @@ def of_input(old: Bundle, new: Bundle, agent: Agent, tool: str) -> Iterator[Chan
         if due:
             given = next((g for p in due if (g := shown_by(p, taking, refusing)) is not None), None)
             why = f"inputs are {what}: {'; '.join(map(str, due))}"
-            witness = None
-            if given is not None:
-                attributes = instance(spelt_out(agent.attributes)) or {}
+            witness, attributes = None, instance(spelt_out(agent.attributes)) or {}
+            if given is not None and not agent.check_attributes(attributes):
                 witness = Witness(agent.name, tool, given, attributes, (), (), START, certain=True, verdict=after)
             status = "certain" if witness is not None else "possible"
             yield Change(agent.name, tool, before, after, status, {}, witness, (INVALID_INPUT,), why, INVALID_INPUT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,8 +12,8 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from engine.policy.value import exact, jsonable, timestamp
-from engine.proof.patterns import matching
 from engine.proof.terms import DATE, DATETIME, EPOCH, LIST, MICRO, SCALARS, Beyond, Value, World
+from engine.proof.texts import around, fits, texts
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class Model:
     world: World
     model: Any
     texts: dict[int, str] = field(default_factory=dict)
-    lengths: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    asked: dict[int, list[Any]] | None = None
 
     def __post_init__(self) -> None:
         self.texts |= {id_: text for text, id_ in self.world.texts.items()}
@@ -42,41 +43,60 @@ class Model:
         made: int | Decimal = exact(found)
         return made
 
-    def text(self, term: Any, pattern: Any = None) -> str:
-        """The text of a term: one that is written out somewhere, or one that is invented, if need be to a pattern."""
+    def text(self, term: Any, schema: Any = None) -> str:
+        """The text of a term: one that is written out somewhere, or one that is invented, if need be to a schema."""
         id_ = int(self.model.eval(term, model_completion=True).as_long())
         if id_ not in self.texts:
-            invented = self._invented(id_)
-            fits = not isinstance(pattern, str) or _matches(pattern, invented)
-            self.texts[id_] = invented if fits else self._fitting(pattern) or invented
+            wanted = [*self._schemas().get(id_, ()), *([schema] if schema else [])]
+            self.texts[id_] = self._made(id_, wanted)
         return self.texts[id_]
 
-    def _fitting(self, pattern: str) -> str | None:
-        """A text of a pattern that is no other's."""
-        taken = set(self.texts.values())
-        found = (matching(pattern, number) for number in range(len(taken) + 2))
-        return next((text for text in found if text is not None and text not in taken), None)
+    def _schemas(self) -> Mapping[int, list[Any]]:
+        """What the schemas ask of each text, by its number: equal texts may stand in several places."""
+        if self.asked is None:
+            self.asked = {}
+            for term, schema in self.world.fitting:
+                id_ = int(self.model.eval(term, model_completion=True).as_long())
+                self.asked.setdefault(id_, []).append(schema)
+        return self.asked
 
-    def _invented(self, id_: int) -> str:
-        """A text that functions say of what the model says of it, as far as that can be had."""
+    def _made(self, id_: int, wanted: Sequence[Any]) -> str:
+        """The text that fits, and of which functions say what the model says of it, as far as that can be had."""
+        known = self._known(id_)
+        invented = self._invented(known)
+        checks = [check for schema in wanted if (check := fits(schema)) is not None]
+        if all(check(invented) for check in checks):
+            return invented
+        taken = set(self.texts.values())
+        length = int(known["len"].as_long()) if "len" in known else None
+        found = list(_spelt(known))
+        for number in range(len(taken) + 2):
+            found += (text for schema in wanted for text in texts(schema, _word(known), number, length))
+        found += around(invented)
+        fitting = [text for text in dict.fromkeys(found) if text not in taken and all(check(text) for check in checks)]
+        return max(fitting, key=lambda text: self._agreement(known, text), default=invented)
+
+    def _agreement(self, known: Mapping[str, Any], text: str) -> int:
+        """Of how many functions a text has the value that the model says."""
+        return sum(self._agrees(self.world.said[name](text), value) for name, value in known.items())
+
+    def _agrees(self, gives: Any, value: Any) -> bool:
+        if isinstance(gives, str):
+            return self.texts.get(int(value.as_long())) == gives
+        return gives is not None and bool((z3.IntVal(gives) if isinstance(gives, int) else gives).eq(value))
+
+    def _known(self, id_: int) -> dict[str, Any]:
+        """What the model says of a text, by function."""
         term = z3.IntVal(id_)
-        known = {
-            name: self.model.eval(function(term), model_completion=True)
-            for name, function in self.world.functions.items()
-        }
-        for name, value in known.items():
-            function, _, zone = name.partition(" in ")
-            moment = known.get(("date" if function == "is a date" else "datetime") + (f" in {zone}" if zone else ""))
-            if function in ("is a date", "is a moment") and z3.is_true(value) and moment is not None:
-                told = _spelt(function, moment.as_long())
-                if told:
-                    return told
-        parts = {"starts_with": "", "contains": "", "glob": "", "ends_with": ""}
-        for name, value in known.items():
-            found = re.match(r"(\w+)\(_, '(.*)'\)\Z", name)
-            if found and z3.is_true(value) and found[1] in parts:
-                parts[found[1]] += found[2].replace("*", "").replace("?", "x")
-        text = "".join(parts.values()) or f"text{len(self.texts)}"
+        functions = self.world.functions
+        return {name: self.model.eval(of(term), model_completion=True) for name, of in functions.items()}
+
+    def _invented(self, known: Mapping[str, Any]) -> str:
+        """A text that functions say of what the model says of it, as far as that can be had."""
+        told = next(iter(_spelt(known)), "")
+        if told:
+            return told
+        text = _word(known) or f"text{len(self.texts)}"
         if "len" not in known:
             return self._unused(text, None)
         return self._unused(text, max(0, min(int(known["len"].as_long()), 2000)))
@@ -128,21 +148,39 @@ class Model:
             return EPOCH.date() if kind == DATE else EPOCH if kind == DATETIME else timedelta(0)
 
 
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return False
+def _word(known: Mapping[str, Any]) -> str:
+    """What a text begins with, holds and ends with, by what is known of it."""
+    parts = {"starts_with": "", "contains": "", "glob": "", "ends_with": ""}
+    for name, value in known.items():
+        found = re.match(r"(\w+)\(_, '(.*)'\)\Z", name)
+        if found and z3.is_true(value) and found[1] in parts:
+            parts[found[1]] += found[2].replace("*", "").replace("?", "x")
+    return "".join(parts.values())
 
 
-def _spelt(function: str, amount: int) -> str:
-    """A day or a moment as text; "" beyond the years that a date can have."""
+def _spelt(known: Mapping[str, Any]) -> Iterator[str]:
+    """The day or the moment that a text is, in the ways in which it may be written."""
+    for name, value in known.items():
+        function, _, zone = name.partition(" in ")
+        moment = known.get(("date" if function == "is a date" else "datetime") + (f" in {zone}" if zone else ""))
+        if function in ("is a date", "is a moment") and z3.is_true(value) and moment is not None:
+            yield from _ways(function, moment.as_long())
+
+
+def _ways(function: str, amount: int) -> Iterator[str]:
+    """Nothing beyond the years that a date can have."""
     try:
         if function == "is a date":
-            return (EPOCH.date() + timedelta(days=amount)).isoformat()
-        return timestamp(EPOCH + amount * MICRO)
+            day = EPOCH.date() + timedelta(days=amount)
+            yield day.isoformat()
+            yield f"{day.isoformat()}T00:00:00Z"
+            return
+        moment = EPOCH + amount * MICRO
+        yield timestamp(moment)
+        yield moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        yield from ((moment + timedelta(days=days)).date().isoformat() for days in (0, 1))
     except (OverflowError, ValueError):
-        return ""
+        return
 
 
 def written(value: Any) -> Any:

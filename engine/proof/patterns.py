@@ -16,20 +16,23 @@ _OF_CATEGORY = {c.CATEGORY_DIGIT: "0", c.CATEGORY_SPACE: " ", c.CATEGORY_WORD: "
                 c.CATEGORY_NOT_SPACE: "x", c.CATEGORY_NOT_WORD: "-"}  # fmt: skip
 
 
-def matching(pattern: str, number: int = 0) -> str | None:
-    """A short text that a pattern matches, by `number` another one as far as it leaves a choice; or None."""
+def matching(pattern: str, number: int = 0, more: int = 0) -> str | None:
+    """A short text that a pattern matches, by `number` another one as far as it leaves a choice; or None.
+
+    With `more`, what may be repeated is there so many times more than it has to be.
+    """
     try:
-        text = _of(parser.parse(pattern), number)
+        text = _of(parser.parse(pattern), number, more)
         return text if matches(pattern, text) else None
     except (re.error, RecursionError, OverflowError):
         return None
 
 
-def _of(parts: Iterable[Any], number: int) -> str:
-    return "".join(_one(kind, value, number) for kind, value in parts)
+def _of(parts: Iterable[Any], number: int, more: int) -> str:
+    return "".join(_one(kind, value, number, more) for kind, value in parts)
 
 
-def _one(kind: Any, value: Any, number: int) -> str:
+def _one(kind: Any, value: Any, number: int, more: int) -> str:
     if kind is c.LITERAL:
         return chr(value)
     if kind is c.NOT_LITERAL:
@@ -39,15 +42,15 @@ def _one(kind: Any, value: Any, number: int) -> str:
     if kind is c.IN:
         return _among(value, number)
     if kind in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
-        least, _, inner = value
-        return "".join(_of(inner, number) for _ in range(min(least, 200)))
+        least, most, inner = value
+        return "".join(_of(inner, number, more) for _ in range(min(least + more, most, 200)))
     if kind is c.SUBPATTERN:
-        return _of(value[-1], number)
+        return _of(value[-1], number, more)
     if kind is c.ATOMIC_GROUP:
-        return _of(value, number)
+        return _of(value, number, more)
     if kind is c.BRANCH:
         ways = value[1]
-        return _of(ways[number % len(ways)], number)
+        return _of(ways[number % len(ways)], number, more)
     # what stands for a place, or looks ahead, adds nothing
     return ""
 

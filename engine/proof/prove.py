@@ -134,7 +134,7 @@ def _breaks(promise: Guarantee, policy: PolicyRules, witness: Witness, verdict: 
     groups = frozenset(("text", group) for ask in verdict.asks for group in ask.approvers)
     names = {**names_of(witness, bundle), "verdict": verdict.effect.value, "approvers": groups}
     try:
-        return promise.never.value(Words(policy, names, reads_of(witness))) is True
+        return promise.never.value(Words(policy, names, reads_of(witness, bundle))) is True
     except EvaluationError:
         return False
 

@@ -11,9 +11,10 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from engine.policy.value import exact, number_text
+from engine.proof.bounds import LARGEST
 from engine.proof.solve import NEVER, can_be
 from engine.proof.spelling import for_people
-from engine.proof.terms import BOOLEAN, LARGEST, NUMBER, TEXT, Value, World
+from engine.proof.terms import BOOLEAN, NUMBER, TEXT, Value, World
 
 MOST = 16
 FEW = 5

@@ -1,26 +1,24 @@
 """Values as formulas: each with whether it is null, and a term of the solver for what it is otherwise.
 
 Texts are numbers of the solver, told apart and no more; what functions say of them is a function of that number.
-Days are whole numbers since 1970, moments and durations whole microseconds.  Numbers are exact, and taken to be
-smaller than 10^30.
+Days are whole numbers since 1970, moments and durations whole microseconds.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.bundle.link.validators import validator
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
+from engine.policy.value import canonical
+from engine.proof.bounds import exactly, listed, number
 from engine.proof.forms import only_form
+from engine.proof.texts import fits
 
 NULL, BOOLEAN, NUMBER, TEXT = "null", "boolean", "number", "text"
 DATE, DATETIME, DURATION = "date", "datetime", "duration"
@@ -31,10 +29,12 @@ SCALARS = frozenset({BOOLEAN, NUMBER, TEXT, DATE, DATETIME, DURATION})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = timedelta(microseconds=1)
 DAY = timedelta(days=1) // MICRO
-LARGEST = 10**30
 
 # a list that can be no longer is taken apart; a longer one is known by its length, and what is said of it by name
 SHORT_LIST = 4
+
+# what a schema may say of a value that says nothing of what it is
+_PLAIN = frozenset({"type", "title", "description"})
 
 YES, NO = z3.BoolVal(True), z3.BoolVal(False)
 
@@ -94,19 +94,15 @@ def no(part: Any) -> Any:
     return NO if z3.is_true(part) else YES if z3.is_false(part) else z3.Not(part)
 
 
-def exactly(value: Any) -> Any:
-    """A number as a term."""
-    return z3.RealVal(str(Fraction(Decimal(value))))
-
-
 @dataclass(slots=True)
 class World:
     """All that is not known of one judgement: its symbols by name, and what always holds of them.
 
     `opaque` are the expressions that are only known by name.  With `longest` every list and map has at most so many
     elements, so that hardly anything is opaque: what can be then can be, and what can't be may be all the same.
-    With `now` it is that time.  `differing` are the tools, and `session`, of which the bundles that are compared have
-    other schemas.
+    With `now` it is that time.  `fitting` are the terms of texts, each with the schema that it fits; `schemas` are
+    those of values that nothing else is known of.  `differing` are the tools, and `session`, of which the bundles that
+    are compared have other schemas.
     """
 
     longest: int | None = None
@@ -119,6 +115,8 @@ class World:
     said: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, str] = field(default_factory=dict)
+    fitting: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
+    schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def read_as(self, name: str, reading: str) -> str:
         """What a name is known by that policies may read in several ways: the first reading has it for itself."""
@@ -186,21 +184,26 @@ class World:
             return Value(NULL, YES, name=name)
         if name not in self.symbols:
             plain = t.without_null(type_)
-            self.symbols[name] = self._made(name, plain, only_form(schema))
+            self.symbols[name] = self._made(name, plain, schema if isinstance(schema, Mapping) else {})
         # where conditions around it have ruled null out it is not null, elsewhere it may be
         may_be_null = t.has_null(type_) or isinstance(type_, t.Unknown)
         return self.symbols[name].or_null(z3.Bool(f"{name} is null") if may_be_null else NO)
 
     def _made(self, name: str, plain: t.Type, schema: Mapping[str, Any]) -> Value:
         # what a type is narrowed to where it is read first does not hold of it elsewhere: only its schema does
-        among = _listed(schema)
+        form = only_form(schema)
+        among = listed(form)
         match plain:
             case t.Boolean():
                 term = z3.Bool(name)
-                self.always += [term == z3.BoolVal(among[0])] if among in ([True], [False]) else []
+                check = _check(schema)
+                possible = [value for value in (True, False) if check is None or check(value)]
+                self.always += [term == z3.BoolVal(possible[0])] if len(possible) == 1 else []
                 return Value(BOOLEAN, term=term, name=name)
             case t.Number():
-                return Value(NUMBER, term=self._number(name, among, schema), name=name)
+                term, holds = number(name, form or schema)
+                self.always += holds
+                return Value(NUMBER, term=term, name=name)
             case t.Text():
                 return Value(TEXT, term=self._text(name, among, schema), name=name)
             case t.Date() | t.Datetime() | t.Duration():
@@ -212,42 +215,34 @@ class World:
                     self.always.append(term == (self.now - EPOCH) // MICRO)
                 return Value(kind, term=term, name=name)
             case t.Record():
-                return Value(RECORD, fields=self._fields(name, plain, schema), name=name)
+                return Value(RECORD, fields=self._fields(name, plain, form), name=name)
             case t.ListOf():
-                return self._list(name, plain, schema)
+                return self._list(name, plain, form)
             case t.MapOf(value=of) if self.longest is not None:
-                return self._map(name, of, schema)
+                return self._map(name, of, form)
+        self.schemas[name] = schema
         return Value(OPAQUE, name=name)
 
-    def _number(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
-        step = schema.get("multipleOf") or (1 if _whole(schema) else None)
-        term = z3.Real(name) if step is None else z3.ToReal(z3.Int(name)) * exactly(step)
-        bounds = (
-            ("minimum", operator.ge), ("maximum", operator.le),
-            ("exclusiveMinimum", operator.gt), ("exclusiveMaximum", operator.lt),
-        )  # fmt: skip
-        self.always += [holds(term, exactly(schema[key])) for key, holds in bounds if is_number(schema.get(key))]
-        self.always += [term < LARGEST, term > -LARGEST]
-        if among is not None:
-            self.always.append(either(*(term == exactly(value) for value in among if is_number(value))))
-        return term
-
     def _text(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
-        term = z3.Int(name)
+        term, form = z3.Int(name), only_form(schema)
         if among is not None:
             self.always.append(either(*(term == self.text(value) for value in among if isinstance(value, str))))
-        pattern = schema.get("pattern")
-        if isinstance(pattern, str):
+        check = _check(schema)
+        if check is not None:
             # of texts that are written out it is known whether they fit
-            fits = validator({"type": "string", "pattern": pattern})
-            asked = self.function(f"fits {pattern!r}", lambda text: z3.BoolVal(not fits(text)), z3.BoolSort())
+            asked = self.function(f"fits {canonical(schema)}", lambda text: z3.BoolVal(check(text)), z3.BoolSort())
             self.always.append(asked(term))
-        least, most = schema.get("minLength"), schema.get("maxLength")
+            self.fitting.append((term, schema))
+        least, most = form.get("minLength"), form.get("maxLength")
         if least is not None or most is not None:
             length = self.length_of_text(term)
             self.always += [length >= least] if least is not None else []
             self.always += [length <= most] if most is not None else []
         return term
+
+    def has_format(self, term: Any, name: str) -> bool:
+        """Whether a schema asks of a text that it has a form."""
+        return any(only_form(schema).get("format") == name for known, schema in self.fitting if known.eq(term))
 
     def length_of_text(self, term: Any) -> Any:
         """How long a text is."""
@@ -279,6 +274,9 @@ class World:
             return Value(LIST, length=length, name=name)
         inner = schema.get("items")
         items = [Item(length > at, self.symbol(f"{name}[{at}]", type_.item, inner)) for at in range(most)]
+        if schema.get("uniqueItems") is True and all(item.value.kind in SCALARS for item in items):
+            pairs = [(a, b) for at, b in enumerate(items) for a in items[:at]]
+            self.always += [either(no(b.there), no(equal(self, a.value, b.value))) for a, b in pairs]
         return Value(LIST, items=tuple(items), length=length, name=name)
 
     def _map(self, name: str, of: t.Type, schema: Mapping[str, Any]) -> Value:
@@ -286,21 +284,16 @@ class World:
         assert self.longest is not None, "asked of small maps only"
         self.always += [length >= 0, length <= self.longest]
         inner = schema.get("additionalProperties")
-        keys = [self.symbol(f"{name}.key{at}", t.TEXT) for at in range(self.longest)]
+        keys = [self.symbol(f"{name}.key{at}", t.TEXT, schema.get("propertyNames")) for at in range(self.longest)]
         pairs = [literal([key, self.symbol(f"{name}.value{at}", of, inner)]) for at, key in enumerate(keys)]
         self.always += [a.term != b.term for at, a in enumerate(keys) for b in keys[:at]]
         items = tuple(Item(length > at, pair) for at, pair in enumerate(pairs))
         return Value(MAP, items=items, length=length, name=name)
 
 
-def _listed(schema: Mapping[str, Any]) -> list[Any] | None:
-    """The values that a schema lists, null aside; None if it lists none."""
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    return None if values is None else [value for value in values if value is not None]
-
-
-def _whole(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") in ("integer", ["integer", "null"], ["null", "integer"])
+def _check(schema: Mapping[str, Any]) -> Callable[[Any], bool] | None:
+    """What tells whether a value fits a schema; None for one that says nothing beside the type."""
+    return None if all(key in _PLAIN or key.startswith("x-") for key in schema) else fits(schema)
 
 
 def literal(values: Sequence[Value]) -> Value:
@@ -387,7 +380,15 @@ def _as(world: World, value: Value, kind: str) -> Value:
         return value
     if kind not in _OF_KIND:
         raise Beyond("a value that nothing is known of")
-    return world.symbol(f"{value.name} as {kind}", _OF_KIND[kind])
+    schema = world.schemas.get(value.name, {})
+    return world.symbol(f"{value.name} as {kind}", _OF_KIND[kind], schema if _is_of(kind, schema) else None)
+
+
+def _is_of(kind: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a schema says by itself that a value is of a kind, or null."""
+    kinds = schema.get("type")
+    plain = {kinds} if isinstance(kinds, str) else set(kinds or ()) - {"null"}
+    return plain in ({TEXT: [{"string"}], NUMBER: [{"number"}, {"integer"}]}.get(kind, []))
 
 
 def as_kind(world: World, value: Value, kinds: Sequence[str]) -> Value:

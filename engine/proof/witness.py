@@ -25,6 +25,7 @@ from engine.proof.terms import (
     LIST,
     MAP,
     NULL,
+    OPAQUE,
     RECORD,
     SCALARS,
     TEXT,
@@ -32,6 +33,7 @@ from engine.proof.terms import (
     Value,
     World,
 )  # fmt: skip
+from engine.proof.texts import fits
 from engine.proof.words import unreadable_session
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.history import CALL, Past, past_state
@@ -141,9 +143,10 @@ class Maker:
         if symbol is None:
             return instance(schema)
         if symbol.kind == NULL or told.holds(f"{name} is null"):
-            return None
+            check = fits(schema) if symbol.kind == OPAQUE else None
+            return None if check is None or check(None) else instance(schema)
         if symbol.kind == TEXT:
-            return told.text(symbol.term, only_form(schema).get("pattern"))
+            return told.text(symbol.term, schema)
         if symbol.kind in SCALARS:
             return written(told.of_kind(symbol.kind, symbol.term))
         if symbol.kind == RECORD:
@@ -184,14 +187,17 @@ class Maker:
         length = int(told.model.eval(symbol.length, model_completion=True).as_long())
         inner = only_form(schema).get("additionalProperties", {})
         keys = [self._world.symbols[f"{name}.key{at}"] for at in range(length)]
-        return {told.text(key.term): self._whole(told, f"{name}.value{at}", inner) for at, key in enumerate(keys)}
+        named = only_form(schema).get("propertyNames")
+        return {
+            told.text(key.term, named): self._whole(told, f"{name}.value{at}", inner) for at, key in enumerate(keys)
+        }
 
     def _opaque(self, told: Model, name: str, schema: Any) -> Any:
         """What is read as a scalar, or the one of several forms of an object that fits what is read of it."""
         for kind in ("text", "number", "boolean"):
             known = self._world.symbols.get(f"{name} as {kind}")
             if known is not None:
-                return written(told.of_kind(kind, known.term))
+                return told.text(known.term, schema) if kind == TEXT else written(told.of_kind(kind, known.term))
         for form in forms(schema):
             made = self._fields(told, name, form)
             if "properties" in form and all(_fits(made.get(key), inner) for key, inner in form["properties"].items()):
@@ -320,12 +326,18 @@ def _fits(value: Any, schema: Any) -> bool:
 # -- the gate's word
 
 
-def reads_of(witness: Witness) -> Callable[[FactNeed], Reading | None]:
-    """The facts of a witness, as a gate asks for them: by what is read, else by the fact's name."""
+def reads_of(witness: Witness, bundle: Bundle) -> Callable[[FactNeed], Reading | None]:
+    """The facts of a witness, as a gate asks for them: by what is read, else by the fact's name.
+
+    What a read can't be asked with is read by nobody, whatever a witness tells of it.
+    """
     by_input = {(fact.tool, canonical(dict(fact.input))): fact for fact in witness.facts}
     by_name = {(fact.name, fact.tool): fact for fact in witness.facts}
 
     def find(need: FactNeed) -> Reading | None:
+        misfit = bundle.tools[need.tool].check_input(need.input) if need.tool in bundle.tools else ()
+        if misfit:
+            return Reading(problem="; ".join(misfit))
         fact = by_input.get((need.tool, canonical(dict(need.input)))) or by_name.get((need.fact, need.tool))
         return Reading(fact.output, fact.problem) if fact is not None else Reading(problem="it is not known")
 
@@ -342,13 +354,30 @@ def names_of(witness: Witness, bundle: Bundle) -> Mapping[str, Any]:
 
 
 def judged_for_real(witness: Witness, bundle: Bundle) -> tuple[Verdict | None, RuleTrace | None]:
-    """What the gate says of a witness, and what keeps its result; None where the call does not fit its schema."""
+    """What the gate says of a witness, and what keeps its result; None where something does not fit its schema."""
     agent, tool = bundle.agents[witness.agent], bundle.tools[witness.tool]
-    if tool.check_input(witness.input) or agent.check_attributes(witness.attributes):
+    if not _can_be(witness, bundle):
         return None, None
-    names, reads = names_of(witness, bundle), reads_of(witness)
+    names, reads = names_of(witness, bundle), reads_of(witness, bundle)
     verdict = judge(agent.guards[tool.name], names, reads)
     if isinstance(verdict, Missing):
         return None, None
     kept = withheld(agent.guards[tool.name], names, witness.output, reads) if tool.effect == "read" else None
     return verdict, kept
+
+
+def _can_be(witness: Witness, bundle: Bundle) -> bool:
+    """Whether all that a witness tells of fits its schema, as the runtime would ask."""
+    agent, tools = bundle.agents[witness.agent], bundle.tools
+    tool = tools[witness.tool]
+    misfits = [
+        *agent.check_attributes(witness.attributes),
+        *tool.check_input(witness.input),
+        *(tool.check_output(witness.output) if witness.gives else ()),
+    ]
+    for past in witness.past:
+        misfits += [*tools[past.tool].check_input(past.input or {}), *tools[past.tool].check_output(past.output)]
+    for fact in witness.facts:
+        if fact.tool in tools and not fact.problem:
+            misfits += tools[fact.tool].check_output(fact.output)
+    return not misfits
