@@ -131,6 +131,28 @@ TELLING: list[tuple[Any, Any]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("step", "fits", "does_not"),
+    [
+        ("0.01", ("0.07", "250", "2.5E+2", "0.29", "4.35", "1E+58", "12345678901234567890123456789.01"),
+         ("250.001", "0.001", "1E-7", "1E-59", "250.000000000000000000000000001", "12345678901234567890123456789.001")),
+        ("0.1", ("0.3", "1.1"), ("0.30000000000000004",)),
+        ("1E-7", ("3E-7",), ("1E-8",)),
+        ("3", ("9E+30",), ("1E+30",)),
+        ("0.1234567890123456789", ("0.3703703670370370367",), ("0.37037036703703704",)),
+    ],
+)  # fmt: skip
+def test_a_multiple_is_reckoned_exactly_and_what_is_none_is_told_so(
+    step: str, fits: tuple[str, ...], does_not: tuple[str, ...]
+) -> None:
+    check = validator({"multipleOf": Decimal(step)})
+    assert [check(Decimal(number)) for number in fits] == [[] for _ in fits]
+    for number in does_not:
+        (line,) = check(Decimal(number))
+        assert line.startswith("must be a multiple of ")
+        assert line.endswith("(`multipleOf`)")
+
+
 @pytest.mark.parametrize(("schema", "value"), TELLING)
 def test_no_complaint_tells_the_value(schema: Any, value: Any) -> None:
     problems = validator(schema if schema is not False else {"properties": {"a": False}})(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from engine.policy.value import canonical, number_text
+from engine.policy.arithmetic import is_number
+from engine.policy.value import NotJson, canonical, exact, number_text
 
 LONGEST = 300
 
@@ -53,8 +54,12 @@ def _nearest(error: Any) -> Any:
 
 
 def _value(value: Any) -> str:
-    """A value of the schema."""
-    return number_text(value) if isinstance(value, int) and not isinstance(value, bool) else canonical(value)
+    """A value of the schema; of numbers the checker tells some as floats."""
+    try:
+        value = exact(value)
+    except NotJson:
+        return "what the schema says"
+    return number_text(value) if is_number(value) else canonical(value)
 
 
 def _listed(values: Iterable[Any]) -> str:
