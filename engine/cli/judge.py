@@ -55,7 +55,7 @@ def command(bundle: Path, agent_name: str | None, cases: BinaryIO, now: str | No
 
     What is `expect`ed and does not come is told, and the exit code is 1. A case with a key, tool or attribute that is
     not there, or an input or output that does not fit its schema, is malformed: it is denied and says why, the others
-    are judged, and the exit code is 2.
+    are judged, and the exit code is 2, as it is where there is no case at all.
     """
     checked, _ = load_or_exit(bundle)
     run = _Run(checked, agent_of(checked, agent_name), _now(now), timed, cases.name)
@@ -108,6 +108,7 @@ class _Run:
         """Sum up what went wrong and what was expected."""
         if not self._cases:
             say(f"{self._name}: there is no case in it", err=True)
+            return USAGE
         if self._expecting:
             right = self._expecting - self._otherwise
             say(f"{self._name}: {right} of {counted(self._expecting, 'case')} as expected", err=True)

@@ -1,6 +1,6 @@
 """What a server tells of the tokens that a request took: counted in full, whatever it is called and whenever it comes.
 
-Counts are cumulative, and a server may tell them in halves, twice, or only as a total: of each the largest counts.
+Counts are cumulative, and a server may tell them in halves, twice, or beside a total: of each the largest counts.
 What is not told counts as it was reserved, so that no budget stays open because a server is silent.
 """
 
@@ -71,11 +71,13 @@ class Counts:
         read = None if self.read is None and not parts else (self.read or 0) + (parts if beside else 0)
         read, out = read or None, self.out or (None if answered else self.out)
         if self.total:
-            if read is None:
-                read = max(self.total - (out or 0), 0)
-                out = out or 0
+            if read is None and out is None:
+                # a total alone tells neither of its parts
+                read = max(self.total - reserved.out, reserved.fresh)
+            elif read is None:
+                read = max(self.total - (out or 0), 0) or None
             elif out is None or self.total > read + out:
-                out = max(self.total - read, 0)
+                out = max(self.total - read, 0) or (None if answered else 0)
         out = reserved.out if out is None else out
         if read is None:
             return Taken(reserved.fresh, out=out)

@@ -183,6 +183,7 @@ def _about_case(case: Case, bundle: Bundle, agent: Agent) -> Iterator[str]:
     if tool is None:
         yield f"the agent has no tool {_unknown(case.tool, agent.tools)}"
         return
+    yield from _about_args(tool, case.args)
     if case.output is not NOTHING_GIVEN:
         yield from (f"`output`: {problem}" for problem in tool.check_output(case.output))
     guard = agent.guards[tool.name]

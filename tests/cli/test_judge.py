@@ -72,6 +72,10 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "a-yes-to-a-call-that-can-not-be": (prior(**YES, tool="write", args={"m": 1}), "m"),
     "an-undeclared-attribute": ({**CASE, "session": {"tenant": "acme", "tenat": "acme"}}, "tenat"),
     "an-attribute-that-does-not-fit": ({**CASE, "session": {"tenant": 5}}, "tenant"),
+    "an-input-that-does-not-fit": ({**CASE, "args": {"n": "1"}}, "`args`: n: must be"),
+    "an-input-that-is-not-there": ({**CASE, "args": {}}, "`args`: `n` is missing"),
+    "an-undeclared-field": ({**CASE, "args": {"n": 1, "m": 2}}, "m"),
+    "an-input-that-is-expected-to-be-denied": ({**CASE, "args": {"n": "1"}, "expect": {"verdict": "deny"}}, "args"),
     "an-undeclared-field-before": (prior(**{**LOOK, "args": {"n": 1, "m": 2}}), "m"),
     "an-input-before-that-does-not-fit": (prior(**{**LOOK, "args": {"n": "1"}}), "n"),
     "an-output-before-that-does-not-fit": (prior(**{**LOOK, "output": {"owner": 5}}), "owner"),
@@ -212,7 +216,7 @@ def test_that_there_was_nothing_to_judge_is_said(desk: Shell) -> None:
     for text in ("", "[]", "\n\n"):
         (desk.at / "cases").write_text(text)
         done = desk("judge", ".", "--cases", "cases")
-        assert (done.code, done.out, "no case" in done.err) == (0, "", True)
+        assert (done.code, done.out, "no case" in done.err) == (2, "", True)
 
 
 def test_each_case_is_answered_before_the_next_one_is_there(desk: Shell) -> None:

@@ -94,6 +94,22 @@ async def test_what_a_server_did_not_tell_is_counted_as_it_was_reserved(usage: A
     assert (call["tokens_in"], call["tokens_out"]) == (RESERVED_IN, RESERVED_OUT)
 
 
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"total_tokens": 1}, (RESERVED_IN, RESERVED_OUT)),
+        ({"total_tokens": RESERVED_IN + 5_000}, (RESERVED_IN + 4_000, RESERVED_OUT)),
+        ({"total_tokens": 900, "completion_tokens": 100}, (800, 100)),
+        ({"total_tokens": 100, "completion_tokens": 100}, (RESERVED_IN, 100)),
+        ({"total_tokens": 900, "prompt_tokens": 800}, (800, 100)),
+        ({"total_tokens": 800, "prompt_tokens": 800}, (800, RESERVED_OUT)),
+    ],
+)
+async def test_a_total_tells_a_part_only_beside_the_other_one(usage: Any, counts: tuple[int, int]) -> None:
+    call = await counted(at_once(usage))
+    assert (call["tokens_in"], call["tokens_out"]) == counts
+
+
 async def test_cached_tokens_are_within_the_prompt_tokens_of_completions() -> None:
     usage = {"prompt_tokens": 1_000, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 900}}
     call = await counted(at_once(usage))
