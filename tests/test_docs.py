@@ -37,7 +37,9 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path
     env = environment(tmp_path / "store.db")
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     last = ""
-    for command, code, shown in commands(page):
+    # who operates has followed the README in the same directory
+    before = of_the_readme() if page.name == "operating.md" else []
+    for command, code, shown in [*before, *commands(page)]:
         if command.startswith("cd "):
             at = at / command[3:]
             continue
@@ -45,8 +47,17 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path
         done = subprocess.run(real, shell=True, cwd=at, env=env, capture_output=True, text=True, timeout=120)
         assert done.returncode == code, f"{real}\n{done.stdout}{done.stderr}"
         assert re.fullmatch(pattern(shown), done.stdout), f"{real}\nshown:\n{shown}\ncame:\n{done.stdout}"
-        found = SESSION.findall(done.stdout)
-        last = found[-1] if found else last
+        # lists begin with the newest
+        last = next(iter(SESSION.findall(done.stdout)), last)
+
+
+def of_the_readme() -> list[tuple[str, int, str]]:
+    """The sessions that the README starts and answers, the one of `make run` first."""
+    lines = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+    told = [SESSION.sub("ses_LAST", line) for line in lines if line.startswith("engine ")]
+    assert told[0].endswith("account_id=acct_1002")
+    first = told[0].replace("acct_1002", "acct_1001")
+    return [(first, 0, ""), (told[0], 3, ""), *((line, 0, "") for line in told[1:])]
 
 
 def commands(page: Path) -> list[tuple[str, int, str]]:
