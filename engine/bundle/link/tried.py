@@ -60,5 +60,7 @@ def _with(text: str, problem: Problem, offer: str) -> Iterator[str]:
     spans = [span(node) for node in ast.walk(parse(text)) if isinstance(node, ast.expr)]
     spans += [found.span() for found in re.finditer(r"\w+|\S+", text)]
     around = [(start, end) for start, end in spans if start < problem.end and problem.start < end]
+    word = _ELSEWHERE.match(problem.message)
+    around += [found.span() for found in re.finditer(re.escape(word[1]), text)] if word else []
     for start, end in dict.fromkeys([(problem.start, problem.end), *around]):
         yield text[:start] + offer + text[end:]
