@@ -10,7 +10,7 @@ from engine.policy.spans import span_text
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "if": ("when",), "condition": ("when",), "conditions": ("when",), "where": ("when",), "expression": ("when",),
     "expr": ("when",), "match": ("when", "tools"), "unless_when": ("unless",), "apiversion": ("kind",),
-    "type": ("kind",), "parameters": ("input",), "inputschema": ("input",), "arguments": ("input",),
+    "type": ("kind",), "parameters": ("input", "params"), "inputschema": ("input",), "arguments": ("input",),
     "args": ("input",), "params": ("input",), "inputs": ("input",), "requestschema": ("input",),
     "schema": ("input",), "returns": ("output",), "outputschema": ("output",), "result": ("output",),
     "response": ("output",), "instructions": ("prompt",), "systemprompt": ("prompt",), "system": ("prompt",),
@@ -20,7 +20,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "constants": ("params",), "config": ("params",), "values": ("params",), "vars": ("params", "let"),
     "limits": ("budgets",), "budget": ("budgets",), "definitions": ("let",), "lets": ("let",), "aliases": ("let",),
     "imports": ("uses",), "include": ("uses",), "import": ("uses",), "reads": ("facts",), "lookups": ("facts",),
-    "tool": ("tools",), "toolset": ("tools",), "except_tools": ("except",), "excluding": ("except",),
+    "policy": ("policies",), "attribute": ("attributes",), "tool": ("tools",), "toolset": ("tools",), "except_tools": ("except",), "excluding": ("except",),
     "summary": ("description",), "doc": ("description",), "comment": ("description",), "text": ("message",),
     "explanation": ("message", "reason"), "ttl": ("max_age",), "cache": ("max_age",), "rule": ("rules",),
     "statements": ("rules",), "retries": ("retry",), "handler": ("adapter",), "implementation": ("adapter",),

@@ -16,7 +16,6 @@ Fits = Callable[[str], bool]
 
 _ALL = frozenset({"*", "any", "every", "everything", "each", "all tools"})
 _READS, _WRITES = frozenset({"read", "reading", "readonly"}), frozenset({"write", "writing", "mutations"})
-_NO_LIST = _ALL | _READS | _WRITES | {"all", "reads", "writes", "none"}
 _YES, _NO = frozenset({"yes", "on", "y", "true", "1"}), frozenset({"no", "off", "n", "false", "0"})
 _AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?(\d[\d.,_]*)\s?(?:[A-Z]{3}|[$€£])?\Z")
 _BARE = re.compile(r"[A-Za-z0-9_./{}$-]+\Z")
@@ -32,17 +31,23 @@ def of_wrong_type(node: Node, what: str, words: Sequence[str], fits: Fits, *, sp
         return word
     if is_number(node.value) and spans:
         return span_instead(str(node.value))
-    return next((f"write `{text}`" for text in _offers(node, what, words) if fits(text)), "")
+    found = next((f"write `{text}`" for text in _offers(node, what, words) if fits(text)), "")
+    return found or ("list each of them by its name" if what == "tools" and isinstance(node.value, str) else "")
 
 
 def _word(value: str, words: Sequence[str]) -> str:
     """One of the words that may stand in the place of a value, said otherwise."""
-    bare = value.strip().lower()
-    for listed, ours in ((_ALL, "all"), (_READS, "reads"), (_WRITES, "writes")):
-        if bare in listed and ours in words:
-            return f"write `{ours}`"
+    ours = group_meant(value)
+    if ours in words:
+        return f"write `{ours}`"
     near = nearest(value, words)
     return f"did you mean `{near}`?" if near else ""
+
+
+def group_meant(value: str) -> str:
+    """The word for a group of tools that another one stands for; empty where it stands for none."""
+    groups = (("all", _ALL), ("reads", _READS), ("writes", _WRITES))
+    return next((ours for ours, others in groups if value.strip().lower() in {ours, *others}), "")
 
 
 def _offers(node: Node, what: str, words: Sequence[str]) -> Iterator[str]:
@@ -65,7 +70,7 @@ def _of_text(value: str, what: str, words: Sequence[str]) -> Iterator[str]:
     found = _AMOUNT.match(value.strip())
     yield from (number,) if found is not None and (number := plainly(found[1])) else ()
     yield from (word for word, others in _WORDS.items() if word in words and bare in others)
-    if what == "tools" and bare in _NO_LIST:
+    if what == "tools" and (group_meant(value) or bare == "none"):
         return
     items = [item for item in (value.split() if what == "argv" else re.split(r"\s*,\s*", value.strip())) if item]
     if items and all(map(_BARE.match, items)):
@@ -86,8 +91,9 @@ def of_wrong_form(value: str, pattern: str, fits: Fits) -> str:
 
 def _formed(value: str, pattern: str) -> Iterator[str]:
     if "secret:" in pattern:
-        found = re.fullmatch(r"\$?\{?\{?\s*(?:(?:secrets?|env)[:.])?\s*([A-Z_][A-Z0-9_]*)\s*\}?\}?", value.strip())
-        yield f"${{secret:{found[1]}}}" if found else "${secret:NAME}"
+        found = re.fullmatch(r"\$?\{?\{?\s*(?:(?:secrets?|env)[:.])?\s*([A-Z][A-Z_]*[0-9]?)\s*\}?\}?", value.strip())
+        reference = f"${{secret:{found[1] if found else 'NAME'}}}"
+        yield from (reference, f'"{reference}"')
     elif "://" in pattern:
         yield f"http://{value}" if re.match(r"(?:localhost|127\.|\[::1\])", value) else f"https://{value}"
     elif "T[0-9]{2}" in pattern:

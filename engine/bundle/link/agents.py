@@ -176,7 +176,7 @@ def _check_limits(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> None
     """A limit of a tool that does not exist limits nothing."""
     for name, key, _ in node.at("budgets", "calls_per_tool").pairs() if node.get("budgets") is not None else ():
         if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not corpus.has("Tool", name):
-            corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
+            corpus.say(e302_tool.at(key.place, name, {*corpus.of("Tool"), "other"}))
 
 
 def _check_crossings(corpus: Corpus, node: Node) -> None:
