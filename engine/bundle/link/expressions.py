@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.literal_texts import check_literals
 from engine.bundle.link.tried import tried
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -95,7 +96,7 @@ def expression(
         return found or (_as_condition(made) if condition else ())
 
     for problem in problems:
-        mended = replace(problem, help=_for_yaml(node, problem, tried(compiled.text, problem, check)))
+        mended = replace(problem, help=_for_yaml(node, tried(compiled.text, problem, check)))
         _say(corpus, node, mended, scope, around.lets, in_text=False)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
@@ -140,6 +141,7 @@ def template(
     compiled, problems = compile_template(node.value, scope, around)
     if tell is not None:
         tell({name for part in compiled.parts if isinstance(part, Expression) for name in part.live})
+    check_literals(corpus, node, scope)
     if around.doubtful & set(_WORD.findall(node.value)):
         problems = ()
     for problem in problems:
@@ -161,13 +163,12 @@ def _tried_in_text(text: str, problem: Problem, scope: Scope, around: Around) ->
 _QUOTED = re.compile(r"`('[^'`]*')`")
 
 
-def _for_yaml(node: Node, problem: Problem, help_: str) -> str:
-    """A text in quotes that is the whole of a scalar: YAML takes the outer ones away."""
-    whole = isinstance(node.value, str) and problem.end - problem.start == len(node.value)
-    return _QUOTED.sub(r'`"\1"`', help_) if whole or _DASHED.fullmatch(str(node.value)) else help_
+def _for_yaml(node: Node, help_: str) -> str:
+    """A text in quotes that is to be the whole of a scalar: YAML takes the outer ones away."""
+    return _QUOTED.sub(r'`"\1"`', help_) if _ONE_WORD.fullmatch(str(node.value)) else help_
 
 
-_DASHED = re.compile(r"\w+(?:-\w+)+")
+_ONE_WORD = re.compile(r"\w+(?:-\w+)*")
 
 
 def _constant(value: Any) -> str:
