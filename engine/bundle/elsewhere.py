@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
 from engine.diagnostic import did_you_mean
-from engine.policy.value import duration_text
+from engine.policy.spans import span_text
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "if": ("when",), "condition": ("when",), "conditions": ("when",), "where": ("when",), "expression": ("when",),
     "expr": ("when",), "match": ("when", "tools"), "unless_when": ("unless",), "apiversion": ("kind",),
-    "type": ("kind",), "parameters": ("input",), "inputschema": ("input",), "arguments": ("input",),
+    "type": ("kind",), "parameters": ("input", "params"), "inputschema": ("input",), "arguments": ("input",),
     "args": ("input",), "params": ("input",), "inputs": ("input",), "requestschema": ("input",),
     "schema": ("input",), "returns": ("output",), "outputschema": ("output",), "result": ("output",),
     "response": ("output",), "instructions": ("prompt",), "systemprompt": ("prompt",), "system": ("prompt",),
@@ -22,6 +20,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "constants": ("params",), "config": ("params",), "values": ("params",), "vars": ("params", "let"),
     "limits": ("budgets",), "budget": ("budgets",), "definitions": ("let",), "lets": ("let",), "aliases": ("let",),
     "imports": ("uses",), "include": ("uses",), "import": ("uses",), "reads": ("facts",), "lookups": ("facts",),
+    "policy": ("policies",),
+    "attribute": ("attributes",),
     "tool": ("tools",), "toolset": ("tools",), "except_tools": ("except",), "excluding": ("except",),
     "summary": ("description",), "doc": ("description",), "comment": ("description",), "text": ("message",),
     "explanation": ("message", "reason"), "ttl": ("max_age",), "cache": ("max_age",), "rule": ("rules",),
@@ -61,22 +61,10 @@ def word_instead(word: str, known: Iterable[str]) -> str:
     return f"write `{ours}`" if ours in known else did_you_mean(word, known)
 
 
-_PART = re.compile(r"\s*(\d{1,6})\s*([a-z]+)[\s,]*")
-_UNITS = {
-    "s": "seconds", "sec": "seconds", "second": "seconds", "m": "minutes", "min": "minutes", "minute": "minutes",
-    "h": "hours", "hr": "hours", "hour": "hours", "d": "days", "day": "days", "w": "weeks", "week": "weeks",
-}  # fmt: skip
-
-
 def span_instead(text: str) -> str:
     """The help for a span of time that is written otherwise; a number alone is of nobody knows what."""
-    plain = text.strip().lower()
+    plain = text.strip()
     if plain.isdigit():
         return f"a span of time has a unit: write `{plain}s`, `{plain}m` or `{plain}h`"
-    total, at = timedelta(0), 0
-    while found := _PART.match(plain, at):
-        unit = _UNITS.get(found[2], "") or _UNITS.get(found[2].removesuffix("s"), "")
-        if not unit:
-            return ""
-        total, at = total + timedelta(**{unit: int(found[1])}), found.end()
-    return f"write `{duration_text(total)}`" if at == len(plain) and total else ""
+    span = span_text(plain)
+    return f"write `{span}`" if span else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from engine.bundle.elsewhere import key_instead, span_instead
+from engine.bundle.elsewhere import key_instead
 from engine.bundle.later import KINDS as LATER_KINDS
 from engine.bundle.later import is_later_key, is_later_value
+from engine.bundle.meant_value import SPAN, of_wrong_form, of_wrong_type
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e201_unknown_key,
@@ -20,8 +22,8 @@ from engine.bundle.rules import (
     e207_kind,
 )
 from engine.bundle.schema_files import KINDS, schema
-from engine.diagnostic import Diagnostic, nearest
-from engine.policy.arithmetic import is_number
+from engine.bundle.yaml_reader import read
+from engine.diagnostic import Diagnostic, Place, Source, nearest
 
 Path = tuple[str | int, ...]
 
@@ -84,7 +86,7 @@ def _validator(kind: str) -> Any:
 
 def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnostic]:
     node = root.at(*path)
-    what = str(path[-1]) if path and isinstance(path[-1], str) else _owner(path, kind)
+    what = _named(path, kind)
     match error.validator:
         case "additionalProperties":
             yield from _unknown_keys(node, kind, error, path)
@@ -103,7 +105,7 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
             # jsonschema says one error for each missing key; the message names the one
             yield from (e203_missing_key.at(node, key) for key in missing if f"'{key}'" in error.message)
         case "type":
-            yield _wrong_type(node, what, [error.validator_value], schemas=[error.schema])
+            yield _wrong_type(root, kind, path, [error.validator_value], schemas=[error.schema])
         case "enum" | "const":
             wordy = error.schema.get("type") == "string" and not isinstance(error.instance, str)
             if wordy or (isinstance(error.instance, list | dict) and "type" in error.schema):
@@ -116,11 +118,14 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
         case "oneOf" | "anyOf":
             yield from _alternatives(root, kind, error, path, what)
         case _:
-            spans = _SPAN in str(error.schema.get("pattern", ""))
-            yield e206_constraint.at(node, what, _bound(error), span_instead(str(node.value)) if spans else "")
+            pattern = str(error.validator_value) if error.validator == "pattern" else ""
+            yield e206_constraint.at(
+                node, what, _bound(error), of_wrong_form(str(node.value), pattern, _fits_in_place(root, kind, node))
+            )
 
 
-def _owner(path: Path, kind: str) -> str:
+def _named(path: Path, kind: str) -> str:
+    """What a value is called: by its key, or that of the list that it stands in."""
     return next((str(part) for part in reversed(path) if isinstance(part, str)), kind)
 
 
@@ -136,20 +141,67 @@ def _unknown_keys(node: Node, kind: str, error: Any, path: Path) -> Iterator[Dia
 
 
 def _wrong_type(
-    node: Node, what: str, types: list[Any], words: Sequence[Any] = (), schemas: Sequence[Any] = ()
+    root: Node,
+    kind: str,
+    path: Path,
+    types: list[Any],
+    words: Sequence[str] = (),
+    schemas: Sequence[Any] = (),
 ) -> Diagnostic:
+    node, what = root.at(*path), _named(path, kind)
     flat = [name for type_ in types for name in (type_ if isinstance(type_, list) else [type_])]
     forms = [*(_TYPES.get(t, t) for t in flat), *(f"`{word}`" for word in words)]
-    near = f"did you mean `{word}`?" if isinstance(node.value, str) and (word := nearest(node.value, words)) else ""
     if node.value is None and node.entries is None and node.items is None:
-        near = "give it a value, or remove it"
-    if is_number(node.value) and any(_SPAN in str(schema.get("pattern", "")) for schema in schemas):
-        near = span_instead(str(node.value))
-    elif flat == ["array"] and node.value is not None:
-        near = f"write `[{node.value}]`"
-    elif flat == ["string"] and node.value is not None:
-        near = f"write `'{node.source.text[node.start : node.end]}'`"
-    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)), near)
+        help_ = "give it a value" if _is_required(root, kind, path) else "give it a value, or remove it"
+    else:
+        spans = any(SPAN in str(schema.get("pattern", "")) for schema in schemas)
+        listed = [*words, *(str(word) for schema in schemas for word in schema.get("enum", ()))]
+        listed += [str(schema["const"]) for schema in schemas if "const" in schema]
+        help_ = of_wrong_type(node, what, listed, _fits_in_place(root, kind, node), spans=spans)
+    return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)), help_)
+
+
+class _Trial(Source):
+    """A document in which an offer stands: nothing is offered for it in turn."""
+
+
+def _fits_in_place(root: Node, kind: str, node: Node) -> Callable[[str], bool]:
+    """Whether a text of YAML may stand in the place of a value of a document."""
+    source = node.source
+
+    def fits(text: str) -> bool:
+        found: list[Diagnostic] = []
+        trial = _Trial(source.file, source.text[: node.start] + text + source.text[node.end :])
+        made = read(trial, found.append)
+        if made is None:
+            return False
+        found += check_shape(made, kind)
+        here = trial.place(node.start, node.start + len(text))
+        return not any(one.place <= here <= _end(one.place) or here <= one.place <= _end(here) for one in found)
+
+    return (lambda text: False) if isinstance(source, _Trial) else fits
+
+
+def _end(place: Place) -> Place:
+    return Place(place.file, place.end_line, place.end_column)
+
+
+def _is_required(root: Node, kind: str, path: Path) -> bool:
+    """Whether a key may not be left out where it stands."""
+    plain = deepcopy(root.plain)
+    owner = plain
+    for part in path[:-1]:
+        owner = owner[part]
+    if not path or not isinstance(owner, dict):
+        return True
+    del owner[path[-1]]
+    errors = list(_validator(kind).iter_errors(plain))
+    while errors:
+        error = errors.pop()
+        errors += error.context or ()
+        if error.validator == "required" and f"'{path[-1]}'" in error.message:
+            return True
+    return False
 
 
 def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> Iterator[Diagnostic]:
@@ -162,7 +214,7 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         if name not in error.instance:
             yield e203_missing_key.at(node, name)
         elif not isinstance(chosen, str):
-            yield _wrong_type(node.at(name), name, ["string"])
+            yield _wrong_type(root, kind, (*path, name), ["string"])
         elif is_later_value(kind, (*path, name), chosen):
             yield e205_not_available.at(node.at(name).place, f"`{name}: {chosen}` is not available in this version")
         elif chosen not in discriminator["mapping"]:
@@ -182,7 +234,7 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
     if isinstance(error.instance, str) and words and not types:
         yield e204_value.at(node, what, words)
     else:
-        yield _wrong_type(node, what, types, words, [inner.schema for inner in error.context or ()])
+        yield _wrong_type(root, kind, path, types, words, [inner.schema for inner in error.context or ()])
 
 
 def _forms_of(error: Any) -> tuple[list[Any], list[str]]:
@@ -227,11 +279,13 @@ def _bound(error: Any) -> str:
             return f"breaks `{error.validator}: {value}`"
 
 
-_SPAN = "(ms|s|m|h|d)"
 _FORMS = (
+    ("secret:", "`${secret:NAME}`: a bundle names its secrets and never holds them"),
+    ("T[0-9]{2}", "a moment with its zone, such as `2026-01-31T09:00:00Z`"),
+    ("://", "a URL that begins with `https://` or `http://`"),
     ("[A-Za-z][A-Za-z0-9_-]*", "a name: a letter, then letters, digits, `_` and `-`"),
     ("[a-z][a-z0-9_]*", "a name: a small letter, then small letters, digits and `_`"),
-    (_SPAN, "a duration such as `30s`, `24h` or `200ms`, of six digits at most"),
+    (SPAN, "a duration such as `30s`, `24h` or `200ms`, of six digits at most"),
     (r"\.db$", "a path that ends in `.db`"),
     ("(Z|UTC|", "an offset from UTC such as `-05:00` or `Z`"),
     ("[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and `_`"),

@@ -15,7 +15,7 @@ import yaml
 
 from engine.bundle.node import Node
 from engine.bundle.rules import e102_syntax, e103_duplicate_key, e104_alias_bomb, e107_number
-from engine.bundle.yaml_help import hint, hint_for_tag
+from engine.bundle.yaml_help import NO_ENTRY, hint, hint_for_tag, without_blank
 from engine.diagnostic import Diagnostic, Source
 from engine.policy.value import NotJson, number
 
@@ -56,12 +56,29 @@ def read(source: Source, say: Callable[[Diagnostic], None]) -> Node | None:
         mark = (error.context_mark if entry else None) or error.problem_mark or error.context_mark
         start = min(mark.index, max(0, len(source.text) - 1)) if mark else 0
         opened = error.context_mark.index if error.context_mark else None
-        help_ = hint(source.text, start, opened, error.context or "")
+        joined = without_blank(source.text, start, _reads) if "mapping values" in (error.problem or "") else None
+        if joined is not None:
+            say(e102_syntax.at(source, joined, joined + 1, "this is no entry", NO_ENTRY))
+            return None
+        help_ = hint(source.text, start, _reads, opened, error.context or "")
         say(e102_syntax.at(source, start, start + 1, error.problem or "it can't be read", help_))
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0)
         say(e102_syntax.at(source, at, at + 1, getattr(error, "reason", None) or str(error).splitlines()[0]))
     return None
+
+
+def _reads(text: str, upto: int) -> bool:
+    """Whether a text can be read up to an offset."""
+    try:
+        for event in yaml.parse(text, _LOADER):
+            if _index(event.start_mark) > upto:
+                return True
+    except yaml.MarkedYAMLError as error:
+        return bool(error.problem_mark and _index(error.problem_mark) > upto)
+    except yaml.YAMLError:
+        return False
+    return True
 
 
 class _Reader:
@@ -116,7 +133,7 @@ class _Reader:
         if target is None:
             problem = "stands inside what it names" if event.anchor in self.anchors else "names no anchor"
             rest = self.source.text[end:].split("\n", 1)[0].strip()
-            help_ = hint(self.source.text, start) if rest[:1] not in ("", "#", ",", "]", "}") else ""
+            help_ = hint(self.source.text, start, _reads) if rest[:1] not in ("", "#", ",", "]", "}") else ""
             self.say(e104_alias_bomb.at(self.source, start, end, f"alias `*{event.anchor}` {problem}", help_))
             raise _Stop
         self.aliased += target.size
@@ -150,7 +167,7 @@ class _Reader:
             key = self.node(event, depth + 1)
             self.in_key = False
             if key.entries is not None or key.items is not None:
-                help_ = hint(self.source.text, key.start)
+                help_ = hint(self.source.text, key.start, _reads)
                 self.say(e102_syntax.at(self.source, key.start, key.end, "a key must be plain text", help_))
                 raise _Stop
             # a key may be an alias: what it stands for stays as it is elsewhere

@@ -3,6 +3,9 @@
 from engine.diagnostic.diagnostic import Diagnostic, Severity, has_errors, sort
 from engine.diagnostic.manual import Manual
 from engine.diagnostic.place import Place, Source
-from engine.diagnostic.suggest import did_you_mean, nearest
+from engine.diagnostic.suggest import MOST_SHOWN, did_you_mean, nearest
 
-__all__ = ["Diagnostic", "Manual", "Place", "Severity", "Source", "did_you_mean", "has_errors", "nearest", "sort"]
+__all__ = [
+    "MOST_SHOWN", "Diagnostic", "Manual", "Place", "Severity", "Source", "did_you_mean", "has_errors", "nearest",
+    "sort",
+]  # fmt: skip

@@ -17,12 +17,21 @@ MOST_SHOWN = 12
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name within a third of its length in edits, or None; ties go to the alphabet."""
     best: tuple[int, str] | None = None
-    for candidate in islice(known, MOST_TRIED):
+    known = list(islice(known, MOST_TRIED))
+    same = [candidate for candidate in known if _letters(candidate) == _letters(name)]
+    if same and name not in same:
+        return min(same)
+    for candidate in known:
         limit = max(1, max(len(name), len(candidate)) // 3)
         distance = _distance(name.lower(), candidate.lower(), limit)
         if distance <= limit and (best is None or (distance, candidate) < best):
             best = (distance, candidate)
     return best[1] if best else _by_words(name, known)
+
+
+def _letters(name: str) -> str:
+    """A name however its words are joined, and whatever its case."""
+    return re.sub(r"[\s_.-]+", "", name[:LONGEST]).lower() or name
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

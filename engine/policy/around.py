@@ -20,6 +20,7 @@ class Around:
 
     Of `doubtful` names nobody knows what they mean, because what defines them is broken: that is said where it is,
     and nothing about who reads them.  `others` are names that are known and have no value here, each with why, or ''.
+    What stands `in_text` is a hole of a text, where a text in quotes would make no sense.
     """
 
     known: Mapping[str, t.Type] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class Around:
     zone: tzinfo = UTC
     doubtful: Set[str] = frozenset()
     others: Mapping[str, str] = field(default_factory=dict)
+    in_text: bool = False
 
 
 NOTHING = Around()

@@ -6,18 +6,21 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.calling import type_of_call
 from engine.policy.enums import Enums
 from engine.policy.functions import FUNCTIONS
-from engine.policy.meant import for_field, for_name, for_part
+from engine.policy.meant import Unquoted, for_field, for_name, for_part
+from engine.policy.membership import check_membership, of_row
 from engine.policy.mismatch import adding, fitting
 from engine.policy.naming import ELSEWHERE, written
 from engine.policy.narrow import Narrowing, path
 from engine.policy.operators import element, part, result
 from engine.policy.syntax import Kind, Problem, loop_names, span
+from engine.policy.unquoted import alone, compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def check(
 ) -> Checked:
     """Type an expression where it stands."""
     checker = _Checker(scope, around.known, around)
+    checker.unquoted |= {} if around.in_text else alone(tree, scope)
     found = checker.type(tree)
     narrow = checker.narrow
     return Checked(
@@ -62,6 +66,7 @@ class _Checker:
         self.problems: list[Problem] = []
         self.optional: set[tuple[int, int]] = set()
         self.types: dict[int, t.Type] = {}
+        self.unquoted: dict[int, Unquoted] = {}
         self.narrow = Narrowing(self.quietly, around.lets)
         self.enums = Enums(self.quietly, self.say)
 
@@ -105,10 +110,10 @@ class _Checker:
         self.problems.append(Problem(kind, start, end, message, help_, on_entry))
         return t.UNKNOWN
 
-    def boolean(self, node: ast.expr, what: str) -> None:
+    def boolean(self, node: ast.expr, what: str, help_: str = "") -> None:
         found = self.type(node)
         if found == t.NULL or not t.only(found, t.Boolean):
-            self.say(Kind.OPERAND, node, f"{what} must be a boolean, and this is {t.name(found)}")
+            self.say(Kind.OPERAND, node, f"{what} must be a boolean, and this is {t.name(found)}", help_)
         else:
             self.not_null(node, found)
 
@@ -127,7 +132,7 @@ class _Checker:
         why = self.around.others.get(node.id)
         if why:
             return self.say(Kind.NAME, node, why)
-        help_ = for_name(node.id, self.scope, self.around.others)
+        help_ = for_name(node.id, self.scope, self.around.others, self.unquoted.get(id(node)))
         return self.say(Kind.NAME, node, f"name `{node.id}` is not defined", help_)
 
     # -- reaching into values
@@ -213,7 +218,7 @@ class _Checker:
             if self.dead():
                 self.unreached(operand)
                 continue
-            self.boolean(operand, f"each side of `{'and' if both else 'or'}`")
+            self.boolean(operand, f"each side of `{'and' if both else 'or'}`", of_row(node.values, alike=not both))
             self.known = {**self.known, **self.narrow.assume(operand, both, self.known)}
         self.known = outer
         return t.BOOLEAN
@@ -251,6 +256,8 @@ class _Checker:
     # -- comparing and counting
 
     def compare(self, node: ast.Compare) -> t.Type:
+        for one, other in pairwise((node.left, *node.comparators)):
+            self.unquoted |= compared(one, other, self.scope, lambda side: self.quietly(side, {}))
         left_node, left = node.left, self.type(node.left)
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.type(right_node)
@@ -267,7 +274,7 @@ class _Checker:
                 self.enums.ruled_out(left_node, right_node, right)
                 self.enums.ruled_out(right_node, left_node, left)
             if isinstance(op, ast.In | ast.NotIn):
-                self.membership(left, right, right_node, whole)
+                check_membership(self, (left_node, right_node), left, right, whole)
             elif isinstance(op, ast.Eq | ast.NotEq):
                 if not t.can_equal(left, right):
                     message = f"{t.name(left)} can never equal {t.name(right)}"
@@ -284,26 +291,6 @@ class _Checker:
                 self.say(Kind.COMPARISON, whole, message, fitting(left_node, left, right_node, right))
             left_node, left = right_node, right
         return t.BOOLEAN
-
-    def membership(self, left: t.Type, right: t.Type, node: ast.expr, whole: tuple[int, int]) -> None:
-        items: list[t.Type] = []
-        for option in t.options(self.not_null(node, right)):
-            if isinstance(option, t.ListOf | t.SetOf):
-                items.append(option.item)
-            elif isinstance(option, t.MapOf | t.Record):
-                items.append(t.TEXT)
-            elif isinstance(option, t.Unknown):
-                items.append(t.UNKNOWN)
-        if not items:
-            help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
-            if isinstance(node, ast.Constant):
-                help_ = f"write `in [{written(node)}]`"
-            self.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
-        elif not t.only(right, t.ListOf, t.SetOf, t.MapOf, t.Record):
-            message = f"`in` needs a list, a set or a map, and this may be {t.name(right)}"
-            self.say(Kind.OPERAND, node, message, on_entry=True)
-        elif not any(t.can_equal(left, item) for item in items):
-            self.say(Kind.COMPARISON, whole, f"{t.name(left)} is never in a list of {t.name(t.union(items))}")
 
     def arithmetic(self, node: ast.BinOp) -> t.Type:
         left = self.not_null(node.left, self.type(node.left))
@@ -370,6 +357,8 @@ class _Checker:
         return t.ListOf(t.union(parts) if parts else t.NEVER, parts=parts if isinstance(node, ast.Tuple) else ())
 
     def call(self, node: ast.Call) -> t.Type:
+        for argument in node.args:
+            self.unquoted |= alone(argument, self.scope)
         return type_of_call(self, node)
 
 

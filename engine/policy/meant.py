@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from engine.diagnostic import did_you_mean, nearest
+from engine.diagnostic import MOST_SHOWN, did_you_mean, nearest
 from engine.policy import types as t
 from engine.policy.functions import FUNCTIONS
 
 _NO_PATTERNS = "the language has no regular expressions: `*` stands for any text"
 _NO_CONVERSION = "nothing is converted: a value is what its schema says"
 _OF_TIME = "compare with a span of time: `a - b > duration('3d')`"
+TIME_OF_DAY = "the time of day is a span from midnight: `now - datetime(date(now)) > duration('18h')`"
+_NO_FILTERS = "there are no filters: a value is shown as it is"
 _NO_ROUNDING = "nothing is rounded: numbers are exact"
 
 # names of functions without case and `_`; what begins with `=` is the name of ours
@@ -83,9 +86,17 @@ _METHODS: Mapping[str, str] = {
     **dict.fromkeys(("isnull", "isnone"), "write `{o} == null`"),
     **dict.fromkeys(("days", "hours", "totalseconds", "seconds", "minutes"), _OF_TIME),
     **dict.fromkeys(("date", "todate"), "write `date({o})`"),
+    **dict.fromkeys(("hour", "minute", "timeofday"), TIME_OF_DAY),
     **dict.fromkeys(("strip", "trim", "replace", "split", "substring", "slice"), "no text is changed but by `lower`"),
     **dict.fromkeys(("tostring", "str", "tonumber", "toint", "int"), _NO_CONVERSION),
 }  # fmt: skip
+
+# what templates of other languages write behind a `|`
+FILTERS = (
+    "abs", "capitalize", "ceil", "currency", "date", "default", "downcase", "first", "float", "floor", "format", "int",
+    "join", "last", "length", "lower", "max", "min", "money", "replace", "round", "safe", "size", "sort", "string",
+    "sum", "title", "tojson", "trim", "unique", "upcase", "upper",
+)  # fmt: skip
 
 # names, by the same form
 _NAMES: Mapping[str, str] = {
@@ -109,6 +120,15 @@ _NAMES: Mapping[str, str] = {
 # records that are looked into for a name, in this order; those of histories are by tool, and not
 _OWNERS = ("input", "session", "params", "output", "call", "step", "budget", "meters")
 _HISTORIES = frozenset({"calls", "seen", "denied", "results"})
+_OURS = frozenset({*_OWNERS, *_HISTORIES, "now", "messages", "key", "secret"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unquoted:
+    """The text that a name would be part of, and those that what it is compared with may be; none if it may be any."""
+
+    text: str
+    among: frozenset[str] = frozenset()
 
 
 def for_function(name: str) -> str:
@@ -131,30 +151,58 @@ def for_method(owner: str, name: str, arguments: Sequence[str]) -> str:
     return form.format(o=owner, a=given, v=variable, c=condition, n=plain)
 
 
+def for_filter(owner: str, name: str) -> str:
+    """What to write for a filter of another language: some are functions here."""
+    form = _METHODS.get(_bare(name)) or _FUNCTIONS.get(_bare(name), "")
+    return form.format(o=owner, a="...", v="x", c="...", n=_bare(name)) if form[:1] not in ("", "=") else _NO_FILTERS
+
+
 def for_part(owner: str, name: str) -> str:
     """What to write for a part of a value that has no fields, such as the length of a list."""
     form = _METHODS.get(_bare(name), "")
     return "" if "{a}" in form or "{c}" in form else form.format(o=owner, n=_bare(name))
 
 
-def for_name(name: str, scope: Mapping[str, t.Type], others: Iterable[str] = ()) -> str:
-    """What to write for a name that has no value: a word of ours, a field of what has one, or a name that is near."""
+def for_name(
+    name: str, scope: Mapping[str, t.Type], others: Iterable[str] = (), unquoted: Unquoted | None = None
+) -> str:
+    """What to write for a name that has no value: text, a word of ours, a field of what has one, or a near name.
+
+    `unquoted` is the text that it may have been meant to be, where text may stand.
+    """
     known = [one for one in {*scope, *others} if one.isidentifier()]
+    among = unquoted.among if unquoted is not None else frozenset()
+    meant = next((word for word in sorted(among) if unquoted and _bare(word) == _bare(unquoted.text)), None)
+    if meant is not None:
+        return f"text stands in quotes: write `'{meant}'`"
     constant, near = _NAMES.get(_bare(name), "="), nearest(name, known)
     if not constant.startswith("="):
         return constant
+    if any(name in record.fields for record in _records(scope.get("calls", t.UNKNOWN))):
+        return f"`input` is of the call that is judged, `calls.{name}` are those before it"
+    return _by_fields(name, scope, near) or _ours(_NAMES, name, "write", known) or _else(name, scope, known, unquoted)
+
+
+def _by_fields(name: str, scope: Mapping[str, t.Type], near: str | None) -> str:
+    """A field of just that name, or a name that is near."""
     exact = [f"{owner}.{name}" for owner, fields in _fields(scope) if name in fields]
     if exact and (near is None or near.lower() != name.lower()):
         return f"did you mean {_either(exact)}?"
-    if near is not None:
-        return f"did you mean `{near}`?"
-    ours = _ours(_NAMES, name, "write", known)
-    if ours:
-        return ours
+    return f"did you mean `{near}`?" if near is not None else ""
+
+
+def _else(name: str, scope: Mapping[str, t.Type], known: Sequence[str], unquoted: Unquoted | None) -> str:
+    """A text that is near, a field that is, or any text."""
+    if unquoted is not None and unquoted.among:
+        close = nearest(unquoted.text, sorted(unquoted.among))
+        listed = ", ".join(f"`'{word}'`" for word in sorted(unquoted.among)[:MOST_SHOWN])
+        return f"text stands in quotes: did you mean `'{close}'`?" if close else f"text stands in quotes: {listed}"
     fields = [f"{owner}.{field}" for owner, fields in _fields(scope) if (field := nearest(name, fields))]
-    if fields:
+    if fields and name not in _OURS:
         return f"did you mean {_either(fields)}?"
-    return f"text is written `'{name}'`; {did_you_mean(name, known)}"
+    if unquoted is not None and name not in _OURS:
+        return f"text is written `'{unquoted.text}'`; {did_you_mean(name, known)}"
+    return did_you_mean(name, known)
 
 
 def for_field(owner: str, name: str, known: Iterable[str], scope: Mapping[str, t.Type]) -> str:
@@ -174,9 +222,11 @@ def _either(forms: Sequence[str]) -> str:
 def _fields(scope: Mapping[str, t.Type]) -> Iterator[tuple[str, list[str]]]:
     """The records that have a name, with their fields: those of the call first."""
     for owner in (*_OWNERS, *sorted(set(scope) - set(_OWNERS) - _HISTORIES)):
-        for option in t.options(scope.get(owner, t.UNKNOWN)):
-            if isinstance(option, t.Record):
-                yield owner, list(option.fields)
+        yield from ((owner, list(record.fields)) for record in _records(scope.get(owner, t.UNKNOWN)))
+
+
+def _records(type_: t.Type) -> list[t.Record]:
+    return [option for option in t.options(type_) if isinstance(option, t.Record)]
 
 
 def _ours(table: Mapping[str, str], name: str, verb: str, known: Iterable[str] | None = None) -> str:
@@ -188,7 +238,7 @@ def _ours(table: Mapping[str, str], name: str, verb: str, known: Iterable[str] |
 
 
 def _bare(name: str) -> str:
-    return name.replace("_", "").lower()
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _loop(arguments: Sequence[str]) -> tuple[str, str]:

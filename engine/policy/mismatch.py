@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from decimal import Decimal
 
 from engine.policy import types as t
 from engine.policy import value as v
 from engine.policy.naming import written
+from engine.policy.numerals import plainly
+from engine.policy.spans import span_text
+from engine.policy.value import number_text
 
 _NUMBER = re.compile(r"\d+(\.\d+)?\Z")
-_AMOUNT = re.compile(r"[$€£]?\s?(\d[\d,_]*(?:\.\d+)?)\s?(?:[A-Za-z]{3}|[%$€£])?\Z")
+_AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?(\d[\d.,_'’ ]*?)\s?(?P<share>%)?(?:[A-Z]{3}|[$€£])?\Z")
+_DAY = re.compile(r"[0-9]{4} - [0-9]{1,2} - [0-9]{1,2}\Z")
 _MADE = ((t.Duration, "duration"), (t.Datetime, "datetime"), (t.Date, "date"))
 
 
@@ -44,8 +49,10 @@ def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
         plain = node.value.strip()
         if t.only(other, t.Boolean) and plain.lower() in ("true", "false"):
             return f"write `{plain.lower()}`"
-        if t.only(other, t.Number) and _NUMBER.match(plain):
-            return f"write `{plain}`"
+        if t.only(other, t.Number) and (number := plain if _NUMBER.match(plain) else plainly(plain)):
+            return f"write `{number}`"
+    if isinstance(node, ast.BinOp) and _DAY.match(text) and t.only(other, t.Text, t.Date, t.Datetime):
+        return _day(text, other)
     for kind, function in _MADE:
         if other != t.NULL and t.only(other, kind) and own != t.NULL:
             if t.only(own, t.Text) or (kind is t.Date and t.only(own, t.Datetime)):
@@ -55,11 +62,26 @@ def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
     return ""
 
 
+def _day(text: str, other: t.Type) -> str:
+    """How to write a day that is a difference of numbers as it stands."""
+    year, month, day = text.split(" - ")
+    quoted = f"'{year}-{month:0>2}-{day:0>2}'"
+    if t.only(other, t.Text):
+        return f"write `{quoted}`"
+    return f"write `{'date' if t.only(other, t.Date) else 'datetime'}({quoted})`"
+
+
 def _param(word: str, other: t.Type) -> str:
     """How to write a param that is text and should be something else."""
     found = _AMOUNT.match(word)
     if t.only(other, t.Number) and found is not None:
-        return f"write the param as a number, without quotes: `{re.sub('[,_]', '', found[1])}`"
+        number = found[1] if _NUMBER.match(found[1]) and found[1] == word else plainly(found[1])
+        if not number:
+            return "write the param as a number, without quotes and separators: a point stands before its decimals"
+        share = f", or `{number_text(Decimal(number) / 100)}` for the share" if found["share"] else ""
+        return f"write the param as a number, without quotes: `{number}`{share}"
     if t.only(other, t.Duration) and v.duration(word) is not None:
         return f"write the param without quotes: `{word}`"
+    if t.only(other, t.Duration) and (span := span_text(word)):
+        return f"write the param as `{span}`"
     return ""

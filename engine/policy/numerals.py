@@ -94,6 +94,13 @@ def readings(written: str) -> tuple[Decimal, ...]:
     return ()
 
 
+def plainly(written: str) -> str:
+    """A number as the language writes it: `1000` for 1,000, `12.5` for 12,5; empty where it may be another one."""
+    bare = written.replace("_", "")
+    found, decimal = readings(bare), re.fullmatch(r"[0-9]+\.[0-9]+", bare)
+    return str(found[0]) if len(found) == 1 and (decimal is None or found[0] == Decimal(bare)) else ""
+
+
 def _thousands(written: str, found: re.Match[str]) -> Decimal:
     whole = written[: found.start("point")] if found["point"] else written
     return Decimal(_NO_DIGITS.sub("", whole) + (f".{found['cents']}" if found["point"] else ""))

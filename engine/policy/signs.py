@@ -11,7 +11,8 @@ from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
-from engine.policy.meant import for_method
+from engine.policy.meant import FILTERS, TIME_OF_DAY, for_filter, for_method
+from engine.policy.numerals import plainly
 from engine.policy.value import number_text
 
 
@@ -40,8 +41,9 @@ _UNITS = {
     "ms": "ms", "s": "s", "sec": "s", "second": "s", "m": "m", "min": "m", "minute": "m", "h": "h", "hr": "h",
     "hour": "h", "d": "d", "day": "d",
 }  # fmt: skip
+_FILTERS = "|".join(FILTERS)
 _UNIT = r"ms|[smhdw]|(?:sec(?:ond)?|min(?:ute)?|hr|hour|day|week|month|year)s?"
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?![\d,])")
+_SEPARATED = re.compile(r"(?<![\w.,])[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?(?![\w,])")
 
 _Found = re.Match[str]
 _Help = str | Callable[[_Found, str], str]
@@ -84,7 +86,17 @@ def _share(found: _Found, text: str) -> str:
 
 
 def _plain_number(found: _Found, text: str) -> str:
-    return f"write `{found['n'].replace(',', '')}`"
+    number = plainly(found["n"].rstrip(".,"))
+    return f"write `{number}`" if number else "write it without separators: a point stands before its decimals"
+
+
+def _day(found: _Found, text: str) -> str:
+    year, month, day = found["n"].split("-")
+    return f"write `datetime('{year}-{month:0>2}-{day:0>2}')`, or `date(...)` beside a day"
+
+
+def _filter(found: _Found, text: str) -> str:
+    return for_filter(_own(found, text, "a"), found["f"])
 
 
 def _arrow(found: _Found, text: str) -> str:
@@ -112,6 +124,7 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     (r"(?P<s>=~\*?|~=|(?<=\s)~(?=\s))", "", _GLOB),
     (r"(?P<s>:=)", "", "write `==`"),
     # logic
+    (rf"{_A}\s*+(?P<s>\|)(?!\|)\s*+(?P<f>{_FILTERS})\b(?!\s*+[.\[])", "", _filter),
     (r"(?P<s>&&?|∧)", "", "write `and`"),
     (r"(?P<s>\|\|?|∨)", "", "write `or`"),
     (r"(?P<s>!(?![=~])|¬)", "", "write `not`"),
@@ -152,6 +165,9 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     (r"(?<=[\w)\]'\"]\s)(?P<s>xor)\b", "", "write `!=` between two booleans"),
     (r"(?<![\w.])(?P<s>is\s++not)\b", "", "write `!=`"),
     (r"(?<![\w.])(?P<s>is)\b", "", "write `==`"),
+    # days and times
+    (r"(?<![\w.-])(?P<s>(?P<n>[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}))(?![\w.-])", "a day is no number", _day),
+    (r"(?<![\w.:])(?P<s>[0-9]{1,2}:[0-9]{2})(?![\w:])", "the time of day is no value", TIME_OF_DAY),
     # numbers
     (rf"(?<![\w.])(?P<n>\d++(?:\.\d++)?)\s*+(?P<s>{_UNIT})\b", "a span of time is made by `duration`", _span),
     (r"(?:(?<=[<>=+*/-])|(?<=[<>=+*/-]\s))(?P<s>(?P<n>\d{1,3}(?:,\d{3})++))(?![\d,])", "a number has no separators",
@@ -200,8 +216,8 @@ def foreign_sign(text: str) -> Sign | None:
 
 def written_with_commas(text: str) -> str | None:
     """A number with separators in a text, as it is written here; None where there is none."""
-    found = _THOUSANDS.search(_TEXT.sub(_emptied, text))
-    return found and found[0].replace(",", "")
+    found = _SEPARATED.search(_TEXT.sub(_emptied, text))
+    return plainly(found[0]) or None if found else None
 
 
 def _emptied(found: _Found) -> str:

@@ -72,7 +72,7 @@ def compile_template(
         if hole is None:
             continue
         try:
-            expression, found = compile_expression(hole, scope, around)
+            expression, found = compile_expression(hole, scope, replace(around, in_text=True))
             parts.append(expression)
         except SyntaxProblem as error:
             found = (error.problem,)

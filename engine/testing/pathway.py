@@ -249,10 +249,12 @@ class Pathway:
         await self._resume()
 
     async def _answer(self, kind: str | None, action: str, by: str, **more: Any) -> None:
-        request = _asked(await self.engine.load(self.session_id), kind, by == CUSTOMER)
+        state = await self.engine.load(self.session_id)
+        request = _asked(state, kind, by == CUSTOMER)
         if request is None:
-            what = kind or "question"
-            self.failures.append(Failure("then", f"an {what} to answer", "nothing was ever asked"))
+            what = {("approval", True): "a customer's approval", ("approval", False): "an approval"}
+            wanted = what.get((kind or "", by == CUSTOMER), "a question")
+            self.failures.append(Failure("then", f"{wanted} to answer", _open(state)))
             return
         await self.engine.answer(request.id, action, by, **more)
         await self._resume()
@@ -291,6 +293,15 @@ async def _die(mortal: Mortal, life: trio.CancelScope) -> None:
         await trio.sleep_forever()
     finally:
         mortal.kill()
+
+
+def _open(state: State) -> str:
+    """What else waits for an answer."""
+    waiting = [one for one in state.requests.values() if one.open]
+    if not waiting:
+        return "nothing that was asked is of this kind" if state.requests else "nothing was ever asked"
+    told = [f"{one.kind} of {', '.join(one.groups)}" if one.groups else one.kind for one in waiting]
+    return f"what is open is of another kind: {'; '.join(told)}"
 
 
 def _asked(state: State, kind: str | None, of_customer: bool) -> Request | None:

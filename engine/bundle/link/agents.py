@@ -32,6 +32,7 @@ from engine.bundle.rules import (
     w601_many_tools,
     w602_alike_tools,
 )
+from engine.diagnostic import did_you_mean
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.schema import of_schema
@@ -176,7 +177,8 @@ def _check_limits(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> None
     """A limit of a tool that does not exist limits nothing."""
     for name, key, _ in node.at("budgets", "calls_per_tool").pairs() if node.get("budgets") is not None else ():
         if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not corpus.has("Tool", name):
-            corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
+            help_ = did_you_mean(name, {*corpus.of("Tool"), "other"})
+            corpus.say(e302_tool.at(key.place, name, corpus.of("Tool"), help_))
 
 
 def _check_crossings(corpus: Corpus, node: Node) -> None:

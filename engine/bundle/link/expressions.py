@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Container, Mapping, Set
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.literal_texts import check_literals
+from engine.bundle.link.tried import tried
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e302_tool,
@@ -30,9 +32,10 @@ from engine.diagnostic import Diagnostic, Place
 from engine.policy import types as t
 from engine.policy.around import NOTHING, Around
 from engine.policy.expression import Expression, compile_expression
+from engine.policy.membership import of_row
 from engine.policy.signs import written_with_commas
 from engine.policy.syntax import Kind, Problem, SyntaxProblem
-from engine.policy.template import Template, compile_template
+from engine.policy.template import Template, compile_template, holes
 from engine.policy.value import number_text
 
 Scope = Mapping[str, t.Type]
@@ -87,8 +90,14 @@ def expression(
         problems = tuple(problem for problem in problems if problem.kind in own)
     elif condition and not problems:
         problems = _as_condition(compiled)
+
+    def check(text: str) -> Sequence[Problem]:
+        made, found = compile_expression(text, scope, around)
+        return found or (_as_condition(made) if condition else ())
+
     for problem in problems:
-        _say(corpus, node, problem, scope, around.lets, in_text=False)
+        mended = replace(problem, help=_for_yaml(node, tried(compiled.text, problem, check)))
+        _say(corpus, node, mended, scope, around.lets, in_text=False)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 
@@ -109,8 +118,11 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
 def _condition_help(compiled: Expression) -> str:
     """What to write for something that is no condition."""
     if isinstance(compiled.tree, ast.Tuple):
-        number = written_with_commas(compiled.text)
-        return f"a number has no separators: write `{number}`" if number else "join conditions by `and`"
+        number, one_of = written_with_commas(compiled.text), of_row(compiled.tree.elts)
+        if number:
+            return f"a number has no separators: write `{number}`" + (f", or {one_of[6:]}" if one_of else "")
+        both = all(t.only(compiled.types[id(part)], t.Boolean) for part in compiled.tree.elts)
+        return one_of or ("join conditions by `and`" if both else "a condition is one expression")
     if isinstance(compiled.tree, ast.Constant) and compiled.tree.value in ("true", "false"):
         return f"write `{compiled.tree.value}`"
     return "compare it with something"
@@ -129,11 +141,34 @@ def template(
     compiled, problems = compile_template(node.value, scope, around)
     if tell is not None:
         tell({name for part in compiled.parts if isinstance(part, Expression) for name in part.live})
+    check_literals(corpus, node, scope)
     if around.doubtful & set(_WORD.findall(node.value)):
         problems = ()
     for problem in problems:
-        _say(corpus, node, problem, scope, around.lets, in_text=True)
+        help_ = _tried_in_text(node.value, problem, scope, replace(around, in_text=True))
+        _say(corpus, node, replace(problem, help=help_), scope, around.lets, in_text=True)
     return compiled
+
+
+def _tried_in_text(text: str, problem: Problem, scope: Scope, around: Around) -> str:
+    """The help of a problem that stands in a hole of a text."""
+    for hole in holes(text):
+        if hole.start < problem.start and problem.end < hole.end:
+            at = hole.start + len("{{")
+            inside = replace(problem, start=problem.start - at, end=problem.end - at)
+            return tried(hole.text, inside, lambda one: compile_expression(one, scope, around)[1])
+    return problem.help
+
+
+_QUOTED = re.compile(r"`('[^'`]*')`")
+
+
+def _for_yaml(node: Node, help_: str) -> str:
+    """A text in quotes that is to be the whole of a scalar: YAML takes the outer ones away."""
+    return _QUOTED.sub(r'`"\1"`', help_) if _ONE_WORD.fullmatch(str(node.value)) else help_
+
+
+_ONE_WORD = re.compile(r"\w+(?:-\w+)*")
 
 
 def _constant(value: Any) -> str:

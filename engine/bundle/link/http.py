@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from engine.bundle.corpus import Corpus
 from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.literal_texts import check_literals
 from engine.bundle.link.secrets import check_references, refuse_references, values
 from engine.bundle.node import Node
 from engine.bundle.rules import e206_constraint
@@ -49,6 +50,9 @@ def link_http(corpus: Corpus, adapter: Node, settings: dict[str, Any], effect: s
         "output": _output(corpus, output, {**wide, "response": response}),
         "hosts": frozenset([*map(_host_and_port, settings.get("hosts", [])), _server(str(url.value))]),
     }  # fmt: skip
+    check_literals(corpus, url, wide, url=True)
+    for _, _, value in (*_pairs(adapter.get("headers")), *_pairs(adapter.get("query"))):
+        check_literals(corpus, value, wide, alone=True)
     _refuse_nested(corpus, url, settings["url"])
     for name, _, value in _pairs(adapter.get("headers")):
         _refuse_nested(corpus, value, settings["headers"][name])

@@ -45,6 +45,8 @@ def _check(corpus: Corpus, node: Node) -> None:
     except SyntaxProblem:
         return
     for found in ast.walk(tree) if tree is not None else ():
+        if isinstance(found, ast.Call) and (said := _of_call(found)):
+            corpus.say(w618_not_meant.at(node.within(*span(found)), *said))
         if isinstance(found, ast.Compare):
             sides = [found.left, *found.comparators]
             for left, op, right in zip(sides, found.ops, sides[1:], strict=False):
@@ -55,6 +57,25 @@ def _check(corpus: Corpus, node: Node) -> None:
                 elif isinstance(op, _ORDERED) and (help_ := _as_moments(left, op, right)):
                     message = "text is put in order letter by letter, and this looks like a moment"
                     corpus.say(w618_not_meant.at(place, message, help_))
+
+
+_EXPRESSION = re.compile(r"\A\^|\$\Z|\.\*|\.\+|\\[dwsbDWS]|\[\^?[\w]-[\w]|\(\?")
+
+
+def _of_call(call: ast.Call) -> tuple[str, str] | None:
+    """What is said of a call that is right and of little use: a regular expression for `glob`, a word in messages."""
+    name, given = call.func.id if isinstance(call.func, ast.Name) else "", call.args
+    last = given[-1].value if given and isinstance(given[-1], ast.Constant) else None
+    if not isinstance(last, str) or len(given) != 2:
+        return None
+    if name == "glob" and _EXPRESSION.search(last):
+        return "this pattern reads like a regular expression, and `glob` has none", (
+            "`*` stands for any text and `?` for one character; all else stands for itself"
+        )
+    if name == "contains" and isinstance(given[0], ast.Name) and given[0].id == "messages":
+        asked = f"contains({written(given[0])}[-1], {written(given[1])})"
+        return "a list contains a text that is a whole message of it", f"write `{asked}` for a part of the last one"
+    return None
 
 
 _SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

@@ -25,6 +25,7 @@ from engine.bundle.link.words import (
     type_word,
     words_of,
 )
+from engine.bundle.meant_value import group_meant
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e204_value,
@@ -81,7 +82,9 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
         listed = [n for item in document.node.at("rules").items or () for n in _tool_names(item)]
         for node in listed:
             if not corpus.has("Tool", node.value):
-                corpus.say(e302_tool.at(node.place, str(node.value), corpus.of("Tool")))
+                word = group_meant(str(node.value))
+                help_ = f"write `tools: {word}`, without a list" if word else ""
+                corpus.say(e302_tool.at(node.place, str(node.value), corpus.of("Tool"), help_))
         undefined = any(node.value not in tools for node in listed)
         if (
             readable

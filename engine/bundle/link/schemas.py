@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.foreign_keywords import foreign_keywords
 from engine.bundle.link.idle_keywords import idle_keywords
 from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import pattern_problem
@@ -81,7 +82,7 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
         corpus.say(e208_schema.on_entry(node, told))
     for path, problem in _stricter(plain, ()):
         corpus.say(e208_schema.on_entry(node.at(*path), problem))
-    for path, problem, help_ in () if problems else idle_keywords(plain):
+    for path, problem, help_ in () if problems else (*idle_keywords(plain), *foreign_keywords(plain, _is_told)):
         corpus.say(w619_idle_keyword.at(_key(node, path).place, problem, help_))
     for path, value in _never_fitting(plain, ()):
         corpus.say(w614_value_never_fits.at(node.at(*path).place, value))
@@ -117,6 +118,8 @@ def _of_metaschema(plain: Any, error: Any) -> str:
         return older
     if error.instance_path and error.instance_path[-1] == "type" and isinstance(at, str):
         return f"`{at}` is no type: {_TYPES.get(at.lower(), did_you_mean(at, TYPES))}"
+    if error.instance_path and error.instance_path[-1] == "type" and isinstance(at, list) and None in at:
+        return "the type of nothing is a word in quotes: write `'null'`"
     if at in TYPES:
         return f"a schema is a map: write `{{type: {at}}}`"
     return f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
@@ -181,6 +184,11 @@ def _stricter(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _no_keyword(key, path)
     for below, inner in subschemas(schema):
         yield from _stricter(inner, (*path, *below))
+
+
+def _is_told(key: str) -> bool:
+    """Whether a key has a meaning in a schema, or is complained of as one that has none."""
+    return key in KEYWORDS or any(_no_keyword(key, ()))
 
 
 def _no_keyword(key: str, path: Path) -> Iterator[tuple[Path, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.literal_texts import check_variables
 from engine.bundle.node import Node
 from engine.bundle.rules import e206_constraint
 from engine.reach import OWN_NAMES
@@ -13,6 +14,8 @@ from engine.session.secret import malformed, references
 
 def check_references(corpus: Corpus, nodes: Iterable[Node]) -> None:
     """Say which texts mean to refer to a secret and do not."""
+    nodes = list(nodes)
+    check_variables(corpus, nodes)
     for node in nodes:
         at = malformed(node.value) if isinstance(node.value, str) else None
         if at is not None:

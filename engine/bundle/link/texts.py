@@ -47,6 +47,6 @@ def link_texts(
     found: dict[str, Template] = {}
     for reason, key, value in node.pairs() if node is not None else ():
         if whole and reason not in TEXTS and reason not in rules:
-            corpus.say(e201_unknown_key.at(key, {*TEXTS, *rules}))
+            corpus.say(e201_unknown_key.at(key, {*TEXTS, *rules}, node.plain if node is not None else ()))
         found[reason] = template(corpus, value, {"session": session})
     return found

@@ -37,5 +37,5 @@ def at(key: Node, known: Iterable[str], present: Iterable[str] = ()) -> Diagnost
     elif is_cut(text):
         help_ = COMMA
     else:
-        help_ = f"write `{ours}`" if ours else did_you_mean(text, known)
+        help_ = f"write `{ours}`" if ours else did_you_mean(text, known - set(present) or known)
     return MANUAL.at(key.place, f"key `{key.value}` is not known here", help=help_)

@@ -30,12 +30,12 @@ def not_offered(place: Place, name: str, offered: Iterable[str]) -> Diagnostic:
     )
 
 
-def at(place: Place, name: str, known: Iterable[str]) -> Diagnostic:
+def at(place: Place, name: str, known: Iterable[str], help_: str = "") -> Diagnostic:
     """The reference."""
     names = sorted(set(known))
     return MANUAL.at(
         place,
         f"tool `{name}` is not defined",
         note=f"tools are defined in specs/tools/*.yaml ({len(names)} found)",
-        help=did_you_mean(name, names),
+        help=help_ or did_you_mean(name, names),
     )

@@ -36,5 +36,14 @@ def at(place: Place, value: Any) -> Diagnostic:
     return MANUAL.at(
         place,
         f"`{canonical(value)[:60]}` never fits the `type` beside it",
-        help="a text that reads like a number is written in quotes" if not isinstance(value, str) else "",
+        help=_help(value),
     )
+
+
+def _help(value: object) -> str:
+    """How to write what was probably meant."""
+    if value is None:
+        return "add `'null'` to the types, or write it in quotes for text"
+    if isinstance(value, bool):
+        return "a text that reads like true or false is written in quotes"
+    return "a text that reads like a number is written in quotes" if not isinstance(value, str) else ""

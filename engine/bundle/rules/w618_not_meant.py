@@ -1,4 +1,4 @@
-"""W618: comparison says something else."""
+"""W618: this says something else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from engine.diagnostic import Diagnostic, Manual, Place, Severity
 
 MANUAL = Manual(
     code="W618",
-    title="comparison says something else",
+    title="this says something else",
     what=(
-        "A comparison has a meaning, and probably not the one that was meant: text is put in order letter by letter, "
-        "not as a date; two constants are held against each other."
+        "Something has a meaning, and probably not the one that was meant: text is put in order letter by letter, "
+        "not as a date; two constants are held against each other; a pattern of `glob` is written as a regular "
+        "expression; a text such as `{input.order_id}` or `$API_KEY` stands as it is written, as only "
+        "`{{ input.order_id }}` and `${secret:API_KEY}` are filled in."
     ),
     why="`'2026-01-01T01:00:00+02:00'` comes behind `'2026-01-01T00:30:00Z'` as text, and before it as a moment.",
     wrong="when: input.created_at > '2026-01-01'",
@@ -19,5 +21,5 @@ MANUAL = Manual(
 
 
 def at(place: Place, message: str, help_: str) -> Diagnostic:
-    """The comparison."""
+    """The comparison, or the part of a text."""
     return MANUAL.at(place, message, help=help_)

@@ -1,0 +1,70 @@
+"""Texts in which something stands as it is written, and was meant to be filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from engine.bundle.corpus import Corpus
+from engine.bundle.node import Node
+from engine.bundle.rules import w618_not_meant
+from engine.policy import types as t
+
+Scope = Mapping[str, t.Type]
+
+_PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+_BRACED = re.compile(rf"\$?\{{\s*(?P<path>{_PATH})\s*\}}|\$(?P<bare>{_PATH}\.\w+)|<%=?\s*(?P<tag>{_PATH})\s*%>")
+_ALONE = re.compile(rf"\s*(?P<path>{_PATH}\.\w+)\s*\Z")
+_SEGMENT = re.compile(rf"(?<=[/=])(?::(?P<path>{_PATH})|<(?P<angle>{_PATH})>)(?=[/?&#]|\Z)")
+_VARIABLE = re.compile(
+    r"\$\{(?!secret:)(?:(?:secrets?|env|ENV)[.:])?(?P<a>[A-Za-z][A-Z0-9_]*)\}|\$(?P<b>[A-Z][A-Z0-9_]+)\b"
+    r"|(?<![%\w])%(?P<c>[A-Z][A-Z0-9_]+)%"
+)
+
+
+def check_literals(corpus: Corpus, node: Node, scope: Scope, *, url: bool = False, alone: bool = False) -> None:
+    """Say what of a text is no expression and names what has a value there; in a URL also `:name` and `<name>`.
+
+    `alone` is a text that may be a value: one that is a path as a whole is most likely meant to be read.
+    """
+    if not isinstance(node.value, str):
+        return
+    text = _masked(node.value)
+    more = [*(_SEGMENT.finditer(text) if url else ()), *(_ALONE.finditer(text) if alone else ())]
+    for one in [*_BRACED.finditer(text), *more]:
+        path = _known(next(part for part in one.groups() if part is not None), scope)
+        if path:
+            message = f"`{one[0].strip()}` stands here as it is written: it is no expression"
+            # without quotes YAML would read braces that a value begins with as a map
+            quote = '"' if not node.style and not node.value[: one.start()].strip() else ""
+            offer = f"{{{{ {path} }}}}"
+            whole = f"{quote}{offer}{node.value[one.end() :]}{quote}" if quote else offer
+            corpus.say(w618_not_meant.at(node.within(*one.span()), message, f"write `{whole}`"))
+
+
+def check_variables(corpus: Corpus, nodes: Iterable[Node]) -> None:
+    """Say which texts name a variable of the environment in another way than as a secret."""
+    for node in nodes:
+        for one in _VARIABLE.finditer(node.value) if isinstance(node.value, str) else ():
+            name = next(part for part in one.groups() if part is not None)
+            message = "this stands here as it is written: it names no secret"
+            corpus.say(w618_not_meant.at(node.within(*one.span()), message, f"write `${{secret:{name}}}`"))
+
+
+def _masked(text: str) -> str:
+    """The text with its holes blank, each character in its place."""
+    return re.sub(r"\{\{.*?\}\}", lambda hole: "\0" * len(hole[0]), text, flags=re.DOTALL)
+
+
+def _known(path: str, scope: Scope) -> str:
+    """A path that has a value, or a field of the input; empty where it is neither."""
+    root, _, field = path.partition(".")
+    if root in scope and field:
+        return path if _has(scope[root], field.split(".")[0]) else ""
+    if root not in scope and not field and _has(scope.get("input", t.UNKNOWN), root):
+        return f"input.{root}"
+    return ""
+
+
+def _has(owner: t.Type, field: str) -> bool:
+    return any(isinstance(option, t.Record) and field in option.fields for option in t.options(owner))
