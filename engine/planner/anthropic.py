@@ -236,7 +236,7 @@ def _messages(prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:
 
 def _of_turn(turn: Said | Decided | Noted, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
     if isinstance(turn, Said):
-        yield "user", [_text(turn.text)]
+        yield "user", [_text(turn.fenced)]
     elif isinstance(turn, Noted):
         yield "user", [_text("\n".join([turn.text, *(one.named for one in turn.results)]))]
     elif native and turn.calls:

@@ -91,7 +91,7 @@ class OpenAIWire:
 
     def _of_turn(self, turn: Said | Decided | Noted, *, native: bool) -> Iterator[dict[str, Any]]:
         if isinstance(turn, Said):
-            yield {"role": "user", "content": turn.text}
+            yield {"role": "user", "content": turn.fenced}
         elif isinstance(turn, Noted):
             yield {"role": "user", "content": "\n".join([turn.text, *(one.named for one in turn.results)])}
         elif native:
