@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.planner.usage import Counts
 
-MAX_ANSWER = 400_000
+# how many characters an answer may have, and how many calls
+MAX_ANSWER, MAX_CALLS = 400_000, 128
 
 # far beyond what the log keeps of a message: a secret that is cut in two could not be masked any more
 FAR = 4_000
@@ -42,11 +43,12 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RawCall:
-    """A tool call as a server tells it: the arguments are still text."""
+    """A tool call as a server tells it: the arguments are still text, and `broken` says why they can't be read."""
 
     id: str
     name: str
     arguments: str
+    broken: str = ""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class Answer:
     """
 
     pieces: list[str] = field(default_factory=list)
-    refusal: str = ""
+    refusals: list[str] = field(default_factory=list)
     calls: list[RawCall] = field(default_factory=list)
     size: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -80,12 +82,29 @@ class Answer:
 
     def refuse(self, piece: str) -> None:
         """Add to the refusal."""
-        self.refusal += piece
-        self.size += len(piece)
+        if piece:
+            self.refusals.append(piece)
+            self.size += len(piece)
+
+    @property
+    def refusal(self) -> str:
+        """Why it refuses, put together."""
+        return "".join(self.refusals)
+
+    def add(self, call: RawCall) -> None:
+        """Add a call; raises Fault for one too many."""
+        check_calls(len(self.calls) + 1)
+        self.calls.append(call)
 
     def repair(self, note: str) -> None:
         """Note what was put right, each once."""
         self.repairs[note] = None
+
+
+def check_calls(count: int) -> None:
+    """Raise the Fault of an answer that has too many calls."""
+    if count > MAX_CALLS:
+        raise Fault("too_large", f"the answer has more than {MAX_CALLS} calls")
 
 
 def word(value: Any) -> str | None:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from decimal import Decimal
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import anthropic
 import httpx2
-import trio
 
 from engine.planner.answer import FAR, Answer, Fault, RawCall, word
 from engine.planner.asked import JSON_SCHEMA, Asked
 from engine.planner.faults import faults_of
-from engine.planner.finish import worse
+from engine.planner.finish import End, meaning, worse
+from engine.planner.pieces import Arguments, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
+from engine.planner.server_json import MOST_ENTRIES, entries, parsed
 from engine.planner.sse import read_events
 from engine.planner.turns import Decided, Noted, Said, sendable
-from engine.policy.value import canonical
+from engine.policy.value import canonical, loads
 from engine.session.bundle import ModelSpec
 
 # the tool whose input is the decision, where a decision is asked for by its schema
 DECIDE = "decide"
 
-# the text of the arguments is what counts: nothing of them may be rounded
-_loads = partial(json.loads, parse_float=Decimal)
+_CALL, _THOUGHT = "tool_use", "thinking"
+
+# to blocks of which kinds a piece may belong; a server's own calls are told as calls of a longer name
+_BELONGS = {"text_delta": "text", "input_json_delta": _CALL, "thinking_delta": _THOUGHT, "signature_delta": _THOUGHT}
+
+# how many characters the start of a block has, of which nothing is kept
+_BARE = 200
 
 Block = dict[str, Any]
 
@@ -84,13 +88,12 @@ class AnthropicWire:
     async def _at_once(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
-        text = await raw.text()
-        told = await trio.to_thread.run_sync(_loads, text)
+        told = await parsed(await raw.read())
         answer.request_id = word(raw.headers.get("request-id") or told.get("id"))
         answer.counts.take(told.get("usage"))
         answer.finish = told.get("stop_reason")
-        answer.blocks = [dict(block) for block in told["content"]]
-        _read(answer, asked)
+        read = [_Block(dict(block), answer) for block in entries(told["content"])]
+        _read(read, answer, asked)
         heard()
 
     async def _streamed(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
@@ -103,13 +106,15 @@ class AnthropicWire:
             kind = event["type"]
             if kind == "error":
                 raise Fault("server_error", f"the server says: {event.get('error')}"[:FAR], retryable=True)
+            if kind in ("content_block_start", "content_block_delta") and (ended or answer.finish is not None):
+                raise ValueError("the server goes on behind the end of its answer")
             if kind == "message_start":
                 answer.request_id = answer.request_id or word(event["message"].get("id"))
                 answer.counts.take(event["message"].get("usage"), last=False)
             elif kind == "content_block_start":
                 blocks.start(event.get("index"), event["content_block"])
             elif kind == "content_block_delta":
-                blocks.add(event.get("index"), event["delta"])
+                blocks.of(event.get("index")).add(event["delta"])
             elif kind == "message_delta":
                 answer.finish = worse(answer.finish, event["delta"].get("stop_reason"))
                 answer.counts.take(event.get("usage"))
@@ -119,11 +124,56 @@ class AnthropicWire:
         async with create(**request, stream=True) as response:
             answer.request_id = word(response.headers.get("request-id"))
             await read_events(response, take)
-        answer.blocks = blocks.made()
         answer.pieces = []
-        _read(answer, asked)
+        _read(blocks.all, answer, asked)
         if not ended:
             raise Fault("cut_off", "the stream ended before the answer did", retryable=True)
+
+
+class _Block:
+    """A block of a message, and what comes of it in pieces."""
+
+    def __init__(self, block: Block, answer: Answer) -> None:
+        self._block = block
+        self._answer = answer
+        self._pieces: dict[str, list[str]] = {}
+        self.kind: str = block["type"]
+        self.arguments = Arguments(answer)
+        if self.kind.endswith(_CALL) and "input" in block:
+            self.arguments.add(block["input"])
+
+    def add(self, delta: Block) -> None:
+        """Add a piece; raises ValueError for one that belongs elsewhere."""
+        kind = delta["type"]
+        if not self.kind.endswith(_BELONGS.get(kind, "")):
+            raise ValueError(f"a piece ({kind}) that does not belong to its block ({self.kind})")
+        if kind == "input_json_delta":
+            self.arguments.add(delta["partial_json"])
+        elif kind in _BELONGS:
+            name = kind.removesuffix("_delta")
+            self._pieces.setdefault(name, []).append(delta[name])
+            self._answer.size += len(delta[name])
+            if name == "text":
+                self._answer.pieces.append(delta[name])
+
+    @property
+    def text(self) -> str:
+        """The text of one that is a text."""
+        return "".join([self._block.get("text") or "", *self._pieces.get("text", ())])
+
+    @property
+    def call(self) -> RawCall:
+        """The call of one that is a call."""
+        id_, name = text_of_id(self._block.get("id"), self._answer), text_of_name(self._block["name"])
+        return raw_call(id_, name, self.arguments)
+
+    @property
+    def plain(self) -> Block:
+        """The block as it is sent back; raises ValueError for what can't be."""
+        whole = {name: "".join([self._block.get(name) or "", *more]) for name, more in self._pieces.items()}
+        if self.kind.endswith(_CALL):
+            whole["input"] = loads(self.arguments.text or "{}")
+        return dict(json.loads(canonical({**self._block, **whole})))
 
 
 class _Blocks:
@@ -131,59 +181,37 @@ class _Blocks:
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._blocks: list[tuple[Any, Block, list[str]]] = []
+        self._newest: dict[Any, _Block] = {}
+        self.all: list[_Block] = []
 
     def start(self, index: Any, block: Block) -> None:
-        self._blocks.append((index, dict(block), []))
-        if block.get("type") == "text":
+        """Begin a block; raises Fault for one too many."""
+        if len(self.all) >= MOST_ENTRIES:
+            raise Fault("too_large", f"the answer has more than {MOST_ENTRIES} blocks")
+        self._answer.size += max(len(json.dumps(block, default=str)) - _BARE, 0)
+        self._newest[index] = self._newest[None] = found = _Block(dict(block), self._answer)
+        self.all.append(found)
+        if found.kind == "text":
             self._answer.say(block.get("text") or "")
 
-    def add(self, index: Any, delta: Block) -> None:
-        found = next((one for one in reversed(self._blocks) if index is None or one[0] == index), None)
-        if found is None:
-            return
-        _, block, parts = found
-        match delta["type"]:
-            case "text_delta":
-                block["text"] = (block.get("text") or "") + delta["text"]
-                self._answer.say(delta["text"])
-            case "input_json_delta":
-                parts.append(delta["partial_json"])
-                self._answer.size += len(delta["partial_json"])
-            case "thinking_delta":
-                block["thinking"] = (block.get("thinking") or "") + delta["thinking"]
-                self._answer.size += len(delta["thinking"])
-            case "signature_delta":
-                block["signature"] = (block.get("signature") or "") + delta["signature"]
-            case _:
-                return
-
-    def made(self) -> list[Block]:
-        """The blocks as they are when the message is over; an input in pieces that is no JSON stays text."""
-        for _, block, parts in self._blocks:
-            text = "".join(parts)
-            if text.strip():
-                block["input"] = _loads(text) if _is_json(text) else text
-        return [block for _, block, _ in self._blocks]
+    def of(self, index: Any) -> _Block:
+        """The block that a piece belongs to; raises ValueError where there is none."""
+        if index not in self._newest:
+            raise ValueError("a piece of a block that has not begun")
+        return self._newest[index]
 
 
-def _is_json(text: str) -> bool:
-    try:
-        _loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _read(answer: Answer, asked: Asked) -> None:
+def _read(blocks: Sequence[_Block], answer: Answer, asked: Asked) -> None:
     """Take the text and the calls from the blocks; where the decision is a tool's input, its JSON is the text."""
-    for block in answer.blocks:
-        if block["type"] == "text":
-            answer.say(block.get("text") or "")
-        elif block["type"] == "tool_use":
-            given = block.get("input")
-            arguments = given if isinstance(given, str) else canonical(given if given is not None else {})
-            answer.calls.append(RawCall(str(block.get("id") or ""), block["name"], arguments))
+    for one in blocks:
+        if one.kind == "text":
+            answer.say(one.text)
+        elif one.kind == _CALL:
+            answer.add(one.call)
+        elif not one.kind.endswith((_CALL, _THOUGHT, "tool_result")):
+            answer.repair("blocks that are neither text nor a call")
+    if meaning(answer.finish) is End.PAUSED:
+        answer.blocks = [one.plain for one in blocks]
     if asked.mode == JSON_SCHEMA:
         answer.pieces = [next((call.arguments for call in answer.calls if call.name == DECIDE), answer.text)]
 
@@ -208,7 +236,7 @@ def _messages(prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:
 
 def _of_turn(turn: Said | Decided | Noted, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
     if isinstance(turn, Said):
-        yield "user", [_text(turn.text)]
+        yield "user", [_text(turn.fenced)]
     elif isinstance(turn, Noted):
         yield "user", [_text("\n".join([turn.text, *(one.named for one in turn.results)]))]
     elif native and turn.calls:

@@ -6,11 +6,11 @@ import json
 import re
 from typing import Any
 
-from engine.planner.answer import FAR, Answer, Fault, RawCall
+from engine.planner.answer import FAR, Answer, Fault, RawCall, check_calls
 from engine.planner.asked import TOOLS, Asked
 from engine.planner.finish import check_finish
 from engine.planner.saying import decision_text, said
-from engine.policy.value import NotJson, loads
+from engine.policy.value import NotJson, is_encodable, loads
 
 
 def decision(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def _of_json(answer: Answer, ask: int) -> dict[str, Any]:
         raise Fault("invalid_json", "the answer is no JSON object")
     calls = found.get("tool_calls", [])
     if isinstance(calls, list):
+        check_calls(len(calls))
         _note_equal([call.get("id") for call in calls if isinstance(call, dict)], answer)
         calls = [
             {**call, "id": f"call-{ask}-{number}"} if isinstance(call, dict) else call
@@ -39,9 +40,7 @@ def _of_calls(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
     text = said(answer.text, answer.repair)
     calls: list[dict[str, Any]] = []
     for number, call in enumerate(answer.calls, 1):
-        given = _parsed(_arguments(call, answer), "broken_arguments", f"the arguments of {call.name[:100]}")
-        if not isinstance(given, dict):
-            raise Fault("broken_arguments", f"the arguments of {call.name} are no object")
+        given = _given(call, answer)
         calls.append({"id": f"call-{ask}-{number}", "name": call.name, "input": given})
     names = [call.name for call in answer.calls]
     if names == [asked.finish]:
@@ -52,16 +51,30 @@ def _of_calls(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
     return {"message": text, "tool_calls": calls, "done": False}
 
 
+def _given(call: RawCall, answer: Answer) -> dict[str, Any]:
+    """The input that a call gives; raises Fault."""
+    name = call.name[:100]
+    if call.broken:
+        raise Fault("broken_arguments", f"the arguments of {name} can't be read: {call.broken}")
+    found = _parsed(_arguments(call, answer), "broken_arguments", f"the arguments of {name}")
+    if not isinstance(found, dict):
+        raise Fault("broken_arguments", f"the arguments of {name} are no object")
+    if not is_encodable(found):
+        raise Fault("broken_arguments", f"the arguments of {name} hold half of a surrogate pair, which is no text")
+    return found
+
+
 def _arguments(call: RawCall, answer: Answer) -> str:
-    """The arguments of a call; those of a tool without fields may be blank or null."""
+    """The arguments of a call as a text; those of a tool without fields may be left out, or blank.
+
+    They are none then, also where the tool has fields that it has to be given: its schema refuses them.
+    """
     bare = call.arguments.strip().removeprefix("\ufeff").strip()
     if bare != call.arguments.strip():
         answer.repair("a byte order mark")
-    if bare in ("", "null"):
-        if call.arguments not in ("", "{}"):
-            answer.repair("blank arguments")
-        return "{}"
-    return bare
+    if not bare and call.arguments:
+        answer.repair("blank arguments")
+    return bare or "{}"
 
 
 def _note_equal(ids: list[Any], answer: Answer) -> None:

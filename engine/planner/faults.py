@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from engine.decoding import LargerThan
 from engine.planner.answer import FAR, Fault
 from engine.retry_after import retry_after
 from engine.wire_errors import why
@@ -32,10 +33,6 @@ REMEDIES: Mapping[str, str] = {
     "output_config": ANSWERS_OTHERWISE,
     "strict": ANSWERS_OTHERWISE,
 }
-
-
-class TooLarge(httpx2.TransportError):
-    """An answer that is longer than a client takes."""
 
 
 class NotRecorded(httpx2.TransportError):
@@ -81,7 +78,7 @@ def _help(parameter: str) -> str:
 
 def fault_of_wire(error: BaseException) -> Fault:
     """The fault that the end of a connection is."""
-    if isinstance(error, TooLarge):
+    if isinstance(error, LargerThan):
         return Fault("too_large", str(error))
     if isinstance(error, NotRecorded):
         return Fault("not_recorded", str(error), final=True, free=True)

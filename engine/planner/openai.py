@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
-from functools import partial
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import httpx2
 import openai
-import trio
 
-from engine.planner.answer import FAR, Answer, Fault, RawCall, word
+from engine.planner.answer import FAR, Answer, Fault, word
 from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
 from engine.planner.faults import faults_of
 from engine.planner.finish import worse
-from engine.planner.pieces import Calls, text_of_arguments, text_of_id
+from engine.planner.pieces import OBJECT, Arguments, Calls, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
 from engine.planner.saying import text_of_content
+from engine.planner.server_json import entries, parsed
 from engine.planner.sse import read_events
 from engine.planner.turns import Decided, Noted, Said, sendable
 from engine.policy.value import one_line
 from engine.session.bundle import ModelSpec
-
-# numbers of a server's JSON stay exact: arguments may come as objects
-_loads = partial(json.loads, parse_float=Decimal)
 
 
 class OpenAIWire:
@@ -97,7 +91,7 @@ class OpenAIWire:
 
     def _of_turn(self, turn: Said | Decided | Noted, *, native: bool) -> Iterator[dict[str, Any]]:
         if isinstance(turn, Said):
-            yield {"role": "user", "content": turn.text}
+            yield {"role": "user", "content": turn.fenced}
         elif isinstance(turn, Noted):
             yield {"role": "user", "content": "\n".join([turn.text, *(one.named for one in turn.results)])}
         elif native:
@@ -130,27 +124,29 @@ class OpenAIWire:
     async def _at_once(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_raw_response.create
         raw = await create(**request)
-        await self._whole(raw.text, raw.headers.get("x-request-id"), answer)
+        await self._whole(raw.content, raw.headers.get("x-request-id"), answer)
         heard()
 
-    async def _whole(self, text: str, request_id: Any, answer: Answer) -> None:
-        told = await trio.to_thread.run_sync(_loads, text)
+    async def _whole(self, body: bytes, request_id: Any, answer: Answer) -> None:
+        told = await parsed(body)
         answer.counts.take(told.get("usage"))
         answer.request_id = word(request_id or told.get("id"))
         if told.get("error"):
             raise Fault("server_error", f"the server says: {told['error']}"[:FAR], retryable=True)
-        choices = told["choices"]
+        choices = entries(told["choices"])
         choice = next((one for one in choices if one.get("index", 0) == 0), choices[0])
+        if len(choices) > 1:
+            answer.repair("a choice that nobody asked for")
         said = choice["message"]
         answer.counts.take(choice.get("usage"))
         answer.finish = choice.get("finish_reason")
-        answer.say(text_of_content(said.get("content"), answer))
-        answer.refuse(text_of_content(said.get("refusal"), answer))
-        for call in said.get("tool_calls") or ():
+        _say(said, answer)
+        for call in entries(said.get("tool_calls")):
             function = call["function"]
-            arguments = text_of_arguments(function.get("arguments"), answer)
-            answer.calls.append(RawCall(text_of_id(call.get("id"), answer), str(function["name"]), arguments))
-            answer.size += len(arguments)
+            arguments = Arguments(answer, OBJECT)
+            if "arguments" in function:
+                arguments.add(function["arguments"])
+            answer.add(raw_call(text_of_id(call.get("id"), answer), text_of_name(function["name"]), arguments))
 
     async def _streamed(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_streaming_response.create
@@ -162,16 +158,8 @@ class OpenAIWire:
             answer.request_id = answer.request_id or word(event.get("id"))
             for told in (event.get("usage"), (event.get("x_groq") or {}).get("usage")):
                 answer.counts.take(told)
-            for choice in event.get("choices") or ():
-                answer.counts.take(choice.get("usage"))
-                if choice.get("index", 0) != 0:
-                    continue
-                answer.finish = worse(answer.finish, choice.get("finish_reason"))
-                delta = choice.get("delta") or {}
-                answer.say(text_of_content(delta.get("content"), answer))
-                answer.refuse(text_of_content(delta.get("refusal"), answer))
-                for part in delta.get("tool_calls") or ():
-                    calls.add(part)
+            for choice in entries(event.get("choices")):
+                _take(choice, answer, calls)
             heard()
 
         if self._spec.stream_usage:
@@ -180,11 +168,35 @@ class OpenAIWire:
             answer.request_id = word(response.headers.get("x-request-id"))
             if response.headers.get("content-type", "").startswith("application/json"):
                 answer.repair("an answer at once where a stream was asked for")
-                await self._whole(await response.text(), answer.request_id, answer)
+                await self._whole(await response.read(), answer.request_id, answer)
                 heard()
                 return
             await read_events(response, take)
         answer.calls = calls.made()
+
+
+def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
+    """Take in what an event tells of a choice: only the first was asked for."""
+    answer.counts.take(choice.get("usage"))
+    if choice.get("index", 0) != 0:
+        answer.repair("a choice that nobody asked for")
+        return
+    delta = choice.get("delta") or {}
+    parts = entries(delta.get("tool_calls"))
+    if parts and answer.finish not in (None, ""):
+        raise ValueError("the server calls tools behind the end of its answer")
+    answer.finish = worse(answer.finish, choice.get("finish_reason"))
+    _say(delta, answer)
+    for part in parts:
+        calls.add(part)
+
+
+def _say(said: Mapping[str, Any], answer: Answer) -> None:
+    """Take in the text and the refusal of a message, or of a piece of one."""
+    answer.say(text_of_content(said.get("content"), answer))
+    answer.refuse(text_of_content(said.get("refusal"), answer))
+    if said.get("function_call"):
+        raise ValueError("a call has a form that was not asked for (`function_call`)")
 
 
 def _split(url: str) -> tuple[str, dict[str, str] | None]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from engine.planner.answer import Answer, Fault
+from engine.planner.server_json import entries
 
 _TAGS = ("think", "thinking", "thought", "reasoning")
 BOM = "\ufeff"
+_BEGINS = re.compile(rf"\s*{BOM}?\s*<({'|'.join(_TAGS)})>", re.IGNORECASE | re.ASCII)
+_ENDS = {tag: re.compile(f"</{tag}>", re.IGNORECASE | re.ASCII) for tag in _TAGS}
 _FENCES = ("```", "~~~")
 
 # parts of a content that are text, and those that are none of what is said
@@ -17,27 +21,23 @@ _TEXT, _THOUGHT = frozenset({"text", "output_text"}), frozenset({"thinking", "re
 
 def said(text: str, repair: Callable[[str], None]) -> str:
     """The text without the thoughts at its beginning; raises Fault for a thought that never ends."""
-    while True:
-        bare = text.lstrip().removeprefix(BOM).lstrip()
-        tag = next((tag for tag in _TAGS if bare.lower().startswith(f"<{tag}>")), None)
-        if tag is None:
-            break
-        end = bare.lower().find(f"</{tag}>")
-        if end < 0:
+    at = 0
+    while (thought := _BEGINS.match(text, at)) is not None:
+        end = _ENDS[thought[1].lower()].search(text, thought.end())
+        if end is None:
             raise Fault("unfinished", "the model thinks, and says nothing")
         repair("a thought before the message")
-        text = bare[end + len(tag) + 3 :].lstrip()
-    return _behind_template(text, repair)
+        at = end.end()
+    return _behind_template(text[at:].lstrip() if at else text, repair)
 
 
 def _behind_template(text: str, repair: Callable[[str], None]) -> str:
     """The same where the server's template has opened the thought, so that only its end is told."""
-    low = text.lower()
     for tag in _TAGS[:2]:
-        end = low.find(f"</{tag}>")
-        if end >= 0 and low.find(f"<{tag}>", 0, end) < 0:
+        end = _ENDS[tag].search(text)
+        if end is not None and f"<{tag}>" not in text[: end.start()].lower():
             repair("a thought before the message")
-            return text[end + len(tag) + 3 :].lstrip()
+            return text[end.end() :].lstrip()
     return text
 
 
@@ -89,7 +89,7 @@ def text_of_content(content: Any, answer: Answer) -> str:
     if not isinstance(content, list):
         raise ValueError(f"text was expected, and here is {type(content).__name__}")
     answer.repair("content in parts")
-    return "".join(_text_of_part(part, answer) for part in content)
+    return "".join(_text_of_part(part, answer) for part in entries(content))
 
 
 def _text_of_part(part: Any, answer: Answer) -> str:

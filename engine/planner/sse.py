@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol
 
 import trio
 
+from engine.decoding import unwind
+from engine.planner.answer import Fault
+from engine.planner.server_json import parsed
+
 DONE = "[DONE]"
 
-# numbers stay exact: arguments may come as objects
-_loads = partial(json.loads, parse_float=Decimal)
+# how many bytes one event may have, and how many events an answer
+MAX_EVENT, MAX_EVENTS = 4_000_000, 200_000
 
 # how long a server may take to end its answer once it has said that it is done, in seconds
 LINGER = 1.0
@@ -27,44 +28,75 @@ class Bytes(Protocol):
         ...
 
 
-async def _lines(response: Bytes) -> AsyncIterator[str]:
+class _Lines:
     """The lines of a body: only a line feed ends one, whatever else Unicode calls a line end."""
-    rest: list[bytes] = []
-    async for chunk in response.iter_bytes():
+
+    def __init__(self) -> None:
+        self._rest: list[bytes] = []
+        self._size = 0
+
+    def of(self, chunk: bytes) -> Iterator[str]:
+        """The lines that a piece of the body ends; raises Fault for one that is too large."""
         *whole, last = chunk.split(b"\n")
         for line in whole:
-            yield b"".join((*rest, line)).removesuffix(b"\r").decode("utf-8", "replace")
-            rest = []
-        rest.append(last)
-    yield b"".join(rest).decode("utf-8", "replace")
+            yield self.rest(line)
+        self._rest.append(last)
+        self._size += len(last)
+        if self._size > MAX_EVENT:
+            raise Fault("too_large", f"a line of the answer is larger than {MAX_EVENT} bytes")
+
+    def rest(self, line: bytes = b"") -> str:
+        """The line that has begun, and ends with this."""
+        found = b"".join((*self._rest, line)).removesuffix(b"\r").decode("utf-8", "replace")
+        self._rest, self._size = [], 0
+        return found
+
+
+class _Events:
+    """Lines put together to events, each handed to `take`, parsed."""
+
+    def __init__(self, take: Callable[[Any], None]) -> None:
+        self._take = take
+        self._data: list[str] = []
+        self._size = self._count = 0
+        self.done = False
+
+    async def line(self, line: str) -> None:
+        """Take in a line; a blank one ends an event."""
+        if line.startswith("data:"):
+            self._data.append(line[5:].removeprefix(" "))
+            self._size += len(line)
+            if self._size > MAX_EVENT:
+                raise Fault("too_large", f"an event of the answer is larger than {MAX_EVENT} bytes")
+        elif not line:
+            await self.end()
+
+    async def end(self) -> None:
+        """The event is over, if one has begun; raises ValueError for data that is no JSON, or behind the end."""
+        text, self._data, self._size = "\n".join(self._data), [], 0
+        if text == DONE:
+            self.done = True
+        elif text:
+            if self.done:
+                raise ValueError("the server goes on behind the end of its answer")
+            self._count += 1
+            if self._count > MAX_EVENTS:
+                raise Fault("too_large", f"the answer has more than {MAX_EVENTS} events")
+            self._take(await parsed(text))
 
 
 async def read_events(response: Bytes, take: Callable[[Any], None]) -> None:
-    """Hand each event's data to `take`, parsed; raises what it raises, and ValueError for data that is no JSON.
-
-    The reading is stopped by cancelling it: breaking off would leave the generators below unfinished.
-    """
-    failure: Exception | None = None
-    data: list[str] = []
+    """Hand each event's data to `take`, parsed; raises what it raises, ValueError, and Fault for one too large."""
+    lines, events, chunks = _Lines(), _Events(take), aiter(response.iter_bytes())
     with trio.CancelScope() as scope:
-        async for line in _lines(response):
-            if failure is not None:
-                continue
-            if line.startswith("data:"):
-                data.append(line[5:].removeprefix(" "))
-                continue
-            if line or not data:
-                continue
-            text, data = "\n".join(data), []
-            if text == DONE:
-                scope.deadline = trio.current_time() + LINGER
-                continue
-            try:
-                take(_loads(text))
-            except Exception as error:
-                failure = error
-                scope.cancel()
-    if failure is None and data and "\n".join(data) != DONE:
-        take(_loads("\n".join(data)))
-    if failure is not None:
-        raise failure
+        try:
+            async for chunk in chunks:
+                lingers = events.done
+                for line in lines.of(chunk):
+                    await events.line(line)
+                if events.done and not lingers:
+                    scope.deadline = trio.current_time() + LINGER
+        finally:
+            await unwind(chunks)
+    await events.line(lines.rest())
+    await events.end()

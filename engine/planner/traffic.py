@@ -14,14 +14,16 @@ from typing import Any, Protocol
 import httpx2
 import trio
 
+from engine.decoding import bound
 from engine.own_files import make_folder, write_bytes
-from engine.planner.faults import NotRecorded, TooLarge
+from engine.planner.faults import NotRecorded
 from engine.planner.json_texts import data_of, slots_of
 from engine.planner.prompt import NOW
 from engine.planner.recorded_handles import in_place_of, numbered, told
 from engine.session.sensitive import HIDDEN
 
-MAX_BYTES = 20_000_000
+# what an answer may take at once, and in the events of a stream
+MAX_BYTES, MAX_STREAM = 4_000_000, 20_000_000
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id")
 
 
@@ -183,23 +185,18 @@ def _json(text: str) -> Any:
         return text
 
 
-class _Stream(httpx2.AsyncByteStream):
-    """A response's bytes, no more than are taken, with somebody told when they end."""
+class _Kept(httpx2.AsyncByteStream):
+    """A response's bytes, with somebody told when they end."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, done: Callable[[bytes, bool], Any] | None) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream, done: Callable[[bytes, bool], Any]) -> None:
         self._inner = inner
-        self._done = done
+        self._done: Callable[[bytes, bool], Any] | None = done
         self._taken: list[bytes] = []
         self._whole = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
         async for chunk in self._inner:
-            size += len(chunk)
-            if size > MAX_BYTES:
-                raise TooLarge(f"the answer is larger than {MAX_BYTES} bytes")
-            if self._done is not None:
-                self._taken.append(chunk)
+            self._taken.append(chunk)
             yield chunk
         self._whole = True
 
@@ -215,9 +212,10 @@ class _Bounded(httpx2.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Stream(response.stream, None)
+        streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+        bound(response, MAX_STREAM if streamed else MAX_BYTES)
         return response
 
     async def aclose(self) -> None:
@@ -230,8 +228,6 @@ class _Recording(httpx2.AsyncBaseTransport):
         self._keep = keep
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        # what is kept has to be readable
-        request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
 
@@ -239,7 +235,7 @@ class _Recording(httpx2.AsyncBaseTransport):
             with trio.CancelScope(shield=True):
                 await self._keep(request, response, body, whole=whole)
 
-        response.stream = _Stream(response.stream, done)
+        response.stream = _Kept(response.stream, done)
         return response
 
     async def aclose(self) -> None:

@@ -18,7 +18,7 @@ from engine.planner.faults import refused_parameter
 from engine.planner.model import asked_of
 from engine.planner.planners import Reach, wire_for
 from engine.planner.prompt import Prompt
-from engine.planner.turns import Said
+from engine.planner.turns import Noted
 from engine.ports import PlannerError
 from engine.reach import EnvironmentFault
 from engine.session.bundle import Agent, Bundle, ModelSpec
@@ -112,7 +112,7 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
 async def _ask(kind: str, model: ModelSpec, agent: Agent, bundle: Bundle, reach: Reach) -> None:
     """One request and the reading of its answer; raises Fault and what a wire raises."""
     asked, answer = asked_of(model, agent, bundle), Answer()
-    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Said(QUESTION),), "What do you do next?")
+    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Noted(QUESTION),), "What do you do next?")
     wire = await wire_for(kind, model, reach)
     with trio.fail_after(model.timeout.total_seconds()):
         await wire.ask(prompt, asked, answer, lambda: None)

@@ -2,12 +2,13 @@
 
 A turn is what the customer said, what the planner decided with what its calls came to, or what the runtime tells.
 What the log tells first of a call is its result for good; what becomes of it later is a turn of its own.  The newest
-turns are told whole; of older ones only what the customer said is, and the rest is left out in large steps, so that
-what a model was told before stays as it was.
+turns are told whole; of older ones what the customer said is as long as there is room, and the rest is left out in
+large steps, so that what a model was told before stays as it was.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,9 +35,15 @@ LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the customer said."""
+    """What the customer said; nobody could foresee the `mark`."""
 
     text: str
+    mark: str
+
+    @property
+    def fenced(self) -> str:
+        """The text between marks that it can't hold itself: outside of such marks nothing is the customer's."""
+        return f'<customer id="{self.mark}">{self.text}</customer id="{self.mark}">'
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ def texts_of(turn: Turn) -> list[str]:
     """All that a turn says."""
     match turn:
         case Said():
-            return [turn.text]
+            return [turn.fenced]
         case Noted():
             return [turn.text, *(result.named for result in turn.results)]
         case Decided():
@@ -147,7 +154,7 @@ def flat(text: str) -> str:
 def turns(
     log: Iterable[Event], agent: Agent, tools: Mapping[str, Tool], most: int, handles: Handles | None
 ) -> tuple[Turn, ...]:
-    """The history of a session; beside what the customer said it has about `most` tokens at most.
+    """The history of a session, in about `most` tokens at most; the newest message and the newest turn are told whole.
 
     `handles` stand in the place of what is sensitive.
     """
@@ -162,6 +169,7 @@ class _History:
         self._tools = tools
         self._secret = secret
         self._handles = handles
+        self._key = ""
         self._untold: set[str] = set()
         self._turns: list[Turn] = []
         self._by_call: dict[str, Decided] = {}
@@ -169,8 +177,10 @@ class _History:
     def of(self, log: Iterable[Event]) -> list[Turn]:
         for event in log:
             payload = event.payload
-            if event.kind is K.MESSAGE_RECEIVED:
-                self._turns.append(Said(cut(self._shown(payload["text"]))))
+            if event.kind is K.SESSION_STARTED:
+                self._key = payload.get("handle_key", "")
+            elif event.kind is K.MESSAGE_RECEIVED:
+                self._turns.append(Said(cut(self._shown(payload["text"])), self._mark_of_message(event)))
             elif event.kind is K.DECISION_RECORDED:
                 self._decided(event.step, payload)
             elif event.kind is K.VERDICT:
@@ -179,6 +189,12 @@ class _History:
             elif event.kind is K.TOOL_RESULT:
                 self._result(event, payload)
         return self._turns
+
+    def _mark_of_message(self, event: Event) -> str:
+        """Made under the session's secret; sessions of earlier versions have none, and no text can hold its digest."""
+        if not self._key:
+            return _digest([event.session_id, event.seq, event.payload["text"]])
+        return hmac.new(self._key.encode(), f"message\0{event.seq}".encode(), sha256).hexdigest()[:24]
 
     def _decided(self, step: int, payload: Mapping[str, Any]) -> None:
         calls = tuple(
@@ -220,8 +236,11 @@ class _History:
 
 def _mark_of(event: Event, payload: Mapping[str, Any]) -> str:
     """The mark of a result for which none was drawn: of an earlier version, or one that no tool has just given."""
-    told = canonical([event.session_id, event.seq, payload["output"], payload["message"]])
-    return sha256(f"fence mark\0{told}".encode("utf-8", "replace")).hexdigest()[:24]
+    return _digest([event.session_id, event.seq, payload["output"], payload["message"]])
+
+
+def _digest(told: Any) -> str:
+    return sha256(f"fence mark\0{canonical(told)}".encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def undisclosed_beside(verdict: Mapping[str, Any]) -> bool:
@@ -241,21 +260,34 @@ def cut(text: str) -> str:
 
 
 def _shortened(found: list[Turn], most: int) -> tuple[Turn, ...]:
-    """The turns from some step on, and before it what the customer said; the cut moves on when there is no room."""
-    first, total = 0, 0
-    sizes = [0 if isinstance(turn, Said) else size(turn) for turn in found]
-    for index, more in enumerate(sizes):
-        total += more
-        if total <= most:
+    """The turns from some step on, and before it what the customer said; both cuts move on when there is no room.
+
+    Steps go first, and messages only where they take more than a quarter of it; the newest message and turn stay.
+    What is told of what is left out takes a quarter at most.
+    """
+    first = said_first = total = said = 0
+    newest, sizes = 0, [size(turn) for turn in found]
+    for index, turn in enumerate(found):
+        total += sizes[index]
+        if isinstance(turn, Said):
+            said, newest = said + sizes[index], index
+        if total <= (most - most // 4 if first else most):
             continue
         while first < index and total > most // 2:
-            total -= sizes[first]
+            total -= 0 if isinstance(found[first], Said) else sizes[first]
             first += 1
+        while said_first < newest and total > most // 2 and said > most // 4:
+            less = sizes[said_first] if isinstance(found[said_first], Said) else 0
+            total, said, said_first = total - less, said - less, said_first + 1
+    gone = sum(isinstance(turn, Said) for turn in found[:said_first])
+    kept = [turn for turn in found[said_first:first] if isinstance(turn, Said)]
     older = [turn for turn in found[:first] if not isinstance(turn, Said)]
-    if not older:
-        return tuple(found)
-    said = [turn for turn in found[:first] if isinstance(turn, Said)]
-    return (*said, Noted(_left_out(older, most // 4)), *found[first:])
+    return (
+        *([Noted(f"The first messages of the customer, {gone} of them, are left out here.")] if gone else ()),
+        *kept,
+        *([Noted(_left_out(older, most // 4))] if older else ()),
+        *found[first:],
+    )
 
 
 def _left_out(older: Sequence[Turn], most: int) -> str:

@@ -133,6 +133,19 @@ def _decimal(value: Any) -> Any:
     raise TypeError
 
 
+def is_encodable(value: Any) -> bool:
+    """Whether all texts of a JSON value can be written: one that holds half of a surrogate pair, keys too, can't."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=_plain_of).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain_of(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
 def loads_own(text: str) -> Any:
     """What `canonical` wrote, read back: faster than `loads`, since it holds nothing that has to be refused."""
     return json.loads(text, parse_float=Decimal)

@@ -53,7 +53,7 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
         "attributes": dict(reply.attributes),
         "started_by": reply.started_by,
         "limits": agent.limits.payload(),
-        **({"handle_key": reply.handle_key} if agent.seal is not None and reply.handle_key else {}),
+        **({"handle_key": reply.handle_key} if reply.handle_key else {}),
     }
     first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
     d = Draft(evolve(None, first), bundle, reply.at)

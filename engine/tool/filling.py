@@ -23,7 +23,10 @@ async def parsed(raw: bytes) -> Any:
     """JSON that a peer has sent; raises NotJson."""
     try:
         with outside():
-            return loads(raw) if len(raw) < LARGE else await trio.to_thread.run_sync(loads, raw)
+            if len(raw) < LARGE:
+                return loads(raw)
+            # a thread is left alone when the time is over
+            return await trio.to_thread.run_sync(loads, raw, abandon_on_cancel=True)
     except UnicodeDecodeError as error:
         raise NotJson(f"it is not UTF-8: {error}") from None
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpx2
 import trio
 
+from engine.decoding import CantDecode, Decoder, TooLarge, codings
 from engine.outside import outside
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.expression import Expression
@@ -23,7 +24,6 @@ from engine.ports import ToolError, ToolRun
 from engine.reach import Connections, Secrets, in_header
 from engine.retry_after import retry_after
 from engine.session.bundle import READ
-from engine.tool.decoding import CantDecode, Decoder, TooLarge, codings
 from engine.tool.filling import names_of, parsed, secret_text, text, value
 from engine.tool.network import NoAddress, Refused, allowed_address
 from engine.wire_errors import why

@@ -18,6 +18,7 @@ from mcp import types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
+from engine.decoding import as_utf8, bound
 from engine.tool.network import NoAddress, Refused, allowed_address
 from engine.tool.supervised import Supervised, open_supervised
 
@@ -179,28 +180,17 @@ class _Judged(httpx2.AsyncBaseTransport):
         except (Refused, NoAddress) as error:
             raise httpx2.ConnectError(str(error), request=request) from None
         request.extensions = {**request.extensions, "sni_hostname": host}
+        request.headers["accept-encoding"] = "identity"
         request.url = request.url.copy_with(host=f"[{address}]" if ":" in address else address)
         response = await self._inner.handle_async_request(request)
+        as_utf8(response)
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
-            assert isinstance(response.stream, httpx2.AsyncByteStream)
-            response.stream = _Stream(response.stream)
+            bound(response, MAX_MESSAGE)
+        elif response.headers.get("content-encoding", "identity") != "identity":
+            # what never ends has no bound but that of each event, which holds for what is sent as it is
+            await response.aclose()
+            raise httpx2.ReadError("the server sent events that are encoded, which nobody asked for")
         return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _Stream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
-        self._inner = inner
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._inner:
-            size += len(chunk)
-            if size > MAX_MESSAGE:
-                raise httpx2.ReadError(f"the server sent more than {MAX_MESSAGE} bytes in one answer")
-            yield chunk
 
     async def aclose(self) -> None:
         await self._inner.aclose()

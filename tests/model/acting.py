@@ -23,10 +23,10 @@ INPUT = "{type: object, properties: {n: {type: integer}, amount: {type: number}}
 
 def made(url: str, *, kind: str = "openai", more: str = "", chain: str = "model", budgets: str = "{}",
          policies: Sequence[tuple[str, str]] = (), listed: str = "[]", others: str = "",
-         timeout: str = "60s") -> Bundle:  # fmt: skip
+         timeout: str = "60s", tools: str = "[look, mail, pay]") -> Bundle:  # fmt: skip
     """An agent with a read, an untrusted read and a write, planned by a model at a URL."""
     base = f"{url}/v1" if kind == "openai" else url
-    path, text = agent("[look, mail, pay]", policies=listed, budgets=budgets)
+    path, text = agent(tools, policies=listed, budgets=budgets)
     planner = (
         f"  model: {{kind: {kind}, model: m, base_url: '{base}', api_key: '${{secret:MODEL_KEY}}', "
         f"retry: {{delay: 10ms, max_delay: 1s, attempts: 2}}, timeout: {timeout}{more}}}\n{others}"

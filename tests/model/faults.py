@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import h11
 import trio
 
 from engine.session.event import EventKind
@@ -30,6 +32,22 @@ class Case:
 TOOLS = ", answers: tools"
 GOOD = s.decides("Done.")
 FINISHED = s.calls_tools(("z", "finish", '{"message": "Done."}'))
+
+BOMB = gzip.compress(b" " * 30_000_000)
+
+
+async def unpacks(exchange: s.Exchange) -> None:
+    """A little that is much once it is unpacked."""
+    await exchange.head(content_type="application/json", content_encoding="gzip", content_length=str(len(BOMB)))
+    await exchange.send(h11.Data(data=BOMB))
+    await exchange.send(h11.EndOfMessage())
+
+
+async def goes_on(exchange: s.Exchange) -> None:
+    """End the answer, and call a tool then."""
+    call = {"index": 0, "id": "a", "function": {"name": "look", "arguments": "{}"}}
+    await exchange.events(s.chunk({"content": "Bye"}, "stop", s.USAGE), s.chunk({"tool_calls": [call]}), "[DONE]")
+
 
 FAULTS = [
     Case("no answer in time", [s.hangs, GOOD], ["timeout", "ok"], "done"),
@@ -68,6 +86,7 @@ FAULTS = [
     Case("a content filter", [s.says("", "content_filter"), GOOD], ["refused", "ok"], "done"),
     Case("an answer that is truncated", [s.says('{"message": "lon', "length"), GOOD], ["truncated", "ok"], "done"),
     Case("an enormous answer", [s.floods(1_000_000), GOOD], ["too_large", "ok"], "done"),
+    Case("an answer that unpacks to 30 MB", [unpacks, GOOD], ["too_large", "ok"], "done"),
     Case("an answer that is nested without end", [s.says("[" * 100_000), GOOD], ["invalid_json", "ok"], "done"),
     Case("a body that is nested without end", [s.raw("[" * 100_000), GOOD], ["malformed", "ok"], "done",
          streams=(False,)),
@@ -77,10 +96,18 @@ FAULTS = [
          TOOLS),
     Case("arguments that are no object", [s.calls_tools(("a", "look", "[1]")), FINISHED], ["broken_arguments", "ok"],
          "done", TOOLS),
+    Case("arguments that are null", [s.calls_tools(("a", "look", None)), FINISHED], ["broken_arguments", "ok"], "done",
+         TOOLS),
+    Case("arguments with half of a surrogate pair", [s.calls_tools(("a", "look", '{"\\ud800": 1}')), FINISHED],
+         ["broken_arguments", "ok"], "done", TOOLS),
     Case("NaN in a call's arguments", [s.calls_tools(("a", "look", '{"n": NaN}')), FINISHED],
          ["broken_arguments", "ok"], "done", TOOLS),
     Case("two calls with one id", [s.calls_tools(("a", "look", "{}"), ("a", "mail", "{}")), FINISHED],
          ["ok", "ok"], "done", TOOLS),
+    Case("129 calls", [s.calls_tools(*[(f"c{n}", "look", "{}") for n in range(129)]), FINISHED],
+         ["too_large", "ok"], "done", TOOLS),
+    Case("a call behind the end of the answer", [goes_on, FINISHED], ["malformed", "ok"], "done", TOOLS,
+         streams=(True,)),
     Case("an answer that ends for a reason nobody knows", [s.says('{"message": "half', "a new word"), GOOD],
          ["unfinished", "ok"], "done"),
     Case("an answer that ends for no reason", [s.says('{"message": "half', ""), GOOD], ["cut_off", "ok"], "done"),

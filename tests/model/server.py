@@ -159,8 +159,8 @@ def decides(message: str = "Hello", *calls: tuple[str, Any], done: bool = True) 
     return says(json.dumps({"message": message, "tool_calls": listed, "done": done and not calls}))
 
 
-def calls_tools(*calls: tuple[str, str, str], content: str | None = None) -> Act:
-    """Tool calls: id, name and the text of the arguments."""
+def calls_tools(*calls: tuple[str, str, Any], content: str | None = None) -> Act:
+    """Tool calls: id, name and the arguments, which are a text."""
     listed = [
         {"index": n, "id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
         for n, (id_, name, arguments) in enumerate(calls)

@@ -14,7 +14,7 @@ import trio
 
 from engine.planner.faults import fault_of_status
 from engine.planner.traffic import BadCassette, Replayed, replayed_from
-from engine.planner.turns import Decided, Noted, Said, Turn, _shortened, texts_of, turns
+from engine.planner.turns import Decided, Noted, Said, Turn, _shortened, size, texts_of, turns
 from engine.reach import MissingSecret
 from engine.retry_after import retry_after
 from engine.runtime.engine import Opening
@@ -149,8 +149,47 @@ def test_the_cut_of_a_history_moves_in_large_steps() -> None:
         firsts.append(next(turn for turn in shortened if isinstance(turn, Decided)))
     moves = sum(one is not other for one, other in pairwise(firsts))
     assert 2 <= moves <= 12
-    assert isinstance(_shortened([Said("hi"), *found], 2_000)[0], Said)
-    assert isinstance(_shortened([Said("hi"), *found], 2_000)[1], Noted)
+    assert isinstance(_shortened([Said("hi", "m"), *found], 2_000)[0], Said)
+    assert isinstance(_shortened([Said("hi", "m"), *found], 2_000)[1], Noted)
+
+
+def test_of_what_a_customer_said_the_first_is_left_out_in_large_steps() -> None:
+    found: list[Turn] = []
+    firsts: list[Turn] = []
+    for number in range(40):
+        found += [Said(f"{number}: " + "x" * 600, "m"), Decided(number, "And?", (), False)]
+        shortened = _shortened(list(found), 2_000)
+        assert sum(map(size, shortened)) <= 2_000
+        assert found[-2:] == list(shortened[-2:])
+        firsts.append(next(turn for turn in shortened if isinstance(turn, Said)))
+    moves = sum(one is not other for one, other in pairwise(firsts))
+    assert 2 <= moves <= 20
+    gone = found.index(firsts[-1]) // 2
+    assert isinstance(shortened[0], Noted)
+    assert f"{gone} of them, are left out here" in shortened[0].text
+    # what steps leave no room for is no reason to leave out what a customer said
+    said = [turn for turn in _shortened([*found[:2], *[Decided(n, "x" * 900, (), False) for n in range(40)]], 2_000)
+            if isinstance(turn, Said)]  # fmt: skip
+    assert said == found[:1]
+
+
+def test_the_newest_message_is_told_whole_however_long_it_is() -> None:
+    long = Said("y" * 8_000, "m")
+    assert _shortened([Said("x" * 8_000, "m"), Decided(1, "And?", (), False), long], 300)[-1] is long
+
+
+async def test_a_long_conversation_goes_on() -> None:
+    async with s.serving(s.calls_tools(content="And?")) as server:
+        sessions = Sessions()
+        async with sessions.engine as engine:
+            bundle_ = made(server.url, more=", answers: tools")
+            state = await engine.run(bundle_, Opening("bot", "0" * 7_900, {"tenant": "acme"}), Path("."))
+            for number in range(1, 9):
+                await engine.send(state.session_id, str(number) * 7_900)
+                state = await engine.drive(state.session_id)
+    assert state.status.value == "awaiting_message"
+    assert "8" * 7_900 in asked_of(server, 8)
+    assert "0" * 7_900 not in asked_of(server, 8)
 
 
 async def test_a_long_text_is_cut_with_how_much_is_left_out() -> None:

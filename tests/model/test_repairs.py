@@ -71,7 +71,6 @@ LOOK, MAIL = ("look", {"n": 1}), ("mail", {"n": 2})
         pytest.param([call(7, "look", '{"n": 1}')], [LOOK], id="numeric-id"),
         pytest.param([call(7, "look", '{"n": 1}'), call(7, "mail", '{"n": 2}')], [LOOK, MAIL], id="one-numeric-id"),
         pytest.param([call("a", "look", " \n")], [("look", {})], id="blank"),
-        pytest.param([call("a", "look", "null")], [("look", {})], id="null"),
         pytest.param([call("a", "look", '\ufeff{"n": 1}')], [LOOK], id="bom"),
     ],
 )

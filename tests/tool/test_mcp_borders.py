@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sys
@@ -387,7 +388,7 @@ for asked in sys.stdin:
 
 
 @asynccontextmanager
-async def over_http(answer: bytes, content_type: str) -> AsyncIterator[str]:
+async def over_http(answer: bytes, content_type: str, coding: str = "identity") -> AsyncIterator[str]:
     async def act(exchange: s.Exchange) -> None:
         asked = exchange.asked.body or {}
         method = asked.get("method")
@@ -399,7 +400,9 @@ async def over_http(answer: bytes, content_type: str) -> AsyncIterator[str]:
             told = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {"tools": {}},
                     "serverInfo": {"name": "x", "version": "1"}}  # fmt: skip
         if method == "tools/call":
-            await exchange.head(content_type=content_type, content_length=str(len(answer)))
+            assert exchange.asked.headers["accept-encoding"] == "identity"
+            length = str(len(answer))
+            await exchange.head(content_type=content_type, content_length=length, content_encoding=coding)
             await exchange.send(h11.Data(data=answer))
             await exchange.send(h11.EndOfMessage())
             return
@@ -409,12 +412,17 @@ async def over_http(answer: bytes, content_type: str) -> AsyncIterator[str]:
         yield server.url + "/mcp"
 
 
-@pytest.mark.parametrize(("answer", "kind"), [
-    (b"this is no JSON", "application/json"), (b"", "application/json"), (b"<html>", "text/html"),
-    (b'{"jsonrpc": "2.0"', "application/json"),
+BOMB = gzip.compress(b'{"jsonrpc": "' + b" " * 30_000_000)
+
+
+@pytest.mark.parametrize(("answer", "kind", "coding"), [
+    (b"this is no JSON", "application/json", "identity"), (b"", "application/json", "identity"),
+    (b"<html>", "text/html", "identity"), (b'{"jsonrpc": "2.0"', "application/json", "identity"),
+    (BOMB, "application/json", "gzip"), (gzip.compress(BOMB), "application/json", "gzip, gzip"),
+    (BOMB, "text/event-stream", "gzip"), (b"what", "application/json", "br"),
 ])  # fmt: skip
-async def test_a_message_over_http_that_can_not_be_read_is_told_at_once(answer: bytes, kind: str) -> None:
-    async with over_http(answer, kind) as url:
+async def test_a_message_over_http_that_can_not_be_read_is_told_at_once(answer: bytes, kind: str, coding: str) -> None:
+    async with over_http(answer, kind, coding) as url:
         server = ("specs/servers/s.yaml", f"kind: Server\nname: s\nurl: {url}\nallow_private: true\n")
         made = with_tool("act", "{kind: mcp, server: s, tool: page}", "write", files=(server,))
         error = await failure(made, "act", timeout=60)

@@ -14,7 +14,7 @@ from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.http import link_http
 from engine.bundle.link.programs import link_command, link_mcp
 from engine.bundle.link.schemas import schema
-from engine.bundle.link.validators import validator
+from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e206_constraint,
@@ -71,7 +71,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
         trust=plain.get("trust", "untrusted"),
         input_schema=input_schema or {},
         output_schema=output_schema,
-        check_input=validator(input_schema),
+        check_input=input_validator(input_schema),
         check_output=validator(output_schema),
         adapter=_adapter(corpus, node, plain, effect, scope, input_schema, output_schema),
         timeout=v.span(plain.get("timeout", "30s")),

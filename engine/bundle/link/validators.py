@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import linear
+from engine.policy.value import is_encodable
 from engine.session.bundle import Validator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -58,6 +59,16 @@ def validator(schema: Mapping[str, Any] | None) -> Validator:
             return [] if found.is_valid(value) else list(_lines(found, value, schema))
         except ValueError:
             return ["it is nested too deep to be checked, or holds what JSON does not have"]
+
+    return check
+
+
+def input_validator(schema: Mapping[str, Any] | None) -> Validator:
+    """The same for what a tool is given, which may hold no text that can't be written."""
+    fits = validator(schema)
+
+    def check(value: Any) -> list[str]:
+        return fits(value) if is_encodable(value) else ["a text holds half of a surrogate pair, which is no text"]
 
     return check
 

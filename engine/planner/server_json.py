@@ -1,0 +1,92 @@
+"""JSON of a model's server: all of it is read, and what could not be a value of ours is marked where it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from engine.planner.answer import Fault
+from engine.policy.value import NotJson, canonical, exact, number
+
+# larger ones are read in a thread, which is left alone when the time is over
+LARGE = 50_000
+
+# how many entries a list of an answer may have: calls of an event, choices, parts of a text, blocks
+MOST_ENTRIES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """What stands for a number beyond bounds, for NaN, or for an object that has a key twice."""
+
+    why: str
+
+
+async def parsed(text: str | bytes) -> Any:
+    """What a server says; raises ValueError."""
+    if len(text) < LARGE:
+        return read(text)
+    return await trio.to_thread.run_sync(read, text, abandon_on_cancel=True)
+
+
+def read(text: str | bytes) -> Any:
+    """JSON with exact numbers, and Unfit where a part of it is no value of ours; raises ValueError, RecursionError."""
+    plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    return json.loads(plain, parse_float=_number, parse_int=_whole, parse_constant=_constant, object_pairs_hook=_object)
+
+
+def text_of_object(value: Any) -> str:
+    """An object of a server's JSON as a text; raises NotJson for what is no object, or not fit to be one of ours."""
+    if not isinstance(value, Mapping | Unfit):
+        raise NotJson(f"it is {_kind(value)}, and no object")
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, Unfit):
+            raise NotJson(one.why)
+        left += one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
+    return canonical(exact(value))
+
+
+def entries(value: Any) -> Sequence[Any]:
+    """A list of an answer, which may be left out; raises Fault for one that is too long, ValueError for no list."""
+    if not value:
+        return ()
+    if not isinstance(value, list):
+        raise ValueError(f"a list was expected, and here is {_kind(value)}")
+    if len(value) > MOST_ENTRIES:
+        raise Fault("too_large", f"the answer has a list of {len(value)} entries, more than {MOST_ENTRIES}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return "a text" if isinstance(value, str) else "a list" if isinstance(value, list) else "a number"
+
+
+def _number(text: str) -> Any:
+    try:
+        return number(text)
+    except NotJson as error:
+        return Unfit(str(error))
+
+
+def _whole(text: str) -> Any:
+    return int(text) if len(text) < _SMALL else _number(text)
+
+
+_SMALL = 18
+
+
+def _constant(text: str) -> Unfit:
+    return Unfit(f"`{text}` is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Unfit("an object has the same key twice")
