@@ -34,8 +34,9 @@ MAX_VALUE = 4_000
 MAX_WORK = 40_000_000
 MAX_SCALARS = 500
 
-# what looking into a source takes, however short it is
+# what looking into a source takes, however short it is, and what each character of a value takes to be read
 LOOK = 1_000
+READ = 50
 
 _APART = re.compile(r"[\s,;()\"|]", re.ASCII)
 _SEPARATOR = re.compile(r"[/?&=#\\]")
@@ -72,11 +73,12 @@ class Origins:
         self._sources, self._cut = _taken_in(told)
         self._fields = fields
         self._work = 0
+        self._wholes = dict[str, str | None]()
         self.gone_through = 0
 
     def origin(self, value: Any) -> str:
         """The origin of a value: of a list or a map that of the least trusted thing in it."""
-        self._work = 0
+        self._work, self._wholes = 0, {}
         worst = None
         try:
             for count, scalar in enumerate(scalars(value, self._fields)):
@@ -102,9 +104,12 @@ class Origins:
         if len(text) > 2 * MAX_VALUE:
             return UNTRUSTED
         text = composed(text).strip(_BLANKS)
+        if not text:
+            return SESSION
         text = (_ENDING if " " in text else _STOP).sub("", text)
         if len(text) > MAX_VALUE:
             return UNTRUSTED
+        self._take(READ * len(text))
         return self._whole(text) or self._parts(text)
 
     def _of_number(self, value: Any) -> str:
@@ -117,7 +122,12 @@ class Origins:
         return found or (UNTRUSTED if strangers else self._nowhere())
 
     def _whole(self, text: str) -> str | None:
-        """The most trusted origin of all the ways in which the whole value may be written."""
+        """The most trusted origin of all the ways in which the whole value may be written, asked once for a question."""
+        if text not in self._wholes:
+            self._wholes[text] = self._asked(text)
+        return self._wholes[text]
+
+    def _asked(self, text: str) -> str | None:
         written = covering(text)
         found = [self._as_number(one) for one in written]
         # a number is never found as a text: what stands around it may say another one
@@ -156,12 +166,31 @@ class Origins:
         least = 0 if scheme is None else scheme.end()
         assumed = _ASSUMED.get(part[:least])
         for at in (0, least) if assumed is not None and assumed.fullmatch(part[least:]) else (0,):
-            for end in _ends(part, max(at, least)):
-                piece = part[at:end]
-                found = self._where(lambda source, piece=piece, at=at: source.begins(piece, address=at > 0))  # type: ignore[misc]
-                if found is not None:
-                    return self._segments(part[end:], found)
+            end, found = self._longest(part, at, _ends(part, max(at, least)))
+            if found is not None:
+                return self._segments(part[end:], found)
         return None
+
+    def _longest(self, part: str, at: int, ends: list[int]) -> tuple[int, str | None]:
+        """Where the longest beginning ends that some source holds, and its origin.
+
+        A source that holds one holds the shorter ones, so that halving finds it; the whole is looked for by itself.
+        """
+
+        def held(end: int) -> str | None:
+            return self._where(lambda source: source.begins(part[at:end], address=at > 0))
+
+        *shorter, whole = ends
+        best = whole, held(whole)
+        low, high = 0, len(shorter) if best[1] is None else 0
+        while low < high:
+            middle = (low + high) // 2
+            found = held(shorter[middle])
+            if found is None:
+                high = middle
+            else:
+                low, best = middle + 1, (shorter[middle], found)
+        return best
 
     def _segments(self, rest: str, worst: str) -> str:
         segments = _SEPARATOR.split(rest.removesuffix("/"))[1:]
@@ -184,15 +213,20 @@ class Origins:
         """The most trusted origin among the sources that hold something; the sources stand in that order."""
         for origin, source in self._sources:
             before = source.work
-            held = holds(source)
-            took = source.work - before + LOOK
-            self._work += took
-            self.gone_through += took
-            if self._work > MAX_WORK:
-                raise TooMuch
+            try:
+                held = holds(source)
+            finally:
+                self._take(source.work - before + LOOK)
             if held:
                 return origin
         return None
+
+    def _take(self, work: int) -> None:
+        """Count what was gone through; raises TooMuch beyond the bound."""
+        self._work += work
+        self.gone_through += work
+        if self._work > MAX_WORK:
+            raise TooMuch
 
     def _nowhere(self) -> str:
         """What was not found may stand in what was not looked at."""
@@ -203,17 +237,16 @@ def _is_nothing(value: Any) -> bool:
     """Whether a value holds nothing that could be from anywhere."""
     if isinstance(value, Mapping | list | tuple):
         return all(map(_is_nothing, value.values() if isinstance(value, Mapping) else value))
-    return value is None
+    return value in (None, "")
 
 
 def _worse(one: str | None, other: str) -> str:
     return other if one is None else max(one, other, key=ORIGINS.index)
 
 
-def _ends(text: str, least: int) -> Iterator[int]:
-    """Where a beginning of a path may end, the longest first."""
-    ends = [match.start() for match in _SEPARATOR.finditer(text) if match.start() > least]
-    yield from reversed([*ends, len(text)])
+def _ends(text: str, least: int) -> list[int]:
+    """Where a beginning of a path may end, the shortest first."""
+    return [*(match.start() for match in _SEPARATOR.finditer(text) if match.start() > least), len(text)]
 
 
 def _tokens(text: str) -> list[str]:

@@ -25,8 +25,9 @@ from engine.policy.value import number_text
 MAX_TRIES = 1_000
 MAX_NUMBERS = 20_000
 
-# what reading one number takes, in characters that are gone through
-READING = 50
+# what reading one number takes, and looking at one place where something may stand, in characters that are gone through
+READING = 200
+PLACE = 1_000
 
 # how a number is asked for: as a number, as a text that says no currency, or by its currency, which ANY may be
 NUMBER, TEXT, ANY = "number", "text", "any"
@@ -99,12 +100,20 @@ class Reading:
         for _ in range(MAX_TRIES):
             if start < 0:
                 return False
+            self.work += PLACE + len(piece)
             end = start + len(piece)
             apart = not _runs_in(piece, self.text, start) and begins(self.text, start) and ends(self.text, end)
             if apart and not (self._cuts(start) or self._cuts(end)):
                 return True
             start = self.text.find(piece, start + 1)
         raise TooMuch
+
+    def mentions(self, word: str) -> bool:
+        """Whether a word stands here, whatever stands around it."""
+        if word.isascii():
+            return word in self.words
+        self.work += len(self.text)
+        return word in self.text
 
     def _cuts(self, place: int) -> bool:
         """Whether a place is within a number, so that nothing begins or ends there."""
@@ -157,7 +166,7 @@ class Source:
 
     def mentions(self, word: str) -> bool:
         """Whether it holds a word, whatever stands around it."""
-        return any(word in (reading.words if word.isascii() else reading.text) for reading in self._readings)
+        return any(reading.mentions(word) for reading in self._readings)
 
     def mentions_number(self, value: Any) -> bool:
         """Whether it holds a number, whatever stands around it, its sign included."""

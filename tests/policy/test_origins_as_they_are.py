@@ -98,7 +98,7 @@ def test_what_is_vouched_for_stands_in_what_was_told_up_to_case_and_composition(
         assert same(value).strip(".,;:!?$€") in same(plain)
 
 
-@pytest.mark.parametrize("nothing", [None, [], {}, [None], [[]], {"a": None}, {"a": []}])
+@pytest.mark.parametrize("nothing", [None, "", [""], {"a": ""}, [], {}, [None], [[]], {"a": None}, {"a": []}])
 @pytest.mark.parametrize("told", [[], [Told(CUSTOMER, "bob")], [Told(UNTRUSTED, "evil")]])
 def test_nothing_makes_no_call_worse(nothing: Any, told: list[Told]) -> None:
     assert Origins(told, FIELDS).origin(nothing) not in ("model", UNTRUSTED)

@@ -14,7 +14,7 @@ from engine.policy.arithmetic import EvaluationError
 from engine.policy.functions import FUNCTIONS
 from engine.policy.provenance import MAX_WORK, ORIGINS, Origins, Told
 from engine.policy.spelling import normal
-from engine.policy.telling import MAX_TRIES
+from engine.policy.telling import MAX_TRIES, PLACE
 
 TOLD = (
     Told("session", {"account_id": "acct_1001", "tenant": "acme", "plan": None, "vip": True}),
@@ -78,7 +78,9 @@ CASES = [
     ({"to": "bob@acme.com", "n": [4411]}, "customer"),
     # nothing at all
     (None, "session"),
-    ("", "model"),
+    ("", "session"),
+    (" \n", "session"),
+    ([" ", "bob@acme.com"], "customer"),
     (True, "model"),
     ([], "session"),
     ("?!", "model"),
@@ -163,6 +165,33 @@ def test_the_work_is_bounded_whatever_the_text() -> None:
             assert origins.origin(value) in ORIGINS
             # one look into a source may end beyond the bound, and no further one begins
             assert origins.gone_through - before <= MAX_WORK + MAX_TRIES * len(text)
+
+
+@pytest.mark.parametrize("value", ["https://a.b/" + "a/" * 1_980, "/" + "aa/" * 1_300, "https://a.b/?" + "a=é&" * 990])
+def test_a_long_path_takes_a_few_looks_and_not_one_for_each_of_its_beginnings(value: str) -> None:
+    text = "a/aa/é/" * 15_000
+    origins = Origins([Told("customer", text)])
+    assert origins.origin(value) in ("model", "untrusted")
+    assert origins.gone_through <= 50 * len(text)
+
+
+def test_of_a_path_the_longest_beginning_that_was_told_counts() -> None:
+    segments = [f"s{n}" for n in range(100)]
+    for told in (0, 1, 2, 49, 50, 98, 99, 100):
+        beginning = "/".join(["https://acme.com", *segments[:told]])
+        origins = Origins([Told("customer", f"see {beginning} please"), Told("trusted", segments[told:])])
+        expected = "customer" if told == 100 else "trusted"
+        assert origins.origin("/".join(["https://acme.com", *segments])) == expected
+
+
+def test_each_text_and_each_place_that_is_looked_at_is_work() -> None:
+    """What one question takes is bounded by its work, so all that takes time has to be counted."""
+    accents = Origins([Told("customer", "é " * 50_000)])
+    assert accents.origin("éé1 éé2 éé3") == "model"
+    assert accents.gone_through >= 3 * 100_000
+    places = Origins([Told("customer", "a-" * 500)])
+    assert places.origin("a-a") == "model"
+    assert places.gone_through >= 400 * PLACE
 
 
 words = st.text("abcdefghij", min_size=3, max_size=8)
