@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # ISO 4217, and what is paid with beside it
@@ -25,7 +26,7 @@ _SIGNS = {
     "$": "$", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr", "₽": "rub", "₩": "krw", "₺": "try", "₴": "uah",
     "₫": "vnd", "₦": "ngn", "₱": "php", "฿": "thb", "₪": "ils", "₿": "btc", "₸": "kzt", "₾": "gel", "₼": "azn",
     "us$": "usd", "u$": "usd", "c$": "cad", "ca$": "cad", "can$": "cad", "a$": "aud", "au$": "aud", "nz$": "nzd",
-    "hk$": "hkd", "s$": "sgd", "sg$": "sgd", "r$": "brl", "mx$": "mxn", "nt$": "twd",
+    "hk$": "hkd", "s$": "sgd", "sg$": "sgd", "r$": "brl", "mx$": "mxn", "nt$": "twd", "cdn$": "cad", "aus$": "aud",
 }  # fmt: skip
 
 _NAMES = {
@@ -43,6 +44,15 @@ _NAMES = {
     "sat": "sat", "cfa": "franc", "canadian": "cad", "canadien": "cad", "australian": "aud", "円": "jpy",
     "元": "cny", "块": "cny", "ユーロ": "eur", "ドル": "$", "원": "krw", "руб": "rub",
     "рубль": "rub", "рубля": "rub", "рублей": "rub", "евро": "eur", "долларов": "$", "грн": "uah",
+    "cdn": "cad", "canadiense": "cad", "australien": "aud", "stg": "gbp", "złotych": "pln", "złote": "pln",
+    "korun": "czk", "koruny": "czk", "гривень": "uah", "гривен": "uah", "гривні": "uah", "лв": "bgn", "лева": "bgn",
+    "שקלים": "ils", "שקל": "ils", "درهم": "dirham", "ريال": "riyal", "دينار": "dinar", "دولار": "$", "يورو": "eur",
+    "یورو": "eur", "บาท": "thb", "đồng": "vnd", "tenge": "kzt", "bolivare": "ves", "bolívare": "ves", "colone": "crc",
+    "colón": "crc", "quetzale": "gtq", "quetzal": "gtq", "lempira": "hnl", "sole": "pen", "dh": "dirham", "kd": "kwd",
+    "ksh": "kes", "cedi": "ghs", "birr": "etb", "dram": "amd", "lari": "gel", "manat": "azn", "tugrik": "mnt",
+    "kip": "lak", "riel": "khr", "kyat": "mmk", "afghani": "afn", "美元": "usd", "加元": "cad", "欧元": "eur",
+    "日元": "jpy", "港元": "hkd", "英镑": "gbp", "米ドル": "usd", "カナダドル": "cad", "유로": "eur",
+    "달러": "$", "ευρώ": "eur",
 }  # fmt: skip
 
 # whose currency it is, where several have one of that name
@@ -91,10 +101,26 @@ def of_word(word: str, *, ahead: bool = False) -> str:
     return _NAMES.get(low, "") or _NAMES.get(low.removesuffix("s"), "")
 
 
-def of_country(country: str, sign: str) -> str:
-    """The currency of a sign that a country stands beside, such as `CA $`; empty if that is none."""
-    both_ = f"{country}{sign}".lower()
-    return _SIGNS.get(both_, "") if len(country) > 1 else ""
+def of_code(text: str) -> str:
+    """The currency that a text is, a code or a sign; empty if it is none, as all names of currencies are words too."""
+    if text and is_sign(text[-1]):
+        return told(of_sign(text))
+    return of_word(text) if text.lower() in _CODES else ""
+
+
+def of_country(country: str, sign: str, *, ahead: bool = False) -> str:
+    """The currency of a sign that a country stands beside, such as `CA $`, or `C $` ahead; empty if that is none."""
+    return _SIGNS.get(f"{country}{sign}".lower(), "") if len(country) > 1 or (ahead and country.isupper()) else ""
+
+
+def in_country(text: str) -> str:
+    """Whose dollars they are, by the country that a text behind them begins with; empty if it begins with none."""
+    words = re.findall(r"[^\W\d_]+", text)[:2]
+    for one in (" ".join(words), *words[:1]):
+        found = _WHOSE.get(f"{one} dollar".lower(), "") or of_country(one, "$")
+        if found:
+            return found
+    return ""
 
 
 def of_words(*words: str) -> str:

@@ -54,6 +54,7 @@ class Numeral:
 
     The `readings` are what it may mean, none if it is no number; `counts` is its currency, if any;
     `alone` is one that nothing is joined to, such as a unit; `long` are the digits of an account or a phone number.
+    `words` are the places of a currency or a unit beside it, which are told as texts of their own.
     """
 
     start: int
@@ -63,6 +64,7 @@ class Numeral:
     counts: str = ""
     alone: bool = False
     long: str = ""
+    words: tuple[tuple[int, int], ...] = ()
 
 
 def numerals(text: str) -> Iterator[Numeral]:
@@ -117,7 +119,7 @@ def _of_run(text: str, start: int, end: int, *, phone: bool) -> Iterator[Numeral
         return
     parts = () if phone or not (left.clear and right.clear) else tuple(_parts(run, start))
     if not parts:
-        yield Numeral(left.at, right.at, ((left.at, right.at),), long=long)
+        yield Numeral(left.at, right.at, ((left.at, right.at),), long=long, words=_words(left, right))
         return
     if long:
         yield Numeral(left.at, right.at, (), long=long)
@@ -160,15 +162,32 @@ def _number(left: Side, start: int, end: int, right: Side, values: tuple[Decimal
     bracketed = left.bracket and right.bracket
     minus = left.minus or right.minus or bracketed
     clear = left.clear and right.clear and not (left.minus and right.minus)
+    # what blanks or markup part from its brackets may be negative or not
+    clear = clear and (bracketed or not ("(" in left.near.marks and ")" in right.near.marks))
+    factor = -right.factor if minus else right.factor
+    clear = clear and not any(abs(factor * one) < left.near.scale for one in values)
     alone = clear and not (left.joined or right.joined or left.plus)
     first, last = (left.at - 1, right.at + 1) if bracketed else (left.at, right.at)
     cut = ((left.at, start), (start, end), (end, right.at)) if alone and not minus else ((first, last),)
-    factor = -right.factor if minus else right.factor
-    counts = told(both(left.counts, right.counts))
+    counts = _counts(left, right)
     if counts and right.factor == 1:
         # nobody writes tenths of a cent: $5.250 is not $5.25
         values = values[-1:]
-    return Numeral(first, last, cut, tuple(factor * one for one in values) if clear else (), counts, alone, long)
+    read = tuple(factor * one for one in values) if clear else ()
+    return Numeral(first, last, cut, read, counts, alone, long, _words(left, right))
+
+
+def _counts(left: Side, right: Side) -> str:
+    """The currency of a number: right beside it, and near it, though not on another line where it has one already."""
+    beside = counts = both(left.counts, right.counts)
+    for near in (left.near, right.near):
+        if not (beside and near.line):
+            counts = both(counts, near.counts)
+    return told(right.near.country if counts == "$" and right.near.country else counts)
+
+
+def _words(left: Side, right: Side) -> tuple[tuple[int, int], ...]:
+    return tuple(side.word for side in (left, right) if side.word is not None)
 
 
 def _long(run: str, left: Side, right: Side) -> str:

@@ -16,8 +16,9 @@ from itertools import chain
 from typing import Any
 
 from engine.policy.arithmetic import is_number
-from engine.policy.beside_numbers import DASHES
+from engine.policy.currencies import of_code
 from engine.policy.echoes import Echo
+from engine.policy.near_numbers import DASHES
 from engine.policy.numerals import MIN_LONG, Numeral, covering, numerals
 from engine.policy.spelling import composed, normal
 from engine.policy.telling import TEXT, Source, TooMuch, scalars
@@ -122,7 +123,7 @@ class Origins:
         return found or (UNTRUSTED if strangers else self._nowhere())
 
     def _whole(self, text: str) -> str | None:
-        """The most trusted origin of all the ways in which the whole value may be written, asked once for a question."""
+        """The most trusted origin of all the ways in which the whole value may be written, looked for once."""
         if text not in self._wholes:
             self._wholes[text] = self._asked(text)
         return self._wholes[text]
@@ -136,6 +137,9 @@ class Origins:
             # a host may have been told as the beginning of a URL
             host = "." in text and not _SEPARATOR.search(text)
             found.append(self._where(lambda source: source.begins(piece) if host else source.has(piece)))
+        currency = of_code(text)
+        if currency:
+            found.append(self._where(lambda source: source.has_currency(currency, text)))
         return min((one for one in found if one is not None), key=ORIGINS.index, default=None)
 
     def _as_number(self, written: Numeral) -> str | None:

@@ -121,9 +121,9 @@ def _seen(found: re.Match[str]) -> str:
 
 def _blank(found: re.Match[str]) -> str:
     blank = found[0]
-    if any(map("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029".__contains__, blank)):
+    if any(map("\n\r\x85\u2028\u2029".__contains__, blank)):
         return "\n"
-    return "\t" if len(blank) > 1 or blank == "\t" else " "
+    return " " if blank == " " else "\t"
 
 
 def _without_markup(text: str) -> str:

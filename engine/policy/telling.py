@@ -15,8 +15,8 @@ from itertools import accumulate, islice
 from typing import Any
 
 from engine.policy.arithmetic import is_number
-from engine.policy.beside_numbers import DASHES
 from engine.policy.echoes import Echo
+from engine.policy.near_numbers import DASHES
 from engine.policy.numerals import MIN_LONG, Numeral, numerals
 from engine.policy.scripts import MARKUP, beyond_markup, one_word, wordy
 from engine.policy.spelling import composed, flat, kindly
@@ -33,6 +33,7 @@ PLACE = 1_000
 NUMBER, TEXT, ANY = "number", "text", "any"
 
 _TOKEN = re.compile(r"\w+", re.ASCII)
+_BESIDE_DIGIT = re.compile(r"(?<=[0-9])[A-Za-z]++|(?<![A-Za-z])[A-Za-z]++(?=[0-9])")
 
 # between the parts of what was told, so that nothing is found across them
 _WALL = "\n\0\n"
@@ -62,6 +63,12 @@ class Reading:
         self.work += len(self.text)
         return frozenset(_TOKEN.findall(self.text))
 
+    @cached_property
+    def _tokens(self) -> Set[str]:
+        """The words, and letters that digits are joined to, as in `480EUR`."""
+        self.work += len(self.text)
+        return self.words.union(_BESIDE_DIGIT.findall(self.text))
+
     @property
     def numbers(self) -> list[list[Numeral]]:
         """The numbers in each part; raises TooMuch where there are too many."""
@@ -81,19 +88,27 @@ class Reading:
         return found if left >= 0 else None
 
     @cached_property
+    def _words(self) -> Set[tuple[int, int]]:
+        """Where currencies and units stand that are beside a number."""
+        return {(start, end) for at, one in self._placed() for start, end in ((at + a, at + b) for a, b in one.words)}
+
+    def _placed(self) -> Iterator[tuple[int, Numeral]]:
+        """Each number with the place at which its part begins."""
+        at = 0
+        for part, here in zip(self._parts, self.numbers, strict=True):
+            yield from ((at, one) for one in here)
+            at += len(part) + len(_WALL)
+
+    @cached_property
     def _uncut(self) -> tuple[list[int], list[int]]:
         """Where stretches begin that can't be cut, and how far those up to each reach."""
-        found, at = list[tuple[int, int]](), 0
-        for part, here in zip(self._parts, self.numbers, strict=True):
-            found += [(at + start, at + end) for one in here for start, end in one.whole]
-            at += len(part) + len(_WALL)
-        found.sort()
+        found = sorted((at + start, at + end) for at, one in self._placed() for start, end in one.whole)
         return [start for start, _ in found], list(accumulate((end for _, end in found), max))
 
     def stands(self, piece: str, ends: Callable[[str, int], bool], begins: Callable[[str, int], bool]) -> bool:
         """Whether a piece stands here where it begins a word and ends as it is to."""
         self.work += len(piece)
-        if "\0" in piece or not self.words.issuperset(_TOKEN.findall(piece)):
+        if "\0" in piece or not self._tokens >= set(_TOKEN.findall(piece)):
             return False
         self.work += len(self.text)
         start = self.text.find(piece)
@@ -104,6 +119,9 @@ class Reading:
             end = start + len(piece)
             apart = not _runs_in(piece, self.text, start) and begins(self.text, start) and ends(self.text, end)
             if apart and not (self._cuts(start) or self._cuts(end)):
+                return True
+            # a currency is told by `480 EUR` and `480EUR`
+            if _beside_digit(self.text, start, end) and (start, end) in self._words:
                 return True
             start = self.text.find(piece, start + 1)
         raise TooMuch
@@ -179,6 +197,11 @@ class Source:
         held = (number, counts) in self._numbers or (counts not in (NUMBER, TEXT) and (number, ANY) in self._numbers)
         return held and not (self._echo is not None and self._echo.repeats_number(value))
 
+    def has_currency(self, currency: str, piece: str) -> bool:
+        """Whether it holds a number of a currency; `piece` is how that was asked for."""
+        held = any(one.counts == currency for one in self._written())
+        return held and not (self._echo is not None and self._echo.repeats(piece))
+
     def has_long(self, digits: str) -> bool:
         """Whether it holds a long number, parted in whatever way: an account, a phone number, a card."""
         return digits in self._long and not (self._echo is not None and self._echo.repeats(digits))
@@ -231,6 +254,11 @@ def scalars(value: Any, fields: Set[str] = frozenset()) -> Iterator[Any]:
             yield from scalars(item, fields)
     elif value not in (None, "") and not isinstance(value, bool):
         yield value
+
+
+def _beside_digit(text: str, start: int, end: int) -> bool:
+    """Whether a digit stands right before a piece or right behind it, or beyond one mark."""
+    return any(map(str.isdigit, text[max(start - 3, 0) : start] + text[end : end + 3]))
 
 
 def _runs_in(piece: str, text: str, start: int) -> bool:

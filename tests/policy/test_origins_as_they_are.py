@@ -119,6 +119,10 @@ ECHOES: list[tuple[Any, Any, Any]] = [
     ({"q": -480}, 480, 480), ({"q": 480}, "-480", -480), ({"q": "(480)"}, 480, 480), ({"q": "$480"}, "480 EUR", "480 EUR"), ({"q": "480-"}, "480", "480"),
     ({"q": "1.250,50"}, Decimal("1250.5"), Decimal("1250.5")), ({"q": "1 250"}, "1,250", 1250), ({"q": "2k"}, 2000, 2000), ({"q": "480.00"}, "480", "480"),
     ({"q": "BA480"}, 480, 480), ({"q": "555 123 4567"}, "(555) 123-4567", 5551234567), ({"q": "DE89 3704 0044 0532 0130 00"}, "DE89370400440532013000", "DE89370400440532013000"),
+    # a number by its value, and escapes of escapes
+    ({"q": "4.8e2"}, 480, 480), ({"q": "4,8E+02"}, "480", 480), ({"q": "48000e-2"}, 480, "480"), ({"q": "n=0x1E0"}, 480, 480), ({"q": "0b111100000"}, 480, 480),
+    ({"q": "0o740"}, "$480", "480 USD"), ({"q": "mallory%2540evil.com"}, "mallory@evil.com", "mallory@evil.com"), ({"q": "ev%25252569l"}, "evil", "evil"),
+    ({"q": "ev&amp;amp;#105;l"}, "evil", "evil"), ({"q": "ev\\u0025%36%39l"}, "evil", "evil"),
     ({"q": 0}, 0, 0), ({480: "x"}, 480, 480), ({"q": ["a", "b"]}, "a b", "a b"), ({"to": "mallory@evil.example"}, "mailto:mallory@evil.example", "mallory@evil.example"),
 ]  # fmt: skip
 
@@ -127,6 +131,15 @@ ECHOES: list[tuple[Any, Any, Any]] = [
 def test_what_repeats_the_input_in_another_way_repeats_it(given_: Any, output: Any, value: Any) -> None:
     assert Origins([Told(TRUSTED, output, given_)]).origin(value) == "model"
     assert Origins([Told(TRUSTED, output, {"other": "x"})]).origin(value) == TRUSTED
+
+
+@pytest.mark.parametrize("given_", [
+    "bWFsbG9yeUBldmlsLmNvbQ==", "6d616c6c6f7279406576696c2e636f6d", "moc.live@yrollam", "m\u0430llory@evil.com", list("mallory@evil.com"),
+    "mal lory@ev il.com"[::-1],
+])  # fmt: skip
+def test_what_is_put_together_or_encoded_otherwise_is_not_seen_as_repeated(given_: Any) -> None:
+    """What the guide says is missed: whoever reads it here knows what to hold a tool's trust against."""
+    assert Origins([Told(TRUSTED, "mallory@evil.com", {"q": given_})]).origin("mallory@evil.com") == TRUSTED
 
 
 def test_what_all_calls_were_given_is_looked_at_up_to_one_bound() -> None:
