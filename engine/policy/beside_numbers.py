@@ -55,7 +55,7 @@ def left_of(text: str, at: int) -> Side:
     if not side.clear:
         return side
     near = before(text, side.at)
-    return replace(side, near=near, clear=near.clear)
+    return side if near is NOTHING_NEAR else replace(side, near=near, clear=near.clear)
 
 
 def right_of(text: str, at: int) -> Side:
@@ -68,7 +68,8 @@ def right_of(text: str, at: int) -> Side:
     near = behind(text, side.at)
     # a scale stands before the currency too: 480 k€
     clear = near.clear and (side.factor != 1 or not side.counts or behind(text, at).clear)
-    return replace(side, near=near, clear=clear and not _goes_on(text, side))
+    clear = clear and not _goes_on(text, side)
+    return side if near is NOTHING_NEAR and clear else replace(side, near=near, clear=clear)
 
 
 def _goes_on(text: str, side: Side) -> bool:

@@ -69,6 +69,10 @@ NOTHING_NEAR = Near()
 _UNCLEAR = Near(clear=False)
 
 
+def _parted(marks: str) -> Near:
+    return Near(marks=marks) if marks else NOTHING_NEAR
+
+
 def before(text: str, at: int) -> Near:
     """What stands near a number before it, where what is joined to it begins."""
     gap = _gap(text, at - 1, -1)
@@ -92,13 +96,15 @@ def before(text: str, at: int) -> Near:
         if word and negates(word):
             return _UNCLEAR
         scale = _scale_before(text, gap, word, gap.at - ended) if first else 0
-        if scale or ended or not word:
+        if scale:
             return Near(scale=scale, marks=marks)
+        if ended or not word:
+            return _parted(marks)
         found = _counted_before(text, gap, gap.at, marks)
         if found.counts or word.lower() not in FILLERS:
             return found
         gap, first = _further(gap, _gap(text, gap.at - len(word), -1)), False
-    return Near(marks=marks)
+    return _parted(marks)
 
 
 def behind(text: str, at: int) -> Near:
@@ -131,7 +137,7 @@ def behind(text: str, at: int) -> Near:
         if found.counts or word.lower() not in FILLERS:
             return found
         gap, first = _further(gap, _gap(text, gap.at + len(word), 1)), False
-    return Near(marks=marks)
+    return _parted(marks)
 
 
 def _gap(text: str, at: int, step: int) -> _Gap:
@@ -276,7 +282,7 @@ def _counted_before(text: str, gap: _Gap, at: int, marks: str) -> Near:
         start = at + 1 - len(word)
         sign = char_at(text, start - 1)
         counts = of_word(word, ahead=True) or (of_country(word, sign) if sign and is_sign(sign) else "")
-    return _owned(text, gap, _gap(text, start - 1, -1), counts, marks) if counts else Near(marks=marks)
+    return _owned(text, gap, _gap(text, start - 1, -1), counts, marks) if counts else _parted(marks)
 
 
 def _counted_behind(text: str, gap: _Gap, marks: str) -> Near:
@@ -284,10 +290,11 @@ def _counted_behind(text: str, gap: _Gap, marks: str) -> Near:
     counts, end = currency_behind(text, gap.at)
     if counts:
         return _owned(text, gap, _gap(text, end, 1), counts, marks)
-    return Near(country=in_country(text[gap.at : gap.at + _MAX_WORD]) if gap.weight < _LINE else "", marks=marks)
+    country = in_country(text[gap.at : gap.at + _MAX_WORD]) if gap.weight < _LINE else ""
+    return Near(country=country, marks=marks) if country else _parted(marks)
 
 
 def _owned(text: str, gap: _Gap, beyond: _Gap, counts: str, marks: str) -> Near:
     """A currency, unless it is parted less from another number."""
     others = char_at(text, beyond.at).isdigit() and beyond.weight < gap.weight
-    return Near(marks=marks) if others else Near(counts=counts, line=gap.weight == _LINE, marks=marks)
+    return _parted(marks) if others else Near(counts=counts, line=gap.weight == _LINE, marks=marks)

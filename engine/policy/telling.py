@@ -23,10 +23,10 @@ from engine.policy.spelling import composed, flat, kindly
 from engine.policy.value import number_text
 
 MAX_TRIES = 1_000
-MAX_NUMBERS = 20_000
+MAX_NUMBERS = 10_000
 
 # what reading one number takes, and looking at one place where something may stand, in characters that are gone through
-READING = 200
+READING = 400
 PLACE = 1_000
 
 # how a number is asked for: as a number, as a text that says no currency, or by its currency, which ANY may be
@@ -199,12 +199,11 @@ class Source:
 
     def has_currency(self, currency: str, piece: str) -> bool:
         """Whether it holds a number of a currency; `piece` is how that was asked for."""
-        held = any(one.counts == currency for one in self._written())
-        return held and not (self._echo is not None and self._echo.repeats(piece))
+        return any(one.counts == currency for one in self._written()) and not self._repeats(piece)
 
     def has_long(self, digits: str) -> bool:
         """Whether it holds a long number, parted in whatever way: an account, a phone number, a card."""
-        return digits in self._long and not (self._echo is not None and self._echo.repeats(digits))
+        return digits in self._long and not self._repeats(digits)
 
     @cached_property
     def _numbers(self) -> Set[tuple[Decimal, str]]:
@@ -239,7 +238,10 @@ class Source:
         if not any(map(str.isalnum, piece)):
             return False
         held = any(reading.stands(piece, ends, begins) for reading in self._readings)
-        return held and not (self._echo is not None and self._echo.repeats(piece))
+        return held and not self._repeats(piece)
+
+    def _repeats(self, piece: str) -> bool:
+        return self._echo is not None and self._echo.repeats(piece)
 
 
 def scalars(value: Any, fields: Set[str] = frozenset()) -> Iterator[Any]:

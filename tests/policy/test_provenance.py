@@ -293,7 +293,7 @@ def test_keys_of_a_value_that_are_no_fields_are_data() -> None:
 
 
 def test_numbers_beyond_the_bounds_are_untrusted() -> None:
-    assert Origins([Told("customer", "7, 8, " * 10_001)]).origin(9) == "untrusted"
+    assert Origins([Told("customer", "7, 8, " * 5_001)]).origin(9) == "untrusted"
     assert Origins([Told("customer", f"{'1' * 60} and 5")]).origin(5) == "customer"
 
 
