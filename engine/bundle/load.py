@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.files import BundleFiles, from_directory
+from engine.bundle.files import BundleFiles
+from engine.bundle.folder import from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixtures import check_fixture
@@ -69,9 +70,9 @@ def load(
 ) -> Loaded:
     """Read, shape, link and check; one that is `stored` has entered before, and `beside` it are files unread."""
     corpus = Corpus(files)
-    if corpus.documents and not corpus.of("Agent") and not corpus.lost:
+    if corpus.documents and corpus.whole and not corpus.of("Agent") and not corpus.lost:
         corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
-    bundle = _link(corpus)
+    bundle = _link(corpus) if corpus.whole else None
     check_many_tools(corpus, many_tools)
     skipped = [one for one in beside if one.path not in corpus.content]
     corpus.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]

@@ -87,7 +87,7 @@ def link_agent(
     _check_keys(corpus, offered, types, session)
     chain = _chain(corpus, node)
     prompt = plain.get("prompt")
-    if prompt is not None and prompt not in corpus.prompts:
+    if prompt is not None and not corpus.has_prompt(prompt):
         corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
     meters = link_meters(corpus, node.get("budgets"), types, session)
     table = planner_scope(session, types)

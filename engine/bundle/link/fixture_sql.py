@@ -1,4 +1,4 @@
-"""The SQL of fixtures, tried out: `setup` runs as it will, what happens `then` and the `rows` are prepared on what it left.
+"""The SQL of fixtures, tried out: `setup` runs as it will, the rest is prepared on what that left.
 
 What a statement meets when the session has acted is not known: of that only what can never be run is told.
 """
