@@ -200,4 +200,5 @@ class Corpus:
             first = known[name.value].node.at("name").place
             self.say(e301_duplicate_name.at(name, kind.lower(), first))
             return
-        known[name.value] = Document(kind, name.value, node, not found and not broken)
+        sound = not broken and all(one.on_entry for one in found)
+        known[name.value] = Document(kind, name.value, node, sound)

@@ -12,7 +12,7 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.folder import from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
-from engine.bundle.link.fixtures import check_fixture
+from engine.bundle.link.fixtures import check_fixture, check_stubs
 from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
@@ -110,6 +110,8 @@ def _link(corpus: Corpus) -> Bundle:
     answered = tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d))
     if not has_errors(corpus.diagnostics):
         check_whole(corpus, agents, tools)
+        for document in corpus.sound("Fixture"):
+            check_stubs(corpus, document, tools)
         check_idle_prompts(corpus, prompts)
     return Bundle(
         digest=_digest(corpus),
