@@ -8,8 +8,8 @@ MANUAL = Manual(
     code="W605",
     title="rule is about a tool that no agent has",
     what=(
-        "A rule names a tool that none of the agents offers that list its policy, or covers `reads` or `writes` and they "
-        "have none."
+        "A rule names a tool that none of the agents offers that list its policy, or covers `reads` or `writes` and "
+        "they have none."
     ),
     why=(
         "Whoever reads the rule believes that something is guarded which can never be called; often a name was "
