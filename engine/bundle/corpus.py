@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from engine.bundle import yaml_reader
-from engine.bundle.files import PROMPT_FOLDER, PROMPT_SUFFIX, BundleFiles, Unreadable, is_document, leaves
+from engine.bundle.files import PROMPT_FOLDER, PROMPT_SUFFIX, BundleFiles, LeadsOut, Unreadable, is_document, leaves
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e101_not_utf8,
@@ -42,7 +42,10 @@ class Document:
 
 
 class Corpus:
-    """Documents by kind and name, prompts by name, and everything that is wrong so far."""
+    """Documents by kind and name, prompts by name, and everything that is wrong so far.
+
+    It is not `whole` where a folder can't be read: nobody knows what is defined there.
+    """
 
     def __init__(self, files: BundleFiles) -> None:
         self.files = files
@@ -51,10 +54,13 @@ class Corpus:
         self.documents: dict[str, dict[str, Document]] = {}
         self.lost: set[str] = set()
         self._lost_files: set[str] = set()
+        self.whole = True
         self.prompts: dict[str, Source] = {}
         self.content: dict[str, bytes] = {}
         for path in sorted(path for path in files.files if is_document(path)):
             self._read(path)
+        for path, problem in sorted(files.unreadable.items()):
+            self._miss(path, problem)
         if not any(self.documents.values()) and not self.diagnostics:
             self.say(e105_empty_bundle.at(Place("."), "the bundle has no documents"))
 
@@ -69,6 +75,10 @@ class Corpus:
     def has(self, kind: str, name: object) -> bool:
         """Whether a document is there, or stands in a file that can't be read: one cause, one diagnostic."""
         return name in self.of(kind) or name in self.lost
+
+    def has_prompt(self, name: str) -> bool:
+        """Whether a prompt is there, or stands in a file that can't be read."""
+        return name in self.prompts or self.has("", name)
 
     def readable(self, kind: str) -> bool:
         """Whether all documents of a kind could be read: else one that is missed may stand in one that could not."""
@@ -91,9 +101,11 @@ class Corpus:
             return None
         try:
             self.content[path] = self.files.content(path)
+        except LeadsOut:
+            self.say(e106_leaves_bundle.at(node))
+            return None
         except Unreadable as error:
-            leads_out = "out of the bundle" in str(error)
-            self.say(e106_leaves_bundle.at(node) if leads_out else e108_no_file.at(node, str(error)))
+            self.say(e108_no_file.at(node, str(error)))
             return None
         return self.content[path]
 
@@ -112,9 +124,28 @@ class Corpus:
         paths = self.files.matching(pattern)
         if not paths:
             self.say(e108_no_file.at(node, "nothing matches it"))
-        for path in paths:
+        return [path for path in paths if self._has_content(node, path)]
+
+    def _has_content(self, node: Node, path: str) -> bool:
+        """Whether one of the files that a glob matches can be had; else why is said."""
+        try:
             self.content[path] = self.files.content(path)
-        return paths
+        except LeadsOut:
+            self.say(e106_leaves_bundle.at(node, path))
+        except Unreadable as error:
+            self.say(e108_no_file.at(node, str(error), path))
+        return path in self.content
+
+    def _miss(self, path: str, problem: Unreadable) -> None:
+        """A document or a folder that is there and can't be read: what it may hold is not at fault."""
+        place = Place(path)
+        found = (
+            e106_leaves_bundle.link(place) if isinstance(problem, LeadsOut) else e108_no_file.found(place, str(problem))
+        )
+        self.say(found)
+        self._lost_files.add(path)
+        self.lost.add(PurePosixPath(path).name.removesuffix(PROMPT_SUFFIX).removesuffix(".yaml").removesuffix(".yml"))
+        self.whole &= is_document(path)
 
     def _read(self, path: str) -> None:
         source = self._text(path)
@@ -169,4 +200,5 @@ class Corpus:
             first = known[name.value].node.at("name").place
             self.say(e301_duplicate_name.at(name, kind.lower(), first))
             return
-        known[name.value] = Document(kind, name.value, node, not found and not broken)
+        sound = not broken and all(one.on_entry for one in found)
+        known[name.value] = Document(kind, name.value, node, sound)

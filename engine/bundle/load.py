@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.files import BundleFiles, from_directory
+from engine.bundle.files import BundleFiles
+from engine.bundle.folder import from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
-from engine.bundle.link.fixtures import check_fixture
+from engine.bundle.link.fixtures import check_fixture, check_stubs
 from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
@@ -69,9 +70,9 @@ def load(
 ) -> Loaded:
     """Read, shape, link and check; one that is `stored` has entered before, and `beside` it are files unread."""
     corpus = Corpus(files)
-    if corpus.documents and not corpus.of("Agent") and not corpus.lost:
+    if corpus.documents and corpus.whole and not corpus.of("Agent") and not corpus.lost:
         corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
-    bundle = _link(corpus)
+    bundle = _link(corpus) if corpus.whole else None
     check_many_tools(corpus, many_tools)
     skipped = [one for one in beside if one.path not in corpus.content]
     corpus.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
@@ -109,6 +110,8 @@ def _link(corpus: Corpus) -> Bundle:
     answered = tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d))
     if not has_errors(corpus.diagnostics):
         check_whole(corpus, agents, tools)
+        for document in corpus.sound("Fixture"):
+            check_stubs(corpus, document, tools)
         check_idle_prompts(corpus, prompts)
     return Bundle(
         digest=_digest(corpus),

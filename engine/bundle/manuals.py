@@ -64,6 +64,7 @@ from engine.bundle.rules import (
     e516_never_matches,
     e517_runtime_only,
     e518_sealed,
+    e519_rule_covers_nothing,
     w601_many_tools,
     w602_alike_tools,
     w603_no_price,
@@ -83,6 +84,9 @@ from engine.bundle.rules import (
     w617_silence,
     w618_not_meant,
     w619_idle_keyword,
+    w620_policy_idle,
+    w621_beyond_schema,
+    w622_stub_misfit,
 )
 from engine.diagnostic import Manual
 
@@ -150,6 +154,7 @@ MANUALS: dict[str, Manual] = {
         e516_never_matches,
         e517_runtime_only,
         e518_sealed,
+        e519_rule_covers_nothing,
         w601_many_tools,
         w602_alike_tools,
         w603_no_price,
@@ -169,8 +174,8 @@ MANUALS: dict[str, Manual] = {
         w617_silence,
         w618_not_meant,
         w619_idle_keyword,
-        w616_unread,
-        w617_silence,
-        w618_not_meant,
+        w620_policy_idle,
+        w621_beyond_schema,
+        w622_stub_misfit,
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,9 @@ from engine.bundle.yaml_reader import read
 from engine.diagnostic import Diagnostic, Place, Source, nearest
 
 Path = tuple[str | int, ...]
+
+# in a document's schema: the keywords that a stored document was not held against
+ON_ENTRY = "x-on-entry"
 
 _TYPES = {
     "string": "text",
@@ -119,9 +123,9 @@ def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnost
             yield from _alternatives(root, kind, error, path, what)
         case _:
             pattern = str(error.validator_value) if error.validator == "pattern" else ""
-            yield e206_constraint.at(
-                node, what, _bound(error), of_wrong_form(str(node.value), pattern, _fits_in_place(root, kind, node))
-            )
+            help_ = of_wrong_form(str(node.value), pattern, _fits_in_place(root, kind, node))
+            since = error.validator in error.schema.get(ON_ENTRY, ())
+            yield replace(e206_constraint.at(node, what, _bound(error), help_), on_entry=since)
 
 
 def _named(path: Path, kind: str) -> str:
@@ -273,6 +277,8 @@ def _bound(error: Any) -> str:
             return f"must have at least {value} {one if value == 1 else more}"
         case "maxLength":
             return f"must have at most {value} characters"
+        case "not":
+            return "must be more than 0"
         case "pattern":
             return f"must look like {_form(str(value))}"
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from engine.diagnostic import nearest
 MOST = 2_000
 MAX_FILE = 1_000_000
 
+# bytes that comments may take at the head of a file
+MOST_BEFORE = 4_000
+
 _FOLDERS = (*DOCUMENT_FOLDERS, PROMPT_FOLDER)
 # folders of `specs`, which some put beside it
 _WITHIN = frozenset({"tools", "agents", "servers", "databases", "reviewers", "vocabularies", "prices"})
@@ -21,7 +25,13 @@ _NAMED = re.compile(r"\.(?:ya?ml|json)(?![a-z])", re.IGNORECASE)
 _SAYS = re.compile(
     rb"^[ \t{]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?(?:" + "|".join(KINDS).encode() + rb")\b", re.MULTILINE
 )
-_PROMPTS = (".md", ".j2", ".jinja", ".jinja2", ".txt")
+# the first line of a document that is none of YAML's own; a page that shows one somewhere is no document
+_BEGINS = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:[ \t\r]*(?:#[^\n]*|---[^\n]*|%[^\n]*)?\n)*[ \t{]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?(?:"
+    + "|".join(KINDS).encode()
+    + rb")\b"
+)
+_PROMPTS = (".md", ".j2", ".jinja", ".jinja2", ".txt", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +64,21 @@ def _unread(root: Path) -> Iterator[tuple[str, str]]:
             elif is_document(relative):
                 continue
             elif folder == PROMPT_FOLDER:
-                if path.suffix.lower() in _PROMPTS and not path.name.lower().startswith("readme"):
+                if path.suffix.lower() in _PROMPTS and not path.name.lower().startswith(("readme", ".")):
                     yield relative, f"end its name in `{PROMPT_SUFFIX}`"
-            elif path.suffix.lower() in (".yaml", ".yml") or _says_kind(path):
+            elif path.suffix.lower() in (".yaml", ".yml") or _says_kind(path) or _begins_with_kind(path):
                 yield relative, "end its name in `.yaml` or `.yml`"
     for path in sorted(root.iterdir()):
-        if path.is_file() and _says_kind(path):
+        if os.path.isfile(path) and _says_kind(path):
             yield path.name, f"move it to {_either(DOCUMENT_FOLDERS)}"
-        elif path.is_dir() and path.name not in _FOLDERS and (meant := _meant(path.name)):
+        elif os.path.isdir(path) and path.name not in _FOLDERS and (meant := _meant(path.name)):
             yield from (
                 (one.relative_to(root).as_posix(), f"move it to `{meant}`") for one in _files(path) if _says_kind(one)
             )
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path, _ in zip(folder.rglob("*"), range(MOST), strict=False) if path.is_file())
+    return sorted(path for path, _ in zip(folder.rglob("*"), range(MOST), strict=False) if os.path.isfile(path))
 
 
 def _meant(name: str) -> str:
@@ -86,6 +96,15 @@ def _says_kind(path: Path) -> bool:
         return False
     try:
         return path.stat().st_size <= MAX_FILE and _SAYS.search(path.read_bytes()) is not None
+    except OSError:
+        return False
+
+
+def _begins_with_kind(path: Path) -> bool:
+    """Whether a file in a folder of documents begins as one does, whatever its name."""
+    try:
+        with path.open("rb") as file:
+            return not path.name.startswith(".") and _BEGINS.match(file.read(MOST_BEFORE)) is not None
     except OSError:
         return False
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from engine.cli.out import counted, say
+from engine.cli.out import counted, say, stop_writing, tell_lost
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
 from engine.cli.work import LIVE, Models, Work, foreseen, perform
@@ -110,7 +110,7 @@ def run_batch(
                     result = await _one(work, bundle, root, number, opening)
                     ended.append(result)
                     if output_format == "jsonl":
-                        say(line(result.payload()))
+                        _say_while_others_run(line(result.payload()))
                     advance(1)
 
             async with trio.open_nursery() as nursery:
@@ -121,7 +121,16 @@ def run_batch(
 
     code = perform(url, body, models=models, make=True)
     _show(sorted(ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
+    tell_lost()
     return code
+
+
+def _say_while_others_run(text: str) -> None:
+    """A reader who has gone away stops no session."""
+    try:
+        say(text)
+    except BrokenPipeError:
+        stop_writing()
 
 
 async def _one(work: Work, bundle: Bundle, root: Path, number: int, opening: Opening) -> Ended:

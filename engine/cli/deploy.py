@@ -32,6 +32,8 @@ Examples:
 def command(bundle: Path | None, lift: str | None, output_format: str, store_url: str) -> None:
     """Put a bundle into a store, by its digest.
 
+    BUNDLE is named: nothing is deployed by being where one stands.
+
     Sessions that are under way stay under the bundle that they began with.  One with `urgent: tighten` in a policy is
     judged beside those bundles from now on, at every gate, and the strictest verdict holds: of several urgent bundles
     each does, until it is lifted.

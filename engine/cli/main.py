@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
-from engine.cli.out import coloured, say, say_lines
+from engine.cli.out import coloured, guard_output, say, say_lines, stop_writing, tell_lost
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK
 
 # command: where it is, and what it does
@@ -87,7 +87,8 @@ class Commands(click.Group):
 def cli() -> None:
     """A declarative agent engine: the model proposes, the runtime decides, the tools act.
 
-    BUNDLE is a directory with specs/, policies/, prompts/ and fixtures/; the current one unless given.
+    BUNDLE is a directory with specs/, policies/, prompts/ and fixtures/: the current one where a command works without
+    its name.
     """
 
 
@@ -95,15 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit; what nobody foresaw exits 5 with its traceback."""
     # most commands are over before there is anything to collect
     gc.set_threshold(50_000, 20, 50)
-    for stream in (sys.stdout, sys.stderr):
-        # what a terminal's encoding has no character for is told, and ends nothing
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    guard_output()
     try:
         given = list(arguments) if arguments is not None else None
         colour = coloured(sys.stdout) or coloured(sys.stderr)
         code = cli.main(args=given, prog_name="engine", standalone_mode=False, color=None if colour else False)
-        sys.exit(code if isinstance(code, int) else OK)
+        _leave(code)
+    except SystemExit as error:
+        _leave(error.code)
     except click.ClickException as error:
         _tell(error)
         sys.exit(error.exit_code)
@@ -111,7 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # who reads our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_writing()
+        sys.exit(FAILED)
+    except OSError as error:
+        _tell_system(error)
         sys.exit(FAILED)
     except Exception:
         import traceback
@@ -124,8 +127,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(FAULT)
 
 
+# what newer versions of click say of a group without a command
+_NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
+def _leave(code: object) -> NoReturn:
+    """Exit; a command that was all right is not where its output was lost."""
+    lost = tell_lost()
+    code = OK if code is None else code
+    sys.exit(FAILED if lost and code == OK else code if isinstance(code, int) else OK)
+
+
+def _tell_system(error: OSError) -> None:
+    """What the machine refuses: a place that is not there, a disk that is full."""
+    try:
+        os.getcwd()
+    except OSError:
+        say("engine: the current directory is gone: change to one that is there", err=True)
+        return
+    where = f"{error.filename}: " if error.filename is not None else ""
+    say(f"engine: {where}{(error.strerror or str(error)).lower()}", err=True)
+
+
 def _tell(error: click.ClickException) -> None:
     """Why a command can't be run as it was written, and how it is."""
+    if isinstance(error, _NO_ARGUMENTS):
+        say_lines(error.format_message(), err=True)
+        return
     if isinstance(error, click.UsageError) and error.ctx is not None:
         say_lines(error.ctx.get_usage(), err=True)
         say_lines(f"Try '{error.ctx.command_path} {error.ctx.help_option_names[0]}' for help.\n", err=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import TextIO
+import sys
+from typing import Any, TextIO
 
 import click
 
@@ -34,3 +36,68 @@ def say(text: object, *, err: bool = False, style: str | None = None) -> None:
 def say_lines(text: str, *, err: bool = False, end: bool = True) -> None:
     """Say a text that has lines of its own; the values in it were put on one before."""
     click.echo(block(text), err=err, nl=end)
+
+
+# -- where the texts go
+
+
+class _Guarded(io.FileIO):
+    """A stream that takes everything: what can't be written is lost, and told at the end.
+
+    A full disk ends no session half way.  A reader who has gone away is another matter: a list ends with it.
+    """
+
+    lost: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """See `io.FileIO`; raises BrokenPipeError alone."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.lost = error
+            return len(data)
+
+
+_guarded: list[_Guarded] = []
+
+
+def guard_output() -> None:
+    """Make this process's streams guarded ones; one that was closed leads nowhere."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # it gets the lowest number that is free, which would be a store's otherwise
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+            setattr(sys, f"__{name}__", getattr(sys, name))
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
+            continue
+        stream.flush()
+        raw = _Guarded(stream.fileno(), "w", closefd=False)
+        _guarded.append(raw)
+        # what a terminal's encoding has no character for is told, and ends nothing
+        made = io.TextIOWrapper(
+            io.BufferedWriter(raw), stream.encoding, "backslashreplace",
+            line_buffering=name == "stderr" or stream.isatty(),
+        )  # fmt: skip
+        setattr(sys, name, made)
+
+
+def stop_writing() -> None:
+    """Write nothing any more to standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell_lost() -> bool:
+    """Say once that some of standard output could not be written; whether it was so."""
+    lost = [raw.lost for raw in _guarded if raw.fileno() == 1 and raw.lost is not None]
+    for error in lost:
+        say(f"engine: the output can't be written: {os.strerror(error.errno or 0).lower()}", err=True)
+    for raw in _guarded:
+        raw.lost = None
+    return bool(lost)

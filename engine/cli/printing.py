@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, TextIO
 
 import click
 
-from engine.cli.out import coloured, say_lines
+from engine.cli.out import coloured, say_lines, stop_writing, tell_lost
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.policy.value import jsonable, one_line, pretty
@@ -61,7 +60,7 @@ class Printer:
                 self._text(event)
         except (BrokenPipeError, SystemExit):
             self._gone = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            stop_writing()
 
     def partial(self, session_id: str, text: str) -> None:
         """Show what a model has said so far, on a terminal only."""
@@ -75,6 +74,8 @@ class Printer:
         """Print what is printed at the end."""
         if self._format == "json":
             print_json(entries(self.events))
+        # the session is as it is, whatever became of its trace
+        tell_lost()
 
     def _text(self, event: Event) -> None:
         if self._partial:

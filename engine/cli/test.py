@@ -20,7 +20,7 @@ from engine.cli.printing import print_json
 from engine.cli.writing import from_repository
 from engine.diagnostic.render import as_json
 from engine.diagnostic.visible import line
-from engine.policy.value import exact, pretty
+from engine.policy.value import NotJson, exact, pretty
 from engine.session.exit_code import FAILED, OK, USAGE
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def command(
     told: dict[str, Any] = {"fixtures": _payload(reports, places)}
     if live:
         say(f"{len(reports) - len(failed)} passed, {len(failed)} failed")
+    if not reports:
+        say("the bundle has no fixtures: nothing was tested; write some in fixtures/", err=True)
     enough = not failed
     if coverage or html is not None or min_coverage is not None:
         from engine.cli.evidence import measured
@@ -234,12 +236,20 @@ def _payload(reports: Iterable[Report], places: Places) -> list[dict[str, Any]]:
             "place": str(places[report.name]),
             "passed": report.passed,
             "failures": [
-                {"what": f.what, "expected": f.expected, "came": f.came, "around": list(f.around)}
+                {"what": f.what, "expected": f.expected, "came": _jsonable(f.came), "around": list(f.around)}
                 for f in report.failures
             ],
         }
         for report in reports
     ]
+
+
+def _jsonable(value: Any) -> Any:
+    """What came, also where a database gave what JSON does not have."""
+    try:
+        return exact(value)
+    except NotJson:
+        return str(value)
 
 
 def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[Report], places: Places) -> str:

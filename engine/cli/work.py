@@ -146,8 +146,7 @@ def perform(
         return trio.run(under, taken_from(os.environ))
     except BaseException as error:
         cause = unwrapped(error)
-        if isinstance(cause, click.ClickException | BrokenPipeError):
-            # who reads our output has read enough
+        if isinstance(cause, click.ClickException) or (isinstance(cause, OSError) and foreseen(cause) is None):
             raise cause from None
         if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
             raise

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.policies import covered
+from engine.bundle.link.reach import covered
 from engine.bundle.node import Node
 from engine.diagnostic import Place
 from engine.policy.arithmetic import add, is_number, subtract

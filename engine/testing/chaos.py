@@ -205,7 +205,7 @@ class _Lives:
         state = await self._path.engine.load(self._path.session_id) if self._path.session_id else None
         status, outcome = (state.status.value, state.outcome) if state is not None else ("", "")
         if moment is None:
-            broken += [str(failure) for failure in await self._path.checks()]
+            broken += [str(failure) for failure in (*self._path.failures, *await self._path.checks())]
         elif self._whole is not None and not self._settled and (status, outcome) != (
             self._whole.status, self._whole.outcome,
         ):  # fmt: skip

@@ -28,9 +28,16 @@ class Failure:
         return "\n".join([*lines, *(f"    {line}" for line in self.around)])
 
 
+class Mistake(Exception):
+    """What a fixture asks for can't be done; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a session left: its state, its trace, how often each tool ran, and the databases."""
+    """What a session left: its state, its trace, how often each tool ran, and the databases.
+
+    `rows` raises Mistake for SQL that a database does not take.
+    """
 
     state: State | None
     trace: Sequence[Entry]
@@ -55,7 +62,11 @@ def check(expect: Mapping[str, Any], result: Result) -> Iterator[Failure]:
         if result.ran.get(tool, 0):
             yield Failure(f"runs of {tool}", 0, result.ran[tool], _around(result.trace, tool))
     for item in expect.get("rows", ()):
-        came = result.rows(item["database"], item["sql"])
+        try:
+            came = result.rows(item["database"], item["sql"])
+        except Mistake as error:
+            yield Failure(f"rows of {item['sql']}", item["gives"], str(error))
+            continue
         if not same(item["gives"], came):
             yield Failure(f"rows of {item['sql']}", item["gives"], came)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,12 +18,12 @@ import trio
 from engine.planner.scripted import ScriptedPlanner
 from engine.policy.rule import CUSTOMER
 from engine.policy.value import span
-from engine.ports import Planner, Store
+from engine.ports import Planner, Store, ToolError
 from engine.reach import EnvironmentFault
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import OpenConnections
 from engine.runtime.engine import Engine, Opening
-from engine.runtime.errors import NotAllowed
+from engine.runtime.errors import NotAllowed, unwrapped
 from engine.runtime.person_keys import PersonKeys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.worker import Worker
@@ -34,7 +35,7 @@ from engine.session.trace import Entry, entries
 from engine.store.memory import MemoryStore
 from engine.testing import virtual_time
 from engine.testing.border import Border, border_of
-from engine.testing.expectations import Failure, Result, check
+from engine.testing.expectations import Failure, Mistake, Result, check
 from engine.testing.mortal import Mortal, MortalStore, mortal_adapters, suppress_killed
 from engine.testing.standins import Counted, stubs_of
 from engine.tool.databases import locate
@@ -115,6 +116,8 @@ class Pathway:
     async def report(self) -> Report:
         """Do it all, and compare."""
         self.prepare()
+        if self.failures:
+            return Report(self.fixture["name"], tuple(self.failures), ())
         async with self.connections:
             for act in self.acts():
                 await act()
@@ -129,9 +132,12 @@ class Pathway:
         return tuple([tuple(await self.engine.log(row.id)) for row in reversed(rows)])
 
     def prepare(self) -> None:
-        """Set the databases up."""
-        for change in self.fixture.get("setup", ()):
-            self._sql(change)
+        """Set the databases up; SQL that one does not take is a failure."""
+        try:
+            for change in self.fixture.get("setup", ()):
+                self._sql(change)
+        except Mistake as error:
+            self.failures.append(Failure("setup", "SQL that the database takes", str(error)))
 
     def acts(self) -> list[Callable[[], Awaitable[None]]]:
         """What happens, in order."""
@@ -210,6 +216,13 @@ class Pathway:
             self.refused = error.reason
         except EnvironmentFault as error:
             self.failures.append(Failure("environment", "all that the session needs", str(error)))
+        except Mistake as error:
+            self.failures.append(Failure("then", "SQL that the database takes", str(error)))
+        except Exception as error:
+            cause = unwrapped(error)
+            if not isinstance(cause, OverflowError):
+                raise
+            self.failures.append(Failure("time", "moments up to the year 9999", str(cause)))
 
     def _unexpected_refusal(self) -> None:
         if self.refused is not None:
@@ -262,22 +275,22 @@ class Pathway:
     # -- databases
 
     def _sql(self, change: Mapping[str, Any]) -> None:
-        connection = self._connect(change["database"])
-        try:
+        with self._connected(change["database"]) as connection:
             connection.executescript(change["run"])
-        finally:
-            connection.close()
 
     def _rows(self, database: str, sql: str) -> list[list[Any]]:
-        connection = self._connect(database)
-        try:
+        with self._connected(database) as connection:
             return [list(row) for row in connection.execute(sql)]
-        finally:
-            connection.close()
 
-    def _connect(self, database: str) -> sqlite3.Connection:
-        path = locate(self.bundle, self.bundle.databases[database], str(self.root))
-        return sqlite3.connect(path, isolation_level=None)
+    @contextmanager
+    def _connected(self, database: str) -> Iterator[sqlite3.Connection]:
+        """A database of the pathway; raises Mistake for what SQLite says of what is done with it."""
+        try:
+            path = locate(self.bundle, self.bundle.databases[database], str(self.root))
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                yield connection
+        except (sqlite3.Error, sqlite3.Warning, ValueError, ToolError) as error:
+            raise Mistake(f"{database}: {error}") from None
 
 
 def _own_keys(bundle: Bundle) -> dict[str, str]:

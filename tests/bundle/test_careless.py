@@ -234,3 +234,33 @@ def test_a_text_that_conditions_before_it_rule_out_is_said_to_be() -> None:
         "  - {id: two, tools: [refund_order], effect: deny, when: order.state == 'open' and order.state == 'shipped'}\n"
     )
     assert [h for _, _, h in told(changed(POLICY, (RULES, RULES + rule)))] == ["the conditions before it rule it out"]
+
+
+@pytest.mark.parametrize(("schema", "part"), [
+    ("{$ref: '#/properties/other'}", "refers to itself"), ("{allOf: [{$ref: '#/properties/other'}]}", "refers to itself"),
+    ("{anyOf: [{type: string}, {$ref: '#/properties/other'}]}", "refers to itself"), ("{not: {$ref: '#/properties/other'}}", "refers to itself"),
+    ("{type: object, properties: {a: {$ref: '#/properties/other'}}, required: [a]}", "asks for itself"),
+    ("{type: array, minItems: 1, items: {$ref: '#/properties/other'}}", "asks for itself"),
+])  # fmt: skip
+def test_a_schema_that_refers_to_itself_without_end_is_told(schema: str, part: str) -> None:
+    found = said_of(changed(PAY, (AMOUNT, f"{AMOUNT}\n    other: {schema}")))
+    assert [(d.code, part in d.message, d.on_entry) for d in found] == [("E208", True, True)]
+
+
+@pytest.mark.parametrize("schema", [
+    "{type: object, properties: {a: {$ref: '#/properties/other'}}}", "{type: array, items: {$ref: '#/properties/other'}}",
+    "{anyOf: [{type: 'null'}, {type: object, properties: {a: {$ref: '#/properties/other'}}, required: [a]}]}",
+    "{$ref: '#/properties/order_id'}",
+])  # fmt: skip
+def test_a_schema_that_holds_itself_and_ends_is_not(schema: str) -> None:
+    assert told(changed(PAY, (AMOUNT, f"{AMOUNT}\n    other: {schema}"))) == []
+
+
+@pytest.mark.parametrize(("schema", "said"), [
+    ("{type: string, default: 5}", True), ("{enum: [a, b], default: c}", True), ("{type: string, pattern: '^a$', default: b}", True),
+    ("{type: integer, maximum: 3, default: 9}", True), ("{type: integer, examples: [1, two]}", True), ("{type: integer, default: 3}", False),
+    ("{type: object, properties: {a: {type: integer}}, default: {a: b}}", True), ("{default: anything}", False),
+    ("{type: integer, examples: [1, 2]}", False), ("{type: object, properties: {default: {type: string}}}", False),
+])  # fmt: skip
+def test_a_default_fits_its_schema(schema: str, said: bool) -> None:
+    assert [code for code, _, _ in told(changed(PAY, (AMOUNT, f"{AMOUNT}\n    other: {schema}")))] == ["W614"] * said

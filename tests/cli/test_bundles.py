@@ -216,3 +216,24 @@ def test_how_far_a_bundle_can_go_is_told_per_tool_and_in_all(shell: Shell) -> No
     assert (case["agent"], case["calls"], case["running"]) == ("support-triage", 15, "30s")
     assert {tool["tool"]: tool["attempts"] for tool in case["tools"]}["lookup_billing_account"] == 24
     assert shell("explain", ".", "--agent", "nobody").code == 2
+
+
+def test_sql_of_a_fixture_that_meets_a_constraint_fails_that_fixture_and_no_other(empty: Shell) -> None:
+    empty("init", "mine")
+    fixture = empty.at / "mine/fixtures/shipped-order-is-not-cancelled.yaml"
+    database = empty.at / "mine/specs/databases/shop.sql"
+    database.write_text(database.read_text() + "\nCREATE TABLE only (one PRIMARY KEY); INSERT INTO only VALUES (1);\n")
+    again = "then:\n  - sql: {database: shop, run: INSERT INTO only VALUES (1)}\n"
+    fixture.write_text(fixture.read_text() + again)
+    assert empty("validate", "mine").code == 0
+    done = empty("test", "mine")
+    assert (done.code, "2 passed, 1 failed" in done.out, done.err) == (1, True, "")
+    assert "UNIQUE constraint failed: only.one" in done.out
+
+
+def test_a_bundle_without_fixtures_is_said_to_have_tested_nothing(empty: Shell) -> None:
+    empty("init", "mine")
+    for path in (empty.at / "mine/fixtures").iterdir():
+        path.unlink()
+    assert "nothing was tested" in empty("test", "mine").err
+    assert "nothing was tested" in empty("test", "mine", "--format", "junit").err

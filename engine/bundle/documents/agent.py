@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from engine.bundle.documents.parts import (
+    ON_ENTRY,
     Condition,
     Expression,
     Name,
     Schema,
     SecretReference,
     Shape,
+    SomeTime,
     Span,
     Text,
     ToolName,
@@ -20,7 +22,7 @@ from engine.bundle.documents.parts import (
 
 Count = Annotated[int, Field(ge=1)] | Literal["unlimited"]
 CountOrNone = Annotated[int, Field(ge=0)] | Literal["unlimited"]
-Time = Span | Literal["unlimited"]
+Time = SomeTime | Literal["unlimited"]
 
 
 class CallInRow(Shape):
@@ -100,7 +102,7 @@ class Model(Shape):
         int, Field(ge=100, description="What the history may take; older steps are told in a line each.")
     ] = 6_000
     stream: bool = True
-    timeout: Annotated[Span, Field(description="Of one request.")] = "60s"
+    timeout: Annotated[SomeTime, Field(description="Of one request.")] = "60s"
     retry: ModelRetry = ModelRetry()
 
 
@@ -163,6 +165,12 @@ class CrossingCount(Shape):
     reviewers: Reviewed = None
 
 
+class CrossingSteps(CrossingCount):
+    """A limit of steps, of which there is at least one, with what crossing it does."""
+
+    limit: Annotated[int, Field(ge=1, json_schema_extra={ON_ENTRY: ["minimum"]})] | Literal["unlimited"]
+
+
 class CrossingMoney(Shape):
     """A limit of money with what crossing it does."""
 
@@ -198,13 +206,13 @@ class Meter(Shape):
     per: Annotated[
         Expression | None, Field(description="Over `session` and `input`: all sessions with this value share it.")
     ] = None
-    window: Annotated[Span | None, Field(description="With `per`: how long what was added counts.")] = None
+    window: Annotated[SomeTime | None, Field(description="With `per`: how long what was added counts.")] = None
 
 
 class Budgets(Shape):
     """The limits of a session; what is left out has its default, and `unlimited` has to be written."""
 
-    steps: Annotated[Count | CrossingCount, Field(description="Planner turns; beyond it `out_of_budget`.")] = 12
+    steps: Annotated[Count | CrossingSteps, Field(description="Planner turns; beyond it `out_of_budget`.")] = 12
     wall_clock: Annotated[Time, Field(description="Time that it runs, waiting aside; beyond it `timed_out`.")] = "5m"
     step_time: Annotated[Time, Field(description="Time of one step; beyond it the step ends.")] = "60s"
     calls_per_step: Annotated[Crossable, Field(description="Calls of one decision; those beyond are blocked.")] = 8

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Moment, Name, Path, Shape, Span
+from engine.bundle.documents.parts import ON_ENTRY, Moment, Name, Path, Shape, SomeTime, Span
 
 RequestKind = Literal["approval", "input", "choice", "settle", "follow_up"]
 State = Literal[
@@ -76,7 +76,9 @@ class Sql(Shape):
 class Work(Shape):
     """A worker that does not live for long."""
 
-    dies_after: Annotated[Span, Field(description="What it ran is found by another worker once its lease has ended.")]
+    dies_after: Annotated[
+        SomeTime, Field(description="What it ran is found by another worker once its lease has ended.")
+    ]
 
 
 class Happening(Shape):
@@ -113,7 +115,7 @@ class Called(Shape):
     """How often a tool ran, counted where it acts."""
 
     tool: str
-    times: int
+    times: Annotated[int, Field(ge=0, json_schema_extra={ON_ENTRY: ["minimum"]})]
 
 
 class CallEnd(Shape):
@@ -141,7 +143,7 @@ class Expect(Shape):
         list[dict[str, Any]], Field(description="Entries of the trace, in this order, others between.")
     ] = []
     requests: Annotated[list[RequestKind], Field(description="Kinds of requests that are open.")] | None = None
-    steps_at_most: int | None = None
+    steps_at_most: Annotated[int, Field(ge=1, json_schema_extra={ON_ENTRY: ["minimum"]})] | None = None
 
 
 class Fixture(Shape):

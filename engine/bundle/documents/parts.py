@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.bundle.shape import ON_ENTRY as ON_ENTRY
+
 # `$` would let a line end through, in Python as in ECMAScript's multi-line mode
 _END = r"(?![\s\S])"
 NAME = rf"^[A-Za-z][A-Za-z0-9_-]*{_END}"
@@ -13,6 +15,8 @@ TOOL_NAME = rf"^[a-z][a-z0-9_]*{_END}"
 ZONE = rf"^(Z|UTC|[+-](0[0-9]|1[0-4]):[0-5][0-9]){_END}"
 SECRET = rf"^\$\{{secret:[A-Za-z_][A-Za-z0-9_]*\}}{_END}"
 SPAN = rf"^[0-9]{{1,6}}(\.[0-9]{{1,6}})?(ms|s|m|h|d){_END}"
+# what is none when it is counted in microseconds
+NO_SPAN = rf"^0+((\.0{{1,6}})?(ms|s|m|h|d)|\.000[0-9]{{0,3}}ms){_END}"
 _DAY = r"(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}"  # from 1900 to 2999: what is reckoned from it stays a date
 _TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 MOMENT = rf"^{_DAY}T{_TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}}){_END}"
@@ -30,6 +34,14 @@ Text = Annotated[str, Field(description="Text that may hold `{{ expression }}`."
 Span = Annotated[
     str,
     Field(pattern=SPAN, description="A duration such as `30s`, `24h` or `200ms`."),
+]
+SomeTime = Annotated[
+    str,
+    Field(
+        pattern=SPAN,
+        description="A duration of more than 0, such as `30s`, `24h` or `200ms`.",
+        json_schema_extra={"not": {"pattern": NO_SPAN}, ON_ENTRY: ["not"]},
+    ),
 ]
 Moment = Annotated[str, Field(pattern=MOMENT, description="A moment with its zone, such as `2026-01-31T09:00:00Z`.")]
 Path = Annotated[str, Field(min_length=1, description="A file of the bundle, named from its root.")]

@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import TOOL_NAME, Condition, Expression, Name, Shape, Span, Text, ToolName, Zone
+from engine.bundle.documents.parts import (
+    ON_ENTRY,
+    TOOL_NAME,
+    Condition,
+    Expression,
+    Name,
+    Shape,
+    Span,
+    Text,
+    ToolName,
+    Zone,
+)
 
 
 class Fact(Shape):
@@ -141,4 +152,6 @@ class Reviewers(Shape):
     kind: Literal["Reviewers"]
     name: Name
     description: str = ""
-    members: Annotated[list[str], Field(min_length=1)]
+    members: Annotated[
+        list[Annotated[str, Field(min_length=1, json_schema_extra={ON_ENTRY: ["minLength"]})]], Field(min_length=1)
+    ]

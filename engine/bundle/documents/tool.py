@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Condition, Expression, Name, Path, Schema, Shape, Span, Text, ToolName
+from engine.bundle.documents.parts import (
+    Condition,
+    Expression,
+    Name,
+    Path,
+    Schema,
+    Shape,
+    SomeTime,
+    Span,
+    Text,
+    ToolName,
+)
 
 
 class Statement(Shape):
@@ -161,7 +172,7 @@ class Idempotency(Shape):
         Field(description="Fields of the input that have to be as they were: the same key with others is a conflict."),
     ] = []
     window: Annotated[
-        Span | None, Field(description="How long a result counts for its key; for good unless given.")
+        SomeTime | None, Field(description="How long a result counts for its key; for good unless given.")
     ] = None
 
 
@@ -211,7 +222,7 @@ class Tool(Shape):
     input: Schema
     output: Schema | None = None
     adapter: Adapter
-    timeout: Span = "30s"
+    timeout: SomeTime = "30s"
     retry: Retry | None = None
     probe: Probe | None = None
     concurrency: Annotated[int | None, Field(ge=1, description="Runs at once, across the process.")] = None

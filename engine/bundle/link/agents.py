@@ -12,7 +12,8 @@ from engine.bundle.link.inputs import tool_input
 from engine.bundle.link.limits import limits
 from engine.bundle.link.meters import link_meters
 from engine.bundle.link.models import MODELS, link_model
-from engine.bundle.link.policies import check_needs, covered, link_guards
+from engine.bundle.link.policies import check_needs, link_guards
+from engine.bundle.link.reach import covered
 from engine.bundle.link.schemas import schema
 from engine.bundle.link.texts import link_ends, link_follow_up, link_texts
 from engine.bundle.link.validators import validator
@@ -87,7 +88,7 @@ def link_agent(
     _check_keys(corpus, offered, types, session)
     chain = _chain(corpus, node)
     prompt = plain.get("prompt")
-    if prompt is not None and prompt not in corpus.prompts:
+    if prompt is not None and not corpus.has_prompt(prompt):
         corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
     meters = link_meters(corpus, node.get("budgets"), types, session)
     table = planner_scope(session, types)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
@@ -15,13 +16,14 @@ from engine.bundle.rules import (
     e310_planner,
     e311_database,
     e315_rule,
+    w622_stub_misfit,
 )
-from engine.session.bundle import Agent
+from engine.session.bundle import Agent, Tool
 from engine.session.state import Status
 
 
 def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent]) -> None:
-    """Say which agents, planners, tools, databases and outcomes of a fixture do not exist."""
+    """Say what a fixture names that does not exist, and what of it says nothing."""
     node = document.node
     name = node.at("agent")
     if not corpus.has("Agent", name.value):
@@ -59,6 +61,25 @@ def _check_live(corpus: Corpus, node: Node, agent: Agent | None) -> None:
             corpus.say(e206_constraint.at(name, "live", f"holds `{name.value}`, which is stubbed: it is either"))
 
 
+def check_stubs(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
+    """What a stub gives is held against the tool's schema, as what the tool gives is."""
+    stubs = document.node.get("stubs")
+    for name, _, stub in stubs.pairs() if stubs is not None else ():
+        calls = stub.get("calls")
+        for one in (stub, *((calls.items or ()) if calls is not None else ())):
+            output = one.get("output")
+            problems = tools[name].check_output(output.plain) if output is not None and name in tools else []
+            if output is not None and problems:
+                corpus.say(w622_stub_misfit.at(output.place, name, problems[0]))
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    """Whether an expectation holds whatever comes: of open requests an empty list says that there are none."""
+    if name in ("message_contains", "events"):
+        return not any(value)
+    return value is None or (value == [] and name != "requests")
+
+
 def _is_moment(text: str) -> bool:
     """Whether what has the form of a moment is one."""
     try:
@@ -79,6 +100,9 @@ def _check_form(corpus: Corpus, node: Node, agent: Agent | None) -> None:
             corpus.say(e206_constraint.at(item, "then", "is a list of one thing each: put each under a `-` of its own"))
     if not expect.entries:
         corpus.say(e206_constraint.at(node.key("expect") or expect, "expect", "must say what comes out"))
+    elif all(_says_nothing(name, value.plain) for name, _, value in expect.pairs()):
+        told = "must say what comes out: this holds whatever does"
+        corpus.say(e206_constraint.on_entry(node.key("expect") or expect, "expect", told))
     if agent is not None and "refused" not in str(then.plain if then is not None else ""):
         problems = agent.check_attributes(node.plain.get("attributes", {}))
         if problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,11 +43,12 @@ class Bound:
 
 
 class Conditions:
-    """A rule's condition as the parts that all have to hold."""
+    """A rule's condition as the parts that all have to hold, under the numbers of `params` if `dials` count."""
 
-    def __init__(self, rule: Rule, policy: PolicyRules) -> None:
+    def __init__(self, rule: Rule, policy: PolicyRules, *, dials: bool = True) -> None:
         self._rule = rule
         self._policy = policy
+        self._params = policy.params if dials else {}
 
     @cached_property
     def parts(self) -> list[tuple[bool, Any, Bound | None]]:
@@ -81,13 +82,18 @@ class Conditions:
         told_parts = [(not_, said) for not_, said, _ in self.parts]
         return any((not not_, said) in told_parts for not_, said in told_parts)
 
+    def beyond(self, known: Iterable[tuple[Bound, str]]) -> str:
+        """What is said of one of the known bounds that keeps it from being fulfilled; empty if there is none."""
+        own = [bound for _, _, bound in self.parts if bound is not None]
+        return next((said for one, said in (known if own else ()) if any(one.excludes(bound) for bound in own)), "")
+
     def _bound(self, node: ast.expr, not_: bool) -> Bound | None:
         if not isinstance(node, ast.Compare) or len(node.ops) > 1 or type(node.ops[0]) not in _OPPOSITE:
             return None
         left, op, right = node.left, type(node.ops[0]), node.comparators[0]
-        number = _number(right, self._policy.params)
+        number = _number(right, self._params)
         if number is None:
-            number, left, op = _number(left, self._policy.params), right, MIRRORED[op]
+            number, left, op = _number(left, self._params), right, MIRRORED[op]
         if number is None:
             return None
         op = _OPPOSITE[op] if not_ else op

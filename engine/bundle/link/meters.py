@@ -10,6 +10,8 @@ from engine.bundle.link.expressions import expression
 from engine.bundle.node import Node
 from engine.bundle.rules import e206_constraint, e302_tool, e404_operand, e409_null
 from engine.policy import types as t
+from engine.policy.arithmetic import is_number
+from engine.policy.conditions import constant
 from engine.policy.expression import Expression
 from engine.policy.value import span
 from engine.session.bundle import Meter
@@ -65,4 +67,7 @@ def _amount(corpus: Corpus, node: Node, types: ToolTypes, session: t.Type) -> Ex
         corpus.say(e404_operand.at(node.place, f"a meter adds numbers, and this is {t.name(compiled.type)}", ""))
     elif t.has_null(compiled.type):
         corpus.say(e409_null.at(node.place, f"`{compiled.text}` may be null here"))
+    always = constant(compiled.tree, {})
+    if is_number(always) and always <= 0:
+        corpus.say(e206_constraint.on_entry(node, "sum", "adds nothing, so that its limit is never met"))
     return compiled

@@ -9,6 +9,7 @@ from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.expressions import template
 from engine.bundle.link.per_tool import PerTool
 from engine.bundle.link.promises import guarantees
+from engine.bundle.link.reach import check_reach, covered
 from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.words import (
     ESTABLISHED,
@@ -25,7 +26,6 @@ from engine.bundle.link.words import (
     type_word,
     words_of,
 )
-from engine.bundle.meant_value import group_meant
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     e204_value,
@@ -34,7 +34,6 @@ from engine.bundle.rules import (
     e302_tool,
     e307_reviewers,
     e312_reserved_name,
-    e502_covers_nothing,
     e507_fact_writes,
     e508_approvers,
     e510_two_conditions,
@@ -69,8 +68,6 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
             _check_type(corpus, value)
         for _, _, value in entries(document, ESTABLISHED):
             _check_type(corpus, value.at("type"))
-    # a tool that can't be read may be the one that a rule covers
-    readable = corpus.readable("Tool")
     for document in corpus.sound("Policy"):
         words_of(corpus, document, say=True)
         for item in document.node.at("rules").items or ():
@@ -79,19 +76,7 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
                 corpus.say(e301_duplicate_name.at(id_, "rule", rules[str(id_.value)].place))
             rules.setdefault(str(id_.value), id_)
             _check_rule(corpus, item)
-        listed = [n for item in document.node.at("rules").items or () for n in _tool_names(item)]
-        for node in listed:
-            if not corpus.has("Tool", node.value):
-                word = group_meant(str(node.value))
-                help_ = f"write `tools: {word}`, without a list" if word else ""
-                corpus.say(e302_tool.at(node.place, str(node.value), corpus.of("Tool"), help_))
-        undefined = any(node.value not in tools for node in listed)
-        if (
-            readable
-            and not undefined
-            and not any(covered(item, tools) for item in document.node.at("rules").items or ())
-        ):
-            corpus.say(e502_covers_nothing.at(document.node.at("name"), document.name, "the bundle"))
+        check_reach(corpus, document, tools)
 
 
 def _check_type(corpus: Corpus, node: Node) -> None:
@@ -138,11 +123,6 @@ def _within(have: t.Type, wanted: t.Type) -> bool:
     return type(have) is type(wanted)
 
 
-def _tool_names(rule: Node) -> list[Node]:
-    excepted = rule.get("except")
-    return [*(rule.at("tools").items or ()), *((excepted.items or ()) if excepted else ())]
-
-
 def _check_rule(corpus: Corpus, rule: Node) -> None:
     approvers = rule.get("approvers")
     asks = rule.at("effect").value == Effect.REQUIRE_APPROVAL
@@ -175,18 +155,6 @@ def _check_lets(corpus: Corpus, document: Document) -> None:
         for name, key, _ in value.pairs() if value.entries is not None else ():
             if not corpus.has("Tool", name):
                 corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
-
-
-def covered(rule: Node, tools: Mapping[str, Tool]) -> list[str]:
-    """The tools that a rule covers."""
-    listed = rule.at("tools")
-    excepted = set(rule.get("except").plain) if rule.get("except") else set()  # type: ignore[union-attr]
-    if listed.items is not None:
-        names = [str(item.value) for item in listed.items if item.value in tools]
-    else:
-        wanted = {"all": (READ, WRITE), "reads": (READ,), "writes": (WRITE,)}[str(listed.value)]
-        names = [name for name, tool in sorted(tools.items()) if tool.effect in wanted]
-    return [name for name in names if name not in excepted]
 
 
 def link_guards(

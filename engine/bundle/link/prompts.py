@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus
@@ -34,15 +35,18 @@ def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
         try:
             tree = environment.checked(source.text)
         except TemplateSyntaxError as error:
-            place = Place(source.file, error.lineno, 1, error.lineno, len(source.line(error.lineno)) + 1)
-            corpus.say(e408_template_syntax.at(place, (error.message or "syntax error").lower().rstrip(".")))
+            said = (error.message or "syntax error").lower().rstrip(".")
+            corpus.say(e408_template_syntax.at(_line(source, error.lineno), said))
             continue
+        for line, message in _never_rendered(tree, nodes):
+            corpus.say(e408_template_syntax.on_entry(_line(source, line), message))
         unknown = meta.find_undeclared_variables(tree) - set(VARIABLES)
         for node in tree.find_all(nodes.Name):
             if node.name in unknown:
                 corpus.say(e407_template_name.at(_place(source, node.lineno, node.name), node.name, VARIABLES))
-        for attribute, line, known in _unknown_attributes(tree, sessions.get(name, []), nodes):
-            corpus.say(e407_template_name.at(_place(source, line, attribute), f"session.{attribute}", known))
+        for attribute, line, known, since in _unknown_attributes(tree, sessions.get(name, []), nodes):
+            found = e407_template_name.at(_place(source, line, attribute), f"session.{attribute}", known)
+            corpus.say(replace(found, on_entry=since))
         owners = {**FIELDS, **dict.fromkeys(_loops_over_tools(tree, nodes), TOOL_FIELDS)}
         for read in tree.find_all(nodes.Getattr):
             owner = read.node.name if isinstance(read.node, nodes.Name) else ""
@@ -76,14 +80,34 @@ def _loops_over_tools(tree: Any, nodes: Any) -> set[str]:
     }
 
 
-def _unknown_attributes(tree: Any, sessions: list[t.Type], nodes: Any) -> Iterator[tuple[str, int, list[str]]]:
-    for node in tree.find_all(nodes.Getattr):
-        if not (isinstance(node.node, nodes.Name) and node.node.name == "session"):
+def _unknown_attributes(tree: Any, sessions: list[t.Type], nodes: Any) -> Iterator[tuple[str, int, list[str], bool]]:
+    """Each with its line, the known ones, and whether it is written in brackets, which was let through once."""
+    reads = [(read.node, read.attr, read.lineno, False) for read in tree.find_all(nodes.Getattr)]
+    reads += [
+        (read.node, read.arg.value, read.lineno, True)
+        for read in tree.find_all(nodes.Getitem)
+        if isinstance(read.arg, nodes.Const) and isinstance(read.arg.value, str)
+    ]
+    for owner, name, line, since in reads:
+        if not (isinstance(owner, nodes.Name) and owner.name == "session"):
             continue
         for session in sessions:
-            if isinstance(session, t.Record) and node.attr not in session.fields:
-                yield node.attr, node.lineno, [f"session.{field}" for field in session.fields]
+            if isinstance(session, t.Record) and name not in session.fields:
+                yield name, line, [f"session.{field}" for field in session.fields], since
                 break
+
+
+def _never_rendered(tree: Any, nodes: Any) -> Iterator[tuple[int, str]]:
+    """What fails whenever it is come to: other templates, of which there are none, and a division by zero."""
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield node.lineno, "a prompt takes nothing from another one: write it here"
+    for node in tree.find_all((nodes.Div, nodes.FloorDiv, nodes.Mod)):
+        if isinstance(node.right, nodes.Const) and node.right.value == 0:
+            yield node.lineno, "nothing is divided by zero"
+
+
+def _line(source: Source, line: int) -> Place:
+    return Place(source.file, line, 1, line, len(source.line(line)) + 1)
 
 
 def _place(source: Source, line: int, word: str) -> Place:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.bundle.corpus import Corpus
+from engine.bundle.link.circles import circles
 from engine.bundle.link.foreign_keywords import foreign_keywords
 from engine.bundle.link.idle_keywords import idle_keywords
 from engine.bundle.link.misfits import told
@@ -80,7 +81,7 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     if astray(plain):
         told = "marks something `x-sensitive`, and refers by another way than `#/...` to a schema within it"
         corpus.say(e208_schema.on_entry(node, told))
-    for path, problem in _stricter(plain, ()):
+    for path, problem in (*_stricter(plain, ()), *circles(plain)):
         corpus.say(e208_schema.on_entry(node.at(*path), problem))
     for path, problem, help_ in () if problems else (*idle_keywords(plain), *foreign_keywords(plain, _is_told)):
         corpus.say(w619_idle_keyword.at(_key(node, path).place, problem, help_))
@@ -201,9 +202,10 @@ def _no_keyword(key: str, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _never_fitting(schema: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Values of `enum` and `const` that the `type` beside them never lets through."""
+    """Values that are never let through: of `enum` and `const` by the `type` beside them, examples by the whole."""
     if not isinstance(schema, Mapping):
         return
+    yield from (((*path, *at), value) for at, value in _shown(schema))
     if "type" in schema:
         fits = checker({"type": schema["type"]}).is_valid
         listed: list[tuple[Path, Any]] = [(("enum", n), value) for n, value in enumerate(schema.get("enum", ()))]
@@ -211,3 +213,29 @@ def _never_fitting(schema: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield from (((*path, *at), value) for at, value in listed if not fits(value))
     for below, inner in subschemas(schema):
         yield from _never_fitting(inner, (*path, *below))
+
+
+def _shown(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """A default and examples that do not fit what they are of; what refers to elsewhere is not looked into."""
+    examples = schema.get("examples")
+    listed: list[tuple[Path, Any]] = [(("default",), schema["default"])] if "default" in schema else []
+    listed += [(("examples", n), one) for n, one in enumerate(examples)] if isinstance(examples, list) else []
+    if not listed or not {"$ref", "$dynamicRef"}.isdisjoint(_keywords(schema)):
+        return
+    try:
+        fits = checker(schema).is_valid
+        yield from [(at, value) for at, value in listed if not fits(value)]
+    except ValueError:
+        # a pattern that no engine matches in bounded time is told where it stands
+        return
+
+
+def _keywords(schema: Any) -> set[str]:
+    """All keywords of a schema and of those within it."""
+    found, left = set[str](), [schema]
+    while left:
+        here = left.pop()
+        if isinstance(here, Mapping):
+            found |= here.keys()
+            left += [inner for _, inner in subschemas(here)]
+    return found

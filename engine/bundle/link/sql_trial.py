@@ -3,92 +3,52 @@
 from __future__ import annotations
 
 import re
-import resource
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
+from engine.bundle.link.fixture_sql import FixtureSql, sql_of, try_fixture
+from engine.bundle.link.trial_database import SPENT, Bounds, attaches, guilty
 from engine.bundle.node import Node
 from engine.bundle.rules import e511_sql
 
-# what a bundle's SQL must not do on the machine that checks it
-# what SQLite says of a script that is beyond a bound
-_SPENT = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG})
-_FORBIDDEN = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
-MAX_INSTRUCTIONS = 50_000_000
-EACH = 200
-
-# what a statement takes however short it is: a file may hold a million of them
-STATEMENT = 1_000
-
-# in bytes: of one value, of one statement, and of what the trial may make this process grow by
-MAX_VALUE = 1_000_000
-MAX_STATEMENT = 1_000_000
-MAX_GROWTH = 400_000_000
-
-# in steps of a statement's program: views that name each other twice would double it each time
-MAX_PROGRAM = 250_000
-
-_NAMED = re.compile(r'near "(.+?)"|: (\S+)$')
-
 
 def try_sql(corpus: Corpus) -> None:
-    """Say which `init` scripts and which tools' statements SQLite can't take."""
-    by_database: dict[str, list[Document]] = {}
+    """Say which `init` scripts, and which statements of tools and fixtures, SQLite can't take."""
+    tools: dict[str, list[Document]] = {}
     for tool in corpus.sound("Tool"):
         adapter = tool.plain["adapter"]
         if adapter["kind"] == "sql":
-            by_database.setdefault(adapter["database"], []).append(tool)
-    for name, tools in sorted(by_database.items()):
-        database = corpus.of("Database").get(name)
-        if database is not None and database.sound:
-            _try_on(corpus, database, tools)
+            tools.setdefault(adapter["database"], []).append(tool)
+    told: dict[str, list[FixtureSql]] = {}
+    for document in corpus.sound("Fixture"):
+        for name, sql in sql_of(document).items():
+            told.setdefault(name, []).append(sql)
+    for database in corpus.sound("Database"):
+        if database.name in tools or database.name in told:
+            _try_on(corpus, database, tools.get(database.name, []), told.get(database.name, []))
 
 
-def _try_on(corpus: Corpus, database: Document, tools: list[Document]) -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    spent = _bound(connection)
+def _try_on(corpus: Corpus, database: Document, tools: list[Document], fixtures: list[FixtureSql]) -> None:
+    bounds = Bounds()
+    connection = bounds.connected()
+    said = len(corpus.diagnostics)
     try:
-        if _made(corpus, database, connection, spent):
+        made = _made(corpus, database, connection, bounds)
+        if not tools:
+            corpus.diagnostics[said:] = [replace(found, on_entry=True) for found in corpus.diagnostics[said:]]
+        if made:
             for tool in tools:
                 for node in _statements(tool.node.at("adapter")):
-                    _prepare(corpus, node, connection, spent)
+                    _prepare(corpus, node, connection, bounds)
+            for fixture in fixtures:
+                try_fixture(corpus, fixture, connection, bounds, whole=not database.plain.get("documents"))
     finally:
         connection.close()
 
 
-def _bound(connection: sqlite3.Connection) -> Callable[[], bool]:
-    """Bound what all statements of a connection together may take, in time and in memory; tells whether it is spent."""
-    left = MAX_INSTRUCTIONS
-    most = _grown_to() + MAX_GROWTH
-
-    def spent() -> bool:
-        nonlocal left
-        left -= EACH
-        return left < 0 or _grown_to() > most
-
-    def allowed(action: int, *_: object) -> int:
-        nonlocal left
-        left -= STATEMENT
-        return sqlite3.SQLITE_DENY if action in _FORBIDDEN or left < 0 else sqlite3.SQLITE_OK
-
-    connection.set_authorizer(allowed)
-    connection.set_progress_handler(spent, EACH)
-    for limit, most_of_it in (
-        (sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE),
-        (sqlite3.SQLITE_LIMIT_SQL_LENGTH, MAX_STATEMENT),
-        (sqlite3.SQLITE_LIMIT_VDBE_OP, MAX_PROGRAM),
-    ):
-        connection.setlimit(limit, most_of_it)
-    return lambda: left < 0
-
-
-def _grown_to() -> int:
-    """The most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection, spent: Callable[[], bool]) -> bool:
+def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
     for item in database.node.at("init").items or ():
         script = corpus.content.get(str(item.value))
         if script is None:
@@ -97,7 +57,7 @@ def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection, sp
             connection.executescript(script.decode())
         except (sqlite3.DatabaseError, MemoryError) as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_NOMEM)
-            if spent() or code in _SPENT:
+            if bounds.spent or code in SPENT:
                 corpus.say(e511_sql.on_entry(item.place, f"file `{item.value}` takes more than a trial may"))
                 return False
             corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
@@ -116,20 +76,14 @@ def _statements(adapter: Node) -> Iterator[Node]:
         yield item.at("sql")
 
 
-def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection, spent: Callable[[], bool]) -> None:
+def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
     text = str(node.value)
     names = dict.fromkeys(re.findall(r":(\w+)", text))
     try:
         connection.execute(f"EXPLAIN {text}", names).close()
     except sqlite3.OperationalError as error:
-        message = str(error)
-        found = _NAMED.search(message)
-        word = (found[1] or found[2]) if found else ""
-        start = text.find(word) if word else 0
-        place = node.within(start, start + len(word)) if word and start >= 0 else node.place
-        corpus.say(e511_sql.at(place, f"SQLite can't take this statement: {message}"))
+        corpus.say(e511_sql.at(guilty(node, error), f"SQLite can't take this statement: {error}"))
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH and not spent():
-            told = "a statement reaches its own database alone: it attaches and detaches none"
-            corpus.say(e511_sql.on_entry(node.place, told))
+        if attaches(error) and not bounds.spent:
+            corpus.say(e511_sql.attaching(node.place))
         # a second statement, a wrong parameter: said already, with its place

@@ -12,6 +12,8 @@ from typing import Any
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.implied import Conditions, outvotes
 from engine.bundle.link.not_meant import check_comparisons
+from engine.bundle.link.reach import covered
+from engine.bundle.link.unmet import check_unmet
 from engine.bundle.node import Node
 from engine.bundle.rules import (
     w604_outvoted,
@@ -23,6 +25,7 @@ from engine.bundle.rules import (
     w611_tool_idle,
     w612_retry_too_late,
     w613_threshold,
+    w620_policy_idle,
 )
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
@@ -43,6 +46,8 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
     every = [rules for of_agent in guards.values() for rules in of_agent.values()]
     for document in corpus.sound("Policy"):
         users = [agent for agent in corpus.sound("Agent") if document.name in agent.plain.get("policies", ())]
+        if not users:
+            corpus.say(w620_policy_idle.at(document.node.at("name").place, document.name))
         # a policy that no agent lists yet is about all of them
         listing = [agents[user.name] for user in users] or agents.values()
         offered = {tool for agent in listing for tool in agent.tools}
@@ -63,6 +68,7 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
     _idle_tools(corpus, agents, tools)
     _retries(corpus, agents, tools)
     check_comparisons(corpus)
+    check_unmet(corpus, agents, tools)
 
 
 # -- rules
@@ -114,6 +120,8 @@ class _Rules:
 
 
 def _nobodys(corpus: Corpus, rule: Node, offered: set[str], tools: Tools) -> None:
+    if rule.at("tools").items is None and not offered & set(covered(rule, tools)):
+        corpus.say(w605_nobodys_tool.of_kind(rule.at("tools").place, str(rule.at("id").value)))
     for item in rule.at("tools").items or ():
         if item.value in tools and item.value not in offered:
             corpus.say(w605_nobodys_tool.at(item.place, str(item.value)))
@@ -231,7 +239,7 @@ def _stops(corpus: Corpus, document: Document, agent: Agent) -> None:
         if rule.on in always:
             corpus.say(w608_stop_never.at(outcome.place, rule.outcome, f"`{always[rule.on]}` before it always holds"))
             continue
-        if rule.when is None:
+        if rule.when is None or _always(rule.when.tree, agent):
             always[rule.on] = rule.outcome
             continue
         text = " ".join(rule.when.text.split())
@@ -267,6 +275,24 @@ def _beyond_reach(tree: ast.expr, agent: Agent) -> str:
             return why
         reach[name] = range(values[0], values[-1] + 1)
     return ""
+
+
+def _always(tree: ast.expr, agent: Agent) -> bool:
+    """Whether a condition is true whatever happens: it says so, or asks for a count that there always is."""
+    if isinstance(tree, ast.BoolOp):
+        found = (_always(part, agent) for part in tree.values)
+        return all(found) if isinstance(tree.op, ast.And) else any(found)
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Constant):
+        return tree.operand.value is False
+    if isinstance(tree, ast.Constant):
+        return tree.value is True
+    if not isinstance(tree, ast.Compare) or len(tree.ops) > 1 or not isinstance(tree.comparators[0], ast.Constant):
+        return False
+    limit, _ = _reach(tree.left, agent)
+    compare, number = _WHOLE.get(type(tree.ops[0])), tree.comparators[0].value
+    if limit is None or compare is None or not is_number(number):
+        return False
+    return compare(limit[0], number) and compare(limit[-1], number) and type(tree.ops[0]) not in (ast.Eq, ast.NotEq)
 
 
 _WHOLE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {

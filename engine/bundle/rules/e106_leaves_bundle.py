@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.bundle.node import Node
-from engine.diagnostic import Diagnostic, Manual
+from engine.diagnostic import Diagnostic, Manual, Place
 
 MANUAL = Manual(
     code="E106",
@@ -15,10 +15,17 @@ MANUAL = Manual(
 )
 
 
-def at(node: Node) -> Diagnostic:
-    """The path as it is written."""
+def at(node: Node, path: str = "") -> Diagnostic:
+    """The path as it is written, or one that it matches."""
     return MANUAL.at(
         node.place,
-        f"path `{node.value}` leaves the bundle",
+        f"path `{path or node.value}` leaves the bundle",
         help="keep the file inside and name it from the bundle's root",
+    )
+
+
+def link(place: Place) -> Diagnostic:
+    """A link in the place of a document, or of a folder of them."""
+    return MANUAL.at(
+        place, "this link leads out of the bundle, and what is behind it is not read", help="put a copy in its place"
     )

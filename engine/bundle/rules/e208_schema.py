@@ -9,9 +9,9 @@ MANUAL = Manual(
     code="E208",
     title="no JSON Schema",
     what=(
-        "A tool's `input` or `output`, or an agent's `attributes`, is not a JSON Schema (2020-12), is"
-        " not about an object, refers to something outside itself, or holds a pattern that no engine matches in linear "
-        "time, a misspelt keyword or a form of an older dialect."
+        "A tool's `input` or `output`, or an agent's `attributes`, is not a JSON Schema (2020-12), is not about an "
+        "object, refers to something outside itself or in a circle, or holds a pattern that no engine matches in "
+        "linear time, a misspelt keyword or a form of an older dialect."
     ),
     why=(
         "Inputs are checked before a tool runs and outputs before anybody sees them; a schema that "

@@ -7,7 +7,10 @@ from engine.diagnostic import Diagnostic, Manual, Place, Severity
 MANUAL = Manual(
     code="W605",
     title="rule is about a tool that no agent has",
-    what="A rule names a tool that none of the agents offers that list its policy.",
+    what=(
+        "A rule names a tool that none of the agents offers that list its policy, or covers `reads` or `writes` and "
+        "they have none."
+    ),
     why=(
         "Whoever reads the rule believes that something is guarded which can never be called; often a name was "
         "meant that is alike."
@@ -32,4 +35,13 @@ def at(place: Place, tool: str) -> Diagnostic:
         place,
         f"no agent that lists this policy has the tool `{tool}`",
         help="offer it, or leave it out of the rule",
+    )
+
+
+def of_kind(place: Place, rule: str) -> Diagnostic:
+    """The `tools` of a rule that are a word for many."""
+    return MANUAL.at(
+        place,
+        f"no agent that lists this policy has a tool that rule `{rule}` covers",
+        help="offer one, or drop the rule",
     )

@@ -10,10 +10,13 @@ from engine.policy.value import canonical
 MANUAL = Manual(
     code="W614",
     title="value never fits",
-    what="An `enum` or a `const` of a JSON Schema holds a value that the `type` beside it never lets through.",
+    what=(
+        "An `enum` or a `const` of a JSON Schema holds a value that the `type` beside it never lets through, or a "
+        "`default` or one of `examples` does not fit the schema that it stands in."
+    ),
     why=(
-        "Such a value can never be used. It is often a text that YAML reads as a number or a truth, such as `08` or "
-        "`1e5`, and wants quotes."
+        "Such a value can never be used, and a model that is shown one is led astray. It is often a text that YAML "
+        "reads as a number or a truth, such as `08` or `1e5`, and wants quotes."
     ),
     wrong="""\
 input:
@@ -35,7 +38,7 @@ def at(place: Place, value: Any) -> Diagnostic:
     """The value."""
     return MANUAL.at(
         place,
-        f"`{canonical(value)[:60]}` never fits the `type` beside it",
+        f"`{canonical(value)[:60]}` never fits what stands beside it",
         help=_help(value),
     )
 

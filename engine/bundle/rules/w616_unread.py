@@ -9,7 +9,8 @@ MANUAL = Manual(
     title="file is not read",
     what=(
         "A file looks like a document or a prompt, and is none by its place or its name: documents stand in `specs`, "
-        "`policies` and `fixtures` and end in `.yaml` or `.yml`, prompts stand in `prompts` and end in `.md.j2`."
+        "`policies` and `fixtures` and end in `.yaml` or `.yml`, prompts stand in `prompts` and end in `.md.j2`. Other "
+        "files whose names begin with a dot are passed over."
     ),
     why="A policy that nobody reads denies nothing.",
     wrong="# policies/refunds.YAML",

@@ -1,0 +1,160 @@
+"""What reads as if it protected or proved something, and does not, is told when a bundle enters."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.bundle.load import load_stored
+from tests.marked_base import BASE, CLERK, FIND, PAY, POLICY, changed, said_of, with_when
+
+BYE = "fixtures/bye.yaml"
+LEADS = "specs/reviewers/leads.yaml"
+EXPECTS = "  state: done\n  outcome: answered\n"
+STUB = '{found: false, total_usd: 0, placed_at: "2026-01-01T00:00:00Z", state: open}}'
+WHEN = "when: input.amount_usd > params.limit_usd"
+AMOUNT = "amount_usd: {type: number}"
+METER = "meters: {paid: {sum: input.amount_usd, over: [refund_order], limit: 9, per: session.shop, window: 1h}}"
+
+
+def codes(files: dict[str, str]) -> list[str]:
+    return [d.code for d in said_of(files)]
+
+
+def with_rule(tools: str, effect: str = "deny", more: str = "") -> dict[str, str]:
+    rule = f"  - {{id: more, tools: {tools}, effect: {effect}{more}}}\n"
+    return {POLICY: BASE[POLICY] + rule}
+
+
+@pytest.mark.parametrize("span", ["0s", "0.0s", "00h", "0.000000d", "0ms", "0.0004ms"])
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (FIND, "effect: read\n", "effect: read\ntimeout: SPAN\n"), (PAY, "  honoured_by: tool\n", "  honoured_by: tool\n  window: SPAN\n"),
+    (CLERK, "wall_clock: 1m", "wall_clock: SPAN"), (CLERK, "wall_clock: 1m", "step_time: SPAN"),
+    (CLERK, "wall_clock: 1m", "expires: {approval: SPAN}"), (CLERK, "wall_clock: 1m", METER.replace("1h", "SPAN")),
+    (BYE, EXPECTS, EXPECTS + "then:\n  - work: {dies_after: SPAN}\n"),
+])  # fmt: skip
+def test_a_time_of_nothing_is_refused_where_it_would_protect_nothing(path: str, old: str, new: str, span: str) -> None:
+    found = said_of(changed(path, (old, new.replace("SPAN", span))))
+    assert [(d.code, d.message.rpartition("` ")[2], d.on_entry) for d in found] == [
+        ("E206", "must be more than 0", True)
+    ]
+    assert codes(changed(path, (old, new.replace("SPAN", "1s")))) in ([], ["W607"])
+
+
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (CLERK, "wall_clock: 1m", "grace: 0s"), (POLICY, "max_age: 60s", "max_age: 0s"),
+    (BYE, "stubs:\n", "stubs:\n  greet: {after: 0s, output: {text: hi}}\n"), (CLERK, "wall_clock: 1m", "calls_per_tool: {greet: 0}"),
+])  # fmt: skip
+def test_nothing_is_taken_where_it_says_something(path: str, old: str, new: str) -> None:
+    assert codes(changed(path, (old, new))) == []
+
+
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (CLERK, "wall_clock: 1m", METER.replace("sum: input.amount_usd", "sum: 0")),
+    (CLERK, "wall_clock: 1m", METER.replace("sum: input.amount_usd", "sum: -5")), (LEADS, "members: [", "members: ['', "),
+    (BYE, EXPECTS, "  ran: [{tool: greet, times: -1}]\n"), (BYE, EXPECTS, "  steps_at_most: 0\n"),
+])  # fmt: skip
+def test_a_bound_that_bounds_nothing_is_refused_when_it_enters(path: str, old: str, new: str) -> None:
+    files = changed(path, (old, new))
+    assert [(d.code, d.on_entry) for d in said_of(files) if d.severity == "error"] == [("E206", True)]
+    assert load_stored({name: text.encode() for name, text in {**BASE, **files}.items()}).bundle is not None
+
+
+@pytest.mark.parametrize(("expects", "said"), [
+    ("  ran: []\n  rows: []\n", True), ("  message_contains: ['']\n", True), ("  events: [{}]\n", True),
+    ("  calls: []\n  requests: []\n", False), ("  never_ran: [greet]\n", False), ("  exit_code: 0\n  ran: []\n", False),
+    ("  message_contains: ['', Bye]\n", False), ("  events: [{kind: verdict}]\n", False), ("  calls: [{tool: greet}]\n", False),
+])  # fmt: skip
+def test_an_expectation_that_can_not_fail_is_refused(expects: str, said: bool) -> None:
+    found = [d for d in said_of(changed(BYE, (EXPECTS, expects))) if d.code == "E206"]
+    assert [d.on_entry for d in found] == [True] * said
+
+
+@pytest.mark.parametrize(("stub", "said"), [
+    ("{output: {found: true}}", True), ("{calls: [{input: {order_id: a}, output: {found: 1}}]}", True), ("{output: null}", True),
+    ("{error: down}", False), ("{after: 9s}", False), ("{error: down, fails: 1, output: {found: 1}}", True),
+    ("{calls: [{input: {order_id: a}, error: down}]}", False),
+])  # fmt: skip
+def test_a_stub_gives_what_its_tool_can_give(stub: str, said: bool) -> None:
+    assert codes(changed(BYE, ("{output: " + STUB[:-1] + "}", stub))) == ["W622"] * said
+
+
+@pytest.mark.parametrize(("tools", "code"), [
+    ("[]", "E519"), ("[greet], except: [greet]", "E519"), ("writes, except: [refund_order]", "E519"),
+    ("reads, except: [find_order]", ""), ("[greet]", ""), ("all", ""),
+])  # fmt: skip
+@pytest.mark.parametrize("effect", ["deny", "allow", "require_approval, approvers: [leads]"])
+def test_a_rule_covers_some_tool(tools: str, code: str, effect: str) -> None:
+    found = said_of(with_rule(tools, effect))
+    assert [(d.code, d.on_entry) for d in found if d.severity == "error"] == ([(code, True)] if code else [])
+
+
+def test_a_rule_that_names_a_tool_that_can_not_be_read_is_not_at_fault() -> None:
+    assert codes({**with_rule("writes, except: [refund_order]"), PAY: "kind: Tool\nname: refund_order\n: :\n"}) == [
+        "E102"
+    ]
+    assert codes(with_rule("[gret]")) == ["E302"]
+
+
+def test_a_rule_over_a_kind_of_which_its_agents_have_none_is_told() -> None:
+    write = (
+        BASE[PAY]
+        .replace("name: refund_order", "name: other")
+        .replace("idempotency:\n  key: [input.order_id]\n", "idempotency:\n  key: [input.order_id]\n")
+    )
+    found = codes({**with_rule("writes, except: [refund_order]"), "specs/tools/other.yaml": write})
+    assert found == ["W611", "W605"]
+
+
+@pytest.mark.parametrize("condition", [
+    "false", "not true", "order.total_usd > 50 and order.total_usd < 20", "order.total_usd > 5 and not order.total_usd > 5",
+    "order.total_usd >= 5 and 5 > order.total_usd", "order.found and false",
+    "not (order.total_usd <= 5 or order.total_usd > 5)",
+])  # fmt: skip
+def test_a_condition_that_contradicts_itself_is_refused(condition: str) -> None:
+    found = [d for d in said_of(with_when(condition)) if d.severity == "error"]
+    assert [(d.code, d.on_entry) for d in found] == [("E516", True)]
+
+
+@pytest.mark.parametrize("condition", [
+    "order.total_usd > 20 and order.total_usd < 50", "order.total_usd > 50 or order.total_usd < 20", "params.off",
+    "order.total_usd > params.high and order.total_usd < params.low", "order.total_usd >= 5 and order.total_usd <= 5",
+])  # fmt: skip
+def test_one_that_a_dial_decides_or_that_can_be_met_is_not(condition: str) -> None:
+    found = said_of(with_when(condition, params="  off: false\n  high: 50\n  low: 20\n"))
+    assert [d.code for d in found if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize(("bounds", "condition", "said"), [
+    ("maximum: 60", "input.amount_usd > 100", True), ("maximum: 60", "input.amount_usd > 60", True), ("maximum: 60", "input.amount_usd >= 60", False),
+    ("exclusiveMaximum: 60", "input.amount_usd >= 60", True), ("minimum: 0", "input.amount_usd < 0", True), ("minimum: 0", "0 > input.amount_usd", True),
+    ("exclusiveMinimum: 0", "input.amount_usd <= 0", True), ("minimum: 0", "input.amount_usd <= 0", False), ("maximum: 60", "not input.amount_usd <= 70", True),
+    ("maximum: 60", "input.amount_usd > 100 or order.found", False), ("maximum: 60", "order.total_usd > 100", False),
+])  # fmt: skip
+def test_a_condition_beyond_the_bounds_of_a_schema_is_told(bounds: str, condition: str, said: bool) -> None:
+    files = {
+        **changed(PAY, (AMOUNT, f"amount_usd: {{type: number, {bounds}}}")),
+        **changed(POLICY, (WHEN, f"when: '{condition}'"), ("limit_usd: 100", "limit_usd: 10")),
+    }
+    assert [code for code in codes(files) if code not in ("W613", "E306")] == ["W621"] * said
+
+
+def test_the_bounds_of_a_fact_are_known_too() -> None:
+    files = {
+        **changed(FIND, ("total_usd: {type: number}", "total_usd: {type: number, minimum: 0}")),
+        **changed(POLICY, (WHEN, "when: order.total_usd < 0")),
+    }
+    assert codes(files) == ["W621"]
+
+
+@pytest.mark.parametrize(
+    "always", ["true", "not false", "len(calls.greet) >= 0", "step.number >= 1 or false", "true and step.number > 0"]
+)
+def test_an_outcome_behind_one_that_always_holds_is_told(always: str) -> None:
+    first = "stop:\n  - {outcome: first, when: '" + always + "', message: First}\n"
+    assert set(codes(changed(CLERK, ("stop:\n", first)))) - {"W609"} == {"W608"}
+
+
+@pytest.mark.parametrize("sometimes", ["len(calls.greet) > 0", "step.number > 1", "true and len(calls.greet) > 0"])
+def test_one_behind_another_is_not(sometimes: str) -> None:
+    first = "stop:\n  - {outcome: first, when: '" + sometimes + "', message: First}\n"
+    assert codes(changed(CLERK, ("stop:\n", first))) == ["W609"]
