@@ -17,9 +17,9 @@ import trio
 from engine.outside import outside
 from engine.ports import Store
 from engine.reach import MissingSecret, Secrets
-from engine.runtime.cipher import COMPARABLE, SHORTEST, Cipher, NotOpened
+from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
 from engine.runtime.errors import BundleUnavailable
-from engine.runtime.person_keys import PersonKeys
+from engine.runtime.person_keys import PersonKey, PersonKeys
 from engine.runtime.seals import PERSON, Seals
 from engine.runtime.states import load_state
 from engine.session.bundle import Agent, Bundle, Seal
@@ -160,22 +160,16 @@ def seals(bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys, fi
     if agent.seal.person is None:
         return Seals(cipher, bundle, agent)
     if PERSON in first:
-        name, key = first[PERSON], people.of(first[PERSON], cipher)
+        found = PersonKey(people.of(first[PERSON], cipher), first[PERSON])
     else:
-        name = name_of(first["attributes"][agent.seal.person], cipher)
-        key = people.drawn(name, cipher)
-    return Seals(cipher.under(key), bundle, agent, person=name)
+        found = people.drawn(first["attributes"][agent.seal.person], cipher)
+    return Seals(cipher.under(found.key), bundle, agent, person=found.called)
 
 
 def cipher_of(seal: Seal, secrets: Secrets) -> Cipher:
     """The cipher of an agent's own keys; raises MissingSecret."""
     keys = [filled(text, secrets.reveal) for text in seal.keys]
     return Cipher(keys, filled(seal.comparing, secrets.reveal))
-
-
-def name_of(person: Any, cipher: Cipher) -> str:
-    """What a person's key is called: it says nothing of them."""
-    return cipher.comparable(["person", person]).removeprefix(COMPARABLE)
 
 
 def check_keys(seal: Seal, secrets: Secrets) -> None:
