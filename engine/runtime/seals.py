@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.policy.expression import Expression
 from engine.policy.value import number_text
 from engine.runtime.cipher import Cipher, Token
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.handles import texts
+from engine.session.marks import Marks
 from engine.session.sealed import PREFIX, is_sealed
-from engine.session.sensitive import is_marked, replaced, sensitive_values
+from engine.session.sensitive import replaced, sensitive_values
 from engine.session.sensitive_fields import Holds, holds
 
 Schema = Mapping[str, Any]
@@ -42,10 +42,10 @@ class Seals:
     of_call: dict[str, set[str]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     person: str | None = None
-    marks: _Marks = field(init=False)
+    marks: Marks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.marks = _Marks(self.agent)
+        self.marks = Marks(self.agent.attributes, self.agent.meters)
 
     # -- to the store
 
@@ -304,42 +304,6 @@ class _Sealing:
 
 _NONE: set[str] = set()
 _NESTED = frozenset({"values", "rules"})
-
-
-class _Marks:
-    """What of an agent and its tools is marked."""
-
-    def __init__(self, agent: Agent) -> None:
-        properties = agent.attributes.get("properties", {})
-        self.attributes = is_marked(agent.attributes)
-        self.tenant = is_marked(properties.get("tenant")) if isinstance(properties, Mapping) else False
-        self._meters = agent.meters
-        self._of: dict[str, tuple[bool, bool]] = {}
-
-    def input_of(self, tool: Tool | None) -> bool:
-        """Whether an input may hold what is sensitive; of a tool that is not there it may."""
-        return True if tool is None else self._both(tool)[0]
-
-    def any_of(self, tool: Tool | None) -> bool:
-        """The same of what a tool says, which may repeat its input or its output."""
-        return True if tool is None else any(self._both(tool))
-
-    def key_of(self, tool: Tool) -> bool:
-        """Whether an idempotency key may hold what is sensitive: as the bundle says, whatever the call."""
-        return self._may_read(tool, tool.idempotency.key if tool.idempotency is not None else ())
-
-    def meter_of(self, meter: str, tool: Tool) -> bool:
-        """The same of the key that a call adds to a meter under, which has the tenant in it."""
-        return self.tenant or self._may_read(tool, [m.per[tool.name] for m in self._meters if m.name == meter])
-
-    def _may_read(self, tool: Tool, expressions: Iterable[Expression]) -> bool:
-        reads = {name for one in expressions for name in one.reads}
-        return ("input" in reads and self.input_of(tool)) or ("session" in reads and self.attributes)
-
-    def _both(self, tool: Tool) -> tuple[bool, bool]:
-        if tool.name not in self._of:
-            self._of[tool.name] = (is_marked(tool.input_schema), is_marked(tool.output_schema))
-        return self._of[tool.name]
 
 
 def _output_of(tool: Tool | None) -> Schema:

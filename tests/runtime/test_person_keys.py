@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from engine.bundle.load import load_stored
 from engine.proof.surroundings import changed_comparing
 from engine.reach import MissingSecret
 from engine.runtime.cipher import Cipher, NotOpened, Token
@@ -29,19 +30,29 @@ CODE = 'def grant(**given):\n    return {"note": "told ada-4411"}\n'
 
 
 def made(seal: str = "sealed_with: ${secret:SEAL_KEY}\nsealed_for: user") -> Bundle:
+    return bundle(*documents(seal))
+
+
+def stored(seal: str) -> Bundle:
+    found = load_stored({path: text.encode() for path, text in documents(seal)}).bundle
+    assert found is not None
+    return found
+
+
+def documents(seal: str) -> list[tuple[str, str]]:
     path, text = agent("[grant]", policies="[rules]")
     text = text.replace("description: bot\n", f"description: bot\n{seal}\n", 1)
     text = text.replace("zip: {type: integer}", f"user: {MARKED}").replace(
         "required: [tenant]", "required: [tenant, user]"
     )
     decided = "[{message: x, tool_calls: [{id: a, name: grant, input: {what: door-77}}]}, {message: And now?}, {message: bye, done: true}]"
-    return bundle(
+    return [
         (path, text.replace("[{message: hi, done: true}]", decided)), policy(ALLOW), ("specs/tools/code.py", CODE),
         tool("grant", "write", input=f"{{type: object, properties: {{what: {MARKED}}}}}",
              output=f"{{type: object, properties: {{note: {MARKED}}}}}",
              more="idempotency: {key: [input.what], honoured_by: engine}\n"
                   "adapter: {kind: python, file: specs/tools/code.py, function: grant}"),
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 class Desk:
@@ -194,6 +205,11 @@ def test_what_a_death_in_the_midst_of_writing_a_key_has_left_is_destroyed_with_i
     assert not (tmp_path / ".draft").exists()
 
 
+def try_lock(path: Path) -> None:
+    with path.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @pytest.mark.parametrize("change", ["wrapped", "drawn"])
 async def test_who_destroys_a_key_waits_for_who_changes_the_folder(tmp_path: Path, change: str) -> None:
     people, began, go = PersonKeys(tmp_path), threading.Event(), threading.Event()
@@ -219,8 +235,8 @@ async def test_who_destroys_a_key_waits_for_who_changes_the_folder(tmp_path: Pat
         nursery.start_soon(trio.to_thread.run_sync, changes)
         await trio.to_thread.run_sync(began.wait)
         nursery.start_soon(trio.to_thread.run_sync, destroys)
-        with open(tmp_path / ".lock") as lock, pytest.raises(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(BlockingIOError):
+            try_lock(tmp_path / ".lock")
         go.set()
     assert done == [True]
     assert not people.has("ada", OLD)
@@ -250,6 +266,17 @@ def test_who_a_session_is_about_has_to_be_told() -> None:
         bundle((path, text))
 
 
+TWO = "sealed_with: ['${secret:B}', '${secret:A}']"
+
+
+def test_what_writes_are_compared_with_while_a_key_is_replaced_has_to_be_said() -> None:
+    with pytest.raises(AssertionError, match="E519"):
+        made(TWO)
+    made(TWO + "\ncompared_with: ${secret:A}")
+    # where nothing that is compared is sensitive there is nothing to say
+    bundle(*((path, text.replace("{key: [input.what], honoured_by: engine}", "none")) for path, text in documents(TWO)))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "loosens"),
     [
@@ -261,5 +288,6 @@ def test_who_a_session_is_about_has_to_be_told() -> None:
 def test_a_change_after_which_writes_of_before_are_not_recognised_is_told_to_who_compares_bundles(
     before: str, after: str, loosens: bool
 ) -> None:
-    found = [one.name for one in changed_comparing(made(before), made(after))]
+    # a bundle that was stored may have several keys and not say what it compares with
+    found = [one.name for one in changed_comparing(stored(before), stored(after))]
     assert found == (["compared_with.bot:deny→allow"] if loosens else [])
