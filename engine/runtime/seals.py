@@ -41,6 +41,8 @@ class Seals:
     known: set[str] = field(default_factory=set)
     of_call: dict[str, set[str]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    # calls that were given a known value, wherever it stands
+    holding: set[str] = field(default_factory=set)
     person: str | None = None
     marks: Marks = field(init=False)
 
@@ -62,6 +64,9 @@ class Seals:
             self.known |= set(texts(value))
             if isinstance(call_id, str):
                 self.of_call.setdefault(call_id, set()).update(texts(value, 1))
+        if isinstance(call_id, str) and event.kind in (K.CALL_PROPOSED, K.CALL_EDITED):
+            given = _Sealing(self, event, self._tool(event)).gives_known()
+            (self.holding.add if given else self.holding.discard)(call_id)
 
     def _marked(self, event: Event) -> Iterator[Any]:
         p, tool = event.payload, self._tool(event)
@@ -172,15 +177,15 @@ class _Sealing:
                 return self.by_schema({name: item}, _output_of(tool))[name]
             case Holds.REPORT:
                 own = name == "message" and self.event.payload.get("status") in ("ok", "blocked")
-                return self.words(item) if own or not seals.marks.any_of(tool) else self.whole(item)
+                return self.words(item) if own or not self._may_repeat() else self.whole(item)
             case Holds.CALLS:
                 return [{**self.words(call), "input": self.given(call["name"], call["input"])} for call in item]
             case Holds.FACTS:
                 return [self._fact(fact) for fact in item]
             case Holds.FACT_KEY | Holds.DIGEST:
-                return self.whole(item) if seals.marks.input_of(tool) else self.words(item)
+                return self.whole(item) if seals.marks.input_of(tool) or self.gives_known() else self.words(item)
             case Holds.TRACES:
-                return [self._trace(trace) for trace in item]
+                return [self._trace(trace, own=name == "rules") for trace in item]
             case Holds.VALUES:
                 return {rule: self._seen(values) for rule, values in item.items()}
             case Holds.DIFFERENCE:
@@ -206,14 +211,35 @@ class _Sealing:
     def _fact(self, fact: Mapping[str, Any]) -> dict[str, Any]:
         marked = self.seals.marks.input_of(self.seals.bundle.tools.get(fact["tool"]))
         told = {**self.words(fact), "input": self.given(fact["tool"], fact["input"])}
+        marked = marked or told["input"] != fact["input"]
         return {**told, "key": self.whole(fact["key"])} if marked and "key" in fact else told
 
-    def _trace(self, trace: Mapping[str, Any]) -> dict[str, Any]:
+    def gives_known(self) -> bool:
+        """Whether a call or a read was given something that is known to be sensitive, wherever it stands."""
+        p = self.event.payload
+        given = p.get("input")
+        if isinstance(given, Mapping):
+            return bool(self.given(p.get("tool"), given) != given)
+        return p.get("call_id") in self.seals.holding
+
+    def _may_repeat(self) -> bool:
+        """Whether what a tool says of its failure may hold something sensitive, in whatever form."""
+        of_call = self.seals.tools.get(self.event.payload.get("call_id") or "")
+        marks = self.seals.marks
+        if marks.any_of(self.tool) or self.gives_known():
+            return True
+        # a probe is given what its call was
+        return of_call is not None and marks.any_of(self.seals.bundle.tools.get(of_call))
+
+    def _trace(self, trace: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
         told: dict[str, Any] = self.words({name: item for name, item in trace.items() if name not in _NESTED})
+        if trace.get("error") and not (own and self._reads_nothing_marked(str(trace.get("policy")))):
+            # it may be what a read said of its failure
+            told["error"] = self.whole(trace["error"])
         if "values" in trace:
             told["values"] = self._seen(trace["values"])
         if "rules" in trace:
-            told["rules"] = [self._trace(one) for one in trace["rules"]]
+            told["rules"] = [self._trace(one, own=own) for one in trace["rules"]]
         return {name: told[name] for name in trace if name in told}
 
     def _seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,6 +266,15 @@ class _Sealing:
         for part in path:
             sealed = sealed[part] if isinstance(sealed, Mapping) else sealed
         return sealed
+
+    def _reads_nothing_marked(self, name: str) -> bool:
+        """Whether no read of a policy's facts may be given, or may give, something marked."""
+        guard = self.seals.agent.guards.get(self.tool.name) if self.tool is not None else None
+        found = [policy for policy in (guard.policies if guard is not None else ()) if policy.name == name]
+        tools = [self.seals.bundle.tools.get(fact.tool) for policy in found for fact in policy.facts.values()]
+        marks = self.seals.marks
+        given = marks.attributes or marks.input_of(self.tool)
+        return bool(found) and not (tools and (given or any(map(marks.any_of, tools))))
 
     def _fact_schema(self, name: str) -> Schema | None:
         guard = self.seals.agent.guards.get(self.tool.name) if self.tool is not None else None

@@ -324,6 +324,70 @@ async def test_a_tool_that_repeats_a_value_in_another_form_or_in_part_tells_nobo
     assert holding(await ran.strings(), "CANARY") == []
 
 
+REPEATS = """
+def row(iban, **given):
+    raise ValueError("no row for " + iban.lower()[:9])
+
+def act(**given):
+    raise TimeoutError()
+"""
+
+
+def reading(more: str = "", *, read: str = INPUT, facts: str = "{f: {tool: row, input: {iban: input.iban, pin: 1}}}") -> Bundle:
+    """A write that is judged by a read that dies, and is probed by it."""
+    path, text = agent("[pay]", policies="[rules]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    decisions = [acts(call("a", "pay", iban="CANARY-iban", pin=42)), DONE]
+    text = text.replace("[{message: hi, done: true}]", json.dumps(decisions))
+    rules = ALLOW + "\n  - {id: odd, tools: writes, effect: require_approval, approvers: [leads], when: f.vip == true}"
+    return bundle(
+        (path, text), policy(rules if facts != "{}" else ALLOW, facts=facts), reviewers("leads", "[ana]"),
+        ("specs/tools/code.py", REPEATS),
+        tool("row", input=read, output=OUTPUT if read == INPUT else "{type: object, properties: {vip: {type: boolean}}}",
+             more="offered_to: runtime\n" + python("row")),
+        tool("pay", "write", input=INPUT, more=more),
+    )  # fmt: skip
+
+
+PLAIN = "{type: object, properties: {iban: {type: string}, pin: {type: integer}}, additionalProperties: false}"
+
+
+@pytest.mark.parametrize("read", [INPUT, PLAIN])
+async def test_what_a_read_of_the_runtime_says_of_its_failure_is_sealed_with_all_that_repeats_it(read: str) -> None:
+    ran = await Ran().run(reading(read=read))
+    (verdict,) = [e.payload for e in await ran.store.load(ran.state.session_id) if e.kind.value == "verdict"]
+    assert [rule["error"] is not None for rule in verdict["rules"] if rule["rule"] == "odd"] == [True]
+    assert holding(await ran.strings(), "canary") == []
+
+
+async def test_what_a_probe_says_of_its_failure_is_sealed() -> None:
+    probe = (
+        "timeout: 50ms\nprobe: {tool: row, input: {iban: input.iban, pin: input.pin}, happened: output.vip == true}\n"
+        "idempotency: {key: [input.iban], honoured_by: tool}"
+    )
+    ran = await Ran().run(reading(probe, facts="{}"))
+    kinds = [e.kind.value for e in await ran.store.load(ran.state.session_id)]
+    assert "probe_read" in kinds, kinds
+    assert holding(await ran.strings(), "canary") == []
+
+
+async def test_a_call_that_repeats_a_known_value_where_nothing_is_marked_is_known_by_a_digest_that_says_nothing() -> None:
+    path, text = agent("[note]", policies="[rules]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    text = text.replace("zip: {type: integer}", "user: {type: string, x-sensitive: true}")
+    decisions = [acts(call("a", "note", to="for CANARY-user"), call("b", "note", to="nobody")), DONE]
+    text = text.replace("[{message: hi, done: true}]", json.dumps(decisions))
+    made = bundle((path, text), policy(ASKED), reviewers("leads", "[ana]"), tool("note", "write"))
+    ran = await Ran().run(made, user="CANARY-user")
+    digests = {
+        e.payload["call_id"]: e.payload["digest"]
+        for e in await ran.store.load(ran.state.session_id)
+        if "digest" in e.payload
+    }
+    assert digests["a"].startswith("sealed:1:")
+    assert digests["b"] == call_digest(made.tools["note"], "note", {"to": "nobody"})
+
+
 # -- planners
 
 
