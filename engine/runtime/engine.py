@@ -29,6 +29,7 @@ from engine.runtime.person_keys import PersonKeys, person_keys
 from engine.runtime.sealing import SealedStore, check_keys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
+from engine.runtime.veil import Veil
 from engine.session import reply as r
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.decide import begin, decide
@@ -96,7 +97,9 @@ class Engine:
         self._own = OpenConnections() if connections is None else None
         self.connections: OpenConnections = connections or self._own or OpenConnections()
         self._traffic = traffic
-        self._on_partial = on_partial
+        self._on_partial: OnPartial = lambda session_id, text: on_partial(
+            session_id, self._sealed.so_far(session_id, text)
+        )
         self.bundles = Bundles(store)
         self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
         store = self._store = cast(Store, self._sealed)
@@ -249,6 +252,10 @@ class Engine:
     async def look(self, session_id: str) -> State:
         """A session's state for people: what is sealed in its log is not shown.  Raises UnknownSession."""
         return await self._sealed.look(session_id)
+
+    async def veil(self, session_id: str) -> Veil | None:
+        """What hides from people what is sensitive of a session; None if nothing is.  Raises as `log` does."""
+        return await self._sealed.veil(session_id)
 
     async def bundle_of(self, state: State) -> Bundle:
         """The bundle that a session runs under; raises BundleUnavailable."""

@@ -22,6 +22,7 @@ from engine.runtime.errors import BundleUnavailable
 from engine.runtime.person_keys import PersonKey, PersonKeys
 from engine.runtime.seals import PERSON, Seals
 from engine.runtime.states import load_state
+from engine.runtime.veil import Veil
 from engine.session.bundle import Agent, Bundle, Seal
 from engine.session.event import Event
 from engine.session.evolve import fold
@@ -119,6 +120,16 @@ class SealedStore:
         one = self._sessions.get(event.session_id)
         return event if one is None else one.sealed(event)
 
+    async def veil(self, session_id: str) -> Veil | None:
+        """What hides the sensitive values of a session; None if it has none.  Raises what opening it raises."""
+        one = await self._session(session_id)
+        return None if one is None else Veil(one)
+
+    def so_far(self, session_id: str, text: str) -> str:
+        """What a model has said so far in a session that is driven here, as people may see it."""
+        one = self._sessions.get(session_id)
+        return text if one is None else Veil(one).so_far(text)
+
     async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | None:
         """What is known of a session, from its first event or from the store; None if nothing of it is sealed."""
         if session_id in self._sessions:
@@ -180,10 +191,12 @@ def check_keys(seal: Seal, secrets: Secrets) -> None:
             raise MissingSecret(f"{told}; make one with: openssl rand -hex 32")
 
 
-def opened(log: Sequence[Event], bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys) -> list[Event]:
-    """A stored log with what is sealed in it; raises MissingSecret."""
+def opened(
+    log: Sequence[Event], bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys
+) -> tuple[list[Event], Veil | None]:
+    """A stored log with what is sealed in it, and what hides that from people; raises MissingSecret."""
     made = seals(bundle, agent, secrets, people, log[0].payload)
-    return list(log) if made is None else [made.only_opened(event) for event in log]
+    return (list(log), None) if made is None else ([made.opened(event) for event in log], Veil(made))
 
 
 def _agent(bundle: Bundle, name: str) -> Agent:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.policy.value import number_text
+from engine.policy.value import number_text, one_line
 from engine.runtime.cipher import Cipher, Token
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.session.handles import texts
+from engine.session.handles import SHORTEST, texts
 from engine.session.marks import Marks
 from engine.session.sealed import PREFIX, is_sealed
 from engine.session.sensitive import replaced, sensitive_values
@@ -41,6 +42,8 @@ class Seals:
     known: set[str] = field(default_factory=set)
     of_call: dict[str, set[str]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    # by call, and of the session itself under "": what is too short to be looked for but as a word
+    short: dict[str, set[str]] = field(default_factory=dict)
     # calls that were given a known value, wherever it stands
     holding: set[str] = field(default_factory=set)
     person: str | None = None
@@ -62,10 +65,11 @@ class Seals:
             self.tools[call_id] = name
         for value in self._marked(event):
             self.known |= set(texts(value))
+            self.short.setdefault(call_id if isinstance(call_id, str) else "", set()).update(_words_of(value))
             if isinstance(call_id, str):
                 self.of_call.setdefault(call_id, set()).update(texts(value, 1))
         if isinstance(call_id, str) and event.kind in (K.CALL_PROPOSED, K.CALL_EDITED):
-            given = _Sealing(self, event, self._tool(event)).gives_known()
+            given = Sealing(self, event, self._tool(event)).gives_known()
             (self.holding.add if given else self.holding.discard)(call_id)
 
     def _marked(self, event: Event) -> Iterator[Any]:
@@ -102,7 +106,7 @@ class Seals:
 
     def sealed(self, event: Event) -> Event:
         """The event as it is stored."""
-        one = _Sealing(self, event, self._tool(event))
+        one = Sealing(self, event, self._tool(event))
         payload = {name: one.field(holds(event.kind, name), name, item) for name, item in event.payload.items()}
         if one.clear:
             payload[CLEAR] = self.cipher.seal(one.clear)
@@ -114,18 +118,14 @@ class Seals:
 
     def opened(self, event: Event) -> Event:
         """The event as it was; raises NotOpened."""
-        found = self.only_opened(event)
-        self._learn(found)
-        return found
-
-    def only_opened(self, event: Event) -> Event:
-        """The same for who seals nothing afterwards."""
         payload = self.open_value(event.payload)
         payload.pop(PERSON, None)
         if CLEAR in payload:
             clear = payload.pop(CLEAR)
             payload = {name: clear.get(name, item) for name, item in payload.items()}
-        return replace(event, payload=payload)
+        found = replace(event, payload=payload)
+        self._learn(found)
+        return found
 
     def open_value(self, value: Any) -> Any:
         """A value with all that is sealed in it opened; raises NotOpened."""
@@ -137,7 +137,7 @@ class Seals:
 
 
 @dataclass(slots=True)
-class _Sealing:
+class Sealing:
     """One event on its way to the store; `clear` are the fields that it compares by, as they were."""
 
     seals: Seals
@@ -177,7 +177,7 @@ class _Sealing:
                 return self.by_schema({name: item}, _output_of(tool))[name]
             case Holds.REPORT:
                 own = name == "message" and self.event.payload.get("status") in ("ok", "blocked")
-                return self.words(item) if own or not self._may_repeat() else self.whole(item)
+                return self.words(item, by_word=own) if own or not self._may_repeat() else self.whole(item)
             case Holds.CALLS:
                 return [{**self.words(call), "input": self.given(call["name"], call["input"])} for call in item]
             case Holds.FACTS:
@@ -187,11 +187,11 @@ class _Sealing:
             case Holds.TRACES:
                 return [self._trace(trace, own=name == "rules") for trace in item]
             case Holds.VALUES:
-                return {rule: self._seen(values) for rule, values in item.items()}
+                return {rule: self.seen(values) for rule, values in item.items()}
             case Holds.DIFFERENCE:
                 return [self._change(change) for change in item]
             case _:
-                return self.words(item)
+                return self.words(item, by_word=name == "message" and self.event.kind in _OF_TEMPLATES)
 
     # -- by what a field holds
 
@@ -237,22 +237,27 @@ class _Sealing:
             # it may be what a read said of its failure
             told["error"] = self.whole(trace["error"])
         if "values" in trace:
-            told["values"] = self._seen(trace["values"])
+            told["values"] = self.seen(trace["values"])
         if "rules" in trace:
             told["rules"] = [self._trace(one, own=own) for one in trace["rules"]]
         return {name: told[name] for name in trace if name in told}
 
-    def _seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a rule saw, by name."""
         return {chain: self._value(chain, value) for chain, value in values.items()}
 
     def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
-        sides = {side: self._value(change["what"], change[side]) for side in ("before", "after") if side in change}
+        what = change["what"]
+        if what in ("verdict", "rules"):
+            # the engine's words; a fact of this name is told apart by what it is in
+            return {**change}
+        sides = {side: self._value(what, change[side]) for side in ("before", "after") if side in change}
         return {**change, **sides}
 
     def _value(self, chain: str, value: Any) -> Any:
         """What a rule saw under a name: as its schema says, and nothing of what has none."""
         root, *path = chain.split(".")
-        if root in _PLAIN_ROOTS or chain in ("verdict", "rules"):
+        if root in _PLAIN_ROOTS:
             return value
         schema = {"input": self.tool.input_schema if self.tool else None, "session": self.seals.agent.attributes}.get(
             root, self._fact_schema(root)
@@ -318,10 +323,17 @@ class _Sealing:
         """A value sealed where its schema marks it, and where it holds what is known to be sensitive."""
         return self.words(replaced(value, schema, self.seals.cipher.seal))
 
-    def words(self, value: Any) -> Any:
-        """Plain JSON with each text and number sealed as a whole that holds what is known to be sensitive."""
-        about = self.seals.of_call.get(self.event.payload.get("call_id") or "", set())
-        return self._words(value, self.seals.known, about)
+    def words(self, value: Any, *, by_word: bool = False) -> Any:
+        """Plain JSON with each text and number sealed as a whole that holds what is known to be sensitive.
+
+        What is short is looked for in what is told of its call; `by_word` as a word too, with that of the session.
+        """
+        call_id = self.event.payload.get("call_id") or ""
+        if by_word and isinstance(value, str):
+            short = self.seals.short.get(call_id, _NONE) | self.seals.short.get("", _NONE)
+            if not short.isdisjoint(_WORDS.findall(value)):
+                return self.whole(value)
+        return self._words(value, self.seals.known, self.seals.of_call.get(call_id, _NONE))
 
     def _words(self, value: Any, known: set[str], about: set[str]) -> Any:
         if isinstance(value, Token | bool) or value is None:
@@ -338,6 +350,23 @@ class _Sealing:
 
 
 _NONE: set[str] = set()
+_WORDS = re.compile(r"\w+")
+
+# whose messages are made of templates of the bundle, which say attributes and inputs as they are
+_OF_TEMPLATES = frozenset({K.VERDICT, K.TOOL_RESULT, K.REQUEST_OPENED, K.STATE_TRANSITION})
+
+
+def _words_of(value: Any) -> Iterator[str]:
+    """What a value that is too short to be found elsewhere is written as: also true and false."""
+    if isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _words_of(item)
+    elif value is not None:
+        text = value if isinstance(value, str) else one_line(value)
+        if len(text) < SHORTEST or isinstance(value, bool):
+            yield text
+
+
 _NESTED = frozenset({"values", "rules"})
 
 

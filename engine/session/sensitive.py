@@ -26,6 +26,11 @@ def replaced(value: Any, schema: Mapping[str, Any], by: Callable[[Any], Any]) ->
     return _replaced(value, schema, schema, by) if is_marked(schema) else value
 
 
+def without(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A copy of a value with `[sensitive]` for what its schema calls so."""
+    return replaced(value, schema, lambda one: HIDDEN)
+
+
 def sensitive_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
     """The values that a schema calls sensitive, as they stand."""
     if is_marked(schema):
