@@ -22,6 +22,7 @@ from engine.runtime import environment
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins
+from engine.runtime.erased import BY as ERASED
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands, roll
@@ -97,9 +98,7 @@ class Engine:
         self._own = OpenConnections() if connections is None else None
         self.connections: OpenConnections = connections or self._own or OpenConnections()
         self._traffic = traffic
-        self._on_partial: OnPartial = lambda session_id, text: on_partial(
-            session_id, self._sealed.so_far(session_id, text)
-        )
+        self._on_partial = on_partial
         self.bundles = Bundles(store)
         self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
         store = self._store = cast(Store, self._sealed)
@@ -184,6 +183,7 @@ class Engine:
 
     async def cancel(self, session_id: str, by: str) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
+        await self._sealed.erased(session_id)
         await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
@@ -265,11 +265,15 @@ class Engine:
         """Drive a session until it waits or is over.
 
         Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot, and
-        EnvironmentFault: then the session is left as it is, for whoever has what is missing here.
+        EnvironmentFault: then the session is left as it is, for whoever has what is missing here.  One whose person's
+        key was destroyed is cancelled: it can't go on.
         """
-        state = await self.load(session_id)
+        erased, state = await self._sealed.erased(session_id), await self.load(session_id)
         if state.final:
             return state
+        if erased and state.cancel_by is None:
+            await self.cancel(session_id, ERASED)
+            state = await self.load(session_id)
         return await self._drive(state, await self.bundle_of(state), wait=wait)
 
     async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
@@ -385,7 +389,7 @@ class Engine:
             made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
             self._hands[bundle.digest] = Hands(
                 bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self.log,
-                self._on_partial, self._sealed.meter_used,
+                partial(self._sealed.say, self._on_partial), self._sealed.meter_used,
             )  # fmt: skip
         return self._hands[bundle.digest]
 

@@ -18,8 +18,9 @@ from engine.outside import outside
 from engine.ports import Store
 from engine.reach import MissingSecret, Secrets
 from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
+from engine.runtime.erased import Erased
 from engine.runtime.errors import BundleUnavailable
-from engine.runtime.person_keys import PersonKey, PersonKeys
+from engine.runtime.person_keys import KeyDestroyed, PersonKey, PersonKeys
 from engine.runtime.seals import PERSON, Seals
 from engine.runtime.states import load_state
 from engine.runtime.veil import Veil
@@ -45,7 +46,7 @@ class SealedStore:
         self._secrets = secrets
         self._bundle_of = bundle_of
         self._people = people
-        self._sessions: OrderedDict[str, Seals | None] = OrderedDict()
+        self._sessions: OrderedDict[str, Seals | Erased | None] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -66,7 +67,9 @@ class SealedStore:
             return replace(result, key=_key(own.payload))
         return await self._held(one, result, own.payload, stored.payload)
 
-    async def _held(self, one: Seals, held: KeyHeld, own: Mapping[str, Any], stored: Mapping[str, Any]) -> KeyHeld:
+    async def _held(
+        self, one: Seals | Erased, held: KeyHeld, own: Mapping[str, Any], stored: Mapping[str, Any]
+    ) -> KeyHeld:
         """Who holds a key, as the session that would have it knows it: by its own names, with what is opened."""
         before = held.compared
         if before is not None:
@@ -123,14 +126,22 @@ class SealedStore:
     async def veil(self, session_id: str) -> Veil | None:
         """What hides the sensitive values of a session; None if it has none.  Raises what opening it raises."""
         one = await self._session(session_id)
-        return None if one is None else Veil(one)
+        return Veil(one) if isinstance(one, Seals) else None
 
-    def so_far(self, session_id: str, text: str) -> str:
-        """What a model has said so far in a session that is driven here, as people may see it."""
+    async def erased(self, session_id: str) -> bool:
+        """Whether the key of a session's person was destroyed: then it is loaded as people may see it, and can end."""
+        try:
+            return isinstance(await self._session(session_id), Erased)
+        except KeyDestroyed:
+            self._sessions[session_id] = Erased()
+            return True
+
+    def say(self, tell: Callable[[str, str], None], session_id: str, text: str) -> None:
+        """Tell what a model has said so far in a session that is driven here, as people may see it."""
         one = self._sessions.get(session_id)
-        return text if one is None else Veil(one).so_far(text)
+        tell(session_id, Veil(one).so_far(text) if isinstance(one, Seals) else text)
 
-    async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | None:
+    async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | Erased | None:
         """What is known of a session, from its first event or from the store; None if nothing of it is sealed."""
         if session_id in self._sessions:
             self._sessions.move_to_end(session_id)

@@ -19,9 +19,9 @@ from engine.runtime.engine import Engine, Opening
 from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys
 from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
-from engine.session.state import State
+from engine.session.state import State, Status
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 
 KEY = {"SEAL_KEY": "a key of the tests that is long enough to be one"}
 MARKED = "{type: string, x-sensitive: true}"
@@ -97,6 +97,45 @@ async def test_the_key_of_a_person_who_comes_back_opens_nothing_of_before(
     assert (await desk.engine().load(again.session_id)).attributes["user"] == "ada-4411"
     with pytest.raises(NotOpened):
         await desk.engine().load(ada.session_id)
+
+
+def asking() -> Bundle:
+    """The same, with a call that waits for a person's yes."""
+    ask = (
+        ALLOW + "\n  - {id: ask, tools: writes, effect: require_approval, approvers: [leads], message: 'For ada-4411?'}"
+    )
+    kept = [one for one in documents("sealed_with: ${secret:SEAL_KEY}\nsealed_for: user") if "policies/" not in one[0]]
+    return bundle(*kept, policy(ask), reviewers("leads", "[ana]"))
+
+
+@pytest.mark.parametrize("by", ["mika", None])
+async def test_a_session_that_waits_when_it_is_erased_ends_and_does_nothing_else(desk: Desk, by: str | None) -> None:
+    ada = await desk.run("ada-4411", asking())
+    assert ada.status is Status.AWAITING_HUMAN_REVIEW
+    desk.destroy("ada-4411")
+    engine = desk.engine()
+    for act in (engine.send(ada.session_id, "more"), engine.answer(f"{ada.session_id}.1", "approve", "ana")):
+        with pytest.raises(KeyDestroyed):
+            await act
+    if by is not None:
+        await engine.cancel(ada.session_id, by)
+    # whoever drives it, be it a worker, finds that it can only end
+    state = await desk.engine().drive(ada.session_id)
+    assert (state.status, state.cancel_by) == (Status.CANCELLED, by or "engine keys erase")
+    assert await desk.store.requests(open_only=True) == []
+    assert await desk.store.verify(ada.session_id) == []
+    stored = str([event.payload for event in await desk.store.load(ada.session_id)])
+    assert "ada-4411" not in stored
+    assert (await desk.engine().drive(ada.session_id)).status is Status.CANCELLED
+
+
+async def test_nothing_goes_on_in_a_session_that_is_erased(desk: Desk) -> None:
+    ada = await desk.run("ada-4411", asking())
+    desk.destroy("ada-4411")
+    engine = desk.engine()
+    await engine.cancel(ada.session_id, "mika")
+    with pytest.raises(KeyDestroyed):
+        await engine.send(ada.session_id, "more")
 
 
 async def test_a_write_stays_known_after_what_it_brought_was_erased(desk: Desk) -> None:
