@@ -13,7 +13,7 @@ from engine.reach import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
 from engine.replay.whatif import Past, judged, unread
 from engine.runtime.collector import relax
-from engine.runtime.person_keys import person_keys
+from engine.runtime.person_keys import KeyDestroyed, person_keys
 from engine.runtime.sealing import opened
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.veil import Veil
@@ -133,6 +133,8 @@ class _Judge:
                 try:
                     log, veil = self._logs.of(store, session)
                     loaded.append((session, log, veil, list(judgements(log))))
+                except KeyDestroyed:
+                    pasts.append(Past(session.id, session.agent, 0, erased=True))
                 except UNREADABLE as error:
                     pasts.append(unread(session.id, session.agent, str(error)))
             all_loaded = thread_time()

@@ -108,6 +108,26 @@ def test_a_person_who_is_a_number_is_erased_by_the_number(shell: Shell, tmp_path
     assert shell("keys", "erase", "ada", "--json", "--yes", **env).code == 2
 
 
+def test_an_erased_session_is_counted_and_a_key_that_is_away_is_a_session_that_can_not_be_read(
+    shell: Shell, tmp_path: Path
+) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    for user in ("ada-4411", "bela-4412"):
+        assert shell("run", "-m", "hi", "--set", f"user={user}", **env).code == 0
+    assert shell("keys", "erase", "ada-4411", "--yes", **env).code == 0
+    told = shell("whatif", "--policy", ".", **env)
+    assert told.code == 0, told.out
+    assert "1 session is erased with the key of a person" in told.err
+    assert shell("whatif", "--policy", ".", "--format", "json", **env).json["erased"] == 1
+    assert shell("replay", "--all", **env).code == 0
+    promoted = shell("promote", ".", ".", "--without-proofs", "--json", "r.json", **env)
+    assert "1 session is erased" in promoted.out + promoted.err
+    # the same of a folder that is not there would hide whatever happened
+    away = shell("whatif", "--policy", ".", **{**env, "ENGINE_PERSON_KEYS": str(tmp_path / "others")})
+    assert away.code == 1
+    assert "unreadable" in away.out
+
+
 def test_what_is_missing_is_told(shell: Shell) -> None:
     for told in (shell("keys", "rewrap", **KEY), shell("run", "-m", "hi", "--set", "user=ada-4411", **KEY)):
         assert told.code == 2
