@@ -56,6 +56,15 @@ class Handles:
             if not whole:
                 self._learn(text)
 
+    @property
+    def by_text(self) -> Mapping[str, str]:
+        """The handles by the texts that are found and stand for them."""
+        return self._by_text
+
+    def text_of(self, handle: str) -> str:
+        """The text that a handle stands for; empty if it stands for none."""
+        return next(texts(self._values.get(handle), 1), "")
+
     def of(self, value: Any) -> str:
         """The handle of a value; a handle stays what it is."""
         if not self._key or (isinstance(value, str) and _HANDLES.fullmatch(value)):
