@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def _explain_session(session_id: str, call_id: str | None, audience: str, output
             print_json([_payload(one, audience) for one in told])
         else:
             for one in told:
-                say_lines("\n".join(map(line, shown(one.lines(audience)))))
+                say_lines("\n".join(map(line, one.lines(audience))))
         return OK
 
     raise SystemExit(perform(store_url, body))
@@ -127,7 +128,8 @@ async def _told(work: Work, session_id: str, call_id: str | None) -> list[Told]:
     from engine.replay.telling import Told
     from engine.runtime.errors import BundleUnavailable
 
-    log = await work.store.load(session_id)
+    # as people may see it: a text of which a part is cut off shows no part of what is sealed
+    log = [replace(event, payload=shown(event.payload)) for event in await work.store.load(session_id)]
     try:
         bundle = await work.engine.bundles.get(log[0].payload["bundle"])
     except BundleUnavailable:

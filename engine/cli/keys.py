@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.options import bundle_argument
-from engine.cli.out import counted, say
+from engine.cli.out import are, counted, say
 from engine.session.exit_code import FAILED
 
 if TYPE_CHECKING:
     from engine.runtime.cipher import Cipher
+    from engine.runtime.person_keys import PersonKeys
 
 agent_option = click.option("--agent", "agent_name", metavar="NAME", help="Whose sessions they seal, if of several.")
 
@@ -22,46 +24,95 @@ def command() -> None:
     """The keys of people that agents with `sealed_for` draw, in the folder that $ENGINE_PERSON_KEYS names."""
 
 
-@command.command("erase", epilog="Example: engine keys erase ada-4411 --agent access-desk --yes")
+@command.command(
+    "erase",
+    epilog="Examples: engine keys erase ada-4411 --agent access-desk --yes; engine keys erase 4711 --json --yes",
+)
 @click.argument("person")
 @bundle_argument
 @agent_option
+@click.option("--json", "as_json", is_flag=True, help='PERSON is JSON: 4711 is the number, and "4711" the text.')
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(person: str, bundle: Path, agent_name: str | None, yes: bool) -> None:
+def erase(person: str, bundle: Path, agent_name: str | None, as_json: bool, yes: bool) -> None:
     """Destroy the key of PERSON: what is sealed of their sessions can't be opened any more, in no copy of the store.
 
-    PERSON is what the attribute says that `sealed_for` names.  What they have written without a mark stays.
+    PERSON is what the attribute says that `sealed_for` names: a text, or a number, true, false or null.  What they have
+    written without a mark stays.  Exit 1 if there is no such key, or if there may be another that could not be looked
+    for.
     """
     from engine.reach import MissingSecret
     from engine.runtime.person_keys import person_keys
-    from engine.runtime.sealing import name_of
 
     cipher = _cipher(bundle, agent_name)
-    if not yes:
-        click.confirm(f"Destroy the key of {person}? Nothing brings it back", abort=True)
     try:
-        destroyed = person_keys().destroy(name_of(person, cipher))
+        keys = person_keys()
+        one = _person(person, as_json, keys, cipher)
+        if not yes:
+            click.confirm(f"Destroy the key of {person}? Nothing brings it back", abort=True)
+        destroyed = keys.destroy(one, cipher)
+        closed, earlier = keys.unsearched(cipher)
     except (MissingSecret, OSError) as error:
         raise click.UsageError(str(error)) from None
-    if not destroyed:
-        say(f"engine: {person} has no key in {person_keys().folder}", err=True)
+    if destroyed:
+        say(f"the key of {person} is destroyed")
+    else:
+        say(f"engine: {person} has no key in {keys.folder}", err=True)
+    if earlier:
+        told = f"{counted(earlier, 'key')} in {keys.folder} {are(earlier)} named by an earlier version"
+        say(f"note: {told}, and found under the `compared_with` of today only", err=True)
+    if closed:
+        told = "sessions were sealed in this folder with other keys than this agent's `sealed_with`"
+        say(f"engine: {told}: what they hold of {person} is not destroyed; erase with those too", err=True)
+    if closed or not destroyed:
         raise SystemExit(FAILED)
-    say(f"the key of {person} is destroyed")
+
+
+def _person(text: str, as_json: bool, keys: PersonKeys, cipher: Cipher) -> Any:
+    """Whom a text means: the text, or the number or other JSON that it writes, if only that has a key."""
+    from engine.policy.value import NotJson, canonical, loads
+
+    try:
+        written = loads(text)
+    except NotJson as error:
+        if as_json:
+            raise click.UsageError(f"PERSON is not JSON: {error}") from None
+        return text
+    if as_json:
+        return written
+    if isinstance(written, str) or not keys.has(written, cipher):
+        return text
+    if keys.has(text, cipher):
+        raise click.UsageError(
+            f"there is a key of the text {text} and one of the number or other JSON {text}: say which with "
+            f"--json {shlex.quote(text)} or --json {shlex.quote(canonical(text))}"
+        )
+    return written
 
 
 @command.command("rewrap", epilog="Example: engine keys rewrap --agent access-desk")
 @bundle_argument
 @agent_option
 def rewrap(bundle: Path, agent_name: str | None) -> None:
-    """Wrap every key with the first of `sealed_with`, so that the others are needed no more; no log is touched."""
+    """Wrap every key with the first of `sealed_with`; no log is touched.
+
+    From then on the others of `sealed_with` open no person's key.  A session opens with what its own bundle names: run
+    this when those that began without the first one are over.  `compared_with` stays whatever it is, since writes are
+    known by it.
+    """
     from engine.reach import MissingSecret
     from engine.runtime.person_keys import person_keys
 
     try:
-        done = sum(1 for _ in person_keys().wrapped_anew(_cipher(bundle, agent_name)))
+        keys = person_keys()
+        found = list(keys.wrapped_anew(_cipher(bundle, agent_name)))
     except (MissingSecret, OSError) as error:
         raise click.UsageError(str(error)) from None
+    done = sum(opened for _, opened in found)
     say(f"{counted(done, 'key')} wrapped anew")
+    if done < len(found):
+        told = f"{counted(len(found) - done, 'key')} in {keys.folder} stayed as before"
+        say(f"engine: {told}: none of this agent's `sealed_with` opens them", err=True)
+        raise SystemExit(FAILED)
 
 
 def _cipher(bundle: Path, agent_name: str | None) -> Cipher:

@@ -1,4 +1,7 @@
-"""What commands say: every text on its way to a terminal or a pipe goes through here."""
+"""What commands say: every text on its way to a terminal or a pipe goes through here.
+
+What is sealed is shown as `[sensitive]`, whatever text it stands in.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, TextIO
 import click
 
 from engine.diagnostic.visible import block, line
+from engine.session.sealed import shown
 
 
 def coloured(stream: TextIO) -> bool:
@@ -29,13 +33,13 @@ def are(number: int) -> str:
 
 def say(text: object, *, err: bool = False, style: str | None = None) -> None:
     """Say one line, whatever it holds; `style` is its colour on a terminal."""
-    shown = block(line(str(text)))
-    click.echo(click.style(shown, fg=style) if style else shown, err=err)
+    said = block(line(shown(str(text))))
+    click.echo(click.style(said, fg=style) if style else said, err=err)
 
 
 def say_lines(text: str, *, err: bool = False, end: bool = True) -> None:
     """Say a text that has lines of its own; the values in it were put on one before."""
-    click.echo(block(text), err=err, nl=end)
+    click.echo(block("\n".join(map(shown, text.split("\n")))), err=err, nl=end)
 
 
 # -- where the texts go

@@ -263,5 +263,6 @@ def _past(
     open_ = [row for row in rows if row.open]
     touched = len(done.pasts)
     told = f"{touched} of {done.sessions} past sessions would have gone otherwise"
+    told += f"; {whatif.erased(done)}" if done.erased else ""
     status = FAILS if open_ else OPEN if rows else HOLDS
     return Part("what if", status, told, tuple(details), done.payload(rows, accepted))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -133,6 +134,17 @@ class _Sessions:
             raise NotReplayed(f"it is not what was written: {problem}")
         return log
 
+    async def shown(self, session_id: str, events: Iterable[Event]) -> list[Event]:
+        """Events of it as people may see them."""
+        from engine.runtime.errors import BundleUnavailable
+
+        try:
+            veil = await self.work.engine.veil(session_id)
+        except BundleUnavailable:
+            # then nothing was opened
+            return list(events)
+        return veil.events(events) if veil is not None else list(events)
+
     async def bundle(self, log: Sequence[Event]) -> Bundle:
         """What it happens under; raises NotReplayed."""
         from engine.runtime.errors import BundleUnavailable
@@ -194,7 +206,10 @@ async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str)
 
     async def again(id_: str) -> Replayed:
         log = await sessions.log(id_)
-        return replay(log, await sessions.bundle(log), await sessions.urgent(log))
+        found = replay(log, await sessions.bundle(log), await sessions.urgent(log))
+        return await _shown(sessions, log[0], found)
+
+    from engine.runtime.person_keys import KeyDestroyed
 
     failed: dict[str, Exception] = {}
     done = {id_: one async for id_, one in _each(ids, again, failed)}
@@ -202,8 +217,30 @@ async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str)
     if output_format == "json":
         print_json([_payload(id_, one) for id_, one in found.items()])
     else:
-        _show(found)
-    return _code(failed, all(one.difference is None for one in done.values()))
+        _say_all(found)
+    # of many, one that was erased with the key of its person is told, and is no failure
+    wrong = {id_: e for id_, e in failed.items() if len(ids) == 1 or not isinstance(e, KeyDestroyed)}
+    return _code(wrong, all(one.difference is None for one in done.values()))
+
+
+async def _shown(sessions: _Sessions, first: Event, found: Replayed) -> Replayed:
+    """What came of a session, its first difference as people may see it."""
+    difference = found.difference
+    if difference is None:
+        return found
+
+    async def side(payload: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if payload is None:
+            return None
+        kind = EventKind(payload.get("kind", difference.kind))
+        fields = {name: item for name, item in payload.items() if name != "kind"}
+        (event,) = await sessions.shown(first.session_id, [replace(first, kind=kind, payload=fields)])
+        return event.payload
+
+    from engine.session.event import EventKind
+
+    logged, came = await side(difference.logged), await side(difference.came)
+    return replace(found, difference=replace(difference, logged=logged, came=came))
 
 
 def _payload(id_: str, one: Replayed | str) -> dict[str, Any]:
@@ -213,7 +250,7 @@ def _payload(id_: str, one: Replayed | str) -> dict[str, Any]:
     return {"id": id_, "same": difference is None, "events": one.events, "taken": one.taken, "difference": difference}
 
 
-def _show(found: dict[str, Replayed | str]) -> None:
+def _say_all(found: dict[str, Replayed | str]) -> None:
     same = 0
     for id_, one in found.items():
         if isinstance(one, str):
@@ -256,11 +293,11 @@ async def _step(
     decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
     beside = tuple(urgent[digest] for digest in judging_beside(log[began:]))
     way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step), beside)
-    told = entries(event for event in way.events if event.step == step)
+    told = entries(await sessions.shown(id_, [event for event in way.events if event.step == step]))
     asked = {event.payload["tool"] for event in way.events if "tool" in event.payload}
     for tool in outputs.keys() - asked:
         say(f"--stub {tool}: the step neither runs nor reads it", err=True)
-    recorded = entries(event for event in log if event.step == step)
+    recorded = entries(await sessions.shown(id_, [event for event in log if event.step == step]))
     if output_format == "json":
         print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": way.unknown})
     else:

@@ -53,7 +53,7 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
     """List requests, oldest first."""
 
     async def body(work: Work) -> int:
-        rows = (await work.store.requests(open_only=not closed_too))[:limit]
+        rows = [await _listed(work, row) for row in (await work.store.requests(open_only=not closed_too))[:limit]]
         if output_format == "json":
             print_json([_row(row) for row in rows])
         else:
@@ -221,6 +221,20 @@ async def _request(work: Work, request_id: str | None) -> RequestRow:
 
         raise NotAllowed(Refused("no_such_request", f"there is no request {request_id}; see engine review list --all"))
     return row
+
+
+async def _listed(work: Work, row: RequestRow) -> RequestRow:
+    """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
+    from dataclasses import replace
+
+    from engine.stored import CorruptLog, UnknownSession
+
+    try:
+        return row if row.problem else await _as_logged(work, row)
+    except (CorruptLog, UnknownSession) as error:
+        return replace(row, payload={}, problem=str(error))
+    except KeyError:
+        return replace(row, payload={}, problem="its payload was erased from the log")
 
 
 async def _as_logged(work: Work, row: RequestRow) -> RequestRow:

@@ -13,7 +13,7 @@ import click
 
 from engine.cli.loading import load_or_exit
 from engine.cli.options import format_option, store_option
-from engine.cli.out import say, say_lines
+from engine.cli.out import are, counted, say, say_lines
 from engine.cli.past import accept_option, accepted_by, log_key, named_flip, reading, since_option
 from engine.cli.printing import line, print_json, table
 from engine.cli.progress import progress
@@ -64,6 +64,7 @@ def command(
     It shows which calls it would have judged otherwise.
 
     The store is only read; with the log's key in $ENGINE_LOG_KEY a session that it does not vouch for is `unreadable`.
+    One that was erased with the key of its person is counted, and judged by nobody.
     Where a flip changes what would have followed, the session goes on with what was
     recorded as far as it reaches, and is `unknown` after.  Exits 1 if something loosens that neither --accept nor
     the bundle's own `accepted:` acknowledges.
@@ -92,7 +93,7 @@ class Done:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.pasts: dict[str, Past] = {}
-        self.sessions = 0
+        self.sessions = self.erased = 0
         self.decisions = 0
         self.loading = self.judging = 0.0
 
@@ -100,6 +101,7 @@ class Done:
         """Take in some more."""
         for past in pasts:
             self.sessions += 1
+            self.erased += past.erased
             self.decisions += past.decisions
             if past.flips:
                 self.pasts[past.session_id] = past
@@ -125,6 +127,7 @@ class Done:
         return {
             "bundle": self.bundle.digest,
             "sessions": self.sessions,
+            "erased": self.erased,
             "decisions": self.decisions,
             "decisions_per_second_and_core": self.rate,
             "table": [row.payload() for row in rows],
@@ -160,6 +163,11 @@ def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str
                 done.judging += chunk.judging
                 advance(len(chunk.pasts))
     return done
+
+
+def erased(done: Done) -> str:
+    """How many of the sessions nobody can judge any more."""
+    return f"{counted(done.erased, 'session')} {are(done.erased)} erased with the key of a person, and not judged"
 
 
 # -- for people
@@ -223,6 +231,8 @@ def _show_calls(done: Done, flips: list[Flip], name: str) -> None:
 def _sum_up(done: Done, rows: list[Row]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
     say(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
+    if done.erased:
+        say(erased(done), err=True)
     say(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)
     for row in rows:
         if row.open:

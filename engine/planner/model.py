@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
 from engine.planner.deciding import decision, message_so_far
 from engine.planner.finish import End, meaning
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
+from engine.planner.recorded_handles import value_of, with_values
 from engine.planner.saying import said_so_far
 from engine.planner.usage import Taken
 from engine.policy.value import number_of
@@ -22,7 +23,7 @@ from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
 from engine.session.event import Event
 from engine.session.handles import place_of_handle, texts
 from engine.session.reply import ModelCall
-from engine.session.sensitive import sensitive_values
+from engine.session.sensitive import HIDDEN, sensitive_values
 from engine.session.view import PlannerView
 
 # how often partial text is told, in seconds
@@ -60,15 +61,18 @@ class ModelPlanner:
         wire: Callable[[], Awaitable[Wire]],
         dice: Callable[[], Decimal],
         masked: Callable[[str], str],
-        hide: Callable[[Iterable[str]], Awaitable[None]] | None = None,
+        hide: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
+        *,
+        played: bool = False,
     ) -> None:
-        """`hide` is told which texts of an answer are sensitive."""
+        """`hide` is told which texts are sensitive, and what stands for each; `played` are answers of a recording."""
         self._name = name
         self._spec = spec
         self._opened = wire
         self._dice = dice
         self._masked = masked
         self._hide = hide
+        self._played = played
         self._wire: Wire
         self._asked = asked_of(spec, agent, bundle)
         self._prompter: Prompter | None = None
@@ -85,6 +89,8 @@ class ModelPlanner:
             with outside():
                 prompt = await trio.to_thread.run_sync(self._prompt, view, log)
             self._wire = await self._opened()
+            if self._hide is not None and view.handles is not None:
+                await self._hide({text: value_of(handle) for text, handle in view.handles.by_text.items()})
         except BadPrompt as error:
             raise PlannerError(str(error), final=True) from None
         question, attempt = _Question(self, prompt, say), 1
@@ -100,7 +106,10 @@ class ModelPlanner:
                 )
             await trio.sleep(float(question.delay))
             attempt += 1
-        return Proposal(question.decision, question.usage, tuple(question.notes))
+        decision = question.decision
+        if self._played and view.handles is not None:
+            decision = with_values(decision, view.handles)
+        return Proposal(decision, question.usage, tuple(question.notes))
 
     def _prompt(self, view: PlannerView, log: Sequence[Event]) -> Prompt:
         if self._prompter is None:
@@ -117,7 +126,7 @@ class ModelPlanner:
             tool = self._bundle.tools.get(str(call.get("name"))) if isinstance(call, dict) else None
             for value in sensitive_values(call.get("input"), tool.input_schema) if tool is not None else ():
                 found += [text for text in texts(value) if not place_of_handle(text)]
-        await self._hide(found)
+        await self._hide(dict.fromkeys(found, HIDDEN))
 
     def told(self, fault: Fault) -> str:
         """What is kept of a fault's message: masked before it is cut."""

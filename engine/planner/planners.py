@@ -45,7 +45,8 @@ def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planne
 
     wire = partial(wire_for, spec.kind, spec.model, reach)
     hide = getattr(reach.traffic, "hide", None) if agent.seal is not None else None
-    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked, hide)
+    played = reach.traffic is not None and reach.traffic.offline
+    return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked, hide, played=played)
 
 
 async def wire_for(kind: str, spec: ModelSpec, reach: Reach) -> Wire:

@@ -19,8 +19,8 @@ from engine.own_files import make_folder, write_bytes
 from engine.planner.faults import NotRecorded
 from engine.planner.json_texts import data_of, slots_of
 from engine.planner.prompt import NOW
-from engine.planner.recorded_handles import in_place_of, numbered, told
-from engine.session.sensitive import HIDDEN
+from engine.planner.recorded_handles import in_place_of, numbered, rewritten, told
+from engine.session.handles import HANDLE
 
 # what an answer may take at once, and in the events of a stream
 MAX_BYTES, MAX_STREAM = 4_000_000, 20_000_000
@@ -61,7 +61,9 @@ class Recorded:
         make_folder(folder)
         self._folder = folder
         self._without_secrets = masked
-        self._hidden: set[str] = set()
+        self._hidden: dict[str, str] = {}
+        self._forms: dict[str, str] = {}
+        self._found = re.compile(HANDLE)
         self._kept: list[Path] = []
         self._count = len(list(folder.glob("*.json")))
 
@@ -69,12 +71,19 @@ class Recorded:
         """See `Traffic`."""
         return _Recording(Live().transport(), self._keep)
 
-    async def hide(self, texts: Iterable[str]) -> None:
-        """Keep none of these texts, which an answer turned out to hold: neither from now on nor of this process."""
-        new = set(texts) - self._hidden
-        if not new:
+    async def hide(self, texts: Mapping[str, str]) -> None:
+        """Keep none of these texts, which are sensitive, neither from now on nor of this process.
+
+        Each comes with what stands in its place: the session's handle of it, which is answered again as the handle of
+        who plays the recording, or `[sensitive]`.
+        """
+        if texts.keys() <= self._hidden.keys():
             return
-        self._hidden |= new
+        self._hidden = {**texts, **self._hidden}
+        self._forms = {form: stands for text, stands in self._hidden.items() for form in _forms(text)}
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        # a handle stays as it is, whatever its digits are
+        self._found = re.compile("|".join([HANDLE, *map(re.escape, longest_first)]))
         for path in self._kept:
             exchange = json.loads(await trio.Path(path).read_text("utf-8"))
             asked, answered = exchange["request"], exchange["response"]
@@ -95,22 +104,27 @@ class Recorded:
 
     async def _write(self, path: Path, asked: dict[str, Any], answered: dict[str, Any]) -> None:
         text = self._masked(answered["body"])
-        if any(self._masked(one) != one for one in _pieces(text)):
-            # what is in pieces can't be masked: nothing of the answer is kept
+        if self._is_in_pieces(text):
+            text = rewritten(text, self._masked)
+        if self._is_in_pieces(text):
+            # nothing of the answer is kept
             text, answered["whole"] = "", False
         kept = (
             json.dumps({"request": asked, "response": {**answered, "body": text}}, indent=1, ensure_ascii=False) + "\n"
         )
         await trio.to_thread.run_sync(write_bytes, path, kept.encode("utf-8", "replace"))
 
+    def _is_in_pieces(self, body: str) -> bool:
+        return any(self._masked(one) != one for one in _pieces(body))
+
     def _masked(self, text: str) -> str:
         """A text without secrets and without what is hidden, also where JSON escapes it, once or twice."""
-        text = self._without_secrets(text)
-        for one in sorted(self._hidden, key=len, reverse=True):
-            escaped = json.dumps(one)[1:-1]
-            for form in {one, escaped, json.dumps(escaped)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1]}:
-                text = text.replace(form, HIDDEN)
-        return text
+        return self._found.sub(lambda found: self._forms.get(found[0], found[0]), self._without_secrets(text))
+
+
+def _forms(text: str) -> set[str]:
+    escaped = json.dumps(text)[1:-1]
+    return {text, escaped, json.dumps(escaped)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
 
 
 class Replayed:

@@ -22,9 +22,11 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.gating import hidden_rules
 from engine.session.handles import Handles
+from engine.session.sensitive import is_marked
 
 MAX_TEXT = 8_000
 NOT_DISCLOSED = "not_allowed"
+NOT_SHOWN = "what the tool said is not shown, since it may hold what is sensitive"
 NO_SCHEMA: Mapping[str, Any] = {}
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -198,15 +200,19 @@ class _History:
 
     def _decided(self, step: int, payload: Mapping[str, Any]) -> None:
         calls = tuple(
-            Proposed(call["id"], call["name"], self._shown(call["input"], self._schema(call["name"])))
+            Proposed(call["id"], call["name"], self._own_input(call["name"], call["input"]))
             for call in payload["tool_calls"]
         )
-        turn = Decided(step, cut(self._shown(payload["message"])), calls, payload["done"])
+        turn = Decided(step, cut(self._own(payload["message"])), calls, payload["done"])
         self._turns.append(turn)
         self._by_call |= {call.id: turn for call in calls}
 
-    def _schema(self, name: str) -> Mapping[str, Any]:
-        return self._tools[name].input_schema if name in self._tools else {}
+    def _own(self, text: str) -> str:
+        return text if self._handles is None else self._handles.own(text)
+
+    def _own_input(self, name: str, given: Any) -> Any:
+        schema = self._tools[name].input_schema if name in self._tools else NO_SCHEMA
+        return given if self._handles is None else self._handles.own_input(given, schema)
 
     def _shown(self, given: Any, schema: Mapping[str, Any] = NO_SCHEMA) -> Any:
         return given if self._handles is None else self._handles.hidden(given, schema)
@@ -229,9 +235,20 @@ class _History:
             return Result(call_id, name, "ok", cut(output), mark, stranger)
         if payload["rule"] in self._secret or call_id in self._untold:
             return Result(call_id, name, f"{status} {NOT_DISCLOSED}: a policy does not allow it", "", mark, False)
-        said = cut(flat(self._shown(payload["message"])))
+        if status != "blocked" and self._may_repeat(tool):
+            return Result(call_id, name, f"{status} {payload['reason']}: {NOT_SHOWN}", "", mark, False)
+        said = cut(flat(self._failed(payload)))
         ours = status == "blocked" or not stranger
         return Result(call_id, name, f"{status} {payload['reason']}:".removesuffix(" :"), said, mark, not ours)
+
+    def _may_repeat(self, tool: Tool | None) -> bool:
+        """Whether a tool that fails may repeat, in whatever form, what nobody is to be shown."""
+        return self._handles is not None and tool is not None and is_marked([tool.input_schema, tool.output_schema])
+
+    def _failed(self, payload: Mapping[str, Any]) -> str:
+        # what is made of a schema, which the planner knows, holds no value, and is no test of one
+        own = payload["reason"] == "invalid_input"
+        return str(payload["message"] if own else self._shown(payload["message"]))
 
 
 def _mark_of(event: Event, payload: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from engine.policy.schema import resolve_reference
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.session.bundle import Tool
 from engine.session.event import Event, EventKind
+from engine.session.sensitive import replaced
 
 _CURRENCIES = frozenset(
     {
@@ -141,9 +142,13 @@ def compared(traces: Iterable[RuleTrace], rule: str) -> dict[str, Any]:
 
 
 def money(tool: Tool, input_: Mapping[str, Any]) -> dict[str, Any]:
-    """The amounts in a call's input by their unit: what its schema says, or a field's name such as `amount_usd`."""
+    """The amounts in a call's input by their unit: what its schema says, or a field's name such as `amount_usd`.
+
+    Those that are marked sensitive are not among them.
+    """
     found: dict[str, Any] = {}
-    for unit, amount in _amounts(tool.input_schema, tool.input_schema, input_):
+    told = replaced(input_, tool.input_schema, lambda value: None)
+    for unit, amount in _amounts(tool.input_schema, tool.input_schema, told):
         found[unit] = add(found.get(unit, 0), amount)
     return found
 

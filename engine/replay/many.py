@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from time import thread_time
@@ -13,9 +13,10 @@ from engine.reach import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
 from engine.replay.whatif import Past, judged, unread
 from engine.runtime.collector import relax
-from engine.runtime.person_keys import person_keys
+from engine.runtime.person_keys import KeyDestroyed, person_keys
 from engine.runtime.sealing import opened
 from engine.runtime.secrets import HostSecrets
+from engine.runtime.veil import Veil
 from engine.session.bundle import Bundle
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
@@ -68,7 +69,7 @@ def past_logs(
         for session in store.sessions(since):
             if session.agent in agents:
                 try:
-                    yield logs.of(store, session)
+                    yield logs.of(store, session)[0]
                 except UNREADABLE as error:
                     left_out(f"{session.id}: {error}")
 
@@ -91,13 +92,13 @@ class _Logs:
             self._bundles[digest] = bundle if bundle is not None and bundle.digest == digest else None
         return self._bundles[digest]
 
-    def of(self, store: ReadStore, session: Listed) -> list[Event]:
-        """A session's events; raises one of UNREADABLE."""
+    def of(self, store: ReadStore, session: Listed) -> tuple[list[Event], Veil | None]:
+        """A session's events, and what hides from people what is sensitive of them; raises one of UNREADABLE."""
         log = store.log(session.id)
         if not log:
             raise BrokenHistory(f"session {session.id} has no events")
         if not self._seals(store, session.bundle):
-            return log
+            return log, None
         bundle = self.bundle(store, session.bundle)
         if bundle is None or session.agent not in bundle.agents:
             raise BrokenHistory(f"this version of the engine can't read the bundle {session.bundle}")
@@ -125,21 +126,40 @@ class _Judge:
 
     def __call__(self, sessions: Sequence[Listed]) -> Chunk:
         pasts: list[Past] = []
-        loaded: list[tuple[Listed, list[Event], list[Judgement | Release]]] = []
+        loaded: list[tuple[Listed, list[Event], Veil | None, list[Judgement | Release]]] = []
         began = thread_time()
         with open_reading(self._path, self._key) as store:
             for session in sessions:
                 try:
-                    log = self._logs.of(store, session)
-                    loaded.append((session, log, list(judgements(log))))
+                    log, veil = self._logs.of(store, session)
+                    loaded.append((session, log, veil, list(judgements(log))))
+                except KeyDestroyed:
+                    pasts.append(Past(session.id, session.agent, 0, erased=True))
                 except UNREADABLE as error:
                     pasts.append(unread(session.id, session.agent, str(error)))
             all_loaded = thread_time()
             pasts += [self._judged(store, *one) for one in loaded]
         return Chunk(tuple(pasts), all_loaded - began, thread_time() - all_loaded)
 
-    def _judged(self, store: ReadStore, session: Listed, log: list[Event], moments: list[Judgement | Release]) -> Past:
+    def _judged(
+        self, store: ReadStore, session: Listed, log: list[Event], veil: Veil | None, moments: list[Judgement | Release]
+    ) -> Past:
         try:
-            return judged(log, moments, self._bundle, lambda: self._logs.bundle(store, session.bundle))
+            found = judged(log, moments, self._bundle, lambda: self._logs.bundle(store, session.bundle))
+            return found if veil is None else self._hidden(found, veil)
         except UNREADABLE as error:
             return unread(session.id, session.agent, str(error))
+
+    def _hidden(self, past: Past, veil: Veil) -> Past:
+        """The same as people may see it: what its own bundle marks, and what the new one does, stands nowhere."""
+        agent = self._bundle.agents.get(past.agent)
+        new = veil.under(self._bundle, agent) if agent is not None else veil
+        flips = tuple(
+            replace(
+                flip,
+                values=new.values(flip.tool, flip.call_id, veil.values(flip.tool, flip.call_id, flip.values)),
+                why=veil.words(flip.why, flip.tool, flip.call_id),
+            )
+            for flip in past.flips
+        )
+        return replace(past, flips=flips, then=veil.words(past.then), unknown=veil.words(past.unknown))

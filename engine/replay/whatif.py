@@ -46,7 +46,8 @@ class Past:
 
     `decisions` counts the verdicts that were judged again.  `then` says how it goes on after the first flip, and
     `unknown` why it is not known further; flips that come behind that are judged in the state that was recorded.
-    `accepted` is what its own bundle accepted, where something loosens.
+    `accepted` is what its own bundle accepted, where something loosens.  Of one that was `erased`, because its
+    person's key was destroyed, nothing is known any more, and nothing of it can loosen.
     """
 
     session_id: str
@@ -56,6 +57,7 @@ class Past:
     then: str = ""
     unknown: str = ""
     accepted: tuple[Accepted, ...] = ()
+    erased: bool = False
 
 
 def whatif(log: Sequence[Event], bundle: Bundle, own: Own = _nothing) -> Past:

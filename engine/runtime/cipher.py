@@ -42,12 +42,13 @@ class Cipher:
             return HKDF(SHA256(), 64, None, about).derive(key.encode())
 
         self._ciphers = [AESSIV(derived(key, b"agent-engine sealed values")) for key in keys]
-        self._comparing = derived(comparing, b"agent-engine compared values")
+        compared = [derived(key, b"agent-engine compared values") for key in (comparing, *keys)]
+        self._comparing, self._each = compared[0], compared
 
     def under(self, key: str) -> Cipher:
         """A cipher with another key, which compares as this one does."""
         made = Cipher([key], "")
-        made._comparing = self._comparing
+        made._comparing, made._each = self._comparing, self._each
         return made
 
     def seal(self, value: Any) -> Token:
@@ -69,3 +70,8 @@ class Cipher:
     def comparable(self, value: Any) -> Token:
         """What tells equal values from others, and nothing else of them."""
         return Token(COMPARABLE + hmac.new(self._comparing, canonical(value).encode(), sha256).hexdigest())
+
+    def comparable_by_each(self, value: Any) -> list[str]:
+        """The same under each key that this was ever done with: the one that it is done with now comes first."""
+        told = canonical(value).encode()
+        return list(dict.fromkeys(COMPARABLE + hmac.new(key, told, sha256).hexdigest() for key in self._each))

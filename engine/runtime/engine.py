@@ -22,6 +22,7 @@ from engine.runtime import environment
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins
+from engine.runtime.erased import BY as ERASED
 from engine.runtime.errors import LiveElsewhere, NotAllowed
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands, roll
@@ -29,6 +30,7 @@ from engine.runtime.person_keys import PersonKeys, person_keys
 from engine.runtime.sealing import SealedStore, check_keys
 from engine.runtime.secrets import HostSecrets
 from engine.runtime.states import load_state
+from engine.runtime.veil import Veil
 from engine.session import reply as r
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.decide import begin, decide
@@ -181,6 +183,7 @@ class Engine:
 
     async def cancel(self, session_id: str, by: str) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
+        await self._sealed.erased(session_id)
         await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
@@ -250,6 +253,10 @@ class Engine:
         """A session's state for people: what is sealed in its log is not shown.  Raises UnknownSession."""
         return await self._sealed.look(session_id)
 
+    async def veil(self, session_id: str) -> Veil | None:
+        """What hides from people what is sensitive of a session; None if nothing is.  Raises as `log` does."""
+        return await self._sealed.veil(session_id)
+
     async def bundle_of(self, state: State) -> Bundle:
         """The bundle that a session runs under; raises BundleUnavailable."""
         return await self.bundles.get(state.bundle)
@@ -258,11 +265,15 @@ class Engine:
         """Drive a session until it waits or is over.
 
         Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot, and
-        EnvironmentFault: then the session is left as it is, for whoever has what is missing here.
+        EnvironmentFault: then the session is left as it is, for whoever has what is missing here.  One whose person's
+        key was destroyed is cancelled: it can't go on.
         """
-        state = await self.load(session_id)
+        erased, state = await self._sealed.erased(session_id), await self.load(session_id)
         if state.final:
             return state
+        if erased and state.cancel_by is None:
+            await self.cancel(session_id, ERASED)
+            state = await self.load(session_id)
         return await self._drive(state, await self.bundle_of(state), wait=wait)
 
     async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
@@ -378,7 +389,7 @@ class Engine:
             made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
             self._hands[bundle.digest] = Hands(
                 bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self.log,
-                self._on_partial, self._sealed.meter_used,
+                partial(self._sealed.say, self._on_partial), self._sealed.meter_used,
             )  # fmt: skip
         return self._hands[bundle.digest]
 

@@ -1,91 +1,145 @@
 """Keys of people: each has one that was drawn for them, kept wrapped and outside of the store.
 
-What is sealed under such a key is gone for good once the key is destroyed, also in copies of the store.
+What is sealed under such a key is gone for good once the key is destroyed, also in copies of the store.  A file is
+named by an HMAC of the person under the folder's own key, which nothing but the folder holds: whatever else is
+replaced, a person's file is found.
+
+    HEX.person   a person's key, wrapped           HEX.folder   the folder's own key, wrapped
+    HEX.erased   one that was destroyed; empty     HEX.moved    where one of an earlier version is now
+    HEX.key      one of an earlier version, named under `compared_with`; renamed when it is met
 """
 
 from __future__ import annotations
 
-import contextlib
+import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from engine.own_files import make_folder, write_bytes
+from engine.policy.value import canonical
 from engine.reach import PERSON_KEYS, MissingSecret
-from engine.runtime.cipher import Cipher, NotOpened
+from engine.runtime.cipher import COMPARABLE, Cipher, NotOpened
+from engine.runtime.key_folder import KeyFolder
 
-_ENDING = ".key"
+_KEY, _EARLIER, _MOVED, _ERASED, _FOLDER = ".person", ".key", ".moved", ".erased", ".folder"
+
+
+class KeyAway(NotOpened):
+    """The key of a person is not where the keys lie, and nobody has said that it was destroyed."""
+
+    def __init__(self, folder: Path) -> None:
+        MissingSecret.__init__(self, f"the key of the person that it is about is not in {folder}: it lies elsewhere")
 
 
 class KeyDestroyed(NotOpened):
-    """The key of a person is not there any more."""
+    """The key of a person was destroyed."""
 
-    def __init__(self, folder: Path) -> None:
-        MissingSecret.__init__(
-            self, f"the key of the person that it is about is not in {folder}: it was destroyed, or lies elsewhere"
-        )
+    def __init__(self) -> None:
+        MissingSecret.__init__(self, "the key of the person that it is about was destroyed: what it sealed is erased")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKey:
+    """A person's key, and what a session calls it by: the name of its file, and which of those that it ever held."""
+
+    key: str
+    called: str
 
 
 class PersonKeys:
-    """The keys in a folder; a person is named by what the cipher makes of them, which says nothing."""
+    """The keys in a folder; errors of the disk are raised as they are."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._path = folder
 
     @property
     def folder(self) -> Path:
         """Where they lie; raises MissingSecret if nobody has said it."""
-        if self._folder is None:
+        if self._path is None:
             told = f"{PERSON_KEYS} has to name a folder for the keys of people, outside of the store and its backups"
             raise MissingSecret(told)
-        return self._folder
+        return self._path
 
-    def drawn(self, name: str, cipher: Cipher) -> str:
-        """A person's key, drawn if they have none."""
-        try:
-            return self.of(name, cipher)
-        except KeyDestroyed:
-            make_folder(self.folder)
-            fresh = self.folder / f".{secrets.token_hex(8)}.new"
-            write_bytes(fresh, cipher.seal(secrets.token_hex(32)).encode())
-            try:
-                # of two that draw at once, both have the one that was first
-                with contextlib.suppress(FileExistsError):
-                    os.link(fresh, self._path(name))
-            finally:
-                fresh.unlink()
-            _settle(self.folder)
-            return self.of(name, cipher)
+    def drawn(self, person: Any, cipher: Cipher) -> PersonKey:
+        """A person's key, drawn if they have none; raises NotOpened where it is wrapped with none of the cipher's."""
+        files = self._files()
+        found = _found(files, person, cipher)
+        if found is None:
+            with files.changing():
+                # another may have made it meanwhile
+                found = _found(files, person, cipher) or _placed(files, person, cipher)
+        name, wrapped = found
+        key = str(cipher.opened(wrapped))
+        return PersonKey(key, f"{name}.{_which(key)}")
 
-    def of(self, name: str, cipher: Cipher) -> str:
-        """A person's key; raises KeyDestroyed, and NotOpened where it is wrapped with another key than the cipher's."""
-        try:
-            return str(cipher.opened(self._path(name).read_text("ascii")))
-        except FileNotFoundError:
-            raise KeyDestroyed(self.folder) from None
+    def of(self, called: str, cipher: Cipher) -> str:
+        """The key that a session calls so; raises KeyDestroyed, KeyAway, and NotOpened where another key wraps it."""
+        files = self._files()
+        name, _, which = called.partition(".")
+        wrapped = files.read(name + _KEY) or files.read(name + _EARLIER)
+        if wrapped is None and (place := files.read(name + _MOVED)) is not None:
+            wrapped = files.read(place + _KEY)
+        key = str(cipher.opened(wrapped)) if wrapped is not None else ""
+        if wrapped is None or (which and which != _which(key)):
+            raise KeyDestroyed if files.has(name + _ERASED) else KeyAway(self.folder)
+        return key
 
-    def destroy(self, name: str) -> bool:
-        """Destroy a person's key; False if they have none."""
-        try:
-            self._path(name).unlink()
-        except FileNotFoundError:
-            return False
-        _settle(self.folder)
-        return True
+    def has(self, person: Any, cipher: Cipher) -> bool:
+        """Whether a person has a key, under whatever name."""
+        files = self._files()
+        return any(map(files.has, _files_of(files, person, cipher)))
 
-    def wrapped_anew(self, cipher: Cipher) -> Iterator[str]:
-        """Wrap every key with the first of the cipher's; each name as it is done.  Raises NotOpened."""
-        for path in sorted(self.folder.glob(f"*{_ENDING}")):
-            token = cipher.seal(cipher.opened(path.read_text("ascii")))
-            fresh = path.with_suffix(".new")
-            write_bytes(fresh, token.encode())
-            fresh.replace(path)
-            yield path.stem
-        _settle(self.folder)
+    def destroy(self, person: Any, cipher: Cipher) -> bool:
+        """Destroy every key of a person; False if they have none.  Their sessions count as erased from now on."""
+        files = self._files()
+        with files.changing():
+            files.clean()
+            destroyed = [files.remove(file) for file in _files_of(files, person, cipher)]
+            names = [*_names(files, person, cipher), *_earlier_names(person, cipher)]
+            for file in files.names(_MOVED):
+                if files.read(file) in names:
+                    files.remove(file)
+                    names.append(file.removesuffix(_MOVED))
+            for name in dict.fromkeys(names):
+                files.write(name + _ERASED, "")
+        return any(destroyed)
 
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}{_ENDING}"
+    def unsearched(self, cipher: Cipher) -> tuple[int, int]:
+        """How many keys of the folder itself the cipher does not open, and how many files have a name of before.
+
+        Under both a person may have keys that are not found by who they are.
+        """
+        files = self._files()
+        return len(files.names(_FOLDER)) - len(_folder_keys(files, cipher)), len(files.names(_EARLIER))
+
+    def wrapped_anew(self, cipher: Cipher) -> Iterator[tuple[str, bool]]:
+        """Wrap every key with the first of the cipher's; each file's name, and whether one of the cipher's opened it.
+
+        The keys of the folder itself come first, and are told only if they were not opened.
+        """
+        files = self._files()
+        with files.changing():
+            files.clean()
+        for file in [*files.names(_FOLDER), *files.names(_EARLIER), *files.names(_KEY)]:
+            # one at a time, so that nobody waits for all of them
+            with files.changing():
+                wrapped = files.read(file)
+                if wrapped is None:
+                    continue
+                done = True
+                try:
+                    files.write(file, cipher.seal(cipher.opened(wrapped)))
+                except NotOpened:
+                    done = False
+            if not (done and file.endswith(_FOLDER)):
+                yield file, done
+
+    def _files(self) -> KeyFolder:
+        return KeyFolder(self.folder)
 
 
 def person_keys() -> PersonKeys:
@@ -94,10 +148,58 @@ def person_keys() -> PersonKeys:
     return PersonKeys(Path(named) if named else None)
 
 
-def _settle(folder: Path) -> None:
-    """Have what was made or removed in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _which(key: str) -> str:
+    """What tells a key from one that was drawn later for the same person."""
+    return hmac.new(key.encode(), b"the id of this key", sha256).hexdigest()[:16]
+
+
+def _found(files: KeyFolder, person: Any, cipher: Cipher) -> tuple[str, str] | None:
+    """The name and the content of the file with a person's key."""
+    for name in _names(files, person, cipher):
+        if wrapped := files.read(name + _KEY):
+            return name, wrapped
+    return None
+
+
+def _placed(files: KeyFolder, person: Any, cipher: Cipher) -> tuple[str, str]:
+    """The same of one that was moved there from its earlier name, or drawn."""
+    if not _folder_keys(files, cipher):
+        files.write(secrets.token_hex(8) + _FOLDER, cipher.seal(secrets.token_hex(32)))
+    name = _names(files, person, cipher)[0]
+    for earlier in _earlier_names(person, cipher):
+        if wrapped := files.read(earlier + _EARLIER):
+            # sessions call it by this name still
+            files.write(earlier + _MOVED, name)
+            files.rename(earlier + _EARLIER, name + _KEY)
+            return name, wrapped
+    fresh = cipher.seal(secrets.token_hex(32))
+    files.write(name + _KEY, fresh)
+    return name, fresh
+
+
+def _files_of(files: KeyFolder, person: Any, cipher: Cipher) -> list[str]:
+    """Every file that may hold a person's key."""
+    now = [name + _KEY for name in _names(files, person, cipher)]
+    return now + [name + _EARLIER for name in _earlier_names(person, cipher)]
+
+
+def _names(files: KeyFolder, person: Any, cipher: Cipher) -> list[str]:
+    """What a person's key may be called, under each of the folder's own keys that the cipher opens."""
+    told = canonical(["person", person]).encode()
+    return [hmac.new(key.encode(), told, sha256).hexdigest() for key in _folder_keys(files, cipher)]
+
+
+def _earlier_names(person: Any, cipher: Cipher) -> Sequence[str]:
+    """What it was called by earlier versions, under each key that it may have been compared with."""
+    return [token.removeprefix(COMPARABLE) for token in cipher.comparable_by_each(["person", person])]
+
+
+def _folder_keys(files: KeyFolder, cipher: Cipher) -> list[str]:
+    """The folder's own keys that a cipher opens: one, but where agents share a folder and no key."""
+    found = []
+    for file in files.names(_FOLDER):
+        try:
+            found.append(str(cipher.opened(files.read(file) or "")))
+        except NotOpened:
+            continue
+    return found

@@ -17,11 +17,13 @@ import trio
 from engine.outside import outside
 from engine.ports import Store
 from engine.reach import MissingSecret, Secrets
-from engine.runtime.cipher import COMPARABLE, SHORTEST, Cipher, NotOpened
+from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
+from engine.runtime.erased import Erased
 from engine.runtime.errors import BundleUnavailable
-from engine.runtime.person_keys import PersonKeys
+from engine.runtime.person_keys import KeyDestroyed, PersonKey, PersonKeys
 from engine.runtime.seals import PERSON, Seals
 from engine.runtime.states import load_state
+from engine.runtime.veil import Veil
 from engine.session.bundle import Agent, Bundle, Seal
 from engine.session.event import Event
 from engine.session.evolve import fold
@@ -44,7 +46,7 @@ class SealedStore:
         self._secrets = secrets
         self._bundle_of = bundle_of
         self._people = people
-        self._sessions: OrderedDict[str, Seals | None] = OrderedDict()
+        self._sessions: OrderedDict[str, Seals | Erased | None] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -65,7 +67,9 @@ class SealedStore:
             return replace(result, key=_key(own.payload))
         return await self._held(one, result, own.payload, stored.payload)
 
-    async def _held(self, one: Seals, held: KeyHeld, own: Mapping[str, Any], stored: Mapping[str, Any]) -> KeyHeld:
+    async def _held(
+        self, one: Seals | Erased, held: KeyHeld, own: Mapping[str, Any], stored: Mapping[str, Any]
+    ) -> KeyHeld:
         """Who holds a key, as the session that would have it knows it: by its own names, with what is opened."""
         before = held.compared
         if before is not None:
@@ -119,7 +123,25 @@ class SealedStore:
         one = self._sessions.get(event.session_id)
         return event if one is None else one.sealed(event)
 
-    async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | None:
+    async def veil(self, session_id: str) -> Veil | None:
+        """What hides the sensitive values of a session; None if it has none.  Raises what opening it raises."""
+        one = await self._session(session_id)
+        return Veil(one) if isinstance(one, Seals) else None
+
+    async def erased(self, session_id: str) -> bool:
+        """Whether the key of a session's person was destroyed: then it is loaded as people may see it, and can end."""
+        try:
+            return isinstance(await self._session(session_id), Erased)
+        except KeyDestroyed:
+            self._sessions[session_id] = Erased()
+            return True
+
+    def say(self, tell: Callable[[str, str], None], session_id: str, text: str) -> None:
+        """Tell what a model has said so far in a session that is driven here, as people may see it."""
+        one = self._sessions.get(session_id)
+        tell(session_id, Veil(one).so_far(text) if isinstance(one, Seals) else text)
+
+    async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | Erased | None:
         """What is known of a session, from its first event or from the store; None if nothing of it is sealed."""
         if session_id in self._sessions:
             self._sessions.move_to_end(session_id)
@@ -160,22 +182,16 @@ def seals(bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys, fi
     if agent.seal.person is None:
         return Seals(cipher, bundle, agent)
     if PERSON in first:
-        name, key = first[PERSON], people.of(first[PERSON], cipher)
+        found = PersonKey(people.of(first[PERSON], cipher), first[PERSON])
     else:
-        name = name_of(first["attributes"][agent.seal.person], cipher)
-        key = people.drawn(name, cipher)
-    return Seals(cipher.under(key), bundle, agent, person=name)
+        found = people.drawn(first["attributes"][agent.seal.person], cipher)
+    return Seals(cipher.under(found.key), bundle, agent, person=found.called)
 
 
 def cipher_of(seal: Seal, secrets: Secrets) -> Cipher:
     """The cipher of an agent's own keys; raises MissingSecret."""
     keys = [filled(text, secrets.reveal) for text in seal.keys]
     return Cipher(keys, filled(seal.comparing, secrets.reveal))
-
-
-def name_of(person: Any, cipher: Cipher) -> str:
-    """What a person's key is called: it says nothing of them."""
-    return cipher.comparable(["person", person]).removeprefix(COMPARABLE)
 
 
 def check_keys(seal: Seal, secrets: Secrets) -> None:
@@ -186,10 +202,12 @@ def check_keys(seal: Seal, secrets: Secrets) -> None:
             raise MissingSecret(f"{told}; make one with: openssl rand -hex 32")
 
 
-def opened(log: Sequence[Event], bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys) -> list[Event]:
-    """A stored log with what is sealed in it; raises MissingSecret."""
+def opened(
+    log: Sequence[Event], bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys
+) -> tuple[list[Event], Veil | None]:
+    """A stored log with what is sealed in it, and what hides that from people; raises MissingSecret."""
     made = seals(bundle, agent, secrets, people, log[0].payload)
-    return list(log) if made is None else [made.only_opened(event) for event in log]
+    return (list(log), None) if made is None else ([made.opened(event) for event in log], Veil(made))
 
 
 def _agent(bundle: Bundle, name: str) -> Agent:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.policy.expression import Expression
-from engine.policy.value import number_text
+from engine.policy.value import number_text, one_line
 from engine.runtime.cipher import Cipher, Token
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.session.handles import texts
+from engine.session.handles import SHORTEST, texts
+from engine.session.marks import Marks
 from engine.session.sealed import PREFIX, is_sealed
-from engine.session.sensitive import is_marked, replaced, sensitive_values
+from engine.session.sensitive import replaced, sensitive_values
 from engine.session.sensitive_fields import Holds, holds
 
 Schema = Mapping[str, Any]
@@ -41,11 +42,15 @@ class Seals:
     known: set[str] = field(default_factory=set)
     of_call: dict[str, set[str]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
+    # by call, and of the session itself under "": what is too short to be looked for but as a word
+    short: dict[str, set[str]] = field(default_factory=dict)
+    # calls that were given a known value, wherever it stands
+    holding: set[str] = field(default_factory=set)
     person: str | None = None
-    marks: _Marks = field(init=False)
+    marks: Marks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.marks = _Marks(self.agent)
+        self.marks = Marks(self.agent.attributes, self.agent.meters)
 
     # -- to the store
 
@@ -60,8 +65,12 @@ class Seals:
             self.tools[call_id] = name
         for value in self._marked(event):
             self.known |= set(texts(value))
+            self.short.setdefault(call_id if isinstance(call_id, str) else "", set()).update(_words_of(value))
             if isinstance(call_id, str):
                 self.of_call.setdefault(call_id, set()).update(texts(value, 1))
+        if isinstance(call_id, str) and event.kind in (K.CALL_PROPOSED, K.CALL_EDITED):
+            given = Sealing(self, event, self._tool(event)).gives_known()
+            (self.holding.add if given else self.holding.discard)(call_id)
 
     def _marked(self, event: Event) -> Iterator[Any]:
         p, tool = event.payload, self._tool(event)
@@ -97,7 +106,7 @@ class Seals:
 
     def sealed(self, event: Event) -> Event:
         """The event as it is stored."""
-        one = _Sealing(self, event, self._tool(event))
+        one = Sealing(self, event, self._tool(event))
         payload = {name: one.field(holds(event.kind, name), name, item) for name, item in event.payload.items()}
         if one.clear:
             payload[CLEAR] = self.cipher.seal(one.clear)
@@ -109,18 +118,14 @@ class Seals:
 
     def opened(self, event: Event) -> Event:
         """The event as it was; raises NotOpened."""
-        found = self.only_opened(event)
-        self._learn(found)
-        return found
-
-    def only_opened(self, event: Event) -> Event:
-        """The same for who seals nothing afterwards."""
         payload = self.open_value(event.payload)
         payload.pop(PERSON, None)
         if CLEAR in payload:
             clear = payload.pop(CLEAR)
             payload = {name: clear.get(name, item) for name, item in payload.items()}
-        return replace(event, payload=payload)
+        found = replace(event, payload=payload)
+        self._learn(found)
+        return found
 
     def open_value(self, value: Any) -> Any:
         """A value with all that is sealed in it opened; raises NotOpened."""
@@ -132,7 +137,7 @@ class Seals:
 
 
 @dataclass(slots=True)
-class _Sealing:
+class Sealing:
     """One event on its way to the store; `clear` are the fields that it compares by, as they were."""
 
     seals: Seals
@@ -172,21 +177,21 @@ class _Sealing:
                 return self.by_schema({name: item}, _output_of(tool))[name]
             case Holds.REPORT:
                 own = name == "message" and self.event.payload.get("status") in ("ok", "blocked")
-                return self.words(item) if own or not seals.marks.any_of(tool) else self.whole(item)
+                return self.words(item, by_word=own) if own or not self._may_repeat() else self.whole(item)
             case Holds.CALLS:
                 return [{**self.words(call), "input": self.given(call["name"], call["input"])} for call in item]
             case Holds.FACTS:
                 return [self._fact(fact) for fact in item]
             case Holds.FACT_KEY | Holds.DIGEST:
-                return self.whole(item) if seals.marks.input_of(tool) else self.words(item)
+                return self.whole(item) if seals.marks.input_of(tool) or self.gives_known() else self.words(item)
             case Holds.TRACES:
-                return [self._trace(trace) for trace in item]
+                return [self._trace(trace, own=name == "rules") for trace in item]
             case Holds.VALUES:
-                return {rule: self._seen(values) for rule, values in item.items()}
+                return {rule: self.seen(values) for rule, values in item.items()}
             case Holds.DIFFERENCE:
                 return [self._change(change) for change in item]
             case _:
-                return self.words(item)
+                return self.words(item, by_word=name == "message" and self.event.kind in _OF_TEMPLATES)
 
     # -- by what a field holds
 
@@ -206,27 +211,53 @@ class _Sealing:
     def _fact(self, fact: Mapping[str, Any]) -> dict[str, Any]:
         marked = self.seals.marks.input_of(self.seals.bundle.tools.get(fact["tool"]))
         told = {**self.words(fact), "input": self.given(fact["tool"], fact["input"])}
+        marked = marked or told["input"] != fact["input"]
         return {**told, "key": self.whole(fact["key"])} if marked and "key" in fact else told
 
-    def _trace(self, trace: Mapping[str, Any]) -> dict[str, Any]:
+    def gives_known(self) -> bool:
+        """Whether a call or a read was given something that is known to be sensitive, wherever it stands."""
+        p = self.event.payload
+        given = p.get("input")
+        if isinstance(given, Mapping):
+            return bool(self.given(p.get("tool"), given) != given)
+        return p.get("call_id") in self.seals.holding
+
+    def _may_repeat(self) -> bool:
+        """Whether what a tool says of its failure may hold something sensitive, in whatever form."""
+        of_call = self.seals.tools.get(self.event.payload.get("call_id") or "")
+        marks = self.seals.marks
+        if marks.any_of(self.tool) or self.gives_known():
+            return True
+        # a probe is given what its call was
+        return of_call is not None and marks.any_of(self.seals.bundle.tools.get(of_call))
+
+    def _trace(self, trace: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
         told: dict[str, Any] = self.words({name: item for name, item in trace.items() if name not in _NESTED})
+        if trace.get("error") and not (own and self._reads_nothing_marked(str(trace.get("policy")))):
+            # it may be what a read said of its failure
+            told["error"] = self.whole(trace["error"])
         if "values" in trace:
-            told["values"] = self._seen(trace["values"])
+            told["values"] = self.seen(trace["values"])
         if "rules" in trace:
-            told["rules"] = [self._trace(one) for one in trace["rules"]]
+            told["rules"] = [self._trace(one, own=own) for one in trace["rules"]]
         return {name: told[name] for name in trace if name in told}
 
-    def _seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a rule saw, by name."""
         return {chain: self._value(chain, value) for chain, value in values.items()}
 
     def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
-        sides = {side: self._value(change["what"], change[side]) for side in ("before", "after") if side in change}
+        what = change["what"]
+        if what in ("verdict", "rules"):
+            # the engine's words; a fact of this name is told apart by what it is in
+            return {**change}
+        sides = {side: self._value(what, change[side]) for side in ("before", "after") if side in change}
         return {**change, **sides}
 
     def _value(self, chain: str, value: Any) -> Any:
         """What a rule saw under a name: as its schema says, and nothing of what has none."""
         root, *path = chain.split(".")
-        if root in _PLAIN_ROOTS or chain in ("verdict", "rules"):
+        if root in _PLAIN_ROOTS:
             return value
         schema = {"input": self.tool.input_schema if self.tool else None, "session": self.seals.agent.attributes}.get(
             root, self._fact_schema(root)
@@ -240,6 +271,15 @@ class _Sealing:
         for part in path:
             sealed = sealed[part] if isinstance(sealed, Mapping) else sealed
         return sealed
+
+    def _reads_nothing_marked(self, name: str) -> bool:
+        """Whether no read of a policy's facts may be given, or may give, something marked."""
+        guard = self.seals.agent.guards.get(self.tool.name) if self.tool is not None else None
+        found = [policy for policy in (guard.policies if guard is not None else ()) if policy.name == name]
+        tools = [self.seals.bundle.tools.get(fact.tool) for policy in found for fact in policy.facts.values()]
+        marks = self.seals.marks
+        given = marks.attributes or marks.input_of(self.tool)
+        return bool(found) and not (tools and (given or any(map(marks.any_of, tools))))
 
     def _fact_schema(self, name: str) -> Schema | None:
         guard = self.seals.agent.guards.get(self.tool.name) if self.tool is not None else None
@@ -283,10 +323,17 @@ class _Sealing:
         """A value sealed where its schema marks it, and where it holds what is known to be sensitive."""
         return self.words(replaced(value, schema, self.seals.cipher.seal))
 
-    def words(self, value: Any) -> Any:
-        """Plain JSON with each text and number sealed as a whole that holds what is known to be sensitive."""
-        about = self.seals.of_call.get(self.event.payload.get("call_id") or "", set())
-        return self._words(value, self.seals.known, about)
+    def words(self, value: Any, *, by_word: bool = False) -> Any:
+        """Plain JSON with each text and number sealed as a whole that holds what is known to be sensitive.
+
+        What is short is looked for in what is told of its call; `by_word` as a word too, with that of the session.
+        """
+        call_id = self.event.payload.get("call_id") or ""
+        if by_word and isinstance(value, str):
+            short = self.seals.short.get(call_id, _NONE) | self.seals.short.get("", _NONE)
+            if not short.isdisjoint(_WORDS.findall(value)):
+                return self.whole(value)
+        return self._words(value, self.seals.known, self.seals.of_call.get(call_id, _NONE))
 
     def _words(self, value: Any, known: set[str], about: set[str]) -> Any:
         if isinstance(value, Token | bool) or value is None:
@@ -303,43 +350,24 @@ class _Sealing:
 
 
 _NONE: set[str] = set()
+_WORDS = re.compile(r"\w+")
+
+# whose messages are made of templates of the bundle, which say attributes and inputs as they are
+_OF_TEMPLATES = frozenset({K.VERDICT, K.TOOL_RESULT, K.REQUEST_OPENED, K.STATE_TRANSITION})
+
+
+def _words_of(value: Any) -> Iterator[str]:
+    """What a value that is too short to be found elsewhere is written as: also true and false."""
+    if isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _words_of(item)
+    elif value is not None:
+        text = value if isinstance(value, str) else one_line(value)
+        if len(text) < SHORTEST or isinstance(value, bool):
+            yield text
+
+
 _NESTED = frozenset({"values", "rules"})
-
-
-class _Marks:
-    """What of an agent and its tools is marked."""
-
-    def __init__(self, agent: Agent) -> None:
-        properties = agent.attributes.get("properties", {})
-        self.attributes = is_marked(agent.attributes)
-        self.tenant = is_marked(properties.get("tenant")) if isinstance(properties, Mapping) else False
-        self._meters = agent.meters
-        self._of: dict[str, tuple[bool, bool]] = {}
-
-    def input_of(self, tool: Tool | None) -> bool:
-        """Whether an input may hold what is sensitive; of a tool that is not there it may."""
-        return True if tool is None else self._both(tool)[0]
-
-    def any_of(self, tool: Tool | None) -> bool:
-        """The same of what a tool says, which may repeat its input or its output."""
-        return True if tool is None else any(self._both(tool))
-
-    def key_of(self, tool: Tool) -> bool:
-        """Whether an idempotency key may hold what is sensitive: as the bundle says, whatever the call."""
-        return self._may_read(tool, tool.idempotency.key if tool.idempotency is not None else ())
-
-    def meter_of(self, meter: str, tool: Tool) -> bool:
-        """The same of the key that a call adds to a meter under, which has the tenant in it."""
-        return self.tenant or self._may_read(tool, [m.per[tool.name] for m in self._meters if m.name == meter])
-
-    def _may_read(self, tool: Tool, expressions: Iterable[Expression]) -> bool:
-        reads = {name for one in expressions for name in one.reads}
-        return ("input" in reads and self.input_of(tool)) or ("session" in reads and self.attributes)
-
-    def _both(self, tool: Tool) -> tuple[bool, bool]:
-        if tool.name not in self._of:
-            self._of[tool.name] = (is_marked(tool.input_schema), is_marked(tool.output_schema))
-        return self._of[tool.name]
 
 
 def _output_of(tool: Tool | None) -> Schema:

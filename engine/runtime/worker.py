@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import trio
 
+from engine.policy.value import timestamp
 from engine.ports import Store
 from engine.reach import EnvironmentFault
 from engine.runtime.driver import Reins
@@ -273,9 +274,12 @@ class Worker:
             self._changed.set()
 
     async def _is_to_run(self, lease: JobLease, state: State) -> bool:
-        """Whether the log still has the job to run; raises DamagedRow where only the queue has it."""
+        """Whether the log still has the job to run; raises DamagedRow where only the queue has it, or has it now."""
         call = state.calls.get(lease.call_id)
         if call is not None and call.handed_over:
+            if call.due_at is not None and call.due_at > self._clock.now():
+                told = f"{lease.job_id}: its log has it to run from {timestamp(call.due_at)}"
+                raise DamagedRow(lease.session_id, "jobs", told)
             return True
         # both are written in one transaction: who has the lease still finds that the queue was changed apart
         if await self._store.renew_job(lease, self._clock.now() + LEASE):

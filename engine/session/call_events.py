@@ -74,7 +74,7 @@ def _enqueued(s: State, p: Mapping[str, Any], event: Event) -> State:
     s = _reserved(s, call, p)
     return with_call(
         s, call, phase=Phase.ENQUEUED, job=True, leased=0, wants=(), gate_seq=0, result=None,
-        generation=p.get("generation", 0),
+        due_at=datetime.fromisoformat(p["run_at"]), generation=p.get("generation", 0),
     )  # fmt: skip
 
 

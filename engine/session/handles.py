@@ -56,6 +56,15 @@ class Handles:
             if not whole:
                 self._learn(text)
 
+    @property
+    def by_text(self) -> Mapping[str, str]:
+        """The handles by the texts that are found and stand for them."""
+        return self._by_text
+
+    def text_of(self, handle: str) -> str:
+        """The text that a handle stands for; empty if it stands for none."""
+        return next(texts(self._values.get(handle), 1), "")
+
     def of(self, value: Any) -> str:
         """The handle of a value; a handle stays what it is."""
         if not self._key or (isinstance(value, str) and _HANDLES.fullmatch(value)):
@@ -74,6 +83,38 @@ class Handles:
         if isinstance(value, Mapping):
             return {self.within(key): self.within(item) for key, item in value.items()}
         return [self.within(item) for item in value] if isinstance(value, list | tuple) else value
+
+    def own(self, text: str) -> str:
+        """A text that the planner wrote itself: as it is, or hidden as a whole where it holds a value.
+
+        With a handle in the value's place it would be told which of its guesses is right.
+        """
+        return HIDDEN if self._holds(text) else text
+
+    def own_input(self, given: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+        """An input that the planner wrote itself: handles for what is marked, and the rest field by field as `own`.
+
+        Fields that the schema does not name count as one, since a planner may write as many as it likes.
+        """
+        named = schema.get("properties", {})
+        shown = {key: self._own_field(item) for key, item in replaced(given, schema, self.of).items()}
+        if not any(key not in named and (self._holds(key) or item == HIDDEN) for key, item in shown.items()):
+            return shown
+        kept = {key: item for key, item in shown.items() if key in named}
+        return {**kept, HIDDEN: HIDDEN}
+
+    def _own_field(self, item: Any) -> Any:
+        # several that are marked would be told apart by their handles
+        several = not isinstance(item, str) and len(_HANDLES.findall(canonical(item))) > 1
+        return HIDDEN if several or self._holds(item) else item
+
+    def _holds(self, value: Any) -> bool:
+        """Whether plain JSON holds a value somewhere, as it is."""
+        if isinstance(value, str):
+            return any(found[0] in self._by_text for found in self._found.finditer(value))
+        if isinstance(value, Mapping):
+            return any(self._holds(key) or self._holds(item) for key, item in value.items())
+        return isinstance(value, list | tuple) and any(self._holds(item) for item in value)
 
     def _handle(self, found: re.Match[str]) -> str:
         return self._by_text.get(found[0], found[0])

@@ -18,6 +18,7 @@ from engine.session.bundle import WRITE, Agent, Bundle
 from engine.session.identity import call_digest
 from engine.session.names import gate_names
 from engine.session.persistent import Kept, Log
+from engine.session.sensitive import without
 from engine.session.state import Call, State, Used
 
 CALL, FACT_READ, MESSAGE, CONFIRMED = "call", "read", "message", "user_confirmation"
@@ -94,7 +95,7 @@ def judge_after(
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
     names = gate_names(past_state(bundle, agent, past, attributes, now, call), call, bundle)
     guard, known = agent.guards[tool.name], _reads(past)
-    reads = partial(_or_unreadable, known)
+    reads = partial(_or_unreadable, bundle, known)
     first = judge(guard, names, known)
     needs = _named(first) if isinstance(first, Missing) else ()
     verdict = judge(guard, names, reads)
@@ -186,7 +187,10 @@ def _reads(past: Sequence[Past]) -> Fresh:
     return lambda need: known.get((need.tool, canonical(need.input)))
 
 
-def _or_unreadable(known: Fresh, need: FactNeed) -> Reading:
+def _or_unreadable(bundle: Bundle, known: Fresh, need: FactNeed) -> Reading:
     """What was recorded of a read; one that was not can't be read."""
     found = known(need)
-    return found if found is not None else Reading(problem=f"{need.tool} {canonical(need.input)} was not read before")
+    if found is not None:
+        return found
+    schema = bundle.tools[need.tool].input_schema if need.tool in bundle.tools else {}
+    return Reading(problem=f"{need.tool} {canonical(without(dict(need.input), schema))} was not read before")

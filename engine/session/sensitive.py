@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.policy.schema import VALUES, subschemas
@@ -26,10 +26,26 @@ def replaced(value: Any, schema: Mapping[str, Any], by: Callable[[Any], Any]) ->
     return _replaced(value, schema, schema, by) if is_marked(schema) else value
 
 
+def without(value: Any, schema: Mapping[str, Any]) -> Any:
+    """A copy of a value with `[sensitive]` for what its schema calls so."""
+    return replaced(value, schema, lambda one: HIDDEN)
+
+
 def sensitive_values(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
     """The values that a schema calls sensitive, as they stand."""
     if is_marked(schema):
         yield from _marked(value, schema, schema)
+
+
+def marked_at(schema: Mapping[str, Any], path: Iterable[str | int]) -> bool:
+    """Whether a schema marks the value at a path, or one that it is a part of."""
+    found = list(_schemas(schema, schema))
+    for part in path:
+        if any(one.get(MARK) is True for one in found):
+            return True
+        inner = [_item(one, part) if isinstance(part, int) else _property(one, part) for one in found]
+        found = [one for each in inner for one in _schemas(each, schema)]
+    return any(one.get(MARK) is True for one in found)
 
 
 def _replaced(value: Any, schema: Any, root: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:

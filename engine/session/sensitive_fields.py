@@ -62,7 +62,7 @@ _CLAIM = {
     **_OF_CALL, "idempotency_key": H.KEY, "key_scope": H.SCOPE, "digest": H.DIGEST, "compared": H.COMPARED,
     "key_until": H.OWN, "generation": H.OWN, "reserved": H.RESERVED,
 }  # fmt: skip
-_PROBE = {**_OF_CALL, "input": H.INPUT, "output": H.OUTPUT, "problem": H.WORDS}
+_PROBE = {**_OF_CALL, "input": H.INPUT, "output": H.OUTPUT, "problem": H.REPORT}
 _JOB = {**_OF_CALL, "by": H.WORDS, "owner": H.OWN, "epoch": H.OWN, "new": H.OWN}
 _MODEL = dict.fromkeys(
     ("attempt", "prompt_digest", "tokens_in", "tokens_out", "cost_usd", "seconds", "retry_in", "cached", "cache_write"),
@@ -96,7 +96,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
     },
     K.GATE_PENDING: {**_OF_CALL, "facts": H.FACTS, "behind": H.OWN},
     K.FACT_READ: {
-        "tool": H.OWN, "key": H.FACT_KEY, "input": H.INPUT, "output": H.OUTPUT, "problem": H.WORDS, "gate": H.OWN,
+        "tool": H.OWN, "key": H.FACT_KEY, "input": H.INPUT, "output": H.OUTPUT, "problem": H.REPORT, "gate": H.OWN,
         "started": H.OWN,
     },
     K.VERDICT: {
@@ -105,7 +105,7 @@ FIELDS: Mapping[K, Mapping[str, Holds]] = {
         "beside": H.TRACES,
     },
     K.CALL_STARTED: {**_CLAIM, "attempt": H.OWN, "waits_for_person": H.OWN, "job": H.OWN},
-    K.CALL_NOT_BEGUN: {**_OF_CALL, "attempt": H.OWN, "problem": H.WORDS},
+    K.CALL_NOT_BEGUN: {**_OF_CALL, "attempt": H.OWN, "problem": H.REPORT},
     K.CALL_EDITED: {"call_id": H.OWN, "by": H.WORDS, "input": H.INPUT, "digest": H.DIGEST, "key": H.KEY},
     K.CALL_OVER_BUDGET: {**_OF_CALL, "limit": H.OWN},
     K.ATTEMPT_FAILED: {

@@ -35,13 +35,12 @@ class PlannerView:
 def planner_view(state: State, bundle: Bundle) -> PlannerView:
     """The question that a session in this state asks its planner."""
     handles = handles_of(state, bundle)
-    seen = handles.within if handles is not None else tuple
     return PlannerView(
         state.session_id,
         state.asks,
         state.step,
-        tuple(seen(state.messages)),
-        tuple(seen(state.problems)),
+        tuple(handles.within(list(state.messages)) if handles is not None else state.messages),
+        tuple(map(handles.own, state.problems) if handles is not None else state.problems),
         planner_names(state, bundle, handles),
         notices(state),
         state.finishing,

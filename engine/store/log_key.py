@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import os
+import sys
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -85,6 +87,8 @@ def taken_from(environment: MutableMapping[str, str]) -> LogKey | None:
 
     Nothing that this process starts inherits it.  Several keys stand apart by white space; an empty text is no key.
     """
+    if environment is os.environ:
+        _wipe(LOG_KEY)
     text, file = environment.pop(LOG_KEY, ""), environment.pop(LOG_KEY_FILE, "")
     source = LOG_KEY
     if text and not text.strip():
@@ -104,3 +108,19 @@ def taken_from(environment: MutableMapping[str, str]) -> LogKey | None:
     if any(len(key) < SHORTEST for key in keys):
         raise BadLogKey(f"a key in {source} is shorter than {SHORTEST} bytes; make one with: {MAKE}")
     return LogKey(keys) if keys else None
+
+
+def _wipe(name: str) -> None:
+    """Overwrite what a variable of this process holds, where there is one.
+
+    Linux shows the memory that a process was started with, /proc/PID/environ, to whoever runs as its user.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_void_p
+    place = libc.getenv(name.encode())
+    if place:
+        ctypes.memset(place, 0, len(ctypes.string_at(place)))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+
+from engine.store.migrations import migrate
 
 _HOLDER = "CASE instr(holder, '/') WHEN 0 THEN holder ELSE substr(holder, 1, instr(holder, '/') - 1) END"
 
@@ -66,8 +70,35 @@ def _strays(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 def file_problems(connection: sqlite3.Connection) -> list[str]:
     """What is wrong with the file, and with no session of it."""
+    found = list(_foreign(connection))
     try:
         store_id(connection)
-    except Unidentified as error:
-        return [str(error)]
-    return []
+    except (Unidentified, sqlite3.DatabaseError) as error:
+        found.append(str(error))
+    return found
+
+
+def _foreign(connection: sqlite3.Connection) -> Iterator[str]:
+    """What the file has that is no part of a store, and would act or be read in its place: a trigger, a view."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh)
+        own = _made_of(fresh)
+    there = _made_of(connection)
+    for name in sorted(there.keys() - own.keys()):
+        kind, table, _ = there[name]
+        on = f" on `{table}`" if table != name else ""
+        yield f"the {kind} `{name}`{on} is none of the store's: find out who made it, and drop it"
+    for name in sorted(own.keys() - there.keys()):
+        yield f"the {own[name][0]} `{name}` is not there: put the file back from a copy"
+    for name in sorted(own.keys() & there.keys()):
+        if own[name] != there[name]:
+            yield f"the {there[name][0]} `{name}` is another than the store's: put the file back from a copy"
+
+
+def _made_of(connection: sqlite3.Connection) -> dict[str, tuple[str, str, str]]:
+    """Tables, indexes, triggers and views by name: what each is, of which table, and how it was made."""
+    sql = "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    return {
+        name: (kind, table, re.sub(r'[\s"]', "", made or "").lower())
+        for name, kind, table, made in connection.execute(sql)
+    }

@@ -37,12 +37,14 @@ class Result:
     """What a session left: its state, its trace, how often each tool ran, and the databases.
 
     `rows` raises Mistake for SQL that a database does not take.
+    `shown` is what a call brought as people may see it.
     """
 
     state: State | None
     trace: Sequence[Entry]
     ran: Mapping[str, int]
     rows: Callable[[str, str], list[list[Any]]]
+    shown: Callable[[Call, Any], Any] = lambda call, output: output
 
 
 def check(expect: Mapping[str, Any], result: Result) -> Iterator[Failure]:
@@ -102,7 +104,8 @@ def _about_calls(tool: str, wanted: list[Mapping[str, Any]], result: Result) -> 
         for name in ("status", "reason", "rule", "output"):
             came = _came(call, name)
             if name in item and not _fits(item[name], came):
-                yield Failure(f"{name} of {tool} ({call.id})", item[name], came, _around(result.trace, tool))
+                told = result.shown(call, came) if name == "output" else came
+                yield Failure(f"{name} of {tool} ({call.id})", item[name], told, _around(result.trace, tool))
 
 
 def _came(call: Call, name: str) -> Any:

@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from engine.runtime.worker import Worker
 from engine.session.bundle import Bundle, PlannerSpec
 from engine.session.event import Event
 from engine.session.secret import references
-from engine.session.state import Request, State
+from engine.session.state import Call, Request, State
 from engine.session.trace import Entry, entries
 from engine.store.memory import MemoryStore
 from engine.testing import virtual_time
@@ -148,7 +148,15 @@ class Pathway:
         """What is not as the fixture expects."""
         state = await self.engine.load(self.session_id) if self.session_id else None
         trace = entries(e for e in self.events if e.session_id == self.session_id)
-        return list(check(self.fixture["expect"], Result(state, trace, dict(self.counted.ran), self._rows)))
+        veil = await self.engine.veil(self.session_id) if self.session_id else None
+        if veil is None:
+            return list(check(self.fixture["expect"], Result(state, trace, dict(self.counted.ran), self._rows)))
+
+        def shown(call: Call, output: Any) -> Any:
+            return veil.output(call.name, call.id, output)
+
+        found = check(self.fixture["expect"], Result(state, trace, dict(self.counted.ran), self._rows, shown))
+        return [replace(failure, came=veil.words(failure.came)) for failure in found]
 
     def planner(self) -> ScriptedPlanner | None:
         """The fixture's own planner, if it has one."""

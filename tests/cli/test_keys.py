@@ -56,6 +56,78 @@ def test_a_persons_sessions_are_erased_with_their_key(shell: Shell, tmp_path: Pa
     assert "ada-4411" not in shown.out + shown.err
 
 
+NEXT = {"NEXT_KEY": "the next key of the tests, as long as it has to be"}
+
+
+def test_a_key_is_destroyed_after_the_old_one_went_away(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, **NEXT, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    agent = shell.at / "specs/agents/desk.yaml"
+    before = agent.read_text()
+    assert shell("run", "-m", "hi", "--set", "user=ada-4411", **env).code == 0
+    agent.write_text(before.replace("${secret:SEAL_KEY}", '["${secret:NEXT_KEY}", "${secret:SEAL_KEY}"]'))
+    assert shell("keys", "rewrap", **env).out.strip() == "1 key wrapped anew"
+    agent.write_text(before.replace("SEAL_KEY", "NEXT_KEY"))
+    env.pop("SEAL_KEY")
+    erased = shell("keys", "erase", "ada-4411", "--yes", **env)
+    assert (erased.code, erased.out.strip()) == (0, "the key of ada-4411 is destroyed"), erased.err
+    assert not list((tmp_path / "people").glob("*.person"))
+
+
+def test_what_could_not_be_looked_for_is_told_and_is_no_success(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, **NEXT, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    agent = shell.at / "specs/agents/desk.yaml"
+    assert shell("run", "-m", "hi", "--set", "user=ada-4411", **env).code == 0
+    agent.write_text(agent.read_text().replace("SEAL_KEY", "NEXT_KEY"))
+    assert shell("run", "-m", "hi", "--set", "user=ada-4411", **env).code == 0
+    erased = shell("keys", "erase", "ada-4411", "--yes", **env)
+    assert erased.code == 1
+    assert "with other keys than this agent's `sealed_with`: what they hold of ada-4411 is not destroyed" in erased.err
+    rewrapped = shell("keys", "rewrap", **env)
+    assert rewrapped.code == 1
+    assert "2 keys in" in rewrapped.err
+
+
+def test_a_person_who_is_a_number_is_erased_by_the_number(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    agent = shell.at / "specs/agents/desk.yaml"
+    text = agent.read_text()
+    agent.write_text(text.replace("type: string", "type: integer"))
+    assert shell("run", "-m", "hi", "--set", "user=4711", **env).code == 0
+    assert shell("keys", "erase", "4711", "--yes", **env).code == 0
+    assert not list((tmp_path / "people").glob("*.person"))
+    # where both the number and the text have one, nobody guesses
+    assert shell("run", "-m", "hi", "--set", "user=4711", **env).code == 0
+    agent.write_text(text)
+    assert shell("run", "-m", "hi", "--set", "user=4711", **env).code == 0
+    told = shell("keys", "erase", "4711", "--yes", **env)
+    assert told.code == 2
+    assert "--json 4711 or --json '\"4711\"'" in told.err
+    assert shell("keys", "erase", "4711", "--json", "--yes", **env).code == 0
+    assert shell("keys", "erase", "4711", "--json", "--yes", **env).code == 1
+    assert shell("keys", "erase", '"4711"', "--json", "--yes", **env).code == 0
+    assert shell("keys", "erase", "ada", "--json", "--yes", **env).code == 2
+
+
+def test_an_erased_session_is_counted_and_a_key_that_is_away_is_a_session_that_can_not_be_read(
+    shell: Shell, tmp_path: Path
+) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    for user in ("ada-4411", "bela-4412"):
+        assert shell("run", "-m", "hi", "--set", f"user={user}", **env).code == 0
+    assert shell("keys", "erase", "ada-4411", "--yes", **env).code == 0
+    told = shell("whatif", "--policy", ".", **env)
+    assert told.code == 0, told.out
+    assert "1 session is erased with the key of a person" in told.err
+    assert shell("whatif", "--policy", ".", "--format", "json", **env).json["erased"] == 1
+    assert shell("replay", "--all", **env).code == 0
+    promoted = shell("promote", ".", ".", "--without-proofs", "--json", "r.json", **env)
+    assert "1 session is erased" in promoted.out + promoted.err
+    # the same of a folder that is not there would hide whatever happened
+    away = shell("whatif", "--policy", ".", **{**env, "ENGINE_PERSON_KEYS": str(tmp_path / "others")})
+    assert away.code == 1
+    assert "unreadable" in away.out
+
+
 def test_what_is_missing_is_told(shell: Shell) -> None:
     for told in (shell("keys", "rewrap", **KEY), shell("run", "-m", "hi", "--set", "user=ada-4411", **KEY)):
         assert told.code == 2

@@ -235,6 +235,18 @@ def test_heads_of_several_exports_all_have_to_stand(shell: Shell) -> None:
     assert session in both.out
 
 
+def test_the_inbox_shows_the_request_of_the_log(shell: Shell) -> None:
+    assert shell.triage("acct_1001", message="I want to talk to a human").code == 3
+    (before,) = shell("review", "list", "--format", "json").json
+    write(shell, 'UPDATE requests SET payload = replace(payload, \'"message":"\', \'"message":"forged \')')
+    assert shell("review", "list", "--format", "json").json == [before]
+    assert "forged" not in shell("review", "list").out
+    # of what the log does not have it says so
+    write(shell, "UPDATE requests SET id = session_id || '.7'")
+    (row,) = shell("review", "list", "--format", "json").json
+    assert "knows nothing of the request" in row["problem"]
+
+
 # -- the newest
 
 

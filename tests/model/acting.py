@@ -59,9 +59,11 @@ class Sessions:
             on_partial=lambda session_id, text: self.partial.append(text),
         )  # fmt: skip
 
-    async def run(self, made_bundle: Bundle, message: str = "Hello", planner: str | None = None) -> State:
+    async def run(self, made_bundle: Bundle, message: str = "Hello", planner: str | None = None,
+                  **attributes: Any) -> State:  # fmt: skip
         async with self.engine:
-            state = await self.engine.run(made_bundle, Opening("bot", message, {"tenant": "acme"}, planner), Path("."))
+            opening = Opening("bot", message, {"tenant": "acme", **attributes}, planner)
+            state = await self.engine.run(made_bundle, opening, Path("."))
         assert await self.store.verify(state.session_id) == []
         return state
 

@@ -107,3 +107,27 @@ async def test_a_job_that_has_ended_is_not_run_again_because_the_queue_says_so(t
         assert (len(done.troubled), done.jobs) == (2, 0)
         assert all(isinstance(error, CorruptLog) for error in errors)
         assert queue.acting.runs("report") == 2
+
+
+LATER = bundle(
+    agent("[report]", policies="[rules]"),
+    policy(ALLOW),
+    tool("report", "write", more="mode: job\ndelay: 24h\n"),
+)
+
+
+async def test_a_job_is_run_no_sooner_than_its_log_says(tmp_path: Path) -> None:
+    told, acting = list[str](), Acting(tmp_path / "runs.txt")
+    async with open_store(tmp_path / "e.db") as store:
+        one = Engine(store, TrioClock(), adapters=acting, planner=script(plan(call("c", "report", n=1)), DONE))
+        state = await one.run(LATER, Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
+        raw = sqlite3.connect(tmp_path / "e.db", isolation_level=None)
+        raw.execute("UPDATE jobs SET run_at = '2020-01-01T00:00:00.000000Z'")
+        worker = Worker(one, on_trouble=lambda id_, error: told.append(str(error)))
+        with trio.fail_after(60):
+            done = await worker.work(until_idle=True)
+        assert done.troubled == {state.session_id}
+        assert "its log has it to run from" in told[0]
+        assert acting.runs("report") == 0
+        assert raw.execute("SELECT count(*) FROM jobs WHERE owner IS NOT NULL").fetchone() == (0,)
+        raw.close()

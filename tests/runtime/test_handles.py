@@ -288,3 +288,42 @@ async def test_what_was_recorded_of_one_session_is_answered_to_another_with_its_
         (granted,) = state.calls.values()
         assert granted.input == {"user": "ada-4411"}
         assert granted.ok
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+async def test_an_answer_that_repeats_a_known_value_is_recorded_with_its_handle_and_played_again(
+    tmp_path: Path, stream: str
+) -> None:
+    path, text = agent("[grant]", policies="[rules]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    text = text.replace("zip: {type: integer}", "user: {type: string, x-sensitive: true}")
+    user = "{type: object, properties: {user: {type: string, x-sensitive: true}}, required: [user]}"
+    secrets, kept = HostSecrets({**KEY, "MODEL_KEY": "sk-canary-4711"}), tmp_path / "kept"
+    guesses = s.decides("I guess that it is ada-4411.", ("grant", {"user": "ada-4411"}), done=False)
+
+    async def run(made: Bundle, traffic: Any) -> State:
+        async with Engine(MemoryStore(), TrioClock(), secrets=secrets, traffic=traffic) as engine:
+            opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
+            return await engine.run(made, opening, Path("."))
+
+    async with s.serving(guesses, s.decides("Done.")) as server:
+        model = (
+            f"  model: {{kind: openai, model: m, base_url: '{server.url}/v1', api_key: '${{secret:MODEL_KEY}}', "
+            f"stream: {stream}}}\n"
+        )
+        asked = text.replace("planner: script\nplanners:\n", f"planner: model\nplanners:\n{model}")
+        prices = ("specs/prices/all.yaml", "kind: Prices\nname: all\nmodels: {m: {input_usd: 1, output_usd: 10}}\n")
+        made = bundle((path, asked), policy(ALLOW), prices, tool("grant", "write", input=user))
+        first = await run(made, Recorded(kept, secrets.masked))
+    exchanges = [one.read_text() for one in sorted(kept.iterdir())]
+    assert [one for one in exchanges if "4411" in "".join(_said(json.loads(one)["response"]["body"]))] == []
+    again = await run(made, replayed_from(kept))
+    for state in (first, again):
+        assert [call.input for call in state.calls.values()] == [{"user": "ada-4411"}]
+        assert state.status.value == "done"
+
+
+def _said(body: str) -> list[str]:
+    lines = [line[6:] for line in body.split("\n") if line.startswith("data: {")] or [body or "{}"]
+    choices = [choice for line in lines for choice in json.loads(line).get("choices", ())]
+    return [str((one.get("delta") or one.get("message") or {}).get("content") or "") for one in choices]

@@ -127,7 +127,7 @@ async def test_a_text_that_only_looks_sealed_comes_back_as_it_was() -> None:
 # -- keys are replaced
 
 NEW = {**KEY, "NEXT_KEY": "the next key of the tests, long enough as well"}
-ROTATED = "sealed_with: ['${secret:NEXT_KEY}', '${secret:SEAL_KEY}']"
+ROTATED = "sealed_with: ['${secret:NEXT_KEY}', '${secret:SEAL_KEY}']\ncompared_with: ${secret:SEAL_KEY}"
 REPLACED = "sealed_with: ${secret:NEXT_KEY}\ncompared_with: ${secret:SEAL_KEY}"
 
 

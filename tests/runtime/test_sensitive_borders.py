@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,24 @@ def test_what_does_not_fit_is_told_by_its_place_and_the_keyword_and_never_by_its
     assert "4711" not in problem
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"maxLength": 13}, "x" * 14),
+        ({"maximum": 4000}, 4242),
+        ({"enum": ["a", "b"]}, "c"),
+        ({"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]}, "four"),
+        ({"items": {"maximum": 4000}}, [4242]),
+    ],
+)
+def test_of_a_marked_value_that_does_not_fit_nothing_is_told_that_tells_it_apart(
+    schema: dict[str, Any], value: Any
+) -> None:
+    check = validator({"type": "object", "properties": {"field": {**schema, "x-sensitive": True}}})
+    (problem,) = check({"field": value})
+    assert re.fullmatch(r"field(\.0)?: does not fit \(`\w+`\)", problem)
+
+
 @pytest.mark.parametrize("name", ["date", "datetime", "duration"])
 @pytest.mark.parametrize("value", ["CANARY", "CANARY" * 20, "2026-13-CANARY"])
 def test_a_text_that_is_no_time_is_not_repeated_in_the_error(name: str, value: str) -> None:
@@ -324,6 +343,74 @@ async def test_a_tool_that_repeats_a_value_in_another_form_or_in_part_tells_nobo
     assert holding(await ran.strings(), "CANARY") == []
 
 
+REPEATS = """
+def row(iban, **given):
+    raise ValueError("no row for " + iban.lower()[:9])
+
+def act(**given):
+    raise TimeoutError()
+"""
+
+
+def reading(
+    more: str = "", *, read: str = INPUT, facts: str = "{f: {tool: row, input: {iban: input.iban, pin: 1}}}"
+) -> Bundle:
+    """A write that is judged by a read that dies, and is probed by it."""
+    path, text = agent("[pay]", policies="[rules]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    decisions = [acts(call("a", "pay", iban="CANARY-iban", pin=42)), DONE]
+    text = text.replace("[{message: hi, done: true}]", json.dumps(decisions))
+    rules = ALLOW + "\n  - {id: odd, tools: writes, effect: require_approval, approvers: [leads], when: f.vip == true}"
+    return bundle(
+        (path, text), policy(rules if facts != "{}" else ALLOW, facts=facts), reviewers("leads", "[ana]"),
+        ("specs/tools/code.py", REPEATS),
+        tool("row", input=read, output=OUTPUT if read == INPUT else "{type: object, properties: {vip: {type: boolean}}}",
+             more="offered_to: runtime\n" + python("row")),
+        tool("pay", "write", input=INPUT, more=more),
+    )  # fmt: skip
+
+
+PLAIN = "{type: object, properties: {iban: {type: string}, pin: {type: integer}}, additionalProperties: false}"
+
+
+@pytest.mark.parametrize("read", [INPUT, PLAIN])
+async def test_what_a_read_of_the_runtime_says_of_its_failure_is_sealed_with_all_that_repeats_it(read: str) -> None:
+    ran = await Ran().run(reading(read=read))
+    (verdict,) = [e.payload for e in await ran.store.load(ran.state.session_id) if e.kind.value == "verdict"]
+    assert [rule["error"] is not None for rule in verdict["rules"] if rule["rule"] == "odd"] == [True]
+    assert holding(await ran.strings(), "canary") == []
+
+
+async def test_what_a_probe_says_of_its_failure_is_sealed() -> None:
+    probe = (
+        "timeout: 50ms\nprobe: {tool: row, input: {iban: input.iban, pin: input.pin}, happened: output.vip == true}\n"
+        "idempotency: {key: [input.iban], honoured_by: tool}"
+    )
+    ran = await Ran().run(reading(probe, facts="{}"))
+    kinds = [e.kind.value for e in await ran.store.load(ran.state.session_id)]
+    assert "probe_read" in kinds, kinds
+    assert holding(await ran.strings(), "canary") == []
+
+
+async def test_a_call_that_repeats_a_known_value_where_nothing_is_marked_is_known_by_a_digest_that_says_nothing() -> (
+    None
+):
+    path, text = agent("[note]", policies="[rules]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    text = text.replace("zip: {type: integer}", "user: {type: string, x-sensitive: true}")
+    decisions = [acts(call("a", "note", to="for CANARY-user"), call("b", "note", to="nobody")), DONE]
+    text = text.replace("[{message: hi, done: true}]", json.dumps(decisions))
+    made = bundle((path, text), policy(ASKED), reviewers("leads", "[ana]"), tool("note", "write"))
+    ran = await Ran().run(made, user="CANARY-user")
+    digests = {
+        e.payload["call_id"]: e.payload["digest"]
+        for e in await ran.store.load(ran.state.session_id)
+        if "digest" in e.payload
+    }
+    assert digests["a"].startswith("sealed:1:")
+    assert digests["b"] == call_digest(made.tools["note"], "note", {"to": "nobody"})
+
+
 # -- planners
 
 
@@ -355,6 +442,35 @@ async def test_a_planner_is_not_shown_a_marked_value_in_the_message_of_a_result(
     planner = Asking(acts(call("a", "pay", iban="CANARY-user", pin=42)), DONE)
     await Ran().run(sealed(rules=rules), planner=planner)
     assert "CANARY" not in planner.shown[1]
+
+
+TOLD = [
+    # the reason is told of a tool that has something marked, and the words of one that has nothing
+    (INPUT, "tool_error: what the tool said is not shown"),
+    (PLAIN, "no row for canary-ib"),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), TOLD)
+async def test_a_model_is_not_told_what_a_failing_tool_says_that_may_hold_something_marked(
+    given: str, says: str
+) -> None:
+    first = s.decides("I guess CANARY-user or CANARY-x", ("row", {"iban": "CANARY-iban", "pin": 42}), done=False)
+    path, text = agent("[row]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:SEAL_KEY}\n", 1)
+    text = text.replace("zip: {type: integer}", "user: {type: string, x-sensitive: true}")
+    async with s.serving(first, s.decides("Bye")) as server:
+        model = f"  model: {{kind: openai, model: m, base_url: '{server.url}/v1', api_key: '${{secret:MODEL_KEY}}'}}\n"
+        text = text.replace("planner: script\nplanners:\n", f"planner: model\nplanners:\n{model}")
+        prices = ("specs/prices/all.yaml", "kind: Prices\nname: all\nmodels: {m: {input_usd: 1, output_usd: 10}}\n")
+        code = ("specs/tools/code.py", REPEATS)
+        made = bundle((path, text), prices, code, tool("row", input=given, more=python("row")))
+        await Sessions({**SECRETS, **KEY}).run(made, user="CANARY-user")
+    asked = json.dumps(server.asked[1].body)
+    assert says in asked
+    assert "CANARY-user" not in asked
+    # and not which of its guesses was right
+    assert "CANARY-x" not in asked
 
 
 # -- what else is written

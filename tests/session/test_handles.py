@@ -109,3 +109,39 @@ def test_of_a_tool_that_another_bundle_does_not_have_nothing_is_known() -> None:
     without = handles_of(play.state, other)
     assert without is not None
     assert without.within("DE1-4411") == "DE1-4411"
+
+
+# -- what a planner wrote itself
+
+
+def test_a_planner_is_not_told_which_of_its_guesses_is_right() -> None:
+    handles = Handles(KEY, ["1987-03-14", 4242])
+    assert handles.own("it is 1987-03-13, 1987-03-14 or 1987-03-15") == HIDDEN
+    assert handles.own("it is 1987-03-13") == "it is 1987-03-13"
+    # a handle that it passes on tells it nothing
+    passed = f"for {handles.of(4242)}"
+    assert handles.own(passed) == passed
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"note": ["4241", "4242"]}, {"note": HIDDEN}),
+        ({"note": {"a": {"4242": 1}}, "order": "o-1"}, {"note": HIDDEN, "order": "o-1"}),
+        # of fields that it makes up it may write as many as it likes
+        ({"order": "o-1", "x1": "4241", "x2": "4242"}, {"order": "o-1", HIDDEN: HIDDEN}),
+        ({"order": "o-1", "4242": "x", "y": 1}, {"order": "o-1", HIDDEN: HIDDEN}),
+        ({"order": "o-1", "y": 1}, {"order": "o-1", "y": 1}),
+        ({"several": ["4241", "4242"]}, {"several": HIDDEN}),
+    ],
+)
+def test_of_a_call_it_is_told_field_by_field_what_it_wrote_or_that_it_holds_something(
+    given: dict[str, object], shown: dict[str, object]
+) -> None:
+    properties = {**SCHEMA["properties"], "order": {}, "several": {"items": {"x-sensitive": True}}}
+    assert Handles(KEY, [4242]).own_input(given, {"properties": properties}) == shown
+
+
+def test_a_marked_field_of_its_own_is_told_as_its_handle() -> None:
+    handles = Handles(KEY, [4242])
+    assert handles.own_input({"pin": 4242, "note": "x"}, SCHEMA) == {"pin": handles.of(4242), "note": "x"}

@@ -8,7 +8,7 @@ import pytest
 
 from engine.session.sealed import PREFIX, is_sealed, shown
 from engine.session.secret import filled, malformed, references
-from engine.session.sensitive import HIDDEN, astray, is_marked, replaced, sensitive_values, unreached
+from engine.session.sensitive import HIDDEN, astray, is_marked, marked_at, replaced, sensitive_values, unreached
 
 
 def hidden(value: Any, schema: dict[str, Any]) -> Any:
@@ -112,3 +112,16 @@ def test_references_to_secrets_are_read_and_filled() -> None:
 )
 def test_what_means_to_be_a_reference_and_is_none_is_found(text: str, at: tuple[int, int] | None) -> None:
     assert malformed(text) == at
+
+
+@pytest.mark.parametrize(
+    ("path", "marked"),
+    [([], False), (["a"], True), (["a", "deep"], True), (["list", 0], True), (["list", 0, "x"], True), (["list"], False),
+     (["ref", "v"], True), (["ref"], False), (["other"], False), (["gone", "v"], False)],
+)  # fmt: skip
+def test_whether_a_value_at_a_path_is_marked(path: list[str | int], marked: bool) -> None:
+    schema = {
+        "$defs": {"t": {"properties": {"v": S}}},
+        "properties": {"a": S, "list": {"items": S}, "ref": {"$ref": "#/$defs/t"}, "other": {}},
+    }
+    assert marked_at(schema, path) is marked

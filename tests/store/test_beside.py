@@ -237,6 +237,24 @@ async def test_a_store_that_is_not_one_is_told(change: str, tmp_path: Path) -> N
         assert await store.file_problems()
 
 
+FOREIGN = {
+    "trigger `gone` on `segments`": "CREATE TRIGGER gone AFTER INSERT ON segments BEGIN DELETE FROM requests; END",
+    "view `beside`": "CREATE VIEW beside AS SELECT * FROM requests",
+    "table `more`": "CREATE TABLE more (id TEXT)",
+    "index `odd` on `requests`": "CREATE UNIQUE INDEX odd ON requests (status)",
+    "index `keys_by_holder`": "DROP INDEX keys_by_holder",
+    "table `jobs`": "ALTER TABLE jobs ADD COLUMN more TEXT",
+}
+
+
+@pytest.mark.parametrize("told", FOREIGN)
+async def test_what_somebody_has_added_to_the_file_is_told(told: str, tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db") as store:
+        await kept(store)
+        write(tmp_path / "e.db", FOREIGN[told])
+        assert [told in problem for problem in await store.file_problems()] == [True]
+
+
 # -- erased payloads
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +260,14 @@ def test_a_bundle_that_asks_for_the_key_of_the_log_is_not_valid(shell: Shell) ->
     done = shell("validate", ".")
     assert done.code == 1
     assert "ENGINE_LOG_KEY" in done.out.split("-->")[0] or "key of the log" in done.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what a process was started with")
+def test_the_key_stands_nowhere_in_what_the_process_was_started_with() -> None:
+    code = (
+        "import os\nfrom engine.store.log_key import taken_from\nkey = taken_from(os.environ)\n"
+        "print(key.keys[0].decode(), open('/proc/self/environ', 'rb').read().count(b'canary-log'), 'ENGINE_LOG_KEY' in os.environ)"
+    )
+    env = {**os.environ, "ENGINE_LOG_KEY": "canary-log-" + "k" * 32}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["canary-log-" + "k" * 32, "0", "False"]

@@ -258,6 +258,7 @@ async def test_histories_of_earlier_versions_stay_readable(tmp_path: Path, versi
     old.executescript((OLD / f"schema-{version}.sql").read_text())
     old.close()
     async with open_store(path) as store:
+        assert await store.file_problems() == []
         rows = await store.sessions()
         assert len(rows) >= 3
         for row in rows:

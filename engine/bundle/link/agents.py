@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from engine.bundle.rules import (
     e504_last_row,
     e517_runtime_only,
     e518_sealed,
+    e520_compared_with,
     w601_many_tools,
     w602_alike_tools,
 )
@@ -49,6 +50,7 @@ from engine.session.bundle import (
     Usage,
 )
 from engine.session.limits import REVIEW
+from engine.session.marks import Marks
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.sensitive import is_marked
 
@@ -117,11 +119,11 @@ def link_agent(
         ),
         attributes=attributes or {},
         check_attributes=validator(attributes),
-        seal=_seal(corpus, node, tools),
+        seal=_seal(corpus, node, tools, Marks(attributes or {}, meters), offered),
     )
 
 
-def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> Seal | None:
+def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool], marks: Marks, offered: Iterable[str]) -> Seal | None:
     """The keys for sensitive values, which an agent needs whose attributes or tools have some."""
     declared: str | list[str] | None = node.plain.get("sealed_with")
     marked = [f"tool `{tool.name}`" for tool in tools.values() if is_marked([tool.input_schema, tool.output_schema])]
@@ -135,7 +137,12 @@ def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> Seal | None:
     person = node.plain.get("sealed_for")
     if person is not None and not _is_told(node.plain.get("attributes"), person):
         corpus.say(e206_constraint.at(node.at("sealed_for"), "sealed_for", "is an attribute that is required"))
-    return Seal(keys, node.plain.get("compared_with", keys[-1]), person)
+    comparing = node.plain.get("compared_with")
+    if comparing is None and len(keys) > 1:
+        told = next((name for name in offered if name in tools and marks.compares(tools[name])), None)
+        if told is not None:
+            corpus.say(e520_compared_with.at(node.at("sealed_with"), told, keys[-1]))
+    return Seal(keys, keys[-1] if comparing is None else comparing, person)
 
 
 def _is_told(attributes: Any, name: str) -> bool:

@@ -6,7 +6,7 @@ Only names that the schema itself speaks of are shown in a path; any other key i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from engine.policy.arithmetic import is_number
@@ -14,19 +14,27 @@ from engine.policy.value import NotJson, canonical, exact, number_text
 
 LONGEST = 300
 
+# whether nothing may be told of the value at a path
+Hides = Callable[[Sequence[str | int]], bool]
+
 _TYPES = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "a map", "null": "null",
 }  # fmt: skip
 
 
-def told(error: Any, *, named: Set[str], plainly: bool = False) -> str:
-    """One complaint of the checker; `named` are the names that may be shown, `plainly` leaves out path and keyword."""
-    if error.kind.name in ("anyOf", "oneOf"):
+def told(error: Any, *, named: Set[str], plainly: bool = False, hides: Hides = lambda path: False) -> str:
+    """One complaint of the checker; `named` are the names that may be shown, `plainly` leaves out path and keyword.
+
+    Of a value at a path that `hides` only the keyword is told: what is asked for would tell it apart from others.
+    """
+    hidden = hides(error.instance_path)
+    if error.kind.name in ("anyOf", "oneOf") and not hidden:
         nearest = _nearest(error)
         if nearest is not None:
-            return told(nearest, named=named, plainly=plainly)
-    said = _WORDS.get(error.kind.name, _other)(error.kind.as_dict(), named)
+            return told(nearest, named=named, plainly=plainly, hides=hides)
+    words = _other if hidden else _WORDS.get(error.kind.name, _other)
+    said = words(error.kind.as_dict(), named)
     if plainly:
         return said[:LONGEST]
     where = ".".join(str(part) if isinstance(part, int) or part in named else "*" for part in error.instance_path)

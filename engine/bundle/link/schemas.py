@@ -16,7 +16,7 @@ from engine.bundle.node import Node
 from engine.bundle.rules import e208_schema, w614_value_never_fits, w619_idle_keyword
 from engine.diagnostic import did_you_mean, nearest
 from engine.policy.schema import resolve_reference, subschemas
-from engine.session.sensitive import astray, unreached
+from engine.session.sensitive import MARK, astray, unreached
 
 Path = tuple[str | int, ...]
 
@@ -177,8 +177,11 @@ def _stricter(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:
             near = nearest(value, FORMATS)
             if near is not None:
                 yield (*path, key), f"`{value}` is no format, so that nothing would be checked: did you mean `{near}`?"
-        elif key.startswith("x-"):
-            near = nearest(key, OWN)
+        elif key == MARK:
+            if not isinstance(value, bool):
+                yield (*path, key), f"`{MARK}` is true or false, and with anything else would mark nothing"
+        elif key.lower().replace("_", "-").startswith("x-"):
+            near = nearest(key.lower().replace("_", "-"), OWN)
             if near is not None and near != key:
                 yield (*path, key), f"`{key}` is no keyword, so that nothing would be checked: did you mean `{near}`?"
         elif key not in KEYWORDS:
@@ -196,7 +199,7 @@ def _no_keyword(key: str, path: Path) -> Iterator[tuple[Path, str]]:
     if key in _OLDER:
         yield (*path, key), f"`{key}` says nothing in this dialect (2020-12): write {_OLDER[key]}"
     else:
-        near = nearest(key, KEYWORDS)
+        near = nearest(key, KEYWORDS) or nearest(key, OWN)
         if near is not None:
             yield (*path, key), f"`{key}` is no keyword, so that nothing would be checked: did you mean `{near}`?"
 

@@ -10,6 +10,7 @@ from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import linear
 from engine.policy.value import is_encodable
 from engine.session.bundle import Validator
+from engine.session.sensitive import marked_at
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -41,8 +42,8 @@ def checker(schema: Any) -> Any:
 def validator(schema: Mapping[str, Any] | None) -> Validator:
     """Says what is wrong with a value under a schema, a line each; without a schema everything fits.
 
-    A line tells the path, the keyword and what the schema asks for, and never what the value was.  A schema that
-    can't be checked by fits nothing.
+    A line tells the path, the keyword and what the schema asks for, and never what the value was; of one that is marked
+    sensitive it tells the path and the keyword.  A schema that can't be checked by fits nothing.
     """
     if not schema:
         return lambda value: []
@@ -84,7 +85,7 @@ def _lines(found: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     named = frozenset(names(schema))
     errors = sorted(found.iter_errors(value), key=lambda e: (list(map(str, e.instance_path)), str(e.schema_path)))
     for error in errors[:MOST_SAID]:
-        yield told(error, named=named)
+        yield told(error, named=named, hides=lambda path: marked_at(schema, path))
 
 
 def names(schema: Any) -> Iterator[str]:

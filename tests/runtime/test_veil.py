@@ -1,0 +1,59 @@
+"""What people see of a sealed session while a model speaks, and of values that are too short to be looked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.runtime.cipher import Cipher
+from engine.runtime.seals import Seals
+from engine.runtime.veil import Veil
+from engine.session.event import Event
+from engine.session.event import EventKind as K
+from engine.session.handles import Handles
+from engine.session.sealed import is_sealed
+from tests.runtime.test_sensitive_borders import sealed
+from tests.session.play import START
+
+MADE = sealed()
+
+
+def event_of(kind: K, payload: dict[str, Any]) -> Event:
+    return Event("s", 1, 0, kind, payload, START)
+
+
+def seals() -> Seals:
+    found = Seals(Cipher(["one key"], "one key"), MADE, MADE.agents["bot"])
+    found.learn([event_of(K.SESSION_STARTED, {"attributes": {"tenant": "acme", "user": "ada-4411"}})])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("I greet a", "I greet "),
+        ("I greet ada-44", "I greet "),
+        ("I greet ada-4411 and", "[sensitive]"),
+        ("I greet adam", "I greet adam"),
+        ("I greet nobody", "I greet nobody"),
+    ],
+)
+def test_what_a_model_says_is_shown_as_far_as_it_can_become_nothing_that_is_sensitive(said: str, shown: str) -> None:
+    assert Veil(seals()).so_far(said) == shown
+
+
+def test_a_handle_that_a_model_says_is_shown_as_what_it_is() -> None:
+    assert Veil(seals()).so_far(f"I greet {Handles('5').of('ada-4411')}!") == "I greet [sensitive]!"
+
+
+@pytest.mark.parametrize(
+    ("message", "hidden"),
+    [("positive: true", True), ("pin 42", True), ("untrue", False), ("vip false", False), ("nothing", False)],
+)
+def test_a_message_of_the_bundle_that_says_what_is_short_is_sealed(message: str, hidden: bool) -> None:
+    one = seals()
+    one.learn([event_of(K.CALL_PROPOSED, {"call_id": "a", "tool": "look", "input": {"iban": "x9", "pin": 42}})])
+    one.learn([event_of(K.TOOL_RESULT, {"call_id": "a", "tool": "look", "output": {"vip": True}})])
+    told = one.sealed(event_of(K.VERDICT, {"call_id": "a", "tool": "look", "message": message}))
+    assert is_sealed(told.payload["message"]) is hidden
