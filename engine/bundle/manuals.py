@@ -88,6 +88,7 @@ from engine.bundle.rules import (
     w620_policy_idle,
     w621_beyond_schema,
     w622_stub_misfit,
+    w623_row_unreached,
 )
 from engine.diagnostic import Manual
 
@@ -179,5 +180,6 @@ MANUALS: dict[str, Manual] = {
         w620_policy_idle,
         w621_beyond_schema,
         w622_stub_misfit,
+        w623_row_unreached,
     )
 }

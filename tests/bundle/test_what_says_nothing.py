@@ -158,3 +158,14 @@ def test_an_outcome_behind_one_that_always_holds_is_told(always: str) -> None:
 def test_one_behind_another_is_not(sometimes: str) -> None:
     first = "stop:\n  - {outcome: first, when: '" + sometimes + "', message: First}\n"
     assert codes(changed(CLERK, ("stop:\n", first))) == ["W609"]
+
+
+@pytest.mark.parametrize(("condition", "said"), [("true", True), ("step.number > 0", True), ("step.number > 1", False)])
+def test_a_row_behind_one_that_always_holds_is_told(condition: str, said: bool) -> None:
+    first = f"rows:\n      - {{when: {condition}, message: Wait}}\n"
+    assert codes(changed(CLERK, ("rows:\n", first))) == ["W623"] * said
+
+
+def test_a_rule_whose_exception_always_holds_never_matches() -> None:
+    found = said_of(with_rule("[greet]", more=", unless: true"))
+    assert [(d.code, d.on_entry) for d in found] == [("E516", True)]

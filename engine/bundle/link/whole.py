@@ -26,6 +26,7 @@ from engine.bundle.rules import (
     w612_retry_too_late,
     w613_threshold,
     w620_policy_idle,
+    w623_row_unreached,
 )
 from engine.policy import types as t
 from engine.policy.arithmetic import is_number
@@ -64,6 +65,7 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
         _never_allowed(corpus, document, guards[agent.name])
         _budgets(corpus, document, agent)
         _stops(corpus, document, agent)
+        _rows(corpus, document, agent)
         _outcomes(corpus, document)
     _idle_tools(corpus, agents, tools)
     _retries(corpus, agents, tools)
@@ -253,6 +255,18 @@ def _stops(corpus: Corpus, document: Document, agent: Agent) -> None:
         if why:
             corpus.say(w608_stop_never.at(outcome.place, rule.outcome, why))
         seen.setdefault((rule.on, text), rule.outcome)
+
+
+def _rows(corpus: Corpus, document: Document, agent: Agent) -> None:
+    """Rows of decision tables behind one that always holds: the first that holds is the decision."""
+    for name, _, planner in document.node.at("planners").pairs():
+        rows, table = agent.planners[name].rows, planner.get("rows")
+        always = False
+        for row, node in zip(rows, (table.items or ()) if table is not None else (), strict=False):
+            if always:
+                corpus.say(w623_row_unreached.at(node.place))
+                break
+            always = row.when is None or _always(row.when.tree, agent)
 
 
 def _beyond_reach(tree: ast.expr, agent: Agent) -> str:
