@@ -13,7 +13,6 @@ from engine.policy.numerals import plainly
 from engine.policy.spans import span_text
 from engine.policy.value import number_text
 
-_NUMBER = re.compile(r"\d+(\.\d+)?\Z")
 _AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?(\d[\d.,_'’ ]*?)\s?(?P<share>%)?(?:[A-Z]{3}|[$€£])?\Z")
 _DAY = re.compile(r"[0-9]{4} - [0-9]{1,2} - [0-9]{1,2}\Z")
 _MADE = ((t.Duration, "duration"), (t.Datetime, "datetime"), (t.Date, "date"))
@@ -49,7 +48,7 @@ def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
         plain = node.value.strip()
         if t.only(other, t.Boolean) and plain.lower() in ("true", "false"):
             return f"write `{plain.lower()}`"
-        if t.only(other, t.Number) and (number := plain if _NUMBER.match(plain) else plainly(plain)):
+        if t.only(other, t.Number) and (number := plainly(plain)):
             return f"write `{number}`"
     if isinstance(node, ast.BinOp) and _DAY.match(text) and t.only(other, t.Text, t.Date, t.Datetime):
         return _day(text, other)
@@ -75,7 +74,7 @@ def _param(word: str, other: t.Type) -> str:
     """How to write a param that is text and should be something else."""
     found = _AMOUNT.match(word)
     if t.only(other, t.Number) and found is not None:
-        number = found[1] if _NUMBER.match(found[1]) and found[1] == word else plainly(found[1])
+        number = plainly(found[1])
         if not number:
             return "write the param as a number, without quotes and separators: a point stands before its decimals"
         share = f", or `{number_text(Decimal(number) / 100)}` for the share" if found["share"] else ""

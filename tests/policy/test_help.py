@@ -7,6 +7,7 @@ import pytest
 from engine.policy import types as t
 from engine.policy.around import Around
 from engine.policy.expression import compile_expression
+from engine.policy.spans import span_text
 from engine.policy.syntax import Problem, SyntaxProblem, parse
 
 SCOPE = {
@@ -108,3 +109,41 @@ def test_pairs_that_may_be_missing_are_told_when_a_bundle_enters() -> None:
     assert [(one.message, one.on_entry) for one in found][:1] == [
         ("two variables need pairs, and these may be a list or text", True)
     ]
+
+
+def test_a_list_of_lists_that_no_text_is_in_is_told_when_a_bundle_enters() -> None:
+    scope = {**SCOPE, "mixed": t.ListOf(t.union((t.TEXT, t.ListOf(t.TEXT)))), "lists": t.ListOf(t.ListOf(t.TEXT))}
+    _, (found,) = compile_expression("input.name in mixed", scope)
+    assert (found.message, found.help, found.on_entry) == (
+        "text never equals a list that stands in this list",
+        "",
+        True,
+    )
+    assert compile_expression("input.tags in mixed", scope)[1] == ()
+    assert compile_expression("input.tags in lists", scope)[1] == ()
+
+
+@pytest.mark.parametrize(("word", "help_"), [
+    ("1.5", "write the param as a number, without quotes: `1.5`"), ("1.000", "write the param as a number, without quotes and separators: a point stands before its decimals"),
+    ("1.000 EUR", "write the param as a number, without quotes and separators: a point stands before its decimals"), ("1,5,5", "write the param as a number, without quotes and separators: a point stands before its decimals"),
+    ("1.250,50", "write the param as a number, without quotes: `1250.50`"), ("12 %", "write the param as a number, without quotes: `12`, or `0.12` for the share"), ("twelve", ""),
+])  # fmt: skip
+def test_a_number_that_is_text_is_never_answered_with_another(word: str, help_: str) -> None:
+    scope = {**SCOPE, "params": t.Record({"limit": t.Field(t.of_value(word))}, "param")}
+    _, (found,) = compile_expression("input.amount > params.limit", scope)
+    assert found.help == help_
+
+
+@pytest.mark.parametrize(("written", "span"), [
+    ("48 hours", "2d"), ("2w", "14d"), ("2 days", "2d"), ("48H", "2d"), ("P2D", "2d"), ("PT1H30M", "90m"), ("p1w", "7d"), ("1h30m", "90m"),
+    ("5M", ""), ("2 months", ""), ("P", ""), ("PT", ""), ("18:00", ""), ("0 hours", ""), ("1h or so", ""),
+])  # fmt: skip
+def test_a_span_of_time_that_is_written_otherwise_is_read(written: str, span: str) -> None:
+    assert span_text(written) == span
+
+
+def test_a_param_that_is_a_span_of_another_writing_is_answered_with_ours() -> None:
+    for word, help_ in (("2 weeks", "write the param as `14d`"), ("a while", "")):
+        scope = {**SCOPE, "params": t.Record({"wait": t.Field(t.of_value(word))}, "param")}
+        _, (found,) = compile_expression("now - datetime(input.at) > params.wait", scope)
+        assert found.help == help_
