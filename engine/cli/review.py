@@ -233,8 +233,6 @@ async def _listed(work: Work, row: RequestRow) -> RequestRow:
         return row if row.problem else await _as_logged(work, row)
     except (CorruptLog, UnknownSession) as error:
         return replace(row, payload={}, problem=str(error))
-    except KeyError:
-        return replace(row, payload={}, problem="its payload was erased from the log")
 
 
 async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
@@ -242,13 +240,16 @@ async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
     from engine.session.event import EventKind
     from engine.stored import CorruptLog
 
-    for event in await work.store.load(row.session_id):
+    opened = [e for e in await work.store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
+    for event in opened:
         p = event.payload
-        if event.kind is EventKind.REQUEST_OPENED and p.get("request_id") == row.id:
+        if p.get("request_id") == row.id:
             until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
             return replace(
                 row, kind=p["request_kind"], opened_at=event.at, expires_at=until, payload=p, problem="",
             )  # fmt: skip
+    if not all(event.payload for event in opened):
+        raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
     raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
 
 

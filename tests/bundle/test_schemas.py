@@ -261,3 +261,22 @@ def test_a_stored_bundle_with_a_mark_that_was_none_needs_no_key_and_a_new_one_do
     raw = {path: text.encode() for path, text in (files | {"specs/tools/code.py": CODE}).items()}
     assert {one.code for one in load_files(raw).diagnostics if one.code.startswith("E")} == {"E208", "E518"}
     assert load_stored(raw).bundle is not None
+
+
+@pytest.mark.parametrize(("text", "asked"), [
+    ("{% if session.hiv %}yes{% endif %}", ["hiv"]), ("{{ 'a' if not session.hiv else 'b' }}", ["hiv"]),
+    ("{% if session.iban and session.pin %}yes{% endif %}", ["pin"]), ("{{ session.pin == 4242 }}", ["pin"]),
+    ("{{ 'DE1' == session.iban }}", ["iban"]), ("{{ session.pin + 1 }}", ["pin"]), ("{{ session.hiv is true }}", ["hiv"]),
+    ("{% if session.iban %}{{ session.iban }}{% endif %} {{ session.pin }}", []), ("{{ session.pin == none }}", []),
+    ("{% if session.tenant == 'acme' and session.iban is none %}x{% endif %}", []), ("{% if %}", []),
+])  # fmt: skip
+def test_a_prompt_that_asks_of_a_handle_what_only_the_value_could_say_is_refused_on_entry(
+    text: str, asked: list[str]
+) -> None:
+    path, written = agent("[]", more="sealed_with: ${secret:KEY}\nprompt: bot\n")
+    marks = "hiv: {type: boolean, x-sensitive: true}, iban: {type: string, x-sensitive: true}"
+    written = written.replace("zip: {", f"{marks}, pin: {{type: [integer, 'null'], x-sensitive: true}}, zip: {{")
+    found = load_files({path: written.encode(), "prompts/bot.md.j2": text.encode()}).diagnostics
+    told = [one for one in found if one.code == "E404"]
+    assert [one.message.split("`")[1].removeprefix("session.") for one in told] == asked
+    assert all(one.on_entry for one in told)
