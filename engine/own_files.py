@@ -33,6 +33,11 @@ def make_file(path: Path) -> bool:
     return True
 
 
+def make_file_behind(path: Path) -> bool:
+    """The same of the file that a link leads to, as who opens the path makes it; raises OSError."""
+    return make_file(Path(os.path.realpath(path)))
+
+
 def write_new(path: Path, content: bytes) -> bool:
     """Write a file that is not there; False if there is one, which stays as it is.  Raises OSError."""
     made = make_file(path)
@@ -43,5 +48,5 @@ def write_new(path: Path, content: bytes) -> bool:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, made if it is absent; raises OSError."""
-    make_file(path)
+    make_file_behind(path)
     path.write_bytes(content)

@@ -18,6 +18,7 @@ from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
 from engine.bundle.link.programs import link_server
 from engine.bundle.link.promises import accepted
+from engine.bundle.link.prompt_handles import check_handles
 from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
@@ -102,6 +103,7 @@ def _link(corpus: Corpus) -> Bundle:
         if agent.prompt is not None:
             prompts.setdefault(agent.prompt, []).append(sessions[agent.name])
     check_prompts(corpus, prompts)
+    check_handles(corpus, agents.values())
     for document in corpus.sound("Fixture"):
         check_fixture(corpus, document, agents)
     for document in corpus.sound("Reviewers"):

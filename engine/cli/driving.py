@@ -43,7 +43,7 @@ def act_and_drive(
             )
             raise
         printer.finish()
-        tell_next(state, work, url)
+        tell_next(await work.engine.look(session_id), work, url)
         if work.interrupted and state.status is Status.CANCELLED:
             return INTERRUPTED
         return exit_code(state.status)

@@ -21,8 +21,8 @@ from engine.session.exit_code import FAILED, FAULT, OK
 if TYPE_CHECKING:
     from engine.cli.work import Work
     from engine.replay.asking import Choice
-    from engine.replay.redrive import Way
     from engine.replay.refold import Replayed
+    from engine.runtime.veil import Veil
     from engine.session.bundle import Bundle
     from engine.session.event import Event
 
@@ -134,16 +134,33 @@ class _Sessions:
             raise NotReplayed(f"it is not what was written: {problem}")
         return log
 
-    async def shown(self, session_id: str, events: Iterable[Event]) -> list[Event]:
-        """Events of it as people may see them."""
+    async def veils(self, session_id: str) -> list[Veil]:
+        """What hides what its own bundle marks of a session, and what the one does that it is replayed under."""
         from engine.runtime.errors import BundleUnavailable
 
         try:
             veil = await self.work.engine.veil(session_id)
         except BundleUnavailable:
             # then nothing was opened
-            return list(events)
-        return veil.events(events) if veil is not None else list(events)
+            return []
+        if veil is None:
+            return []
+        agent = (await self.work.store.session(session_id)).agent
+        other = self._bundle is not None and agent in self._bundle.agents
+        return [veil, *([veil.under(self._bundle, self._bundle.agents[agent])] if other and self._bundle else [])]
+
+    async def shown(self, session_id: str, events: Iterable[Event]) -> list[Event]:
+        """Events of it as people may see them."""
+        found = list(events)
+        for veil in await self.veils(session_id):
+            found = veil.events(found)
+        return found
+
+    async def told(self, session_id: str, text: str) -> str:
+        """A text about it as people may see it."""
+        for veil in await self.veils(session_id):
+            text = veil.words(text)
+        return text
 
     async def bundle(self, log: Sequence[Event]) -> Bundle:
         """What it happens under; raises NotReplayed."""
@@ -229,18 +246,11 @@ async def _shown(sessions: _Sessions, first: Event, found: Replayed) -> Replayed
     if difference is None:
         return found
 
-    async def side(payload: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        if payload is None:
-            return None
-        kind = EventKind(payload.get("kind", difference.kind))
-        fields = {name: item for name, item in payload.items() if name != "kind"}
-        (event,) = await sessions.shown(first.session_id, [replace(first, kind=kind, payload=fields)])
-        return event.payload
-
-    from engine.session.event import EventKind
-
-    logged, came = await side(difference.logged), await side(difference.came)
-    return replace(found, difference=replace(difference, logged=logged, came=came))
+    both = [event for event in (difference.logged, difference.came) if event is not None]
+    shown = iter(await sessions.shown(first.session_id, both))
+    logged, came = (next(shown) if event is not None else None for event in (difference.logged, difference.came))
+    why = await sessions.told(first.session_id, difference.why)
+    return replace(found, difference=replace(difference, logged=logged, came=came, why=why))
 
 
 def _payload(id_: str, one: Replayed | str) -> dict[str, Any]:
@@ -298,17 +308,14 @@ async def _step(
     for tool in outputs.keys() - asked:
         say(f"--stub {tool}: the step neither runs nor reads it", err=True)
     recorded = entries(await sessions.shown(id_, [event for event in log if event.step == step]))
+    unknown = await sessions.told(id_, way.unknown)
     if output_format == "json":
-        print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": way.unknown})
+        print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": unknown})
     else:
         for entry in told:
             say(f"{entry['kind']:<18} {headline(entry)}")
-        say(_ended(way))
+        say(f"unknown after: {unknown}" if unknown else "as far as the step goes")
     return OK
-
-
-def _ended(way: Way) -> str:
-    return f"unknown after: {way.unknown}" if way.unknown else "as far as the step goes"
 
 
 async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step: int, planner: str) -> Any:
@@ -324,7 +331,8 @@ async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step:
     try:
         return await decided(question, bundle, planner, _reach(sessions))
     except PlannerError as error:
-        raise click.ClickException(f"{planner} proposed nothing: {error}") from None
+        said = await sessions.told(question.state.session_id, str(error))
+        raise click.ClickException(f"{planner} proposed nothing: {said}") from None
 
 
 def _reach(sessions: _Sessions) -> Any:
@@ -351,7 +359,8 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
         log = await sessions.log(id_)
         bundle = await sessions.bundle(log)
         _known(bundle, log[0].payload["agent"], planner)
-        return [await asked(question, bundle, planner, _reach(sessions)) for question in questions(log)]
+        made = [await asked(question, bundle, planner, _reach(sessions)) for question in questions(log)]
+        return [replace(choice, problem=await sessions.told(id_, choice.problem)) for choice in made]
 
     found: list[Choice] = []
     failed: dict[str, Exception] = {}

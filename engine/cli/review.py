@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,28 +227,29 @@ async def _request(work: Work, request_id: str | None) -> RequestRow:
 
 async def _listed(work: Work, row: RequestRow) -> RequestRow:
     """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
-    from dataclasses import replace
-
     from engine.stored import CorruptLog, UnknownSession
 
     try:
         return row if row.problem else await _as_logged(work, row)
     except (CorruptLog, UnknownSession) as error:
         return replace(row, payload={}, problem=str(error))
-    except KeyError:
-        return replace(row, payload={}, problem="its payload was erased from the log")
 
 
 async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
-    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog."""
-    from dataclasses import replace
-
+    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
     from engine.session.event import EventKind
     from engine.stored import CorruptLog
 
-    for event in await work.store.load(row.session_id):
-        if event.kind is EventKind.REQUEST_OPENED and event.payload["request_id"] == row.id:
-            return replace(row, payload=event.payload, problem="")
+    opened = [e for e in await work.store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
+    for event in opened:
+        p = event.payload
+        if p.get("request_id") == row.id:
+            until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
+            return replace(
+                row, kind=p["request_kind"], opened_at=event.at, expires_at=until, payload=p, problem="",
+            )  # fmt: skip
+    if not all(event.payload for event in opened):
+        raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
     raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
 
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.planner.json_texts import data_of, slots_of
-from engine.session.handles import HANDLE, Handles
+from engine.session.handles import Handles
+from engine.session.sensitive import HANDLE
 
 _HANDLE = re.compile(HANDLE)
 _VALUE = re.compile(rf"\[value of ({HANDLE})\]")

@@ -20,7 +20,7 @@ from engine.planner.faults import NotRecorded
 from engine.planner.json_texts import data_of, slots_of
 from engine.planner.prompt import NOW
 from engine.planner.recorded_handles import in_place_of, numbered, rewritten, told
-from engine.session.handles import HANDLE
+from engine.session.sensitive import HANDLE
 
 # what an answer may take at once, and in the events of a stream
 MAX_BYTES, MAX_STREAM = 4_000_000, 20_000_000

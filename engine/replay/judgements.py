@@ -15,8 +15,8 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
 from engine.session.gating import fresh, read_after
+from engine.session.history import shown_input
 from engine.session.names import gate_names
-from engine.session.sensitive import without
 from engine.session.state import Call, State
 
 
@@ -84,14 +84,10 @@ def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
             return told
     verdict = judge(guard, gate_names(state, call, bundle), recorded(state, call, moment.event.at))
     if isinstance(verdict, Missing):
-        needs = ", ".join(sorted({_told(need, bundle) for need in verdict.needs}))
-        return NotKnown(f"it was not read: {needs}")
+        given = [(need.tool, shown_input(bundle, need.tool, need.input)) for need in verdict.needs]
+        needs = sorted({f"{tool} {canonical_of_exact(shown)}" for tool, shown in given})
+        return NotKnown(f"it was not read: {', '.join(needs)}")
     return verdict
-
-
-def _told(need: FactNeed, bundle: Bundle) -> str:
-    schema = bundle.tools[need.tool].input_schema if need.tool in bundle.tools else {}
-    return f"{need.tool} {canonical_of_exact(without(dict(need.input), schema))}"
 
 
 def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], Reading | None]:

@@ -34,13 +34,17 @@ class Difference:
 
     seq: int
     kind: str
-    logged: Mapping[str, Any] | None
-    came: Mapping[str, Any] | None
+    logged: Event | None
+    came: Event | None
     why: str
 
     def payload(self) -> dict[str, Any]:
         """As JSON."""
-        return {"seq": self.seq, "kind": self.kind, "logged": self.logged, "came": self.came, "why": self.why}
+        came, logged = self.came, self.logged.payload if self.logged is not None else None
+        # what follows where the log has nothing is told with its kind
+        named = {"kind": came.kind.value} if came is not None and logged is None else {}
+        told = {**named, **came.payload} if came is not None else None
+        return {"seq": self.seq, "kind": self.kind, "logged": logged, "came": told, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | 
                 best = differs.seq, differs
         else:
             event = log[at]
-            none = Difference(event.seq, event.kind.value, event.payload, None, "nothing that came in leads to it")
+            none = Difference(event.seq, event.kind.value, event, None, "nothing that came in leads to it")
             return Replayed(at, taken, best[1] if best is not None else none)
     return Replayed(at, taken)
 
@@ -94,7 +98,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
     )  # fmt: skip
     events = begin(reply, bundle)
     if isinstance(events, r.Refused):
-        return fold(log[:1]), Difference(1, first.kind.value, p, None, f"it would be refused: {events.message}")
+        return fold(log[:1]), Difference(1, first.kind.value, first, None, f"it would be refused: {events.message}")
     differs = _compared(log, 0, events)
     return fold(log[: len(events)]), differs if differs is not None else len(events)
 
@@ -149,12 +153,11 @@ def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundl
 def _compared(log: Sequence[Event], at: int, made: Sequence[Event]) -> Difference | None:
     for offset, event in enumerate(made):
         if at + offset >= len(log):
-            came = {"kind": event.kind.value, **event.payload}
-            return Difference(event.seq, event.kind.value, None, came, "the log ends before it")
+            return Difference(event.seq, event.kind.value, None, event, "the log ends before it")
         logged = log[at + offset]
         why = _why(logged, event)
         if why:
-            return Difference(logged.seq, logged.kind.value, logged.payload, event.payload, why)
+            return Difference(logged.seq, logged.kind.value, logged, event, why)
     return None
 
 

@@ -389,7 +389,7 @@ class Engine:
             made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
             self._hands[bundle.digest] = Hands(
                 bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self.log,
-                partial(self._sealed.say, self._on_partial), self._sealed.meter_used,
+                self._on_partial, self._sealed.meter_used,
             )  # fmt: skip
         return self._hands[bundle.digest]
 

@@ -21,6 +21,7 @@ from engine.session import reply as r
 from engine.session.bundle import NO_USAGE, WRITE, Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.event import Event
+from engine.session.handles import Handles, handles_of
 from engine.session.shared_meters import is_meter
 from engine.session.state import Call, State
 from engine.session.view import planner_view
@@ -100,8 +101,9 @@ class Hands:
         planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
         if isinstance(planner, Reader):
             log = await self.log(state.session_id)
+            heard = partial(self._heard, state.session_id, handles_of(state, self.bundle))
             try:
-                return await planner.consider(view, log, partial(self._heard, state.session_id))
+                return await planner.consider(view, log, heard)
             except (PlannerError, *OURS):
                 raise
             except Exception as error:
@@ -110,8 +112,10 @@ class Hands:
         raw = await planner.propose(view)
         return raw if isinstance(raw, Proposal) else Proposal(raw)
 
-    def _heard(self, session_id: str, text: str) -> None:
-        self.say(session_id, self.secrets.beginning(text))
+    def _heard(self, session_id: str, handles: Handles | None, text: str) -> None:
+        """Tell people what a model has said so far, without what is secret or sensitive."""
+        told = self.secrets.beginning(text)
+        self.say(session_id, told if handles is None else handles.so_far(told))
 
     def _masked(self, notes: tuple[r.Note, ...]) -> tuple[r.Note, ...]:
         return tuple(replace(note, **self.secrets.masked(asdict(note))) for note in notes)

@@ -136,11 +136,6 @@ class SealedStore:
             self._sessions[session_id] = Erased()
             return True
 
-    def say(self, tell: Callable[[str, str], None], session_id: str, text: str) -> None:
-        """Tell what a model has said so far in a session that is driven here, as people may see it."""
-        one = self._sessions.get(session_id)
-        tell(session_id, Veil(one).so_far(text) if isinstance(one, Seals) else text)
-
     async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | Erased | None:
         """What is known of a session, from its first event or from the store; None if nothing of it is sealed."""
         if session_id in self._sessions:

@@ -83,7 +83,8 @@ class Seals:
                 case Holds.OUTPUT if tool is not None:
                     yield from sensitive_values(item, tool.output_schema or NOTHING)
                 case Holds.ANSWER:
-                    yield from sensitive_values(_answered(item), _output_of(tool))
+                    happened = item["happened"] if _is_settled(p, item) else item
+                    yield from sensitive_values(happened, _output_of(tool))
                 case Holds.CALLS:
                     for call in item:
                         yield from self._inputs(call["name"], call["input"])
@@ -119,9 +120,10 @@ class Seals:
     def opened(self, event: Event) -> Event:
         """The event as it was; raises NotOpened."""
         payload = self.open_value(event.payload)
-        payload.pop(PERSON, None)
-        if CLEAR in payload:
-            clear = payload.pop(CLEAR)
+        # the fields of a summary have the names that a tool gave them
+        if event.kind is not K.TOOL_RESULT:
+            payload.pop(PERSON, None)
+            clear = payload.pop(CLEAR, {})
             payload = {name: clear.get(name, item) for name, item in payload.items()}
         found = replace(event, payload=payload)
         self._learn(found)
@@ -199,12 +201,14 @@ class Sealing:
         """A call's input; of a tool that is not there nobody knows what it holds."""
         tool = self.seals.bundle.tools.get(name) if isinstance(name, str) else self.tool
         if tool is None and isinstance(name, str):
-            return {key: self.whole(value) for key, value in item.items()} if item else item
+            if not isinstance(item, Mapping):
+                return self.whole(item)
+            return {key: self.whole(value) for key, value in item.items()}
         return self.by_schema(item, tool.input_schema if tool is not None else NOTHING)
 
     def _answer(self, item: Any) -> Any:
         schema = _output_of(self.tool)
-        if isinstance(item, Mapping) and set(item) == {"happened"}:
+        if _is_settled(self.event.payload, item):
             return {"happened": self.by_schema(item["happened"], schema)}
         return self.by_schema(item, schema)
 
@@ -247,11 +251,10 @@ class Sealing:
         return {chain: self._value(chain, value) for chain, value in values.items()}
 
     def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
-        what = change["what"]
-        if what in ("verdict", "rules"):
-            # the engine's words; a fact of this name is told apart by what it is in
+        if "rule" not in change:
+            # the verdict, or which rules ask
             return {**change}
-        sides = {side: self._value(what, change[side]) for side in ("before", "after") if side in change}
+        sides = {side: self._value(change["what"], change[side]) for side in ("before", "after") if side in change}
         return {**change, **sides}
 
     def _value(self, chain: str, value: Any) -> Any:
@@ -282,12 +285,13 @@ class Sealing:
         return bool(found) and not (tools and (given or any(map(marks.any_of, tools))))
 
     def _fact_schema(self, name: str) -> Schema | None:
+        """What the one read gives that is called so; None if policies call several so."""
         guard = self.seals.agent.guards.get(self.tool.name) if self.tool is not None else None
-        for policy in guard.policies if guard is not None else ():
-            fact = policy.facts.get(name)
-            if fact is not None and not fact.for_each and fact.tool in self.seals.bundle.tools:
-                return self.seals.bundle.tools[fact.tool].output_schema
-        return None
+        facts = [policy.facts[name] for policy in (guard.policies if guard else ()) if name in policy.facts]
+        reads = {fact.tool for fact in facts}
+        if len(reads) != 1 or any(fact.for_each for fact in facts) or not reads <= self.seals.bundle.tools.keys():
+            return None
+        return self.seals.bundle.tools[reads.pop()].output_schema
 
     def _compared(self, what: Holds, item: Any) -> Any:
         marks, comparable, tool = self.seals.marks, self.seals.cipher.comparable, self.tool
@@ -374,5 +378,7 @@ def _output_of(tool: Tool | None) -> Schema:
     return (tool.output_schema if tool is not None else None) or NOTHING
 
 
-def _answered(value: Any) -> Any:
-    return value["happened"] if isinstance(value, Mapping) and set(value) == {"happened"} else value
+def _is_settled(answered: Mapping[str, Any], value: Any) -> bool:
+    """Whether an answer says what a call brought, and is not itself what stands in the place of an output."""
+    settles = answered.get("request_kind", "settle") == "settle"
+    return settles and isinstance(value, Mapping) and set(value) == {"happened"}

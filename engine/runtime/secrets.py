@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
-from engine.policy.value import canonical
 from engine.reach import OWN_NAMES, MissingSecret
+from engine.session.streamed import overlap
 
 T = TypeVar("T")
 
@@ -25,6 +27,8 @@ MASK = "[secret]"
 SHORTEST = 4
 LARGEST = 64_000
 DEEPEST = 200
+
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
 class HostSecrets:
@@ -60,7 +64,7 @@ class HostSecrets:
     def beginning(self, text: str) -> str:
         """The same of a text that goes on: without an end that may become a secret."""
         masked = self.masked(text)
-        held = max((_overlap(masked, form) for form in self._masks), default=0)
+        held = max((overlap(masked, form) for form in self._masks), default=0)
         return masked[: len(masked) - held]
 
     def _masked(self, value: Any, depth: int) -> Any:
@@ -94,16 +98,33 @@ class HostSecrets:
 
     def _know(self, value: str) -> None:
         """Remember every form in which the secret may turn up, longer ones first."""
-        raw = value.encode()
-        forms = {
-            value, quote(value, safe=""), quote(value), quote_plus(value), canonical(value)[1:-1], raw.hex(),
-            base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        }  # fmt: skip
-        known = {*self._masks, *forms}
+        known = {*self._masks, *_forms(value)}
         self._masks = dict.fromkeys(sorted(known, key=len, reverse=True))
 
 
-def _overlap(text: str, form: str) -> int:
-    """How many characters at the end of a text are the beginning of a secret."""
-    most = min(len(text), len(form) - 1, 512)
-    return next((size for size in range(most, 0, -1) if text.endswith(form[:size])), 0)
+def _forms(value: str) -> Iterator[str]:
+    """The forms that a secret may turn up in: plain, in a URL, in JSON, as hex digits, in base64."""
+    raw = value.encode()
+    yield value
+    for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield quoted
+        yield _ESCAPE.sub(lambda found: found[0].lower(), quoted)
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        yield text[1:-1]
+        yield text[1:-1].replace("/", r"\/")
+    yield raw.hex()
+    yield raw.hex().upper()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode().rstrip("=")
+        yield from _within(raw, encode)
+
+
+def _within(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
+    """What base64 makes of it behind one, two or three bytes of something else, as in `user:secret`."""
+    for before in range(3):
+        text = encode(bytes(before) + raw).decode().rstrip("=")
+        # characters at the ends hold bits of what stands beside it too
+        end = len(text) - ((before + len(raw)) % 3 > 0)
+        found = text[(0, 2, 3)[before] : end]
+        if len(found) >= SHORTEST:
+            yield found

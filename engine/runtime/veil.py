@@ -11,9 +11,7 @@ from engine.runtime.seals import Sealing, Seals
 from engine.session.bundle import Agent, Bundle
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.session.handles import inert
 from engine.session.sealed import shown
-from engine.session.sensitive import HIDDEN
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -49,17 +47,6 @@ class Veil:
         """Plain JSON with each text hidden as a whole that holds something, and each number that is something."""
         return shown(self._about(tool, call_id).words(value, by_word=True))
 
-    def so_far(self, text: str) -> str:
-        """A text that goes on: hidden if it holds something, and without an end that may become something."""
-        if shown(self._about("", "").words(text)) != text:
-            return HIDDEN
-        return inert(text[: len(text) - max((_overlap(text, one) for one in self._seals.known), default=0)])
-
     def _about(self, tool: str, call_id: str) -> Sealing:
         event = Event("", 0, 0, K.VERDICT, {"tool": tool, "call_id": call_id}, _NEVER)
         return Sealing(self._seals, event, self._seals.bundle.tools.get(tool))
-
-
-def _overlap(text: str, one: str) -> int:
-    """How many characters at the end of a text are those that another begins with."""
-    return next((size for size in range(min(len(text), len(one) - 1), 0, -1) if one.startswith(text[-size:])), 0)

@@ -14,14 +14,15 @@ from typing import Any
 
 from engine.policy.value import canonical, number_text
 from engine.session.bundle import Agent, Bundle, Tool
-from engine.session.sensitive import HIDDEN, MARK, replaced, sensitive_values
+from engine.session.sensitive import HANDLE, HIDDEN, MARK, replaced, sensitive_values
 from engine.session.state import State
+from engine.session.streamed import shown_so_far
 
-# a handle, as a regular expression
-HANDLE = r"\[sensitive:[0-9a-f]{32}\]"
-
-# and `[sensitive]` alone, which is one that stands for nothing
+# a handle, and `[sensitive]` alone, which is one that stands for nothing
 _HANDLES = re.compile(rf"{re.escape(HIDDEN)}|{HANDLE}")
+
+# the beginning of a handle, at the end of a text
+_BEGUN = re.compile(r"\[(s(e(n(s(i(t(i(v(e(:[0-9a-f]{0,32})?)?)?)?)?)?)?)?)?)?\Z")
 
 # a shorter text would be found in every other one; it is hidden where it is marked
 SHORTEST = 4
@@ -115,6 +116,11 @@ class Handles:
         if isinstance(value, Mapping):
             return any(self._holds(key) or self._holds(item) for key, item in value.items())
         return isinstance(value, list | tuple) and any(self._holds(item) for item in value)
+
+    def so_far(self, text: str) -> str:
+        """A text of which more may come, for people: `[sensitive]` for values and for handles."""
+        begun = _BEGUN.search(text)
+        return shown_so_far(text[: begun.start()] if begun else text, self._found, self._by_text, HIDDEN)
 
     def _handle(self, found: re.Match[str]) -> str:
         return self._by_text.get(found[0], found[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from engine.policy.value import canonical
 from engine.policy.verdict import Verdict
 from engine.policy.words import FactNeed, Fresh
 from engine.session.bundle import WRITE, Agent, Bundle
+from engine.session.handles import Handles, handles_of
 from engine.session.identity import call_digest
 from engine.session.names import gate_names
 from engine.session.persistent import Kept, Log
@@ -69,6 +70,13 @@ class Judged:
             told["needs"] = [{"tool": tool, "args": dict(args)} for tool, args in self.needs]
         return told
 
+    def shown(self, bundle: Bundle, handles: Handles | None) -> Judged:
+        """The same as people may see it."""
+        if handles is None:
+            return self
+        needs = [(tool, handles.within(shown_input(bundle, tool, args))) for tool, args in self.needs]
+        return replace(self, errors=tuple(map(handles.within, self.errors)), needs=tuple(needs))
+
 
 def judge_after(
     bundle: Bundle,
@@ -93,7 +101,8 @@ def judge_after(
         return Judged("deny", (), (), tuple(problems))
     step = 1 + sum(entry.event != FACT_READ for entry in past)
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
-    names = gate_names(past_state(bundle, agent, past, attributes, now, call), call, bundle)
+    state = past_state(bundle, agent, past, attributes, now, call)
+    names, handles = gate_names(state, call, bundle), handles_of(state, bundle)
     guard, known = agent.guards[tool.name], _reads(past)
     reads = partial(_or_unreadable, bundle, known)
     first = judge(guard, names, known)
@@ -104,8 +113,8 @@ def judge_after(
         kept = withheld(guard, names, output, reads)
         if kept is not None:
             errors = (f"{kept.rule}: {kept.error}",) if kept.error else ()
-            return Judged(Effect.DENY.value, (kept.rule,), (), errors, needs=needs)
-    return _told(verdict, needs, confirmed=_confirmed(bundle, past, tool.name, input_))
+            return Judged(Effect.DENY.value, (kept.rule,), (), errors, needs=needs).shown(bundle, handles)
+    return _told(verdict, needs, confirmed=_confirmed(bundle, past, tool.name, input_)).shown(bundle, handles)
 
 
 def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Mapping[str, Any]) -> bool:
@@ -189,8 +198,11 @@ def _reads(past: Sequence[Past]) -> Fresh:
 
 def _or_unreadable(bundle: Bundle, known: Fresh, need: FactNeed) -> Reading:
     """What was recorded of a read; one that was not can't be read."""
-    found = known(need)
-    if found is not None:
-        return found
-    schema = bundle.tools[need.tool].input_schema if need.tool in bundle.tools else {}
-    return Reading(problem=f"{need.tool} {canonical(without(dict(need.input), schema))} was not read before")
+    told = canonical(shown_input(bundle, need.tool, need.input))
+    return known(need) or Reading(problem=f"{need.tool} {told} was not read before")
+
+
+def shown_input(bundle: Bundle, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a read is given, as its tool's schema lets people see it; a meter's has none."""
+    found: Mapping[str, Any] = without(dict(given), bundle.tools[name].input_schema) if name in bundle.tools else given
+    return found

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from engine.session.sensitive import HIDDEN
+from engine.session.sensitive import HANDLE, HIDDEN
 
 PREFIX = "sealed:1:"
 
-# a token within a text that was made of several
-_TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_=-]*")
+# what says nothing to people, also where it stands within a text
+_MARKS = re.compile(rf"{PREFIX}[\w=-]+|{HANDLE}", re.ASCII)
 
 
 def is_sealed(value: object) -> bool:
@@ -20,11 +20,11 @@ def is_sealed(value: object) -> bool:
 
 
 def shown(value: Any) -> Any:
-    """A value as people and models may see it: a mark in the place of each sealed part."""
+    """A value as people may see it: `[sensitive]` in the place of what is sealed, and of handles."""
     if isinstance(value, str):
-        return HIDDEN if value.startswith(PREFIX) else _TOKEN.sub(HIDDEN, value)
+        return HIDDEN if value.startswith(PREFIX) else _MARKS.sub(HIDDEN, value)
     if isinstance(value, Mapping):
-        return {(HIDDEN if is_sealed(key) else key): shown(item) for key, item in value.items()}
+        return {shown(key): shown(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [shown(item) for item in value]
     return value

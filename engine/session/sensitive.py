@@ -10,14 +10,22 @@ from engine.policy.schema import VALUES, subschemas
 MARK = "x-sensitive"
 HIDDEN = "[sensitive]"
 
+# what stands for a value where a planner reads, as a regular expression (see `session.handles`)
+HANDLE = r"\[sensitive:[0-9a-f]{32}\]"
+
 # keywords that hold schemas for the same value
 _BESIDE = ("allOf", "anyOf", "oneOf")
+
+
+def marks(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema marks its own value: whatever a mark says but `false`, it was meant as one."""
+    return schema.get(MARK, False) is not False
 
 
 def is_marked(schema: Any) -> bool:
     """Whether a schema marks anything, however deep."""
     if isinstance(schema, Mapping):
-        return schema.get(MARK) is True or any(is_marked(inner) for _, inner in subschemas(schema))
+        return marks(schema) or any(is_marked(inner) for _, inner in subschemas(schema))
     return isinstance(schema, list) and any(is_marked(item) for item in schema)
 
 
@@ -41,16 +49,16 @@ def marked_at(schema: Mapping[str, Any], path: Iterable[str | int]) -> bool:
     """Whether a schema marks the value at a path, or one that it is a part of."""
     found = list(_schemas(schema, schema))
     for part in path:
-        if any(one.get(MARK) is True for one in found):
+        if any(map(marks, found)):
             return True
         inner = [_item(one, part) if isinstance(part, int) else _property(one, part) for one in found]
         found = [one for each in inner for one in _schemas(each, schema)]
-    return any(one.get(MARK) is True for one in found)
+    return any(map(marks, found))
 
 
 def _replaced(value: Any, schema: Any, root: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:
     found = list(_schemas(schema, root))
-    if any(one.get(MARK) is True for one in found):
+    if any(map(marks, found)):
         return None if value is None else by(value)
     if isinstance(value, Mapping):
         return {key: _through(item, [_property(one, key) for one in found], root, by) for key, item in value.items()}
@@ -62,7 +70,7 @@ def _replaced(value: Any, schema: Any, root: Mapping[str, Any], by: Callable[[An
 def _through(value: Any, schemas: list[Any], root: Mapping[str, Any], by: Callable[[Any], Any]) -> Any:
     """The value under all schemas that hold for it: the first that marks it decides."""
     for schema in schemas:
-        if schema and any(one.get(MARK) is True for one in _schemas(schema, root)):
+        if schema and any(map(marks, _schemas(schema, root))):
             return None if value is None else by(value)
     for schema in schemas:
         value = _replaced(value, schema, root, by) if schema else value
@@ -71,7 +79,7 @@ def _through(value: Any, schemas: list[Any], root: Mapping[str, Any], by: Callab
 
 def _marked(value: Any, schema: Any, root: Mapping[str, Any]) -> Iterator[Any]:
     for one in _schemas(schema, root):
-        if one.get(MARK) is True:
+        if marks(one):
             yield value
         elif isinstance(value, Mapping):
             for key, item in value.items():
@@ -139,7 +147,7 @@ def astray(schema: Any) -> bool:
 def _holds_mark(value: Any) -> bool:
     """Whether there is a mark anywhere, also where no schema stands."""
     if isinstance(value, Mapping):
-        return value.get(MARK) is True or any(_holds_mark(item) for item in value.values())
+        return marks(value) or any(_holds_mark(item) for item in value.values())
     return isinstance(value, list) and any(_holds_mark(item) for item in value)
 
 

@@ -17,7 +17,7 @@ import trio
 import zstandard
 
 from engine import stored
-from engine.own_files import make_file, make_folder
+from engine.own_files import make_file_behind, make_folder
 from engine.policy.value import timestamp
 from engine.reach import LOG_KEY
 from engine.session.event import Event
@@ -80,7 +80,7 @@ def _still_there(path: Path, opened: tuple[int, int] | None) -> None:
 def prepare(path: Path) -> sqlite3.Connection:
     """A connection to a file that is made, with its directory, if absent; raises sqlite3.Error, OSError."""
     make_folder(path.parent)
-    make_file(path)
+    make_file_behind(path)
     return connect(path)
 
 

@@ -17,7 +17,10 @@ from jsonschema import Draft202012Validator
 from engine.bundle.link.patterns import pattern_problem
 from engine.bundle.link.schemas import no_schema
 from engine.bundle.link.validators import validator
+from engine.bundle.load import load_files, load_stored
 from engine.policy.value import NotJson, exact
+from engine.session.sensitive import is_marked
+from tests.making import CODE, agent, tool
 
 SUITE = Path(__file__).resolve().parents[2] / ".venv/suite"
 FOUND = sorted(SUITE.glob("jsonschema-*.tar.gz"))
@@ -232,3 +235,48 @@ def test_half_a_surrogate_pair_is_checked_like_any_character() -> None:
     check = validator({"type": "object", "properties": {"a": {"maxLength": 2}}})
     assert check({"a": "\ud800x"}) == []
     assert check({"a": "\ud800xy"}) == ["a: must have at most 2 characters (`maxLength`)"]
+
+
+@pytest.mark.parametrize("plain", [
+    {"x-sensitive": "yes"}, {"x-sensitive": "true"}, {"x-sensitive": 1}, {"x-sensitive": None}, {"x_sensitive": True},
+    {"X-Sensitive": True}, {"x-sensitve": True}, {"x-unit": 5}, {"xsensitive": True},
+    {"properties": {"a": {"anyOf": [{"x-sensitive": "no"}]}}},
+])  # fmt: skip
+def test_a_mark_that_says_something_else_than_true_or_false_is_refused_on_entry(plain: dict[str, Any]) -> None:
+    files = dict([agent("[look]", more="sealed_with: ${secret:KEY}\n")])
+    files |= dict([tool("look", input=json.dumps({"type": "object", **plain})), ("specs/tools/code.py", CODE)])
+    raw = {path: text.encode() for path, text in files.items()}
+    found = load_files(raw).diagnostics
+    assert [one.code for one in found if one.code.startswith("E")] == ["E208"]
+    assert all(one.on_entry for one in found if one.code == "E208")
+    # one that was stored before loads, and what was meant as a mark is one
+    stored = load_stored(raw).bundle
+    assert stored is not None
+    meant = "sensitive" in str(plain) and "x-sensitive" in str(plain)
+    assert is_marked(stored.tools["look"].input_schema) is meant
+
+
+def test_a_stored_bundle_with_a_mark_that_was_none_needs_no_key_and_a_new_one_does() -> None:
+    files = dict([agent("[look]"), tool("look", input="{type: object, x-sensitive: 'yes'}")])
+    raw = {path: text.encode() for path, text in (files | {"specs/tools/code.py": CODE}).items()}
+    assert {one.code for one in load_files(raw).diagnostics if one.code.startswith("E")} == {"E208", "E518"}
+    assert load_stored(raw).bundle is not None
+
+
+@pytest.mark.parametrize(("text", "asked"), [
+    ("{% if session.hiv %}yes{% endif %}", ["hiv"]), ("{{ 'a' if not session.hiv else 'b' }}", ["hiv"]),
+    ("{% if session.iban and session.pin %}yes{% endif %}", ["pin"]), ("{{ session.pin == 4242 }}", ["pin"]),
+    ("{{ 'DE1' == session.iban }}", ["iban"]), ("{{ session.pin + 1 }}", ["pin"]), ("{{ session.hiv is true }}", ["hiv"]),
+    ("{% if session.iban %}{{ session.iban }}{% endif %} {{ session.pin }}", []), ("{{ session.pin == none }}", []),
+    ("{% if session.tenant == 'acme' and session.iban is none %}x{% endif %}", []), ("{% if %}", []),
+])  # fmt: skip
+def test_a_prompt_that_asks_of_a_handle_what_only_the_value_could_say_is_refused_on_entry(
+    text: str, asked: list[str]
+) -> None:
+    path, written = agent("[]", more="sealed_with: ${secret:KEY}\nprompt: bot\n")
+    marks = "hiv: {type: boolean, x-sensitive: true}, iban: {type: string, x-sensitive: true}"
+    written = written.replace("zip: {", f"{marks}, pin: {{type: [integer, 'null'], x-sensitive: true}}, zip: {{")
+    found = load_files({path: written.encode(), "prompts/bot.md.j2": text.encode()}).diagnostics
+    told = [one for one in found if one.code == "E404"]
+    assert [one.message.split("`")[1].removeprefix("session.") for one in told] == asked
+    assert all(one.on_entry for one in told)

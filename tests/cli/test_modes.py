@@ -123,3 +123,12 @@ def test_the_file_is_never_open_to_others_not_even_while_it_is_made(empty: Shell
     # whoever opens a file that is there changes nothing of its mode: the first call is what makes it
     first = {line.split('"')[1]: line for line in reversed(made)}
     assert [line for name, line in first.items() if name.endswith(".db") and ", 0600)" not in line] == []
+
+
+def test_a_store_that_a_link_leads_to_is_its_owners_alone(empty: Shell) -> None:
+    under("077", empty.at, "init", "desk")
+    (empty.at / "made/deep").mkdir(parents=True)
+    (empty.at / "made/deep/store.db").symlink_to(empty.at / "elsewhere.db")
+    run = ("run", "desk", "-m", "Where is my order?", "--set", "customer=ada", "--set", "order_id=o-1")
+    assert under("022", empty.at, *run).returncode == 0
+    assert stat.S_IMODE((empty.at / "elsewhere.db").stat().st_mode) == 0o600

@@ -16,7 +16,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
 from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
-from engine.session.handles import HANDLE
+from engine.session.sensitive import HANDLE
 from engine.session.state import State
 from engine.session.view import PlannerView
 from engine.store.memory import MemoryStore

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -47,3 +52,35 @@ def test_a_text_that_goes_on_is_shown_without_an_end_that_may_become_a_secret() 
     assert secrets.beginning("a can") == "a "
     assert secrets.beginning("a canoe") == "a canoe"
     assert secrets.beginning("a canary!") == "a [secret]!"
+
+
+def test_a_long_secret_is_held_back_to_its_end() -> None:
+    secrets = HostSecrets({"KEY": "ab" * 4000})
+    secrets.reveal("KEY")
+    assert secrets.beginning("x" + "ab" * 3000) == "x"
+
+
+FORMS = {
+    "percent in lower case": lambda s: re.sub("%..", lambda m: m[0].lower(), quote(s, safe="")),
+    "hex in upper case": lambda s: s.encode().hex().upper(),
+    "JSON that keeps characters": lambda s: json.dumps(s, ensure_ascii=False),
+    "JSON that escapes them": json.dumps,
+    "JSON that escapes slashes": lambda s: json.dumps(s).replace("/", "\\/"),
+    "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "base64 of URLs, unpadded": lambda s: base64.urlsafe_b64encode(s.encode()).decode().rstrip("="),
+    **{f"basic authorization of {user}": partial(lambda user, s: base64.b64encode(f"{user}:{s}".encode()).decode(), user)
+       for user in ("u", "me", "ada", "lena")},
+    "base64 in the middle": lambda s: base64.b64encode(f"key={s};".encode()).decode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", ['canary/Key+1=1\u00e9"x', "canary-4711", "\u00ff\u00fe/?>~a1b2"])
+def test_a_form_in_which_servers_repeat_a_secret_is_masked(secret: str, form: str) -> None:
+    secrets = HostSecrets({"KEY": secret})
+    secrets.reveal("KEY")
+    told = FORMS[form](secret)
+    masked = secrets.masked(f"a {told} b")
+    assert "[secret]" in masked
+    middle = len(told) * 2 // 3
+    assert told[middle - 3 : middle + 3] not in masked

@@ -103,7 +103,9 @@ class Ran:
         self.state: State
 
     async def run(self, made: Bundle, *people: Act, message: str = "hi", planner: Any = None, **attributes: Any) -> Ran:
-        engine = Engine(self.store, TrioClock(), secrets=HostSecrets(KEY), on_event=self.told.append, planner=planner)
+        engine = self.engine = Engine(
+            self.store, TrioClock(), secrets=HostSecrets(KEY), on_event=self.told.append, planner=planner
+        )
         opening = Opening("bot", message, {"tenant": "acme", **attributes})
         self.state = await engine.run(made, opening, Path("."))
         for act in people:

@@ -145,3 +145,36 @@ def test_of_a_call_it_is_told_field_by_field_what_it_wrote_or_that_it_holds_some
 def test_a_marked_field_of_its_own_is_told_as_its_handle() -> None:
     handles = Handles(KEY, [4242])
     assert handles.own_input({"pin": 4242, "note": "x"}, SCHEMA) == {"pin": handles.of(4242), "note": "x"}
+
+
+# -- while a model still speaks
+
+
+def test_of_what_a_model_has_said_so_far_people_see_neither_values_nor_handles() -> None:
+    handles = Handles(KEY, ["ada-4411", 471100, "ada-4411-again"])
+    whole = f"You are ada-4411, {handles.of('ada-4411')}, not ada-44 nor [sensitive, your pin is 471100!"
+    shown = ""
+    for end in range(len(whole) + 1):
+        told = handles.so_far(whole[:end])
+        # what was shown once is never taken back
+        assert told.startswith(shown)
+        shown = told
+    assert shown == f"You are {HIDDEN}, {HIDDEN}, not ada-44 nor [sensitive, your pin is {HIDDEN}!"
+
+
+def test_what_may_become_a_value_or_a_handle_is_held_back() -> None:
+    handles = Handles(KEY, ["ada-4411", "4411-bo", "ada-4411-again"])
+    for begun in (
+        "ada-44",
+        "ada-4411",
+        "ada-4411-",
+        "ada-4411-b",
+        "[",
+        "[sensi",
+        "[sensitive:0a",
+        handles.of("x")[:-1],
+    ):
+        assert handles.so_far(f"I am {begun}") == "I am ", begun
+    assert handles.so_far("I am ada-4411 ") == f"I am {HIDDEN} "
+    assert handles.so_far("I am 4411-bob") == f"I am {HIDDEN}b"
+    assert Handles("").so_far("I am here") == "I am here"

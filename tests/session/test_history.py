@@ -209,3 +209,24 @@ def test_a_let_that_spells_out_more_than_a_condition_may_go_over_has_no_value() 
     assert few.rules == ("own",)
     assert many.verdict == "deny"
     assert "more data than a condition may go over" in many.errors[0]
+
+
+def test_what_the_gate_says_of_marked_values_names_none() -> None:
+    marked = "{type: string, x-sensitive: true}"
+    path, text = agent("[look, write]", policies="[rules]")
+    text = text.replace("description: bot\n", "description: bot\nsealed_with: ${secret:KEY}\n", 1)
+    facts = "{order: {tool: look, input: {who: session.tenant, note: input.note}}}"
+    given = f"{{type: object, properties: {{who: {marked}, note: {{type: string}}}}, required: [who]}}"
+    made_ = bundle(
+        (path, text.replace("tenant: {type: string}", f"tenant: {marked}")),
+        policy("\n  - {id: own, tools: [write], effect: allow, when: order.owner == session.tenant}", facts=facts),
+        tool("look", input=given, output="{type: object, properties: {owner: {type: string}}, required: [owner]}"),
+        tool("write", "write", input="{type: object, properties: {note: {type: string}}, required: [note]}"),
+    )
+    for tenant in ("xy", "canary-tenant"):
+        came = judge_after(made_, made_.agents["bot"], (), {"tenant": tenant}, "write", {"note": f"of {tenant}"}, START)
+        assert came.needs == (
+            ("look", {"who": "[sensitive]", "note": "of xy" if tenant == "xy" else "of [sensitive]"}),
+        )
+        assert "canary" not in str(came)
+        assert '"who":"[sensitive]"' in came.errors[0]

@@ -8,12 +8,8 @@ import pytest
 
 from engine.session.sealed import PREFIX, is_sealed, shown
 from engine.session.secret import filled, malformed, references
-from engine.session.sensitive import HIDDEN, astray, is_marked, marked_at, replaced, sensitive_values, unreached
-
-
-def hidden(value: Any, schema: dict[str, Any]) -> Any:
-    return replaced(value, schema, lambda one: HIDDEN)
-
+from engine.session.sensitive import HIDDEN, astray, is_marked, marked_at, sensitive_values, unreached
+from engine.session.sensitive import without as hidden
 
 S: dict[str, Any] = {"type": "string", "x-sensitive": True}
 
@@ -97,6 +93,20 @@ def test_sealed_tokens_are_shown_as_marks() -> None:
     assert is_sealed(token)
     assert not is_sealed(5)
     assert shown({"a": [token, "b"], token: 1, "n": 2}) == {"a": [HIDDEN, "b"], HIDDEN: 1, "n": 2}
+
+
+def test_what_is_sealed_and_what_stands_for_it_are_hidden_within_texts_too() -> None:
+    handle = f"[sensitive:{'0a' * 16}]"
+    told = shown(f"iban = {PREFIX}ab-C_9=, handled as {handle}, and [sensitive:0] is a text")
+    assert told == f"iban = {HIDDEN}, handled as {HIDDEN}, and [sensitive:0] is a text"
+
+
+@pytest.mark.parametrize("mark", ["yes", "true", 1, None, "no"])
+def test_whatever_a_mark_says_but_false_marks(mark: Any) -> None:
+    schema = {"properties": {"a": {"x-sensitive": mark}, "b": {"x-sensitive": False}}}
+    assert hidden({"a": 1, "b": 2}, schema) == {"a": HIDDEN, "b": 2}
+    assert list(sensitive_values({"a": 1, "b": 2}, schema)) == [1]
+    assert unreached({"patternProperties": {"a": {"x-sensitive": mark}}})
 
 
 def test_references_to_secrets_are_read_and_filled() -> None:

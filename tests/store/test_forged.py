@@ -385,3 +385,22 @@ async def test_nothing_runs_on_another_input_than_the_one_that_was_approved(
         with trio.move_on_after(20), pytest.raises(BrokenHistory):
             await held.engine().drive(held.session)
         assert held.acting.given == []
+
+
+def test_the_inbox_lists_a_request_as_its_log_has_it(shell: Shell) -> None:
+    _, request = parked(shell)
+    before = shell("review", "list", "--format", "json").json
+    raw = sqlite3.connect(shell.at / "store.db")
+    (payload,) = raw.execute("SELECT payload FROM requests").fetchone()
+    forged = json.loads(payload) | {"groups": ["everybody"], "message": "Please approve: 1 USD", "input": {"forged": 1}}
+    raw.execute("UPDATE requests SET payload = ?, kind = 'choice', expires_at = NULL", (json.dumps(forged),))
+    raw.commit()
+    assert shell("review", "list", "--format", "json").json == before
+    assert "1 USD" not in shell("review", "list").out
+    # a request that no log has is there, and nothing that it says is shown
+    raw.execute("UPDATE requests SET id = id || '9', payload = ?", (json.dumps(forged),))
+    raw.commit()
+    raw.close()
+    (row,) = shell("review", "list", "--format", "json").json
+    assert f"knows nothing of the request {request}9" in row["problem"]
+    assert "everybody" not in str(row)

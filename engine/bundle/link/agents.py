@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
@@ -130,7 +130,9 @@ def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool], marks: Marks, o
     if is_marked(node.plain.get("attributes")):
         marked.insert(0, "its attributes")
     if marked and declared is None:
-        corpus.say(e518_sealed.at(node.at("name"), str(node.at("name").value), marked[0]))
+        missing = e518_sealed.at(node.at("name"), str(node.at("name").value), marked[0])
+        # one stored before may have a mark that was none then
+        corpus.say(replace(missing, on_entry=True))
     if not marked or declared is None:
         return None
     keys = (declared,) if isinstance(declared, str) else tuple(declared)

@@ -16,7 +16,7 @@ from engine.bundle.node import Node
 from engine.bundle.rules import e208_schema, w614_value_never_fits, w619_idle_keyword
 from engine.diagnostic import did_you_mean, nearest
 from engine.policy.schema import resolve_reference, subschemas
-from engine.session.sensitive import MARK, astray, unreached
+from engine.session.sensitive import astray, unreached
 
 Path = tuple[str | int, ...]
 
@@ -34,8 +34,8 @@ KEYWORDS = frozenset(
     }
 )  # fmt: skip
 
-# the engine's own keywords
-OWN = ("x-sensitive", "x-unit")
+# the engine's own keywords, and what they take
+OWN = {"x-sensitive": (bool, "true or false"), "x-unit": (str, "a text, such as USD")}
 
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 _TYPES = {
@@ -73,7 +73,7 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     if broken is not None:
         corpus.say(e208_schema.at(node.at(*broken[0]), broken[1]))
         return None, False
-    problems = [*_references(plain, plain, ()), *_marks(plain)]
+    problems = list(_references(plain, plain, ()))
     if about_object and plain.get("type") != "object":
         problems.append(((), "it must have `type: object`"))
     for path, problem in problems:
@@ -81,7 +81,7 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     if astray(plain):
         told = "marks something `x-sensitive`, and refers by another way than `#/...` to a schema within it"
         corpus.say(e208_schema.on_entry(node, told))
-    for path, problem in (*_stricter(plain, ()), *circles(plain)):
+    for path, problem in (*_marks(plain), *_stricter(plain, ()), *circles(plain)):
         corpus.say(e208_schema.on_entry(node.at(*path), problem))
     for path, problem, help_ in () if problems else (*idle_keywords(plain), *foreign_keywords(plain, _is_told)):
         corpus.say(w619_idle_keyword.at(_key(node, path).place, problem, help_))
@@ -177,13 +177,10 @@ def _stricter(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:
             near = nearest(value, FORMATS)
             if near is not None:
                 yield (*path, key), f"`{value}` is no format, so that nothing would be checked: did you mean `{near}`?"
-        elif key == MARK:
-            if not isinstance(value, bool):
-                yield (*path, key), f"`{MARK}` is true or false, and with anything else would mark nothing"
-        elif key.lower().replace("_", "-").startswith("x-"):
-            near = nearest(key.lower().replace("_", "-"), OWN)
-            if near is not None and near != key:
-                yield (*path, key), f"`{key}` is no keyword, so that nothing would be checked: did you mean `{near}`?"
+        elif key in OWN:
+            kind, takes = OWN[key]
+            if not isinstance(value, kind):
+                yield (*path, key), f"`{key}` takes {takes}, and nothing else"
         elif key not in KEYWORDS:
             yield from _no_keyword(key, path)
     for below, inner in subschemas(schema):
@@ -199,7 +196,8 @@ def _no_keyword(key: str, path: Path) -> Iterator[tuple[Path, str]]:
     if key in _OLDER:
         yield (*path, key), f"`{key}` says nothing in this dialect (2020-12): write {_OLDER[key]}"
     else:
-        near = nearest(key, KEYWORDS) or nearest(key, OWN)
+        own = nearest(key.lower().replace("_", "-"), OWN)
+        near = own if own is not None or key.startswith("x-") else nearest(key, KEYWORDS)
         if near is not None:
             yield (*path, key), f"`{key}` is no keyword, so that nothing would be checked: did you mean `{near}`?"
 
