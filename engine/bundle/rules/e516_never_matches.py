@@ -12,7 +12,10 @@ MANUAL = Manual(
         "`false`, where parts say the opposite of each other, and where the numbers that are written out for one value "
         "leave none; numbers of `params` may be changed, and are not counted."
     ),
-    why="A rule that never matches protects nobody, although it reads as if it did.",
+    why=(
+        "A rule that never matches protects nobody, although it reads as if it did. (Where a fact can't be read it "
+        "counts against the call, as every rule that asks for one does.)"
+    ),
     wrong="""\
 when: order.state == 'open' and order.state != 'open'
 """,
