@@ -44,8 +44,10 @@ def _of_calls(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
         calls.append({"id": f"call-{ask}-{number}", "name": call.name, "input": given})
     names = [call.name for call in answer.calls]
     if names == [asked.finish]:
-        last = calls[0]["input"].get("message")
-        return {"message": last if isinstance(last, str) else text, "tool_calls": [], "done": True}
+        last = calls[0]["input"].get("message", text)
+        if not isinstance(last, str):
+            raise Fault("broken_arguments", f"the message of `{asked.finish}` is no text")
+        return {"message": last, "tool_calls": [], "done": True}
     if asked.finish in names:
         raise Fault("broken_arguments", f"`{asked.finish}` is called alone, when nothing else is to be done")
     return {"message": text, "tool_calls": calls, "done": False}

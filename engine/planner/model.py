@@ -12,6 +12,7 @@ from engine.outside import outside
 from engine.planner.answer import MAX_ANSWER, Answer, Fault, word
 from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
 from engine.planner.deciding import decision, message_so_far
+from engine.planner.faults import mangled
 from engine.planner.finish import End, meaning
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.planner.recorded_handles import value_of, with_values
@@ -201,6 +202,8 @@ class _Question:
             if self._before and asked.mode != JSON_SCHEMA:
                 answer.pieces.insert(0, self._before)
             return False
+        if answer.calls:
+            raise mangled("a turn that only pauses calls a tool")
         self._pauses += 1
         if self._pauses > MOST_PAUSES or not answer.blocks:
             raise Fault("unfinished", f"the model has paused its turn {self._pauses} times, and never ends it")

@@ -66,7 +66,8 @@ def entries(value: Any) -> Sequence[Any]:
 def _kind(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return "a text" if isinstance(value, str) else "a list" if isinstance(value, list) else "a number"
+    kinds: dict[type, str] = {str: "a text", list: "a list", dict: "an object", Unfit: "no value"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "a number")
 
 
 def _number(text: str) -> Any:

@@ -5,6 +5,7 @@ A planner's answer is parsed by `read_decision`; the others describe what the en
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -103,8 +104,8 @@ def read_decision(raw: Any) -> tuple[Decision | None, list[str]]:
         problems.append("`done` is true beside tool calls: finish first, or call first")
     if not decision.done and not decision.tool_calls and not decision.message.strip():
         problems.append("the decision holds neither calls nor a message, and is not done")
-    ids = [call.id for call in decision.tool_calls]
-    problems += [f"call id `{id_}` is used twice" for id_ in sorted({i for i in ids if ids.count(i) > 1})]
+    ids = Counter(call.id for call in decision.tool_calls)
+    problems += [f"call id `{id_}` is used twice" for id_, times in sorted(ids.items()) if times > 1]
     return (None, problems) if problems else (decision, [])
 
 

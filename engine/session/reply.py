@@ -15,7 +15,7 @@ from engine.session.bundle import NO_USAGE, Usage
 class Begin:
     """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first.
 
-    `handle_key` was drawn for it: what stands for its sensitive values, and marks of its messages, are made with it.
+    `handle_key` was drawn for it: what stands for its sensitive values is made with it, and the marks of messages.
     """
 
     session_id: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.runtime.engine import Opening
 from engine.session.event import EventKind as K
 from tests.making import tool
 from tests.model import server as s
@@ -192,3 +194,28 @@ async def test_a_decision_with_half_of_a_surrogate_pair_calls_nothing(given: Any
     assert [(result["status"], result["reason"]) for result in sessions.of(K.TOOL_RESULT)] == [
         ("blocked", "invalid_input")
     ]
+
+
+@pytest.mark.parametrize("given", [5, ["x"], {"message": 5}, {"message": None}, {"message": ["Bye"]}], ids=repr)
+async def test_last_words_that_are_no_text_end_nothing(given: Any) -> None:
+    sessions = await came_of(streams([piece(0, "a", "finish", json.dumps(given))]))
+    assert sessions.statuses == ["broken_arguments", "ok"]
+
+
+@pytest.mark.parametrize("answers", ["tools", "json_schema"])
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+async def test_half_of_a_surrogate_pair_in_what_somebody_says_stops_no_session(kind: str, answers: str) -> None:
+    said = {"message": "\ud800 hi", "tool_calls": [], "done": False}
+    if kind == "anthropic":
+        act = s.message("\ud800 hi") if answers == "tools" else s.message(None, ("t", "decide", said))
+    else:
+        act = s.calls_tools(content="\ud800 hi") if answers == "tools" else s.says(json.dumps(said))
+    async with s.serving(act) as server:
+        sessions = Sessions()
+        async with sessions.engine as engine:
+            bundle = made(server.url, kind=kind, more=f", answers: {answers}")
+            state = await engine.run(bundle, Opening("bot", "Hello \udfff", {"tenant": "acme"}), Path("."))
+            await engine.send(state.session_id, "And \udc80?")
+            state = await engine.drive(state.session_id)
+    assert (sessions.statuses, state.status.value) == (["ok", "ok"], "awaiting_message")
+    assert "And \ufffd?" in json.dumps(server.asked[1].body, ensure_ascii=False)

@@ -144,3 +144,10 @@ async def test_a_turn_that_never_ends_its_pauses_is_given_up() -> None:
     _, _, state, server = await came_of(stops("pause_turn"), stops("pause_turn"), kind="anthropic", stream=False)
     assert state.status.value in ("failed", "out_of_budget")
     assert len(server.asked) < 50
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_turn_that_pauses_calls_no_tool(stream: bool) -> None:
+    act = s.message("I look.", ("t", "look", {"n": 1}), stop="pause_turn")
+    status, sessions, _, _ = await came_of(act, DONE, kind="anthropic", stream=stream)
+    assert (status, sessions.of(K.CALL_PROPOSED)) == ("malformed", [])
