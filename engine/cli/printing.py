@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import Any, TextIO
 
@@ -37,6 +38,9 @@ FIRST, READABLE = 36, 10
 # around each cell
 BORDERS = 3
 
+# before each line of what a model says while it says it
+BAR = "│ "
+
 
 class Printer:
     """Prints events in a format: text and jsonl as they come, json at the end."""
@@ -47,6 +51,7 @@ class Printer:
         self._console: Any = None
         self._gone = False
         self._partial = ""
+        self._column = 0
 
     def __call__(self, event: Event) -> None:
         """Take one event; a reader who has gone away does not stop the session."""
@@ -67,8 +72,26 @@ class Printer:
         if self._format != "text" or self._gone or not sys.stdout.isatty():
             return
         more = text[len(self._partial) :] if text.startswith(self._partial) else f"\n{text}"
+        if not self._partial:
+            self._column = 0
         self._partial = text
-        click.secho(block(more), nl=False, dim=True)
+        click.secho(self._barred(block(more)), nl=False, dim=True)
+
+    def _barred(self, text: str) -> str:
+        """A text behind a bar on every line, also where the terminal would break it: none looks like the trace's."""
+        from rich.cells import cell_len
+
+        width, barred = shutil.get_terminal_size().columns, []
+        for char in text.replace("\t", " "):
+            if char != "\n" and self._column + cell_len(char) > width:
+                barred.append("\n")
+                self._column = 0
+            if self._column == 0:
+                barred.append(BAR)
+                self._column = len(BAR)
+            barred.append(char)
+            self._column = 0 if char == "\n" else self._column + cell_len(char)
+        return "".join(barred)
 
     def finish(self) -> None:
         """Print what is printed at the end."""

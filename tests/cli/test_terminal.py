@@ -14,8 +14,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import click
 import pytest
+from rich.cells import cell_len
 
+from engine.cli.printing import Printer
 from engine.diagnostic import Diagnostic, Place, Severity, Source
 from engine.diagnostic.reports import as_github, as_junit, as_sarif
 from engine.replay.coverage_page import page
@@ -317,6 +320,20 @@ def test_a_bundle_in_a_folder_that_is_no_utf_8_has_a_page_of_coverage(tmp_path: 
 
 
 # -- text that is to be copied into a shell
+
+
+def test_what_a_model_says_while_it_says_it_forges_no_line_of_the_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((20, 24)))
+    printer, said = Printer("text"), ""
+    for piece in ("all", " is well\nstate     done", "\n\n" + "x" * 30 + "state     done", "\r\tlast 界界界界界界"):
+        said += piece
+        printer.partial("s", said)
+    lines = click.unstyle(capsys.readouterr().out).split("\n")
+    assert all(one.startswith("│ ") and cell_len(one) <= 20 for one in lines), lines
+    assert "".join(one[2:] for one in lines).startswith("all is wellstate     done")
 
 
 def test_a_command_that_is_told_is_one_that_can_be_copied() -> None:
