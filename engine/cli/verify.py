@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +19,8 @@ from engine.session.exit_code import FAILED, OK
 if TYPE_CHECKING:
     from engine.cli.work import Work
     from engine.stored import Head
+
+T = TypeVar("T")
 
 SESSION, BUNDLE, STORE = "session", "bundle", "store"
 
@@ -149,13 +152,22 @@ async def _checked(work: Work, session_ids: Sequence[str], known: Mapping[str, S
         return [await _session(work, id_, known.get(id_, ()), named=True) for id_ in session_ids]
     ids = dict.fromkeys((*await work.store.session_ids(), *known))
     sessions = {id_: await _session(work, id_, known.get(id_, ())) for id_ in ids}
-    for id_, problems in (await work.store.strays()).items():
+    strays: Mapping[str, list[str]] = await _unless_damaged(work.store.strays(), {})
+    for id_, problems in strays.items():
         before = sessions[id_].problems if id_ in sessions else []
         sessions[id_] = Checked(SESSION, id_, [*before, *problems])
-    bundles = [await _bundle(work, digest) for digest in await work.store.bundles()]
+    bundles = [await _bundle(work, digest) for digest in await _unless_damaged(work.store.bundles(), [])]
     problems = await work.store.file_problems()
     file = [Checked(STORE, "file", problems)] if problems else []
     return [*sessions.values(), *(one for one in bundles if one.problems), *file]
+
+
+async def _unless_damaged(asked: Awaitable[T], otherwise: T) -> T:
+    """What was asked for, or the other where a page of the file can't be read: the check of the file tells that."""
+    try:
+        return await asked
+    except sqlite3.DatabaseError:
+        return otherwise
 
 
 async def _session(work: Work, session_id: str, known: Sequence[Head] = (), *, named: bool = False) -> Checked:
@@ -164,7 +176,7 @@ async def _session(work: Work, session_id: str, known: Sequence[Head] = (), *, n
 
     try:
         problems = await work.store.verify(session_id, known)
-        return Checked(SESSION, session_id, problems, await work.store.erased(session_id))
+        return Checked(SESSION, session_id, problems, await _unless_damaged(work.store.erased(session_id), []))
     except UnknownSession:
         if named and not known:
             raise
@@ -186,9 +198,8 @@ async def _tell_of_seals(work: Work, session_ids: set[str]) -> None:
     """Without a key nobody looks at seals, and that is told where there are some."""
     if work.has_key:
         return
-    sealed = sum(
-        1 for head in await work.store.chain_heads() if head.hmac is not None and head.session_id in session_ids
-    )
+    heads: list[Head] = await _unless_damaged(work.store.chain_heads(), [])
+    sealed = sum(1 for head in heads if head.hmac is not None and head.session_id in session_ids)
     if sealed:
         told = f"{counted(sealed, 'head')} {are(sealed)} sealed, and no seal was checked: the log's key is not given"
         say(f"{told} in ENGINE_LOG_KEY or ENGINE_LOG_KEY_FILE", err=True)

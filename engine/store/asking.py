@@ -56,6 +56,16 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
+def session_ids(connection: sqlite3.Connection) -> list[str]:
+    """All sessions, oldest first; raises sqlite3.DatabaseError where they can't be listed."""
+    try:
+        found = connection.execute("SELECT id FROM sessions ORDER BY number").fetchall()
+    except sqlite3.DatabaseError:
+        # where a page of the table can't be read an index still has them
+        found = connection.execute("SELECT id FROM sessions ORDER BY created_at, id").fetchall()
+    return [id_ for (id_,) in found]
+
+
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
     """What a session's log is stored as, from behind an event; of the whole log also what is numbered as nothing is."""
     sql = (

@@ -32,6 +32,7 @@ from engine.store.asking import (
     place_before,
     read_log,
     segments_of,
+    session_ids,
 )
 from engine.store.log_key import LogKey, Seal, Voucher
 from engine.store.migrations import migrate
@@ -256,8 +257,7 @@ class SqliteStore:
 
     async def session_ids(self) -> list[str]:
         """See `ports.Store`."""
-        rows = await self._read(lambda c: c.execute("SELECT id FROM sessions ORDER BY number").fetchall())
-        return [id_ for (id_,) in rows]
+        return await self._read(session_ids)
 
     async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
         """See `ports.Store`."""

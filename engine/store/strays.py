@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from engine.store.migrations import migrate
 
+# so many damaged pages are told
+MOST = 10
+
 _HOLDER = "CASE instr(holder, '/') WHEN 0 THEN holder ELSE substr(holder, 1, instr(holder, '/') - 1) END"
 
 
@@ -70,12 +73,25 @@ def _strays(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 def file_problems(connection: sqlite3.Connection) -> list[str]:
     """What is wrong with the file, and with no session of it."""
-    found = list(_foreign(connection))
+    found = [*_foreign(connection), *_pages(connection)]
     try:
         store_id(connection)
     except (Unidentified, sqlite3.DatabaseError) as error:
         found.append(str(error))
     return found
+
+
+def _pages(connection: sqlite3.Connection) -> Iterator[str]:
+    """What SQLite finds wrong with the file itself."""
+    try:
+        found = [line for (text,) in connection.execute(f"PRAGMA quick_check({MOST})") for line in text.splitlines()]
+    except sqlite3.DatabaseError as error:
+        found = [str(error)]
+    told = [line for line in found if line != "ok"]
+    if told:
+        more = f" (and {len(told) - MOST} more)" if len(told) > MOST else ""
+        yield f"the file is damaged, and nothing more should be written to it: {'; '.join(told[:MOST])}{more}"
+        yield "put it back from a copy, or save what can be read: sqlite3 STORE .recover | sqlite3 NEW"
 
 
 def _foreign(connection: sqlite3.Connection) -> Iterator[str]:

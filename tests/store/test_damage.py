@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import struct
 import subprocess
@@ -264,3 +265,26 @@ def test_a_schema_that_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
         connect(path)
     with pytest.raises(StoreFault, match="schema is damaged"), open_reading(path) as store:
         store.sessions()
+
+
+def test_pages_that_are_damaged_are_told_and_what_can_be_read_is_verified(tmp_path: Path) -> None:
+    """A page of each table's rows is overwritten in turn; some sessions lie on others."""
+    shell = Shell(copy_of_root(tmp_path))
+    for _ in range(3):
+        assert shell.triage("acct_1005").code == 0
+    path = shell.at / "store.db"
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = raw.execute("PRAGMA page_size").fetchone()[0]
+    roots = dict(raw.execute("SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"))
+    raw.close()
+    whole = path.read_bytes()
+    for table in ("sessions", "segments", "bundles", "idempotency_keys"):
+        at = (roots[table] - 1) * size
+        path.write_bytes(whole[:at] + b"\xff" * size + whole[at + size :])
+        done = shell("sessions", "verify")
+        assert (done.code, "Traceback" in done.err) == (1, False), (table, done.err)
+        assert "the file is damaged, and nothing more should be written to it" in done.out, table
+        assert ".recover" in done.out
+        counts = re.findall(r"(\d+) sessions? (?:is|are) whole, (\d+) (?:is|are) not", done.out)
+        assert sum(map(int, counts[-1])) >= 3, (table, done.out)
