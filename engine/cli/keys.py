@@ -107,11 +107,11 @@ def rewrap(bundle: Path, agent_name: str | None) -> None:
         found = list(keys.wrapped_anew(_cipher(bundle, agent_name)))
     except (MissingSecret, OSError) as error:
         raise click.UsageError(str(error)) from None
-    done = sum(opened for _, opened in found)
-    say(f"{counted(done, 'key')} wrapped anew")
-    if done < len(found):
-        told = f"{counted(len(found) - done, 'key')} in {keys.folder} stayed as before"
-        say(f"engine: {told}: none of this agent's `sealed_with` opens them", err=True)
+    closed = [file for file, opened in found if not opened]
+    say(f"{counted(len(found) - len(closed), 'key')} wrapped anew")
+    for file in closed:
+        say(f"engine: {keys.folder / file} stays as it is: none of this agent's `sealed_with` opens it", err=True)
+    if closed:
         raise SystemExit(FAILED)
 
 

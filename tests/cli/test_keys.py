@@ -84,7 +84,7 @@ def test_what_could_not_be_looked_for_is_told_and_is_no_success(shell: Shell, tm
     assert "with other keys than this agent's `sealed_with`: what they hold of ada-4411 is not destroyed" in erased.err
     rewrapped = shell("keys", "rewrap", **env)
     assert rewrapped.code == 1
-    assert "2 keys in" in rewrapped.err
+    assert rewrapped.err.count("stays as it is") == 2
 
 
 def test_a_person_who_is_a_number_is_erased_by_the_number(shell: Shell, tmp_path: Path) -> None:
@@ -144,3 +144,19 @@ def test_the_folder_is_among_what_a_bundle_needs(shell: Shell, tmp_path: Path) -
     assert told.code != 0
     assert "ENGINE_PERSON_KEYS names no folder" in told.out + told.err
     assert shell("validate", "--environment", **KEY, ENGINE_PERSON_KEYS=str(tmp_path)).code == 0
+
+
+def test_a_folder_with_keys_of_another_agent_is_wrapped_as_far_as_it_is_its_own(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    others = {**env, "SEAL_KEY": "a key of another agent that is long enough to be one"}
+    for people, keys in (("ada", env), ("bo", others), ("cy", env)):
+        assert shell("run", "-m", "hi", "--set", f"user={people}", **keys).code == 0
+    before = {
+        file: file.read_text() for file in (tmp_path / "people").iterdir() if file.suffix in (".person", ".folder")
+    }
+    told = shell("keys", "rewrap", **others)
+    assert (told.code, told.out.strip()) == (1, "1 key wrapped anew")
+    named = [file for file in before if f"{file} stays as it is" in told.err]
+    # two people, and the key of the folder under which they are named
+    assert len(named) == 3
+    assert all(file.read_text() == before[file] for file in named)
