@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.bundle.files import BundleFiles, is_document
-from engine.bundle.folder import from_directory
+from engine.bundle.files import BundleFiles, from_directory, is_document
 from engine.bundle.load import Loaded, load
 
 ROOT = Path(__file__).resolve().parent.parent

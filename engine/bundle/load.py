@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.files import BundleFiles
-from engine.bundle.folder import from_directory
+from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixtures import check_fixture, check_stubs

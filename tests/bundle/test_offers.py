@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.bundle.folder import from_directory
+from engine.bundle.files import from_directory
 from engine.diagnostic import Diagnostic, Source
 from tests.bundle.test_help import TOOL
 from tests.marked_base import BASE, CLERK, FIND, PAY, POLICY, changed, said_of
