@@ -20,12 +20,14 @@ PAID = "{type: object, properties: {paid: {type: boolean}}}"
 
 
 def made(
-    probe: str = "", budgets: str = "{meters: {usd: {sum: input.usd, over: [pay], limit: 100}}, step_time: 60s}"
+    probe: str = "",
+    retry: str = RETRY,
+    budgets: str = "{meters: {usd: {sum: input.usd, over: [pay], limit: 100}}, step_time: 60s}",
 ) -> Bundle:
     return bundle(
         agent("[pay, look]", policies="[rules]", budgets=budgets),
         policy(ALLOW),
-        tool("pay", "write", input=PAY, more="idempotency: {key: [input.n], honoured_by: tool}\n" + RETRY + probe),
+        tool("pay", "write", input=PAY, more="idempotency: {key: [input.n], honoured_by: tool}\n" + retry + probe),
         tool("look", output=PAID, more=RETRY),
     )
 
@@ -58,6 +60,15 @@ def test_a_write_whose_last_answer_did_not_come_is_unknown_and_stays_counted(fai
     fail_each(play, failure)
     assert play.result("p") == ("unknown", failure)
     assert (play.call("p").phase, requests(play), spent(play)) == (Phase.PARKED, ["settle"], 60)
+
+
+@pytest.mark.parametrize("failure", ["lost", "timeout"])
+def test_one_that_is_not_tried_again_is_unknown_whoever_honours_its_key(failure: str) -> None:
+    play = Play(made(retry=""))
+    play.plan(call("p", "pay", usd=60, n=1))
+    play.fails("p", failure)
+    assert play.result("p") == ("unknown", failure)
+    assert (requests(play), spent(play)) == (["settle"], 60)
 
 
 @pytest.mark.parametrize("failure", ["error", "retryable"])
