@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from engine.policy.value import canonical, one_line
+from engine.policy.value import canonical, one_line, whole_text
 from engine.session.bundle import Agent, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
@@ -29,7 +29,6 @@ NOT_DISCLOSED = "not_allowed"
 NOT_SHOWN = "what the tool said is not shown, since it may hold what is sensitive"
 NO_SCHEMA: Mapping[str, Any] = {}
 
-_HALF = re.compile("[\ud800-\udfff]")
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 # of the steps that are left out, how many are still told in a line each
@@ -269,8 +268,8 @@ def undisclosed_beside(verdict: Mapping[str, Any]) -> bool:
 
 def cut(text: str) -> str:
     """The text as it can be sent, or its beginning and how much more there is."""
-    # half of a surrogate pair is no character: no request could hold it
-    text = _HALF.sub("\ufffd", text)
+    # no request could hold half of a character
+    text = whole_text(text)
     if len(text) <= MAX_TEXT:
         return text
     return f"{text[:MAX_TEXT]} [... {len(text) - MAX_TEXT} more characters are left out here]"

@@ -24,6 +24,7 @@ MAX_DIGITS = 60
 MAX_DEPTH = 64
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,4})?\Z")
+_HALF = re.compile("[\ud800-\udfff]")
 _DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s{0,9}(ms|s|m|h|d)\Z")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
@@ -140,6 +141,11 @@ def is_encodable(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def whole_text(text: str) -> str:
+    """A text with a mark in the place of each half of a surrogate pair, which is no character."""
+    return _HALF.sub("\ufffd", text)
 
 
 def _plain_of(value: Any) -> Any:

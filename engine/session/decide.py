@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.policy.gate import FactNeed, Reading, withheld
-from engine.policy.value import NotJson, canonical_of_exact, exact, timestamp
+from engine.policy.value import NotJson, canonical_of_exact, exact, timestamp, whole_text
 from engine.session import reply as r
 from engine.session.answers import answer
 from engine.session.bundle import Bundle, Tool
@@ -57,7 +57,7 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     }
     first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
     d = Draft(evolve(None, first), bundle, reply.at)
-    d.emit(K.MESSAGE_RECEIVED, text=reply.message)
+    d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.message))
     return (first, *d.events)
 
 
@@ -280,7 +280,7 @@ def _message(d: Draft, reply: r.Message) -> r.Refused | None:
         return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
     if not reply.text.strip():
         return r.Refused("empty_message", "a message must say something")
-    d.emit(K.MESSAGE_RECEIVED, text=reply.text)
+    d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.text))
     return None
 
 

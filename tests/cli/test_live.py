@@ -86,18 +86,23 @@ async def test_what_is_written_for_a_mistake_stubs_what_would_act(tmp_path: Path
 
 def test_nothing_is_written_over_what_is_there(tmp_path: Path) -> None:
     shell = lay(tmp_path, "http://127.0.0.1:9")
+    one = (tmp_path / "fixtures/one.yaml").read_text()
     (tmp_path / "fixtures/one.yaml").unlink()
     first = shell("test", "--write-missing", "--format", "json").json["mutation"]["written"]
     assert len(first) > 1
     for path in first:
         (tmp_path / path).unlink()
         (tmp_path / path).symlink_to(tmp_path / "somewhere-else.yaml")
-    again = shell("test", "--write-missing", "--format", "json").json["mutation"]["written"]
-    assert len(again) == len(first)
-    assert not set(again) & set(first)
+    again = shell("test", "--write-missing")
+    assert (again.code, "E108" in again.out + again.err) == (1, True)
     assert not (tmp_path / "somewhere-else.yaml").exists()
     for path in first:
         (tmp_path / path).unlink()
+    (tmp_path / first[0]).write_text(
+        one.replace("name: one", "name: other").replace("expect: ", "live: [act]\nexpect: ")
+    )
+    assert first[0] not in shell("test", "--write-missing", "--format", "json").json["mutation"].get("written", [])
+    assert "name: other" in (tmp_path / first[0]).read_text()
     assert shell("test").code == 0
 
 

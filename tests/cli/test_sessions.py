@@ -375,10 +375,13 @@ def wait_for(path: Path) -> None:
 )
 def test_an_interrupt_cancels_and_a_termination_only_lets_go(shell: Shell, number: int, state: str) -> None:
     slow_script(shell)
+    # whoever runs the tests may be under nohup, which is inherited
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     process = shell.start(
         "run", ".", "--agent", "support-triage", "--planner", "slow", "-m", "hi", "--set", "tenant=acme", "--set",
         "account_id=acct_1001",
     )  # fmt: skip
+    signal.signal(signal.SIGHUP, before)
     wait_for(shell.at / "ran")
     process.send_signal(number)
     _, err = process.communicate(timeout=60)

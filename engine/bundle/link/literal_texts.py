@@ -53,7 +53,12 @@ def check_variables(corpus: Corpus, nodes: Iterable[Node]) -> None:
 
 def _masked(text: str) -> str:
     """The text with its holes blank, each character in its place."""
-    return re.sub(r"\{\{.*?\}\}", lambda hole: "\0" * len(hole[0]), text, flags=re.DOTALL)
+    parts, at = [], 0
+    # a search for each opening would go through the rest again and again where nothing closes
+    while (start := text.find("{{", at)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        parts += [text[at:start], "\0" * (end + 2 - start)]
+        at = end + 2
+    return "".join([*parts, text[at:]])
 
 
 def _known(path: str, scope: Scope) -> str:
