@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 
 # of long lists only so many are compared with what was written, and of long words so many characters
@@ -16,8 +17,13 @@ MOST_SHOWN = 12
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name within a third of its length in edits, or None; ties go to the alphabet."""
+    return _nearest(name, tuple(islice(known, MOST_TRIED)))
+
+
+# what is tried out before it is offered is asked for again
+@lru_cache(maxsize=512)
+def _nearest(name: str, known: tuple[str, ...]) -> str | None:
     best: tuple[int, str] | None = None
-    known = list(islice(known, MOST_TRIED))
     same = [candidate for candidate in known if _letters(candidate) == _letters(name)]
     if same and name not in same:
         return min(same)
