@@ -313,7 +313,14 @@ def test_what_writes_are_compared_with_while_a_key_is_replaced_has_to_be_said() 
         made(TWO)
     made(TWO + "\ncompared_with: ${secret:A}")
     # where nothing that is compared is sensitive there is nothing to say
-    bundle(*((path, text.replace("{key: [input.what], honoured_by: engine}", "none")) for path, text in documents(TWO)))
+    without = [
+        (path, text.replace("{key: [input.what], honoured_by: engine}", "none")) for path, text in documents(TWO)
+    ]
+    bundle(*without)
+    # what sessions add to a meter that they share is compared as well
+    meters = "budgets: {meters: {m: {sum: 1, over: [grant], limit: 9, per: session.user, window: 1h}}}"
+    with pytest.raises(AssertionError, match="E520"):
+        bundle(*((path, text.replace("budgets: {}", meters)) for path, text in without))
 
 
 @pytest.mark.parametrize(

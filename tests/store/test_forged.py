@@ -125,6 +125,17 @@ async def test_a_call_runs_as_the_log_has_it_whatever_a_snapshot_says(what: str,
 
 
 @pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("what", FORGED)
+async def test_a_session_is_as_its_log_has_it_whatever_a_snapshot_says(what: str, tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db", KEY) as store:
+        held = Held(tmp_path, store)
+        await held.parked()
+        before = await load_state(store, held.session)
+        forge(held.path, held.session, *FORGED[what])
+        assert await load_state(store, held.session) == before
+
+
+@pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("what", ["its input", "its tool"])
 async def test_a_snapshot_is_worth_nothing_to_who_has_no_key(what: str, tmp_path: Path) -> None:
     async with open_store(tmp_path / "e.db", KEY) as store:
