@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.at_store import at_store
 from engine.cli.options import as_option, format_option, root_option, store_option
 from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
@@ -66,7 +67,7 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
             )
         return OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @command.command("show", epilog="Example: engine review show ses_1234.1")
@@ -86,7 +87,7 @@ def show(request_id: str | None, output_format: str, store_url: str) -> None:
             _show(found)
         return OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
@@ -198,12 +199,6 @@ def _answer(store_url: str, output_format: str, act: Any, root: Path | None, dri
     from engine.cli.driving import act_and_drive
 
     raise SystemExit(act_and_drive(store_url, output_format, act, root=root, drive=drive))
-
-
-def _do(store_url: str, body: Any) -> None:
-    from engine.cli.work import perform
-
-    raise SystemExit(perform(store_url, body))
 
 
 async def _request(work: Work, request_id: str | None) -> RequestRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli import verify
+from engine.cli.at_store import at_store
 from engine.cli.options import format_option, store_option
 from engine.cli.out import say
 from engine.cli.printing import line, print_json, table
@@ -65,7 +66,7 @@ def list_(state: str | None, limit: int | None, output_format: str, store_url: s
             )
         return OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @command.command("show", epilog="Example: engine sessions show ses_1234")
@@ -84,7 +85,7 @@ def show(session_id: str | None, output_format: str, store_url: str) -> None:
             _show(found)
         return OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @command.command("events", epilog="Example: engine sessions events ses_1234 --format jsonl")
@@ -108,7 +109,7 @@ def events(session_id: str | None, after: int, output_format: str, store_url: st
             say(text)
         return OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @command.command("stats", epilog="Example: engine sessions stats --format json")
@@ -126,7 +127,7 @@ def stats(output_format: str, store_url: str) -> None:
             table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
         return OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 async def _named(work: Work, session_id: str | None) -> str:
@@ -139,12 +140,6 @@ async def _named(work: Work, session_id: str | None) -> str:
     from engine.session.reply import Refused
 
     raise NotAllowed(Refused("no_such_session", "there is no session in the store; engine run starts one"))
-
-
-def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:
-    from engine.cli.work import perform
-
-    raise SystemExit(perform(store_url, body))
 
 
 def _moment(at: Any) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from engine.cli.at_store import at_store
 from engine.cli.options import format_option, store_option
 from engine.cli.out import are, counted, say
 from engine.cli.printing import line, print_json
@@ -89,7 +90,7 @@ def verify(session_ids: tuple[str, ...], heads_files: tuple[Path, ...], output_f
         await _tell_of_seals(work, {one.id for one in checked})
         return FAILED if any(one.problems for one in checked) else OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @click.command("heads", epilog="Example: engine sessions heads > heads-2026-01-31.jsonl")
@@ -114,7 +115,7 @@ def heads(store_url: str) -> None:
         await _tell_of_seals(work, {head.session_id for head in found})
         return code
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 @click.command("seal", epilog="Example: ENGINE_LOG_KEY_FILE=/run/secrets/log-key engine sessions seal")
@@ -140,7 +141,7 @@ def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> None:
         say(f"{counted(done, 'head')} {are(done)} sealed, {len(not_sealed)} {are(len(not_sealed))} not")
         return FAILED if not_sealed else OK
 
-    _do(store_url, body)
+    at_store(store_url, body)
 
 
 COMMANDS = (verify, heads, seal)
@@ -241,9 +242,3 @@ def _heads_of(path: Path) -> list[Head]:
             raise click.UsageError(f"{path}:{number} is no head, as `engine sessions heads` prints them")
         found.append(head)
     return found
-
-
-def _do(store_url: str, body: Callable[[Work], Awaitable[int]]) -> None:
-    from engine.cli.work import perform
-
-    raise SystemExit(perform(store_url, body))

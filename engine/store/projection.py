@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.session.event import Event
 from engine.session.event import EventKind as K
-from engine.session.state import Status
+from engine.session.state import FINAL, Status
 from engine.stored import FREE, OK, UNKNOWN, RequestRow
 
 
@@ -93,7 +93,7 @@ class Wake:
 
     def applies(self, state: str) -> bool:
         """Whether a session in this state was waiting for it."""
-        return state == Status.AWAITING_MESSAGE if self.by_message else state.startswith("awaiting_")
+        return state == Status.AWAITING_MESSAGE if self.by_message else state not in {*FINAL, Status.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)

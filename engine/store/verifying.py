@@ -94,7 +94,7 @@ def _listed_wrongly(
         for change in changes([event]) if event.seq not in erased else []:
             if isinstance(change, SetState):
                 says, asleep = {"state": change.state, "outcome": change.outcome}, {}
-            elif isinstance(change, Wake) and change.applies(says.get("state", "")):
+            elif isinstance(change, Wake) and says and change.applies(says["state"]):
                 says, asleep = {"state": "running", "outcome": "running"}, says
     # an earlier version left it listed as it waited, until somebody drove it
     says |= {name: state for name, state in asleep.items() if listed[name] == state}

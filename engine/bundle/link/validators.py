@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import linear
-from engine.policy.value import is_encodable
+from engine.policy.value import is_encodable, whole_text
 from engine.session.bundle import Validator
 from engine.session.sensitive import marked_at
 
@@ -105,7 +105,7 @@ def names(schema: Any) -> Iterator[str]:
 def without_surrogates(value: Any) -> Any:
     """A copy of a value with a mark for each half of a surrogate pair, which the checker can't take; as long as it."""
     if isinstance(value, str):
-        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value)
+        return whole_text(value)
     if isinstance(value, Mapping):
         return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
     return [without_surrogates(item) for item in value] if isinstance(value, list | tuple) else value
