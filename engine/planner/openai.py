@@ -13,7 +13,7 @@ import openai
 from engine.planner.answer import FAR, Answer, Fault, word
 from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
 from engine.planner.faults import faults_of
-from engine.planner.finish import worse
+from engine.planner.finish import End, meaning, worse
 from engine.planner.pieces import OBJECT, Arguments, Calls, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
 from engine.planner.saying import text_of_content
@@ -183,8 +183,10 @@ def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
         return
     delta = choice.get("delta") or {}
     parts = entries(delta.get("tool_calls"))
-    if parts and answer.finish not in (None, ""):
-        raise ValueError("the server calls tools behind the end of its answer")
+    if parts and answer.finish is not None and meaning(answer.finish) is End.WHOLE:
+        # some servers end each piece: the answer is whole if the last one of them says so as well
+        answer.repair("an end before the last call")
+        answer.finish = None
     answer.finish = worse(answer.finish, choice.get("finish_reason"))
     _say(delta, answer)
     for part in parts:

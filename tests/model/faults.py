@@ -106,7 +106,7 @@ FAULTS = [
          ["ok", "ok"], "done", TOOLS),
     Case("129 calls", [s.calls_tools(*[(f"c{n}", "look", "{}") for n in range(129)]), FINISHED],
          ["too_large", "ok"], "done", TOOLS),
-    Case("a call behind the end of the answer", [goes_on, FINISHED], ["malformed", "ok"], "done", TOOLS,
+    Case("a call behind the end of the answer", [goes_on, FINISHED], ["cut_off", "ok"], "done", TOOLS,
          streams=(True,)),
     Case("an answer that ends for a reason nobody knows", [s.says('{"message": "half', "a new word"), GOOD],
          ["unfinished", "ok"], "done"),

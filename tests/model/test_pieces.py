@@ -155,3 +155,14 @@ async def test_a_server_that_answers_at_once_where_a_stream_was_asked_is_underst
         sessions = Sessions()
         state = await sessions.run(made(server.url))
     assert (sessions.statuses, state.told) == (["ok"], "Bye")
+
+
+@pytest.mark.parametrize("ends", [("stop", "stop"), ("tool_calls", "tool_calls"), ("stop", "tool_calls")])
+async def test_an_answer_whose_every_piece_ends_it_is_whole_if_the_last_piece_does(ends: tuple[str, str]) -> None:
+    async def act(exchange: s.Exchange) -> None:
+        first, second = piece(0, "a", "look", '{"n": 1}'), piece(1, "b", "mail", '{"n": 2}')
+        await exchange.events(
+            s.chunk({"tool_calls": [first]}, ends[0]), s.chunk({"tool_calls": [second]}, ends[1], s.USAGE), "[DONE]"
+        )
+
+    assert await calls_of(act) == BOTH
