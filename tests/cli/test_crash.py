@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from tests.cli.shell import ROOT, Shell
 from tests.cli.test_sessions import slow_script, wait_for
-from tests.waiting import until
+from tests.waiting import alive, until
 
 
 @pytest.mark.parametrize("honoured_by", ["tool", "engine"])
@@ -55,16 +54,6 @@ def test_a_killed_process_is_resumed_and_no_write_runs_twice_that_must_not(shell
         (request,) = shell("review", "list", "--format", "json").json
         assert request["kind"] == "settle"
     assert shell("sessions", "verify").code == 0
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    # a process that ended and was not waited for yet is no more alive
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_wheel_carries_the_schemas_and_the_starter(tmp_path: Path) -> None:

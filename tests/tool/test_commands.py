@@ -11,6 +11,7 @@ import trio
 
 from engine.session.bundle import Bundle
 from tests.tool.peers import failure, run, with_tool
+from tests.waiting import alive
 
 ECHO = """
 import json, os, sys
@@ -99,21 +100,13 @@ time.sleep(60)
     pids = [int(pid) for pid in (await trio.Path(tmp_path / "pids").read_text()).split()]
     assert len(pids) == 2
     with trio.fail_after(60):
-        while any(_alive(pid) for pid in pids):  # noqa: ASYNC110
+        while any(alive(pid) for pid in pids):  # noqa: ASYNC110
             await trio.sleep(0.02)
 
 
 async def test_a_child_that_is_left_behind_does_not_keep_the_call_open() -> None:
     script = "import subprocess; subprocess.Popen(['sleep', '60']); print('{\"left\": true}')"
     assert await run(command(RUN, script=script), "act", timeout=60) == {"left": True}
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800"])

@@ -17,7 +17,8 @@ from tests.cli.shell import command as cli
 from tests.cli.shell import environment
 from tests.making import CODE, agent, policy, tool
 from tests.tool.peers import run, with_tool
-from tests.tool.test_commands import RUN, _alive, command
+from tests.tool.test_commands import RUN, command
+from tests.waiting import alive
 
 # a daemon as they are made: two forks, a session of its own twice, no pipe of ours
 DAEMON = """
@@ -54,10 +55,10 @@ async def gone(noted: Path) -> None:
     pid = int(await trio.Path(noted).read_text())
     try:
         with trio.fail_after(60):
-            while _alive(pid):  # noqa: ASYNC110
+            while alive(pid):  # noqa: ASYNC110
                 await trio.sleep(0.02)
     finally:
-        if _alive(pid):
+        if alive(pid):
             os.kill(pid, signal.SIGKILL)
 
 

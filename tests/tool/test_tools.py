@@ -20,6 +20,7 @@ from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot, locate
 from engine.tool.sql import any_word
 from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.waiting import alive
 
 NOW = datetime(2026, 1, 1, 9, tzinfo=UTC)
 SCHEMA = """
@@ -319,7 +320,6 @@ async def test_locating_gives_the_file_of_a_database(tmp_path: Path) -> None:
 
 
 async def test_a_function_that_reads_runs_in_this_process_and_one_that_writes_in_its_own(tmp_path: Path) -> None:
-    import os
 
     read, write = await run("add", tmp_path, n=1), await run("add_write", tmp_path, n=1)
     assert (read["sum"], write["sum"]) == (2, 2)
@@ -375,7 +375,7 @@ async def test_a_write_that_is_cancelled_is_killed(tmp_path: Path) -> None:
             await _written(noted)
             nursery.cancel_scope.cancel()
     assert not scope.cancelled_caught
-    assert not _alive(int(noted.read_text()))
+    assert not alive(int(noted.read_text()))
     assert not busy()
 
 
@@ -429,14 +429,6 @@ async def _written(path: Path) -> None:
     """Look until another process has written a line."""
     while not _line_of(path):  # noqa: ASYNC110
         await trio.sleep(0.02)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _line_of(path: Path) -> str:
