@@ -203,7 +203,7 @@ def _relink(segment: Segment, lines: list[str], previous: str) -> tuple[str, int
             payload_hash = salt.removeprefix(ERASED)
         else:
             payload_hash = _payload_hash(salt, payload)
-        link = _link(link, of, segment.first + index // 2, int(step), kind, at, payload_hash)
+        link = _link(link, of, segment.first + index // 2, step, kind, at, payload_hash)
     return link, len(lines) // 2
 
 
@@ -215,7 +215,10 @@ def _of(session_id: str) -> str:
     return canonical(session_id)
 
 
-def _link(previous: str, of: str, seq: int, step: int, kind: str, at: str, payload_hash: str) -> str:
-    """The hash over a canonical list; its texts hold nothing that JSON would have to escape."""
+def _link(previous: str, of: str, seq: int, step: int | str, kind: str, at: str, payload_hash: str) -> str:
+    """The hash over a canonical list; its texts hold nothing that JSON would have to escape.
+
+    What was read is hashed as it stands: `05` is another step than `5`, though it says the same.
+    """
     text = f'["{previous}",{of},{seq},{step},"{kind}","{at}","{payload_hash}"]'
     return sha256(text.encode("ascii")).hexdigest()

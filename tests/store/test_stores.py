@@ -213,6 +213,11 @@ def test_a_change_of_any_line_is_found() -> None:
         for position in range(len(line)):
             changed = _with_line(segment, at, str(_flip(line, position)))
             assert chain.verify("s", [changed], chain.Place(3, segment.hash)), (at, position)
+        for position in range(len(line) + 1):
+            # what is read as the same number is another line all the same
+            for more in ("0", "+", "-", "_", " ", "\t"):
+                changed = _with_line(segment, at, line[:position] + more + line[position:])
+                assert chain.verify("s", [changed], chain.Place(3, segment.hash)), (at, position, more)
     # an erased payload that is put back, or taken away without its hash
     assert chain.verify("s", [_with_line(chain.erase(segment, 2), 3, '{"n":2}')], chain.Place(3, segment.hash))
     assert chain.verify("s", [_with_line(segment, 3, "")], chain.Place(3, segment.hash))
