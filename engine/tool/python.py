@@ -9,13 +9,11 @@ from __future__ import annotations
 import ast
 import inspect
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import trio
 
@@ -23,11 +21,10 @@ from engine.outside import outside
 from engine.policy.value import canonical, loads
 from engine.ports import ToolError, ToolRun
 from engine.session.bundle import READ, Bundle, Tool
-from engine.tool.python_process import ANSWER, KEY, TASK, define
+from engine.tool.python_process import END, KEY, define
 from engine.tool.supervised import open_supervised
 
 MAX_THREADS = 32
-SAID = "said"
 
 
 class PythonAdapter:
@@ -75,15 +72,19 @@ class PythonAdapter:
             "input": dict(run.input),
             KEY: run.idempotency_key,
         }
-        with outside(), tempfile.TemporaryDirectory(prefix="engine-tool-") as folder:
-            place = Path(folder)
-            (place / TASK).write_text(canonical(task), "ascii")
-            status = await _run_to_its_end(place)
-            if not (place / ANSWER).exists():
-                said = (place / SAID).read_text("utf-8", "replace")[-500:].strip()
-                message = f"its process ended without an answer: {said or f'exit status {status}'}"
+        # files without a name: nobody finds them, and whoever is killed leaves nothing of a call on the disk
+        with outside(), TemporaryFile() as asked, TemporaryFile() as told, TemporaryFile() as said:
+            asked.write(canonical(task).encode("ascii"))
+            asked.seek(0)
+            status = await _run_to_its_end(asked, told, said)
+            told.seek(0)
+            written = told.read()
+            if not written.endswith(END):
+                said.seek(max(said.seek(0, os.SEEK_END) - 2000, 0))
+                last = said.read().decode("utf-8", "replace")[-500:].strip()
+                message = f"its process ended without an answer: {last or f'exit status {status}'}"
                 raise ToolError("no_answer", message, lost=True)
-            answer = loads((place / ANSWER).read_bytes())
+            answer = loads(written)
         if "error" in answer:
             raise _failed(answer["error"])
         if "unfit" in answer:
@@ -99,14 +100,13 @@ def runs_in_thread(tool: Tool, files: Mapping[str, bytes]) -> bool:
     return not _is_coroutine(files[settings["file"]], settings["function"])
 
 
-async def _run_to_its_end(place: Path) -> int:
+async def _run_to_its_end(asked: IO[bytes], told: IO[bytes], said: IO[bytes]) -> int:
     """Run the task under a supervisor; however it ends, nothing that descends from it is left."""
     # -P: what lies in the current directory is no module of ours
-    command = [sys.executable, "-P", "-m", "engine.tool.python_process", str(place)]
-    with (place / SAID).open("wb") as said:
-        program = await open_supervised(
-            command, environment=os.environ, stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
+    command = [sys.executable, "-P", "-m", "engine.tool.python_process", str(told.fileno())]
+    program = await open_supervised(
+        command, environment=os.environ, pass_fds=(told.fileno(),), stdin=asked, stdout=said, stderr=said
+    )
     try:
         return await program.wait()
     finally:

@@ -1,4 +1,4 @@
-"""The other side of a python write: reads a task from a folder, calls the function, leaves its answer there.
+"""The other side of a python write: reads a task, calls the function, and writes the answer into a file of its own.
 
 Nothing that the function prints, and no process that it leaves behind, can get between.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from engine.policy.value import NotJson, canonical, exact, loads
 
 KEY = "idempotency_key"
-TASK, ANSWER = "task.json", "answer.json"
+# what a whole answer ends with: one that was broken off has none
+END = b"\n"
 
 
 def define(source: str, file: str, name: str) -> Callable[..., Any]:
@@ -46,12 +47,16 @@ def call(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer the task in the folder that is named."""
-    place = Path(sys.argv[1])
-    answer = call(loads((place / TASK).read_bytes()))
-    written = place / f"{ANSWER}.part"
-    written.write_text(canonical(answer), "ascii")
-    written.rename(place / ANSWER)
+    """Answer the task that stands on the standard input, in the file whose descriptor is named."""
+    told = int(sys.argv[1])
+    os.set_inheritable(told, False)
+    task = loads(sys.stdin.buffer.read())
+    # a function that asks finds nothing
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    answer = call(task)
+    with open(told, "wb") as file:
+        file.write(canonical(answer).encode("ascii") + END)
 
 
 if __name__ == "__main__":

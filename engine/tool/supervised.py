@@ -76,16 +76,18 @@ class Supervised:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-async def open_supervised(argv: Sequence[str], *, environment: Mapping[str, str], **pipes: Any) -> Supervised:
-    """Start a program under a supervisor; raises OSError where even that can't be started."""
+async def open_supervised(
+    argv: Sequence[str], *, environment: Mapping[str, str], pass_fds: Sequence[int] = (), **pipes: Any
+) -> Supervised:
+    """Start a program under a supervisor, with further descriptors; raises OSError where that can't be started."""
     start = partial(trio.lowlevel.open_process, env=dict(environment), start_new_session=True, **pipes)
     if not LINUX:
-        return Supervised(await start(list(argv)), None, None)
+        return Supervised(await start(list(argv), pass_fds=pass_fds), None, None)
     life, hold = os.pipe()
     told, tell = os.pipe()
     try:
         command = [sys.executable, "-I", "-S", SUPERVISOR, str(life), str(tell), *argv]
-        process = await start(command, pass_fds=(life, tell))
+        process = await start(command, pass_fds=(life, tell, *pass_fds))
     except BaseException:
         os.close(hold)
         os.close(told)
