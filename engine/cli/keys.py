@@ -14,7 +14,7 @@ from engine.session.exit_code import FAILED
 
 if TYPE_CHECKING:
     from engine.runtime.cipher import Cipher
-    from engine.runtime.person_keys import PersonKeys
+    from engine.runtime.person_keys import PersonKeys, Unsearched
 
 agent_option = click.option("--agent", "agent_name", metavar="NAME", help="Whose sessions they seal, if of several.")
 
@@ -50,21 +50,34 @@ def erase(person: str, bundle: Path, agent_name: str | None, as_json: bool, yes:
         if not yes:
             click.confirm(f"Destroy the key of {person}? Nothing brings it back", abort=True)
         destroyed = keys.destroy(one, cipher)
-        closed, earlier = keys.unsearched(cipher)
+        unsearched = keys.unsearched(cipher)
     except (MissingSecret, OSError) as error:
         raise click.UsageError(str(error)) from None
     if destroyed:
         say(f"the key of {person} is destroyed")
     else:
         say(f"engine: {person} has no key in {keys.folder}", err=True)
-    if earlier:
-        told = f"{counted(earlier, 'key')} in {keys.folder} {are(earlier)} named by an earlier version"
-        say(f"note: {told}, and found under the `compared_with` of today only", err=True)
-    if closed:
-        told = "sessions were sealed in this folder with other keys than this agent's `sealed_with`"
-        say(f"engine: {told}: what they hold of {person} is not destroyed; erase with those too", err=True)
-    if closed or not destroyed:
+    _tell_unsearched(person, unsearched, keys.folder)
+    if unsearched.closed or unsearched.nameless or not destroyed:
         raise SystemExit(FAILED)
+
+
+def _tell_unsearched(person: str, unsearched: Unsearched, folder: Path) -> None:
+    """Where a key of a person may be that could not be looked for, and what to do about it."""
+    if earlier := len(unsearched.earlier):
+        told = f"{counted(earlier, 'key')} in {folder} {are(earlier)} named by an earlier version"
+        say(f"note: {told}, and found under the `compared_with` of today only", err=True)
+    if unsearched.closed:
+        told = "sessions were sealed in this folder with other keys than this agent's `sealed_with`"
+        files = ", ".join(unsearched.closed)
+        say(f"engine: {told} ({files}): what they hold of {person} is not destroyed; erase with those too", err=True)
+    if unsearched.nameless:
+        count = len(unsearched.nameless)
+        told = (
+            f"{counted(count, 'key')} of people in {folder} {are(count)} named under a .folder file that is not there"
+        )
+        told = f"{told} or not opened, and may be of {person}: put that file back, or remove them"
+        say(f"engine: {told}: {', '.join(unsearched.nameless)}", err=True)
 
 
 def _person(text: str, as_json: bool, keys: PersonKeys, cipher: Cipher) -> Any:

@@ -4,7 +4,8 @@ What is sealed under such a key is gone for good once the key is destroyed, also
 named by an HMAC of the person under the folder's own key, which nothing but the folder holds: whatever else is
 replaced, a person's file is found.
 
-    HEX.person   a person's key, wrapped           HEX.folder   the folder's own key, wrapped
+    HEX.person   a person's key, wrapped, and by a second line the folder's key that names it
+    HEX.folder   the folder's own key, wrapped
     HEX.erased   one that was destroyed; empty     HEX.moved    where one of an earlier version is now
     HEX.key      one of an earlier version, named under `compared_with`; renamed when it is met
 """
@@ -50,6 +51,19 @@ class PersonKey:
     called: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unsearched:
+    """Files of a folder under which a person may have keys that are not found by who they are.
+
+    `closed` are keys of the folder that no key at hand opens, `nameless` keys of people that were named under a key of
+    the folder that is not there or not opened, `earlier` keys that have a name of an earlier version.
+    """
+
+    closed: tuple[str, ...]
+    nameless: tuple[str, ...]
+    earlier: tuple[str, ...]
+
+
 class PersonKeys:
     """The keys in a folder; errors of the disk are raised as they are."""
 
@@ -62,6 +76,8 @@ class PersonKeys:
         if self._path is None:
             told = f"{PERSON_KEYS} has to name a folder for the keys of people, outside of the store and its backups"
             raise MissingSecret(told)
+        if self._path.exists() and not self._path.is_dir():
+            raise MissingSecret(f"{PERSON_KEYS} names {self._path}, which is no folder")
         return self._path
 
     def drawn(self, person: Any, cipher: Cipher) -> PersonKey:
@@ -80,9 +96,9 @@ class PersonKeys:
         """The key that a session calls so; raises KeyDestroyed, KeyAway, and NotOpened where another key wraps it."""
         files = self._files()
         name, _, which = called.partition(".")
-        wrapped = files.read(name + _KEY) or files.read(name + _EARLIER)
+        wrapped = _wrapped(files, name + _KEY) or files.read(name + _EARLIER)
         if wrapped is None and (place := files.read(name + _MOVED)) is not None:
-            wrapped = files.read(place + _KEY)
+            wrapped = _wrapped(files, place + _KEY)
         key = str(cipher.opened(wrapped)) if wrapped is not None else ""
         if wrapped is None or (which and which != _which(key)):
             raise KeyDestroyed if files.has(name + _ERASED) else KeyAway(self.folder)
@@ -108,13 +124,14 @@ class PersonKeys:
                 files.write(name + _ERASED, "")
         return any(destroyed)
 
-    def unsearched(self, cipher: Cipher) -> tuple[int, int]:
-        """How many keys of the folder itself the cipher does not open, and how many files have a name of before.
-
-        Under both a person may have keys that are not found by who they are.
-        """
+    def unsearched(self, cipher: Cipher) -> Unsearched:
+        """Where a person may have keys that are not found by who they are."""
         files = self._files()
-        return len(files.names(_FOLDER)) - len(_folder_keys(files, cipher)), len(files.names(_EARLIER))
+        opened = _folder_keys(files, cipher)
+        known = {_which(key) for key in opened.values()}
+        nameless = [file for file in files.names(_KEY) if _named_under(files, file) not in known]
+        closed = [file for file in files.names(_FOLDER) if file not in opened]
+        return Unsearched(tuple(closed), tuple(nameless), tuple(files.names(_EARLIER)))
 
     def wrapped_anew(self, cipher: Cipher) -> Iterator[tuple[str, bool]]:
         """Wrap every key with the first of the cipher's; each file's name, and whether one of the cipher's opened it.
@@ -127,12 +144,13 @@ class PersonKeys:
         for file in [*files.names(_FOLDER), *files.names(_EARLIER), *files.names(_KEY)]:
             # one at a time, so that nobody waits for all of them
             with files.changing():
-                wrapped = files.read(file)
-                if wrapped is None:
+                content = files.read(file)
+                if content is None:
                     continue
+                wrapped, end, named = content.partition("\n")
                 done = True
                 try:
-                    files.write(file, cipher.seal(cipher.opened(wrapped)))
+                    files.write(file, cipher.seal(cipher.opened(wrapped)) + end + named)
                 except NotOpened:
                     done = False
             if not (done and file.endswith(_FOLDER)):
@@ -156,25 +174,42 @@ def _which(key: str) -> str:
 def _found(files: KeyFolder, person: Any, cipher: Cipher) -> tuple[str, str] | None:
     """The name and the content of the file with a person's key."""
     for name in _names(files, person, cipher):
-        if wrapped := files.read(name + _KEY):
+        if wrapped := _wrapped(files, name + _KEY):
             return name, wrapped
     return None
 
 
+def _wrapped(files: KeyFolder, file: str) -> str | None:
+    """The key of a person's file, wrapped."""
+    content = files.read(file)
+    return None if content is None else content.partition("\n")[0]
+
+
+def _named_under(files: KeyFolder, file: str) -> str:
+    """Which key of the folder names a person's file; empty where nobody has written it down."""
+    return (files.read(file) or "").partition("\n")[2]
+
+
 def _placed(files: KeyFolder, person: Any, cipher: Cipher) -> tuple[str, str]:
     """The same of one that was moved there from its earlier name, or drawn."""
+    if not files.names(_FOLDER) and files.names(_KEY):
+        # another would name every person anew, and what is sealed under the keys that lie here could not be erased
+        told = f"the folder of the keys of people ({PERSON_KEYS}) has lost its own key: put its .folder file back"
+        raise MissingSecret(told)
     if not _folder_keys(files, cipher):
         files.write(secrets.token_hex(8) + _FOLDER, cipher.seal(secrets.token_hex(32)))
+    own = next(iter(_folder_keys(files, cipher).values()))
     name = _names(files, person, cipher)[0]
-    for earlier in _earlier_names(person, cipher):
-        if wrapped := files.read(earlier + _EARLIER):
-            # sessions call it by this name still
-            files.write(earlier + _MOVED, name)
-            files.rename(earlier + _EARLIER, name + _KEY)
-            return name, wrapped
-    fresh = cipher.seal(secrets.token_hex(32))
-    files.write(name + _KEY, fresh)
-    return name, fresh
+    earlier = next((one for one in _earlier_names(person, cipher) if files.has(one + _EARLIER)), None)
+    wrapped = files.read(earlier + _EARLIER) if earlier is not None else None
+    wrapped = wrapped or cipher.seal(secrets.token_hex(32))
+    if earlier is not None:
+        # sessions call it by this name still
+        files.write(earlier + _MOVED, name)
+    files.write(name + _KEY, f"{wrapped}\n{_which(own)}")
+    if earlier is not None:
+        files.remove(earlier + _EARLIER)
+    return name, wrapped
 
 
 def _files_of(files: KeyFolder, person: Any, cipher: Cipher) -> list[str]:
@@ -186,7 +221,7 @@ def _files_of(files: KeyFolder, person: Any, cipher: Cipher) -> list[str]:
 def _names(files: KeyFolder, person: Any, cipher: Cipher) -> list[str]:
     """What a person's key may be called, under each of the folder's own keys that the cipher opens."""
     told = canonical(["person", person]).encode()
-    return [hmac.new(key.encode(), told, sha256).hexdigest() for key in _folder_keys(files, cipher)]
+    return [hmac.new(key.encode(), told, sha256).hexdigest() for key in _folder_keys(files, cipher).values()]
 
 
 def _earlier_names(person: Any, cipher: Cipher) -> Sequence[str]:
@@ -194,12 +229,12 @@ def _earlier_names(person: Any, cipher: Cipher) -> Sequence[str]:
     return [token.removeprefix(COMPARABLE) for token in cipher.comparable_by_each(["person", person])]
 
 
-def _folder_keys(files: KeyFolder, cipher: Cipher) -> list[str]:
-    """The folder's own keys that a cipher opens: one, but where agents share a folder and no key."""
-    found = []
+def _folder_keys(files: KeyFolder, cipher: Cipher) -> dict[str, str]:
+    """The folder's own keys that a cipher opens, by file: one, but where agents share a folder and no key."""
+    found = {}
     for file in files.names(_FOLDER):
         try:
-            found.append(str(cipher.opened(files.read(file) or "")))
+            found[file] = str(cipher.opened(files.read(file) or ""))
         except NotOpened:
             continue
     return found
