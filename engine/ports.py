@@ -80,7 +80,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolRun:
-    """One run of one tool: checked input, the key under which it may act, whose session it is."""
+    """One run of one tool: checked input, the key under which it may act, whose session it is.
+
+    `masked` gives a text without secrets, and `hidden` one without the sensitive values of the session.
+    """
 
     tool: Tool
     input: Mapping[str, Any]
@@ -88,6 +91,19 @@ class ToolRun:
     idempotency_key: str | None
     session_id: str
     root: str
+    masked: Callable[[str], str] = str
+    hidden: Callable[[str], str] = str
+
+    def told(self, text: str, most: int, *, end: bool = False) -> str:
+        """The beginning (or the end) of what was said about a failure, of so many characters at most.
+
+        What must not be told is looked for before the text is cut: a part of it would not be recognised.
+        """
+        text = self.masked(text)
+        if len(text) <= most:
+            return text
+        text = self.hidden(text)
+        return text[-most:] if end else text[:most]
 
 
 class ToolError(Exception):

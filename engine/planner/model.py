@@ -22,7 +22,7 @@ from engine.policy.value import number_of
 from engine.ports import PlannerError, Proposal, Say
 from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
 from engine.session.event import Event
-from engine.session.handles import place_of_handle, texts
+from engine.session.handles import inert, place_of_handle, texts
 from engine.session.reply import ModelCall
 from engine.session.sensitive import HIDDEN, sensitive_values
 from engine.session.view import PlannerView
@@ -130,8 +130,8 @@ class ModelPlanner:
         await self._hide(dict.fromkeys(found, HIDDEN))
 
     def told(self, fault: Fault) -> str:
-        """What is kept of a fault's message: masked before it is cut."""
-        return self._masked(fault.message)[:MESSAGE]
+        """What is kept of a fault's message: secrets and handles are looked for before it is cut."""
+        return inert(self._masked(fault.message))[:MESSAGE]
 
     def delay(self, attempt: int, fault: Fault) -> Decimal | None:
         """How many seconds to wait after a fault; None if it is not asked again."""

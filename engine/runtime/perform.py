@@ -21,7 +21,7 @@ from engine.session import reply as r
 from engine.session.bundle import NO_USAGE, WRITE, Bundle, Tool
 from engine.session.effect import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.event import Event
-from engine.session.handles import Handles, handles_of
+from engine.session.handles import Handles, handles_of, inert
 from engine.session.shared_meters import is_meter
 from engine.session.state import Call, State
 from engine.session.view import planner_view
@@ -120,9 +120,27 @@ class Hands:
     def _masked(self, notes: tuple[r.Note, ...]) -> tuple[r.Note, ...]:
         return tuple(replace(note, **self.secrets.masked(asdict(note))) for note in notes)
 
+    def _tool_run(
+        self, tool: Tool, given: Mapping[str, Any], state: State, root: str, key: str | None = None
+    ) -> ToolRun:
+        return ToolRun(
+            tool,
+            given,
+            state.attributes,
+            key,
+            state.session_id,
+            root,
+            self.secrets.masked,
+            partial(self._hidden, state),
+        )
+
+    def _hidden(self, state: State, text: str) -> str:
+        handles = handles_of(state, self.bundle)
+        return text if handles is None else inert(str(handles.within(text)))
+
     async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:
         tool = self.bundle.tools[effect.tool]
-        given = ToolRun(tool, effect.input, state.attributes, effect.idempotency_key, state.session_id, root)
+        given = self._tool_run(tool, effect.input, state, root, effect.idempotency_key)
         async with self._turn(tool):
             self._entered.add((state.session_id, effect.key))
             with trio.move_on_after(effect.timeout.total_seconds()) as limit:
@@ -168,7 +186,7 @@ class Hands:
         problem = "; ".join(tool.check_input(effect.input))
         output = None
         if not problem:
-            run = ToolRun(tool, effect.input, state.attributes, None, state.session_id, root)
+            run = self._tool_run(tool, effect.input, state, root)
             try:
                 async with self._turn(tool):
                     with trio.fail_after(tool.timeout.total_seconds()):

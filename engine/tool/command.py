@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,7 +48,7 @@ class CommandAdapter:
                 ended = await self._ended(run, argv, environment, directory, given)
             else:
                 ended = await self._in_fresh_folder(run, argv, environment, given)
-            return await _output(run, ended, self._secrets.masked)
+            return await _output(run, ended)
 
     async def _in_fresh_folder(
         self, run: ToolRun, argv: list[str], environment: Mapping[str, str], given: bytes
@@ -99,11 +99,10 @@ def _can_be_given(text: str) -> bool:
         return False
 
 
-async def _output(run: ToolRun, ended: Ended, masked: Callable[[str], str]) -> Any:
+async def _output(run: ToolRun, ended: Ended) -> Any:
     settings, writes = run.tool.adapter.settings, run.tool.effect != READ
     if ended.code:
-        # masked before it is cut: a secret that is cut in two could not be
-        said = masked(ended.said)[-500:] or "it said nothing"
+        said = run.told(ended.said, 500, end=True) or "it said nothing"
         again = ended.code in settings.get("retryable_codes", ())
         raise ToolError(
             f"exit_{ended.code}" if ended.code > 0 else "killed",

@@ -49,7 +49,7 @@ class HttpAdapter:
         with outside():
             exchange = _Exchange(run, self._secrets, self._client_of)
             status, headers, body = await exchange.response()
-            return await _output(run, status, headers, body, self._secrets.masked, went_on=exchange.went_on)
+            return await _output(run, status, headers, body, went_on=exchange.went_on)
 
     async def _client_of(self, host: str) -> httpx2.AsyncClient:
         """The client of a host: connections are told apart by address, and must not be shared between hosts."""
@@ -79,7 +79,6 @@ class _Exchange:
         self._settings = run.tool.adapter.settings
         self._client_of = client_of
         self._reveal = secrets.reveal
-        self._masked = secrets.masked
         self._names = names_of(run)
         self.went_on = False
 
@@ -252,7 +251,7 @@ class _Exchange:
     def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:
         reads = self._run.tool.effect == READ
         may_help = reason in ("unreachable", "no_answer") and (reads or not acted)
-        message = self._masked(message)[:500]
+        message = self._run.told(message, 500)
         return ToolError(reason, message, retryable=may_help, acted=acted and not reads, lost=acted and not reads)
 
 
@@ -261,7 +260,6 @@ async def _output(
     status: int,
     headers: Mapping[str, str],
     raw: bytes,
-    masked: Callable[[str], str],
     *,
     went_on: bool,
 ) -> Any:
@@ -269,8 +267,7 @@ async def _output(
     settings, writes = run.tool.adapter.settings, run.tool.effect != READ
     end = _outcome(settings.get("outcomes", {}), status, headers, reads=not writes)
     if end != "ok":
-        # masked before it is cut: a secret that is cut in two could not be
-        said = f"the server answers {status}: {masked(raw[:20_000].decode('utf-8', 'replace'))[:300]}"
+        said = f"the server answers {status}: {run.told(raw[:20_000].decode('utf-8', 'replace'), 300)}"
         lost = writes and (end == "lost" or went_on)
         wait = retry_after(headers) if end == "retryable" else None
         raise ToolError(

@@ -6,7 +6,7 @@ is used only as long as the server lists it as it did when it was pinned.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -97,22 +97,21 @@ class McpAdapter:
                 result = await link.ask("tools/call", {"name": settings["tool"], "arguments": given})
             except MCPError as error:
                 if error.code not in OURS:
-                    said = self._secrets.masked(_said(error))[:1000]
+                    said = run.told(_said(error), 1000)
                     raise ToolError("tool_error", f"the server says: {said}", acted=run.tool.effect != READ) from None
-                raise self._broken(run.tool, link, error) from None
+                raise self._broken(run, link, error) from None
             except Exception as error:
-                raise self._broken(run.tool, link, error) from None
+                raise self._broken(run, link, error) from None
         promised = link.tools[settings["tool"]].output_schema if settings["tool"] in link.tools else None
-        return _output(run.tool, result, promised, self._secrets.masked)
+        return _output(run, result, promised)
 
-    def _broken(self, tool: Tool, link: Link, error: Exception) -> ToolError:
+    def _broken(self, run: ToolRun, link: Link, error: Exception) -> ToolError:
         """Whatever it was, this connection is not to be trusted with the next call."""
-        self._connections.drop(_key(self._servers[tool.adapter.settings["server"]]), link)
-        reads = tool.effect == READ
-        # masked before it is cut: a secret that is cut in two could not be
-        told = self._secrets.masked(link.said.decode("utf-8", "replace")).strip()[-300:]
+        self._connections.drop(_key(self._servers[run.tool.adapter.settings["server"]]), link)
+        reads = run.tool.effect == READ
+        told = run.told(link.said.decode("utf-8", "replace").strip(), 300, end=True)
         what = "can't be read" if isinstance(error, Unreadable) else "did not come"
-        message = f"the server's answer {what}: {self._secrets.masked(_said(error))[:300]}"
+        message = f"the server's answer {what}: {run.told(_said(error), 300)}"
         message += f"; it said: {told}" if told else ""
         return ToolError("no_answer", message, retryable=reads, acted=not reads, lost=not reads)
 
@@ -279,13 +278,13 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _output(tool: Tool, result: Any, promised: Any, masked: Callable[[str], str]) -> Any:
+def _output(run: ToolRun, result: Any, promised: Any) -> Any:
     """What a call's result gives; one that does not fit what was `promised` is that of a call whose answer came."""
-    writes = tool.effect != READ
+    writes = run.tool.effect != READ
 
     def unfit(why: str) -> ToolError:
         # that a write was done is sure, and what it gave is not: somebody has to say
-        said = masked(f"the server's answer does not fit: {why}")[:500]
+        said = run.told(f"the server's answer does not fit: {why}", 500)
         return ToolError("invalid_output", said, acted=writes, lost=writes)
 
     def checked(output: Any) -> Any:
@@ -296,13 +295,13 @@ def _output(tool: Tool, result: Any, promised: Any, masked: Callable[[str], str]
     blocks = result.get("content", []) if isinstance(result, Mapping) else None
     if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
         raise unfit("its content is no list of blocks")
-    kind = tool.adapter.settings.get("result", "structured")
+    kind = run.tool.adapter.settings.get("result", "structured")
     told_as_text = [(block, _text_of(block, resources=kind == "text")) for block in blocks]
     text = "\n".join(found for _, found in told_as_text if found is not None)
     others = [block for block, found in told_as_text if found is None and _kind(block) != "text"]
     if result.get("isError"):
         told = text or one_line(exact(_told_of(others)))
-        raise ToolError("tool_error", f"the server's tool says: {masked(told)[:1000]}", acted=writes)
+        raise ToolError("tool_error", f"the server's tool says: {run.told(told, 1000)}", acted=writes)
     if kind == "content":
         return {"content": [dict(block) for block in blocks]}
     structured = result.get("structuredContent")

@@ -62,7 +62,7 @@ class PythonAdapter:
             # whatever a tool raises ends its call: a KeyboardInterrupt of its own is none of the user's
             if isinstance(error, BaseExceptionGroup) and error.subgroup(trio.Cancelled) is not None:
                 raise
-            raise _failed(f"{type(error).__name__}: {error}") from None
+            raise _failed(run, f"{type(error).__name__}: {error}") from None
 
     async def _in_own_process(self, run: ToolRun, file: str, name: str) -> Any:
         task = {
@@ -80,15 +80,15 @@ class PythonAdapter:
             told.seek(0)
             written = told.read()
             if not written.endswith(END):
-                said.seek(max(said.seek(0, os.SEEK_END) - 2000, 0))
-                last = said.read().decode("utf-8", "replace")[-500:].strip()
+                said.seek(max(said.seek(0, os.SEEK_END) - 20_000, 0))
+                last = run.told(said.read().decode("utf-8", "replace").strip(), 500, end=True)
                 message = f"its process ended without an answer: {last or f'exit status {status}'}"
                 raise ToolError("no_answer", message, lost=True)
             answer = loads(written)
         if "error" in answer:
-            raise _failed(answer["error"])
+            raise _failed(run, answer["error"])
         if "unfit" in answer:
-            raise ToolError("invalid_output", answer["unfit"], lost=True)
+            raise ToolError("invalid_output", run.told(answer["unfit"], 1000), lost=True)
         return answer["output"]
 
 
@@ -118,8 +118,8 @@ def _given(function: Callable[..., Any], run: ToolRun) -> Mapping[str, Any]:
     return {**run.input, KEY: run.idempotency_key} if takes_key else dict(run.input)
 
 
-def _failed(message: str) -> ToolError:
-    return ToolError("tool_error", message[:1000])
+def _failed(run: ToolRun, message: str) -> ToolError:
+    return ToolError("tool_error", run.told(message, 1000))
 
 
 @cache

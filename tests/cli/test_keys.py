@@ -160,3 +160,17 @@ def test_a_folder_with_keys_of_another_agent_is_wrapped_as_far_as_it_is_its_own(
     # two people, and the key of the folder under which they are named
     assert len(named) == 3
     assert all(file.read_text() == before[file] for file in named)
+
+
+def test_a_key_that_could_not_be_looked_for_is_told_by_its_file(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    assert shell("run", "-m", "hi", "--set", "user=ada-4411", **env).code == 0
+    (own,) = (tmp_path / "people").glob("*.folder")
+    (key,) = (tmp_path / "people").glob("*.person")
+    own.rename(tmp_path / own.name)
+    again = shell("run", "-m", "hi", "--set", "user=ada-4411", **env)
+    assert (again.code, "put its .folder file back" in again.err) == (1, True), again.err
+    erased = shell("keys", "erase", "ada-4411", "--yes", **env)
+    assert (erased.code, key.name in erased.err) == (1, True), erased.err
+    (tmp_path / own.name).rename(own)
+    assert shell("keys", "erase", "ada-4411", "--yes", **env).code == 0

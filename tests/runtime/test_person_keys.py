@@ -16,7 +16,7 @@ from engine.reach import MissingSecret
 from engine.runtime.cipher import Cipher, NotOpened, Token
 from engine.runtime.clock import TrioClock
 from engine.runtime.engine import Engine, Opening
-from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys
+from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys, Unsearched
 from engine.runtime.secrets import HostSecrets
 from engine.session.bundle import Bundle
 from engine.session.state import State, Status
@@ -216,7 +216,7 @@ def test_a_key_of_an_earlier_version_is_found_and_has_its_new_name_once_it_was_m
     assert not list(people.folder.glob("*.key"))
     # a stored session still calls it by the earlier name
     assert people.of(called, OLD) == "the key of before"
-    assert people.unsearched(OLD) == (0, 0)
+    assert people.unsearched(OLD) == Unsearched((), (), ())
     assert people.destroy("ada", Cipher([KEY["SEAL_KEY"]], "compared with another key by now, long"))
     with pytest.raises(KeyDestroyed):
         people.of(called, OLD)
@@ -225,7 +225,7 @@ def test_a_key_of_an_earlier_version_is_found_and_has_its_new_name_once_it_was_m
 def test_a_key_of_an_earlier_version_that_nobody_has_met_is_destroyed_too(tmp_path: Path) -> None:
     people = PersonKeys(tmp_path / "keys")
     called = earlier(people, "ada", OLD)
-    assert people.unsearched(OLD) == (0, 1)
+    assert len(people.unsearched(OLD).earlier) == 1
     # found under each key of `sealed_with`, of which one was compared with where nothing else was said
     assert people.destroy("ada", Cipher(["one of the others, as long as it has to be", KEY["SEAL_KEY"]], "and a third"))
     assert not list(people.folder.glob("*.key"))
@@ -291,7 +291,7 @@ def test_agents_that_share_a_folder_and_no_key_have_keys_of_their_own_there(tmp_
     people = PersonKeys(tmp_path)
     mine, theirs = people.drawn("ada", OLD), people.drawn("ada", NEXT)
     assert mine.key != theirs.key
-    assert people.unsearched(OLD) == (1, 0)
+    assert len(people.unsearched(OLD).closed) == 1
     assert [done for _, done in people.wrapped_anew(OLD)].count(False) == 2
     assert people.destroy("ada", OLD)
     assert people.of(theirs.called, NEXT) == theirs.key
@@ -337,3 +337,36 @@ def test_a_change_after_which_writes_of_before_are_not_recognised_is_told_to_who
     # a bundle that was stored may have several keys and not say what it compares with
     found = [one.name for one in changed_comparing(stored(before), stored(after))]
     assert found == (["compared_with.bot:deny→allow"] if loosens else [])
+
+
+def test_a_folder_that_has_lost_its_own_key_draws_no_other_and_tells_whom_it_can_not_find(tmp_path: Path) -> None:
+    people = PersonKeys(tmp_path / "keys")
+    people.drawn("ada", OLD)
+    (own,) = people.folder.glob("*.folder")
+    own.rename(tmp_path / own.name)
+    with pytest.raises(MissingSecret, match=r"put its .folder file back"):
+        people.drawn("bob", OLD)
+    (nameless,) = people.unsearched(OLD).nameless
+    assert nameless.endswith(".person")
+    assert not people.destroy("ada", OLD)
+    (tmp_path / own.name).rename(own)
+    assert people.unsearched(OLD) == Unsearched((), (), ())
+    assert people.destroy("ada", OLD)
+
+
+def test_keys_that_were_named_under_one_of_two_folder_keys_are_not_found_without_it(tmp_path: Path) -> None:
+    people = PersonKeys(tmp_path / "keys")
+    people.drawn("ada", OLD)
+    before = set(people.folder.glob("*.folder"))
+    people.drawn("ada", NEXT)
+    (second,) = set(people.folder.glob("*.folder")) - before
+    assert list(people.wrapped_anew(BOTH))
+    assert people.unsearched(BOTH) == Unsearched((), (), ())
+    second.unlink()
+    assert len(people.unsearched(BOTH).nameless) == 1
+
+
+def test_a_folder_of_keys_that_is_a_file_is_told_by_the_name_of_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("")
+    with pytest.raises(MissingSecret, match=r"ENGINE_PERSON_KEYS names .* which is no folder"):
+        PersonKeys(tmp_path / "keys").drawn("ada", OLD)

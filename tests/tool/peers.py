@@ -33,9 +33,10 @@ async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = P
               secrets: Mapping[str, str] = SECRETS, times: int = 1, **input_: Any) -> Any:  # fmt: skip
     """What a run of the tool gives; raises ToolError."""
     async with OpenConnections() as connections:
-        adapters = Adapters(made, TrioClock(), secrets=HostSecrets(secrets), connections=connections)
+        known = HostSecrets(secrets)
+        adapters = Adapters(made, TrioClock(), secrets=known, connections=connections)
         for _ in range(times):
-            given = ToolRun(made.tools[name], input_, {"tenant": "acme"}, key, "s1", str(root))
+            given = ToolRun(made.tools[name], input_, {"tenant": "acme"}, key, "s1", str(root), known.masked)
             with trio.fail_after(timeout):
                 output = await adapters(made.tools[name]).run(given)
         return output
