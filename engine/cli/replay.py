@@ -17,6 +17,7 @@ from engine.cli.progress import progress
 from engine.diagnostic import did_you_mean
 from engine.policy.value import NotJson, loads
 from engine.session.exit_code import FAILED, FAULT, OK
+from engine.session.sealed import holds_sealed
 
 if TYPE_CHECKING:
     from engine.cli.work import Work
@@ -130,6 +131,8 @@ class _Sessions:
                 raise NotReplayed(f"{error}; name one with --bundle") from None
             # nothing can be unsealed without its own bundle
             log = await self.work.store.load(session_id)
+            if any(holds_sealed(event.payload) for event in log):
+                raise NotReplayed(f"{error}; what is sealed in it can't be read under another") from None
         for problem in await self.work.store.verify(session_id):
             raise NotReplayed(f"it is not what was written: {problem}")
         return log

@@ -59,7 +59,7 @@ class Checked:
     "heads_files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What `engine sessions heads` printed before: each of them has to stand in its log still; repeatable.",
+    help="What `engine sessions heads` printed before: each of them has to stand, or of the sessions named; repeatable.",
 )
 @format_option("text", "json")
 @store_option
@@ -150,6 +150,9 @@ COMMANDS = (verify, heads, seal)
 async def _checked(work: Work, session_ids: Sequence[str], known: Mapping[str, Sequence[Head]]) -> list[Checked]:
     """What comes of the sessions that are named; of all that the store holds where none is."""
     if session_ids:
+        if others := known.keys() - set(session_ids):
+            told = f"heads of {counted(len(others), 'other session')} were not looked at"
+            say(f"{told}: name no session to have all of them checked", err=True)
         return [await _session(work, id_, known.get(id_, ()), named=True) for id_ in session_ids]
     ids = dict.fromkeys((*await work.store.session_ids(), *known))
     sessions = {id_: await _session(work, id_, known.get(id_, ())) for id_ in ids}
@@ -177,12 +180,21 @@ async def _session(work: Work, session_id: str, known: Sequence[Head] = (), *, n
 
     try:
         problems = await work.store.verify(session_id, known)
+        problems = problems or await _unless_damaged(_without_bundle(work, session_id), [])
         return Checked(SESSION, session_id, problems, await _unless_damaged(work.store.erased(session_id), []))
     except UnknownSession:
         if named and not known:
             raise
         gone = "it is gone: the store has no such session" if known else "it is listed under an id that can't be read"
         return Checked(SESSION, session_id, [gone])
+
+
+async def _without_bundle(work: Work, session_id: str) -> list[str]:
+    """That nobody can go on with a session, nor read what is sealed in it, where the store has lost its bundle."""
+    digest = (await work.store.session(session_id)).bundle
+    if digest in await work.store.bundles():
+        return []
+    return [f"its bundle {digest[:12]} is gone: engine deploy it again from the files that it was made of"]
 
 
 async def _bundle(work: Work, digest: str) -> Checked:

@@ -20,6 +20,7 @@ from engine.runtime.veil import Veil
 from engine.session.bundle import Bundle
 from engine.session.event import Event
 from engine.session.evolve import BrokenHistory
+from engine.session.sealed import holds_sealed
 from engine.store.log_key import LogKey
 from engine.store.reading import Listed, ReadStore, open_reading
 from engine.stored import CorruptLog, DamagedBundle, UnknownSession
@@ -98,6 +99,8 @@ class _Logs:
         if not log:
             raise BrokenHistory(f"session {session.id} has no events")
         if not self._seals(store, session.bundle):
+            if any(holds_sealed(event.payload) for event in log):
+                raise BrokenHistory(f"its values are sealed, and its bundle {session.bundle[:12]} is gone or another")
             return log, None
         bundle = self.bundle(store, session.bundle)
         if bundle is None or session.agent not in bundle.agents:

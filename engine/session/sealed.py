@@ -19,6 +19,15 @@ def is_sealed(value: object) -> bool:
     return isinstance(value, str) and value.startswith(PREFIX)
 
 
+def holds_sealed(value: Any) -> bool:
+    """Whether a value of plain JSON holds such a token anywhere."""
+    if isinstance(value, str):
+        return PREFIX in value
+    if isinstance(value, Mapping):
+        return any(holds_sealed(key) or holds_sealed(item) for key, item in value.items())
+    return isinstance(value, list | tuple) and any(map(holds_sealed, value))
+
+
 def shown(value: Any) -> Any:
     """A value as people may see it: `[sensitive]` in the place of what is sealed, and of handles."""
     if isinstance(value, str):
