@@ -59,7 +59,7 @@ class Checked:
     "heads_files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What `engine sessions heads` printed before: each of them has to stand, or of the sessions named; repeatable.",
+    help="What `engine sessions heads` printed before, which has to stand (of all, or of those named); repeatable.",
 )
 @format_option("text", "json")
 @store_option

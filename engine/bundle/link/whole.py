@@ -13,6 +13,7 @@ from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.implied import Conditions, outvotes
 from engine.bundle.link.not_meant import check_comparisons
 from engine.bundle.link.reach import covered
+from engine.bundle.link.table_handles import check_tables
 from engine.bundle.link.unmet import check_unmet
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -69,6 +70,7 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
         _outcomes(corpus, document)
     _idle_tools(corpus, agents, tools)
     _retries(corpus, agents, tools)
+    check_tables(corpus, agents, tools)
     check_comparisons(corpus)
     check_unmet(corpus, agents, tools)
 
