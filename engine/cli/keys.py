@@ -70,7 +70,7 @@ def _tell_unsearched(person: str, unsearched: Unsearched, folder: Path) -> None:
     if unsearched.closed:
         told = "sessions were sealed in this folder with other keys than this agent's `sealed_with`"
         files = ", ".join(unsearched.closed)
-        say(f"engine: {told} ({files}): what they hold of {person} is not destroyed; erase with those too", err=True)
+        say(f"engine: {told}: what they hold of {person} is not destroyed; erase with those too ({files})", err=True)
     if unsearched.nameless:
         count = len(unsearched.nameless)
         told = (

@@ -40,7 +40,8 @@ class KeyDestroyed(NotOpened):
     """The key of a person was destroyed."""
 
     def __init__(self) -> None:
-        MissingSecret.__init__(self, "the key of the person that it is about was destroyed: what it sealed is erased")
+        told = "the key of the person that it is about was destroyed: what it sealed is erased"
+        MissingSecret.__init__(self, f"{told}, and a session that still waits is ended by: engine resume ID")
 
 
 @dataclass(frozen=True, slots=True)

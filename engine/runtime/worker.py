@@ -15,6 +15,7 @@ from engine.runtime.driver import Reins
 from engine.runtime.engine import Engine
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
 from engine.runtime.perform import Hands
+from engine.runtime.person_keys import KeyDestroyed
 from engine.session import reply as r
 from engine.session.bundle import Bundle
 from engine.session.decide import drafted_for_job
@@ -262,6 +263,12 @@ class Worker:
                 raise unwrapped(group) from None
             self.done.jobs += 1
             self._resume(lease.job_id)
+        except KeyDestroyed:
+            # all that its session can do is end, and its jobs with it
+            await self._store.release_job(lease)
+            if lease.session_id not in self._driving:
+                self._driving.add(lease.session_id)
+                await self._drive(lease.session_id)
         except TROUBLE as error:
             self._trouble(lease.session_id, error, lease.job_id)
             if run is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -169,8 +170,62 @@ def test_a_key_that_could_not_be_looked_for_is_told_by_its_file(shell: Shell, tm
     (key,) = (tmp_path / "people").glob("*.person")
     own.rename(tmp_path / own.name)
     again = shell("run", "-m", "hi", "--set", "user=ada-4411", **env)
-    assert (again.code, "put its .folder file back" in again.err) == (1, True), again.err
+    assert (again.code, "put its .folder file back" in again.err) == (2, True), again.err
     erased = shell("keys", "erase", "ada-4411", "--yes", **env)
     assert (erased.code, key.name in erased.err) == (1, True), erased.err
     (tmp_path / own.name).rename(own)
     assert shell("keys", "erase", "ada-4411", "--yes", **env).code == 0
+
+
+def test_what_is_sealed_is_not_judged_where_its_bundle_is_gone(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    assert shell("run", "-m", "hi", "--set", "user=ada-4411", **env).code == 0
+    session_id = shell("sessions", "list", "--format", "json", **env).json[0]["id"]
+    assert shell("whatif", "--policy", ".", **env).code == 0
+    raw = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    raw.execute("DELETE FROM bundles")
+    raw.close()
+    judged = shell("whatif", "--policy", ".", "--format", "json", **env)
+    assert (judged.code, [row["rule"] for row in judged.json["table"]]) == (1, ["unreadable"])
+    replayed = shell("replay", session_id, "--bundle", ".", **env)
+    assert (replayed.code, "what is sealed in it can't be read" in replayed.out) == (1, True), (
+        replayed.out + replayed.err
+    )
+
+
+TOOL = """\
+kind: Tool
+name: later
+description: later
+effect: write
+mode: job
+idempotency: none
+input: {type: object}
+output: {type: object}
+adapter: {kind: python, file: specs/tools/code.py, function: act}
+"""
+
+
+def test_a_session_with_a_job_is_ended_by_a_worker_once_its_person_is_erased(shell: Shell, tmp_path: Path) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    agent = shell.at / "specs/agents/desk.yaml"
+    calls = "{message: '', tool_calls: [{id: a, name: later, input: {}}]}, {message: bye, done: true}"
+    agent.write_text(
+        agent.read_text().replace("{message: bye, done: true}", calls) + "tools: [later]\npolicies: [open]\n"
+    )
+    files = {
+        "specs/tools/later.yaml": TOOL,
+        "specs/tools/code.py": "def act(**given):\n    return {}\n",
+        "policies/open.yaml": "kind: Policy\nname: open\nrules:\n  - {id: all, tools: [later], effect: allow}\n",
+    }
+    for path, text in files.items():
+        (shell.at / path).parent.mkdir(exist_ok=True)
+        (shell.at / path).write_text(text)
+    ran = shell("run", "-m", "hi", "--set", "user=ada-4411", **env)
+    assert ran.code == 3, ran.out + ran.err
+    assert shell("keys", "erase", "ada-4411", "--yes", **env).code == 0
+    worked = shell("worker", "--until-idle", **env)
+    assert worked.code == 0, worked.out + worked.err
+    (row,) = shell("sessions", "list", "--format", "json", **env).json
+    assert row["state"] == "cancelled"
+    assert [one["status"] for one in shell("jobs", "list", "--format", "json", **env).json] == ["cancelled"]

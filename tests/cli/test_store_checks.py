@@ -265,3 +265,23 @@ def test_the_newest_session_is_shown_by_last(shell: Shell) -> None:
 
 def test_a_key_is_no_part_of_what_is_told_of_it() -> None:
     assert KEY not in repr(LogKey((KEY.encode(),)))
+
+
+def test_a_session_whose_bundle_is_gone_is_told(shell: Shell) -> None:
+    assert shell.triage("acct_1005").code == 0
+    session = newest(shell)
+    write(shell, "DELETE FROM bundles")
+    for words in (("sessions", "verify"), ("sessions", "verify", session)):
+        done = shell(*words)
+        assert (done.code, "its bundle" in done.out, "is gone" in done.out) == (1, True, True), done.out
+    assert shell("sessions", "heads").code == 1
+
+
+def test_heads_of_sessions_that_are_not_named_are_told_to_be_left_out(shell: Shell) -> None:
+    assert shell.triage("acct_1005").code == 0
+    first = newest(shell)
+    assert shell.triage("acct_1005").code == 0
+    (shell.at / "heads.jsonl").write_text(shell("sessions", "heads").out)
+    done = shell("sessions", "verify", first, "--heads", "heads.jsonl")
+    assert (done.code, "heads of 1 other session were not looked at" in done.err) == (0, True), done.err
+    assert "not looked at" not in shell("sessions", "verify", "--heads", "heads.jsonl").err
