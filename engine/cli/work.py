@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -145,7 +145,7 @@ def perform(
         # taken before anything is started that would inherit it
         return trio.run(under, taken_from(os.environ))
     except BaseException as error:
-        cause = unwrapped(error)
+        cause = _cause(error)
         if isinstance(cause, click.ClickException) or (isinstance(cause, OSError) and foreseen(cause) is None):
             raise cause from None
         if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
@@ -159,6 +159,23 @@ def perform(
 def foreseen(error: Exception) -> int | None:
     """The exit code of an error that is no fault of ours, or None."""
     return next((code for kind, code in _FORESEEN.items() if isinstance(error, kind)), None)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What an error comes to: of several at once that are no fault of ours, as when a disk is full, the worst."""
+    found = list(_leaves(error))
+    codes = [foreseen(one) if isinstance(one, Exception) else None for one in found]
+    if None in codes:
+        return unwrapped(error)
+    return found[codes.index(max(code for code in codes if code is not None))]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
 
 
 def _leaving() -> threading.Timer:

@@ -23,7 +23,7 @@ from engine.runtime.bundles import Bundles
 from engine.runtime.connections import OpenConnections
 from engine.runtime.driver import Driver, OnEvent, Reins
 from engine.runtime.erased import BY as ERASED
-from engine.runtime.errors import LiveElsewhere, NotAllowed
+from engine.runtime.errors import LiveElsewhere, NotAllowed, not_recorded
 from engine.runtime.keeper import LEASE, Keeper
 from engine.runtime.perform import Hands, roll
 from engine.runtime.person_keys import PersonKeys, person_keys
@@ -227,7 +227,7 @@ class Engine:
             if isinstance(result, Appended):
                 break
             if not isinstance(result, Conflict):
-                raise NotAllowed(r.Refused("taken", f"its key or a meter that it adds to is taken: {result}"))
+                raise not_recorded(result)
         self._tell(session_id, decided)
 
     def _tell(self, session_id: str, events: tuple[Event, ...]) -> None:

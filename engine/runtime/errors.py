@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from engine.policy.value import timestamp
+from engine.policy.value import number_text, timestamp
 from engine.session.reply import Refused
+from engine.stored import AppendResult, KeyExpired, KeyHeld, MeterFull, session_of
 
 
 class NotAllowed(Exception):
@@ -14,6 +15,20 @@ class NotAllowed(Exception):
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.message)
         self.reason = refused.reason
+
+
+def not_recorded(result: AppendResult) -> NotAllowed:
+    """Why an act of somebody was not recorded; of another session's call nothing is told but whose it is."""
+    match result:
+        case KeyHeld(holder=holder, status=status):
+            told = f"its idempotency key is held ({status.replace('_', ' ')}) by a call of session {session_of(holder)}"
+        case KeyExpired():
+            told = "results under its idempotency key have expired meanwhile: try it again"
+        case MeterFull(meter=meter, used=used, limit=limit):
+            told = f"it would go beyond the meter {meter}: {number_text(used)} of {number_text(limit)} are used"
+        case _:
+            told = "somebody else has changed its session meanwhile: try it again"
+    return NotAllowed(Refused("taken", told))
 
 
 class LiveElsewhere(Exception):

@@ -41,7 +41,7 @@ def answer(d: Draft, reply: Answer) -> Refused | None:
         value=reply.value,
         digest=edited or request.digest,
     )
-    if d.state.final and request.kind == "settle":
+    if request.kind == "settle" and (d.state.final or request.closed is not None):
         _settle_late(d, request)
     return None
 
@@ -58,11 +58,11 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
         return Refused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
     if s.final and request.kind not in ("settle", "follow_up"):
         return Refused("session_over", f"session {s.session_id} is over ({s.status})")
-    if request.closed is not None:
+    if request.closed is not None and not _never_settled(request):
         return Refused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if request.kind == "approval" and any(r.call_id == request.call_id for r in _denied(d)):
         return Refused("already_denied", "another group has said no to this call")
-    if request.expires_at is not None and d.at >= request.expires_at and not s.final:
+    if request.expires_at is not None and d.at >= request.expires_at and not s.final and request.kind != "settle":
         session_id = request.id.rpartition(".")[0]
         told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
         return Refused("expired", f"{told}: engine resume {session_id}")
@@ -72,6 +72,11 @@ def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
     if request.kind in ("approval", "budget") and s.started_by is not None and reply.by == s.started_by:
         return Refused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
     return None
+
+
+def _never_settled(request: Request) -> bool:
+    """Whether nobody could say in time whether a write happened: whoever finds out later can say it still."""
+    return request.kind == "settle" and request.closed == "expired"
 
 
 def _denied(d: Draft) -> list[Request]:
@@ -137,7 +142,7 @@ def _edit(d: Draft, request: Request, reply: Answer) -> str | Refused | None:
 
 
 def _settle_late(d: Draft, request: Request) -> None:
-    """A write settled after its session has ended: the result is recorded, and nothing is planned."""
+    """A write settled after its session has ended, or gone on without it: the result is recorded, no more."""
     call = d.state.calls[request.call_id or ""]
     settled = d.state.requests[request.id].answered
     assert settled is not None

@@ -73,7 +73,12 @@ class Kept(Mapping[str, V]):
         self.open: Mapping[str, V] = dict(entries or {})
 
     def with_one(self, key: str, value: V) -> Kept[V]:
-        """The map with an open entry put in, or changed."""
+        """The map with an entry put in, or changed where it stands."""
+        if key not in self.open and key in self._past and self._past[key][0] < self._size:
+            # hardly ever: what never was to change again does
+            past = dict(islice(self._past.items(), self._size))
+            past[key] = (past[key][0], value)
+            return self._made(past, self._size, self.open)
         return self._made(self._past, self._size, {**self.open, key: value})
 
     def settled(self, keys: Iterable[str]) -> Kept[V]:

@@ -54,10 +54,11 @@ async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[Sql
     writing = await trio.to_thread.run_sync(prepare, path)
     reading = await trio.to_thread.run_sync(connect, path)
     try:
-        writer = Writer(writing, partial(_still_there, path, _identity(path)))
+        check = partial(_still_there, path, _identity(path))
+        writer = Writer(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
         async with writer.working():
-            yield SqliteStore(writer, reading, voucher)
+            yield SqliteStore(writer, reading, voucher, check)
     finally:
         reading.close()
         writing.close()
@@ -101,14 +102,23 @@ def connect(path: Path) -> sqlite3.Connection:
 class SqliteStore:
     """See `ports.Store`."""
 
-    def __init__(self, writer: Writer, reading: sqlite3.Connection, voucher: Voucher | None = None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reading: sqlite3.Connection,
+        voucher: Voucher | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` raises where the file is not the one that was opened any more."""
         self._voucher = voucher
+        self._check = check
         self._writer = writer
         self._reading = reading
         self._one_reader = trio.CapacityLimiter(1)
 
     async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         def look() -> T:
+            self._check()
             with one_moment(self._reading):
                 return job(self._reading)
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.cli.work import _cause
+from engine.runtime.errors import LeaseLost
 from tests.cli.shell import CHARGED, ROOT, Done, Shell, environment
 from tests.cli.test_sessions import wait_for
 
@@ -156,3 +158,21 @@ connection.execute("SELECT * FROM sqlite_master").fetchall()
 open(sys.argv[2], "w").close()
 time.sleep(60)
 """
+
+
+def test_a_worker_with_nothing_to_do_stops_when_its_store_is_gone(shell: Shell) -> None:
+    assert shell.triage("acct_1005").code == 0
+    process = shell.start("worker")
+    wait_for(shell.at / "store.db-wal")
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (shell.at / name).unlink(missing_ok=True)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "the file is gone" in err) == (5, True), err
+
+
+def test_of_several_faults_at_once_that_are_none_of_ours_one_is_told() -> None:
+    both = BaseExceptionGroup("", [sqlite3.OperationalError("disk is full"), ExceptionGroup("", [LeaseLost("s")])])
+    assert _cause(both) is both.exceptions[0]
+    ours = BaseExceptionGroup("", [sqlite3.OperationalError("disk is full"), KeyError("x")])
+    assert _cause(ours) is ours
+    assert isinstance(_cause(ExceptionGroup("", [ExceptionGroup("", [LeaseLost("s")])])), LeaseLost)

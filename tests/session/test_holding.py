@@ -352,6 +352,33 @@ def test_an_unknown_write_that_nobody_settles_stays_unknown(held: Bundle) -> Non
     assert play.result("o") == ("unknown", "never_settled")
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_unknown_write_that_nobody_settled_in_time_is_settled_once_somebody_knows(held: Bundle, ended: bool) -> None:
+    play = unknown(held)
+    play.pass_time(25 * 3600)
+    play.claim()
+    if ended:
+        play.say(r.Cancel("me", play.now))
+        play.claim()
+    assert play.state.final is ended
+    before = list(play.state.calls), list(play.state.requests)
+    (request,) = [one for one in play.state.requests.values() if one.kind == "settle"]
+    assert request.closed == "expired"
+    answer = r.Answer(request.id, "answer", "anybody", "", {"happened": {"id": 1}}, None, play.now)
+    play.say(answer)
+    assert play.result("o") == ("ok", "")
+    assert (list(play.state.calls), list(play.state.requests)) == before
+    assert play.refused(answer) == "already_answered"
+
+
+def test_a_settlement_is_taken_when_its_time_is_over_and_nobody_has_noticed_yet(held: Bundle) -> None:
+    play = unknown(held)
+    play.pass_time(25 * 3600)
+    play.say(play.answer("answer", "anybody", value="did_not_happen"))
+    play.claim()
+    assert play.result("o") == ("terminal_error", "did_not_happen")
+
+
 def test_an_unknown_write_can_be_settled_after_the_session_has_ended(held: Bundle) -> None:
     play = unknown(held)
     play.say(r.Cancel("me", play.now))

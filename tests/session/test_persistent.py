@@ -38,6 +38,13 @@ def test_a_kept_map_holds_what_is_settled_before_what_is_open() -> None:
     assert repr(empty.with_one("a", 1)) == "Kept({'a': 1})"
 
 
+def test_what_was_settled_is_changed_where_it_stands() -> None:
+    first = Kept[int]().with_one("a", 1).with_one("b", 2).settled(["a"])
+    second = first.with_one("a", 7)
+    assert list(second.items()) == [("a", 7), ("b", 2)]
+    assert (first["a"], len(second)) == (1, 2)
+
+
 def test_an_older_version_does_not_see_what_a_newer_one_settled() -> None:
     first = Kept[int]().with_one("a", 1)
     second = first.settled(["a"])

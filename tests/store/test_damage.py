@@ -82,6 +82,7 @@ DAMAGE: dict[str, Damage] = {
 
 async def store_of(path: Path, damage: Damage) -> None:
     async with open_store(path) as store:
+        await store.save_bundle("b1", {})
         for name in ("r", "s", "t"):
             await store.append(name, 0, [started(name), woken(name, 2)])
     raw = sqlite3.connect(path, isolation_level=None)
