@@ -10,6 +10,7 @@ from engine.cli.options import format_option, store_option
 from engine.cli.out import say, say_lines
 from engine.cli.printing import table
 from engine.session.exit_code import USAGE
+from engine.session.state import FINAL
 
 STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
 
@@ -109,7 +110,9 @@ def _act(job_id: str, store_url: str, name: str, what: str) -> None:
         if what == "retry":
             say("it is enqueued again; a worker runs it: engine worker", err=True)
         else:
-            say(f"discarded; its session goes on with: engine resume {row.session_id}", err=True)
+            over = (await work.store.session(row.session_id)).state in FINAL
+            on = "; its session is over" if over else f"; its session goes on with: engine resume {row.session_id}"
+            say(f"discarded{on}", err=True)
         return 0
 
     raise SystemExit(perform(store_url, body))

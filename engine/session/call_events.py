@@ -152,7 +152,9 @@ def _key_expired(s: State, p: Mapping[str, Any], event: Event) -> State:
 def _result(s: State, p: Mapping[str, Any], event: Event) -> State:
     call = s.calls[p["call_id"]]
     if call.job:
-        call, s = changed(call, leased=0), changed(s, news=s.news or p["final"])
+        # of what nobody knows yet there is nothing to tell the planner: a person is asked first
+        told = p["final"] and (p["status"] != "unknown" or p["settled"])
+        call, s = changed(call, leased=0), changed(s, news=s.news or told)
     result = Result(p["status"], p["reason"], p["message"], p["output"], p["rule"], event.at)
     if not p["final"]:
         return with_call(s, call, result=result)

@@ -105,10 +105,16 @@ def retry(d: Draft, reply: r.JobRetry) -> r.Refused | None:
         return refused
     if not dead.ended or dead.ok:
         return r.Refused("not_dead", f"job {dead.id} has not failed for good")
-    number = sum(1 for id_ in d.state.calls if id_.startswith(f"{dead.id}~")) + 1
-    if any(call.id.startswith(f"{dead.id}~") and not call.ended for call in d.state.calls.open.values()):
-        return r.Refused("already_retried", f"job {dead.id} is being tried again")
-    new = f"{dead.id}~{number}"
+    retries = [call for id_, call in d.state.calls.items() if id_.startswith(f"{dead.id}~")]
+    for call in (dead, *retries):
+        if not call.ended:
+            return r.Refused("already_retried", f"job {dead.id} is being tried again")
+        if call.ok:
+            return r.Refused("already_done", f"job {dead.id} was done when it was tried again: see job {call.id}")
+        if call.result is not None and call.result.status == "unknown":
+            told = f"nobody knows whether job {call.id} happened: answer its settle request before it is tried again"
+            return r.Refused("unknown", told)
+    new = f"{dead.id}~{len(retries) + 1}"
     d.emit(K.JOB_RETRIED, step=dead.step, call_id=dead.id, tool=dead.name, by=reply.by, new=new)
     d.emit(
         K.CALL_PROPOSED, step=dead.step, call_id=new, tool=dead.name, input=dead.input, effect=dead.effect,

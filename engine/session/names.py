@@ -18,7 +18,7 @@ from engine.session.bundle import Agent, Bundle, Meter, Tool
 from engine.session.call_events import result_entry
 from engine.session.handles import Handles
 from engine.session.shared_meters import shared_questions
-from engine.session.state import Call, State
+from engine.session.state import Call, Phase, State
 
 LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")
 
@@ -289,7 +289,7 @@ def _results(state: State) -> PerTool:
     """What came of the turn's calls so far, with the words of the log."""
     found = PerTool((tool, log.all()) for tool, log in state.resulted.items())
     for call in state.calls.open.values():
-        if call.ended:
+        if call.ended or (call.phase is Phase.PARKED and call.result is not None):
             found.setdefault(call.name, []).append(result_entry(call))
     return found
 

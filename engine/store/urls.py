@@ -65,11 +65,13 @@ async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) ->
 
 
 def new_file(url: str) -> Path | None:
-    """The file that opening a URL would make; None where one is there, or none is made."""
+    """The file that opening a URL would make a store in; None where there is one, or none is made."""
     if not url.startswith(SQLITE):
         return None
     path = Path(url[len(SQLITE) :]).absolute()
-    return None if os.path.lexists(path) else path
+    # in an empty file a store may have been
+    empty = os.path.isfile(path) and not os.path.getsize(path)
+    return path if empty or not os.path.lexists(path) else None
 
 
 def no_store_at(path: Path) -> str | None:

@@ -29,6 +29,9 @@ from engine.tool.mcp_transport import Report, over_http, over_pipes
 
 MAX_PAGES = 100
 
+# within which a server answers whether it is there, in seconds
+PATIENCE = 3.0
+
 # codes of errors that the library makes itself too: the server is gone, or its answer can't be read
 OURS = frozenset({-32000, -32600, -32603, -32700})
 
@@ -37,7 +40,8 @@ OURS = frozenset({-32000, -32600, -32603, -32700})
 class Link:
     """An open connection; `stale` once the server says that its tools have changed.
 
-    `unlisted` are tools that could not be read from the listing, each with why; `waiting` the calls under way.
+    It is `doubted` where an answer was not waited for to its end: the server may hang.  `unlisted` are tools that
+    could not be read from the listing, each with why; `waiting` the calls under way.
     """
 
     client: Client
@@ -45,6 +49,7 @@ class Link:
     tools: dict[str, Listed] = field(default_factory=dict)
     unlisted: dict[str, str] = field(default_factory=dict)
     stale: bool = True
+    doubted: bool = False
     listing: trio.Lock = field(default_factory=trio.Lock)
     waiting: set[trio.CancelScope] = field(default_factory=set)
     unreadable: str = ""
@@ -67,6 +72,18 @@ class Link:
         if scope.cancel_called:
             raise Unreadable(self.unreadable)
         return answer
+
+    async def answers(self) -> bool:
+        """Whether the server answers anything at all within a moment."""
+        with trio.move_on_after(PATIENCE):
+            try:
+                await self.ask("ping", {})
+            except MCPError:
+                pass  # that it does not know the question is an answer
+            except Exception:
+                return False
+            return True
+        return False
 
     def heard_nonsense(self, why: str) -> None:
         """The server has sent what is no message: whoever waits for an answer waits no more."""
@@ -95,6 +112,9 @@ class McpAdapter:
             try:
                 settings = run.tool.adapter.settings
                 result = await link.ask("tools/call", {"name": settings["tool"], "arguments": given})
+            except trio.Cancelled:
+                link.doubted = True
+                raise
             except MCPError as error:
                 if error.code not in OURS:
                     said = run.told(_said(error), 1000)
@@ -119,12 +139,23 @@ class McpAdapter:
         said = self._secrets.masked(_said(error))[:300]
         return ToolError("server_unavailable", f"server {server.name}: {said}", acted=False, retryable=True)
 
+    async def _held(self, server: Server) -> Link:
+        """The connection to a server; one that does not answer any more is made anew, and its program started again."""
+        link: Link = await self._connections.hold(_key(server), lambda: opened(server, self._secrets))
+        if link.doubted:
+            async with link.listing:
+                if link.doubted and not await link.answers():
+                    self._connections.drop(_key(server), link)
+                    return await self._held(server)
+                link.doubted = False
+        return link
+
     async def ready(self, tool: Tool) -> Link:
         """The open connection to a tool's server, which lists the tool as it is pinned; raises ToolError."""
         settings = tool.adapter.settings
         server = self._servers[settings["server"]]
         try:
-            link = await self._connections.hold(_key(server), lambda: opened(server, self._secrets))
+            link = await self._held(server)
         except MissingSecret as error:
             if not server.optional:
                 raise

@@ -15,6 +15,7 @@ from engine.session.effect import ReadFact
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import fold
+from engine.session.names import planner_names
 from engine.session.pending import pending_job
 from engine.session.state import Phase, Status
 from tests.making import agent, bundle, policy, reviewers, tool
@@ -310,6 +311,53 @@ def test_a_dead_job_may_be_tried_again_after_its_session_and_only_its_result_is_
     play.ends("j~1")
     assert result(play, "j~1") == ("ok", "")
     assert play.log[-1].kind is K.TOOL_RESULT
+
+
+def test_a_job_that_was_done_when_it_was_tried_again_is_not_tried_once_more() -> None:
+    play = over()
+    play.say(r.JobRetry("j", "ana", play.now))
+    play.lease("j~1")
+    play.facts("j~1")
+    play.ends("j~1")
+    assert play.refused(r.JobRetry("j", "bob", play.now)) == "already_done"
+
+
+def test_a_job_of_which_nobody_knows_is_not_tried_again_before_somebody_says_so() -> None:
+    play = unknown_job()
+    assert play.refused(r.JobRetry("j", "ana", play.now)) == "not_dead"
+    play.pass_time(25 * 3600)
+    play.claim()
+    assert result(play) == ("unknown", "never_settled")
+    assert play.refused(r.JobRetry("j", "ana", play.now)) == "unknown"
+    (request,) = play.state.requests.values()
+    play.say(r.Answer(request.id, "answer", "ana", "", "did_not_happen", None, play.now))
+    play.say(r.JobRetry("j", "ana", play.now))
+    assert play.call("j~1").phase is Phase.ENQUEUED
+
+
+def unknown_job() -> Jobs:
+    """A job whose worker is gone, and a write of it may have happened."""
+    play = with_write("plain")
+    play.lease("j")
+    play.facts("j")
+    play.lease("j", 2)
+    return play
+
+
+def test_a_planner_is_not_asked_while_nobody_knows_what_became_of_a_job() -> None:
+    play = unknown_job()
+    steps = play.state.step
+    play.claim()
+    assert (play.state.status, play.state.step) == (Status.AWAITING_HUMAN_REVIEW, steps)
+    # if the customer says something, the planner sees what the job has come to so far
+    play.say(r.Message("and?", play.now))
+    play.claim()
+    results = planner_names(play.state, play.bundle, None)["results"]["plain"]
+    assert [one["status"] for one in results] == ["unknown"]
+    play.say(play.answer("answer", "ana", value="did_not_happen"))
+    play.claim()
+    assert play.state.step == steps + 1
+    assert play.log[-1].kind is K.STEP_STARTED
 
 
 def test_nobody_is_asked_about_a_job_of_a_session_that_is_over() -> None:

@@ -19,7 +19,7 @@ def say(message: Any) -> None:
 
 
 def tools() -> list[dict[str, Any]]:
-    names = ["echo", "crash", "hang", "flood", "garbage", "fails", "change", "odd", "environment", "text"]
+    names = ["echo", "crash", "hang", "freeze", "flood", "garbage", "fails", "change", "odd", "environment", "text"]
     schema = {**SCHEMA, "properties": {"m": {"type": "string"}}} if changed else SCHEMA
     return [{"name": name, "description": name, "inputSchema": schema} for name in names]
 
@@ -37,6 +37,9 @@ def call(name: str, given: Any, id_: Any) -> None:
         os._exit(1)
     if name == "hang":
         return
+    if name == "freeze":
+        # nothing that is asked from now on is read
+        time.sleep(600)
     if name == "flood":
         sys.stdout.write("x" * 5_000_000)
         sys.stdout.flush()

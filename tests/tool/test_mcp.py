@@ -196,6 +196,17 @@ async def test_a_call_that_hangs_is_cut_off_by_its_deadline_and_the_next_one_wor
         assert await one.call("echo", n=2) == {"n": 2}
 
 
+async def test_a_server_that_reads_nothing_more_is_started_anew() -> None:
+    async with OpenConnections() as connections:
+        one = Open(several("freeze", "echo"), connections)
+        with trio.move_on_after(0.5) as limit:
+            await one.call("freeze")
+        assert limit.cancelled_caught
+        with trio.fail_after(60):
+            assert await one.call("echo", n=2) == {"n": 2}
+            assert await one.call("echo", n=3) == {"n": 3}
+
+
 async def test_a_server_that_never_starts_is_given_up() -> None:
     never = [sys.executable, str(PEER), "--never-starts"]
     error = await failure(calling("echo", command=never, more="start_timeout: 300ms"), "act")
