@@ -82,7 +82,7 @@ def load(
 
 
 def _link(corpus: Corpus) -> Bundle:
-    sessions = {d.name: attributes_type(corpus, d) for d in corpus.sound("Agent")}
+    sessions = {d.name: attributes_type(d) for d in corpus.sound("Agent")}
     anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
     databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
