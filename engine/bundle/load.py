@@ -11,6 +11,7 @@ from engine.bundle.corpus import Corpus
 from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
+from engine.bundle.link.fixture_inputs import check_inputs
 from engine.bundle.link.fixtures import check_fixture, check_stubs
 from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
@@ -113,6 +114,7 @@ def _link(corpus: Corpus) -> Bundle:
         check_whole(corpus, agents, tools)
         for document in corpus.sound("Fixture"):
             check_stubs(corpus, document, tools)
+            check_inputs(corpus, document, tools)
         check_idle_prompts(corpus, prompts)
     return Bundle(
         digest=_digest(corpus),

@@ -74,7 +74,7 @@ def link_agent(
 ) -> Agent:
     """The agent that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
-    attributes, sound = schema(corpus, node.get("attributes"))
+    attributes, _ = schema(corpus, node.get("attributes"))
     session = attributes_type(document)
     offered = _tools(corpus, node, tools)
     listed = node.get("tools")
