@@ -87,7 +87,7 @@ def _link(corpus: Corpus) -> Bundle:
     anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
     databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
-    try_sql(corpus)
+    try_sql(corpus, tools)
     types = AllTools({name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}})
     for name, tool in tools.items():
         output = of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN

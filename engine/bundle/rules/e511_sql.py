@@ -8,6 +8,7 @@ MANUAL = Manual(
     code="E511",
     title="SQL does not fit",
     what="A tool's SQL uses a parameter that it is not given, is not one statement, or names what the database lacks; "
+    "the columns that it gives are not those of the output; "
     "or an `init` script or a fixture's `setup` can't be run, or a fixture's `rows` or SQL under `then` can't be read, "
     "or `rows` would change something. Each database is made in memory to find out.",
     why="Values reach SQL only as parameters, each known beforehand: text can never become SQL.",
@@ -21,9 +22,9 @@ def at(place: Place, message: str, help_: str = "") -> Diagnostic:
     return MANUAL.at(place, message, help=help_)
 
 
-def on_entry(place: Place, message: str) -> Diagnostic:
+def on_entry(place: Place, message: str, help_: str = "") -> Diagnostic:
     """A script that was let through once without its statements being looked at."""
-    return MANUAL.at(place, message, on_entry=True)
+    return MANUAL.at(place, message, help=help_, on_entry=True)
 
 
 def attaching(place: Place) -> Diagnostic:
