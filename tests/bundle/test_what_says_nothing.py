@@ -193,3 +193,17 @@ def test_a_row_behind_one_that_always_holds_is_told(condition: str, said: bool) 
 def test_a_rule_whose_exception_always_holds_never_matches() -> None:
     found = said_of(with_rule("[greet]", more=", unless: true"))
     assert [(d.code, d.on_entry) for d in found] == [("E516", True)]
+
+
+@pytest.mark.parametrize("text", ["''", "'   '", "'.'", "'-'", '"\\u200b"'])
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (POLICY, 'message: "Above {{ params.limit_usd }}"', "message: %s"), (CLERK, 'message: "Too slow"', "message: %s"),
+    (CLERK, 'message: "Paid back by {{ session.shop }}"', "message: %s"),
+    (CLERK, "planners:\n", "texts: {no_message: %s}\nplanners:\n"),
+])  # fmt: skip
+def test_a_message_that_is_written_and_says_nothing_is_refused(path: str, old: str, new: str, text: str) -> None:
+    files = changed(path, (old, new % text))
+    assert [(d.code, d.on_entry) for d in said_of(files) if d.severity == "error"] == [
+        # an empty one of `texts` never was one
+        ("E206", not ("texts" in new and text == "''"))
+    ]

@@ -15,7 +15,7 @@ from engine.bundle.link.models import MODELS, link_model
 from engine.bundle.link.policies import check_needs, link_guards
 from engine.bundle.link.reach import covered
 from engine.bundle.link.schemas import schema, usable
-from engine.bundle.link.texts import link_ends, link_follow_up, link_texts
+from engine.bundle.link.texts import check_says_something, link_ends, link_follow_up, link_texts
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -345,5 +345,6 @@ def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
     node = item.get("when")
     when = expression(corpus, node, scope, condition=True) if node is not None else None
     around = Around(when.if_true) if when is not None else NOTHING
+    check_says_something(corpus, item.get("message"))
     message = template(corpus, item.get("message"), scope, around)
     return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))
