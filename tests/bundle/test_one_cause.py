@@ -156,3 +156,11 @@ def test_attributes_that_are_no_usable_schema_are_one_error_whatever_they_hold(u
     block = "attributes:\n  type: object\n  properties:\n    shop: {type: string}\n  required: [shop]\n"
     broken = changed(CLERK, (block, f"attributes: {unusable}\n{more}"))
     assert codes_of(broken) == [("E208", CLERK)]
+
+
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (FIND, "effect: read\n", "effect: read\ntimeout: 10\n"), (PAY, "  honoured_by: tool\n", "  honoured_by: tool\n  window: 30\n"),
+    (CLERK, "wall_clock: 1m", "wall_clock: 60"),
+])  # fmt: skip
+def test_a_span_without_a_unit_is_one_error(path: str, old: str, new: str) -> None:
+    assert codes_of(changed(path, (old, new))) == [("E202", path)]
