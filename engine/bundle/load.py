@@ -11,6 +11,7 @@ from engine.bundle.corpus import Corpus
 from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.databases import link_database
+from engine.bundle.link.fixture_inputs import check_inputs
 from engine.bundle.link.fixtures import check_fixture, check_stubs
 from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
@@ -82,11 +83,11 @@ def load(
 
 
 def _link(corpus: Corpus) -> Bundle:
-    sessions = {d.name: attributes_type(corpus, d) for d in corpus.sound("Agent")}
+    sessions = {d.name: attributes_type(d) for d in corpus.sound("Agent")}
     anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
     databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
-    try_sql(corpus)
+    try_sql(corpus, tools)
     types = AllTools({name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}})
     for name, tool in tools.items():
         output = of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
@@ -113,6 +114,7 @@ def _link(corpus: Corpus) -> Bundle:
         check_whole(corpus, agents, tools)
         for document in corpus.sound("Fixture"):
             check_stubs(corpus, document, tools)
+            check_inputs(corpus, document, tools)
         check_idle_prompts(corpus, prompts)
     return Bundle(
         digest=_digest(corpus),

@@ -89,6 +89,7 @@ from engine.bundle.rules import (
     w621_beyond_schema,
     w622_stub_misfit,
     w623_row_unreached,
+    w624_field_unused,
 )
 from engine.diagnostic import Manual
 
@@ -181,5 +182,6 @@ MANUALS: dict[str, Manual] = {
         w621_beyond_schema,
         w622_stub_misfit,
         w623_row_unreached,
+        w624_field_unused,
     )
 }

@@ -89,6 +89,8 @@ def _validator(kind: str) -> Any:
 
 
 def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnostic]:
+    if error.validator == "not" and not isinstance(error.instance, str):
+        return  # `not` is about what a text may say: that this is none is said by its type
     node = root.at(*path)
     what = _named(path, kind)
     match error.validator:

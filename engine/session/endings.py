@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.policy.arithmetic import EvaluationError
+from engine.policy.saying import says_something
 from engine.policy.template import Template
 from engine.policy.value import exact
 from engine.session import texts
@@ -119,9 +120,9 @@ def _told(d: Draft, status: Status, template: Template | None) -> tuple[str, str
         except EvaluationError as error:
             problem = f"the message has no value: {error}"
         else:
-            if text.strip():
+            if says_something(text):
                 return text, ""
-            problem = "the message is empty"
+            problem = "the message says nothing"
     return texts.of_end(d.agent, d.state.attributes, status.value, d.state.ending_reason), problem
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import trio
 
+from engine.bundle.asking import authorize, was_refused
 from engine.planner.scripted import ScriptedPlanner
 from engine.policy.rule import CUSTOMER
 from engine.policy.value import span
@@ -288,7 +289,13 @@ class Pathway:
 
     def _rows(self, database: str, sql: str) -> list[list[Any]]:
         with self._connected(database) as connection:
-            return [list(row) for row in connection.execute(sql)]
+            connection.set_authorizer(authorize)
+            try:
+                return [list(row) for row in connection.execute(sql)]
+            except sqlite3.Error as error:
+                if was_refused(error):
+                    raise Mistake(f"{database}: this changes the database, and `rows` asks what it holds") from None
+                raise
 
     @contextmanager
     def _connected(self, database: str) -> Iterator[sqlite3.Connection]:

@@ -54,6 +54,24 @@ def test_what_can_be_run_is_not(kind: str, sql: str) -> None:
     assert told(with_sql(kind, sql)) == []
 
 
+@pytest.mark.parametrize("sql", [
+    "DELETE FROM orders", "DROP TABLE orders", "PRAGMA user_version = 5", "UPDATE orders SET order_id = 1 RETURNING 1", "BEGIN",
+    "WITH a AS (SELECT 1) DELETE FROM orders", "CREATE TABLE more (x)", "PRAGMA foreign_keys = off", "VACUUM",
+])  # fmt: skip
+def test_rows_that_would_change_a_database_are_told(sql: str) -> None:
+    files = with_sql(ROWS, sql)
+    assert [(d.code, d.on_entry, "no question" in d.message) for d in said_of(files)] == [("E511", True, True)]
+    assert load_stored({path: text.encode() for path, text in {**BASE, **files}.items()}).bundle is not None
+
+
+@pytest.mark.parametrize("sql", [
+    "PRAGMA table_info(orders)", "SELECT * FROM pragma_table_info('orders')", "PRAGMA user_version", "VALUES (1)",
+    "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 3) SELECT max(x) FROM n",
+])  # fmt: skip
+def test_rows_that_only_ask_are_not(sql: str) -> None:
+    assert told(with_sql(ROWS, sql)) == []
+
+
 def test_rows_are_asked_of_what_the_fixture_has_made() -> None:
     made = with_sql(ROWS, "SELECT x FROM more", "setup:\n  - {database: shop, run: CREATE TABLE more (x)}\n")
     assert told(made) == []

@@ -137,3 +137,30 @@ def test_causes_come_first(tmp_path: Path) -> None:
     files[POLICY] = files[POLICY].replace("order.found and", "order.fund and", 1)
     found = [c for c in codes_of(files) if c[0] == "E402"]
     assert found == [("E402", WORDS), ("E402", POLICY)]
+
+
+@pytest.mark.parametrize("unusable", [
+    "{type: object, properties: {shop: {type: string}}, required: [[shop, other]]}",
+    "{type: object, properties: {shop: {type: string}}, required: [{shop: true}]}",
+    "{type: object, properties: {shop: {type: string}}, required: {shop: true}}",
+    "{type: object, properties: {shop: {type: string}}, required: [1]}",
+    "{type: object, properties: {shop: {type: {string: x}}}, required: [shop]}",
+    "{type: object, properties: {shop: {type: [[string]]}}, required: [shop]}",
+    "{type: object, properties: {shop: {type: [{a: b}]}}, required: [shop]}",
+    "{type: object, properties: {shop: {type: object, properties: {}, required: [[a]]}}}",
+    "{type: object, properties: [[shop]]}", "{type: array, items: [string]}", "{type: array, items: {type: string}}",
+    "{type: object, $ref: [a]}", "{type: object, $ref: '#/$defs/none'}", "{type: object, enum: {a: b}}",
+])  # fmt: skip
+@pytest.mark.parametrize("more", ["", "sealed_for: shop\nsealed_with: '${secret:SEAL_KEY}'\n"])
+def test_attributes_that_are_no_usable_schema_are_one_error_whatever_they_hold(unusable: str, more: str) -> None:
+    block = "attributes:\n  type: object\n  properties:\n    shop: {type: string}\n  required: [shop]\n"
+    broken = changed(CLERK, (block, f"attributes: {unusable}\n{more}"))
+    assert codes_of(broken) == [("E208", CLERK)]
+
+
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (FIND, "effect: read\n", "effect: read\ntimeout: 10\n"), (PAY, "  honoured_by: tool\n", "  honoured_by: tool\n  window: 30\n"),
+    (CLERK, "wall_clock: 1m", "wall_clock: 60"),
+])  # fmt: skip
+def test_a_span_without_a_unit_is_one_error(path: str, old: str, new: str) -> None:
+    assert codes_of(changed(path, (old, new))) == [("E202", path)]

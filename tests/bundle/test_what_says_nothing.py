@@ -78,6 +78,30 @@ def test_a_stub_gives_what_its_tool_can_give(stub: str, said: bool) -> None:
     assert codes(changed(BYE, ("{output: " + STUB[:-1] + "}", stub))) == ["W622"] * said
 
 
+STUBBED = "{calls: [{input: %s, error: down}]}"
+
+
+@pytest.mark.parametrize(("given", "place"), [
+    ("{ordr_id: a}", "ordr_id"), ("{order_id: 5}", "order_id"), ("{order_id: a, zzz: 1, ordr_id: 2}", "zzz ordr_id"),
+    ("{order_id: a}", ""), ("{}", ""),
+])  # fmt: skip
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_an_input_of_a_fixture_is_one_that_a_call_can_have(given: str, place: str, confirmed: bool) -> None:
+    if confirmed:
+        # a yes is to a whole call
+        given = given.replace("order_id: a", "order_id: a, amount_usd: 5")
+        text = f"{BASE[BYE]}then:\n  - confirmed: {{tool: refund_order, input: {given}}}\n"
+        place = "{}" if given == "{}" else place
+    else:
+        text = BASE[BYE].replace("{output: " + STUB[:-1] + "}", STUBBED % given)
+    files = {BYE: text}
+    found = [d for d in said_of(files) if d.severity == "error"]
+    assert [(d.code, d.on_entry) for d in found] == [("E509", True)] * len(found)
+    lines = text.splitlines()
+    assert " ".join(lines[d.place.line - 1][d.place.column - 1 : d.place.end_column - 1] for d in found) == place
+    assert load_stored({name: text.encode() for name, text in {**BASE, **files}.items()}).bundle is not None
+
+
 @pytest.mark.parametrize(("tools", "code"), [
     ("[]", "E519"), ("[greet], except: [greet]", "E519"), ("writes, except: [refund_order]", "E519"),
     ("reads, except: [find_order]", ""), ("[greet]", ""), ("all", ""),
@@ -169,3 +193,17 @@ def test_a_row_behind_one_that_always_holds_is_told(condition: str, said: bool) 
 def test_a_rule_whose_exception_always_holds_never_matches() -> None:
     found = said_of(with_rule("[greet]", more=", unless: true"))
     assert [(d.code, d.on_entry) for d in found] == [("E516", True)]
+
+
+@pytest.mark.parametrize("text", ["''", "'   '", "'.'", "'-'", '"\\u200b"'])
+@pytest.mark.parametrize(("path", "old", "new"), [
+    (POLICY, 'message: "Above {{ params.limit_usd }}"', "message: %s"), (CLERK, 'message: "Too slow"', "message: %s"),
+    (CLERK, 'message: "Paid back by {{ session.shop }}"', "message: %s"),
+    (CLERK, "planners:\n", "texts: {no_message: %s}\nplanners:\n"),
+])  # fmt: skip
+def test_a_message_that_is_written_and_says_nothing_is_refused(path: str, old: str, new: str, text: str) -> None:
+    files = changed(path, (old, new % text))
+    assert [(d.code, d.on_entry) for d in said_of(files) if d.severity == "error"] == [
+        # an empty one of `texts` never was one
+        ("E206", not ("texts" in new and text == "''"))
+    ]

@@ -72,7 +72,11 @@ def test_words_that_an_enum_has_and_words_that_meet_free_text_are_fine(condition
 
 
 def test_a_word_that_a_tools_input_can_not_be_is_an_error_where_the_input_is_built() -> None:
-    asked = changed(FIND, ("order_id: {type: string}", "order_id: {type: string}\n    state: {enum: [open, shipped]}"))
+    asked = changed(
+        FIND,
+        ("order_id: {type: string}", "order_id: {type: string}\n    state: {enum: [open, shipped]}"),
+        ("order_id = :order_id", "order_id = :order_id AND state = :state"),
+    )
     for written in ("\"'opn'\"", "params.s"):
         rules = changed(
             POLICY, ("limit_usd: 100", "limit_usd: 100\n  s: opn"),

@@ -13,6 +13,7 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.policy.flip_names import NOT_OFFERED
 from engine.policy.gate import NO_RULE_ALLOWS, POLICY_ERROR
+from engine.policy.saying import says_something
 from engine.session import reply as r
 from engine.session import texts
 from engine.session.bundle import Bundle
@@ -27,6 +28,7 @@ STOP = (
     " else decision.message }}'\n"
 )
 SHUT = f"{ALLOW}\n  - {{id: shut-rule, tools: [write], effect: deny"
+UNSEEN = """, message: "{{ '\\u200b' }}"}"""
 ASK = f"{ALLOW}\n  - {{id: ask-rule, tools: [write], effect: require_approval, approvers: [leads]}}"
 CORE = Path(texts.__file__).parent
 
@@ -66,6 +68,9 @@ def for_a_customer(text: str) -> None:
         pytest.param("", "{}", id="no rule allows it"),
         pytest.param(f"{SHUT}}}", "{}", id="a rule without a message"),
         pytest.param(f"{SHUT}, message: 'at {{{{ 10 / (input.n - 1) }}}}'}}", "{}", id="a message without a value"),
+        pytest.param(f"{SHUT}, message: '{{{{ session.zip }}}}'}}", "{}", id="a message that is null"),
+        pytest.param(f"{SHUT}, message: '{{{{ session.zip }}}}.'}}", "{}", id="a message that is null and a full stop"),
+        pytest.param(SHUT + UNSEEN, "{}", id="a message in which nothing is to be seen"),
         pytest.param(f"{SHUT}, when: 10 / (input.n - 1) > 3, message: no}}", "{}", id="a condition without a value"),
         pytest.param(ALLOW, "{calls_per_step: 0}", id="a limit of a step"),
         pytest.param(ALLOW, "{calls_per_tool: {write: 0}}", id="a limit of a tool"),
@@ -329,3 +334,34 @@ def test_every_end_has_a_text() -> None:
 @pytest.mark.parametrize("text", [*texts.TEXTS.values(), *texts.ENDS.values()])
 def test_no_text_of_a_reason_is_internal(text: str) -> None:
     for_a_customer(text)
+
+
+@pytest.mark.parametrize(
+    "message", ["{{ session.zip }}", "{{ null }}", "{{ session.zip }}.", "{{ '\u200b' if true else 'x' }}"]
+)
+def test_an_end_that_says_nothing_is_told_by_its_text_and_noted(message: str) -> None:
+    play = Play(made(stop=f'stop:\n  - {{outcome: answered, message: "{message}"}}\n'))
+    assert told_at_the_end(play) == texts.TEXTS[texts.NO_MESSAGE]
+    (ended,) = [event for event in play.log if event.kind == K.STATE_TRANSITION and event.payload["state"] == "done"]
+    assert ended.payload["problem"] == "the message says nothing"
+
+
+def test_a_customer_is_asked_a_sentence_where_a_rules_message_is_null() -> None:
+    made_of = made(f"{ALLOW}\n  - {{id: ask, tools: [write], effect: require_approval, approvers: [customer],"
+                   " message: '{{ session.zip }}'}")  # fmt: skip
+    play = Play(made_of)
+    play.plan(call("a", "write", n=1))
+    (asked,) = [event for event in play.log if event.kind == K.REQUEST_OPENED]
+    assert asked.payload["message"] == texts.TEXTS[texts.CONFIRM]
+
+
+@pytest.mark.parametrize("text", ["5", "€", "ok", "ж", "👍", "A.", "- a"])
+def test_a_letter_a_digit_or_a_symbol_says_something(text: str) -> None:
+    assert says_something(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "-", ".", "—", "...", "\u200b", "\u2063", "\ufeff", "\u3164", "\u2800", "\u0301", "\x00"]
+)
+def test_nothing_that_is_to_be_seen_says_nothing(text: str) -> None:
+    assert not says_something(text)

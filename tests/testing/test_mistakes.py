@@ -48,6 +48,25 @@ async def test_sql_that_can_not_be_run_fails_the_fixture(more: dict[str, Any], w
     assert not report.passed
 
 
+CHANGES = (
+    "DELETE FROM t", "DROP TABLE t", "UPDATE t SET x = 2 RETURNING x", "INSERT INTO t VALUES (1)", "PRAGMA user_version = 5",
+    "PRAGMA journal_mode = wal", "CREATE TEMP TABLE u (x)", "VACUUM", "ANALYZE", "BEGIN",
+    "WITH a AS (SELECT 1) DELETE FROM t", "PRAGMA query_only = off", "ATTACH ':memory:' AS other", "PRAGMA optimize",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+async def test_rows_ask_and_change_nothing(changes: str) -> None:
+    asked = [{"database": "house", "sql": sql, "gives": gives} for sql, gives in (
+        (changes, []), ("SELECT count(*) FROM t", [[0]]), ("PRAGMA user_version", [[0]]),
+        ("SELECT name FROM pragma_table_info('t')", [["x"]]),
+        ("WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 3) SELECT max(x) FROM n", [[3]]),
+    )]  # fmt: skip
+    report = await ran(made(), fixture(expect={"rows": asked}))
+    assert [failure.what for failure in report.failures] == [f"rows of {changes}"], said(report)
+    assert "asks what it holds" in said(report)
+
+
 async def test_what_happens_after_such_sql_is_tried_all_the_same() -> None:
     happens = [{"sql": sql("UPDTE t")}, {"sql": sql("INSERT INTO t VALUES (1)")}]
     report = await ran(made(), fixture(then=happens, **rows("SELECT x FROM t")))

@@ -104,7 +104,7 @@ class Happening(Shape):
 
 
 class Rows(Shape):
-    """What a database holds afterwards."""
+    """What a database holds afterwards: a query, which can change nothing."""
 
     database: Name
     sql: str

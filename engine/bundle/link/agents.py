@@ -14,8 +14,8 @@ from engine.bundle.link.meters import link_meters
 from engine.bundle.link.models import MODELS, link_model
 from engine.bundle.link.policies import check_needs, link_guards
 from engine.bundle.link.reach import covered
-from engine.bundle.link.schemas import schema
-from engine.bundle.link.texts import link_ends, link_follow_up, link_texts
+from engine.bundle.link.schemas import schema, usable
+from engine.bundle.link.texts import check_says_something, link_ends, link_follow_up, link_texts
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -57,14 +57,12 @@ from engine.session.sensitive import is_marked
 MANY_TOOLS = 8
 
 
-def attributes_type(corpus: Corpus, document: Document) -> t.Type:
-    """The type of an agent's session attributes."""
+def attributes_type(document: Document) -> t.Type:
+    """The type of an agent's session attributes; of a schema that can't be used nothing can be missed."""
     node = document.node.get("attributes")
     if node is None:
         return t.Record({})
-    # of a schema that is none nothing can be missed
-    plain = node.plain
-    return of_schema(plain) if isinstance(plain, dict) and plain.get("type") == "object" else t.UNKNOWN
+    return of_schema(node.plain) if usable(node.plain) else t.UNKNOWN
 
 
 def link_agent(
@@ -77,7 +75,7 @@ def link_agent(
     """The agent that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     attributes, _ = schema(corpus, node.get("attributes"))
-    session = attributes_type(corpus, document)
+    session = attributes_type(document)
     offered = _tools(corpus, node, tools)
     listed = node.get("tools")
     whole = (
@@ -137,7 +135,8 @@ def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool], marks: Marks, o
         return None
     keys = (declared,) if isinstance(declared, str) else tuple(declared)
     person = node.plain.get("sealed_for")
-    if person is not None and not _is_told(node.plain.get("attributes"), person):
+    attributes = node.plain.get("attributes", {"type": "object"})
+    if person is not None and usable(attributes) and not _is_told(attributes, person):
         corpus.say(e206_constraint.at(node.at("sealed_for"), "sealed_for", "is an attribute that is required"))
     comparing = node.plain.get("compared_with")
     if comparing is None and len(keys) > 1:
@@ -346,5 +345,6 @@ def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
     node = item.get("when")
     when = expression(corpus, node, scope, condition=True) if node is not None else None
     around = Around(when.if_true) if when is not None else NOTHING
+    check_says_something(corpus, item.get("message"))
     message = template(corpus, item.get("message"), scope, around)
     return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))

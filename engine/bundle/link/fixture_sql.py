@@ -10,8 +10,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from engine.bundle.asking import only_asks
 from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.trial_database import SPENT, Bounds, attaches, guilty
+from engine.bundle.link.trial_database import ATTACHING, SPENT, Bounds, attaches, guilty
 from engine.bundle.node import Node
 from engine.bundle.rules import e511_sql
 
@@ -112,10 +113,28 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _query(corpus: Corpus, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
+    """Prepare what has to be a question: one that changes a database would make what it gives true."""
+    changes: list[int] = []
+
+    def allowed(action: int, *about: str | None) -> int:
+        if only_asks(action, *about):
+            return bounds.allowed(action)
+        changes.append(action)
+        return sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(allowed)
     try:
-        connection.execute(f"EXPLAIN {node.value}").close()
+        steps = connection.execute(f"EXPLAIN {node.value}")
+        # the one statement that asks for what it does only when it runs
+        if any(step[1] == "Vacuum" for step in steps):
+            corpus.say(e511_sql.changing(node.place))
     except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
-        _say(corpus, node, error, bounds)
+        if changes and changes[0] not in ATTACHING and not bounds.spent:
+            corpus.say(e511_sql.changing(node.place))
+        else:
+            _say(corpus, node, error, bounds)
+    finally:
+        connection.set_authorizer(bounds.allowed)
 
 
 def _say(corpus: Corpus, node: Node, error: Exception, bounds: Bounds) -> None:

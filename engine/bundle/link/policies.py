@@ -11,6 +11,7 @@ from engine.bundle.link.per_tool import PerTool
 from engine.bundle.link.promises import guarantees
 from engine.bundle.link.reach import check_reach, covered
 from engine.bundle.link.shared_meters import reading_shared_meters
+from engine.bundle.link.texts import check_says_something
 from engine.bundle.link.words import (
     ESTABLISHED,
     FACT,
@@ -318,6 +319,7 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     if never and sound and condition_node is not None:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
     around = replace(linker.around, known={**linker.around.known, **(known or {})})
+    check_says_something(corpus, message_node)
     message = template(corpus, message_node, linker.scope, around, linker.tell) if message_node is not None else None
     plain = node.plain
     return Rule(

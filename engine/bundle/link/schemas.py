@@ -73,9 +73,7 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     if broken is not None:
         corpus.say(e208_schema.at(node.at(*broken[0]), broken[1]))
         return None, False
-    problems = list(_references(plain, plain, ()))
-    if about_object and plain.get("type") != "object":
-        problems.append(((), "it must have `type: object`"))
+    problems = _problems(plain, about_object)
     for path, problem in problems:
         corpus.say(e208_schema.at(node.at(*path), problem))
     if astray(plain):
@@ -88,6 +86,19 @@ def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> t
     for path, value in _never_fitting(plain, ()):
         corpus.say(w614_value_never_fits.at(node.at(*path).place, value))
     return (None, False) if problems else (plain, True)
+
+
+def usable(plain: Any) -> bool:
+    """Whether a schema about an object can be used: of one that can't nothing follows."""
+    return no_schema(plain) is None and not _problems(plain, about_object=True)
+
+
+def _problems(plain: Any, about_object: bool) -> list[tuple[Path, str]]:
+    """What keeps a schema that is one from being used, each with its path."""
+    problems = list(_references(plain, plain, ()))
+    if about_object and not (isinstance(plain, Mapping) and plain.get("type") == "object"):
+        problems.append(((), "it must have `type: object`"))
+    return problems
 
 
 def _key(node: Node, path: Path) -> Node:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.fixture_sql import FixtureSql, sql_of, try_fixture
+from engine.bundle.link.sql_columns import check_columns
 from engine.bundle.link.trial_database import SPENT, Bounds, attaches, guilty
 from engine.bundle.node import Node
 from engine.bundle.rules import e511_sql
+from engine.session.bundle import Tool
 
 
-def try_sql(corpus: Corpus) -> None:
+def try_sql(corpus: Corpus, linked: Mapping[str, Tool]) -> None:
     """Say which `init` scripts, and which statements of tools and fixtures, SQLite can't take."""
     tools: dict[str, list[Document]] = {}
     for tool in corpus.sound("Tool"):
@@ -27,10 +29,12 @@ def try_sql(corpus: Corpus) -> None:
             told.setdefault(name, []).append(sql)
     for database in corpus.sound("Database"):
         if database.name in tools or database.name in told:
-            _try_on(corpus, database, tools.get(database.name, []), told.get(database.name, []))
+            _try_on(corpus, database, tools.get(database.name, []), told.get(database.name, []), linked)
 
 
-def _try_on(corpus: Corpus, database: Document, tools: list[Document], fixtures: list[FixtureSql]) -> None:
+def _try_on(
+    corpus: Corpus, database: Document, tools: list[Document], fixtures: list[FixtureSql], linked: Mapping[str, Tool]
+) -> None:
     bounds = Bounds()
     connection = bounds.connected()
     said = len(corpus.diagnostics)
@@ -40,8 +44,11 @@ def _try_on(corpus: Corpus, database: Document, tools: list[Document], fixtures:
             corpus.diagnostics[said:] = [replace(found, on_entry=True) for found in corpus.diagnostics[said:]]
         if made:
             for tool in tools:
-                for node in _statements(tool.node.at("adapter")):
+                adapter = tool.node.at("adapter")
+                statements = list(_statements(adapter))
+                for node in statements:
                     _prepare(corpus, node, connection, bounds)
+                check_columns(corpus, adapter, linked[tool.name], statements, connection)
             for fixture in fixtures:
                 try_fixture(corpus, fixture, connection, bounds, whole=not database.plain.get("documents"))
     finally:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from engine.bundle.corpus import Corpus
 from engine.bundle.link.expressions import Scope, template
 from engine.bundle.node import Node
-from engine.bundle.rules import e201_unknown_key, e307_reviewers
+from engine.bundle.rules import e201_unknown_key, e206_constraint, e307_reviewers
 from engine.policy import types as t
 from engine.policy.rule import Guard
+from engine.policy.saying import says_something
 from engine.policy.template import Template
 from engine.session.bundle import End, FollowUp
 from engine.session.texts import ENDS, TEXTS
@@ -21,6 +22,7 @@ def link_ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]
     for state in ENDS:
         declared = node.get(state) if node is not None else None
         if declared is not None and declared.entries is not None:
+            check_says_something(corpus, declared.get("message"))
             ends[state] = End(template(corpus, declared.get("message"), scope), link_follow_up(corpus, declared))
     return ends
 
@@ -48,5 +50,14 @@ def link_texts(
     for reason, key, value in node.pairs() if node is not None else ():
         if whole and reason not in TEXTS and reason not in rules:
             corpus.say(e201_unknown_key.at(key, {*TEXTS, *rules}, node.plain if node is not None else ()))
+        check_says_something(corpus, value)
         found[reason] = template(corpus, value, {"session": session})
     return found
+
+
+def check_says_something(corpus: Corpus, node: Node | None) -> None:
+    """A message as it is written tells somebody something; else what is told instead is no choice of the author's."""
+    if node is None or not isinstance(node.value, str) or "{{" in node.value or says_something(node.value):
+        return
+    told = "says nothing: leave it out, and the text of its reason is told"
+    corpus.say(e206_constraint.on_entry(node, "message", told))

@@ -14,6 +14,7 @@ from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.http import link_http
 from engine.bundle.link.programs import link_command, link_mcp
 from engine.bundle.link.schemas import schema
+from engine.bundle.link.sql_columns import PARAMETER, QUOTED, check_parameters
 from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -38,8 +39,6 @@ from engine.policy.schema import of_schema
 from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
 from engine.session.event import RESERVED
 
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
-_PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
 
 _GIVES_ROW = re.compile(r"^\s*(select|with|values)\b|\breturning\b", re.IGNORECASE)
@@ -260,6 +259,8 @@ def _sql(
     for text in (text for text, _ in statements):
         # of an input that is not known nothing can be missed
         _check_sql(corpus, text, known if input_schema is not None else None)
+    if input_schema is not None:
+        check_parameters(corpus, tool, [text for text, _ in statements], known)
     for name in adapter.at("search").items or ():
         if name.value not in known and input_schema is not None:
             corpus.say(
@@ -313,7 +314,7 @@ def _check_gives_row(
     if effect != WRITE or not needed or not statements or settings["absent"] is not None:
         return
     last = statements[-1][0]
-    if not _GIVES_ROW.search(_QUOTED.sub(" ", str(last.value))):
+    if not _GIVES_ROW.search(QUOTED.sub(" ", str(last.value))):
         help_ = "end with `RETURNING ...` or with a SELECT, or say what the output is under `absent`"
         corpus.say(e511_sql.at(last.place, "this write gives no row for its output", help_))
 
@@ -330,8 +331,8 @@ def _statements(adapter: Node) -> Iterator[tuple[Node, int | None]]:
 
 def _check_sql(corpus: Corpus, node: Node, known: set[str] | None) -> None:
     text = str(node.value)
-    bare = _QUOTED.sub(lambda m: " " * len(m[0]), text)
-    for found in _PARAMETER.finditer(bare):
+    bare = QUOTED.sub(lambda m: " " * len(m[0]), text)
+    for found in PARAMETER.finditer(bare):
         if known is not None and found[1] not in known:
             message = f"parameter `{found[1]}` is not given"
             corpus.say(e511_sql.at(node.within(*found.span()), message, did_you_mean(found[1], known)))

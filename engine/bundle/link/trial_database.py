@@ -13,7 +13,7 @@ from engine.diagnostic import Place
 SPENT = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG})
 
 # what a bundle's SQL must not do on the machine that checks it
-_FORBIDDEN = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
+ATTACHING = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
 MAX_INSTRUCTIONS = 50_000_000
 EACH = 200
 
@@ -46,7 +46,7 @@ class Bounds:
     def connected(self) -> sqlite3.Connection:
         """A new database in memory whose statements are bounded."""
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.set_authorizer(self._allowed)
+        connection.set_authorizer(self.allowed)
         connection.set_progress_handler(self._goes_on, EACH)
         for limit, most_of_it in (
             (sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE),
@@ -60,9 +60,10 @@ class Bounds:
         self._left -= EACH
         return self._left < 0 or _grown_to() > self._most
 
-    def _allowed(self, action: int, *_: object) -> int:
+    def allowed(self, action: int, *_: object) -> int:
+        """What SQLite asks before each part of a statement, which is counted."""
         self._left -= STATEMENT
-        return sqlite3.SQLITE_DENY if action in _FORBIDDEN or self._left < 0 else sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY if action in ATTACHING or self._left < 0 else sqlite3.SQLITE_OK
 
 
 def _grown_to() -> int:

@@ -8,10 +8,10 @@ MANUAL = Manual(
     code="E509",
     title="input does not fit the tool",
     what=(
-        "A fact or a decision table gives a tool an input that its schema refuses: a field is "
-        "missing, unknown, or of another type."
+        "A fact or a decision table gives a tool an input that its schema refuses, or a fixture speaks of a call with "
+        "one: a field is missing, unknown, or of another type."
     ),
-    why="The call would be blocked every time, and the fact unreadable.",
+    why="The call would be blocked every time, and the fact unreadable; a stub for such a call is never met.",
     wrong="""\
 facts:
   account: {tool: lookup_billing_account, input: {acount_id: input.account_id}}
