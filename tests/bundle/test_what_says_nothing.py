@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from engine.bundle.load import load_stored
@@ -113,6 +115,62 @@ def test_a_rule_over_a_kind_of_which_its_agents_have_none_is_told() -> None:
 def test_a_condition_that_contradicts_itself_is_refused(condition: str) -> None:
     found = [d for d in said_of(with_when(condition)) if d.severity == "error"]
     assert [(d.code, d.on_entry) for d in found] == [("E516", True)]
+
+
+@pytest.mark.parametrize("condition", [
+    "input.order_id == 'a' and input.order_id == 'b'", "input.order_id in ['a', 'c'] and not input.order_id != 'b'",
+    "order.total_usd == 5 and order.total_usd > 7", "5 < order.total_usd < 3", "order.total_usd == 5 and order.total_usd != 5.0",
+    "order.found and (order.total_usd > 9 and order.total_usd < 3 or order.total_usd == 1 and order.total_usd == 2)",
+])  # fmt: skip
+def test_constants_that_exclude_each_other_are_known_however_they_are_compared(condition: str) -> None:
+    assert "E516" in codes(with_when(condition.replace("'", '"')))
+
+
+def with_promise(never: str) -> dict[str, str]:
+    return {POLICY: BASE[POLICY] + f"guarantees:\n  - {{id: promise, never: {json.dumps(never)}}}\n"}
+
+
+@pytest.mark.parametrize("never", [
+    "false", "not true", "verdict != 'deny' and input.amount_usd > 250 and input.amount_usd < 100",
+    "call.name == 'greet' and call.name == 'refund_order'", "true and not (verdict == 'deny' or verdict != 'deny')",
+])  # fmt: skip
+def test_a_guarantee_that_contradicts_itself_is_refused(never: str) -> None:
+    found = said_of(with_promise(never))
+    assert [(d.code, d.on_entry) for d in found if d.severity == "error"] == [("E516", True)]
+    assert load_stored({n: x.encode() for n, x in {**BASE, **with_promise(never)}.items()}).bundle is not None
+
+
+@pytest.mark.parametrize("never", [
+    "verdict == 'allow' and call.name == 'refund_order'", "call.name == 'find_order' and verdict == 'deny'", "verdict in ['allow', 'deny']",
+])  # fmt: skip
+def test_one_that_a_verdict_can_break_is_not(never: str) -> None:
+    assert [d.code for d in said_of(with_promise(never)) if d.severity == "error"] == []
+
+
+def with_release(release: str) -> dict[str, str]:
+    return with_rule("[find_order]", more=f", release_unless: {json.dumps(release)}")
+
+
+@pytest.mark.parametrize(
+    "release", ["true", "not false", "output.found or true", "output.found or not output.found", "3 > 2 or true"]
+)
+def test_a_rule_that_withholds_nothing_is_refused(release: str) -> None:
+    found = said_of(with_release(release))
+    assert [(d.code, d.on_entry) for d in found if d.severity == "error"] == [("E516", True)]
+
+
+@pytest.mark.parametrize("release", ["output.found", "output.total_usd > 1 or output.total_usd < 0", "false"])
+def test_one_that_may_withhold_is_not(release: str) -> None:
+    assert [d.code for d in said_of(with_release(release)) if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize("value", ["false", "true", "0", "1.5", "[true]", "['false']", "yes"])
+@pytest.mark.parametrize("key", ["never", "release_unless"])
+def test_no_help_offers_a_condition_that_always_comes_out_the_same(key: str, value: str) -> None:
+    promise = {POLICY: BASE[POLICY] + f"guarantees:\n  - {{id: promise, never: {value}}}\n"}
+    files = promise if key == "never" else with_rule("[find_order]", more=f", release_unless: {value}")
+    (found,) = [d for d in said_of(files) if d.severity == "error"]
+    assert value.strip("[]'") not in found.help
 
 
 @pytest.mark.parametrize("condition", [
