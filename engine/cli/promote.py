@@ -174,7 +174,7 @@ def _mutated(
         return _unsolved("mutation", without)
     open_ = [one for one in known or () if one.status != "equivalent"]
     missing = sum(one.status == "written" for one in open_)
-    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, markdown(one.why)] for one in open_]
+    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, one.why] for one in open_]
     details = table(["place", "mistake", "a fixture would be", "which changes"], rows) if rows else []
     told = f"score {found['score']} %, {missing} fixtures are missing"
     if known is None:

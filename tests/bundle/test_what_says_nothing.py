@@ -186,6 +186,10 @@ def test_one_that_a_dial_decides_or_that_can_be_met_is_not(condition: str) -> No
     ("maximum: 60", "input.amount_usd > 100", True), ("maximum: 60", "input.amount_usd > 60", True), ("maximum: 60", "input.amount_usd >= 60", False),
     ("exclusiveMaximum: 60", "input.amount_usd >= 60", True), ("minimum: 0", "input.amount_usd < 0", True), ("minimum: 0", "0 > input.amount_usd", True),
     ("exclusiveMinimum: 0", "input.amount_usd <= 0", True), ("minimum: 0", "input.amount_usd <= 0", False), ("maximum: 60", "not input.amount_usd <= 70", True),
+    ("exclusiveMinimum: 0", "input.amount_usd == 0", True), ("exclusiveMinimum: 0", "input.amount_usd in [0, -1]", True),
+    ("maximum: 60", "60 < input.amount_usd < 70", True), ("maximum: 60, minimum: 0", "input.amount_usd > 60 or input.amount_usd < 0", True),
+    ("allOf: [{maximum: 60}]", "input.amount_usd > 60", True), ("enum: [5, 10]", "input.amount_usd > 10", True), ("const: 5", "input.amount_usd < 5", True),
+    ("maximum: 60", "input.amount_usd in [60, 70]", False), ("maximum: 60", "not 50 < input.amount_usd <= 60", False), ("anyOf: [{maximum: 60}]", "input.amount_usd > 60", False),
     ("maximum: 60", "input.amount_usd > 100 or order.found", False), ("maximum: 60", "order.total_usd > 100", False),
 ])  # fmt: skip
 def test_a_condition_beyond_the_bounds_of_a_schema_is_told(bounds: str, condition: str, said: bool) -> None:
@@ -194,6 +198,14 @@ def test_a_condition_beyond_the_bounds_of_a_schema_is_told(bounds: str, conditio
         **changed(POLICY, (WHEN, f"when: '{condition}'"), ("limit_usd: 100", "limit_usd: 10")),
     }
     assert [code for code in codes(files) if code not in ("W613", "E306")] == ["W621"] * said
+
+
+def test_a_bound_in_a_let_is_known() -> None:
+    files = {
+        **changed(PAY, (AMOUNT, "amount_usd: {type: number, maximum: 60}")),
+        POLICY: changed(POLICY, (WHEN, "when: large"))[POLICY] + "let: {large: input.amount_usd > params.limit_usd}\n",
+    }
+    assert [code for code in codes(files) if code != "W613"] == ["W621"]
 
 
 def test_the_bounds_of_a_fact_are_known_too() -> None:
@@ -222,6 +234,13 @@ def test_one_behind_another_is_not(sometimes: str) -> None:
 def test_a_row_behind_one_that_always_holds_is_told(condition: str, said: bool) -> None:
     first = f"rows:\n      - {{when: {condition}, message: Wait}}\n"
     assert codes(changed(CLERK, ("rows:\n", first))) == ["W623"] * said
+
+
+@pytest.mark.parametrize("key", ["as: found", "at_most: 5"])
+def test_what_is_of_a_fact_for_each_of_several_is_refused_elsewhere(key: str) -> None:
+    files = changed(POLICY, ("max_age: 60s", f"max_age: 60s, {key}"))
+    found = [d for d in said_of(files) if d.severity == "error"]
+    assert [(d.code, d.on_entry) for d in found] == [("E206", True)]
 
 
 def test_a_rule_whose_exception_always_holds_never_matches() -> None:

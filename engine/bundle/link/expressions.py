@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.link.literal_texts import check_literals
+from engine.bundle.link.literal_texts import check_compared, check_literals
 from engine.bundle.link.tried import tried
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -98,6 +98,8 @@ def expression(
     for problem in problems:
         mended = replace(problem, help=_for_yaml(node, tried(compiled.text, problem, check)))
         _say(corpus, node, mended, scope, around.lets, in_text=False)
+    if not problems:
+        check_compared(corpus, node, compiled.tree, scope)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 
