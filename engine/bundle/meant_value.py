@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,6 +11,7 @@ from engine.bundle.node import Node
 from engine.diagnostic import nearest
 from engine.policy.arithmetic import is_number
 from engine.policy.numerals import plainly
+from engine.policy.syntax import SyntaxProblem, parse
 
 # whether a text of YAML fits in the place of a value
 Fits = Callable[[str], bool]
@@ -21,6 +23,7 @@ _AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?(\d[\d.,_]*)\s?(?:[A-Z]{3}|[$€
 _BARE = re.compile(r"[A-Za-z0-9_./{}$-]+\Z")
 _WORDS = {"none": _NO | {"never", "null"}, "unlimited": {"infinite", "infinity", "inf", "none", "no", "never", "-1"}}
 _FORMS = {"calls_per_tool": ("{{other: {}}}",), "retry": ("{{attempts: {}, on: [retryable]}}", "{{attempts: {}}}")}
+_CONDITIONS = frozenset({"when", "unless", "never", "release_unless"})
 _NAMES = ("[A-Za-z][A-Za-z0-9_-]*", "[a-z][a-z0-9_]*")
 SPAN = "(ms|s|m|h|d)"
 
@@ -31,8 +34,20 @@ def of_wrong_type(node: Node, what: str, words: Sequence[str], fits: Fits, *, sp
         return word
     if is_number(node.value) and spans:
         return span_instead(str(node.value))
-    found = next((f"write `{text}`" for text in _offers(node, what, words) if fits(text)), "")
+    condition = what in _CONDITIONS
+    offers = (text for text in _offers(node, what, words) if fits(text) and not (condition and _says_nothing(text)))
+    found = next((f"write `{text}`" for text in offers), "")
+    if condition and not found:
+        return "write a condition, such as `input.amount > params.most`"
     return found or ("list each of them by its name" if what == "tools" and isinstance(node.value, str) else "")
+
+
+def _says_nothing(text: str) -> bool:
+    """Whether a condition would always come out the same: it reads nothing."""
+    try:
+        return not any(isinstance(part, ast.Name) for part in ast.walk(parse(text.strip("'\""))))
+    except SyntaxProblem:
+        return True
 
 
 def _word(value: str, words: Sequence[str]) -> str:

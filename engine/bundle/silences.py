@@ -71,7 +71,9 @@ def _of(source: Source, manuals: Mapping[str, Manual], say: Callable[[Diagnostic
         place = source.place(comment.start(), comment.end())
         form = _FORM.match(comment["rest"].rstrip())
         if form is None:
-            say(w617_silence.at(place, "a silence has codes and a reason", "write `# engine: allow W601 because ...`"))
+            named = re.search(r"\bW[0-9]{3}\b", comment["rest"])
+            help_ = f"write `# engine: allow {named[0] if named else 'W601'} because ...`"
+            say(w617_silence.at(place, "a silence has codes and a reason", help_))
             continue
         for code in re.findall(r"\w+", form["codes"]):
             manual = manuals.get(code)

@@ -174,7 +174,7 @@ def _mutated(
         return _unsolved("mutation", without)
     open_ = [one for one in known or () if one.status != "equivalent"]
     missing = sum(one.status == "written" for one in open_)
-    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, markdown(one.why)] for one in open_]
+    rows = [[code(str(one.mutant.place)), _in_code(one.mutant.what), one.status, one.why] for one in open_]
     details = table(["place", "mistake", "a fixture would be", "which changes"], rows) if rows else []
     told = f"score {found['score']} %, {missing} fixtures are missing"
     if known is None:
@@ -190,19 +190,20 @@ def _in_code(text: str) -> str:
 
 def _proved(bundle: Bundle, without: bool) -> tuple[Part, list[Finding]]:
     try:
-        from engine.proof.prove import prove
+        from engine.proof.prove import STATUSES, promising_nothing, prove
     except ImportError:
         return _unsolved("prove", without), []
     found = list(prove(bundle))
-    count = {status: sum(f.status == status for f in found) for status in ("proved", "refuted", "not proved")}
-    details: list[str] = []
+    count = {status: sum(f.status == status for f in found) for status in STATUSES}
+    empty = promising_nothing(found)
+    details = [f"- {code(name)} promises nothing: no call can break it, whatever the rules say" for name in empty]
     for finding in found:
-        if finding.status != "proved":
+        if finding.status not in ("proved", "vacuous"):
             head = f"{code(finding.guarantee)} is {finding.status} for {code(finding.tool)}"
             details += [f"{head}{': ' + markdown(finding.why) if finding.why else ''}", ""]
             details += [*witness_lines(finding.witness.payload()), ""] if finding.witness is not None else []
     told = ", ".join(f"{number} {status}" for status, number in count.items()) if found else "nothing is promised"
-    status = FAILS if count["refuted"] else OPEN if count["not proved"] else HOLDS
+    status = FAILS if count["refuted"] else OPEN if count["not proved"] or empty else HOLDS
     return Part("prove", status, told, tuple(details), [finding.payload() for finding in found]), found
 
 

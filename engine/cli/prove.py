@@ -40,7 +40,8 @@ def command(bundle: Path, write_fixture: bool, rules: bool, seconds: float, outp
     """Prove each guarantee, or show a call that breaks it.
 
     A guarantee is `proved` for all calls and facts that the schemas allow, `refuted` by a call that the gate itself
-    judges so, or `not proved`, with why.  Exits 1 if one is refuted.
+    judges so, `not proved`, with why, or `vacuous` for a tool none of whose calls could break it whatever the rules
+    say.  Exits 1 if one is refuted.
     """
     checked, _ = load_or_exit(bundle)
     try:
@@ -62,8 +63,10 @@ def command(bundle: Path, write_fixture: bool, rules: bool, seconds: float, outp
 
 
 def _show(found: Sequence[Finding]) -> None:
+    from engine.proof.prove import STATUSES, promising_nothing
+
     for finding in found:
-        if finding.status == "proved":
+        if finding.status in ("proved", "vacuous"):
             continue
         say(f"{finding.status}: {finding.guarantee} ({finding.place}), {finding.agent}: {finding.tool}")
         if finding.why:
@@ -71,15 +74,14 @@ def _show(found: Sequence[Finding]) -> None:
         if finding.witness is not None:
             for text in told_of(finding.witness):
                 say(f"  {text}")
+    for name in promising_nothing(found):
+        say(f"vacuous: {name}: it promises nothing, as no call can break it whatever the rules say")
     by_guarantee: dict[str, Counter[str]] = {}
     for finding in found:
         by_guarantee.setdefault(finding.guarantee, Counter())[finding.status] += 1
-    rows = [
-        [name, *(str(counts[status]) for status in ("proved", "refuted", "not proved"))]
-        for name, counts in sorted(by_guarantee.items())
-    ]
+    rows = [[name, *(str(counts[status]) for status in STATUSES)] for name, counts in sorted(by_guarantee.items())]
     if rows:
-        table("guarantees, by the tools that they speak of", ["guarantee", "proved", "refuted", "not proved"], rows)
+        table("guarantees, by the tools that they speak of", ["guarantee", *STATUSES], rows)
     else:
         say("the bundle has no guarantees: nothing is promised, and nothing to prove")
 

@@ -100,9 +100,9 @@ FILTERS = (
 
 # names, by the same form
 _NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("null", "none", "nil", "undefined", "nan"), "write `null`"),
-    **dict.fromkeys(("true", "yes", "on"), "write `true`"),
-    **dict.fromkeys(("false", "no", "off"), "write `false`"),
+    **dict.fromkeys(("null", "none", "nil", "undefined", "nan", "nul", "nulll", "nll", "nill"), "write `null`"),
+    **dict.fromkeys(("true", "yes", "on", "tru", "ture", "treu", "truee"), "write `true`"),
+    **dict.fromkeys(("false", "no", "off", "fals", "flase", "fasle", "falsee"), "write `false`"),
     **dict.fromkeys(
         ("args", "arguments", "arg", "request", "payload", "body", "toolinput", "inputs", "parameters", "data"),
         "=input",

@@ -294,7 +294,7 @@ def _in_our_words(said: str) -> tuple[str, str]:
 
 
 _SAID = (
-    ("leading zeros", "a number does not begin with zeros", "write `10`, or `'010'` for text"),
+    ("leading zeros", "a number does not begin with zeros", "write it without them, or in quotes if it is text"),
     (
         "unterminated",
         "text is not closed",
@@ -304,7 +304,11 @@ _SAID = (
     ("unmatched", "", ""),
     ("does not match", "", ""),
     ("expected 'else'", "", ""),
-    ("decimal literal", "a number ends where a name begins", "put a space or an operator between them"),
+    (
+        "decimal literal",
+        "a number ends where a name begins",
+        "write its digits alone, with an operator before a name",
+    ),
     ("null bytes", "", ""),
 )
 

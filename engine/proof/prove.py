@@ -11,19 +11,25 @@ from engine.policy.rule import Guarantee, PolicyRules
 from engine.policy.verdict import Verdict
 from engine.policy.words import Words
 from engine.proof.search import search
-from engine.proof.solve import CAN, NEVER, SECONDS
+from engine.proof.solve import CAN, NEVER, SECONDS, can_be
 from engine.proof.spelling import for_people
 from engine.proof.terms import Beyond, World
 from engine.proof.verdicts import Gate, past_allowed
 from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
 from engine.session.bundle import Agent, Bundle, Tool
 
-PROVED, REFUTED, NOT_PROVED = "proved", "refuted", "not proved"
+PROVED, REFUTED, NOT_PROVED, VACUOUS = "proved", "refuted", "not proved", "vacuous"
+
+# in the order in which they are told
+STATUSES = (PROVED, REFUTED, NOT_PROVED, VACUOUS)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of a guarantee for the calls of one tool of an agent: why not, or the call that breaks it."""
+    """What is known of a guarantee for the calls of one tool of an agent: why not, or the call that breaks it.
+
+    It is `vacuous` where none of these calls would break it, whatever their verdict.
+    """
 
     guarantee: str
     policy: str
@@ -81,12 +87,12 @@ def standing(bundle: Bundle, findings: Iterable[Finding]) -> dict[str, tuple[str
         for promise in policy.guarantees
     }
     for finding in findings:
-        _, worst = found.get(finding.guarantee, ("", PROVED))
+        _, worst = found.get(finding.guarantee, ("", VACUOUS))
         found[finding.guarantee] = texts[finding.guarantee], max(worst, finding.status, key=_WORST.index)
     return found
 
 
-_WORST = (PROVED, NOT_PROVED, REFUTED)
+_WORST = (VACUOUS, PROVED, NOT_PROVED, REFUTED)
 
 
 def _proved(
@@ -110,7 +116,7 @@ def _proved(
     except Beyond as why:
         return Finding(*about, NOT_PROVED, f"there is no formula for {why}")
     if answer.status == NEVER:
-        return Finding(*about, PROVED)
+        return Finding(*about, VACUOUS if _vacuous(bundle, agent, tool, policy, promise, seconds) else PROVED)
     if answer.status != CAN:
         return Finding(*about, NOT_PROVED, answer.why)
     assert answer.witness is not None, "what can be has a witness"
@@ -119,6 +125,21 @@ def _proved(
     verdict, _ = judged_for_real(answer.witness, bundle)
     said = verdict.effect.value if verdict is not None else ""
     return Finding(*about, REFUTED, "", replace(answer.witness, certain=True, verdict=said))
+
+
+def _vacuous(bundle: Bundle, agent: Agent, tool: Tool, policy: PolicyRules, promise: Guarantee, seconds: float) -> bool:
+    """Whether a guarantee that holds would hold of these calls under any rules."""
+    world = World()
+    asked = Gate(world, bundle, agent, tool).spoken_of(promise, policy)
+    return can_be(world, asked, seconds=seconds).status == NEVER
+
+
+def promising_nothing(findings: Iterable[Finding]) -> list[str]:
+    """The guarantees that no call of any tool can break, whatever its verdict."""
+    by: dict[str, set[str]] = {}
+    for finding in findings:
+        by.setdefault(finding.guarantee, set()).add(finding.status)
+    return sorted(name for name, found in by.items() if found == {VACUOUS})
 
 
 def _possible(world: World) -> str:

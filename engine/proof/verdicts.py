@@ -122,6 +122,19 @@ class Gate:
         holds, error = encoder.truth(promise.never)
         return both(holds, no(error))
 
+    def spoken_of(self, promise: Guarantee, policy: PolicyRules) -> Any:
+        """When some verdict would break a guarantee, whatever the rules say; only one that asks has groups."""
+        text = self.world.text
+        verdict = z3.Int("some verdict")
+        asking = verdict == text(Effect.REQUIRE_APPROVAL.value)
+
+        def asked(group: str) -> Value:
+            return Value(BOOLEAN, term=both(asking, z3.Bool(f"some verdict asks {group}")))
+
+        about = {"verdict": Value(TEXT, term=verdict), "approvers": Value(GROUPS, fields=asked)}
+        holds, error = self._made(policy, about).truth(promise.never)
+        return both(either(*(verdict == text(effect.value) for effect in Effect)), holds, no(error))
+
     def guarantees(self) -> Iterator[tuple[Guarantee, PolicyRules]]:
         """What is promised of these calls."""
         for policy in (*self._guard.policies, *self._guard.promising):

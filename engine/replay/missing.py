@@ -49,7 +49,7 @@ def missing(
     made: list[Mapping[str, Any]] = []
     taken = set(names)
     for mutant in survivors:
-        changed = load_files(mutant.files(files)).bundle
+        changed = mutant.load(files).bundle
         assert changed is not None, "a survivor is a valid bundle"
         by = next((known for known in made if not run_fixture(changed, known).passed), None)
         if by is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.link.reach import covered
+from engine.bundle.load import Loaded, load_files, load_stored
 from engine.bundle.node import Node
 from engine.diagnostic import Place
 from engine.policy.arithmetic import add, is_number, subtract
@@ -23,6 +24,8 @@ from engine.policy.value import duration, duration_text, number_text, one_line
 from engine.replay.catalogue import read_by, text_of
 from engine.replay.steps import Scales, written_step
 from engine.session.bundle import Bundle
+
+_DROPPED = "the rule is dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,11 @@ class Mutant:
     before: str = ""
     after: str = ""
 
-    def files(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """A bundle's files with the change."""
-        return {**files, self.file: self.content}
+    def load(self, files: Mapping[str, bytes]) -> Loaded:
+        """Load a bundle's files with the change."""
+        changed = {**files, self.file: self.content}
+        # a rule that is told at entry to match never is what stands here for one that is not there
+        return load_stored(changed) if self.what == _DROPPED else load_files(changed)
 
 
 def mutants(corpus: Corpus, bundle: Bundle) -> list[Mutant]:
@@ -77,9 +82,10 @@ def _of_words(document: Document, bundle: Bundle) -> Iterator[Mutant]:
 def _of_rule(document: Document, rule: Node, index: int, corpus: Corpus, bundle: Bundle) -> Iterator[Mutant]:
     id_, at = str(rule.at("id").value), ("rules", index)
     effect, plain = str(rule.at("effect").value), rule.plain
-    # a policy without any rule is no valid one: a dropped rule is one that never matches
-    never = {key: value for key, value in plain.items() if key != "unless"} | {"when": False}
-    yield _made(document, at, rule.at("id"), "the rule is dropped", id_, never)
+    # a policy has a rule, and fixtures name this one: a dropped rule is one that never matches, and says nothing, as
+    # its message may rest on what its condition tells
+    never = {key: plain[key] for key in ("id", "tools", "except", "effect", "approvers") if key in plain}
+    yield _made(document, at, rule.at("id"), _DROPPED, id_, never | {"when": False})
     if rule.get("release_unless") is None:
         other = "deny" if effect == "allow" else "allow"
         changed = {key: value for key, value in plain.items() if key != "approvers"} | {"effect": other}

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.bundle.load import load_files
 from engine.policy.verdict import Verdict
 from engine.replay.judgements import Judgement, Release, judgements, rejudge, rewithheld
 from engine.replay.mutants import Mutant
@@ -63,7 +62,7 @@ class _Judge:
         }
 
     def __call__(self, mutant: Mutant) -> Fate:
-        loaded = load_files(mutant.files(self._files))
+        loaded = mutant.load(self._files)
         if loaded.bundle is None:
             error = next(d for d in loaded.diagnostics if d.severity == "error")
             return Fate(mutant, INVALID, f"{error.code}: {error.message}")

@@ -216,11 +216,34 @@ def test_what_stands_in_a_text_as_it_is_written_is_told_with_what_is_filled_in(
 
 @pytest.mark.parametrize(("condition", "word"), [
     ("glob(input.order_id, '^o.*$')", "`*`"), ("contains(messages, 'refund')", "contains(messages[-1], 'refund')"),
+    ("'refund' in messages", "contains(messages[-1], 'refund')"), ("'refund' not in messages", "contains(messages[-1], 'refund')"),
+    ("input.order_id != input.order_id", "compare it"), ("input.amount_usd > input.amount_usd", "compare it"),
+    ("order.found and input.order_id == input.order_id", "compare it"), ("input.order_id == 'session.shop'", "`session.shop`"),
+    ("input.order_id in ['a', 'input.amount_usd']", "`input.amount_usd`"), ("origin('input.order_id') == 'untrusted'", "`origin(input.order_id)`"),
+    ("said_by_customer('order_id')", "`said_by_customer(input.amount)`"), ("origin(params.limit_usd) == 'untrusted'", "`origin(input.amount)`"),
+    ("lower(messages[-1]) == 'Refund'", "`'refund'`"), ("lower(messages[-1]) in ['no', 'Yes']", "`'yes'`"),
+    ("contains(lower(messages[-1]), 'Refund')", "`'refund'`"), ("starts_with(lower(messages[-1]), 'I was')", "`'i was'`"),
+    ("glob(lower(messages[-1]), 'A*')", "`'a*'`"), ("'A' != lower(input.order_id)", "`'a'`"),
 ])  # fmt: skip
 def test_a_call_that_is_right_and_of_little_use_is_a_warning(condition: str, word: str) -> None:
     rule = f"  - {{id: odd, tools: [refund_order], effect: deny, when: {json.dumps(condition)}}}\n"
     (found,) = said_of({POLICY: BASE[POLICY] + rule})
     assert (found.code, word in found.help) == ("W618", True)
+
+
+@pytest.mark.parametrize("condition", [
+    "messages[-1] in ['yes', 'no']", "input.order_id == 'input.txt'", "input.order_id == 'session'", "lower(messages[-1]) == 'straße 5'",
+    "contains(messages[-1], 'Refund')", "origin(input.order_id) == 'untrusted'", "any(len(m) > len(input.order_id) for m in messages)",
+])  # fmt: skip
+def test_what_only_looks_like_that_is_none(condition: str) -> None:
+    rule = f"  - {{id: odd, tools: [refund_order], effect: deny, when: {json.dumps(condition)}}}\n"
+    assert said_of({POLICY: BASE[POLICY] + rule}) == []
+
+
+@pytest.mark.parametrize("word", ["nul", "nil", "NULL"])
+def test_a_misspelt_null_is_no_text(word: str) -> None:
+    rule = f"  - {{id: odd, tools: [refund_order], effect: deny, when: input.order_id == {word}}}\n"
+    assert "write `null`" in next(d for d in said_of({POLICY: BASE[POLICY] + rule}) if d.code == "E305").help
 
 
 def test_a_group_of_tools_in_a_list_and_a_group_that_is_misspelt_are_told() -> None:

@@ -147,6 +147,11 @@ def test_a_silence_that_can_not_hold_is_told(comment: str, message: str) -> None
     assert "W613" in [d.code for d in found]
 
 
+def test_a_silence_without_a_reason_is_answered_with_its_own_code() -> None:
+    (found,) = [d for d in said_of(with_comment("  # engine: allow W613")) if d.code == "W617"]
+    assert found.help == "write `# engine: allow W613 because ...`"
+
+
 def test_how_many_tools_are_many_is_a_setting(tmp_path: Path) -> None:
     at = bundle_of(MARKED / "base", tmp_path / "bundle")
     for path, text in fourteen().items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from engine.bundle.load import load_stored
@@ -140,6 +142,62 @@ def test_a_condition_that_contradicts_itself_is_refused(condition: str) -> None:
 
 
 @pytest.mark.parametrize("condition", [
+    "input.order_id == 'a' and input.order_id == 'b'", "input.order_id in ['a', 'c'] and not input.order_id != 'b'",
+    "order.total_usd == 5 and order.total_usd > 7", "5 < order.total_usd < 3", "order.total_usd == 5 and order.total_usd != 5.0",
+    "order.found and (order.total_usd > 9 and order.total_usd < 3 or order.total_usd == 1 and order.total_usd == 2)",
+])  # fmt: skip
+def test_constants_that_exclude_each_other_are_known_however_they_are_compared(condition: str) -> None:
+    assert "E516" in codes(with_when(condition.replace("'", '"')))
+
+
+def with_promise(never: str) -> dict[str, str]:
+    return {POLICY: BASE[POLICY] + f"guarantees:\n  - {{id: promise, never: {json.dumps(never)}}}\n"}
+
+
+@pytest.mark.parametrize("never", [
+    "false", "not true", "verdict != 'deny' and input.amount_usd > 250 and input.amount_usd < 100",
+    "call.name == 'greet' and call.name == 'refund_order'", "true and not (verdict == 'deny' or verdict != 'deny')",
+])  # fmt: skip
+def test_a_guarantee_that_contradicts_itself_is_refused(never: str) -> None:
+    found = said_of(with_promise(never))
+    assert [(d.code, d.on_entry) for d in found if d.severity == "error"] == [("E516", True)]
+    assert load_stored({n: x.encode() for n, x in {**BASE, **with_promise(never)}.items()}).bundle is not None
+
+
+@pytest.mark.parametrize("never", [
+    "verdict == 'allow' and call.name == 'refund_order'", "call.name == 'find_order' and verdict == 'deny'", "verdict in ['allow', 'deny']",
+])  # fmt: skip
+def test_one_that_a_verdict_can_break_is_not(never: str) -> None:
+    assert [d.code for d in said_of(with_promise(never)) if d.severity == "error"] == []
+
+
+def with_release(release: str) -> dict[str, str]:
+    return with_rule("[find_order]", more=f", release_unless: {json.dumps(release)}")
+
+
+@pytest.mark.parametrize(
+    "release", ["true", "not false", "output.found or true", "output.found or not output.found", "3 > 2 or true"]
+)
+def test_a_rule_that_withholds_nothing_is_refused(release: str) -> None:
+    found = said_of(with_release(release))
+    assert [(d.code, d.on_entry) for d in found if d.severity == "error"] == [("E516", True)]
+
+
+@pytest.mark.parametrize("release", ["output.found", "output.total_usd > 1 or output.total_usd < 0", "false"])
+def test_one_that_may_withhold_is_not(release: str) -> None:
+    assert [d.code for d in said_of(with_release(release)) if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize("value", ["false", "true", "0", "1.5", "[true]", "['false']", "yes"])
+@pytest.mark.parametrize("key", ["never", "release_unless"])
+def test_no_help_offers_a_condition_that_always_comes_out_the_same(key: str, value: str) -> None:
+    promise = {POLICY: BASE[POLICY] + f"guarantees:\n  - {{id: promise, never: {value}}}\n"}
+    files = promise if key == "never" else with_rule("[find_order]", more=f", release_unless: {value}")
+    (found,) = [d for d in said_of(files) if d.severity == "error"]
+    assert value.strip("[]'") not in found.help
+
+
+@pytest.mark.parametrize("condition", [
     "order.total_usd > 20 and order.total_usd < 50", "order.total_usd > 50 or order.total_usd < 20", "params.off",
     "order.total_usd > params.high and order.total_usd < params.low", "order.total_usd >= 5 and order.total_usd <= 5",
 ])  # fmt: skip
@@ -152,6 +210,10 @@ def test_one_that_a_dial_decides_or_that_can_be_met_is_not(condition: str) -> No
     ("maximum: 60", "input.amount_usd > 100", True), ("maximum: 60", "input.amount_usd > 60", True), ("maximum: 60", "input.amount_usd >= 60", False),
     ("exclusiveMaximum: 60", "input.amount_usd >= 60", True), ("minimum: 0", "input.amount_usd < 0", True), ("minimum: 0", "0 > input.amount_usd", True),
     ("exclusiveMinimum: 0", "input.amount_usd <= 0", True), ("minimum: 0", "input.amount_usd <= 0", False), ("maximum: 60", "not input.amount_usd <= 70", True),
+    ("exclusiveMinimum: 0", "input.amount_usd == 0", True), ("exclusiveMinimum: 0", "input.amount_usd in [0, -1]", True),
+    ("maximum: 60", "60 < input.amount_usd < 70", True), ("maximum: 60, minimum: 0", "input.amount_usd > 60 or input.amount_usd < 0", True),
+    ("allOf: [{maximum: 60}]", "input.amount_usd > 60", True), ("enum: [5, 10]", "input.amount_usd > 10", True), ("const: 5", "input.amount_usd < 5", True),
+    ("maximum: 60", "input.amount_usd in [60, 70]", False), ("maximum: 60", "not 50 < input.amount_usd <= 60", False), ("anyOf: [{maximum: 60}]", "input.amount_usd > 60", False),
     ("maximum: 60", "input.amount_usd > 100 or order.found", False), ("maximum: 60", "order.total_usd > 100", False),
 ])  # fmt: skip
 def test_a_condition_beyond_the_bounds_of_a_schema_is_told(bounds: str, condition: str, said: bool) -> None:
@@ -160,6 +222,14 @@ def test_a_condition_beyond_the_bounds_of_a_schema_is_told(bounds: str, conditio
         **changed(POLICY, (WHEN, f"when: '{condition}'"), ("limit_usd: 100", "limit_usd: 10")),
     }
     assert [code for code in codes(files) if code not in ("W613", "E306")] == ["W621"] * said
+
+
+def test_a_bound_in_a_let_is_known() -> None:
+    files = {
+        **changed(PAY, (AMOUNT, "amount_usd: {type: number, maximum: 60}")),
+        POLICY: changed(POLICY, (WHEN, "when: large"))[POLICY] + "let: {large: input.amount_usd > params.limit_usd}\n",
+    }
+    assert [code for code in codes(files) if code != "W613"] == ["W621"]
 
 
 def test_the_bounds_of_a_fact_are_known_too() -> None:
@@ -188,6 +258,13 @@ def test_one_behind_another_is_not(sometimes: str) -> None:
 def test_a_row_behind_one_that_always_holds_is_told(condition: str, said: bool) -> None:
     first = f"rows:\n      - {{when: {condition}, message: Wait}}\n"
     assert codes(changed(CLERK, ("rows:\n", first))) == ["W623"] * said
+
+
+@pytest.mark.parametrize("key", ["as: found", "at_most: 5"])
+def test_what_is_of_a_fact_for_each_of_several_is_refused_elsewhere(key: str) -> None:
+    files = changed(POLICY, ("max_age: 60s", f"max_age: 60s, {key}"))
+    found = [d for d in said_of(files) if d.severity == "error"]
+    assert [(d.code, d.on_entry) for d in found] == [("E206", True)]
 
 
 def test_a_rule_whose_exception_always_holds_never_matches() -> None:

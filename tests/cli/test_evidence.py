@@ -229,6 +229,9 @@ def test_a_promotion_is_not_ready_until_nothing_stands_against_it(shell: Shell) 
     text = (shell.at / "report.md").read_text("utf-8")
     assert "no-large-refund-unattended" in text
     assert "`refund-threshold`" in text
+    # a name that is escaped twice shows its backslashes
+    assert "which changes" in text
+    assert "\\\\" not in text
     same = shell("promote", ".", ".", "--format", "json")
     assert (same.code, same.json["ready"]) == (0, True)
 

@@ -49,6 +49,8 @@ def problem(text: str, around: Around | None = None) -> Problem:
     ("input.tags.sum()", "write `sum(input.tags)`"), ("input.tags.filter(keep)", "write `[x for x in input.tags if keep]`"),
     ("input.tags.any()", "write `any(... for x in input.tags)`"),
     ("input.name == .5 or input.amount == .5", "write `0.5`"), ("input.amount == 0x1F", "write `31`"),
+    ("input.amount > 0250", "write it without them, or in quotes if it is text"),
+    ("input.amount > 25O", "write its digits alone, with an operator before a name"),
     ("input.amount == 1e400", ""), ("input.amount == 2j", ""),
 ])  # fmt: skip
 def test_what_does_not_parse_is_answered_with_what_to_write(text: str, help_: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
-from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, Finding, handled, prove
+from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, VACUOUS, Finding, handled, promising_nothing, prove
 from engine.session.bundle import Bundle
 from engine.testing.pathway import run_fixture
 from tests.making import agent, bundle, policy, reviewers, tool
@@ -53,6 +53,26 @@ def test_a_promise_is_refuted_by_a_call_that_becomes_a_fixture() -> None:
     assert written is not None
     assert run_fixture(own, written.document).passed
     assert not run_fixture(made(never=UNATTENDED), written.document).passed
+
+
+@pytest.mark.parametrize("never", [
+    "len(input.text) > 9", "account.most != account.most",
+    "verdict == 'allow' and 'leads' in approvers", "verdict == 'deny' and 'leads' in approvers", "account.most + 1 < account.most",
+])  # fmt: skip
+def test_a_promise_that_no_call_can_break_under_any_rules_is_vacuous_and_not_proved(never: str) -> None:
+    found = list(prove(made(never=never if "call.name" in never else f"call.name == 'write' and {never}")))
+    assert {finding.status for finding in found} == {VACUOUS}
+    assert promising_nothing(found) == ["promise"]
+
+
+@pytest.mark.parametrize("never", [
+    UNATTENDED, "call.name == 'write' and verdict == 'require_approval' and 'customer' in approvers", "input.n > 10 and verdict == 'allow'",
+])  # fmt: skip
+def test_a_promise_that_rules_could_break_is_proved_by_them_for_the_tools_that_it_speaks_of(never: str) -> None:
+    never = never if "call.name" in never else f"call.name == 'write' and {never}"
+    found = list(prove(made(never=never)))
+    assert {finding.tool: finding.status for finding in found} == {"write": PROVED, "look": VACUOUS}
+    assert promising_nothing(found) == []
 
 
 def test_errors_are_part_of_a_proof() -> None:

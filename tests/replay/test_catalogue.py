@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.load import Loaded, load, load_stored
+from engine.bundle.load import Loaded, load
 from engine.replay.catalogue import ABOVE, AT, BELOW, FALSE, TRUE, catalogue
 from engine.replay.coverage import Coverage, Observed
 from engine.replay.mutants import mutants
@@ -113,7 +113,7 @@ def test_lets_of_one_name_and_text_are_each_covered_by_the_calls_that_read_them(
 def changed(found: Loaded) -> list[tuple[str, Bundle | None]]:
     assert found.bundle is not None
     files = found.bundle.files
-    return [(m.what, load_stored(m.files(files)).bundle) for m in mutants(found.corpus, found.bundle)]
+    return [(m.what, m.load(files).bundle) for m in mutants(found.corpus, found.bundle)]
 
 
 def test_mutants_of_a_policy_with_durations_are_valid_and_a_duration_is_moved_by_a_second() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.load import Loaded, load
+from engine.bundle.load import Loaded, load, load_directory
 from engine.replay.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, catalogue
 from engine.replay.coverage import Coverage, Observed
 from engine.replay.coverage_page import page
@@ -19,6 +20,8 @@ from engine.session.bundle import Bundle
 from engine.testing.pathway import run_fixture
 from tests.making import CODE, agent, policy, reviewers, tool
 from tests.replay.test_whatif import held, made
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 FIELDS = "{n: {type: integer, minimum: 0}, vip: {type: boolean}}"
 INPUT = f"{{type: object, properties: {FIELDS}, required: [n], additionalProperties: false}}"
@@ -138,6 +141,48 @@ def test_the_mutants_of_a_policy_are_the_mistakes_that_people_make() -> None:
         "`input.n > params.most` is dropped", "param `most`: 10 becomes 9", "param `most`: 10 becomes 11",
         "`input.vip != null` with `==`",
     } <= whats  # fmt: skip
+
+
+PRIVATE = """
+  - {id: anybody, tools: [look], effect: allow}
+  - {id: own-only, tools: [look], effect: deny, release_unless: output.tenant == session.tenant}
+  - {id: not-that, tools: [look], effect: deny, when: "input.to != null and input.to != 'a'", message: "{{ len(input.to) }}"}
+"""
+LOOKS = """
+kind: Fixture
+name: looks
+agent: bot
+message: hi
+attributes: {tenant: acme}
+stubs: {look: {output: {tenant: acme}}}
+decisions:
+  - {message: x, tool_calls: [{id: c, name: look, input: {}}], done: false}
+  - {message: done, tool_calls: [], done: true}
+expect: {events: [{kind: verdict, verdict: allow}]}
+"""
+
+
+def test_a_rule_that_nobody_tests_is_missed_when_it_is_dropped_also_one_about_results() -> None:
+    output = "{type: object, properties: {tenant: {type: string}}, required: [tenant]}"
+    documents = [
+        agent("[look]", policies="[rules]"), policy(PRIVATE), tool("look", output=output), ("specs/tools/code.py", CODE),
+        ("fixtures/looks.yaml", LOOKS),
+    ]  # fmt: skip
+    found = load(BundleFiles({path: text.encode() for path, text in documents}))
+    assert found.bundle is not None, found.diagnostics
+    (document,) = [d.plain for d in found.corpus.sound("Fixture")]
+    logs = {"looks": run_fixture(found.bundle, document).logs}
+    every = fates(found.bundle.files, mutants(found.corpus, found.bundle), [document], logs, workers=1)
+    dropped = {fate.mutant.rule: fate.status for fate in every if fate.mutant.what == "the rule is dropped"}
+    assert dropped == {"anybody": SURVIVED, "own-only": SURVIVED, "not-that": SURVIVED}
+
+
+def test_every_rule_of_the_shipped_bundle_can_be_dropped() -> None:
+    found = load_directory(ROOT)
+    assert found.bundle is not None
+    dropped = [m for m in mutants(found.corpus, found.bundle) if m.what == "the rule is dropped"]
+    assert {m.rule for m in dropped} >= {"refund-threshold"}
+    assert [m.rule for m in dropped if m.load(found.bundle.files).bundle is None] == []
 
 
 # -- the nearest change

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.link.literal_texts import check_literals
+from engine.bundle.link.literal_texts import check_compared, check_literals
 from engine.bundle.link.tried import tried
 from engine.bundle.node import Node
 from engine.bundle.rules import (
@@ -93,11 +93,13 @@ def expression(
 
     def check(text: str) -> Sequence[Problem]:
         made, found = compile_expression(text, scope, around)
-        return found or (_as_condition(made) if condition else ())
+        return found or (_as_condition(made) or _saying_nothing(made) if condition else ())
 
     for problem in problems:
         mended = replace(problem, help=_for_yaml(node, tried(compiled.text, problem, check)))
         _say(corpus, node, mended, scope, around.lets, in_text=False)
+    if not problems:
+        check_compared(corpus, node, compiled.tree, scope)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 
@@ -115,6 +117,11 @@ def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     return ()
 
 
+def _saying_nothing(compiled: Expression) -> tuple[Problem, ...]:
+    """What speaks against offering a condition that comes out the same whatever is judged."""
+    return () if compiled.reads else (Problem(Kind.OPERAND, 0, len(compiled.text), "this is always the same"),)
+
+
 def _condition_help(compiled: Expression) -> str:
     """What to write for something that is no condition."""
     if isinstance(compiled.tree, ast.Tuple):
@@ -123,8 +130,6 @@ def _condition_help(compiled: Expression) -> str:
             return f"a number has no separators: write `{number}`" + (f", or {one_of[6:]}" if one_of else "")
         both = all(t.only(compiled.types[id(part)], t.Boolean) for part in compiled.tree.elts)
         return one_of or ("join conditions by `and`" if both else "a condition is one expression")
-    if isinstance(compiled.tree, ast.Constant) and compiled.tree.value in ("true", "false"):
-        return f"write `{compiled.tree.value}`"
     return "compare it with something"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 
@@ -9,6 +10,7 @@ from engine.bundle.corpus import Corpus
 from engine.bundle.node import Node
 from engine.bundle.rules import w618_not_meant
 from engine.policy import types as t
+from engine.policy.syntax import span
 
 Scope = Mapping[str, t.Type]
 
@@ -40,6 +42,22 @@ def check_literals(corpus: Corpus, node: Node, scope: Scope, *, url: bool = Fals
             offer = f"{{{{ {path} }}}}"
             whole = f"{quote}{offer}{node.value[one.end() :]}{quote}" if quote else offer
             corpus.say(w618_not_meant.at(node.within(*one.span()), message, f"write `{whole}`"))
+
+
+def check_compared(corpus: Corpus, node: Node, tree: ast.expr, scope: Scope) -> None:
+    """Say which texts in quotes are the path of a value that they are most likely meant to be."""
+    for found in ast.walk(tree):
+        sides = [found.left, *found.comparators] if isinstance(found, ast.Compare) else []
+        for one in (one for side in sides for one in _alternatives(side)):
+            text = one.value if isinstance(one, ast.Constant) else None
+            alone = _ALONE.match(text) if isinstance(text, str) else None
+            if alone is not None and _known(alone["path"], scope):
+                message = "this is a text, and reads like the value that it names"
+                corpus.say(w618_not_meant.at(node.within(*span(one)), message, f"write `{alone['path']}`"))
+
+
+def _alternatives(side: ast.expr) -> Iterable[ast.expr]:
+    return side.elts if isinstance(side, ast.List | ast.Tuple) else [side]
 
 
 def check_variables(corpus: Corpus, nodes: Iterable[Node]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from engine.bundle.corpus import Corpus, Document
 from engine.bundle.node import Node
@@ -45,7 +46,7 @@ def _check(corpus: Corpus, node: Node) -> None:
     except SyntaxProblem:
         return
     for found in ast.walk(tree) if tree is not None else ():
-        if isinstance(found, ast.Call) and (said := _of_call(found)):
+        if isinstance(found, ast.Call) and (said := _of_call(found) or _of_origin(found) or _of_lower_in(found)):
             corpus.say(w618_not_meant.at(node.within(*span(found)), *said))
         if isinstance(found, ast.Compare):
             sides = [found.left, *found.comparators]
@@ -54,6 +55,8 @@ def _check(corpus: Corpus, node: Node) -> None:
                 if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
                     message = "two constants are compared: this part is always the same"
                     corpus.say(w618_not_meant.at(place, message, "compare with a field, or leave it out"))
+                elif said := _of_same(left, right) or _of_messages(left, op, right) or _of_lower(left, right):
+                    corpus.say(w618_not_meant.at(place, *said))
                 elif isinstance(op, _ORDERED) and (help_ := _as_moments(left, op, right)):
                     message = "text is put in order letter by letter, and this looks like a moment"
                     corpus.say(w618_not_meant.at(place, message, help_))
@@ -72,10 +75,85 @@ def _of_call(call: ast.Call) -> tuple[str, str] | None:
         return "this pattern reads like a regular expression, and `glob` has none", (
             "`*` stands for any text and `?` for one character; all else stands for itself"
         )
-    if name == "contains" and isinstance(given[0], ast.Name) and given[0].id == "messages":
-        asked = f"contains({written(given[0])}[-1], {written(given[1])})"
-        return "a list contains a text that is a whole message of it", f"write `{asked}` for a part of the last one"
+    if name == "contains" and _is_messages(given[0]):
+        return _whole_message("contains", last)
     return None
+
+
+def _is_messages(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "messages"
+
+
+def _whole_message(word: str, text: str) -> tuple[str, str]:
+    asked = f"contains(messages[-1], {written(ast.Constant(text))})"
+    help_ = f"write `{asked}` for a part of the last one"
+    return f"`{word}` looks for a text that is a whole message of the list", help_
+
+
+def _of_messages(left: ast.expr, op: ast.cmpop, right: ast.expr) -> tuple[str, str] | None:
+    """A word that is looked for in the list of messages, and would be a message of its own."""
+    text = left.value if isinstance(left, ast.Constant) else None
+    found = isinstance(op, ast.In | ast.NotIn) and isinstance(text, str) and _is_messages(right)
+    return _whole_message("in", str(text)) if found else None
+
+
+def _of_same(left: ast.expr, right: ast.expr) -> tuple[str, str] | None:
+    """A value that is held against itself."""
+    if ast.dump(left) != ast.dump(right):
+        return None
+    return f"`{written(left)}` is compared with itself: this part is always the same", "compare it with something else"
+
+
+def _of_origin(call: ast.Call) -> tuple[str, str] | None:
+    """A constant that is asked where it comes from: the bundle wrote it."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    if name not in ("origin", "said_by_customer") or len(call.args) != 1:
+        return None
+    given = call.args[0]
+    param = isinstance(given, ast.Attribute) and isinstance(given.value, ast.Name) and given.value.id == "params"
+    if not param and not isinstance(given, ast.Constant):
+        return None
+    field = given.value if isinstance(given, ast.Constant) else ""
+    path = field if isinstance(field, str) and _PATH.match(field) else "input.amount"
+    return f"`{name}` asks where a value of the call comes from, and this one is written here", (
+        f"give it a field, such as `{name}({path})`"
+    )
+
+
+_PATH = re.compile(r"[a-z_]\w*(?:\.[a-z_]\w*)+\Z")
+_TEXT_IN = frozenset({"contains", "starts_with", "ends_with", "glob"})
+
+
+def _of_lower(left: ast.expr, right: ast.expr) -> tuple[str, str] | None:
+    """Small letters that are compared with a text of other ones."""
+    for lowered, other in ((left, right), (right, left)):
+        if _is_lower(lowered):
+            texts = other.elts if isinstance(other, ast.List | ast.Tuple) else [other]
+            return next((_small(str(one.value)) for one in texts if _has_capitals(one)), None)
+    return None
+
+
+def _of_lower_in(call: ast.Call) -> tuple[str, str] | None:
+    """Small letters in which a text of other ones is looked for."""
+    named = isinstance(call.func, ast.Name) and call.func.id in _TEXT_IN and len(call.args) == 2
+    if not named or not _is_lower(call.args[0]) or not _has_capitals(call.args[1]):
+        return None
+    return _small(str(call.args[1].value))
+
+
+def _small(text: str) -> tuple[str, str]:
+    return (
+        "`lower` gives small letters alone, and this text has others",
+        f"write `{written(ast.Constant(text.lower()))}`",
+    )
+
+
+def _is_lower(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lower"
+
+
+def _has_capitals(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value != node.value.lower()
 
 
 _SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

@@ -1,21 +1,25 @@
-"""Rules whose conditions no call meets: their parts exclude each other, or the bounds of a schema do."""
+"""Rules and guarantees whose conditions no call meets: their parts exclude each other, or a schema's bounds do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.bundle.corpus import Corpus
-from engine.bundle.link.implied import Bound, Conditions
+from engine.bundle.link.excluding import Among, Bound, Claim
+from engine.bundle.link.implied import Conditions
+from engine.bundle.node import Node
 from engine.bundle.rules import e516_never_matches, w621_beyond_schema
 from engine.policy.arithmetic import is_number
 from engine.policy.meaning import meaning
-from engine.policy.rule import PolicyRules, Rule
+from engine.policy.rule import Guarantee, PolicyRules, Rule
 from engine.policy.syntax import SyntaxProblem, parse
 from engine.policy.value import number_text
 from engine.session.bundle import Agent, Tool
 
 Linked = tuple[Rule, PolicyRules, Tool]
+
+_DEEPEST = 6
 
 # keyword: whether a value has to be more, whether the number itself is out, and how it is said
 _BOUNDS = {
@@ -25,48 +29,75 @@ _BOUNDS = {
 
 
 def check_unmet(corpus: Corpus, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
-    """Rules that are so wherever they stand."""
+    """Rules and guarantees that are so wherever they stand."""
     linked: dict[str, list[Linked]] = {}
+    promised: dict[str, list[tuple[Guarantee, PolicyRules]]] = {}
     for agent in agents.values():
         for name, guard in agent.guards.items():
-            for policy in guard.policies:
+            for policy in (*guard.policies, *guard.promising):
+                for promise in policy.guarantees:
+                    promised.setdefault(promise.place, []).append((promise, policy))
                 for rule in policy.rules:
                     linked.setdefault(rule.id, []).append((rule, policy, tools[name]))
     for document in corpus.sound("Policy"):
         for node in document.node.at("rules").items or ():
-            condition = node.get("when") or node.get("unless")
-            id_ = str(node.at("id").value)
-            found = linked.get(id_, [])
-            if condition is None or not found:
-                continue
-            if all(Conditions(rule, policy, dials=False).never for rule, policy, _ in found):
-                corpus.say(e516_never_matches.contradicting(condition.place, id_))
-                continue
-            beyond = [Conditions(rule, policy).beyond(_bounds(policy, tool, tools)) for rule, policy, tool in found]
-            if all(beyond):
-                corpus.say(w621_beyond_schema.at(condition.place, id_, beyond[0]))
+            _check_rule(corpus, node, linked.get(str(node.at("id").value), []), tools)
+        listed = document.node.get("guarantees")
+        for node in (listed.items or ()) if listed is not None else ():
+            found = promised.get(f"{node.source.file}:{node.at('id').place.line}", [])
+            if found and all(Conditions(one.never, policy, dials=False).contradictory for one, policy in found):
+                corpus.say(e516_never_matches.promising_nothing(node.at("never").place, str(node.at("id").value)))
 
 
-def _bounds(policy: PolicyRules, tool: Tool, tools: Mapping[str, Tool]) -> Iterator[tuple[Bound, str]]:
-    """The bounds of the numbers that a call has, and that the facts about it have."""
+def _check_rule(corpus: Corpus, node: Node, found: Sequence[Linked], tools: Mapping[str, Tool]) -> None:
+    condition, release = node.get("when") or node.get("unless"), node.get("release_unless")
+    id_ = str(node.at("id").value)
+    if release is not None and found and all(_always_released(rule, policy) for rule, policy, _ in found):
+        corpus.say(e516_never_matches.withholding_nothing(release.place, id_))
+    if condition is None or not found:
+        return
+    if all(_of(rule, policy, dials=False).never for rule, policy, _ in found):
+        corpus.say(e516_never_matches.contradicting(condition.place, id_))
+        return
+    beyond = [_of(rule, policy).beyond(_bounds(policy, tool, tools)) for rule, policy, tool in found]
+    if all(beyond):
+        corpus.say(w621_beyond_schema.at(condition.place, id_, beyond[0]))
+
+
+def _of(rule: Rule, policy: PolicyRules, *, dials: bool = True) -> Conditions:
+    return Conditions(rule.condition, policy, negated=rule.negated, dials=dials)
+
+
+def _always_released(rule: Rule, policy: PolicyRules) -> bool:
+    return rule.release is not None and Conditions(rule.release, policy, negated=True, dials=False).contradictory
+
+
+def _bounds(policy: PolicyRules, tool: Tool, tools: Mapping[str, Tool]) -> Iterator[tuple[Claim, str]]:
+    """What the schemas say of the numbers that a call has, and that the facts about it have."""
     yield from _of_schema("input", tool.input_schema, policy)
     for name, fact in policy.facts.items():
         if not fact.for_each and fact.tool in tools:
             yield from _of_schema(name, tools[fact.tool].output_schema, policy)
 
 
-def _of_schema(owner: str, schema: Any, policy: PolicyRules) -> Iterator[tuple[Bound, str]]:
-    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+def _of_schema(owner: str, schema: Any, policy: PolicyRules, depth: int = 0) -> Iterator[tuple[Claim, str]]:
+    """What a schema says of the numbers in a value, wherever they are."""
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return
+    try:
+        tree = parse(owner)
+    except SyntaxProblem:
+        return
+    for key, (more, open_, words) in _BOUNDS.items():
+        number: Any = schema.get(key)
+        if is_number(number):
+            yield Bound(meaning(tree, policy), more, number, open_), f"`{owner}` is {words} {number_text(number)}"
+    listed = [schema["const"]] if "const" in schema else schema.get("enum")
+    if isinstance(listed, list | tuple) and listed and all(map(is_number, listed)):
+        words = ", ".join(number_text(one) for one in listed[:5]) + (", ..." if len(listed) > 5 else "")
+        yield Among(meaning(tree, policy), tuple(listed)), f"`{owner}` is {words}"
+    parts, properties = schema.get("allOf"), schema.get("properties")
+    for part in parts if isinstance(parts, list | tuple) else ():
+        yield from _of_schema(owner, part, policy, depth + 1)
     for name, inner in properties.items() if isinstance(properties, Mapping) else ():
-        for key, (more, open_, words) in _BOUNDS.items():
-            number: Any = inner.get(key) if isinstance(inner, Mapping) else None
-            if not is_number(number):
-                continue
-            try:
-                tree = parse(f"{owner}.{name}")
-            except SyntaxProblem:
-                break
-            yield (
-                Bound(meaning(tree, policy), more, number, open_),
-                f"`{owner}.{name}` is {words} {number_text(number)}",
-            )
+        yield from _of_schema(f"{owner}.{name}", inner, policy, depth + 1)

@@ -104,7 +104,7 @@ class _Rules:
         for policy in guard.policies:
             for rule in policy.rules:
                 if rule.release is None:
-                    one = rule, Conditions(rule, policy)
+                    one = rule, Conditions(rule.condition, policy, negated=rule.negated)
                     self.by_id.setdefault(rule.id, []).append(one)
                     if rule.effect is Effect.DENY:
                         self._denies.append(one)

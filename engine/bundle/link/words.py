@@ -13,6 +13,7 @@ from engine.bundle.link.expressions import PARAMS, expression
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.node import Node
 from engine.bundle.rules import (
+    e206_constraint,
     e301_duplicate_name,
     e302_tool,
     e312_reserved_name,
@@ -263,6 +264,10 @@ class Linker:
         reached = self.need(*sources, *inputs) | {name}
         scope = dict(self.scope)
         loops: list[tuple[str, Expression]] = []
+        for name_ in ("as", "at_most") if each is None else ():
+            if node.get(name_) is not None:
+                said = "is of a fact with `for_each`, and this one is read once"
+                self._corpus.say(e206_constraint.on_entry(node.key(name_) or node, name_, said))
         for variable, key, value in each.pairs() if each is not None else ():
             source = self.expression(value, scope)
             if source is not None and not t.is_a(source.type, t.ListOf, t.SetOf, t.MapOf, t.Record):
