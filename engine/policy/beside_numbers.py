@@ -10,17 +10,23 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from engine.policy.beside_currencies import WORDS, char_at, currency_before, currency_behind, word_before
-from engine.policy.currencies import is_sign, of_word
-from engine.policy.near_numbers import DASHES, HYPHENS, NOTHING_NEAR, RULES, Near, before, behind
+from engine.policy.currencies import is_code, is_sign, of_word
+from engine.policy.near_numbers import DASHES, HYPHENS, NOTHING_NEAR, RULES, Near, before, behind, multiplies_money
 from engine.policy.number_words import LABELS, SCALES, SUFFIXES, UNITS, scale_of, scales
 from engine.policy.scripts import MARKUP, beyond_markup, unspaced, wordy
 
-_OPENING = frozenset('([{<>"“‘«|;:=#&!?≈≤≥/×→§¿¡、。・「『')
-_CLOSING = frozenset(')]}<>"”»|;:=#&!?/×→、。・」』')
+_OPENING = frozenset('([{<>"“”„‟‘‚«»‹›|;:=#&!?≈≤≥/×→§¿¡、。・「『')
+_CLOSING = frozenset(')]}<>"“”„‟‘‚«»‹›|;:=#&!?/×→、。・」』')
 _BLANKS = frozenset(" \t\n\r")
 
 # 480,- and 480.-- and 480:- and 480/- are 480 with no cents
 _EVEN = re.compile(r"(?:[.,][-\u2012-\u2015]{1,2}|[:/]-)(?![\w)])")
+# markup between the digits of a number and its point, or between that and what goes on: `<x>480</x>.99`, `1,**480**`
+_MARKED = r"(?:[*_~`]|<[^<>]{1,60}>|\]\([^()]{0,60}\))"
+_CUT_BEHIND = re.compile(rf"(?:{_MARKED}++[.,]{_MARKED}*+|[.,](?:(?!<){_MARKED})++)[0-9]")
+_CUT_BEFORE = re.compile(rf"[0-9](?:{_MARKED}++[.,]{_MARKED}*+|[.,](?:(?!<){_MARKED})++)\Z")
+_LONGEST_CUT = 150
+_CUTTING = frozenset("*_~`>).,")
 # what a number goes on with: `2k 500`, `2 and a half`, `480 euros and 5 cents`
 _AND = r"(?:(?:and|und|et|y|e|en|og|och|и|і|та|й)[ \t]+)"
 _REST = re.compile(rf"[ \t*_~`]+{_AND}?(?P<rest>[0-9]+)(?![0-9.,])")
@@ -51,6 +57,8 @@ class Side:
 
 def left_of(text: str, at: int) -> Side:
     """What stands before a number that begins at a place."""
+    if char_at(text, at - 1) in _CUTTING and _CUT_BEFORE.search(text, max(at - _LONGEST_CUT, 0), at):
+        return Side(at, clear=False)
     side = _left(text, at)
     if not side.clear:
         return side
@@ -60,6 +68,8 @@ def left_of(text: str, at: int) -> Side:
 
 def right_of(text: str, at: int) -> Side:
     """What stands behind a number that ends at a place."""
+    if _CUT_BEHIND.match(text, at):
+        return Side(at, clear=False)
     even = _EVEN.match(text, at)
     at = at if even is None else even.end()
     side = _right(text, at, even=even is not None)
@@ -110,13 +120,25 @@ def _right(text: str, at: int, *, even: bool) -> Side:
         word = None if word is None or text[slice(*word)].lower() in SUFFIXES else word
     next_, further = char_at(text, end), char_at(text, end + 1)
     if next_ in DASHES and next_:
-        if (further and wordy(further)) or (further and is_sign(further)):
+        if further and _dashed_money(text, end + 1):
+            # 480,00-EUR may be below zero
+            return Side(end, clear=False)
+        if further and (wordy(further) or is_sign(further)):
             return Side(end, joined=True, counts=counts, factor=factor, word=word)
         minus = next_ in HYPHENS and further not in DASHES
         return Side(end + 1, minus, minus or next_ == "\u2014", joined, counts, factor, word=word)
     trailing = next_ == " " and further in HYPHENS and char_at(text, end + 2) in ("", "\n") and bool(further)
     clear = not trailing and _closes(text, end)
     return Side(end if clear else end + 1, False, clear, joined, counts, factor, bracket=next_ == ")", word=word)
+
+
+def _dashed_money(text: str, at: int) -> bool:
+    """Whether the sign or the code of a currency stands at a place, and joins nothing on: `480-€-Schein` is no sign."""
+    word = WORDS.match(text, at)
+    end = at + 1 if is_sign(text[at]) else word.end("first") if word is not None and is_code(word["first"]) else at
+    behind, further = char_at(text, end), char_at(text, end + 1)
+    joins = (behind in DASHES and further.isalpha()) or behind.isdigit() or (behind == " " and further.isdigit())
+    return end > at and not joins
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
@@ -172,6 +194,8 @@ def _unit(text: str, at: int) -> tuple[int, bool]:
     found = WORDS.match(text, at)
     # millions are written MM
     if found is None or found["first"] == "MM" or found["first"].lower() not in UNITS | SUFFIXES:
+        return at, False
+    if multiplies_money(text, found["first"], found.end("first")):
         return at, False
     # a letter alone is a unit only beside the number
     near = not found["gap"] or (found["gap"] == " " and len(found["first"]) > 1)

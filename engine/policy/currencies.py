@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from engine.policy import languages
+
 # ISO 4217, and what is paid with beside it
 _ISO = """
 aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd btn bwp byn bzd cad cdf
@@ -20,7 +22,7 @@ _CODES = frozenset(_ISO.split())
 _WORDS = frozenset({"all", "bob", "cop", "cup", "gel", "mad", "mop", "pen", "ron", "sos", "top", "try"})
 
 # what says something else before a number
-_BEHIND = frozenset({"won", "sat", "real", "ft", "cent", "lev", "canadian", "canadien", "australian"})
+_BEHIND = frozenset({"won", "sat", "real", "ft", "lev", "canadian", "canadien", "australian"})
 
 _SIGNS = {
     "$": "$", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr", "₽": "rub", "₩": "krw", "₺": "try", "₴": "uah",
@@ -29,31 +31,12 @@ _SIGNS = {
     "hk$": "hkd", "s$": "sgd", "sg$": "sgd", "r$": "brl", "mx$": "mxn", "nt$": "twd", "cdn$": "cad", "aus$": "aud",
 }  # fmt: skip
 
-_NAMES = {
-    "dólar": "$", "dólare": "$", "dolar": "$", "dolare": "$", "dollari": "$", "livre": "gbp", "libra": "gbp",
-    "pfund": "gbp", "franken": "franc", "kronen": "crown", "rubel": "rub", "euro": "eur",
-    "dollar": "$", "buck": "$", "pound": "gbp", "quid": "gbp", "sterling": "gbp", "yen": "jpy",
-    "yuan": "cny", "renminbi": "cny", "rmb": "cny", "rupee": "inr", "rs": "inr", "won": "krw", "ruble": "rub",
-    "rouble": "rub", "baht": "thb", "zloty": "pln", "złoty": "pln", "zł": "pln", "koruna": "czk", "kč": "czk",
-    "forint": "huf", "ft": "huf", "lira": "try", "tl": "try", "rand": "zar", "real": "brl", "reais": "brl",
-    "shekel": "ils", "naira": "ngn", "dong": "vnd", "ringgit": "myr", "rm": "myr", "rupiah": "idr", "rp": "idr",
-    "hryvnia": "uah", "bitcoin": "btc", "ether": "eth", "franc": "franc", "fr": "franc", "sfr": "chf", "peso": "peso",
-    "krone": "crown", "kroner": "crown", "krona": "crown", "kronor": "crown", "kr": "crown", "crown": "crown",
-    "dirham": "dirham", "dinar": "dinar", "riyal": "riyal", "rial": "riyal", "shilling": "shilling", "lei": "ron",
-    "lev": "bgn", "leva": "bgn", "taka": "bdt", "cent": "cent", "penny": "penny", "pence": "penny", "satoshi": "sat",
-    "sat": "sat", "cfa": "franc", "canadian": "cad", "canadien": "cad", "australian": "aud", "円": "jpy",
-    "元": "cny", "块": "cny", "ユーロ": "eur", "ドル": "$", "원": "krw", "руб": "rub",
-    "рубль": "rub", "рубля": "rub", "рублей": "rub", "евро": "eur", "долларов": "$", "грн": "uah",
-    "cdn": "cad", "canadiense": "cad", "australien": "aud", "stg": "gbp", "złotych": "pln", "złote": "pln",
-    "korun": "czk", "koruny": "czk", "гривень": "uah", "гривен": "uah", "гривні": "uah", "лв": "bgn", "лева": "bgn",
-    "שקלים": "ils", "שקל": "ils", "درهم": "dirham", "ريال": "riyal", "دينار": "dinar", "دولار": "$", "يورو": "eur",
-    "یورو": "eur", "บาท": "thb", "đồng": "vnd", "tenge": "kzt", "bolivare": "ves", "bolívare": "ves", "colone": "crc",
-    "colón": "crc", "quetzale": "gtq", "quetzal": "gtq", "lempira": "hnl", "sole": "pen", "dh": "dirham", "kd": "kwd",
-    "ksh": "kes", "cedi": "ghs", "birr": "etb", "dram": "amd", "lari": "gel", "manat": "azn", "tugrik": "mnt",
-    "kip": "lak", "riel": "khr", "kyat": "mmk", "afghani": "afn", "美元": "usd", "加元": "cad", "欧元": "eur",
-    "日元": "jpy", "港元": "hkd", "英镑": "gbp", "米ドル": "usd", "カナダドル": "cad", "유로": "eur",
-    "달러": "$", "ευρώ": "eur",
-}  # fmt: skip
+_LETTERED = {"$a": "aud", "$c": "cad", "$u": "uyu"}
+# thousands and millions of a currency as one word; of names and codes in small letters only these
+_JOINED = re.compile(r"(?:mrd|mio|mia|mln|mld|mn|md|bn|[tkmgbe])([^\W\d_]{2,3})", re.IGNORECASE)
+_SHORT = frozenset({"eur", "usd", "gbp", "chf", "sek", "nok", "dkk", "kr", "ft", "tl", "rp", "rm", "zł", "kč", "руб"})
+
+_NAMES = languages.money()
 
 # whose currency it is, where several have one of that name
 _WHOSE = {
@@ -81,6 +64,12 @@ _BETWEEN = frozenset({"in", "of", "more"})
 _JOINING = frozenset({"or", "and", "to", "for", "plus", "then"})
 
 
+# who is asked for something behind `can`, where a new sentence begins
+_WHO = frozenset(
+    {"you", "u", "i", "we", "they", "he", "she", "it", "someone", "somebody", "anyone", "this", "that", "my"}
+)
+
+
 def is_sign(char: str) -> bool:
     """Whether a character is the sign of some currency."""
     return unicodedata.category(char) == "Sc"
@@ -96,9 +85,8 @@ def of_word(word: str, *, ahead: bool = False) -> str:
     low = word.lower()
     if low in _CODES:
         return "" if low in _WORDS and not word.isupper() else low
-    if ahead and low in _BEHIND:
-        return ""
-    return _NAMES.get(low, "") or _NAMES.get(low.removesuffix("s"), "")
+    found = _NAMES.get(low, "") or _NAMES.get(low.removesuffix("s"), "")
+    return "" if ahead and (low in _BEHIND or found == "cent") else found
 
 
 def of_code(text: str) -> str:
@@ -113,9 +101,22 @@ def of_country(country: str, sign: str, *, ahead: bool = False) -> str:
     return _SIGNS.get(f"{country}{sign}".lower(), "") if len(country) > 1 or (ahead and country.isupper()) else ""
 
 
+def of_letters(letters: str, sign: str) -> str:
+    """The currency of a sign with capitals behind it, as in `$A 480`; one that is not known is itself."""
+    return _LETTERED.get(f"{sign}{letters}".lower(), f"{sign}{letters}".lower())
+
+
+def of_joined(word: str) -> str:
+    """The currency that a word ends with behind a letter or two for a scale, as `TEUR` does; empty if none."""
+    found = _JOINED.fullmatch(word)
+    return of_word(found[1]) if found is not None and (found[1].isupper() or found[1].lower() in _SHORT) else ""
+
+
 def in_country(text: str) -> str:
     """Whose dollars they are, by the country that a text behind them begins with; empty if it begins with none."""
     words = re.findall(r"[^\W\d_]+", text)[:2]
+    if words and words[0].lower() == "can" and words[-1].lower() in _WHO:
+        return ""
     for one in (" ".join(words), *words[:1]):
         found = _WHOSE.get(f"{one} dollar".lower(), "") or of_country(one, "$")
         if found:
@@ -143,6 +144,17 @@ def both(first: str, second: str) -> str:
         if other in _DOLLARS:
             return other
     return f"{first} or {second}"
+
+
+def is_code(word: str) -> bool:
+    """Whether a word is a currency's code beside a number."""
+    return word.lower() in _CODES and bool(of_word(word))
+
+
+def is_word_too(word: str) -> bool:
+    """Whether capitals that are a code may be a word of a sentence in capitals, beside the sign of a dollar."""
+    low = word.lower()
+    return low in _WORDS and low not in _DOLLARS
 
 
 def told(counts: str) -> str:

@@ -1,17 +1,20 @@
 """What a call was given, compared loosely: what its output only repeats of it is no evidence.
 
-Repeating something otherwise (in other letters, with other signs, in another notation) is repeating it.
+Repeating something otherwise (in other letters, with other signs, in another notation, in escapes, with a scheme before
+it or without its markup) is repeating it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from engine.policy.arithmetic import is_number
 from engine.policy.currencies import is_sign, of_code, of_sign, of_word, told
+from engine.policy.escapes import forms
 from engine.policy.numerals import numerals
 from engine.policy.spelling import kindly, loosely, words
 from engine.policy.value import number_text
@@ -19,13 +22,22 @@ from engine.policy.value import number_text
 # from how many letters on what is run together may stand within something longer
 MIN_RUN = 7
 
-# how often a text is read that is escaped in itself, as `%2540` is an escape of an escape
-MAX_ESCAPED = 4
-
 # numbers as programs write them, of letters that are small
 _NOTATION = re.compile(
     r"(?<![\w.])(?:0x[0-9a-f]{1,16}|0b[01]{1,64}|0o[0-7]{1,22}|[0-9]{1,20}(?:[.,][0-9]{1,20})?e[+-]?[0-9]{1,2})(?!\w)"
 )
+
+# what stands before an address and says nothing of whose it is, and the port that is meant anyhow
+_SCHEMES = re.compile(
+    r"(?:[a-z][a-z0-9+.-]{0,20}:/+|(?:mailto|tel|sms|smsto|callto|sips?|xmpp|skype|view-source):)+", re.IGNORECASE
+)
+_WWW = re.compile(r"www[0-9]?\.", re.IGNORECASE)
+_PORT = re.compile(r":(?:80|443)(?![0-9])")
+# a host with a path behind it, and whom it is asked as
+_URL = re.compile(r"(?:[^\s/?#@\\]*@)?(?P<host>[^\s/?#@:\\]+\.[^\s/?#@:\\]+)(?::[0-9]+)?[/?#\\]")
+# what parts an address from words beside it, and what looks like one
+_APART = re.compile(r"[\s,;()<>\"|]+")
+_ADDRESS = re.compile(r"[^\W_]@[^\W_]|[^\W_]\.[^\W\d_]{2}|://")
 
 _WALL = "\0"
 
@@ -53,29 +65,36 @@ class Echo:
         self._letters = _WALL.join(letters)
 
     def repeats(self, piece: str) -> bool:
-        """Whether all of a piece is what was given: each of its words, or its letters run together."""
-        self.work += len(piece)
-        found = words(loosely(piece))
-        letters = "".join(found)
-        if self._words.issuperset(found) or letters in self._runs or of_code(piece) in self._currencies:
-            return True
-        self.work += len(self._letters)
-        return len(letters) >= MIN_RUN and letters in self._letters
+        """Whether a piece is what was given: its words, its letters run together, or the address within it.
+
+        A scheme before an address is nothing new, nor is a path behind the host that was given.
+        """
+        parts = [one for one in _APART.split(piece) if _ADDRESS.search(one) or _SCHEMES.match(one)]
+        longs = [one.long for one in numerals(piece) if one.long]
+        return any(map(self._given, chain([piece, *longs], *map(_addressed, parts))))
 
     def repeats_number(self, value: Any) -> bool:
         """Whether a number is what was given, whatever its sign and notation."""
         return _plain(number_text(abs(Decimal(value)))) in self._digits
 
+    def _given(self, piece: str) -> bool:
+        """Whether each word of a text was given, or its letters run together, in whatever escapes."""
+        return any(map(self._held, forms(piece)))
+
+    def _held(self, form: str) -> bool:
+        self.work += len(form)
+        found = words(loosely(form))
+        letters = "".join(found)
+        if not letters:
+            return of_code(form) in self._currencies
+        if self._words.issuperset(found) or letters in self._runs or of_code(form) in self._currencies:
+            return True
+        self.work += len(self._letters)
+        return len(letters) >= MIN_RUN and letters in self._letters
+
     def _take_in(self, raw: str) -> str:
         """The letters of a text or a number; what it may be compared with is noted, and what it holds in escapes."""
-        letters = list[str]()
-        for _ in range(MAX_ESCAPED):
-            letters.append(self._note(raw))
-            decoded = kindly(raw)
-            if decoded == raw:
-                break
-            raw = decoded
-        return _WALL.join(letters)
+        return _WALL.join(map(self._note, forms(raw)))
 
     def _note(self, raw: str) -> str:
         text = loosely(raw)
@@ -93,6 +112,18 @@ class Echo:
         self._currencies.update(told(of_sign(char)) for char in text if is_sign(char))
         self._currencies.discard("")
         return letters
+
+
+def _addressed(part: str) -> Iterator[str]:
+    """What an address names: itself without a scheme, and the host that a path stands behind."""
+    scheme = _SCHEMES.match(part)
+    bare = part if scheme is None else part[scheme.end() :]
+    www = _WWW.match(bare)
+    bare = _PORT.sub("", bare if www is None else bare[www.end() :])
+    yield bare
+    found = _URL.match(bare)
+    if found is not None:
+        yield found["host"]
 
 
 def _value(written: str) -> Decimal:

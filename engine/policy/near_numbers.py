@@ -10,9 +10,10 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
-from engine.policy.beside_currencies import char_at, currency_behind, signed_before
-from engine.policy.currencies import in_country, is_sign, of_country, of_word
-from engine.policy.number_words import FILLERS, JOINERS, MARKS, negates, scale_of, scales
+from engine.policy.beside_currencies import char_at, currency_behind, only_names, signed_before
+from engine.policy.currencies import in_country, is_sign, of_country, of_joined, of_letters, of_word
+from engine.policy.markup import BLOCKS
+from engine.policy.number_words import FILLERS, JOINERS, MARKS, negates, scale_of, scales, scales_money
 from engine.policy.scripts import wordy
 
 HYPHENS = frozenset("-\u2212")
@@ -27,12 +28,12 @@ _WEIGHTS = {
 }  # fmt: skip
 _PLAIN = frozenset(" \t\n*_~`\\\"'’‘“”«»„‹›")
 
-_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9]{0,10})(?:\s[^<>]*)?/?>")
-_LONGEST_TAG = 80
-_BLOCKS = frozenset({"br", "p", "div", "li", "ul", "ol", "td", "th", "tr", "table", "hr", "dt", "dd", "h1", "h2", "h3"})
-_INLINE = frozenset(
-    {"b", "i", "u", "s", "a", "em", "strong", "span", "font", "code", "small", "big", "mark", "sup", "sub"}
-)
+# of what a page is only its blocks are left, without their attributes
+_TAG = re.compile(r"<([a-z][a-z0-9]{0,9})>")
+_LONGEST_TAG = 12
+
+# what is paid with, and no sign
+_CARD = re.compile(r"(?:credit|debit)[ -]cards?(?![^\W_])", re.IGNORECASE)
 
 _MAX_FILLERS = 3
 _MAX_WORD = 24
@@ -147,9 +148,7 @@ def _gap(text: str, at: int, step: int) -> _Gap:
         char = text[at]
         found = _tag(text, at, step) if char == ("<" if step > 0 else ">") else None
         if found is not None:
-            block = found[1].lower() in _BLOCKS
-            weight = max(weight, _LINE if block else _SOFT)
-            cell = cell or block
+            weight, cell = _LINE, True
             at = found.end() if step > 0 else found.start() - 1
             continue
         if char not in _WEIGHTS or (char == ">" and char_at(text, at - 1) in (*DASHES, "=")):
@@ -163,10 +162,10 @@ def _gap(text: str, at: int, step: int) -> _Gap:
 
 
 def _tag(text: str, at: int, step: int) -> re.Match[str] | None:
-    """The tag of a markup that begins or ends at a place."""
+    """The tag of a block that begins or ends at a place."""
     start = at if step > 0 else text.rfind("<", max(at - _LONGEST_TAG, 0), at)
     found = _TAG.match(text, start, start + _LONGEST_TAG) if start >= 0 else None
-    if found is None or found[1].lower() not in _BLOCKS | _INLINE or not (step > 0 or found.end() == at + 1):
+    if found is None or found[1] not in BLOCKS or not (step > 0 or found.end() == at + 1):
         return None
     return found
 
@@ -236,7 +235,7 @@ def _sign_behind(text: str, gap: _Gap) -> bool:
 
 def _negates_behind(text: str, gap: _Gap, word: str) -> bool:
     """Whether a word behind a number makes it negative; on another line only one that is nothing else."""
-    if not negates(word, behind=True):
+    if not negates(word, behind=True) or _CARD.match(text, gap.at):
         return False
     if gap.weight < _LINE:
         return True
@@ -252,7 +251,12 @@ def _multiplies(text: str, gap: _Gap, word: str) -> bool:
     apart, next_ = gap.weight > _SOFT, char_at(text, gap.at + 1)
     if len(word) == 1 and ((apart and next_ in (".", ":")) or (next_ == ")" and (apart or word not in "kK"))):
         return False
-    return scales(word, apart=apart)
+    return scales(word, apart=apart) or bool(of_joined(word)) or multiplies_money(text, word, gap.at + len(word))
+
+
+def multiplies_money(text: str, word: str, end: int) -> bool:
+    """Whether a word that ends at a place is a scale because a currency stands behind it: `480 tr đồng`."""
+    return scales_money(word) and bool(currency_behind(text, end + (char_at(text, end) == "."))[0])
 
 
 def _scale_before(text: str, gap: _Gap, word: str, at: int) -> int:
@@ -281,7 +285,10 @@ def _counted_before(text: str, gap: _Gap, at: int, marks: str) -> Near:
         word = _word(text, at, -1)
         start = at + 1 - len(word)
         sign = char_at(text, start - 1)
-        counts = of_word(word, ahead=True) or (of_country(word, sign) if sign and is_sign(sign) else "")
+        dollars = is_sign(char_at(text, at + 2)) if at + 2 < len(text) else False
+        counts = "" if dollars and only_names(text, start, word, " ", at + 2) else of_word(word, ahead=True)
+        if not counts and sign and is_sign(sign):
+            counts = of_country(word, sign) or (of_letters(word, sign) if len(word) <= 3 and word.isupper() else "")
     return _owned(text, gap, _gap(text, start - 1, -1), counts, marks) if counts else _parted(marks)
 
 

@@ -1,18 +1,10 @@
-"""Words and marks around numbers that make them other numbers, or say nothing: signs, scales, units, labels.
-
-They are of the languages in which currencies are known too.
-"""
+"""Words and marks around numbers that make them other numbers, or say nothing: signs, scales, units, labels."""
 
 from __future__ import annotations
 
-import unicodedata
-
+from engine.policy import languages
+from engine.policy.languages import words
 from engine.policy.scripts import unspaced
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(unicodedata.normalize("NFKC", text).lower().split())
-
 
 SCALES = {
     "hundred": 100, "dozen": 12, "thousand": 1_000, "grand": 1_000, "tausend": 1_000, "mille": 1_000, "mil": 1_000,
@@ -23,29 +15,16 @@ SCALES = {
 }  # fmt: skip
 
 # scales whose size is not read: a number beside one is none
-_OTHER_SCALES = _words("""
-k m b t mm kk grands lac lacs hundert hundreds cien ciento cientos cento cem hundra hundre honderd sto сто сотен
-tsd tsnd tausende milliers millier mila tusen tusind duizend tuhat tuhatta tys tysiąc tysiące tysięcy tis tisíc
-tisíce tisic tisíců ezer mii mie bin ribu тыс тысяч тысяча тысячи тысячу тис тисяч тисяча тисячі хиляди хил χιλ χιλιάδες
-millón milhão milhões milione milioni miljoen miljoner miljon milion miliony milionów milionů milióny milyon juta mill
-млн миллион миллиона миллионов мільйон мільйони мільйонів εκατ milliard milliards milliarde milliarden miliardo miliardi
-miljard miljarder miliard miliardy miliardów milyar mld mlrd billionen billones bilhão bilhões млрд миллиард
-миллиарда миллиардов мільярд трлн triệu tỷ nghìn ngàn trăm dutzend douzaine docena dúzia dozzina tucet дюжина half
-ألف آلاف الف مليون مليار אלף אלפים מיליון מיליארד हज़ार हजार लाख करोड़ सौ
-""")
+_OTHER_SCALES, _SHORT_SCALES = languages.scales(), languages.short_scales()
 # words of something else too, where more than a blank is between
-_DOUBTFUL = _words("bin mila mie mii sto tis cem lac half grand grands ribu")
+_DOUBTFUL = words("bin mila mie mii mia sto tis cem lac half grand grands ribu thou laki sata ek")
 # in these scripts words go on without a blank
-_BEGINNINGS = tuple(_words("千 仟 百 万 萬 億 亿 兆 천 만 억 조 백만 천만 พัน หมื่น แสน ล้าน ร้อย"))
+_BEGINNINGS = languages.beginnings()
 
-_NEGATIVE = _words("""
-minus negative neg less overdrawn cr dr negativ negatives negativer negativen moins négatif négative menos meno negativo
-negativa mínus mínusz minusz miinus eksi negatif âm trừ kurang минус мінус отрицательный отрицательная отрицательное
-минусовой μείον πλην ناقص سالب מינוס שלילי माइनस ऋण 마이너스 ลบ ติดลบ
-""")
-_ENDINGS = tuple(_words("マイナス 負の 負 负 減 减"))
+_NEGATIVE = languages.signs()
+_ENDINGS = tuple(words("マイナス 負の 負 负 減 减 赤字"))
 # behind a number only: `credit 480 to me` says no sign
-_NEGATIVE_BEHIND = _NEGATIVE | _words("""
+_NEGATIVE_BEHIND = _NEGATIVE | words("""
 credit debit below crédit débit crédito débito kredit credito debito haben soll кредит дебет
 """)
 
@@ -54,20 +33,20 @@ MARKS = frozenset("±∓≠△▲▽▼⊖")
 
 LABELS = frozenset({"no", "nr", "id", "p", "ref", "pos"})
 # told as texts of their own, as `kg` is by `480 kg`
-UNITS = _words("""
+UNITS = words("""
 kg g lb lbs oz km cm mm mi mile miles ml l kb mb gb tb pcs px hr hrs min mins sec secs percent pct point points pts
 prozent procent процентов percento porcento
 """)
 # of the number that they stand at, and nothing else
-SUFFIXES = _words("am pm h s d st nd rd th x")
+SUFFIXES = words("am pm h s d st nd rd th x")
 
 # what stands between a number and what belongs to it, and says nothing itself
-FILLERS = _words("""
+FILLERS = words("""
 amount total sum price value currency ccy cur balance of in the a an is was by about approx more
 betrag summe preis wert währung saldo der die das von ist montant prix devise solde de du la le est
 importe monto precio moneda el es importo prezzo valuta bedrag kwota waluta сумма валюта итого 金額 通貨 合計 金额 货币
 """)
-JOINERS = _words("and und et y e og och en и і та й")
+JOINERS = words("and und et y e og och en и і та й")
 
 
 def scale_of(word: str) -> int:
@@ -82,6 +61,11 @@ def scales(word: str, *, apart: bool = False) -> bool:
     if apart and low in _DOUBTFUL:
         return False
     return bool(scale_of(low)) or low in _OTHER_SCALES or low.startswith(_BEGINNINGS)
+
+
+def scales_money(word: str) -> bool:
+    """Whether a word multiplies the number before it if a currency stands behind it, as `tr` does in `480 tr đồng`."""
+    return word.lower() in _SHORT_SCALES
 
 
 def negates(word: str, *, behind: bool = False) -> bool:

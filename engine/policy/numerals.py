@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import takewhile
 
+from engine.policy.beside_currencies import begins_anew
 from engine.policy.beside_numbers import Side, left_of, right_of
 from engine.policy.currencies import both, told
 
@@ -134,6 +135,8 @@ def _of_run(text: str, start: int, end: int, *, phone: bool) -> Iterator[Numeral
 def _own(text: str, left: Side, right: Side) -> tuple[Side, Side]:
     """What stands on both sides, without a currency that another number is nearer to: `USD 480 EUR 500`."""
     if left.counts and right.counts:
+        if left.counts == "$" and right.word is not None and begins_anew(text, *right.word):
+            return left, replace(right, counts="", word=None)
         if _DIGIT_BEHIND.match(text, right.at):
             return left, replace(right, counts="")
         if _DIGIT_BEFORE.search(text, max(left.at - 2, 0), left.at):

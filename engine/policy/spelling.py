@@ -11,6 +11,8 @@ import html
 import re
 import unicodedata
 
+from engine.policy.markup import seen
+
 # what can't be seen; where a line ends is a blank
 _UNSEEN = re.compile(
     "[\0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -22,6 +24,10 @@ _LINE_ENDS = re.compile(r"\\([nrt])")
 _ESCAPES = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _ENTITY = re.compile(r"&#?\w{2,8};")
 _MARKUP = re.compile(r"[_*`~]+")
+_MARK_ESCAPED = re.compile(r"\\([_*`~.,-])")
+# what a keyboard writes for an apostrophe and a hyphen, and dashes that join
+_TYPED = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201b": "'", "\u2010": "-"})
+_JOINS = re.compile(r"(?<=[^\W_])[\u2012\u2013](?=[^\W_])")
 _OTHER_DIGITS = re.compile(r"(?![0-9])\d")
 _WORDS = re.compile(r"[^\W_]+")
 
@@ -41,17 +47,21 @@ def as_it_is(text: str) -> str:
 
 
 def kindly(text: str) -> str:
-    """What was told, read kindly, with its case: blanks are one character each, a line end, a gap or a space."""
+    """What was told, read kindly, with its case: blanks are one character each, a line end, a gap or a space.
+
+    Of a page it is what a reader sees.  Apostrophes and hyphens are those of a keyboard.
+    """
     if "\\" in text:
         text = _WRITTEN_OUT.sub(lambda found: chr(int(found[1], 16)), _LINE_ENDS.sub(_line_end, text))
+        text = _MARK_ESCAPED.sub(r"\1", text)
     if "%" in text:
         text = _ESCAPES.sub(_unescaped, text)
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if not text.isascii():
         text = _OTHER_DIGITS.sub(lambda found: str(unicodedata.decimal(found[0])), _compatible(text))
-        text = text.replace("\u0130", "i\u0307")
-    return _BLANKS.sub(_blank, _without_markup(_UNSEEN.sub(_seen, text))).strip()
+        text = _JOINS.sub("-", text.replace("\u0130", "i\u0307").translate(_TYPED))
+    return _BLANKS.sub(_blank, _without_markup(_UNSEEN.sub(_seen, seen(text)))).strip()
 
 
 def normal(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.policy.arithmetic import is_number
 from engine.policy.echoes import Echo
+from engine.policy.markup import hidden, untagged
 from engine.policy.near_numbers import DASHES
 from engine.policy.numerals import MIN_LONG, Numeral, numerals
 from engine.policy.scripts import MARKUP, beyond_markup, one_word, wordy
@@ -149,7 +150,7 @@ class Source:
         self.size = 0
         self._echo = echo
         self._exact = dict[int, Any]()
-        kind, plain = list[str](), list[str]()
+        kind, plain, otherwise = list[str](), list[str](), list[str]()
         for scalar in told:
             if is_number(scalar):
                 self._exact[len(kind)] = scalar
@@ -159,16 +160,19 @@ class Source:
             self.cut = max(len(raw), len(part)) > room
             kind.append(part[:room])
             plain.append(composed(raw[:room]))
+            otherwise.append(kindly(_otherwise(raw[:room])))
             self.size += len(kind[-1]) + 1
             if self.cut:
                 break
         self._kind, as_told = Reading(kind, flat), Reading(plain, str.lower)
+        self._otherwise = Reading([one for one in otherwise if one], flat)
         self._readings = (self._kind,) if as_told.text == self._kind.text else (self._kind, as_told)
 
     @property
     def work(self) -> int:
         """The characters that were gone through."""
-        return sum(reading.work for reading in self._readings) + (self._echo.work if self._echo is not None else 0)
+        echoed = 0 if self._echo is None else self._echo.work
+        return echoed + self._otherwise.work + sum(reading.work for reading in self._readings)
 
     def has(self, piece: str) -> bool:
         """Whether it holds a piece that nothing around it belongs to."""
@@ -183,13 +187,20 @@ class Source:
         return self._holds(piece, ends, lambda text, start: not (address and text[max(start - 3, 0) : start] == "://"))
 
     def mentions(self, word: str) -> bool:
-        """Whether it holds a word, whatever stands around it."""
-        return any(reading.mentions(word) for reading in self._readings)
+        """Whether it holds a word, whatever stands around it, and where a reader does not see it."""
+        held = any(reading.mentions(word) for reading in (*self._readings, self._otherwise))
+        return held and not self._repeats(word)
 
     def mentions_number(self, value: Any) -> bool:
         """Whether it holds a number, whatever stands around it, its sign included."""
         size = abs(Decimal(value))
-        return any((one, NUMBER) in self._numbers for one in (size, -size)) or self.mentions(number_text(size))
+        held = any((one, NUMBER) in self._numbers for one in (size, -size)) or self._holds_otherwise(size)
+        if held and not (self._echo is not None and self._echo.repeats_number(value)):
+            return True
+        return self.mentions(number_text(size))
+
+    def _holds_otherwise(self, size: Decimal) -> bool:
+        return any(abs(reading) == size for here in self._otherwise.numbers for one in here for reading in one.readings)
 
     def has_number(self, value: Any, counts: str = NUMBER) -> bool:
         """Whether it holds a number, however it is written: with its sign, and beside no other currency."""
@@ -256,6 +267,12 @@ def scalars(value: Any, fields: Set[str] = frozenset()) -> Iterator[Any]:
             yield from scalars(item, fields)
     elif value not in (None, "") and not isinstance(value, bool):
         yield value
+
+
+def _otherwise(text: str) -> str:
+    """What a text holds out of sight, and what it is without its tags: nothing that vouches."""
+    bare = untagged(text)
+    return "\n".join((hidden(text), bare)) if bare != text else ""
 
 
 def _beside_digit(text: str, start: int, end: int) -> bool:

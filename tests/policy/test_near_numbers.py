@@ -5,12 +5,14 @@ A wrong yes is the severe mistake: a number counts only where all that stands ar
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.policy.languages import LANGUAGES, words
 from engine.policy.provenance import CUSTOMER, TRUSTED, Origins, Told
 from tests.policy.test_told_sentences import flat
 
@@ -68,6 +70,26 @@ SAID: list[tuple[str, list[Any]]] = [
     # words that say nothing, or something else, and letters that are no scale
     ("480 in the total amount of that", [480, "$480"]), ("480, bin bags and mila", [480, "$480"]), ("K 500", [500]), ("a) 480 b) 500", [480, 500]),
 ]  # fmt: skip
+# what a reader sees of a page
+SAID += [
+    ("$<!-- -->480", ["$480", 480]), ("480<!-- --> <!-- -->USD", ["480 USD"]), ("<td>480</td><!-- x --><td>EUR</td>", ["480 EUR"]),
+    ("<b>480</b>.99", [Decimal("480.99")]), ("<span>1</span>,<span>480</span>", [1480]), ("480<!-- -->,000", [480_000]),
+    ('<span class="a">480<span class="b">.</span></span><span class="c" title="<x>">99</span>', [Decimal("480.99")]),
+    ("-<!-- -->480", [-480]), ("<li>480,</li><li>500</li>", [480, 500]), ("<td class=\"" + "x" * 90 + "\">480</td><td>500</td>", [480, 500]),
+    ("480 <!-- k", [480]), ("480 <a", [480]), ("<img alt='$'>480", ["$480"]), ("<img alt=\"\">480 <img src=x>", [480]), ("[480], [500]", [480, 500]),
+]  # fmt: skip
+
+# as phones and people write: quotes, apostrophes, an article, what is told apart by a letter, a sentence in capitals
+SAID += [
+    ("„480“, »480«, ‚480‘, ›480‹", [480, "480"]), ("„480,00 €“", ["480 EUR"]), ("Mr O’Brien", ["O'Brien", "O’Brien"]), ("L’Oréal", ["L'Oréal"]),
+    ("10 Queens’ Road", ["10 Queens' Road"]), ("it’s", ["it's"]), ("Jean‑Pierre, 12–14 Main St", ["Jean-Pierre", "12-14 Main St"]),
+    ("A $480 charge", ["$480"]), ("Hi. A $480 fee", ["$480"]), ("Hi\nA $480 fee", ["$480"]), ("Plan C: $480", ["$480"]), ("Option A $480", ["$480"]), ("size S $480", ["$480"]),
+    ("C: $480", ["$480"]), ("I was charged $480 Can you refund it?", ["$480"]), ("I WAS CHARGED $480 CAN YOU REFUND IT", ["$480"]),
+    ("REFUND $480 ALL OF IT", ["$480"]), ("I PAID $480 TRY AGAIN", ["$480"]), ("SEND BOB $480", ["$480"]), ("$480 Real problem", ["$480"]),
+    ("480 credit card charge", [480]), ("$480 debit card payment", [480, "$480"]), ("a 480-€-Schein", [480]), ("480 канадских $", [480]), ("480 total $", ["$480"]),
+    ("480个美元", ["$480"]), ("480 in $", ["$480"]),
+]  # fmt: skip
+
 
 # of another sign, in whatever way the sign is parted from the number
 NEGATIVE = [
@@ -80,7 +102,8 @@ NEGATIVE = [
     "480 Cr.", "480 USD CR", "480 (CR)", "480, CR", "480\nCR", "480 credit", "480 USD credit", "480 in credit", "480 debit", "480 overdrawn", "480 minus",
     "480 negative", "480 below zero", "CR 480", "Dr. 480", "neg. 480", "480 <b>-</b>", "**480**-", "<b>480</b>-", "480 (-)", "**480** -", "'480'-",
     "480\t-", "480 ,-", "ناقص 480", "マイナス\u3000480", "ลบ 480", "âm 480", "eksi 480", "minus amount: 480", "less 480", "{-}480", "/-/480", "=-480",
-    "= - 480", "is:-480",
+    "= - 480", "is:-480", "is -<!-- -->480", "<td>-<!-- -->480</td>", "−<!-- x -->480", "is -<wbr>480", "480,00-€", "480-EUR", "480.00-$", "480-EUR, please", "음수 480원",
+    "منفی 480", "is -<img alt=''>480", "<img alt=minus> 480",
 ]  # fmt: skip
 
 # of another size, in whatever way the scale or another part is parted from the number
@@ -92,6 +115,10 @@ SCALED = [
     "480 млн", "480 mln", "480 Mio.", "480 Mrd", "480 milliards", "480 miljoen", "480 USD thousand", "480 USD k", "480 k USD", "480 k$", "480 lakh",
     "480, lakh", "480 dozen", "480 Dutzend", "480 ½", "480 and a half", "480 000", "480\t000", "480\n000", "480 dollars and 5 cents", "$480 and 5 cents",
     "12<b>480</b>", "12**480**", "<b>480</b>12", "<b>480</b>k", "480 MM", "480 hundred", "480 hundert", "480 grand",
+    "<b>480</b>.99", "<b>480</b>,99", "480<sup>.99</sup>", "480<small>.99</small>", "<span>480</span><span>,000</span>", "<b>1</b>,480", "<span>1,</span><span>480</span>",
+    "480<wbr>.50", "480<wbr>,000", "**1,**480", "`1,`480", "480*,50*", "1~~,~~480", "[480](x).50", "480<br>.50", "<x-y>480</x-y>.50", "1<x-y>,</x-y>480", "480<!-- -->,000",
+    "1,<!-- -->480", "480<!-- -->k", "$480<!-- --> thousand", "480<!-- -->000", "480<b>99</b>", "<b title='>'>1</b>480", "480<img alt=k>", "a<!-- -->480",
+    "480 TEUR", "480 Md€", "480 tkr", "480 MFt", "480 eFt", "480 mia. kr", "480 т. руб", "480 т.р.", "480 mr TL", "480 tr đồng", "480 min manat", "480 ม. บาท", "480 mi reais",
 ]  # fmt: skip
 
 # what is added to a scale before it is no number of its own
@@ -111,7 +138,10 @@ OTHERS = [
     "480 dollars (CAD)", "480 dollars (Canadian)", "480 dollars, Canadian", "$480 (CAD)", "$480, CAD", "$480 **CAD**", "$CAN 480", "$CA 480", "$480 Cdn",
     "$480 CA", "C $480", "CDN $480", "$480 Aus", "$480 Hong Kong", "(CAD) $480", "CAD **$480**", "currency: CAD, amount: $480", "480 dollars\tCAD",
     "amounts in EUR:\n480", "EUR:\n- 480", "| 480 | EUR |", "<td>480</td><td>EUR</td>", "480 **euros**", "480 (euros)", "<b>480</b> euros",
-    "<b>480</b> <i>€</i>",
+    "<b>480</b> <i>€</i>", "480<!-- --> €", "€<!-- -->480", "480<wbr>€", "480 <abbr title=x>EUR</abbr>", "<td>480</td><!-- x --><td>EUR</td>", "480<img alt=€>",
+    "<td>480</td><td class=\"" + "x" * 90 + "\">EUR</td>", "480 豪ドル", "480ニュージーランドドル", "480 dólares australianos", "480 канадских $", "$A 480", "$U 480", "$AR 480",
+    "480 Rappen", "480 centavos", "480 öre", "480 Pfennig", "480円を払いましたので返金してください", "480 रुपये", "480 TRY NOW", "480 BOB NOW", "PAY BOB 480", "A $480", "A $480 was paid",
+    "send C $480", "$480 CAN please", "$480 COP AGAIN", "$480 reais",
 ]  # fmt: skip
 
 NOT_SAID: list[tuple[str, list[Any]]] = [
@@ -136,6 +166,32 @@ def test_what_stands_near_a_number_makes_it_another_one(told: str, value: Any) -
         assert not Origins([Told(CUSTOMER, text)]).said_by_customer(value)
 
 
+def test_a_language_with_a_currency_has_its_scales_and_its_signs() -> None:
+    for name, language in LANGUAGES.items():
+        assert language.money and language.thousand and language.million and language.minus, name
+        money = language.money.split()[0].rpartition(":")[0]
+        for scale in (f"{language.thousand} {language.million}").split():
+            assert not _tells(f"480 {scale} {money}"), (name, scale)
+        for scale in language.short.split():
+            assert not _tells(f"480 {scale}. {money}"), (name, scale)
+        for sign in words(language.minus):
+            assert not _tells(f"{sign} 480 {money}"), (name, sign)
+        for cents in language.cents.split():
+            assert not Origins([Told(CUSTOMER, f"480 {cents.partition(':')[0]}")]).said_by_customer("$480"), cents
+
+
+def test_each_name_of_a_currency_is_known_beside_a_number() -> None:
+    for language in LANGUAGES.values():
+        for pair in language.money.split():
+            name, _, said = pair.rpartition(":")
+            dollars = Origins([Told(CUSTOMER, f"480 {name}")]).said_by_customer("$480")
+            assert dollars is (said in ("$", "usd")), name
+
+
+def _tells(text: str) -> bool:
+    return any(map(Origins([Told(CUSTOMER, text)]).said_by_customer, [480, "480", "$480"]))
+
+
 # what people and programs put between a number and what belongs to it
 PARTING = [
     " ",
@@ -151,6 +207,9 @@ PARTING = [
     "<b>",
     "</i>",
     "<span class=x>",
+    "<!-- -->",
+    "<wbr>",
+    '<abbr title=">">',
     "(",
     "[",
     "{",
