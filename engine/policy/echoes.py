@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 from engine.policy.arithmetic import is_number
@@ -21,6 +20,12 @@ from engine.policy.value import number_text
 
 # from how many letters on what is run together may stand within something longer
 MIN_RUN = 7
+
+# how many addresses and long numbers within one value are compared
+MOST_PARTS = 100
+
+# what reading one number takes, and each character of a text in one form, in characters that are gone through
+READING, FORM = 400, 5
 
 # numbers as programs write them, of letters that are small
 _NOTATION = re.compile(
@@ -67,11 +72,13 @@ class Echo:
     def repeats(self, piece: str) -> bool:
         """Whether a piece is what was given: its words, its letters run together, or the address within it.
 
-        A scheme before an address is nothing new, nor is a path behind the host that was given.
+        A scheme before an address is nothing new.
         """
         parts = [one for one in _APART.split(piece) if _ADDRESS.search(one) or _SCHEMES.match(one)]
         longs = [one.long for one in numerals(piece) if one.long]
-        return any(map(self._given, chain([piece, *longs], *map(_addressed, parts))))
+        self.work += READING * len(longs)
+        # so much of addresses is not looked at, and vouches for nothing
+        return len(parts) + len(longs) > MOST_PARTS or any(map(self._given, [piece, *longs, *map(_addressed, parts)]))
 
     def repeats_number(self, value: Any) -> bool:
         """Whether a number is what was given, whatever its sign and notation."""
@@ -82,7 +89,7 @@ class Echo:
         return any(map(self._held, forms(piece)))
 
     def _held(self, form: str) -> bool:
-        self.work += len(form)
+        self.work += FORM * len(form)
         found = words(loosely(form))
         letters = "".join(found)
         if not letters:
@@ -114,16 +121,24 @@ class Echo:
         return letters
 
 
-def _addressed(part: str) -> Iterator[str]:
-    """What an address names: itself without a scheme, and the host that a path stands behind."""
-    scheme = _SCHEMES.match(part)
-    bare = part if scheme is None else part[scheme.end() :]
+def hosts(text: str) -> Iterator[str]:
+    """The hosts of the URLs in a text that have a path behind it."""
+    for part in _APART.split(text):
+        found = _URL.match(_without_scheme(part))
+        if found is not None:
+            yield found["host"]
+
+
+def _addressed(part: str) -> str:
+    """What an address names, without a scheme."""
+    bare = _without_scheme(part)
     www = _WWW.match(bare)
-    bare = _PORT.sub("", bare if www is None else bare[www.end() :])
-    yield bare
-    found = _URL.match(bare)
-    if found is not None:
-        yield found["host"]
+    return _PORT.sub("", bare if www is None else bare[www.end() :])
+
+
+def _without_scheme(part: str) -> str:
+    scheme = _SCHEMES.match(part)
+    return part if scheme is None else part[scheme.end() :]
 
 
 def _value(written: str) -> Decimal:

@@ -17,7 +17,7 @@ from typing import Any
 
 from engine.policy.arithmetic import is_number
 from engine.policy.currencies import of_code
-from engine.policy.echoes import Echo
+from engine.policy.echoes import Echo, hosts
 from engine.policy.near_numbers import DASHES
 from engine.policy.numerals import MIN_LONG, Numeral, covering, numerals
 from engine.policy.spelling import composed, normal
@@ -140,7 +140,14 @@ class Origins:
         currency = of_code(text)
         if currency:
             found.append(self._where(lambda source: source.has_currency(currency, text)))
-        return min((one for one in found if one is not None), key=ORIGINS.index, default=None)
+        return self._hosted(text, min((one for one in found if one is not None), key=ORIGINS.index, default=None))
+
+    def _hosted(self, text: str, found: str | None) -> str | None:
+        """An origin no better than that of the host: a tool that adds a path does not vouch for where it leads."""
+        if found == TRUSTED:
+            for host in sorted(set(hosts(text))):
+                found = _worse(found, self._whole(host) or self._unfound(host))
+        return found
 
     def _as_number(self, written: Numeral) -> str | None:
         """The origin of a number that a text is, beside its own currency, or with the digits of a long one."""
@@ -171,6 +178,7 @@ class Origins:
         assumed = _ASSUMED.get(part[:least])
         for at in (0, least) if assumed is not None and assumed.fullmatch(part[least:]) else (0,):
             end, found = self._longest(part, at, _ends(part, max(at, least)))
+            found = self._hosted(part, found)
             if found is not None:
                 return self._segments(part[end:], found)
         return None

@@ -244,7 +244,7 @@ def test_no_gap_hides_a_currency(gap: str, currency: str, ahead: bool) -> None:
 
 @pytest.mark.parametrize(("told", "given_", "value"), [
     ("480 EUR", {"currency": "EUR"}, "EUR"), ("480 EUR", {"q": "20 EUR"}, "EUR"), ("480 EUR", {"q": "€"}, "EUR"), ("$480", {"q": "usd"}, "USD"),
-    ("480 kg", {"q": "kg"}, "kg"),
+    ("480 kg", {"q": "kg"}, "kg"), ("€480", {"q": "20 EUR"}, "€"),
 ])  # fmt: skip
 def test_a_currency_or_a_unit_that_a_trusted_tool_only_repeats_is_not_told_by_it(
     told: str, given_: Any, value: str

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.policy.echoes import Echo
 from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
 
 FIELDS = frozenset({"a", "b", "c"})
@@ -141,7 +142,7 @@ REPEATED: list[tuple[str, str, str]] = [
     (SHOP, f"https://{SHOP}", f"https://{SHOP}"), (f"http://{SHOP}", f"https://{SHOP}", f"https://{SHOP}"),
     ("evil.example", "https://www.evil.example/", "https://www.evil.example/"), (SHOP, f"see https://{SHOP} for it", f"https://{SHOP}"),
     ("evil.example", f"https://{SHOP}?x=1", f"https://{SHOP}?x=1"), (SHOP, "ftp://evil.example:443/pay", "ftp://evil.example:443/pay"),
-    ("evil.example", f"https://bob@{SHOP}", f"https://bob@{SHOP}"), (MAIL, f"mailto:{MAIL}", f"mailto:{MAIL}"), (MAIL, f"Desk <{MAIL}>", f"Desk <{MAIL}>"),
+    (MAIL, f"mailto:{MAIL}", f"mailto:{MAIL}"), (MAIL, f"Desk <{MAIL}>", f"Desk <{MAIL}>"),
     ("+1 555 123 4567", "tel:+15551234567", "tel:+15551234567"), (IBAN, f"IBAN {IBAN}", f"IBAN {IBAN}"),
     ("<p>mal<span>lory</span>@evil.example</p>", MAIL, MAIL), ("mal<!-- x -->lory@evil.example", MAIL, MAIL), ("mal<wbr>lory@evil.example", MAIL, MAIL),
     ("<x-y>mal</x-y>lory@evil.example", MAIL, MAIL), (f"<a href='mailto:{MAIL}'>us</a>", MAIL, MAIL), (f"<!-- {MAIL} -->", MAIL, MAIL),
@@ -185,6 +186,17 @@ def test_what_no_escape_means_is_left_as_it_is() -> None:
     for given_ in ("\\U0000D800", "\\u{110000}", "xn--999999999", "=ZZ"):
         assert Origins([Told(TRUSTED, "evil-7", {"q": f"{given_} evil-7"})]).origin("evil-7") == "model"
     assert Origins([Told(TRUSTED, "EUR @", {"q": "=40"})]).origin("EUR @") == TRUSTED
+
+
+def test_of_a_value_with_more_addresses_than_are_compared_nothing_is_vouched_for() -> None:
+    for count, repeated in ((100, False), (101, True)):
+        assert Echo(["x"], 100).repeats(" ".join(f"host{n}.example" for n in range(count))) is repeated
+
+
+def test_a_path_behind_a_host_is_vouched_for_where_somebody_else_vouches_for_the_host() -> None:
+    told = [Told(TRUSTED, "https://acme.example/orders/7", {"host": "acme.example"})]
+    assert Origins(told).origin("https://acme.example/orders/7") == "model"
+    assert Origins([*told, Told(SESSION, "acme.example")]).origin("https://acme.example/orders/7") == TRUSTED
 
 
 @pytest.mark.parametrize("given_", [
