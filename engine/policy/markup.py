@@ -35,12 +35,16 @@ _TAG = re.compile(
     r"(?P<rest>(?:[\s/](?:[^<>\"']++|\"[^\"]{0,200}+\"|'[^']{0,200}+'){0,24}+|[\s/][^<>]*+)?)>"
 )
 _ALT = re.compile(r"\balt\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
+# a dash with a tag of its own is a sign, and lists nothing
+_MARKED_DASH = re.compile(r"([-\u2212])\u200b+[ \t]+(?=[0-9]|[$\u20a0-\u20cf\u00a3\u00a5])")
 _ANY_TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
 
 
 def seen(text: str) -> str:
     """A text as a reader sees it; what is hidden between two characters stands there as one that can't be seen."""
-    return text if "<" not in text else _TAG.sub(_seen, _without_comments(text, _NOTHING))
+    if "<" not in text:
+        return text
+    return _MARKED_DASH.sub(r"\1", _TAG.sub(_seen, _without_comments(text, _NOTHING)))
 
 
 def hidden(text: str) -> str:

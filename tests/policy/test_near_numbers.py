@@ -24,7 +24,7 @@ SAID: list[tuple[str, list[Any]]] = [
     ("*480 EUR*", ["480 EUR"]), ("_480_ EUR", [480, "480 EUR"]), ("<b>480</b>", [480, "480"]), ("pay <b>480</b> now", [480]),
     ("<b>480</b> USD", [480, "480 USD"]), ("<b>480 USD</b>", ["480 USD"]), ("<p>480 USD</p><p>order 4411</p>", [4411, "480 USD"]),
     ("<table><tr><td>Rent</td><td>480 USD</td></tr></table>", [480, "480 USD"]), ("<tr><td>4411</td><td>480</td></tr>", [4411, 480]),
-    ("<td>-</td><td>480</td>", [480]), ("<li>480</li><li>500</li>", [480, 500]), ("<strong>Total:</strong> 480 USD", [480, "480 USD"]),
+    ("<td>-</td><td>480</td>", [480]), ("<td><i>-</i></td><td>480</td>", [480]), ("<li>480</li><li>500</li>", [480, 500]), ("<strong>Total:</strong> 480 USD", [480, "480 USD"]),
     ("<b>Total</b>: $480", ["$480"]), ("I paid 480 USD and 20 EUR", ["480 USD", "20 EUR", 480, 20]), ("480 USD and then 500 USD", ["480 USD", "500 USD"]),
     ("480 USD or 440 EUR", ["480 USD", "440 EUR"]), ("either $480 or €440", ["$480", "€440"]), ("USD 480 (EUR 440)", ["480 USD"]),
     ("480 USD (440 EUR)", ["480 USD"]), ("480 USD / 440 EUR", ["480 USD", "440 EUR"]), ("USD 480 / EUR 440", ["480 USD", "440 EUR"]),
@@ -103,7 +103,7 @@ NEGATIVE = [
     "480 negative", "480 below zero", "CR 480", "Dr. 480", "neg. 480", "480 <b>-</b>", "**480**-", "<b>480</b>-", "480 (-)", "**480** -", "'480'-",
     "480\t-", "480 ,-", "ناقص 480", "マイナス\u3000480", "ลบ 480", "âm 480", "eksi 480", "minus amount: 480", "less 480", "{-}480", "/-/480", "=-480",
     "= - 480", "is:-480", "is -<!-- -->480", "<td>-<!-- -->480</td>", "−<!-- x -->480", "is -<wbr>480", "480,00-€", "480-EUR", "480.00-$", "480-EUR, please", "음수 480원",
-    "منفی 480", "is -<img alt=''>480", "<img alt=minus> 480",
+    "منفی 480", "is -<img alt=''>480", "<span class=neg>-</span> 480", "<i>−</i> $480", "<img alt=minus> 480",
 ]  # fmt: skip
 
 # of another size, in whatever way the scale or another part is parted from the number
