@@ -13,6 +13,7 @@ from engine.planner.answer import FAR, Answer, Fault, RawCall, word
 from engine.planner.asked import JSON_SCHEMA, Asked
 from engine.planner.faults import faults_of
 from engine.planner.finish import End, meaning, worse
+from engine.planner.offered import DECIDE, to_messages
 from engine.planner.pieces import Arguments, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
 from engine.planner.server_json import MOST_ENTRIES, entries, parsed
@@ -20,9 +21,6 @@ from engine.planner.sse import read_events
 from engine.planner.turns import Decided, Noted, Said, sendable
 from engine.policy.value import canonical, loads
 from engine.session.bundle import ModelSpec
-
-# the tool whose input is the decision, where a decision is asked for by its schema
-DECIDE = "decide"
 
 _CALL, _THOUGHT = "tool_use", "thinking"
 
@@ -65,20 +63,13 @@ class AnthropicWire:
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
         spec = self._spec
-        native = asked.mode != JSON_SCHEMA
         request: dict[str, Any] = {
             "model": spec.model,
             "system": prompt.system,
-            "messages": list(_messages(prompt, native=native)),
+            "messages": list(_messages(prompt, native=asked.mode != JSON_SCHEMA)),
             "max_tokens": spec.max_answer_tokens,
+            **to_messages(asked),
         }
-        if native:
-            request["tools"] = [
-                {"name": name, "description": text, "input_schema": schema} for name, text, schema in asked.functions()
-            ]
-        else:
-            tool = {"name": DECIDE, "description": "Say what you decide.", "input_schema": asked.schema(one_form=True)}
-            request |= {"tools": [tool], "tool_choice": {"type": "tool", "name": DECIDE}}
         # the library has no words of its own for how a model chooses its words
         further = {**spec.sampling, **spec.extra_body}
         if further:

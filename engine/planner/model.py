@@ -14,6 +14,7 @@ from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
 from engine.planner.deciding import decision, message_so_far
 from engine.planner.faults import mangled
 from engine.planner.finish import End, meaning
+from engine.planner.offered import tokens_beside
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.planner.recorded_handles import value_of, with_values
 from engine.planner.saying import said_so_far
@@ -114,7 +115,8 @@ class ModelPlanner:
 
     def _prompt(self, view: PlannerView, log: Sequence[Event]) -> Prompt:
         if self._prompter is None:
-            self._prompter = Prompter(self._agent, self._bundle, self._spec)
+            beside = tokens_beside(self._agent.planners[self._name].kind, self._asked, self._spec.extra_body)
+            self._prompter = Prompter(self._agent, self._bundle, self._spec, beside)
         return self._prompter.prompt(view, log, self._asked.rules)
 
     async def hidden(self, decided: Mapping[str, Any]) -> None:
@@ -209,6 +211,10 @@ class _Question:
             raise Fault("unfinished", f"the model has paused its turn {self._pauses} times, and never ends it")
         self._before += answer.text
         self._prompt = self._prompt.going_on(answer.blocks)
+        try:
+            self._prompt.check(self._spec.max_prompt_tokens)
+        except BadPrompt as error:
+            raise Fault(TOO_LARGE, f"the model has paused its turn, which can't go on: {error}") from None
         return True
 
     async def _decided(self, answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import httpx2
 import openai
 
 from engine.planner.answer import FAR, Answer, Fault, word
-from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
+from engine.planner.asked import TOOLS, Asked
 from engine.planner.faults import faults_of
 from engine.planner.finish import End, meaning, worse
+from engine.planner.offered import to_completions
 from engine.planner.pieces import OBJECT, Arguments, Calls, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
 from engine.planner.saying import text_of_content
@@ -60,15 +61,8 @@ class OpenAIWire:
             "messages": list(self._messages(prompt, native=asked.mode == TOOLS)),
             spec.limit_key: spec.max_answer_tokens,
             **spec.sampling,
+            **to_completions(asked),
         }
-        if asked.mode == JSON_SCHEMA:
-            shape = {"name": "decision", "schema": asked.schema(), "strict": asked.strict}
-            request["response_format"] = {"type": "json_schema", "json_schema": shape}
-        else:
-            request["tools"] = [
-                {"type": "function", "function": {"name": name, "description": text, "parameters": schema}}
-                for name, text, schema in asked.functions()
-            ]
         if spec.extra_body:
             request["extra_body"] = dict(spec.extra_body)
         return request

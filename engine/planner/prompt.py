@@ -12,6 +12,7 @@ from jinja2 import Template, TemplateError
 from jinja2.exceptions import SecurityError
 
 from engine.planner.guidance import guidance
+from engine.planner.offered import as_sent
 from engine.planner.turns import Said, Turn, flat, size, texts_of, tokens, turns
 from engine.policy.arithmetic import EvaluationError
 from engine.policy.functions import functions_in
@@ -54,17 +55,29 @@ class BadPrompt(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A question to a model: `paused` is what it has answered of it already, in its server's own form."""
+    """A question to a model: `paused` is what it has answered of it already, in its server's own form.
+
+    `beside` are the tokens of what is sent beside the turns: tools' schemas, or the form of a decision.
+    """
 
     system: str
     turns: tuple[Turn, ...]
     tail: str
     paused: tuple[Any, ...] = ()
+    beside: int = 0
 
     @property
     def tokens(self) -> int:
         """About how many tokens it has."""
-        return tokens(self.system) + sum(map(size, self.turns)) + tokens(self.tail)
+        said = tokens(self.system) + sum(map(size, self.turns)) + tokens(self.tail)
+        return said + sum(map(as_sent, self.paused)) + self.beside
+
+    def check(self, most: int) -> None:
+        """Raise BadPrompt for one that has more tokens than may be sent."""
+        if self.tokens > most:
+            parts = f" ({self.beside} of them for the tools' schemas and the form of the answer)" if self.beside else ""
+            message = f"the prompt has about {self.tokens} tokens{parts}, more than max_prompt_tokens ({most})"
+            raise BadPrompt(f"{message}: raise that, or give the agent fewer or smaller tools")
 
     @property
     def digest(self) -> str:
@@ -82,8 +95,10 @@ class Prompt:
 class Prompter:
     """Makes the prompts of one agent's planner."""
 
-    def __init__(self, agent: Agent, bundle: Bundle, spec: ModelSpec) -> None:
+    def __init__(self, agent: Agent, bundle: Bundle, spec: ModelSpec, beside: int) -> None:
+        """`beside` are the tokens of what each question is sent with."""
         self._agent = agent
+        self._beside = beside
         self._spec = spec
         self._tools = {name: bundle.tools[name] for name in agent.tools}
         self._all = bundle.tools
@@ -97,10 +112,8 @@ class Prompter:
         """The prompt for a question; `rules` say how to answer.  Raises BadPrompt."""
         found = turns(log, self._agent, self._all, self._spec.history_tokens, view.handles)
         system = f"{self._rendered(view).strip()}\n\n{DATA}\n{rules}"
-        prompt = Prompt(system, found, _tail(view, self._time))
-        if prompt.tokens > self._spec.max_prompt_tokens:
-            most = self._spec.max_prompt_tokens
-            raise BadPrompt(f"the prompt has about {prompt.tokens} tokens, more than max_prompt_tokens ({most})")
+        prompt = Prompt(system, found, _tail(view, self._time), beside=self._beside)
+        prompt.check(self._spec.max_prompt_tokens)
         return prompt
 
     def _rendered(self, view: PlannerView) -> str:

@@ -16,8 +16,9 @@ from engine.planner.asked import JSON_SCHEMA, TOOLS
 from engine.planner.deciding import decision
 from engine.planner.faults import refused_parameter
 from engine.planner.model import asked_of
+from engine.planner.offered import tokens_beside
 from engine.planner.planners import Reach, wire_for
-from engine.planner.prompt import Prompt
+from engine.planner.prompt import BadPrompt, Prompt
 from engine.planner.turns import Noted
 from engine.ports import PlannerError
 from engine.reach import EnvironmentFault
@@ -101,7 +102,7 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
             write.append(line)
             model = change(model)
             continue
-        except (PlannerError, EnvironmentFault) as error:
+        except (PlannerError, EnvironmentFault, BadPrompt) as error:
             return Trial(name, model.model, "not_asked", reach.secrets.masked(str(error))[:500])
         if write:
             message = f"its server takes other keys; write in the planner: {', '.join(write)}"
@@ -112,7 +113,9 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
 async def _ask(kind: str, model: ModelSpec, agent: Agent, bundle: Bundle, reach: Reach) -> None:
     """One request and the reading of its answer; raises Fault and what a wire raises."""
     asked, answer = asked_of(model, agent, bundle), Answer()
-    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Noted(QUESTION),), "What do you do next?")
+    beside = tokens_beside(kind, asked, model.extra_body)
+    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Noted(QUESTION),), "What do you do next?", beside=beside)
+    prompt.check(model.max_prompt_tokens)
     wire = await wire_for(kind, model, reach)
     with trio.fail_after(model.timeout.total_seconds()):
         await wire.ask(prompt, asked, answer, lambda: None)
