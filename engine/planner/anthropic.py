@@ -81,7 +81,7 @@ class AnthropicWire:
         raw = await create(**request)
         told = await parsed(await raw.read())
         answer.request_id = word(raw.headers.get("request-id") or told.get("id"))
-        answer.counts.take(told.get("usage"))
+        answer.counts.hear(told)
         answer.finish = told.get("stop_reason")
         read = [_Block(dict(block), answer) for block in entries(told["content"])]
         _read(read, answer, asked)
@@ -95,20 +95,19 @@ class AnthropicWire:
         def take(event: Any) -> None:
             nonlocal ended
             kind = event["type"]
+            answer.counts.hear(event, last=kind in ("message_delta", "message_stop"))
             if kind == "error":
                 raise Fault("server_error", f"the server says: {event.get('error')}"[:FAR], retryable=True)
             if kind in ("content_block_start", "content_block_delta") and (ended or answer.finish is not None):
                 raise ValueError("the server goes on behind the end of its answer")
             if kind == "message_start":
                 answer.request_id = answer.request_id or word(event["message"].get("id"))
-                answer.counts.take(event["message"].get("usage"), last=False)
             elif kind == "content_block_start":
                 blocks.start(event.get("index"), event["content_block"])
             elif kind == "content_block_delta":
                 blocks.of(event.get("index")).add(event["delta"])
             elif kind == "message_delta":
                 answer.finish = worse(answer.finish, event["delta"].get("stop_reason"))
-                answer.counts.take(event.get("usage"))
             ended = ended or kind == "message_stop"
             heard()
 

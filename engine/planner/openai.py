@@ -123,7 +123,7 @@ class OpenAIWire:
 
     async def _whole(self, body: bytes, request_id: Any, answer: Answer) -> None:
         told = await parsed(body)
-        answer.counts.take(told.get("usage"))
+        answer.counts.hear(told)
         answer.request_id = word(request_id or told.get("id"))
         if told.get("error"):
             raise Fault("server_error", f"the server says: {told['error']}"[:FAR], retryable=True)
@@ -132,7 +132,6 @@ class OpenAIWire:
         if len(choices) > 1:
             answer.repair("a choice that nobody asked for")
         said = choice["message"]
-        answer.counts.take(choice.get("usage"))
         answer.finish = choice.get("finish_reason")
         _say(said, answer)
         for call in entries(said.get("tool_calls")):
@@ -147,11 +146,10 @@ class OpenAIWire:
         calls = Calls(answer)
 
         def take(event: Any) -> None:
+            answer.counts.hear(event)
             if event.get("error"):
                 raise Fault("server_error", f"the server says: {event['error']}"[:FAR], retryable=True)
             answer.request_id = answer.request_id or word(event.get("id"))
-            for told in (event.get("usage"), (event.get("x_groq") or {}).get("usage")):
-                answer.counts.take(told)
             for choice in entries(event.get("choices")):
                 _take(choice, answer, calls)
             heard()
@@ -171,7 +169,6 @@ class OpenAIWire:
 
 def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
     """Take in what an event tells of a choice: only the first was asked for."""
-    answer.counts.take(choice.get("usage"))
     if choice.get("index", 0) != 0:
         answer.repair("a choice that nobody asked for")
         return

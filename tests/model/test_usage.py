@@ -17,6 +17,7 @@ RESERVED_IN, RESERVED_OUT = 16_000, 1_000
 LOOK = [{"index": 0, "id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
 FINISHED = s.calls_tools(("z", "finish", '{"message": "Done."}'))
 NOTHING: dict[str, Any] = {}
+FULL = {"prompt_tokens": 70_000, "completion_tokens": 5, "total_tokens": 70_005}
 
 
 def at_once(usage: Any) -> s.Act:
@@ -78,6 +79,28 @@ async def counted(act: s.Act, *, kind: str = "openai", stream: bool = False, mor
         pytest.param({"input_tokens": 70_000, "output_tokens": 5}, 70_005, id="input-and-output"),
         pytest.param({"prompt_tokens": 70_000.0, "completion_tokens": 5}, 70_005, id="a-float"),
         pytest.param({"prompt_tokens": 10**9, "completion_tokens": 5}, 10**9, id="enormous"),
+        pytest.param({"prompt_tokens": 10**15, "completion_tokens": 5}, 10**12, id="beyond-what-is-counted"),
+        pytest.param({"prompt_tokens": "50000", "completion_tokens": "9000.0"}, 59_000, id="as-texts"),
+        pytest.param({"prompt_tokens": 50_000.5, "completion_tokens": 5}, 50_006, id="a-fraction"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 5,
+                      "completion_tokens_details": {"reasoning_tokens": 50_000}}, 50_015, id="thought-beside"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 5, "reasoning_tokens": 50_000}, 50_015,
+                     id="thought-outside-of-details"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 50_000}}, 50_010,
+                     id="thought-alone"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 30_000,
+                      "completion_tokens_details": {"reasoning_tokens": 29_000, "audio_tokens": 21_000}}, 50_010,
+                     id="parts-add-up"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 5,
+                      "prompt_tokens_details": {"text_tokens": 20_000, "image_tokens": 30_000}}, 50_005, id="kinds"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 5, "input_tokens": 50_000, "output_tokens": 9_000},
+                     59_000, id="by-two-names"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 5, "citation_tokens": 50_000}, 50_000,
+                     id="by-a-name-that-nobody-knows"),
+        pytest.param({"promptTokenCount": 50_000, "completionTokenCount": 5}, 50_005, id="in-another-spelling"),
+        pytest.param({"input_tokens": 10, "output_tokens": 5, "iterations": [
+            {"input_tokens": 30_000, "output_tokens": 10}, {"input_tokens": 20_000, "output_tokens": 10}]}, 50_020,
+                     id="in-steps"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [True, False])
@@ -110,13 +133,32 @@ async def test_a_total_tells_a_part_only_beside_the_other_one(usage: Any, counts
     assert (call["tokens_in"], call["tokens_out"]) == counts
 
 
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        pytest.param({**FULL, "input_tokens": 70_000, "output_tokens": 5}, (70_000, 5), id="two-names"),
+        pytest.param({**FULL, "completion_tokens_details": {"reasoning_tokens": 4, "text_tokens": 1}}, (70_000, 5),
+                     id="thoughts-within"),
+        pytest.param({**FULL, "cache_read_input_tokens": 9_000, "prompt_tokens_details": {"cached_tokens": 9_000}},
+                     (70_000, 5), id="cached-twice"),
+        pytest.param({**FULL, "prompt_cache_hit_tokens": 60_000, "prompt_cache_miss_tokens": 10_000}, (70_000, 5),
+                     id="hit-and-miss"),
+        pytest.param({**FULL, "max_tokens": 900_000, "tokens_per_second": 90_000}, (70_000, 5), id="bounds-and-speeds"),
+        pytest.param({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 315,
+                      "completion_tokens_details": {"reasoning_tokens": 300}}, (10, 305), id="thoughts-in-the-total"),
+    ],
+)  # fmt: skip
+async def test_what_is_told_twice_is_counted_once(usage: Any, counts: tuple[int, int]) -> None:
+    call = await counted(at_once(usage))
+    assert (call["tokens_in"], call["tokens_out"]) == counts
+
+
 async def test_cached_tokens_are_within_the_prompt_tokens_of_completions() -> None:
     usage = {"prompt_tokens": 1_000, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 900}}
     call = await counted(at_once(usage))
     assert (call["tokens_in"], call["tokens_out"]) == (1_000, 5)
 
 
-FULL = {"prompt_tokens": 70_000, "completion_tokens": 5, "total_tokens": 70_005}
 ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
@@ -129,6 +171,8 @@ ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
                       {"choices": [], "usage": {"completion_tokens": 5}}], id="in-halves"),
         pytest.param([{"choices": [], "x_groq": {"id": "req", "usage": FULL}}], id="x_groq"),
         pytest.param([{"choices": [{"index": 0, "delta": {}, "usage": FULL}]}], id="within-the-choice"),
+        pytest.param([{"choices": [{"index": 0, "delta": {"usage": FULL}}]}], id="within-the-piece"),
+        pytest.param([{"choices": [{"index": 1, "delta": {}, "usage": FULL}]}], id="within-another-choice"),
     ],
 )  # fmt: skip
 async def test_usage_that_comes_in_other_events_is_counted(events: Sequence[Any]) -> None:
@@ -181,6 +225,48 @@ async def test_a_streamed_message_is_counted_with_all_that_was_told(start: Any, 
     call = await counted(messages(start=start, deltas=deltas), kind="anthropic", stream=True)
     assert call["status"] == "ok"
     assert (call["tokens_in"], call["tokens_out"]) == expected
+
+
+BIG = {"input_tokens": 50_000, "output_tokens": 9_000}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "ping", "usage": BIG},
+        {"type": "content_block_stop", "index": 0, "usage": BIG},
+        {"type": "message_delta", "delta": {"usage": BIG}},
+        {"type": "a kind of next year", "message": {"usage": BIG}},
+        {"type": "message_stop", "usage": BIG},
+        {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 50_000,
+                                                                     "outputTokenCount": 9_000}},
+    ],
+)  # fmt: skip
+async def test_usage_that_comes_in_any_event_of_a_message_is_counted(event: dict[str, Any]) -> None:
+    async def act(exchange: s.Exchange) -> None:
+        usage = {"input_tokens": 10, "output_tokens": 1}
+        await exchange.events(
+            {"type": "message_start", "message": {"id": "m", "content": [], "usage": usage}},
+            {"type": "content_block_start", "index": 0,
+             "content_block": {"type": "tool_use", "id": "t", "name": "look", "input": {}}},
+            *([event] if event["type"] != "message_stop" else []),
+            {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 20}},
+            event if event["type"] == "message_stop" else {"type": "message_stop"},
+        )  # fmt: skip
+
+    call = await counted(act, kind="anthropic", stream=True)
+    assert (call["status"], call["tokens_in"], call["tokens_out"]) == ("ok", 50_000, 9_000)
+
+
+async def test_what_a_message_thinks_beside_its_answer_is_counted() -> None:
+    deltas = [{"output_tokens": 20, "output_tokens_details": {"reasoning_tokens": 50_000}}]
+    call = await counted(messages(start={"input_tokens": 10}, deltas=deltas), kind="anthropic", stream=True)
+    assert (call["tokens_in"], call["tokens_out"]) == (10, 50_020)
+
+
+async def test_what_is_cached_alone_does_not_say_how_long_the_prompt_was() -> None:
+    call = await counted(at_once({"completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 900}}))
+    assert (call["tokens_in"], call["cached"]) == (RESERVED_IN, 900)
 
 
 async def test_a_message_at_once_is_counted_with_its_cached_tokens() -> None:
