@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import anthropic
@@ -14,15 +14,18 @@ from engine.planner.asked import JSON_SCHEMA, Asked
 from engine.planner.faults import faults_of
 from engine.planner.finish import End, meaning, worse
 from engine.planner.offered import DECIDE, to_messages
-from engine.planner.pieces import Arguments, raw_call, text_of_id, text_of_name
+from engine.planner.pieces import ANEW, Arguments, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
-from engine.planner.server_json import MOST_ENTRIES, entries, parsed
+from engine.planner.server_json import MOST_ENTRIES, entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.turns import Decided, Noted, Said, sendable
 from engine.policy.value import canonical, loads
 from engine.session.bundle import ModelSpec
 
 _CALL, _THOUGHT = "tool_use", "thinking"
+
+# pieces that say where a text comes from, and nothing of it
+_NOTES = frozenset({"citations_delta"})
 
 # to blocks of which kinds a piece may belong; a server's own calls are told as calls of a longer name
 _BELONGS = {"text_delta": "text", "input_json_delta": _CALL, "thinking_delta": _THOUGHT, "signature_delta": _THOUGHT}
@@ -79,11 +82,12 @@ class AnthropicWire:
     async def _at_once(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
-        told = await parsed(await raw.read())
+        told = fields(await parsed(await raw.read()), "the answer")
         answer.request_id = word(raw.headers.get("request-id") or told.get("id"))
         answer.counts.hear(told)
         answer.finish = told.get("stop_reason")
-        read = [_Block(dict(block), answer) for block in entries(told["content"])]
+        content = entries(field_of(told, "content", "the answer"))
+        read = [_Block(fields(block, "a block"), answer) for block in content]
         _read(read, answer, asked)
         heard()
 
@@ -94,20 +98,24 @@ class AnthropicWire:
 
         def take(event: Any) -> None:
             nonlocal ended
-            kind = event["type"]
+            kind = field_of(event, "type", "an event")
             answer.counts.hear(event, last=kind in ("message_delta", "message_stop"))
             if kind == "error":
                 raise Fault("server_error", f"the server says: {event.get('error')}"[:FAR], retryable=True)
             if kind in ("content_block_start", "content_block_delta") and (ended or answer.finish is not None):
                 raise ValueError("the server goes on behind the end of its answer")
             if kind == "message_start":
-                answer.request_id = answer.request_id or word(event["message"].get("id"))
+                blocks.begin(fields(event.get("message"), "the message"))
             elif kind == "content_block_start":
-                blocks.start(event.get("index"), event["content_block"])
+                blocks.start(event.get("index"), fields(event.get("content_block"), "a block"))
             elif kind == "content_block_delta":
-                blocks.of(event.get("index")).add(event["delta"])
+                blocks.of(event.get("index")).add(fields(event.get("delta"), "a piece"))
+            elif kind == "content_block_stop":
+                blocks.open.discard(event.get("index"))
             elif kind == "message_delta":
-                answer.finish = worse(answer.finish, event["delta"].get("stop_reason"))
+                answer.finish = worse(answer.finish, fields(event.get("delta"), "a piece").get("stop_reason"))
+            elif kind not in ("message_stop", "ping"):
+                answer.repair("an event of an unknown kind")
             ended = ended or kind == "message_stop"
             heard()
 
@@ -123,28 +131,37 @@ class AnthropicWire:
 class _Block:
     """A block of a message, and what comes of it in pieces."""
 
-    def __init__(self, block: Block, answer: Answer) -> None:
+    def __init__(self, block: Mapping[str, Any], answer: Answer, index: Any = None) -> None:
         self._block = block
+        self.index = index
         self._answer = answer
         self._pieces: dict[str, list[str]] = {}
-        self.kind: str = block["type"]
+        kind = field_of(block, "type", "a block")
+        if not isinstance(kind, str):
+            raise ValueError("the type of a block is no text")
+        self.kind: str = kind
         self.arguments = Arguments(answer)
         if self.kind.endswith(_CALL) and "input" in block:
             self.arguments.add(block["input"])
 
-    def add(self, delta: Block) -> None:
+    def add(self, delta: Mapping[str, Any]) -> None:
         """Add a piece; raises ValueError for one that belongs elsewhere."""
-        kind = delta["type"]
+        kind = field_of(delta, "type", "a piece")
         if not self.kind.endswith(_BELONGS.get(kind, "")):
             raise ValueError(f"a piece ({kind}) that does not belong to its block ({self.kind})")
         if kind == "input_json_delta":
-            self.arguments.add(delta["partial_json"])
+            self.arguments.add(field_of(delta, "partial_json", "a piece"))
         elif kind in _BELONGS:
             name = kind.removesuffix("_delta")
-            self._pieces.setdefault(name, []).append(delta[name])
-            self._answer.size += len(delta[name])
+            piece = field_of(delta, name, "a piece")
+            if not isinstance(piece, str):
+                raise ValueError(f"the {name} of a piece is no text")
+            self._pieces.setdefault(name, []).append(piece)
+            self._answer.size += len(piece)
             if name == "text":
-                self._answer.pieces.append(delta[name])
+                self._answer.pieces.append(piece)
+        elif kind not in _NOTES:
+            self._answer.repair("a piece of an unknown kind")
 
     @property
     def text(self) -> str:
@@ -154,8 +171,8 @@ class _Block:
     @property
     def call(self) -> RawCall:
         """The call of one that is a call."""
-        id_, name = text_of_id(self._block.get("id"), self._answer), text_of_name(self._block["name"])
-        return raw_call(id_, name, self.arguments)
+        name = text_of_name(field_of(self._block, "name", "a call"))
+        return raw_call(text_of_id(self._block.get("id"), self._answer), name, self.arguments)
 
     @property
     def plain(self) -> Block:
@@ -172,14 +189,32 @@ class _Blocks:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._newest: dict[Any, _Block] = {}
+        self._begun = False
         self.all: list[_Block] = []
+        self.open: set[Any] = set()
 
-    def start(self, index: Any, block: Block) -> None:
-        """Begin a block; raises Fault for one too many."""
+    def begin(self, message: Mapping[str, Any]) -> None:
+        """Begin the message, with what of it is told at once; raises ValueError for one that begins anew."""
+        if self._begun or self.all or self._answer.finish is not None:
+            raise ValueError(ANEW)
+        self._begun = True
+        self._answer.request_id = self._answer.request_id or word(message.get("id"))
+        for block in entries(message.get("content")):
+            self._answer.repair("content in the start of a message")
+            self.start(("in the start", len(self.all)), fields(block, "a block"))
+        self._answer.finish = message.get("stop_reason") or None
+
+    def start(self, index: Any, block: Mapping[str, Any]) -> None:
+        """Begin a block; raises Fault for one too many, ValueError for one that has begun and not ended."""
+        if index in self.open:
+            raise ValueError(ANEW)
+        if index is not None and index in self._newest:
+            self._answer.repair("blocks that share an index")
+        self.open |= {index} - {None}
         if len(self.all) >= MOST_ENTRIES:
             raise Fault("too_large", f"the answer has more than {MOST_ENTRIES} blocks")
         self._answer.size += max(len(json.dumps(block, default=str)) - _BARE, 0)
-        self._newest[index] = self._newest[None] = found = _Block(dict(block), self._answer)
+        self._newest[index] = self._newest[None] = found = _Block(block, self._answer, index)
         self.all.append(found)
         if found.kind == "text":
             self._answer.say(block.get("text") or "")
@@ -198,12 +233,28 @@ def _read(blocks: Sequence[_Block], answer: Answer, asked: Asked) -> None:
             answer.say(one.text)
         elif one.kind == _CALL:
             answer.add(one.call)
-        elif not one.kind.endswith((_CALL, _THOUGHT, "tool_result")):
+        elif not one.kind.endswith(_THOUGHT):
             answer.repair("blocks that are neither text nor a call")
+    calls = [one for one in blocks if one.kind == _CALL]
+    check_told_once(zip([one.index for one in calls], answer.calls, strict=True))
     if meaning(answer.finish) is End.PAUSED:
         answer.blocks = [one.plain for one in blocks]
     if asked.mode == JSON_SCHEMA:
-        answer.pieces = [next((call.arguments for call in answer.calls if call.name == DECIDE), answer.text)]
+        _decided(answer)
+
+
+def _decided(answer: Answer) -> None:
+    """The input of the one call that was asked for is the text of the answer; raises ValueError for two of it."""
+    decided = [call for call in answer.calls if call.name == DECIDE]
+    if len(decided) > 1:
+        raise ValueError("it holds two decisions")
+    if decided:
+        if decided[0].broken:
+            raise Fault("invalid_json", f"the decision can't be read: {decided[0].broken}")
+        if answer.text.strip():
+            answer.repair("a text beside the decision")
+        answer.pieces = [decided[0].arguments]
+    answer.calls = [call for call in answer.calls if call.name != DECIDE]
 
 
 def _messages(prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:

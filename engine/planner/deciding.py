@@ -20,6 +20,8 @@ def decision(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
 
 
 def _of_json(answer: Answer, ask: int) -> dict[str, Any]:
+    if answer.calls:
+        answer.repair("calls beside the decision")
     bare = decision_text(said(answer.text, answer.repair), answer.repair)
     found = _parsed(bare, "invalid_json", "the answer")
     if not isinstance(found, dict):

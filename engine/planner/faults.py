@@ -52,8 +52,12 @@ def faults_of(sdk: ModuleType, said: Callable[[Any], str]) -> Iterator[None]:
         raise fault_of_wire(error) from None
     except sdk.APIError.__base__ as error:
         raise Fault("server_error", f"the server says: {error}"[:FAR], retryable=True) from None
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+    except ValueError as error:
         raise mangled(error) from None
+    except RecursionError:
+        raise mangled("it is nested too deep") from None
+    except (TypeError, AttributeError, LookupError):
+        raise mangled("a part of it is of another kind than the protocol says, or is missing") from None
 
 
 def fault_of_status(status: int, headers: Mapping[str, str], said: str) -> Fault:

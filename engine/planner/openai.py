@@ -12,17 +12,27 @@ import openai
 
 from engine.planner.answer import FAR, Answer, Fault, word
 from engine.planner.asked import TOOLS, Asked
+from engine.planner.beginning import Beginning
 from engine.planner.faults import faults_of
 from engine.planner.finish import End, meaning, worse
 from engine.planner.offered import to_completions
-from engine.planner.pieces import OBJECT, Arguments, Calls, raw_call, text_of_id, text_of_name
+from engine.planner.pieces import OBJECT, Arguments, Calls, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.prompt import Prompt
 from engine.planner.saying import text_of_content
-from engine.planner.server_json import entries, parsed
+from engine.planner.server_json import entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.turns import Decided, Noted, Said, sendable
 from engine.policy.value import one_line
 from engine.session.bundle import ModelSpec
+
+# what of a message is taken in, or is no word of the answer: whose it is, and what the model thinks
+KNOWN = frozenset(
+    {
+        "role", "content", "refusal", "tool_calls", "function_call", "name", "usage", "reasoning", "reasoning_content",
+        "reasoning_details", "reasoning_text", "thinking", "thinking_blocks", "annotations", "extra_content",
+        "provider_specific_fields", "token_ids",
+    }
+)  # fmt: skip
 
 
 class OpenAIWire:
@@ -122,35 +132,41 @@ class OpenAIWire:
         heard()
 
     async def _whole(self, body: bytes, request_id: Any, answer: Answer) -> None:
-        told = await parsed(body)
+        told = fields(await parsed(body), "the answer")
         answer.counts.hear(told)
         answer.request_id = word(request_id or told.get("id"))
         if told.get("error"):
             raise Fault("server_error", f"the server says: {told['error']}"[:FAR], retryable=True)
-        choices = entries(told["choices"])
+        choices = [fields(one, "a choice") for one in entries(told.get("choices"))]
+        if not choices:
+            raise ValueError("the answer has no `choices`")
         choice = next((one for one in choices if one.get("index", 0) == 0), choices[0])
         if len(choices) > 1:
             answer.repair("a choice that nobody asked for")
-        said = choice["message"]
+        said = fields(choice.get("message"), "the message")
         answer.finish = choice.get("finish_reason")
         _say(said, answer)
         for call in entries(said.get("tool_calls")):
-            function = call["function"]
+            function = fields(fields(call, "a call").get("function"), "the function of a call")
             arguments = Arguments(answer, OBJECT)
             if "arguments" in function:
                 arguments.add(function["arguments"])
-            answer.add(raw_call(text_of_id(call.get("id"), answer), text_of_name(function["name"]), arguments))
+            name = text_of_name(field_of(function, "name", "a call"))
+            answer.add(raw_call(text_of_id(call.get("id"), answer), name, arguments))
+        check_told_once((None, call) for call in answer.calls)
 
     async def _streamed(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_streaming_response.create
-        calls = Calls(answer)
+        calls, beginning = Calls(answer), Beginning(answer)
 
         def take(event: Any) -> None:
-            answer.counts.hear(event)
+            answer.counts.hear(fields(event, "an event"))
             if event.get("error"):
                 raise Fault("server_error", f"the server says: {event['error']}"[:FAR], retryable=True)
             answer.request_id = answer.request_id or word(event.get("id"))
-            for choice in entries(event.get("choices")):
+            choices = [fields(one, "a choice") for one in entries(event.get("choices"))]
+            beginning.check(event, choices)
+            for choice in choices:
                 _take(choice, answer, calls)
             heard()
 
@@ -172,7 +188,12 @@ def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
     if choice.get("index", 0) != 0:
         answer.repair("a choice that nobody asked for")
         return
-    delta = choice.get("delta") or {}
+    delta = fields(choice.get("delta") or {}, "a piece")
+    if choice.get("message"):
+        # some servers tell the message once more as a whole, or only so
+        whole = fields(choice["message"], "the message")
+        answer.repair("a whole message within a stream")
+        delta = delta if answer.size or delta else {**whole, **delta}
     parts = entries(delta.get("tool_calls"))
     if parts and answer.finish is not None and meaning(answer.finish) is End.WHOLE:
         # some servers end each piece: the answer is whole if the last one of them says so as well
@@ -181,7 +202,7 @@ def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
     answer.finish = worse(answer.finish, choice.get("finish_reason"))
     _say(delta, answer)
     for part in parts:
-        calls.add(part)
+        calls.add(fields(part, "a piece of a call"))
 
 
 def _say(said: Mapping[str, Any], answer: Answer) -> None:
@@ -190,6 +211,8 @@ def _say(said: Mapping[str, Any], answer: Answer) -> None:
     answer.refuse(text_of_content(said.get("refusal"), answer))
     if said.get("function_call"):
         raise ValueError("a call has a form that was not asked for (`function_call`)")
+    if any(value for name, value in said.items() if name not in KNOWN):
+        answer.repair("parts of a message that are neither text nor a call")
 
 
 def _split(url: str) -> tuple[str, dict[str, str] | None]:

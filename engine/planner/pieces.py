@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,11 @@ MAX_NAME = 1_000
 
 # an object that says nothing
 NOTHING = "{}"
+
+# why a stream is no answer that says the same, or another thing, from its beginning once more
+ANEW = "the answer begins anew: nobody knows which of both is meant"
+
+SEVERAL_IDS = "pieces of several ids"
 
 OBJECT = "arguments that are an object"
 
@@ -147,9 +152,32 @@ class Calls:
     def made(self) -> list[RawCall]:
         """The calls as they are when the answer is over."""
         numbered = [call.index for call in self._calls if call.index is not None]
+        made = [raw_call(call.id, call.name, call.arguments) for call in self._calls]
         if len(set(numbered)) < len(numbered):
             self._answer.repair("calls that share an index")
-        return [raw_call(call.id, call.name, call.arguments) for call in self._calls]
+            if SEVERAL_IDS in self._answer.repairs:
+                raise ValueError(ANEW)
+        check_told_once([(call.index, raw) for call, raw in zip(self._calls, made, strict=True)])
+        return made
+
+
+def check_told_once(calls: Iterable[tuple[Any, RawCall]]) -> None:
+    """Raise ValueError where calls of one index, or of one id, are the same: it is one call, and would run twice."""
+    known: set[tuple[str, Any, str, str]] = set()
+    for index, call in calls:
+        said = (call.name, _alike(call.arguments))
+        for what, mark in (("index", index), ("id", call.id or None)):
+            if mark is not None and (what, mark, *said) in known:
+                raise ValueError(f"a call of `{call.name[:100]}` is told twice")
+            known.add((what, mark, *said))
+
+
+def _alike(arguments: str) -> str:
+    """Arguments in one form, whatever the order of their fields."""
+    try:
+        return canonical(loads(arguments))
+    except NotJson:
+        return arguments
 
 
 def raw_call(id_: str, name: str, arguments: Arguments) -> RawCall:

@@ -35,8 +35,33 @@ async def parsed(text: str | bytes) -> Any:
 
 def read(text: str | bytes) -> Any:
     """JSON with exact numbers, and Unfit where a part of it is no value of ours; raises ValueError, RecursionError."""
-    plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    plain = text if isinstance(text, str) else utf8(text)
     return json.loads(plain, parse_float=_number, parse_int=_whole, parse_constant=_constant, object_pairs_hook=_object)
+
+
+def utf8(raw: bytes) -> str:
+    """Bytes as a text; raises ValueError: what stood in the place of a broken character could get into a call."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no UTF-8 (at byte {error.start})") from None
+
+
+def fields(value: Any, what: str) -> Mapping[str, Any]:
+    """An object of an answer, which is called so; raises ValueError for what is none."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, Unfit):
+        raise ValueError(f"{what} can't be read: {value.why}")
+    raise ValueError(f"{what} is {_kind(value)}, and no object")
+
+
+def field_of(value: Any, name: str, what: str) -> Any:
+    """What an object of an answer has to have; raises ValueError where it has not."""
+    found = fields(value, what)
+    if name not in found:
+        raise ValueError(f"{what} has no `{name}`")
+    return found[name]
 
 
 def text_of_object(value: Any) -> str:

@@ -8,10 +8,14 @@ from typing import Any, Protocol
 import trio
 
 from engine.decoding import unwind
-from engine.planner.answer import Fault
-from engine.planner.server_json import parsed
+from engine.planner.answer import FAR, Fault
+from engine.planner.server_json import parsed, utf8
 
 DONE = "[DONE]"
+
+# what a line of an event may be; a byte order mark may stand before the first of them
+_FIELDS = frozenset({"data", "event", "id", "retry"})
+_MARK = b"\xef\xbb\xbf"
 
 # how many bytes one event may have, and how many events an answer
 MAX_EVENT, MAX_EVENTS = 4_000_000, 200_000
@@ -34,6 +38,7 @@ class _Lines:
     def __init__(self) -> None:
         self._rest: list[bytes] = []
         self._size = 0
+        self._first = True
 
     def of(self, chunk: bytes) -> Iterator[str]:
         """The lines that a piece of the body ends; raises Fault for one that is too large."""
@@ -46,10 +51,12 @@ class _Lines:
             raise Fault("too_large", f"a line of the answer is larger than {MAX_EVENT} bytes")
 
     def rest(self, line: bytes = b"") -> str:
-        """The line that has begun, and ends with this."""
-        found = b"".join((*self._rest, line)).removesuffix(b"\r").decode("utf-8", "replace")
-        self._rest, self._size = [], 0
-        return found
+        """The line that has begun, and ends with this; raises ValueError for what is no UTF-8."""
+        found = b"".join((*self._rest, line)).removesuffix(b"\r")
+        if self._first:
+            found = found.removeprefix(_MARK)
+        self._rest, self._size, self._first = [], 0, False
+        return utf8(found)
 
 
 class _Events:
@@ -58,11 +65,12 @@ class _Events:
     def __init__(self, take: Callable[[Any], None]) -> None:
         self._take = take
         self._data: list[str] = []
+        self._name = ""
         self._size = self._count = 0
         self.done = False
 
     async def line(self, line: str) -> None:
-        """Take in a line; a blank one ends an event."""
+        """Take in a line; a blank one ends an event.  Raises ValueError for one that belongs to no event."""
         if line.startswith("data:"):
             self._data.append(line[5:].removeprefix(" "))
             self._size += len(line)
@@ -70,10 +78,15 @@ class _Events:
                 raise Fault("too_large", f"an event of the answer is larger than {MAX_EVENT} bytes")
         elif not line:
             await self.end()
+        elif line.startswith("event:"):
+            self._name = line[6:].strip()
+        elif not line.startswith(":") and line.partition(":")[0] not in _FIELDS:
+            raise ValueError("a line of the stream is no part of an event")
 
     async def end(self) -> None:
         """The event is over, if one has begun; raises ValueError for data that is no JSON, or behind the end."""
         text, self._data, self._size = "\n".join(self._data), [], 0
+        name, self._name = self._name, ""
         if text == DONE:
             self.done = True
         elif text:
@@ -83,6 +96,8 @@ class _Events:
             if self._count > MAX_EVENTS:
                 raise Fault("too_large", f"the answer has more than {MAX_EVENTS} events")
             self._take(await parsed(text))
+        if name == "error":
+            raise Fault("server_error", f"the server says: {text}"[:FAR], retryable=True)
 
 
 async def read_events(response: Bytes, take: Callable[[Any], None]) -> None:

@@ -20,10 +20,12 @@ from engine.planner.faults import NotRecorded
 from engine.planner.json_texts import data_of, slots_of
 from engine.planner.prompt import NOW
 from engine.planner.recorded_handles import in_place_of, numbered, rewritten, told
+from engine.planner.server_json import fields, utf8
 from engine.session.sensitive import HANDLE
 
 # what an answer may take at once, and in the events of a stream
 MAX_BYTES, MAX_STREAM = 4_000_000, 20_000_000
+PARTS = ("request", "response")
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id", "request-id")
 
 
@@ -96,7 +98,13 @@ class Recorded:
         said = self._masked(request.content.decode("utf-8", "replace"))
         headers = {name: self._masked(response.headers[name]) for name in KEPT_HEADERS if name in response.headers}
         asked = {"method": request.method, "path": request.url.path, "body": _json(said)}
-        text = body.decode("utf-8", "replace")
+        try:
+            text = utf8(body)
+        except ValueError:
+            # what could be made of it is not what was told: it is played as an answer that broke off
+            text, whole = "", False
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            text = text.removeprefix("\ufeff")
         answered = {"status": response.status_code, "headers": headers, "body": text, "whole": whole}
         path = self._folder / f"{self._count:04}-{key_of(request.method, request.url.path, said)[:12]}.json"
         self._kept.append(path)
@@ -138,14 +146,15 @@ class Replayed:
         for name, raw in sorted(files.items()):
             try:
                 exchange = json.loads(raw)
-                asked, answered = exchange["request"], exchange["response"]
+                asked, answered = (fields(fields(exchange, "it").get(part), f"its `{part}`") for part in PARTS)
                 key = key_of(asked["method"], asked["path"], json.dumps(asked["body"]))
                 self._left[key].append(
                     {"status": int(answered["status"]), "headers": dict(answered["headers"]),
                      "body": str(answered["body"]), "whole": bool(answered["whole"]), "asked": _sorted(asked["body"])}
                 )  # fmt: skip
-            except (ValueError, KeyError, TypeError) as error:
-                raise BadCassette(f"{name} is no recorded exchange: {type(error).__name__} {error}") from None
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                why = error if isinstance(error, ValueError) else "a part of it is missing, or of another kind"
+                raise BadCassette(f"{name} is no recorded exchange: {why}; record it anew") from None
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
