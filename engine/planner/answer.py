@@ -19,8 +19,10 @@ class Fault(Exception):
 
     `status` names it for the log; `retryable` if asking again may help, not before `retry_after` seconds; `final` if
     nothing but another planner can; neither if the model itself may do better.  `free` says that the server did
-    nothing for it, so that no tokens were taken.
+    nothing for it, so that no tokens were taken; `refused` is the parameter that it may do without.
     """
+
+    refused: str | None = None
 
     def __init__(
         self,

@@ -57,8 +57,9 @@ class AnthropicWire:
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
-        with faults_of(anthropic, _said):
-            request = self._request(prompt, asked)
+        request: dict[str, Any] = {}
+        with faults_of(anthropic, request):
+            request |= self._request(prompt, asked)
             if self._spec.stream:
                 await self._streamed(request, asked, answer, heard)
             else:
@@ -73,6 +74,8 @@ class AnthropicWire:
             "max_tokens": spec.max_answer_tokens,
             **to_messages(asked),
         }
+        if spec.stream:
+            request["stream"] = True
         # the library has no words of its own for how a model chooses its words
         further = {**spec.sampling, **spec.extra_body}
         if further:
@@ -119,7 +122,7 @@ class AnthropicWire:
             ended = ended or kind == "message_stop"
             heard()
 
-        async with create(**request, stream=True) as response:
+        async with create(**request) as response:
             answer.request_id = word(response.headers.get("request-id"))
             await read_events(response, take)
         answer.pieces = []
@@ -307,7 +310,3 @@ def _given(value: Any) -> Any:
     """An input as the library encodes it; what is no object is told as one."""
     found = json.loads(canonical(value))
     return found if isinstance(found, dict) else {"value": found}
-
-
-def _said(error: anthropic.APIStatusError) -> str:
-    return str(error.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -11,28 +11,12 @@ import httpx2
 
 from engine.decoding import LargerThan
 from engine.planner.answer import FAR, Fault
+from engine.planner.refused import Refused, refused, said_by
 from engine.retry_after import retry_after
 from engine.wire_errors import why
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overloaded"}
-
-# what servers name when they do not take it, and what to write in the planner then
-ANSWERS_OTHERWISE = "try another `answers`, `strict` or `stream`"
-REMEDIES: Mapping[str, str] = {
-    "max_completion_tokens": "write `answer_limit: max_tokens`",
-    "max_tokens": "write `answer_limit: max_completion_tokens`",
-    "stream_options": "write `stream_usage: false`",
-    "temperature": "leave `temperature` out",
-    "top_p": "leave `top_p` out",
-    "reasoning_effort": "leave `reasoning_effort` out",
-    "response_format": ANSWERS_OTHERWISE,
-    "json_schema": ANSWERS_OTHERWISE,
-    "tool_choice": ANSWERS_OTHERWISE,
-    "tools": ANSWERS_OTHERWISE,
-    "output_config": ANSWERS_OTHERWISE,
-    "strict": ANSWERS_OTHERWISE,
-}
 
 
 class NotRecorded(httpx2.TransportError):
@@ -40,12 +24,14 @@ class NotRecorded(httpx2.TransportError):
 
 
 @contextmanager
-def faults_of(sdk: ModuleType, said: Callable[[Any], str]) -> Iterator[None]:
-    """What a library of a model's vendor raises, as faults; `said` is what the server says in an error of status."""
+def faults_of(sdk: ModuleType, sent: Mapping[str, Any], *, limits: bool = False) -> Iterator[None]:
+    """What a library of a model's vendor raises for a request, as faults; `limits`: see `refused`."""
     try:
         yield
     except sdk.APIStatusError as error:
-        raise fault_of_status(error.status_code, error.response.headers, said(error)) from None
+        said = said_by(error.body, str(error.message))
+        told = refused(said, sent, limits=limits) if 400 <= error.status_code < 500 else None
+        raise fault_of_status(error.status_code, error.response.headers, said, told) from None
     except sdk.APIConnectionError as error:
         raise fault_of_wire(error.__cause__ or error) from None
     except (httpx2.HTTPError, httpx2.StreamError) as error:
@@ -60,24 +46,15 @@ def faults_of(sdk: ModuleType, said: Callable[[Any], str]) -> Iterator[None]:
         raise mangled("a part of it is of another kind than the protocol says, or is missing") from None
 
 
-def fault_of_status(status: int, headers: Mapping[str, str], said: str) -> Fault:
-    """The fault that an HTTP status is."""
+def fault_of_status(status: int, headers: Mapping[str, str], said: str, told: Refused | None) -> Fault:
+    """The fault that an HTTP status is; `told` is what the server does not take."""
     retryable = status in RETRYABLE
     name = _NAMES.get(status, "server_error" if status >= 500 else "rejected")
-    hint = refused_parameter(said) if 400 <= status < 500 else None
-    help_ = f"; {_help(hint)}" if hint else ""
+    help_ = f"; {told.hint}" if told else ""
     message = f"the server answers {status}: {said.strip()[:FAR]}{help_}"
-    return Fault(name, message, retryable=retryable, final=not retryable, retry_after=retry_after(headers), free=True)
-
-
-def refused_parameter(said: str) -> str | None:
-    """The parameter that a server's refusal is about: the first that it names."""
-    found = [(said.find(word), -len(word), word) for word in REMEDIES if word in said]
-    return min(found)[2] if found else None
-
-
-def _help(parameter: str) -> str:
-    return f"the server may not know `{parameter}`: {REMEDIES[parameter]}"
+    fault = Fault(name, message, retryable=retryable, final=not retryable, retry_after=retry_after(headers), free=True)
+    fault.refused = told.parameter if told is not None and told.alters else None
+    return fault
 
 
 def fault_of_wire(error: BaseException) -> Fault:

@@ -58,11 +58,13 @@ class OpenAIWire:
 
     async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
-        with faults_of(openai, _said):
+        request: dict[str, Any] = {}
+        with faults_of(openai, request, limits=True):
+            request |= self._request(prompt, asked)
             if self._spec.stream:
-                await self._streamed(self._request(prompt, asked), answer, heard)
+                await self._streamed(request, answer, heard)
             else:
-                await self._at_once(self._request(prompt, asked), answer, heard)
+                await self._at_once(request, answer, heard)
 
     def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
         spec = self._spec
@@ -73,6 +75,10 @@ class OpenAIWire:
             **spec.sampling,
             **to_completions(asked),
         }
+        if spec.stream:
+            request["stream"] = True
+            if spec.stream_usage:
+                request["stream_options"] = {"include_usage": True}
         if spec.extra_body:
             request["extra_body"] = dict(spec.extra_body)
         return request
@@ -170,9 +176,7 @@ class OpenAIWire:
                 _take(choice, answer, calls)
             heard()
 
-        if self._spec.stream_usage:
-            request["stream_options"] = {"include_usage": True}
-        async with create(**request, stream=True) as response:
+        async with create(**request) as response:
             answer.request_id = word(response.headers.get("x-request-id"))
             if response.headers.get("content-type", "").startswith("application/json"):
                 answer.repair("an answer at once where a stream was asked for")
@@ -219,10 +223,3 @@ def _split(url: str) -> tuple[str, dict[str, str] | None]:
     """A URL without its query, and that: the library would append its paths to it."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(query="")), dict(parse_qsl(parts.query)) or None
-
-
-def _said(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
-        return str(body["message"])
-    return str(error.message)

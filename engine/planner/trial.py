@@ -14,7 +14,6 @@ import trio
 from engine.planner.answer import Answer, Fault
 from engine.planner.asked import JSON_SCHEMA, TOOLS
 from engine.planner.deciding import decision
-from engine.planner.faults import refused_parameter
 from engine.planner.model import asked_of
 from engine.planner.offered import tokens_beside
 from engine.planner.planners import Reach, wire_for
@@ -59,6 +58,7 @@ _CHANGES: Mapping[str, Callable[[ModelSpec], Change]] = {
     "top_p": _without("top_p"),
     "reasoning_effort": _without("reasoning_effort"),
     "stream_options": lambda spec: (lambda one: replace(one, stream_usage=False), "stream_usage: false"),
+    "stream": lambda spec: (lambda one: replace(one, stream=False), "stream: false"),
     "strict": lambda spec: (lambda one: replace(one, strict=False), "strict: false"),
     "response_format": _answers,
     "json_schema": _answers,
@@ -95,9 +95,10 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
             return Trial(name, model.model, "timeout", f"there was no answer within {seconds:g} s")
         except Fault as fault:
             said = reach.secrets.masked(fault.message)
-            make = _CHANGES.get(refused_parameter(fault.message) or "") if fault.status == "rejected" else None
+            make = _CHANGES.get(fault.refused or "") if fault.status == "rejected" else None
             change, line = make(model) if make is not None else (None, "")
-            if change is None or line in write or len(write) >= MOST_CHANGES:
+            # the same request would be refused again
+            if change is None or change(model) == model or line in write or len(write) >= MOST_CHANGES:
                 return Trial(name, model.model, fault.status, said[:500])
             write.append(line)
             model = change(model)
