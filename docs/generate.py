@@ -12,14 +12,14 @@ import click
 import language_reference
 
 from engine.bundle import schema_files
-from engine.bundle.documents.agent import Budgets
+from engine.bundle.documents.budgets import Budgets
 from engine.bundle.generate import schemas
 from engine.bundle.later import KEYS, KINDS, VALUES
 from engine.bundle.manuals import MANUALS
 from engine.cli.main import COMMANDS, cli
 from engine.policy.value import duration_text
 from engine.session.event import EventKind
-from engine.session.limits import CROSSINGS, REQUEST_KINDS, Limits
+from engine.session.limits import LIMITS, REQUEST_KINDS, Limits
 from engine.session.texts import ENDS, TEXTS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -97,7 +97,7 @@ def _limits() -> str:
             continue
         value = getattr(limits, "calls_per_other_tool" if name == "calls_per_tool" else name)
         shown = duration_text(value) if hasattr(value, "total_seconds") else value
-        rows.append(f"| `{name}` | {shown} | {CROSSINGS.get(name, '')} | {field.description} |")
+        rows.append(f"| `{name}` | {shown} | {LIMITS[name].crossing} | {field.description} |")
     expires = "\n".join(
         f"| `expires: {{{kind}}}` | {duration_text(limits.expires[kind])} | | How long it may wait. |"
         for kind in REQUEST_KINDS
