@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.bundle import rules
 from engine.bundle.documents.budgets import Budgets
+from engine.bundle.rules.catalogue import MANUALS
 from engine.policy.value import duration_text
 from engine.proof.surroundings import changed_limits
+from engine.replay.refold import FED, NOTES
+from engine.session.events.table import EVENTS
 from engine.session.limits import ANY_CROSSING, LIMITS, Form, Limits
 from engine.session.state import Used
 from engine.session.worst_case import worst_case
+from engine.store.projection import PROJECTED
 from tests.making import ALLOW, agent, bundle, policy, tool
 
 # what belongs to limits, and is none: the default of a table by tool, what a yes grants, what crossing does
@@ -100,3 +106,18 @@ def test_the_worst_case_goes_by_every_limit(name: str) -> None:
         return worst_case(found, found.agents["bot"]).payload()
 
     assert case("{}") != case(f"{{{name}: {small}}}")
+
+
+def test_a_replay_feeds_every_kind_of_event_that_comes_from_outside() -> None:
+    outside = {kind for kind, definition in EVENTS.items() if definition.from_outside}
+    assert outside == FED.keys() | NOTES
+
+
+def test_what_the_store_keeps_beside_the_log_is_of_events_that_are_defined() -> None:
+    assert set(PROJECTED) == {kind for kind, definition in EVENTS.items() if definition.projected}
+
+
+def test_every_file_of_a_diagnostic_is_found_under_its_own_code() -> None:
+    files = {path.stem for path in Path(rules.__file__).parent.glob("*.py")} - {"__init__", "catalogue"}
+    assert {stem.split("_")[0].upper() for stem in files} == set(MANUALS)
+    assert len(files) == len(MANUALS)

@@ -15,7 +15,7 @@ from engine.policy.schema import property_names
 from engine.policy.words import SHARED_METERS
 from engine.session import texts
 from engine.session.bundle import Agent, Bundle, Meter, Tool
-from engine.session.call_events import result_entry
+from engine.session.events.parts import result_entry
 from engine.session.handles import Handles
 from engine.session.limits import LIMITS, Form
 from engine.session.shared_meters import shared_questions
