@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from engine.errors import EngineError
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.events.session_events import started
@@ -16,7 +17,7 @@ _UNTIMED = frozenset(kind for kind, definition in EVENTS.items() if definition.o
 _FOLDS = {kind: definition.fold for kind, definition in EVENTS.items()}
 
 
-class BrokenHistory(Exception):
+class BrokenHistory(EngineError):
     """Events that do not follow on each other; the log or our own program is at fault."""
 
 
