@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import Any
 
 import trio
 
 from engine.embedding.driving import Drives
+from engine.embedding.events import LOOK_EVERY, Events
 from engine.embedding.news import News
 from engine.embedding.views import SessionView, view_of
 from engine.ports import Store
 from engine.runtime.engine import Engine as Runner
-from engine.session.event import Event
-from engine.session.sealed import shown
-from engine.session.state import FINAL, Request, Status
-
-# what other processes do is looked for so often, in seconds
-LOOK_EVERY = 0.25
+from engine.session.state import Request, Status
 
 
 class Session:
@@ -38,30 +33,16 @@ class Session:
     def __repr__(self) -> str:
         return f"<Session {self.id}>"
 
-    async def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Event]:
+    def events(self, *, after: int = 0, follow: bool = False) -> Events:
         """What happened behind the event `after`, and what happens, one event after the other.
 
         It ends when the session waits for somebody or is over; with `follow` only when it is over.  What is sensitive
-        stands as `[sensitive]`.  Raises what keeps this process from driving it.
+        stands as `[sensitive]`.  Reading raises what keeps this process from driving the session.
 
             async for event in session.events():
                 print(event.seq, event.kind, event.payload)
         """
-        while True:
-            news = self._news.next(self.id)
-            found = await self._store.load(self.id, after)
-            for event in found:
-                after = event.seq
-                yield replace(event, payload=shown(event.payload))
-            if found:
-                continue
-            self._drives.check(self.id)
-            state = (await self._store.session(self.id)).state
-            waits = state != Status.RUNNING and not self._drives.running(self.id)
-            if state in FINAL or (waits and not follow):
-                return
-            with trio.move_on_after(LOOK_EVERY):
-                await news.wait()
+        return Events(self.id, self._store, self._drives, self._news, after=after, follow=follow)
 
     def partial(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[str]]:
         """What the session's model says while this is open, if this process drives it; each text holds the last.
