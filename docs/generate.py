@@ -6,20 +6,22 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, is_typeddict
 
 import click
 import language_reference
 
 from engine.bundle import schema_files
-from engine.bundle.documents.agent import Budgets
+from engine.bundle.documents.budgets import Budgets
 from engine.bundle.generate import schemas
 from engine.bundle.later import KEYS, KINDS, VALUES
-from engine.bundle.manuals import MANUALS
+from engine.bundle.rules.catalogue import MANUALS
 from engine.cli.main import COMMANDS, cli
 from engine.policy.value import duration_text
-from engine.session.event import EventKind
-from engine.session.limits import CROSSINGS, REQUEST_KINDS, Limits
+from engine.session.events.definition import Definition
+from engine.session.events.table import EVENTS
+from engine.session.limits import LIMITS, REQUEST_KINDS, Limits
 from engine.session.texts import ENDS, TEXTS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -97,7 +99,7 @@ def _limits() -> str:
             continue
         value = getattr(limits, "calls_per_other_tool" if name == "calls_per_tool" else name)
         shown = duration_text(value) if hasattr(value, "total_seconds") else value
-        rows.append(f"| `{name}` | {shown} | {CROSSINGS.get(name, '')} | {field.description} |")
+        rows.append(f"| `{name}` | {shown} | {LIMITS[name].crossing} | {field.description} |")
     expires = "\n".join(
         f"| `expires: {{{kind}}}` | {duration_text(limits.expires[kind])} | | How long it may wait. |"
         for kind in REQUEST_KINDS
@@ -134,11 +136,40 @@ messages of rules have none.
 
 
 def _events() -> str:
-    rows = "\n".join(f"- `{kind}`" for kind in EventKind)
+    parts = "\n".join(_event(definition) for definition in EVENTS.values())
     return (
         "# Events\n\nThe kinds of entry in a session's log. Each is `{session_id, seq, step, kind, payload, at}`\n"
-        f"(`schemas/event.schema.json`); `engine sessions events ID` prints them flat.\n\n{rows}\n"
+        "(`schemas/event.schema.json`); `engine sessions events ID` prints them flat. Below stand the fields of each\n"
+        "payload. A field with a *?* is not always there; one that was *added* is not in histories of earlier\n"
+        "versions. What a field may hold of [sensitive values](../limits.md) decides what of it is sealed: nothing of\n"
+        f"the engine's `own`, all of a `whole`, and of the others what is known to be sensitive.\n{parts}"
     )
+
+
+def _event(definition: Definition) -> str:
+    said = " ".join((definition.payload.__doc__ or "").split())
+    by = " Written by people and workers, without the session's lease." if definition.others else ""
+    rows = "".join(
+        f"| `{name}`{'' if field.required else ' ?'} | {_type_name(field.type)} | {field.holds.value} "
+        f"| {'added' if field.added else ''} |\n"
+        for name, field in definition.fields.items()
+    )
+    table = f"\n| field | type | holds | |\n| --- | --- | --- | --- |\n{rows}" if rows else ""
+    return f"\n## {definition.kind}\n\n{said}{by}\n{table}"
+
+
+_TYPE_NAMES = {str: "text", int: "whole number", bool: "true or false", dict: "map", list: "list", Any: "anything"}
+
+
+def _type_name(type_: Any) -> str:
+    """A type of a payload as people say it."""
+    if get_origin(type_) is UnionType:
+        return " or ".join("null" if part is NoneType else _type_name(part) for part in get_args(type_))
+    if get_origin(type_) is list:
+        return f"list of {_type_name(get_args(type_)[0])}"
+    if is_typeddict(type_):
+        return f"map of {', '.join(f'`{name}`' for name in type_.__annotations__)}"
+    return _TYPE_NAMES[get_origin(type_) or type_]
 
 
 def _command_line() -> str:

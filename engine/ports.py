@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
+from engine.errors import EngineError
 from engine.session.bundle import NO_USAGE, Tool, Usage
 from engine.session.event import Event
 from engine.session.reply import Note
@@ -40,7 +41,7 @@ class Proposal:
     notes: tuple[Note, ...] = ()
 
 
-class PlannerError(Exception):
+class PlannerError(EngineError):
     """A planner could not propose anything; the message says why, `usage` what it took all the same.
 
     `final` says that asking it again is no use: another planner of the chain is asked, or the session ends.
@@ -106,7 +107,7 @@ class ToolRun:
         return text[-most:] if end else text[:most]
 
 
-class ToolError(Exception):
+class ToolError(EngineError):
     """A tool failed.
 
     `acted` is False only if nothing can have been done; `retryable` if trying again may help; `lost` if the work

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from engine.errors import EngineError
+
 T = TypeVar("T")
 
 # the key that vouches for the log, or a file of it: the engine's own, which no tool and no planner is given
@@ -17,7 +19,7 @@ OWN_NAMES = frozenset({LOG_KEY, LOG_KEY_FILE})
 PERSON_KEYS = "ENGINE_PERSON_KEYS"
 
 
-class EnvironmentFault(Exception):
+class EnvironmentFault(EngineError):
     """What a bundle needs is not there where it runs: no fault of a tool, a planner or a model.
 
     Whoever finds it lets go of the session as it is, for another who has what is missing.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from engine.errors import EngineError
+
 
 @dataclass(frozen=True, slots=True)
 class Appended:
@@ -169,7 +171,7 @@ class RequestRow:
     problem: str = ""
 
 
-class UnknownSession(Exception):
+class UnknownSession(EngineError):
     """There is no session with that id in the store."""
 
     def __init__(self, session_id: str) -> None:
@@ -177,7 +179,7 @@ class UnknownSession(Exception):
         self.session_id = session_id
 
 
-class CorruptLog(Exception):
+class CorruptLog(EngineError):
     """A session's stored events can't be read; nothing of it was changed."""
 
     def __init__(self, session_id: str, problem: str) -> None:
@@ -194,7 +196,7 @@ class DamagedRow(CorruptLog):
         self.session_id = session_id
 
 
-class SealedLog(Exception):
+class SealedLog(EngineError):
     """A log that a key vouches for can't go on without it; nothing of it was changed."""
 
     def __init__(self, session_id: str) -> None:
@@ -203,7 +205,7 @@ class SealedLog(Exception):
         self.session_id = session_id
 
 
-class DamagedBundle(Exception):
+class DamagedBundle(EngineError):
     """What is stored as a bundle can't be read."""
 
     def __init__(self, digest: str, problem: str) -> None:

@@ -132,3 +132,22 @@ def test_every_test_that_a_guarantee_names_is_there() -> None:
     assert len(named) > 20
     for file, test in named:
         assert re.search(rf"^(async )?(def |class )?{test}\b", (ROOT / file).read_text("utf-8"), re.MULTILINE), test
+
+
+EMBEDDING = ROOT / "docs" / "guides" / "embedding.md"
+
+
+def test_the_programs_of_the_embedding_guide_run_one_after_the_other(tmp_path: Path) -> None:
+    at = copy_of_root(tmp_path)
+    printed = []
+    for number, code in enumerate(blocks(EMBEDDING, "python")):
+        (at / f"program{number}.py").write_text(code)
+        done = subprocess.run(
+            [sys.executable, f"program{number}.py"], cwd=at, env=environment(tmp_path / "store.db"),
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    assert len(printed) == 2
+    (shown,) = blocks(EMBEDDING, "text")
+    assert printed[0].endswith(shown)

@@ -23,8 +23,8 @@ from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
 from engine.bundle.link.whole import check_whole
-from engine.bundle.manuals import MANUALS
 from engine.bundle.rules import e105_empty_bundle, e312_reserved_name, w616_unread
+from engine.bundle.rules.catalogue import MANUALS
 from engine.bundle.silences import silenced
 from engine.bundle.unread import Unread, unread
 from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort

@@ -14,6 +14,7 @@ from engine.diagnostic.visible import line as visible
 from engine.policy.value import jsonable, one_line, pretty
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.events.table import EVENTS
 from engine.session.sealed import shown
 from engine.session.trace import entries, entry, headline
 
@@ -24,12 +25,6 @@ _STYLE = {
     "retryable_error": "red",
     "unknown": "magenta",
 }
-_HIDDEN = frozenset(
-    {
-        K.SESSION_CLAIMED, K.SESSION_RELEASED, K.SESSION_WOKEN, K.STEP_STARTED, K.STEP_ENDED, K.CALL_PROPOSED,
-        K.GATE_PENDING, K.FACT_READ, K.CALL_STARTED, K.QUESTION_RESERVED,
-    }
-)  # fmt: skip
 
 
 # so many characters of a table's first column stay on one line, and of the others if they can be read at all
@@ -105,7 +100,7 @@ class Printer:
             # what was said so far is told whole by the event
             self._partial = ""
             click.echo()
-        if event.kind in _HIDDEN or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
+        if EVENTS[event.kind].detail or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
             return
         if self._console is None:
             self._console = console(sys.stdout, highlight=False, soft_wrap=True)

@@ -188,18 +188,7 @@ def _standing(state: State) -> dict[str, Any]:
             for r in state.requests.values()
         ],
         "cancelled_by": state.cancel_by,
-        "used": {
-            "steps": state.used.steps,
-            "calls": state.used.calls,
-            "calls_per_tool": dict(state.used.calls_per_tool),
-            "fact_reads": state.used.fact_reads,
-            "retries": state.used.retries,
-            "repairs": state.used.repairs,
-            "model_tokens": state.used.model_tokens,
-            "model_cost_usd": state.used.model_cost_usd,
-            "meters": {name: metered.total for name, metered in state.used.meters.items()},
-            "wall_clock": state.used.active,
-        },
+        "used": state.used.payload(),
         "limits": state.limits.payload(),
         "events": state.seq,
     }

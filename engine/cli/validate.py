@@ -10,7 +10,7 @@ import click
 
 from engine.bundle.link.agents import MANY_TOOLS
 from engine.bundle.load import Loaded, load_directory
-from engine.bundle.manuals import MANUALS
+from engine.bundle.rules.catalogue import MANUALS
 from engine.cli.options import bundle_argument, format_option
 from engine.cli.out import coloured, say, say_lines
 from engine.diagnostic import did_you_mean, has_errors

@@ -11,16 +11,10 @@ from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
 from engine.policy.value import duration, duration_text, jsonable, one_line
 from engine.proof.prove import Finding, standing
 from engine.session.bundle import Agent, Bundle, Meter
-from engine.session.limits import BLOCK, FINISH, REVIEW, STOP
+from engine.session.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
 
 # what more of lets more happen; times and numbers
-_BOUNDS = frozenset(
-    {
-        "steps", "wall_clock", "step_time", "calls_per_step", "calls", "calls_per_tool", "fact_reads", "model_tokens",
-        "model_cost_usd", "retries_per_call", "retries_per_session", "repairs", "meters", "concurrency", "grace",
-        "expires",
-    }
-)  # fmt: skip
+_BOUNDS = frozenset({*LIMITS, "meters", "expires"})
 
 # what crossing a limit does, from what lets least happen to what lets most
 _CROSSINGS = (STOP, FINISH, BLOCK, REVIEW)

@@ -16,12 +16,12 @@ from engine.session.bundle import Agent
 from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.evolve import evolve
-from engine.session.limits import REVIEW, Limits
+from engine.session.limits import LIMITS, REVIEW, Form, Limits
 from engine.session.proposals import crossed_limit
 from engine.session.state import Call, State, Status
 
-_TIMES = ("wall_clock", "step_time")
-_PLAIN = ("steps", "calls", "calls_per_step", "model_tokens", "model_cost_usd", *_TIMES)
+_PLAIN = tuple(name for name, limit in LIMITS.items() if limit.in_logs)
+_TIMES = tuple(name for name in _PLAIN if LIMITS[name].form is Form.TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,9 @@ class _Other:
                 if limit is not None and add(getattr(before.used, name), more) > limit:
                     yield name, None
         if state.status is Status.RUNNING and before.ending is None:
-            for name, used in (("wall_clock", state.used.active), ("step_time", state.used.step_active)):
+            for name in _TIMES:
                 limit = getattr(limits, name)
-                if limit is not None and used >= limit:
+                if limit is not None and getattr(state.used, LIMITS[name].counted) >= limit:
                     yield name, None
 
     def _full(self, state: State, call: Call) -> Iterator[str]:

@@ -19,12 +19,12 @@ from engine.session.decide import begin, drafted, drafted_for_job
 from engine.session.draft import Besides, Draft
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.events.table import EVENTS
 from engine.session.evolve import evolve, fold
 from engine.session.moves import advance
 from engine.session.state import State
-from engine.session.upcast import added_since
 
-_NOTES = frozenset({K.MODEL_CALLED, K.PLANNER_FELL_BACK})
+NOTES = frozenset({K.MODEL_CALLED, K.PLANNER_FELL_BACK})
 _FAILURES = ("error", "retryable", "timeout", "lost", "cancelled")
 
 
@@ -170,7 +170,7 @@ def _why(logged: Event, came: Event) -> str:
         return ""
     # under which bundle a step began is what the replay itself may change
     apart = {"bundle"} if logged.kind is K.STEP_STARTED else set()
-    fields = sorted({*logged.payload, *came.payload} - added_since(logged.kind, logged.payload) - apart)
+    fields = sorted({*logged.payload, *came.payload} - EVENTS[logged.kind].added_since(logged.payload) - apart)
     other = [name for name in fields if _told(logged.payload, name) != _told(came.payload, name)]
     return f"{', '.join(other)} would be otherwise" if other else ""
 
@@ -187,10 +187,10 @@ _Reply = tuple[r.Reply | int, bool]
 def _replies(log: Sequence[Event], at: int, state: State) -> Iterator[_Reply]:
     """What may have led to the next events, the likeliest first; a number takes so many as they stand."""
     event = log[at]
-    made = _FROM.get(event.kind)
+    made = FED.get(event.kind)
     if made is not None:
         yield from ((reply, False) for reply in made(event, log, at))
-    elif event.kind in _NOTES:
+    elif event.kind in NOTES:
         yield from _planned_with_notes(log, at)
     yield r.Tick(event.at), False
     yield 1, True
@@ -200,12 +200,12 @@ def _planned_with_notes(log: Sequence[Event], at: int) -> Iterator[_Reply]:
     """What a model's planner answered: how it came to it, and then what it proposed."""
     notes: list[r.Note] = []
     until = at
-    while until < len(log) and log[until].kind in _NOTES:
+    while until < len(log) and log[until].kind in NOTES:
         notes.append(_note(log[until]))
         until += 1
     end = log[until] if until < len(log) else None
     if end is not None and end.kind in (K.DECISION_RECORDED, K.DECISION_REJECTED, K.PLANNER_FAILED):
-        for reply in _FROM[end.kind](end, log, until):
+        for reply in FED[end.kind](end, log, until):
             assert isinstance(reply, r.Planned | r.PlannerFailed), "what ends a question"
             yield _with_notes(reply, tuple(notes), log[at].at), False
         if end.kind is K.DECISION_REJECTED:
@@ -302,7 +302,7 @@ def _one(make: Callable[[Mapping[str, Any], datetime], r.Reply]) -> Callable[...
     return made
 
 
-_FROM: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Reply]]] = {
+FED: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Reply]]] = {
     K.SESSION_CLAIMED: _one(lambda p, at: r.Claimed(p["owner"], p["epoch"], at)),
     K.SESSION_RELEASED: _one(lambda p, at: r.Released(p["owner"], at)),
     K.MESSAGE_RECEIVED: _one(lambda p, at: r.Message(p["text"], at)),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from engine.errors import EngineError
 from engine.policy.value import number_text, timestamp
 from engine.session.reply import Refused
 from engine.stored import AppendResult, KeyExpired, KeyHeld, MeterFull, session_of
 
 
-class NotAllowed(Exception):
+class NotAllowed(EngineError):
     """The core refused an act: used, expired, not a member, session over, attributes that do not fit."""
 
     def __init__(self, refused: Refused) -> None:
@@ -31,7 +32,7 @@ def not_recorded(result: AppendResult) -> NotAllowed:
     return NotAllowed(Refused("taken", told))
 
 
-class LiveElsewhere(Exception):
+class LiveElsewhere(EngineError):
     """Somebody else drives the session, and the caller does not want to wait."""
 
     def __init__(self, session_id: str, owner: str, until: datetime) -> None:
@@ -39,14 +40,14 @@ class LiveElsewhere(Exception):
         self.owner = owner
 
 
-class LeaseLost(Exception):
+class LeaseLost(EngineError):
     """Another driver took the session over."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"session {session_id} was taken over by another driver")
 
 
-class BundleUnavailable(Exception):
+class BundleUnavailable(EngineError):
     """The bundle that a session started with can't be had."""
 
 

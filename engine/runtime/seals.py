@@ -1,4 +1,4 @@
-"""The events of one session with their sensitive values sealed, field by field (see `session.sensitive_fields`)."""
+"""The events of one session with their sensitive values sealed, field by field (see `session.holds`)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from engine.runtime.cipher import Cipher, Token
 from engine.session.bundle import Agent, Bundle, Tool
 from engine.session.event import Event
 from engine.session.event import EventKind as K
+from engine.session.events.table import EVENTS
 from engine.session.handles import SHORTEST, texts
+from engine.session.holds import Holds
 from engine.session.marks import Marks
 from engine.session.sealed import PREFIX, is_sealed
 from engine.session.sensitive import replaced, sensitive_values
-from engine.session.sensitive_fields import Holds, holds
 
 Schema = Mapping[str, Any]
 NOTHING: Schema = {}
@@ -75,7 +76,7 @@ class Seals:
     def _marked(self, event: Event) -> Iterator[Any]:
         p, tool = event.payload, self._tool(event)
         for name, item in p.items():
-            match holds(event.kind, name):
+            match EVENTS[event.kind].holds(name):
                 case Holds.ATTRIBUTES:
                     yield from sensitive_values(item, self.agent.attributes)
                 case Holds.INPUT if tool is not None:
@@ -107,8 +108,8 @@ class Seals:
 
     def sealed(self, event: Event) -> Event:
         """The event as it is stored."""
-        one = Sealing(self, event, self._tool(event))
-        payload = {name: one.field(holds(event.kind, name), name, item) for name, item in event.payload.items()}
+        one, known = Sealing(self, event, self._tool(event)), EVENTS[event.kind]
+        payload = {name: one.field(known.holds(name), name, item) for name, item in event.payload.items()}
         if one.clear:
             payload[CLEAR] = self.cipher.seal(one.clear)
         if event.kind is K.SESSION_STARTED and self.person is not None:

@@ -376,7 +376,8 @@ class Accepted:
 class Bundle:
     """A checked, linked and frozen bundle, known by its digest; `files` is its content by path.
 
-    One that is `urgent` judges beside the bundles that older sessions stand under.
+    One that is `urgent` judges beside the bundles that older sessions stand under.  `root` is the directory that it was
+    loaded from, where that is known.
     """
 
     digest: str
@@ -388,6 +389,7 @@ class Bundle:
     servers: Mapping[str, Server] = field(default_factory=dict)
     accepted: tuple[Accepted, ...] = ()
     urgent: bool = False
+    root: str = ""
 
     def guard(self, agent: str, tool: str) -> Guard | None:
         """What judges an agent's calls of a tool; None if it has no such agent, or that no such tool."""

@@ -57,15 +57,6 @@ class EventKind(StrEnum):
     STATE_TRANSITION = "state_transition"
 
 
-# what every entry of a trace has, or a tool's result has of its own: no summary field may be called so
-RESERVED = frozenset(
-    {
-        "session_id", "seq", "step", "kind", "at", "call_id", "tool", "status", "reason", "message", "rule",
-        "output", "final", "reused", "repair", "settled", "attempt", "started", "difference", "job", "fence_mark",
-    }
-)  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """One entry of a session's log; `seq` counts from 1 without a gap, `at` is in UTC."""

@@ -15,12 +15,11 @@ from engine.policy.schema import property_names
 from engine.policy.words import SHARED_METERS
 from engine.session import texts
 from engine.session.bundle import Agent, Bundle, Meter, Tool
-from engine.session.call_events import result_entry
+from engine.session.events.parts import result_entry
 from engine.session.handles import Handles
+from engine.session.limits import LIMITS, Form
 from engine.session.shared_meters import shared_questions
 from engine.session.state import Call, Phase, State
-
-LIMIT_COUNTS = ("steps", "calls", "fact_reads", "repairs", "model_tokens", "model_cost_usd")
 
 _NOT_OK = t.Text(frozenset({"retryable_error", "blocked", "terminal_error", "unknown"}))
 
@@ -171,7 +170,8 @@ def _budget_type() -> t.Type:
     counted = t.record("field", "", used=t.NUMBER, limit=t.union((t.NUMBER, t.NULL)), left=t.union((t.NUMBER, t.NULL)))
     span = t.union((t.DURATION, t.NULL))
     timed = t.record("field", "", used=t.DURATION, limit=span, left=span)
-    return t.record("limit", "", **dict.fromkeys(LIMIT_COUNTS, counted), wall_clock=timed)
+    seen = {name: timed if limit.form is Form.TIME else counted for name, limit in LIMITS.items() if limit.may_see}
+    return t.record("limit", "", **seen)
 
 
 # -- values
@@ -311,8 +311,15 @@ def _meters(state: State) -> dict[str, Any]:
 
 
 def _budget(state: State) -> dict[str, Any]:
-    counts = {name: _left(getattr(state.used, name), getattr(state.limits, name)) for name in LIMIT_COUNTS}
-    return {**counts, "wall_clock": _left(state.used.active, state.limits.wall_clock, timedelta(0))}
+    return {
+        name: _left(
+            getattr(state.used, limit.counted),
+            getattr(state.limits, name),
+            timedelta(0) if limit.form is Form.TIME else 0,
+        )
+        for name, limit in LIMITS.items()
+        if limit.may_see
+    }
 
 
 def _left(used: Any, limit: Any, nothing: Any = 0) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.session.endings import seconds
+from engine.session.limits import LIMITS, Form, Limit
 from engine.session.state import State
 
 NEARLY = Decimal("0.8")
@@ -31,16 +32,20 @@ def notices(state: State) -> tuple[Notice, ...]:
 
 def _limits(state: State) -> Iterator[tuple[str, Any, Any]]:
     used, limits = state.used, state.limits
-    counted = [
-        ("steps", used.steps, limits.steps),
-        ("wall_clock", seconds(used.active), None if limits.wall_clock is None else seconds(limits.wall_clock)),
-        ("calls", used.calls, limits.calls),
-        *((f"calls_per_tool.{tool}", n, limits.per_tool(tool)) for tool, n in sorted(used.calls_per_tool.items())),
-        ("fact_reads", used.fact_reads, limits.fact_reads),
-        ("retries_per_session", used.retries, limits.retries_per_session),
-        ("model_tokens", used.model_tokens, limits.model_tokens),
-        ("model_cost_usd", used.model_cost_usd, limits.model_cost_usd),
-        ("repairs", used.repairs, limits.repairs),
-        *((f"meters.{name}", used.meter(name), limit) for name, limit in limits.meters.items()),
-    ]
+    counted = [one for name, limit in LIMITS.items() if limit.notice for one in _counted(name, limit, state)]
+    counted += [(f"meters.{name}", used.meter(name), limit) for name, limit in limits.meters.items()]
     yield from ((name, spent, allowed) for name, spent, allowed in counted if allowed)
+
+
+def _counted(name: str, limit: Limit, state: State) -> Iterator[tuple[str, Any, Any]]:
+    """What was used of a limit, and what is allowed; nothing of one that nothing adds up to."""
+    if not limit.counted:
+        return
+    spent = getattr(state.used, limit.counted)
+    if limit.form is Form.PER_TOOL:
+        yield from ((f"{name}.{tool}", n, state.limits.per_tool(tool)) for tool, n in sorted(spent.items()))
+        return
+    allowed = getattr(state.limits, name)
+    if limit.form is Form.TIME:
+        spent, allowed = seconds(spent), None if allowed is None else seconds(allowed)
+    yield name, spent, allowed

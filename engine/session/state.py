@@ -16,7 +16,7 @@ where its tool can't run, and never began, is PROPOSED again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -227,6 +227,14 @@ class Used:
     model_cost_usd: Any = 0
     active: timedelta = timedelta(0)
     step_active: timedelta = timedelta(0)
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON, but for the time, which is a duration; what the step under way has used is left out."""
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "step_active"}
+        found["calls_per_tool"] = dict(self.calls_per_tool)
+        found["meters"] = {name: metered.total for name, metered in self.meters.items()}
+        found["wall_clock"] = found.pop("active")
+        return found
 
     def meter(self, name: str) -> Any:
         """What the session's calls have added to a meter, those that run or that nobody can vouch for included."""

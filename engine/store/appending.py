@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from engine.policy.arithmetic import add, total
 from engine.policy.value import NotJson, canonical, number, number_text, timestamp
@@ -249,10 +249,9 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
         case Reserve():
             sql = "INSERT OR REPLACE INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
             connection.execute(sql, (change.key, change.holder, number_text(change.amount), timestamp(change.at)))
-        case SettleMeters(holder, True):
-            connection.execute("UPDATE meter_entries SET settled = 1 WHERE holder = ?", (holder,))
-        case SettleMeters(holder, False):
-            connection.execute("DELETE FROM meter_entries WHERE holder = ?", (holder,))
+        case SettleMeters(holder, keep):
+            kept = "UPDATE meter_entries SET settled = 1 WHERE holder = ?"
+            connection.execute(kept if keep else "DELETE FROM meter_entries WHERE holder = ?", (holder,))
         case SettleKey(holder, _, None):
             connection.execute("DELETE FROM idempotency_keys WHERE holder = ? AND expired = 0", (holder,))
             sql = "UPDATE idempotency_keys SET status = ?, output = NULL WHERE holder = ?"
@@ -280,6 +279,8 @@ def _project(connection: sqlite3.Connection, session_id: str, change: Change) ->
             connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))
         case SetState() | Wake():
             pass  # part of the session's own row
+        case _:
+            assert_never(change)
 
 
 def _move_job(connection: sqlite3.Connection, change: MoveJob) -> None:

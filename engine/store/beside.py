@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from engine.policy.value import canonical, number_text, timestamp
 from engine.session.event import Event
@@ -128,6 +128,8 @@ def _take(rows: dict[Table, Rows], change: Change) -> None:
             _move(rows[JOBS], change)
         case SetState() | Wake():
             pass  # part of the listing
+        case _:
+            assert_never(change)
 
 
 def _enqueue(jobs: Rows, change: Enqueue) -> None:

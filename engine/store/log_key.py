@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from engine.errors import EngineError
 from engine.policy.value import canonical
 from engine.reach import LOG_KEY, LOG_KEY_FILE
 
@@ -18,7 +19,7 @@ SHORTEST = 32
 MAKE = "openssl rand -hex 32"
 
 
-class BadLogKey(Exception):
+class BadLogKey(EngineError):
     """A key of the log that can't be used."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from engine import stored
 from engine.policy.arithmetic import add, total
@@ -197,8 +197,11 @@ class MemoryStore(MemoryQueue):
                     self._requests[request_id] = replace(self._requests[request_id], status=status)
                 case SetState(state, outcome):
                     session.row = replace(session.row, state=state, outcome=outcome)
-                case Wake() if change.applies(session.row.state):
-                    session.row = replace(session.row, state=Status.RUNNING.value, outcome=Status.RUNNING.value)
+                case Wake():
+                    if change.applies(session.row.state):
+                        session.row = replace(session.row, state=Status.RUNNING.value, outcome=Status.RUNNING.value)
+                case _:
+                    assert_never(change)
 
     def _get(self, session_id: str) -> _Session:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from engine.errors import EngineError
 from engine.store import segments
 
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
@@ -98,7 +99,7 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
 )
 
 
-class NewerStore(Exception):
+class NewerStore(EngineError):
     """The file was written by a later version of the engine."""
 
 

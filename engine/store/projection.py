@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -132,40 +132,43 @@ def changes(events: Iterable[Event]) -> list[Change]:
 
 
 def _of(event: Event) -> list[Change]:
+    change = PROJECTED.get(event.kind)
+    return change(event) if change is not None else []
+
+
+def _started(event: Event) -> list[Change]:
     p = event.payload
-    match event.kind:
-        case K.CALL_STARTED if p.get("job"):
-            return [MoveJob(_holder(event), "leased", attempt=p["attempt"])]
-        case K.CALL_STARTED:
-            return _taken(event)
-        case K.JOB_ENQUEUED:
-            run_at = datetime.fromisoformat(p["run_at"])
-            return [*_taken(event), Enqueue(_holder(event), p["call_id"], p["tool"], run_at, event.at)]
-        case K.JOB_RELEASED:
-            return [MoveJob(_holder(event), "queued")]
-        case K.JOB_DISCARDED:
-            return [MoveJob(_holder(event), "discarded", p["by"])]
-        case K.ATTEMPT_FAILED if p.get("job"):
-            return [MoveJob(_holder(event), "queued", p["reason"], datetime.fromisoformat(p["due_at"]))]
-        case K.VERDICT if p.get("job") and p["verdict"] == "require_approval" and not p["satisfied"]:
-            return [MoveJob(_holder(event), "held", p["reason"])]
-        case K.TOOL_RESULT if p["final"] and not p["reused"]:
-            return [*_ended_job(event), *_ended(event)]
-        case K.REQUEST_OPENED:
-            return [OpenRequest(_row(event))]
-        case K.REQUEST_ANSWERED:
-            woken = [Wake()] if p.get("request_kind") != "follow_up" else []
-            return [CloseRequest(p["request_id"], "answered"), *woken]
-        case K.CANCEL_REQUESTED:
-            return [Wake()]
-        case K.MESSAGE_RECEIVED:
-            return [Wake(by_message=True)]
-        case K.REQUEST_CLOSED:
-            return [CloseRequest(p["request_id"], p["how"])]
-        case K.STATE_TRANSITION:
-            return [SetState(p["state"], p["outcome"])]
-        case _:
-            return []
+    return [MoveJob(_holder(event), "leased", attempt=p["attempt"])] if p.get("job") else _taken(event)
+
+
+def _enqueued(event: Event) -> list[Change]:
+    p = event.payload
+    run_at = datetime.fromisoformat(p["run_at"])
+    return [*_taken(event), Enqueue(_holder(event), p["call_id"], p["tool"], run_at, event.at)]
+
+
+def _failed(event: Event) -> list[Change]:
+    p = event.payload
+    if not p.get("job"):
+        return []
+    return [MoveJob(_holder(event), "queued", p["reason"], datetime.fromisoformat(p["due_at"]))]
+
+
+def _judged(event: Event) -> list[Change]:
+    p = event.payload
+    held = p.get("job") and p["verdict"] == "require_approval" and not p["satisfied"]
+    return [MoveJob(_holder(event), "held", p["reason"])] if held else []
+
+
+def _resulted(event: Event) -> list[Change]:
+    p = event.payload
+    return [*_ended_job(event), *_ended(event)] if p["final"] and not p["reused"] else []
+
+
+def _answered(event: Event) -> list[Change]:
+    p = event.payload
+    woken = [Wake()] if p.get("request_kind") != "follow_up" else []
+    return [CloseRequest(p["request_id"], "answered"), *woken]
 
 
 def _taken(event: Event) -> list[Change]:
@@ -227,3 +230,21 @@ def _row(event: Event) -> RequestRow:
     p = event.payload
     expires = _moment(p["expires_at"])
     return RequestRow(p["request_id"], p["request_kind"], event.session_id, "open", event.at, expires, p)
+
+
+# what each kind of event changes beside the log; the others change nothing there
+PROJECTED: Mapping[K, Callable[[Event], list[Change]]] = {
+    K.CALL_STARTED: _started,
+    K.JOB_ENQUEUED: _enqueued,
+    K.JOB_RELEASED: lambda event: [MoveJob(_holder(event), "queued")],
+    K.JOB_DISCARDED: lambda event: [MoveJob(_holder(event), "discarded", event.payload["by"])],
+    K.ATTEMPT_FAILED: _failed,
+    K.VERDICT: _judged,
+    K.TOOL_RESULT: _resulted,
+    K.REQUEST_OPENED: lambda event: [OpenRequest(_row(event))],
+    K.REQUEST_ANSWERED: _answered,
+    K.REQUEST_CLOSED: lambda event: [CloseRequest(event.payload["request_id"], event.payload["how"])],
+    K.CANCEL_REQUESTED: lambda event: [Wake()],
+    K.MESSAGE_RECEIVED: lambda event: [Wake(by_message=True)],
+    K.STATE_TRANSITION: lambda event: [SetState(event.payload["state"], event.payload["outcome"])],
+}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import trio
 
+from engine.errors import EngineError
 from engine.ports import Store
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
@@ -20,11 +21,11 @@ from engine.store.strays import Unidentified
 SQLITE = "sqlite:///"
 
 
-class BadStoreUrl(Exception):
+class BadStoreUrl(EngineError):
     """A store's URL that this version can't use."""
 
 
-class StoreFault(Exception):
+class StoreFault(EngineError):
     """A store that is there, or should be, and can't be read or written."""
 
 

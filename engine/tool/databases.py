@@ -10,12 +10,13 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from engine.errors import EngineError
 from engine.own_files import make_folder
 from engine.ports import ToolError
 from engine.session.bundle import Bundle, Database
 
 
-class MissingRoot(Exception):
+class MissingRoot(EngineError):
     """The directory that a session's databases lie in is gone."""
 
     def __init__(self, root: str) -> None:

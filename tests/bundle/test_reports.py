@@ -11,8 +11,8 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.bundle.manuals import MANUALS
 from engine.bundle.rules import e302_tool
+from engine.bundle.rules.catalogue import MANUALS
 from engine.diagnostic import Diagnostic, Place
 from engine.diagnostic.reports import as_github, as_junit, as_sarif
 from tests.making import agent, tool

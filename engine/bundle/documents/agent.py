@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from engine.bundle.documents.budgets import Budgets
 from engine.bundle.documents.parts import (
-    ON_ENTRY,
     Condition,
     Expression,
     Name,
@@ -19,10 +19,6 @@ from engine.bundle.documents.parts import (
     Text,
     ToolName,
 )
-
-Count = Annotated[int, Field(ge=1)] | Literal["unlimited"]
-CountOrNone = Annotated[int, Field(ge=0)] | Literal["unlimited"]
-Time = SomeTime | Literal["unlimited"]
 
 
 class CallInRow(Shape):
@@ -144,95 +140,6 @@ class AnthropicPlanner(Model):
 
 
 Planner = Annotated[RulesPlanner | ScriptedPlanner | OpenAIPlanner | AnthropicPlanner, Field(discriminator="kind")]
-
-
-Crossing = Annotated[
-    Literal["block", "stop", "review", "finish"],
-    Field(
-        description="What is beyond it never starts (`block`); the session also ends with the step (`stop`), asks "
-        "whether it gets more (`review`), or gives its planner one last turn (`finish`)."
-    ),
-]
-Reviewed = Annotated[Name | None, Field(description="With `review`: the group that may grant more.")]
-
-
-class CrossingCount(Shape):
-    """A limit with what crossing it does."""
-
-    limit: CountOrNone
-    crossing: Crossing
-    extend_by: Annotated[int | None, Field(ge=1, description="With `review`: what a yes grants.")] = None
-    reviewers: Reviewed = None
-
-
-class CrossingSteps(CrossingCount):
-    """A limit of steps, of which there is at least one, with what crossing it does."""
-
-    limit: Annotated[int, Field(ge=1, json_schema_extra={ON_ENTRY: ["minimum"]})] | Literal["unlimited"]
-
-
-class CrossingMoney(Shape):
-    """A limit of money with what crossing it does."""
-
-    limit: Annotated[int | float, Field(ge=0)] | Literal["unlimited"]
-    crossing: Crossing
-    extend_by: Annotated[int | float | None, Field(gt=0, description="With `review`: what a yes grants.")] = None
-    reviewers: Reviewed = None
-
-
-Crossable = CountOrNone | CrossingCount
-Money = Annotated[int | float, Field(ge=0)] | Literal["unlimited"] | CrossingMoney
-
-
-class Expires(Shape):
-    """How long each kind of request may wait for its answer."""
-
-    approval: Time = "24h"
-    input: Time = "24h"
-    choice: Time = "24h"
-    settle: Time = "24h"
-    budget: Time = "24h"
-
-
-class Meter(Shape):
-    """A business quantity that calls add to, such as the money that refunds pay out."""
-
-    sum: Annotated[Expression, Field(description="What one call adds, over its `input` and `session`.")]
-    over: Annotated[list[ToolName], Field(min_length=1, description="The tools whose calls add to it.")]
-    limit: Annotated[int | float, Field(ge=0, description="A call that would go beyond it never starts.")]
-    crossing: Crossing = "block"
-    extend_by: Annotated[int | float | None, Field(gt=0, description="With `review`: what a yes grants.")] = None
-    reviewers: Reviewed = None
-    per: Annotated[
-        Expression | None, Field(description="Over `session` and `input`: all sessions with this value share it.")
-    ] = None
-    window: Annotated[SomeTime | None, Field(description="With `per`: how long what was added counts.")] = None
-
-
-class Budgets(Shape):
-    """The limits of a session; what is left out has its default, and `unlimited` has to be written."""
-
-    steps: Annotated[Count | CrossingSteps, Field(description="Planner turns; beyond it `out_of_budget`.")] = 12
-    wall_clock: Annotated[Time, Field(description="Time that it runs, waiting aside; beyond it `timed_out`.")] = "5m"
-    step_time: Annotated[Time, Field(description="Time of one step; beyond it the step ends.")] = "60s"
-    calls_per_step: Annotated[Crossable, Field(description="Calls of one decision; those beyond are blocked.")] = 8
-    calls: Annotated[Crossable, Field(description="Calls of the session; beyond it `out_of_budget`.")] = 32
-    calls_per_tool: Annotated[
-        dict[str, CountOrNone],
-        Field(description="Calls of one tool in the session; `other` is for all that are not named, 8 if left out."),
-    ] = {}
-    fact_reads: Annotated[Crossable, Field(description="Reads for policies; beyond it facts are unreadable.")] = 64
-    retries_per_call: Annotated[CountOrNone, Field(description="Attempts of a call after the first.")] = 3
-    retries_per_session: Annotated[CountOrNone, Field(description="The same, of all calls together.")] = 16
-    model_tokens: Annotated[
-        Crossable, Field(description="Tokens that its planner's model reads and writes; beyond it `out_of_budget`.")
-    ] = 200_000
-    model_cost_usd: Annotated[Money, Field(description="What they cost; beyond it `out_of_budget`.")] = 5
-    repairs: Annotated[CountOrNone, Field(description="Broken proposals; beyond it `failed`.")] = 3
-    concurrency: Annotated[Count, Field(description="Calls that run at once; more wait.")] = 8
-    grace: Annotated[Span, Field(description="Time that running calls get when the session is cancelled.")] = "2s"
-    meters: Annotated[dict[ToolName, Meter], Field(description="Business quantities with a limit of their own.")] = {}
-    expires: Expires = Expires()
 
 
 class FollowUp(Shape):

@@ -49,7 +49,7 @@ from engine.session.bundle import (
     Tool,
     Usage,
 )
-from engine.session.limits import REVIEW
+from engine.session.limits import ANY_CROSSING, LIMITS, REVIEW
 from engine.session.marks import Marks
 from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.sensitive import is_marked
@@ -200,8 +200,10 @@ def _check_crossings(corpus: Corpus, node: Node) -> None:
         crossing = limit.get("crossing") if limit.entries is not None else None
         if crossing is None:
             continue
-        if name == "calls_per_step" and crossing.value in ("review", "finish"):
-            corpus.say(e206_constraint.at(crossing, "crossing", "is `block` or `stop`: every step has its calls anew"))
+        known = LIMITS[name].crossings if name in LIMITS else ANY_CROSSING
+        if crossing.value in ANY_CROSSING and crossing.value not in known:
+            allowed = " or ".join(f"`{one}`" for one in known)
+            corpus.say(e206_constraint.at(crossing, "crossing", f"is {allowed}: every step has its calls anew"))
         for key in ("extend_by", "reviewers"):
             given = limit.get(key)
             if crossing.value == REVIEW and given is None:

@@ -7,29 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from engine.policy.value import span
-from engine.session.limits import BLOCK, CROSSINGS, REVIEW, UNLIMITED, Extension, Limits
-
-_COUNTS = (
-    "steps", "calls_per_step", "calls", "fact_reads", "retries_per_call", "retries_per_session", "repairs",
-    "concurrency", "model_tokens", "model_cost_usd",
-)  # fmt: skip
+from engine.session.limits import BLOCK, LIMITS, REVIEW, UNLIMITED, Extension, Form, Limits, default_crossings
 
 
 def limits(budgets: Mapping[str, Any]) -> Limits:
     """The resolved limits of an agent: what it declares, and the documented defaults."""
     changes: dict[str, Any] = {}
-    crossing, extensions = dict(CROSSINGS), dict[str, Extension]()
-    for name in _COUNTS:
-        if name in budgets:
-            declared = budgets[name]
-            if isinstance(declared, Mapping):
-                crossing[name] = declared["crossing"]
-                extensions |= _extension(name, declared)
-                declared = declared["limit"]
-            changes[name] = _count(declared)
-    for name in ("wall_clock", "step_time", "grace"):
-        if name in budgets:
-            changes[name] = _time(budgets[name])
+    crossing, extensions = default_crossings(), dict[str, Extension]()
+    for name, limit in LIMITS.items():
+        declared = budgets.get(name)
+        if declared is None or limit.form is Form.PER_TOOL:
+            continue
+        if isinstance(declared, Mapping):
+            crossing[name] = declared["crossing"]
+            extensions |= _extension(name, declared)
+            declared = declared["limit"]
+        changes[name] = _time(declared) if limit.form is Form.TIME else _count(declared)
     per_tool = {name: _count(limit) for name, limit in budgets.get("calls_per_tool", {}).items()}
     if "other" in per_tool:
         changes["calls_per_other_tool"] = per_tool.pop("other")

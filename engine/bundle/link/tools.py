@@ -37,7 +37,7 @@ from engine.policy import value as v
 from engine.policy.expression import Expression
 from engine.policy.schema import of_schema
 from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
-from engine.session.event import RESERVED
+from engine.session.events.call_events import reserved_names
 
 _OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
 
@@ -105,7 +105,7 @@ def _with_declared(corpus: Corpus, node: Node, given: dict[str, Any] | None) -> 
 def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:
     summary = node.get("summary")
     for field in (summary.items or ()) if summary else ():
-        if field.value in RESERVED:
+        if field.value in reserved_names():
             corpus.say(e505_reserved_summary.at(field))
         elif sound and field.value not in (output or {}).get("properties", {}):
             corpus.say(e506_summary_field.at(field, (output or {}).get("properties", {})))

@@ -1,0 +1,123 @@
+"""Every table holds every entry of what it is about: something half added fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.bundle import rules
+from engine.bundle.documents.budgets import Budgets
+from engine.bundle.rules.catalogue import MANUALS
+from engine.policy.value import duration_text
+from engine.proof.surroundings import changed_limits
+from engine.replay.refold import FED, NOTES
+from engine.session.events.table import EVENTS
+from engine.session.limits import ANY_CROSSING, LIMITS, Form, Limits
+from engine.session.state import Used
+from engine.session.worst_case import worst_case
+from engine.store.projection import PROJECTED
+from tests.making import ALLOW, agent, bundle, policy, tool
+
+# what belongs to limits, and is none: the default of a table by tool, what a yes grants, what crossing does
+NO_LIMIT = {"calls_per_other_tool", "expires", "meters", "extensions", "crossing"}
+PLAIN = [name for name, limit in LIMITS.items() if limit.form is not Form.PER_TOOL]
+
+
+def declared(budgets: str) -> Limits:
+    return made(budgets).agents["bot"].limits
+
+
+def made(budgets: str) -> Any:
+    path, text = agent("[look, act]", policies="[rules]", budgets=budgets)
+    spends = text.replace("kind: scripted", "kind: scripted, usage: {tokens: 1, cost_usd: 1}")
+    return bundle(
+        tool("look", more="retry: {attempts: 9}"), tool("act", "write"), policy(ALLOW), (path, spends),
+    )  # fmt: skip
+
+
+def written(name: str, more: int = 1) -> str:
+    """A limit as a document says it, other than its default."""
+    default = getattr(Limits(), name)
+    value = duration_text(default + timedelta(seconds=more)) if LIMITS[name].form is Form.TIME else default + more
+    return f"{{{name}: {value}}}"
+
+
+def test_every_limit_has_a_row() -> None:
+    assert {one.name for one in fields(Limits)} == {*LIMITS, *NO_LIMIT}
+
+
+def test_every_limit_can_be_declared_and_has_one_default() -> None:
+    assert set(Budgets.model_fields) == {*LIMITS, "meters", "expires"}
+    for name, row in LIMITS.items():
+        assert Budgets.model_fields[name].description == row.says
+    assert declared("{}") == Limits()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_is_declared_is_what_holds(name: str) -> None:
+    default, more = getattr(Limits(), name), 1
+    expected = default + (timedelta(seconds=more) if LIMITS[name].form is Form.TIME else more)
+    assert getattr(declared(written(name)), name) == expected
+
+
+@pytest.mark.parametrize("name", [name for name, limit in LIMITS.items() if limit.unlimited and name in PLAIN])
+def test_unlimited_is_what_is_written_and_nothing_else(name: str) -> None:
+    assert getattr(declared(f"{{{name}: unlimited}}"), name) is None
+
+
+@pytest.mark.parametrize("name", [name for name, limit in LIMITS.items() if limit.crossings])
+def test_what_crossing_does_is_declared_beside_a_limit(name: str) -> None:
+    limits = declared(f"{{{name}: {{limit: 5, crossing: stop}}}}")
+    assert (getattr(limits, name), limits.crossed_by(name)) == (5, "stop")
+
+
+def test_what_counts_towards_a_limit_stands_in_the_ledger_and_all_of_the_ledger_counts() -> None:
+    counted = [limit.counted for limit in LIMITS.values() if limit.counted]
+    assert {*counted, "meters"} == {one.name for one in fields(Used)}
+    assert len(counted) == len(set(counted))
+
+
+def test_a_crossing_that_may_be_chosen_is_known() -> None:
+    for limit in LIMITS.values():
+        assert set(limit.crossings) <= set(ANY_CROSSING)
+        assert not limit.crossings or limit.crossing in limit.crossings
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_more_of_any_limit_is_told_as_a_loosening(name: str) -> None:
+    (change,) = changed_limits(made("{}"), made(written(name)))
+    assert change.name.startswith(f"limits.{name}:")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_worst_case_goes_by_every_limit(name: str) -> None:
+    # small enough that no other limit is nearer
+    small = {
+        Form.COUNT: "1", Form.MONEY: "1", Form.TIME: "1s",
+    }[LIMITS[name].form]  # fmt: skip
+
+    def case(budgets: str) -> Mapping[str, Any]:
+        found = made(budgets)
+        return worst_case(found, found.agents["bot"]).payload()
+
+    assert case("{}") != case(f"{{{name}: {small}}}")
+
+
+def test_a_replay_feeds_every_kind_of_event_that_comes_from_outside() -> None:
+    outside = {kind for kind, definition in EVENTS.items() if definition.from_outside}
+    assert outside == FED.keys() | NOTES
+
+
+def test_what_the_store_keeps_beside_the_log_is_of_events_that_are_defined() -> None:
+    assert set(PROJECTED) == {kind for kind, definition in EVENTS.items() if definition.projected}
+
+
+def test_every_file_of_a_diagnostic_is_found_under_its_own_code() -> None:
+    files = {path.stem for path in Path(rules.__file__).parent.glob("*.py")} - {"__init__", "catalogue"}
+    assert {stem.split("_")[0].upper() for stem in files} == set(MANUALS)
+    assert len(files) == len(MANUALS)
