@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from engine.planner.answer import Fault
+from engine.planner.server_json import kind_of
 
 
 class End(Enum):
@@ -82,4 +83,4 @@ def check_finish(reason: Any, said: str) -> None:
 
 
 def _word(reason: Any) -> str:
-    return f"`{reason[:100]}`" if isinstance(reason, str) else f"a {type(reason).__name__}"
+    return f"`{reason[:100]}`" if isinstance(reason, str) else kind_of(reason)

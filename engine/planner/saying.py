@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.planner.answer import Answer, Fault
-from engine.planner.server_json import entries
+from engine.planner.server_json import entries, kind_of
 
 _TAGS = ("think", "thinking", "thought", "reasoning")
 BOM = "\ufeff"
@@ -87,7 +87,7 @@ def text_of_content(content: Any, answer: Answer) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
-        raise ValueError(f"text was expected, and here is {type(content).__name__}")
+        raise ValueError(f"text was expected, and here is {kind_of(content)}")
     answer.repair("content in parts")
     return "".join(_text_of_part(part, answer) for part in entries(content))
 

@@ -53,7 +53,7 @@ def fields(value: Any, what: str) -> Mapping[str, Any]:
         return value
     if isinstance(value, Unfit):
         raise ValueError(f"{what} can't be read: {value.why}")
-    raise ValueError(f"{what} is {_kind(value)}, and no object")
+    raise ValueError(f"{what} is {kind_of(value)}, and no object")
 
 
 def field_of(value: Any, name: str, what: str) -> Any:
@@ -67,7 +67,7 @@ def field_of(value: Any, name: str, what: str) -> Any:
 def text_of_object(value: Any) -> str:
     """An object of a server's JSON as a text; raises NotJson for what is no object, or not fit to be one of ours."""
     if not isinstance(value, Mapping | Unfit):
-        raise NotJson(f"it is {_kind(value)}, and no object")
+        raise NotJson(f"it is {kind_of(value)}, and no object")
     left = [value]
     while left:
         one = left.pop()
@@ -82,13 +82,14 @@ def entries(value: Any) -> Sequence[Any]:
     if not value:
         return ()
     if not isinstance(value, list):
-        raise ValueError(f"a list was expected, and here is {_kind(value)}")
+        raise ValueError(f"a list was expected, and here is {kind_of(value)}")
     if len(value) > MOST_ENTRIES:
         raise Fault("too_large", f"the answer has a list of {len(value)} entries, more than {MOST_ENTRIES}")
     return value
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value of an answer is, in words."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     kinds: dict[type, str] = {str: "a text", list: "a list", dict: "an object", Unfit: "no value"}

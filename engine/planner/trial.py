@@ -87,6 +87,7 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
     assert spec.model is not None, "only models are tried out"
     model = spec.model
     write: list[str] = []
+    first = ""
     while True:
         try:
             await _ask(spec.kind, model, agent, bundle, reach)
@@ -99,7 +100,9 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
             change, line = make(model) if make is not None else (None, "")
             # the same request would be refused again
             if change is None or change(model) == model or line in write or len(write) >= MOST_CHANGES:
-                return Trial(name, model.model, fault.status, said[:500])
+                told = f"{first[:300]}; with {', '.join(write)}: {said}" if write else said
+                return Trial(name, model.model, fault.status, told[:500])
+            first = first or said
             write.append(line)
             model = change(model)
             continue

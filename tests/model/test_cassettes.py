@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 import trio
 
 from engine.bundle.load import load_directory
@@ -121,3 +122,16 @@ async def test_a_bundle_without_models_has_nothing_to_ask(tmp_path: Path) -> Non
     assert code == 0, said
     code, said = await shell(tmp_path, "planners", "check", "plain")
     assert (code, "no planner" in said) == (0, True), said
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["[]", "null", '{"request": 7}', '{"request": {}, "response": {}}', "{", pytest.param("[" * 9_000, id="deep")],
+)
+async def test_a_file_that_is_no_recording_is_told_in_plain_words(tmp_path: Path, held: str) -> None:
+    await recorded(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "0001.json").write_text(held)
+    code, said = await shell(tmp_path, "run", "-m", "x", "--replay-model", "empty")
+    assert (code, "is no recorded exchange" in said, "record it anew" in said) == (2, True, True), said
+    assert not any(word in said for word in ("TypeError", "subscript", "indices", "Traceback")), said

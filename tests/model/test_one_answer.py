@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import h11
 import pytest
 
+from engine.planner.traffic import replayed_from
 from engine.session.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
@@ -269,3 +271,15 @@ async def test_two_decisions_are_none() -> None:
         sessions = Sessions()
         await sessions.run(made(server.url, kind="anthropic", more=", answers: json_schema, stream: false"))
     assert sessions.statuses[0] == "malformed"
+
+
+async def test_bytes_that_are_no_text_are_no_call_in_a_recording_either(tmp_path: Path) -> None:
+    body = stream(piece(tool_calls=call("a", '{"n": 1, "to": "BROKEN"}')), END, "[DONE]").replace(b"BROKEN", BROKEN)
+    last = s.calls_tools(("z", "finish", '{"message": "Done."}'))
+    async with s.serving(sent(body), last) as server:
+        made_for = made(server.url, more=", answers: tools")
+        await Sessions(record=tmp_path / "kept").run(made_for)
+    played = Sessions(traffic=replayed_from(tmp_path / "kept"))
+    await played.run(made_for)
+    assert played.statuses[0] != "ok"
+    assert played.of(K.CALL_PROPOSED) == []
