@@ -114,13 +114,13 @@ def canonical(value: Any) -> str:
 def canonical_of_exact(value: Any) -> str:
     """The same text, several times faster, for a value that holds no float: one that `exact` made, or the core.
 
-    Text beyond ASCII, and what the fast encoder does not know, goes the other way.
+    Text beyond ASCII, a delete character, and what the fast encoder does not know go the other way.
     """
     try:
         raw = orjson.dumps(value, _decimal, _LIKE_CANONICAL)
     except TypeError:
         return canonical(value)
-    return raw.decode() if raw.isascii() else canonical(value)
+    return raw.decode() if raw.isascii() and b"\x7f" not in raw else canonical(value)
 
 
 _LIKE_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS

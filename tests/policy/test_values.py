@@ -136,7 +136,8 @@ def test_the_fast_canonical_text_is_the_same_text(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [10**40, "\x7f\x00\u2028", "\ud800", {"é": [Decimal("1.50")]}, MappingProxyType({"a": 1})]
+    "value",
+    [10**40, "\x7f", {"\x7f": None}, "\x7f\x00\u2028", "\ud800", {"é": [Decimal("1.50")]}, MappingProxyType({"a": 1})],
 )
 def test_what_the_fast_encoder_does_not_know_goes_the_other_way(value: object) -> None:
     assert v.canonical_of_exact(value) == v.canonical(value)
