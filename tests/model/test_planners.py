@@ -306,8 +306,8 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: floa
 
 
 def test_a_status_says_whether_asking_again_may_help() -> None:
-    assert fault_of_status(503, {}, "busy").retryable
-    assert fault_of_status(418, {}, "no").final
+    assert fault_of_status(503, {}, "busy", None).retryable
+    assert fault_of_status(418, {}, "no", None).final
 
 
 async def test_a_key_that_no_header_takes_is_said_and_not_told() -> None:
