@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -15,6 +15,7 @@ from engine.session.event import Event
 from engine.session.event import EventKind as K
 from engine.session.events.call_events import ENVELOPE, reserved_names
 from engine.session.events.table import EVENTS
+from engine.session.evolve import BrokenHistory, fold
 from engine.session.holds import Holds
 from engine.session.reply import FellBack, ModelCall
 from engine.session.trace import entry, headline
@@ -103,3 +104,18 @@ def test_a_field_that_nobody_declared_may_hold_anything(kind: K) -> None:
 def test_a_summary_has_no_field_of_an_entry_or_a_result() -> None:
     assert reserved_names() == ENVELOPE | EVENTS[K.TOOL_RESULT].fields.keys()
     assert set(entry(played().log[0])) > ENVELOPE
+
+
+def test_a_session_starts_once() -> None:
+    play = played()
+    again = replace(play.log[0], seq=play.state.seq + 1)
+    with pytest.raises(BrokenHistory, match="a session starts once"):
+        fold([again], play.state)
+
+
+def test_the_ledger_is_told_whole() -> None:
+    used = played().state.used
+    told = used.payload()
+    assert {*told, "active", "step_active"} == {one.name for one in fields(used)} | {"wall_clock"}
+    assert told["wall_clock"] == used.active
+    assert told["calls_per_tool"] == used.calls_per_tool
