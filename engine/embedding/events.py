@@ -34,10 +34,13 @@ class Events(AsyncIterator[Event]):
     async def __anext__(self) -> Event:
         while not self._found:
             news = self._news.next(self._id)
+            # asked first: what is recorded until it is over stands in the log then
+            ended = await self._ended()
             self._found.extend(await self._store.load(self._id, self._after))
             if self._found:
                 break
-            if await self._ended():
+            self._drives.check(self._id)
+            if ended:
                 raise StopAsyncIteration
             with trio.move_on_after(LOOK_EVERY):
                 await news.wait()
@@ -46,7 +49,6 @@ class Events(AsyncIterator[Event]):
         return replace(event, payload=shown(event.payload))
 
     async def _ended(self) -> bool:
-        self._drives.check(self._id)
+        driven = self._drives.running(self._id)
         state = (await self._store.session(self._id)).state
-        waits = state != Status.RUNNING and not self._drives.running(self._id)
-        return state in FINAL or (waits and not self._follow)
+        return state in FINAL or (state != Status.RUNNING and not driven and not self._follow)

@@ -64,11 +64,6 @@ class KeyFolder:
         draft.replace(self._path / name)
         self._settle()
 
-    def rename(self, before: str, after: str) -> None:
-        """Give a file another name; for who is `changing`."""
-        (self._path / before).replace(self._path / after)
-        self._settle()
-
     def remove(self, name: str) -> bool:
         """Remove a file for good; False if there is none.  For who is `changing`."""
         try:
