@@ -57,7 +57,7 @@ test: .venv/.suite .venv/.npm ## all tests and fixtures, and the coverage of the
 	  $(BIN)/python -m coverage run -m pytest $(APART:%=--ignore=%); own=$$?; \
 	  wait $$apart; other=$$?; cat .venv/apart.txt; test $$own -eq 0 -a $$other -eq 0
 	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report --skip-covered --include='engine/session/*,engine/policy/*' --fail-under=100
+	$(BIN)/python -m coverage report --skip-covered --include='engine/session/*,engine/spec/*,engine/policy/*,engine/language/*' --fail-under=100
 
 check: .venv/.suite format lint types contracts docs ## everything that CI checks
 	$(BIN)/engine validate . --strict

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import trio
 
-from engine.session.event import EventKind
+from engine.session.state.event import EventKind
 from engine.store.sqlite import open_store
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,8 +14,8 @@ from typing import Any
 
 from simpleeval import EvalWithCompoundTypes
 
-from engine.policy import types as t
-from engine.policy.expression import compile_expression
+from engine.language import types as t
+from engine.language.expression import compile_expression
 
 RULES = 20
 REPEATS, LOOPS = 9, 2000

@@ -13,16 +13,16 @@ import click
 import language_reference
 
 from engine.bundle import schema_files
+from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.documents.budgets import Budgets
-from engine.bundle.generate import schemas
-from engine.bundle.later import KEYS, KINDS, VALUES
-from engine.bundle.rules.catalogue import MANUALS
+from engine.bundle.json_schemas import schemas
+from engine.bundle.not_available import KEYS, KINDS, VALUES
 from engine.cli.main import COMMANDS, cli
-from engine.policy.value import duration_text
-from engine.session.events.definition import Definition
-from engine.session.events.table import EVENTS
-from engine.session.limits import LIMITS, REQUEST_KINDS, Limits
-from engine.session.texts import ENDS, TEXTS
+from engine.language.value import duration_text
+from engine.session.customer_texts import ENDS, TEXTS
+from engine.session.state.events.definition import Definition
+from engine.session.state.events.table import EVENTS
+from engine.spec.limits import LIMITS, REQUEST_KINDS, Limits
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 

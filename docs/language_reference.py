@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.link.promises import GUARANTEED
+from engine.bundle.link.guarantees import GUARANTEED
 from engine.bundle.load import Loaded, load
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import Source
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.expression import compile_expression
-from engine.policy.functions import FUNCTIONS, PROVENANCE
-from engine.policy.provenance import Origins, Told
-from engine.policy.schema import of_schema
-from engine.policy.syntax import Kind, Problem, SyntaxProblem
-from engine.policy.value import jsonable, one_line, pretty, span
-from engine.session.bundle import Meter
-from engine.session.history import NOTHING_GIVEN, Judged, Past, judge_after
-from engine.session.names import ToolTypes, gate_scope, meters_type, planner_scope, stop_scope
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.expression import compile_expression
+from engine.language.functions import FUNCTIONS, PROVENANCE
+from engine.language.provenance.origins import Origins, Told
+from engine.language.schema_types import of_schema
+from engine.language.syntax import Kind, Problem, SyntaxProblem
+from engine.language.value import jsonable, one_line, pretty, span
+from engine.session.expression_names import ToolTypes, gate_scope, meters_type, planner_scope, stop_scope
+from engine.session.judge import NOTHING_GIVEN, Judged, Past, judge_after
+from engine.spec.bundle import Meter
 
 CONSTRUCTS = Path(__file__).resolve().parent / "constructs"
 

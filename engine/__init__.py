@@ -9,89 +9,89 @@ __version__ = "0.1.0"
 # what is known to be false is not read; `typing` alone would be most of what importing this costs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engine.api.answers import Answer as Answer
+    from engine.api.answers import Approve as Approve
+    from engine.api.answers import Deny as Deny
+    from engine.api.answers import Settle as Settle
+    from engine.api.bundles import InvalidBundle as InvalidBundle
+    from engine.api.bundles import load_bundle as load_bundle
+    from engine.api.engine import Engine as Engine
+    from engine.api.engine import open_engine as open_engine
+    from engine.api.session import Session as Session
+    from engine.api.stores import open_store as open_store
+    from engine.api.views import CallView as CallView
+    from engine.api.views import SessionView as SessionView
     from engine.diagnostic import Diagnostic as Diagnostic
-    from engine.embedding.answers import Answer as Answer
-    from engine.embedding.answers import Approve as Approve
-    from engine.embedding.answers import Deny as Deny
-    from engine.embedding.answers import Settle as Settle
-    from engine.embedding.bundles import InvalidBundle as InvalidBundle
-    from engine.embedding.bundles import load_bundle as load_bundle
-    from engine.embedding.engine import Engine as Engine
-    from engine.embedding.engine import open_engine as open_engine
-    from engine.embedding.session import Session as Session
-    from engine.embedding.stores import open_store as open_store
-    from engine.embedding.views import CallView as CallView
-    from engine.embedding.views import SessionView as SessionView
     from engine.errors import EngineError as EngineError
-    from engine.ports import Clock as Clock
-    from engine.ports import Planner as Planner
-    from engine.ports import PlannerError as PlannerError
-    from engine.ports import Proposal as Proposal
-    from engine.ports import Store as Store
-    from engine.ports import ToolAdapter as ToolAdapter
-    from engine.ports import ToolError as ToolError
-    from engine.ports import ToolRun as ToolRun
-    from engine.reach import EnvironmentFault as EnvironmentFault
-    from engine.reach import MissingSecret as MissingSecret
-    from engine.reach import Secrets as Secrets
+    from engine.ports.clock import Clock as Clock
+    from engine.ports.planner import Planner as Planner
+    from engine.ports.planner import PlannerError as PlannerError
+    from engine.ports.planner import Proposal as Proposal
+    from engine.ports.records import CorruptLog as CorruptLog
+    from engine.ports.records import UnknownSession as UnknownSession
+    from engine.ports.resources import EnvironmentFault as EnvironmentFault
+    from engine.ports.resources import MissingSecret as MissingSecret
+    from engine.ports.resources import Secrets as Secrets
+    from engine.ports.store import Store as Store
+    from engine.ports.tool import ToolAdapter as ToolAdapter
+    from engine.ports.tool import ToolError as ToolError
+    from engine.ports.tool import ToolRun as ToolRun
     from engine.runtime.errors import BundleUnavailable as BundleUnavailable
     from engine.runtime.errors import LeaseLost as LeaseLost
     from engine.runtime.errors import LiveElsewhere as LiveElsewhere
     from engine.runtime.errors import NotAllowed as NotAllowed
-    from engine.session.bundle import Bundle as Bundle
-    from engine.session.bundle import Usage as Usage
-    from engine.session.event import Event as Event
-    from engine.session.event import EventKind as EventKind
-    from engine.session.state import Request as Request
-    from engine.session.state import Status as Status
-    from engine.session.view import PlannerView as PlannerView
+    from engine.session.planner_view import PlannerView as PlannerView
+    from engine.session.state.event import Event as Event
+    from engine.session.state.event import EventKind as EventKind
+    from engine.session.state.state import Request as Request
+    from engine.session.state.state import Status as Status
+    from engine.spec.bundle import Bundle as Bundle
+    from engine.spec.bundle import Usage as Usage
     from engine.store.urls import BadStoreUrl as BadStoreUrl
     from engine.store.urls import StoreFault as StoreFault
-    from engine.stored import CorruptLog as CorruptLog
-    from engine.stored import UnknownSession as UnknownSession
 
 # each name with the module that has it
 _WHERE = {
-    "Answer": "embedding.answers",
-    "Approve": "embedding.answers",
+    "Answer": "api.answers",
+    "Approve": "api.answers",
     "BadStoreUrl": "store.urls",
-    "Bundle": "session.bundle",
+    "Bundle": "spec.bundle",
     "BundleUnavailable": "runtime.errors",
-    "CallView": "embedding.views",
-    "Clock": "ports",
-    "CorruptLog": "stored",
-    "Deny": "embedding.answers",
+    "CallView": "api.views",
+    "Clock": "ports.clock",
+    "CorruptLog": "ports.records",
+    "Deny": "api.answers",
     "Diagnostic": "diagnostic",
-    "Engine": "embedding.engine",
+    "Engine": "api.engine",
     "EngineError": "errors",
-    "EnvironmentFault": "reach",
-    "Event": "session.event",
-    "EventKind": "session.event",
-    "InvalidBundle": "embedding.bundles",
+    "EnvironmentFault": "ports.resources",
+    "Event": "session.state.event",
+    "EventKind": "session.state.event",
+    "InvalidBundle": "api.bundles",
     "LeaseLost": "runtime.errors",
     "LiveElsewhere": "runtime.errors",
-    "MissingSecret": "reach",
+    "MissingSecret": "ports.resources",
     "NotAllowed": "runtime.errors",
-    "Planner": "ports",
-    "PlannerError": "ports",
-    "PlannerView": "session.view",
-    "Proposal": "ports",
-    "Request": "session.state",
-    "Secrets": "reach",
-    "Session": "embedding.session",
-    "SessionView": "embedding.views",
-    "Settle": "embedding.answers",
-    "Status": "session.state",
-    "Store": "ports",
+    "Planner": "ports.planner",
+    "PlannerError": "ports.planner",
+    "PlannerView": "session.planner_view",
+    "Proposal": "ports.planner",
+    "Request": "session.state.state",
+    "Secrets": "ports.resources",
+    "Session": "api.session",
+    "SessionView": "api.views",
+    "Settle": "api.answers",
+    "Status": "session.state.state",
+    "Store": "ports.store",
     "StoreFault": "store.urls",
-    "ToolAdapter": "ports",
-    "ToolError": "ports",
-    "ToolRun": "ports",
-    "UnknownSession": "stored",
-    "Usage": "session.bundle",
-    "load_bundle": "embedding.bundles",
-    "open_engine": "embedding.engine",
-    "open_store": "embedding.stores",
+    "ToolAdapter": "ports.tool",
+    "ToolError": "ports.tool",
+    "ToolRun": "ports.tool",
+    "UnknownSession": "ports.records",
+    "Usage": "spec.bundle",
+    "load_bundle": "api.bundles",
+    "open_engine": "api.engine",
+    "open_store": "api.stores",
 }
 
 __all__ = ["__version__", *_WHERE]

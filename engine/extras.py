@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from engine.reach import EnvironmentFault
+from engine.ports.resources import EnvironmentFault
 
 # by extra: the modules that it brings
 MODULES: Mapping[str, tuple[str, ...]] = {

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from engine.policy.value import exact, one_line
+from engine.language.value import exact, one_line
 
 MAX_CHARACTERS = 2_000_000
 MAX_TURNS = 100_000

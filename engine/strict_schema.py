@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from engine.policy.schema import NAMED, VALUES, resolve_reference, subschemas
+from engine.language.schema_types import NAMED, VALUES, resolve_reference, subschemas
 
 # what a strict server knows of a schema; anything else is left out, since the engine checks each input anyway
 _STRICT = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.diagnostic.render import full
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 
 CODE = """
 def act(**given):

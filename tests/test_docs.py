@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.policy.expression import compile_expression
-from engine.policy.value import exact
+from engine.language.expression import compile_expression
+from engine.language.value import exact
 from tests.cli.shell import copy_of_root, environment
 
 ROOT = Path(__file__).resolve().parent.parent

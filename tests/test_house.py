@@ -89,13 +89,13 @@ def test_every_document_of_the_root_bundle_tells_editors_its_schema() -> None:
 
 # who writes to a terminal or a pipe, and from whom what they write has been shown already
 WRITERS = {
-    "engine/cli/out.py": "every text passes `line` or `block` here",
-    "engine/cli/printing.py": "cells and labels pass `line`, tables are of the rich library without markup",
+    "engine/cli/console/output.py": "every text passes `line` or `block` here",
+    "engine/cli/console/trace_printer.py": "cells and labels pass `line`, tables are of the rich library without markup",
     "engine/cli/main.py": "the last words on a fault of ours",
-    "engine/cli/validate.py": "diagnostics, which `render` and `reports` have shown",
-    "engine/cli/promote.py": "diagnostics",
-    "engine/cli/loading.py": "diagnostics",
-    "engine/cli/test.py": "reports of fixtures, whose names pass `line`",
+    "engine/cli/commands/validate.py": "diagnostics, which `render` and `reports` have shown",
+    "engine/cli/commands/promote.py": "diagnostics",
+    "engine/cli/console/bundle.py": "diagnostics",
+    "engine/cli/commands/test.py": "reports of fixtures, whose names pass `line`",
 }
 
 

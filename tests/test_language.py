@@ -13,8 +13,8 @@ import pytest
 
 from engine.bundle.documents.policy import Policy, Rule, Vocabulary
 from engine.diagnostic import has_errors
-from engine.policy.functions import FUNCTIONS
-from engine.policy.value import exact
+from engine.language.functions import FUNCTIONS
+from engine.language.value import exact
 
 EXPRESSIONS = [pytest.param(entry, id=entry["form"]) for _, entry in reference.constructs("expressions")]
 DOCUMENTS = [pytest.param(entry, id=entry["form"]) for _, entry in reference.constructs("documents")]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.load import load_directory
-from engine.bundle.rules.catalogue import MANUALS
 
 MARKED = Path(__file__).parent / "marked"
 CASES = sorted(path for path in MARKED.iterdir() if path.is_dir() and path.name != "base")

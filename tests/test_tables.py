@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from engine.bundle import rules
+from engine.bundle import checks as rules
+from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.documents.budgets import Budgets
-from engine.bundle.rules.catalogue import MANUALS
-from engine.policy.value import duration_text
-from engine.proof.surroundings import changed_limits
-from engine.replay.refold import FED, NOTES
-from engine.session.events.table import EVENTS
-from engine.session.limits import ANY_CROSSING, LIMITS, Form, Limits
-from engine.session.state import Used
-from engine.session.worst_case import worst_case
+from engine.language.value import duration_text
+from engine.proof.bundle_diff import changed_limits
+from engine.replay.replay import FED, NOTES
+from engine.session.state.events.table import EVENTS
+from engine.session.state.state import Used
+from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
+from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
 from tests.making import ALLOW, agent, bundle, policy, tool
 

@@ -15,12 +15,12 @@ import trio
 from benchmarks.speed.work import OUTPUTS, RULES, Meter, memory, planned, stored, tell
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.planner.scripted import ScriptedPlanner
+from engine.planner.script import ScriptedPlanner
 from engine.runtime.clock import TrioClock
-from engine.runtime.collector import relax
-from engine.runtime.engine import Engine, Opening
-from engine.session.bundle import Bundle, PlannerSpec
-from engine.session.state import Status
+from engine.runtime.gc_tuning import relax
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.state import Status
+from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.sqlite import open_store
 
 _SCHEMAS = {

@@ -7,33 +7,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e105_empty_bundle, e312_reserved_name, w616_unread
+from engine.bundle.checks.catalogue import MANUALS
+from engine.bundle.document_set import Corpus
 from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
+from engine.bundle.link.bundle_checks import check_whole
+from engine.bundle.link.command_and_mcp import link_server
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixture_inputs import check_inputs
 from engine.bundle.link.fixtures import check_fixture, check_stubs
+from engine.bundle.link.guarantees import accepted
 from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
-from engine.bundle.link.programs import link_server
-from engine.bundle.link.promises import accepted
 from engine.bundle.link.prompt_handles import check_handles
 from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
-from engine.bundle.link.whole import check_whole
-from engine.bundle.rules import e105_empty_bundle, e312_reserved_name, w616_unread
-from engine.bundle.rules.catalogue import MANUALS
 from engine.bundle.silences import silenced
-from engine.bundle.unread import Unread, unread
+from engine.bundle.unread_files import Unread, unread
 from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
-from engine.policy import types as t
-from engine.policy import value as v
+from engine.language import types as t
+from engine.language import value as v
+from engine.language.schema_types import of_schema
 from engine.policy.rule import CUSTOMER
-from engine.policy.schema import of_schema
-from engine.session.bundle import Bundle, Tool
-from engine.session.names import AllTools, ToolTypes
+from engine.session.expression_names import AllTools, ToolTypes
+from engine.spec.bundle import Bundle, Tool
 
 
 @dataclass(frozen=True, slots=True)

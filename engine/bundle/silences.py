@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from engine.bundle.rules import w617_silence
+from engine.bundle.checks import w617_silence
 from engine.diagnostic import Diagnostic, Manual, Place, Severity, Source, has_errors, sort
 
 _COMMENT = re.compile(r"(?:(?<=\s)|\A)#[ \t]*engine:(?P<rest>[^\n]*)")

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
+from engine.bundle.checks import e102_syntax, e103_duplicate_key, e104_alias_bomb, e107_number
 from engine.bundle.node import Node
-from engine.bundle.rules import e102_syntax, e103_duplicate_key, e104_alias_bomb, e107_number
 from engine.bundle.yaml_help import NO_ENTRY, hint, hint_for_tag, without_blank
 from engine.diagnostic import Diagnostic, Source
-from engine.policy.value import NotJson, number
+from engine.language.value import NotJson, number
 
 MAX_DEPTH = 50
 MAX_ALIASED = 10_000

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from engine.bundle.yaml_reader import MAX_DEPTH, plain_scalar
-from engine.policy.value import NotJson, number_text
+from engine.language.value import NotJson, number_text
 
 WIDTH = 110
 

@@ -11,40 +11,40 @@ from typing import NoReturn
 
 import click
 
-from engine.cli.out import coloured, guard_output, say, say_lines, stop_writing, tell_lost
+from engine.cli.console.output import coloured, guard_output, say, say_lines, stop_writing, tell_lost
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK
 
 # command: where it is, and what it does
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("engine.cli.init", "Make a new bundle that validates, runs and tests."),
-    "validate": ("engine.cli.validate", "Check a bundle and show every diagnostic."),
-    "test": ("engine.cli.test", "Run a bundle's fixtures."),
-    "deploy": ("engine.cli.deploy", "Put a bundle into a store, by its digest."),
-    "run": ("engine.cli.run", "Run a session, or one for each line of a file."),
-    "send": ("engine.cli.send", "Send a session a further message."),
-    "confirm": ("engine.cli.confirm", "Answer a session's question to the customer."),
-    "resume": ("engine.cli.resume", "Drive a session on."),
-    "cancel": ("engine.cli.cancel", "End a session."),
-    "sessions": ("engine.cli.sessions", "List, show and verify sessions."),
-    "review": ("engine.cli.review", "The inbox: what people are asked, and their answers."),
-    "worker": ("engine.cli.worker", "Run jobs, and wake the sessions that something is due for."),
-    "jobs": ("engine.cli.jobs", "List jobs, show one, try a dead one again, or give one up."),
-    "replay": ("engine.cli.replay", "Run past sessions through the core again."),
-    "whatif": ("engine.cli.whatif", "Judge past sessions again under another bundle."),
-    "diff": ("engine.cli.diff", "Compare what two bundles mean."),
-    "promote": ("engine.cli.promote", "Gather what is known of a change of a bundle, as one report."),
-    "prove": ("engine.cli.prove", "Prove each guarantee, or show a call that breaks it."),
-    "explain": ("engine.cli.explain", "Show why calls of a session were judged as they were."),
-    "judge": ("engine.cli.judge", "Judge given calls after given histories; nothing runs."),
+    "init": ("engine.cli.commands.init", "Make a new bundle that validates, runs and tests."),
+    "validate": ("engine.cli.commands.validate", "Check a bundle and show every diagnostic."),
+    "test": ("engine.cli.commands.test", "Run a bundle's fixtures."),
+    "deploy": ("engine.cli.commands.deploy", "Put a bundle into a store, by its digest."),
+    "run": ("engine.cli.commands.run", "Run a session, or one for each line of a file."),
+    "send": ("engine.cli.commands.send", "Send a session a further message."),
+    "confirm": ("engine.cli.commands.confirm", "Answer a session's question to the customer."),
+    "resume": ("engine.cli.commands.resume", "Drive a session on."),
+    "cancel": ("engine.cli.commands.cancel", "End a session."),
+    "sessions": ("engine.cli.commands.sessions", "List, show and verify sessions."),
+    "review": ("engine.cli.commands.review", "The inbox: what people are asked, and their answers."),
+    "worker": ("engine.cli.commands.worker", "Run jobs, and wake the sessions that something is due for."),
+    "jobs": ("engine.cli.commands.jobs", "List jobs, show one, try a dead one again, or give one up."),
+    "replay": ("engine.cli.commands.replay", "Run past sessions through the core again."),
+    "whatif": ("engine.cli.commands.whatif", "Judge past sessions again under another bundle."),
+    "diff": ("engine.cli.commands.diff", "Compare what two bundles mean."),
+    "promote": ("engine.cli.commands.promote", "Gather what is known of a change of a bundle, as one report."),
+    "prove": ("engine.cli.commands.prove", "Prove each guarantee, or show a call that breaks it."),
+    "explain": ("engine.cli.commands.explain", "Show why calls of a session were judged as they were."),
+    "judge": ("engine.cli.commands.judge", "Judge given calls after given histories; nothing runs."),
     "chaos": (
-        "engine.cli.chaos",
+        "engine.cli.commands.chaos",
         "Kill a fixture's process at every moment; show what held.",
     ),
-    "keys": ("engine.cli.keys", "Destroy the key of a person, or wrap all of them anew."),
-    "planners": ("engine.cli.planners", "Ask models whether they can do what their planners need."),
-    "tools": ("engine.cli.tools", "Take tools of servers into a bundle, and compare them."),
-    "schema": ("engine.cli.schema", "Print the JSON Schemas of documents and contracts."),
-    "completion": ("engine.cli.completion", "Print a shell's completion script."),
+    "keys": ("engine.cli.commands.keys", "Destroy the key of a person, or wrap all of them anew."),
+    "planners": ("engine.cli.commands.planners", "Ask models whether they can do what their planners need."),
+    "tools": ("engine.cli.commands.tools", "Take tools of servers into a bundle, and compare them."),
+    "schema": ("engine.cli.commands.schema", "Print the JSON Schemas of documents and contracts."),
+    "completion": ("engine.cli.commands.completion", "Print a shell's completion script."),
 }
 
 

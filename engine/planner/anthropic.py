@@ -9,18 +9,18 @@ from typing import Any
 import anthropic
 import httpx2
 
+from engine.language.value import canonical, loads
 from engine.planner.answer import FAR, Answer, Fault, RawCall, word
-from engine.planner.asked import JSON_SCHEMA, Asked
+from engine.planner.answer_format import JSON_SCHEMA, Asked
+from engine.planner.call_pieces import ANEW, Arguments, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.faults import faults_of
 from engine.planner.finish import End, meaning, worse
-from engine.planner.offered import DECIDE, to_messages
-from engine.planner.pieces import ANEW, Arguments, check_told_once, raw_call, text_of_id, text_of_name
+from engine.planner.offer import DECIDE, to_messages
 from engine.planner.prompt import Prompt
 from engine.planner.server_json import MOST_ENTRIES, entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.turns import Decided, Noted, Said, sendable
-from engine.policy.value import canonical, loads
-from engine.session.bundle import ModelSpec
+from engine.spec.bundle import ModelSpec
 
 _CALL, _THOUGHT = "tool_use", "thinking"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx2
 
-from engine.decoding import LargerThan
+from engine.net.body import LargerThan
+from engine.net.errors import why
+from engine.net.retry_after import retry_after
 from engine.planner.answer import FAR, Fault
-from engine.planner.refused import Refused, refused, said_by
-from engine.retry_after import retry_after
-from engine.wire_errors import why
+from engine.planner.refusal import Refused, refused, said_by
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overloaded"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.expression import Expression
+from engine.language.arithmetic import EvaluationError
+from engine.language.expression import Expression
+from engine.language.value import jsonable, one_line
 from engine.policy.rule import CUSTOMER, Effect, PolicyRules, Rule
-from engine.policy.value import jsonable, one_line
-from engine.session.bundle import WRITE, Agent, Tool
+from engine.spec.bundle import WRITE, Agent, Tool
 
 _ORDER = (Effect.ALLOW, Effect.REQUIRE_APPROVAL, Effect.DENY)
 _PARAM = re.compile(r"\bparams\.([A-Za-z_]\w*)")

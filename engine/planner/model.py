@@ -8,25 +8,25 @@ from typing import Any, Protocol
 
 import trio
 
-from engine.outside import outside
+from engine.language.value import number_of
 from engine.planner.answer import MAX_ANSWER, Answer, Fault, word
-from engine.planner.asked import JSON_SCHEMA, TOOLS, Asked
-from engine.planner.deciding import decision, message_so_far
+from engine.planner.answer_format import JSON_SCHEMA, TOOLS, Asked
+from engine.planner.decision import decision, message_so_far
 from engine.planner.faults import mangled
 from engine.planner.finish import End, meaning
-from engine.planner.offered import tokens_beside
+from engine.planner.offer import tokens_beside
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.planner.recorded_handles import value_of, with_values
-from engine.planner.saying import said_so_far
+from engine.planner.reply_text import said_so_far
 from engine.planner.usage import Taken
-from engine.policy.value import number_of
-from engine.ports import PlannerError, Proposal, Say
-from engine.session.bundle import Agent, Bundle, ModelSpec, Usage
-from engine.session.event import Event
+from engine.ports.external_work import outside
+from engine.ports.planner import PlannerError, Proposal, Say
 from engine.session.handles import inert, place_of_handle, texts
-from engine.session.reply import ModelCall
-from engine.session.sensitive import HIDDEN, sensitive_values
-from engine.session.view import PlannerView
+from engine.session.planner_view import PlannerView
+from engine.session.sensitivity import HIDDEN, sensitive_values
+from engine.session.state.event import Event
+from engine.session.state.inputs import ModelCall
+from engine.spec.bundle import Agent, Bundle, ModelSpec, Usage
 
 # how often partial text is told, in seconds
 TELL_EVERY = 0.1

@@ -10,20 +10,20 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import httpx2
 import openai
 
+from engine.language.value import one_line
 from engine.planner.answer import FAR, Answer, Fault, word
-from engine.planner.asked import TOOLS, Asked
-from engine.planner.beginning import Beginning
+from engine.planner.answer_format import TOOLS, Asked
+from engine.planner.call_pieces import OBJECT, Arguments, Calls, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.faults import faults_of
 from engine.planner.finish import End, meaning, worse
-from engine.planner.offered import to_completions
-from engine.planner.pieces import OBJECT, Arguments, Calls, check_told_once, raw_call, text_of_id, text_of_name
+from engine.planner.offer import to_completions
 from engine.planner.prompt import Prompt
-from engine.planner.saying import text_of_content
+from engine.planner.reply_text import text_of_content
 from engine.planner.server_json import entries, field_of, fields, parsed
 from engine.planner.sse import read_events
+from engine.planner.stream_restart import Beginning
 from engine.planner.turns import Decided, Noted, Said, sendable
-from engine.policy.value import one_line
-from engine.session.bundle import ModelSpec
+from engine.spec.bundle import ModelSpec
 
 # what of a message is taken in, or is no word of the answer: whose it is, and what the model thinks
 KNOWN = frozenset(

@@ -12,17 +12,17 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import trio
 
 from engine.extras import unusable
-from engine.outside import outside
 from engine.planner.rules import RulesPlanner
-from engine.planner.scripted import ScriptedPlanner
-from engine.ports import Planner, PlannerError
-from engine.reach import Connections, Secrets, in_header
-from engine.session.bundle import Agent, Bundle, ModelSpec
+from engine.planner.script import ScriptedPlanner
+from engine.ports.external_work import outside
+from engine.ports.planner import Planner, PlannerError
+from engine.ports.resources import Connections, Secrets, in_header
+from engine.spec.bundle import Agent, Bundle, ModelSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.planner.model import Wire
-    from engine.planner.traffic import Traffic
+    from engine.planner.transport import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wir
         make = await trio.to_thread.run_sync(_maker, kind)
     import httpx2
 
-    from engine.planner.traffic import Live
-    from engine.session.secret import filled
+    from engine.planner.transport import Live
+    from engine.spec.secret_refs import filled
 
     traffic = reach.traffic or Live()
 

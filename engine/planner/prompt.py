@@ -11,17 +11,17 @@ from typing import Any
 from jinja2 import Template, TemplateError
 from jinja2.exceptions import SecurityError
 
+from engine.language.arithmetic import EvaluationError
+from engine.language.functions import functions_in
+from engine.language.value import jsonable, one_line
 from engine.planner.guidance import guidance
-from engine.planner.offered import as_sent
+from engine.planner.offer import as_sent
 from engine.planner.turns import Said, Turn, flat, size, texts_of, tokens, turns
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.functions import functions_in
 from engine.policy.rule import Time
-from engine.policy.value import jsonable, one_line
 from engine.prompt_language import PromptEnvironment
-from engine.session.bundle import Agent, Bundle, ModelSpec, Tool
-from engine.session.event import Event
-from engine.session.view import PlannerView
+from engine.session.planner_view import PlannerView
+from engine.session.state.event import Event
+from engine.spec.bundle import Agent, Bundle, ModelSpec, Tool
 
 # what a prompt says where the agent has none of its own
 DEFAULT = """\

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.planner.json_texts import data_of, slots_of
 from engine.session.handles import Handles
-from engine.session.sensitive import HANDLE
+from engine.session.sensitivity import HANDLE
 
 _HANDLE = re.compile(HANDLE)
 _VALUE = re.compile(rf"\[value of ({HANDLE})\]")

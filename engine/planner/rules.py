@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.value import jsonable
-from engine.ports import PlannerError
-from engine.session.bundle import PlannerSpec, Row
-from engine.session.view import PlannerView
+from engine.language.arithmetic import EvaluationError
+from engine.language.value import jsonable
+from engine.ports.planner import PlannerError
+from engine.session.planner_view import PlannerView
+from engine.spec.bundle import PlannerSpec, Row
 
 
 class RulesPlanner:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.policy.schema import subschemas
-from engine.session.bundle import Tool
+from engine.language.schema_types import subschemas
+from engine.spec.bundle import Tool
 from engine.strict_schema import mapped, strict
 
 

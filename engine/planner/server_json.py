@@ -9,8 +9,8 @@ from typing import Any
 
 import trio
 
+from engine.language.value import NotJson, canonical, exact, number
 from engine.planner.answer import Fault
-from engine.policy.value import NotJson, canonical, exact, number
 
 # larger ones are read in a thread, which is left alone when the time is over
 LARGE = 50_000

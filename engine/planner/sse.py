@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import trio
 
-from engine.decoding import unwind
+from engine.net.body import unwind
 from engine.planner.answer import FAR, Fault
 from engine.planner.server_json import parsed, utf8
 

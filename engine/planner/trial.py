@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 import trio
 
 from engine.planner.answer import Answer, Fault
-from engine.planner.asked import JSON_SCHEMA, TOOLS
-from engine.planner.deciding import decision
+from engine.planner.answer_format import JSON_SCHEMA, TOOLS
+from engine.planner.decision import decision
 from engine.planner.model import asked_of
-from engine.planner.offered import tokens_beside
+from engine.planner.offer import tokens_beside
 from engine.planner.planners import Reach, wire_for
 from engine.planner.prompt import BadPrompt, Prompt
 from engine.planner.turns import Noted
-from engine.ports import PlannerError
-from engine.reach import EnvironmentFault
-from engine.session.bundle import Agent, Bundle, ModelSpec
+from engine.ports.planner import PlannerError
+from engine.ports.resources import EnvironmentFault
+from engine.spec.bundle import Agent, Bundle, ModelSpec
 
 SYSTEM = "You are asked whether you can answer in the form that is wanted."
 QUESTION = "Say hello, and be done."

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from engine.policy.value import canonical, one_line, whole_text
-from engine.session.bundle import Agent, Tool
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.gating import hidden_rules
+from engine.language.value import canonical, one_line, whole_text
+from engine.session.decide.gate_calls import hidden_rules
 from engine.session.handles import Handles
-from engine.session.sensitive import is_marked
+from engine.session.sensitivity import is_marked
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Agent, Tool
 
 MAX_TEXT = 8_000
 NOT_DISCLOSED = "not_allowed"

@@ -1,4 +1,4 @@
-"""The expression language, the rules written in it, and the gate that judges a call by them.
+"""The rules that are written in the expression language, and the gate that judges a call by them.
 
 No clock, no dice, no wire, no disk.
 """

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from engine.policy.arithmetic import EvaluationError
+from engine.language.arithmetic import EvaluationError
+from engine.language.value import canonical_of_exact, digest, jsonable
+from engine.language.work import Together, TooMuchTogether
+from engine.policy.bindings import FactNeed, Fresh, NotReadYet, Reading, Words
 from engine.policy.rule import Effect, Guard, PolicyRules, Rule
-from engine.policy.value import canonical_of_exact, digest, jsonable
 from engine.policy.verdict import Ask, RuleTrace, Verdict
-from engine.policy.words import FactNeed, Fresh, NotReadYet, Reading, Words
-from engine.policy.work import Together, TooMuchTogether
 
 __all__ = ["FactNeed", "Fresh", "Missing", "Reading", "judge", "shown", "withheld"]
 

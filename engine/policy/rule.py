@@ -8,9 +8,9 @@ from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from engine.policy.expression import Expression
-from engine.policy.template import Template
-from engine.policy.types import UNKNOWN, Type
+from engine.language.expression import Expression
+from engine.language.template import Template
+from engine.language.types import UNKNOWN, Type
 
 CUSTOMER = "customer"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.arithmetic import is_number
+from engine.language.arithmetic import is_number
 
 LARGEST = 10**30
 

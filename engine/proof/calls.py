@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.functions import CONTEXTUAL, functions_in
+from engine.language.arithmetic import EvaluationError
+from engine.language.functions import CONTEXTUAL, functions_in
 from engine.proof.loops import unrolled
 from engine.proof.operations import Read
 from engine.proof.terms import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.demand import Groups, unmet
+from engine.policy.approvals import Groups, unmet
 from engine.policy.flip_names import (
     ADDED,
     ALLOW,
@@ -23,9 +23,7 @@ from engine.policy.flip_names import (
 )
 from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
-from engine.proof.forms import spelt_out
-from engine.proof.instance import instance
-from engine.proof.questions import (
+from engine.proof.divergences import (
     FEWER,
     OTHER_WORDS,
     Question,
@@ -33,14 +31,16 @@ from engine.proof.questions import (
     verdicts_that_differ,
     words_that_differ,
 )
+from engine.proof.forms import spelt_out
+from engine.proof.instance import instance
 from engine.proof.region import region
-from engine.proof.schemas import partings, shown_by
+from engine.proof.schema_changes import partings, shown_by
 from engine.proof.search import search
 from engine.proof.solve import CAN, GAVE_UP, SECONDS
 from engine.proof.terms import Beyond, World
 from engine.proof.verdicts import Gate, past_allowed
 from engine.proof.witness import START, Maker, Witness, judged_for_real
-from engine.session.bundle import Agent, Bundle
+from engine.spec.bundle import Agent, Bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,15 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy import types as t
-from engine.policy.expression import Expression
-from engine.policy.naming import written
+from engine.language import types as t
+from engine.language.expression import Expression
+from engine.language.unparse import written
+from engine.language.value import digest
 from engine.policy.rule import Fact, PolicyRules
-from engine.policy.value import digest
-from engine.proof import calls, loops, words
+from engine.proof import calls, loops
+from engine.proof import name_terms as words
+from engine.proof.inline_words import Spelling, established_name
 from engine.proof.operations import Read, counted, end_to_end, key_of, looked_up, moved, nth
-from engine.proof.spelling import Spelling, established_name
 from engine.proof.terms import (
     BOOLEAN,
     DATE,
@@ -46,7 +47,7 @@ from engine.proof.terms import (
     equal,
     no,
 )
-from engine.session.bundle import Agent, Bundle, Tool
+from engine.spec.bundle import Agent, Bundle, Tool
 
 LONGEST_NAME = 160
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.fixtures.scenario import START, Report, run_fixture
+from engine.language.value import exact, jsonable, timestamp
 from engine.policy.flip_names import WITHHELD
 from engine.policy.rule import CUSTOMER
-from engine.policy.value import exact, jsonable, timestamp
 from engine.proof.instance import instance
 from engine.proof.witness import Witness
-from engine.session.bundle import READ, Bundle, Tool
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.testing.pathway import START, Report, run_fixture
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import READ, Bundle, Tool
 
 CALL = "in-question"
 MOST_ANSWERS = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.policy.schema import NAMED, VALUES, Unfolding
+from engine.language.schema_types import NAMED, VALUES, Unfolding
 
 MOST_DEEP = 12
 

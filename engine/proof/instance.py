@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from engine.policy.arithmetic import is_number
-from engine.policy.schema import Unfolding, subschemas
-from engine.policy.value import exact
+from engine.language.arithmetic import is_number
+from engine.language.schema_types import Unfolding, subschemas
+from engine.language.value import exact
 from engine.proof.texts import fits, texts
 
 MOST_DEEP = 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.syntax import loop_names
+from engine.language.syntax import loop_names
 from engine.proof.operations import Read, elements
 from engine.proof.terms import LIST, NO, YES, Beyond, Item, Value, both, either, literal, no
 from engine.proof.turns import Turn

@@ -11,7 +11,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.value import exact, jsonable, timestamp
+from engine.language.value import exact, jsonable, timestamp
 from engine.proof.terms import DATE, DATETIME, EPOCH, LIST, MICRO, SCALARS, Beyond, Value, World
 from engine.proof.texts import around, fits, texts
 

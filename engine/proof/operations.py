@@ -9,7 +9,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.proof.terms import (
+from engine.proof.terms import (  # fmt: skip
     DATE,
     DATETIME,
     DAY,
@@ -28,7 +28,7 @@ from engine.proof.terms import (
     either,
     equal,
     no,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

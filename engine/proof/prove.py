@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.policy.arithmetic import EvaluationError
+from engine.language.arithmetic import EvaluationError
+from engine.policy.bindings import Words
 from engine.policy.rule import Guarantee, PolicyRules
 from engine.policy.verdict import Verdict
-from engine.policy.words import Words
+from engine.proof.inline_words import for_people
 from engine.proof.search import search
 from engine.proof.solve import CAN, NEVER, SECONDS, can_be
-from engine.proof.spelling import for_people
 from engine.proof.terms import Beyond, World
 from engine.proof.verdicts import Gate, past_allowed
 from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
-from engine.session.bundle import Agent, Bundle, Tool
+from engine.spec.bundle import Agent, Bundle, Tool
 
 PROVED, REFUTED, NOT_PROVED, VACUOUS = "proved", "refuted", "not proved", "vacuous"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.value import exact, number_text
+from engine.language.value import exact, number_text
 from engine.proof.bounds import LARGEST
+from engine.proof.inline_words import for_people
 from engine.proof.solve import NEVER, can_be
-from engine.proof.spelling import for_people
 from engine.proof.terms import BOOLEAN, NUMBER, TEXT, Value, World
 
 MOST = 16

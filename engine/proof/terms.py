@@ -13,9 +13,9 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy import types as t
-from engine.policy.arithmetic import is_number
-from engine.policy.value import canonical
+from engine.language import types as t
+from engine.language.arithmetic import is_number
+from engine.language.value import canonical
 from engine.proof.bounds import exactly, listed, number
 from engine.proof.forms import only_form
 from engine.proof.texts import fits

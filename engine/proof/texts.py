@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.bundle.link.validators import checker, validator
-from engine.policy.schema import subschemas
+from engine.language.schema_types import subschemas
 from engine.proof.patterns import matching
 
 LONGEST = 2000

@@ -8,14 +8,14 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy import types as t
-from engine.policy.demand import Groups
+from engine.language import types as t
+from engine.language.schema_types import of_schema
+from engine.policy.approvals import Groups
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
-from engine.policy.schema import of_schema
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
 from engine.proof.terms import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, YES, Value, World, both, either, no
-from engine.session.bundle import Agent, Bundle, Tool
+from engine.spec.bundle import Agent, Bundle, Tool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.functions import functions_in
+from engine.language.arithmetic import EvaluationError
+from engine.language.functions import functions_in
+from engine.language.value import canonical, timestamp
+from engine.policy.bindings import FactNeed, Reading
 from engine.policy.gate import Missing, judge, withheld
 from engine.policy.rule import Fact as PolicyFact
 from engine.policy.rule import PolicyRules
-from engine.policy.value import canonical, timestamp
 from engine.policy.verdict import RuleTrace, Verdict
-from engine.policy.words import FactNeed, Reading
 from engine.proof.encode import Encoder
 from engine.proof.forms import forms, only_form, spelt_out
+from engine.proof.inline_words import established_name
 from engine.proof.instance import instance
 from engine.proof.model import Model, written
-from engine.proof.spelling import established_name
-from engine.proof.terms import (
+from engine.proof.name_terms import unreadable_session
+from engine.proof.terms import (  # fmt: skip
     DATETIME,
     LIST,
     MAP,
@@ -32,14 +33,13 @@ from engine.proof.terms import (
     Beyond,
     Value,
     World,
-)  # fmt: skip
+)
 from engine.proof.texts import fits
-from engine.proof.words import unreadable_session
-from engine.session.bundle import Agent, Bundle, Tool
-from engine.session.history import CALL, Past, past_state
+from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
-from engine.session.names import gate_names
-from engine.session.state import Call
+from engine.session.judge import CALL, Past, past_state
+from engine.session.state.state import Call
+from engine.spec.bundle import Agent, Bundle, Tool
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 

@@ -1,1 +1,1 @@
-"""Past sessions again: under the bundle they had, or under another one, and what rules and fixtures cover."""
+"""Past sessions again: through the core that wrote them, and from one of their states on under another bundle."""

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from engine.language.value import canonical_of_exact
 from engine.policy.gate import FactNeed, Missing, Reading, judge, withheld
 from engine.policy.rule import Guard
-from engine.policy.value import canonical_of_exact
 from engine.policy.verdict import RuleTrace, Verdict
-from engine.session.bundle import Bundle
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import evolve
-from engine.session.gating import fresh, read_after
-from engine.session.history import shown_input
-from engine.session.names import gate_names
-from engine.session.state import Call, State
+from engine.session.decide.gate_calls import fresh, read_after
+from engine.session.expression_names import gate_names
+from engine.session.judge import shown_input
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import evolve
+from engine.session.state.state import Call, State
+from engine.spec.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import trio
 
 from engine.bundle.load import load_stored
-from engine.outside import outside
-from engine.ports import Store
+from engine.ports.external_work import outside
+from engine.ports.records import DamagedBundle
+from engine.ports.store import Store
 from engine.runtime.errors import BundleUnavailable
-from engine.session.bundle import Bundle
-from engine.stored import DamagedBundle
+from engine.spec.bundle import Bundle
 
 # how often the store is asked for an urgent bundle, in seconds
 LOOK_EVERY = 1.0

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from engine.policy.value import NotJson, canonical, loads
-from engine.reach import MissingSecret
-from engine.session.sealed import PREFIX
+from engine.language.value import NotJson, canonical, loads
+from engine.ports.resources import MissingSecret
+from engine.session.sealed_tokens import PREFIX
 
 COMPARABLE = "hmac:1:"
 

@@ -8,21 +8,22 @@ from datetime import datetime, timedelta
 
 import trio
 
-from engine.ports import Clock, Store
-from engine.reach import EnvironmentFault
+from engine.ports.clock import Clock
+from engine.ports.records import Appended, AppendResult, Conflict, Fenced, Held, KeyExpired, Lease, MeterFull, Take
+from engine.ports.resources import EnvironmentFault
+from engine.ports.store import Store
+from engine.runtime.effect_runner import Hands
 from engine.runtime.errors import LeaseLost, unwrapped
-from engine.runtime.keeper import Keeper
-from engine.runtime.perform import Hands
-from engine.runtime.states import keep_state
-from engine.session import reply as r
-from engine.session.decide import drafted
-from engine.session.draft import Besides, Draft
-from engine.session.effect import Effect, RunTool
-from engine.session.event import Event, EventKind
-from engine.session.evolve import fold
-from engine.session.pending import pending, wake_at
-from engine.session.state import State, Status
-from engine.stored import Appended, AppendResult, Conflict, Fenced, Held, KeyExpired, Lease, MeterFull, Take
+from engine.runtime.lease_keeper import Keeper
+from engine.runtime.state_loader import keep_state
+from engine.session.decide.decide import drafted
+from engine.session.decide.draft import Besides, Draft
+from engine.session.state import inputs as r
+from engine.session.state.effects import Effect, RunTool
+from engine.session.state.event import Event, EventKind
+from engine.session.state.evolve import fold
+from engine.session.state.pending import pending, wake_at
+from engine.session.state.state import State, Status
 
 OnEvent = Callable[[Event], None]
 

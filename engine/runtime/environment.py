@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.extras import MissingExtra, install, is_there
-from engine.policy.template import Template
-from engine.reach import PERSON_KEYS, EnvironmentFault, MissingSecret, Secrets, in_header
-from engine.session.bundle import Agent, Bundle, Server, Tool
-from engine.session.secret import references
+from engine.language.template import Template
+from engine.ports.resources import PERSON_KEYS, EnvironmentFault, MissingSecret, Secrets, in_header
+from engine.spec.bundle import Agent, Bundle, Server, Tool
+from engine.spec.secret_refs import references
 
 SECRET, EXTRA, PROGRAM, FOLDER = "secret", "extra", "program", "folder"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from engine.errors import EngineError
-from engine.policy.value import number_text, timestamp
-from engine.session.reply import Refused
-from engine.stored import AppendResult, KeyExpired, KeyHeld, MeterFull, session_of
+from engine.language.value import number_text, timestamp
+from engine.ports.records import AppendResult, KeyExpired, KeyHeld, MeterFull, session_of
+from engine.session.state.inputs import Refused
 
 
 class NotAllowed(EngineError):

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.own_files import make_file, make_folder
+from engine.private_files import make_file, make_folder
 
 _LOCK = ".lock"
 

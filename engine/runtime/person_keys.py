@@ -21,8 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from engine.policy.value import canonical
-from engine.reach import PERSON_KEYS, MissingSecret
+from engine.language.value import canonical
+from engine.ports.resources import PERSON_KEYS, MissingSecret
 from engine.runtime.cipher import COMPARABLE, Cipher, NotOpened
 from engine.runtime.key_folder import KeyFolder
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.policy.value import number_text, one_line
+from engine.language.value import number_text, one_line
 from engine.runtime.cipher import Cipher, Token
-from engine.session.bundle import Agent, Bundle, Tool
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.events.table import EVENTS
 from engine.session.handles import SHORTEST, texts
-from engine.session.holds import Holds
 from engine.session.marks import Marks
-from engine.session.sealed import PREFIX, is_sealed
-from engine.session.sensitive import replaced, sensitive_values
+from engine.session.sealed_tokens import PREFIX, is_sealed
+from engine.session.sensitivity import replaced, sensitive_values
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.events.table import EVENTS
+from engine.session.state.holds import Holds
+from engine.spec.bundle import Agent, Bundle, Tool
 
 Schema = Mapping[str, Any]
 NOTHING: Schema = {}

@@ -8,22 +8,22 @@ from datetime import datetime, timedelta
 
 import trio
 
-from engine.policy.value import timestamp
-from engine.ports import Store
-from engine.reach import EnvironmentFault
+from engine.language.value import timestamp
+from engine.ports.records import Appended, Conflict, CorruptLog, DamagedRow, Fenced, JobLease, SealedLog, UnknownSession
+from engine.ports.resources import EnvironmentFault
+from engine.ports.store import Store
 from engine.runtime.driver import Reins
-from engine.runtime.engine import Engine
+from engine.runtime.effect_runner import Hands
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
-from engine.runtime.perform import Hands
 from engine.runtime.person_keys import KeyDestroyed
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.decide import drafted_for_job
-from engine.session.effect import Effect, RunTool
-from engine.session.evolve import BrokenHistory, fold
-from engine.session.pending import pending_job
-from engine.session.state import State
-from engine.stored import Appended, Conflict, CorruptLog, DamagedRow, Fenced, JobLease, SealedLog, UnknownSession
+from engine.runtime.runner import Engine
+from engine.session.decide.decide import drafted_for_job
+from engine.session.state import inputs as r
+from engine.session.state.effects import Effect, RunTool
+from engine.session.state.evolve import BrokenHistory, fold
+from engine.session.state.pending import pending_job
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
 from engine.tool.databases import MissingRoot
 
 LEASE = timedelta(seconds=10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.session.state import Status
+from engine.session.state.state import Status
 
 OK, FAILED, USAGE, WAITING, LIMIT, FAULT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 

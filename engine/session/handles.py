@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from engine.policy.value import canonical, number_text
-from engine.session.bundle import Agent, Bundle, Tool
-from engine.session.sensitive import HANDLE, HIDDEN, MARK, replaced, sensitive_values
-from engine.session.state import State
-from engine.session.streamed import shown_so_far
+from engine.language.value import canonical, number_text
+from engine.session.partial_text import shown_so_far
+from engine.session.sensitivity import HANDLE, HIDDEN, MARK, replaced, sensitive_values
+from engine.session.state.state import State
+from engine.spec.bundle import Agent, Bundle, Tool
 
 # a handle, and `[sensitive]` alone, which is one that stands for nothing
 _HANDLES = re.compile(rf"{re.escape(HIDDEN)}|{HANDLE}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.value import NotJson, canonical, canonical_of_exact, digest
-from engine.session.bundle import Tool
-from engine.session.names import key_names
-from engine.session.state import State
+from engine.language.arithmetic import EvaluationError
+from engine.language.value import NotJson, canonical, canonical_of_exact, digest
+from engine.session.expression_names import key_names
+from engine.session.state.state import State
+from engine.spec.bundle import Tool
 
 
 def call_digest(tool: Tool | None, name: str, input_: Mapping[str, Any]) -> str:

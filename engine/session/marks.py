@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.policy.expression import Expression
-from engine.session.bundle import Meter, Tool
-from engine.session.sensitive import is_marked
+from engine.language.expression import Expression
+from engine.session.sensitivity import is_marked
+from engine.spec.bundle import Meter, Tool
 
 
 class Marks:

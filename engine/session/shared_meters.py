@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.policy.arithmetic import EvaluationError, is_number
-from engine.policy.value import canonical, duration_text, jsonable
-from engine.policy.words import METER
-from engine.session.bundle import Agent, Meter
-from engine.session.state import Call, State
+from engine.language.arithmetic import EvaluationError, is_number
+from engine.language.value import canonical, duration_text, jsonable
+from engine.policy.bindings import METER
+from engine.session.state.state import Call, State
+from engine.spec.bundle import Agent, Meter
 
 
 def shared_questions(state: State, call: Call, agent: Agent) -> dict[str, dict[str, Any]]:

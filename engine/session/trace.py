@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from engine.diagnostic.visible import line as visible
-from engine.policy.value import canonical, timestamp
-from engine.session.event import Event, EventKind
-from engine.session.event import EventKind as K
-from engine.session.events.table import EVENTS
-from engine.session.sealed import shown
+from engine.language.value import canonical, timestamp
+from engine.session.sealed_tokens import shown
+from engine.session.state.event import Event, EventKind
+from engine.session.state.event import EventKind as K
+from engine.session.state.events.table import EVENTS
 
 Entry = dict[str, Any]
 

@@ -16,8 +16,8 @@ from hashlib import sha256
 
 import zstandard
 
-from engine.policy.value import canonical, canonical_of_exact, loads_own, timestamp
-from engine.session.event import Event, EventKind
+from engine.language.value import canonical, canonical_of_exact, loads_own, timestamp
+from engine.session.state.event import Event, EventKind
 
 GENESIS = "0" * 64
 ERASED = "-"

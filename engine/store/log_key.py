@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.errors import EngineError
-from engine.policy.value import canonical
-from engine.reach import LOG_KEY, LOG_KEY_FILE
+from engine.language.value import canonical
+from engine.ports.resources import LOG_KEY, LOG_KEY_FILE
 
 # in bytes: a key that is shorter could be guessed from what it seals
 SHORTEST = 32

@@ -7,27 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from engine import stored
-from engine.policy.arithmetic import add, total
-from engine.session.event import Event, EventKind
-from engine.session.state import FINAL, Status
-from engine.store import chain
-from engine.store.memory_queue import MemoryQueue
-from engine.store.projection import (
-    ClaimKey,
-    CloseRequest,
-    Enqueue,
-    MoveJob,
-    OpenRequest,
-    Reserve,
-    SetState,
-    SettleKey,
-    SettleMeters,
-    Wake,
-    changes,
-    generation_of,
-)
-from engine.stored import (
+from engine.language.arithmetic import add, total
+from engine.ports import records as stored
+from engine.ports.records import (
     FREE,
     IN_FLIGHT,
     Appended,
@@ -44,6 +26,24 @@ from engine.stored import (
     RequestRow,
     SessionRow,
     Take,
+)
+from engine.session.state.event import Event, EventKind
+from engine.session.state.state import FINAL, Status
+from engine.store import chain
+from engine.store.memory_queue import MemoryQueue
+from engine.store.projection import (
+    ClaimKey,
+    CloseRequest,
+    Enqueue,
+    MoveJob,
+    OpenRequest,
+    Reserve,
+    SetState,
+    SettleKey,
+    SettleMeters,
+    Wake,
+    changes,
+    generation_of,
 )
 
 

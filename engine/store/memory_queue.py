@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from engine.ports.records import JobLease, JobRow
 from engine.store.projection import Enqueue, MoveJob
-from engine.stored import JobLease, JobRow
 
 
 class MemoryQueue:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.state import FINAL, Status
-from engine.stored import FREE, OK, UNKNOWN, RequestRow
+from engine.ports.records import FREE, OK, UNKNOWN, RequestRow
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import FINAL, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from engine.policy.value import timestamp
+from engine.language.value import timestamp
+from engine.ports.records import JobLease, JobRow
 from engine.store.rows import JOB, MOST_TAKEN, is_moment, job_row
-from engine.stored import JobLease, JobRow
 
 # as the index over them says it
 _TO_DO = "status IN ('queued', 'leased')"

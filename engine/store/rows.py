@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from engine.policy.value import loads, timestamp
-from engine.stored import JobRow, RequestRow, SessionRow
+from engine.language.value import loads, timestamp
+from engine.ports.records import JobRow, RequestRow, SessionRow
 
 SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
 REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"

@@ -16,14 +16,17 @@ from typing import Any, TypeVar
 import trio
 import zstandard
 
-from engine import stored
-from engine.own_files import make_file_behind, make_folder
-from engine.policy.value import timestamp
-from engine.reach import LOG_KEY
-from engine.session.event import Event
+from engine.language.value import timestamp
+from engine.ports import records as stored
+from engine.ports.records import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
+from engine.ports.resources import LOG_KEY
+from engine.private_files import make_file_behind, make_folder
+from engine.session.state.event import Event
 from engine.store import chain, queue
-from engine.store.appending import Append, append, meter_used
-from engine.store.asking import (
+from engine.store.append import Append, append, meter_used
+from engine.store.log_key import LogKey, Seal, Voucher
+from engine.store.migrations import migrate
+from engine.store.queries import (
     StoredHead,
     bundle_files,
     connected,
@@ -34,13 +37,10 @@ from engine.store.asking import (
     segments_of,
     session_ids,
 )
-from engine.store.log_key import LogKey, Seal, Voucher
-from engine.store.migrations import migrate
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
 from engine.store.strays import file_problems, store_id, strays
-from engine.store.verifying import erased_of, problems
+from engine.store.verify import erased_of, problems
 from engine.store.writer import Writer
-from engine.stored import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from engine.errors import EngineError
-from engine.ports import Store
+from engine.ports.store import Store
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase

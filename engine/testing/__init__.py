@@ -1,1 +1,1 @@
-"""For tests of bundles and of the engine: pathways, virtual time, the contract that every store fulfils."""
+"""For tests of stores and bundles: the contracts that every store fulfils, and the plugin for pytest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.ports import Store
+from engine.ports.store import Store
 
 
 async def a_bundle_is_kept_by_its_digest(store: Store) -> None:

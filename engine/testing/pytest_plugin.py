@@ -11,7 +11,7 @@ import pytest
 
 from engine.bundle.load import Loaded, load_directory
 from engine.diagnostic.render import full
-from engine.testing.pathway import run_fixture
+from engine.fixtures.scenario import run_fixture
 
 FOLDER = "fixtures"
 

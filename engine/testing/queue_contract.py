@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from engine.ports import Store
-from engine.session.event import Event, EventKind
-from engine.stored import Appended, Fenced, JobLease
+from engine.ports.records import Appended, Fenced, JobLease
+from engine.ports.store import Store
+from engine.session.state.event import Event, EventKind
 from engine.testing.store_contract import LEASE, START, started, woken
 
 K = EventKind

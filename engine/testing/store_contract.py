@@ -10,9 +10,7 @@ from typing import Any
 
 import trio
 
-from engine.ports import Store
-from engine.session.event import Event, EventKind
-from engine.stored import (
+from engine.ports.records import (
     Appended,
     AppendResult,
     Conflict,
@@ -25,6 +23,8 @@ from engine.stored import (
     Take,
     UnknownSession,
 )
+from engine.ports.store import Store
+from engine.session.state.event import Event, EventKind
 from engine.testing.bundle_contract import BUNDLES
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.extras import unusable
-from engine.ports import Clock, ToolAdapter, ToolError, ToolRun
-from engine.reach import Connections, EnvironmentFault, Secrets
-from engine.session.bundle import Bundle, Tool
+from engine.ports.clock import Clock
+from engine.ports.resources import Connections, EnvironmentFault, Secrets
+from engine.ports.tool import ToolAdapter, ToolError, ToolRun
+from engine.spec.bundle import Bundle, Tool
 from engine.tool.python import PythonAdapter
 from engine.tool.sql import SqlAdapter
 

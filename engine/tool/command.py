@@ -12,13 +12,13 @@ from typing import Any
 
 import trio
 
-from engine.outside import outside
-from engine.policy.value import NotJson, canonical
-from engine.ports import ToolError, ToolRun
-from engine.reach import OWN_NAMES, Secrets
-from engine.session.bundle import READ, Bundle
-from engine.session.secret import filled
-from engine.tool.filling import names_of, parsed, text
+from engine.language.value import NotJson, canonical
+from engine.ports.external_work import outside
+from engine.ports.resources import OWN_NAMES, Secrets
+from engine.ports.tool import ToolError, ToolRun
+from engine.spec.bundle import READ, Bundle
+from engine.spec.secret_refs import filled
+from engine.tool.fill import names_of, parsed, text
 from engine.tool.program import Ended, TooMuchOutput, run_program
 
 KEY = "IDEMPOTENCY_KEY"

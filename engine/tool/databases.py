@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.errors import EngineError
-from engine.own_files import make_folder
-from engine.ports import ToolError
-from engine.session.bundle import Bundle, Database
+from engine.ports.tool import ToolError
+from engine.private_files import make_folder
+from engine.spec.bundle import Bundle, Database
 
 
 class MissingRoot(EngineError):

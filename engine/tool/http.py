@@ -14,19 +14,19 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpx2
 import trio
 
-from engine.decoding import CantDecode, Decoder, TooLarge, codings
-from engine.outside import outside
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.expression import Expression
-from engine.policy.template import Template
-from engine.policy.value import NotJson, canonical, exact, jsonable
-from engine.ports import ToolError, ToolRun
-from engine.reach import Connections, Secrets, in_header
-from engine.retry_after import retry_after
-from engine.session.bundle import READ
-from engine.tool.filling import names_of, parsed, secret_text, text, value
-from engine.tool.network import NoAddress, Refused, allowed_address
-from engine.wire_errors import why
+from engine.language.arithmetic import EvaluationError
+from engine.language.expression import Expression
+from engine.language.template import Template
+from engine.language.value import NotJson, canonical, exact, jsonable
+from engine.net.address import NoAddress, Refused, allowed_address
+from engine.net.body import CantDecode, Decoder, TooLarge, codings
+from engine.net.errors import why
+from engine.net.retry_after import retry_after
+from engine.ports.external_work import outside
+from engine.ports.resources import Connections, Secrets, in_header
+from engine.ports.tool import ToolError, ToolRun
+from engine.spec.bundle import READ
+from engine.tool.fill import names_of, parsed, secret_text, text, value
 
 # these tell whole URLs at every request
 for _name in ("httpx2", "httpcore2"):

@@ -17,15 +17,15 @@ from mcp import types
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 
-from engine.outside import outside
-from engine.policy.value import NotJson, exact, loads, one_line
-from engine.ports import ToolError, ToolRun
-from engine.reach import Connections, MissingSecret, Secrets, in_header
-from engine.session.bundle import READ, Bundle, Server, Tool
-from engine.session.secret import filled
+from engine.language.value import NotJson, exact, loads, one_line
+from engine.ports.external_work import outside
+from engine.ports.resources import Connections, MissingSecret, Secrets, in_header
+from engine.ports.tool import ToolError, ToolRun
+from engine.spec.bundle import READ, Bundle, Server, Tool
+from engine.spec.secret_refs import filled
 from engine.tool.command import environment_of
-from engine.tool.listing import BadListing, Listed, breaks, read_tool
 from engine.tool.mcp_transport import Report, over_http, over_pipes
+from engine.tool.tool_list import BadListing, Listed, breaks, read_tool
 
 MAX_PAGES = 100
 

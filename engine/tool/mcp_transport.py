@@ -18,9 +18,9 @@ from mcp import types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
-from engine.decoding import as_utf8, bound
-from engine.tool.network import NoAddress, Refused, allowed_address
-from engine.tool.supervised import Supervised, open_supervised
+from engine.net.address import NoAddress, Refused, allowed_address
+from engine.net.body import as_utf8, bound
+from engine.tool.supervised_process import Supervised, open_supervised
 
 MAX_MESSAGE = 4_000_000
 END_IN = 2.0

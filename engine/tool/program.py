@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
-from engine.tool.supervised import Supervised, open_supervised
+from engine.tool.supervised_process import Supervised, open_supervised
 
 SAID = 70_000
 

@@ -17,12 +17,12 @@ from typing import IO, Any
 
 import trio
 
-from engine.outside import outside
-from engine.policy.value import canonical, loads
-from engine.ports import ToolError, ToolRun
-from engine.session.bundle import READ, Bundle, Tool
+from engine.language.value import canonical, loads
+from engine.ports.external_work import outside
+from engine.ports.tool import ToolError, ToolRun
+from engine.spec.bundle import READ, Bundle, Tool
 from engine.tool.python_process import END, KEY, define
-from engine.tool.supervised import open_supervised
+from engine.tool.supervised_process import open_supervised
 
 MAX_THREADS = 32
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from engine.policy.value import NotJson, canonical, exact, loads
+from engine.language.value import NotJson, canonical, exact, loads
 
 KEY = "idempotency_key"
 # what a whole answer ends with: one that was broken off has none

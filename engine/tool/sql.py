@@ -17,11 +17,12 @@ from typing import Any
 
 import trio
 
-from engine.outside import outside
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.value import NotJson, canonical, jsonable, loads, number, number_text, timestamp
-from engine.ports import Clock, ToolError, ToolRun
-from engine.session.bundle import READ, Bundle
+from engine.language.arithmetic import EvaluationError
+from engine.language.value import NotJson, canonical, jsonable, loads, number, number_text, timestamp
+from engine.ports.clock import Clock
+from engine.ports.external_work import outside
+from engine.ports.tool import ToolError, ToolRun
+from engine.spec.bundle import READ, Bundle
 from engine.tool.databases import locate
 
 MAX_ROWS = 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.bundle.elsewhere import span_instead
+from engine.bundle.foreign_words import span_instead
 from engine.bundle.load import load_directory, load_files, load_stored
 from tests.marked_base import BASE, CLERK, FIND, PAY, POLICY, changed, said_of
 from tests.test_marked import MARKED, bundle_of

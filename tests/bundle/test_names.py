@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.event import EventKind as K
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.event import EventKind as K
 from engine.store.memory import MemoryStore
 from tests.making import agent, bundle, tool
 from tests.model import server as s

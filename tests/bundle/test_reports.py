@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from engine.bundle.checks import e302_tool
+from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.bundle.rules import e302_tool
-from engine.bundle.rules.catalogue import MANUALS
 from engine.diagnostic import Diagnostic, Place
 from engine.diagnostic.reports import as_github, as_junit, as_sarif
 from tests.making import agent, tool

@@ -18,8 +18,8 @@ from engine.bundle.link.patterns import pattern_problem
 from engine.bundle.link.schemas import no_schema
 from engine.bundle.link.validators import validator
 from engine.bundle.load import load_files, load_stored
-from engine.policy.value import NotJson, exact
-from engine.session.sensitive import is_marked
+from engine.language.value import NotJson, exact
+from engine.session.sensitivity import is_marked
 from tests.making import CODE, agent, tool
 
 SUITE = Path(__file__).resolve().parents[2] / ".venv/suite"

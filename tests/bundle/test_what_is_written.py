@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.bundle import yaml_reader
-from engine.cli.evidence import as_yaml
+from engine.cli.console.coverage import as_yaml
 from engine.diagnostic import Diagnostic, Source
-from engine.policy.value import exact
+from engine.language.value import exact
 from tests.cli.shell import Shell
 from tests.making import agent
 from tests.tool.stubbing import Importing, about, errors, listed, loaded, with_input

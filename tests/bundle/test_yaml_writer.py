@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.bundle.yaml_reader import read
 from engine.bundle.yaml_writer import NotWritable, written
 from engine.diagnostic import Diagnostic, Source
-from engine.policy.value import exact
+from engine.language.value import exact
 
 
 def read_back(text: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import engine.store.sqlite
-from engine.session.event import Event
+from engine.session.state.event import Event
 from engine.store import chain
 
 verify = chain.verify

@@ -131,7 +131,7 @@ def test_a_store_of_a_later_version_is_refused(shell: Shell) -> None:
 
 def test_a_fault_of_our_own_exits_5_with_its_traceback() -> None:
     code = (
-        "import engine.cli.schema as s\nfrom engine.cli.main import main\n"
+        "import engine.cli.commands.schema as s\nfrom engine.cli.main import main\n"
         "s.schema_files.directory = lambda: 1 / 0\nmain(['schema'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

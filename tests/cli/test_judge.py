@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.cli.case_lines import MOST, Unread, cases_in
+from engine.cli.console.case_lines import MOST, Unread, cases_in
 from tests.cli.shell import Done, Shell, command, environment
 from tests.making import CODE, agent, policy, tool
 

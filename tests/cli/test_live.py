@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine.testing.pathway import START
+from engine.fixtures.scenario import START
 from tests.cli.shell import ROOT, Done, Shell
 from tests.making import CODE, agent, policy, tool
 from tests.model import server as s

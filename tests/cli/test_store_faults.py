@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.cli.work import _cause
+from engine.cli.console.app import _cause
 from engine.runtime.errors import LeaseLost
 from tests.cli.shell import CHARGED, ROOT, Done, Shell, environment
 from tests.cli.test_sessions import wait_for
@@ -22,8 +22,8 @@ NOBODY = 65534
 def limited(shell: Shell, limit: Callable[[], None], *arguments: str) -> Done:
     """A command in a process that is limited once its modules are loaded."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); import engine.cli.run, engine.cli.driving\n"
-        "import engine.cli.sessions, engine.bundle.load, engine.runtime.engine, engine.cli.work, jsonschema_rs\n"
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import engine.cli.commands.run, engine.cli.console.drive\n"
+        "import engine.cli.commands.sessions, engine.bundle.load, engine.runtime.runner, engine.cli.console.app, jsonschema_rs\n"
         "import tests.cli.test_store_faults as faults; getattr(faults, sys.argv.pop(1))()\n"
         "from engine.cli.main import main; main()"
     )

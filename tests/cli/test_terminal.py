@@ -18,11 +18,11 @@ import click
 import pytest
 from rich.cells import cell_len
 
-from engine.cli.printing import Printer
+from engine.cli.console.trace_printer import Printer
+from engine.coverage.page import page
 from engine.diagnostic import Diagnostic, Place, Severity, Source
 from engine.diagnostic.reports import as_github, as_junit, as_sarif
-from engine.replay.coverage_page import page
-from engine.replay.promotion import Part, Promotion, code, table
+from engine.whatif.promotion import Part, Promotion, code, table
 from tests.cli.shell import Done, Shell, command, copy_of_root, environment
 
 HOSTILE = (
@@ -337,7 +337,7 @@ def test_what_a_model_says_while_it_says_it_forges_no_line_of_the_trace(
 
 
 def test_a_command_that_is_told_is_one_that_can_be_copied() -> None:
-    from engine.cli.driving import _what_was_done
+    from engine.cli.console.drive import _what_was_done
 
     attributes = {"tenant": "a b$(id)`id`\n\x1b[2J; rm -rf ~"}
     state = SimpleNamespace(calls={}, attributes=attributes, agent="bot")

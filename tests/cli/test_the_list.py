@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.planner.guidance import guidance
-from engine.proof.surroundings import changed_limits
-from engine.session.bundle import Bundle
+from engine.proof.bundle_diff import changed_limits
+from engine.spec.bundle import Bundle
 from tests.cli.shell import CHARGED, Shell, copy_of_root
 from tests.cli.test_jobs import DISPUTE
 from tests.cli.test_sessions import parked, slow_script, wait_for

@@ -24,8 +24,8 @@ from engine import (
     open_engine,
     open_store,
 )
-from engine.embedding.answers import recorded
-from engine.embedding.events import Events
+from engine.api.answers import recorded
+from engine.api.events import Events
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHARGED = "I was charged twice and your docs didn't help."

@@ -20,9 +20,9 @@ from engine.bundle.load import load, load_stored
 from engine.cli.main import cli
 from engine.diagnostic.render import full
 from engine.diagnostic.visible import block, line
-from engine.policy.value import NotJson, exact
-from engine.session.event import Event
-from engine.session.event import EventKind as K
+from engine.language.value import NotJson, exact
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
 from engine.session.trace import entry, headline
 from tests.fuzz.mutations import NASTY, dumped, of_bytes, of_json, of_text
 from tests.model import server as s

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import trio
 
-from engine.runtime import engine, keeper, worker
+from engine.runtime import lease_keeper as keeper
+from engine.runtime import runner as engine
+from engine.runtime import worker
 from engine.runtime.clock import TrioClock
-from engine.session.state import FINAL
+from engine.session.state.state import FINAL
 from engine.store.urls import open_url
 
 AT_ONCE = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, tool
 
 FOLDER = "{type: object, properties: {at: {type: string}, n: {type: integer}}, required: [at, n]}"

@@ -16,10 +16,10 @@ from pathlib import Path
 import click
 import trio
 
-from engine.ports import Store
+from engine.ports.store import Store
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.session.state import State, Status
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.state import State, Status
 from engine.store.urls import open_url
 from tests.kills.sessions import effects, made
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.session.bundle import Bundle
-from engine.testing.chaos import Life, chaos
+from engine.fixtures.chaos import Life, chaos
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 
 KEY = "idempotency: {key: [input.n], honoured_by: BY}\n"

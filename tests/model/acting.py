@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.planner.traffic import Recorded, Traffic
+from engine.planner.transport import Recorded, Traffic
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.state import State
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import agent, bundle, policy, tool
 

@@ -10,7 +10,7 @@ from itertools import groupby
 import h11
 import trio
 
-from engine.session.event import EventKind
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from engine.bundle.load import load_directory
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.session.bundle import Bundle
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.state import State
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.model import server as s
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import trio
 
 from engine.runtime.clock import TrioClock
-from engine.runtime.collector import relax
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
+from engine.runtime.gc_tuning import relax
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
 from tests.making import agent, bundle, tool
 from tests.model import server as s

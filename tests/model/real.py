@@ -19,11 +19,11 @@ import trio
 from engine.bundle.load import load_directory
 from engine.planner.openai import OpenAIWire
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.session.bundle import Bundle
-from engine.session.contract import read_decision
-from engine.session.event import Event
-from engine.session.event import EventKind as K
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.wire_models import read_decision
+from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
 from tests.model.hostile import ATTACKS, PORT, copy_of_root, fight, rows_in
 

@@ -10,8 +10,8 @@ from typing import Any
 import h11
 import pytest
 
-from engine.planner.saying import said
-from engine.session.event import EventKind as K
+from engine.planner.reply_text import said
+from engine.session.state.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.test_pieces import blocks, delta, piece, start

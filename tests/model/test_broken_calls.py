@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.runtime.engine import Opening
-from engine.session.event import EventKind as K
+from engine.runtime.runner import Opening
+from engine.session.state.event import EventKind as K
 from tests.making import tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made

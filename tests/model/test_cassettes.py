@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from engine.bundle.load import load_directory
-from engine.testing.chaos import chaos
-from engine.testing.pathway import run_fixture
+from engine.fixtures.chaos import chaos
+from engine.fixtures.scenario import run_fixture
 from tests.cli.shell import command, environment
 from tests.model import server as s
 

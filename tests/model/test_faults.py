@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.reach import MissingSecret
-from engine.session.event import EventKind as K
+from engine.ports.resources import MissingSecret
+from engine.session.state.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.faults import FAULTS, Case, outcome_of, row

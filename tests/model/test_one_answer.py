@@ -9,8 +9,8 @@ from typing import Any
 import h11
 import pytest
 
-from engine.planner.traffic import replayed_from
-from engine.session.event import EventKind as K
+from engine.planner.transport import replayed_from
+from engine.session.state.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 

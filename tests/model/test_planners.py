@@ -12,14 +12,14 @@ import h11
 import pytest
 import trio
 
+from engine.net.retry_after import retry_after
 from engine.planner.faults import fault_of_status
-from engine.planner.traffic import BadCassette, Replayed, replayed_from
+from engine.planner.transport import BadCassette, Replayed, replayed_from
 from engine.planner.turns import Decided, Noted, Said, Turn, _shortened, size, texts_of, turns
-from engine.reach import MissingSecret
-from engine.retry_after import retry_after
-from engine.runtime.engine import Opening
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
+from engine.ports.resources import MissingSecret
+from engine.runtime.runner import Opening
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Bundle
 from tests.making import policy
 from tests.model import server as s
 from tests.model.acting import Sessions, made

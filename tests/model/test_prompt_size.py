@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Bundle
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 

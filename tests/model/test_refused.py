@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from engine.session.event import EventKind as K
+from engine.session.state.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.test_cassettes import lay_out, shell

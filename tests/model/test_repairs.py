@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.event import EventKind as K
+from engine.session.state.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 

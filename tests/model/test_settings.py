@@ -12,8 +12,8 @@ import trio
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import Loaded, load
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Bundle
 from tests.making import CODE, agent, tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made

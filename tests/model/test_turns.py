@@ -13,11 +13,11 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.planner.traffic import replayed_from
+from engine.planner.transport import replayed_from
 from engine.planner.turns import Said, turns
-from engine.runtime.engine import Opening
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
+from engine.runtime.runner import Opening
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Bundle
 from tests.making import agent, policy, tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.evaluate import Unreadable
-from engine.policy.expression import Expression, compile_expression
-from engine.policy.syntax import SyntaxProblem
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.evaluate import Unreadable
+from engine.language.expression import Expression, compile_expression
+from engine.language.syntax import SyntaxProblem
 
 ITEM = t.record(price=t.NUMBER, sku=t.TEXT, live=t.BOOLEAN)
 SCOPE: dict[str, t.Type] = {

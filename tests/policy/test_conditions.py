@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.conditions import conditions, orderings
-from engine.policy.expression import Expression, compile_expression
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.conditions import conditions, orderings
+from engine.language.expression import Expression, compile_expression
+from engine.language.syntax import span
+from engine.policy.bindings import Reading
 from engine.policy.flip_names import BadFlip, flip_name
-from engine.policy.syntax import span
-from engine.policy.watching import Seen, WatchedWords, watch, watch_rule
-from engine.policy.words import Reading
+from engine.policy.observe import Seen, WatchedWords, watch, watch_rule
 from tests.making import agent, bundle, policy, tool
 
 SCOPE = {

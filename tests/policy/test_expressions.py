@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.policy import arithmetic
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.evaluate import Unreadable
-from engine.policy.expression import compile_expression
-from engine.policy.syntax import SyntaxProblem, parse
-from engine.policy.value import exact
+from engine.language import arithmetic
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.evaluate import Unreadable
+from engine.language.expression import compile_expression
+from engine.language.syntax import SyntaxProblem, parse
+from engine.language.value import exact
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES: dict[str, Any] = {

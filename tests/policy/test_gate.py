@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.policy import types as t
-from engine.policy.expression import compile_expression
+from engine.language import types as t
+from engine.language.expression import compile_expression
+from engine.language.template import compile_template
 from engine.policy.gate import FactNeed, Fresh, Missing, Reading, judge, shown
 from engine.policy.rule import Effect, Fact, Guard, PolicyRules, Rule
-from engine.policy.template import compile_template
 from engine.policy.verdict import Verdict
 
 SCOPE: dict[str, t.Type] = {"input": t.UNKNOWN, "params": t.UNKNOWN, "account": t.UNKNOWN, "other": t.UNKNOWN}

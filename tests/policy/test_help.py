@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from engine.policy import types as t
-from engine.policy.around import Around
-from engine.policy.expression import compile_expression
-from engine.policy.spans import span_text
-from engine.policy.syntax import Problem, SyntaxProblem, parse
+from engine.language import types as t
+from engine.language.durations import span_text
+from engine.language.expression import compile_expression
+from engine.language.syntax import Problem, SyntaxProblem, parse
+from engine.language.type_context import Around
 
 SCOPE = {
     "input": t.record(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.policy.meaning import meaning
-from engine.session.bundle import Bundle
+from engine.policy.fingerprint import meaning
+from engine.spec.bundle import Bundle
 from tests.making import bundle, policy, tool
 
 INPUT = "{type: object, properties: {n: {type: integer}, at: {type: string}}, required: [n, at]}"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.policy.languages import LANGUAGES, words
-from engine.policy.provenance import CUSTOMER, TRUSTED, Origins, Told
+from engine.language.provenance.languages import LANGUAGES, words
+from engine.language.provenance.origins import CUSTOMER, TRUSTED, Origins, Told
 from tests.policy.test_told_sentences import flat
 
 SAID: list[tuple[str, list[Any]]] = [

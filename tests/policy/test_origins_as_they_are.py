@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.policy.echoes import Echo
-from engine.policy.provenance import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
+from engine.language.provenance.echoes import Echo
+from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
 
 FIELDS = frozenset({"a", "b", "c"})
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.policy import provenance
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.functions import FUNCTIONS
-from engine.policy.provenance import MAX_WORK, ORIGINS, Origins, Told
-from engine.policy.spelling import normal
-from engine.policy.telling import MAX_TRIES, PLACE
+from engine.language.arithmetic import EvaluationError
+from engine.language.functions import FUNCTIONS
+from engine.language.provenance import origins as provenance
+from engine.language.provenance.origins import MAX_WORK, ORIGINS, Origins, Told
+from engine.language.provenance.sources import MAX_TRIES, PLACE
+from engine.language.provenance.spelling import normal
 
 TOLD = (
     Told("session", {"account_id": "acct_1001", "tenant": "acme", "plan": None, "vip": True}),

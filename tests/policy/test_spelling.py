@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from engine.policy.numerals import numerals
-from engine.policy.provenance import CUSTOMER, TRUSTED, Origins, Told
-from engine.policy.spelling import as_it_is, kindly, loosely, normal, words
+from engine.language.provenance.numerals import numerals
+from engine.language.provenance.origins import CUSTOMER, TRUSTED, Origins, Told
+from engine.language.provenance.spelling import as_it_is, kindly, loosely, normal, words
 
 LONG = 200_000
 

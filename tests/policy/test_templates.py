@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.template import compile_template
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.template import compile_template
 
 SCOPE: dict[str, t.Type] = {"a": t.UNKNOWN, "b": t.UNKNOWN}
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.policy.currencies import both, of_word, of_words
-from engine.policy.provenance import CUSTOMER, TRUSTED, Origins, Told
+from engine.language.provenance.currencies import both, of_word, of_words
+from engine.language.provenance.origins import CUSTOMER, TRUSTED, Origins, Told
 
 SAID: list[tuple[str, list[Any]]] = [
     # amounts

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.policy import types as t
-from engine.policy.around import Around
-from engine.policy.expression import compile_expression
-from engine.policy.schema import of_schema
-from engine.policy.syntax import Kind
+from engine.language import types as t
+from engine.language.expression import compile_expression
+from engine.language.schema_types import of_schema
+from engine.language.syntax import Kind
+from engine.language.type_context import Around
 
 
 def _form(**properties: Any) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.expression import Expression, compile_expression
-from engine.policy.functions import FUNCTIONS, PROVENANCE
-from engine.policy.provenance import Origins, Told
-from engine.policy.schema import of_schema
-from engine.policy.syntax import SyntaxProblem
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.expression import Expression, compile_expression
+from engine.language.functions import FUNCTIONS, PROVENANCE
+from engine.language.provenance.origins import Origins, Told
+from engine.language.schema_types import of_schema
+from engine.language.syntax import SyntaxProblem
 
 
 def form(*needed: str, **properties: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.policy import value as v
+from engine.language import value as v
 
 scalars = st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(max_size=20)
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=4)

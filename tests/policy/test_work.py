@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from engine.policy import types as t
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.expression import compile_expression
+from engine.language import types as t
+from engine.language.arithmetic import EvaluationError
+from engine.language.expression import compile_expression
+from engine.language.work import MAX_WORK, TURN
 from engine.policy.gate import TOO_MUCH, judge, withheld
 from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
-from engine.policy.work import MAX_WORK, TURN
 from tests.policy import test_gate as gate
 from tests.policy.test_gate import rule
 

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
+from engine.language.value import canonical, loads
+from engine.policy.bindings import FactNeed, Reading
 from engine.policy.gate import Missing, judge
 from engine.policy.rule import Effect
-from engine.policy.value import canonical, loads
-from engine.policy.words import FactNeed, Reading
 from engine.proof.solve import CAN, NEVER, can_be
 from engine.proof.terms import DATETIME, EPOCH, MICRO, World, exactly
 from engine.proof.verdicts import Gate, Judged
-from engine.session.bundle import Bundle
-from engine.session.history import past_state
+from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
-from engine.session.names import gate_names
-from engine.session.state import Call
+from engine.session.judge import past_state
+from engine.session.state.state import Call
+from engine.spec.bundle import Bundle
 from tests.making import agent, reviewers, tool
 
 # policies of one run, and calls for each of them: tens of thousands with AGREEMENT=2000

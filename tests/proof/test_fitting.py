@@ -9,15 +9,15 @@ import pytest
 import z3  # type: ignore[import-untyped]
 
 from engine.bundle.link.validators import FORMATS, validator
-from engine.policy.value import exact
+from engine.fixtures.scenario import run_fixture
+from engine.language.value import exact
 from engine.proof.bounds import holds_of
 from engine.proof.diff import diff
 from engine.proof.fixture import fixture_of
 from engine.proof.forms import spelt_out
 from engine.proof.instance import instance
 from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, VACUOUS, Finding, prove
-from engine.session.bundle import Bundle
-from engine.testing.pathway import run_fixture
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, tool
 
 PATHS = {"fact": "account.v", "input": "input.v", "session": "session.v", "past": "first(calls.look).output.v"}

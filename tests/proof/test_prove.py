@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.fixtures.scenario import run_fixture
 from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
 from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, VACUOUS, Finding, handled, promising_nothing, prove
-from engine.session.bundle import Bundle
-from engine.testing.pathway import run_fixture
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 
 INPUT = (

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engine.proof.diff import Change, diff
-from engine.proof.schemas import partings
-from engine.session.bundle import Bundle
+from engine.proof.schema_changes import partings
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, tool
 
 

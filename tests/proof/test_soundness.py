@@ -10,7 +10,7 @@ import pytest
 from engine.proof.diff import Change, diff
 from engine.proof.patterns import matching
 from engine.proof.prove import PROVED, REFUTED, prove
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 
 FORM = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.replay.whatif import Past, whatif
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
+from engine.whatif.session import Past, whatif
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

@@ -6,11 +6,11 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import Loaded, load
-from engine.replay.catalogue import ABOVE, AT, BELOW, FALSE, TRUE, catalogue
-from engine.replay.coverage import Coverage, Observed
-from engine.replay.mutants import mutants
-from engine.session.bundle import Bundle
-from engine.testing.pathway import run_fixture
+from engine.coverage.catalogue import ABOVE, AT, BELOW, FALSE, TRUE, catalogue
+from engine.coverage.coverage import Coverage, Observed
+from engine.coverage.mutants import mutants
+from engine.fixtures.scenario import run_fixture
+from engine.spec.bundle import Bundle
 from tests.making import CODE, agent, tool
 
 OPEN = "  - {id: open, tools: writes, effect: allow}\n"

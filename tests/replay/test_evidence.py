@@ -7,17 +7,17 @@ from typing import Any
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import Loaded, load, load_directory
-from engine.replay.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, catalogue
-from engine.replay.coverage import Coverage, Observed
-from engine.replay.coverage_page import page
+from engine.coverage.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, catalogue
+from engine.coverage.coverage import Coverage, Observed
+from engine.coverage.missing_fixtures import EQUIVALENT, WRITTEN, missing
+from engine.coverage.mutants import mutants
+from engine.coverage.mutation import KILLED, SURVIVED, fates
+from engine.coverage.page import page
+from engine.explain.nearest import nearest
+from engine.explain.verdict_text import AUDITOR, MODEL, REVIEWER, Told
+from engine.fixtures.scenario import run_fixture
 from engine.replay.judgements import Judgement, judgements
-from engine.replay.missing import EQUIVALENT, WRITTEN, missing
-from engine.replay.mutants import mutants
-from engine.replay.mutation import KILLED, SURVIVED, fates
-from engine.replay.nearest import nearest
-from engine.replay.telling import AUDITOR, MODEL, REVIEWER, Told
-from engine.session.bundle import Bundle
-from engine.testing.pathway import run_fixture
+from engine.spec.bundle import Bundle
 from tests.making import CODE, agent, policy, reviewers, tool
 from tests.replay.test_whatif import held, made
 

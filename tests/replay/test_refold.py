@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from engine.bundle.load import load_directory
-from engine.replay.redrive import Otherwise, redrive
-from engine.replay.refold import replay
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.testing.pathway import run_fixture
+from engine.fixtures.scenario import run_fixture
+from engine.replay.continue_from import Otherwise, redrive
+from engine.replay.replay import replay
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
 from tests.replay.test_whatif import ALLOW, ASK, approved, held, made
 from tests.session.play import Play, call
 

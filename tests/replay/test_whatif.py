@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from engine.replay.acceptance import Acceptance
-from engine.replay.flip import Flip, money
-from engine.replay.tally import tally
-from engine.replay.whatif import Past, whatif
-from engine.session import reply as r
-from engine.session.bundle import Accepted, Bundle
+from engine.session.state import inputs as r
+from engine.spec.bundle import Accepted, Bundle
+from engine.whatif.acceptance import Acceptance
+from engine.whatif.flip import Flip, money
+from engine.whatif.session import Past, whatif
+from engine.whatif.summary import tally
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

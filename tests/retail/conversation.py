@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.session.history import CALL, CONFIRMED, Past
+from engine.session.judge import CALL, CONFIRMED, Past
 
 ALLOWED, STOPPED = "allowed", "stopped"
 

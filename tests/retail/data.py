@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.policy.value import loads
+from engine.language.value import loads
 
 OWN = Path(__file__).parent / "shop"
 VARIABLE = "RETAIL_DATA"

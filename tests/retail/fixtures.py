@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from engine.policy.value import canonical, one_line
-from engine.session.bundle import Bundle
+from engine.language.value import canonical, one_line
+from engine.spec.bundle import Bundle
 from tests.retail.conversation import ALLOWED, Conversation, conversation
 from tests.retail.data import Data
 from tests.retail.shop import statements

@@ -11,8 +11,8 @@ import yaml
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.session.bundle import Bundle
-from engine.session.history import NOTHING_GIVEN, Judged, Past, judge_after
+from engine.session.judge import NOTHING_GIVEN, Judged, Past, judge_after
+from engine.spec.bundle import Bundle
 from tests.retail.conversation import ALLOWED, Call, Conversation
 from tests.retail.run import START
 

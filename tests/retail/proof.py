@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.retail.conversation import ALLOWED, Conversation, conversation, without_yes
 from tests.retail.data import Data
 from tests.retail.judging import cases, shuffled

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.policy.rule import CUSTOMER
-from engine.ports import PlannerError
+from engine.ports.planner import PlannerError
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.session.bundle import Bundle
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.state import State, Status
-from engine.session.view import PlannerView
+from engine.runtime.runner import Engine, Opening
+from engine.session.planner_view import PlannerView
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import State, Status
+from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
 from tests.retail.conversation import ALLOWED, Call, Conversation, Turn
 

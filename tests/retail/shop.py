@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from engine.policy.value import canonical
+from engine.language.value import canonical
 
 Row = dict[str, Any]
 

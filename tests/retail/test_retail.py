@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.bundle.load import load_directory
+from engine.fixtures.scenario import run_fixture
+from engine.language.value import loads
 from engine.policy.rule import Effect, Rule
-from engine.policy.value import loads
-from engine.session.bundle import Bundle
-from engine.testing.pathway import run_fixture
+from engine.spec.bundle import Bundle
 from tests.retail.__main__ import BUNDLE
 from tests.retail.conversation import conversation
 from tests.retail.data import OWN, VARIABLE, Data, read, recorded

@@ -10,8 +10,9 @@ from typing import Any
 
 import trio
 
-from engine.ports import Clock, ToolAdapter, ToolRun
-from engine.session.bundle import Bundle, Tool
+from engine.ports.clock import Clock
+from engine.ports.tool import ToolAdapter, ToolRun
+from engine.spec.bundle import Bundle, Tool
 
 Act = Callable[[ToolRun], Awaitable[Any]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.ports import Store
+from engine.ports.store import Store
 from engine.runtime.clock import TrioClock
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store

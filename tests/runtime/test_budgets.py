@@ -9,12 +9,12 @@ import pytest
 import trio
 import trio.testing
 
-from engine.planner.scripted import ScriptedPlanner
-from engine.ports import ToolError, ToolRun
+from engine.planner.script import ScriptedPlanner
+from engine.ports.tool import ToolError, ToolRun
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.session.bundle import Bundle, PlannerSpec
-from engine.session.event import EventKind as K
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
 from tests.making import ALLOW, agent, bundle, policy, tool

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from engine.bundle.load import load_files, load_stored
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.session.state import Status
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.state import Status
 from engine.store.sqlite import open_store
 from tests.making import ALLOW, CODE, agent, policy, reviewers, tool
 from tests.runtime.acting import Acting

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.session.event import EventKind as K
+from engine.session.state.event import EventKind as K
 from tests.cli.shell import Shell
 
 CANARY = "CANARY-IBAN-0815"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import trio
 
+from engine.ports.records import CorruptLog
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
+from engine.runtime.runner import Engine, Opening
 from engine.runtime.worker import Done, Worker
-from engine.session.state import Status
+from engine.session.state.state import Status
 from engine.store.sqlite import open_store
-from engine.stored import CorruptLog
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, plan, script

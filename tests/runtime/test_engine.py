@@ -12,20 +12,21 @@ import pytest
 import trio
 import trio.testing
 
-from engine.planner.scripted import ScriptedPlanner
-from engine.ports import PlannerError, ToolError, ToolRun
+from engine.planner.script import ScriptedPlanner
+from engine.ports.planner import PlannerError
+from engine.ports.records import Appended, AppendResult, Conflict, Lease, Take
+from engine.ports.tool import ToolError, ToolRun
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
-from engine.session.bundle import PlannerSpec
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.session.state import Status
-from engine.session.view import PlannerView
+from engine.runtime.runner import Engine, Opening
+from engine.session.planner_view import PlannerView
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
+from engine.session.state.state import Status
+from engine.spec.bundle import PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
-from engine.stored import Appended, AppendResult, Conflict, Lease, Take
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting, after, hang
 from tests.session.play import START, call

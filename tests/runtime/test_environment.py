@@ -11,15 +11,15 @@ import pytest
 import trio
 
 from engine.extras import MODULES, MissingExtra
-from engine.planner.scripted import ScriptedPlanner
-from engine.reach import EnvironmentFault, MissingSecret
+from engine.planner.script import ScriptedPlanner
+from engine.ports.resources import EnvironmentFault, MissingSecret
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
 from engine.runtime.worker import Worker
-from engine.session.bundle import Bundle, PlannerSpec
-from engine.session.event import EventKind as K
-from engine.session.state import State, Status
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import State, Status
+from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.model import server as s

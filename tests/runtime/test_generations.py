@@ -10,12 +10,13 @@ from typing import Any
 import trio
 import trio.testing
 
-from engine.planner.scripted import ScriptedPlanner
-from engine.ports import Store, ToolError, ToolRun
-from engine.runtime.engine import Engine, Opening
+from engine.planner.script import ScriptedPlanner
+from engine.ports.store import Store
+from engine.ports.tool import ToolError, ToolRun
+from engine.runtime.runner import Engine, Opening
 from engine.runtime.worker import Worker
-from engine.session.bundle import Bundle, PlannerSpec
-from engine.session.state import State, Status
+from engine.session.state.state import State, Status
+from engine.spec.bundle import Bundle, PlannerSpec
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting
 from tests.runtime.stores import STORES, Moved, opened

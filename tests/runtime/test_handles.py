@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from engine.planner.traffic import Recorded, replayed_from
-from engine.ports import ToolRun
+from engine.planner.transport import Recorded, replayed_from
+from engine.ports.tool import ToolRun
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
-from engine.session.sensitive import HANDLE
-from engine.session.state import State
-from engine.session.view import PlannerView
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.session.planner_view import PlannerView
+from engine.session.sensitivity import HANDLE
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.model import server as s

@@ -12,11 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from engine.ports import ToolRun
+from engine.ports.tool import ToolRun
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine
-from engine.session.event import EventKind as K
-from engine.session.state import Status
+from engine.runtime.runner import Engine
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Status
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting, hang

@@ -11,15 +11,15 @@ import pytest
 import trio
 
 from engine.bundle.load import load_stored
-from engine.proof.surroundings import changed_comparing
-from engine.reach import MissingSecret
+from engine.ports.resources import MissingSecret
+from engine.proof.bundle_diff import changed_comparing
 from engine.runtime.cipher import Cipher, NotOpened, Token
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
+from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys, Unsearched
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
-from engine.session.state import State, Status
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.state import State, Status
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 

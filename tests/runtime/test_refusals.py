@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from engine.ports.records import AppendResult, Conflict, Fenced, KeyExpired, KeyHeld, MeterFull
 from engine.runtime.errors import not_recorded
-from engine.stored import AppendResult, Conflict, Fenced, KeyExpired, KeyHeld, MeterFull
 
 KEY = '["acme","pay","python:"]:["CANARY-KEY"]'
 HELD = KeyHeld(KEY, "in_flight", {"iban": "CANARY-OUTPUT"}, "ses_1/call-1", {"to": "CANARY-FIELD"})

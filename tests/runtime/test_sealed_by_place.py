@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from engine.runtime.engine import Engine
-from engine.session.event import EventKind as K
+from engine.runtime.runner import Engine
+from engine.session.state.event import EventKind as K
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.model import server as s
 from tests.model.acting import SECRETS, Sessions

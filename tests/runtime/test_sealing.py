@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from engine.reach import MissingSecret
+from engine.ports.resources import MissingSecret
 from engine.runtime.cipher import Cipher, NotOpened
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
-from engine.session.event import Event
-from engine.session.sealed import is_sealed
-from engine.session.snapshot import VERSION
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.session.sealed_tokens import is_sealed
+from engine.session.state.event import Event
+from engine.session.state.snapshot import VERSION
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, tool
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from engine.reach import MissingSecret
-from engine.runtime.secrets import HostSecrets
+from engine.ports.resources import MissingSecret
+from engine.runtime.host_secrets import HostSecrets
 
 
 def test_a_secret_comes_from_a_mounted_file_before_the_environment(tmp_path: Path) -> None:

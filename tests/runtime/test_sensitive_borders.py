@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from engine.bundle.link.validators import validator
-from engine.policy.arithmetic import EvaluationError
-from engine.policy.functions import FUNCTIONS
-from engine.ports import PlannerError
+from engine.language.arithmetic import EvaluationError
+from engine.language.functions import FUNCTIONS
+from engine.ports.planner import PlannerError
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
 from engine.runtime.errors import NotAllowed
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
-from engine.session.event import Event
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
 from engine.session.identity import call_digest
-from engine.session.state import State
-from engine.session.view import PlannerView
+from engine.session.planner_view import PlannerView
+from engine.session.state.event import Event
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.model import server as s

@@ -9,15 +9,15 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.ports import Store
-from engine.replay.refold import replay
+from engine.ports.store import Store
+from engine.replay.replay import replay
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.session.state import State
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.stores import STORES, Moved, opened

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import trio.testing
 
-from engine.ports import Store
-from engine.runtime import states
-from engine.runtime.states import keep_state, load_state
-from engine.session.event import Event
-from engine.session.evolve import fold
-from engine.session.snapshot import VERSION, restored, snapshot
+from engine.ports.store import Store
+from engine.runtime import state_loader as states
+from engine.runtime.state_loader import keep_state, load_state
+from engine.session.state.event import Event
+from engine.session.state.evolve import fold
+from engine.session.state.snapshot import VERSION, restored, snapshot
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
@@ -77,7 +77,7 @@ async def _log(tmp_path: Path) -> list[Event]:
 
 
 def _at(state: Any, seq: int) -> Any:
-    from engine.session.persistent import changed
+    from engine.session.state.persistent import changed
 
     return changed(state, seq=seq)
 

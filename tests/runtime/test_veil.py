@@ -8,9 +8,9 @@ import pytest
 
 from engine.runtime.cipher import Cipher
 from engine.runtime.seals import Seals
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.sealed import is_sealed
+from engine.session.sealed_tokens import is_sealed
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
 from tests.runtime.test_sensitive_borders import sealed
 from tests.session.play import START
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.decide import begin, decide
-from engine.session.effect import Effect, ReadFact, RunTool
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.session.pending import pending
-from engine.session.state import Call, State
+from engine.session.decide.decide import begin, decide
+from engine.session.state import inputs as r
+from engine.session.state.effects import Effect, ReadFact, RunTool
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
+from engine.session.state.pending import pending
+from engine.session.state.state import Call, State
+from engine.spec.bundle import Bundle
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 

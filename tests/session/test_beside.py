@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from engine.bundle.load import load_stored
+from engine.explain.verdict_text import Told
 from engine.planner.turns import texts_of, turns
 from engine.replay.judgements import judgements
-from engine.replay.refold import replay
-from engine.replay.telling import Told
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.decide import decide
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.session.state import Status
+from engine.replay.replay import replay
+from engine.session.decide.decide import decide
+from engine.session.state import inputs as r
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
+from engine.session.state.state import Status
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

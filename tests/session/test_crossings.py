@@ -8,14 +8,14 @@ from decimal import Decimal
 
 import pytest
 
-from engine.session import reply as r
-from engine.session.bundle import Bundle, Usage
-from engine.session.effect import AskPlanner
-from engine.session.event import EventKind as K
-from engine.session.limits import Limits
-from engine.session.state import Status
-from engine.session.view import planner_view
-from engine.session.worst_case import worst_case
+from engine.session.planner_view import planner_view
+from engine.session.state import inputs as r
+from engine.session.state.effects import AskPlanner
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Status
+from engine.spec.bundle import Bundle, Usage
+from engine.spec.limits import Limits
+from engine.spec.worst_case import worst_case
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

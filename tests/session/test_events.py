@@ -11,13 +11,13 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 import pytest
 
 import engine.session as session
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.events.call_events import ENVELOPE, reserved_names
-from engine.session.events.table import EVENTS
-from engine.session.evolve import BrokenHistory, fold
-from engine.session.holds import Holds
-from engine.session.reply import FellBack, ModelCall
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.events.call_events import ENVELOPE, reserved_names
+from engine.session.state.events.table import EVENTS
+from engine.session.state.evolve import BrokenHistory, fold
+from engine.session.state.holds import Holds
+from engine.session.state.inputs import FellBack, ModelCall
 from engine.session.trace import entry, headline
 from tests.session.play import START
 from tests.session.test_log import played

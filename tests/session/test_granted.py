@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
-from engine.session.state import Status
+from engine.session.state import inputs as r
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Status
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

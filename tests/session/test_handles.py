@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.session import reply as r
-from engine.session.decide import begin
+from engine.session.decide.decide import begin
 from engine.session.handles import Handles, handles_of, inert, place_of_handle, texts
-from engine.session.sensitive import HIDDEN
+from engine.session.sensitivity import HIDDEN
+from engine.session.state import inputs as r
 from tests.session.play import START, Play, call
 from tests.session.test_origins import hiding
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from engine.session.bundle import Bundle
-from engine.session.history import CALL, CONFIRMED, FACT_READ, MESSAGE, Judged, Past, judge_after
+from engine.session.judge import CALL, CONFIRMED, FACT_READ, MESSAGE, Judged, Past, judge_after
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, tool
 from tests.session.play import START
 

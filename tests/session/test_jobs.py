@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.decide import decide, drafted_for_job
-from engine.session.effect import ReadFact
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.session.names import planner_names
-from engine.session.pending import pending_job
-from engine.session.state import Phase, Status
+from engine.session.decide.decide import decide, drafted_for_job
+from engine.session.expression_names import planner_names
+from engine.session.state import inputs as r
+from engine.session.state.effects import ReadFact
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
+from engine.session.state.pending import pending_job
+from engine.session.state.state import Phase, Status
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

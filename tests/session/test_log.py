@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 
 from engine.session import exit_code as code
-from engine.session import reply as r
-from engine.session.event import Event
-from engine.session.event import EventKind as K
-from engine.session.evolve import BrokenHistory, fold
-from engine.session.names import Names, gate_names
-from engine.session.state import State, Status
+from engine.session.expression_names import Names, gate_names
+from engine.session.state import inputs as r
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import BrokenHistory, fold
+from engine.session.state.state import State, Status
 from engine.session.trace import entries, entry, headline
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call

@@ -9,14 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.policy.value import canonical, loads
-from engine.session import reply as r
-from engine.session.decide import decide
-from engine.session.effect import AskPlanner, ReadFact, RunTool
-from engine.session.event import EventKind as K
-from engine.session.evolve import fold
-from engine.session.snapshot import restored, snapshot
-from engine.session.state import Phase
+from engine.language.value import canonical, loads
+from engine.session.decide.decide import decide
+from engine.session.state import inputs as r
+from engine.session.state.effects import AskPlanner, ReadFact, RunTool
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import fold
+from engine.session.state.snapshot import restored, snapshot
+from engine.session.state.state import Phase
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.replay.refold import replay
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
-from engine.session.state import Phase, Status
+from engine.replay.replay import replay
+from engine.session.state import inputs as r
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.session.notices import Notice
-from engine.session.view import planner_view
+from engine.session.budget_notices import Notice
+from engine.session.planner_view import planner_view
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from engine.policy.functions import PROVENANCE
-from engine.session import reply as r
-from engine.session.event import EventKind as K
-from engine.session.history import CALL, MESSAGE, Judged, Past, judge_after, past_state
-from engine.session.names import gate_names
-from engine.session.state import Call
-from engine.session.view import planner_view
+from engine.language.functions import PROVENANCE
+from engine.session.expression_names import gate_names
+from engine.session.judge import CALL, MESSAGE, Judged, Past, judge_after, past_state
+from engine.session.planner_view import planner_view
+from engine.session.state import inputs as r
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Call
 from tests.making import agent, bundle, policy, tool
 from tests.session.play import Play, call
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.session.persistent import Kept, Log, changed
+from engine.session.state.persistent import Kept, Log, changed
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers()), max_size=40))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.session.plain_words import sentences
+from engine.explain.tool_summary import sentences
 from tests.making import agent, bundle, policy, reviewers, tool
 
 RULES = """

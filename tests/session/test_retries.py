@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from engine.session import reply as r
-from engine.session.bundle import Bundle, Retry
-from engine.session.event import EventKind as K
-from engine.session.pending import pending, wake_at
-from engine.session.state import Phase, Status
+from engine.session.state import inputs as r
+from engine.session.state.event import EventKind as K
+from engine.session.state.pending import pending, wake_at
+from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
+from engine.spec.bundle import Bundle, Retry
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 

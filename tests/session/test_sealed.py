@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.sealed import PREFIX, holds_sealed
+from engine.session.sealed_tokens import PREFIX, holds_sealed
 
 TOKEN = f"{PREFIX}gAAAA"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.session.sealed import PREFIX, is_sealed, shown
-from engine.session.secret import filled, malformed, references
-from engine.session.sensitive import HIDDEN, astray, is_marked, marked_at, sensitive_values, unreached
-from engine.session.sensitive import without as hidden
+from engine.session.sealed_tokens import PREFIX, is_sealed, shown
+from engine.session.sensitivity import HIDDEN, astray, is_marked, marked_at, sensitive_values, unreached
+from engine.session.sensitivity import without as hidden
+from engine.spec.secret_refs import filled, malformed, references
 
 S: dict[str, Any] = {"type": "string", "x-sensitive": True}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.session.event import EventKind as K
 from engine.session.shared_meters import shared_questions
+from engine.session.state.event import EventKind as K
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.decide import begin
-from engine.session.effect import AskPlanner
-from engine.session.event import EventKind as K
-from engine.session.state import Status
-from engine.session.view import planner_view
+from engine.session.decide.decide import begin
+from engine.session.planner_view import planner_view
+from engine.session.state import inputs as r
+from engine.session.state.effects import AskPlanner
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Status
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
 

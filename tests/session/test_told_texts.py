@@ -11,14 +11,14 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
+from engine.language.blank_text import says_something
 from engine.policy.flip_names import NOT_OFFERED
 from engine.policy.gate import NO_RULE_ALLOWS, POLICY_ERROR
-from engine.policy.saying import says_something
-from engine.session import reply as r
-from engine.session import texts
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
-from engine.session.state import FINAL, Status
+from engine.session import customer_texts as texts
+from engine.session.state import inputs as r
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import FINAL, Status
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, CODE, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
@@ -141,7 +141,7 @@ def test_a_decision_table_speaks_in_the_customers_words_too() -> None:
         (path, text.replace("{kind: scripted, decisions: [{message: hi, done: true}]}", rows)),
         tool("write", "write", input=INPUT), policy(f"{SHUT}}}"),
     )  # fmt: skip
-    from engine.session.view import planner_view
+    from engine.session.planner_view import planner_view
 
     play = Play(own)
     play.plan(call("a", "write", n=1))

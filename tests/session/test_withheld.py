@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engine.planner.turns import texts_of, turns
-from engine.session.bundle import Bundle
-from engine.session.event import EventKind as K
-from engine.session.view import planner_view
+from engine.session.planner_view import planner_view
+from engine.session.state.event import EventKind as K
+from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 

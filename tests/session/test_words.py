@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from engine.policy.bindings import Words
 from engine.policy.rule import PolicyRules
-from engine.policy.words import Words
-from engine.session import reply as r
-from engine.session.bundle import Bundle
-from engine.session.state import Phase
+from engine.session.state import inputs as r
+from engine.session.state.state import Phase
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 

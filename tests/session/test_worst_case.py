@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.worst_case import least, plus, times, worst_case
+from engine.spec.worst_case import least, plus, times, worst_case
 from tests.making import ALLOW, agent, bundle, policy, tool
 
 PAY = "{type: object, properties: {usd: {type: number}}, required: [usd]}"

@@ -6,9 +6,9 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from engine.policy.value import canonical, loads
+from engine.language.value import canonical, loads
 from engine.store import chain
-from engine.store.asking import segments_of
+from engine.store.queries import segments_of
 
 
 def rewrite(path: Path, session: str, old: str, new: str) -> None:

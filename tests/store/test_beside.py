@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from engine.ports import Store
-from engine.session.event import Event, EventKind
+from engine.ports.records import Appended, CorruptLog, DamagedRow, KeyHeld, Lease, SealedLog, Take
+from engine.ports.store import Store
+from engine.session.state.event import Event, EventKind
 from engine.store import chain
 from engine.store.log_key import LogKey
 from engine.store.rows import MOST_TAKEN, is_moment, moment
 from engine.store.sqlite import open_store
-from engine.stored import Appended, CorruptLog, DamagedRow, KeyHeld, Lease, SealedLog, Take
 from engine.testing.queue_contract import ended, enqueued
 from engine.testing.store_contract import LEASE, START, adding, call_started, claimed, opened, result, started, woken
 from tests.store.rewriting import rewrite

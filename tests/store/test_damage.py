@@ -15,14 +15,14 @@ import pytest
 import trio
 import zstandard
 
-from engine.runtime import states
-from engine.runtime.states import load_state
+from engine.runtime import state_loader as states
+from engine.runtime.state_loader import load_state
 from engine.runtime.worker import Worker
-from engine.session.evolve import fold
-from engine.session.state import Status
+from engine.session.state.evolve import fold
+from engine.session.state.state import Status
 from engine.store import chain
 from engine.store.log_key import LogKey
-from engine.store.reading import open_reading
+from engine.store.readonly import open_reading
 from engine.store.sqlite import connect, open_store
 from engine.store.urls import StoreFault
 from engine.testing.store_contract import started, woken
@@ -148,7 +148,7 @@ def test_a_segment_that_unpacks_to_more_than_there_is_memory_ends_nothing(tmp_pa
     packed = zstandard.ZstdCompressor().compress(b"0 session_started x y\n" * 20_000_000)
     trio.run(store_of, tmp_path / "store.db", body(packed))
     run = (
-        "import engine.cli.sessions, engine.cli.work, resource; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9));"
+        "import engine.cli.commands.sessions, engine.cli.console.app, resource; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9));"
         "from engine.cli.main import main; main()"
     )
     raw = subprocess.run(

@@ -15,17 +15,17 @@ import pytest
 import trio
 import zstandard
 
-from engine.ports import ToolRun
-from engine.runtime import states
+from engine.ports.records import CorruptLog
+from engine.ports.tool import ToolRun
+from engine.runtime import state_loader as states
 from engine.runtime.errors import BundleUnavailable, NotAllowed
-from engine.runtime.states import load_state
-from engine.session.evolve import BrokenHistory, fold
-from engine.session.persistent import changed
-from engine.session.snapshot import snapshot
-from engine.session.state import Approval, Phase, Status
+from engine.runtime.state_loader import load_state
+from engine.session.state.evolve import BrokenHistory, fold
+from engine.session.state.persistent import changed
+from engine.session.state.snapshot import snapshot
+from engine.session.state.state import Approval, Phase, Status
 from engine.store.log_key import LogKey
 from engine.store.sqlite import open_store
-from engine.stored import CorruptLog
 from tests.cli.shell import Shell, copy_of_root
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, Engine, engine, plan, script, start
@@ -392,7 +392,7 @@ async def test_nothing_runs_on_another_input_than_the_one_that_was_approved(
         async def other(store: Any, session_id: str) -> Any:
             return forged
 
-        monkeypatch.setattr("engine.runtime.engine.load_state", other)
+        monkeypatch.setattr("engine.runtime.runner.load_state", other)
         with trio.move_on_after(20), pytest.raises(BrokenHistory):
             await held.engine().drive(held.session)
         assert held.acting.given == []

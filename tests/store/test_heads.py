@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from engine.reach import MissingSecret
-from engine.runtime.secrets import HostSecrets
+from engine.ports.resources import MissingSecret
+from engine.runtime.host_secrets import HostSecrets
 from engine.tool.command import environment_of
 from tests.cli.shell import Shell, copy_of_root
 from tests.store.rewriting import rewrite

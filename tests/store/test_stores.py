@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import trio
 
-from engine.policy.value import loads
-from engine.ports import Store
-from engine.session.event import Event, EventKind
-from engine.session.evolve import fold
+from engine.language.value import loads
+from engine.ports.records import Appended, KeyHeld
+from engine.ports.store import Store
+from engine.session.state.event import Event, EventKind
+from engine.session.state.evolve import fold
 from engine.store import chain
 from engine.store.memory import MemoryStore
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.sqlite import connect, open_store
 from engine.store.urls import BadStoreUrl, open_url
-from engine.stored import Appended, KeyHeld
 from engine.testing.queue_contract import QUEUE
 from engine.testing.store_contract import CONTRACT, START, call_started, started, woken
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import trio
 
-from engine.session.bundle import Bundle
-from engine.testing.pathway import Report, run_fixture
+from engine.fixtures.scenario import Report, run_fixture
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, tool
 
 KEYED = "idempotency: {key: [input.n], honoured_by: tool}\n"

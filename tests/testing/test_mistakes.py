@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.making import agent, bundle
 from tests.testing.live import fixture, ran, said
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import trio
 
-from engine.ports import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolRun
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import OpenConnections
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
+from engine.runtime.host_secrets import HostSecrets
+from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
 from tests.making import agent, bundle, tool
 

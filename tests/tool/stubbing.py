@@ -10,7 +10,7 @@ from typing import Any
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.diagnostic import Diagnostic
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.cli.shell import Done, Shell
 from tests.making import CODE, agent, tool
 

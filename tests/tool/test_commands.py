@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.tool.peers import failure, run, with_tool
 from tests.waiting import alive
 

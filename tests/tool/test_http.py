@@ -9,7 +9,7 @@ import h11
 import pytest
 import trio
 
-from engine.tool.network import NoAddress, Refused, allowed_address, is_public
+from engine.net.address import NoAddress, Refused, allowed_address, is_public
 from tests.model import server as s
 from tests.tool.peers import SECRETS, failure, run, with_tool
 
@@ -186,7 +186,7 @@ async def test_a_call_that_is_cut_off_closes_its_connection() -> None:
 
 
 async def test_a_secret_that_is_missing_is_named_before_anything_is_sent() -> None:
-    from engine.reach import MissingSecret
+    from engine.ports.resources import MissingSecret
 
     async with s.serving(answers({})) as server:
         made = with_tool("get", http(server, "headers: {A: '${secret:API_KEY}'}"))

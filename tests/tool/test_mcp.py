@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import trio
 
-from engine.cli.imported import document, names_for
-from engine.ports import ToolError, ToolRun
+from engine.cli.console.imported_tools import document, names_for
+from engine.ports.tool import ToolError, ToolRun
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import OpenConnections
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle, Server
+from engine.runtime.host_secrets import HostSecrets
+from engine.spec.bundle import Bundle, Server
 from engine.tool.adapters import Adapters
-from engine.tool.listing import Listed
 from engine.tool.mcp import opened
+from engine.tool.tool_list import Listed
 from tests.making import agent, bundle, tool
 from tests.tool.peers import SECRETS, failure, run, with_tool
 

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from engine.runtime.clock import TrioClock
-from engine.runtime.engine import Engine, Opening
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine, Opening
+from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import agent, bundle, tool
 from tests.model import server as s
@@ -319,7 +319,7 @@ async def test_a_schema_of_the_server_that_is_broken_costs_no_call(tmp_path: Pat
 
 
 async def test_a_connection_stays_after_an_answer_that_does_not_fit(tmp_path: Path) -> None:
-    from engine.ports import ToolError, ToolRun
+    from engine.ports.tool import ToolError, ToolRun
     from engine.runtime.connections import OpenConnections
     from engine.tool.adapters import Adapters
 

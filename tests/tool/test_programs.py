@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from engine.session.bundle import Bundle
+from engine.spec.bundle import Bundle
 from tests.cli.shell import command as cli
 from tests.cli.shell import environment
 from tests.making import CODE, agent, policy, tool

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import trio
 
-from engine.outside import busy
-from engine.ports import ToolError, ToolRun
+from engine.ports.external_work import busy
+from engine.ports.tool import ToolError, ToolRun
 from engine.runtime.connections import OpenConnections
-from engine.runtime.secrets import HostSecrets
-from engine.session.bundle import Bundle
+from engine.runtime.host_secrets import HostSecrets
+from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot, locate
 from engine.tool.sql import any_word

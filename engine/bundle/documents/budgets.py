@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from engine.bundle.documents.parts import ON_ENTRY, Expression, Name, Shape, SomeTime, Span, ToolName
-from engine.policy.value import duration_text
-from engine.session.limits import LIMITS, Form, Limit, Limits
+from engine.language.value import duration_text
+from engine.spec.limits import LIMITS, Form, Limit, Limits
 
 Count = Annotated[int, Field(ge=1)] | Literal["unlimited"]
 CountOrNone = Annotated[int, Field(ge=0)] | Literal["unlimited"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.bundle.shape import ON_ENTRY as ON_ENTRY
+from engine.bundle.schema_check import ON_ENTRY as ON_ENTRY
 
 # `$` would let a line end through, in Python as in ECMAScript's multi-line mode
 _END = r"(?![\s\S])"

@@ -6,19 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import Scope, expression, template
-from engine.bundle.link.inputs import tool_input
-from engine.bundle.link.limits import limits
-from engine.bundle.link.meters import link_meters
-from engine.bundle.link.models import MODELS, link_model
-from engine.bundle.link.policies import check_needs, link_guards
-from engine.bundle.link.reach import covered
-from engine.bundle.link.schemas import schema, usable
-from engine.bundle.link.texts import check_says_something, link_ends, link_follow_up, link_texts
-from engine.bundle.link.validators import validator
-from engine.bundle.node import Node
-from engine.bundle.rules import (
+from engine.bundle.checks import (
     e206_constraint,
     e302_tool,
     e303_policy,
@@ -34,25 +22,27 @@ from engine.bundle.rules import (
     w601_many_tools,
     w602_alike_tools,
 )
+from engine.bundle.document_set import Corpus, Document
+from engine.bundle.link.expressions import Scope, expression, template
+from engine.bundle.link.inputs import tool_input
+from engine.bundle.link.limits import limits
+from engine.bundle.link.meters import link_meters
+from engine.bundle.link.models import MODELS, link_model
+from engine.bundle.link.policies import check_needs, link_guards
+from engine.bundle.link.rule_coverage import covered
+from engine.bundle.link.schemas import schema, usable
+from engine.bundle.link.texts import check_says_something, link_ends, link_follow_up, link_texts
+from engine.bundle.link.validators import validator
+from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
-from engine.policy import types as t
-from engine.policy.around import NOTHING, Around
-from engine.policy.schema import of_schema
-from engine.session.bundle import (
-    Agent,
-    PlannerSpec,
-    Price,
-    ProposedCall,
-    Row,
-    Seal,
-    StopRule,
-    Tool,
-    Usage,
-)
-from engine.session.limits import ANY_CROSSING, LIMITS, REVIEW
+from engine.language import types as t
+from engine.language.schema_types import of_schema
+from engine.language.type_context import NOTHING, Around
+from engine.session.expression_names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.marks import Marks
-from engine.session.names import ToolTypes, meters_type, planner_scope, stop_scope
-from engine.session.sensitive import is_marked
+from engine.session.sensitivity import is_marked
+from engine.spec.bundle import Agent, PlannerSpec, Price, ProposedCall, Row, Seal, StopRule, Tool, Usage
+from engine.spec.limits import ANY_CROSSING, LIMITS, REVIEW
 
 MANY_TOOLS = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from engine.policy.schema import resolve_reference, subschemas
+from engine.language.schema_types import resolve_reference, subschemas
 
 Path = tuple[str | int, ...]
 Schema = Mapping[str, Any]

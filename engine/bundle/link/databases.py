@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engine.bundle.corpus import Corpus, Document
+from engine.bundle.checks import e106_leaves_bundle
+from engine.bundle.document_set import Corpus, Document
 from engine.bundle.files import leaves
-from engine.bundle.rules import e106_leaves_bundle
-from engine.session.bundle import Database
+from engine.spec.bundle import Database
 
 
 def link_database(corpus: Corpus, document: Document) -> Database:

@@ -8,11 +8,7 @@ from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from engine.bundle.corpus import Corpus
-from engine.bundle.link.literal_texts import check_compared, check_literals
-from engine.bundle.link.tried import tried
-from engine.bundle.node import Node
-from engine.bundle.rules import (
+from engine.bundle.checks import (
     e302_tool,
     e305_name,
     e306_param,
@@ -27,16 +23,20 @@ from engine.bundle.rules import (
     e410_union,
     e411_unbounded,
 )
+from engine.bundle.document_set import Corpus
+from engine.bundle.link.literal_texts import check_compared, check_literals
+from engine.bundle.link.verified_offers import tried
+from engine.bundle.node import Node
 from engine.bundle.yaml_help import cut
 from engine.diagnostic import Diagnostic, Place
-from engine.policy import types as t
-from engine.policy.around import NOTHING, Around
-from engine.policy.expression import Expression, compile_expression
-from engine.policy.membership import of_row
-from engine.policy.signs import written_with_commas
-from engine.policy.syntax import Kind, Problem, SyntaxProblem
-from engine.policy.template import Template, compile_template, holes
-from engine.policy.value import number_text
+from engine.language import types as t
+from engine.language.expression import Expression, compile_expression
+from engine.language.foreign_signs import written_with_commas
+from engine.language.membership import of_row
+from engine.language.syntax import Kind, Problem, SyntaxProblem
+from engine.language.template import Template, compile_template, holes
+from engine.language.type_context import NOTHING, Around
+from engine.language.value import number_text
 
 Scope = Mapping[str, t.Type]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.bundle.corpus import Corpus, Document
+from engine.bundle.checks import e509_input
+from engine.bundle.document_set import Corpus, Document
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
-from engine.bundle.rules import e509_input
 from engine.diagnostic import did_you_mean, nearest
-from engine.session.bundle import Tool
+from engine.spec.bundle import Tool
 
 # what says something of each field; the rest is about an input as a whole
 _OF_FIELDS = ("type", "properties", "patternProperties", "additionalProperties", "$defs")

@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engine.bundle.asking import only_asks
-from engine.bundle.corpus import Corpus, Document
+from engine.bundle.checks import e511_sql
+from engine.bundle.document_set import Corpus, Document
 from engine.bundle.link.trial_database import ATTACHING, SPENT, Bounds, attaches, guilty
 from engine.bundle.node import Node
-from engine.bundle.rules import e511_sql
+from engine.bundle.sql_authorizer import only_asks
 
 # in characters: what is looked through for the ends of statements, which have to be looked for from each start anew
 MAX_LOOKED_THROUGH = 5_000_000

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from engine.bundle.corpus import Corpus, Document
-from engine.bundle.node import Node
-from engine.bundle.rules import (
+from engine.bundle.checks import (
     e206_constraint,
     e302_tool,
     e308_outcome,
@@ -18,8 +16,10 @@ from engine.bundle.rules import (
     e315_rule,
     w622_stub_misfit,
 )
-from engine.session.bundle import Agent, Tool
-from engine.session.state import Status
+from engine.bundle.document_set import Corpus, Document
+from engine.bundle.node import Node
+from engine.session.state.state import Status
+from engine.spec.bundle import Agent, Tool
 
 
 def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent]) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e206_constraint
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.literal_texts import check_literals
 from engine.bundle.link.secrets import check_references, refuse_references, values
 from engine.bundle.node import Node
-from engine.bundle.rules import e206_constraint
-from engine.policy import types as t
-from engine.policy.template import Template, without_holes
-from engine.session.bundle import READ
+from engine.language import types as t
+from engine.language.template import Template, without_holes
+from engine.spec.bundle import READ
 
 _STATUS = re.compile(r"[1-5](\d\d|xx)\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from engine.bundle.link.validators import FORMATS
 from engine.diagnostic import nearest
-from engine.policy.schema import subschemas
+from engine.language.schema_types import subschemas
 
 Path = tuple[str | int, ...]
 

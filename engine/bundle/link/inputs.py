@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e409_null, e509_input
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
-from engine.bundle.rules import e409_null, e509_input
 from engine.bundle.yaml_help import is_cut
 from engine.diagnostic import did_you_mean, nearest
-from engine.policy import types as t
-from engine.policy.around import NOTHING, Around
-from engine.policy.expression import Expression
-from engine.policy.schema import of_schema
+from engine.language import types as t
+from engine.language.expression import Expression
+from engine.language.schema_types import of_schema
+from engine.language.type_context import NOTHING, Around
 
 
 def tool_input(

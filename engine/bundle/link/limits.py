@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.policy.value import span
-from engine.session.limits import BLOCK, LIMITS, REVIEW, UNLIMITED, Extension, Form, Limits, default_crossings
+from engine.language.value import span
+from engine.spec.limits import BLOCK, LIMITS, REVIEW, UNLIMITED, Extension, Form, Limits, default_crossings
 
 
 def limits(budgets: Mapping[str, Any]) -> Limits:

@@ -6,11 +6,11 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import w618_not_meant
+from engine.bundle.document_set import Corpus
 from engine.bundle.node import Node
-from engine.bundle.rules import w618_not_meant
-from engine.policy import types as t
-from engine.policy.syntax import span
+from engine.language import types as t
+from engine.language.syntax import span
 
 Scope = Mapping[str, t.Type]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e206_constraint, e302_tool, e404_operand, e409_null
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.expressions import expression
 from engine.bundle.node import Node
-from engine.bundle.rules import e206_constraint, e302_tool, e404_operand, e409_null
-from engine.policy import types as t
-from engine.policy.arithmetic import is_number
-from engine.policy.conditions import constant
-from engine.policy.expression import Expression
-from engine.policy.value import span
-from engine.session.bundle import Meter
-from engine.session.limits import BLOCK
-from engine.session.names import ToolTypes
+from engine.language import types as t
+from engine.language.arithmetic import is_number
+from engine.language.conditions import constant
+from engine.language.expression import Expression
+from engine.language.value import span
+from engine.session.expression_names import ToolTypes
+from engine.spec.bundle import Meter
+from engine.spec.limits import BLOCK
 
 
 def link_meters(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from engine.policy.arithmetic import is_number
-from engine.policy.value import NotJson, canonical, exact, number_text
+from engine.language.arithmetic import is_number
+from engine.language.value import NotJson, canonical, exact, number_text
 
 LONGEST = 300
 

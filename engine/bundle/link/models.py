@@ -7,13 +7,13 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e206_constraint, e301_duplicate_name, w603_no_price, w615_not_strict
+from engine.bundle.document_set import Corpus
+from engine.bundle.link.model_servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.link.secrets import check_references, values
-from engine.bundle.link.servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.node import Node
-from engine.bundle.rules import e206_constraint, e301_duplicate_name, w603_no_price, w615_not_strict
-from engine.policy.value import span
-from engine.session.bundle import ModelSpec, PlannerSpec, Price, Retry, Tool
+from engine.language.value import span
+from engine.spec.bundle import ModelSpec, PlannerSpec, Price, Retry, Tool
 from engine.strict_schema import unsayable
 
 MODELS = frozenset({"openai", "anthropic"})

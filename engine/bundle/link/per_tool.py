@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.document_set import Corpus
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, Place
 

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from engine.bundle.corpus import Corpus, Document
+from engine.bundle.checks import (
+    e204_value,
+    e206_constraint,
+    e301_duplicate_name,
+    e302_tool,
+    e307_reviewers,
+    e312_reserved_name,
+    e507_fact_writes,
+    e508_approvers,
+    e510_two_conditions,
+    e515_session_need,
+    e516_never_matches,
+)
+from engine.bundle.document_set import Corpus, Document
 from engine.bundle.link.expressions import template
+from engine.bundle.link.guarantees import guarantees
 from engine.bundle.link.per_tool import PerTool
-from engine.bundle.link.promises import guarantees
-from engine.bundle.link.reach import check_reach, covered
+from engine.bundle.link.rule_coverage import check_reach, covered
 from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.texts import check_says_something
 from engine.bundle.link.words import (
@@ -28,25 +41,12 @@ from engine.bundle.link.words import (
     words_of,
 )
 from engine.bundle.node import Node
-from engine.bundle.rules import (
-    e204_value,
-    e206_constraint,
-    e301_duplicate_name,
-    e302_tool,
-    e307_reviewers,
-    e312_reserved_name,
-    e507_fact_writes,
-    e508_approvers,
-    e510_two_conditions,
-    e515_session_need,
-    e516_never_matches,
-)
-from engine.policy import types as t
-from engine.policy.expression import Expression
-from engine.policy.functions import FUNCTIONS
+from engine.language import types as t
+from engine.language.expression import Expression
+from engine.language.functions import FUNCTIONS
 from engine.policy.rule import CUSTOMER, Effect, Guard, PolicyRules, Rule
-from engine.session.bundle import HANDOFF, READ, WRITE, Tool
-from engine.session.names import ToolTypes, any_call_scope, gate_scope
+from engine.session.expression_names import ToolTypes, any_call_scope, gate_scope
+from engine.spec.bundle import HANDOFF, READ, WRITE, Tool
 
 Types = Mapping[str, ToolTypes]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e206_constraint, e302_tool, e507_fact_writes
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.expressions import expression
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.node import Node
-from engine.bundle.rules import e206_constraint, e302_tool, e507_fact_writes
-from engine.policy import types as t
-from engine.session.bundle import READ, WRITE, Probe, Tool
-from engine.session.names import ToolTypes
+from engine.language import types as t
+from engine.session.expression_names import ToolTypes
+from engine.spec.bundle import READ, WRITE, Probe, Tool
 
 
 def link_probes(

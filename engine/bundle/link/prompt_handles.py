@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.bundle.corpus import Corpus
-from engine.bundle.rules import e404_operand
+from engine.bundle.checks import e404_operand
+from engine.bundle.document_set import Corpus
 from engine.diagnostic import Place, Source
-from engine.session.bundle import Agent
-from engine.session.sensitive import sensitive_values
+from engine.session.sensitivity import sensitive_values
+from engine.spec.bundle import Agent
 
 # what the value itself may be like, and its handle never is
 _NEVER = frozenset({"boolean", "integer", "number", "array"})

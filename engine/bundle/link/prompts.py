@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.bundle.corpus import Corpus
-from engine.bundle.rules import e407_template_name, e408_template_syntax, w610_prompt_idle
+from engine.bundle.checks import e407_template_name, e408_template_syntax, w610_prompt_idle
+from engine.bundle.document_set import Corpus
 from engine.diagnostic import Place, Source
-from engine.policy import types as t
+from engine.language import types as t
 
 # what a prompt is given
 VARIABLES = ("agent", "budget", "guidance", "history", "messages", "session", "step", "tools")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e208_schema, w614_value_never_fits, w619_idle_keyword
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.circles import circles
 from engine.bundle.link.foreign_keywords import foreign_keywords
 from engine.bundle.link.idle_keywords import idle_keywords
@@ -13,10 +14,9 @@ from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import pattern_problem
 from engine.bundle.link.validators import DIALECT, FORMATS, checker
 from engine.bundle.node import Node
-from engine.bundle.rules import e208_schema, w614_value_never_fits, w619_idle_keyword
 from engine.diagnostic import did_you_mean, nearest
-from engine.policy.schema import resolve_reference, subschemas
-from engine.session.sensitive import astray, unreached
+from engine.language.schema_types import resolve_reference, subschemas
+from engine.session.sensitivity import astray, unreached
 
 Path = tuple[str | int, ...]
 

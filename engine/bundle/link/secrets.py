@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e206_constraint
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.literal_texts import check_variables
 from engine.bundle.node import Node
-from engine.bundle.rules import e206_constraint
-from engine.reach import OWN_NAMES
-from engine.session.secret import malformed, references
+from engine.ports.resources import OWN_NAMES
+from engine.spec.secret_refs import malformed, references
 
 
 def check_references(corpus: Corpus, nodes: Iterable[Node]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from engine.policy.expression import Expression
+from engine.language.expression import Expression
 from engine.policy.rule import Fact, Rule
 
 _SHARED = re.compile(r"meters\s*(?:\.\s*(\w+)|\[\s*['\"](\w+)['\"]\s*\])\s*\.\s*shared\b")

@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e511_sql, w618_not_meant, w624_field_unused
+from engine.bundle.document_set import Corpus
 from engine.bundle.node import Node
-from engine.bundle.rules import e511_sql, w618_not_meant, w624_field_unused
 from engine.diagnostic import did_you_mean, nearest
-from engine.session.bundle import Tool
+from engine.spec.bundle import Tool
 
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
 PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")

@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from engine.bundle.corpus import Corpus, Document
+from engine.bundle.checks import e511_sql
+from engine.bundle.document_set import Corpus, Document
 from engine.bundle.link.fixture_sql import FixtureSql, sql_of, try_fixture
 from engine.bundle.link.sql_columns import check_columns
 from engine.bundle.link.trial_database import SPENT, Bounds, attaches, guilty
 from engine.bundle.node import Node
-from engine.bundle.rules import e511_sql
-from engine.session.bundle import Tool
+from engine.spec.bundle import Tool
 
 
 def try_sql(corpus: Corpus, linked: Mapping[str, Tool]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e404_operand
+from engine.bundle.document_set import Corpus
 from engine.bundle.node import Node
-from engine.bundle.rules import e404_operand
-from engine.session.bundle import Agent, Tool
-from engine.session.sensitive import marked_at
+from engine.session.sensitivity import marked_at
+from engine.spec.bundle import Agent, Tool
 
 _CALLS = frozenset({"calls", "results"})
 # what is true of a handle where it is of the value

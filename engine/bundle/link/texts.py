@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.bundle.corpus import Corpus
+from engine.bundle.checks import e201_unknown_key, e206_constraint, e307_reviewers
+from engine.bundle.document_set import Corpus
 from engine.bundle.link.expressions import Scope, template
 from engine.bundle.node import Node
-from engine.bundle.rules import e201_unknown_key, e206_constraint, e307_reviewers
-from engine.policy import types as t
+from engine.language import types as t
+from engine.language.blank_text import says_something
+from engine.language.template import Template
 from engine.policy.rule import Guard
-from engine.policy.saying import says_something
-from engine.policy.template import Template
-from engine.session.bundle import End, FollowUp
-from engine.session.texts import ENDS, TEXTS
+from engine.session.customer_texts import ENDS, TEXTS
+from engine.spec.bundle import End, FollowUp
 
 
 def link_ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:

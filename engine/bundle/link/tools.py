@@ -9,15 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import expression, template
-from engine.bundle.link.http import link_http
-from engine.bundle.link.programs import link_command, link_mcp
-from engine.bundle.link.schemas import schema
-from engine.bundle.link.sql_columns import PARAMETER, QUOTED, check_parameters
-from engine.bundle.link.validators import input_validator, validator
-from engine.bundle.node import Node
-from engine.bundle.rules import (
+from engine.bundle.checks import (
     e206_constraint,
     e301_duplicate_name,
     e307_reviewers,
@@ -31,13 +23,21 @@ from engine.bundle.rules import (
     e511_sql,
     e512_derived_write,
 )
+from engine.bundle.document_set import Corpus, Document
+from engine.bundle.link.command_and_mcp import link_command, link_mcp
+from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.http import link_http
+from engine.bundle.link.schemas import schema
+from engine.bundle.link.sql_columns import PARAMETER, QUOTED, check_parameters
+from engine.bundle.link.validators import input_validator, validator
+from engine.bundle.node import Node
 from engine.diagnostic import Place, did_you_mean
-from engine.policy import types as t
-from engine.policy import value as v
-from engine.policy.expression import Expression
-from engine.policy.schema import of_schema
-from engine.session.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
-from engine.session.events.call_events import reserved_names
+from engine.language import types as t
+from engine.language import value as v
+from engine.language.expression import Expression
+from engine.language.schema_types import of_schema
+from engine.session.state.events.call_events import reserved_names
+from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
 
 _OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
 

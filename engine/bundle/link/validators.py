@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from engine.bundle.link.misfits import told
 from engine.bundle.link.patterns import linear
-from engine.policy.value import is_encodable, whole_text
-from engine.session.bundle import Validator
-from engine.session.sensitive import marked_at
+from engine.language.value import is_encodable, whole_text
+from engine.session.sensitivity import marked_at
+from engine.spec.bundle import Validator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -8,11 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 
-from engine.bundle.corpus import Corpus, Document
-from engine.bundle.link.expressions import PARAMS, expression
-from engine.bundle.link.inputs import tool_input
-from engine.bundle.node import Node
-from engine.bundle.rules import (
+from engine.bundle.checks import (
     e206_constraint,
     e301_duplicate_name,
     e302_tool,
@@ -23,17 +19,21 @@ from engine.bundle.rules import (
     e513_cycle,
     e514_fact_output,
 )
+from engine.bundle.document_set import Corpus, Document
+from engine.bundle.link.expressions import PARAMS, expression
+from engine.bundle.link.inputs import tool_input
+from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, has_errors
-from engine.policy import types as t
-from engine.policy import value as v
-from engine.policy.around import Around
-from engine.policy.expression import Expression, loop_variables
-from engine.policy.functions import FUNCTIONS
+from engine.language import types as t
+from engine.language import value as v
+from engine.language.expression import Expression, loop_variables
+from engine.language.functions import FUNCTIONS
+from engine.language.schema_types import of_schema
+from engine.language.syntax import SyntaxProblem, parse
+from engine.language.type_context import Around
 from engine.policy.rule import Established, Fact, Learnt, Time
-from engine.policy.schema import of_schema
-from engine.policy.syntax import SyntaxProblem, parse
-from engine.session.bundle import HANDOFF, READ, Tool
-from engine.session.names import ToolTypes
+from engine.session.expression_names import ToolTypes
+from engine.spec.bundle import HANDOFF, READ, Tool
 
 FACT, LET, ESTABLISHED = "facts", "let", "established"
 

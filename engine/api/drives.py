@@ -1,0 +1,85 @@
+"""Drives sessions beside a program: one task for each that has something to do, none of which outlives the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from engine.runtime.errors import unwrapped
+from engine.runtime.runner import Engine as Runner
+from engine.session.state.state import Status
+
+# what is let go of has so long to end its calls, in seconds
+GRACE = 10.0
+
+
+@dataclass(slots=True)
+class _Drive:
+    """A session that is driven; `again` if something came for it meanwhile."""
+
+    over: trio.Event = field(default_factory=trio.Event)
+    again: bool = False
+
+
+class Drives:
+    """The sessions that this process drives, and what kept it from driving others."""
+
+    def __init__(self, runner: Runner, nursery: trio.Nursery) -> None:
+        self._runner = runner
+        self._nursery = nursery
+        self._running: dict[str, _Drive] = {}
+        self._faults: dict[str, Exception] = {}
+        self._closing = False
+
+    def start(self, session_id: str) -> None:
+        """Drive a session on, if nobody here does; what goes wrong is raised to whoever waits for it."""
+        known = self._running.get(session_id)
+        if known is not None:
+            known.again = True
+        elif not self._closing:
+            drive = self._running[session_id] = _Drive()
+            self._nursery.start_soon(self._drive, session_id, drive)
+
+    def running(self, session_id: str) -> bool:
+        """Whether a session is driven here."""
+        return session_id in self._running
+
+    async def ended(self, session_id: str) -> None:
+        """Wait until a session is not driven here any more; raises what went wrong with that."""
+        drive = self._running.get(session_id)
+        if drive is not None:
+            await drive.over.wait()
+        self.check(session_id)
+
+    def check(self, session_id: str) -> None:
+        """Raise, once, what went wrong with driving a session."""
+        fault = self._faults.pop(session_id, None)
+        if fault is not None:
+            raise fault
+
+    async def close(self) -> None:
+        """Let go of all that is driven; raises what went wrong with a session and was told to nobody."""
+        self._closing = True
+        self._runner.let_go()
+        with trio.move_on_after(GRACE):
+            for drive in list(self._running.values()):
+                await drive.over.wait()
+        self._nursery.cancel_scope.cancel()
+        for session_id in list(self._faults):
+            self.check(session_id)
+
+    async def _drive(self, session_id: str, drive: _Drive) -> None:
+        try:
+            while True:
+                drive.again = False
+                state = await self._runner.drive(session_id)
+                # nothing is awaited between this look and the end, so that nothing that comes is lost
+                if not drive.again and (self._closing or state.final or state.status is not Status.RUNNING):
+                    return
+        except Exception as error:
+            found = unwrapped(error)
+            self._faults[session_id] = found if isinstance(found, Exception) else error
+        finally:
+            del self._running[session_id]
+            drive.over.set()

@@ -1,0 +1,160 @@
+"""An engine for programs: it opens a store, starts sessions, takes what people say, and drives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.api.answers import Reply, recorded
+from engine.api.drives import Drives
+from engine.api.notifications import News
+from engine.api.session import Session
+from engine.ports.clock import Clock
+from engine.ports.planner import Planner
+from engine.ports.records import RequestRow, SessionRow
+from engine.ports.resources import Secrets
+from engine.ports.store import Store
+from engine.ports.tool import ToolAdapter
+from engine.runtime.clock import TrioClock
+from engine.runtime.errors import NotAllowed
+from engine.runtime.runner import Engine as Runner
+from engine.runtime.runner import Opening
+from engine.runtime.worker import Worker
+from engine.session.state.inputs import Refused
+from engine.spec.bundle import Bundle, Tool
+from engine.store.log_key import LogKey
+from engine.store.urls import open_url
+
+
+class Engine:
+    """The sessions of one store; made by `open_engine`."""
+
+    def __init__(self, runner: Runner, store: Store, drives: Drives, news: News) -> None:
+        self._runner = runner
+        self._store = store
+        self._drives = drives
+        self._news = news
+
+    async def start(
+        self,
+        bundle: Bundle,
+        *,
+        message: str,
+        agent: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        planner: str | None = None,
+        started_by: str | None = None,
+        root: str | Path | None = None,
+        drive: bool = True,
+    ) -> Session:
+        """Record a new session and return its handle; this process drives it, unless a worker is to (`drive=False`).
+
+        `agent` may be left out if the bundle has one; `planner` names one of the agent's own; `started_by` is None for
+        the customer; `root` is where its databases lie, which is where the bundle was loaded from.  Raises NotAllowed
+        for an agent or attributes that do not fit, MissingSecret and others of EnvironmentFault.
+        """
+        chosen = _agent_of(bundle, agent)
+        place = Path(root) if root is not None else Path(bundle.root or ".")
+        opening = Opening(chosen, message, dict(attributes or {}), planner, started_by)
+        session = self.session(await self._runner.start(bundle, opening, place), drive=drive)
+        if drive:
+            self._drives.start(session.id)
+        return session
+
+    def session(self, session_id: str, *, drive: bool = True) -> Session:
+        """A handle of a session; whether there is one is found when it is used (UnknownSession)."""
+        return Session(session_id, self._runner, self._store, self._drives, self._news, drive=drive)
+
+    async def answer(self, request_id: str, reply: Reply, *, digest: str | None = None, drive: bool = True) -> Session:
+        """Record what somebody says to a request, and drive its session on; its handle is returned.
+
+        `digest` is that of the request as it was shown: an answer to anything else is refused.  Raises NotAllowed for
+        who may not answer, what does not fit, and a request that was answered, expired or closed.
+        """
+        session = self.session(request_id.rpartition(".")[0], drive=drive)
+        if digest is not None:
+            await self._check_digest(session, request_id, digest)
+        action, value, edit = recorded(reply)
+        await self._runner.answer(request_id, action, reply.by, note=reply.note, value=value, edit=edit)
+        if drive:
+            self._drives.start(session.id)
+        return session
+
+    async def _check_digest(self, session: Session, request_id: str, digest: str) -> None:
+        state = await self._runner.load(session.id)
+        request = state.requests.get(request_id)
+        if request is not None and request.digest != digest:
+            raise NotAllowed(Refused("another_call", f"request {request_id} is about another call than was shown"))
+
+    async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
+        """The inbox: what people are asked in all sessions, the oldest first."""
+        return await self._store.requests(open_only=open_only)
+
+    async def sessions(self, *, limit: int | None = None, state: str | None = None) -> Sequence[SessionRow]:
+        """The sessions of the store as they are listed, the newest first."""
+        return await self._store.sessions(limit, state)
+
+    async def work(self, *, until_idle: bool = False, at_once: int = 4) -> None:
+        """Run jobs and drive sessions that nobody drives, as `engine worker` does, until cancelled or idle."""
+        await Worker(self._runner, at_once=at_once).work(until_idle=until_idle)
+
+
+@asynccontextmanager
+async def open_engine(
+    store: str | Store,
+    *,
+    root: str | Path | None = None,
+    log_key: LogKey | None = None,
+    secrets: Secrets | None = None,
+    clock: Clock | None = None,
+    planner: Planner | None = None,
+    adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None = None,
+) -> AsyncIterator[Engine]:
+    """Open an engine on a store (`sqlite:///PATH` or `memory:`, made if it is not there); leaving it releases
+    what it drives, for another process or a later start to go on with.
+
+    `root` overrides where databases lie, `planner` stands in for the agents' own, and `adapters` for the tools'.
+    Raises BadStoreUrl, StoreFault and NewerStore for a store that can't be used.
+
+        async with open_engine("sqlite:///refunds.db") as engine:
+            session = await engine.start(bundle, message="I was charged twice", attributes={"tenant": "acme"})
+    """
+    if isinstance(store, str):
+        async with open_url(store, log_key) as opened, _running(opened, root, secrets, clock, planner, adapters) as one:
+            yield one
+    else:
+        async with _running(store, root, secrets, clock, planner, adapters) as one:
+            yield one
+
+
+@asynccontextmanager
+async def _running(
+    store: Store,
+    root: str | Path | None,
+    secrets: Secrets | None,
+    clock: Clock | None,
+    planner: Planner | None,
+    adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None,
+) -> AsyncIterator[Engine]:
+    news = News()
+    runner = Runner(
+        store, clock or TrioClock(), root=Path(root) if root is not None else None, secrets=secrets, planner=planner,
+        adapters=adapters, on_event=news.tell, on_partial=news.tell_partial,
+    )  # fmt: skip
+    async with runner, trio.open_nursery() as nursery:
+        drives = Drives(runner, nursery)
+        yield Engine(runner, store, drives, news)
+        await drives.close()
+
+
+def _agent_of(bundle: Bundle, name: str | None) -> str:
+    if name is None and len(bundle.agents) == 1:
+        return next(iter(bundle.agents))
+    if name is None or name not in bundle.agents:
+        named = f"there is no agent `{name}`" if name is not None else "an agent has to be named"
+        raise NotAllowed(Refused("no_such_agent", f"{named}: the bundle has {', '.join(sorted(bundle.agents))}"))
+    return name

@@ -1,0 +1,97 @@
+"""A handle of one session: what happened and happens, how it stands, and what is said to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import trio
+
+from engine.api.drives import Drives
+from engine.api.events import LOOK_EVERY, Events
+from engine.api.notifications import News
+from engine.api.views import SessionView, view_of
+from engine.ports.store import Store
+from engine.runtime.runner import Engine as Runner
+from engine.session.state.state import Request, Status
+
+
+class Session:
+    """A session by its `id`; made by an engine, on which it lives."""
+
+    def __init__(
+        self, session_id: str, runner: Runner, store: Store, drives: Drives, news: News, *, drive: bool
+    ) -> None:
+        self.id = session_id
+        self._runner = runner
+        self._store = store
+        self._drives = drives
+        self._news = news
+        self._drive = drive
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id}>"
+
+    def events(self, *, after: int = 0, follow: bool = False) -> Events:
+        """What happened behind the event `after`, and what happens, one event after the other.
+
+        It ends when the session waits for somebody or is over; with `follow` only when it is over.  What is sensitive
+        stands as `[sensitive]`.  Reading raises what keeps this process from driving the session.
+
+            async for event in session.events():
+                print(event.seq, event.kind, event.payload)
+        """
+        return Events(self.id, self._store, self._drives, self._news, after=after, follow=follow)
+
+    def partial(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[str]]:
+        """What the session's model says while this is open, if this process drives it; each text holds the last.
+
+        async with session.partial() as texts:
+            async for text in texts:
+                show(text)
+        """
+        return self._news.partial(self.id)
+
+    async def settled(self) -> SessionView:
+        """Drive the session on, or have it driven, until it waits for somebody or is over; how it stands then.
+
+        Raises what keeps this process from driving it: EnvironmentFault, BundleUnavailable, LeaseLost, MissingRoot.
+        """
+        while True:
+            news = self._news.next(self.id)
+            await self._drives.ended(self.id)
+            if (await self._store.session(self.id)).state != Status.RUNNING:
+                return await self.view()
+            if self._drive:
+                self._drives.start(self.id)
+            else:
+                with trio.move_on_after(LOOK_EVERY):
+                    await news.wait()
+
+    async def view(self) -> SessionView:
+        """How the session stands; raises UnknownSession."""
+        return view_of(await self._runner.look(self.id))
+
+    async def open_requests(self) -> tuple[Request, ...]:
+        """What people are asked, the oldest first."""
+        return (await self.view()).requests
+
+    async def send(self, text: str) -> None:
+        """Say something more to the session, as its customer; raises NotAllowed where it is over."""
+        await self._runner.send(self.id, text)
+        self._go_on()
+
+    async def confirm(self, tool: str, input: Mapping[str, Any]) -> None:
+        """Say the customer's yes to a call before it is proposed; raises NotAllowed."""
+        await self._runner.confirm(self.id, tool, input)
+        self._go_on()
+
+    async def cancel(self, by: str) -> None:
+        """Ask for the session to end; what runs is cancelled.  Raises NotAllowed where it is over."""
+        await self._runner.cancel(self.id, by)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._drive:
+            self._drives.start(self.id)

@@ -1,0 +1,20 @@
+"""Stores for programs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from engine.ports.store import Store
+from engine.store.log_key import LogKey
+from engine.store.urls import open_url
+
+
+@asynccontextmanager
+async def open_store(url: str, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[Store]:
+    """Open the store that a URL names (`sqlite:///PATH`, `memory:`); one that is not there is made if it may be.
+
+    Raises BadStoreUrl, StoreFault, NewerStore.  With the log's key what the store holds is vouched for.
+    """
+    async with open_url(url, key, make=make) as store:
+        yield store

@@ -1,0 +1,75 @@
+"""The settings of tools that other programs act for: commands, and servers of the Model Context Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.bundle.checks import e106_leaves_bundle, e206_constraint, e316_server
+from engine.bundle.document_set import Corpus, Document
+from engine.bundle.files import leaves
+from engine.bundle.link.expressions import template
+from engine.bundle.link.secrets import check_references, refuse_own_names, refuse_references, values
+from engine.bundle.node import Node
+from engine.language import types as t
+from engine.language.value import span
+from engine.spec.bundle import Server
+
+
+def link_command(corpus: Corpus, adapter: Node, settings: dict[str, Any], scope: Mapping[str, t.Type]) -> None:
+    """Compile the arguments; the program itself and the environment hold nothing of the input."""
+    wide = {**scope, "key": t.union((t.TEXT, t.NULL))}
+    argv = adapter.at("argv").items or []
+    _check_program(corpus, argv[0])
+    for item in argv:
+        refuse_references(corpus, item)
+    check_references(corpus, values(adapter.get("environment")))
+    refuse_own_names(corpus, adapter.get("environment"))
+    directory = adapter.get("directory")
+    if directory is not None and leaves(str(directory.value)):
+        corpus.say(e106_leaves_bundle.at(directory))
+    listed = adapter.get("files")
+    if listed is not None and directory is not None:
+        corpus.say(
+            e206_constraint.at(
+                adapter.key("files") or listed, "files", "are laid into a fresh folder: leave `directory` out"
+            )
+        )
+    paths = [path for item in (listed.items or ()) for path in corpus.take_matching(item)] if listed is not None else []
+    settings["argv"] = tuple(template(corpus, item, wide) for item in argv)
+    settings["files"] = tuple(paths)
+
+
+def link_mcp(corpus: Corpus, adapter: Node, settings: dict[str, Any]) -> None:
+    """The server must be declared."""
+    server = adapter.at("server")
+    if not corpus.has("Server", server.value):
+        corpus.say(e316_server.at(server.place, str(server.value), corpus.of("Server")))
+
+
+def link_server(corpus: Corpus, document: Document) -> Server:
+    """The server that a document describes; what is wrong with it is said."""
+    node, plain = document.node, document.plain
+    command, url = plain.get("command", []), plain.get("url")
+    if bool(command) == bool(url):
+        corpus.say(e206_constraint.at(node.at("name"), "server", "has either a `command` or a `url`"))
+    if command:
+        _check_program(corpus, (node.at("command").items or [])[0])
+        for item in node.at("command").items or ():
+            refuse_references(corpus, item)
+    if url is not None:
+        refuse_references(corpus, node.at("url"))
+    for key in ("headers", "allow_private") if command else ("environment",):
+        if node.get(key) is not None:
+            corpus.say(e206_constraint.at(node.key(key) or node, key, f"is for `{'url' if command else 'command'}`"))
+    check_references(corpus, [*values(node.get("environment")), *values(node.get("headers"))])
+    refuse_own_names(corpus, node.get("environment"))
+    return Server(
+        document.name, tuple(command), plain.get("environment", {}), url, plain.get("headers", {}),
+        plain.get("allow_private", False), span(plain.get("start_timeout", "30s")), plain.get("optional", False),
+    )  # fmt: skip
+
+
+def _check_program(corpus: Corpus, node: Node) -> None:
+    if "{{" in str(node.value) or not str(node.value).strip():
+        corpus.say(e206_constraint.at(node, "program", "must be written out: input must not choose what runs"))

@@ -1,0 +1,142 @@
+"""`engine jobs`: what waits for a worker, what failed for good, and what to do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from engine.cli.console.options import format_option, store_option
+from engine.cli.console.output import say, say_lines
+from engine.cli.console.trace_printer import table
+from engine.session.exit_code import USAGE
+from engine.session.state.state import FINAL
+
+STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
+
+
+@click.group(
+    "jobs",
+    epilog="""\b
+Examples:
+  engine jobs list --status dead
+  engine jobs show JOB
+  engine jobs retry JOB --as dana
+  engine jobs discard JOB --as dana""",
+)
+def command() -> None:
+    """List jobs, show one, try a dead one again, or give one up."""
+
+
+@command.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
+@click.option("--session", "session_id", metavar="ID", help="Only those of a session.")
+@format_option("text", "json")
+@store_option
+def list_jobs(status: str | None, session_id: str | None, output_format: str, store_url: str) -> None:
+    """Jobs, oldest first."""
+    from engine.cli.console.app import Work, perform
+    from engine.language.value import pretty
+
+    async def body(work: Work) -> int:
+        rows = await work.store.jobs(status, session_id)
+        if output_format == "json":
+            say_lines(pretty([_payload(row) for row in rows]))
+            return 0
+        if not rows:
+            say("no jobs", err=True)
+        cells = [[row.id, row.status, row.tool, str(row.attempts), row.problem or row.reason] for row in rows]
+        table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
+        return 0
+
+    raise SystemExit(perform(store_url, body))
+
+
+@command.command("show")
+@click.argument("job_id", metavar="JOB")
+@format_option("text", "json")
+@store_option
+def show(job_id: str, output_format: str, store_url: str) -> None:
+    """One job, and what happened to it."""
+    from engine.cli.console.app import Work, perform
+    from engine.language.value import one_line, pretty
+    from engine.session.trace import entry, headline
+
+    async def body(work: Work) -> int:
+        row = await work.store.job(job_id)
+        if row is None:
+            return _unknown(job_id)
+        log = await work.store.load(row.session_id)
+        about = [entry(event) for event in log if event.payload.get("call_id") == row.call_id]
+        if output_format == "json":
+            say_lines(pretty({**_payload(row), "events": about}))
+            return 0
+        for name, value in _payload(row).items():
+            say(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
+        for found in about:
+            say(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")
+        return 0
+
+    raise SystemExit(perform(store_url, body))
+
+
+@command.command("retry")
+@click.argument("job_id", metavar="JOB")
+@click.option("--as", "name", metavar="NAME", required=True, help="Who wants it.")
+@store_option
+def retry(job_id: str, name: str, store_url: str) -> None:
+    """Try a dead job once more, as a new call with the same input; the gate judges it again."""
+    _act(job_id, store_url, name, "retry")
+
+
+@command.command("discard")
+@click.argument("job_id", metavar="JOB")
+@click.option("--as", "name", metavar="NAME", required=True, help="Who gives it up.")
+@store_option
+def discard(job_id: str, name: str, store_url: str) -> None:
+    """Give up a job that waits, or take a dead one off the list."""
+    _act(job_id, store_url, name, "discard")
+
+
+def _act(job_id: str, store_url: str, name: str, what: str) -> None:
+    from engine.cli.console.app import Work, perform
+
+    async def body(work: Work) -> int:
+        row = await work.store.job(job_id)
+        if row is None:
+            return _unknown(job_id)
+        act = work.engine.retry_job if what == "retry" else work.engine.discard_job
+        await act(row.session_id, row.call_id, name)
+        if what == "retry":
+            say("it is enqueued again; a worker runs it: engine worker", err=True)
+        else:
+            over = (await work.store.session(row.session_id)).state in FINAL
+            on = "; its session is over" if over else f"; its session goes on with: engine resume {row.session_id}"
+            say(f"discarded{on}", err=True)
+        return 0
+
+    raise SystemExit(perform(store_url, body))
+
+
+def _unknown(job_id: str) -> int:
+    say(f"engine: there is no job {job_id}; see: engine jobs list", err=True)
+    return USAGE
+
+
+def _payload(row: Any) -> dict[str, Any]:
+    from engine.language.value import timestamp
+
+    return {
+        "id": row.id,
+        "session_id": row.session_id,
+        "call_id": row.call_id,
+        "tool": row.tool,
+        "status": row.status,
+        "attempts": row.attempts,
+        "run_at": timestamp(row.run_at) if row.run_at else None,
+        "enqueued_at": timestamp(row.enqueued_at) if row.enqueued_at else None,
+        "owner": row.owner,
+        "lease_until": timestamp(row.lease_until) if row.lease_until else None,
+        "reason": row.reason,
+        **({"problem": row.problem} if row.problem else {}),
+    }

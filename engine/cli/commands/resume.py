@@ -1,0 +1,29 @@
+"""`engine resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.cli.console.options import format_option, root_option, store_option
+
+
+@click.command("resume", epilog="Example: engine resume ses_1234")
+@click.argument("session_id", metavar="ID")
+@click.option("--no-wait", is_flag=True, help="Fail at once if another process drives it.")
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def command(session_id: str, no_wait: bool, output_format: str, root: Path | None, store_url: str) -> None:
+    """Drive a session on: after a crash, an answer, or a time-out of a question.
+
+    If another process drives it, wait until that one lets go.  Exits as `run` does.
+    """
+    from engine.cli.console.app import Work
+    from engine.cli.console.drive import act_and_drive
+
+    async def act(work: Work) -> str:
+        return session_id
+
+    raise SystemExit(act_and_drive(store_url, output_format, act, root=root, wait=not no_wait))

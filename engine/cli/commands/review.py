@@ -1,0 +1,306 @@
+"""`engine review`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.commands.sessions import is_over
+from engine.cli.console.at_store import at_store
+from engine.cli.console.options import as_option, format_option, root_option, store_option
+from engine.cli.console.output import say
+from engine.cli.console.trace_printer import line, print_json, table
+from engine.session.exit_code import OK
+
+if TYPE_CHECKING:
+    from engine.cli.console.app import Work
+    from engine.ports.records import RequestRow
+
+
+@click.group("review")
+def command() -> None:
+    """The inbox: what people are asked, and their answers."""
+
+
+def _which(function: Callable[..., None]) -> Callable[..., None]:
+    """The request that is meant: ID, or the newest that is open by --last."""
+
+    option = click.option("--last", is_flag=True, help="The newest open request, in the place of ID.")
+    argument = click.argument("request_id", metavar="[ID]", required=False)
+
+    @wraps(function)
+    def command(request_id: str | None, last: bool, **more: Any) -> None:
+        if (request_id is None) is not last:
+            raise click.UsageError("name a request by its ID, or take the newest open one with --last")
+        function(request_id=request_id, **more)
+
+    return argument(option(command))
+
+
+_no_resume = click.option("--no-resume", is_flag=True, help="Record the answer, and leave the session to others.")
+_note = click.option("--note", default="", metavar="TEXT", help="Why.")
+
+
+@command.command("list", epilog="Example: engine review list --format json")
+@click.option("--all", "closed_too", is_flag=True, help="Also those that are answered or closed.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; all unless given.")
+@format_option("text", "json")
+@store_option
+def list_(closed_too: bool, limit: int | None, output_format: str, store_url: str) -> None:
+    """List requests, oldest first."""
+
+    async def body(work: Work) -> int:
+        rows = [await _listed(work, row) for row in (await work.store.requests(open_only=not closed_too))[:limit]]
+        if output_format == "json":
+            print_json([_row(row) for row in rows])
+        else:
+            table(
+                "requests",
+                ["id", "kind", "status", "asked of", "tool", "message", "expires"],
+                [_cells(row) for row in rows],
+            )
+        return OK
+
+    at_store(store_url, body)
+
+
+@command.command("show", epilog="Example: engine review show ses_1234.1")
+@_which
+@format_option("text", "json")
+@store_option
+def show(request_id: str | None, output_format: str, store_url: str) -> None:
+    """Show a request: the call, the rules that ask and the values they saw, what the user said."""
+
+    async def body(work: Work) -> int:
+        row = await _as_logged(work, await _request(work, request_id))
+        state = await work.engine.look(row.session_id)
+        found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
+        if output_format == "json":
+            print_json(found)
+        else:
+            _show(found)
+        return OK
+
+    at_store(store_url, body)
+
+
+@command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
+@_which
+@as_option
+@_note
+@click.option("--edit", "edits", metavar="FIELD=VALUE", multiple=True, help="Change the call's input first.")
+@_no_resume
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def approve(
+    request_id: str | None,
+    name: str,
+    note: str,
+    edits: tuple[str, ...],
+    no_resume: bool,
+    output_format: str,
+    root: Path | None,
+    store_url: str,
+) -> None:
+    """Say yes to the exact call that is asked for, and drive its session on."""
+
+    async def act(work: Work) -> str:
+        from engine.cli.console.assignments import assignments
+
+        row = await _request(work, request_id)
+        if not no_resume:
+            from engine.cli.console.drive import reachable
+
+            await reachable(work, row.session_id)
+        edit = assignments(edits, await _schema(work, row, "input"), "--edit") if edits else None
+        return await work.engine.answer(row.id, "approve", name, note=note, edit=edit)
+
+    _answer(store_url, output_format, act, root, not no_resume)
+
+
+@command.command("deny", epilog='Example: engine review deny ses_1234.1 --as lee --note "refunded by the shop"')
+@_which
+@as_option
+@_note
+@_no_resume
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def deny(
+    request_id: str | None, name: str, note: str, no_resume: bool, output_format: str, root: Path | None, store_url: str
+) -> None:
+    """Say no; the same call stays denied for the rest of the session."""
+
+    async def act(work: Work) -> str:
+        row = await _request(work, request_id)
+        if not no_resume:
+            from engine.cli.console.drive import reachable
+
+            await reachable(work, row.session_id)
+        return await work.engine.answer(row.id, "deny", name, note=note)
+
+    _answer(store_url, output_format, act, root, not no_resume)
+
+
+@command.command(
+    "answer",
+    epilog="""\b
+Examples:
+  engine review answer ses_1234.1 --as mika --set answer="We call you back"
+  engine review answer ses_1234.2 --as mika --value did_not_happen""",
+)
+@_which
+@as_option
+@_note
+@click.option("--set", "settings", metavar="FIELD=VALUE", multiple=True, help="A field of the answer.")
+@click.option("--value", metavar="JSON", help="The whole answer.")
+@_no_resume
+@format_option("text", "json", "jsonl")
+@root_option
+@store_option
+def answer(
+    request_id: str | None,
+    name: str,
+    note: str,
+    settings: tuple[str, ...],
+    value: str | None,
+    no_resume: bool,
+    output_format: str,
+    root: Path | None,
+    store_url: str,
+) -> None:
+    """Answer a question that is no approval: an input, a choice, whether a write happened, a follow-up."""
+    if bool(settings) == (value is not None):
+        raise click.UsageError("give either --set FIELD=VALUE or --value JSON")
+
+    async def act(work: Work) -> str:
+        from engine.cli.console.assignments import assignments, typed
+
+        row = await _request(work, request_id)
+        if not no_resume:
+            from engine.cli.console.drive import reachable
+
+            await reachable(work, row.session_id)
+        schema = await _schema(work, row, "output")
+        given = typed(value, {}) if value is not None else assignments(settings, schema, "--set")
+        return await work.engine.answer(row.id, "answer", name, note=note, value=given)
+
+    _answer(store_url, output_format, act, root, not no_resume)
+
+
+def _answer(store_url: str, output_format: str, act: Any, root: Path | None, drive: bool) -> None:
+    from engine.cli.console.drive import act_and_drive
+
+    raise SystemExit(act_and_drive(store_url, output_format, act, root=root, drive=drive))
+
+
+async def _request(work: Work, request_id: str | None) -> RequestRow:
+    if request_id is None:
+        waiting = [row for row in await work.store.requests() if not is_over(row.expires_at)]
+        row = waiting[-1] if waiting else None
+    else:
+        row = await work.store.request(request_id)
+    if row is None and request_id is None:
+        from engine.runtime.errors import NotAllowed
+        from engine.session.state.inputs import Refused
+
+        raise NotAllowed(Refused("no_such_request", "no request is open; see engine review list --all"))
+    if row is None:
+        from engine.runtime.errors import NotAllowed
+        from engine.session.state.inputs import Refused
+
+        raise NotAllowed(Refused("no_such_request", f"there is no request {request_id}; see engine review list --all"))
+    return row
+
+
+async def _listed(work: Work, row: RequestRow) -> RequestRow:
+    """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
+    from engine.ports.records import CorruptLog, UnknownSession
+
+    try:
+        return row if row.problem else await _as_logged(work, row)
+    except (CorruptLog, UnknownSession) as error:
+        return replace(row, payload={}, problem=str(error))
+
+
+async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
+    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
+    from engine.ports.records import CorruptLog
+    from engine.session.state.event import EventKind
+
+    opened = [e for e in await work.store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
+    for event in opened:
+        p = event.payload
+        if p.get("request_id") == row.id:
+            until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
+            return replace(
+                row, kind=p["request_kind"], opened_at=event.at, expires_at=until, payload=p, problem="",
+            )  # fmt: skip
+    if not all(event.payload for event in opened):
+        raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
+    raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
+
+
+def _status(row: RequestRow) -> str:
+    """How a request stands."""
+    return "expired" if row.status == "open" and is_over(row.expires_at) else row.status
+
+
+def _cells(row: RequestRow) -> list[str]:
+    if row.problem:
+        return [row.id, row.kind, row.status, "", "", f"{row.problem}; see: engine review show {row.id}", ""]
+    p = row.payload
+    groups = ", ".join(p["groups"]) or "anybody"
+    return [row.id, row.kind, _status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
+
+
+async def _schema(work: Work, row: RequestRow, side: str) -> Mapping[str, Any]:
+    """The schema of what a request is about, from the bundle that its session runs under."""
+    tool_name = (await _as_logged(work, row)).payload["tool"]
+    if tool_name is None:
+        return {}
+    state = await work.engine.load(row.session_id)
+    tool = (await work.engine.bundle_of(state)).tools[tool_name]
+    return (tool.input_schema if side == "input" else tool.output_schema) or {}
+
+
+def _row(row: RequestRow) -> dict[str, Any]:
+    if row.problem:
+        told = {"id": row.id, "kind": row.kind, "session_id": row.session_id, "status": row.status}
+        return {**told, "problem": row.problem}
+    p = row.payload
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "session_id": row.session_id,
+        "status": _status(row),
+        "tool": p["tool"],
+        "input": p["input"],
+        "groups": p["groups"],
+        "rules": p["rules"],
+        "reason": p["reason"],
+        "message": p["message"],
+        "values": p.get("values", {}),
+        "difference": p.get("difference", []),
+        "schema": p["schema"],
+        "digest": p["digest"],
+        "opened_at": row.opened_at,
+        "expires_at": row.expires_at,
+    }
+
+
+def _show(found: dict[str, Any]) -> None:
+    from engine.language.value import jsonable
+    from engine.session.sealed_tokens import shown
+
+    for name, value in shown(found).items():
+        if value not in (None, "", [], {}) and name != "digest":
+            plain = jsonable(value)
+            say(f"{name:<11} {plain if isinstance(plain, str) else line(plain)}")

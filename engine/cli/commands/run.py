@@ -1,0 +1,116 @@
+"""`engine run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.cli.console.assignments import assignments
+from engine.cli.console.bundle import agent_of, load_or_exit
+from engine.cli.console.options import bundle_argument, format_option, store_option
+from engine.cli.console.output import say
+from engine.diagnostic import did_you_mean
+from engine.session.exit_code import USAGE
+from engine.spec.bundle import Agent
+
+
+@click.command(
+    "run",
+    epilog="""\b
+Examples:
+  engine run --agent support-triage -m "I was charged twice" --set tenant=acme --set account_id=acct_1001
+  engine run --agent support-triage -m "..." --set tenant=acme --set account_id=acct_1002 --format json
+  engine run --agent support-triage --batch messages.jsonl --set tenant=acme --set account_id=acct_1005""",
+)
+@bundle_argument
+@click.option("--agent", "agent_name", metavar="NAME", help="Which agent; needed if the bundle has several.")
+@click.option("-m", "--message", metavar="TEXT", help="What the user says.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An attribute of the session.")
+@click.option("--planner", metavar="NAME", help="One of the agent's planners.")
+@click.option("--as", "name", metavar="NAME", help="Who starts it; the customer unless given.")
+@click.option(
+    "--batch",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='A session for each line: {"message": ..., "attributes": {...}}',
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Sessions at once (--batch)."
+)
+@click.option(
+    "--record",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what is asked of models, and what they answer, without secrets.",
+)
+@click.option(
+    "--replay-model",
+    "replay",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Answer from such a recording, offline, in the place of models.",
+)
+@format_option("text", "json", "jsonl")
+@store_option
+def command(
+    bundle: Path,
+    agent_name: str | None,
+    message: str | None,
+    settings: tuple[str, ...],
+    planner: str | None,
+    name: str | None,
+    batch: Path | None,
+    concurrency: int,
+    record: Path | None,
+    replay: Path | None,
+    output_format: str,
+    store_url: str,
+) -> None:
+    """Run one session and show its trace, or with --batch one for each line of a file.
+
+    \b
+    Exits 0 when it is done, 1 failed, 3 waiting for somebody, 4 out of budget or timed out,
+    130 interrupted.
+    """
+    if (message is None) == (batch is None):
+        raise click.UsageError("give either -m TEXT or --batch FILE")
+    if record is not None and replay is not None:
+        raise click.UsageError("give either --record or --replay-model")
+    checked, _ = load_or_exit(bundle)
+    agent = agent_of(checked, agent_name)
+    if planner is not None and planner not in agent.planners:
+        raise click.UsageError(
+            f"agent {agent.name} has no planner `{planner}`; {did_you_mean(planner, agent.planners)}"
+        )
+    attributes = assignments(settings, agent.attributes, "--set")
+
+    from engine.cli.console.app import Models, Work
+    from engine.cli.console.drive import act_and_drive
+    from engine.runtime.runner import Opening
+
+    models = Models(record, replay)
+    if batch is not None:
+        from engine.cli.commands.batch import read_lines, run_batch
+
+        openings = read_lines(batch, agent, attributes, planner, name)
+        raise SystemExit(run_batch(store_url, checked, bundle, openings, concurrency, output_format, models))
+    _check(agent, attributes)
+    assert message is not None
+    opening = Opening(agent.name, message, attributes, planner, name)
+
+    async def start(work: Work) -> str:
+        await work.engine.prepare(checked, agent.name, planner)
+        return await work.engine.start(checked, opening, bundle)
+
+    raise SystemExit(act_and_drive(store_url, output_format, start, models=models, make=True))
+
+
+def _check(agent: Agent, attributes: dict[str, object]) -> None:
+    problems = agent.check_attributes(attributes)
+    if problems:
+        say(f"engine: the session's attributes do not fit agent {agent.name}:", err=True)
+        for problem in problems:
+            say(f"  {problem}", err=True)
+        known = ", ".join(agent.attributes.get("properties", {}))
+        say(f"  set them with --set NAME=VALUE; it knows: {known}", err=True)
+        raise SystemExit(USAGE)

@@ -1,0 +1,228 @@
+"""`engine sessions`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.commands import verify
+from engine.cli.console.at_store import at_store
+from engine.cli.console.options import format_option, store_option
+from engine.cli.console.output import say
+from engine.cli.console.trace_printer import line, print_json, table
+from engine.session.exit_code import OK
+
+if TYPE_CHECKING:
+    from engine.cli.console.app import Work
+    from engine.ports.records import SessionRow
+    from engine.session.state.state import Request, State
+
+
+@click.group("sessions")
+def command() -> None:
+    """List, show and verify sessions."""
+
+
+for _check in verify.COMMANDS:
+    command.add_command(_check)
+
+
+def _which(function: Callable[..., None]) -> Callable[..., None]:
+    """The session that is meant: ID, or the newest by --last."""
+    option = click.option("--last", is_flag=True, help="The newest session, in the place of ID.")
+    argument = click.argument("session_id", metavar="[ID]", required=False)
+
+    @wraps(function)
+    def command(session_id: str | None, last: bool, **more: Any) -> None:
+        if (session_id is None) is not last:
+            raise click.UsageError("name a session by its ID, or take the newest with --last")
+        function(session_id=session_id, **more)
+
+    return argument(option(command))
+
+
+@command.command("list", epilog="Example: engine sessions list --state awaiting_human_review --format json")
+@click.option("--state", metavar="STATE", help="Only sessions in this state.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; all unless given.")
+@format_option("text", "json")
+@store_option
+def list_(state: str | None, limit: int | None, output_format: str, store_url: str) -> None:
+    """List sessions, newest first."""
+
+    async def body(work: Work) -> int:
+        rows = await work.store.sessions(limit, state)
+        if output_format == "json":
+            print_json([_row(row) for row in rows])
+        else:
+            table(
+                "sessions",
+                ["id", "agent", "state", "outcome", "started", "events"],
+                [[r.id, r.agent, r.state, r.outcome, _moment(r.created_at), str(r.seq)] for r in rows],
+            )
+        return OK
+
+    at_store(store_url, body)
+
+
+@command.command("show", epilog="Example: engine sessions show ses_1234")
+@_which
+@format_option("text", "json")
+@store_option
+def show(session_id: str | None, output_format: str, store_url: str) -> None:
+    """Show how a session stands: attributes, calls, requests, what it used of its budget."""
+
+    async def body(work: Work) -> int:
+        state = await work.engine.look(await _named(work, session_id))
+        found = _standing(state)
+        if output_format == "json":
+            print_json(found)
+        else:
+            _show(found)
+        return OK
+
+    at_store(store_url, body)
+
+
+@command.command("events", epilog="Example: engine sessions events ses_1234 --format jsonl")
+@_which
+@click.option("--after", type=click.IntRange(0), default=0, help="Only events after this number.")
+@format_option("text", "json", "jsonl")
+@store_option
+def events(session_id: str | None, after: int, output_format: str, store_url: str) -> None:
+    """Print a session's log."""
+
+    async def body(work: Work) -> int:
+        from engine.session.trace import entries, entry, headline
+
+        log = await work.store.load(await _named(work, session_id), after)
+        if output_format == "json":
+            print_json(entries(log))
+            return OK
+        for event in log:
+            e = entry(event)
+            text = line(e) if output_format == "jsonl" else f"{e['seq']:>4}  {e['at']}  {e['kind']:<18} {headline(e)}"
+            say(text)
+        return OK
+
+    at_store(store_url, body)
+
+
+@command.command("stats", epilog="Example: engine sessions stats --format json")
+@format_option("text", "json")
+@store_option
+def stats(output_format: str, store_url: str) -> None:
+    """Count sessions by agent, state and outcome."""
+
+    async def body(work: Work) -> int:
+        counts = Counter((r.agent, r.state, r.outcome) for r in await work.store.sessions())
+        rows = [(*key, count) for key, count in counts.most_common()]
+        if output_format == "json":
+            print_json([dict(zip(("agent", "state", "outcome", "sessions"), row, strict=True)) for row in rows])
+        else:
+            table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
+        return OK
+
+    at_store(store_url, body)
+
+
+async def _named(work: Work, session_id: str | None) -> str:
+    """The session of an id, or the newest; raises NotAllowed."""
+    if session_id is not None:
+        return session_id
+    for row in await work.store.sessions(1):
+        return row.id
+    from engine.runtime.errors import NotAllowed
+    from engine.session.state.inputs import Refused
+
+    raise NotAllowed(Refused("no_such_session", "there is no session in the store; engine run starts one"))
+
+
+def _moment(at: Any) -> str:
+    return str(at.strftime("%Y-%m-%d %H:%M:%S")) if at is not None else "damaged"
+
+
+def _row(row: SessionRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "agent": row.agent,
+        "state": row.state,
+        "outcome": row.outcome,
+        "bundle": row.bundle,
+        "events": row.seq,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _standing(state: State) -> dict[str, Any]:
+    return {
+        "id": state.session_id,
+        "agent": state.agent,
+        "state": state.status.value,
+        "outcome": state.outcome,
+        "message": state.told,
+        "waiting_for": list(state.waiting_for),
+        "attributes": dict(state.attributes),
+        "started_by": state.started_by or "customer",
+        "bundle": state.bundle,
+        "messages": list(state.messages),
+        "calls": [
+            {
+                "id": call.id,
+                "step": call.step,
+                "tool": call.name,
+                "input": dict(call.input),
+                "phase": call.phase.value,
+                "status": call.result.status if call.result else None,
+                "reason": call.result.reason if call.result else None,
+            }
+            for call in state.calls.values()
+        ],
+        "requests": [
+            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open, "status": how_it_stands(r)}
+            for r in state.requests.values()
+        ],
+        "cancelled_by": state.cancel_by,
+        "used": state.used.payload(),
+        "limits": state.limits.payload(),
+        "events": state.seq,
+    }
+
+
+def how_it_stands(request: Request) -> str:
+    """What became of a request: `open`, `expired`, `answered` or how it was closed."""
+    if request.answered is not None:
+        return f"answered by {request.answered['by']}"
+    if request.closed is not None:
+        return request.closed
+    return "expired" if is_over(request.expires_at) else "open"
+
+
+def is_over(expires_at: datetime | None) -> bool:
+    """Whether a request's time is over, whether its session knows that yet or not."""
+    return expires_at is not None and expires_at <= datetime.now(UTC)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from engine.language.value import jsonable
+
+    names = ["id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"]
+    if found["cancelled_by"] is not None:
+        names.insert(5, "cancelled_by")
+    for name in names:
+        value = jsonable(found[name])
+        say(f"{name:<11} {value if isinstance(value, str) else line(value)}")
+    for message in found["messages"]:
+        say(f"{'user':<11} {message}")
+    for call in found["calls"]:
+        status = " ".join(part for part in (call["status"] or call["phase"], call["reason"]) if part)
+        say(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
+    for request in found["requests"]:
+        say(
+            f"{'request':<11} {request['id']} {request['kind']} ({request['status']}) of {', '.join(request['groups'])}"
+        )

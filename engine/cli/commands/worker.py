@@ -1,0 +1,74 @@
+"""`engine worker`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.cli.console.options import store_option
+from engine.cli.console.output import counted, say
+from engine.session.exit_code import FAILED, OK
+
+
+@click.command(
+    "worker",
+    epilog="""\b
+Examples:
+  engine worker                         until SIGTERM or Ctrl-C
+  engine worker --until-idle            what is due now, and no longer
+  engine worker --concurrency 16 --store sqlite:////var/lib/engine/engine.db""",
+)
+@click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="Jobs at once.")
+@click.option("--until-idle", is_flag=True, help="Stop when nothing is due any more.")
+@click.option("--grace", type=click.FloatRange(0), default=10.0, show_default=True, help="Seconds that running jobs "
+              "have to end when the worker is stopped.")  # fmt: skip
+@click.option(
+    "--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the databases lie now."
+)
+@store_option
+def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | None, store_url: str) -> None:
+    """Run jobs, and wake the sessions that something is due for.
+
+    A job is judged again when a worker takes it, and runs under a lease: if the worker dies another takes it over.
+    Sessions that were left running are resumed, and requests that nobody answered in time are closed. SIGTERM lets
+    running jobs end within the grace period and gives back the others. A session that nothing could be done for is
+    told, and the others go on; with --until-idle it exits 1 then.
+    """
+    import trio
+
+    from engine.cli.console.app import Work, perform
+    from engine.runtime.worker import Worker
+    from engine.session.state.event import Event
+    from engine.session.state.event import EventKind as K
+    from engine.session.trace import entry, headline
+
+    shown = {
+        K.JOB_LEASED, K.JOB_RELEASED, K.ATTEMPT_FAILED, K.TOOL_RESULT, K.STATE_TRANSITION, K.REQUEST_OPENED,
+        K.REQUEST_CLOSED,
+    }  # fmt: skip
+
+    def tell(event: Event) -> None:
+        if event.kind in shown:
+            say(f"{event.session_id} {event.kind.value}: {headline(entry(event))}", err=True)
+
+    def trouble(session_id: str, error: Exception) -> None:
+        say(f"{session_id} could not be driven: {error}", err=True)
+
+    async def body(work: Work) -> int:
+        worker = Worker(work.engine, at_once=concurrency, on_trouble=trouble)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_leave, work, worker)
+            done = await worker.work(until_idle=until_idle, grace=grace)
+            nursery.cancel_scope.cancel()
+        left = f", {counted(len(done.troubled), 'session')} could not be" if done.troubled else ""
+        say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven{left}")
+        return FAILED if done.troubled and until_idle else OK
+
+    raise SystemExit(perform(store_url, body, root=bundle, on_event=tell, on_stop="release"))
+
+
+async def _leave(work: object, worker: object) -> None:
+    """Take nothing new once the process was asked to stop."""
+    await work.stopping.wait()  # type: ignore[attr-defined]
+    worker.let_go()  # type: ignore[attr-defined]

@@ -1,0 +1,221 @@
+"""Runs a command's asynchronous part: store, engine, signals, and what its errors mean to a caller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import click
+import trio
+
+from engine.cli.console.output import say, say_lines
+from engine.ports.records import CorruptLog, SealedLog, UnknownSession
+from engine.ports.resources import EnvironmentFault
+from engine.ports.store import Store
+from engine.ports.tool import ToolError
+from engine.runtime.clock import TrioClock
+from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed, unwrapped
+from engine.runtime.gc_tuning import relax
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.runner import Engine
+from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
+from engine.session.state.event import Event
+from engine.session.state.evolve import BrokenHistory
+from engine.store.chain import TooLarge
+from engine.store.log_key import BadLogKey, LogKey, taken_from
+from engine.store.migrations import NewerStore
+from engine.store.urls import BadStoreUrl, StoreFault, new_file, open_url
+from engine.tool.databases import MissingRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.transport import Traffic
+
+INTERRUPT = "interrupt"
+
+# in seconds: what is cut off at a second Ctrl-C has so long to close its connections
+LEAVE = 2.0
+
+# what is no fault of ours, and what it exits with
+_FORESEEN: dict[type[Exception], int] = {
+    NotAllowed: FAILED,
+    LiveElsewhere: FAILED,
+    LeaseLost: FAILED,
+    UnknownSession: USAGE,
+    MissingRoot: USAGE,
+    ToolError: FAILED,
+    EnvironmentFault: USAGE,
+    BadStoreUrl: USAGE,
+    BadLogKey: USAGE,
+    SealedLog: USAGE,
+    NewerStore: FAULT,
+    StoreFault: FAULT,
+    CorruptLog: FAULT,
+    TooLarge: FAULT,
+    BrokenHistory: FAULT,
+    BundleUnavailable: FAULT,
+    sqlite3.Error: FAULT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """How models are asked: for real, recorded into a folder on the way, or from a recording and offline."""
+
+    record: Path | None = None
+    replay: Path | None = None
+
+    def traffic(self, secrets: HostSecrets) -> Traffic | None:
+        """What planners send their requests with; None is the servers themselves."""
+        if self.record is None and self.replay is None:
+            return None
+        from engine.planner.transport import BadCassette, Recorded, replayed_from
+
+        try:
+            if self.record is not None:
+                return Recorded(self.record, secrets.masked)
+            assert self.replay is not None
+            return replayed_from(self.replay)
+        except (BadCassette, OSError) as error:
+            raise click.UsageError(str(error)) from None
+
+
+LIVE = Models()
+
+
+@dataclass(slots=True)
+class Work:
+    """What a command works with; `interrupted` once the user pressed Ctrl-C, `has_key` if seals can be checked."""
+
+    store: Store
+    engine: Engine
+    has_key: bool = False
+    interrupted: bool = False
+    released: bool = False
+    stopping: trio.Event = field(default_factory=trio.Event)
+    leaving: threading.Timer = field(default_factory=lambda: _leaving())
+
+
+def perform(
+    url: str,
+    body: Callable[[Work], Awaitable[int]],
+    *,
+    root: Path | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    on_partial: Callable[[str, str], None] = lambda session_id, text: None,
+    on_stop: Literal["cancel", "release"] = "cancel",
+    models: Models = LIVE,
+    make: bool = False,
+) -> int:
+    """The exit code of a command's body; foreseen errors are told in one line.
+
+    A store that is not there is made only where the command may `make` one.  On Ctrl-C what is driven is cancelled,
+    unless it is to be released as on SIGTERM.
+    """
+
+    async def under(key: LogKey | None) -> int:
+        relax()
+        made = new_file(url) if make else None
+        async with open_url(url, key, make=make) as store:
+            if made is not None:
+                say(f"engine: a new store: {made}", err=True)
+            secrets = HostSecrets()
+            engine = Engine(
+                store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,
+                traffic=models.traffic(secrets),
+            )  # fmt: skip
+            work = Work(store, engine, key is not None)
+            code = INTERRUPTED
+            try:
+                with trio.open_signal_receiver(*_signals()) as signals:
+                    async with engine, trio.open_nursery() as nursery:
+                        nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
+                        code = await body(work)
+                        nursery.cancel_scope.cancel()
+            finally:
+                work.leaving.cancel()
+            return INTERRUPTED if work.interrupted else code
+
+    try:
+        # taken before anything is started that would inherit it
+        return trio.run(under, taken_from(os.environ))
+    except BaseException as error:
+        cause = _cause(error)
+        if isinstance(cause, click.ClickException) or (isinstance(cause, OSError) and foreseen(cause) is None):
+            raise cause from None
+        if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
+            raise
+        # of a file that is damaged SQLite says how, and not which one it is
+        where = f"{url}: " if isinstance(cause, sqlite3.Error) else ""
+        say(f"engine: {where}{cause}", err=True)
+        return code
+
+
+def foreseen(error: Exception) -> int | None:
+    """The exit code of an error that is no fault of ours, or None."""
+    return next((code for kind, code in _FORESEEN.items() if isinstance(error, kind)), None)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What an error comes to: of several at once that are no fault of ours, as when a disk is full, the worst."""
+    found = list(_leaves(error))
+    codes = [foreseen(one) if isinstance(one, Exception) else None for one in found]
+    if None in codes:
+        return unwrapped(error)
+    return found[codes.index(max(code for code in codes if code is not None))]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
+
+
+def _leaving() -> threading.Timer:
+    """Ends the process at once, once it is started; the command that comes to its end before cancels it."""
+    timer = threading.Timer(LEAVE, os._exit, (INTERRUPTED,))
+    timer.daemon = True
+    return timer
+
+
+def _signals() -> list[signal.Signals]:
+    """What asks this process to stop; under nohup a terminal that is gone asks for nothing."""
+    asked = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    return asked
+
+
+async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: str) -> None:
+    """SIGINT cancels what is driven, a second one leaves at once; the others let go of it for others to resume."""
+    async for number in signals:  # type: ignore[attr-defined]
+        again = work.stopping.is_set()
+        work.stopping.set()
+        if on_stop == "release":
+            work.released = True
+            if again:
+                scope.cancel()
+        elif number != signal.SIGINT:
+            work.released = True
+            work.engine.let_go()
+        elif work.interrupted and not work.leaving.is_alive():
+            left = [
+                f"that {session_id} is to be cancelled is recorded; this ends it: engine resume {session_id}"
+                for session_id in work.engine.driven()
+            ]
+            say_lines("\n".join(["engine: left at once", *left]), err=True)
+            # a tool that ignores its cancellation keeps nobody: what is durable is in the store
+            work.leaving.start()
+            scope.cancel()
+        elif not work.interrupted:
+            work.interrupted = True
+            say_lines("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
+            await work.engine.interrupt(INTERRUPT)

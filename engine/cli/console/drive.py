@@ -1,0 +1,118 @@
+"""Driving one session from a command: its trace, what the user can do next, the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from shlex import quote
+
+from engine.cli.console.app import LIVE, Models, Work, perform
+from engine.cli.console.output import say, say_lines
+from engine.cli.console.trace_printer import Printer
+from engine.diagnostic.visible import line
+from engine.ports.resources import EnvironmentFault
+from engine.session.exit_code import INTERRUPTED, exit_code
+from engine.session.state.state import Call, Phase, Request, State, Status
+
+
+def act_and_drive(
+    url: str,
+    output_format: str,
+    act: Callable[[Work], Awaitable[str]],
+    *,
+    root: Path | None = None,
+    wait: bool = True,
+    drive: bool = True,
+    show: bool = True,
+    models: Models = LIVE,
+    make: bool = False,
+) -> int:
+    """Do something with a session, drive it on, and print what happens; `act` gives the session's id."""
+    printer = Printer(output_format if show else "none")
+
+    async def body(work: Work) -> int:
+        session_id = await act(work)
+        if not drive:
+            printer.finish()
+            return 0
+        try:
+            state = await work.engine.drive(session_id, wait=wait)
+        except EnvironmentFault:
+            say(
+                f"session {session_id} is left as it is; where nothing is missing: engine resume {session_id}", err=True
+            )
+            raise
+        printer.finish()
+        tell_next(await work.engine.look(session_id), work, url)
+        if work.interrupted and state.status is Status.CANCELLED:
+            return INTERRUPTED
+        return exit_code(state.status)
+
+    return perform(url, body, root=root, on_event=printer, on_partial=printer.partial, models=models, make=make)
+
+
+async def reachable(work: Work, session_id: str) -> None:
+    """Find what a session needs before what somebody says to it is recorded; raises MissingRoot, EnvironmentFault."""
+    state = await work.engine.load(session_id)
+    await work.engine.ready_for(state, await work.engine.bundle_of(state))
+
+
+def tell_next(state: State, work: Work, url: str) -> None:
+    """On stderr: how the session stands, and the commands that go on from there."""
+    lines = [f"session {state.session_id} is {_standing(state)}"]
+    if work.interrupted:
+        lines += _what_was_done(state)
+    if state.status is Status.CANCELLED and state.cancel_by is not None:
+        lines[0] += f" by {state.cancel_by}"
+    if state.status is Status.RUNNING:
+        lines.append(f"go on: engine resume {state.session_id}")
+    for request in state.open_requests():
+        lines += _how_to_answer(state, request)
+    if state.jobs():
+        lines.append("a worker has to run a job: engine worker")
+    if state.status is Status.AWAITING_MESSAGE:
+        lines.append(f'go on: engine send {state.session_id} -m "..."')
+    if url == "memory:":
+        lines = lines[:1]
+    elif state.final:
+        lines.append(f"its log: engine sessions events {state.session_id}")
+    say_lines("\n".join(map(line, lines)), err=True)
+
+
+def _standing(state: State) -> str:
+    status = state.status.value.replace("_", " ")
+    return f"{status} ({state.outcome})" if state.status is Status.DONE else status
+
+
+def _how_to_answer(state: State, request: Request) -> list[str]:
+    if request.groups == ("customer",):
+        return [f"the customer is asked: engine confirm {state.session_id} yes|no"]
+    groups = ", ".join(request.groups)
+    of = f" of {groups}" if groups else ""
+    if request.kind == "approval":
+        return [
+            f"a reviewer{of} is asked: engine review show {request.id}",
+            f"then: engine review approve {request.id} --as NAME, or deny",
+        ]
+    if request.kind == "settle":
+        return [f"somebody has to settle: engine review answer {request.id} --as NAME --value did_not_happen"]
+    return [f"somebody{of} is asked: engine review answer {request.id} --as NAME --set FIELD=VALUE"]
+
+
+def _nobody_can_say(call: Call) -> bool:
+    """Whether a write may have happened: its result is not known, or it was cut off and has none yet."""
+    if call.result is not None:
+        return call.result.status == "unknown"
+    return call.effect == "write" and call.phase is Phase.STARTED
+
+
+def _what_was_done(state: State) -> list[str]:
+    done = [c.name for c in state.calls.values() if c.ok]
+    unknown = [c.name for c in state.calls.values() if _nobody_can_say(c)]
+    not_done = [c.name for c in state.calls.values() if not c.ok and c.ended and not _nobody_can_say(c)]
+    lines = [f"done: {', '.join(done) or 'nothing'}", f"not done: {', '.join(not_done) or 'nothing'}"]
+    if unknown:
+        lines.append(f"nobody can say: {', '.join(unknown)}")
+    attributes = " ".join(f"--set {quote(line(f'{name}={value}'))}" for name, value in state.attributes.items())
+    lines.append(f'start again: engine run --agent {state.agent} -m "..." {attributes}'.rstrip())
+    return lines

@@ -1,0 +1,1 @@
+"""What fixtures, or past sessions, cover of a bundle's policies, and the mistakes in them that nothing notices."""

@@ -1,0 +1,82 @@
+"""`in`: what may stand on its sides, and values in a row that were meant to be a list."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from engine.language import types as t
+from engine.language.syntax import Kind
+from engine.language.unparse import written
+
+_GATHERED = (t.ListOf, t.SetOf, t.MapOf, t.Record)
+
+
+class Typing(Protocol):
+    """Types nodes, and says what is wrong."""
+
+    def quietly(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
+        """The type of a node, without a word about what is wrong."""
+
+    def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
+        """The type of what is used; saying so where it may be null."""
+
+    def say(
+        self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
+    ) -> t.Type:
+        """Say what is wrong with a node, whose type is unknown then."""
+
+
+def check_membership(
+    checker: Typing, sides: tuple[ast.expr, ast.expr], left: t.Type, right: t.Type, whole: tuple[int, int]
+) -> None:
+    """What is asked for can be in what it is looked for in; `whole` is where both stand."""
+    node, items = sides[1], list[t.Type]()
+    for option in t.options(checker.not_null(node, right)):
+        if isinstance(option, t.ListOf | t.SetOf):
+            items.append(option.item)
+        elif isinstance(option, t.MapOf | t.Record):
+            items.append(t.TEXT)
+        elif isinstance(option, t.Unknown):
+            items.append(t.UNKNOWN)
+    if not items:
+        help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
+        if isinstance(node, ast.Constant):
+            help_ = f"write `[{written(node)}]`"
+        checker.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
+    elif not t.only(right, *_GATHERED):
+        message = f"`in` needs a list, a set or a map, and this may be {t.name(right)}"
+        checker.say(Kind.OPERAND, node, message, on_entry=True)
+    elif not any(t.can_equal(left, item) for item in items):
+        checker.say(Kind.COMPARISON, whole, f"{t.name(left)} is never in a list of {t.name(t.union(items))}")
+    elif not t.is_a(left, *_GATHERED, t.Never) and (inner := _gathered(t.union(items))):
+        message = f"{t.name(left)} never equals {t.name(inner)} that stands in this list"
+        checker.say(Kind.COMPARISON, node, message, _apart(checker, *sides), on_entry=True)
+
+
+def _gathered(item: t.Type) -> t.Type | None:
+    """What of the elements of a list is no simple value."""
+    return next((option for option in t.options(item) if isinstance(option, _GATHERED)), None)
+
+
+def _apart(checker: Typing, left: ast.expr, right: ast.expr) -> str:
+    """A list of values and lists as a condition for each of them."""
+    if not isinstance(right, ast.List | ast.Tuple):
+        return ""
+    lists = [item for item in right.elts if _gathered(checker.quietly(item, {}))]
+    values = ", ".join(written(item) for item in right.elts if item not in lists)
+    asked = [*map(written, lists), *([f"[{values}]"] if values else [])]
+    return f"write `{' or '.join(f'{written(left)} in {one}' for one in asked)}`"
+
+
+def of_row(values: Sequence[ast.expr], *, alike: bool = True) -> str:
+    """How to ask for one of several values, of a comparison and values behind it; empty for anything else."""
+    first, rest = values[0], values[1:]
+    op = ast.Eq if alike else ast.NotEq
+    if not isinstance(first, ast.Compare) or len(first.ops) != 1 or not isinstance(first.ops[0], op):
+        return ""
+    if not all(isinstance(value, ast.Constant) and not isinstance(value.value, bool) for value in rest):
+        return ""
+    listed = ", ".join(map(written, [first.comparators[0], *rest]))
+    return f"write `{written(first.left)} {'in' if alike else 'not in'} [{listed}]`"

@@ -1,0 +1,228 @@
+"""What two bundles have beside their rules: limits, guarantees, and who may say yes; and what of it loosens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from engine.language.value import duration, duration_text, jsonable, one_line
+from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
+from engine.proof.prove import Finding, standing
+from engine.spec.bundle import Agent, Bundle, Meter
+from engine.spec.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
+
+# what more of lets more happen; times and numbers
+_BOUNDS = frozenset({*LIMITS, "meters", "expires"})
+
+# what crossing a limit does, from what lets least happen to what lets most
+_CROSSINGS = (STOP, FINISH, BLOCK, REVIEW)
+
+_GONE = "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One change: of what, what it was and is, what there is to say, and the name of the loosening that it is."""
+
+    kind: str
+    of: str
+    before: Any
+    after: Any
+    said: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.said}, loosens" if self.name else self.said
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "of": self.of, "before": self.before, "after": self.after, "said": self.said,
+            "loosens": bool(self.name), "name": self.name,
+        }  # fmt: skip
+
+
+def changed(old: Bundle, new: Bundle, before: Iterable[Finding], after: Iterable[Finding]) -> list[Beside]:
+    """All of them; the findings are what was proved of each bundle's guarantees."""
+    return [
+        *changed_limits(old, new),
+        *changed_guarantees(standing(old, before), standing(new, after)),
+        *changed_reviewers(old, new),
+        *changed_meters(old, new),
+        *changed_tools(old, new),
+        *changed_comparing(old, new),
+        *changed_words(old, new),
+    ]
+
+
+def by_kind(found: Iterable[Beside]) -> dict[str, list[dict[str, Any]]]:
+    """As JSON."""
+    told: dict[str, list[dict[str, Any]]] = {
+        kind: [] for kind in ("limits", "guarantees", "reviewers", "meters", "tools", "words")
+    }
+    for one in found:
+        told[one.kind].append(one.payload())
+    return told
+
+
+def changed_limits(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The limits of agents that are others; those of tools as they hold for each."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        before, after = (_limits(bundle.agents[name]) for bundle in (old, new))
+        for key in sorted(before.keys() | after.keys()):
+            was, now = before.get(key, _GONE), after.get(key, _GONE)
+            if was != now and _comparable(key, old.agents[name], new.agents[name]):
+                loosens = f"limits.{key}:{DENY}→{ALLOW}" if _looser(key, was, now) else ""
+                said = f"{name}: limit {key}: {_shown(was)} becomes {_shown(now)}"
+                yield Beside("limits", f"{name}.{key}", _plain(was), _plain(now), said, loosens)
+
+
+def _limits(agent: Agent) -> dict[str, Any]:
+    found = _flat({key: value for key, value in agent.limits.payload().items() if "calls_per_" not in key})
+    found["calls_per_step"] = agent.limits.calls_per_step
+    return found | {f"calls_per_tool.{tool}": agent.limits.per_tool(tool) for tool in agent.tools}
+
+
+def _comparable(key: str, old: Agent, new: Agent) -> bool:
+    """What is about a tool that only one of them has is no change of a limit."""
+    family, _, tool = key.partition(".")
+    return family != "calls_per_tool" or (tool in old.tools and tool in new.tools)
+
+
+def _flat(limits: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in limits.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _looser(key: str, was: Any, now: Any) -> bool:
+    family = key.split(".")[0]
+    if family == "crossing" and {was, now} <= set(_CROSSINGS):
+        return _CROSSINGS.index(now) > _CROSSINGS.index(was)
+    if family == "extensions":
+        return now != _GONE and (key.endswith(".reviewers") or was == _GONE or bool(_size(now) > _size(was)))
+    if family not in _BOUNDS or was is None or was == _GONE:
+        return False
+    if now is None or now == _GONE:
+        return True
+    return bool(_size(now) > _size(was))
+
+
+def _size(value: Any) -> Any:
+    spelt = duration(value) if isinstance(value, str) else None
+    return spelt if isinstance(spelt, timedelta) else value
+
+
+def _shown(value: Any) -> str:
+    return "none" if value == _GONE else "unlimited" if value is None else _line(value)
+
+
+def _line(value: Any) -> str:
+    return value if isinstance(value, str) else one_line(jsonable(value))
+
+
+def _plain(value: Any) -> Any:
+    return None if value == _GONE else "unlimited" if value is None else value
+
+
+Standing = Mapping[str, tuple[str, str]]
+
+
+def changed_guarantees(old: Standing, new: Standing) -> Iterator[Beside]:
+    """The guarantees that are gone, new, of another text, or kept by the rules no more."""
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        if now is None:
+            assert was is not None, "it is in one of them"
+            said = f"guarantee {name} is promised no more (it was {was[1]})"
+        elif was is None:
+            said = f"guarantee {name} is new: {now[1]}"
+        else:
+            other = "" if was[0] == now[0] else "says something else: "
+            said = f"guarantee {name} {other}{was[1]} becomes {now[1]}"
+        loosens = f"{name}:{PROMISED}→{REMOVED}" if now is None else ""
+        before, after = ({"never": one[0], "stands": one[1]} if one is not None else None for one in (was, now))
+        yield Beside("guarantees", name, before, after, said, loosens)
+
+
+def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The groups that have other members: who is in one may say yes where it is asked."""
+    for group in sorted(old.reviewers.keys() & new.reviewers.keys()):
+        was, now = sorted(set(old.reviewers[group])), sorted(set(new.reviewers[group]))
+        if was != now:
+            signs = [*(f"+{one}" for one in now if one not in was), *(f"-{one}" for one in was if one not in now)]
+            yield Beside("reviewers", group, was, now, f"reviewers {group}: {', '.join(signs)}")
+
+
+def changed_meters(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The meters that count otherwise; whether that is more or less is not known, so that somebody has to answer."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        before, after = ({m.name: _counts(m) for m in bundle.agents[name].meters} for bundle in (old, new))
+        for meter in sorted(before.keys() & after.keys()):
+            for part in before[meter]:
+                was, now = before[meter][part], after[meter][part]
+                if was != now:
+                    said = f"{name}: meter {meter}: {part} {_line(was)} becomes {_line(now)}"
+                    yield Beside("meters", f"{name}.{meter}", was, now, said, f"meters.{meter}:{DENY}→{ALLOW}")
+
+
+def _counts(meter: Meter) -> dict[str, Any]:
+    return {
+        "sum": {tool: amount.text for tool, amount in meter.amount.items()},
+        "per": {tool: key.text for tool, key in meter.per.items()},
+        "window": duration_text(meter.window) if meter.window is not None else None,
+    }
+
+
+def changed_tools(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """What else of tools and of sessions the rules go by: what they may give, and whom they speak for."""
+    for name in sorted(old.tools.keys() & new.tools.keys()):
+        was, now = old.tools[name], new.tools[name]
+        if was.output_schema != now.output_schema:
+            said = f"tool {name}: what it gives has another schema"
+            yield Beside("tools", name, was.output_schema, now.output_schema, said)
+        if was.effect != now.effect:
+            yield Beside("tools", name, was.effect, now.effect, f"tool {name}: a {was.effect} becomes a {now.effect}")
+        if was.trust != now.trust:
+            yield Beside("tools", name, was.trust, now.trust, f"tool {name}: {was.trust} becomes {now.trust}")
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        attributes = old.agents[name].attributes, new.agents[name].attributes
+        if attributes[0] != attributes[1]:
+            yield Beside("tools", name, *attributes, f"{name}: the attributes of its sessions have another schema")
+
+
+def changed_comparing(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """The agents whose sealed idempotency keys are compared under another key: a write of before is not recognised."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        was, now = old.agents[name].seal, new.agents[name].seal
+        if was is not None and now is not None and was.comparing != now.comparing:
+            said = f"{name}: sealed keys of writes are compared with {now.comparing} instead of {was.comparing}"
+            told = f"{said}, and what was written before is not recognised as the same"
+            yield Beside("tools", name, was.comparing, now.comparing, told, f"compared_with.{name}:{DENY}→{ALLOW}")
+
+
+def changed_words(old: Bundle, new: Bundle) -> Iterator[Beside]:
+    """What the time is, in which zone, and how old facts may be, for each policy."""
+    before, after = _words(old), _words(new)
+    for name in sorted(before.keys() & after.keys()):
+        for what in before[name].keys() & after[name].keys():
+            was, now = before[name][what], after[name][what]
+            if was != now:
+                yield Beside("words", f"{name}.{what}", was, now, f"policy {name}: {what}: {was} becomes {now}")
+
+
+def _words(bundle: Bundle) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for agent in bundle.agents.values():
+        for guard in agent.guards.values():
+            for policy in (*guard.policies, *guard.promising):
+                told = found.setdefault(policy.name, {})
+                told["time.zone"] = str(policy.time.zone)
+                told["time.now"] = policy.time.now.text if policy.time.now is not None else "the log's own"
+                told |= {f"max_age of {fact.name}": duration_text(fact.max_age) for fact in policy.facts.values()}
+    return found

@@ -1,0 +1,327 @@
+"""A session's log through the core again: what came from outside is taken from the log, all else has to follow.
+
+What the log does not tell whole (a decision that was rejected and cut short, a result that was withheld, how far a
+failed tool had come) is taken as it stands, and what follows from it is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.language.value import NotJson, canonical, loads
+from engine.session.decide.decide import begin, drafted, drafted_for_job
+from engine.session.decide.draft import Besides, Draft
+from engine.session.decide.transitions import advance
+from engine.session.state import inputs as r
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.events.table import EVENTS
+from engine.session.state.evolve import evolve, fold
+from engine.session.state.state import State
+from engine.spec.bundle import NO_USAGE, Bundle, Usage
+
+NOTES = frozenset({K.MODEL_CALLED, K.PLANNER_FELL_BACK})
+_FAILURES = ("error", "retryable", "timeout", "lost", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first event that does not follow: what the log has there, what the core writes, and where they part."""
+
+    seq: int
+    kind: str
+    logged: Event | None
+    came: Event | None
+    why: str
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        came, logged = self.came, self.logged.payload if self.logged is not None else None
+        # what follows where the log has nothing is told with its kind
+        named = {"kind": came.kind.value} if came is not None and logged is None else {}
+        told = {**named, **came.payload} if came is not None else None
+        return {"seq": self.seq, "kind": self.kind, "logged": logged, "came": told, "why": self.why}
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many events of a log followed, how many of them were taken as they stand, and the first that did not."""
+
+    events: int
+    taken: int
+    difference: Difference | None = None
+
+
+def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | None = None) -> Replayed:
+    """Decide a session again, from its first event to its last; `urgent` are the bundles that judged beside its own."""
+    state, at = _begun(log, bundle)
+    if isinstance(at, Difference):
+        return Replayed(0, 0, at)
+    taken = 0
+    while at < len(log):
+        best: tuple[int, Difference] | None = None
+        for reply, trusted, beside in _ways(log, at, state, urgent or {}):
+            if isinstance(reply, int):
+                made: Draft | None = _taken(log, at, reply, state, bundle, beside)
+            else:
+                made = _decided(state, reply, bundle, beside)
+            differs = _compared(log, at, made.events) if made is not None else None
+            if made is None or not made.events:
+                continue
+            if differs is None:
+                state, at, taken = made.state, at + len(made.events), taken + trusted
+                break
+            if best is None or differs.seq > best[0]:
+                best = differs.seq, differs
+        else:
+            event = log[at]
+            none = Difference(event.seq, event.kind.value, event, None, "nothing that came in leads to it")
+            return Replayed(at, taken, best[1] if best is not None else none)
+    return Replayed(at, taken)
+
+
+def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Difference]:
+    first = log[0]
+    p = first.payload
+    if p["bundle"] != bundle.digest:
+        # under another bundle it would have begun otherwise: its beginning is taken as it stands
+        begun = 2 if len(log) > 1 and log[1].kind is K.MESSAGE_RECEIVED else 1
+        return fold(log[:begun]), begun
+    message = next((e.payload["text"] for e in log[1:2] if e.kind is K.MESSAGE_RECEIVED), "")
+    reply = r.Begin(
+        first.session_id, p["agent"], p["planner"], p["attributes"], message, p["started_by"], p["root"], first.at,
+        tuple(p.get("fallback", ())), p.get("handle_key", ""),
+    )  # fmt: skip
+    events = begin(reply, bundle)
+    if isinstance(events, r.Refused):
+        return fold(log[:1]), Difference(1, first.kind.value, first, None, f"it would be refused: {events.message}")
+    differs = _compared(log, 0, events)
+    return fold(log[: len(events)]), differs if differs is not None else len(events)
+
+
+def _ways(
+    log: Sequence[Event], at: int, state: State, urgent: Mapping[str, Bundle]
+) -> Iterator[tuple[r.Reply | int, bool, Besides]]:
+    """What may have come in, and beside which urgent bundles: those of the next verdict, of the last one, or all."""
+    digests = (judging_beside(log[at:]), judging_beside(reversed(log[:at])), tuple(urgent)) if urgent else ((),)
+    sets = list(dict.fromkeys(tuple(digest for digest in some if digest in urgent) for some in digests))
+    for reply, trusted in _replies(log, at, state):
+        for some in sets:
+            yield reply, trusted, tuple(urgent[digest] for digest in some)
+
+
+def judging_beside(log: Iterable[Event]) -> tuple[str, ...]:
+    """The bundles that judged beside the session's own at the first verdict among some events."""
+    verdict = next((event.payload for event in log if event.kind is K.VERDICT), {})
+    return tuple(one["bundle"] for one in verdict.get("beside", ()))
+
+
+def _decided(state: State, reply: r.Reply, bundle: Bundle, beside: Besides) -> Draft | None:
+    call_id = getattr(reply, "call_id", None) or _of_job(state, reply)
+    call = state.calls.get(call_id) if call_id else None
+    leased = isinstance(reply, r.JobLeased) or (call is not None and call.leased > 0)
+    if call is not None and leased and not isinstance(reply, r.JobRetry | r.JobDiscard):
+        return drafted_for_job(state, call.id, reply, bundle, beside)
+    found = drafted(state, reply, bundle, beside)
+    return found if isinstance(found, Draft) else None
+
+
+def _of_job(state: State, reply: r.Reply) -> str | None:
+    """The leased call that waits for a fact."""
+    if not isinstance(reply, r.FactReturned | r.FactFailed):
+        return None
+    for call in state.calls.open.values():
+        if call.leased and any(want["key"] == reply.key and want["gate"] == reply.gate for want in call.wants):
+            return call.id
+    return None
+
+
+def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: Besides) -> Draft:
+    """The next events as they stand, and what follows from them by itself."""
+    draft = Draft(state, bundle, log[at].at, beside)
+    for event in log[at : at + many]:
+        draft.events.append(event)
+        draft.state = evolve(draft.state, event)
+    advance(draft)
+    return draft
+
+
+def _compared(log: Sequence[Event], at: int, made: Sequence[Event]) -> Difference | None:
+    for offset, event in enumerate(made):
+        if at + offset >= len(log):
+            return Difference(event.seq, event.kind.value, None, event, "the log ends before it")
+        logged = log[at + offset]
+        why = _why(logged, event)
+        if why:
+            return Difference(logged.seq, logged.kind.value, logged, event, why)
+    return None
+
+
+def _why(logged: Event, came: Event) -> str:
+    if logged.kind is not came.kind:
+        return f"the log has {logged.kind.value}, and {came.kind.value} follows"
+    if logged.step != came.step:
+        return f"it belongs to step {logged.step}, and step {came.step} follows"
+    if canonical(logged.payload) == canonical(came.payload):
+        return ""
+    # under which bundle a step began is what the replay itself may change
+    apart = {"bundle"} if logged.kind is K.STEP_STARTED else set()
+    fields = sorted({*logged.payload, *came.payload} - EVENTS[logged.kind].added_since(logged.payload) - apart)
+    other = [name for name in fields if _told(logged.payload, name) != _told(came.payload, name)]
+    return f"{', '.join(other)} would be otherwise" if other else ""
+
+
+def _told(payload: Mapping[str, Any], name: str) -> str | None:
+    return canonical(payload[name]) if name in payload else None
+
+
+# -- what came in
+
+_Reply = tuple[r.Reply | int, bool]
+
+
+def _replies(log: Sequence[Event], at: int, state: State) -> Iterator[_Reply]:
+    """What may have led to the next events, the likeliest first; a number takes so many as they stand."""
+    event = log[at]
+    made = FED.get(event.kind)
+    if made is not None:
+        yield from ((reply, False) for reply in made(event, log, at))
+    elif event.kind in NOTES:
+        yield from _planned_with_notes(log, at)
+    yield r.Tick(event.at), False
+    yield 1, True
+
+
+def _planned_with_notes(log: Sequence[Event], at: int) -> Iterator[_Reply]:
+    """What a model's planner answered: how it came to it, and then what it proposed."""
+    notes: list[r.Note] = []
+    until = at
+    while until < len(log) and log[until].kind in NOTES:
+        notes.append(_note(log[until]))
+        until += 1
+    end = log[until] if until < len(log) else None
+    if end is not None and end.kind in (K.DECISION_RECORDED, K.DECISION_REJECTED, K.PLANNER_FAILED):
+        for reply in FED[end.kind](end, log, until):
+            assert isinstance(reply, r.Planned | r.PlannerFailed), "what ends a question"
+            yield _with_notes(reply, tuple(notes), log[at].at), False
+        if end.kind is K.DECISION_REJECTED:
+            yield until - at + 1, True
+    yield until - at, True
+
+
+def _with_notes(reply: r.Planned | r.PlannerFailed, notes: tuple[r.Note, ...], at: datetime) -> r.Reply:
+    if isinstance(reply, r.Planned):
+        return r.Planned(reply.ask, reply.raw, at, reply.usage, notes)
+    return r.PlannerFailed(reply.ask, reply.problem, at, reply.usage, notes, reply.final)
+
+
+def _note(event: Event) -> r.Note:
+    p = event.payload
+    if event.kind is not K.MODEL_CALLED:
+        return r.FellBack(**p)
+    return r.ModelCall(**{**p, "repairs": tuple(p.get("repairs", ()))})
+
+
+def _usage(p: Mapping[str, Any]) -> Usage:
+    used = p.get("usage")
+    return Usage(used["tokens"], used["cost_usd"]) if used else NO_USAGE
+
+
+def _asks(log: Sequence[Event], at: int) -> int:
+    """How many questions the planner had been asked."""
+    return sum(e.kind in (K.STEP_STARTED, K.DECISION_REJECTED, K.PLANNER_FAILED) for e in log[:at])
+
+
+def _planned(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    p = event.payload
+    raw = {name: p[name] for name in ("message", "tool_calls", "done")}
+    yield r.Planned(p.get("ask", _asks(log, at)), raw, event.at, _usage(p))
+
+
+def _rejected(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    raw = event.payload["raw"]
+    try:
+        yield r.Planned(_asks(log, at), loads(raw), event.at, _usage(event.payload))
+    except NotJson:
+        return
+
+
+def _failed(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    problem = str(event.payload["problems"][0])
+    for final in (False, True):
+        yield r.PlannerFailed(_asks(log, at), problem, event.at, _usage(event.payload), final=final)
+
+
+def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    p = event.payload
+    if p["status"] == "ok":
+        yield r.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at, p.get("fence_mark", ""))
+        return
+    for failure in _FAILURES:
+        for acted in (False, True):
+            yield r.ToolFailed(
+                p["call_id"], p["attempt"], failure, p["reason"], p["message"], acted, event.at,
+                mark=p.get("fence_mark", ""),
+            )  # fmt: skip
+
+
+def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    p = event.payload
+    for wait in (None, Decimal(p["delay"])):
+        yield r.ToolFailed(
+            p["call_id"], p["attempt"], p["failure"], p["reason"], p["message"], False, event.at, Decimal(p["dice"]),
+            wait,
+        )  # fmt: skip
+
+
+def _fact(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    p = event.payload
+    started = datetime.fromisoformat(p["started"]) if p.get("started") else event.at
+    if p["problem"] is not None:
+        yield r.FactFailed(p["key"], p["gate"], p["problem"], started, event.at)
+    else:
+        yield r.FactReturned(p["key"], p["gate"], p["output"], started, event.at)
+
+
+def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+    edited = event.payload["input"] if event.kind is K.CALL_EDITED else None
+    answered = log[at + 1] if edited is not None and at + 1 < len(log) else event
+    p = answered.payload
+    if answered.kind is K.REQUEST_ANSWERED:
+        yield r.Answer(p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at)
+
+
+def _one(make: Callable[[Mapping[str, Any], datetime], r.Reply]) -> Callable[..., Iterator[r.Reply]]:
+    def made(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+        yield make(event.payload, event.at)
+
+    return made
+
+
+FED: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Reply]]] = {
+    K.SESSION_CLAIMED: _one(lambda p, at: r.Claimed(p["owner"], p["epoch"], at)),
+    K.SESSION_RELEASED: _one(lambda p, at: r.Released(p["owner"], at)),
+    K.MESSAGE_RECEIVED: _one(lambda p, at: r.Message(p["text"], at)),
+    K.CUSTOMER_CONFIRMED: _one(lambda p, at: r.Confirmed(p["tool"], p["input"], at)),
+    K.CANCEL_REQUESTED: _one(lambda p, at: r.Cancel(p["by"], at)),
+    K.KEY_EXPIRED: _one(lambda p, at: r.KeyExpired(p["key"], p["generation"], at)),
+    K.KEY_TAKEN: _one(lambda p, at: r.KeyTaken(p["key"], p["status"], p["output"], p["holder"], at, p.get("compared"))),
+    K.METER_FULL: _one(lambda p, at: r.MeterFull(p["call_id"], p["meter"], p["used"], p["limit"], at)),
+    K.JOB_LEASED: _one(lambda p, at: r.JobLeased(p["call_id"], p["owner"], p["epoch"], at)),
+    K.JOB_RELEASED: _one(lambda p, at: r.JobReleased(p["call_id"], False, at)),
+    K.JOB_RETRIED: _one(lambda p, at: r.JobRetry(p["call_id"], p["by"], at)),
+    K.JOB_DISCARDED: _one(lambda p, at: r.JobDiscard(p["call_id"], p["by"], at)),
+    K.DECISION_RECORDED: _planned,
+    K.DECISION_REJECTED: _rejected,
+    K.PLANNER_FAILED: _failed,
+    K.TOOL_RESULT: _result,
+    K.ATTEMPT_FAILED: _attempt,
+    K.CALL_NOT_BEGUN: _one(lambda p, at: r.NotBegun(p["call_id"], p["attempt"], p["problem"], at)),
+    K.FACT_READ: _fact,
+    K.REQUEST_ANSWERED: _answer,
+    K.CALL_EDITED: _answer,
+}

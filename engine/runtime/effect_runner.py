@@ -1,0 +1,234 @@
+"""Performing one effect: a question to the planner, a tool's run, a fact's read.  Each ends in a reply."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import trio
+
+from engine.language.value import span
+from engine.ports.clock import Clock
+from engine.ports.planner import Planner, PlannerError, Proposal, Reader
+from engine.ports.resources import EnvironmentFault, Secrets
+from engine.ports.tool import ToolAdapter, ToolError, ToolRun
+from engine.runtime.connections import NotEntered
+from engine.session.handles import Handles, handles_of, inert
+from engine.session.planner_view import planner_view
+from engine.session.shared_meters import is_meter
+from engine.session.state import inputs as r
+from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.state.event import Event
+from engine.session.state.state import Call, State
+from engine.spec.bundle import NO_USAGE, WRITE, Bundle, Tool
+from engine.tool.databases import MissingRoot
+from engine.tool.python import runs_in_thread
+
+# what is no fault of an adapter or a planner: the caller's, our own, and that of where we are
+OURS = (MissingRoot, NotEntered, EnvironmentFault)
+
+CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
+
+
+def roll() -> Decimal:
+    """Chance: a number of six digits, at least 0 and less than 1."""
+    return Decimal(secrets.randbelow(1_000_000)) / 1_000_000
+
+
+def drawn() -> str:
+    """A mark that nobody can have foreseen, to fence a result with that has just come back."""
+    return secrets.token_hex(12)
+
+
+@dataclass(slots=True)
+class Hands:
+    """What effects are performed with, for the sessions of one bundle."""
+
+    bundle: Bundle
+    clock: Clock
+    adapters: Callable[[Tool], ToolAdapter]
+    planner: Callable[[str, str], Planner]
+    secrets: Secrets
+    log: Callable[[str], Awaitable[Sequence[Event]]]
+    say: Callable[[str, str], None]
+    meter_used: Callable[[str, Mapping[str, Any], datetime | None], Awaitable[Any]]
+    roll: Callable[[], Decimal] = roll
+    _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
+    _entered: set[tuple[str, str]] = field(default_factory=set)
+
+    def _turn(self, tool: Tool) -> AbstractAsyncContextManager[object]:
+        """The runs of a tool that may be under way at once in this process; more wait here."""
+        if tool.concurrency is None:
+            return nullcontext()
+        if tool.name not in self._limiters:
+            self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency)
+        return self._limiters[tool.name]
+
+    async def perform(self, effect: Effect, state: State, root: str) -> r.Reply:
+        """What came of an effect; a state as of when it was called for; raises MissingRoot, EnvironmentFault."""
+        if isinstance(effect, AskPlanner):
+            return await self._ask(effect, state)
+        if isinstance(effect, ReadFact):
+            return await self._read(effect, state, root)
+        return await self._run(effect, state, root)
+
+    async def _ask(self, effect: AskPlanner, state: State) -> r.Reply:
+        """What the session's planner proposes, or another of its chain where one has nothing to propose."""
+        notes: tuple[r.Note, ...] = ()
+        usage = NO_USAGE
+        chain = (state.planner, *state.fallback)
+        for name, next_ in zip(chain, (*chain[1:], None), strict=True):
+            try:
+                made = await self._proposed(name, state)
+            except PlannerError as error:
+                problem = self.secrets.masked(str(error))
+                usage = usage.plus(error.usage)
+                notes += error.notes
+                if error.final and next_ is not None:
+                    notes += (r.FellBack(name, next_, problem[:500]),)
+                    continue
+                return r.PlannerFailed(effect.ask, problem, self.clock.now(), usage, self._masked(notes), error.final)
+            decision = self.secrets.masked(made.decision)
+            notes = self._masked(notes + made.notes)
+            return r.Planned(effect.ask, decision, self.clock.now(), usage.plus(made.usage), notes)
+        raise AssertionError("a session has a planner")
+
+    async def _proposed(self, name: str, state: State) -> Proposal:
+        planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
+        if isinstance(planner, Reader):
+            log = await self.log(state.session_id)
+            heard = partial(self._heard, state.session_id, handles_of(state, self.bundle))
+            try:
+                return await planner.consider(view, log, heard)
+            except (PlannerError, *OURS):
+                raise
+            except Exception as error:
+                # what a library did not foresee ends this question, and not the process
+                raise PlannerError(f"planner {name} broke: {type(error).__name__}", final=True) from None
+        raw = await planner.propose(view)
+        return raw if isinstance(raw, Proposal) else Proposal(raw)
+
+    def _heard(self, session_id: str, handles: Handles | None, text: str) -> None:
+        """Tell people what a model has said so far, without what is secret or sensitive."""
+        told = self.secrets.beginning(text)
+        self.say(session_id, told if handles is None else handles.so_far(told))
+
+    def _masked(self, notes: tuple[r.Note, ...]) -> tuple[r.Note, ...]:
+        return tuple(replace(note, **self.secrets.masked(asdict(note))) for note in notes)
+
+    def _tool_run(
+        self, tool: Tool, given: Mapping[str, Any], state: State, root: str, key: str | None = None
+    ) -> ToolRun:
+        return ToolRun(
+            tool,
+            given,
+            state.attributes,
+            key,
+            state.session_id,
+            root,
+            self.secrets.masked,
+            partial(self._hidden, state),
+        )
+
+    def _hidden(self, state: State, text: str) -> str:
+        handles = handles_of(state, self.bundle)
+        return text if handles is None else inert(str(handles.within(text)))
+
+    async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:
+        tool = self.bundle.tools[effect.tool]
+        given = self._tool_run(tool, effect.input, state, root, effect.idempotency_key)
+        async with self._turn(tool):
+            self._entered.add((state.session_id, effect.key))
+            with trio.move_on_after(effect.timeout.total_seconds()) as limit:
+                try:
+                    output = self.secrets.masked(await self.adapters(tool).run(given))
+                    return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now(), drawn())
+                except OURS:
+                    raise
+                except ToolError as error:
+                    if not (limit.cancel_called and not error.acted):
+                        failure = "lost" if error.lost else "retryable" if error.retryable else "error"
+                        return self._failed(
+                            effect, failure, error.reason, error.message, acted=error.acted, wait=error.wait
+                        )
+                except Exception as error:
+                    # what an adapter did not foresee: nobody knows what was done
+                    writes = tool.effect == WRITE
+                    said = f"{tool.name} broke: {type(error).__name__}"
+                    return self._failed(effect, "lost" if writes else "error", "adapter_broke", said, acted=writes)
+            message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"
+            # a tool that vouches for having done nothing ends by itself, any other is cut off
+            return self._failed(effect, "timeout", "timeout", message, acted=limit.cancelled_caught)
+
+    def _failed(
+        self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool, wait: Decimal | None = None
+    ) -> r.ToolFailed:
+        said = self.secrets.masked(message)
+        return r.ToolFailed(
+            effect.call_id, effect.attempt, failure, reason, said, acted, self.clock.now(), self.roll(), wait, drawn()
+        )
+
+    async def _read_meter(self, effect: ReadFact, state: State) -> r.Reply:
+        """What all sessions have added to a meter that they share, within its window."""
+        started, given = self.clock.now(), effect.input
+        since = started - span(given["window"]) if given["window"] is not None else None
+        used = await self.meter_used(state.session_id, given, since)
+        return r.FactReturned(effect.fact_key, effect.gate, {"used": used}, started, self.clock.now())
+
+    async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:
+        if is_meter(effect.tool):
+            return await self._read_meter(effect, state)
+        tool, started = self.bundle.tools[effect.tool], self.clock.now()
+        problem = "; ".join(tool.check_input(effect.input))
+        output = None
+        if not problem:
+            run = self._tool_run(tool, effect.input, state, root)
+            try:
+                async with self._turn(tool):
+                    with trio.fail_after(tool.timeout.total_seconds()):
+                        output = self.secrets.masked(await self.adapters(tool).run(run))
+            except trio.TooSlowError:
+                problem = f"{tool.name} took longer than {tool.timeout.total_seconds():g} s"
+            except OURS:
+                raise
+            except ToolError as error:
+                problem = self.secrets.masked(f"{error.reason}: {error.message}")
+            except Exception as error:
+                problem = f"{tool.name} broke: {type(error).__name__}"
+        if problem:
+            return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
+        return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
+
+    def cut_short(self, effect: Effect, session_id: str) -> r.Reply | None:
+        """What to tell the core of an effect that was cancelled: only a tool's run leaves a trace."""
+        if not isinstance(effect, RunTool):
+            return None
+        acted = (session_id, effect.key) in self._entered
+        thread = acted and runs_in_thread(self.bundle.tools[effect.tool], self.bundle.files)
+        message = "it was cancelled; its thread can't be stopped and may still run" if thread else ""
+        return self._failed(effect, CANCELLED, CANCELLED, message, acted=acted)
+
+    def stubborn(self, call: Call, seconds: float) -> r.Reply:
+        """What to tell the core of a tool that was cancelled and does not end."""
+        message = f"it was cancelled {seconds:g} s ago and has not ended: it ignores cancellation"
+        return r.ToolFailed(call.id, call.attempt, CANCELLED, STUBBORN, message, True, self.clock.now())
+
+    def not_begun(self, effect: Effect, error: EnvironmentFault) -> r.Reply | None:
+        """What to tell the core of an effect that lacks what it needs: only a tool's run has begun in the log."""
+        if not isinstance(effect, RunTool):
+            return None
+        return r.NotBegun(effect.call_id, effect.attempt, self.secrets.masked(str(error)), self.clock.now())
+
+    def never_ran(self, call: Call) -> r.Reply:
+        """What to tell the core of a started call whose tool was never run."""
+        return r.ToolFailed(call.id, call.attempt, CANCELLED, CANCELLED, "it never ran", False, self.clock.now())
+
+    def forget(self, effect: Effect, session_id: str) -> None:
+        """The effect is over, and its reply decided."""
+        self._entered.discard((session_id, effect.key))

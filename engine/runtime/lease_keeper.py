@@ -1,0 +1,89 @@
+"""Keeps the leases of all sessions that one process drives, and looks for what others appended to them.
+
+One task does it for all drivers, in one read a second and one write every three: a task of each driver
+stands in line for the turn, so that it ends with the last of them.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Protocol
+
+import trio
+
+from engine.ports.clock import Clock
+from engine.ports.records import Lease
+from engine.ports.store import Store
+
+LEASE = timedelta(seconds=10)
+RENEW_EVERY = 3.0
+LOOK_EVERY = 1.0
+
+
+class Kept(Protocol):
+    """A driver, as its keeper knows it."""
+
+    @property
+    def lease(self) -> Lease:
+        """The lease that it drives under."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """The newest event that it knows."""
+        ...
+
+    def nudge(self) -> None:
+        """Look at the log."""
+        ...
+
+    def lose(self) -> None:
+        """Somebody else drives the session now."""
+        ...
+
+
+class Keeper:
+    """The drivers of a process, by session."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._turn = trio.Lock()
+        self._drivers: dict[str, Kept] = {}
+        self._look_at = 0.0
+        self._renew_at = 0.0
+
+    async def keep(self, driver: Kept) -> None:
+        """Stand in line to keep all drivers, this one among them, until cancelled."""
+        session_id = driver.lease.session_id
+        if not self._drivers:
+            self._look_at = trio.current_time() + LOOK_EVERY
+            self._renew_at = trio.current_time() + RENEW_EVERY
+        self._drivers[session_id] = driver
+        try:
+            async with self._turn:
+                while True:
+                    await trio.sleep_until(self._look_at)
+                    # whoever has the turn finishes its look, however soon its own session ends
+                    with trio.move_on_after(RENEW_EVERY, shield=True):
+                        await self._look()
+        finally:
+            if self._drivers.get(session_id) is driver:
+                del self._drivers[session_id]
+
+    async def _look(self) -> None:
+        now = trio.current_time()
+        self._look_at = now + LOOK_EVERY
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW_EVERY
+            leases = [driver.lease for driver in self._drivers.values()]
+            await self._store.renew(leases, self._clock.now() + LEASE)
+        heads = await self._store.heads(list(self._drivers))
+        for session_id, (seq, epoch) in heads.items():
+            driver = self._drivers.get(session_id)
+            if driver is None:
+                continue
+            if epoch > driver.lease.epoch:
+                driver.lose()
+            elif seq > driver.seq:
+                driver.nudge()

@@ -1,0 +1,402 @@
+"""The engine: starts sessions, takes what people send, and drives."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import trio
+
+from engine.planner.planners import Reach, planner_for
+from engine.ports.clock import Clock
+from engine.ports.external_work import outside
+from engine.ports.planner import Planner
+from engine.ports.records import Appended, Conflict, Held, Lease
+from engine.ports.resources import Secrets
+from engine.ports.store import Store
+from engine.ports.tool import Prepared, ToolAdapter
+from engine.runtime import environment
+from engine.runtime.bundles import Bundles
+from engine.runtime.connections import OpenConnections
+from engine.runtime.driver import Driver, OnEvent, Reins
+from engine.runtime.effect_runner import Hands, roll
+from engine.runtime.erasure import BY as ERASED
+from engine.runtime.errors import LiveElsewhere, NotAllowed, not_recorded
+from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.lease_keeper import LEASE, Keeper
+from engine.runtime.person_keys import PersonKeys, person_keys
+from engine.runtime.redaction import Veil
+from engine.runtime.sealed_store import SealedStore, check_keys
+from engine.runtime.state_loader import load_state
+from engine.session.decide.decide import begin, decide
+from engine.session.state import inputs as r
+from engine.session.state.event import Event
+from engine.session.state.evolve import fold
+from engine.session.state.state import State
+from engine.spec.bundle import Agent, Bundle, Tool
+from engine.tool.adapters import Adapters
+from engine.tool.databases import MissingRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.transport import Traffic
+
+OnPartial = Callable[[str, str], None]
+
+SHORT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session begins; `planner` None is the agent's own, `started_by` None the customer."""
+
+    agent: str
+    message: str
+    attributes: Mapping[str, Any]
+    planner: str | None = None
+    started_by: str | None = None
+
+
+def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:
+    """The planners that are asked, each where the last has nothing to propose; one that is named is asked alone."""
+    return (planner,) if planner else (agent.planner, *agent.fallback)
+
+
+def new_session_id() -> str:
+    """An id that no other session has."""
+    return f"ses_{secrets.token_hex(8)}"
+
+
+class Engine:
+    """Sessions of one store, driven by this process; make it inside of `trio.run`."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        root: Path | None = None,
+        adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None = None,
+        planner: Planner | None = None,
+        on_event: OnEvent = lambda event: None,
+        on_partial: OnPartial = lambda session_id, text: None,
+        secrets: Secrets | None = None,
+        connections: OpenConnections | None = None,
+        traffic: Traffic | None = None,
+        people: PersonKeys | None = None,
+    ) -> None:
+        """`root` overrides where the databases of the sessions lie; `planner` stands in for the agents' own.
+
+        `on_partial` is told what a model has said so far.  `connections` given are somebody else's to enter;
+        `traffic` is how requests reach models, `people` are the keys of those that sessions are about.
+        """
+        self.secrets = secrets or HostSecrets()
+        self._own = OpenConnections() if connections is None else None
+        self.connections: OpenConnections = connections or self._own or OpenConnections()
+        self._traffic = traffic
+        self._on_partial = on_partial
+        self.bundles = Bundles(store)
+        self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
+        store = self._store = cast(Store, self._sealed)
+        self._clock = clock
+        self._root = root
+        self._adapters = adapters
+        self._planner = planner
+        self._tell_event = on_event
+        self.reins = Reins(store, clock, Keeper(store, clock), self._on_event, self.bundles.beside)
+        self._hands: dict[str, Hands] = {}
+        self._equipped: set[tuple[str | None, ...]] = set()
+        self._drivers: dict[str, Driver] = {}
+        self._letting_go = False
+        self._interrupted_by: str | None = None
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+
+    async def __aenter__(self) -> Engine:
+        """Needed where bundles use models, `http` or `mcp` tools: what these open is closed on the way out."""
+        if self._own is not None:
+            await self._own.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return None if self._own is None else await self._own.__aexit__(kind, error, trace)
+
+    def _on_event(self, event: Event) -> None:
+        """Tell of an event as it is stored: who listens may not see what is sealed."""
+        self._tell_event(self._sealed.shown(event))
+
+    # -- what people do
+
+    async def start(self, bundle: Bundle, opening: Opening, root: Path) -> str:
+        """Start a session and give its id; nothing of it runs yet.  Raises NotAllowed."""
+        events = await self._begun(bundle, opening, root)
+        result = await self._store.append(events[0].session_id, 0, events)
+        assert isinstance(result, Appended), "a new session has no rivals"
+        for event in events:
+            self._on_event(event)
+        return events[0].session_id
+
+    async def prepare(self, bundle: Bundle, agent: str, planner: str | None = None) -> None:
+        """Find and open what an agent's sessions need, before one begins; raises EnvironmentFault, ToolError."""
+        known = bundle.agents[agent]
+        self._check_environment(bundle, agent, _chain(known, planner))
+        adapters = self.hands_for(bundle).adapters
+        for tool in environment.reached(bundle, known, known.tools):
+            if tool.adapter.kind != "mcp" or bundle.servers[tool.adapter.settings["server"]].optional:
+                continue
+            adapter = adapters(tool)
+            if isinstance(adapter, Prepared):
+                await adapter.ready(tool)
+
+    async def run(self, bundle: Bundle, opening: Opening, root: Path) -> State:
+        """Start a session and drive it until it waits or is over: one commit less than one after the other.
+
+        Raises NotAllowed, LeaseLost, MissingRoot, EnvironmentFault.
+        """
+        events = await self._begun(bundle, opening, root)
+        state = fold(events)
+        return await self._drive(state, bundle, wait=True, unsaved=events)
+
+    async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> tuple[Event, ...]:
+        agent = bundle.agents[opening.agent]
+        if agent.seal is not None:
+            check_keys(agent.seal, self.secrets)
+        planner, *fallback = _chain(agent, opening.planner)
+        first = r.Begin(
+            new_session_id(), opening.agent, planner, opening.attributes, opening.message, opening.started_by,
+            _absolute(root), self._clock.now(), tuple(fallback), secrets.token_hex(16),
+        )  # fmt: skip
+        events = begin(first, bundle)
+        if isinstance(events, r.Refused):
+            raise NotAllowed(events)
+        await self.bundles.keep(bundle)
+        return events
+
+    async def send(self, session_id: str, text: str) -> None:
+        """Record a further message of the user; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.Message(text, self._clock.now()))
+
+    async def cancel(self, session_id: str, by: str) -> None:
+        """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
+        await self._sealed.erased(session_id)
+        await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
+
+    async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
+        """Enqueue a job that failed for good once more, as a new call; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.JobRetry(call_id, by, self._clock.now()))
+
+    async def discard_job(self, session_id: str, call_id: str, by: str) -> None:
+        """Give a job up; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.JobDiscard(call_id, by, self._clock.now()))
+
+    async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
+        """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.Confirmed(tool, input_, self._clock.now()))
+
+    async def answer(
+        self,
+        request_id: str,
+        action: str,
+        by: str,
+        *,
+        note: str = "",
+        value: Any = None,
+        edit: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
+        session_id = request_id.rpartition(".")[0]
+        reply = lambda: r.Answer(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
+        await self._record(session_id, reply)
+        return session_id
+
+    async def _record(self, session_id: str, reply: Callable[[], r.Reply]) -> None:
+        while True:
+            state = await self.load(session_id)
+            own, beside = await self.bundles.get(state.bundle), await self.bundles.beside(state.bundle)
+            decided = decide(state, reply(), own, beside)
+            if isinstance(decided, r.Refused):
+                raise NotAllowed(decided)
+            if not decided:
+                return
+            result = await self._store.append(session_id, state.seq, decided)
+            if isinstance(result, Appended):
+                break
+            if not isinstance(result, Conflict):
+                raise not_recorded(result)
+        self._tell(session_id, decided)
+
+    def _tell(self, session_id: str, events: tuple[Event, ...]) -> None:
+        """A driver in this process tells of the events itself, as it takes them in."""
+        driver = self._drivers.get(session_id)
+        if driver is not None:
+            driver.nudge()
+            return
+        for event in events:
+            self._on_event(event)
+
+    # -- driving
+
+    async def load(self, session_id: str) -> State:
+        """A session's state as its log tells it; raises UnknownSession."""
+        return await load_state(self._store, session_id)
+
+    async def log(self, session_id: str) -> list[Event]:
+        """A session's events, with what is sealed in them; raises UnknownSession."""
+        return await self._store.load(session_id)
+
+    async def look(self, session_id: str) -> State:
+        """A session's state for people: what is sealed in its log is not shown.  Raises UnknownSession."""
+        return await self._sealed.look(session_id)
+
+    async def veil(self, session_id: str) -> Veil | None:
+        """What hides from people what is sensitive of a session; None if nothing is.  Raises as `log` does."""
+        return await self._sealed.veil(session_id)
+
+    async def bundle_of(self, state: State) -> Bundle:
+        """The bundle that a session runs under; raises BundleUnavailable."""
+        return await self.bundles.get(state.bundle)
+
+    async def drive(self, session_id: str, *, wait: bool = True) -> State:
+        """Drive a session until it waits or is over.
+
+        Raises UnknownSession, LiveElsewhere (only without `wait`), LeaseLost, BundleUnavailable, MissingRoot, and
+        EnvironmentFault: then the session is left as it is, for whoever has what is missing here.  One whose person's
+        key was destroyed is cancelled: it can't go on.
+        """
+        erased, state = await self._sealed.erased(session_id), await self.load(session_id)
+        if state.final:
+            return state
+        if erased and state.cancel_by is None:
+            await self.cancel(session_id, ERASED)
+            state = await self.load(session_id)
+        return await self._drive(state, await self.bundle_of(state), wait=wait)
+
+    async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
+        session_id = state.session_id
+        root = await self.ready_for(state, bundle)
+        owner = f"{self.name}:{secrets.token_hex(4)}"
+        epoch = state.epoch
+        while True:
+            lease = Lease(session_id, owner, epoch + 1, self._clock.now() + LEASE)
+            driver = Driver(self.reins, self.hands_for(bundle), lease, state, root, unsaved)
+            with trio.CancelScope(shield=True):
+                # whether it was taken has to be known, or nobody would give it back
+                refused = await driver.take(alone=self._letting_go or self._interrupted_by is not None)
+            if refused is None:
+                unsaved = ()
+                state = await self._run(driver)
+                if not driver.again or state.final:
+                    return state
+            elif isinstance(refused, Held):
+                await self._wait_for(refused, session_id, wait)
+            state = await self.load(session_id)
+            if state.final:
+                return state
+            epoch = max(state.epoch, (await self._store.heads([session_id]))[session_id][1])
+
+    async def _run(self, driver: Driver) -> State:
+        session_id = driver.lease.session_id
+        self._drivers[session_id] = driver
+        try:
+            if self._interrupted_by is not None and not driver.state.final:
+                await self._cancel_quietly(session_id, self._interrupted_by)
+            if self._letting_go:
+                driver.let_go()
+            return await driver.run()
+        finally:
+            if self._drivers.get(session_id) is driver:
+                del self._drivers[session_id]
+            if not driver.left:
+                with trio.move_on_after(SHORT, shield=True):
+                    await self._store.release(driver.lease)
+
+    async def _wait_for(self, held: Held, session_id: str, wait: bool) -> None:
+        if not wait or self._letting_go or self._interrupted_by is not None:
+            raise LiveElsewhere(session_id, held.owner, held.until)
+        left = (held.until - self._clock.now()).total_seconds()
+        await trio.sleep(min(max(left, 0.05), 1.0))
+
+    def let_go(self) -> None:
+        """Let go of all sessions that this process drives, without ending them; none is driven after this."""
+        self._letting_go = True
+        for driver in self._drivers.values():
+            driver.let_go()
+
+    async def interrupt(self, by: str) -> None:
+        """Cancel what this process drives, and what it is about to; what others drive is left to them."""
+        self._interrupted_by = by
+        for session_id in list(self._drivers):
+            await self._cancel_quietly(session_id, by)
+
+    async def _cancel_quietly(self, session_id: str, by: str) -> None:
+        try:
+            await self.cancel(session_id, by)
+        except NotAllowed:
+            return  # it ended by itself in this moment
+
+    def driven(self) -> list[str]:
+        """The sessions that this process drives now."""
+        return list(self._drivers)
+
+    async def ready_for(self, state: State, bundle: Bundle, call: str | None = None) -> str:
+        """Where the databases of a session lie, when all is here that it needs, or that one call of it needs.
+
+        Raises MissingRoot, EnvironmentFault.
+        """
+        if call is not None:
+            self._check_environment(bundle, state.agent, (), state.calls[call].name)
+        elif state.cancel_by is None and state.ending is None:
+            # to end a session nothing is needed
+            self._check_environment(bundle, state.agent, (state.planner, *state.fallback))
+        return await self.root_of(state, bundle)
+
+    def _check_environment(self, bundle: Bundle, agent: str, planners: Sequence[str], tool: str | None = None) -> None:
+        """Raises EnvironmentFault, which names all that is missing here; what was found once is found."""
+        key = (bundle.digest, agent, *planners, tool)
+        if key in self._equipped or agent not in bundle.agents:
+            return
+        known = bundle.agents[agent]
+        # what stands in for the bundle's own tools and planners needs nothing of theirs
+        tools = () if self._adapters is not None else known.tools if tool is None else (tool,)
+        asked = planners if self._planner is None else ()
+        offline = self._traffic is not None and self._traffic.offline
+        environment.check(environment.needs(bundle, known, asked, tools, keys=not offline), self.secrets)
+        self._equipped.add(key)
+
+    async def root_of(self, state: State, bundle: Bundle) -> str:
+        """Where the databases of a session lie; raises MissingRoot."""
+        root = _absolute(self._root) if self._root else state.root
+        if bundle.databases:
+            with outside():
+                if not await trio.Path(root).is_dir():
+                    raise MissingRoot(root)
+        return root
+
+    def hands_for(self, bundle: Bundle) -> Hands:
+        """What the effects of a bundle's sessions are performed with."""
+        if bundle.digest not in self._hands:
+            reach = Reach(self.secrets, self.connections, roll, self._traffic)
+
+            @cache
+            def planner(agent: str, name: str) -> Planner:
+                return self._planner or planner_for(bundle.agents[agent], name, bundle, reach)
+
+            made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
+            self._hands[bundle.digest] = Hands(
+                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self.log,
+                self._on_partial, self._sealed.meter_used,
+            )  # fmt: skip
+        return self._hands[bundle.digest]
+
+
+def _absolute(root: Path) -> str:
+    """As `session_started` records it: a path that means the same from everywhere."""
+    return os.path.abspath(root)

@@ -1,0 +1,131 @@
+"""What is reserved for questions to the planner, and what crossing a limit of the session leads to at a step's end."""
+
+from __future__ import annotations
+
+from engine.language.arithmetic import add
+from engine.session.decide.draft import Draft
+from engine.session.decide.endings import end_by_limit
+from engine.session.state.event import EventKind as K
+from engine.session.state.pending import reserves
+from engine.session.state.state import Call, Phase, State, Status, StepPhase
+from engine.spec.limits import FINISH, REVIEW, STOP
+
+BUDGET = "budget"
+
+
+def reserve_question(d: Draft) -> bool:
+    """Take from the budget what a question to the planner may use, or cross the limit that it would go beyond."""
+    s = d.state
+    usage = reserves(s, d.bundle) if s.step_phase is StepPhase.PLANNING and not (s.ending or s.releasing) else None
+    if usage is None:
+        return False
+    for name, more in (("model_tokens", usage.tokens), ("model_cost_usd", usage.cost_usd)):
+        used, limit = getattr(s.used, name), getattr(s.limits, name)
+        if limit is None or add(used, more) <= limit:
+            continue
+        d.emit(K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=s.limits.crossed_by(name))
+        d.emit(K.STEP_ENDED, reason=name)
+        act_on_crossed(d)
+        return True
+    d.emit(K.QUESTION_RESERVED, ask=s.asks, **usage.payload())
+    return True
+
+
+def act_on_crossed(d: Draft) -> bool:
+    """At the end of a step: stop for a limit that was crossed, or ask whether there is more."""
+    s = d.state
+    by = {name: s.limits.crossed_by(name) for name in sorted(s.crossed)}
+    for name, crossing in by.items():
+        if crossing == STOP:
+            d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=name)
+            return True
+    for name, crossing in by.items():
+        if crossing == REVIEW and not asked(s, name):
+            ask_for_more(d, name)
+            return True
+    return False
+
+
+def block_by_limit(d: Draft, call: Call, limit: str, reason: str, message: str) -> None:
+    """A limit that was crossed keeps a call from starting: for good, or until somebody grants more of it."""
+    waits = d.state.limits.crossed_by(limit) == REVIEW
+    d.result(call, "blocked", reason, message, final=not waits)
+    if waits:
+        d.emit(K.CALL_OVER_BUDGET, step=call.step, call_id=call.id, tool=call.name, limit=limit)
+
+
+def ask_for_calls(d: Draft) -> bool:
+    """Ask for more of a limit that calls wait for, when nothing else of the step goes on."""
+    s = d.state
+    if s.ending or s.releasing:
+        return False
+    for call in s.calls.open.values():
+        if call.phase is Phase.OVER_BUDGET and call.short_of in s.crossed and not asked(s, call.short_of):
+            ask_for_more(d, call.short_of)
+            return True
+    return False
+
+
+def still_over(d: Draft, call: Call) -> bool:
+    """Whether what was granted is not enough for a call that waited for it: the limit is crossed once more."""
+    s = d.state
+    if call.short_of != "calls" or s.limits.calls is None:
+        return False
+    waiting = sum(1 for c in s.calls.open.values() if c.short_of == "calls")
+    used = s.used.calls - waiting
+    if used < s.limits.calls:
+        return False
+    d.emit(K.LIMIT_CROSSED, limit="calls", used=used, allowed=s.limits.calls, crossing=REVIEW, tool=call.name)
+    return True
+
+
+def ask_for_more(d: Draft, name: str) -> None:
+    """Open the request whose yes extends a limit."""
+    limits = d.state.limits
+    extension, allowed = limits.extensions[name], limits.limit(name)
+    d.open_request(
+        BUDGET, groups=(extension.reviewers,), reason=name, limit=name, extend_by=extension.by,
+        message=f"the limit {name} of {allowed} is used up: may it have {extension.by} more?",
+        expires=limits.expires.get(BUDGET),
+    )  # fmt: skip
+
+
+def asked(s: State, name: str) -> bool:
+    """Whether somebody is being asked for more of a limit."""
+    return any(request.limit == name for request in s.open_requests())
+
+
+def heed_budget_answers(d: Draft) -> bool:
+    """A no to more of a limit ends the session as the limit itself would have."""
+    if d.state.ending:
+        return False
+    for request in d.state.requests.open.values():
+        answer = request.answered
+        if request.kind == BUDGET and answer is not None and answer["action"] == "deny" and request.limit:
+            d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit)
+            return True
+    return False
+
+
+def cross_steps(d: Draft) -> bool:
+    """Whether no further step begins: it ends, asks for more, or waits for the answer."""
+    s = d.state
+    limit = s.limits.steps
+    if any(request.kind == BUDGET for request in s.open_requests()):
+        return True
+    if limit is None or s.used.steps < limit:
+        return False
+    crossing = s.limits.crossed_by("steps")
+    if crossing == REVIEW:
+        d.emit(K.LIMIT_CROSSED, limit="steps", used=s.used.steps, allowed=limit, crossing=crossing)
+        ask_for_more(d, "steps")
+        return True
+    return end_by_limit(d, "steps", Status.OUT_OF_BUDGET, s.used.steps, limit)
+
+
+def is_last_turn(s: State) -> bool:
+    """Whether the next step is the one that was set aside for finishing."""
+    if any(s.limits.crossed_by(name) == FINISH for name in s.crossed):
+        return True
+    limit = s.limits.steps
+    return s.limits.sets_a_step_aside() and limit is not None and s.used.steps >= limit - 1

@@ -1,0 +1,329 @@
+"""`decide`: what an answer from outside means, as events.
+
+A reply is recorded first, then everything that follows from the new state (see `moves`).  What people
+send (a message, an answer, a cancel) is only recorded: whoever drives the session draws the conclusions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.language.value import NotJson, canonical_of_exact, exact, timestamp, whole_text
+from engine.policy.gate import FactNeed, Reading, withheld
+from engine.session.decide.answers import answer
+from engine.session.decide.draft import Besides, Draft
+from engine.session.decide.gate_calls import beside_guards
+from engine.session.decide.jobs import discard, drafted_job, retry
+from engine.session.decide.proposals import planned, planner_failed
+from engine.session.decide.retries import try_again
+from engine.session.decide.transitions import advance, end_cancelled
+from engine.session.decide.uncertain import is_probe, make_unknown, probed, want_of
+from engine.session.expression_names import gate_names
+from engine.session.handles import place_of_handle
+from engine.session.identity import call_digest
+from engine.session.shared_meters import checked_reading, is_meter
+from engine.session.state import inputs as r
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import evolve
+from engine.session.state.pending import wake_at
+from engine.session.state.state import Call, Phase, State
+from engine.spec.bundle import Bundle, Tool
+
+MAX_OUTPUT = 1_000_000
+
+WITHHELD = "the result is not for this session"
+
+
+def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
+    """The first events of a session, or why it can't start."""
+    agent = bundle.agents[reply.agent]
+    problems = agent.check_attributes(reply.attributes)
+    if agent.seal is not None and (path := place_of_handle(reply.attributes)):
+        problems = [*problems, f"`{path}`: a handle is no value"]
+    if problems:
+        return r.Refused("invalid_attributes", "; ".join(problems))
+    payload = {
+        "agent": agent.name,
+        "planner": reply.planner,
+        **({"fallback": list(reply.fallback)} if reply.fallback else {}),
+        "bundle": bundle.digest,
+        "root": reply.root,
+        "attributes": dict(reply.attributes),
+        "started_by": reply.started_by,
+        "limits": agent.limits.payload(),
+        **({"handle_key": reply.handle_key} if reply.handle_key else {}),
+    }
+    first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
+    d = Draft(evolve(None, first), bundle, reply.at)
+    d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.message))
+    return (first, *d.events)
+
+
+def decide(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> tuple[Event, ...] | r.Refused:
+    """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
+    d = drafted(state, reply, bundle, beside)
+    return d if isinstance(d, r.Refused) else tuple(d.events)
+
+
+def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> Draft:
+    """What a reply to a worker's effect means for the one call that it has leased."""
+    return drafted_job(state, call_id, reply, Draft(state, bundle, reply.at, beside), _RECORD)
+
+
+def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> Draft | r.Refused:
+    """The same, with the state that the events lead to, so that nobody has to fold them again."""
+    d = Draft(state, bundle, reply.at, beside)
+    if type(reply) in _FROM_PEOPLE:
+        refused = _FROM_PEOPLE[type(reply)](d, reply)
+        return refused or d
+    if state.final:
+        return d
+    _RECORD[type(reply)](d, reply)
+    if not isinstance(reply, r.KeyTaken | r.KeyExpired | r.MeterFull | r.Released):
+        advance(d)
+    return d
+
+
+# -- from the driver
+
+
+def _claimed(d: Draft, reply: r.Claimed) -> None:
+    d.emit(K.SESSION_CLAIMED, owner=reply.owner, epoch=reply.epoch)
+
+
+def _released(d: Draft, reply: r.Released) -> None:
+    d.emit(K.SESSION_RELEASED, owner=reply.owner)
+
+
+def _tick(d: Draft, reply: r.Tick) -> None:
+    due = wake_at(d.state)
+    if due is not None and due <= d.at:
+        d.emit(K.SESSION_WOKEN)
+
+
+def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
+    d.emit(
+        K.KEY_TAKEN,
+        key=reply.key,
+        status=reply.status,
+        output=reply.output,
+        holder=reply.holder,
+        compared=reply.compared,
+    )
+
+
+def _key_expired(d: Draft, reply: r.KeyExpired) -> None:
+    d.emit(K.KEY_EXPIRED, key=reply.key, generation=reply.generation)
+
+
+def _meter_full(d: Draft, reply: r.MeterFull) -> None:
+    d.emit(K.METER_FULL, call_id=reply.call_id, meter=reply.meter, used=reply.used, limit=reply.limit)
+
+
+# -- from tools and facts
+
+
+def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
+    call = _live(d, reply.call_id, reply.attempt)
+    if call is None:
+        return
+    tool = d.tool(call.name)
+    output, problems = checked_output(tool, reply.output)
+    kept = None
+    if not problems:
+        names = gate_names(d.state, call, d.bundle)
+        kept = withheld(d.agent.guards[call.name], names, output, lambda need: _read(d, need))
+        for other in beside_guards(d, call):
+            kept = kept or withheld(other, names, output, lambda need: _read(d, need))
+    if kept is not None:
+        # the same text whatever the rule found, or could not judge: it would tell of what is withheld
+        d.result(call, "blocked", "result_withheld", WITHHELD, rule=kept.rule)
+    elif not problems:
+        d.result(call, "ok", output=output, mark=reply.mark)
+    elif call.effect == "write":
+        make_unknown(d, call, "invalid_output", problems)
+    else:
+        d.result(call, "terminal_error", "invalid_output", problems)
+        _cancel_siblings(d, call, tool)
+
+
+def _read(d: Draft, need: FactNeed) -> Reading | None:
+    """A fact as the gate of the running call left it."""
+    reading = d.state.readings.get(need.key)
+    return None if reading is None else Reading(reading.output, reading.problem)
+
+
+def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:
+    """A tool's output in exact form, and what is wrong with it."""
+    try:
+        output = exact(raw)
+        if len(canonical_of_exact(output)) > MAX_OUTPUT:
+            return None, f"the output is larger than {MAX_OUTPUT} characters"
+    except NotJson as error:
+        return None, f"the output is not JSON: {error}"
+    return output, "; ".join(tool.check_output(output))
+
+
+def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
+    call = _live(d, reply.call_id, reply.attempt)
+    if call is None:
+        return
+    tool = d.tool(call.name)
+    lost = call.effect == "write" and reply.acted and reply.failure in ("timeout", "lost")
+    safe = call.effect == "read" or not reply.acted or tool.honours_key
+    if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
+        said = reply.message if reply.failure == "cancelled" else ""
+        end_cancelled(d, call, acted=reply.acted, said=said)
+    elif safe and try_again(d, call, tool, reply, may_have_acted=lost):
+        return
+    elif lost or call.in_doubt:
+        make_unknown(d, call, reply.reason, reply.message)
+        _cancel_siblings(d, call, tool)
+    else:
+        status = "retryable_error" if reply.failure == "retryable" else "terminal_error"
+        d.result(call, status, reply.reason, reply.message, mark=reply.mark)
+        _cancel_siblings(d, call, tool)
+
+
+def _not_begun(d: Draft, reply: r.NotBegun) -> None:
+    """Nothing happened: the call is judged again where another driver takes the session over."""
+    call = _live(d, reply.call_id, reply.attempt)
+    if call is None:
+        return
+    if call.cancelled is not None or d.state.ending:
+        end_cancelled(d, call, acted=False)
+    else:
+        d.emit(
+            K.CALL_NOT_BEGUN, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
+            problem=reply.problem,
+        )  # fmt: skip
+
+
+def _live(d: Draft, call_id: str, attempt: int) -> Call | None:
+    call = d.state.calls.get(call_id)
+    if call is None or call.phase is not Phase.STARTED or call.attempt != attempt:
+        return None
+    # a job's worker is fenced by the store
+    return call if call.job or call.epoch == d.state.epoch else None
+
+
+def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
+    """A call that others make no sense without has failed: the reads beside it are cancelled."""
+    if tool.on_failure != "cancel_siblings":
+        return
+    for call in d.state.step_calls():
+        if call.id == failed.id or call.effect == "write":
+            continue
+        if call.phase is Phase.STARTED and call.cancelled is None:
+            d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed")
+        elif call.phase is Phase.RETRYING:
+            d.result(call, "terminal_error", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
+        elif call.phase in (Phase.PROPOSED, Phase.GATING):
+            d.result(call, "blocked", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
+
+
+def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
+    if is_probe(reply):
+        call_id, name = want_of(d, reply.key)
+        if name:
+            output, wrong = checked_output(d.tool(name), reply.output)
+            probed(d, call_id, d.tool(name), reply.gate, None if wrong else output, wrong or None)
+        return
+    tool_name, input_ = _want_of(d, reply.key, reply.gate)
+    output, problem = _checked_fact(d, tool_name, reply.output)
+    _record_fact(
+        d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started
+    )
+
+
+def _checked_fact(d: Draft, tool: str, output: Any) -> tuple[Any, str]:
+    if is_meter(tool):
+        return checked_reading(output)
+    return checked_output(d.tool(tool), output) if tool else (None, "nobody asked for it")
+
+
+def _fact_failed(d: Draft, reply: r.FactFailed) -> None:
+    if is_probe(reply):
+        call_id, name = want_of(d, reply.key)
+        if name:
+            probed(d, call_id, d.tool(name), reply.gate, None, reply.problem)
+        return
+    tool_name, input_ = _want_of(d, reply.key, reply.gate)
+    _record_fact(d, reply.key, tool_name, input_, reply.gate, None, reply.problem, reply.started)
+
+
+def _want_of(d: Draft, key: str, gate: int) -> tuple[str, Any]:
+    for call in d.state.calls.open.values():
+        for want in call.wants if call.phase is Phase.GATING else ():
+            if want["key"] == key and want["gate"] == gate:
+                return want["tool"], want["input"]
+    return "", None
+
+
+def _record_fact(
+    d: Draft, key: str, tool: str, input_: Any, gate: int, output: Any, problem: str | None, started: Any
+) -> None:
+    if tool:
+        d.emit(
+            K.FACT_READ, key=key, tool=tool, input=input_, output=output, problem=problem, gate=gate,
+            started=timestamp(started),
+        )  # fmt: skip
+
+
+# -- from people
+
+
+def _message(d: Draft, reply: r.Message) -> r.Refused | None:
+    if d.state.final:
+        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+    if not reply.text.strip():
+        return r.Refused("empty_message", "a message must say something")
+    d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.text))
+    return None
+
+
+def _confirmed(d: Draft, reply: r.Confirmed) -> r.Refused | None:
+    if d.state.final:
+        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+    tool = d.bundle.tools.get(reply.tool) if reply.tool in d.agent.tools else None
+    if tool is None:
+        return r.Refused("unknown_tool", f"agent {d.agent.name} has no tool {reply.tool}")
+    digest = call_digest(tool, tool.name, reply.input)
+    d.emit(K.CUSTOMER_CONFIRMED, tool=tool.name, input=dict(reply.input), digest=digest)
+    return None
+
+
+def _cancel(d: Draft, reply: r.Cancel) -> r.Refused | None:
+    if d.state.final:
+        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+    if d.state.cancel_by is None:
+        d.emit(K.CANCEL_REQUESTED, by=reply.by)
+    return None
+
+
+_RECORD: Mapping[type, Callable[..., None]] = {
+    r.Claimed: _claimed,
+    r.Released: _released,
+    r.Tick: _tick,
+    r.KeyTaken: _key_taken,
+    r.KeyExpired: _key_expired,
+    r.MeterFull: _meter_full,
+    r.Planned: planned,
+    r.PlannerFailed: planner_failed,
+    r.ToolReturned: _tool_returned,
+    r.ToolFailed: _tool_failed,
+    r.NotBegun: _not_begun,
+    r.FactReturned: _fact_returned,
+    r.FactFailed: _fact_failed,
+}
+
+_FROM_PEOPLE: Mapping[type, Callable[..., r.Refused | None]] = {
+    r.Message: _message,
+    r.Cancel: _cancel,
+    r.Confirmed: _confirmed,
+    r.Answer: answer,
+    r.JobRetry: retry,
+    r.JobDiscard: discard,
+}

@@ -1,0 +1,365 @@
+"""One call on its way through the gate: facts, verdict, and then blocked, held or started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.language.arithmetic import EvaluationError
+from engine.language.template import Template
+from engine.language.value import timestamp
+from engine.policy import gate
+from engine.policy.overlay import not_offered, stricter
+from engine.policy.rule import CUSTOMER, Effect, Guard
+from engine.policy.verdict import Ask, Verdict
+from engine.session import customer_texts as texts
+from engine.session.decide.draft import Draft
+from engine.session.decide.meters import reserve
+from engine.session.expression_names import gate_names
+from engine.session.identity import call_digest
+from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import BrokenHistory
+from engine.session.state.state import Approval, Call, Phase, State
+from engine.spec.bundle import HANDOFF, Bundle, Tool
+
+
+def judge_call(d: Draft, call: Call) -> bool:
+    """Judge a call whose turn has come; False if it waits for facts that are being read."""
+    if {call.digest, call.claim} & d.state.denied:
+        d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
+        return True
+    names, known = gate_names(d.state, call, d.bundle), fresh(d.state, call, d.at)
+    verdict = gate.judge(d.agent.guards[call.name], names, known)
+    if isinstance(verdict, gate.Missing):
+        return _want(d, call, verdict.needs)
+    others = [_beside(d, call, bundle, names, known) for bundle in d.beside]
+    needs = {need.key: need for other in others if isinstance(other, gate.Missing) for need in other.needs}
+    if needs:
+        return _want(d, call, tuple(needs[key] for key in sorted(needs)))
+    told = []
+    for bundle, other in zip(d.beside, others, strict=True):
+        assert isinstance(other, Verdict), "nothing is missing"
+        hidden = hidden_rules(bundle.guard(d.state.agent, call.name))
+        told.append(
+            {
+                "bundle": bundle.digest, "verdict": other.effect.value, "rule": other.rule,
+                "disclosed": other.rule not in hidden,
+            }
+        )  # fmt: skip
+        verdict = stricter(verdict, other)
+    _settle(d, call, verdict, told)
+    return True
+
+
+def beside_guards(d: Draft, call: Call) -> Iterator[Guard]:
+    """What judges a call in the urgent bundles beside the session's own."""
+    for bundle in d.beside:
+        guard = bundle.guard(d.state.agent, call.name)
+        if guard is not None:
+            yield guard
+
+
+def hidden_rules(guard: Guard | None) -> set[str]:
+    """The rules that a planner is not told of."""
+    policies = guard.policies if guard is not None else ()
+    return {rule.id for policy in policies for rule in policy.rules if not rule.disclose}
+
+
+def _beside(
+    d: Draft,
+    call: Call,
+    bundle: Bundle,
+    names: Mapping[str, Any],
+    known: Callable[[gate.FactNeed], gate.Reading | None],
+) -> Verdict | gate.Missing:
+    """What an urgent bundle says; it can read with the tools of the session's own bundle only."""
+    guard = bundle.guard(d.state.agent, call.name)
+    if guard is None:
+        return not_offered(call.name)
+
+    def read(need: gate.FactNeed) -> gate.Reading | None:
+        if need.tool not in d.bundle.tools:
+            return gate.Reading(problem=f"this session's bundle has no tool {need.tool}")
+        return known(need)
+
+    return gate.judge(guard, names, read)
+
+
+def fresh(state: State, call: Call, at: datetime) -> Callable[[gate.FactNeed], gate.Reading | None]:
+    """The recorded facts that the gate of a call may use at a moment.
+
+    What was read since the gate asked for it is fresh; older facts only within their `max_age`, and
+    never from before the session's last write or the approval that this gate uses.
+    """
+    wanted = {want["key"]: want["gate"] for want in call.wants} if call.phase is Phase.GATING else {}
+    barrier = read_after(state, call)
+
+    def find(need: gate.FactNeed) -> gate.Reading | None:
+        reading = state.readings.get(need.key)
+        if reading is None:
+            return None
+        asked_for = need.key in wanted and reading.gate >= wanted[need.key]
+        young = need.max_age > timedelta(0) and at - reading.at <= need.max_age
+        if asked_for or (young and reading.seq > barrier and reading.problem is None):
+            return gate.Reading(reading.output, reading.problem)
+        return None
+
+    return find
+
+
+def read_after(state: State, call: Call) -> int:
+    """The event that facts have to be younger than: the session's last write, or the yes that this gate uses."""
+    return max(state.write_seq, call.approved_seq)
+
+
+def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
+    """Record which facts the gate waits for; reads beyond the limit are recorded as unreadable."""
+    if call.phase is Phase.GATING and {n.key for n in needs} <= {w["key"] for w in call.wants}:
+        return False
+    shared = {
+        want["key"]: want["gate"]
+        for other in d.state.calls.open.values()
+        if other.phase is Phase.GATING
+        for want in other.wants
+        if want["gate"] > d.start_seq
+    }
+    limit = d.state.limits.fact_reads
+    own = d.state.seq + 1
+    left = None if limit is None else limit - d.state.used.fact_reads
+    # an earlier wave's facts stay wanted: they are fresh for as long as this gate is open
+    facts = [{**want, "read": False} for want in call.wants] if call.phase is Phase.GATING else []
+    known = {want["key"] for want in facts}
+    refused = []
+    for need in needs:
+        if need.key in known:
+            continue
+        reads = need.key not in shared
+        if reads and left is not None:
+            left -= 1
+            if left < 0:
+                refused.append(need)
+                reads = False
+        facts.append({**need.payload(), "gate": shared.get(need.key, own), "read": reads})
+    d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=facts, behind=None)
+    if refused:
+        d.emit(
+            K.LIMIT_CROSSED, limit="fact_reads", used=d.state.used.fact_reads, allowed=limit,
+            crossing=d.state.limits.crossed_by("fact_reads"),
+        )  # fmt: skip
+    for need in refused:
+        d.emit(
+            K.FACT_READ, step=call.step, key=need.key, tool=need.tool, input=dict(need.input), output=None,
+            problem=f"the limit of {limit} fact reads is used up", gate=own, started=None,
+        )  # fmt: skip
+    return True
+
+
+def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str, Any]] = ()) -> None:
+    call = _use_prior_yes(d, call, verdict)
+    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
+    difference = _difference(call.asked, verdict) if call.asked is not None else []
+    d.emit(
+        K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
+        asks={ask.rule: ask.values for ask in verdict.asks}, **({"job": True} if call.leased else {}),
+        **({"beside": list(beside)} if beside else {}),
+    )  # fmt: skip
+    call = d.state.calls[call.id]
+    if verdict.effect is Effect.DENY:
+        d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, difference=difference)
+    elif verdict.effect is Effect.ALLOW or satisfied:
+        start_call(d, call)
+    else:
+        _hold(d, call, verdict, difference)
+
+
+def _use_prior_yes(d: Draft, call: Call, verdict: Verdict) -> Call:
+    """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
+    asking = [ask.rule for ask in verdict.asks if CUSTOMER in ask.approvers]
+    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
+    if call.digest in d.state.confirmed and set(asking) - given:
+        d.emit(K.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
+    return d.state.calls[call.id]
+
+
+def _satisfied(call: Call, verdict: Verdict) -> bool:
+    """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
+    valid = [a for a in call.approvals if a.digest == call.digest]
+    if not all(any(_is_met(ask, approval) for approval in valid) for ask in verdict.asks):
+        return False
+    return call.asked is None or _edited(valid) or not _difference(call.asked, verdict)
+
+
+def _is_met(ask: Ask, yes: Approval) -> bool:
+    """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
+    asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
+    return ask.rule in yes.rules and asked
+
+
+def _edited(approvals: list[Approval]) -> bool:
+    return any(approval.edited for approval in approvals)
+
+
+def _difference(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
+    """What is not as it was when people were asked: verdict, rules that ask, values they saw; time aside."""
+    found: list[dict[str, Any]] = []
+    if verdict.effect.value != asked["verdict"]:
+        found.append({"what": "verdict", "before": asked["verdict"], "after": verdict.effect.value})
+    before = asked["asks"]
+    after = {ask.rule: ask.values for ask in verdict.asks}
+    if verdict.effect is Effect.DENY:
+        before, after = _by_rule(asked["rules"]), _by_rule(verdict.payload()["rules"])
+    elif set(before) != set(after):
+        found.append({"what": "rules", "before": sorted(before), "after": sorted(after)})
+    for rule in sorted(set(before) & set(after)):
+        # a condition that now reads something else does so because of a value that it reads in both
+        for chain in sorted(set(before[rule]) & set(after[rule])):
+            old, new = before[rule][chain], after[rule][chain]
+            if old != new and chain.split(".")[0] not in _MOVING:
+                found.append({"what": chain, "rule": rule, "before": old, "after": new})
+    return found
+
+
+# what changes by itself while people think
+_MOVING = ("now", "budget", "step")
+
+
+def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {trace["rule"]: trace["values"] for trace in traces}
+
+
+def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
+    """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
+    d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, final=False, difference=difference)
+    by_groups: dict[tuple[str, ...], list[Ask]] = {}
+    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.prior))
+    for ask in verdict.asks:
+        if ask.rule in given:
+            continue
+        by_groups.setdefault(ask.approvers, []).append(ask)
+    for groups, asks in sorted(by_groups.items()):
+        d.open_request(
+            "approval",
+            call=call,
+            groups=groups,
+            rules=tuple(ask.rule for ask in asks),
+            digest=call.digest,
+            reason=asks[0].reason,
+            message=_asked_in_words(d, groups, [ask.message for ask in asks if ask.message]),
+            expires=d.state.limits.expires["approval"],
+            values={ask.rule: ask.values for ask in asks},
+            difference=difference,
+        )
+
+
+def _asked_in_words(d: Draft, groups: tuple[str, ...], messages: list[str]) -> str:
+    """What people are asked; a customer in words that are meant for one."""
+    if CUSTOMER in groups:
+        return texts.of_request(d.agent, d.state.attributes, messages)
+    return " ".join(messages)
+
+
+def start_call(d: Draft, call: Call) -> None:
+    """Start a call whose verdict has just been recorded, unless its key already has a result or an owner."""
+    tool = d.tool(call.name)
+    taken = d.state.taken.get(call.claim) if call.claim else None
+    if taken is not None and _conflicts(tool, call, taken.get("compared")):
+        d.result(call, "blocked", "idempotency_conflict", "the same key was used for something else before")
+    elif taken is not None and taken["status"] == "ok":
+        d.result(call, "ok", "", "the recorded result of the same call", taken["output"], reused=True)
+    elif taken is not None and taken["status"] == "unknown":
+        d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
+    elif taken is not None and taken["status"] == "erased":
+        text = "the same call happened before, and what it brought was erased"
+        d.result(call, "blocked", "idempotency_erased", text)
+    elif taken is not None:
+        d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
+    elif call.leased:
+        # key and meters were taken when it was enqueued
+        record_start(d, call, tool)
+    elif (reserved := reserve(d, call)) is not None:
+        (record_start if tool.job is None else enqueue)(d, call, tool, reserved)
+
+
+def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) -> None:
+    """Hand a job over to the workers; its key and its meters are taken here."""
+    assert tool.job is not None
+    _as_judged(d, call, tool)
+    d.emit(
+        K.JOB_ENQUEUED, step=call.step, call_id=call.id, tool=call.name, idempotency_key=call.key,
+        key_scope=call.scope, digest=call.digest, compared=compared(tool, call), key_until=_key_until(d, tool),
+        reserved=reserved, run_at=timestamp(d.at + tool.job.delay), **_generation(d, call),
+    )  # fmt: skip
+
+
+def _conflicts(tool: Tool, call: Call, before: Mapping[str, Any] | None) -> bool:
+    """Whether a field that has to be as it was is not; of a key that says nothing, none is."""
+    now = compared(tool, call)
+    return before is not None and any(now[name] != before[name] for name in now if name in before)
+
+
+def compared(tool: Tool, call: Call) -> dict[str, Any]:
+    """The fields that calls of one key have to have in common, as the call has them."""
+    fields = tool.idempotency.compare if tool.idempotency is not None else ()
+    return {name: call.input.get(name) for name in fields}
+
+
+def _as_judged(d: Draft, call: Call, tool: Tool) -> None:
+    """Nothing runs on another input than the one that rules judged and people approved; raises BrokenHistory.
+
+    Under a bundle that is only tried on a past session a tool may have another schema, which is part of the digest.
+    """
+    own = d.bundle.digest == d.state.bundle
+    if own and call_digest(tool, call.name, call.input) != call.digest:
+        raise BrokenHistory(f"call {call.id} of {call.name} has another input than its digest: the log was changed")
+
+
+def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]] | None = None) -> None:
+    """Write the intent to run a tool; a handoff runs by asking a person.  A further attempt reserves nothing more."""
+    _as_judged(d, call, tool)
+    d.emit(
+        K.CALL_STARTED,
+        step=call.step,
+        call_id=call.id,
+        tool=call.name,
+        attempt=call.attempt + 1,
+        idempotency_key=call.key,
+        key_scope=call.scope,
+        digest=call.digest,
+        compared=compared(tool, call),
+        key_until=_key_until(d, tool),
+        reserved=reserved or [],
+        **_generation(d, call),
+        **({"job": True} if call.job else {}),
+        waits_for_person=tool.adapter.kind == HANDOFF,
+    )
+    if tool.adapter.kind == HANDOFF:
+        settings = tool.adapter.settings
+        kind = settings["asks"]
+        d.open_request(
+            kind,
+            call=d.state.calls[call.id],
+            groups=(settings["reviewers"],),
+            schema=tool.output_schema,
+            reason=tool.name,
+            message=_question(d, call, settings["question"]),
+            expires=d.state.limits.expires[kind],
+        )
+
+
+def _generation(d: Draft, call: Call) -> dict[str, int]:
+    """How many results under the call's key have expired, as the store said before its first attempt."""
+    generation = call.generation or d.state.expired.get(call.claim or "", 0)
+    return {"generation": generation} if generation else {}
+
+
+def _key_until(d: Draft, tool: Tool) -> str | None:
+    window = tool.idempotency.window if tool.idempotency is not None else None
+    return None if window is None else timestamp(d.at + window)
+
+
+def _question(d: Draft, call: Call, template: Template) -> str:
+    try:
+        return template.render(gate_names(d.state, call, d.bundle))
+    except EvaluationError:
+        return "(this question has no value)"

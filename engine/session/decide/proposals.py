@@ -1,0 +1,152 @@
+"""What a planner's answer means: a decision within the contract, one that is rejected, or none at all."""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import asdict
+from typing import Any
+
+from engine.language.value import NotJson, canonical_of_exact, exact
+from engine.session.decide.budgets import block_by_limit
+from engine.session.decide.draft import Draft
+from engine.session.handles import handles_of, inert, place_of_handle
+from engine.session.identity import call_digest, call_key, key_scope
+from engine.session.state import inputs as r
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Call, Status, StepPhase, Used
+from engine.session.wire_models import Decision, ToolCall, read_decision
+from engine.spec.bundle import Usage
+from engine.spec.limits import Limits
+
+# calls as they are taken in, each with what is wrong with it already
+Proposals = list[tuple[ToolCall, str]]
+
+
+def planned(d: Draft, reply: r.Planned) -> None:
+    """Record what was proposed, and take its calls in."""
+    _noted(d, reply.notes)
+    s = d.state
+    if reply.ask != s.asks or s.step_phase is not StepPhase.PLANNING or s.ending:
+        return
+    decision, problems = read_decision(reply.raw)
+    if decision is not None:
+        problems = [f"call id `{c.id}` was used before" for c in decision.tool_calls if c.id in s.calls]
+    if decision is None or problems:
+        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw), **_used(reply.usage))
+        return
+    proposed = _resolved(d, decision)
+    d.emit(
+        K.DECISION_RECORDED,
+        message=decision.message if d.agent.seal is None else inert(decision.message),
+        tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c, _ in proposed],
+        done=decision.done,
+        ask=reply.ask,
+        **_used(reply.usage),
+    )
+    _propose(d, proposed)
+
+
+def _resolved(d: Draft, decision: Decision) -> Proposals:
+    """The calls with the values that their handles stand for, before anything else looks at them."""
+    handles = handles_of(d.state, d.bundle) if any(place_of_handle(c.input) for c in decision.tool_calls) else None
+    found: Proposals = []
+    for proposed in decision.tool_calls:
+        tool = d.bundle.tools.get(proposed.name)
+        if handles is None or tool is None:
+            found.append((proposed, ""))
+            continue
+        input_, problem = handles.resolved(proposed.input, tool.input_schema)
+        found.append((proposed.model_copy(update={"input": input_}), problem))
+    return found
+
+
+def planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
+    """Record that nothing was proposed, and end the session where asking again is no use."""
+    _noted(d, reply.notes)
+    if reply.ask != d.state.asks or d.state.step_phase is not StepPhase.PLANNING:
+        return
+    d.emit(K.PLANNER_FAILED, problems=[reply.problem], **_used(reply.usage))
+    if reply.final and not d.state.ending:
+        d.emit(K.SESSION_ENDING, state=Status.FAILED.value, reason="planner_unavailable")
+
+
+def _noted(d: Draft, notes: tuple[r.Note, ...]) -> None:
+    """How a planner came to its answer: each request to a model, and each step to the next planner."""
+    for note in notes:
+        d.emit(K.MODEL_CALLED if isinstance(note, r.ModelCall) else K.PLANNER_FELL_BACK, **_payload(note))
+
+
+def _payload(note: r.Note) -> dict[str, Any]:
+    """A note as JSON."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(note).items()}
+
+
+def _used(usage: Usage) -> dict[str, Any]:
+    return {"usage": usage.payload()} if usage else {}
+
+
+def _excerpt(raw: Any) -> str:
+    try:
+        text = canonical_of_exact(exact(raw))
+    except NotJson:
+        text = reprlib.repr(raw)
+    return text[:2000]
+
+
+def _propose(d: Draft, proposals: Proposals) -> None:
+    """Take each call in, in the planner's order: known, well-formed and within the limits, or blocked."""
+    repaired = False
+    taken_in = 0
+    for proposed, problem in proposals:
+        call, problem = _take_in(d, proposed, problem)
+        if problem:
+            d.result(call, "blocked", "invalid_input", problem, repair=not repaired)
+            repaired = True
+            continue
+        if d.state.finishing:
+            d.result(call, "blocked", "finishing", "this is the last turn: no call runs any more")
+            continue
+        crossed = crossed_limit(d.state.limits, d.state.used, call.name, taken_in)
+        if crossed is None:
+            taken_in += 1
+            continue
+        limit, used, allowed = crossed
+        crossing = d.state.limits.crossed_by(limit)
+        d.emit(K.LIMIT_CROSSED, limit=limit, used=used, allowed=allowed, crossing=crossing, tool=call.name)
+        block_by_limit(d, call, limit, "limit_of_calls", f"the limit {limit} of {allowed} is used up")
+
+
+def _take_in(d: Draft, proposed: ToolCall, problem: str) -> tuple[Call, str]:
+    """The call that a proposal becomes, and what is wrong with it: `problem`, if anything was before."""
+    tool = d.tool(proposed.name) if proposed.name in d.agent.tools else None
+    key: str | None = None
+    if tool is None:
+        problem = f"tool `{proposed.name}` is not among this agent's tools: {', '.join(d.agent.tools) or 'it has none'}"
+    elif not problem:
+        problem = "; ".join(tool.check_input(proposed.input))
+        if not problem:
+            key, problem = call_key(d.state, tool, proposed.input)
+    d.emit(
+        K.CALL_PROPOSED,
+        call_id=proposed.id,
+        tool=proposed.name,
+        input=proposed.input,
+        effect=tool.effect if tool else "unknown",
+        digest=call_digest(tool, proposed.name, proposed.input),
+        key=key,
+        scope=key_scope(d.state, tool) if tool and key else None,
+    )
+    return d.state.calls[proposed.id], problem
+
+
+def crossed_limit(limits: Limits, used: Used, tool: str, taken_in: int) -> tuple[str, int, int] | None:
+    """The first limit that a call is beyond which counts already, with what was used before it and what is allowed."""
+    checks = (
+        ("calls_per_step", taken_in + 1, limits.calls_per_step),
+        ("calls_per_tool", used.calls_per_tool.get(tool, 0), limits.per_tool(tool)),
+        ("calls", used.calls, limits.calls),
+    )
+    for name, count, limit in checks:
+        if limit is not None and count > limit:
+            return name, count - 1, limit
+    return None

@@ -1,0 +1,110 @@
+"""What people are asked: waiting for it, its expiry, and what their answers lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.session.decide.draft import Draft
+from engine.session.state.event import EventKind as K
+from engine.session.state.state import Call, Phase, Request, Status
+
+
+def wake(d: Draft) -> bool:
+    """A waiting session runs on when what it waits for has changed."""
+    s = d.state
+    if s.status is Status.RUNNING:
+        return False
+    due = any(_expired(d, request) for request in s.open_requests())
+    before = tuple(what for what in s.waiting_for if what != MESSAGE)
+    changed = waiting_for(d) != before or (MESSAGE in s.waiting_for and s.unseen > 0)
+    if not (due or changed or s.cancel_by or s.probed_calls()):
+        return False
+    d.emit(K.STATE_TRANSITION, state="running", outcome="running", message="", waiting_for=[], reason="")
+    return True
+
+
+def expire(d: Draft) -> bool:
+    """A question that nobody answered in time is closed, and what waited for it ends."""
+    for request in d.state.open_requests():
+        if _expired(d, request):
+            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="expired")
+            _end_unanswered(d, request)
+            return True
+    return False
+
+
+def _expired(d: Draft, request: Request) -> bool:
+    return request.expires_at is not None and d.state.now >= request.expires_at
+
+
+def _end_unanswered(d: Draft, request: Request) -> None:
+    if request.kind == "budget":
+        d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
+        return
+    assert request.call_id is not None, "only questions about a call or a limit expire"
+    call = d.state.calls[request.call_id]
+    if request.kind == "approval":
+        withdraw(d, call)
+        d.result(call, "blocked", "approval_expired", "nobody approved it in time")
+    elif request.kind == "settle":
+        d.result(call, "unknown", "never_settled", "nobody could say in time whether it happened", settled=True)
+    else:
+        d.result(call, "terminal_error", f"{request.kind}_expired", "nobody answered in time")
+
+
+def withdraw(d: Draft, call: Call) -> None:
+    """Close what is still asked about a call."""
+    for request in d.state.open_requests():
+        if request.call_id == call.id:
+            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
+
+
+def heed_answers(d: Draft) -> bool:
+    """An answer that ends a call: a person's no, a handoff's result, a settled write."""
+    for request in d.state.requests.open.values():
+        call = d.state.calls.get(request.call_id or "")
+        answer = request.answered
+        if answer is None or call is None or call.ended:
+            continue
+        if request.kind == "approval" and answer["action"] == "deny":
+            withdraw(d, call)
+            d.result(call, "blocked", "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
+            return True
+        if call.phase is Phase.PARKED and request.kind in ("input", "choice"):
+            d.result(call, "ok", output=answer["value"])
+            return True
+        if call.phase is Phase.PARKED and request.kind == "settle":
+            settle(d, call, answer)
+            return True
+    return False
+
+
+def settle(d: Draft, call: Call, answer: Mapping[str, Any]) -> None:
+    """Record what a person found out about a write that nobody could vouch for."""
+    value = answer["value"]
+    if value == "did_not_happen":
+        d.result(call, "terminal_error", "did_not_happen", f"settled by {answer['by']}", settled=True)
+    elif value == "abandon":
+        d.result(call, "unknown", "abandoned", f"given up by {answer['by']}", settled=True)
+    else:
+        d.result(call, "ok", "", f"settled by {answer['by']}", value["happened"], settled=True)
+
+
+MESSAGE = "message"
+
+
+def waiting_for(d: Draft) -> tuple[str, ...]:
+    """The open requests and the jobs that keep a session from going on."""
+    requests = tuple(r.id for r in d.state.open_requests() if r.kind != "follow_up")
+    return (*requests, *(f"job:{call.id}" for call in d.state.jobs()))
+
+
+def waiting_status(d: Draft) -> Status:
+    """Whether somebody is asked, only the end user, or a job is waited for."""
+    open_ = [r for r in d.state.open_requests() if r.kind != "follow_up"]
+    if not open_:
+        return Status.AWAITING_JOB
+    if all(r.groups == ("customer",) for r in open_):
+        return Status.AWAITING_CONFIRMATION
+    return Status.AWAITING_HUMAN_REVIEW

@@ -1,0 +1,107 @@
+"""The kinds of event of a job: a call that is handed over to a worker."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.events.definition import Definition, same
+from engine.session.state.events.parts import ReservedPart, doubtful, with_call, with_reserved
+from engine.session.state.holds import Digest, H, Own, Words
+from engine.session.state.state import Phase, State
+
+
+class JobEnqueued(TypedDict):
+    """A call was handed over to a worker, to run from `run_at`, with what it takes as any call that starts."""
+
+    call_id: Own[str]
+    tool: Own[str]
+    idempotency_key: Annotated[str | None, H.KEY]
+    key_scope: Annotated[str, H.SCOPE]
+    digest: Digest
+    compared: Annotated[dict[str, Any], H.COMPARED]
+    key_until: Own[str | None]
+    reserved: Annotated[list[ReservedPart], H.RESERVED]
+    run_at: Own[str]
+    generation: NotRequired[Own[int]]
+
+
+def _enqueued(s: State, p: JobEnqueued, event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    s = with_reserved(s, call, p["reserved"])
+    return with_call(
+        s, call, phase=Phase.ENQUEUED, job=True, leased=0, wants=(), gate_seq=0, result=None,
+        due_at=datetime.fromisoformat(p["run_at"]), generation=p.get("generation", 0),
+    )  # fmt: skip
+
+
+class JobLeased(TypedDict):
+    """A worker took a job."""
+
+    call_id: Own[str]
+    tool: Own[str]
+    owner: Own[str]
+    epoch: Own[int]
+
+
+def _leased(s: State, p: JobLeased, event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    # whatever an earlier worker had asked for is asked anew
+    return with_call(
+        s, call, phase=Phase.PROPOSED, leased=p["epoch"], wants=(), gate_seq=0, due_at=None,
+        in_doubt=doubtful(call, call.phase is Phase.STARTED),
+    )  # fmt: skip
+
+
+class JobReleased(TypedDict):
+    """A worker gave a job back; what may have `acted` leaves a write in doubt."""
+
+    call_id: Own[str]
+    tool: Own[str]
+    acted: NotRequired[Own[bool]]
+
+
+def _released(s: State, p: JobReleased, event: Event) -> State:
+    call = s.calls[p["call_id"]]
+    doubt = doubtful(call, p.get("acted", False))
+    return with_call(s, call, phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0, in_doubt=doubt)
+
+
+class JobRetried(TypedDict):
+    """Somebody had a job that had failed tried again, as the `new` call."""
+
+    call_id: Own[str]
+    tool: Own[str]
+    by: Words[str]
+    new: Own[str]
+
+
+class JobDiscarded(TypedDict):
+    """Somebody gave a job up."""
+
+    call_id: Own[str]
+    tool: Own[str]
+    by: Words[str]
+
+
+JOB_EVENTS = (
+    Definition(
+        K.JOB_ENQUEUED, JobEnqueued, _enqueued,
+        lambda e: f"{e['tool']}: handed over to a worker, to run from {e['run_at']}", projected=True),
+    Definition(
+        K.JOB_LEASED, JobLeased, _leased, lambda e: f"{e['tool']}: taken by worker {e['owner']}", from_outside=True,
+        others=True,
+    ),
+    Definition(
+        K.JOB_RELEASED, JobReleased, _released, lambda e: f"{e['tool']}: given back by its worker", from_outside=True,
+        others=True, projected=True),
+    Definition(
+        K.JOB_RETRIED, JobRetried, same, lambda e: f"{e['tool']}: to be tried again as {e['new']}, says {e['by']}",
+        from_outside=True, others=True,
+    ),
+    Definition(
+        K.JOB_DISCARDED, JobDiscarded, same, lambda e: f"{e['tool']}: given up by {e['by']}", from_outside=True,
+        others=True, projected=True),
+)  # fmt: skip

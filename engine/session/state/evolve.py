@@ -1,0 +1,66 @@
+"""`evolve`: the only way state changes.  What each kind of event does to it stands with its definition (`events`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.errors import EngineError
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.events.session_events import started
+from engine.session.state.events.table import EVENTS
+from engine.session.state.persistent import changed
+from engine.session.state.state import State, Status
+
+# they say nothing about how long the session has been running
+_UNTIMED = frozenset(kind for kind, definition in EVENTS.items() if definition.others) | {K.SESSION_CLAIMED}
+_FOLDS = {kind: definition.fold for kind, definition in EVENTS.items()}
+
+
+class BrokenHistory(EngineError):
+    """Events that do not follow on each other; the log or our own program is at fault."""
+
+
+def evolve(state: State | None, event: Event) -> State:
+    """The state after one more event; raises BrokenHistory on a gap."""
+    if state is None:
+        if event.seq != 1 or event.kind is not K.SESSION_STARTED:
+            raise BrokenHistory(f"the history of {event.session_id} begins with {event.kind} at {event.seq}")
+        return started(event)
+    if event.seq != state.seq + 1:
+        raise BrokenHistory(f"event {event.seq} follows {state.seq} in {state.session_id}")
+    timed = _spend(state, event)
+    after = _FOLDS[event.kind](timed, event.payload, event)
+    # nobody has seen this copy yet: a further one for each event would cost more than the event
+    made = changed(after) if after is state else after
+    fields = made.__dict__
+    fields["seq"] = event.seq
+    if event.at > state.now:
+        fields["now"] = event.at
+    return made
+
+
+def fold(events: Iterable[Event], state: State | None = None) -> State:
+    """The state after all of the events; raises BrokenHistory where there is none."""
+    for event in events:
+        try:
+            state = evolve(state, event)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            told = f"event {event.seq} of {event.session_id}, {event.kind}, says nothing that can be followed"
+            raise BrokenHistory(f"{told}: {type(error).__name__} {error}") from error
+    if state is None:
+        raise BrokenHistory("a session without events")
+    return state
+
+
+def _spend(state: State, event: Event) -> State:
+    """Count the time since the driver's last event, if the session ran and was driven."""
+    if event.kind in _UNTIMED or state.clock_at is None:
+        return state
+    if event.at <= state.clock_at:
+        return state
+    if state.status is not Status.RUNNING:
+        return changed(state, clock_at=event.at)
+    spent = event.at - state.clock_at
+    used = changed(state.used, active=state.used.active + spent, step_active=state.used.step_active + spent)
+    return changed(state, used=used, clock_at=event.at)

@@ -1,0 +1,322 @@
+"""What comes in from outside: answers to effects, and what people send.  Each carries its time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.spec.bundle import NO_USAGE, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first.
+
+    `handle_key` was drawn for it: what stands for its sensitive values is made with it, and the marks of messages.
+    """
+
+    session_id: str
+    agent: str
+    planner: str
+    attributes: Mapping[str, Any]
+    message: str
+    started_by: str | None
+    root: str
+    at: datetime
+    fallback: tuple[str, ...] = ()
+    handle_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A driver holds the session under a new epoch."""
+
+    owner: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The driver lets go without ending anything."""
+
+    owner: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One request to a model's server, whatever came of it.
+
+    `status` is `ok` or the name of the fault, `cost_usd` None where the model has no price, `seconds` how long it
+    took, `retry_in` after how many seconds it was asked again, None if it was not.  Of `tokens_in` so many came from
+    the server's cache (`cached`), and so many were put into it (`cache_write`).  `repairs` tell how the answer
+    deviated from its protocol, harmlessly.
+    """
+
+    planner: str
+    model: str
+    status: str
+    attempt: int
+    prompt_digest: str
+    request_id: str | None
+    tokens_in: int
+    tokens_out: int
+    cost_usd: Any
+    seconds: Any
+    finish_reason: str | None
+    message: str = ""
+    retry_in: Any = None
+    cached: int = 0
+    cache_write: int = 0
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """A planner had nothing to propose, and the next one of the chain was asked."""
+
+    planner: str
+    to: str
+    reason: str
+
+
+Note = ModelCall | FellBack
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The planner proposed something; `raw` is unchecked, `notes` tell how it came to it."""
+
+    ask: int
+    raw: Any
+    at: datetime
+    usage: Usage = NO_USAGE
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerFailed:
+    """The planner proposed nothing; `final` if asking it again is no use."""
+
+    ask: int
+    problem: str
+    at: datetime
+    usage: Usage = NO_USAGE
+    notes: tuple[Note, ...] = ()
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """A tool's run brought an output, not checked yet; `mark` was drawn for it, to fence it where models read it."""
+
+    call_id: str
+    attempt: int
+    output: Any
+    at: datetime
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """A tool's run ended otherwise; `failure` is `error`, `retryable`, `timeout`, `lost` or `cancelled`.
+
+    `lost` means that the tool may have done its work and its answer did not come.
+
+    `acted` is False only where the adapter vouches that nothing was done.  `dice` is at least 0 and less than 1.
+    `wait` are the seconds that the tool asks for before another try.
+    """
+
+    call_id: str
+    attempt: int
+    failure: str
+    reason: str
+    message: str
+    acted: bool
+    at: datetime
+    dice: Decimal = Decimal(0)
+    wait: Decimal | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """A started call whose tool never began: what it needs is not there where the session is driven."""
+
+    call_id: str
+    attempt: int
+    problem: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FactReturned:
+    """A fact read brought an output, not checked yet."""
+
+    key: str
+    gate: int
+    output: Any
+    started: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FactFailed:
+    """A fact could not be read."""
+
+    key: str
+    gate: int
+    problem: str
+    started: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """The store refused a `call_started`, since its idempotency key is held: by a recorded result, or in flight."""
+
+    key: str
+    status: str
+    output: Any
+    holder: str
+    at: datetime
+    compared: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExpired:
+    """The store refused a `call_started`: results under its idempotency key have expired `generation` times."""
+
+    key: str
+    generation: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MeterFull:
+    """The store refused a `call_started`: with what others have added a shared meter would go beyond its limit."""
+
+    call_id: str
+    meter: str
+    used: Any
+    limit: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The user says something more."""
+
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A person answers a request; `action` is `approve`, `deny` or `answer`."""
+
+    request_id: str
+    action: str
+    by: str
+    note: str
+    value: Any
+    edit: Mapping[str, Any] | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The customer says yes to an action before it is proposed; it counts for this exact call, once."""
+
+    tool: str
+    input: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobLeased:
+    """A worker has a job; `epoch` counts the leases of this job."""
+
+    call_id: str
+    owner: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobReleased:
+    """A worker lets go of a job that it has not finished; `acted` is False if its tool can't have done anything."""
+
+    call_id: str
+    acted: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobRetry:
+    """Somebody wants a job that failed for good to run once more."""
+
+    call_id: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobDiscard:
+    """Somebody gives a job up."""
+
+    call_id: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Somebody wants the session to end."""
+
+    by: str
+    at: datetime
+
+
+Reply = (
+    Claimed
+    | Released
+    | Tick
+    | Planned
+    | PlannerFailed
+    | ToolReturned
+    | ToolFailed
+    | NotBegun
+    | FactReturned
+    | FactFailed
+    | KeyTaken
+    | KeyExpired
+    | MeterFull
+    | Message
+    | Answer
+    | Confirmed
+    | Cancel
+    | JobLeased
+    | JobReleased
+    | JobRetry
+    | JobDiscard
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An act that a person may not do now; nothing is recorded."""
+
+    reason: str
+    message: str

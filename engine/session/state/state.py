@@ -1,0 +1,330 @@
+"""The state of a session: what its events add up to.
+
+A session is in one `Status`; a call goes down one road:
+
+    PROPOSED -> GATING -> HELD -> GATING -> [ENQUEUED ->] STARTED -> ENDED
+        |          |        |                |   |
+        +----------+--------+------ ENDED    |   +-> PARKED -> ENDED
+                                             +-> RETRYING -> STARTED
+
+PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, RETRYING has failed
+and waits for its next attempt, ENQUEUED is a job that waits for a worker, which judges it again, PARKED
+has started and waits for a person (a handoff, or a write that nobody can vouch for).  A call that was started
+where its tool can't run, and never began, is PROPOSED again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from engine.language.arithmetic import add, total
+from engine.session.state.persistent import Kept, Log
+from engine.spec.limits import Limits
+
+
+class Status(StrEnum):
+    """Where a session is."""
+
+    RUNNING = "running"
+    AWAITING_HUMAN_REVIEW = "awaiting_human_review"
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+    AWAITING_JOB = "awaiting_job"
+    AWAITING_MESSAGE = "awaiting_message"
+    DONE = "done"
+    OUT_OF_BUDGET = "out_of_budget"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+FINAL = frozenset({Status.DONE, Status.OUT_OF_BUDGET, Status.TIMED_OUT, Status.CANCELLED, Status.FAILED})
+
+
+class Phase(StrEnum):
+    """Where a call is."""
+
+    PROPOSED = "proposed"
+    GATING = "gating"
+    HELD = "held"
+    OVER_BUDGET = "over_budget"
+    ENQUEUED = "enqueued"
+    STARTED = "started"
+    RETRYING = "retrying"
+    PARKED = "parked"
+    ENDED = "ended"
+
+
+UNSTARTED = (Phase.PROPOSED, Phase.GATING, Phase.HELD, Phase.OVER_BUDGET)
+
+
+class StepPhase(StrEnum):
+    """Where a step is: no step is open, its planner is asked, or its calls are on their way."""
+
+    IDLE = "idle"
+    PLANNING = "planning"
+    ACTING = "acting"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's yes to a call as it stood: its digest, the rules it satisfies, and the groups that were asked."""
+
+    rules: frozenset[str]
+    groups: frozenset[str]
+    digest: str
+    by: str
+    edited: bool = False
+    prior: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a call ended, or a held one stands for now."""
+
+    status: str
+    reason: str
+    message: str
+    output: Any
+    rule: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Call:
+    """One proposed call and all that became of it."""
+
+    id: str
+    name: str
+    input: Mapping[str, Any]
+    step: int
+    effect: str
+    proposed_at: datetime
+    digest: str
+    key: str | None = None
+    scope: str | None = None
+    phase: Phase = Phase.PROPOSED
+    gate_seq: int = 0
+    wants: tuple[Mapping[str, Any], ...] = ()
+    asked: Mapping[str, Any] | None = None
+    approvals: tuple[Approval, ...] = ()
+    approved_seq: int = 0
+    started_at: datetime | None = None
+    attempt: int = 0
+    due_at: datetime | None = None
+    epoch: int = 0
+    cancelled: str | None = None
+    result: Result | None = None
+    job: bool = False
+    leased: int = 0
+    probing: Mapping[str, Any] | None = None
+    short_of: str = ""
+    generation: int = 0
+    # of a write: an attempt of it may have acted, and its answer did not come
+    in_doubt: bool = False
+
+    @property
+    def claim(self) -> str | None:
+        """The idempotency key with its scope, as the store knows it."""
+        return None if self.key is None else f"{self.scope}:{self.key}"
+
+    @property
+    def full_key(self) -> str | None:
+        """The same as tools get it: with how many results under it have expired, if any has.
+
+        A server that keeps keys for longer would return an old result as the new one.
+        """
+        return self.claim if self.claim is None or not self.generation else f"{self.claim}#{self.generation}"
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether it is a worker's business: a job that waits, runs, or is judged by the worker that leased it."""
+        return self.job and (self.leased > 0 or self.phase in (Phase.ENQUEUED, Phase.STARTED, Phase.RETRYING))
+
+    @property
+    def ended(self) -> bool:
+        """Whether its final result is in the log."""
+        return self.phase is Phase.ENDED
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well."""
+        return self.ended and self.result is not None and self.result.status == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A recorded fact: its value or problem, when and where in the log it was read."""
+
+    output: Any
+    problem: str | None
+    seq: int
+    gate: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something a person was asked."""
+
+    id: str
+    kind: str
+    call_id: str | None
+    groups: tuple[str, ...]
+    rules: tuple[str, ...]
+    digest: str
+    schema: Mapping[str, Any] | None
+    expires_at: datetime | None
+    opened_at: datetime
+    limit: str | None = None
+    answered: Mapping[str, Any] | None = None
+    closed: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for its answer."""
+        return self.answered is None and self.closed is None
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What calls have added to a meter: those that ended well in one sum, the others each by its id."""
+
+    spent: Any = 0
+    reserved: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Any:
+        """All of it."""
+        return add(self.spent, total(self.reserved.values()))
+
+    def with_one(self, call_id: str, amount: Any) -> Metered:
+        """With what a call reserves."""
+        return Metered(self.spent, {**self.reserved, call_id: amount})
+
+    def without(self, call_id: str, *, happened: bool) -> Metered:
+        """A call that had reserved has ended: it is spent, or given back."""
+        amount = self.reserved.get(call_id, 0)
+        left = {id_: held for id_, held in self.reserved.items() if id_ != call_id}
+        return Metered(add(self.spent, amount) if happened else self.spent, left)
+
+
+@dataclass(frozen=True)
+class Used:
+    """The ledger: what the session has taken from its budget.  Calls that never start give theirs back."""
+
+    steps: int = 0
+    calls: int = 0
+    calls_per_tool: Mapping[str, int] = field(default_factory=dict)
+    fact_reads: int = 0
+    retries: int = 0
+    meters: Mapping[str, Metered] = field(default_factory=dict)
+    repairs: int = 0
+    model_tokens: int = 0
+    model_cost_usd: Any = 0
+    active: timedelta = timedelta(0)
+    step_active: timedelta = timedelta(0)
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON, but for the time, which is a duration; what the step under way has used is left out."""
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "step_active"}
+        found["calls_per_tool"] = dict(self.calls_per_tool)
+        found["meters"] = {name: metered.total for name, metered in self.meters.items()}
+        found["wall_clock"] = found.pop("active")
+        return found
+
+    def meter(self, name: str) -> Any:
+        """What the session's calls have added to a meter, those that run or that nobody can vouch for included."""
+        return self.meters[name].total if name in self.meters else 0
+
+
+@dataclass(frozen=True)
+class State:
+    """All that `pending` and `decide` go by; without slots, since it is copied at every event (see `changed`).
+
+    `succeeded`, `seen` and `resulted` hold by tool what expressions read of the calls whose step is over, and of
+    the runtime's own reads.
+    """
+
+    session_id: str
+    seq: int
+    now: datetime
+    agent: str
+    planner: str
+    bundle: str
+    root: str
+    attributes: Mapping[str, Any]
+    started_by: str | None
+    limits: Limits
+    status: Status = Status.RUNNING
+    outcome: str = Status.RUNNING.value
+    told: str = ""
+    waiting_for: tuple[str, ...] = ()
+    owner: str | None = None
+    epoch: int = 0
+    clock_at: datetime | None = None
+    releasing: bool = False
+    step: int = 0
+    step_phase: StepPhase = StepPhase.IDLE
+    turn_step: int = 1
+    asks: int = 0
+    messages: tuple[str, ...] = ()
+    unseen: int = 0
+    decision: Mapping[str, Any] | None = None
+    problems: tuple[str, ...] = ()
+    calls: Kept[Call] = field(default_factory=Kept)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    requests: Kept[Request] = field(default_factory=Kept)
+    denied: frozenset[str] = frozenset()
+    refusals: tuple[Mapping[str, Any], ...] = ()
+    succeeded: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
+    seen: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
+    resulted: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
+    confirmed: tuple[str, ...] = ()
+    taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    expired: Mapping[str, int] = field(default_factory=dict)
+    full: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    write_seq: int = 0
+    used: Used = field(default_factory=Used)
+    cancel_by: str | None = None
+    ending: str | None = None
+    ending_reason: str = ""
+    ending_at: datetime | None = None
+    crossed: frozenset[str] = frozenset()
+    news: bool = False
+    finishing: bool = False
+    reserved: Mapping[str, Any] | None = None
+    fallback: tuple[str, ...] = ()
+    handle_key: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether the session is over for good."""
+        return self.status in FINAL
+
+    def step_calls(self) -> list[Call]:
+        """The calls of the open step, in the planner's order."""
+        return [call for call in self.calls.open.values() if call.step == self.step]
+
+    def open_requests(self) -> list[Request]:
+        """What still waits for a person, oldest first."""
+        return [request for request in self.requests.open.values() if request.open]
+
+    def retrying_calls(self) -> list[Call]:
+        """The calls whose last attempt failed and whose next one has its time."""
+        return [call for call in self.calls.open.values() if call.phase is Phase.RETRYING and not call.job]
+
+    def running_calls(self) -> list[Call]:
+        """The calls whose tools may be at work for the session's driver."""
+        return [call for call in self.calls.open.values() if call.phase is Phase.STARTED and not call.job]
+
+    def probed_calls(self) -> list[Call]:
+        """The writes of which a read is to find out whether they happened."""
+        return [call for call in self.calls.open.values() if call.probing is not None]
+
+    def jobs(self) -> list[Call]:
+        """The calls that were handed over to workers and have no result yet."""
+        return [call for call in self.calls.open.values() if call.handed_over]

@@ -1,0 +1,136 @@
+"""Questions to a store's file that both ask: who keeps it, and who only reads it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.ports import records as stored
+from engine.session.state.event import Event
+from engine.store import chain
+from engine.store.log_key import Seal, Voucher
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHead:
+    """The end of a session's chain as it stands beside it, and its seal if it has one."""
+
+    place: chain.Place
+    seal: Seal | None
+
+
+class _Connection(sqlite3.Connection):
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """The same; of a schema that is damaged SQLite's own words may be no text."""
+        try:
+            return super().execute(*arguments)
+        except UnicodeDecodeError:
+            raise sqlite3.DatabaseError("the database's schema is damaged") from None
+
+
+def connected(name: str | Path, **options: Any) -> sqlite3.Connection:
+    """A connection to a store's file: each statement is its own transaction unless one was begun.
+
+    A text that is none is shown as what it is: it keeps nobody from the rows beside it.  Raises sqlite3.Error.
+    """
+    connection = sqlite3.connect(name, isolation_level=None, timeout=30, factory=_Connection, **options)
+    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+    return connection
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several questions that all see the file as it is at the first."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        # nothing was written; where a page is damaged a commit would fail too
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def session_ids(connection: sqlite3.Connection) -> list[str]:
+    """All sessions, oldest first; raises sqlite3.DatabaseError where they can't be listed."""
+    try:
+        found = connection.execute("SELECT id FROM sessions ORDER BY number").fetchall()
+    except sqlite3.DatabaseError:
+        # where a page of the table can't be read an index still has them
+        found = connection.execute("SELECT id FROM sessions ORDER BY created_at, id").fetchall()
+    return [id_ for (id_,) in found]
+
+
+def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
+    """What a session's log is stored as, from behind an event; of the whole log also what is numbered as nothing is."""
+    sql = (
+        "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?1)"
+        " AND (last > ?2 OR ?2 = 0) ORDER BY first"
+    )
+    return [chain.Segment(session_id, *row) for row in connection.execute(sql, (session_id, after))]
+
+
+def place_before(connection: sqlite3.Connection, session_id: str, first: int) -> chain.Place:
+    """The place that a segment follows on, which begins with an event."""
+    if first <= 1:
+        return chain.START
+    sql = "SELECT hash FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?) AND last = ?"
+    row = connection.execute(sql, (session_id, first - 1)).fetchone()
+    return chain.START if row is None else chain.Place(first - 1, row[0])
+
+
+def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
+    """A session's head; raises UnknownSession."""
+    sql = "SELECT seq, head_hash, head_hmac, key_id FROM sessions WHERE id = ?"
+    row = connection.execute(sql, (session_id,)).fetchone()
+    if row is None:
+        raise stored.UnknownSession(session_id)
+    return stored_head(*row)
+
+
+def stored_head(seq: int, link: str, hmac: str | None, key_id: str | None) -> StoredHead:
+    """A head of its columns."""
+    return StoredHead(chain.Place(seq, link), Seal(hmac, key_id or "") if hmac is not None else None)
+
+
+def seal_problems(session_id: str, head: StoredHead, voucher: Voucher) -> Iterator[str]:
+    """What keeps a head from being the one that a key has sealed."""
+    if head.seal is None:
+        yield "its head is not sealed; if you trust what it says: engine sessions seal --unsealed " + session_id
+    elif not voucher.knows_head(head.seal, session_id, head.place.seq, head.place.link):
+        yield "its head is sealed by another key, or was changed since"
+
+
+def read_log(
+    session_id: str, head: StoredHead, start: chain.Place, segments: Sequence[chain.Segment], voucher: Voucher | None
+) -> list[Event]:
+    """The events of segments that follow on a place and end at a head that the key knows; raises CorruptLog."""
+    try:
+        if voucher is not None:
+            for problem in seal_problems(session_id, head, voucher):
+                raise chain.Unreadable(problem)
+        return chain.read(session_id, segments, start, head.place)
+    except chain.Unreadable as error:
+        raise stored.CorruptLog(session_id, str(error)) from None
+
+
+def whole_log(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> list[Event]:
+    """All events of a session; raises UnknownSession, CorruptLog."""
+    head = head_of(connection, session_id)
+    return read_log(session_id, head, chain.START, segments_of(connection, session_id), voucher)
+
+
+def bundle_files(connection: sqlite3.Connection, digest: str) -> Mapping[str, bytes] | None:
+    """A bundle's files, or None; raises DamagedBundle."""
+    row = connection.execute("SELECT files FROM bundles WHERE digest = ?", (digest,)).fetchone()
+    if row is None:
+        return None
+    try:
+        return {path: base64.b64decode(text, validate=True) for path, text in json.loads(row[0]).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise stored.DamagedBundle(digest, str(error)) from None

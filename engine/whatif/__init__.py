@@ -1,0 +1,1 @@
+"""What another bundle would have done in past sessions."""
