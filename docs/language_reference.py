@@ -16,17 +16,17 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.link.guarantees import GUARANTEED
 from engine.bundle.load import Loaded, load
 from engine.bundle.yaml_reader import read
-from engine.diagnostic import Source
+from engine.diagnostic import SourceFile
 from engine.language import types as t
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import compile_expression
 from engine.language.functions import FUNCTIONS, PROVENANCE
-from engine.language.provenance.origins import Origins, Told
+from engine.language.provenance.origins import Evidence, Origins
 from engine.language.schema_types import of_schema
 from engine.language.syntax import Kind, Problem, SyntaxProblem
 from engine.language.value import jsonable, one_line, pretty, span
 from engine.session.expression_names import ToolTypes, gate_scope, meters_type, planner_scope, stop_scope
-from engine.session.judge import NOTHING_GIVEN, Judged, Past, judge_after
+from engine.session.judge import NOTHING_GIVEN, JudgedCall, PriorEvent, judge_after
 from engine.spec.bundle import Meter
 
 CONSTRUCTS = Path(__file__).resolve().parent / "constructs"
@@ -134,7 +134,7 @@ def sample(given: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": "require_approval",
         "approvers": FUNCTIONS["set"].run(["leads"]),
         "output": done["output"],
-        PROVENANCE: Origins([Told("session", told["session"]), Told("customer", told["messages"])]),
+        PROVENANCE: Origins([Evidence("session", told["session"]), Evidence("customer", told["messages"])]),
         "decision": {"message": "Bye", "tool_calls": [], "done": True},
         "results": {"refund": [{**done, "id": "c1", "status": "ok", "reason": "", "message": ""}]},
     }
@@ -172,7 +172,7 @@ class Example:
         """The bundle, or its diagnostics."""
         return load(BundleFiles({path: text.encode() for path, text in self.files(wrong=wrong).items()}))
 
-    def judged(self, *, failing: bool = False) -> Judged:
+    def judged(self, *, failing: bool = False) -> JudgedCall:
         """What the gate says of the call; `failing` under what the entry takes away or changes."""
         desk, bundle = data("desk"), self.loaded().bundle
         assert bundle is not None, self.told["form"]
@@ -182,8 +182,8 @@ class Example:
             session |= self.told.get("session", {})
             args = self.told.get("args", args)
             prior = [entry for entry in prior if entry["tool"] != self.told.get("without")]
-        past = [Past(e["event"], e["tool"], e["args"], e["output"]) for e in prior]
-        past += [Past(self.told["then"]["event"])] if "then" in self.told else []
+        past = [PriorEvent(e["event"], e["tool"], e["args"], e["output"]) for e in prior]
+        past += [PriorEvent(self.told["then"]["event"])] if "then" in self.told else []
         now = datetime.fromisoformat(desk["now"])
         output = call.get("output", NOTHING_GIVEN)
         return judge_after(bundle, bundle.agents["desk"], past, session, call["tool"], args, now, output)
@@ -195,7 +195,7 @@ class Example:
 def data(name: str) -> Any:
     """A file of `constructs/`, read as the engine reads YAML: numbers exact, durations text."""
     path = CONSTRUCTS / f"{name}.yaml"
-    node = read(Source(path.name, path.read_text("utf-8")), lambda diagnostic: None)
+    node = read(SourceFile(path.name, path.read_text("utf-8")), lambda diagnostic: None)
     assert node is not None, path
     return node.plain
 
@@ -274,7 +274,7 @@ def _under(entry: Mapping[str, Any]) -> str:
     return f"given `{one_line(given)}`"
 
 
-def _verdict(judged: Judged) -> str:
+def _verdict(judged: JudgedCall) -> str:
     rules = f" by {', '.join(f'`{rule}`' for rule in judged.rules)}" if judged.rules else " (no rule allows it)"
     asked = f", asks {', '.join(f'`{group}`' for group in judged.asked)}" if judged.asked else ""
     errors = f"; {'; '.join(judged.errors)}" if judged.errors else ""

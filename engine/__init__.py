@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.ports.store import Store as Store
     from engine.ports.tool import ToolAdapter as ToolAdapter
     from engine.ports.tool import ToolError as ToolError
-    from engine.ports.tool import ToolRun as ToolRun
+    from engine.ports.tool import ToolInvocation as ToolInvocation
     from engine.runtime.errors import BundleUnavailable as BundleUnavailable
     from engine.runtime.errors import LeaseLost as LeaseLost
     from engine.runtime.errors import LiveElsewhere as LiveElsewhere
@@ -86,7 +86,7 @@ _WHERE = {
     "StoreFault": "store.urls",
     "ToolAdapter": "ports.tool",
     "ToolError": "ports.tool",
-    "ToolRun": "ports.tool",
+    "ToolInvocation": "ports.tool",
     "UnknownSession": "ports.records",
     "Usage": "spec.bundle",
     "load_bundle": "api.bundles",

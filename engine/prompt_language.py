@@ -30,23 +30,75 @@ CHARACTERS = 1_000
 # what a text or a map can be asked; a field of the data that is called so comes first
 METHODS = frozenset(
     {
-        "items", "keys", "values", "get", "lower", "upper", "title", "capitalize", "strip", "lstrip", "rstrip",
-        "startswith", "endswith", "split", "splitlines", "removeprefix", "removesuffix", "isdigit", "isalpha", "count",
-        "find", "index",
+        "items",
+        "keys",
+        "values",
+        "get",
+        "lower",
+        "upper",
+        "title",
+        "capitalize",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "startswith",
+        "endswith",
+        "split",
+        "splitlines",
+        "removeprefix",
+        "removesuffix",
+        "isdigit",
+        "isalpha",
+        "count",
+        "find",
+        "index",
     }
-)  # fmt: skip
+)
 
 FILTERS = frozenset(
     {
-        "abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float",
-        "forceescape", "groupby", "int", "items", "last", "length", "list", "lower", "map", "max", "min",
-        "reject", "rejectattr", "reverse", "safe", "select", "selectattr", "sort",
-        "string", "striptags", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
+        "abs",
+        "capitalize",
+        "count",
+        "d",
+        "default",
+        "dictsort",
+        "e",
+        "escape",
+        "first",
+        "float",
+        "forceescape",
+        "groupby",
+        "int",
+        "items",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "map",
+        "max",
+        "min",
+        "reject",
+        "rejectattr",
+        "reverse",
+        "safe",
+        "select",
+        "selectattr",
+        "sort",
+        "string",
+        "striptags",
+        "sum",
+        "title",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+        "wordcount",
     }
-)  # fmt: skip
+)
 
 
-class TooMuch(TemplateError):
+class PromptTooLarge(TemplateError):
     """A rendering goes beyond its bound."""
 
 
@@ -72,7 +124,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             parts.append(part)
             size += len(part)
             if size > MAX_CHARACTERS:
-                raise TooMuch(f"it is longer than {MAX_CHARACTERS} characters")
+                raise PromptTooLarge(f"it is longer than {MAX_CHARACTERS} characters")
         return "".join(parts)
 
     def checked(self, text: str) -> nodes.Template:
@@ -136,10 +188,10 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def _spend(self, characters: int) -> None:
         if characters > MAX_CHARACTERS:
-            raise TooMuch(f"it makes a text of more than {MAX_CHARACTERS} characters")
+            raise PromptTooLarge(f"it makes a text of more than {MAX_CHARACTERS} characters")
         self._left -= 1 + characters // CHARACTERS
         if self._left < 0:
-            raise TooMuch(f"it takes more than {MAX_TURNS} turns of loops")
+            raise PromptTooLarge(f"it takes more than {MAX_TURNS} turns of loops")
 
     def _turn(self) -> str:
         self._spend(0)
@@ -156,7 +208,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     def _range(self, *ends: int) -> range:
         found = range(*ends)
         if len(found) > MAX_TURNS:
-            raise TooMuch(f"a range has at most {MAX_TURNS} numbers")
+            raise PromptTooLarge(f"a range has at most {MAX_TURNS} numbers")
         return found
 
     def _join(self, *parts: Any) -> str:

@@ -11,19 +11,48 @@ from engine.language.schema_types import NAMED, VALUES, resolve_reference, subsc
 # what a strict server knows of a schema; anything else is left out, since the engine checks each input anyway
 _STRICT = frozenset(
     {
-        "type", "description", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf",
-        "$ref", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
-        "minItems", "maxItems",
+        "type",
+        "description",
+        "enum",
+        "const",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "anyOf",
+        "$ref",
+        "pattern",
+        "format",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
     }
-)  # fmt: skip
+)
 
 # what changes which values there are, and can't be said to a strict server
 _UNSAYABLE = frozenset(
     {
-        "oneOf", "allOf", "not", "if", "then", "else", "patternProperties", "propertyNames", "dependentRequired",
-        "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "prefixItems", "contains", "$dynamicRef",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "patternProperties",
+        "propertyNames",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "prefixItems",
+        "contains",
+        "$dynamicRef",
     }
-)  # fmt: skip
+)
 
 _SAYS_WHAT = frozenset({"type", "enum", "const", "anyOf", "$ref"})
 

@@ -135,3 +135,59 @@ def test_what_is_imported_is_declared_where_it_is_needed() -> None:
                 names = [node.module or ""]
             outside = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"engine"}
             assert outside <= known, path
+
+
+BORDER = ("engine/bundle/documents/", "engine/session/wire_models.py")
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    """A model of the border is the written form of what it is named after, so it may share its name."""
+    found: dict[str, list[str]] = {}
+    for path in (ROOT / "engine").rglob("*.py"):
+        where = path.relative_to(ROOT).as_posix()
+        if where.startswith(BORDER):
+            continue
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name.lstrip("_"), []).append(where)
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+# words that end like participles and are nouns of the trade
+NOUNS = {"opening", "pending", "spelling", "testing", "tuning"}
+
+
+def test_no_module_is_called_after_a_participle() -> None:
+    for path in (ROOT / "engine").rglob("*.py"):
+        last = path.stem.rpartition("_")[2]
+        if path.parent.name != "checks" and re.search(r"(ing|ed)$", last):
+            assert last in NOUNS, f"{path.relative_to(ROOT)}: what is the thing called?"
+
+
+def _imports(name: str, source: str, modules: set[str]) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in modules else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return (found & modules) - {name}
+
+
+def test_no_module_comes_back_to_itself_by_its_imports() -> None:
+    """Those of types alone and those within functions count too."""
+    sources = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path.read_text("utf-8")
+        for path in (ROOT / "engine").rglob("*.py")
+    }
+    # the door names what it loads when it is asked for
+    del sources["engine"]
+    left = {name: _imports(name, source, set(sources)) for name, source in sources.items()}
+    while leaves := {name for name, needed in left.items() if not needed & left.keys()}:
+        left = {name: needed for name, needed in left.items() if name not in leaves}
+    # what is left imports what is left; a circle is what is needed by it as well
+    while ends := left.keys() - {name for needed in left.values() for name in needed}:
+        left = {name: needed for name, needed in left.items() if name not in ends}
+    assert sorted(left) == []

@@ -17,8 +17,9 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.planner.script import ScriptedPlanner
 from engine.runtime.clock import TrioClock
-from engine.runtime.gc_tuning import relax
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.gc_tuning import tune_gc
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.sqlite import open_store
@@ -102,9 +103,9 @@ async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
     """Run a mode and tell its figures."""
     path = folder / "engine.db"
     bundle = made(held=mode == "parked")
-    relax()
+    tune_gc()
     async with open_store(path) as store:
-        engine = Engine(store, TrioClock(), planner=script(steps))
+        engine = Runner(store, TrioClock(), planner=script(steps))
 
         async def one(number: int) -> None:
             opening = Opening("bot", "refund", {"tenant": "acme", "n": str(number)})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.bundle.load import load_directory
-from engine.diagnostic import Diagnostic, Source, has_errors
+from engine.diagnostic import Diagnostic, SourceFile, has_errors
 from engine.diagnostic.render import full
 from engine.errors import EngineError
 from engine.spec.bundle import Bundle
@@ -17,7 +17,7 @@ from engine.spec.bundle import Bundle
 class InvalidBundle(EngineError):
     """A bundle has errors: `diagnostics` are all that there is to say of it, and the message is as it is printed."""
 
-    def __init__(self, diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source]) -> None:
+    def __init__(self, diagnostics: Sequence[Diagnostic], sources: Mapping[str, SourceFile]) -> None:
         super().__init__(full(diagnostics, sources))
         self.diagnostics = tuple(diagnostics)
 

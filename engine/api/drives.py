@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import trio
 
 from engine.runtime.errors import unwrapped
-from engine.runtime.runner import Engine as Runner
+from engine.runtime.runner import Runner as Runner
 from engine.session.state.state import Status
 
 # what is let go of has so long to end its calls, in seconds
@@ -61,7 +61,7 @@ class Drives:
     async def close(self) -> None:
         """Let go of all that is driven; raises what went wrong with a session and was told to nobody."""
         self._closing = True
-        self._runner.let_go()
+        self._runner.release_lease()
         with trio.move_on_after(GRACE):
             for drive in list(self._running.values()):
                 await drive.over.wait()

@@ -21,10 +21,10 @@ from engine.ports.store import Store
 from engine.ports.tool import ToolAdapter
 from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
-from engine.runtime.runner import Engine as Runner
-from engine.runtime.runner import Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner as Runner
 from engine.runtime.worker import Worker
-from engine.session.state.inputs import Refused
+from engine.session.state.inputs import InputRefused
 from engine.spec.bundle import Bundle, Tool
 from engine.store.log_key import LogKey
 from engine.store.urls import open_url
@@ -88,7 +88,7 @@ class Engine:
         state = await self._runner.load(session.id)
         request = state.requests.get(request_id)
         if request is not None and request.digest != digest:
-            raise NotAllowed(Refused("another_call", f"request {request_id} is about another call than was shown"))
+            raise NotAllowed(InputRefused("another_call", f"request {request_id} is about another call than was shown"))
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
         """The inbox: what people are asked in all sessions, the oldest first."""
@@ -142,9 +142,15 @@ async def _running(
 ) -> AsyncIterator[Engine]:
     news = News()
     runner = Runner(
-        store, clock or TrioClock(), root=Path(root) if root is not None else None, secrets=secrets, planner=planner,
-        adapters=adapters, on_event=news.tell, on_partial=news.tell_partial,
-    )  # fmt: skip
+        store,
+        clock or TrioClock(),
+        root=Path(root) if root is not None else None,
+        secrets=secrets,
+        planner=planner,
+        adapters=adapters,
+        on_event=news.tell,
+        on_partial=news.tell_partial,
+    )
     async with runner, trio.open_nursery() as nursery:
         drives = Drives(runner, nursery)
         yield Engine(runner, store, drives, news)
@@ -156,5 +162,5 @@ def _agent_of(bundle: Bundle, name: str | None) -> str:
         return next(iter(bundle.agents))
     if name is None or name not in bundle.agents:
         named = f"there is no agent `{name}`" if name is not None else "an agent has to be named"
-        raise NotAllowed(Refused("no_such_agent", f"{named}: the bundle has {', '.join(sorted(bundle.agents))}"))
+        raise NotAllowed(InputRefused("no_such_agent", f"{named}: the bundle has {', '.join(sorted(bundle.agents))}"))
     return name

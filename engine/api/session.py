@@ -13,7 +13,7 @@ from engine.api.events import LOOK_EVERY, Events
 from engine.api.notifications import News
 from engine.api.views import SessionView, view_of
 from engine.ports.store import Store
-from engine.runtime.runner import Engine as Runner
+from engine.runtime.runner import Runner as Runner
 from engine.session.state.state import Request, Status
 
 

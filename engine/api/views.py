@@ -44,9 +44,16 @@ class SessionView:
 def view_of(state: State) -> SessionView:
     """The view of a state that nothing sensitive is in."""
     return SessionView(
-        state.session_id, state.agent, state.status, state.outcome, state.told, dict(state.attributes),
-        tuple(map(_call, state.calls.values())), tuple(state.open_requests()), state.seq,
-    )  # fmt: skip
+        state.session_id,
+        state.agent,
+        state.status,
+        state.outcome,
+        state.told,
+        dict(state.attributes),
+        tuple(map(_call, state.calls.values())),
+        tuple(state.open_requests()),
+        state.seq,
+    )
 
 
 def _call(call: Call) -> CallView:

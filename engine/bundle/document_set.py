@@ -17,10 +17,10 @@ from engine.bundle.checks import (
     e203_missing_key,
     e301_duplicate_name,
 )
-from engine.bundle.files import PROMPT_FOLDER, PROMPT_SUFFIX, BundleFiles, LeadsOut, Unreadable, is_document, leaves
+from engine.bundle.files import PROMPT_FOLDER, PROMPT_SUFFIX, BundleFiles, LeadsOut, UnreadableFile, is_document, leaves
 from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
-from engine.diagnostic import Diagnostic, Place, Source
+from engine.diagnostic import Diagnostic, Place, SourceFile
 
 _NAME = re.compile(r"""^\s*name:\s*["']?([\w-]+)""", re.MULTILINE)
 
@@ -41,7 +41,7 @@ class Document:
         return found
 
 
-class Corpus:
+class DocumentSet:
     """Documents by kind and name, prompts by name, and everything that is wrong so far.
 
     It is not `whole` where a folder can't be read: nobody knows what is defined there.
@@ -49,13 +49,13 @@ class Corpus:
 
     def __init__(self, files: BundleFiles) -> None:
         self.files = files
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[str, SourceFile] = {}
         self.diagnostics: list[Diagnostic] = []
         self.documents: dict[str, dict[str, Document]] = {}
         self.lost: set[str] = set()
         self._lost_files: set[str] = set()
         self.whole = True
-        self.prompts: dict[str, Source] = {}
+        self.prompts: dict[str, SourceFile] = {}
         self.content: dict[str, bytes] = {}
         for path in sorted(path for path in files.files if is_document(path)):
             self._read(path)
@@ -104,7 +104,7 @@ class Corpus:
         except LeadsOut:
             self.say(e106_leaves_bundle.at(node))
             return None
-        except Unreadable as error:
+        except UnreadableFile as error:
             self.say(e108_no_file.at(node, str(error)))
             return None
         return self.content[path]
@@ -132,11 +132,11 @@ class Corpus:
             self.content[path] = self.files.content(path)
         except LeadsOut:
             self.say(e106_leaves_bundle.at(node, path))
-        except Unreadable as error:
+        except UnreadableFile as error:
             self.say(e108_no_file.at(node, str(error), path))
         return path in self.content
 
-    def _miss(self, path: str, problem: Unreadable) -> None:
+    def _miss(self, path: str, problem: UnreadableFile) -> None:
         """A document or a folder that is there and can't be read: what it may hold is not at fault."""
         place = Place(path)
         found = (
@@ -165,12 +165,12 @@ class Corpus:
         else:
             self._lose(source)
 
-    def _text(self, path: str) -> Source | None:
+    def _text(self, path: str) -> SourceFile | None:
         raw = self.files.files[path]
         try:
-            source = Source(path, raw.decode("utf-8-sig"))
+            source = SourceFile(path, raw.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
-            source = Source(path, raw.decode("utf-8", "replace"))
+            source = SourceFile(path, raw.decode("utf-8", "replace"))
             self.say(e101_not_utf8.at(source, len(raw[: error.start].decode("utf-8"))))
             self.sources[path] = source
             self._lose(source)
@@ -178,7 +178,7 @@ class Corpus:
         self.sources[path] = source
         return source
 
-    def _lose(self, source: Source) -> None:
+    def _lose(self, source: SourceFile) -> None:
         """A document that can't be told: what refers to it, by its name or its file's, is not at fault."""
         self._lost_files.add(source.file)
         self.lost |= {*_NAME.findall(source.text), PurePosixPath(source.file).stem}

@@ -13,11 +13,11 @@ PROMPT_SUFFIX = ".md.j2"
 MAX_FILE = 8_000_000
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A file that can't be had; the message says why."""
 
 
-class LeadsOut(Unreadable):
+class LeadsOut(UnreadableFile):
     """A link that leads out of the bundle."""
 
 
@@ -32,7 +32,7 @@ class BundleFiles:
         files: Mapping[str, bytes],
         read: Callable[[str], bytes] | None = None,
         find: Callable[[str], list[str]] | None = None,
-        unreadable: Mapping[str, Unreadable] | None = None,
+        unreadable: Mapping[str, UnreadableFile] | None = None,
     ) -> None:
         self.files = dict(files)
         self.unreadable = dict(unreadable or {})
@@ -43,7 +43,7 @@ class BundleFiles:
         """The bytes of a content file; raises Unreadable."""
         if path not in self.files:
             if self._read is None:
-                raise Unreadable("there is no such file")
+                raise UnreadableFile("there is no such file")
             self.files[path] = self._read(path)
         return self.files[path]
 
@@ -81,14 +81,14 @@ def from_directory(root: Path) -> BundleFiles:
     """
     base = root.resolve()
     files: dict[str, bytes] = {}
-    unreadable: dict[str, Unreadable] = {}
+    unreadable: dict[str, UnreadableFile] = {}
     for folder in (*DOCUMENT_FOLDERS, PROMPT_FOLDER):
         for relative, problem in _documents(root, folder):
             try:
                 if problem is not None:
                     raise problem
                 files[relative] = _read(base, root / relative)
-            except Unreadable as error:
+            except UnreadableFile as error:
                 unreadable[relative] = error
 
     def find(pattern: str) -> list[str]:
@@ -98,7 +98,7 @@ def from_directory(root: Path) -> BundleFiles:
     return BundleFiles(files, lambda relative: _read(base, root / relative), find, unreadable)
 
 
-def _documents(root: Path, folder: str) -> Iterator[tuple[str, Unreadable | None]]:
+def _documents(root: Path, folder: str) -> Iterator[tuple[str, UnreadableFile | None]]:
     """Each document of a folder by its path, and each path that is not looked into, with why."""
     left = [folder]
     while left:
@@ -116,7 +116,7 @@ def _documents(root: Path, folder: str) -> Iterator[tuple[str, Unreadable | None
             if entry.is_dir(follow_symlinks=False):
                 left.append(path)
                 if is_document(path):
-                    yield path, Unreadable("it is a folder")
+                    yield path, UnreadableFile("it is a folder")
             elif entry.is_symlink() and os.path.isdir(entry.path):
                 if problem := _of_link(root, path):
                     yield path, problem
@@ -124,13 +124,13 @@ def _documents(root: Path, folder: str) -> Iterator[tuple[str, Unreadable | None
                 yield path, None
 
 
-def _of_link(root: Path, path: str) -> Unreadable | None:
+def _of_link(root: Path, path: str) -> UnreadableFile | None:
     """What is wrong with a link to a folder: it leads out, or there are documents behind it that nobody reads."""
     if not _inside(root.resolve(), root / path):
         return LeadsOut()
     behind = (Path(folder, name) for folder, _, names in os.walk(root / path) for name in names)
     if any(is_document(f"{path}/{one.name}") for one, _ in zip(behind, range(MOST), strict=False)):
-        return Unreadable("a link to a folder is not followed: lay the documents there")
+        return UnreadableFile("a link to a folder is not followed: lay the documents there")
     return None
 
 
@@ -141,12 +141,12 @@ def _read(base: Path, path: Path) -> bytes:
             raise LeadsOut
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            raise Unreadable("it is a folder")
+            raise UnreadableFile("it is a folder")
         # a pipe would be waited for, and a device has no end
         if not stat.S_ISREG(found.st_mode):
-            raise Unreadable("it is no plain file")
+            raise UnreadableFile("it is no plain file")
         if found.st_size > MAX_FILE:
-            raise Unreadable(f"it is larger than {MAX_FILE} bytes")
+            raise UnreadableFile(f"it is larger than {MAX_FILE} bytes")
         return path.read_bytes()
     except OSError as error:
         raise _because(error) from None
@@ -160,5 +160,5 @@ def _inside(base: Path, path: Path) -> bool:
         return True
 
 
-def _because(error: OSError) -> Unreadable:
-    return Unreadable((error.strerror or "it can't be read").lower())
+def _because(error: OSError) -> UnreadableFile:
+    return UnreadableFile((error.strerror or "it can't be read").lower())

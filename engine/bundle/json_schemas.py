@@ -16,8 +16,16 @@ from engine.bundle.documents.tool import Database, Tool
 from engine.session.wire_models import Decision, Event, ToolCall, ToolOutcome, ToolResult, Verdict
 
 DOCUMENTS: tuple[type[BaseModel], ...] = (
-    Agent, Tool, Database, Server, Prices, Policy, Vocabulary, Reviewers, Fixture,
-)  # fmt: skip
+    Agent,
+    Tool,
+    Database,
+    Server,
+    Prices,
+    Policy,
+    Vocabulary,
+    Reviewers,
+    Fixture,
+)
 CONTRACT: dict[str, type[BaseModel]] = {
     "decision": Decision,
     "tool_call": ToolCall,

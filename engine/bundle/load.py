@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.bundle.checks import e105_empty_bundle, e312_reserved_name, w616_unread
 from engine.bundle.checks.catalogue import MANUALS
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.bundle_checks import check_whole
@@ -26,8 +26,8 @@ from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
 from engine.bundle.link.tools import link_tool
 from engine.bundle.silences import silenced
-from engine.bundle.unread_files import Unread, unread
-from engine.diagnostic import Diagnostic, Place, Source, has_errors, sort
+from engine.bundle.unread_files import UnreadFile, unread
+from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
 from engine.language import types as t
 from engine.language import value as v
 from engine.language.schema_types import of_schema
@@ -42,8 +42,8 @@ class Loaded:
 
     bundle: Bundle | None
     diagnostics: tuple[Diagnostic, ...]
-    sources: Mapping[str, Source]
-    corpus: Corpus
+    sources: Mapping[str, SourceFile]
+    corpus: DocumentSet
 
 
 def load_directory(root: Path, *, many_tools: int = MANY_TOOLS) -> Loaded:
@@ -67,22 +67,22 @@ def load_stored(files: Mapping[str, bytes]) -> Loaded:
 
 
 def load(
-    files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, beside: Sequence[Unread] = ()
+    files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, beside: Sequence[UnreadFile] = ()
 ) -> Loaded:
     """Read, shape, link and check; one that is `stored` has entered before, and `beside` it are files unread."""
-    corpus = Corpus(files)
+    corpus = DocumentSet(files)
     if corpus.documents and corpus.whole and not corpus.of("Agent") and not corpus.lost:
         corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
     bundle = _link(corpus) if corpus.whole else None
     check_many_tools(corpus, many_tools)
     skipped = [one for one in beside if one.path not in corpus.content]
     corpus.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
-    texts = {**corpus.sources, **{one.path: Source(one.path, one.text) for one in skipped}}
+    texts = {**corpus.sources, **{one.path: SourceFile(one.path, one.text) for one in skipped}}
     diagnostics = silenced(sort(corpus.diagnostics), texts, MANUALS)
     return Loaded(None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, corpus.sources, corpus)
 
 
-def _link(corpus: Corpus) -> Bundle:
+def _link(corpus: DocumentSet) -> Bundle:
     sessions = {d.name: attributes_type(d) for d in corpus.sound("Agent")}
     anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
     tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
@@ -129,18 +129,18 @@ def _link(corpus: Corpus) -> Bundle:
     )
 
 
-def _check_unused_policies(corpus: Corpus, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> None:
+def _check_unused_policies(corpus: DocumentSet, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> None:
     """A policy that no agent uses yet is typed all the same, against any session."""
     used = {name for agent in corpus.sound("Agent") for name in agent.plain.get("policies", ())}
     idle = [d for d in corpus.sound("Policy") if d.name not in used]
     link_guards(corpus, idle, [], tools, types, t.UNKNOWN, lambda tool: t.UNKNOWN)
 
 
-def _documents(corpus: Corpus) -> dict[str, bytes]:
+def _documents(corpus: DocumentSet) -> dict[str, bytes]:
     return {path: corpus.files.files[path] for path in corpus.sources}
 
 
-def _digest(corpus: Corpus) -> str:
+def _digest(corpus: DocumentSet) -> str:
     """What the documents, prompts and content say, whatever their order, layout or file names."""
     documents = [
         [kind, name, document.plain]

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.diagnostic import Place, Source
+from engine.diagnostic import Place, SourceFile
 
 
 @dataclass(slots=True)
 class Node:
     """A scalar (`value`), a list (`items`) or a map (`entries`), from offset `start` up to `end` of its source."""
 
-    source: Source
+    source: SourceFile
     start: int
     end: int
     value: Any = None

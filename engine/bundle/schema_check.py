@@ -24,7 +24,7 @@ from engine.bundle.not_available import is_later_key, is_later_value
 from engine.bundle.schema_files import KINDS, schema
 from engine.bundle.value_suggestions import SPAN, of_wrong_form, of_wrong_type
 from engine.bundle.yaml_reader import read
-from engine.diagnostic import Diagnostic, Place, Source, nearest
+from engine.diagnostic import Diagnostic, Place, SourceFile, nearest
 
 Path = tuple[str | int, ...]
 
@@ -167,7 +167,7 @@ def _wrong_type(
     return e202_wrong_type.at(node, what, " or ".join(dict.fromkeys(forms)), help_)
 
 
-class _Trial(Source):
+class _AlternativeTrial(SourceFile):
     """A document in which an offer stands: nothing is offered for it in turn."""
 
 
@@ -177,7 +177,7 @@ def _fits_in_place(root: Node, kind: str, node: Node) -> Callable[[str], bool]:
 
     def fits(text: str) -> bool:
         found: list[Diagnostic] = []
-        trial = _Trial(source.file, source.text[: node.start] + text + source.text[node.end :])
+        trial = _AlternativeTrial(source.file, source.text[: node.start] + text + source.text[node.end :])
         made = read(trial, found.append)
         if made is None:
             return False
@@ -185,7 +185,7 @@ def _fits_in_place(root: Node, kind: str, node: Node) -> Callable[[str], bool]:
         here = trial.place(node.start, node.start + len(text))
         return not any(one.place <= here <= _end(one.place) or here <= one.place <= _end(here) for one in found)
 
-    return (lambda text: False) if isinstance(source, _Trial) else fits
+    return (lambda text: False) if isinstance(source, _AlternativeTrial) else fits
 
 
 def _end(place: Place) -> Place:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from engine.bundle.checks import w617_silence
-from engine.diagnostic import Diagnostic, Manual, Place, Severity, Source, has_errors, sort
+from engine.diagnostic import Diagnostic, Manual, Place, Severity, SourceFile, has_errors, sort
 
 _COMMENT = re.compile(r"(?:(?<=\s)|\A)#[ \t]*engine:(?P<rest>[^\n]*)")
 _IN_PROMPT = re.compile(r"\{#-?[ \t]*(?:#[ \t]*)?engine:(?P<rest>[^\n]*?)(?:-?#\}|$)", re.MULTILINE)
@@ -33,7 +33,7 @@ class Silence:
 
 
 def silenced(
-    diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], manuals: Mapping[str, Manual]
+    diagnostics: Sequence[Diagnostic], sources: Mapping[str, SourceFile], manuals: Mapping[str, Manual]
 ) -> tuple[Diagnostic, ...]:
     """The diagnostics without the warnings that are silenced, and with what is wrong with silences."""
     found: list[Diagnostic] = []
@@ -61,7 +61,7 @@ def _covers(silence: Silence, diagnostic: Diagnostic) -> bool:
     )
 
 
-def _of(source: Source, manuals: Mapping[str, Manual], say: Callable[[Diagnostic], None]) -> Iterator[Silence]:
+def _of(source: SourceFile, manuals: Mapping[str, Manual], say: Callable[[Diagnostic], None]) -> Iterator[Silence]:
     """The silences of a file; what is wrong with one is said."""
     is_prompt = source.file.endswith(".j2")
     texts = [] if is_prompt else _texts(source)
@@ -85,7 +85,7 @@ def _of(source: Source, manuals: Mapping[str, Manual], say: Callable[[Diagnostic
                 yield Silence(code, place, _lines(source, place.line, texts))
 
 
-def _texts(source: Source) -> list[tuple[int, int]]:
+def _texts(source: SourceFile) -> list[tuple[int, int]]:
     """Where the scalars of a YAML file stand, in which no comment begins."""
     found = []
     try:
@@ -101,7 +101,7 @@ def _texts(source: Source) -> list[tuple[int, int]]:
     return found
 
 
-def _lines(source: Source, number: int, texts: list[tuple[int, int]]) -> range:
+def _lines(source: SourceFile, number: int, texts: list[tuple[int, int]]) -> range:
     """The lines that a comment on a line is about."""
     first = number
     if _ALONE.match(source.line(number)):

@@ -9,17 +9,35 @@ _LOOKS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_F
 # what these are given names a table or a number of lines; given anything, any other pragma sets it
 _ABOUT = frozenset(
     {
-        "table_info", "table_xinfo", "table_list", "index_info", "index_xinfo", "index_list", "foreign_key_list",
-        "foreign_key_check", "integrity_check", "quick_check",
+        "table_info",
+        "table_xinfo",
+        "table_list",
+        "index_info",
+        "index_xinfo",
+        "index_list",
+        "foreign_key_list",
+        "foreign_key_check",
+        "integrity_check",
+        "quick_check",
     }
-)  # fmt: skip
+)
 _GIVEN_NOTHING = frozenset(
     {
-        "user_version", "application_id", "schema_version", "foreign_keys", "journal_mode", "encoding", "page_count",
-        "page_size", "freelist_count", "database_list", "collation_list", "compile_options",
+        "user_version",
+        "application_id",
+        "schema_version",
+        "foreign_keys",
+        "journal_mode",
+        "encoding",
+        "page_count",
+        "page_size",
+        "freelist_count",
+        "database_list",
+        "collation_list",
+        "compile_options",
         "data_version",
     }
-)  # fmt: skip
+)
 
 
 def only_asks(action: int, first: str | None = None, second: str | None = None, *_: object) -> bool:

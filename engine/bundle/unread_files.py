@@ -35,7 +35,7 @@ _PROMPTS = (".md", ".j2", ".jinja", ".jinja2", ".txt", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadFile:
     """One such file, what it says and what to do with it."""
 
     path: str
@@ -43,14 +43,14 @@ class Unread:
     text: str
 
 
-def unread(root: Path) -> Iterator[Unread]:
+def unread(root: Path) -> Iterator[UnreadFile]:
     """Such files of a directory."""
     for path, help_ in _unread(root):
         try:
             text = (root / path).read_bytes()[:MAX_FILE].decode("utf-8", "replace")
         except OSError:
             text = ""
-        yield Unread(path, help_, text)
+        yield UnreadFile(path, help_, text)
 
 
 def _unread(root: Path) -> Iterator[tuple[str, str]]:

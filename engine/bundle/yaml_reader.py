@@ -16,7 +16,7 @@ import yaml
 from engine.bundle.checks import e102_syntax, e103_duplicate_key, e104_alias_bomb, e107_number
 from engine.bundle.node import Node
 from engine.bundle.yaml_help import NO_ENTRY, hint, hint_for_tag, without_blank
-from engine.diagnostic import Diagnostic, Source
+from engine.diagnostic import Diagnostic, SourceFile
 from engine.language.value import NotJson, number
 
 MAX_DEPTH = 50
@@ -43,9 +43,9 @@ class _Stop(Exception):
     """Reading can't go on; the diagnostic is written."""
 
 
-def read(source: Source, say: Callable[[Diagnostic], None]) -> Node | None:
+def read(source: SourceFile, say: Callable[[Diagnostic], None]) -> Node | None:
     """The document in a source; None where there is none, or after saying why it can't be read."""
-    reader = _Reader(source, say)
+    reader = _YamlReader(source, say)
     try:
         return reader.document()
     except _Stop:
@@ -81,8 +81,8 @@ def _reads(text: str, upto: int) -> bool:
     return True
 
 
-class _Reader:
-    def __init__(self, source: Source, say: Callable[[Diagnostic], None]) -> None:
+class _YamlReader:
+    def __init__(self, source: SourceFile, say: Callable[[Diagnostic], None]) -> None:
         self.source = source
         self.say = say
         self.anchors: dict[str, Node | None] = {}

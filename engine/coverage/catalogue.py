@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.node import Node
 from engine.diagnostic import Place
 from engine.explain.number_steps import Scale, Scales
@@ -29,7 +29,7 @@ Owner = tuple[str, str, str, str]
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenExpression:
     """One expression of the documents: whose it is, where, and all that can be covered of it.
 
     Comparisons are known by their span and the number of the operator, boundaries by where the value stands to the
@@ -70,16 +70,16 @@ class Catalogue:
     """The rules, and the expressions that some rule reads."""
 
     rules: dict[str, WrittenRule]
-    written: dict[Owner, Written]
+    written: dict[Owner, WrittenExpression]
     nodes: Nodes
 
-    def of(self, policy: PolicyRules, tool: str, known: Known) -> Written | None:
+    def of(self, policy: PolicyRules, tool: str, known: Known) -> WrittenExpression | None:
         """What is covered where a policy reads an expression for a tool."""
         found = self.nodes.find(policy.name, tool, known)
         return self.written.get(found[0]) if found is not None else None
 
 
-def catalogue(corpus: Corpus, bundle: Bundle) -> Catalogue:
+def catalogue(corpus: DocumentSet, bundle: Bundle) -> Catalogue:
     """What can be covered, as the linked rules of the agents read it."""
     nodes = Nodes(corpus)
     rules = {
@@ -96,7 +96,7 @@ def catalogue(corpus: Corpus, bundle: Bundle) -> Catalogue:
                     for known, expression in read_by(policy, rule.id, (rule.condition, rule.release)):
                         at = nodes.find(policy.name, guard.tool, known)
                         if at is not None:
-                            written = found.written.setdefault(at[0], Written(*at))
+                            written = found.written.setdefault(at[0], WrittenExpression(*at))
                             written.rules.add(rule.id)
                             _take(written, expression, scales, policy)
     return found
@@ -121,7 +121,7 @@ def read_by(
 class Nodes:
     """The expressions of the documents, found as the policies read them."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: DocumentSet) -> None:
         self._found: dict[Known, list[tuple[str, str, Node]]] = {}
         for document in corpus.sound("Policy"):
             for item in document.node.at("rules").items or ():
@@ -164,7 +164,7 @@ def text_of(node: Node) -> str:
     return str(value)
 
 
-def _take(written: Written, expression: Expression, scales: Scales, policy: PolicyRules) -> None:
+def _take(written: WrittenExpression, expression: Expression, scales: Scales, policy: PolicyRules) -> None:
     reachable: dict[Span, set[str]] = {}
     for node, index, left, right in orderings(expression.tree):
         key = span(node), index
@@ -193,7 +193,7 @@ def _may_be_absent(expression: Expression) -> Iterator[Span]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reach:
+class _Reachable:
     """Where a value can stand to what it is compared with, and at which of its boundaries."""
 
     regions: set[str]
@@ -201,15 +201,15 @@ class _Reach:
     mirrored: bool = False
 
 
-def _reach(scales: Scales, policy: PolicyRules, left: ast.expr, right: ast.expr) -> _Reach:
+def _reach(scales: Scales, policy: PolicyRules, left: ast.expr, right: ast.expr) -> _Reachable:
     """What the schemas' bounds and steps let a comparison with a constant meet."""
     value = constant(right, policy.params)
     if value is not None:
-        return _Reach(*_met(scales.of(left), value))
+        return _Reachable(*_met(scales.of(left), value))
     value = constant(left, policy.params)
     if value is not None:
-        return _Reach(*_met(scales.of(right), value), mirrored=True)
-    return _Reach({BELOW, AT, ABOVE}, {BELOW, AT, ABOVE})
+        return _Reachable(*_met(scales.of(right), value), mirrored=True)
+    return _Reachable({BELOW, AT, ABOVE}, {BELOW, AT, ABOVE})
 
 
 def _met(scale: Scale, value: Any) -> tuple[set[str], set[str]]:
@@ -225,10 +225,13 @@ def _met(scale: Scale, value: Any) -> tuple[set[str], set[str]]:
 
 
 _TRUE_AT: dict[type[ast.cmpop], set[str]] = {
-    ast.Lt: {BELOW}, ast.LtE: {BELOW, AT}, ast.Gt: {ABOVE}, ast.GtE: {ABOVE, AT},
-}  # fmt: skip
+    ast.Lt: {BELOW},
+    ast.LtE: {BELOW, AT},
+    ast.Gt: {ABOVE},
+    ast.GtE: {ABOVE, AT},
+}
 
 
-def _sides(op: type[ast.cmpop], found: _Reach) -> set[str]:
+def _sides(op: type[ast.cmpop], found: _Reachable) -> set[str]:
     true_at = _TRUE_AT[MIRRORED[op] if found.mirrored else op]
     return ({TRUE} if found.regions & true_at else set()) | ({FALSE} if found.regions - true_at else set())

@@ -9,14 +9,25 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
-from engine.coverage.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, Catalogue, Owner, Written
+from engine.coverage.catalogue import (
+    ABOVE,
+    ABSENT,
+    AT,
+    BELOW,
+    FALSE,
+    MATCHED,
+    TRUE,
+    Catalogue,
+    Owner,
+    WrittenExpression,
+)
 from engine.diagnostic import Place
 from engine.explain.number_steps import smallest
 from engine.language.arithmetic import is_number
 from engine.language.conditions import Span
 from engine.language.expression import Expression
-from engine.policy.bindings import NotReadYet
-from engine.policy.observe import Seen, WatchedWords, watch, watch_rule
+from engine.policy.bindings import FactsNotRead
+from engine.policy.observe import Seen, WatchedWords, observe, watch_rule
 from engine.policy.rule import PolicyRules
 from engine.replay.judgements import Judgement, Release, judgements, recorded
 from engine.session.expression_names import gate_names
@@ -25,7 +36,7 @@ from engine.spec.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CoverageItem:
     """One thing that can be covered: of a rule that it matches, of a condition a side, of a comparison a boundary."""
 
     owner: str
@@ -38,17 +49,24 @@ class Item:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "owner": self.owner, "rules": list(self.rules), "what": self.what, "text": self.text,
-            "file": self.place.file, "line": self.place.line, "column": self.place.column,
-            "end_line": self.place.end_line, "end_column": self.place.end_column, "covered": self.covered,
-        }  # fmt: skip
+            "owner": self.owner,
+            "rules": list(self.rules),
+            "what": self.what,
+            "text": self.text,
+            "file": self.place.file,
+            "line": self.place.line,
+            "column": self.place.column,
+            "end_line": self.place.end_line,
+            "end_column": self.place.end_column,
+            "covered": self.covered,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """All items, and how often each rule matched."""
 
-    items: tuple[Item, ...]
+    items: tuple[CoverageItem, ...]
     matched: Mapping[str, int]
 
     @property
@@ -107,7 +125,7 @@ class Observed:
                 if rule.release is None:
                     try:
                         self.matched[rule.id] += watch_rule(rule, words, tell) is True
-                    except NotReadYet:
+                    except FactsNotRead:
                         # a rule that an earlier denial spared its reads was not judged
                         continue
 
@@ -132,8 +150,8 @@ class Observed:
                     if watch_rule(rule, words, tell) is False:
                         continue
                     scope = ChainMap({"output": moment.event.payload["output"]}, words)  # type: ignore[arg-type]
-                    seen = watch(rule.release, scope)
-                except NotReadYet:
+                    seen = observe(rule.release, scope)
+                except FactsNotRead:
                     continue
                 tell("rule", rule.id, rule.release, seen)
                 self.matched[rule.id] += seen.value is not True
@@ -152,17 +170,17 @@ class Observed:
                 if boundary:
                     met.boundaries.add((*key, boundary))
 
-    def _items(self) -> Iterator[Item]:
+    def _items(self) -> Iterator[CoverageItem]:
         for rule in self._known.rules.values():
-            yield Item(rule.id, (rule.id,), MATCHED, rule.id, rule.place, self.matched[rule.id] > 0)
+            yield CoverageItem(rule.id, (rule.id,), MATCHED, rule.id, rule.place, self.matched[rule.id] > 0)
         for owner, written in self._known.written.items():
             met, rules = self._met.get(owner, _Met()), tuple(sorted(written.rules))
             for what, at, covered in _of(written, met):
                 place = written.place(at)
-                yield Item(owner[1], rules, what, " ".join(written.text[at[0] : at[1]].split()), place, covered)
+                yield CoverageItem(owner[1], rules, what, " ".join(written.text[at[0] : at[1]].split()), place, covered)
 
 
-def _of(written: Written, met: _Met) -> Iterator[tuple[str, Span, bool]]:
+def _of(written: WrittenExpression, met: _Met) -> Iterator[tuple[str, Span, bool]]:
     for at, sides in sorted(written.sides.items()):
         for side in sorted(sides, reverse=True):
             yield side, at, (at, side) in met.sides
@@ -189,6 +207,6 @@ def _boundary(left: Any, right: Any, step: Any) -> str:
     return ABOVE if left > right else BELOW
 
 
-def uncovered(coverage: Coverage) -> Sequence[Item]:
+def uncovered(coverage: Coverage) -> Sequence[CoverageItem]:
     """What is not covered, by place."""
     return sorted((item for item in coverage.items if not item.covered), key=lambda item: (item.place, item.what))

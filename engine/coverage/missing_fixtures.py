@@ -24,7 +24,7 @@ MOST_TRIED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingFixture:
     """What is known of a survivor.
 
     `equivalent`: proved to judge every call alike; `written`: `fixture` fails under it; `caught` by one that was
@@ -44,7 +44,7 @@ class Missing:
 
 def missing(
     bundle: Bundle, files: Mapping[str, bytes], survivors: Sequence[Mutant], names: Sequence[str]
-) -> Iterator[Missing]:
+) -> Iterator[MissingFixture]:
     """What is known of each survivor; `names` are those of the fixtures that there are."""
     made: list[Mapping[str, Any]] = []
     taken = set(names)
@@ -53,7 +53,7 @@ def missing(
         assert changed is not None, "a survivor is a valid bundle"
         by = next((known for known in made if not run_fixture(changed, known).passed), None)
         if by is not None:
-            yield Missing(mutant, CAUGHT, f"`{by['name']}` fails under it", by)
+            yield MissingFixture(mutant, CAUGHT, f"`{by['name']}` fails under it", by)
             continue
         found = _of_one(bundle, changed, files, mutant, _name(mutant, taken))
         if found.fixture is not None:
@@ -62,7 +62,7 @@ def missing(
         yield found
 
 
-def _of_one(bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant: Mutant, name: str) -> Missing:
+def _of_one(bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant: Mutant, name: str) -> MissingFixture:
     changes: list[Change] = []
     for change in diff(bundle, changed):
         changes.append(change)
@@ -71,17 +71,19 @@ def _of_one(bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant:
             return found
     if changes:
         first = changes[0]
-        return Missing(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
+        return MissingFixture(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
     for change in islice(other_words(bundle, changed), MOST_TRIED):
         found = _fixture(bundle, changed, files, mutant, change, name)
         if found is not None:
             return found
-    return Missing(mutant, EQUIVALENT, "proved: no call is judged otherwise, and none is known that names other rules")
+    return MissingFixture(
+        mutant, EQUIVALENT, "proved: no call is judged otherwise, and none is known that names other rules"
+    )
 
 
 def _fixture(
     bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant: Mutant, change: Change, name: str
-) -> Missing | None:
+) -> MissingFixture | None:
     """The fixture that notices a change, if there is one."""
     if change.status != "certain" or change.witness is None:
         return None
@@ -89,7 +91,7 @@ def _fixture(
     fixture = fixture_of(bundle, change.witness, name, _description(mutant, change), words=words)
     if fixture is None or run_fixture(changed, fixture.document).passed or not _reads_back(files, fixture.document):
         return None
-    return Missing(mutant, WRITTEN, _told(change), fixture.document)
+    return MissingFixture(mutant, WRITTEN, _told(change), fixture.document)
 
 
 def _reads_back(files: Mapping[str, bytes], document: Mapping[str, Any]) -> bool:

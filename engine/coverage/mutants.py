@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.rule_coverage import covered
 from engine.bundle.load import Loaded, load_files, load_stored
 from engine.bundle.node import Node
@@ -48,7 +48,7 @@ class Mutant:
         return load_stored(changed) if self.what == _DROPPED else load_files(changed)
 
 
-def mutants(corpus: Corpus, bundle: Bundle) -> list[Mutant]:
+def mutants(corpus: DocumentSet, bundle: Bundle) -> list[Mutant]:
     """All of them, in the order of the documents; some may be no valid bundle."""
     found = [
         *(m for document in corpus.sound("Policy") for m in _of_policy(document, corpus, bundle)),
@@ -60,7 +60,7 @@ def mutants(corpus: Corpus, bundle: Bundle) -> list[Mutant]:
     ]
 
 
-def _of_policy(document: Document, corpus: Corpus, bundle: Bundle) -> Iterator[Mutant]:
+def _of_policy(document: Document, corpus: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
     yield from _of_words(document, bundle)
     for index, rule in enumerate(document.node.at("rules").items or ()):
         yield from _of_rule(document, rule, index, corpus, bundle)
@@ -79,7 +79,7 @@ def _of_words(document: Document, bundle: Bundle) -> Iterator[Mutant]:
                 yield _made(document, path, one, f"let `{name}`: {what}", "", text, place)
 
 
-def _of_rule(document: Document, rule: Node, index: int, corpus: Corpus, bundle: Bundle) -> Iterator[Mutant]:
+def _of_rule(document: Document, rule: Node, index: int, corpus: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
     id_, at = str(rule.at("id").value), ("rules", index)
     effect, plain = str(rule.at("effect").value), rule.plain
     # a policy has a rule, and fixtures name this one: a dropped rule is one that never matches, and says nothing, as
@@ -107,7 +107,7 @@ def _of_rule(document: Document, rule: Node, index: int, corpus: Corpus, bundle:
 
 
 def _widened(
-    document: Document, rule: Node, at: tuple[str | int, ...], corpus: Corpus, bundle: Bundle
+    document: Document, rule: Node, at: tuple[str | int, ...], corpus: DocumentSet, bundle: Bundle
 ) -> Iterator[Mutant]:
     """The rule covers a further tool, of those that have all the fields that it reads; or none is excepted."""
     id_, plain = str(rule.at("id").value), rule.plain
@@ -165,9 +165,15 @@ def _policies(bundle: Bundle) -> Iterator[PolicyRules]:
 # -- expressions
 
 _OPERATORS = {
-    ast.Gt: ">=", ast.GtE: ">", ast.Lt: "<=", ast.LtE: "<", ast.Eq: "!=", ast.NotEq: "==",
-    ast.In: "not in", ast.NotIn: "in",
-}  # fmt: skip
+    ast.Gt: ">=",
+    ast.GtE: ">",
+    ast.Lt: "<=",
+    ast.LtE: "<",
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.In: "not in",
+    ast.NotIn: "in",
+}
 _WRITTEN = re.compile(r"not\s+in|[<>=!]=|[<>]|\bin\b")
 
 

@@ -26,7 +26,7 @@ Logs = Mapping[str, tuple[tuple[Event, ...], ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class MutantResult:
     """What became of a mutant: the fixture that fails under it, or what makes it no valid bundle."""
 
     mutant: Mutant
@@ -37,9 +37,17 @@ class Fate:
         """As JSON."""
         m = self.mutant
         return {
-            "id": m.id, "status": self.status, "by": self.by, "rule": m.rule, "what": m.what, "file": m.place.file,
-            "line": m.place.line, "column": m.place.column, "before": m.before, "after": m.after,
-        }  # fmt: skip
+            "id": m.id,
+            "status": self.status,
+            "by": self.by,
+            "rule": m.rule,
+            "what": m.what,
+            "file": m.place.file,
+            "line": m.place.line,
+            "column": m.place.column,
+            "before": m.before,
+            "after": m.after,
+        }
 
 
 def fates(
@@ -48,12 +56,12 @@ def fates(
     fixtures: Sequence[Fixture],
     logs: Logs,
     workers: int | None = None,
-) -> Iterator[Fate]:
+) -> Iterator[MutantResult]:
     """What becomes of each mutant of a bundle's files, as it is known; `logs` are those of fixtures that passed."""
-    return on_all_cores(_Judge, (dict(files), fixtures, logs), mutants, workers)
+    return on_all_cores(_MutantJudge, (dict(files), fixtures, logs), mutants, workers)
 
 
-class _Judge:
+class _MutantJudge:
     def __init__(self, files: Mapping[str, bytes], fixtures: Sequence[Fixture], logs: Logs) -> None:
         self._files = files
         self._fixtures = {str(fixture["name"]): fixture for fixture in fixtures}
@@ -61,16 +69,16 @@ class _Judge:
             name: [moment for log in of_fixture for moment in judgements(log)] for name, of_fixture in logs.items()
         }
 
-    def __call__(self, mutant: Mutant) -> Fate:
+    def __call__(self, mutant: Mutant) -> MutantResult:
         loaded = mutant.load(self._files)
         if loaded.bundle is None:
             error = next(d for d in loaded.diagnostics if d.severity == "error")
-            return Fate(mutant, INVALID, f"{error.code}: {error.message}")
+            return MutantResult(mutant, INVALID, f"{error.code}: {error.message}")
         for name in self._noticing(loaded.bundle, mutant):
             report = run_fixture(loaded.bundle, self._fixtures[name], real=False)
             if not report.passed and not report.untried:
-                return Fate(mutant, KILLED, name)
-        return Fate(mutant, SURVIVED)
+                return MutantResult(mutant, KILLED, name)
+        return MutantResult(mutant, SURVIVED)
 
     def _noticing(self, bundle: Bundle, mutant: Mutant) -> list[str]:
         """The fixtures in which some call is judged otherwise, those with fewer calls first."""
@@ -104,6 +112,10 @@ def _told(verdict: Verdict) -> tuple[Any, ...]:
 
 def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
-        payload["verdict"], payload["rule"], payload["reason"], payload["message"], sorted(payload["asks"]),
+        payload["verdict"],
+        payload["rule"],
+        payload["reason"],
+        payload["message"],
+        sorted(payload["asks"]),
         list(payload["approvers"]),
-    )  # fmt: skip
+    )

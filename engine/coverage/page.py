@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from engine.coverage.catalogue import MATCHED
-from engine.coverage.coverage import Coverage, Item
-from engine.diagnostic import Source
+from engine.coverage.coverage import Coverage, CoverageItem
+from engine.diagnostic import SourceFile
 from engine.diagnostic.visible import html as escape
 
 FULL, PART, NONE = "full", "part", "none"
@@ -25,7 +25,7 @@ td.n { text-align: right; }
 """
 
 
-def page(coverage: Coverage, sources: Mapping[str, Source], title: str) -> str:
+def page(coverage: Coverage, sources: Mapping[str, SourceFile], title: str) -> str:
     """The page's HTML; it stands alone."""
     files = sorted({item.place.file for item in coverage.items})
     covered = sum(item.covered for item in coverage.items)
@@ -51,9 +51,9 @@ def _share(coverage: Coverage, rule: str) -> str:
     return f"{sum(item.covered for item in own)} of {len(own)}"
 
 
-def _file(source: Source, items: list[Item]) -> str:
+def _file(source: SourceFile, items: list[CoverageItem]) -> str:
     """The lines of a file, with every condition marked, the innermost over those around it."""
-    groups: dict[tuple[int, int], list[Item]] = {}
+    groups: dict[tuple[int, int], list[CoverageItem]] = {}
     for item in items:
         place = item.place
         start = source.offset(place.line - 1, place.column - 1)
@@ -71,8 +71,8 @@ def _file(source: Source, items: list[Item]) -> str:
 
 
 def _line(
-    text: str, owner: Iterable[tuple[int, int] | None], groups: Mapping[tuple[int, int], list[Item]]
-) -> str:  # fmt: skip
+    text: str, owner: Iterable[tuple[int, int] | None], groups: Mapping[tuple[int, int], list[CoverageItem]]
+) -> str:
     parts: list[tuple[tuple[int, int] | None, str]] = []
     for char, span in zip(text, owner, strict=False):
         if parts and parts[-1][0] == span:
@@ -82,12 +82,12 @@ def _line(
     return "".join(_marked(piece, groups[span]) if span is not None else escape(piece) for span, piece in parts)
 
 
-def _marked(text: str, items: list[Item]) -> str:
+def _marked(text: str, items: list[CoverageItem]) -> str:
     gaps = [item for item in items if not item.covered]
     kind = FULL if not gaps else NONE if len(gaps) == len(items) else PART
     told = "never: " + ", ".join(_gap(item) for item in gaps) if gaps else "all of it is covered"
     return f'<mark class="{kind}" title="{escape(told)}">{escape(text)}</mark>'
 
 
-def _gap(item: Item) -> str:
+def _gap(item: CoverageItem) -> str:
     return "matched" if item.what == MATCHED else item.what

@@ -2,10 +2,18 @@
 
 from engine.diagnostic.diagnostic import Diagnostic, Severity, has_errors, sort
 from engine.diagnostic.manual import Manual
-from engine.diagnostic.place import Place, Source
+from engine.diagnostic.place import Place, SourceFile
 from engine.diagnostic.suggest import MOST_SHOWN, did_you_mean, nearest
 
 __all__ = [
-    "MOST_SHOWN", "Diagnostic", "Manual", "Place", "Severity", "Source", "did_you_mean", "has_errors", "nearest",
+    "MOST_SHOWN",
+    "Diagnostic",
+    "Manual",
+    "Place",
+    "Severity",
+    "SourceFile",
+    "did_you_mean",
+    "has_errors",
+    "nearest",
     "sort",
-]  # fmt: skip
+]

@@ -25,7 +25,7 @@ class Place:
         return f"{line(self.file)}:{self.line}:{self.column}"
 
 
-class Source:
+class SourceFile:
     """The text of one file, able to turn character offsets into places."""
 
     __slots__ = ("_starts", "file", "text")

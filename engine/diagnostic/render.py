@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.diagnostic.diagnostic import Diagnostic, Severity
-from engine.diagnostic.place import Source
+from engine.diagnostic.place import SourceFile
 from engine.diagnostic.visible import escaped, line
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33"}
 
 
-def full(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], *, colour: bool = False) -> str:
+def full(diagnostics: Sequence[Diagnostic], sources: Mapping[str, SourceFile], *, colour: bool = False) -> str:
     """Each diagnostic with the guilty line underlined, and a count at the end."""
     blocks = [_block(d, sources.get(d.place.file), colour) for d in diagnostics]
     return "\n".join([*blocks, summary(diagnostics)])
@@ -59,7 +59,7 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return " and ".join(parts) if parts else "no errors"
 
 
-def _block(d: Diagnostic, source: Source | None, colour: bool) -> str:
+def _block(d: Diagnostic, source: SourceFile | None, colour: bool) -> str:
     code = _COLOURS[d.severity]
 
     def paint(text: str, style: str = code) -> str:
@@ -75,7 +75,7 @@ def _block(d: Diagnostic, source: Source | None, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _underlined(d: Diagnostic, source: Source, margin: str, paint: Callable[[str], str]) -> list[str]:
+def _underlined(d: Diagnostic, source: SourceFile, margin: str, paint: Callable[[str], str]) -> list[str]:
     text = source.line(d.place.line)
     end = d.place.end_column if d.place.end_line == d.place.line else len(text) + 1
     start = min(d.place.column, len(text) + 1)

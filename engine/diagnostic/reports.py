@@ -85,8 +85,16 @@ def as_junit(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> str:
         '    <testcase classname="engine" name="validate"/>'
     ]
     head = f'<testsuite name="engine validate" tests="{len(cases)}" failures="{len(failing)}" errors="0">'
-    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", f"  {head}", *cases,
-                      "  </testsuite>", "</testsuites>"])  # fmt: skip
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            "<testsuites>",
+            f"  {head}",
+            *cases,
+            "  </testsuite>",
+            "</testsuites>",
+        ]
+    )
 
 
 def _case(d: Diagnostic, *, fails: bool) -> str:

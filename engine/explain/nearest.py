@@ -15,14 +15,14 @@ from engine.language.conditions import Span
 from engine.language.expression import Expression
 from engine.language.syntax import span
 from engine.language.value import exact, jsonable, number_text, one_line
-from engine.policy.bindings import NotReadYet
+from engine.policy.bindings import FactsNotRead
 from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS, UNKNOWN, word
-from engine.policy.gate import FactNeed, Missing, Reading, judge
+from engine.policy.gate import FactNeed, FactOutput, MissingFacts, judge
 from engine.policy.observe import Seen, WatchedWords, watch_rule
 from engine.policy.rule import PolicyRules
 from engine.replay.judgements import Judgement, recorded
 from engine.session.expression_names import gate_names
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.spec.bundle import Bundle
 
 MOST = 6
@@ -35,7 +35,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearestChange:
     """A value that is other than it was, and the verdict that would fall; `rule` compares it.
 
     The verdict falls from `then` on as far as `until`, None if no end of it is known; it is `unknown` where facts
@@ -72,16 +72,23 @@ class Near:
 
     def payload(self) -> dict[str, Any]:
         """As JSON."""
-        return {"path": ".".join(self.path), "now": self.now, "then": self.then, "verdict": self.verdict,
-                "until": self.until, "rule": self.rule, "text": str(self)}  # fmt: skip
+        return {
+            "path": ".".join(self.path),
+            "now": self.now,
+            "then": self.then,
+            "verdict": self.verdict,
+            "until": self.until,
+            "rule": self.rule,
+            "text": str(self),
+        }
 
 
-def nearest(moment: Judgement, bundle: Bundle) -> list[Near]:
+def nearest(moment: Judgement, bundle: Bundle) -> list[NearestChange]:
     """For each value that some rule compares the least change that flips the verdict, the less strict ones first."""
     now = _judged(moment, bundle, None, None)
     if now is None:
         return []
-    found: dict[tuple[Path, str], tuple[Near, Any]] = {}
+    found: dict[tuple[Path, str], tuple[NearestChange, Any]] = {}
     tried: dict[Path, set[Any]] = {}
     for number, (path, value, then, rule, step) in enumerate(_candidates(moment, bundle)):
         if number >= MOST_TRIED:
@@ -91,7 +98,7 @@ def nearest(moment: Judgement, bundle: Bundle) -> list[Near]:
         verdict = _judged(moment, bundle, path, then)
         if verdict is None or verdict == now:
             continue
-        near = Near(path, value, then, verdict, rule)
+        near = NearestChange(path, value, then, verdict, rule)
         known = found.get((path, verdict))
         if known is None or _apart(value, then) < _apart(value, known[0].then):
             found[path, verdict] = near, step
@@ -102,12 +109,14 @@ def nearest(moment: Judgement, bundle: Bundle) -> list[Near]:
 
 _STRICT = {**STRICTNESS, UNKNOWN: 1}
 _SAID = {
-    ALLOW: "allowed {}", APPROVAL: "asked about {}", DENY: "denied {}",
+    ALLOW: "allowed {}",
+    APPROVAL: "asked about {}",
+    DENY: "denied {}",
     UNKNOWN: "not denied for this {}: what is then read decides",
-}  # fmt: skip
+}
 
 
-def _exactly(near: Near, step: Any, tried: set[Any], moment: Judgement, bundle: Bundle) -> Near:
+def _exactly(near: NearestChange, step: Any, tried: set[Any], moment: Judgement, bundle: Bundle) -> NearestChange:
     """Of a number the nearest value that flips the verdict so, and how far beyond it that holds."""
     if not (is_number(near.now) and is_number(near.then)):
         return near
@@ -166,7 +175,7 @@ def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, 
             words = WatchedWords(policy, names, known, lambda k, n, e, s, told=told: told.append((e, s)))  # type: ignore[misc]
             try:
                 watch_rule(rule, words, lambda k, n, e, s, told=told: told.append((e, s)))  # type: ignore[misc]
-            except NotReadYet:
+            except FactsNotRead:
                 continue
             for expression, seen in told:
                 for path, value, then, step in _of_expression(expression, seen, policy, scales):
@@ -230,21 +239,21 @@ def _judged(moment: Judgement, bundle: Bundle, path: Path | None, then: Any) -> 
         return None
     call, reads = moment.call, recorded(moment.state, moment.call, moment.event.at)
     if path is not None and path[0] == "input":
-        call = changed(call, input=_with(call.input, path[1:], then))
+        call = copy_with(call, input=_with(call.input, path[1:], then))
         if bundle.tools[call.name].check_input(call.input):
             return None
 
-    def read(need: FactNeed) -> Reading | None:
+    def read(need: FactNeed) -> FactOutput | None:
         reading = reads(need)
         if path is None or reading is None or need.fact != path[0] or reading.problem is not None:
             return reading
-        return Reading(_with(reading.output, path[1:], then))
+        return FactOutput(_with(reading.output, path[1:], then))
 
     try:
         verdict = judge(guard, gate_names(moment.state, call, bundle), read)
     except EvaluationError:
         return None
-    return UNKNOWN if isinstance(verdict, Missing) else word(verdict.effect)
+    return UNKNOWN if isinstance(verdict, MissingFacts) else word(verdict.effect)
 
 
 def _with(value: Any, path: Path, then: Any) -> Any:

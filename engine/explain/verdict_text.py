@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.explain.nearest import Near
+from engine.explain.nearest import NearestChange
 from engine.language.value import jsonable, one_line, timestamp
 from engine.planner.turns import undisclosed_beside
 from engine.replay.judgements import Judgement
@@ -19,12 +19,12 @@ _SAID = {"allow": "is allowed", "require_approval": "needs approval", "deny": "i
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class VerdictText:
     """One verdict, and the changes that would flip it; None where its bundle can't be had."""
 
     moment: Judgement
     bundle: Bundle | None
-    near: tuple[Near, ...]
+    near: tuple[NearestChange, ...]
 
     def lines(self, audience: str) -> list[str]:
         """What an audience is told."""

@@ -17,10 +17,10 @@ from engine.language.mismatch import adding, fitting
 from engine.language.missing_quotes import alone, compared
 from engine.language.narrow import Narrowing, path
 from engine.language.operators import element, part, result
-from engine.language.suggestions import Unquoted, for_field, for_name, for_part
+from engine.language.suggestions import UnquotedWord, for_field, for_name, for_part
 from engine.language.syntax import Kind, Problem, loop_names, span
-from engine.language.type_context import NOTHING, Around
-from engine.language.unparse import ELSEWHERE, written
+from engine.language.type_context import NOTHING, TypeContext
+from engine.language.unparse import ELSEWHERE, to_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Checked:
 def check(
     tree: ast.expr,
     scope: Mapping[str, t.Type],
-    around: Around = NOTHING,
+    around: TypeContext = NOTHING,
 ) -> Checked:
     """Type an expression where it stands."""
     checker = _Checker(scope, around.known, around)
@@ -59,14 +59,14 @@ def check(
 
 
 class _Checker:
-    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type], around: Around) -> None:
+    def __init__(self, scope: Mapping[str, t.Type], known: Mapping[str, t.Type], around: TypeContext) -> None:
         self.scope = scope
         self.around = around
         self.known = known
         self.problems: list[Problem] = []
         self.optional: set[tuple[int, int]] = set()
         self.types: dict[int, t.Type] = {}
-        self.unquoted: dict[int, Unquoted] = {}
+        self.unquoted: dict[int, UnquotedWord] = {}
         self.narrow = Narrowing(self.quietly, around.lets)
         self.enums = Enums(self.quietly, self.say)
 
@@ -96,7 +96,7 @@ class _Checker:
         """The type of what is used here; saying so where it may be null."""
         if not t.has_null(found):
             return found
-        text = written(node)
+        text = to_source(node)
         if found == t.NULL:
             return self.say(Kind.NULL, node, f"`{text}` is null here")
         help_ = f"test it first: `{text} != null and ...`"
@@ -151,9 +151,9 @@ class _Checker:
             elif isinstance(option, t.MapOf):
                 found.append(option.value)
                 if isinstance(node, ast.Attribute):
-                    message = f"`{written(node.value)}` is a map, whose keys are data: it has no field `{attr}`"
+                    message = f"`{to_source(node.value)}` is a map, whose keys are data: it has no field `{attr}`"
                     self.say(
-                        Kind.FIELD, at, message, f"read a key with `{written(node.value)}['{attr}']`", on_entry=True
+                        Kind.FIELD, at, message, f"read a key with `{to_source(node.value)}['{attr}']`", on_entry=True
                     )
             elif isinstance(option, t.Record) and attr in option.fields:
                 found.append(self.declared(option.fields[attr], node))
@@ -172,7 +172,7 @@ class _Checker:
         if not missing:
             message = f"`{attr}` is read from {t.name(owner)}, which has no fields"
             parent = node.value if isinstance(node, ast.Attribute) else None
-            return self.say(Kind.OPERAND, at, message, for_part(written(parent), attr) if parent is not None else "")
+            return self.say(Kind.OPERAND, at, message, for_part(to_source(parent), attr) if parent is not None else "")
         return self.missing(missing, attr, at, node)
 
     def declared(self, declared: t.Field, node: ast.expr) -> t.Type:
@@ -184,7 +184,7 @@ class _Checker:
         noun = records[0].noun
         known = {name for record in records for name in record.fields}
         kind = {"param": Kind.PARAM, "tool": Kind.TOOL}.get(noun, Kind.FIELD)
-        owner = written(node.value) if isinstance(node, ast.Attribute | ast.Subscript) else "this"
+        owner = to_source(node.value) if isinstance(node, ast.Attribute | ast.Subscript) else "this"
         message = f"`{owner}` has no field `{attr}`" if noun == "field" else f"{noun} `{attr}` is not defined"
         return self.say(kind, at, message, for_field(owner, attr, known, self.scope))
 
@@ -281,7 +281,7 @@ class _Checker:
                     self.say(Kind.COMPARISON, whole, message, fitting(left_node, left, right_node, right))
                 elif not t.can_compare(left, right):
                     message = f"{t.name(left)} can't always be compared with {t.name(right)}"
-                    help_ = f"write `{written(left_node)} in [{written(right_node)}]`"
+                    help_ = f"write `{to_source(left_node)} in [{to_source(right_node)}]`"
                     self.say(Kind.COMPARISON, whole, message, help_, on_entry=True)
             elif t.can_order(left, right):
                 self.not_null(left_node, left)

@@ -16,10 +16,10 @@ from typing import Any
 from engine.language import arithmetic as a
 from engine.language import types as t
 from engine.language.arithmetic import EvaluationError
-from engine.language.evaluate import WATCHABLE, Unreadable, asked, compared, elements, joined
+from engine.language.evaluate import WATCHABLE, UnreadableFact, asked, compared, elements, joined
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, PROVENANCE, functions_in
 from engine.language.syntax import loop_names, span
-from engine.language.work import TURN, Work
+from engine.language.work import TURN, WorkCounter
 
 Fast = Callable[[Mapping[str, Any], dict[str, Any] | None], Any]
 
@@ -39,7 +39,7 @@ def compiled(
     tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], zone: tzinfo
 ) -> Fast | None:
     """The function of an expression: takes names and where to note what was read; None if it can't be made."""
-    writer = _Writer(types, watched)
+    writer = _CodeWriter(types, watched)
     try:
         source = f"lambda N, S: {writer.write(tree)}"
     except _LeaveIt:
@@ -50,7 +50,7 @@ def compiled(
     return found
 
 
-class _Writer:
+class _CodeWriter:
     """Writes the source; nothing of the author's text gets into it but quoted."""
 
     def __init__(self, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str]) -> None:
@@ -181,20 +181,20 @@ class _Writer:
 
 
 _WRITERS: Mapping[type[ast.expr], Callable[..., str]] = {
-    ast.Constant: _Writer.constant,
-    ast.Name: _Writer.name,
-    ast.Attribute: _Writer.attribute,
-    ast.Subscript: _Writer.subscript,
-    ast.BoolOp: _Writer.logic,
-    ast.UnaryOp: _Writer.unary,
-    ast.IfExp: _Writer.choice,
-    ast.Compare: _Writer.compare,
-    ast.BinOp: _Writer.arithmetic,
-    ast.List: _Writer.listing,
-    ast.Tuple: _Writer.listing,
-    ast.ListComp: _Writer.loop,
-    ast.GeneratorExp: _Writer.loop,
-    ast.Call: _Writer.call,
+    ast.Constant: _CodeWriter.constant,
+    ast.Name: _CodeWriter.name,
+    ast.Attribute: _CodeWriter.attribute,
+    ast.Subscript: _CodeWriter.subscript,
+    ast.BoolOp: _CodeWriter.logic,
+    ast.UnaryOp: _CodeWriter.unary,
+    ast.IfExp: _CodeWriter.choice,
+    ast.Compare: _CodeWriter.compare,
+    ast.BinOp: _CodeWriter.arithmetic,
+    ast.List: _CodeWriter.listing,
+    ast.Tuple: _CodeWriter.listing,
+    ast.ListComp: _CodeWriter.loop,
+    ast.GeneratorExp: _CodeWriter.loop,
+    ast.Call: _CodeWriter.call,
 }
 
 
@@ -203,7 +203,7 @@ _WRITERS: Mapping[type[ast.expr], Callable[..., str]] = {
 
 def _name(names: Mapping[str, Any], name: str) -> Any:
     value = names[name]
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableFact):
         raise EvaluationError(value.problem)
     return value
 
@@ -220,23 +220,23 @@ def _truth(value: Any) -> bool:
     raise EvaluationError("not a boolean")
 
 
-def _bounded(work: Work, source: Any) -> Iterator[Any]:
+def _bounded(work: WorkCounter, source: Any) -> Iterator[Any]:
     for item in elements(source):
         work.take(TURN)
         yield item
 
 
-def _member(work: Work, item: Any, container: Any) -> bool:
+def _member(work: WorkCounter, item: Any, container: Any) -> bool:
     work.take(compared(item, container))
     return a.member(item, container)
 
 
-def _equal(work: Work, one: Any, other: Any) -> bool:
+def _equal(work: WorkCounter, one: Any, other: Any) -> bool:
     work.take(compared(one, other))
     return a.equal(one, other)
 
 
-def _join(work: Work, one: Any, other: Any) -> Any:
+def _join(work: WorkCounter, one: Any, other: Any) -> Any:
     work.take(joined(one, other))
     return a.add(one, other)
 
@@ -246,7 +246,7 @@ def _counted(cost: Callable[..., int] | None, run: Callable[..., Any]) -> Callab
     if cost is None:
         return run
 
-    def counted(work: Work, *arguments: Any) -> Any:
+    def counted(work: WorkCounter, *arguments: Any) -> Any:
         work.take(cost(*arguments))
         return run(*arguments)
 
@@ -267,7 +267,7 @@ _HELPERS: dict[str, Any] = {
     "truth": _truth,
     "bounded": _bounded,
     "pairs": _pairs,
-    "Work": Work,
+    "Work": WorkCounter,
     "asked": asked,
     "member": _member,
     "equal": _equal,

@@ -17,8 +17,11 @@ Span = tuple[int, int]
 ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 # the same comparison with its sides exchanged
 MIRRORED: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE,
-}  # fmt: skip
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+}
 _COUNTING = frozenset({"any", "all", "count"})
 
 

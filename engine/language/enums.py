@@ -12,7 +12,7 @@ from engine.language.arithmetic import is_number
 from engine.language.narrow import path
 from engine.language.operators import part
 from engine.language.syntax import Kind, span
-from engine.language.unparse import written
+from engine.language.unparse import to_source
 from engine.language.value import number_text
 
 
@@ -86,7 +86,7 @@ class Enums:
             self._say(Kind.COMPARISON, node.slice, message, help_, on_entry=True)
         if missing and table.rest is None:
             known = ", ".join(f"`{name}`" for name in sorted(table.fields))
-            message = f"`{written(node.value)}` has no entry for `{missing[0]}`"
+            message = f"`{to_source(node.value)}` has no entry for `{missing[0]}`"
             self._say(Kind.FIELD, node.slice, message, f"it has {known}")
 
     def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:

@@ -19,7 +19,7 @@ from engine.language import arithmetic as a
 from engine.language.arithmetic import EvaluationError, is_number, kind
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, LAZY, PROVENANCE, functions_in
 from engine.language.syntax import loop_names, span
-from engine.language.work import TOLD, TURN, Work, extent
+from engine.language.work import TOLD, TURN, WorkCounter, extent
 
 # nodes whose values a reader may want to see
 WATCHABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
@@ -61,7 +61,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         self.optional = optional
         self.watched = watched
         self.seen = seen
-        self.work = Work(names)
+        self.work = WorkCounter(names)
         self.nodes: dict[Any, Any] = {}
 
     def run(self, text: str, tree: ast.expr) -> Any:
@@ -90,7 +90,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
             value = self.names[node.id]
         except KeyError:
             raise EvaluationError(f"name `{node.id}` has no value") from None
-        if isinstance(value, Unreadable):
+        if isinstance(value, UnreadableFact):
             raise EvaluationError(value.problem)
         return value
 
@@ -206,7 +206,7 @@ def compared(left: Any, right: Any) -> int:
     return extent(left) if isinstance(left, list | tuple | Mapping) else 0
 
 
-def asked(work: Work, origins: Any, question: str, value: Any) -> Any:
+def asked(work: WorkCounter, origins: Any, question: str, value: Any) -> Any:
     """The answer to where a value comes from; what was gone through for it is counted."""
     before = origins.gone_through
     answer = getattr(origins, question)(value)
@@ -235,7 +235,7 @@ def _bound(generator: ast.comprehension, item: Any) -> dict[str, Any]:
     return dict(zip(names, item, strict=True))
 
 
-class Unreadable:
+class UnreadableFact:
     """Stands for a fact that could not be read: every use of it is an error."""
 
     __slots__ = ("problem",)

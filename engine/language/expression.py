@@ -15,7 +15,7 @@ from engine.language.compile import Fast, compiled
 from engine.language.evaluate import Evaluator
 from engine.language.functions import CONTEXTUAL
 from engine.language.syntax import Problem, loop_names, parse, span
-from engine.language.type_context import NOTHING, Around
+from engine.language.type_context import NOTHING, TypeContext
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,7 @@ class Expression:
 def compile_expression(
     text: str,
     scope: Mapping[str, t.Type],
-    around: Around = NOTHING,
+    around: TypeContext = NOTHING,
 ) -> tuple[Expression, tuple[Problem, ...]]:
     """Parse and type an expression where it stands; raises SyntaxProblem where it does not even parse."""
     tree = parse(text)
@@ -78,9 +78,18 @@ def compile_expression(
         return compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
 
     made = Expression(
-        text, tree, checked.type, checked.optional, chains, reads, checked.if_true, checked.if_false, make_fast,
-        around.zone, checked.types,
-    )  # fmt: skip
+        text,
+        tree,
+        checked.type,
+        checked.optional,
+        chains,
+        reads,
+        checked.if_true,
+        checked.if_false,
+        make_fast,
+        around.zone,
+        checked.types,
+    )
     return made, checked.problems
 
 

@@ -38,9 +38,19 @@ _GLOB = "write `glob(text, 'a*')`, `starts_with`, `ends_with` or `contains`: the
 _CHOICE = "write `b if a else c`"
 _UNLESS_NULL = "write `b if a == null else a`"
 _UNITS = {
-    "ms": "ms", "s": "s", "sec": "s", "second": "s", "m": "m", "min": "m", "minute": "m", "h": "h", "hr": "h",
-    "hour": "h", "d": "d", "day": "d",
-}  # fmt: skip
+    "ms": "ms",
+    "s": "s",
+    "sec": "s",
+    "second": "s",
+    "m": "m",
+    "min": "m",
+    "minute": "m",
+    "h": "h",
+    "hr": "h",
+    "hour": "h",
+    "d": "d",
+    "day": "d",
+}
 _FILTERS = "|".join(FILTERS)
 _UNIT = r"ms|[smhdw]|(?:sec(?:ond)?|min(?:ute)?|hr|hour|day|week|month|year)s?"
 _SEPARATED = re.compile(r"(?<![\w.,])[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?(?![\w,])")
@@ -113,8 +123,7 @@ _NUMBER_ENDS = "a number ends where a name begins"
 _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     # loops
     (r"(?<![\w.])(?P<o>[A-Za-z_][\w.]*)(?P<s>\.(?P<f>\w+)\()(?P<x>\(?\w+\)?\s*+[=-]>[^()]++)\)", "", _arrow),
-    (r"\b(?:any|all|count|sum|some|every)\(\s*+\w++\s*+(?P<s>[=-]>)", "",
-     "write a loop: `any(x > 1 for x in list)`"),
+    (r"\b(?:any|all|count|sum|some|every)\(\s*+\w++\s*+(?P<s>[=-]>)", "", "write a loop: `any(x > 1 for x in list)`"),
     # comparing
     (r"(?P<s>!==|=!=|<>|≠|(?<![=!<>~])=!(?![=~])|(?<![=<>!])/=)", "", "write `!=`"),
     (r"(?P<s>===)", "", "write `==`"),
@@ -136,8 +145,11 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     (r"(?P<s>[−–—‐‑])", "", "write `-`"),
     # quotes and spaces
     (r"(?P<s>[‘’‚‛“”„‟«»‹›`´])", "", "text stands between `'` and `'`"),
-    (r"(?P<s>[\u00a0\u2000-\u200f\u202f\u2060\u3000\ufeff])", "a character that can't be seen stands here",
-     "write a space, or nothing"),
+    (
+        r"(?P<s>[\u00a0\u2000-\u200f\u202f\u2060\u3000\ufeff])",
+        "a character that can't be seen stands here",
+        "write a space, or nothing",
+    ),
     # what may be absent, and choices
     (r"(?P<s>\{\{|\$\{)", "", "an expression stands without braces"),
     (rf"{_LEFT}(?P<s>\?\.)", "", _with("write `.`, and test it first: `{a} != null and ...`")),
@@ -147,8 +159,11 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     (rf"{_A}\s++(?P<s>is\s++not\s++(?:empty|blank))\b", "", _with("write `len({a}) > 0`")),
     (rf"{_A}\s++(?P<s>is\s++(?:empty|blank))\b", "", _with("write `len({a}) == 0`")),
     (r"(?<![\w.])(?P<s>is\s++not\s++(?:null|nil|none|undefined|missing|absent))\b", "", "write `!= null`"),
-    (r"(?<![\w.])(?P<s>is\s++(?:null|nil|none|undefined|missing|absent|not\s++(?:set|defined|present)))\b", "",
-     "write `== null`"),
+    (
+        r"(?<![\w.])(?P<s>is\s++(?:null|nil|none|undefined|missing|absent|not\s++(?:set|defined|present)))\b",
+        "",
+        "write `== null`",
+    ),
     (rf"{_A}\s++(?P<s>(?:is\s++)?(?:set|defined|present|exists))\b", "", _with("write `is_set({a})`")),
     (r"(?<![\w.])(?P<s>is\s++not\s++in)\b", "", "write `not in`"),
     (r"(?<![\w.])(?P<s>is\s++in)\b", "", "write `in`"),
@@ -170,8 +185,11 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     (r"(?<![\w.:])(?P<s>[0-9]{1,2}:[0-9]{2})(?![\w:])", "the time of day is no value", TIME_OF_DAY),
     # numbers
     (rf"(?<![\w.])(?P<n>\d++(?:\.\d++)?)\s*+(?P<s>{_UNIT})\b", "a span of time is made by `duration`", _span),
-    (r"(?:(?<=[<>=+*/-])|(?<=[<>=+*/-]\s))(?P<s>(?P<n>\d{1,3}(?:,\d{3})++))(?![\d,])", "a number has no separators",
-     _plain_number),
+    (
+        r"(?:(?<=[<>=+*/-])|(?<=[<>=+*/-]\s))(?P<s>(?P<n>\d{1,3}(?:,\d{3})++))(?![\d,])",
+        "a number has no separators",
+        _plain_number,
+    ),
     (r"(?P<s>[$€£¥])\s*+(?P<n>\d[\d.,]*+)", "", _amount),
     (r"(?<![\w.])(?P<n>\d++(?:\.\d++)?)\s*+(?P<s>[$€£¥]|(?!and|not|xor|for)[A-Z]{3}\b)", _NUMBER_ENDS, _amount),
     (r"(?<![\w.])(?P<n>\d++(?:\.\d++)?)\s*+(?P<s>%)(?!\s*+(?!(?:and|or|if|else)\b)[\w(.'\"\[-])", "", _share),
@@ -179,7 +197,7 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     (r"(?P<s>->|::)", "", "write `.`"),
     (r"(?P<s>\$)(?=[A-Za-z_])", "", "write the name alone"),
     (r"(?P<s>;)", "", "a condition is one expression: join its parts by `and`"),
-)  # fmt: skip
+)
 # letters of these are told apart from our own words by their case alone
 _CAPITALS = (
     (r"(?P<s>NOT\s++IN)\b", "", "write `not in`"),
@@ -187,7 +205,7 @@ _CAPITALS = (
     (r"(?P<s>AND|And)\b", "", "write `and`"),
     (r"(?P<s>OR|Or)\b", "", "write `or`"),
     (r"(?P<s>NOT|Not)\b", "", "write `not`"),
-)  # fmt: skip
+)
 _EQUALS = re.compile(r"(?<![=!<>~:*/%+\-&|^])=(?![=~!<>])")
 _NAMED = re.compile(r"(?:\brecord\(|,)\s*\w+\s*\Z")
 

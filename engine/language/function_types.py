@@ -17,7 +17,7 @@ CONSTANTS = frozenset({"date", "datetime", "duration"})
 ONE_KIND = "numbers, dates or durations of one kind"
 
 
-class Speaker(Protocol):
+class FunctionTypes(Protocol):
     """Types nodes, and says what is wrong; `scope` are the names that have a value."""
 
     scope: Mapping[str, t.Type]
@@ -35,7 +35,7 @@ class Speaker(Protocol):
         """Say what is wrong with a node, whose type is unknown then."""
 
 
-def type_of_call(checker: Speaker, node: ast.Call) -> t.Type:
+def type_of_call(checker: FunctionTypes, node: ast.Call) -> t.Type:
     """What a call gives; what is wrong with it is said."""
     assert isinstance(node.func, ast.Name)
     name = node.func.id
@@ -86,7 +86,12 @@ def _arguments(number: int) -> str:
 
 
 def _items(
-    checker: Speaker, name: str, nodes: list[ast.expr], arguments: list[t.Type], wanted: tuple[type, ...], kinds: str
+    checker: FunctionTypes,
+    name: str,
+    nodes: list[ast.expr],
+    arguments: list[t.Type],
+    wanted: tuple[type, ...],
+    kinds: str,
 ) -> None:
     """What stands in the lists that a function goes over."""
     for node, found in zip(nodes, arguments, strict=True):
@@ -101,7 +106,7 @@ def _items(
                 checker.not_null(at, option.item)
 
 
-def _contained(checker: Speaker, nodes: list[ast.expr], arguments: list[t.Type]) -> None:
+def _contained(checker: FunctionTypes, nodes: list[ast.expr], arguments: list[t.Type]) -> None:
     """What a text or a list is asked for."""
     container, wanted = arguments
     if t.is_a(container, t.Never):
@@ -122,7 +127,7 @@ def _contained(checker: Speaker, nodes: list[ast.expr], arguments: list[t.Type])
         checker.enums.words(nodes[0], items, wanted)
 
 
-def _simple(checker: Speaker, node: ast.expr, found: t.Type) -> None:
+def _simple(checker: FunctionTypes, node: ast.expr, found: t.Type) -> None:
     """What a set holds: numbers, texts, booleans, dates, durations, and null."""
     for item in t.options(t.element_of(found)):
         if isinstance(item, t.ListOf | t.SetOf | t.MapOf | t.Record):
@@ -131,7 +136,7 @@ def _simple(checker: Speaker, node: ast.expr, found: t.Type) -> None:
             return
 
 
-def _written_out(checker: Speaker, node: ast.Constant, function: Function) -> None:
+def _written_out(checker: FunctionTypes, node: ast.Constant, function: Function) -> None:
     """A date or a duration that is written out is one."""
     try:
         function.run(node.value)
@@ -139,7 +144,9 @@ def _written_out(checker: Speaker, node: ast.Constant, function: Function) -> No
         checker.say(Kind.OPERAND, node, str(error))
 
 
-def _one_kind(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type], wanted: tuple[type, ...]) -> bool:
+def _one_kind(
+    checker: FunctionTypes, name: str, node: ast.Call, arguments: list[t.Type], wanted: tuple[type, ...]
+) -> bool:
     """Several arguments stand for the elements of a list, and are of one kind."""
     if any(t.only(t.union(arguments), kind) for kind in wanted):
         return True
@@ -147,13 +154,13 @@ def _one_kind(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Typ
     return False
 
 
-def _units(checker: Speaker, name: str, node: ast.Call, arguments: list[t.Type]) -> None:
+def _units(checker: FunctionTypes, name: str, node: ast.Call, arguments: list[t.Type]) -> None:
     units = sorted(unit for unit in units_of(arguments) if unit is not None)
     if len(units) > 1:
         checker.say(Kind.COMPARISON, node, f"`{name}` of numbers in {' and in '.join(units)}")
 
 
-def _record(checker: Speaker, node: ast.Call) -> t.Type:
+def _record(checker: FunctionTypes, node: ast.Call) -> t.Type:
     if node.args:
         return checker.say(Kind.FUNCTION, node, "`record` takes only named fields")
     return t.Record({k.arg: t.Field(checker.type(k.value)) for k in node.keywords if k.arg})

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.language import types as t
 from engine.language.syntax import Kind
-from engine.language.unparse import written
+from engine.language.unparse import to_source
 
 _GATHERED = (t.ListOf, t.SetOf, t.MapOf, t.Record)
 
@@ -43,7 +43,7 @@ def check_membership(
     if not items:
         help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
         if isinstance(node, ast.Constant):
-            help_ = f"write `[{written(node)}]`"
+            help_ = f"write `[{to_source(node)}]`"
         checker.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
     elif not t.only(right, *_GATHERED):
         message = f"`in` needs a list, a set or a map, and this may be {t.name(right)}"
@@ -65,9 +65,9 @@ def _apart(checker: Typing, left: ast.expr, right: ast.expr) -> str:
     if not isinstance(right, ast.List | ast.Tuple):
         return ""
     lists = [item for item in right.elts if _gathered(checker.quietly(item, {}))]
-    values = ", ".join(written(item) for item in right.elts if item not in lists)
-    asked = [*map(written, lists), *([f"[{values}]"] if values else [])]
-    return f"write `{' or '.join(f'{written(left)} in {one}' for one in asked)}`"
+    values = ", ".join(to_source(item) for item in right.elts if item not in lists)
+    asked = [*map(to_source, lists), *([f"[{values}]"] if values else [])]
+    return f"write `{' or '.join(f'{to_source(left)} in {one}' for one in asked)}`"
 
 
 def of_row(values: Sequence[ast.expr], *, alike: bool = True) -> str:
@@ -78,5 +78,5 @@ def of_row(values: Sequence[ast.expr], *, alike: bool = True) -> str:
         return ""
     if not all(isinstance(value, ast.Constant) and not isinstance(value.value, bool) for value in rest):
         return ""
-    listed = ", ".join(map(written, [first.comparators[0], *rest]))
-    return f"write `{written(first.left)} {'in' if alike else 'not in'} [{listed}]`"
+    listed = ", ".join(map(to_source, [first.comparators[0], *rest]))
+    return f"write `{to_source(first.left)} {'in' if alike else 'not in'} [{listed}]`"

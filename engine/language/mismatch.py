@@ -10,7 +10,7 @@ from engine.language import types as t
 from engine.language import value as v
 from engine.language.durations import span_text
 from engine.language.provenance.numerals import plainly
-from engine.language.unparse import written
+from engine.language.unparse import to_source
 from engine.language.value import number_text
 
 _AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?(\d[\d.,_'’ ]*?)\s?(?P<share>%)?(?:[A-Z]{3}|[$€£])?\Z")
@@ -36,7 +36,7 @@ def adding(node: ast.BinOp, left: t.Type, right: t.Type) -> str:
 
 def _to(node: ast.expr, own: t.Type, other: t.Type) -> str:
     """How to write a value so that it is of the other's type."""
-    text = written(node)
+    text = to_source(node)
     if isinstance(node, ast.Constant) and t.only(other, t.Text) and other != t.NULL and not t.only(own, t.Text):
         return f"write `'{text}'`"
     if t.only(own, t.ListOf) and own != t.NULL and t.only(other, t.Number) and other != t.NULL:

@@ -6,20 +6,20 @@ import ast
 from collections.abc import Callable, Container, Iterator
 
 from engine.language import types as t
-from engine.language.suggestions import Unquoted
+from engine.language.suggestions import UnquotedWord
 from engine.language.syntax import span
 
 
-def alone(node: ast.expr, known: Container[str]) -> dict[int, Unquoted]:
+def alone(node: ast.expr, known: Container[str]) -> dict[int, UnquotedWord]:
     """The names of no meaning, by identity, of a word that stands alone."""
-    return {id(name): Unquoted(text) for name, text in _words(node, known)}
+    return {id(name): UnquotedWord(text) for name, text in _words(node, known)}
 
 
 def compared(
     left: ast.expr, right: ast.expr, known: Container[str], typed: Callable[[ast.expr], t.Type]
-) -> dict[int, Unquoted]:
+) -> dict[int, UnquotedWord]:
     """The names of no meaning, by identity, of words that are compared with what is of a type."""
-    found: dict[int, Unquoted] = {}
+    found: dict[int, UnquotedWord] = {}
     for own, other in ((left, right), (right, left)):
         inside = isinstance(own, ast.List | ast.Tuple)
         for item in own.elts if isinstance(own, ast.List | ast.Tuple) else [own]:
@@ -27,7 +27,7 @@ def compared(
                 declared = t.without_null(typed(other))
                 declared = t.element_of(declared) if not inside and t.only(declared, t.ListOf, t.SetOf) else declared
                 if t.only(declared, t.Text):
-                    found[id(name)] = Unquoted(text, t.enum_of(declared) | t.words_of(declared))
+                    found[id(name)] = UnquotedWord(text, t.enum_of(declared) | t.words_of(declared))
     return found
 
 

@@ -16,7 +16,7 @@ from engine.language import types as t
 Refined = dict[str, t.Type]
 
 
-class Told(Protocol):
+class Implications(Protocol):
     """What an expression tells of other names when it is true, and when it is false."""
 
     @property
@@ -63,7 +63,7 @@ def _constant(node: ast.expr) -> bool:
 class Narrowing:
     """Reads conditions; `type_of` types a node under refinements, and says nothing about what is wrong with it."""
 
-    def __init__(self, type_of: TypeOf, lets: Mapping[str, Told]) -> None:
+    def __init__(self, type_of: TypeOf, lets: Mapping[str, Implications]) -> None:
         self._type_of = type_of
         self._lets = lets
 

@@ -54,10 +54,29 @@ _FUNCTIONS: Mapping[str, str] = {
     **dict.fromkeys(("if", "iif", "cond", "ternary"), "write `b if a else c`"),
     **dict.fromkeys(("object", "dict", "struct", "map"), "=record"),
     **dict.fromkeys(("keys",), "a loop over an object goes over its keys: `[k for k in a]`"),
-    **dict.fromkeys(("int", "float", "number", "str", "string", "text", "bool", "boolean", "decimal", "tonumber",
-                     "tostring", "parseint", "parsefloat", "toint", "tofloat", "double"), _NO_CONVERSION),
+    **dict.fromkeys(
+        (
+            "int",
+            "float",
+            "number",
+            "str",
+            "string",
+            "text",
+            "bool",
+            "boolean",
+            "decimal",
+            "tonumber",
+            "tostring",
+            "parseint",
+            "parsefloat",
+            "toint",
+            "tofloat",
+            "double",
+        ),
+        _NO_CONVERSION,
+    ),
     **dict.fromkeys(("round", "floor", "ceil", "trunc"), _NO_ROUNDING),
-}  # fmt: skip
+}
 
 # methods, by the same names: `{o}` is what it is called on, `{a}` its argument, `{v}` and `{c}` a loop's variable and
 # condition
@@ -89,14 +108,43 @@ _METHODS: Mapping[str, str] = {
     **dict.fromkeys(("hour", "minute", "timeofday"), TIME_OF_DAY),
     **dict.fromkeys(("strip", "trim", "replace", "split", "substring", "slice"), "no text is changed but by `lower`"),
     **dict.fromkeys(("tostring", "str", "tonumber", "toint", "int"), _NO_CONVERSION),
-}  # fmt: skip
+}
 
 # what templates of other languages write behind a `|`
 FILTERS = (
-    "abs", "capitalize", "ceil", "currency", "date", "default", "downcase", "first", "float", "floor", "format", "int",
-    "join", "last", "length", "lower", "max", "min", "money", "replace", "round", "safe", "size", "sort", "string",
-    "sum", "title", "tojson", "trim", "unique", "upcase", "upper",
-)  # fmt: skip
+    "abs",
+    "capitalize",
+    "ceil",
+    "currency",
+    "date",
+    "default",
+    "downcase",
+    "first",
+    "float",
+    "floor",
+    "format",
+    "int",
+    "join",
+    "last",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "money",
+    "replace",
+    "round",
+    "safe",
+    "size",
+    "sort",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upcase",
+    "upper",
+)
 
 # names, by the same form
 _NAMES: Mapping[str, str] = {
@@ -115,7 +163,7 @@ _NAMES: Mapping[str, str] = {
     **dict.fromkeys(("history", "previous", "past"), "=calls"),
     **dict.fromkeys(("result", "response", "returned"), "=output"),
     **dict.fromkeys(("budgets", "limits", "usage"), "=budget"),
-}  # fmt: skip
+}
 
 # records that are looked into for a name, in this order; those of histories are by tool, and not
 _OWNERS = ("input", "session", "params", "output", "call", "step", "budget", "meters")
@@ -124,7 +172,7 @@ _OURS = frozenset({*_OWNERS, *_HISTORIES, "now", "messages", "key", "secret"})
 
 
 @dataclass(frozen=True, slots=True)
-class Unquoted:
+class UnquotedWord:
     """The text that a name would be part of, and those that what it is compared with may be; none if it may be any."""
 
     text: str
@@ -164,7 +212,7 @@ def for_part(owner: str, name: str) -> str:
 
 
 def for_name(
-    name: str, scope: Mapping[str, t.Type], others: Iterable[str] = (), unquoted: Unquoted | None = None
+    name: str, scope: Mapping[str, t.Type], others: Iterable[str] = (), unquoted: UnquotedWord | None = None
 ) -> str:
     """What to write for a name that has no value: text, a word of ours, a field of what has one, or a near name.
 
@@ -191,7 +239,7 @@ def _by_fields(name: str, scope: Mapping[str, t.Type], near: str | None) -> str:
     return f"did you mean `{near}`?" if near is not None else ""
 
 
-def _else(name: str, scope: Mapping[str, t.Type], known: Sequence[str], unquoted: Unquoted | None) -> str:
+def _else(name: str, scope: Mapping[str, t.Type], known: Sequence[str], unquoted: UnquotedWord | None) -> str:
     """A text that is near, a field that is, or any text."""
     if unquoted is not None and unquoted.among:
         close = nearest(unquoted.text, sorted(unquoted.among))

@@ -70,12 +70,40 @@ class SyntaxProblem(Exception):
 
 
 _ALLOWED: tuple[type[ast.AST], ...] = (
-    ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub,
-    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod,
-    ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
-    ast.IfExp, ast.Attribute, ast.Subscript, ast.Constant, ast.Name, ast.Tuple, ast.List,
-    ast.Call, ast.keyword, ast.Load, ast.ListComp, ast.GeneratorExp,
-)  # fmt: skip
+    ast.BoolOp,
+    ast.And,
+    ast.Or,
+    ast.UnaryOp,
+    ast.Not,
+    ast.USub,
+    ast.BinOp,
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.Mod,
+    ast.Compare,
+    ast.Eq,
+    ast.NotEq,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+    ast.In,
+    ast.NotIn,
+    ast.IfExp,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Constant,
+    ast.Name,
+    ast.Tuple,
+    ast.List,
+    ast.Call,
+    ast.keyword,
+    ast.Load,
+    ast.ListComp,
+    ast.GeneratorExp,
+)
 
 _INSTEAD: dict[type[ast.AST], str] = {
     ast.Slice: "take one element, such as `messages[-1]`",
@@ -118,7 +146,7 @@ def parse(text: str) -> ast.expr:
         ) from None
     if "#" in flat:
         _refuse_comments(flat, lead)
-    return _Gate(flat, lead).visit(tree, 0)
+    return _SyntaxFilter(flat, lead).visit(tree, 0)
 
 
 def span(node: ast.AST) -> tuple[int, int]:
@@ -136,7 +164,7 @@ def loop_names(loop: ast.comprehension) -> list[ast.expr]:
     return list(loop.target.elts) if isinstance(loop.target, ast.Tuple) else [loop.target]
 
 
-class _Gate:
+class _SyntaxFilter:
     """Walks a fresh tree: lets only the language through and turns its offsets into characters."""
 
     def __init__(self, text: str, lead: int) -> None:

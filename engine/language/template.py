@@ -11,7 +11,7 @@ from engine.language import types as t
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import Kind, Problem, SyntaxProblem
-from engine.language.type_context import NOTHING, Around
+from engine.language.type_context import NOTHING, TypeContext
 from engine.language.value import canonical, jsonable, number_text
 
 MAX_RENDERED = 10_000
@@ -61,7 +61,7 @@ class Template:
 def compile_template(
     text: str,
     scope: Mapping[str, t.Type],
-    around: Around = NOTHING,
+    around: TypeContext = NOTHING,
 ) -> tuple[Template, tuple[Problem, ...]]:
     """Parse and type a text's expressions; problems carry offsets into the whole text."""
     parts: list[str | Expression] = []

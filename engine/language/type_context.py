@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
 from engine.language import types as t
-from engine.language.narrow import Told
+from engine.language.narrow import Implications
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class TypeContext:
     """Where an expression stands.
 
     `known` are refinements of paths that a condition around it makes, such as a rule's `when` for its message.
@@ -24,11 +24,11 @@ class Around:
     """
 
     known: Mapping[str, t.Type] = field(default_factory=dict)
-    lets: Mapping[str, Told] = field(default_factory=dict)
+    lets: Mapping[str, Implications] = field(default_factory=dict)
     zone: tzinfo = UTC
     doubtful: Set[str] = frozenset()
     others: Mapping[str, str] = field(default_factory=dict)
     in_text: bool = False
 
 
-NOTHING = Around()
+NOTHING = TypeContext()

@@ -18,6 +18,6 @@ ELSEWHERE = {
 _PYTHON = re.compile(r"\b(True|False|None)\b")
 
 
-def written(node: ast.expr) -> str:
+def to_source(node: ast.expr) -> str:
     """An expression as its author would write it."""
     return _PYTHON.sub(lambda found: {"None": "null"}.get(found[0], found[0].lower()), ast.unparse(node))

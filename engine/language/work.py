@@ -39,7 +39,7 @@ class Together:
         self.taken = 0
 
 
-class Work:
+class WorkCounter:
     """The units that one evaluation has taken; names that are those of a call know what all of its have taken."""
 
     __slots__ = ("_together", "taken")

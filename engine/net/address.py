@@ -12,7 +12,7 @@ from engine.ports.external_work import outside
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Refused(Exception):
+class AddressRefused(Exception):
     """A host that may not be asked; the message says why."""
 
 
@@ -35,7 +35,7 @@ async def allowed_address(host: str, port: int, *, private: bool) -> str:
     for address in addresses:
         judged = _bare(ipaddress.ip_address(str(address).partition("%")[0]))
         if not private and not is_public(judged):
-            raise Refused(f"{host} leads to {judged}, which is not public; `allow_private: true` would allow it")
+            raise AddressRefused(f"{host} leads to {judged}, which is not public; `allow_private: true` would allow it")
     return str(addresses[0])
 
 

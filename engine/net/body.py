@@ -25,7 +25,7 @@ class CantDecode(ValueError):
     """A body whose coding is not known, or that is not of it; the message says which."""
 
 
-class TooLarge(ValueError):
+class BodyTooLarge(ValueError):
     """A body that unpacks to more than may be taken."""
 
 
@@ -55,7 +55,7 @@ class Decoder:
             chunk = step.feed(chunk)
         self._taken += len(chunk)
         if self._taken > self._most:
-            raise TooLarge
+            raise BodyTooLarge
         return chunk
 
     def end(self) -> None:
@@ -86,7 +86,7 @@ class _Step:
             self._left -= len(part)
             if self._left < 0 or self._inflate.unconsumed_tail:
                 # what else there is would be too much in any case
-                raise TooLarge
+                raise BodyTooLarge
             piece = self._inflate.unused_data
             if piece:
                 self._further_member()
@@ -126,7 +126,7 @@ def bound(response: httpx2.Response, most: int) -> None:
     """
     as_utf8(response)
     assert isinstance(response.stream, httpx2.AsyncByteStream)
-    response.stream = _Bounded(response.stream, response.headers.pop("content-encoding", ""), most)
+    response.stream = _BoundedStream(response.stream, response.headers.pop("content-encoding", ""), most)
 
 
 def as_utf8(response: httpx2.Response) -> None:
@@ -135,7 +135,7 @@ def as_utf8(response: httpx2.Response) -> None:
         response.headers["content-type"] = response.headers["content-type"].partition(";")[0]
 
 
-class _Bounded(httpx2.AsyncByteStream):
+class _BoundedStream(httpx2.AsyncByteStream):
     def __init__(self, inner: httpx2.AsyncByteStream, encoded: str, most: int) -> None:
         self._inner = inner
         self._encoded = encoded
@@ -149,14 +149,14 @@ class _Bounded(httpx2.AsyncByteStream):
             async for chunk in chunks:
                 raw += len(chunk)
                 if raw > self._most:
-                    raise TooLarge
+                    raise BodyTooLarge
                 for at in range(0, len(chunk), PIECE):
                     found = decoder.feed(chunk[at : at + PIECE])
                     for start in range(0, len(found), HANDED_ON):
                         yield found[start : start + HANDED_ON]
                         await trio.lowlevel.checkpoint()
             decoder.end()
-        except TooLarge:
+        except BodyTooLarge:
             raise LargerThan(f"the answer is larger than {self._most} bytes") from None
         except CantDecode as error:
             raise httpx2.DecodingError(f"the answer can't be read: {error}") from None

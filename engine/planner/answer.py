@@ -54,7 +54,7 @@ class RawCall:
 
 
 @dataclass(slots=True)
-class Answer:
+class ModelAnswer:
     """What a server has answered so far, in pieces.
 
     `finish` is the reason why it ended, as it was told; `blocks` are those of a turn that goes on, as they came;

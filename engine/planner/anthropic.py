@@ -10,16 +10,16 @@ import anthropic
 import httpx2
 
 from engine.language.value import canonical, loads
-from engine.planner.answer import FAR, Answer, Fault, RawCall, word
+from engine.planner.answer import FAR, Fault, ModelAnswer, RawCall, word
 from engine.planner.answer_format import JSON_SCHEMA, Asked
 from engine.planner.call_pieces import ANEW, Arguments, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.faults import faults_of
-from engine.planner.finish import End, meaning, worse
+from engine.planner.finish import FinishReason, meaning, worse
 from engine.planner.offer import DECIDE, to_messages
 from engine.planner.prompt import Prompt
 from engine.planner.server_json import MOST_ENTRIES, entries, field_of, fields, parsed
 from engine.planner.sse import read_events
-from engine.planner.turns import Decided, Noted, Said, sendable
+from engine.planner.turns import Decided, MessageTurn, Noted, sendable
 from engine.spec.bundle import ModelSpec
 
 _CALL, _THOUGHT = "tool_use", "thinking"
@@ -55,7 +55,7 @@ class AnthropicWire:
         self._client.auth_token = None
         self._client._custom_headers = {name: reveal(value) for name, value in spec.headers.items()}
 
-    async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
         request: dict[str, Any] = {}
         with faults_of(anthropic, request):
@@ -82,7 +82,9 @@ class AnthropicWire:
             request["extra_body"] = further
         return request
 
-    async def _at_once(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+    async def _at_once(
+        self, request: dict[str, Any], asked: Asked, answer: ModelAnswer, heard: Callable[[], None]
+    ) -> None:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
         told = fields(await parsed(await raw.read()), "the answer")
@@ -94,7 +96,9 @@ class AnthropicWire:
         _read(read, answer, asked)
         heard()
 
-    async def _streamed(self, request: dict[str, Any], asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+    async def _streamed(
+        self, request: dict[str, Any], asked: Asked, answer: ModelAnswer, heard: Callable[[], None]
+    ) -> None:
         create: Any = self._client.messages.with_streaming_response.create
         blocks = _Blocks(answer)
         ended = False
@@ -134,7 +138,7 @@ class AnthropicWire:
 class _Block:
     """A block of a message, and what comes of it in pieces."""
 
-    def __init__(self, block: Mapping[str, Any], answer: Answer, index: Any = None) -> None:
+    def __init__(self, block: Mapping[str, Any], answer: ModelAnswer, index: Any = None) -> None:
         self._block = block
         self.index = index
         self._answer = answer
@@ -189,7 +193,7 @@ class _Block:
 class _Blocks:
     """The blocks of a streamed message: each start is a new one, and what comes goes to the newest of its index."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ModelAnswer) -> None:
         self._answer = answer
         self._newest: dict[Any, _Block] = {}
         self._begun = False
@@ -229,7 +233,7 @@ class _Blocks:
         return self._newest[index]
 
 
-def _read(blocks: Sequence[_Block], answer: Answer, asked: Asked) -> None:
+def _read(blocks: Sequence[_Block], answer: ModelAnswer, asked: Asked) -> None:
     """Take the text and the calls from the blocks; where the decision is a tool's input, its JSON is the text."""
     for one in blocks:
         if one.kind == "text":
@@ -240,13 +244,13 @@ def _read(blocks: Sequence[_Block], answer: Answer, asked: Asked) -> None:
             answer.repair("blocks that are neither text nor a call")
     calls = [one for one in blocks if one.kind == _CALL]
     check_told_once(zip([one.index for one in calls], answer.calls, strict=True))
-    if meaning(answer.finish) is End.PAUSED:
+    if meaning(answer.finish) is FinishReason.PAUSED:
         answer.blocks = [one.plain for one in blocks]
     if asked.mode == JSON_SCHEMA:
         _decided(answer)
 
 
-def _decided(answer: Answer) -> None:
+def _decided(answer: ModelAnswer) -> None:
     """The input of the one call that was asked for is the text of the answer; raises ValueError for two of it."""
     decided = [call for call in answer.calls if call.name == DECIDE]
     if len(decided) > 1:
@@ -278,8 +282,8 @@ def _messages(prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:
         yield {"role": "assistant", "content": list(prompt.paused)}
 
 
-def _of_turn(turn: Said | Decided | Noted, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
-    if isinstance(turn, Said):
+def _of_turn(turn: MessageTurn | Decided | Noted, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
+    if isinstance(turn, MessageTurn):
         yield "user", [_text(turn.fenced)]
     elif isinstance(turn, Noted):
         yield "user", [_text("\n".join([turn.text, *(one.named for one in turn.results)]))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.value import NotJson, canonical, loads
-from engine.planner.answer import Answer, Fault, RawCall, check_calls
+from engine.planner.answer import Fault, ModelAnswer, RawCall, check_calls
 from engine.planner.server_json import text_of_object
 
 # far beyond what a tool may be called
@@ -34,7 +34,7 @@ class Arguments:
     An object without fields may be told before the texts.  `_note` is the repair that an object is.
     """
 
-    _answer: Answer
+    _answer: ModelAnswer
     _note: str = ""
     _texts: list[str] = field(default_factory=list)
     _object: str | None = None
@@ -115,7 +115,7 @@ class _Growing:
 class Calls:
     """The calls of one streamed answer, in the order in which they appeared."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ModelAnswer) -> None:
         self._answer = answer
         self._calls: list[_Growing] = []
 
@@ -186,7 +186,7 @@ def raw_call(id_: str, name: str, arguments: Arguments) -> RawCall:
     return RawCall(id_, name, text, arguments.broken)
 
 
-def text_of_id(value: Any, answer: Answer) -> str:
+def text_of_id(value: Any, answer: ModelAnswer) -> str:
     """A call's id as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         answer.repair("an id that is a number")

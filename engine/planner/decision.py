@@ -7,19 +7,19 @@ import re
 from typing import Any
 
 from engine.language.value import NotJson, is_encodable, loads
-from engine.planner.answer import FAR, Answer, Fault, RawCall, check_calls
+from engine.planner.answer import FAR, Fault, ModelAnswer, RawCall, check_calls
 from engine.planner.answer_format import TOOLS, Asked
 from engine.planner.finish import check_finish
 from engine.planner.reply_text import decision_text, said
 
 
-def decision(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
+def decision(answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
     """The decision that an answer says, its calls numbered anew; raises Fault."""
     check_finish(answer.finish, answer.refusal[:FAR])
     return asked.read(_of_calls(answer, asked, ask) if asked.mode == TOOLS else _of_json(answer, ask))
 
 
-def _of_json(answer: Answer, ask: int) -> dict[str, Any]:
+def _of_json(answer: ModelAnswer, ask: int) -> dict[str, Any]:
     if answer.calls:
         answer.repair("calls beside the decision")
     bare = decision_text(said(answer.text, answer.repair), answer.repair)
@@ -37,7 +37,7 @@ def _of_json(answer: Answer, ask: int) -> dict[str, Any]:
     return {**found, "tool_calls": calls}
 
 
-def _of_calls(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
+def _of_calls(answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
     _note_equal([call.id for call in answer.calls], answer)
     text = said(answer.text, answer.repair)
     calls: list[dict[str, Any]] = []
@@ -55,7 +55,7 @@ def _of_calls(answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
     return {"message": text, "tool_calls": calls, "done": False}
 
 
-def _given(call: RawCall, answer: Answer) -> dict[str, Any]:
+def _given(call: RawCall, answer: ModelAnswer) -> dict[str, Any]:
     """The input that a call gives; raises Fault."""
     name = call.name[:100]
     if call.broken:
@@ -68,7 +68,7 @@ def _given(call: RawCall, answer: Answer) -> dict[str, Any]:
     return found
 
 
-def _arguments(call: RawCall, answer: Answer) -> str:
+def _arguments(call: RawCall, answer: ModelAnswer) -> str:
     """The arguments of a call as a text; those of a tool without fields may be left out, or blank.
 
     They are none then, also where the tool has fields that it has to be given: its schema refuses them.
@@ -81,7 +81,7 @@ def _arguments(call: RawCall, answer: Answer) -> str:
     return bare or "{}"
 
 
-def _note_equal(ids: list[Any], answer: Answer) -> None:
+def _note_equal(ids: list[Any], answer: ModelAnswer) -> None:
     """Calls are numbered anew, so that equal ids do no harm."""
     told = [str(id_) for id_ in ids if id_ not in (None, "")]
     if len(set(told)) < len(told):

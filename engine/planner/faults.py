@@ -13,7 +13,7 @@ from engine.net.body import LargerThan
 from engine.net.errors import why
 from engine.net.retry_after import retry_after
 from engine.planner.answer import FAR, Fault
-from engine.planner.refusal import Refused, refused, said_by
+from engine.planner.refusal import ServerRefusal, refused, said_by
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _NAMES = {408: "timeout", 429: "rate_limited", 503: "overloaded", 529: "overloaded"}
@@ -46,7 +46,7 @@ def faults_of(sdk: ModuleType, sent: Mapping[str, Any], *, limits: bool = False)
         raise mangled("a part of it is of another kind than the protocol says, or is missing") from None
 
 
-def fault_of_status(status: int, headers: Mapping[str, str], said: str, told: Refused | None) -> Fault:
+def fault_of_status(status: int, headers: Mapping[str, str], said: str, told: ServerRefusal | None) -> Fault:
     """The fault that an HTTP status is; `told` is what the server does not take."""
     retryable = status in RETRYABLE
     name = _NAMES.get(status, "server_error" if status >= 500 else "rejected")

@@ -10,7 +10,7 @@ from engine.planner.answer import Fault
 from engine.planner.server_json import kind_of
 
 
-class End(Enum):
+class FinishReason(Enum):
     """What a reason means; a later one in this list is worse."""
 
     WHOLE = "whole"
@@ -22,37 +22,37 @@ class End(Enum):
 
 
 # by what servers of Chat Completions and of the Messages API say, in small letters
-MEANINGS: Mapping[str, End] = {
-    "stop": End.WHOLE,
-    "tool_calls": End.WHOLE,
-    "function_call": End.WHOLE,
-    "end_turn": End.WHOLE,
-    "tool_use": End.WHOLE,
-    "pause_turn": End.PAUSED,
-    "length": End.TRUNCATED,
-    "max_tokens": End.TRUNCATED,
-    "model_length": End.TRUNCATED,
-    "model_context_window_exceeded": End.TRUNCATED,
-    "content_filter": End.REFUSED,
-    "refusal": End.REFUSED,
-    "sensitive": End.REFUSED,
-    "error": End.BROKEN,
-    "abort": End.BROKEN,
-    "aborted": End.BROKEN,
-    "network_error": End.BROKEN,
-    "insufficient_system_resource": End.BROKEN,
-    "malformed_function_call": End.BROKEN,
-    "unexpected_tool_call": End.BROKEN,
+MEANINGS: Mapping[str, FinishReason] = {
+    "stop": FinishReason.WHOLE,
+    "tool_calls": FinishReason.WHOLE,
+    "function_call": FinishReason.WHOLE,
+    "end_turn": FinishReason.WHOLE,
+    "tool_use": FinishReason.WHOLE,
+    "pause_turn": FinishReason.PAUSED,
+    "length": FinishReason.TRUNCATED,
+    "max_tokens": FinishReason.TRUNCATED,
+    "model_length": FinishReason.TRUNCATED,
+    "model_context_window_exceeded": FinishReason.TRUNCATED,
+    "content_filter": FinishReason.REFUSED,
+    "refusal": FinishReason.REFUSED,
+    "sensitive": FinishReason.REFUSED,
+    "error": FinishReason.BROKEN,
+    "abort": FinishReason.BROKEN,
+    "aborted": FinishReason.BROKEN,
+    "network_error": FinishReason.BROKEN,
+    "insufficient_system_resource": FinishReason.BROKEN,
+    "malformed_function_call": FinishReason.BROKEN,
+    "unexpected_tool_call": FinishReason.BROKEN,
 }
 
-_ORDER = list(End)
+_ORDER = list(FinishReason)
 
 
-def meaning(reason: Any) -> End:
+def meaning(reason: Any) -> FinishReason:
     """What a reason means; a filter may say what for (`content_filter: SAFETY`)."""
     if not isinstance(reason, str):
-        return End.UNKNOWN
-    return MEANINGS.get(reason.lower().split(":")[0].strip(), End.UNKNOWN)
+        return FinishReason.UNKNOWN
+    return MEANINGS.get(reason.lower().split(":")[0].strip(), FinishReason.UNKNOWN)
 
 
 def worse(one: Any, other: Any) -> Any:
@@ -69,16 +69,16 @@ def check_finish(reason: Any, said: str) -> None:
     if reason is None or reason == "":
         raise Fault("cut_off", "the answer ended without a reason: it may be half of one", retryable=True)
     match meaning(reason):
-        case End.REFUSED:
+        case FinishReason.REFUSED:
             raise Fault("refused", f"the model refused ({_word(reason)})")
-        case End.TRUNCATED:
+        case FinishReason.TRUNCATED:
             message = f"the answer was cut at its longest ({_word(reason)}): say less, or raise max_answer_tokens"
             raise Fault("truncated", message)
-        case End.BROKEN:
+        case FinishReason.BROKEN:
             raise Fault("server_error", f"the server broke the answer off ({_word(reason)})", retryable=True)
-        case End.UNKNOWN:
+        case FinishReason.UNKNOWN:
             raise Fault("unfinished", f"nobody knows whether an answer is whole that ends with {_word(reason)}")
-        case End.WHOLE | End.PAUSED:
+        case FinishReason.WHOLE | FinishReason.PAUSED:
             return
 
 

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import trio
 
 from engine.language.value import number_of
-from engine.planner.answer import MAX_ANSWER, Answer, Fault, word
+from engine.planner.answer import MAX_ANSWER, Fault, ModelAnswer, word
 from engine.planner.answer_format import JSON_SCHEMA, TOOLS, Asked
 from engine.planner.decision import decision, message_so_far
 from engine.planner.faults import mangled
-from engine.planner.finish import End, meaning
+from engine.planner.finish import FinishReason, meaning
 from engine.planner.offer import tokens_beside
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.planner.recorded_handles import value_of, with_values
@@ -46,7 +46,7 @@ class Wire(Protocol):
 
     cached_beside: bool
 
-    async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
         """Fill the answer in as it comes, saying so each time; raises Fault.  Cancelling it closes the connection."""
         ...
 
@@ -95,7 +95,7 @@ class ModelPlanner:
                 await self._hide({text: value_of(handle) for text, handle in view.handles.by_text.items()})
         except BadPrompt as error:
             raise PlannerError(str(error), final=True) from None
-        question, attempt = _Question(self, prompt, say), 1
+        question, attempt = _ModelQuestion(self, prompt, say), 1
         while not await question.ask(attempt, view.ask):
             fault = question.fault
             if fault is None:
@@ -145,7 +145,7 @@ class ModelPlanner:
         return None if told > Decimal(retry.max_delay.total_seconds()) else _rounded(max(own, told))
 
 
-class _Question:
+class _ModelQuestion:
     """One question to the model, and what each request for it came to."""
 
     def __init__(self, planner: ModelPlanner, prompt: Prompt, say: Say) -> None:
@@ -163,7 +163,7 @@ class _Question:
 
     async def ask(self, attempt: int, ask: int) -> bool:
         """Make one request; True if it brought the decision.  Without a `fault` the turn has paused, and goes on."""
-        answer, began = Answer(), trio.current_time()
+        answer, began = ModelAnswer(), trio.current_time()
         asked = self._planner._asked
         fault: Fault | None = None
 
@@ -198,9 +198,9 @@ class _Question:
         self._note(answer, attempt, trio.current_time() - began, fault)
         return self.decision is not None
 
-    def _paused(self, answer: Answer, asked: Asked) -> bool:
+    def _paused(self, answer: ModelAnswer, asked: Asked) -> bool:
         """Whether the server has only paused its turn: the next request goes on where it was; raises Fault."""
-        if meaning(answer.finish) is not End.PAUSED:
+        if meaning(answer.finish) is not FinishReason.PAUSED:
             if self._before and asked.mode != JSON_SCHEMA:
                 answer.pieces.insert(0, self._before)
             return False
@@ -217,27 +217,39 @@ class _Question:
             raise Fault(TOO_LARGE, f"the model has paused its turn, which can't go on: {error}") from None
         return True
 
-    async def _decided(self, answer: Answer, asked: Asked, ask: int) -> dict[str, Any]:
+    async def _decided(self, answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
         """What the answer decides; a large one is read in a thread."""
         if answer.size < LARGE:
             return decision(answer, asked, ask)
         return await trio.to_thread.run_sync(decision, answer, asked, ask)
 
-    def _note(self, answer: Answer, attempt: int, seconds: float, fault: Fault | None) -> None:
+    def _note(self, answer: ModelAnswer, attempt: int, seconds: float, fault: Fault | None) -> None:
         taken = self._taken(answer, fault)
         price = self._spec.price
         cost = price.of(taken.fresh, taken.out, taken.cached, taken.cache_write) if price else None
         status = fault.status if fault else OK if self.decision is not None else PAUSED
         self.notes.append(
             ModelCall(
-                self._planner._name, self._spec.model, status, attempt, self._digest, answer.request_id, taken.read,
-                taken.out, cost, _rounded(Decimal(seconds)), word(answer.finish),
-                self._planner.told(fault) if fault else "", self.delay, taken.cached, taken.cache_write,
+                self._planner._name,
+                self._spec.model,
+                status,
+                attempt,
+                self._digest,
+                answer.request_id,
+                taken.read,
+                taken.out,
+                cost,
+                _rounded(Decimal(seconds)),
+                word(answer.finish),
+                self._planner.told(fault) if fault else "",
+                self.delay,
+                taken.cached,
+                taken.cache_write,
                 tuple(answer.repairs),
             )
-        )  # fmt: skip
+        )
 
-    def _taken(self, answer: Answer, fault: Fault | None) -> Taken:
+    def _taken(self, answer: ModelAnswer, fault: Fault | None) -> Taken:
         """The tokens that a request counts as; what a server does not tell counts as it was reserved."""
         reserved = Taken(self._spec.max_prompt_tokens, out=self._spec.max_answer_tokens)
         if fault is not None and fault.free:

@@ -11,28 +11,42 @@ import httpx2
 import openai
 
 from engine.language.value import one_line
-from engine.planner.answer import FAR, Answer, Fault, word
+from engine.planner.answer import FAR, Fault, ModelAnswer, word
 from engine.planner.answer_format import TOOLS, Asked
 from engine.planner.call_pieces import OBJECT, Arguments, Calls, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.faults import faults_of
-from engine.planner.finish import End, meaning, worse
+from engine.planner.finish import FinishReason, meaning, worse
 from engine.planner.offer import to_completions
 from engine.planner.prompt import Prompt
 from engine.planner.reply_text import text_of_content
 from engine.planner.server_json import entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.stream_restart import Beginning
-from engine.planner.turns import Decided, Noted, Said, sendable
+from engine.planner.turns import Decided, MessageTurn, Noted, sendable
 from engine.spec.bundle import ModelSpec
 
 # what of a message is taken in, or is no word of the answer: whose it is, and what the model thinks
 KNOWN = frozenset(
     {
-        "role", "content", "refusal", "tool_calls", "function_call", "name", "usage", "reasoning", "reasoning_content",
-        "reasoning_details", "reasoning_text", "thinking", "thinking_blocks", "annotations", "extra_content",
-        "provider_specific_fields", "token_ids",
+        "role",
+        "content",
+        "refusal",
+        "tool_calls",
+        "function_call",
+        "name",
+        "usage",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "reasoning_text",
+        "thinking",
+        "thinking_blocks",
+        "annotations",
+        "extra_content",
+        "provider_specific_fields",
+        "token_ids",
     }
-)  # fmt: skip
+)
 
 
 class OpenAIWire:
@@ -56,7 +70,7 @@ class OpenAIWire:
         self._client.organization = self._client.project = None
         self._client._custom_headers = {name: reveal(value) for name, value in spec.headers.items()}
 
-    async def ask(self, prompt: Prompt, asked: Asked, answer: Answer, heard: Callable[[], None]) -> None:
+    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
         request: dict[str, Any] = {}
         with faults_of(openai, request, limits=True):
@@ -99,8 +113,8 @@ class OpenAIWire:
         yield from found
         yield {"role": "user", "content": prompt.tail}
 
-    def _of_turn(self, turn: Said | Decided | Noted, *, native: bool) -> Iterator[dict[str, Any]]:
-        if isinstance(turn, Said):
+    def _of_turn(self, turn: MessageTurn | Decided | Noted, *, native: bool) -> Iterator[dict[str, Any]]:
+        if isinstance(turn, MessageTurn):
             yield {"role": "user", "content": turn.fenced}
         elif isinstance(turn, Noted):
             yield {"role": "user", "content": "\n".join([turn.text, *(one.named for one in turn.results)])}
@@ -131,13 +145,13 @@ class OpenAIWire:
         """A call's id as the server takes it: some take nine letters and digits only."""
         return sha256(call_id.encode()).hexdigest()[:9] if self._spec.short_ids else call_id
 
-    async def _at_once(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
+    async def _at_once(self, request: dict[str, Any], answer: ModelAnswer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_raw_response.create
         raw = await create(**request)
         await self._whole(raw.content, raw.headers.get("x-request-id"), answer)
         heard()
 
-    async def _whole(self, body: bytes, request_id: Any, answer: Answer) -> None:
+    async def _whole(self, body: bytes, request_id: Any, answer: ModelAnswer) -> None:
         told = fields(await parsed(body), "the answer")
         answer.counts.hear(told)
         answer.request_id = word(request_id or told.get("id"))
@@ -161,7 +175,7 @@ class OpenAIWire:
             answer.add(raw_call(text_of_id(call.get("id"), answer), name, arguments))
         check_told_once((None, call) for call in answer.calls)
 
-    async def _streamed(self, request: dict[str, Any], answer: Answer, heard: Callable[[], None]) -> None:
+    async def _streamed(self, request: dict[str, Any], answer: ModelAnswer, heard: Callable[[], None]) -> None:
         create: Any = self._client.chat.completions.with_streaming_response.create
         calls, beginning = Calls(answer), Beginning(answer)
 
@@ -187,7 +201,7 @@ class OpenAIWire:
         answer.calls = calls.made()
 
 
-def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
+def _take(choice: Mapping[str, Any], answer: ModelAnswer, calls: Calls) -> None:
     """Take in what an event tells of a choice: only the first was asked for."""
     if choice.get("index", 0) != 0:
         answer.repair("a choice that nobody asked for")
@@ -199,7 +213,7 @@ def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
         answer.repair("a whole message within a stream")
         delta = delta if answer.size or delta else {**whole, **delta}
     parts = entries(delta.get("tool_calls"))
-    if parts and answer.finish is not None and meaning(answer.finish) is End.WHOLE:
+    if parts and answer.finish is not None and meaning(answer.finish) is FinishReason.WHOLE:
         # some servers end each piece: the answer is whole if the last one of them says so as well
         answer.repair("an end before the last call")
         answer.finish = None
@@ -209,7 +223,7 @@ def _take(choice: Mapping[str, Any], answer: Answer, calls: Calls) -> None:
         calls.add(fields(part, "a piece of a call"))
 
 
-def _say(said: Mapping[str, Any], answer: Answer) -> None:
+def _say(said: Mapping[str, Any], answer: ModelAnswer) -> None:
     """Take in the text and the refusal of a message, or of a piece of one."""
     answer.say(text_of_content(said.get("content"), answer))
     answer.refuse(text_of_content(said.get("refusal"), answer))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class PlannerResources:
     """What planners reach models with; `traffic` None is the servers themselves."""
 
     secrets: Secrets
@@ -35,7 +35,7 @@ class Reach:
     traffic: Traffic | None = None
 
 
-def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planner:
+def planner_for(agent: Agent, name: str, bundle: Bundle, reach: PlannerResources) -> Planner:
     """The planner of an agent that has this name."""
     spec = agent.planners[name]
     if spec.model is None:
@@ -49,22 +49,22 @@ def planner_for(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Planne
     return ModelPlanner(name, spec.model, agent, bundle, wire, reach.dice, reach.secrets.masked, hide, played=played)
 
 
-async def wire_for(kind: str, spec: ModelSpec, reach: Reach) -> Wire:
+async def wire_for(kind: str, spec: ModelSpec, reach: PlannerResources) -> Wire:
     """The wire of a model's server, kept open for all its questions; raises EnvironmentFault, PlannerError."""
     key = f"{kind}:{spec!r}"
     return await reach.connections.hold(key, lambda: _opened(kind, spec, reach))
 
 
 @asynccontextmanager
-async def _opened(kind: str, spec: ModelSpec, reach: Reach) -> AsyncIterator[Wire]:
+async def _opened(kind: str, spec: ModelSpec, reach: PlannerResources) -> AsyncIterator[Wire]:
     with outside():
         make = await trio.to_thread.run_sync(_maker, kind)
     import httpx2
 
-    from engine.planner.transport import Live
+    from engine.planner.transport import Network
     from engine.spec.secret_refs import filled
 
-    traffic = reach.traffic or Live()
+    traffic = reach.traffic or Network()
 
     def reveal(text: str) -> str:
         found = "replayed" if traffic.offline else filled(text, in_header(reach.secrets.reveal))

@@ -16,7 +16,7 @@ from engine.language.functions import functions_in
 from engine.language.value import jsonable, one_line
 from engine.planner.guidance import guidance
 from engine.planner.offer import as_sent
-from engine.planner.turns import Said, Turn, flat, size, texts_of, tokens, turns
+from engine.planner.turns import MessageTurn, Turn, flat, size, texts_of, tokens, turns
 from engine.policy.rule import Time
 from engine.prompt_language import PromptEnvironment
 from engine.session.planner_view import PlannerView
@@ -83,7 +83,7 @@ class Prompt:
     def digest(self) -> str:
         """What tells it from other questions, the time and the marks of messages aside."""
         timeless = [line for line in self.tail.split("\n") if not line.startswith(NOW)]
-        said = [[turn.text] if isinstance(turn, Said) else texts_of(turn) for turn in self.turns]
+        said = [[turn.text] if isinstance(turn, MessageTurn) else texts_of(turn) for turn in self.turns]
         told = [self.system, *(text for texts in said for text in texts), *timeless]
         return sha256("\0".join(told).encode("utf-8", "replace")).hexdigest()[:16]
 

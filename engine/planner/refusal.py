@@ -27,7 +27,7 @@ _TOO_MUCH = re.compile(r"too (?:large|big|high|long|many)|at most|maxim|exceed|g
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ServerRefusal:
     """A parameter that was sent and is refused: what to do, and whether another request may do without it."""
 
     parameter: str
@@ -41,7 +41,7 @@ class Refused:
         return f"the server {said} `{self.parameter}`: {self.remedy}"
 
 
-def refused(said: str, sent: Mapping[str, Any], *, limits: bool) -> Refused | None:
+def refused(said: str, sent: Mapping[str, Any], *, limits: bool) -> ServerRefusal | None:
     """The parameter of a request that its refusal is about: the first that it names, if that was sent.
 
     `limits` says that the protocol has two names for the longest answer: a server may name the one that it wants.
@@ -57,11 +57,11 @@ def refused(said: str, sent: Mapping[str, Any], *, limits: bool) -> Refused | No
         return None
     if word in _LIMITS:
         if not limits or _TOO_MUCH.search(said):
-            return Refused(word, "write a smaller `max_answer_tokens`", alters=False)
-        return Refused(word, f"write `answer_limit: {_LIMITS[word]}`")
+            return ServerRefusal(word, "write a smaller `max_answer_tokens`", alters=False)
+        return ServerRefusal(word, f"write `answer_limit: {_LIMITS[word]}`")
     if word in _REMEDIES:
-        return Refused(word, _REMEDIES[word])
-    return Refused(word, f"leave `{word}` out of `extra_body`", alters=False)
+        return ServerRefusal(word, _REMEDIES[word])
+    return ServerRefusal(word, f"leave `{word}` out of `extra_body`", alters=False)
 
 
 def _names(sent: Mapping[str, Any]) -> frozenset[str]:

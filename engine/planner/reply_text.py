@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from engine.planner.answer import Answer, Fault
+from engine.planner.answer import Fault, ModelAnswer
 from engine.planner.server_json import entries, kind_of
 
 _TAGS = ("think", "thinking", "thought", "reasoning")
@@ -82,7 +82,7 @@ def _one_sentence(text: str) -> bool:
     return ends == 0 and len(text) <= 200
 
 
-def text_of_content(content: Any, answer: Answer) -> str:
+def text_of_content(content: Any, answer: ModelAnswer) -> str:
     """What a content says: a text, or the text parts of a list; raises ValueError for what is neither."""
     if content is None or isinstance(content, str):
         return content or ""
@@ -92,7 +92,7 @@ def text_of_content(content: Any, answer: Answer) -> str:
     return "".join(_text_of_part(part, answer) for part in entries(content))
 
 
-def _text_of_part(part: Any, answer: Answer) -> str:
+def _text_of_part(part: Any, answer: ModelAnswer) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type")

@@ -18,8 +18,11 @@ def plain(schema: Any) -> Any:
 def object_of(properties: dict[str, Any]) -> dict[str, Any]:
     """The schema of an object with just these fields."""
     return {
-        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
-    }  # fmt: skip
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 class Shapes:

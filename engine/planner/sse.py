@@ -59,7 +59,7 @@ class _Lines:
         return utf8(found)
 
 
-class _Events:
+class _EventReader:
     """Lines put together to events, each handed to `take`, parsed."""
 
     def __init__(self, take: Callable[[Any], None]) -> None:
@@ -102,7 +102,7 @@ class _Events:
 
 async def read_events(response: Bytes, take: Callable[[Any], None]) -> None:
     """Hand each event's data to `take`, parsed; raises what it raises, ValueError, and Fault for one too large."""
-    lines, events, chunks = _Lines(), _Events(take), aiter(response.iter_bytes())
+    lines, events, chunks = _Lines(), _EventReader(take), aiter(response.iter_bytes())
     with trio.CancelScope() as scope:
         try:
             async for chunk in chunks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.planner.answer import Answer
+from engine.planner.answer import ModelAnswer
 from engine.planner.call_pieces import ANEW, SEVERAL_IDS
 
 
@@ -15,7 +15,7 @@ class Beginning:
     Some servers give each piece an id of its own, or tell the role with each: then neither tells of a beginning.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ModelAnswer) -> None:
         self._answer = answer
         self._ids: dict[str, int] = {}
         self._model = ""

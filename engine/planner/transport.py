@@ -44,14 +44,14 @@ class Traffic(Protocol):
         ...
 
 
-class Live:
+class Network:
     """To the servers themselves."""
 
     offline = False
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
-        return _Bounded(httpx2.AsyncHTTPTransport(retries=0))
+        return _BoundedResponse(httpx2.AsyncHTTPTransport(retries=0))
 
 
 class Recorded:
@@ -71,7 +71,7 @@ class Recorded:
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """See `Traffic`."""
-        return _Recording(Live().transport(), self._keep)
+        return _Recording(Network().transport(), self._keep)
 
     async def hide(self, texts: Mapping[str, str]) -> None:
         """Keep none of these texts, which are sensitive, neither from now on nor of this process.
@@ -135,7 +135,7 @@ def _forms(text: str) -> set[str]:
     return {text, escaped, json.dumps(escaped)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
 
 
-class Replayed:
+class ReplayedTraffic:
     """From a recording: exchanges in their order, found by what was asked."""
 
     offline = True
@@ -149,9 +149,14 @@ class Replayed:
                 asked, answered = (fields(fields(exchange, "it").get(part), f"its `{part}`") for part in PARTS)
                 key = key_of(asked["method"], asked["path"], json.dumps(asked["body"]))
                 self._left[key].append(
-                    {"status": int(answered["status"]), "headers": dict(answered["headers"]),
-                     "body": str(answered["body"]), "whole": bool(answered["whole"]), "asked": _sorted(asked["body"])}
-                )  # fmt: skip
+                    {
+                        "status": int(answered["status"]),
+                        "headers": dict(answered["headers"]),
+                        "body": str(answered["body"]),
+                        "whole": bool(answered["whole"]),
+                        "asked": _sorted(asked["body"]),
+                    }
+                )
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 why = error if isinstance(error, ValueError) else "a part of it is missing, or of another kind"
                 raise BadCassette(f"{name} is no recorded exchange: {why}; record it anew") from None
@@ -165,12 +170,12 @@ class BadCassette(ValueError):
     """A recording that can't be read."""
 
 
-def replayed_from(folder: Path) -> Replayed:
+def replayed_from(folder: Path) -> ReplayedTraffic:
     """The recording in a folder; raises BadCassette."""
     files = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
     if not files:
         raise BadCassette(f"{folder} holds no recorded exchange; make some with `engine run --record {folder}`")
-    return Replayed(files)
+    return ReplayedTraffic(files)
 
 
 # what each session has of its own: the marks of fences, and the time
@@ -208,7 +213,7 @@ def _json(text: str) -> Any:
         return text
 
 
-class _Kept(httpx2.AsyncByteStream):
+class _ObservedStream(httpx2.AsyncByteStream):
     """A response's bytes, with somebody told when they end."""
 
     def __init__(self, inner: httpx2.AsyncByteStream, done: Callable[[bytes, bool], Any]) -> None:
@@ -230,7 +235,7 @@ class _Kept(httpx2.AsyncByteStream):
             await done(b"".join(self._taken), self._whole)
 
 
-class _Bounded(httpx2.AsyncBaseTransport):
+class _BoundedResponse(httpx2.AsyncBaseTransport):
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
 
@@ -258,7 +263,7 @@ class _Recording(httpx2.AsyncBaseTransport):
             with trio.CancelScope(shield=True):
                 await self._keep(request, response, body, whole=whole)
 
-        response.stream = _Kept(response.stream, done)
+        response.stream = _ObservedStream(response.stream, done)
         return response
 
     async def aclose(self) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from engine.planner.answer import Answer, Fault
+from engine.planner.answer import Fault, ModelAnswer
 from engine.planner.answer_format import JSON_SCHEMA, TOOLS
 from engine.planner.decision import decision
 from engine.planner.model import asked_of
 from engine.planner.offer import tokens_beside
-from engine.planner.planners import Reach, wire_for
+from engine.planner.planners import PlannerResources, wire_for
 from engine.planner.prompt import BadPrompt, Prompt
 from engine.planner.turns import Noted
 from engine.ports.planner import PlannerError
@@ -68,7 +68,7 @@ _CHANGES: Mapping[str, Callable[[ModelSpec], Change]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class PlannerTrial:
     """What came of it: `ok`, `ok_if_changed`, or the name of the fault and what it says.
 
     `write` are the lines that the planner should have, for its server to take what it is asked.
@@ -81,7 +81,7 @@ class Trial:
     write: tuple[str, ...] = ()
 
 
-async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Trial:
+async def try_out(agent: Agent, name: str, bundle: Bundle, reach: PlannerResources) -> PlannerTrial:
     """Ask the model of a planner one question, in the shape and for the tools that a session would."""
     spec = agent.planners[name]
     assert spec.model is not None, "only models are tried out"
@@ -93,7 +93,7 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
             await _ask(spec.kind, model, agent, bundle, reach)
         except trio.TooSlowError:
             seconds = model.timeout.total_seconds()
-            return Trial(name, model.model, "timeout", f"there was no answer within {seconds:g} s")
+            return PlannerTrial(name, model.model, "timeout", f"there was no answer within {seconds:g} s")
         except Fault as fault:
             said = reach.secrets.masked(fault.message)
             make = _CHANGES.get(fault.refused or "") if fault.status == "rejected" else None
@@ -101,22 +101,22 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: Reach) -> Tria
             # the same request would be refused again
             if change is None or change(model) == model or line in write or len(write) >= MOST_CHANGES:
                 told = f"{first[:300]}; with {', '.join(write)}: {said}" if write else said
-                return Trial(name, model.model, fault.status, told[:500])
+                return PlannerTrial(name, model.model, fault.status, told[:500])
             first = first or said
             write.append(line)
             model = change(model)
             continue
         except (PlannerError, EnvironmentFault, BadPrompt) as error:
-            return Trial(name, model.model, "not_asked", reach.secrets.masked(str(error))[:500])
+            return PlannerTrial(name, model.model, "not_asked", reach.secrets.masked(str(error))[:500])
         if write:
             message = f"its server takes other keys; write in the planner: {', '.join(write)}"
-            return Trial(name, model.model, ALTERED, message, tuple(write))
-        return Trial(name, model.model, OK)
+            return PlannerTrial(name, model.model, ALTERED, message, tuple(write))
+        return PlannerTrial(name, model.model, OK)
 
 
-async def _ask(kind: str, model: ModelSpec, agent: Agent, bundle: Bundle, reach: Reach) -> None:
+async def _ask(kind: str, model: ModelSpec, agent: Agent, bundle: Bundle, reach: PlannerResources) -> None:
     """One request and the reading of its answer; raises Fault and what a wire raises."""
-    asked, answer = asked_of(model, agent, bundle), Answer()
+    asked, answer = asked_of(model, agent, bundle), ModelAnswer()
     beside = tokens_beside(kind, asked, model.extra_body)
     prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Noted(QUESTION),), "What do you do next?", beside=beside)
     prompt.check(model.max_prompt_tokens)

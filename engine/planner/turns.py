@@ -36,7 +36,7 @@ LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MessageTurn:
     """What the customer said; nobody could foresee the `mark`."""
 
     text: str
@@ -58,7 +58,7 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ResultTurn:
     """What is told of a call: its status and what belongs to it, and the body, which is another's words.
 
     `mark` was drawn after the result came back; `stranger` says that the body is data from strangers.
@@ -98,11 +98,11 @@ class Decided:
     message: str
     calls: tuple[Proposed, ...]
     done: bool
-    results: dict[str, Result] = field(default_factory=dict)
+    results: dict[str, ResultTurn] = field(default_factory=dict)
 
-    def told(self, call: Proposed) -> Result:
+    def told(self, call: Proposed) -> ResultTurn:
         """The result of a call; one that has none yet is still under way."""
-        return self.results.get(call.id) or Result(call.id, call.name, "it has not ended yet", "", "", False)
+        return self.results.get(call.id) or ResultTurn(call.id, call.name, "it has not ended yet", "", "", False)
 
     @property
     def decision(self) -> str:
@@ -116,10 +116,10 @@ class Noted:
     """What the runtime tells."""
 
     text: str
-    results: tuple[Result, ...] = ()
+    results: tuple[ResultTurn, ...] = ()
 
 
-Turn = Said | Decided | Noted
+Turn = MessageTurn | Decided | Noted
 
 
 def sendable(name: str) -> str:
@@ -140,7 +140,7 @@ def size(turn: Turn) -> int:
 def texts_of(turn: Turn) -> list[str]:
     """All that a turn says."""
     match turn:
-        case Said():
+        case MessageTurn():
             return [turn.fenced]
         case Noted():
             return [turn.text, *(result.named for result in turn.results)]
@@ -182,7 +182,7 @@ class _History:
             if event.kind is K.SESSION_STARTED:
                 self._key = payload.get("handle_key", "")
             elif event.kind is K.MESSAGE_RECEIVED:
-                self._turns.append(Said(cut(self._shown(payload["text"])), self._mark_of_message(event)))
+                self._turns.append(MessageTurn(cut(self._shown(payload["text"])), self._mark_of_message(event)))
             elif event.kind is K.DECISION_RECORDED:
                 self._decided(event.step, payload)
             elif event.kind is K.VERDICT:
@@ -225,21 +225,21 @@ class _History:
         else:
             self._turns.append(Noted("A call of an earlier turn has ended.", (found,)))
 
-    def _told(self, event: Event, payload: Mapping[str, Any]) -> Result:
+    def _told(self, event: Event, payload: Mapping[str, Any]) -> ResultTurn:
         call_id, name, status = payload["call_id"], payload["tool"], payload["status"]
         tool = self._tools.get(name)
         stranger = tool is None or tool.trust != "trusted"
         mark = payload.get("fence_mark") or _mark_of(event, payload)
         if status == "ok":
             output = one_line(self._shown(payload["output"], (tool.output_schema if tool else None) or {}))
-            return Result(call_id, name, "ok", cut(output), mark, stranger)
+            return ResultTurn(call_id, name, "ok", cut(output), mark, stranger)
         if payload["rule"] in self._secret or call_id in self._untold:
-            return Result(call_id, name, f"{status} {NOT_DISCLOSED}: a policy does not allow it", "", mark, False)
+            return ResultTurn(call_id, name, f"{status} {NOT_DISCLOSED}: a policy does not allow it", "", mark, False)
         if status != "blocked" and self._may_repeat(tool):
-            return Result(call_id, name, f"{status} {payload['reason']}: {NOT_SHOWN}", "", mark, False)
+            return ResultTurn(call_id, name, f"{status} {payload['reason']}: {NOT_SHOWN}", "", mark, False)
         said = cut(flat(self._failed(payload)))
         ours = status == "blocked" or not stranger
-        return Result(call_id, name, f"{status} {payload['reason']}:".removesuffix(" :"), said, mark, not ours)
+        return ResultTurn(call_id, name, f"{status} {payload['reason']}:".removesuffix(" :"), said, mark, not ours)
 
     def _may_repeat(self, tool: Tool | None) -> bool:
         """Whether a tool that fails may repeat, in whatever form, what nobody is to be shown."""
@@ -288,19 +288,19 @@ def _shortened(found: list[Turn], most: int) -> tuple[Turn, ...]:
     newest, sizes = 0, [size(turn) for turn in found]
     for index, turn in enumerate(found):
         total += sizes[index]
-        if isinstance(turn, Said):
+        if isinstance(turn, MessageTurn):
             said, newest = said + sizes[index], index
         if total <= (most - most // 4 if first else most):
             continue
         while first < index and total > most // 2:
-            total -= 0 if isinstance(found[first], Said) else sizes[first]
+            total -= 0 if isinstance(found[first], MessageTurn) else sizes[first]
             first += 1
         while said_first < newest and total > most // 2 and said > most // 4:
-            less = sizes[said_first] if isinstance(found[said_first], Said) else 0
+            less = sizes[said_first] if isinstance(found[said_first], MessageTurn) else 0
             total, said, said_first = total - less, said - less, said_first + 1
-    gone = sum(isinstance(turn, Said) for turn in found[:said_first])
-    kept = [turn for turn in found[said_first:first] if isinstance(turn, Said)]
-    older = [turn for turn in found[:first] if not isinstance(turn, Said)]
+    gone = sum(isinstance(turn, MessageTurn) for turn in found[:said_first])
+    kept = [turn for turn in found[said_first:first] if isinstance(turn, MessageTurn)]
+    older = [turn for turn in found[:first] if not isinstance(turn, MessageTurn)]
     return (
         *([Noted(f"The first messages of the customer, {gone} of them, are left out here.")] if gone else ()),
         *kept,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 Groups = frozenset[str]
 
 
-def unmet(asked: Iterable[Groups], by: Iterable[Groups]) -> list[Groups]:
+def uncovered(asked: Iterable[Groups], by: Iterable[Groups]) -> list[Groups]:
     """The asks that may be left open by people who meet all the others; none if those ask at least as much."""
     others = list(by)
     return [groups for groups in asked if not any(other <= groups for other in others)]

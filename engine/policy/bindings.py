@@ -11,19 +11,19 @@ from typing import Any
 
 from engine.language import types as t
 from engine.language.arithmetic import EvaluationError, subtract
-from engine.language.evaluate import Unreadable, elements
+from engine.language.evaluate import UnreadableFact, elements
 from engine.language.expression import Expression
 from engine.language.functions import functions_in
 from engine.language.value import digest, jsonable
 from engine.language.work import MAX_WORK, Together, extent
-from engine.policy.rule import Established, Fact, Learnt, PolicyRules
+from engine.policy.rule import Established, Fact, LearnedFrom, PolicyRules
 
 # of the variables of a fact that is read for each of them
 MAX_COMBINATIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FactOutput:
     """What a fact read brought: an output, or the problem that kept it from being read."""
 
     output: Any = None
@@ -51,10 +51,10 @@ SHARED_METERS = "shared meters"
 # what stands for a tool where such a meter is read
 METER = "meters."
 
-Fresh = Callable[[FactNeed], Reading | None]
+Fresh = Callable[[FactNeed], FactOutput | None]
 
 
-class NotReadYet(Exception):
+class FactsNotRead(Exception):
     """A rule reads a fact that has to be read first; carries what to read."""
 
     def __init__(self, needs: list[FactNeed]) -> None:
@@ -62,7 +62,7 @@ class NotReadYet(Exception):
         self.needs = needs
 
 
-class Words(Mapping[str, Any]):
+class Bindings(Mapping[str, Any]):
     """All names that the rules of one policy may use for one call."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Words(Mapping[str, Any]):
             try:
                 return self._let(name, policy.lets[name])
             except EvaluationError as error:
-                return Unreadable(f"`{name}` has no value: {error}")
+                return UnreadableFact(f"`{name}` has no value: {error}")
         if name in policy.established:
             return self._learnt(policy.established[name])
         if name == "session" and policy.session:
@@ -112,19 +112,19 @@ class Words(Mapping[str, Any]):
         for name in sorted(self._policy.shared_meters):
             given = self._names[SHARED_METERS].get(name)
             if given is None:
-                return Unreadable(f"the meter `{name}` can't be asked for: it has no key for this call")
+                return UnreadableFact(f"the meter `{name}` can't be asked for: it has no key for this call")
             need = FactNeed(digest([METER, given])[:32], f"{METER}{name}", f"{METER}{name}", given, timedelta(0))
             reading = self._fresh(need)
             if reading is None:
                 missing.append(need)
             elif reading.problem is not None:
-                return Unreadable(f"the meter `{name}` could not be read: {reading.problem}")
+                return UnreadableFact(f"the meter `{name}` could not be read: {reading.problem}")
             else:
                 used, limit = reading.output["used"], found[name]["limit"]
                 shared = {"used": used, "limit": limit, "left": max(subtract(limit, used), 0)}
                 found[name] = {**found[name], "shared": shared}
         if missing:
-            raise NotReadYet(missing)
+            raise FactsNotRead(missing)
         return found
 
     def _let(self, name: str, expression: Expression) -> Any:
@@ -143,7 +143,7 @@ class Words(Mapping[str, Any]):
                 try:
                     found[name] = functions_in(self._policy.time.zone)[word](value)
                 except EvaluationError as error:
-                    return Unreadable(f"the session attribute `{name}` is no {word}: {error}")
+                    return UnreadableFact(f"the session attribute `{name}` is no {word}: {error}")
         return found
 
     def _now(self, says: Expression) -> Any:
@@ -152,7 +152,7 @@ class Words(Mapping[str, Any]):
             told = says.value(self)
             return self._names["now"] if told is None else functions_in(self._policy.time.zone)["datetime"](told)
         except EvaluationError as error:
-            return Unreadable(f"`now` has no value: {error}")
+            return UnreadableFact(f"`now` has no value: {error}")
 
     # -- facts
 
@@ -161,14 +161,14 @@ class Words(Mapping[str, Any]):
         try:
             rows = list(self._rows(fact, self)) if fact.for_each else [({}, self._need(fact, self))]
         except EvaluationError as error:
-            return Unreadable(f"fact `{fact.name}` can't be asked for: {error}")
+            return UnreadableFact(f"fact `{fact.name}` can't be asked for: {error}")
         found = [(variables, need, self._fresh(need)) for variables, need in rows]
         missing = {need.key: need for _, need, reading in found if reading is None}
         if missing:
-            raise NotReadYet(list(missing.values()))
+            raise FactsNotRead(list(missing.values()))
         for _, _, reading in found:
             if reading is not None and reading.problem is not None:
-                return Unreadable(f"fact `{fact.name}` could not be read: {reading.problem}")
+                return UnreadableFact(f"fact `{fact.name}` could not be read: {reading.problem}")
         if not fact.for_each:
             return found[0][2].output if found[0][2] is not None else None
         return [{**variables, fact.result: reading.output} for variables, _, reading in found if reading is not None]
@@ -213,7 +213,7 @@ class Words(Mapping[str, Any]):
             return None
         return values[0] if established.keep_first else values[-1]
 
-    def _values(self, source: Learnt) -> list[tuple[Any, Any]]:
+    def _values(self, source: LearnedFrom) -> list[tuple[Any, Any]]:
         """A source's values with the times at which they were learnt; a path of the session was there before."""
         if source.call is None:
             return [(None, _value_or_null(source.value, self))]

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from engine.language.arithmetic import EvaluationError
 from engine.language.value import canonical_of_exact, digest, jsonable
 from engine.language.work import Together, TooMuchTogether
-from engine.policy.bindings import FactNeed, Fresh, NotReadYet, Reading, Words
+from engine.policy.bindings import Bindings, FactNeed, FactOutput, FactsNotRead, Fresh
 from engine.policy.rule import Effect, Guard, PolicyRules, Rule
 from engine.policy.verdict import Ask, RuleTrace, Verdict
 
-__all__ = ["FactNeed", "Fresh", "Missing", "Reading", "judge", "shown", "withheld"]
+__all__ = ["FactNeed", "FactOutput", "Fresh", "MissingFacts", "judge", "shown", "withheld"]
 
 NO_RULE_ALLOWS = "no_rule_allows"
 POLICY_ERROR = "policy_error"
@@ -37,13 +37,13 @@ SMALL = frozenset({int, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingFacts:
     """The gate can't judge yet: these facts have to be read first."""
 
     needs: tuple[FactNeed, ...]
 
 
-def judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Missing:
+def judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | MissingFacts:
     """Judge a call; `fresh` gives the reading of a fact if there is one that may be used now.
 
     Rules that need no fact are judged first, and nothing is read once one of them denies.  Facts are read in
@@ -55,12 +55,12 @@ def judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Mis
     except TooMuchTogether:
         every = [(policy, rule) for policy in guard.policies for rule in _asked(policy)]
         traced = [_traced(rule, rule.effect is not Effect.ALLOW, {}, TOO_MUCH) for _, rule in every]
-        return _verdict(guard, [_Judged(rule, trace, "") for (_, rule), trace in zip(every, traced, strict=True)])
+        return _verdict(guard, [_TracedRule(rule, trace, "") for (_, rule), trace in zip(every, traced, strict=True)])
 
 
-def _judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Missing:
+def _judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | MissingFacts:
     together = Together()
-    words = [(policy, Words(policy, names, fresh, together)) for policy in guard.policies]
+    words = [(policy, Bindings(policy, names, fresh, together)) for policy in guard.policies]
     judged = [_trace(policy, rule, own) for policy, own in words for rule in _asked(policy) if not rule.facts]
     if any(j.trace.matched and j.rule.effect is Effect.DENY for j in judged):
         return _verdict(guard, judged)
@@ -76,7 +76,7 @@ def _judge(guard: Guard, names: Mapping[str, Any], fresh: Fresh) -> Verdict | Mi
                 if not needs:
                     judged.append(_trace(policy, rule, own))
     if missing:
-        return Missing(tuple(missing[key] for key in sorted(missing)))
+        return MissingFacts(tuple(missing[key] for key in sorted(missing)))
     return _verdict(guard, judged)
 
 
@@ -92,7 +92,7 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -
     """
     together = Together()
     for policy in sorted(guard.policies, key=lambda policy: policy.name):
-        scope = Words(policy, ChainMap({"output": output}, names), read, together)  # type: ignore[arg-type]
+        scope = Bindings(policy, ChainMap({"output": output}, names), read, together)  # type: ignore[arg-type]
         for rule in sorted(policy.rules, key=lambda rule: rule.id):
             if rule.release is None:
                 continue
@@ -104,7 +104,7 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -
                 released = rule.release.value(scope, seen) is True
             except EvaluationError as problem:
                 released, error = False, str(problem)
-            except NotReadYet:
+            except FactsNotRead:
                 released, error = False, "a fact that it needs was not read"
             except TooMuchTogether:
                 released, error = False, TOO_MUCH
@@ -113,27 +113,27 @@ def withheld(guard: Guard, names: Mapping[str, Any], output: Any, read: Fresh) -
     return None
 
 
-def _needs(rule: Rule, words: Words) -> list[FactNeed]:
+def _needs(rule: Rule, words: Bindings) -> list[FactNeed]:
     """What has to be read before a rule can be judged: all that can be asked for already, in one wave."""
     found: list[FactNeed] = []
     for name in sorted(rule.facts):
         try:
             words[name]
-        except NotReadYet as error:
+        except FactsNotRead as error:
             found += error.needs
     return found
 
 
-class _Judged(NamedTuple):
+class _TracedRule(NamedTuple):
     rule: Rule
     trace: RuleTrace
     message: str
 
 
-def _trace(policy: PolicyRules, rule: Rule, scope: Words) -> _Judged:
+def _trace(policy: PolicyRules, rule: Rule, scope: Bindings) -> _TracedRule:
     condition = rule.condition
     if condition is None:
-        return _Judged(rule, _traced(rule, True, {}, None), _message(rule, scope))
+        return _TracedRule(rule, _traced(rule, True, {}, None), _message(rule, scope))
     seen: dict[str, Any] = {}
     error: str | None = None
     try:
@@ -145,7 +145,7 @@ def _trace(policy: PolicyRules, rule: Rule, scope: Words) -> _Judged:
         error = str(problem)
         matched = rule.effect is not Effect.ALLOW
     trace = _traced(rule, matched, _values(seen), error)
-    return _Judged(rule, trace, _message(rule, scope) if matched and rule.message is not None else "")
+    return _TracedRule(rule, trace, _message(rule, scope) if matched and rule.message is not None else "")
 
 
 def _traced(rule: Rule, matched: bool, values: dict[str, Any], error: str | None) -> RuleTrace:
@@ -181,7 +181,7 @@ def has_no_value(message: str) -> bool:
     return message.startswith("(") and message.endswith(_WITHOUT_VALUE)
 
 
-def _verdict(guard: Guard, judged: list[_Judged]) -> Verdict:
+def _verdict(guard: Guard, judged: list[_TracedRule]) -> Verdict:
     judged = sorted(judged, key=lambda j: (j.rule.policy, j.rule.id))
     traces = tuple(j.trace for j in judged)
     error = any(trace.error for trace in traces)
@@ -201,7 +201,7 @@ def _verdict(guard: Guard, judged: list[_Judged]) -> Verdict:
 
 
 def _by(
-    effect: Effect, deciding: list[_Judged], asks: tuple[Ask, ...], traces: tuple[RuleTrace, ...], error: bool
+    effect: Effect, deciding: list[_TracedRule], asks: tuple[Ask, ...], traces: tuple[RuleTrace, ...], error: bool
 ) -> Verdict:
     """A verdict that speaks with the words of the first rule that matched without an error."""
     sound = [j for j in deciding if j.trace.error is None]
@@ -212,5 +212,5 @@ def _by(
     return Verdict(effect, POLICY_ERROR, NOT_JUDGED, broken.rule.id, asks, traces, error)
 
 
-def _matching(judged: list[_Judged], effect: Effect) -> Iterator[_Judged]:
+def _matching(judged: list[_TracedRule], effect: Effect) -> Iterator[_TracedRule]:
     return (j for j in judged if j.trace.matched and j.rule.effect is effect)

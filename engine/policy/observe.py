@@ -15,7 +15,7 @@ from engine.language.conditions import Span, conditions
 from engine.language.evaluate import COMPARE, Evaluator
 from engine.language.expression import Expression
 from engine.language.syntax import span
-from engine.policy.bindings import Fresh, Words
+from engine.policy.bindings import Bindings, Fresh
 from engine.policy.rule import PolicyRules, Rule
 
 
@@ -36,7 +36,7 @@ class Seen:
 Tell = Callable[[str, str, Expression, Seen], None]
 
 
-def watch(expression: Expression, names: Mapping[str, Any]) -> Seen:
+def observe(expression: Expression, names: Mapping[str, Any]) -> Seen:
     """Evaluate, and tell; an expression without a value has its error in what is told."""
     seen = Seen()
     watcher = _Watcher(names, expression, seen)
@@ -75,7 +75,7 @@ class _Watcher(Evaluator):
         return True
 
 
-class WatchedWords(Words):
+class WatchedWords(Bindings):
     """The words of a policy, whose lets tell what they saw when they were made."""
 
     def __init__(self, policy: PolicyRules, names: Mapping[str, Any], fresh: Fresh, tell: Tell) -> None:
@@ -83,7 +83,7 @@ class WatchedWords(Words):
         self._tell = tell
 
     def _let(self, name: str, expression: Expression) -> Any:
-        seen = watch(expression, self)
+        seen = observe(expression, self)
         self._tell("let", name, expression, seen)
         if seen.error is not None:
             raise EvaluationError(seen.error)
@@ -94,6 +94,6 @@ def watch_rule(rule: Rule, words: Mapping[str, Any], tell: Tell) -> bool | None:
     """Judge one rule and tell what it saw: whether it matches, None for an error."""
     if rule.condition is None:
         return True
-    seen = watch(rule.condition, words)
+    seen = observe(rule.condition, words)
     tell("rule", rule.id, rule.condition, seen)
     return None if seen.error is not None else seen.value is not rule.negated

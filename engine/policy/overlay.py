@@ -20,9 +20,7 @@ def stricter(own: Verdict, beside: Verdict) -> Verdict:
         return own
     first = own if own.effect is Effect.REQUIRE_APPROVAL else beside
     rules = own.rules if first is own else beside.rules
-    return replace(
-        first, asks=(*own.asks, *further), rules=rules, policy_error=own.policy_error or beside.policy_error
-    )  # fmt: skip
+    return replace(first, asks=(*own.asks, *further), rules=rules, policy_error=own.policy_error or beside.policy_error)
 
 
 def _asked(ask: Ask, own: tuple[Ask, ...]) -> bool:

@@ -43,7 +43,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class LearnedFrom:
     """Where an established value comes from: a path of the session, or a successful call of a tool."""
 
     call: str | None
@@ -59,7 +59,7 @@ class Established:
 
     name: str
     keep_first: bool
-    sources: tuple[Learnt, ...]
+    sources: tuple[LearnedFrom, ...]
     type: Type = UNKNOWN
 
 

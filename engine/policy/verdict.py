@@ -25,9 +25,13 @@ class RuleTrace(NamedTuple):
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         told = {
-            "rule": self.rule, "policy": self.policy, "effect": self.effect.value, "matched": self.matched,
-            "place": self.place, "values": self.values,
-        }  # fmt: skip
+            "rule": self.rule,
+            "policy": self.policy,
+            "effect": self.effect.value,
+            "matched": self.matched,
+            "place": self.place,
+            "values": self.values,
+        }
         if self.error:
             told["error"] = self.error
         return told

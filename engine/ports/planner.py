@@ -49,7 +49,7 @@ Say = Callable[[str], None]
 
 
 @runtime_checkable
-class Reader(Protocol):
+class LogPlanner(Protocol):
     """A planner that reads the session's log, and says what it is about to answer while it does."""
 
     async def consider(self, view: PlannerView, log: Sequence[Event], say: Say) -> Proposal:

@@ -35,7 +35,7 @@ IN_FLIGHT, OK, UNKNOWN, ERASED, FREE = "in_flight", "ok", "unknown", "erased", "
 
 
 @dataclass(frozen=True, slots=True)
-class KeyHeld:
+class HeldKey:
     """An idempotency key that the events would claim has a holder; nothing was appended."""
 
     key: str
@@ -51,7 +51,7 @@ def session_of(holder: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyExpired:
+class ExpiredKey:
     """Results under an idempotency key have expired so often, and the events say otherwise; nothing was appended."""
 
     key: str
@@ -59,7 +59,7 @@ class KeyExpired:
 
 
 @dataclass(frozen=True, slots=True)
-class MeterFull:
+class FullMeter:
     """A shared meter that a call would go beyond; nothing was appended."""
 
     holder: str
@@ -69,7 +69,7 @@ class MeterFull:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldSession:
     """Somebody else's lease is live; nothing was appended."""
 
     owner: str
@@ -109,7 +109,7 @@ class JobRow:
     problem: str = ""
 
 
-AppendResult = Appended | Conflict | Fenced | KeyHeld | KeyExpired | MeterFull | Held
+AppendResult = Appended | Conflict | Fenced | HeldKey | ExpiredKey | FullMeter | HeldSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class Claim:
     """A lease that an append takes with it, unless at `now` another owner's is live."""
 
     lease: Lease

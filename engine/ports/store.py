@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from engine.ports.queue import Queue
-from engine.ports.records import AppendResult, Head, JobLease, Lease, RequestRow, SessionRow, Take
+from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestRow, SessionRow
 from engine.session.state.event import Event
 
 
@@ -26,8 +26,8 @@ class Store(Queue, Protocol):
         events: Sequence[Event],
         *,
         epoch: int | None = None,
-        take: Take | None = None,
-        let_go: bool = False,
+        take: Claim | None = None,
+        release_lease: bool = False,
         job: JobLease | None = None,
     ) -> AppendResult:
         """Append all of the events or none; `after` 0 creates the session.
@@ -37,7 +37,7 @@ class Store(Queue, Protocol):
         claim is refused as Fenced.
 
         `take` claims the session: Held while another owner's lease is live, Conflict if its epoch is not above
-        the newest.  `let_go` gives the lease of `epoch` back.
+        the newest.  `release_lease` gives the lease of `epoch` back.
 
         Jobs that `job_enqueued` events hand over are queued in the same transaction, and go on as later events of
         their calls say.  With `job` the append is refused as Fenced once that lease is lost.
@@ -137,7 +137,7 @@ class Store(Queue, Protocol):
         """Keep a bundle's content under its digest, once; `urgent` if it judges beside those that were kept before."""
         ...
 
-    async def urge_bundle(self, digest: str, urgent: bool) -> bool:
+    async def set_urgent(self, digest: str, urgent: bool) -> bool:
         """From now on a bundle judges beside all others that are kept, or beside none; False if there is none such."""
         ...
 

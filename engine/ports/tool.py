@@ -12,7 +12,7 @@ from engine.spec.bundle import Tool
 
 
 @dataclass(frozen=True, slots=True)
-class ToolRun:
+class ToolInvocation:
     """One run of one tool: checked input, the key under which it may act, whose session it is.
 
     `masked` gives a text without secrets, and `hidden` one without the sensitive values of the session.
@@ -68,13 +68,13 @@ class ToolError(EngineError):
 class ToolAdapter(Protocol):
     """Acts for tools of one kind."""
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """The tool's output, unchecked; raises ToolError.  Cancelling it leaves nothing running."""
         ...
 
 
 @runtime_checkable
-class Prepared(Protocol):
+class Warmable(Protocol):
     """An adapter that can be made ready before a session needs it."""
 
     async def ready(self, tool: Tool) -> object:

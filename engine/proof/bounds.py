@@ -18,8 +18,11 @@ from engine.language.arithmetic import is_number
 LARGEST = 10**30
 
 _ORDERS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "minimum": operator.ge, "maximum": operator.le, "exclusiveMinimum": operator.gt, "exclusiveMaximum": operator.lt,
-}  # fmt: skip
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
 _COMBINED = ("allOf", "anyOf", "oneOf", "not", "if")
 # what may say something of a number that has no formula here
 _UNKNOWN = frozenset({"$ref", "$dynamicRef"})

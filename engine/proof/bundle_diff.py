@@ -23,7 +23,7 @@ _GONE = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class BundleDifference:
     """One change: of what, what it was and is, what there is to say, and the name of the loosening that it is."""
 
     kind: str
@@ -39,12 +39,18 @@ class Beside:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "of": self.of, "before": self.before, "after": self.after, "said": self.said,
-            "loosens": bool(self.name), "name": self.name,
-        }  # fmt: skip
+            "of": self.of,
+            "before": self.before,
+            "after": self.after,
+            "said": self.said,
+            "loosens": bool(self.name),
+            "name": self.name,
+        }
 
 
-def changed(old: Bundle, new: Bundle, before: Iterable[Finding], after: Iterable[Finding]) -> list[Beside]:
+def bundle_differences(
+    old: Bundle, new: Bundle, before: Iterable[Finding], after: Iterable[Finding]
+) -> list[BundleDifference]:
     """All of them; the findings are what was proved of each bundle's guarantees."""
     return [
         *changed_limits(old, new),
@@ -57,7 +63,7 @@ def changed(old: Bundle, new: Bundle, before: Iterable[Finding], after: Iterable
     ]
 
 
-def by_kind(found: Iterable[Beside]) -> dict[str, list[dict[str, Any]]]:
+def by_kind(found: Iterable[BundleDifference]) -> dict[str, list[dict[str, Any]]]:
     """As JSON."""
     told: dict[str, list[dict[str, Any]]] = {
         kind: [] for kind in ("limits", "guarantees", "reviewers", "meters", "tools", "words")
@@ -67,7 +73,7 @@ def by_kind(found: Iterable[Beside]) -> dict[str, list[dict[str, Any]]]:
     return told
 
 
-def changed_limits(old: Bundle, new: Bundle) -> Iterator[Beside]:
+def changed_limits(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """The limits of agents that are others; those of tools as they hold for each."""
     for name in sorted(old.agents.keys() & new.agents.keys()):
         before, after = (_limits(bundle.agents[name]) for bundle in (old, new))
@@ -76,7 +82,7 @@ def changed_limits(old: Bundle, new: Bundle) -> Iterator[Beside]:
             if was != now and _comparable(key, old.agents[name], new.agents[name]):
                 loosens = f"limits.{key}:{DENY}→{ALLOW}" if _looser(key, was, now) else ""
                 said = f"{name}: limit {key}: {_shown(was)} becomes {_shown(now)}"
-                yield Beside("limits", f"{name}.{key}", _plain(was), _plain(now), said, loosens)
+                yield BundleDifference("limits", f"{name}.{key}", _plain(was), _plain(now), said, loosens)
 
 
 def _limits(agent: Agent) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def _plain(value: Any) -> Any:
 Standing = Mapping[str, tuple[str, str]]
 
 
-def changed_guarantees(old: Standing, new: Standing) -> Iterator[Beside]:
+def changed_guarantees(old: Standing, new: Standing) -> Iterator[BundleDifference]:
     """The guarantees that are gone, new, of another text, or kept by the rules no more."""
     for name in sorted({*old, *new}):
         was, now = old.get(name), new.get(name)
@@ -147,19 +153,19 @@ def changed_guarantees(old: Standing, new: Standing) -> Iterator[Beside]:
             said = f"guarantee {name} {other}{was[1]} becomes {now[1]}"
         loosens = f"{name}:{PROMISED}→{REMOVED}" if now is None else ""
         before, after = ({"never": one[0], "stands": one[1]} if one is not None else None for one in (was, now))
-        yield Beside("guarantees", name, before, after, said, loosens)
+        yield BundleDifference("guarantees", name, before, after, said, loosens)
 
 
-def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[Beside]:
+def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """The groups that have other members: who is in one may say yes where it is asked."""
     for group in sorted(old.reviewers.keys() & new.reviewers.keys()):
         was, now = sorted(set(old.reviewers[group])), sorted(set(new.reviewers[group]))
         if was != now:
             signs = [*(f"+{one}" for one in now if one not in was), *(f"-{one}" for one in was if one not in now)]
-            yield Beside("reviewers", group, was, now, f"reviewers {group}: {', '.join(signs)}")
+            yield BundleDifference("reviewers", group, was, now, f"reviewers {group}: {', '.join(signs)}")
 
 
-def changed_meters(old: Bundle, new: Bundle) -> Iterator[Beside]:
+def changed_meters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """The meters that count otherwise; whether that is more or less is not known, so that somebody has to answer."""
     for name in sorted(old.agents.keys() & new.agents.keys()):
         before, after = ({m.name: _counts(m) for m in bundle.agents[name].meters} for bundle in (old, new))
@@ -168,7 +174,9 @@ def changed_meters(old: Bundle, new: Bundle) -> Iterator[Beside]:
                 was, now = before[meter][part], after[meter][part]
                 if was != now:
                     said = f"{name}: meter {meter}: {part} {_line(was)} becomes {_line(now)}"
-                    yield Beside("meters", f"{name}.{meter}", was, now, said, f"meters.{meter}:{DENY}→{ALLOW}")
+                    yield BundleDifference(
+                        "meters", f"{name}.{meter}", was, now, said, f"meters.{meter}:{DENY}→{ALLOW}"
+                    )
 
 
 def _counts(meter: Meter) -> dict[str, Any]:
@@ -179,41 +187,49 @@ def _counts(meter: Meter) -> dict[str, Any]:
     }
 
 
-def changed_tools(old: Bundle, new: Bundle) -> Iterator[Beside]:
+def changed_tools(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """What else of tools and of sessions the rules go by: what they may give, and whom they speak for."""
     for name in sorted(old.tools.keys() & new.tools.keys()):
         was, now = old.tools[name], new.tools[name]
         if was.output_schema != now.output_schema:
             said = f"tool {name}: what it gives has another schema"
-            yield Beside("tools", name, was.output_schema, now.output_schema, said)
+            yield BundleDifference("tools", name, was.output_schema, now.output_schema, said)
         if was.effect != now.effect:
-            yield Beside("tools", name, was.effect, now.effect, f"tool {name}: a {was.effect} becomes a {now.effect}")
+            yield BundleDifference(
+                "tools", name, was.effect, now.effect, f"tool {name}: a {was.effect} becomes a {now.effect}"
+            )
         if was.trust != now.trust:
-            yield Beside("tools", name, was.trust, now.trust, f"tool {name}: {was.trust} becomes {now.trust}")
+            yield BundleDifference("tools", name, was.trust, now.trust, f"tool {name}: {was.trust} becomes {now.trust}")
     for name in sorted(old.agents.keys() & new.agents.keys()):
         attributes = old.agents[name].attributes, new.agents[name].attributes
         if attributes[0] != attributes[1]:
-            yield Beside("tools", name, *attributes, f"{name}: the attributes of its sessions have another schema")
+            yield BundleDifference(
+                "tools", name, *attributes, f"{name}: the attributes of its sessions have another schema"
+            )
 
 
-def changed_comparing(old: Bundle, new: Bundle) -> Iterator[Beside]:
+def changed_comparing(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """The agents whose sealed idempotency keys are compared under another key: a write of before is not recognised."""
     for name in sorted(old.agents.keys() & new.agents.keys()):
         was, now = old.agents[name].seal, new.agents[name].seal
         if was is not None and now is not None and was.comparing != now.comparing:
             said = f"{name}: sealed keys of writes are compared with {now.comparing} instead of {was.comparing}"
             told = f"{said}, and what was written before is not recognised as the same"
-            yield Beside("tools", name, was.comparing, now.comparing, told, f"compared_with.{name}:{DENY}→{ALLOW}")
+            yield BundleDifference(
+                "tools", name, was.comparing, now.comparing, told, f"compared_with.{name}:{DENY}→{ALLOW}"
+            )
 
 
-def changed_words(old: Bundle, new: Bundle) -> Iterator[Beside]:
+def changed_words(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """What the time is, in which zone, and how old facts may be, for each policy."""
     before, after = _words(old), _words(new)
     for name in sorted(before.keys() & after.keys()):
         for what in before[name].keys() & after[name].keys():
             was, now = before[name][what], after[name][what]
             if was != now:
-                yield Beside("words", f"{name}.{what}", was, now, f"policy {name}: {what}: {was} becomes {now}")
+                yield BundleDifference(
+                    "words", f"{name}.{what}", was, now, f"policy {name}: {what}: {was} becomes {now}"
+                )
 
 
 def _words(bundle: Bundle) -> dict[str, dict[str, str]]:

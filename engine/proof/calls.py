@@ -5,46 +5,39 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from engine.language.arithmetic import EvaluationError
 from engine.language.functions import CONTEXTUAL, functions_in
+from engine.proof.encode import Encoder
 from engine.proof.loops import unrolled
 from engine.proof.operations import Read
-from engine.proof.terms import (
+from engine.proof.term import (
     BOOLEAN,
     DATE,
     DATETIME,
-    DAY,
     DURATION,
-    EPOCH,
     LIST,
     MAP,
-    MICRO,
     NO,
     NUMBER,
     OPAQUE,
     RECORD,
     TEXT,
     YES,
-    Beyond,
-    Item,
-    Value,
-    as_kind,
+    ListItem,
+    Term,
+    Unencodable,
     both,
     either,
-    equal,
-    literal,
     no,
 )
+from engine.proof.terms import DAY, EPOCH, MICRO, as_kind, equal, literal
 from engine.proof.turns import Turn
 
-if TYPE_CHECKING:
-    from engine.proof.encode import Encoder
-
-Formula = tuple[Value, Any]
+Formula = tuple[Term, Any]
 
 
 def encode(of: Encoder, node: ast.Call) -> Formula:
@@ -54,17 +47,17 @@ def encode(of: Encoder, node: ast.Call) -> Formula:
     if name == "record":
         found = {k.arg: of.node(k.value) for k in node.keywords if k.arg}
         values = {key: read.value for key, read in found.items()}
-        return Value(RECORD, fields=values.__getitem__), either(*(read.error for read in found.values()))
+        return Term(RECORD, fields=values.__getitem__), either(*(read.error for read in found.values()))
     if name in CONTEXTUAL:
-        raise Beyond("where a value comes from")
+        raise Unencodable("where a value comes from")
     if name in ("any", "all", "count", "sum") and isinstance(node.args[0], ast.GeneratorExp | ast.ListComp):
         return _over_loop(of, name, node.args[0])
     reads = [of.node(argument) for argument in node.args]
     error = either(*(read.error for read in reads))
     if name == "is_set":
-        return Value(BOOLEAN, term=no(reads[0].value.null)), error
+        return Term(BOOLEAN, term=no(reads[0].value.null)), error
     if name not in _FUNCTIONS:
-        raise Beyond(f"what `{name}` gives")
+        raise Unencodable(f"what `{name}` gives")
     value, wrong = _FUNCTIONS[name](of, node, reads)
     return value, either(error, wrong)
 
@@ -105,12 +98,12 @@ def _of_parts(of: Encoder, name: str, parts: tuple[ast.expr, ast.expr]) -> Formu
     unread = either(*(either(read.error, read.value.null) for read in lists))
     if name in ("count", "sum"):
         a, b = (as_kind(of.world, read.value, (NUMBER,)) for read in (one, other))
-        return Value(NUMBER, term=a.term + b.term), either(one.error, other.error, unread)
+        return Term(NUMBER, term=a.term + b.term), either(one.error, other.error, unread)
     first, wrong = of.truth_of(one)
     second, also = of.truth_of(other)
     if name == "any":
-        return Value(BOOLEAN, term=either(first, second)), either(wrong, both(no(first), also), unread)
-    return Value(BOOLEAN, term=both(first, second)), either(wrong, both(first, also), unread)
+        return Term(BOOLEAN, term=either(first, second)), either(wrong, both(no(first), also), unread)
+    return Term(BOOLEAN, term=both(first, second)), either(wrong, both(first, also), unread)
 
 
 def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:
@@ -127,14 +120,14 @@ def _of_truths(name: str, turns: list[Turn], *, stops: bool) -> Formula:
         decides = turn.term if name == "any" else no(turn.term)
         known = either(known, both(turn.there, decides, no(turn.error)))
     if name == "count":
-        return Value(NUMBER, term=z3.ToReal(z3.Sum(number)) if number else z3.RealVal(0)), wrong
-    return Value(BOOLEAN, term=known if name == "any" else no(known)), wrong
+        return Term(NUMBER, term=z3.ToReal(z3.Sum(number)) if number else z3.RealVal(0)), wrong
+    return Term(BOOLEAN, term=known if name == "any" else no(known)), wrong
 
 
 def _total(turns: list[Turn]) -> Formula:
     terms = [z3.If(turn.there, turn.term, 0) for turn in turns if turn.term is not None]
     wrong = either(*(both(turn.there, turn.error) for turn in turns))
-    return Value(NUMBER, term=z3.Sum(terms) if terms else z3.RealVal(0)), wrong
+    return Term(NUMBER, term=z3.Sum(terms) if terms else z3.RealVal(0)), wrong
 
 
 def _number(of: Encoder, read: Read) -> tuple[Any, Any]:
@@ -146,7 +139,7 @@ def _truths_of_list(name: str) -> Callable[..., Formula]:
     def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
         value = reads[0].value
         if value.kind != LIST or value.items is None:
-            raise Beyond(f"`{name}` of a long list")
+            raise Unencodable(f"`{name}` of a long list")
         truths = []
         for item in value.items:
             truth = as_kind(of.world, item.value, (BOOLEAN,))
@@ -167,93 +160,93 @@ def _extreme(pick: Callable[[Any, Any], Any]) -> Callable[..., Formula]:
     def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
         values = _spread(reads)
         if not values or not all(z3.is_true(there) for there, _ in values):
-            raise Beyond("the least or greatest of a list that may be empty")
+            raise Unencodable("the least or greatest of a list that may be empty")
         kinds = (NUMBER, DATE, DATETIME, DURATION)
         known = next((value.kind for _, value in values if value.kind in kinds), NUMBER)
         terms = [as_kind(of.world, value, (known,)) for _, value in values]
         found = terms[0].term
         for term in terms[1:]:
             found = z3.If(pick(found, term.term), found, term.term)
-        return Value(known, term=found), either(*(term.null for term in terms))
+        return Term(known, term=found), either(*(term.null for term in terms))
 
     return encoded
 
 
-def _spread(reads: list[Read]) -> list[tuple[Any, Value]]:
+def _spread(reads: list[Read]) -> list[tuple[Any, Term]]:
     """The arguments, or what the only one of them holds."""
     if len(reads) == 1 and reads[0].value.kind == LIST:
         if reads[0].value.items is None:
-            raise Beyond("all of a long list")
+            raise Unencodable("all of a long list")
         return [(item.there, item.value) for item in reads[0].value.items]
     if len(reads) == 1 and reads[0].value.kind == OPAQUE:
-        raise Beyond("all of a long list")
+        raise Unencodable("all of a long list")
     return [(YES, read.value) for read in reads]
 
 
 def _len(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind in (LIST, MAP):
-        return Value(NUMBER, term=z3.ToReal(value.length)), value.null
+        return Term(NUMBER, term=z3.ToReal(value.length)), value.null
     if value.kind == TEXT:
-        return Value(NUMBER, term=z3.ToReal(of.world.length_of_text(value.term))), value.null
-    raise Beyond("how many fields an object has")
+        return Term(NUMBER, term=z3.ToReal(of.world.length_of_text(value.term))), value.null
+    raise Unencodable("how many fields an object has")
 
 
 def _first(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind != LIST or not value.items or value.loose:
-        raise Beyond("the first of a long list")
+        raise Unencodable("the first of a long list")
     return value.items[0].value, either(value.null, value.length <= 0)
 
 
 def _values(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind != MAP or value.items is None:
-        raise Beyond("the values of a map")
-    items = [Item(item.there, item.value.items[1].value) for item in value.items if item.value.items]
-    return Value(LIST, items=tuple(items), length=value.length), value.null
+        raise Unencodable("the values of a map")
+    items = [ListItem(item.there, item.value.items[1].value) for item in value.items if item.value.items]
+    return Term(LIST, items=tuple(items), length=value.length), value.null
 
 
 def _distinct(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind != LIST or value.items is None:
-        raise Beyond("what is distinct in a long list")
-    items: list[Item] = []
+        raise Unencodable("what is distinct in a long list")
+    items: list[ListItem] = []
     for at, item in enumerate(value.items):
         before = [both(other.there, equal(of.world, other.value, item.value)) for other in value.items[:at]]
-        items.append(Item(both(item.there, no(either(*before))), item.value))
+        items.append(ListItem(both(item.there, no(either(*before))), item.value))
     length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
-    return Value(LIST, items=tuple(items), length=length, loose=True), value.null
+    return Term(LIST, items=tuple(items), length=length, loose=True), value.null
 
 
 def _zip(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     lists = [read.value for read in reads]
     if any(one.kind != LIST or one.items is None or one.loose for one in lists):
-        raise Beyond("what `zip` gives")
+        raise Unencodable("what `zip` gives")
     shortest = min(len(one.items or ()) for one in lists)
     rows = []
     for at in range(shortest):
         parts = [one.items[at] for one in lists if one.items is not None]
-        rows.append(Item(parts[0].there, literal([part.value for part in parts])))
+        rows.append(ListItem(parts[0].there, literal([part.value for part in parts])))
     unequal = [lists[0].length != one.length for one in lists[1:]]
     wrong = either(*unequal, *(one.null for one in lists))
-    return Value(LIST, items=tuple(rows), length=lists[0].length), wrong
+    return Term(LIST, items=tuple(rows), length=lists[0].length), wrong
 
 
 def _neighbours(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind != LIST or value.items is None or value.loose:
-        raise Beyond("what `neighbours` gives")
+        raise Unencodable("what `neighbours` gives")
     pairs = zip(value.items, value.items[1:], strict=False)
-    items = [Item(second.there, literal([first.value, second.value])) for first, second in pairs]
+    items = [ListItem(second.there, literal([first.value, second.value])) for first, second in pairs]
     length = z3.If(value.length > 0, value.length - 1, 0)
-    return Value(LIST, items=tuple(items), length=length), value.null
+    return Term(LIST, items=tuple(items), length=length), value.null
 
 
 def _lower(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = as_kind(of.world, reads[0].value, (TEXT,))
     lower = of.world.function("lower", str.lower, z3.IntSort())
-    return Value(TEXT, term=lower(value.term)), value.null
+    return Term(TEXT, term=lower(value.term)), value.null
 
 
 def _told(name: str) -> Callable[..., Formula]:
@@ -262,15 +255,15 @@ def _told(name: str) -> Callable[..., Formula]:
     def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
         pattern = node.args[1]
         if not isinstance(pattern, ast.Constant) or not isinstance(pattern.value, str):
-            raise Beyond(f"`{name}` with what is not written out")
+            raise Unencodable(f"`{name}` with what is not written out")
         if reads[0].value.kind == LIST:
-            return Value(BOOLEAN, term=of.member(reads[1].value, reads[0].value)), reads[0].value.null
+            return Term(BOOLEAN, term=of.member(reads[1].value, reads[0].value)), reads[0].value.null
         value = as_kind(of.world, reads[0].value, (TEXT,))
         run = functions_in(_zone(of))[name]
         asked = of.world.function(
             f"{name}(_, {pattern.value!r})", lambda text: z3.BoolVal(run(text, pattern.value)), z3.BoolSort()
         )
-        return Value(BOOLEAN, term=asked(value.term)), value.null
+        return Term(BOOLEAN, term=asked(value.term)), value.null
 
     return encoded
 
@@ -287,7 +280,7 @@ def _offset(of: Encoder) -> int:
 def _date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind == DATETIME:
-        return Value(DATE, term=(value.term + _offset(of)) / DAY), value.null
+        return Term(DATE, term=(value.term + _offset(of)) / DAY), value.null
     if value.kind == DATE:
         return value, value.null
     text = as_kind(of.world, value, (TEXT,))
@@ -295,19 +288,19 @@ def _date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     is_one = of.world.function(
         _named(of, "is a date"), lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort()
     )
-    return Value(DATE, term=days(text.term)), either(text.null, no(is_one(text.term)))
+    return Term(DATE, term=days(text.term)), either(text.null, no(is_one(text.term)))
 
 
 def _datetime(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     return moment_of(of, reads[0].value)
 
 
-def moment_of(of: Encoder, value: Value) -> Formula:
+def moment_of(of: Encoder, value: Term) -> Formula:
     """A value as a moment, and when it is none."""
     if value.kind == DATETIME:
         return value, value.null
     if value.kind == DATE:
-        return Value(DATETIME, term=value.term * DAY - _offset(of)), value.null
+        return Term(DATETIME, term=value.term * DAY - _offset(of)), value.null
     text = as_kind(of.world, value, (TEXT,))
     moment = of.world.function(_named(of, "datetime"), lambda s: _micros(_parsed(of, "datetime", s)), z3.IntSort())
     is_one = of.world.function(
@@ -316,7 +309,7 @@ def moment_of(of: Encoder, value: Value) -> Formula:
     if _zone(of) is UTC and of.world.has_format(text.term, "date"):
         # a day that is read as a moment is its midnight
         of.world.always.append(moment(text.term) % DAY == 0)
-    return Value(DATETIME, term=moment(text.term)), either(text.null, no(is_one(text.term)))
+    return Term(DATETIME, term=moment(text.term)), either(text.null, no(is_one(text.term)))
 
 
 def _duration(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
@@ -328,19 +321,19 @@ def _duration(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
         found = _parsed(of, "duration", argument.value)
         if found is not None:
             return of.world.constant(found), NO
-    raise Beyond("a duration that is not written out")
+    raise Unencodable("a duration that is not written out")
 
 
 def _is_date(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     value = reads[0].value
     if value.kind in (DATE, DATETIME):
-        return Value(BOOLEAN, term=no(value.null)), NO
+        return Term(BOOLEAN, term=no(value.null)), NO
     if value.kind != TEXT:
-        raise Beyond("whether something is a date")
+        raise Unencodable("whether something is a date")
     is_one = of.world.function(
         _named(of, "is a date"), lambda s: z3.BoolVal(_parsed(of, "date", s) is not None), z3.BoolSort()
     )
-    return Value(BOOLEAN, term=both(no(value.null), is_one(value.term))), NO
+    return Term(BOOLEAN, term=both(no(value.null), is_one(value.term))), NO
 
 
 def _named(of: Encoder, function: str) -> str:

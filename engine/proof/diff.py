@@ -8,7 +8,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.approvals import Groups, unmet
+from engine.policy.approvals import Groups, uncovered
 from engine.policy.flip_names import (
     ADDED,
     ALLOW,
@@ -26,7 +26,7 @@ from engine.policy.verdict import Verdict
 from engine.proof.divergences import (
     FEWER,
     OTHER_WORDS,
-    Question,
+    Divergence,
     results_that_differ,
     verdicts_that_differ,
     words_that_differ,
@@ -34,12 +34,13 @@ from engine.proof.divergences import (
 from engine.proof.forms import spelt_out
 from engine.proof.instance import instance
 from engine.proof.region import region
-from engine.proof.schema_changes import partings, shown_by
+from engine.proof.schema_changes import schema_changes, shown_by
 from engine.proof.search import search
 from engine.proof.solve import CAN, GAVE_UP, SECONDS
-from engine.proof.terms import Beyond, World
-from engine.proof.verdicts import Gate, past_allowed
-from engine.proof.witness import START, Maker, Witness, judged_for_real
+from engine.proof.term import Unencodable
+from engine.proof.terms import SymbolTable
+from engine.proof.verdicts import GateFormulas, past_allowed
+from engine.proof.witness import START, Witness, WitnessBuilder, judged_for_real
 from engine.spec.bundle import Agent, Bundle
 
 
@@ -80,10 +81,18 @@ class Change:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         told = {
-            "agent": self.agent, "tool": self.tool, "change": self.kind, "before": self.before, "after": self.after,
-            "loosens": self.loosens, "status": self.status, "where": dict(self.where), "rules": list(self.rules),
-            "why": self.why, "due": self.due,
-        }  # fmt: skip
+            "agent": self.agent,
+            "tool": self.tool,
+            "change": self.kind,
+            "before": self.before,
+            "after": self.after,
+            "loosens": self.loosens,
+            "status": self.status,
+            "where": dict(self.where),
+            "rules": list(self.rules),
+            "why": self.why,
+            "due": self.due,
+        }
         return told | ({"witness": self.witness.payload()} if self.witness is not None else {})
 
 
@@ -111,7 +120,7 @@ def of_input(old: Bundle, new: Bundle, agent: Agent, tool: str) -> Iterator[Chan
     one, other = old.tools[tool], new.tools[tool]
     if one.input_schema == other.input_schema:
         return
-    found = list(partings(spelt_out(one.input_schema), spelt_out(other.input_schema)))
+    found = list(schema_changes(spelt_out(one.input_schema), spelt_out(other.input_schema)))
     ways = (
         (DENY, TAKEN, "taken now", [p for p in found if p.more], (other, one)),
         (TAKEN, DENY, "refused now", [p for p in found if p.less], (one, other)),
@@ -146,19 +155,19 @@ def of_tool(
     words: bool = False,
 ) -> Iterator[Change]:
     """The changes for the calls of one tool of an agent; of what is told of verdicts that are alike, if `words`."""
-    maker = Maker(new, after, new.tools[tool], (old, before))
+    maker = WitnessBuilder(new, after, new.tools[tool], (old, before))
 
-    def asked_in(world: World) -> list[Question]:
-        one = Gate(world, old, before, old.tools[tool]).judged()
-        other = Gate(world, new, after, new.tools[tool]).judged()
+    def asked_in(world: SymbolTable) -> list[Divergence]:
+        one = GateFormulas(world, old, before, old.tools[tool]).judged()
+        other = GateFormulas(world, new, after, new.tools[tool]).judged()
         same_need = before.guards[tool].needs_allow == after.guards[tool].needs_allow
         found = words_that_differ(one, other) if words else verdicts_that_differ(one, other, same_need=same_need)
         return [*found, *(() if words else results_that_differ(one, other, old.tools[tool]))]
 
     try:
         differing = _differing(old, new, before, after)
-        asked = asked_in(World(differing=differing))
-    except Beyond as beyond:
+        asked = asked_in(SymbolTable(differing=differing))
+    except Unencodable as beyond:
         yield Change(before.name, tool, ALLOW, ALLOW, "not known", {}, why=f"there is no formula for {beyond}")
         return
     for number, question in enumerate(asked):
@@ -188,7 +197,7 @@ def _differing(old: Bundle, new: Bundle, before: Agent, after: Agent) -> frozens
     return frozenset(found | ({"session"} if before.attributes != after.attributes else set()))
 
 
-def _confirmed(witness: Witness, old: Bundle, new: Bundle, question: Question) -> bool:
+def _confirmed(witness: Witness, old: Bundle, new: Bundle, question: Divergence) -> bool:
     """Whether the two gates, asked about exactly that call, judge so."""
     told, keeps = judged_for_real(witness, old)
     tells, kept = judged_for_real(witness, new)
@@ -197,19 +206,20 @@ def _confirmed(witness: Witness, old: Bundle, new: Bundle, question: Question) -
     if question.of_result:
         denied = Effect.DENY in (told.effect, tells.effect)
         return not denied and (keeps is not None, kept is not None) == (
-            question.was == WITHHELD, question.would == WITHHELD,
-        )  # fmt: skip
+            question.was == WITHHELD,
+            question.would == WITHHELD,
+        )
     if (word(told.effect), word(tells.effect)) != (question.was, question.would):
         return False
     if question.why == OTHER_WORDS:
         return _speech(told) != _speech(tells)
     return question.was != question.would or bool(
-        unmet(_asks(told), _asks(tells)) if question.why == FEWER else unmet(_asks(tells), _asks(told))
+        uncovered(_asks(told), _asks(tells)) if question.why == FEWER else uncovered(_asks(tells), _asks(told))
     )
 
 
 def _change(
-    witness: Witness, old: Bundle, new: Bundle, question: Question, where: Mapping[str, str], *, certain: bool
+    witness: Witness, old: Bundle, new: Bundle, question: Divergence, where: Mapping[str, str], *, certain: bool
 ) -> Change:
     told, _ = judged_for_real(witness, old)
     tells, _ = judged_for_real(witness, new)

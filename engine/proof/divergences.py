@@ -9,8 +9,8 @@ from typing import Any
 from engine.policy.flip_names import ALLOW, APPROVAL, WITHHELD, word
 from engine.policy.gate import NO_RULE_ALLOWS
 from engine.policy.rule import Effect
-from engine.proof.terms import NO, both, either, no
-from engine.proof.verdicts import Judged, RuleWhen
+from engine.proof.term import NO, both, either, no
+from engine.proof.verdicts import RuleWhen, VerdictFormula
 from engine.spec.bundle import Tool
 
 FEWER = "a yes that was needed is needed no more"
@@ -19,7 +19,7 @@ OTHER_WORDS = "other rules are named"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Divergence:
     """What was, what would be, when it differs so, what more there is to say, and the rule that it is due to.
 
     It is about the verdict, or about whether a result is kept.
@@ -33,7 +33,7 @@ class Question:
     of_result: bool = False
 
 
-def verdicts_that_differ(one: Judged, other: Judged, *, same_need: bool) -> Iterator[Question]:
+def verdicts_that_differ(one: VerdictFormula, other: VerdictFormula, *, same_need: bool) -> Iterator[Divergence]:
     """Of each two verdicts the calls that had one and would have the other, rule by rule.
 
     Every such call is due to a rule that matches it in one bundle only, or, unless both bundles have the `same_need`,
@@ -46,26 +46,26 @@ def verdicts_that_differ(one: Judged, other: Judged, *, same_need: bool) -> Iter
             differs = both(one.of(before), other.of(after))
             due = _due(one, other, before, after)
             for rule, when in due:
-                yield Question(word(before), word(after), both(differs, when), due=rule)
+                yield Divergence(word(before), word(after), both(differs, when), due=rule)
             if not same_need:
                 rest = both(differs, no(either(*(when for _, when in due))))
-                yield Question(word(before), word(after), rest, due=NO_RULE_ALLOWS)
+                yield Divergence(word(before), word(after), rest, due=NO_RULE_ALLOWS)
     asking = both(one.ask, other.ask)
     for why, asks, others in ((FEWER, one, other), (MORE, other, one)):
         for rule, when in _left_open(asks, others):
-            yield Question(APPROVAL, APPROVAL, both(asking, when), why, rule)
+            yield Divergence(APPROVAL, APPROVAL, both(asking, when), why, rule)
 
 
-def results_that_differ(one: Judged, other: Judged, tool: Tool) -> Iterator[Question]:
+def results_that_differ(one: VerdictFormula, other: VerdictFormula, tool: Tool) -> Iterator[Divergence]:
     """The results of a read that one bundle keeps from the planner and the other does not."""
     if tool.effect == "read":
         # what is asked about first may run as well
         runs = both(no(one.deny), no(other.deny))
-        yield Question(ALLOW, WITHHELD, both(runs, no(one.withheld), other.withheld), of_result=True)
-        yield Question(WITHHELD, ALLOW, both(runs, one.withheld, no(other.withheld)), of_result=True)
+        yield Divergence(ALLOW, WITHHELD, both(runs, no(one.withheld), other.withheld), of_result=True)
+        yield Divergence(WITHHELD, ALLOW, both(runs, one.withheld, no(other.withheld)), of_result=True)
 
 
-def words_that_differ(one: Judged, other: Judged) -> Iterator[Question]:
+def words_that_differ(one: VerdictFormula, other: VerdictFormula) -> Iterator[Divergence]:
     """The calls that are judged alike, and where a verdict names other rules."""
     for effect in Effect:
         named, names = one.speaker(effect), other.speaker(effect)
@@ -74,14 +74,16 @@ def words_that_differ(one: Judged, other: Judged) -> Iterator[Question]:
             differ += [when for _, when in _changed(one, other, effect)] + [
                 when for _, when in _changed(other, one, effect)
             ]
-        yield Question(word(effect), word(effect), both(one.of(effect), other.of(effect), either(*differ)), OTHER_WORDS)
+        yield Divergence(
+            word(effect), word(effect), both(one.of(effect), other.of(effect), either(*differ)), OTHER_WORDS
+        )
 
 
 def _either_alone(one: Any, other: Any) -> Any:
     return NO if one.eq(other) else either(both(one, no(other)), both(no(one), other))
 
 
-def _due(one: Judged, other: Judged, before: Effect, after: Effect) -> list[tuple[str, Any]]:
+def _due(one: VerdictFormula, other: VerdictFormula, before: Effect, after: Effect) -> list[tuple[str, Any]]:
     """The rules that can turn one verdict into another, each with when it does its part."""
     if before is Effect.DENY:
         allowed = either(*(when for _, when in _changed(other, one, Effect.ALLOW)))
@@ -93,7 +95,7 @@ def _due(one: Judged, other: Judged, before: Effect, after: Effect) -> list[tupl
     return _changed(stricter, laxer, Effect.REQUIRE_APPROVAL)
 
 
-def _changed(one: Judged, other: Judged, effect: Effect) -> list[tuple[str, Any]]:
+def _changed(one: VerdictFormula, other: VerdictFormula, effect: Effect) -> list[tuple[str, Any]]:
     """The rules of an effect that match a call in one bundle and not in the other."""
     found = []
     others: Mapping[str, RuleWhen] = other.by(effect)
@@ -104,7 +106,7 @@ def _changed(one: Judged, other: Judged, effect: Effect) -> list[tuple[str, Any]
     return found
 
 
-def _left_open(one: Judged, other: Judged) -> list[tuple[str, Any]]:
+def _left_open(one: VerdictFormula, other: VerdictFormula) -> list[tuple[str, Any]]:
     """The asks that people may leave open who meet all those of the other bundle (see `policy.demand`)."""
     found = []
     for rule, own in one.by(Effect.REQUIRE_APPROVAL).items():

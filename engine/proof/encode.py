@@ -16,14 +16,12 @@ import z3  # type: ignore[import-untyped]
 
 from engine.language import types as t
 from engine.language.expression import Expression
-from engine.language.unparse import written
+from engine.language.unparse import to_source
 from engine.language.value import digest
 from engine.policy.rule import Fact, PolicyRules
-from engine.proof import calls, loops
-from engine.proof import name_terms as words
-from engine.proof.inline_words import Spelling, established_name
+from engine.proof.inline_words import Spelling, established_name, session_reading
 from engine.proof.operations import Read, counted, end_to_end, key_of, looked_up, moved, nth
-from engine.proof.terms import (
+from engine.proof.term import (
     BOOLEAN,
     DATE,
     DATETIME,
@@ -37,19 +35,18 @@ from engine.proof.terms import (
     OPAQUE,
     RECORD,
     YES,
-    Beyond,
-    Value,
-    World,
-    as_kind,
+    Term,
+    Unencodable,
     both,
-    choose,
     either,
-    equal,
     no,
 )
+from engine.proof.terms import SymbolTable, as_kind, choose, equal
 from engine.spec.bundle import Agent, Bundle, Tool
 
 LONGEST_NAME = 160
+
+Nodes = Mapping[type[ast.expr], Callable[..., Read]]
 
 
 class Encoder:
@@ -57,15 +54,17 @@ class Encoder:
 
     def __init__(
         self,
-        world: World,
+        nodes: Nodes,
+        world: SymbolTable,
         bundle: Bundle,
         agent: Agent,
         tool: Tool,
         policy: PolicyRules,
-        more: Mapping[str, Value] | None = None,
+        more: Mapping[str, Term] | None = None,
         input_name: str = "input",
     ) -> None:
-        """`more` are further names, `input_name` is what the call's input is known by."""
+        """`nodes` encode each kind of node, `more` are further names, `input_name` is what the input is known by."""
+        self._nodes = nodes
         self.world = world
         self.input_name = input_name
         self.policy = policy
@@ -75,7 +74,7 @@ class Encoder:
         self.more = dict(more or {})
         self._lets: dict[str, Read] = {}
         self._names: dict[str, str] = {}
-        self.bound: dict[str, Value] = {}
+        self.bound: dict[str, Term] = {}
         self._expression: Expression | None = None
 
     def read(self, expression: Expression) -> Read:
@@ -90,14 +89,14 @@ class Encoder:
     def node(self, node: ast.expr) -> Read:
         """One node; what has no formula is known by its name."""
         try:
-            read = _NODES[type(node)](self, node)
+            read = self._nodes[type(node)](self, node)
             if not self._takes_anything(node):
                 return read
             # what is of no one kind may not fit what is done with it, and then there is no value
             if self._mentions_bound(node):
-                raise Beyond("what is of no one kind")
+                raise Unencodable("what is of no one kind")
             return Read(read.value, either(read.error, z3.Bool(f"{self.name_of(node)} has no value")))
-        except Beyond as why:
+        except Unencodable as why:
             if self._mentions_bound(node):
                 raise
             return self._opaque(node, str(why))
@@ -126,7 +125,7 @@ class Encoder:
     @property
     def session_name(self) -> str:
         """What the session is known by, as the policy reads its attributes."""
-        return self.world.read_as("session", words.session_reading(self.policy))
+        return self.world.read_as("session", session_reading(self.policy))
 
     @property
     def trust(self) -> str:
@@ -188,7 +187,7 @@ class Encoder:
     def _constant(self, node: ast.Constant) -> Read:
         return Read(self.world.constant(node.value))
 
-    def within(self, expression: Expression, variables: Mapping[str, Value]) -> Read:
+    def within(self, expression: Expression, variables: Mapping[str, Term]) -> Read:
         """An expression in which some variables have values."""
         outer, self._expression = self._expression, expression
         bound, self.bound = self.bound, dict(variables)
@@ -219,7 +218,7 @@ class Encoder:
             # it may be no object, or have no such field
             error = either(error, z3.Bool(f"{value.name} has no {name}"))
             return Read(self.world.symbol(f"{value.name}.{name}", _told_apart(self.type(node))), error)
-        raise Beyond("a field of what is no object")
+        raise Unencodable("a field of what is no object")
 
     def _subscript(self, node: ast.Subscript) -> Read:
         owner = self.node(node.value)
@@ -231,13 +230,13 @@ class Encoder:
             return looked_up(self.world, owner, self.node(node.slice))
         if owner.value.kind == LIST and owner.value.items and isinstance(index, int) and index >= 0:
             return nth(owner, index)
-        raise Beyond("one element of a list")
+        raise Unencodable("one element of a list")
 
     def index(self, node: ast.expr) -> Any:
         """The constant that an index is, or None."""
         if isinstance(node, ast.Constant):
             return node.value
-        if written(node) == "call.name":
+        if to_source(node) == "call.name":
             return self.tool.name
         return None
 
@@ -253,15 +252,15 @@ class Encoder:
             further, further_error = self.boolean(operand)
             error = either(error, both(goes_on, further_error))
             value = both(value, further) if conjunction else either(value, further)
-        return Read(Value(BOOLEAN, term=value), error)
+        return Read(Term(BOOLEAN, term=value), error)
 
     def _unary(self, node: ast.UnaryOp) -> Read:
         if isinstance(node.op, ast.Not):
             value, error = self.boolean(node.operand)
-            return Read(Value(BOOLEAN, term=no(value)), error)
+            return Read(Term(BOOLEAN, term=no(value)), error)
         found = self.node(node.operand)
         value = as_kind(self.world, found.value, (NUMBER, DURATION))
-        return Read(Value(value.kind, term=-value.term), either(found.error, value.null))
+        return Read(Term(value.kind, term=-value.term), either(found.error, value.null))
 
     def _choice(self, node: ast.IfExp) -> Read:
         test, error = self.boolean(node.test)
@@ -286,13 +285,13 @@ class Encoder:
             error = either(error, both(value, either(right.error, wrong)))
             value = both(value, held)
             left = right
-        return Read(Value(BOOLEAN, term=value), error)
+        return Read(Term(BOOLEAN, term=value), error)
 
     def compared(self, op: ast.cmpop, left: Read, right: Read) -> tuple[Any, Any]:
         """When two values compare so, and when they can't be compared."""
         if isinstance(op, ast.Eq | ast.NotEq):
             if GROUPS in (left.value.kind, right.value.kind):
-                raise Beyond("whether sets are equal")
+                raise Unencodable("whether sets are equal")
             same = equal(self.world, left.value, right.value)
             return (same if isinstance(op, ast.Eq) else no(same)), NO
         if isinstance(op, ast.In | ast.NotIn):
@@ -303,24 +302,24 @@ class Encoder:
         wanted = (known.kind,) if known.kind in kinds else kinds
         one, other = as_kind(self.world, left.value, wanted), as_kind(self.world, right.value, wanted)
         if one.kind != other.kind:
-            raise Beyond("an order between two kinds")
+            raise Unencodable("an order between two kinds")
         a, b = one.term, other.term
         held = {ast.Lt: a < b, ast.LtE: a <= b, ast.Gt: a > b, ast.GtE: a >= b}[type(op)]
         return held, either(one.null, other.null)
 
-    def member(self, value: Value, among: Value) -> Any:
+    def member(self, value: Term, among: Term) -> Any:
         """Whether a value is in a list that is short enough, or a group among those that are asked."""
         if among.kind == GROUPS and among.fields is not None:
             known = {text: z3.IntVal(id_) for text, id_ in self.world.texts.items()}
             named = next((text for text, id_ in known.items() if value.term is not None and id_.eq(value.term)), None)
             if named is None:
-                raise Beyond("whether a group is asked that is not written out")
+                raise Unencodable("whether a group is asked that is not written out")
             return among.fields(named).term
         if among.kind == MAP and among.items is not None:
             return either(*(both(item.there, equal(self.world, value, key_of(item))) for item in among.items))
         if among.kind == LIST and among.items is not None:
             return either(*(both(item.there, equal(self.world, value, item.value)) for item in among.items))
-        raise Beyond("whether something is in a long list, a set or a map")
+        raise Unencodable("whether something is in a long list, a set or a map")
 
     def _arithmetic(self, node: ast.BinOp) -> Read:
         left, right = self.node(node.left), self.node(node.right)
@@ -330,22 +329,16 @@ class Encoder:
         one, other = self._operands(left.value, right.value)
         kinds = one.kind, other.kind
         if kinds == (NUMBER, NUMBER):
-            return Read(Value(NUMBER, term=counted(node.op, one.term, other.term)), error)
+            return Read(Term(NUMBER, term=counted(node.op, one.term, other.term)), error)
         if isinstance(node.op, ast.Add) and one.kind == DURATION and other.kind in (DATE, DATETIME):
             one, other = other, one
         return moved(node.op, one, other, error)
 
-    def _operands(self, left: Value, right: Value) -> tuple[Value, Value]:
+    def _operands(self, left: Term, right: Term) -> tuple[Term, Term]:
         kinds = (NUMBER, DURATION, DATE, DATETIME)
         known = left if right.kind == OPAQUE else right
         first = (known.kind if known.kind in kinds else NUMBER, *kinds)
         return as_kind(self.world, left, first), as_kind(self.world, right, first)
-
-    # -- lists
-
-    def _calling(self, node: ast.Call) -> Read:
-        value, error = calls.encode(self, node)
-        return Read(value, error)
 
 
 def _of_no_one_kind(type_: t.Type) -> bool:
@@ -359,9 +352,9 @@ def _told_apart(type_: t.Type) -> t.Type:
     return t.union(plain.get(type(option), option) for option in t.options(type_))
 
 
-_NODES: Mapping[type[ast.expr], Callable[..., Read]] = {
+# what stands in an expression beside names, lists, loops and calls, which `node_table` adds
+OPERATIONS: Nodes = {
     ast.Constant: Encoder._constant,
-    ast.Name: words.name,
     ast.Attribute: Encoder._attribute,
     ast.Subscript: Encoder._subscript,
     ast.BoolOp: Encoder._logic,
@@ -369,9 +362,4 @@ _NODES: Mapping[type[ast.expr], Callable[..., Read]] = {
     ast.IfExp: Encoder._choice,
     ast.Compare: Encoder._compare,
     ast.BinOp: Encoder._arithmetic,
-    ast.List: loops.listing,
-    ast.Tuple: loops.listing,
-    ast.ListComp: loops.loop,
-    ast.GeneratorExp: loops.loop,
-    ast.Call: Encoder._calling,
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.fixtures.scenario import START, Report, run_fixture
+from engine.fixtures.scenario import START, ScenarioReport, run_fixture
 from engine.language.value import exact, jsonable, timestamp
 from engine.policy.flip_names import WITHHELD
 from engine.policy.rule import CUSTOMER
@@ -22,14 +22,16 @@ YEARS = range(1900, 3000)  # as fixtures may name them
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFixture:
     """A fixture that passes under the bundle that it was written for, and what its call comes to there."""
 
     document: dict[str, Any]
     verdict: str
 
 
-def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str, *, words: bool = False) -> Written | None:
+def fixture_of(
+    bundle: Bundle, witness: Witness, name: str, description: str, *, words: bool = False
+) -> WrittenFixture | None:
     """A fixture that asks for the verdict of a witness as the bundle gives it; None if the engine comes to another.
 
     Whoever is asked about what happened before says yes.  With `words` it asks for the rules that are named as well.
@@ -42,7 +44,7 @@ def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str, *,
         came = _came(report)
         if came is not None:
             written = {**document, "expect": _expected(bundle.tools[witness.tool], came, words)}
-            return Written(written, came["verdict"]) if run_fixture(bundle, written).passed else None
+            return WrittenFixture(written, came["verdict"]) if run_fixture(bundle, written).passed else None
         answer = _answer(report, bundle)
         if answer is None:
             return None
@@ -50,7 +52,7 @@ def fixture_of(bundle: Bundle, witness: Witness, name: str, description: str, *,
     return None
 
 
-def _run(bundle: Bundle, document: dict[str, Any]) -> Report:
+def _run(bundle: Bundle, document: dict[str, Any]) -> ScenarioReport:
     """The report of a document; a tool that would act for real, and that the witness says nothing of, is stubbed."""
     report = run_fixture(bundle, document)
     while report.kept - document["stubs"].keys():
@@ -72,10 +74,18 @@ def _document(bundle: Bundle, witness: Witness, name: str, description: str) -> 
         {"message": "That was all.", "tool_calls": [], "done": True},
     ]
     return {
-        "kind": "Fixture", "name": name, "description": description, "agent": witness.agent,
-        "message": "A call that nobody has tried yet.", "attributes": _plain(witness.attributes),
-        **_now(witness), "decisions": decisions, "stubs": _stubs(bundle, witness), "then": [], "expect": {},
-    }  # fmt: skip
+        "kind": "Fixture",
+        "name": name,
+        "description": description,
+        "agent": witness.agent,
+        "message": "A call that nobody has tried yet.",
+        "attributes": _plain(witness.attributes),
+        **_now(witness),
+        "decisions": decisions,
+        "stubs": _stubs(bundle, witness),
+        "then": [],
+        "expect": {},
+    }
 
 
 def _now(witness: Witness) -> dict[str, str]:
@@ -111,7 +121,7 @@ def _plain(value: Any) -> Any:
     return exact(jsonable(value))
 
 
-def _came(report: Report) -> dict[str, Any] | None:
+def _came(report: ScenarioReport) -> dict[str, Any] | None:
     """What the engine said of the call: its verdict, or that its result was withheld."""
     events = [event for log in report.logs for event in log if event.payload.get("call_id") == CALL]
     verdict = next((event.payload for event in events if event.kind is K.VERDICT), None)
@@ -120,9 +130,12 @@ def _came(report: Report) -> dict[str, Any] | None:
     kept = any(e.kind is K.TOOL_RESULT and e.payload["reason"] == "result_withheld" for e in events)
     asked = [event.payload["rules"] for event in events if event.kind is K.REQUEST_OPENED]
     return {
-        "verdict": WITHHELD if kept else verdict["verdict"], "approvers": verdict["approvers"],
-        "rule": verdict["rule"], "reason": verdict["reason"], "asked": asked,
-    }  # fmt: skip
+        "verdict": WITHHELD if kept else verdict["verdict"],
+        "approvers": verdict["approvers"],
+        "rule": verdict["rule"],
+        "reason": verdict["reason"],
+        "asked": asked,
+    }
 
 
 def _expected(tool: Tool, came: Mapping[str, Any], words: bool) -> dict[str, Any]:
@@ -141,7 +154,7 @@ def _expected(tool: Tool, came: Mapping[str, Any], words: bool) -> dict[str, Any
     return expected
 
 
-def _answer(report: Report, bundle: Bundle) -> dict[str, Any] | None:
+def _answer(report: ScenarioReport, bundle: Bundle) -> dict[str, Any] | None:
     """The yes that the session waits for before it comes to the call; None if it waits for none."""
     asked: dict[str, Event] = {}
     for event in (event for log in report.logs for event in log):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from engine.language.functions import CONTEXTUAL
-from engine.language.unparse import written
+from engine.language.unparse import to_source
 from engine.language.value import digest
 from engine.policy.rule import PolicyRules
-
-if TYPE_CHECKING:
-    from engine.proof.encode import Encoder
-
+from engine.spec.bundle import Tool
 
 _MARK = re.compile(r"@[0-9a-f]{6}\b")
 
@@ -31,17 +28,49 @@ def established_name(policy: PolicyRules, name: str) -> str:
     return f"{name}@{digest([known.keep_first, told])[:6]}"
 
 
+def session_reading(policy: PolicyRules) -> str:
+    """What the session's attributes are read as by a policy's vocabularies; "" if as they are written."""
+    told = sorted(policy.session.items())
+    return digest([told, str(policy.time.zone)])[:6] if told else ""
+
+
+class KnownWords(Protocol):
+    """What knows the words of one policy, as an encoder does."""
+
+    policy: PolicyRules
+    tool: Tool
+    input_name: str
+
+    @property
+    def session_name(self) -> str:
+        """What the session is known by."""
+        ...
+
+    @property
+    def trust(self) -> str:
+        """What is known of whom each tool speaks for."""
+        ...
+
+    def index(self, node: ast.expr) -> Any:
+        """The constant that an index is, or None."""
+        ...
+
+    def spelt(self, name: str) -> ast.expr | None:
+        """What stands for a word of the policy; None if it is no such word."""
+        ...
+
+
 class Spelling(ast.NodeTransformer):
     """Puts what they stand for in the place of words, and the values of params."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: KnownWords) -> None:
         self._encoder = encoder
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """A param is its value; everything else as it is."""
         if isinstance(node.value, ast.Name) and node.value.id == "params":
             return ast.Name(f"{self._encoder.policy.params.get(node.attr)!r}")
-        if written(node) == "call.name":
+        if to_source(node) == "call.name":
             return ast.Constant(self._encoder.tool.name)
         return self.generic_visit(node)
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from engine.language.syntax import loop_names
+from engine.proof.encode import Encoder
 from engine.proof.operations import Read, elements
-from engine.proof.terms import LIST, NO, YES, Beyond, Item, Value, both, either, literal, no
+from engine.proof.term import LIST, NO, YES, ListItem, Term, Unencodable, both, either, no
+from engine.proof.terms import literal
 from engine.proof.turns import Turn
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from engine.proof.encode import Encoder
 
 MOST_UNROLLED = 64
 
@@ -33,10 +30,10 @@ def loop(of: Encoder, node: ast.ListComp | ast.GeneratorExp) -> Read:
     made = [turn for turn in turns if turn.term is not None]
     wrong = [both(turn.there, turn.term.error) for turn in made]
     error = either(*(both(turn.there, turn.error) for turn in turns), *wrong)
-    items = tuple(Item(turn.there, turn.term.value) for turn in made)
+    items = tuple(ListItem(turn.there, turn.term.value) for turn in made)
     length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
     loose = not all(z3.is_true(item.there) for item in items)
-    return Read(Value(LIST, items=items, length=length, loose=loose), error)
+    return Read(Term(LIST, items=items, length=length, loose=loose), error)
 
 
 def unrolled(of: Encoder, node: ast.ListComp | ast.GeneratorExp, inner: Callable[[], Read]) -> list[Turn]:
@@ -49,7 +46,7 @@ def unrolled(of: Encoder, node: ast.ListComp | ast.GeneratorExp, inner: Callable
 
     def go(depth: int, there: Any) -> None:
         if len(found) > MOST_UNROLLED:
-            raise Beyond("a loop with too many turns")
+            raise Unencodable("a loop with too many turns")
         if depth == len(node.generators):
             found.append(Turn(there, inner(), NO))
             return
@@ -69,19 +66,19 @@ def unrolled(of: Encoder, node: ast.ListComp | ast.GeneratorExp, inner: Callable
     return found
 
 
-def _binding(of: Encoder, generator: ast.comprehension, value: Value) -> _Bound:
+def _binding(of: Encoder, generator: ast.comprehension, value: Term) -> _LoopBinding:
     names = [name.id for name in loop_names(generator) if isinstance(name, ast.Name)]
     if len(names) == 1:
-        return _Bound(of.bound, {names[0]: value})
+        return _LoopBinding(of.bound, {names[0]: value})
     if value.kind != LIST or value.items is None or len(value.items) != 2:
-        raise Beyond("a loop over pairs")
-    return _Bound(of.bound, {name: item.value for name, item in zip(names, value.items, strict=True)})
+        raise Unencodable("a loop over pairs")
+    return _LoopBinding(of.bound, {name: item.value for name, item in zip(names, value.items, strict=True)})
 
 
-class _Bound:
+class _LoopBinding:
     """Variables of a loop, for the time of one turn."""
 
-    def __init__(self, into: dict[str, Value], values: Mapping[str, Value]) -> None:
+    def __init__(self, into: dict[str, Term], values: Mapping[str, Term]) -> None:
         self._into, self._values, self._before = into, values, {}  # type: ignore[var-annotated]
 
     def __enter__(self) -> None:

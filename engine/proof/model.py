@@ -12,15 +12,16 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from engine.language.value import exact, jsonable, timestamp
-from engine.proof.terms import DATE, DATETIME, EPOCH, LIST, MICRO, SCALARS, Beyond, Value, World
+from engine.proof.term import DATE, DATETIME, LIST, SCALARS, Term, Unencodable
+from engine.proof.terms import EPOCH, MICRO, SymbolTable
 from engine.proof.texts import around, fits, texts
 
 
 @dataclass(slots=True)
-class Model:
+class SolverModel:
     """What the solver says, as JSON values."""
 
-    world: World
+    world: SymbolTable
     model: Any
     texts: dict[int, str] = field(default_factory=dict)
     asked: dict[int, list[Any]] | None = None
@@ -120,14 +121,14 @@ class Model:
         """Whether a formula holds."""
         return bool(z3.is_true(self.model.eval(formula, model_completion=True)))
 
-    def concrete(self, value: Value) -> Any:
+    def concrete(self, value: Term) -> Any:
         """A scalar, or a list of them, as JSON; raises Beyond for what is known by name only."""
         if self.true(value.null):
             return None
         if value.kind == LIST and value.items is not None:
             return [self.concrete(item.value) for item in value.items if self.true(item.there)]
         if value.kind not in SCALARS:
-            raise Beyond("an object")
+            raise Unencodable("an object")
         return written(self.of_kind(value.kind, value.term))
 
     def of_kind(self, kind: str, term: Any) -> Any:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
-from engine.language.value import digest
 from engine.policy.rule import Fact, PolicyRules
 from engine.proof import calls
+from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
-from engine.proof.inline_words import established_name
+from engine.proof.inline_words import established_name, session_reading
 from engine.proof.operations import Read, elements
-from engine.proof.terms import LIST, NO, NULL, RECORD, YES, Item, Value, both, choose, either, no
+from engine.proof.term import LIST, NO, NULL, RECORD, YES, ListItem, Term, both, either, no
+from engine.proof.terms import choose
 from engine.spec.bundle import Tool
-
-if TYPE_CHECKING:
-    from engine.proof.encode import Encoder
 
 
 def name(of: Encoder, node: ast.Name) -> Read:
@@ -42,7 +40,7 @@ def name(of: Encoder, node: ast.Name) -> Read:
     if word == "now" and policy.time.now is not None:
         return _told_time(of, policy.time.now, of.type(node))
     if word == "call":
-        return Read(Value(RECORD, fields=partial(_call, of)))
+        return Read(Term(RECORD, fields=partial(_call, of)))
     if word in policy.facts:
         return _fact(of, policy.facts[word], of.type(node))
     if word in policy.lets:
@@ -68,7 +66,7 @@ def _schema(of: Encoder, whose: str, schema: Any) -> dict[str, Any]:
     return {} if whose in of.world.differing else spelt_out(schema)
 
 
-def _call(of: Encoder, name: str) -> Value:
+def _call(of: Encoder, name: str) -> Term:
     if name == "name":
         return of.world.constant(of.tool.name)
     return of.world.symbol(f"call.{name}", t.DATETIME if name == "proposed_at" else t.TEXT)
@@ -92,15 +90,15 @@ def _facts(of: Encoder, fact: Fact, name: str, tool: Tool | None) -> Read:
     """One read for each combination of the variables, each with its record."""
     schema = tool.output_schema if tool is not None else None
     type_ = of_schema(schema) if schema is not None else t.UNKNOWN
-    items: list[Item] = []
+    items: list[ListItem] = []
     errors: list[Any] = [z3.Bool(f"{name} can't be read")]
 
-    def go(left: list[tuple[str, Expression]], there: Any, variables: dict[str, Value]) -> None:
+    def go(left: list[tuple[str, Expression]], there: Any, variables: dict[str, Term]) -> None:
         if not left:
             result = f"{name}[{len(items)}].{fact.result}"
             output = of.world.symbol(result, type_, _schema(of, fact.tool, schema))
             known = {**variables, fact.result: output}
-            items.append(Item(there, Value(RECORD, fields=known.__getitem__)))
+            items.append(ListItem(there, Term(RECORD, fields=known.__getitem__)))
             return
         variable, source = left[0]
         found = of.within(source, variables)
@@ -112,15 +110,9 @@ def _facts(of: Encoder, fact: Fact, name: str, tool: Tool | None) -> Read:
     length = z3.Sum([z3.If(item.there, 1, 0) for item in items]) if items else z3.IntVal(0)
     # reads of the same are one: more elements than reads need not be too many
     errors.append(both(length > fact.at_most, z3.Bool(f"{name} takes too many reads")))
-    return Read(Value(LIST, items=tuple(items), length=length, loose=True), either(*errors))
+    return Read(Term(LIST, items=tuple(items), length=length, loose=True), either(*errors))
 
 
 def unreadable_session(policy: PolicyRules) -> str:
     """What it is known by that the session's attributes are not what a vocabulary says they are."""
     return f"session can't be read as {session_reading(policy)}"
-
-
-def session_reading(policy: PolicyRules) -> str:
-    """What the session's attributes are read as by a policy's vocabularies; "" if as they are written."""
-    told = sorted(policy.session.items())
-    return digest([told, str(policy.time.zone)])[:6] if told else ""

@@ -12,8 +12,14 @@ from engine.bundle.link.patterns import matches
 
 # what is tried where a pattern says which characters there may not be
 _USUAL = "x0 -_.,:;/@#AaZz1"
-_OF_CATEGORY = {c.CATEGORY_DIGIT: "0", c.CATEGORY_SPACE: " ", c.CATEGORY_WORD: "a", c.CATEGORY_NOT_DIGIT: "x",
-                c.CATEGORY_NOT_SPACE: "x", c.CATEGORY_NOT_WORD: "-"}  # fmt: skip
+_OF_CATEGORY = {
+    c.CATEGORY_DIGIT: "0",
+    c.CATEGORY_SPACE: " ",
+    c.CATEGORY_WORD: "a",
+    c.CATEGORY_NOT_DIGIT: "x",
+    c.CATEGORY_NOT_SPACE: "x",
+    c.CATEGORY_NOT_WORD: "-",
+}
 
 
 def matching(pattern: str, number: int = 0, more: int = 0) -> str | None:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.language.arithmetic import EvaluationError
-from engine.policy.bindings import Words
+from engine.policy.bindings import Bindings
 from engine.policy.rule import Guarantee, PolicyRules
 from engine.policy.verdict import Verdict
 from engine.proof.inline_words import for_people
 from engine.proof.search import search
 from engine.proof.solve import CAN, NEVER, SECONDS, can_be
-from engine.proof.terms import Beyond, World
-from engine.proof.verdicts import Gate, past_allowed
-from engine.proof.witness import Maker, Witness, judged_for_real, names_of, reads_of
+from engine.proof.term import Unencodable
+from engine.proof.terms import SymbolTable
+from engine.proof.verdicts import GateFormulas, past_allowed
+from engine.proof.witness import Witness, WitnessBuilder, judged_for_real, names_of, reads_of
 from engine.spec.bundle import Agent, Bundle, Tool
 
 PROVED, REFUTED, NOT_PROVED, VACUOUS = "proved", "refuted", "not proved", "vacuous"
@@ -43,9 +44,14 @@ class Finding:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         told = {
-            "guarantee": self.guarantee, "policy": self.policy, "place": self.place, "agent": self.agent,
-            "tool": self.tool, "status": self.status, "why": self.why,
-        }  # fmt: skip
+            "guarantee": self.guarantee,
+            "policy": self.policy,
+            "place": self.place,
+            "agent": self.agent,
+            "tool": self.tool,
+            "status": self.status,
+            "why": self.why,
+        }
         return told | ({"witness": self.witness.payload()} if self.witness is not None else {})
 
 
@@ -61,9 +67,11 @@ class Handled:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "rule": self.rule, "agent": self.agent, "tool": self.tool,
+            "rule": self.rule,
+            "agent": self.agent,
+            "tool": self.tool,
             "by_name": [{"expression": text, "why": why} for text, why in self.by_name],
-        }  # fmt: skip
+        }
 
 
 def prove(bundle: Bundle, seconds: float = SECONDS) -> Iterator[Finding]:
@@ -100,8 +108,8 @@ def _proved(
 ) -> Finding:
     about = promise.id, promise.policy, promise.place, agent.name, tool.name
 
-    def broken(world: World) -> Any:
-        gate = Gate(world, bundle, agent, tool)
+    def broken(world: SymbolTable) -> Any:
+        gate = GateFormulas(world, bundle, agent, tool)
         return gate.broken(promise, policy, gate.judged())
 
     def breaks(witness: Witness) -> bool:
@@ -110,10 +118,13 @@ def _proved(
 
     try:
         answer = search(
-            broken, Maker(bundle, agent, tool).witness, breaks, seconds,
+            broken,
+            WitnessBuilder(bundle, agent, tool).witness,
+            breaks,
+            seconds,
             lambda world: past_allowed(world, bundle, agent),
-        )  # fmt: skip
-    except Beyond as why:
+        )
+    except Unencodable as why:
         return Finding(*about, NOT_PROVED, f"there is no formula for {why}")
     if answer.status == NEVER:
         return Finding(*about, VACUOUS if _vacuous(bundle, agent, tool, policy, promise, seconds) else PROVED)
@@ -129,8 +140,8 @@ def _proved(
 
 def _vacuous(bundle: Bundle, agent: Agent, tool: Tool, policy: PolicyRules, promise: Guarantee, seconds: float) -> bool:
     """Whether a guarantee that holds would hold of these calls under any rules."""
-    world = World()
-    asked = Gate(world, bundle, agent, tool).spoken_of(promise, policy)
+    world = SymbolTable()
+    asked = GateFormulas(world, bundle, agent, tool).spoken_of(promise, policy)
     return can_be(world, asked, seconds=seconds).status == NEVER
 
 
@@ -142,7 +153,7 @@ def promising_nothing(findings: Iterable[Finding]) -> list[str]:
     return sorted(name for name, found in by.items() if found == {VACUOUS})
 
 
-def _possible(world: World) -> str:
+def _possible(world: SymbolTable) -> str:
     if not world.opaque:
         return "a call that breaks it is possible, and no input that fits the schemas was found"
     text, why = next(iter(world.opaque.items()))
@@ -155,7 +166,7 @@ def _breaks(promise: Guarantee, policy: PolicyRules, witness: Witness, verdict: 
     groups = frozenset(("text", group) for ask in verdict.asks for group in ask.approvers)
     names = {**names_of(witness, bundle), "verdict": verdict.effect.value, "approvers": groups}
     try:
-        return promise.never.value(Words(policy, names, reads_of(witness, bundle))) is True
+        return promise.never.value(Bindings(policy, names, reads_of(witness, bundle))) is True
     except EvaluationError:
         return False
 
@@ -166,9 +177,9 @@ def handled(bundle: Bundle) -> Iterator[Handled]:
         for name in agent.tools:
             for policy in agent.guards[name].policies:
                 for rule in policy.rules:
-                    world = World()
+                    world = SymbolTable()
                     only = replace(policy, rules=(rule,))
                     guard = replace(agent.guards[name], policies=(only,))
                     alone = replace(agent, guards={**agent.guards, name: guard})
-                    Gate(world, bundle, alone, bundle.tools[name]).judged()
+                    GateFormulas(world, bundle, alone, bundle.tools[name]).judged()
                     yield Handled(rule.id, agent.name, name, tuple(sorted(world.opaque.items())))

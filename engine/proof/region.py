@@ -14,7 +14,8 @@ from engine.language.value import exact, number_text
 from engine.proof.bounds import LARGEST
 from engine.proof.inline_words import for_people
 from engine.proof.solve import NEVER, can_be
-from engine.proof.terms import BOOLEAN, NUMBER, TEXT, Value, World
+from engine.proof.term import BOOLEAN, NUMBER, TEXT, Term
+from engine.proof.terms import SymbolTable
 
 MOST = 16
 FEW = 5
@@ -22,7 +23,7 @@ FEW = 5
 OTHER = "\0"
 
 
-def region(world: World, what: Any, seconds: float) -> dict[str, str]:
+def region(world: SymbolTable, what: Any, seconds: float) -> dict[str, str]:
     """What holds of each number, text and truth in all of those calls, if anything does and is found in that time."""
     until = monotonic() + seconds
     mentioned = _symbols_in(what)
@@ -36,7 +37,7 @@ def region(world: World, what: Any, seconds: float) -> dict[str, str]:
     return found
 
 
-def _told(world: World, what: Any, value: Value, seconds: float) -> str:
+def _told(world: SymbolTable, what: Any, value: Term, seconds: float) -> str:
     if value.kind == NUMBER:
         return _range(world, what, value.term, seconds)
     if value.kind == BOOLEAN:
@@ -44,7 +45,7 @@ def _told(world: World, what: Any, value: Value, seconds: float) -> str:
     return _text(world, what, value.term, seconds) if value.kind == TEXT else ""
 
 
-def _range(world: World, what: Any, term: Any, seconds: float) -> str:
+def _range(world: SymbolTable, what: Any, term: Any, seconds: float) -> str:
     parts = [_bound(world, what, term, least=True, seconds=seconds)]
     parts.append(_bound(world, what, term, least=False, seconds=seconds))
     if parts[0] and parts[0].removeprefix("from ") == parts[1].removeprefix("to "):
@@ -52,7 +53,7 @@ def _range(world: World, what: Any, term: Any, seconds: float) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _bound(world: World, what: Any, term: Any, *, least: bool, seconds: float) -> str:
+def _bound(world: SymbolTable, what: Any, term: Any, *, least: bool, seconds: float) -> str:
     optimize = z3.Optimize()
     optimize.set("timeout", round(seconds * 1000))
     optimize.add(*world.always, what)
@@ -83,13 +84,13 @@ def _number(value: Fraction) -> str:
     return number_text(exact(Decimal(value.numerator) / Decimal(value.denominator)))
 
 
-def _truth(world: World, what: Any, term: Any, seconds: float) -> str:
+def _truth(world: SymbolTable, what: Any, term: Any, seconds: float) -> str:
     if can_be(world, what, z3.Not(term), seconds=seconds).status == NEVER:
         return "true"
     return "false" if can_be(world, what, term, seconds=seconds).status == NEVER else ""
 
 
-def _text(world: World, what: Any, term: Any, seconds: float) -> str:
+def _text(world: SymbolTable, what: Any, term: Any, seconds: float) -> str:
     usual, meant = _among(world, z3.BoolVal(True), term, seconds), _among(world, what, term, seconds)
     if usual == meant:
         return ""
@@ -103,7 +104,7 @@ def _either(texts: set[str]) -> str:
     return " or ".join(f"'{text}'" for text in sorted(texts)) if len(texts) <= FEW else ""
 
 
-def _among(world: World, what: Any, term: Any, seconds: float) -> set[str]:
+def _among(world: SymbolTable, what: Any, term: Any, seconds: float) -> set[str]:
     """Which of the texts that the rules name it may be; OTHER stands for any that they do not."""
     solver = z3.Solver()
     solver.set("timeout", round(seconds * 1000))

@@ -17,15 +17,38 @@ _AT_MOST = frozenset({"maxLength", "maxItems", "maxProperties", "maxContains"})
 _AT_LEAST = frozenset({"minLength", "minItems", "minProperties", "minContains"})
 _OTHERS = frozenset(
     {
-        "const", "pattern", "format", "multipleOf", "uniqueItems", "contains", "prefixItems", "anyOf", "oneOf",
-        "allOf", "not", "if", "then", "else", "patternProperties", "propertyNames", "dependentRequired",
-        "dependentSchemas", "unevaluatedProperties", "unevaluatedItems",
+        "const",
+        "pattern",
+        "format",
+        "multipleOf",
+        "uniqueItems",
+        "contains",
+        "prefixItems",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "patternProperties",
+        "propertyNames",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+        "unevaluatedItems",
     }
-)  # fmt: skip
+)
 # a value of each kind; of numbers one that is no integer
 _KINDS: Mapping[str, Any] = {
-    "integer": 1, "number": Decimal("0.5"), "string": "text", "boolean": True, "null": None, "array": [], "object": {},
-}  # fmt: skip
+    "integer": 1,
+    "number": Decimal("0.5"),
+    "string": "text",
+    "boolean": True,
+    "null": None,
+    "array": [],
+    "object": {},
+}
 
 
 class AsIs(str):
@@ -40,7 +63,7 @@ _ITEM = "[]"
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class SchemaChange:
     """One keyword that is another: `path` are the names down to it, `more` and `less` say what is taken then.
 
     `edges` are values at which it may show.
@@ -63,7 +86,7 @@ def _written(value: Any) -> str:
     return value if isinstance(value, AsIs) else canonical(value)
 
 
-def partings(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[Parting]:
+def schema_changes(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[SchemaChange]:
     """Every keyword by which two schemas take other values, with references spelt out."""
     one, other = _keywords(old), _keywords(new)
     if one == other:
@@ -72,7 +95,7 @@ def partings(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[Parting
         before, after = one.get(keyword), other.get(keyword)
         if before != after:
             more, less = _direction(keyword, before, after)
-            yield Parting(path, keyword, _shown(before), _shown(after), more, less)
+            yield SchemaChange(path, keyword, _shown(before), _shown(after), more, less)
     yield from _of_sets(one, other, path)
     for name in sorted({*one.get("properties", {}), *other.get("properties", {})}):
         yield from _inner(_property(one, name), _property(other, name), (*path, name))
@@ -92,29 +115,29 @@ def _property(schema: Mapping[str, Any], name: str) -> Any:
     return schema.get("properties", {}).get(name, schema.get("additionalProperties", {}))
 
 
-def _inner(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Parting]:
+def _inner(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[SchemaChange]:
     if (old is False) != (new is False):
-        yield Parting(path, "value", old is not False, new is not False, old is False, new is False)
+        yield SchemaChange(path, "value", old is not False, new is not False, old is False, new is False)
     elif old is not False:
-        yield from partings(old, new, path)
+        yield from schema_changes(old, new, path)
 
 
-def _of_sets(one: Mapping[str, Any], other: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Parting]:
+def _of_sets(one: Mapping[str, Any], other: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[SchemaChange]:
     yield from _of_numbers(one, other, path)
     kinds, other_kinds = _kinds(one), _kinds(other)
     if kinds != other_kinds:
         shown = _shown(one.get("type")), _shown(other.get("type"))
-        yield Parting(path, "type", *shown, bool(other_kinds - kinds), bool(kinds - other_kinds))
+        yield SchemaChange(path, "type", *shown, bool(other_kinds - kinds), bool(kinds - other_kinds))
     needed, needs = set(one.get("required", ())), set(other.get("required", ()))
     if needed != needs:
-        yield Parting(path, "required", sorted(needed), sorted(needs), bool(needed - needs), bool(needs - needed))
+        yield SchemaChange(path, "required", sorted(needed), sorted(needs), bool(needed - needs), bool(needs - needed))
     listed, lists = one.get("enum"), other.get("enum")
     if listed != lists:
         was, now = ({canonical(v) for v in values or ()} for values in (listed, lists))
         more = listed is not None and (lists is None or bool(now - was))
         less = lists is not None and (listed is None or bool(was - now))
         if more or less:
-            yield Parting(path, "enum", _shown(listed), _shown(lists), more, less)
+            yield SchemaChange(path, "enum", _shown(listed), _shown(lists), more, less)
 
 
 def _kinds(schema: Mapping[str, Any]) -> frozenset[str]:
@@ -123,14 +146,14 @@ def _kinds(schema: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(kinds | ({"integer"} if "number" in kinds else set()))
 
 
-def _of_numbers(one: Mapping[str, Any], other: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Parting]:
+def _of_numbers(one: Mapping[str, Any], other: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[SchemaChange]:
     for inclusive, exclusive, sign in (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)):
         was, now = (_end(schema, inclusive, exclusive, sign) for schema in (one, other))
         if was != now:
             before, after = (f"{_written(_shown(at))}{' itself excluded' if open_ else ''}" for at, open_ in (was, now))
             further = _inside(now, sign) < _inside(was, sign)
             edges = tuple(at for at, _ in (was, now) if at is not None)
-            yield Parting(path, inclusive, AsIs(before), AsIs(after), further, not further, edges)
+            yield SchemaChange(path, inclusive, AsIs(before), AsIs(after), further, not further, edges)
 
 
 _End = tuple[Any, bool]
@@ -161,7 +184,7 @@ def _direction(keyword: str, before: Any, after: Any) -> tuple[bool, bool]:
 # -- an input that shows it
 
 
-def shown_by(parting: Parting, taking: Tool, refusing: Tool) -> dict[str, Any] | None:
+def shown_by(parting: SchemaChange, taking: Tool, refusing: Tool) -> dict[str, Any] | None:
     """An input that one tool takes and the other refuses; None where none was found."""
     base = instance(spelt_out(taking.input_schema))
     if not isinstance(base, dict):
@@ -174,7 +197,7 @@ def shown_by(parting: Parting, taking: Tool, refusing: Tool) -> dict[str, Any] |
     return None
 
 
-def _variations(parting: Parting, tool: Tool) -> Iterator[Callable[[dict[str, Any]], None]]:
+def _variations(parting: SchemaChange, tool: Tool) -> Iterator[Callable[[dict[str, Any]], None]]:
     path = parting.path
     if not path or _ITEM in path:
         return
@@ -197,7 +220,7 @@ def _schema_at(schema: Any, path: Sequence[str]) -> Any:
     return schema
 
 
-def _candidates(parting: Parting, schema: Any) -> Iterator[Any]:
+def _candidates(parting: SchemaChange, schema: Any) -> Iterator[Any]:
     """Values at the edges of what a keyword says, and any that fits."""
     for edge in parting.edges:
         yield from (exact(Decimal(edge) + step) for step in _STEPS)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.proof.solve import CAN, can_be
-from engine.proof.terms import Beyond, World
+from engine.proof.term import Unencodable
+from engine.proof.terms import SymbolTable
 from engine.proof.witness import START, Witness
 
 
@@ -16,7 +17,7 @@ class Found:
     """Whether something can be, and the witness, `certain` if it was confirmed; `world` is that of all calls."""
 
     status: str
-    world: World
+    world: SymbolTable
     witness: Witness | None = None
     certain: bool = False
     why: str = ""
@@ -24,11 +25,11 @@ class Found:
 
 
 def search(
-    question: Callable[[World], Any],
-    witness_of: Callable[[World, Any], Witness],
+    question: Callable[[SymbolTable], Any],
+    witness_of: Callable[[SymbolTable, Any], Witness],
     confirmed: Callable[[Witness], bool],
     seconds: float,
-    likely: Callable[[World], Any],
+    likely: Callable[[SymbolTable], Any],
     differing: frozenset[str] = frozenset(),
 ) -> Found:
     """Ask whether there is such a call at all, and look for one that is confirmed, with a `likely` past.
@@ -36,7 +37,7 @@ def search(
     Where lists or the time matter it is looked for with lists of hardly any elements, and rests on nothing unknown.
     Raises Beyond.
     """
-    world = World(differing=differing)
+    world = SymbolTable(differing=differing)
     formula = question(world)
     answer = can_be(world, formula, seconds=seconds)
     if answer.status != CAN:
@@ -46,11 +47,11 @@ def search(
         return Found(CAN, world, first, True, formula=formula)
     # at the time that fixtures begin at, so that it can be one
     for longest, past in ((1, True), (2, True), (1, False)):
-        small = World(longest=longest, now=START, differing=differing)
+        small = SymbolTable(longest=longest, now=START, differing=differing)
         try:
             asked = question(small)
             answer = can_be(small, asked, *([likely(small)] if past else ()), seconds=seconds)
-        except Beyond:
+        except Unencodable:
             continue
         if answer.status == CAN:
             found = witness_of(small, answer.model)
@@ -59,5 +60,5 @@ def search(
     return Found(CAN, world, first, confirmed(first), formula=formula)
 
 
-def _lists(world: World) -> bool:
+def _lists(world: SymbolTable) -> bool:
     return any(symbol.length is not None for symbol in world.symbols.values())

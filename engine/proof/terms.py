@@ -18,13 +18,29 @@ from engine.language.arithmetic import is_number
 from engine.language.value import canonical
 from engine.proof.bounds import exactly, listed, number
 from engine.proof.forms import only_form
+from engine.proof.term import (
+    BOOLEAN,
+    DATE,
+    DATETIME,
+    DURATION,
+    LIST,
+    MAP,
+    NO,
+    NULL,
+    NUMBER,
+    OPAQUE,
+    RECORD,
+    SCALARS,
+    TEXT,
+    YES,
+    ListItem,
+    Term,
+    Unencodable,
+    both,
+    either,
+    no,
+)
 from engine.proof.texts import fits
-
-NULL, BOOLEAN, NUMBER, TEXT = "null", "boolean", "number", "text"
-DATE, DATETIME, DURATION = "date", "datetime", "duration"
-RECORD, LIST, MAP, OPAQUE, GROUPS = "record", "list", "map", "opaque", "groups"
-
-SCALARS = frozenset({BOOLEAN, NUMBER, TEXT, DATE, DATETIME, DURATION})
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = timedelta(microseconds=1)
@@ -36,66 +52,9 @@ SHORT_LIST = 4
 # what a schema may say of a value that says nothing of what it is
 _PLAIN = frozenset({"type", "title", "description"})
 
-YES, NO = z3.BoolVal(True), z3.BoolVal(False)
-
-
-class Beyond(Exception):
-    """An expression that has no formula; it says of what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One element of a list, and whether the list is that long."""
-
-    there: Any
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A value: its kind, whether it is null, and by kind a term, the fields, the elements and length, or a name.
-
-    The elements of a map are pairs of a key and a value.  Those of a list stand one behind the other, unless it is
-    `loose`: then some between may not be there.
-    """
-
-    kind: str
-    null: Any = NO
-    term: Any = None
-    fields: Callable[[str], Value] | None = None
-    items: tuple[Item, ...] | None = None
-    length: Any = None
-    name: str = ""
-    loose: bool = False
-
-    def or_null(self, null: Any) -> Value:
-        """The same value, null also if `null` holds."""
-        return replace(self, null=either(self.null, null))
-
-
-def both(*parts: Any) -> Any:
-    """All of them, without what is known to hold."""
-    left = [part for part in parts if not z3.is_true(part)]
-    if any(z3.is_false(part) for part in left):
-        return NO
-    return YES if not left else left[0] if len(left) == 1 else z3.And(*left)
-
-
-def either(*parts: Any) -> Any:
-    """Any of them, without what is known not to hold."""
-    left = [part for part in parts if not z3.is_false(part)]
-    if any(z3.is_true(part) for part in left):
-        return YES
-    return NO if not left else left[0] if len(left) == 1 else z3.Or(*left)
-
-
-def no(part: Any) -> Any:
-    """Its opposite."""
-    return NO if z3.is_true(part) else YES if z3.is_false(part) else z3.Not(part)
-
 
 @dataclass(slots=True)
-class World:
+class SymbolTable:
     """All that is not known of one judgement: its symbols by name, and what always holds of them.
 
     `opaque` are the expressions that are only known by name.  With `longest` every list and map has at most so many
@@ -108,7 +67,7 @@ class World:
     longest: int | None = None
     now: datetime | None = None
     differing: frozenset[str] = frozenset()
-    symbols: dict[str, Value] = field(default_factory=dict)
+    symbols: dict[str, Term] = field(default_factory=dict)
     always: list[Any] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
     opaque: dict[str, str] = field(default_factory=dict)
@@ -132,31 +91,31 @@ class World:
                 self._say(name, of, value)
         return z3.IntVal(self.texts[value])
 
-    def constant(self, value: Any) -> Value:
+    def constant(self, value: Any) -> Term:
         """The value of a constant, a param or a table."""
         match value:
             case None:
-                return Value(NULL, YES)
+                return Term(NULL, YES)
             case bool():
-                return Value(BOOLEAN, term=z3.BoolVal(value))
+                return Term(BOOLEAN, term=z3.BoolVal(value))
             case str():
-                return Value(TEXT, term=self.text(value))
+                return Term(TEXT, term=self.text(value))
             case datetime():
-                return Value(DATETIME, term=z3.IntVal((value.astimezone(UTC) - EPOCH) // MICRO))
+                return Term(DATETIME, term=z3.IntVal((value.astimezone(UTC) - EPOCH) // MICRO))
             case date():
-                return Value(DATE, term=z3.IntVal((value - EPOCH.date()).days))
+                return Term(DATE, term=z3.IntVal((value - EPOCH.date()).days))
             case timedelta():
-                return Value(DURATION, term=z3.IntVal(value // MICRO))
+                return Term(DURATION, term=z3.IntVal(value // MICRO))
             case list() | tuple():
                 return literal([self.constant(item) for item in value])
             case Mapping():
                 # a table is looked up by its keys as well
                 rows = [literal([self.constant(key), self.constant(inner)]) for key, inner in value.items()]
-                items = tuple(Item(YES, row) for row in rows)
-                return Value(RECORD, fields=lambda name: self.constant(value.get(name)), items=items)
+                items = tuple(ListItem(YES, row) for row in rows)
+                return Term(RECORD, fields=lambda name: self.constant(value.get(name)), items=items)
         if is_number(value):
-            return Value(NUMBER, term=exactly(value))
-        raise Beyond(f"a constant such as {value!r}")
+            return Term(NUMBER, term=exactly(value))
+        raise Unencodable(f"a constant such as {value!r}")
 
     # -- functions of texts
 
@@ -178,10 +137,10 @@ class World:
 
     # -- symbols
 
-    def symbol(self, name: str, type_: t.Type, schema: Any = None) -> Value:
+    def symbol(self, name: str, type_: t.Type, schema: Any = None) -> Term:
         """What a type, and a schema if there is one, say of a value that is known by its name."""
         if type_ == t.NULL:
-            return Value(NULL, YES, name=name)
+            return Term(NULL, YES, name=name)
         if name not in self.symbols:
             plain = t.without_null(type_)
             self.symbols[name] = self._made(name, plain, schema if isinstance(schema, Mapping) else {})
@@ -189,7 +148,7 @@ class World:
         may_be_null = t.has_null(type_) or isinstance(type_, t.Unknown)
         return self.symbols[name].or_null(z3.Bool(f"{name} is null") if may_be_null else NO)
 
-    def _made(self, name: str, plain: t.Type, schema: Mapping[str, Any]) -> Value:
+    def _made(self, name: str, plain: t.Type, schema: Mapping[str, Any]) -> Term:
         # what a type is narrowed to where it is read first does not hold of it elsewhere: only its schema does
         form = only_form(schema)
         among = listed(form)
@@ -199,13 +158,13 @@ class World:
                 check = _check(schema)
                 possible = [value for value in (True, False) if check is None or check(value)]
                 self.always += [term == z3.BoolVal(possible[0])] if len(possible) == 1 else []
-                return Value(BOOLEAN, term=term, name=name)
+                return Term(BOOLEAN, term=term, name=name)
             case t.Number():
                 term, holds = number(name, form or schema)
                 self.always += holds
-                return Value(NUMBER, term=term, name=name)
+                return Term(NUMBER, term=term, name=name)
             case t.Text():
-                return Value(TEXT, term=self._text(name, among, schema), name=name)
+                return Term(TEXT, term=self._text(name, among, schema), name=name)
             case t.Date() | t.Datetime() | t.Duration():
                 kind = DATE if plain == t.DATE else DATETIME if plain == t.DATETIME else DURATION
                 term = z3.Int(name)
@@ -213,15 +172,15 @@ class World:
                 self.always += [] if kind == DURATION else [term >= FIRST[kind], term <= LAST[kind]]
                 if name == "now" and self.now is not None:
                     self.always.append(term == (self.now - EPOCH) // MICRO)
-                return Value(kind, term=term, name=name)
+                return Term(kind, term=term, name=name)
             case t.Record():
-                return Value(RECORD, fields=self._fields(name, plain, form), name=name)
+                return Term(RECORD, fields=self._fields(name, plain, form), name=name)
             case t.ListOf():
                 return self._list(name, plain, form)
             case t.MapOf(value=of) if self.longest is not None:
                 return self._map(name, of, form)
         self.schemas[name] = schema
-        return Value(OPAQUE, name=name)
+        return Term(OPAQUE, name=name)
 
     def _text(self, name: str, among: Any, schema: Mapping[str, Any]) -> Any:
         term, form = z3.Int(name), only_form(schema)
@@ -250,11 +209,11 @@ class World:
         self.always.append(length >= 0)
         return length
 
-    def _fields(self, name: str, type_: t.Record, schema: Mapping[str, Any]) -> Callable[[str], Value]:
+    def _fields(self, name: str, type_: t.Record, schema: Mapping[str, Any]) -> Callable[[str], Term]:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, Mapping) else {}
 
-        def read(field_name: str) -> Value:
+        def read(field_name: str) -> Term:
             declared = type_.fields.get(field_name)
             if declared is None:
                 return self.symbol(f"{name}.{field_name}", t.UNKNOWN)
@@ -262,7 +221,7 @@ class World:
 
         return read
 
-    def _list(self, name: str, type_: t.ListOf, schema: Mapping[str, Any]) -> Value:
+    def _list(self, name: str, type_: t.ListOf, schema: Mapping[str, Any]) -> Term:
         length = z3.Int(f"len({name})")
         most, least = schema.get("maxItems"), schema.get("minItems", 0)
         self.always.append(length >= least)
@@ -271,15 +230,15 @@ class World:
         if most is not None:
             self.always.append(length <= most)
         if most is None or (most > SHORT_LIST and self.longest is None):
-            return Value(LIST, length=length, name=name)
+            return Term(LIST, length=length, name=name)
         inner = schema.get("items")
-        items = [Item(length > at, self.symbol(f"{name}[{at}]", type_.item, inner)) for at in range(most)]
+        items = [ListItem(length > at, self.symbol(f"{name}[{at}]", type_.item, inner)) for at in range(most)]
         if schema.get("uniqueItems") is True and all(item.value.kind in SCALARS for item in items):
             pairs = [(a, b) for at, b in enumerate(items) for a in items[:at]]
             self.always += [either(no(b.there), no(equal(self, a.value, b.value))) for a, b in pairs]
-        return Value(LIST, items=tuple(items), length=length, name=name)
+        return Term(LIST, items=tuple(items), length=length, name=name)
 
-    def _map(self, name: str, of: t.Type, schema: Mapping[str, Any]) -> Value:
+    def _map(self, name: str, of: t.Type, schema: Mapping[str, Any]) -> Term:
         length = z3.Int(f"len({name})")
         assert self.longest is not None, "asked of small maps only"
         self.always += [length >= 0, length <= self.longest]
@@ -287,19 +246,13 @@ class World:
         keys = [self.symbol(f"{name}.key{at}", t.TEXT, schema.get("propertyNames")) for at in range(self.longest)]
         pairs = [literal([key, self.symbol(f"{name}.value{at}", of, inner)]) for at, key in enumerate(keys)]
         self.always += [a.term != b.term for at, a in enumerate(keys) for b in keys[:at]]
-        items = tuple(Item(length > at, pair) for at, pair in enumerate(pairs))
-        return Value(MAP, items=items, length=length, name=name)
+        items = tuple(ListItem(length > at, pair) for at, pair in enumerate(pairs))
+        return Term(MAP, items=items, length=length, name=name)
 
 
 def _check(schema: Mapping[str, Any]) -> Callable[[Any], bool] | None:
     """What tells whether a value fits a schema; None for one that says nothing beside the type."""
     return None if all(key in _PLAIN or key.startswith("x-") for key in schema) else fits(schema)
-
-
-def literal(values: Sequence[Value]) -> Value:
-    """A list that is written out."""
-    items = tuple(Item(YES, value) for value in values)
-    return Value(LIST, items=items, length=z3.IntVal(len(values)))
 
 
 FIRST = {DATE: (date.min - EPOCH.date()).days, DATETIME: (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICRO}
@@ -309,7 +262,24 @@ LAST = {DATE: (date.max - EPOCH.date()).days, DATETIME: (datetime.max.replace(tz
 # -- two values
 
 
-def choose(condition: Any, one: Value, other: Value) -> Value:
+_OF_KIND: Mapping[str, t.Type] = {
+    BOOLEAN: t.BOOLEAN,
+    NUMBER: t.NUMBER,
+    TEXT: t.TEXT,
+    DATE: t.DATE,
+    DATETIME: t.DATETIME,
+    DURATION: t.DURATION,
+    OPAQUE: t.TEXT,
+}
+
+
+def literal(values: Sequence[Term]) -> Term:
+    """A list that is written out."""
+    items = tuple(ListItem(YES, value) for value in values)
+    return Term(LIST, items=items, length=z3.IntVal(len(values)))
+
+
+def choose(condition: Any, one: Term, other: Term) -> Term:
     """One value if a condition holds, else the other."""
     if z3.is_true(condition):
         return one
@@ -321,30 +291,30 @@ def choose(condition: Any, one: Value, other: Value) -> Value:
         return replace(kept, null=z3.If(condition, one.null, other.null)) if kept.kind != NULL else kept.or_null(null)
     null = one.null if one.null is other.null else z3.If(condition, one.null, other.null)
     if one.kind != other.kind:
-        raise Beyond("a choice between values of two kinds")
+        raise Unencodable("a choice between values of two kinds")
     if one.kind in SCALARS:
-        return Value(one.kind, null, z3.If(condition, one.term, other.term))
+        return Term(one.kind, null, z3.If(condition, one.term, other.term))
     if one.kind == RECORD and one.fields is not None and other.fields is not None:
         first, second = one.fields, other.fields
-        return Value(RECORD, null, fields=lambda name: choose(condition, first(name), second(name)))
+        return Term(RECORD, null, fields=lambda name: choose(condition, first(name), second(name)))
     if one.name and one.name == other.name:
         return replace(one, null=null)
     if one.kind == LIST and one.items is not None and other.items is not None:
         return _one_of_lists(condition, one, other, null)
-    raise Beyond("a choice between values that are only known by name")
+    raise Unencodable("a choice between values that are only known by name")
 
 
-def _one_of_lists(condition: Any, one: Value, other: Value, null: Any) -> Value:
+def _one_of_lists(condition: Any, one: Term, other: Term, null: Any) -> Term:
     """The elements of both, each there if its list is the one."""
     items = [
-        *(Item(both(condition, item.there), item.value) for item in one.items or ()),
-        *(Item(both(no(condition), item.there), item.value) for item in other.items or ()),
+        *(ListItem(both(condition, item.there), item.value) for item in one.items or ()),
+        *(ListItem(both(no(condition), item.there), item.value) for item in other.items or ()),
     ]
     dense = not (one.items and other.items) and not (one.loose or other.loose)
-    return Value(LIST, null, items=tuple(items), length=z3.If(condition, one.length, other.length), loose=not dense)
+    return Term(LIST, null, items=tuple(items), length=z3.If(condition, one.length, other.length), loose=not dense)
 
 
-def equal(world: World, one: Value, other: Value) -> Any:
+def equal(world: SymbolTable, one: Term, other: Term) -> Any:
     """Whether two values are equal; null equals only null."""
     if one.kind == NULL or other.kind == NULL:
         return both(one.null, other.null)
@@ -352,12 +322,12 @@ def equal(world: World, one: Value, other: Value) -> Any:
     return either(both(one.null, other.null), both(here, _same(world, one, other)))
 
 
-def _same(world: World, one: Value, other: Value) -> Any:
+def _same(world: SymbolTable, one: Term, other: Term) -> Any:
     if one.kind == OPAQUE or other.kind == OPAQUE:
         kind = other.kind if one.kind == OPAQUE else one.kind
         return _as(world, one, kind).term == _as(world, other, kind).term
     if one.kind != other.kind:
-        raise Beyond("values of two kinds")
+        raise Unencodable("values of two kinds")
     if one.kind in SCALARS:
         return one.term == other.term
     if one.kind == LIST and one.items is not None and other.items is not None and not (one.loose or other.loose):
@@ -365,21 +335,15 @@ def _same(world: World, one: Value, other: Value) -> Any:
         return both(
             one.length == other.length, *(either(no(a.there), equal(world, a.value, b.value)) for a, b in pairs)
         )
-    raise Beyond("whether objects or long lists are equal")
+    raise Unencodable("whether objects or long lists are equal")
 
 
-_OF_KIND: Mapping[str, t.Type] = {
-    BOOLEAN: t.BOOLEAN, NUMBER: t.NUMBER, TEXT: t.TEXT, DATE: t.DATE, DATETIME: t.DATETIME, DURATION: t.DURATION,
-    OPAQUE: t.TEXT,
-}  # fmt: skip
-
-
-def _as(world: World, value: Value, kind: str) -> Value:
+def _as(world: SymbolTable, value: Term, kind: str) -> Term:
     """A value that is only known by name, read as one of a kind."""
     if value.kind != OPAQUE:
         return value
     if kind not in _OF_KIND:
-        raise Beyond("a value that nothing is known of")
+        raise Unencodable("a value that nothing is known of")
     schema = world.schemas.get(value.name, {})
     return world.symbol(f"{value.name} as {kind}", _OF_KIND[kind], schema if _is_of(kind, schema) else None)
 
@@ -391,10 +355,10 @@ def _is_of(kind: str, schema: Mapping[str, Any]) -> bool:
     return plain in ({TEXT: [{"string"}], NUMBER: [{"number"}, {"integer"}]}.get(kind, []))
 
 
-def as_kind(world: World, value: Value, kinds: Sequence[str]) -> Value:
+def as_kind(world: SymbolTable, value: Term, kinds: Sequence[str]) -> Term:
     """A value that has to be of one of some kinds; one that is only known by name is read as the first."""
     if value.kind == OPAQUE:
         return replace(_as(world, value, kinds[0]), null=value.null)
     if value.kind not in kinds:
-        raise Beyond(f"{value.kind} in the place of {kinds[0]}")
+        raise Unencodable(f"{value.kind} in the place of {kinds[0]}")
     return value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.proof.terms import either
+from engine.proof.term import either
 
 
 @dataclass(frozen=True, slots=True)

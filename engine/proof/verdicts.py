@@ -14,7 +14,9 @@ from engine.policy.approvals import Groups
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
-from engine.proof.terms import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, YES, Value, World, both, either, no
+from engine.proof.node_table import encoder as encoder_for
+from engine.proof.term import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, YES, Term, both, either, no
+from engine.proof.terms import SymbolTable
 from engine.spec.bundle import Agent, Bundle, Tool
 
 
@@ -31,7 +33,7 @@ class RuleWhen:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class VerdictFormula:
     """When a verdict falls; `withheld` is about a result.
 
     `rules` are those that judge a call, in the order in which the gate lets them speak.
@@ -77,16 +79,16 @@ class Judged:
         return found
 
 
-class Gate:
+class GateFormulas:
     """The gate of one agent for the calls of one tool, over a world that it may share with another bundle's."""
 
     def __init__(
         self,
-        world: World,
+        world: SymbolTable,
         bundle: Bundle,
         agent: Agent,
         tool: Tool,
-        more: Mapping[str, Value] | None = None,
+        more: Mapping[str, Term] | None = None,
         input_name: str = "input",
     ) -> None:
         self.world = world
@@ -98,7 +100,7 @@ class Gate:
         self._guard = agent.guards[tool.name]
         self._encoders: dict[str, Encoder] = {}
 
-    def judged(self) -> Judged:
+    def judged(self) -> VerdictFormula:
         """When which verdict falls."""
         rules: list[RuleWhen] = []
         withheld: list[Any] = []
@@ -114,9 +116,9 @@ class Gate:
         unallowed = no(by[Effect.ALLOW]) if self._guard.needs_allow else NO
         deny = either(by[Effect.DENY], unallowed)
         ask = both(no(deny), by[Effect.REQUIRE_APPROVAL])
-        return Judged(deny, ask, either(*withheld), tuple(rules))
+        return VerdictFormula(deny, ask, either(*withheld), tuple(rules))
 
-    def broken(self, promise: Guarantee, policy: PolicyRules, judged: Judged) -> Any:
+    def broken(self, promise: Guarantee, policy: PolicyRules, judged: VerdictFormula) -> Any:
         """When a guarantee does not hold of a verdict; one without a value is not broken."""
         encoder = self._made(policy, self._about(judged))
         holds, error = encoder.truth(promise.never)
@@ -128,10 +130,10 @@ class Gate:
         verdict = z3.Int("some verdict")
         asking = verdict == text(Effect.REQUIRE_APPROVAL.value)
 
-        def asked(group: str) -> Value:
-            return Value(BOOLEAN, term=both(asking, z3.Bool(f"some verdict asks {group}")))
+        def asked(group: str) -> Term:
+            return Term(BOOLEAN, term=both(asking, z3.Bool(f"some verdict asks {group}")))
 
-        about = {"verdict": Value(TEXT, term=verdict), "approvers": Value(GROUPS, fields=asked)}
+        about = {"verdict": Term(TEXT, term=verdict), "approvers": Term(GROUPS, fields=asked)}
         holds, error = self._made(policy, about).truth(promise.never)
         return both(either(*(verdict == text(effect.value) for effect in Effect)), holds, no(error))
 
@@ -146,9 +148,9 @@ class Gate:
             self._encoders[policy.name] = self._made(policy, {})
         return self._encoders[policy.name]
 
-    def _made(self, policy: PolicyRules, more: Mapping[str, Value]) -> Encoder:
+    def _made(self, policy: PolicyRules, more: Mapping[str, Term]) -> Encoder:
         known = {**self._more, **more}
-        return Encoder(self.world, self._bundle, self._agent, self._tool, policy, known, self._input)
+        return encoder_for(self.world, self._bundle, self._agent, self._tool, policy, known, self._input)
 
     def _matches(self, policy: PolicyRules, rule: Rule) -> tuple[Any, Any]:
         """When a rule matches, and when it does so without a value."""
@@ -167,31 +169,36 @@ class Gate:
         holds, error = encoder.truth(rule.release)
         return either(error, no(holds))
 
-    def _about(self, judged: Judged) -> dict[str, Value]:
+    def _about(self, judged: VerdictFormula) -> dict[str, Term]:
         """What guarantees see of a verdict."""
         text = self.world.text
         verdict = z3.If(
-            judged.deny, text(Effect.DENY.value),
+            judged.deny,
+            text(Effect.DENY.value),
             z3.If(judged.ask, text(Effect.REQUIRE_APPROVAL.value), text(Effect.ALLOW.value)),
-        )  # fmt: skip
+        )
 
-        def asked(group: str) -> Value:
-            return Value(BOOLEAN, term=either(*(when for groups, when in judged.asks.items() if group in groups)))
+        def asked(group: str) -> Term:
+            return Term(BOOLEAN, term=either(*(when for groups, when in judged.asks.items() if group in groups)))
 
-        groups = Value(GROUPS, fields=asked)
-        return {"verdict": Value(TEXT, term=verdict), "approvers": groups}
+        groups = Term(GROUPS, fields=asked)
+        return {"verdict": Term(TEXT, term=verdict), "approvers": groups}
 
 
-def past_allowed(world: World, bundle: Bundle, agent: Agent) -> Any:
+def past_allowed(world: SymbolTable, bundle: Bundle, agent: Agent) -> Any:
     """When no call of the session's past that a small world speaks of would have been denied as the first one."""
-    nothing = Value(RECORD, fields=lambda tool: Value(LIST, items=(), length=z3.IntVal(0)))
+    nothing = Term(RECORD, fields=lambda tool: Term(LIST, items=(), length=z3.IntVal(0)))
     found: list[Any] = []
     for name in agent.tools:
         known = world.symbols.get(f"calls.{name}")
         for at, item in enumerate(known.items or () if known is not None else ()):
-            gate = Gate(
-                world, bundle, agent, bundle.tools[name], {"calls": nothing, "seen": nothing},
+            gate = GateFormulas(
+                world,
+                bundle,
+                agent,
+                bundle.tools[name],
+                {"calls": nothing, "seen": nothing},
                 f"calls.{name}[{at}].input",
-            )  # fmt: skip
+            )
             found.append(either(no(item.there), no(gate.judged().deny)))
     return both(*found)

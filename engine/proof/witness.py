@@ -10,8 +10,8 @@ from typing import Any
 from engine.language.arithmetic import EvaluationError
 from engine.language.functions import functions_in
 from engine.language.value import canonical, timestamp
-from engine.policy.bindings import FactNeed, Reading
-from engine.policy.gate import Missing, judge, withheld
+from engine.policy.bindings import FactNeed, FactOutput
+from engine.policy.gate import MissingFacts, judge, withheld
 from engine.policy.rule import Fact as PolicyFact
 from engine.policy.rule import PolicyRules
 from engine.policy.verdict import RuleTrace, Verdict
@@ -19,25 +19,15 @@ from engine.proof.encode import Encoder
 from engine.proof.forms import forms, only_form, spelt_out
 from engine.proof.inline_words import established_name
 from engine.proof.instance import instance
-from engine.proof.model import Model, written
+from engine.proof.model import SolverModel, written
 from engine.proof.name_terms import unreadable_session
-from engine.proof.terms import (  # fmt: skip
-    DATETIME,
-    LIST,
-    MAP,
-    NULL,
-    OPAQUE,
-    RECORD,
-    SCALARS,
-    TEXT,
-    Beyond,
-    Value,
-    World,
-)
+from engine.proof.node_table import encoder as encoder_for
+from engine.proof.term import DATETIME, LIST, MAP, NULL, OPAQUE, RECORD, SCALARS, TEXT, Term, Unencodable
+from engine.proof.terms import SymbolTable
 from engine.proof.texts import fits
 from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
-from engine.session.judge import CALL, Past, past_state
+from engine.session.judge import CALL, PriorEvent, past_state
 from engine.session.state.state import Call
 from engine.spec.bundle import Agent, Bundle, Tool
 
@@ -45,7 +35,7 @@ START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class WitnessFact:
     """What a fact of the policies says: its tool's output for an input, or that it can't be read."""
 
     name: str
@@ -66,8 +56,8 @@ class Witness:
     tool: str
     input: Mapping[str, Any]
     attributes: Mapping[str, Any]
-    facts: tuple[Fact, ...]
-    past: tuple[Past, ...]
+    facts: tuple[WitnessFact, ...]
+    past: tuple[PriorEvent, ...]
     now: datetime
     output: Any = None
     gives: bool = False
@@ -83,14 +73,20 @@ class Witness:
         ]
         past = [{"tool": p.tool, "input": dict(p.input or {}), "output": p.output} for p in self.past]
         told = {
-            "agent": self.agent, "tool": self.tool, "input": dict(self.input), "attributes": dict(self.attributes),
-            "facts": facts, "past": past, "now": timestamp(self.now), "certain": self.certain,
+            "agent": self.agent,
+            "tool": self.tool,
+            "input": dict(self.input),
+            "attributes": dict(self.attributes),
+            "facts": facts,
+            "past": past,
+            "now": timestamp(self.now),
+            "certain": self.certain,
             "verdict": self.verdict,
-        }  # fmt: skip
+        }
         return told | ({"output": self.output} if self.gives else {})
 
 
-class Maker:
+class WitnessBuilder:
     """Makes witnesses for the calls of one tool."""
 
     def __init__(self, bundle: Bundle, agent: Agent, tool: Tool, beside: tuple[Bundle, Agent] | None = None) -> None:
@@ -99,12 +95,12 @@ class Maker:
         self._bundle = bundle
         self._agent = agent
         self._tool = tool
-        self._world = World()
+        self._world = SymbolTable()
 
-    def witness(self, world: World, model: Any) -> Witness:
+    def witness(self, world: SymbolTable, model: Any) -> Witness:
         """The call that a model of a world tells of; whether the gate judges it so is not known yet."""
         self._world = world
-        told = Model(world, model)
+        told = SolverModel(world, model)
         tool = self._tool
         input_ = self._object(told, "input", spelt_out(tool.input_schema))
         attributes = self._session(told, self._object(told, "session", spelt_out(self._agent.attributes)))
@@ -115,7 +111,7 @@ class Maker:
         facts = tuple(self._facts(told))
         return Witness(self._agent.name, tool.name, input_, attributes, facts, past, now, output, gives)
 
-    def _session(self, told: Model, found: dict[str, Any]) -> dict[str, Any]:
+    def _session(self, told: SolverModel, found: dict[str, Any]) -> dict[str, Any]:
         """The attributes such that they can be read as a vocabulary says, or, where the model says so, can't be."""
         for _, _, policy in self._policies():
             unreadable = told.holds(unreadable_session(policy))
@@ -127,17 +123,17 @@ class Maker:
                     found = found if sound else {**found, name: _SAMPLES.get(word, found[name])}
         return found
 
-    def _now(self, told: Model) -> datetime:
+    def _now(self, told: SolverModel) -> datetime:
         known = self._world.symbols.get("now")
         found = told.of_kind(DATETIME, known.term) if known is not None else START
         assert isinstance(found, datetime), "`now` is a moment"
         return found
 
-    def _object(self, told: Model, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _object(self, told: SolverModel, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         found = self._whole(told, name, schema)
         return found if isinstance(found, dict) else {}
 
-    def _whole(self, told: Model, name: str, schema: Any) -> Any:
+    def _whole(self, told: SolverModel, name: str, schema: Any) -> Any:
         """The value of a symbol and of all its parts that formulas mention; the rest as its schema wants it."""
         symbol = self._world.symbols.get(name)
         if symbol is None:
@@ -157,7 +153,7 @@ class Maker:
             return self._map(told, name, schema)
         return self._opaque(told, name, schema)
 
-    def _fields(self, told: Model, name: str, schema: Any) -> dict[str, Any]:
+    def _fields(self, told: SolverModel, name: str, schema: Any) -> dict[str, Any]:
         schema = only_form(schema)
         properties, needed = schema.get("properties", {}), set(schema.get("required", ()))
         found: dict[str, Any] = {}
@@ -172,7 +168,7 @@ class Maker:
                 found[key] = instance(inner)
         return found
 
-    def _list(self, told: Model, name: str, schema: Any) -> list[Any]:
+    def _list(self, told: SolverModel, name: str, schema: Any) -> list[Any]:
         length = int(told.model.eval(self._world.symbols[name].length, model_completion=True).as_long())
         inner = only_form(schema).get("items", {})
         return [
@@ -182,7 +178,7 @@ class Maker:
             for at in range(min(length, 50))
         ]
 
-    def _map(self, told: Model, name: str, schema: Any) -> dict[str, Any]:
+    def _map(self, told: SolverModel, name: str, schema: Any) -> dict[str, Any]:
         symbol = self._world.symbols[name]
         length = int(told.model.eval(symbol.length, model_completion=True).as_long())
         inner = only_form(schema).get("additionalProperties", {})
@@ -192,7 +188,7 @@ class Maker:
             told.text(key.term, named): self._whole(told, f"{name}.value{at}", inner) for at, key in enumerate(keys)
         }
 
-    def _opaque(self, told: Model, name: str, schema: Any) -> Any:
+    def _opaque(self, told: SolverModel, name: str, schema: Any) -> Any:
         """What is read as a scalar, or the one of several forms of an object that fits what is read of it."""
         for kind in ("text", "number", "boolean"):
             known = self._world.symbols.get(f"{name} as {kind}")
@@ -206,11 +202,11 @@ class Maker:
 
     # -- facts
 
-    def _facts(self, told: Model) -> Iterator[Fact]:
+    def _facts(self, told: SolverModel) -> Iterator[WitnessFact]:
         """What the reads give that the formulas speak of."""
         done: set[str] = set()
         for bundle, agent, policy in self._policies():
-            encoder = Encoder(self._world, bundle, agent, bundle.tools[self._tool.name], policy)
+            encoder = encoder_for(self._world, bundle, agent, bundle.tools[self._tool.name], policy)
             for fact in policy.facts.values():
                 name = encoder.fact_name(fact)
                 if name not in done:
@@ -224,7 +220,7 @@ class Maker:
             for policy in (*guard.policies, *guard.promising):
                 yield bundle, agent, policy
 
-    def _reads(self, told: Model, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[Fact]:
+    def _reads(self, told: SolverModel, encoder: Encoder, fact: PolicyFact, name: str) -> Iterator[WitnessFact]:
         """The reads of one fact: one, or one for each combination of its variables."""
         problem = "it can't be read" if told.holds(f"{name} can't be read") else None
         read = next(bundle.tools[fact.tool] for bundle, _ in self._all if fact.tool in bundle.tools)
@@ -232,19 +228,19 @@ class Maker:
         if not fact.for_each:
             if name in self._world.symbols:
                 output = None if problem else self._whole(told, name, schema)
-                yield Fact(fact.name, fact.tool, self._asked(told, encoder, fact, {}), output, problem)
+                yield WitnessFact(fact.name, fact.tool, self._asked(told, encoder, fact, {}), output, problem)
             return
         for at, variables in enumerate(self._combinations(told, encoder, fact)):
             symbol = f"{name}[{at}].{fact.result}"
             if symbol in self._world.symbols and variables is not None:
                 output = None if problem else self._whole(told, symbol, schema)
-                yield Fact(fact.name, fact.tool, self._asked(told, encoder, fact, variables), output, problem)
+                yield WitnessFact(fact.name, fact.tool, self._asked(told, encoder, fact, variables), output, problem)
 
-    def _combinations(self, told: Model, encoder: Encoder, fact: PolicyFact) -> Iterator[dict[str, Value] | None]:
+    def _combinations(self, told: SolverModel, encoder: Encoder, fact: PolicyFact) -> Iterator[dict[str, Term] | None]:
         """The variables of each read, None for those that the model has not."""
-        rows: list[dict[str, Value] | None] = [{}]
+        rows: list[dict[str, Term] | None] = [{}]
         for variable, source in fact.for_each:
-            further: list[dict[str, Value] | None] = []
+            further: list[dict[str, Term] | None] = []
             for row in rows:
                 found = encoder.within(source, row or {}).value
                 for item in found.items or ():
@@ -253,19 +249,21 @@ class Maker:
             rows = further
         yield from rows
 
-    def _asked(self, told: Model, encoder: Encoder, fact: PolicyFact, variables: Mapping[str, Value]) -> dict[str, Any]:
+    def _asked(
+        self, told: SolverModel, encoder: Encoder, fact: PolicyFact, variables: Mapping[str, Term]
+    ) -> dict[str, Any]:
         """What a read is asked with, as far as that can be told."""
         found: dict[str, Any] = {}
         for name, expression in fact.input.items():
             try:
                 found[name] = told.concrete(encoder.within(expression, variables).value)
-            except Beyond:
+            except Unencodable:
                 continue
         return found
 
     # -- what happened before
 
-    def _past(self, told: Model) -> Iterator[Past]:
+    def _past(self, told: SolverModel) -> Iterator[PriorEvent]:
         """The calls from which was learnt what the formulas say was learnt, and then those that they speak of."""
         done: set[str] = set()
         for _, _, policy in self._policies():
@@ -286,10 +284,10 @@ class Maker:
                 for at in range(min(length, len(symbol.items))):
                     input_ = self._object(told, f"{name}[{at}].input", spelt_out(tool.input_schema))
                     output = self._whole(told, f"{name}[{at}].output", spelt_out(tool.output_schema))
-                    yield Past(CALL, tool.name, input_, output)
+                    yield PriorEvent(CALL, tool.name, input_, output)
 
 
-def _taught(bundle: Bundle, tool: str, path: str, value: Any) -> Past:
+def _taught(bundle: Bundle, tool: str, path: str, value: Any) -> PriorEvent:
     """A call whose input or output, at a path such as `output.user_id`, is the value that was learnt."""
     spec = bundle.tools[tool]
     # another input than that of a call that happens to be of the same tool
@@ -301,7 +299,7 @@ def _taught(bundle: Bundle, tool: str, path: str, value: Any) -> Past:
         at = at[key] if isinstance(at, dict) and key in at else {}
     if isinstance(at, dict):
         at[[root, *fields][-1]] = value
-    return Past(CALL, tool, holder["input"], holder["output"])
+    return PriorEvent(CALL, tool, holder["input"], holder["output"])
 
 
 _SAMPLES = {"date": "2026-01-01", "datetime": "2026-01-01T00:00:00Z", "duration": "1h"}
@@ -326,7 +324,7 @@ def _fits(value: Any, schema: Any) -> bool:
 # -- the gate's word
 
 
-def reads_of(witness: Witness, bundle: Bundle) -> Callable[[FactNeed], Reading | None]:
+def reads_of(witness: Witness, bundle: Bundle) -> Callable[[FactNeed], FactOutput | None]:
     """The facts of a witness, as a gate asks for them: by what is read, else by the fact's name.
 
     What a read can't be asked with is read by nobody, whatever a witness tells of it.
@@ -334,12 +332,12 @@ def reads_of(witness: Witness, bundle: Bundle) -> Callable[[FactNeed], Reading |
     by_input = {(fact.tool, canonical(dict(fact.input))): fact for fact in witness.facts}
     by_name = {(fact.name, fact.tool): fact for fact in witness.facts}
 
-    def find(need: FactNeed) -> Reading | None:
+    def find(need: FactNeed) -> FactOutput | None:
         misfit = bundle.tools[need.tool].check_input(need.input) if need.tool in bundle.tools else ()
         if misfit:
-            return Reading(problem="; ".join(misfit))
+            return FactOutput(problem="; ".join(misfit))
         fact = by_input.get((need.tool, canonical(dict(need.input)))) or by_name.get((need.fact, need.tool))
-        return Reading(fact.output, fact.problem) if fact is not None else Reading(problem="it is not known")
+        return FactOutput(fact.output, fact.problem) if fact is not None else FactOutput(problem="it is not known")
 
     return find
 
@@ -360,7 +358,7 @@ def judged_for_real(witness: Witness, bundle: Bundle) -> tuple[Verdict | None, R
         return None, None
     names, reads = names_of(witness, bundle), reads_of(witness, bundle)
     verdict = judge(agent.guards[tool.name], names, reads)
-    if isinstance(verdict, Missing):
+    if isinstance(verdict, MissingFacts):
         return None, None
     kept = withheld(agent.guards[tool.name], names, witness.output, reads) if tool.effect == "read" else None
     return verdict, kept

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.session.decide.decide import drafted
-from engine.session.decide.draft import Besides, Draft
+from engine.session.decide.decide import decide_draft
+from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.transitions import advance
 from engine.session.state import inputs as r
 from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
@@ -30,7 +30,7 @@ AGAIN = "replay"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Continuation:
     """What happens from there: the events, how the session then stands, and why it is not known further; or ""."""
 
     events: tuple[Event, ...]
@@ -39,7 +39,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class Overrides:
     """What is said in the place of the log: a decision for the first question, outputs by tool.
 
     `until` is the step after which nothing more is asked.
@@ -50,7 +50,7 @@ class Otherwise:
     until: int | None = None
 
 
-AS_RECORDED = Otherwise()
+AS_RECORDED = Overrides()
 
 
 def redrive(
@@ -58,46 +58,48 @@ def redrive(
     log: Sequence[Event],
     bundle: Bundle,
     at: datetime,
-    otherwise: Otherwise = AS_RECORDED,
-    beside: Besides = (),
-) -> Way:
+    otherwise: Overrides = AS_RECORDED,
+    beside: OverlayBundles = (),
+) -> Continuation:
     """Go on from a state of a log, whose next event is judged at `at`, under a bundle and urgent ones beside it."""
-    said = _Said(log, before.seq, otherwise)
+    said = _RecordedAnswers(log, before.seq, otherwise)
     draft = Draft(before, bundle, at, beside)
     advance(draft)
     state, events = draft.state, list(draft.events)
     while not state.final:
         if otherwise.until is not None and (state.step > otherwise.until or _over(events, otherwise.until)):
-            return Way(tuple(events), state, "")
+            return Continuation(tuple(events), state, "")
         if len(events) > AS_LONG_AGAIN * len(log):
-            return Way(tuple(events), state, "it goes on longer than what was recorded")
+            return Continuation(tuple(events), state, "it goes on longer than what was recorded")
         reply = said.reply(state, bundle)
         if isinstance(reply, str):
-            return Way(tuple(events), state, reply)
-        further = drafted(state, reply, bundle, beside)
-        if isinstance(further, r.Refused):
-            return Way(tuple(events), state, f"what was answered is refused: {further.message}")
+            return Continuation(tuple(events), state, reply)
+        further = decide_draft(state, reply, bundle, beside)
+        if isinstance(further, r.InputRefused):
+            return Continuation(tuple(events), state, f"what was answered is refused: {further.message}")
         if not further.events:
-            return Way(tuple(events), state, "what was recorded comes too late")
+            return Continuation(tuple(events), state, "what was recorded comes too late")
         state = further.state
         events += further.events
-        if isinstance(reply, r.Answer | r.Message):
+        if isinstance(reply, r.RequestAnswered | r.MessageSent):
             # what people say is only recorded; whoever drives the session draws the conclusions
-            claimed = drafted(state, r.Claimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, beside)
+            claimed = decide_draft(
+                state, r.SessionClaimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, beside
+            )
             assert isinstance(claimed, Draft), "a claim is never refused"
             state = claimed.state
             events += claimed.events
-    return Way(tuple(events), state, "")
+    return Continuation(tuple(events), state, "")
 
 
 def _over(events: Sequence[Event], step: int) -> bool:
     return any(event.kind is K.STEP_ENDED and event.step == step for event in events)
 
 
-class _Said:
+class _RecordedAnswers:
     """What a log says that tools, facts, the planner and people answered after one of its events."""
 
-    def __init__(self, log: Sequence[Event], after: int, otherwise: Otherwise) -> None:
+    def __init__(self, log: Sequence[Event], after: int, otherwise: Overrides) -> None:
         self._otherwise = otherwise
         self._decided = otherwise.decision is None
         self._results: dict[str, Event] = {}
@@ -133,7 +135,7 @@ class _Said:
         elif kind is K.REQUEST_ANSWERED:
             self._answers.append((state.requests[payload["request_id"]], event))
 
-    def reply(self, state: State, bundle: Bundle) -> r.Reply | str:
+    def reply(self, state: State, bundle: Bundle) -> r.Input | str:
         """What comes next, or why nobody knows."""
         effects = pending(state, bundle)
         why = ""
@@ -144,25 +146,25 @@ class _Said:
             why = why or found
         return why or self._of_people(state)
 
-    def _to(self, effect: Effect, state: State) -> r.Reply | str:
+    def _to(self, effect: Effect, state: State) -> r.Input | str:
         if isinstance(effect, RunTool):
             return self._ran(effect, state)
         if isinstance(effect, ReadFact):
             return self._read(effect, state)
         return self._planned(effect, state)
 
-    def _planned(self, effect: AskPlanner, state: State) -> r.Reply | str:
+    def _planned(self, effect: AskPlanner, state: State) -> r.Input | str:
         if not self._decided:
             self._decided = True
-            return r.Planned(effect.ask, self._otherwise.decision, state.now)
+            return r.PlannerAnswered(effect.ask, self._otherwise.decision, state.now)
         event, view = self._decisions.get(effect.ask, (None, None))
         if event is None:
             return "the planner was not asked so often"
         if view != _view(state):
             return "the planner would have seen something else"
-        return r.Planned(effect.ask, _decision(event), _at(event, state))
+        return r.PlannerAnswered(effect.ask, _decision(event), _at(event, state))
 
-    def _ran(self, effect: RunTool, state: State) -> r.Reply | str:
+    def _ran(self, effect: RunTool, state: State) -> r.Input | str:
         event, call = self._results.get(effect.call_id), state.calls[effect.call_id]
         if effect.tool in self._otherwise.outputs:
             return r.ToolReturned(call.id, call.attempt, self._otherwise.outputs[effect.tool], state.now)
@@ -176,11 +178,17 @@ class _Said:
         lost = payload["status"] == "unknown" or payload["settled"]
         failure = "lost" if lost else "error"
         return r.ToolFailed(
-            call.id, call.attempt, failure, payload["reason"], payload["message"], lost, at,
+            call.id,
+            call.attempt,
+            failure,
+            payload["reason"],
+            payload["message"],
+            lost,
+            at,
             mark=payload.get("fence_mark", ""),
-        )  # fmt: skip
+        )
 
-    def _read(self, effect: ReadFact, state: State) -> r.Reply | str:
+    def _read(self, effect: ReadFact, state: State) -> r.Input | str:
         """The reading of the same fact that has as many of the session's writes behind it."""
         if effect.tool in self._otherwise.outputs:
             now = state.now
@@ -197,18 +205,18 @@ class _Said:
             return r.FactFailed(effect.fact_key, effect.gate, problem, started, at)
         return r.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
 
-    def _of_people(self, state: State) -> r.Reply | str:
+    def _of_people(self, state: State) -> r.Input | str:
         for request in state.open_requests():
             for asked, event in self._answers:
                 if event.seq <= self._after or asked.call_id in self._edited or not _same(asked, request):
                     continue
                 p = event.payload
-                return r.Answer(
+                return r.RequestAnswered(
                     request.id, p["action"], p["by"], p["note"], p["value"], None, _at(event, state)
-                )  # fmt: skip
+                )
         if state.status is Status.AWAITING_MESSAGE and self._messages:
             event = self._messages.pop(0)
-            return r.Message(event.payload["text"], _at(event, state))
+            return r.MessageSent(event.payload["text"], _at(event, state))
         groups = sorted({group for request in state.open_requests() for group in request.groups})
         if not groups and state.status is not Status.AWAITING_MESSAGE:
             return f"it is {state.status.value}, and what comes next is not recorded"
@@ -249,5 +257,8 @@ def _wrote(call: Call) -> bool:
 def _same(asked: Request, request: Request) -> bool:
     """Whether somebody was asked the same: about the same call, for the same rules."""
     return (asked.kind, asked.digest, asked.groups, asked.rules) == (
-        request.kind, request.digest, request.groups, request.rules,
-    )  # fmt: skip
+        request.kind,
+        request.digest,
+        request.groups,
+        request.rules,
+    )

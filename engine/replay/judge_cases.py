@@ -13,7 +13,7 @@ from typing import Any
 from engine.diagnostic import did_you_mean
 from engine.language.value import one_line
 from engine.policy.rule import CUSTOMER, Effect
-from engine.session.judge import CALL, CONFIRMED, FACT_READ, MESSAGE, NOTHING_GIVEN, Judged, Past, judge_after
+from engine.session.judge import CALL, CONFIRMED, FACT_READ, MESSAGE, NOTHING_GIVEN, JudgedCall, PriorEvent, judge_after
 from engine.spec.bundle import READ, Agent, Bundle, Tool
 
 # what each part holds, by its key: a type, and how it is called
@@ -22,8 +22,14 @@ Parts = Mapping[str, tuple[type | tuple[type, ...], str]]
 _TEXT, _OBJECT, _LIST, _ANY = (str, "a text"), (Mapping, "an object"), (list, "a list"), (object, "anything")
 
 _CASE: Parts = {
-    "id": _ANY, "session": _OBJECT, "tool": _TEXT, "args": _OBJECT, "prior": _LIST, "output": _ANY, "expect": _OBJECT,
-}  # fmt: skip
+    "id": _ANY,
+    "session": _OBJECT,
+    "tool": _TEXT,
+    "args": _OBJECT,
+    "prior": _LIST,
+    "output": _ANY,
+    "expect": _OBJECT,
+}
 _EXPECT: Parts = {"verdict": _TEXT, "rules": _LIST, "approvers": _LIST, "satisfied": (bool, "true or false")}
 _RUN: Parts = {"event": _TEXT, "tool": _TEXT, "args": _OBJECT, "output": _ANY, "error": _TEXT, "at": _ANY}
 _ENTRIES: Mapping[str, Parts] = {
@@ -52,20 +58,22 @@ class Case:
     tool: str
     args: Mapping[str, Any]
     session: Mapping[str, Any]
-    past: tuple[Past, ...]
+    past: tuple[PriorEvent, ...]
     output: Any
     expect: Mapping[str, Any] | None
 
-    def judged(self, bundle: Bundle, agent: Agent, now: datetime) -> Judged:
+    def judged(self, bundle: Bundle, agent: Agent, now: datetime) -> JudgedCall:
         """What the gate says."""
         return judge_after(bundle, agent, self.past, self.session, self.tool, self.args, now, self.output)
 
-    def differences(self, came: Judged) -> list[str]:
+    def differences(self, came: JudgedCall) -> list[str]:
         """What is not as expected."""
         told = {
-            "verdict": came.verdict, "rules": sorted(came.rules), "approvers": sorted(came.asked),
+            "verdict": came.verdict,
+            "rules": sorted(came.rules),
+            "approvers": sorted(came.asked),
             "satisfied": came.satisfied,
-        }  # fmt: skip
+        }
         wanted = {
             key: sorted(value) if isinstance(value, list) else value for key, value in (self.expect or {}).items()
         }
@@ -95,9 +103,13 @@ def read_case(value: Any, bundle: Bundle, agent: Agent) -> Case:
     given = {key: part for key, part in value.items() if part is not None or key == "output"}
     past = tuple(_past(entry) for entry in given.get("prior", ()))
     case = Case(
-        given["tool"], given.get("args", {}), given.get("session", {}), past, given.get("output", NOTHING_GIVEN),
+        given["tool"],
+        given.get("args", {}),
+        given.get("session", {}),
+        past,
+        given.get("output", NOTHING_GIVEN),
         given.get("expect"),
-    )  # fmt: skip
+    )
     problems = [*_about_case(case, bundle, agent), *_about_past(past, bundle, agent)]
     if problems:
         raise Malformed(problems)
@@ -165,12 +177,17 @@ def _form_of_expect(expect: Mapping[str, Any]) -> Iterator[str]:
             yield f"`{key}` must be a list of names"
 
 
-def _past(entry: Mapping[str, Any]) -> Past:
+def _past(entry: Mapping[str, Any]) -> PriorEvent:
     at = entry.get("at")
-    return Past(
-        entry["event"], entry.get("tool") or "", entry.get("args") or {}, entry.get("output"), entry.get("error"),
-        entry.get("text") or "", None if at is None else moment(at),
-    )  # fmt: skip
+    return PriorEvent(
+        entry["event"],
+        entry.get("tool") or "",
+        entry.get("args") or {},
+        entry.get("output"),
+        entry.get("error"),
+        entry.get("text") or "",
+        None if at is None else moment(at),
+    )
 
 
 # -- what it speaks of
@@ -200,14 +217,14 @@ def _about_case(case: Case, bundle: Bundle, agent: Agent) -> Iterator[str]:
                 yield f"`expect`: `{key}` can't be {_unknown(name, names)}"
 
 
-def _about_past(past: Sequence[Past], bundle: Bundle, agent: Agent) -> Iterator[str]:
+def _about_past(past: Sequence[PriorEvent], bundle: Bundle, agent: Agent) -> Iterator[str]:
     reads = [name for name, tool in bundle.tools.items() if tool.effect == READ]
     for number, entry in enumerate(past, 1):
         for problem in _about_entry(entry, bundle, agent, reads):
             yield f"entry {number} of prior ({entry.event}): {problem}"
 
 
-def _about_entry(entry: Past, bundle: Bundle, agent: Agent, reads: Sequence[str]) -> Iterator[str]:
+def _about_entry(entry: PriorEvent, bundle: Bundle, agent: Agent, reads: Sequence[str]) -> Iterator[str]:
     if not entry.tool:
         return
     if entry.event == FACT_READ:

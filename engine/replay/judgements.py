@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.language.value import canonical_of_exact
-from engine.policy.gate import FactNeed, Missing, Reading, judge, withheld
+from engine.policy.gate import FactNeed, FactOutput, MissingFacts, judge, withheld
 from engine.policy.rule import Guard
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.session.decide.gate_calls import fresh, read_after
@@ -21,7 +21,7 @@ from engine.spec.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class JudgementPoint:
     """Where a log decides something: the state before it, the call that it is about, and the event that tells it."""
 
     state: State
@@ -34,13 +34,13 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement(Moment):
+class Judgement(JudgementPoint):
     """A verdict; `early` is the state in which its gate began, before it read what the verdict goes by."""
 
     early: State | None = None
 
 
-class Release(Moment):
+class Release(JudgementPoint):
     """A read's result, which may be kept from the planner."""
 
     __slots__ = ()
@@ -83,37 +83,37 @@ def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
         if isinstance(told, Verdict):
             return told
     verdict = judge(guard, gate_names(state, call, bundle), recorded(state, call, moment.event.at))
-    if isinstance(verdict, Missing):
+    if isinstance(verdict, MissingFacts):
         given = [(need.tool, shown_input(bundle, need.tool, need.input)) for need in verdict.needs]
         needs = sorted({f"{tool} {canonical_of_exact(shown)}" for tool, shown in given})
         return NotKnown(f"it was not read: {', '.join(needs)}")
     return verdict
 
 
-def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], Reading | None]:
+def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], FactOutput | None]:
     """The facts that a gate can know from a log: those it may use, and those read since the last write in any case."""
     usable = fresh(state, call, at)
     barrier = read_after(state, call)
 
-    def find(need: FactNeed) -> Reading | None:
+    def find(need: FactNeed) -> FactOutput | None:
         found = usable(need)
         if found is not None:
             return found
         reading = state.readings.get(need.key)
         if reading is not None and reading.seq > barrier:
-            return Reading(reading.output, reading.problem)
+            return FactOutput(reading.output, reading.problem)
         # nothing was written yet: what the same read gave to anybody still holds
         return None if barrier else _seen(state, need)
 
     return find
 
 
-def _seen(state: State, need: FactNeed) -> Reading | None:
+def _seen(state: State, need: FactNeed) -> FactOutput | None:
     log = state.seen.get(need.tool)
     wanted = canonical_of_exact(dict(need.input))
     for entry in reversed(log.all() if log is not None else []):
         if canonical_of_exact(entry["input"]) == wanted:
-            return Reading(entry["output"])
+            return FactOutput(entry["output"])
     return None
 
 
@@ -126,7 +126,7 @@ def rewithheld(moment: Release, bundle: Bundle) -> RuleTrace | NotKnown | None:
     missing: list[str] = []
     known = recorded(state, call, moment.event.at)
 
-    def read(need: FactNeed) -> Reading | None:
+    def read(need: FactNeed) -> FactOutput | None:
         reading = known(need)
         if reading is None:
             missing.append(need.tool)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.planner.planners import Reach, planner_for
-from engine.ports.planner import PlannerError, Proposal, Reader
+from engine.planner.planners import PlannerResources, planner_for
+from engine.ports.planner import LogPlanner, PlannerError, Proposal
 from engine.session.planner_view import planner_view
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
@@ -20,7 +20,7 @@ NOTHING, DONE = "(replies)", "(done)"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ReplanQuestion:
     """A question that a planner answered: the state it was asked in, the log before it, and the decision."""
 
     state: State
@@ -49,32 +49,39 @@ class Choice:
 
     def payload(self) -> dict[str, Any]:
         """As JSON."""
-        return {"session_id": self.session_id, "step": self.step, "was": self.was, "would": self.would,
-                "same_tools": self.same, "same_input": self.same_input, "problem": self.problem}  # fmt: skip
+        return {
+            "session_id": self.session_id,
+            "step": self.step,
+            "was": self.was,
+            "would": self.would,
+            "same_tools": self.same,
+            "same_input": self.same_input,
+            "problem": self.problem,
+        }
 
 
-def questions(log: Sequence[Event], step: int | None = None) -> Iterator[Question]:
+def questions(log: Sequence[Event], step: int | None = None) -> Iterator[ReplanQuestion]:
     """The questions of a log, of one step if it is named."""
     state: State | None = None
     for number, event in enumerate(log):
         if event.kind is K.DECISION_RECORDED and state is not None and step in (None, event.step):
-            yield Question(state, tuple(log[:number]), event)
+            yield ReplanQuestion(state, tuple(log[:number]), event)
         state = evolve(state, event)
 
 
-async def decided(question: Question, bundle: Bundle, planner: str, reach: Reach) -> Any:
+async def decided(question: ReplanQuestion, bundle: Bundle, planner: str, reach: PlannerResources) -> Any:
     """What a planner of a bundle answers to a past question, unchecked; raises PlannerError."""
     state = question.state
     made = planner_for(bundle.agents[state.agent], planner, bundle, reach)
     view = planner_view(state, bundle)
-    if isinstance(made, Reader):
+    if isinstance(made, LogPlanner):
         found: Any = await made.consider(view, question.before, lambda text: None)
     else:
         found = await made.propose(view)
     return found.decision if isinstance(found, Proposal) else found
 
 
-async def asked(question: Question, bundle: Bundle, planner: str, reach: Reach) -> Choice:
+async def asked(question: ReplanQuestion, bundle: Bundle, planner: str, reach: PlannerResources) -> Choice:
     """Ask a planner of a bundle a past question; nothing is recorded, and no tool runs."""
     state, was = question.state, question.decided.payload["tool_calls"]
     named = chosen(question.decided.payload)

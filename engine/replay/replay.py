@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from engine.language.value import NotJson, canonical, loads
-from engine.session.decide.decide import begin, drafted, drafted_for_job
-from engine.session.decide.draft import Besides, Draft
+from engine.session.decide.decide import begin, decide_draft, decide_job_draft
+from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.transitions import advance
 from engine.session.state import inputs as r
 from engine.session.state.event import Event
@@ -48,7 +48,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """How many events of a log followed, how many of them were taken as they stand, and the first that did not."""
 
     events: int
@@ -56,11 +56,11 @@ class Replayed:
     difference: Difference | None = None
 
 
-def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | None = None) -> Replayed:
+def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | None = None) -> ReplayResult:
     """Decide a session again, from its first event to its last; `urgent` are the bundles that judged beside its own."""
     state, at = _begun(log, bundle)
     if isinstance(at, Difference):
-        return Replayed(0, 0, at)
+        return ReplayResult(0, 0, at)
     taken = 0
     while at < len(log):
         best: tuple[int, Difference] | None = None
@@ -80,8 +80,8 @@ def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | 
         else:
             event = log[at]
             none = Difference(event.seq, event.kind.value, event, None, "nothing that came in leads to it")
-            return Replayed(at, taken, best[1] if best is not None else none)
-    return Replayed(at, taken)
+            return ReplayResult(at, taken, best[1] if best is not None else none)
+    return ReplayResult(at, taken)
 
 
 def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Difference]:
@@ -92,12 +92,20 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
         begun = 2 if len(log) > 1 and log[1].kind is K.MESSAGE_RECEIVED else 1
         return fold(log[:begun]), begun
     message = next((e.payload["text"] for e in log[1:2] if e.kind is K.MESSAGE_RECEIVED), "")
-    reply = r.Begin(
-        first.session_id, p["agent"], p["planner"], p["attributes"], message, p["started_by"], p["root"], first.at,
-        tuple(p.get("fallback", ())), p.get("handle_key", ""),
-    )  # fmt: skip
+    reply = r.SessionRequested(
+        first.session_id,
+        p["agent"],
+        p["planner"],
+        p["attributes"],
+        message,
+        p["started_by"],
+        p["root"],
+        first.at,
+        tuple(p.get("fallback", ())),
+        p.get("handle_key", ""),
+    )
     events = begin(reply, bundle)
-    if isinstance(events, r.Refused):
+    if isinstance(events, r.InputRefused):
         return fold(log[:1]), Difference(1, first.kind.value, first, None, f"it would be refused: {events.message}")
     differs = _compared(log, 0, events)
     return fold(log[: len(events)]), differs if differs is not None else len(events)
@@ -105,7 +113,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
 
 def _ways(
     log: Sequence[Event], at: int, state: State, urgent: Mapping[str, Bundle]
-) -> Iterator[tuple[r.Reply | int, bool, Besides]]:
+) -> Iterator[tuple[r.Input | int, bool, OverlayBundles]]:
     """What may have come in, and beside which urgent bundles: those of the next verdict, of the last one, or all."""
     digests = (judging_beside(log[at:]), judging_beside(reversed(log[:at])), tuple(urgent)) if urgent else ((),)
     sets = list(dict.fromkeys(tuple(digest for digest in some if digest in urgent) for some in digests))
@@ -120,17 +128,17 @@ def judging_beside(log: Iterable[Event]) -> tuple[str, ...]:
     return tuple(one["bundle"] for one in verdict.get("beside", ()))
 
 
-def _decided(state: State, reply: r.Reply, bundle: Bundle, beside: Besides) -> Draft | None:
+def _decided(state: State, reply: r.Input, bundle: Bundle, beside: OverlayBundles) -> Draft | None:
     call_id = getattr(reply, "call_id", None) or _of_job(state, reply)
     call = state.calls.get(call_id) if call_id else None
     leased = isinstance(reply, r.JobLeased) or (call is not None and call.leased > 0)
-    if call is not None and leased and not isinstance(reply, r.JobRetry | r.JobDiscard):
-        return drafted_for_job(state, call.id, reply, bundle, beside)
-    found = drafted(state, reply, bundle, beside)
+    if call is not None and leased and not isinstance(reply, r.JobRetryRequested | r.JobDiscardRequested):
+        return decide_job_draft(state, call.id, reply, bundle, beside)
+    found = decide_draft(state, reply, bundle, beside)
     return found if isinstance(found, Draft) else None
 
 
-def _of_job(state: State, reply: r.Reply) -> str | None:
+def _of_job(state: State, reply: r.Input) -> str | None:
     """The leased call that waits for a fact."""
     if not isinstance(reply, r.FactReturned | r.FactFailed):
         return None
@@ -140,7 +148,7 @@ def _of_job(state: State, reply: r.Reply) -> str | None:
     return None
 
 
-def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: Besides) -> Draft:
+def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: OverlayBundles) -> Draft:
     """The next events as they stand, and what follows from them by itself."""
     draft = Draft(state, bundle, log[at].at, beside)
     for event in log[at : at + many]:
@@ -181,7 +189,7 @@ def _told(payload: Mapping[str, Any], name: str) -> str | None:
 
 # -- what came in
 
-_Reply = tuple[r.Reply | int, bool]
+_Reply = tuple[r.Input | int, bool]
 
 
 def _replies(log: Sequence[Event], at: int, state: State) -> Iterator[_Reply]:
@@ -192,7 +200,7 @@ def _replies(log: Sequence[Event], at: int, state: State) -> Iterator[_Reply]:
         yield from ((reply, False) for reply in made(event, log, at))
     elif event.kind in NOTES:
         yield from _planned_with_notes(log, at)
-    yield r.Tick(event.at), False
+    yield r.TimePassed(event.at), False
     yield 1, True
 
 
@@ -206,23 +214,23 @@ def _planned_with_notes(log: Sequence[Event], at: int) -> Iterator[_Reply]:
     end = log[until] if until < len(log) else None
     if end is not None and end.kind in (K.DECISION_RECORDED, K.DECISION_REJECTED, K.PLANNER_FAILED):
         for reply in FED[end.kind](end, log, until):
-            assert isinstance(reply, r.Planned | r.PlannerFailed), "what ends a question"
+            assert isinstance(reply, r.PlannerAnswered | r.PlannerFailed), "what ends a question"
             yield _with_notes(reply, tuple(notes), log[at].at), False
         if end.kind is K.DECISION_REJECTED:
             yield until - at + 1, True
     yield until - at, True
 
 
-def _with_notes(reply: r.Planned | r.PlannerFailed, notes: tuple[r.Note, ...], at: datetime) -> r.Reply:
-    if isinstance(reply, r.Planned):
-        return r.Planned(reply.ask, reply.raw, at, reply.usage, notes)
+def _with_notes(reply: r.PlannerAnswered | r.PlannerFailed, notes: tuple[r.Note, ...], at: datetime) -> r.Input:
+    if isinstance(reply, r.PlannerAnswered):
+        return r.PlannerAnswered(reply.ask, reply.raw, at, reply.usage, notes)
     return r.PlannerFailed(reply.ask, reply.problem, at, reply.usage, notes, reply.final)
 
 
 def _note(event: Event) -> r.Note:
     p = event.payload
     if event.kind is not K.MODEL_CALLED:
-        return r.FellBack(**p)
+        return r.PlannerFellBack(**p)
     return r.ModelCall(**{**p, "repairs": tuple(p.get("repairs", ()))})
 
 
@@ -236,27 +244,27 @@ def _asks(log: Sequence[Event], at: int) -> int:
     return sum(e.kind in (K.STEP_STARTED, K.DECISION_REJECTED, K.PLANNER_FAILED) for e in log[:at])
 
 
-def _planned(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _planned(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     p = event.payload
     raw = {name: p[name] for name in ("message", "tool_calls", "done")}
-    yield r.Planned(p.get("ask", _asks(log, at)), raw, event.at, _usage(p))
+    yield r.PlannerAnswered(p.get("ask", _asks(log, at)), raw, event.at, _usage(p))
 
 
-def _rejected(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _rejected(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     raw = event.payload["raw"]
     try:
-        yield r.Planned(_asks(log, at), loads(raw), event.at, _usage(event.payload))
+        yield r.PlannerAnswered(_asks(log, at), loads(raw), event.at, _usage(event.payload))
     except NotJson:
         return
 
 
-def _failed(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _failed(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     problem = str(event.payload["problems"][0])
     for final in (False, True):
         yield r.PlannerFailed(_asks(log, at), problem, event.at, _usage(event.payload), final=final)
 
 
-def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     p = event.payload
     if p["status"] == "ok":
         yield r.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at, p.get("fence_mark", ""))
@@ -264,21 +272,34 @@ def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
     for failure in _FAILURES:
         for acted in (False, True):
             yield r.ToolFailed(
-                p["call_id"], p["attempt"], failure, p["reason"], p["message"], acted, event.at,
+                p["call_id"],
+                p["attempt"],
+                failure,
+                p["reason"],
+                p["message"],
+                acted,
+                event.at,
                 mark=p.get("fence_mark", ""),
-            )  # fmt: skip
+            )
 
 
-def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     p = event.payload
     for wait in (None, Decimal(p["delay"])):
         yield r.ToolFailed(
-            p["call_id"], p["attempt"], p["failure"], p["reason"], p["message"], False, event.at, Decimal(p["dice"]),
+            p["call_id"],
+            p["attempt"],
+            p["failure"],
+            p["reason"],
+            p["message"],
+            False,
+            event.at,
+            Decimal(p["dice"]),
             wait,
-        )  # fmt: skip
+        )
 
 
-def _fact(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _fact(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     p = event.payload
     started = datetime.fromisoformat(p["started"]) if p.get("started") else event.at
     if p["problem"] is not None:
@@ -287,40 +308,40 @@ def _fact(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
         yield r.FactReturned(p["key"], p["gate"], p["output"], started, event.at)
 
 
-def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     edited = event.payload["input"] if event.kind is K.CALL_EDITED else None
     answered = log[at + 1] if edited is not None and at + 1 < len(log) else event
     p = answered.payload
     if answered.kind is K.REQUEST_ANSWERED:
-        yield r.Answer(p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at)
+        yield r.RequestAnswered(p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at)
 
 
-def _one(make: Callable[[Mapping[str, Any], datetime], r.Reply]) -> Callable[..., Iterator[r.Reply]]:
-    def made(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Reply]:
+def _one(make: Callable[[Mapping[str, Any], datetime], r.Input]) -> Callable[..., Iterator[r.Input]]:
+    def made(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
         yield make(event.payload, event.at)
 
     return made
 
 
-FED: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Reply]]] = {
-    K.SESSION_CLAIMED: _one(lambda p, at: r.Claimed(p["owner"], p["epoch"], at)),
-    K.SESSION_RELEASED: _one(lambda p, at: r.Released(p["owner"], at)),
-    K.MESSAGE_RECEIVED: _one(lambda p, at: r.Message(p["text"], at)),
-    K.CUSTOMER_CONFIRMED: _one(lambda p, at: r.Confirmed(p["tool"], p["input"], at)),
-    K.CANCEL_REQUESTED: _one(lambda p, at: r.Cancel(p["by"], at)),
+FED: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Input]]] = {
+    K.SESSION_CLAIMED: _one(lambda p, at: r.SessionClaimed(p["owner"], p["epoch"], at)),
+    K.SESSION_RELEASED: _one(lambda p, at: r.SessionReleased(p["owner"], at)),
+    K.MESSAGE_RECEIVED: _one(lambda p, at: r.MessageSent(p["text"], at)),
+    K.CUSTOMER_CONFIRMED: _one(lambda p, at: r.ActionConfirmed(p["tool"], p["input"], at)),
+    K.CANCEL_REQUESTED: _one(lambda p, at: r.CancelRequested(p["by"], at)),
     K.KEY_EXPIRED: _one(lambda p, at: r.KeyExpired(p["key"], p["generation"], at)),
     K.KEY_TAKEN: _one(lambda p, at: r.KeyTaken(p["key"], p["status"], p["output"], p["holder"], at, p.get("compared"))),
     K.METER_FULL: _one(lambda p, at: r.MeterFull(p["call_id"], p["meter"], p["used"], p["limit"], at)),
     K.JOB_LEASED: _one(lambda p, at: r.JobLeased(p["call_id"], p["owner"], p["epoch"], at)),
     K.JOB_RELEASED: _one(lambda p, at: r.JobReleased(p["call_id"], False, at)),
-    K.JOB_RETRIED: _one(lambda p, at: r.JobRetry(p["call_id"], p["by"], at)),
-    K.JOB_DISCARDED: _one(lambda p, at: r.JobDiscard(p["call_id"], p["by"], at)),
+    K.JOB_RETRIED: _one(lambda p, at: r.JobRetryRequested(p["call_id"], p["by"], at)),
+    K.JOB_DISCARDED: _one(lambda p, at: r.JobDiscardRequested(p["call_id"], p["by"], at)),
     K.DECISION_RECORDED: _planned,
     K.DECISION_REJECTED: _rejected,
     K.PLANNER_FAILED: _failed,
     K.TOOL_RESULT: _result,
     K.ATTEMPT_FAILED: _attempt,
-    K.CALL_NOT_BEGUN: _one(lambda p, at: r.NotBegun(p["call_id"], p["attempt"], p["problem"], at)),
+    K.CALL_NOT_BEGUN: _one(lambda p, at: r.ToolNotBegun(p["call_id"], p["attempt"], p["problem"], at)),
     K.FACT_READ: _fact,
     K.REQUEST_ANSWERED: _answer,
     K.CALL_EDITED: _answer,

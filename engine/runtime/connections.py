@@ -18,7 +18,7 @@ class NotEntered(RuntimeError):
 
 
 @dataclass(slots=True)
-class _Held:
+class _OpenConnection:
     """A connection: open with its value, or failed with its error, once `ready`."""
 
     scope: trio.CancelScope
@@ -27,15 +27,15 @@ class _Held:
     error: Exception | None = None
 
 
-class OpenConnections:
+class ConnectionPool:
     """Each connection lives in a task of its own, from the first use to the end of the engine."""
 
     def __init__(self) -> None:
         self._nursery: trio.Nursery | None = None
         self._manager: AbstractAsyncContextManager[trio.Nursery] | None = None
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _OpenConnection] = {}
 
-    async def __aenter__(self) -> OpenConnections:
+    async def __aenter__(self) -> ConnectionPool:
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         return self
@@ -55,7 +55,7 @@ class OpenConnections:
         if held is None:
             if self._nursery is None:
                 raise NotEntered("enter the engine (`async with engine:`): it uses what has to be closed again")
-            held = self._held[key] = _Held(trio.CancelScope(), trio.Event())
+            held = self._held[key] = _OpenConnection(trio.CancelScope(), trio.Event())
             self._nursery.start_soon(self._keep, key, held, opened)
         await held.ready.wait()
         if held.error is not None:
@@ -70,7 +70,9 @@ class OpenConnections:
             del self._held[key]
             held.scope.cancel()
 
-    async def _keep(self, key: str, held: _Held, opened: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+    async def _keep(
+        self, key: str, held: _OpenConnection, opened: Callable[[], AbstractAsyncContextManager[Any]]
+    ) -> None:
         try:
             with held.scope:
                 async with opened() as held.value:

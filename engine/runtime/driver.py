@@ -9,15 +9,25 @@ from datetime import datetime, timedelta
 import trio
 
 from engine.ports.clock import Clock
-from engine.ports.records import Appended, AppendResult, Conflict, Fenced, Held, KeyExpired, Lease, MeterFull, Take
+from engine.ports.records import (
+    Appended,
+    AppendResult,
+    Claim,
+    Conflict,
+    ExpiredKey,
+    Fenced,
+    FullMeter,
+    HeldSession,
+    Lease,
+)
 from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
-from engine.runtime.effect_runner import Hands
+from engine.runtime.effect_runner import EffectRunner
 from engine.runtime.errors import LeaseLost, unwrapped
-from engine.runtime.lease_keeper import Keeper
+from engine.runtime.lease_keeper import LeaseKeeper
 from engine.runtime.state_loader import keep_state
-from engine.session.decide.decide import drafted
-from engine.session.decide.draft import Besides, Draft
+from engine.session.decide.decide import decide_draft
+from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.state import inputs as r
 from engine.session.state.effects import Effect, RunTool
 from engine.session.state.event import Event, EventKind
@@ -32,42 +42,48 @@ STUBBORN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Came:
+class _Incoming:
     """What came in: a reply and the effect it ends; without a reply, a nudge to look at the log."""
 
-    reply: r.Reply | None = None
+    reply: r.Input | None = None
     effect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reins:
+class DriverContext:
     """What drivers of one process share."""
 
     store: Store
     clock: Clock
-    keeper: Keeper
+    keeper: LeaseKeeper
     on_event: OnEvent
-    beside: Callable[[str], Awaitable[Besides]]
+    beside: Callable[[str], Awaitable[OverlayBundles]]
 
 
 class Driver:
     """Takes the session, and holds it for as long as `run` runs."""
 
     def __init__(
-        self, reins: Reins, hands: Hands, lease: Lease, state: State, root: str, unsaved: Sequence[Event] = ()
+        self,
+        context: DriverContext,
+        hands: EffectRunner,
+        lease: Lease,
+        state: State,
+        root: str,
+        unsaved: Sequence[Event] = (),
     ) -> None:
         """`unsaved` are the events that begin the session, where taking it is to make them durable."""
-        self._store = reins.store
-        self._clock = reins.clock
-        self._keeper = reins.keeper
-        self._on_event = reins.on_event
+        self._store = context.store
+        self._clock = context.clock
+        self._keeper = context.keeper
+        self._on_event = context.on_event
         self._hands = hands
-        self._beside_of = reins.beside
+        self._beside_of = context.beside
         self._root = root
         self._unsaved = tuple(unsaved)
         self._under_way: dict[str, trio.CancelScope] = {}
         self._give_up_at: dict[str, float] = {}
-        self._replies, self._inbox = trio.open_memory_channel[_Came](float("inf"))
+        self._replies, self._inbox = trio.open_memory_channel[_Incoming](float("inf"))
         self._scope: trio.CancelScope | None = None
         self._lost = False
         self._let_go = False
@@ -86,14 +102,14 @@ class Driver:
 
     def nudge(self) -> None:
         """Look for what others appended, now."""
-        self._replies.send_nowait(_Came())
+        self._replies.send_nowait(_Incoming())
 
     @property
     def _nudged(self) -> bool:
         """Whether something came in that nobody has looked at."""
         return bool(self._inbox.statistics().current_buffer_used)
 
-    def let_go(self) -> None:
+    def release_lease(self) -> None:
         """Stop driving: what runs gets its grace period, nothing new begins, and another driver goes on."""
         self._let_go = True
         self.nudge()
@@ -104,27 +120,27 @@ class Driver:
         if self._scope is not None:
             self._scope.cancel()
 
-    async def take(self, *, alone: bool = False) -> Held | Conflict | None:
+    async def take(self, *, alone: bool = False) -> HeldSession | Conflict | None:
         """Claim the session, and make the events that begin it durable with it; None when it is ours.
 
         What follows from the claim is appended with it, unless it is to be taken `alone`.
         """
-        claimed = r.Claimed(self.lease.owner, self.lease.epoch, self._clock.now())
-        draft = drafted(self.state, claimed, self._hands.bundle, await self._beside())
+        claimed = r.SessionClaimed(self.lease.owner, self.lease.epoch, self._clock.now())
+        draft = decide_draft(self.state, claimed, self._hands.bundle, await self._beside())
         assert isinstance(draft, Draft), "only people are refused"
         result = None if alone else await self._append_first(draft)
-        if not isinstance(result, Appended | Held | Conflict):
+        if not isinstance(result, Appended | HeldSession | Conflict):
             # or a key or a meter that the first move wants is taken: the loop finds out
             draft = Draft(self.state, self._hands.bundle, self._clock.now())
             draft.emit(EventKind.SESSION_CLAIMED, owner=claimed.owner, epoch=claimed.epoch)
             result = await self._append_first(draft)
             self.nudge()
-        if isinstance(result, Held | Conflict):
+        if isinstance(result, HeldSession | Conflict):
             return result
         self._take_in((*self._unsaved, *draft.events), draft.state)
         return None
 
-    async def _beside(self) -> Besides:
+    async def _beside(self) -> OverlayBundles:
         """The urgent bundles that judge beside the session's own."""
         return () if self._unsaved else await self._beside_of(self.state.bundle)
 
@@ -132,9 +148,12 @@ class Driver:
         after = 0 if self._unsaved else self.state.seq
         self.left = self._leaves(draft.state) and draft.events[-1].kind is not EventKind.SESSION_CLAIMED
         return await self._store.append(
-            self.state.session_id, after, (*self._unsaved, *draft.events),
-            take=Take(self.lease, self._clock.now()), let_go=self.left,
-        )  # fmt: skip
+            self.state.session_id,
+            after,
+            (*self._unsaved, *draft.events),
+            take=Claim(self.lease, self._clock.now()),
+            release_lease=self.left,
+        )
 
     async def run(self) -> State:
         """Drive until the session waits or is over.
@@ -177,17 +196,17 @@ class Driver:
                 if self._lost:
                     return
             # first that nothing new begins, where what is missing has just been found
-            await self._say([*self._leaving(), *(one.reply or r.Tick(self._clock.now()) for one in came)])
+            await self._say([*self._leaving(), *(one.reply or r.TimePassed(self._clock.now()) for one in came)])
             for one in came:
                 # until its reply is decided, the log still calls for the effect
                 self._under_way.pop(one.effect or "", None)
 
-    def _leaving(self) -> list[r.Reply]:
+    def _leaving(self) -> list[r.Input]:
         """What there is to say, once, when the session is to be let go of: what runs is in its grace from then on."""
         if not self._let_go or self._leave_by is not None or self.left:
             return []
         self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
-        return [r.Released(self.lease.owner, self._clock.now())]
+        return [r.SessionReleased(self.lease.owner, self._clock.now())]
 
     def _is_done(self) -> bool:
         """Whether nothing is left to drive; a call may be waiting for the time of its next attempt."""
@@ -207,14 +226,14 @@ class Driver:
         for call in self.state.running_calls():
             if call.cancelled is not None and RunTool.key_of(call.id, call.attempt) not in self._under_way:
                 # cancelled in the same breath in which it was started: nothing ran
-                self._replies.send_nowait(_Came(self._hands.never_ran(call)))
+                self._replies.send_nowait(_Incoming(self._hands.not_started_reply(call)))
         for key, effect in wanted.items():
             if key not in self._under_way:
                 scope = self._under_way[key] = trio.CancelScope()
                 nursery.start_soon(self._perform, effect, scope, self.state)
 
     async def _perform(self, effect: Effect, scope: trio.CancelScope, state: State) -> None:
-        reply: r.Reply | None = None
+        reply: r.Input | None = None
         with scope:
             try:
                 reply = await self._hands.perform(effect, state, self._root)
@@ -224,12 +243,12 @@ class Driver:
                 self._let_go = True
                 reply = self._hands.not_begun(effect, error)
         if scope.cancelled_caught:
-            reply = self._hands.cut_short(effect, self.state.session_id)
+            reply = self._hands.cancelled_reply(effect, self.state.session_id)
         self._hands.forget(effect, self.state.session_id)
         if effect.key not in self._under_way:
             # it ended after all, long after the log had to go on without it
             return
-        self._replies.send_nowait(_Came(reply, effect.key))
+        self._replies.send_nowait(_Incoming(reply, effect.key))
 
     def _give_up(self) -> None:
         """Go on without effects that ignore their cancellation; the log says so, and nothing of them counts."""
@@ -237,9 +256,9 @@ class Driver:
         for call in self.state.running_calls():
             key = RunTool.key_of(call.id, call.attempt)
             if self._give_up_at.get(key, now + 1) <= now and self._under_way.pop(key, None) is not None:
-                self._replies.send_nowait(_Came(self._hands.stubborn(call, STUBBORN)))
+                self._replies.send_nowait(_Incoming(self._hands.ignored_cancellation_reply(call, STUBBORN)))
 
-    async def _next(self) -> list[_Came]:
+    async def _next(self) -> list[_Incoming]:
         """All that has come in, once there is something; a tick when time alone changes something."""
         due = self._leave_by or wake_at(self.state)
         left = float("inf") if due is None else max((due - self._clock.now()).total_seconds(), 0)
@@ -250,15 +269,15 @@ class Driver:
             came.append(await self._inbox.receive())
         while self._nudged:
             came.append(self._inbox.receive_nowait())
-        return came or [_Came(r.Tick(self._clock.now()))]
+        return came or [_Incoming(r.TimePassed(self._clock.now()))]
 
-    async def _say(self, replies: list[r.Reply]) -> None:
+    async def _say(self, replies: list[r.Input]) -> None:
         """Decide replies and append what follows; if another writer was first, decide them again."""
         while not self._lost and not self.left:
             beside = await self._beside_of(self.state.bundle)
             state, events = self.state, list[Event]()
             for reply in replies:
-                draft = drafted(state, reply, self._hands.bundle, beside)
+                draft = decide_draft(state, reply, self._hands.bundle, beside)
                 assert isinstance(draft, Draft), "only people are refused"
                 state = draft.state
                 events += draft.events
@@ -266,7 +285,7 @@ class Driver:
                 return
             leaves = self._leaves(state)
             result = await self._store.append(
-                self.state.session_id, self.state.seq, events, epoch=self.lease.epoch, let_go=leaves
+                self.state.session_id, self.state.seq, events, epoch=self.lease.epoch, release_lease=leaves
             )
             match result:
                 case Appended():
@@ -278,13 +297,13 @@ class Driver:
                     await self._catch_up()
                 case Fenced():
                     self._lost = True
-                case MeterFull():
+                case FullMeter():
                     call_id = result.holder.partition("/")[2]
                     full = r.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now())
                     await self._say([full])
-                case KeyExpired():
+                case ExpiredKey():
                     await self._say([r.KeyExpired(result.key, result.generation, self._clock.now())])
-                case Held():
+                case HeldSession():
                     raise AssertionError("only who takes a session is told that it is held")
                 case _:
                     held = (result.key, result.status, result.output, result.holder)

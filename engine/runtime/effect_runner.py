@@ -15,9 +15,9 @@ import trio
 
 from engine.language.value import span
 from engine.ports.clock import Clock
-from engine.ports.planner import Planner, PlannerError, Proposal, Reader
+from engine.ports.planner import LogPlanner, Planner, PlannerError, Proposal
 from engine.ports.resources import EnvironmentFault, Secrets
-from engine.ports.tool import ToolAdapter, ToolError, ToolRun
+from engine.ports.tool import ToolAdapter, ToolError, ToolInvocation
 from engine.runtime.connections import NotEntered
 from engine.session.handles import Handles, handles_of, inert
 from engine.session.planner_view import planner_view
@@ -36,7 +36,7 @@ OURS = (MissingRoot, NotEntered, EnvironmentFault)
 CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
 
 
-def roll() -> Decimal:
+def random_fraction() -> Decimal:
     """Chance: a number of six digits, at least 0 and less than 1."""
     return Decimal(secrets.randbelow(1_000_000)) / 1_000_000
 
@@ -47,7 +47,7 @@ def drawn() -> str:
 
 
 @dataclass(slots=True)
-class Hands:
+class EffectRunner:
     """What effects are performed with, for the sessions of one bundle."""
 
     bundle: Bundle
@@ -58,7 +58,7 @@ class Hands:
     log: Callable[[str], Awaitable[Sequence[Event]]]
     say: Callable[[str, str], None]
     meter_used: Callable[[str, Mapping[str, Any], datetime | None], Awaitable[Any]]
-    roll: Callable[[], Decimal] = roll
+    random_fraction: Callable[[], Decimal] = random_fraction
     _limiters: dict[str, trio.CapacityLimiter] = field(default_factory=dict)
     _entered: set[tuple[str, str]] = field(default_factory=set)
 
@@ -70,7 +70,7 @@ class Hands:
             self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency)
         return self._limiters[tool.name]
 
-    async def perform(self, effect: Effect, state: State, root: str) -> r.Reply:
+    async def perform(self, effect: Effect, state: State, root: str) -> r.Input:
         """What came of an effect; a state as of when it was called for; raises MissingRoot, EnvironmentFault."""
         if isinstance(effect, AskPlanner):
             return await self._ask(effect, state)
@@ -78,7 +78,7 @@ class Hands:
             return await self._read(effect, state, root)
         return await self._run(effect, state, root)
 
-    async def _ask(self, effect: AskPlanner, state: State) -> r.Reply:
+    async def _ask(self, effect: AskPlanner, state: State) -> r.Input:
         """What the session's planner proposes, or another of its chain where one has nothing to propose."""
         notes: tuple[r.Note, ...] = ()
         usage = NO_USAGE
@@ -91,17 +91,17 @@ class Hands:
                 usage = usage.plus(error.usage)
                 notes += error.notes
                 if error.final and next_ is not None:
-                    notes += (r.FellBack(name, next_, problem[:500]),)
+                    notes += (r.PlannerFellBack(name, next_, problem[:500]),)
                     continue
                 return r.PlannerFailed(effect.ask, problem, self.clock.now(), usage, self._masked(notes), error.final)
             decision = self.secrets.masked(made.decision)
             notes = self._masked(notes + made.notes)
-            return r.Planned(effect.ask, decision, self.clock.now(), usage.plus(made.usage), notes)
+            return r.PlannerAnswered(effect.ask, decision, self.clock.now(), usage.plus(made.usage), notes)
         raise AssertionError("a session has a planner")
 
     async def _proposed(self, name: str, state: State) -> Proposal:
         planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
-        if isinstance(planner, Reader):
+        if isinstance(planner, LogPlanner):
             log = await self.log(state.session_id)
             heard = partial(self._heard, state.session_id, handles_of(state, self.bundle))
             try:
@@ -124,8 +124,8 @@ class Hands:
 
     def _tool_run(
         self, tool: Tool, given: Mapping[str, Any], state: State, root: str, key: str | None = None
-    ) -> ToolRun:
-        return ToolRun(
+    ) -> ToolInvocation:
+        return ToolInvocation(
             tool,
             given,
             state.attributes,
@@ -140,7 +140,7 @@ class Hands:
         handles = handles_of(state, self.bundle)
         return text if handles is None else inert(str(handles.within(text)))
 
-    async def _run(self, effect: RunTool, state: State, root: str) -> r.Reply:
+    async def _run(self, effect: RunTool, state: State, root: str) -> r.Input:
         tool = self.bundle.tools[effect.tool]
         given = self._tool_run(tool, effect.input, state, root, effect.idempotency_key)
         async with self._turn(tool):
@@ -171,17 +171,26 @@ class Hands:
     ) -> r.ToolFailed:
         said = self.secrets.masked(message)
         return r.ToolFailed(
-            effect.call_id, effect.attempt, failure, reason, said, acted, self.clock.now(), self.roll(), wait, drawn()
+            effect.call_id,
+            effect.attempt,
+            failure,
+            reason,
+            said,
+            acted,
+            self.clock.now(),
+            self.random_fraction(),
+            wait,
+            drawn(),
         )
 
-    async def _read_meter(self, effect: ReadFact, state: State) -> r.Reply:
+    async def _read_meter(self, effect: ReadFact, state: State) -> r.Input:
         """What all sessions have added to a meter that they share, within its window."""
         started, given = self.clock.now(), effect.input
         since = started - span(given["window"]) if given["window"] is not None else None
         used = await self.meter_used(state.session_id, given, since)
         return r.FactReturned(effect.fact_key, effect.gate, {"used": used}, started, self.clock.now())
 
-    async def _read(self, effect: ReadFact, state: State, root: str) -> r.Reply:
+    async def _read(self, effect: ReadFact, state: State, root: str) -> r.Input:
         if is_meter(effect.tool):
             return await self._read_meter(effect, state)
         tool, started = self.bundle.tools[effect.tool], self.clock.now()
@@ -205,7 +214,7 @@ class Hands:
             return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
         return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
 
-    def cut_short(self, effect: Effect, session_id: str) -> r.Reply | None:
+    def cancelled_reply(self, effect: Effect, session_id: str) -> r.Input | None:
         """What to tell the core of an effect that was cancelled: only a tool's run leaves a trace."""
         if not isinstance(effect, RunTool):
             return None
@@ -214,18 +223,18 @@ class Hands:
         message = "it was cancelled; its thread can't be stopped and may still run" if thread else ""
         return self._failed(effect, CANCELLED, CANCELLED, message, acted=acted)
 
-    def stubborn(self, call: Call, seconds: float) -> r.Reply:
+    def ignored_cancellation_reply(self, call: Call, seconds: float) -> r.Input:
         """What to tell the core of a tool that was cancelled and does not end."""
         message = f"it was cancelled {seconds:g} s ago and has not ended: it ignores cancellation"
         return r.ToolFailed(call.id, call.attempt, CANCELLED, STUBBORN, message, True, self.clock.now())
 
-    def not_begun(self, effect: Effect, error: EnvironmentFault) -> r.Reply | None:
+    def not_begun(self, effect: Effect, error: EnvironmentFault) -> r.Input | None:
         """What to tell the core of an effect that lacks what it needs: only a tool's run has begun in the log."""
         if not isinstance(effect, RunTool):
             return None
-        return r.NotBegun(effect.call_id, effect.attempt, self.secrets.masked(str(error)), self.clock.now())
+        return r.ToolNotBegun(effect.call_id, effect.attempt, self.secrets.masked(str(error)), self.clock.now())
 
-    def never_ran(self, call: Call) -> r.Reply:
+    def not_started_reply(self, call: Call) -> r.Input:
         """What to tell the core of a started call whose tool was never run."""
         return r.ToolFailed(call.id, call.attempt, CANCELLED, CANCELLED, "it never ran", False, self.clock.now())
 

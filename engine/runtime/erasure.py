@@ -16,11 +16,21 @@ BY = "engine keys erase"
 # what the end of a session writes; none of it is made of anything but what is hidden already
 _OF_THE_END = frozenset(
     {
-        K.SESSION_CLAIMED, K.SESSION_RELEASED, K.SESSION_WOKEN, K.CANCEL_REQUESTED, K.SESSION_ENDING, K.CALL_CANCELLED,
-        K.LIMIT_CROSSED, K.PROBE_READ, K.TOOL_RESULT, K.REQUEST_OPENED, K.REQUEST_CLOSED, K.STEP_ENDED,
+        K.SESSION_CLAIMED,
+        K.SESSION_RELEASED,
+        K.SESSION_WOKEN,
+        K.CANCEL_REQUESTED,
+        K.SESSION_ENDING,
+        K.CALL_CANCELLED,
+        K.LIMIT_CROSSED,
+        K.PROBE_READ,
+        K.TOOL_RESULT,
+        K.REQUEST_OPENED,
+        K.REQUEST_CLOSED,
+        K.STEP_ENDED,
         K.STATE_TRANSITION,
     }
-)  # fmt: skip
+)
 
 
 class Erased:

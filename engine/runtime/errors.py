@@ -6,14 +6,14 @@ from datetime import datetime
 
 from engine.errors import EngineError
 from engine.language.value import number_text, timestamp
-from engine.ports.records import AppendResult, KeyExpired, KeyHeld, MeterFull, session_of
-from engine.session.state.inputs import Refused
+from engine.ports.records import AppendResult, ExpiredKey, FullMeter, HeldKey, session_of
+from engine.session.state.inputs import InputRefused
 
 
 class NotAllowed(EngineError):
     """The core refused an act: used, expired, not a member, session over, attributes that do not fit."""
 
-    def __init__(self, refused: Refused) -> None:
+    def __init__(self, refused: InputRefused) -> None:
         super().__init__(refused.message)
         self.reason = refused.reason
 
@@ -21,15 +21,15 @@ class NotAllowed(EngineError):
 def not_recorded(result: AppendResult) -> NotAllowed:
     """Why an act of somebody was not recorded; of another session's call nothing is told but whose it is."""
     match result:
-        case KeyHeld(holder=holder, status=status):
+        case HeldKey(holder=holder, status=status):
             told = f"its idempotency key is held ({status.replace('_', ' ')}) by a call of session {session_of(holder)}"
-        case KeyExpired():
+        case ExpiredKey():
             told = "results under its idempotency key have expired meanwhile: try it again"
-        case MeterFull(meter=meter, used=used, limit=limit):
+        case FullMeter(meter=meter, used=used, limit=limit):
             told = f"it would go beyond the meter {meter}: {number_text(used)} of {number_text(limit)} are used"
         case _:
             told = "somebody else has changed its session meanwhile: try it again"
-    return NotAllowed(Refused("taken", told))
+    return NotAllowed(InputRefused("taken", told))
 
 
 class LiveElsewhere(EngineError):

@@ -8,7 +8,7 @@ import gc
 YOUNG, MIDDLE, OLD = 50_000, 20, 50
 
 
-def relax() -> None:
+def tune_gc() -> None:
     """Look less often, and never again at what is loaded now.
 
     States, events and effects hold no cycles: they are freed when the last holder lets go, and the collector finds

@@ -20,7 +20,7 @@ RENEW_EVERY = 3.0
 LOOK_EVERY = 1.0
 
 
-class Kept(Protocol):
+class LeaseHolder(Protocol):
     """A driver, as its keeper knows it."""
 
     @property
@@ -42,18 +42,18 @@ class Kept(Protocol):
         ...
 
 
-class Keeper:
+class LeaseKeeper:
     """The drivers of a process, by session."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._turn = trio.Lock()
-        self._drivers: dict[str, Kept] = {}
+        self._drivers: dict[str, LeaseHolder] = {}
         self._look_at = 0.0
         self._renew_at = 0.0
 
-    async def keep(self, driver: Kept) -> None:
+    async def keep(self, driver: LeaseHolder) -> None:
         """Stand in line to keep all drivers, this one among them, until cancelled."""
         session_id = driver.lease.session_id
         if not self._drivers:

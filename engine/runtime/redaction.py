@@ -16,16 +16,16 @@ from engine.spec.bundle import Agent, Bundle
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class Veil:
+class Redaction:
     """Hides what is sensitive of one session."""
 
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
 
-    def under(self, bundle: Bundle, agent: Agent) -> Veil:
+    def under(self, bundle: Bundle, agent: Agent) -> Redaction:
         """The same of what another bundle marks, with the values that are known."""
         seals = self._seals
-        return Veil(Seals(seals.cipher, bundle, agent, seals.known, seals.of_call, seals.tools, seals.short))
+        return Redaction(Seals(seals.cipher, bundle, agent, seals.known, seals.of_call, seals.tools, seals.short))
 
     def events(self, events: Iterable[Event]) -> list[Event]:
         """Events as people may see them; what they tell to be sensitive is known from then on."""

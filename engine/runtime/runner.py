@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
@@ -14,25 +13,26 @@ from typing import Any, cast
 
 import trio
 
-from engine.planner.planners import Reach, planner_for
+from engine.planner.planners import PlannerResources, planner_for
 from engine.ports.clock import Clock
 from engine.ports.external_work import outside
 from engine.ports.planner import Planner
-from engine.ports.records import Appended, Conflict, Held, Lease
+from engine.ports.records import Appended, Conflict, HeldSession, Lease
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
-from engine.ports.tool import Prepared, ToolAdapter
+from engine.ports.tool import ToolAdapter, Warmable
 from engine.runtime import environment
 from engine.runtime.bundles import Bundles
-from engine.runtime.connections import OpenConnections
-from engine.runtime.driver import Driver, OnEvent, Reins
-from engine.runtime.effect_runner import Hands, roll
+from engine.runtime.connections import ConnectionPool
+from engine.runtime.driver import Driver, DriverContext, OnEvent
+from engine.runtime.effect_runner import EffectRunner, random_fraction
 from engine.runtime.erasure import BY as ERASED
 from engine.runtime.errors import LiveElsewhere, NotAllowed, not_recorded
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.lease_keeper import LEASE, Keeper
+from engine.runtime.lease_keeper import LEASE, LeaseKeeper
+from engine.runtime.opening import Opening, _absolute, _chain, new_session_id
 from engine.runtime.person_keys import PersonKeys, person_keys
-from engine.runtime.redaction import Veil
+from engine.runtime.redaction import Redaction
 from engine.runtime.sealed_store import SealedStore, check_keys
 from engine.runtime.state_loader import load_state
 from engine.session.decide.decide import begin, decide
@@ -40,7 +40,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import Event
 from engine.session.state.evolve import fold
 from engine.session.state.state import State
-from engine.spec.bundle import Agent, Bundle, Tool
+from engine.spec.bundle import Bundle, Tool
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot
 
@@ -53,28 +53,7 @@ OnPartial = Callable[[str, str], None]
 SHORT = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a session begins; `planner` None is the agent's own, `started_by` None the customer."""
-
-    agent: str
-    message: str
-    attributes: Mapping[str, Any]
-    planner: str | None = None
-    started_by: str | None = None
-
-
-def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:
-    """The planners that are asked, each where the last has nothing to propose; one that is named is asked alone."""
-    return (planner,) if planner else (agent.planner, *agent.fallback)
-
-
-def new_session_id() -> str:
-    """An id that no other session has."""
-    return f"ses_{secrets.token_hex(8)}"
-
-
-class Engine:
+class Runner:
     """Sessions of one store, driven by this process; make it inside of `trio.run`."""
 
     def __init__(
@@ -88,7 +67,7 @@ class Engine:
         on_event: OnEvent = lambda event: None,
         on_partial: OnPartial = lambda session_id, text: None,
         secrets: Secrets | None = None,
-        connections: OpenConnections | None = None,
+        connections: ConnectionPool | None = None,
         traffic: Traffic | None = None,
         people: PersonKeys | None = None,
     ) -> None:
@@ -98,8 +77,8 @@ class Engine:
         `traffic` is how requests reach models, `people` are the keys of those that sessions are about.
         """
         self.secrets = secrets or HostSecrets()
-        self._own = OpenConnections() if connections is None else None
-        self.connections: OpenConnections = connections or self._own or OpenConnections()
+        self._own = ConnectionPool() if connections is None else None
+        self.connections: ConnectionPool = connections or self._own or ConnectionPool()
         self._traffic = traffic
         self._on_partial = on_partial
         self.bundles = Bundles(store)
@@ -110,15 +89,15 @@ class Engine:
         self._adapters = adapters
         self._planner = planner
         self._tell_event = on_event
-        self.reins = Reins(store, clock, Keeper(store, clock), self._on_event, self.bundles.beside)
-        self._hands: dict[str, Hands] = {}
+        self.context = DriverContext(store, clock, LeaseKeeper(store, clock), self._on_event, self.bundles.beside)
+        self._hands: dict[str, EffectRunner] = {}
         self._equipped: set[tuple[str | None, ...]] = set()
         self._drivers: dict[str, Driver] = {}
         self._letting_go = False
         self._interrupted_by: str | None = None
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
-    async def __aenter__(self) -> Engine:
+    async def __aenter__(self) -> Runner:
         """Needed where bundles use models, `http` or `mcp` tools: what these open is closed on the way out."""
         if self._own is not None:
             await self._own.__aenter__()
@@ -148,12 +127,12 @@ class Engine:
         """Find and open what an agent's sessions need, before one begins; raises EnvironmentFault, ToolError."""
         known = bundle.agents[agent]
         self._check_environment(bundle, agent, _chain(known, planner))
-        adapters = self.hands_for(bundle).adapters
+        adapters = self.effect_runner(bundle).adapters
         for tool in environment.reached(bundle, known, known.tools):
             if tool.adapter.kind != "mcp" or bundle.servers[tool.adapter.settings["server"]].optional:
                 continue
             adapter = adapters(tool)
-            if isinstance(adapter, Prepared):
+            if isinstance(adapter, Warmable):
                 await adapter.ready(tool)
 
     async def run(self, bundle: Bundle, opening: Opening, root: Path) -> State:
@@ -170,36 +149,44 @@ class Engine:
         if agent.seal is not None:
             check_keys(agent.seal, self.secrets)
         planner, *fallback = _chain(agent, opening.planner)
-        first = r.Begin(
-            new_session_id(), opening.agent, planner, opening.attributes, opening.message, opening.started_by,
-            _absolute(root), self._clock.now(), tuple(fallback), secrets.token_hex(16),
-        )  # fmt: skip
+        first = r.SessionRequested(
+            new_session_id(),
+            opening.agent,
+            planner,
+            opening.attributes,
+            opening.message,
+            opening.started_by,
+            _absolute(root),
+            self._clock.now(),
+            tuple(fallback),
+            secrets.token_hex(16),
+        )
         events = begin(first, bundle)
-        if isinstance(events, r.Refused):
+        if isinstance(events, r.InputRefused):
             raise NotAllowed(events)
         await self.bundles.keep(bundle)
         return events
 
     async def send(self, session_id: str, text: str) -> None:
         """Record a further message of the user; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.Message(text, self._clock.now()))
+        await self._record(session_id, lambda: r.MessageSent(text, self._clock.now()))
 
     async def cancel(self, session_id: str, by: str) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
         await self._sealed.erased(session_id)
-        await self._record(session_id, lambda: r.Cancel(by, self._clock.now()))
+        await self._record(session_id, lambda: r.CancelRequested(by, self._clock.now()))
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
         """Enqueue a job that failed for good once more, as a new call; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.JobRetry(call_id, by, self._clock.now()))
+        await self._record(session_id, lambda: r.JobRetryRequested(call_id, by, self._clock.now()))
 
     async def discard_job(self, session_id: str, call_id: str, by: str) -> None:
         """Give a job up; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.JobDiscard(call_id, by, self._clock.now()))
+        await self._record(session_id, lambda: r.JobDiscardRequested(call_id, by, self._clock.now()))
 
     async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
         """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.Confirmed(tool, input_, self._clock.now()))
+        await self._record(session_id, lambda: r.ActionConfirmed(tool, input_, self._clock.now()))
 
     async def answer(
         self,
@@ -213,16 +200,16 @@ class Engine:
     ) -> str:
         """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
         session_id = request_id.rpartition(".")[0]
-        reply = lambda: r.Answer(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
+        reply = lambda: r.RequestAnswered(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
         await self._record(session_id, reply)
         return session_id
 
-    async def _record(self, session_id: str, reply: Callable[[], r.Reply]) -> None:
+    async def _record(self, session_id: str, reply: Callable[[], r.Input]) -> None:
         while True:
             state = await self.load(session_id)
             own, beside = await self.bundles.get(state.bundle), await self.bundles.beside(state.bundle)
             decided = decide(state, reply(), own, beside)
-            if isinstance(decided, r.Refused):
+            if isinstance(decided, r.InputRefused):
                 raise NotAllowed(decided)
             if not decided:
                 return
@@ -256,7 +243,7 @@ class Engine:
         """A session's state for people: what is sealed in its log is not shown.  Raises UnknownSession."""
         return await self._sealed.look(session_id)
 
-    async def veil(self, session_id: str) -> Veil | None:
+    async def veil(self, session_id: str) -> Redaction | None:
         """What hides from people what is sensitive of a session; None if nothing is.  Raises as `log` does."""
         return await self._sealed.veil(session_id)
 
@@ -286,7 +273,7 @@ class Engine:
         epoch = state.epoch
         while True:
             lease = Lease(session_id, owner, epoch + 1, self._clock.now() + LEASE)
-            driver = Driver(self.reins, self.hands_for(bundle), lease, state, root, unsaved)
+            driver = Driver(self.context, self.effect_runner(bundle), lease, state, root, unsaved)
             with trio.CancelScope(shield=True):
                 # whether it was taken has to be known, or nobody would give it back
                 refused = await driver.take(alone=self._letting_go or self._interrupted_by is not None)
@@ -295,7 +282,7 @@ class Engine:
                 state = await self._run(driver)
                 if not driver.again or state.final:
                     return state
-            elif isinstance(refused, Held):
+            elif isinstance(refused, HeldSession):
                 await self._wait_for(refused, session_id, wait)
             state = await self.load(session_id)
             if state.final:
@@ -309,7 +296,7 @@ class Engine:
             if self._interrupted_by is not None and not driver.state.final:
                 await self._cancel_quietly(session_id, self._interrupted_by)
             if self._letting_go:
-                driver.let_go()
+                driver.release_lease()
             return await driver.run()
         finally:
             if self._drivers.get(session_id) is driver:
@@ -318,17 +305,17 @@ class Engine:
                 with trio.move_on_after(SHORT, shield=True):
                     await self._store.release(driver.lease)
 
-    async def _wait_for(self, held: Held, session_id: str, wait: bool) -> None:
+    async def _wait_for(self, held: HeldSession, session_id: str, wait: bool) -> None:
         if not wait or self._letting_go or self._interrupted_by is not None:
             raise LiveElsewhere(session_id, held.owner, held.until)
         left = (held.until - self._clock.now()).total_seconds()
         await trio.sleep(min(max(left, 0.05), 1.0))
 
-    def let_go(self) -> None:
+    def release_lease(self) -> None:
         """Let go of all sessions that this process drives, without ending them; none is driven after this."""
         self._letting_go = True
         for driver in self._drivers.values():
-            driver.let_go()
+            driver.release_lease()
 
     async def interrupt(self, by: str) -> None:
         """Cancel what this process drives, and what it is about to; what others drive is left to them."""
@@ -380,23 +367,24 @@ class Engine:
                     raise MissingRoot(root)
         return root
 
-    def hands_for(self, bundle: Bundle) -> Hands:
+    def effect_runner(self, bundle: Bundle) -> EffectRunner:
         """What the effects of a bundle's sessions are performed with."""
         if bundle.digest not in self._hands:
-            reach = Reach(self.secrets, self.connections, roll, self._traffic)
+            reach = PlannerResources(self.secrets, self.connections, random_fraction, self._traffic)
 
             @cache
             def planner(agent: str, name: str) -> Planner:
                 return self._planner or planner_for(bundle.agents[agent], name, bundle, reach)
 
             made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
-            self._hands[bundle.digest] = Hands(
-                bundle, self._clock, made(bundle, self._clock), planner, self.secrets, self.log,
-                self._on_partial, self._sealed.meter_used,
-            )  # fmt: skip
+            self._hands[bundle.digest] = EffectRunner(
+                bundle,
+                self._clock,
+                made(bundle, self._clock),
+                planner,
+                self.secrets,
+                self.log,
+                self._on_partial,
+                self._sealed.meter_used,
+            )
         return self._hands[bundle.digest]
-
-
-def _absolute(root: Path) -> str:
-    """As `session_started` records it: a path that means the same from everywhere."""
-    return os.path.abspath(root)

@@ -15,14 +15,14 @@ from typing import Any
 import trio
 
 from engine.ports.external_work import outside
-from engine.ports.records import ERASED, OK, AppendResult, KeyExpired, KeyHeld, session_of
+from engine.ports.records import ERASED, OK, AppendResult, ExpiredKey, HeldKey, session_of
 from engine.ports.resources import MissingSecret, Secrets
 from engine.ports.store import Store
 from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
 from engine.runtime.erasure import Erased
 from engine.runtime.errors import BundleUnavailable
 from engine.runtime.person_keys import KeyDestroyed, PersonKey, PersonKeys
-from engine.runtime.redaction import Veil
+from engine.runtime.redaction import Redaction
 from engine.runtime.seals import PERSON, Seals
 from engine.runtime.state_loader import load_state
 from engine.session.sealed_tokens import shown
@@ -59,17 +59,17 @@ class SealedStore:
         one.learn(events)
         sealed = [one.sealed(event) for event in events]
         result = await self._inner.append(session_id, after, sealed, **more)
-        if not isinstance(result, KeyExpired | KeyHeld):
+        if not isinstance(result, ExpiredKey | HeldKey):
             return result
         # of the key that is spoken of, the event as the session has it and as it is stored
         own, stored = next(pair for pair in zip(events, sealed, strict=True) if _key(pair[1].payload) == result.key)
-        if isinstance(result, KeyExpired):
+        if isinstance(result, ExpiredKey):
             return replace(result, key=_key(own.payload))
         return await self._held(one, result, own.payload, stored.payload)
 
     async def _held(
-        self, one: Seals | Erased, held: KeyHeld, own: Mapping[str, Any], stored: Mapping[str, Any]
-    ) -> KeyHeld:
+        self, one: Seals | Erased, held: HeldKey, own: Mapping[str, Any], stored: Mapping[str, Any]
+    ) -> HeldKey:
         """Who holds a key, as the session that would have it knows it: by its own names, with what is opened."""
         before = held.compared
         if before is not None:
@@ -82,7 +82,7 @@ class SealedStore:
         except NotOpened:
             return await self._held_by_another(held)
 
-    async def _held_by_another(self, held: KeyHeld) -> KeyHeld:
+    async def _held_by_another(self, held: HeldKey) -> HeldKey:
         """What a session has that is sealed with another key; what is erased stays taken."""
         try:
             other = await self._session(session_of(held.holder))
@@ -123,10 +123,10 @@ class SealedStore:
         one = self._sessions.get(event.session_id)
         return event if one is None else one.sealed(event)
 
-    async def veil(self, session_id: str) -> Veil | None:
+    async def veil(self, session_id: str) -> Redaction | None:
         """What hides the sensitive values of a session; None if it has none.  Raises what opening it raises."""
         one = await self._session(session_id)
-        return Veil(one) if isinstance(one, Seals) else None
+        return Redaction(one) if isinstance(one, Seals) else None
 
     async def erased(self, session_id: str) -> bool:
         """Whether the key of a session's person was destroyed: then it is loaded as people may see it, and can end."""
@@ -199,10 +199,10 @@ def check_keys(seal: Seal, secrets: Secrets) -> None:
 
 def opened(
     log: Sequence[Event], bundle: Bundle, agent: Agent, secrets: Secrets, people: PersonKeys
-) -> tuple[list[Event], Veil | None]:
+) -> tuple[list[Event], Redaction | None]:
     """A stored log with what is sealed in it, and what hides that from people; raises MissingSecret."""
     made = seals(bundle, agent, secrets, people, log[0].payload)
-    return (list(log), None) if made is None else ([made.opened(event) for event in log], Veil(made))
+    return (list(log), None) if made is None else ([made.opened(event) for event in log], Redaction(made))
 
 
 def _agent(bundle: Bundle, name: str) -> Agent:

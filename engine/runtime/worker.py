@@ -12,12 +12,12 @@ from engine.language.value import timestamp
 from engine.ports.records import Appended, Conflict, CorruptLog, DamagedRow, Fenced, JobLease, SealedLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
-from engine.runtime.driver import Reins
-from engine.runtime.effect_runner import Hands
+from engine.runtime.driver import DriverContext
+from engine.runtime.effect_runner import EffectRunner
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
 from engine.runtime.person_keys import KeyDestroyed
-from engine.runtime.runner import Engine
-from engine.session.decide.decide import drafted_for_job
+from engine.runtime.runner import Runner
+from engine.session.decide.decide import decide_job_draft
 from engine.session.state import inputs as r
 from engine.session.state.effects import Effect, RunTool
 from engine.session.state.evolve import BrokenHistory, fold
@@ -34,20 +34,27 @@ PAUSE = timedelta(seconds=30)
 
 # what is wrong with one session, or with what it needs and this worker has not: another may have it
 TROUBLE = (
-    LeaseLost, BundleUnavailable, MissingRoot, EnvironmentFault, CorruptLog, SealedLog, BrokenHistory, UnknownSession,
-)  # fmt: skip
+    LeaseLost,
+    BundleUnavailable,
+    MissingRoot,
+    EnvironmentFault,
+    CorruptLog,
+    SealedLog,
+    BrokenHistory,
+    UnknownSession,
+)
 OnTrouble = Callable[[str, Exception], None]
 
 
 class JobRun:
     """One job under one lease, from its gate to its end."""
 
-    def __init__(self, reins: Reins, hands: Hands, lease: JobLease, state: State, root: str) -> None:
-        self._store = reins.store
-        self._clock = reins.clock
-        self._on_event = reins.on_event
+    def __init__(self, context: DriverContext, hands: EffectRunner, lease: JobLease, state: State, root: str) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._on_event = context.on_event
         self._hands = hands
-        self._beside_of = reins.beside
+        self._beside_of = context.beside
         self._lease = lease
         self._root = root
         self._state = state
@@ -78,9 +85,9 @@ class JobRun:
             if self._fault is not None:
                 raise self._fault
 
-    async def _perform(self, effects: tuple[Effect, ...]) -> list[r.Reply]:
+    async def _perform(self, effects: tuple[Effect, ...]) -> list[r.Input]:
         """What came of the effects; of those that were cut off, that the job is given back."""
-        replies: list[r.Reply] = []
+        replies: list[r.Input] = []
 
         async def one(effect: Effect) -> None:
             try:
@@ -110,7 +117,7 @@ class JobRun:
         acted = False
         for effect in effects:
             if isinstance(effect, RunTool):
-                short = self._hands.cut_short(effect, self._state.session_id)
+                short = self._hands.cancelled_reply(effect, self._state.session_id)
                 acted |= isinstance(short, r.ToolFailed) and short.acted
             self._hands.forget(effect, self._state.session_id)
         return acted
@@ -128,10 +135,10 @@ class JobRun:
                 if self._state.calls[self._lease.call_id].cancelled is not None:
                     self._running.cancel()
 
-    async def _say(self, reply: r.Reply) -> None:
+    async def _say(self, reply: r.Input) -> None:
         while not self._lost:
             beside = await self._beside_of(self._state.bundle)
-            draft = drafted_for_job(self._state, self._lease.call_id, reply, self._hands.bundle, beside)
+            draft = decide_job_draft(self._state, self._lease.call_id, reply, self._hands.bundle, beside)
             if not draft.events:
                 return
             result = await self._store.append(self._state.session_id, self._state.seq, draft.events, job=self._lease)
@@ -153,7 +160,7 @@ class JobRun:
 
 
 @dataclass(slots=True)
-class Done:
+class WorkDone:
     """What a worker did, and the sessions that it could do nothing for."""
 
     jobs: int = 0
@@ -164,11 +171,11 @@ class Done:
 class Worker:
     """Takes jobs, so many at once, and drives the sessions that are due, until it is let go of."""
 
-    def __init__(self, engine: Engine, *, at_once: int = 4, on_trouble: OnTrouble = lambda id_, error: None) -> None:
+    def __init__(self, engine: Runner, *, at_once: int = 4, on_trouble: OnTrouble = lambda id_, error: None) -> None:
         self._engine = engine
-        self._reins = engine.reins
-        self._store: Store = engine.reins.store
-        self._clock = engine.reins.clock
+        self._reins = engine.context
+        self._store: Store = engine.context.store
+        self._clock = engine.context.clock
         self._limit = trio.CapacityLimiter(at_once)
         self._running: set[JobRun] = set()
         self._driving: set[str] = set()
@@ -178,15 +185,15 @@ class Worker:
         # of sessions and of jobs, by their ids
         self._pause_until: dict[str, datetime] = {}
         self._told: dict[str, str] = {}
-        self.done = Done()
+        self.done = WorkDone()
 
-    def let_go(self) -> None:
+    def release_lease(self) -> None:
         """Take nothing new; what runs has the grace period to end."""
         self._leaving = True
         self._changed.set()
 
-    async def work(self, *, until_idle: bool = False, grace: float = 10.0) -> Done:
-        """Work until `let_go`, or until nothing is due any more; at the end nothing runs."""
+    async def work(self, *, until_idle: bool = False, grace: float = 10.0) -> WorkDone:
+        """Work until `release_lease`, or until nothing is due any more; at the end nothing runs."""
         async with trio.open_nursery() as around:
             async with trio.open_nursery() as nursery:
                 while not self._leaving:
@@ -198,7 +205,7 @@ class Worker:
                         with trio.move_on_after(LOOK_EVERY):
                             await self._changed.wait()
                         self._changed = trio.Event()
-                self._engine.let_go()
+                self._engine.release_lease()
                 around.start_soon(self._cut, grace)
             around.cancel_scope.cancel()
         return self.done
@@ -255,7 +262,7 @@ class Worker:
                 return
             bundle: Bundle = await self._engine.bundle_of(state)
             root = await self._engine.ready_for(state, bundle, lease.call_id)
-            run = JobRun(self._reins, self._engine.hands_for(bundle), lease, state, root)
+            run = JobRun(self._reins, self._engine.effect_runner(bundle), lease, state, root)
             self._running.add(run)
             try:
                 await run.run()

@@ -66,7 +66,7 @@ TEXTS: Mapping[str, str] = {
     "retryable_error": "It could not be done right now",
     "terminal_error": "It could not be done",
     "unknown": "Nobody can say yet whether it was done",
-}  # fmt: skip
+}
 
 
 # results that are a rule's, and whose message is not

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.language import types as t
 from engine.language.functions import PROVENANCE
-from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
+from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Evidence, Origins
 from engine.language.schema_types import property_names
 from engine.policy.bindings import SHARED_METERS
 from engine.session import customer_texts as texts
@@ -259,19 +259,19 @@ def _origins(state: State, call: Call, bundle: Bundle) -> Origins:
     return Origins(_told(state, bundle.tools, named), fields)
 
 
-def _told(state: State, tools: Mapping[str, Tool], named: frozenset[str]) -> Iterator[Told]:
+def _told(state: State, tools: Mapping[str, Tool], named: frozenset[str]) -> Iterator[Evidence]:
     """All that the session was told, newest first: by its starter, by its customer, and by tools."""
-    yield Told(SESSION, state.attributes, fields=named)
-    yield Told(CUSTOMER, list(reversed(state.messages)))
+    yield Evidence(SESSION, state.attributes, fields=named)
+    yield Evidence(CUSTOMER, list(reversed(state.messages)))
     for name, log in state.seen.items():
         origin = TRUSTED if name in tools and tools[name].trust == TRUSTED else UNTRUSTED
-        yield from (Told(origin, told["output"], told["input"]) for told in reversed(log.all()))
+        yield from (Evidence(origin, told["output"], told["input"]) for told in reversed(log.all()))
     for call in state.calls.values():
         if call.result is not None and call.result.status in _FAILED:
-            yield Told(UNTRUSTED, call.result.message)
+            yield Evidence(UNTRUSTED, call.result.message)
     for results in _results(state).values():
         # what a failing tool says may be the words of a stranger
-        yield from (Told(UNTRUSTED, result["message"]) for result in results if result["status"] in _FAILED)
+        yield from (Evidence(UNTRUSTED, result["message"]) for result in results if result["status"] in _FAILED)
 
 
 _FAILED = frozenset({"retryable_error", "terminal_error", "unknown"})

@@ -11,14 +11,14 @@ from typing import Any
 
 from engine.language.value import canonical
 from engine.policy.bindings import FactNeed, Fresh
-from engine.policy.gate import Missing, Reading, judge, withheld
+from engine.policy.gate import FactOutput, MissingFacts, judge, withheld
 from engine.policy.rule import CUSTOMER, Effect
 from engine.policy.verdict import Verdict
 from engine.session.expression_names import gate_names
 from engine.session.handles import Handles, handles_of
 from engine.session.identity import call_digest
 from engine.session.sensitivity import without
-from engine.session.state.persistent import Kept, Log
+from engine.session.state.persistent import AppendOnlyList, SettlingMap
 from engine.session.state.state import Call, State, Used
 from engine.spec.bundle import WRITE, Agent, Bundle
 
@@ -26,7 +26,7 @@ CALL, FACT_READ, MESSAGE, CONFIRMED = "call", "read", "message", "user_confirmat
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PriorEvent:
     """One thing that happened before: a call with what it gave, a read of the runtime's own, a message, or a yes.
 
     A read of the runtime's own is a fact and no call.  A yes is the customer's to the next write; one that names a
@@ -46,7 +46,7 @@ NOTHING_GIVEN = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCall:
     """What the gate says; `asked` are the groups that still have to be asked.
 
     An approval is `satisfied` once nobody has to be asked any more.  `needs` are the reads that the gate asks for and
@@ -70,7 +70,7 @@ class Judged:
             told["needs"] = [{"tool": tool, "args": dict(args)} for tool, args in self.needs]
         return told
 
-    def shown(self, bundle: Bundle, handles: Handles | None) -> Judged:
+    def shown(self, bundle: Bundle, handles: Handles | None) -> JudgedCall:
         """The same as people may see it."""
         if handles is None:
             return self
@@ -81,13 +81,13 @@ class Judged:
 def judge_after(
     bundle: Bundle,
     agent: Agent,
-    past: Sequence[Past],
+    past: Sequence[PriorEvent],
     attributes: Mapping[str, Any],
     tool_name: str,
     input_: Mapping[str, Any],
     now: datetime,
     output: Any = NOTHING_GIVEN,
-) -> Judged:
+) -> JudgedCall:
     """Judge a call of an agent; recorded reads are the facts, and what was not read can't be.
 
     With the `output` that a read gave it is also judged whether the planner may see it.
@@ -95,10 +95,10 @@ def judge_after(
     problems = agent.check_attributes(attributes)
     tool = bundle.tools.get(tool_name) if tool_name in agent.tools else None
     if tool is None:
-        return Judged("deny", (), (), (f"the agent has no tool {tool_name}", *problems))
+        return JudgedCall("deny", (), (), (f"the agent has no tool {tool_name}", *problems))
     problems += tool.check_input(input_)
     if problems:
-        return Judged("deny", (), (), tuple(problems))
+        return JudgedCall("deny", (), (), tuple(problems))
     step = 1 + sum(entry.event != FACT_READ for entry in past)
     call = Call("judged", tool.name, input_, step, tool.effect, now, call_digest(tool, tool.name, input_))
     state = past_state(bundle, agent, past, attributes, now, call)
@@ -106,18 +106,18 @@ def judge_after(
     guard, known = agent.guards[tool.name], _reads(past)
     reads = partial(_or_unreadable, bundle, known)
     first = judge(guard, names, known)
-    needs = _named(first) if isinstance(first, Missing) else ()
+    needs = _named(first) if isinstance(first, MissingFacts) else ()
     verdict = judge(guard, names, reads)
-    assert not isinstance(verdict, Missing), "what was not read counts as unreadable"
+    assert not isinstance(verdict, MissingFacts), "what was not read counts as unreadable"
     if verdict.effect is Effect.ALLOW and output is not NOTHING_GIVEN:
         kept = withheld(guard, names, output, reads)
         if kept is not None:
             errors = (f"{kept.rule}: {kept.error}",) if kept.error else ()
-            return Judged(Effect.DENY.value, (kept.rule,), (), errors, needs=needs).shown(bundle, handles)
+            return JudgedCall(Effect.DENY.value, (kept.rule,), (), errors, needs=needs).shown(bundle, handles)
     return _told(verdict, needs, confirmed=_confirmed(bundle, past, tool.name, input_)).shown(bundle, handles)
 
 
-def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Mapping[str, Any]) -> bool:
+def _confirmed(bundle: Bundle, past: Sequence[PriorEvent], tool_name: str, input_: Mapping[str, Any]) -> bool:
     """Whether the customer said yes to this call and it was not used: by name, or to the write that comes next."""
     next_write = True
     for entry in reversed(past):
@@ -132,24 +132,24 @@ def _confirmed(bundle: Bundle, past: Sequence[Past], tool_name: str, input_: Map
     return False
 
 
-def _named(missing: Missing) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+def _named(missing: MissingFacts) -> tuple[tuple[str, Mapping[str, Any]], ...]:
     """The reads that are missing, each once, by tool and input."""
     named = {(need.tool, canonical(need.input)): need.input for need in missing.needs}
     return tuple((tool, named[tool, text]) for tool, text in sorted(named))
 
 
-def _told(verdict: Verdict, needs: tuple[tuple[str, Mapping[str, Any]], ...], *, confirmed: bool) -> Judged:
+def _told(verdict: Verdict, needs: tuple[tuple[str, Mapping[str, Any]], ...], *, confirmed: bool) -> JudgedCall:
     deciding = [trace for trace in verdict.rules if trace.matched and trace.effect is verdict.effect]
     open_ = [ask for ask in verdict.asks if not (confirmed and CUSTOMER in ask.approvers)]
     asked = {group for ask in open_ for group in ask.approvers}
     errors = tuple(f"{trace.rule}: {trace.error}" for trace in verdict.rules if trace.error)
     rules = tuple(trace.rule for trace in deciding)
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and not open_
-    return Judged(verdict.effect.value, rules, tuple(sorted(asked)), errors, satisfied, needs)
+    return JudgedCall(verdict.effect.value, rules, tuple(sorted(asked)), errors, satisfied, needs)
 
 
 def past_state(
-    bundle: Bundle, agent: Agent, past: Sequence[Past], attributes: Mapping[str, Any], now: datetime, judged: Call
+    bundle: Bundle, agent: Agent, past: Sequence[PriorEvent], attributes: Mapping[str, Any], now: datetime, judged: Call
 ) -> State:
     """A session in which all of that has happened, each call in a step of its own, and the call is proposed."""
     moments = [entry.at or now - (len(past) - number) * _MICRO for number, entry in enumerate(past)]
@@ -160,46 +160,69 @@ def past_state(
         if entry.event in (CALL, FACT_READ) and entry.error is None
     ]
     bad = [
-        (entry, {"status": "terminal_error", "input": entry.input or {}, "message": entry.error, "reason": "",
-                 "id": "", "output": None})
+        (
+            entry,
+            {
+                "status": "terminal_error",
+                "input": entry.input or {},
+                "message": entry.error,
+                "reason": "",
+                "id": "",
+                "output": None,
+            },
+        )
         for entry in past
         if entry.event == CALL and entry.error is not None
-    ]  # fmt: skip
+    ]
     texts = tuple(entry.text for entry in past if entry.event == MESSAGE)
     calls = [judged.name, *(entry.tool for entry in past if entry.event == CALL)]
     reads = sum(entry.event == FACT_READ for entry in past)
     used = Used(steps=judged.step, calls=len(calls), calls_per_tool=Counter(calls), fact_reads=reads)
     return State(
-        "judged", 1, now, agent.name, agent.planner, bundle.digest, "", attributes, None, agent.limits,
-        step=judged.step, calls=Kept({judged.id: judged}), seen=_by_tool(good), resulted=_by_tool(bad),
-        succeeded=_by_tool((entry, told) for entry, told in good if entry.event == CALL), messages=texts, used=used,
-    )  # fmt: skip
+        "judged",
+        1,
+        now,
+        agent.name,
+        agent.planner,
+        bundle.digest,
+        "",
+        attributes,
+        None,
+        agent.limits,
+        step=judged.step,
+        calls=SettlingMap({judged.id: judged}),
+        seen=_by_tool(good),
+        resulted=_by_tool(bad),
+        succeeded=_by_tool((entry, told) for entry, told in good if entry.event == CALL),
+        messages=texts,
+        used=used,
+    )
 
 
 _MICRO = timedelta(microseconds=1)
 
 
-def _by_tool(told: Iterable[tuple[Past, Mapping[str, Any]]]) -> dict[str, Log[Mapping[str, Any]]]:
+def _by_tool(told: Iterable[tuple[PriorEvent, Mapping[str, Any]]]) -> dict[str, AppendOnlyList[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for entry, one in told:
         found.setdefault(entry.tool, []).append(one)
-    return {tool: Log(entries) for tool, entries in found.items()}
+    return {tool: AppendOnlyList(entries) for tool, entries in found.items()}
 
 
-def _reads(past: Sequence[Past]) -> Fresh:
+def _reads(past: Sequence[PriorEvent]) -> Fresh:
     """The newest recorded output of the same read, whoever read it; None if there is none."""
     known = {
-        (entry.tool, canonical(entry.input or {})): Reading(entry.output, entry.error)
+        (entry.tool, canonical(entry.input or {})): FactOutput(entry.output, entry.error)
         for entry in past
         if entry.event in (CALL, FACT_READ)
     }
     return lambda need: known.get((need.tool, canonical(need.input)))
 
 
-def _or_unreadable(bundle: Bundle, known: Fresh, need: FactNeed) -> Reading:
+def _or_unreadable(bundle: Bundle, known: Fresh, need: FactNeed) -> FactOutput:
     """What was recorded of a read; one that was not can't be read."""
     told = canonical(shown_input(bundle, need.tool, need.input))
-    return known(need) or Reading(problem=f"{need.tool} {told} was not read before")
+    return known(need) or FactOutput(problem=f"{need.tool} {told} was not read before")
 
 
 def shown_input(bundle: Bundle, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:

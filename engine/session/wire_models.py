@@ -16,11 +16,11 @@ from engine.session.state.event import EventKind
 MAX_DECISION = 200_000
 
 
-class _Model(BaseModel):
+class _WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class ToolCall(_Model):
+class ToolCall(_WireModel):
     """A call that a planner proposes."""
 
     id: Annotated[str, Field(min_length=1, max_length=200, description="Unique in the session.")]
@@ -28,7 +28,7 @@ class ToolCall(_Model):
     input: dict[str, Any] = Field(description="Fits the tool's input schema.")
 
 
-class Decision(_Model):
+class Decision(_WireModel):
     """What a planner proposes: calls, or a reply to the user, or that the work is done."""
 
     message: str = Field(description="Beside calls a note for the log, without calls the reply to the user.")
@@ -36,7 +36,7 @@ class Decision(_Model):
     done: bool = False
 
 
-class ToolOutcome(_Model):
+class ToolOutcome(_WireModel):
     """How a call ended."""
 
     status: Literal["ok", "retryable_error", "blocked", "terminal_error", "unknown"]
@@ -44,7 +44,7 @@ class ToolOutcome(_Model):
     message: str = Field(description="The same for people.")
 
 
-class ToolResult(_Model):
+class ToolResult(_WireModel):
     """The end of a call."""
 
     call_id: str
@@ -53,7 +53,7 @@ class ToolResult(_Model):
     outcome: ToolOutcome
 
 
-class RulePart(_Model):
+class RulePart(_WireModel):
     """One rule's part in a verdict."""
 
     rule: str
@@ -65,7 +65,7 @@ class RulePart(_Model):
     error: str | None = None
 
 
-class Verdict(_Model):
+class Verdict(_WireModel):
     """One judgement of one call."""
 
     verdict: Literal["allow", "require_approval", "deny"]
@@ -77,7 +77,7 @@ class Verdict(_Model):
     rules: list[RulePart] = Field(description="Every rule that took part.")
 
 
-class Event(_Model):
+class Event(_WireModel):
     """One entry of a session's log."""
 
     session_id: str

@@ -15,17 +15,17 @@ from engine.ports.records import (
     IN_FLIGHT,
     Appended,
     AppendResult,
+    Claim,
     Conflict,
     CorruptLog,
     DamagedRow,
+    ExpiredKey,
     Fenced,
-    Held,
+    FullMeter,
+    HeldKey,
+    HeldSession,
     JobLease,
-    KeyExpired,
-    KeyHeld,
-    MeterFull,
     SealedLog,
-    Take,
     session_of,
 )
 from engine.session.state.event import Event
@@ -59,8 +59,8 @@ class Append:
     after: int
     events: Sequence[Event]
     epoch: int | None
-    take: Take | None
-    let_go: bool
+    take: Claim | None
+    release_lease: bool
     job: JobLease | None
 
 
@@ -114,7 +114,9 @@ def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
     return stands
 
 
-def _overtaken(connection: sqlite3.Connection, wanted: Append, stands: _Stands) -> Fenced | Conflict | Held | None:
+def _overtaken(
+    connection: sqlite3.Connection, wanted: Append, stands: _Stands
+) -> Fenced | Conflict | HeldSession | None:
     """Who was first, or holds what the append goes by."""
     if wanted.epoch is not None and wanted.epoch < stands.epoch:
         return Fenced(stands.epoch)
@@ -127,7 +129,7 @@ def _overtaken(connection: sqlite3.Connection, wanted: Append, stands: _Stands) 
         return None
     until = moment(stands.lease_until)
     if until is not None and stands.owner is not None and stands.owner != take.lease.owner and until > take.now:
-        return Held(stands.owner, until)
+        return HeldSession(stands.owner, until)
     return Conflict(stands.seq) if take.lease.epoch <= stands.epoch else None
 
 
@@ -149,7 +151,7 @@ def _write(
     if wanted.take is not None:
         lease = wanted.take.lease
         newest, owner, lease_until = lease.epoch, lease.owner, timestamp(lease.until)
-    if wanted.let_go:
+    if wanted.release_lease:
         owner = lease_until = None
     state, outcome = stands.state, stands.outcome
     for change in beside:
@@ -158,9 +160,17 @@ def _write(
         elif isinstance(change, Wake) and change.applies(state):
             state = outcome = Status.RUNNING.value
     row = (
-        state, outcome, segment.last, segment.hash, seal and seal.hmac, seal and seal.key_id, newest, owner,
-        lease_until, timestamp(wanted.events[-1].at),
-    )  # fmt: skip
+        state,
+        outcome,
+        segment.last,
+        segment.hash,
+        seal and seal.hmac,
+        seal and seal.key_id,
+        newest,
+        owner,
+        lease_until,
+        timestamp(wanted.events[-1].at),
+    )
     number_ = stands.number
     if number_ is None:
         number_ = _create(connection, wanted.events[0], row)
@@ -194,16 +204,16 @@ def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) 
 
 def _refused(
     connection: sqlite3.Connection, beside: list[Change], voucher: Voucher | None
-) -> KeyHeld | KeyExpired | MeterFull | None:
+) -> HeldKey | ExpiredKey | FullMeter | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []
     claimed: dict[str, str] = {}
     for change in beside:
-        refused: KeyHeld | KeyExpired | MeterFull | None = None
+        refused: HeldKey | ExpiredKey | FullMeter | None = None
         if isinstance(change, ClaimKey):
             holder = claimed.setdefault(change.key, change.holder)
             if holder != change.holder:
-                return KeyHeld(change.key, IN_FLIGHT, None, holder)
+                return HeldKey(change.key, IN_FLIGHT, None, holder)
             refused = held(connection, change, voucher)
         elif isinstance(change, Reserve):
             refused = _full(connection, change, added)
@@ -213,13 +223,13 @@ def _refused(
     return None
 
 
-def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> MeterFull | None:
+def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> FullMeter | None:
     stored = meter_used(connection, change.key, change.holder, change.since)
     beside = [other.amount for other in added if other.key == change.key and other.holder != change.holder]
     used = total([stored, *beside])
-    return None if add(used, change.amount) <= change.limit else MeterFull(
-        change.holder, change.meter, used, change.limit
-    )  # fmt: skip
+    return (
+        None if add(used, change.amount) <= change.limit else FullMeter(change.holder, change.meter, used, change.limit)
+    )
 
 
 def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: datetime | None) -> Any:

@@ -43,11 +43,11 @@ class Segment:
     body: bytes
 
 
-class Unreadable(ValueError):
+class UnreadableSegment(ValueError):
     """A segment that says no events."""
 
 
-class TooLarge(ValueError):
+class SegmentTooLarge(ValueError):
     """An append that nobody could read again."""
 
 
@@ -91,46 +91,46 @@ def erase(segment: Segment, seq: int) -> Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SegmentPlace:
     """A place in a session's chain: an event, and the link that it has.  The chain starts at `START`."""
 
     seq: int
     link: str
 
 
-START = Place(0, GENESIS)
+START = SegmentPlace(0, GENESIS)
 
 
-def verify(session_id: str, segments: Iterable[Segment], head: Place) -> list[str]:
+def verify(session_id: str, segments: Iterable[Segment], head: SegmentPlace) -> list[str]:
     """What is wrong with a chain that should end at the stored head; empty if it is whole."""
     try:
         read(session_id, segments, START, head)
-    except Unreadable as error:
+    except UnreadableSegment as error:
         return [str(error)]
     return []
 
 
-def read(session_id: str, segments: Iterable[Segment], start: Place, head: Place) -> list[Event]:
+def read(session_id: str, segments: Iterable[Segment], start: SegmentPlace, head: SegmentPlace) -> list[Event]:
     """The events behind a place, up to the stored head, if they follow on each other; raises Unreadable."""
     events: list[Event] = []
     seq, link = start.seq, start.link
     for segment in segments:
         if segment.session_id != session_id or segment.first != seq + 1:
-            raise Unreadable(f"event {seq + 1} is missing; next stands {segment.first}")
+            raise UnreadableSegment(f"event {seq + 1} is missing; next stands {segment.first}")
         try:
             lines = _lines(segment)
             link, count = _relink(segment, lines, link)
             if count == segment.last - segment.first + 1 and link == segment.hash:
                 events += _events(segment, lines)
         except _DAMAGE as error:
-            raise Unreadable(f"{_span(segment)} can't be read: {_told(error)}") from None
+            raise UnreadableSegment(f"{_span(segment)} can't be read: {_told(error)}") from None
         if count != segment.last - segment.first + 1 or link != segment.hash:
-            raise Unreadable(f"{_span(segment)} changed, or do not follow on those before")
+            raise UnreadableSegment(f"{_span(segment)} changed, or do not follow on those before")
         seq = segment.last
     if seq != head.seq:
-        raise Unreadable(f"the log ends at event {seq}, and its head is {head.seq}")
+        raise UnreadableSegment(f"the log ends at event {seq}, and its head is {head.seq}")
     if link != head.link:
-        raise Unreadable(f"the stored head does not fit event {head.seq}")
+        raise UnreadableSegment(f"the stored head does not fit event {head.seq}")
     return events
 
 
@@ -150,7 +150,9 @@ def _packed(lines: list[str]) -> bytes:
         compressor = _of_thread.compressor = zstandard.ZstdCompressor(level=1)
     raw = "\n".join(lines).encode("ascii")
     if len(raw) > MAX_SEGMENT:
-        raise TooLarge(f"{len(raw):,} bytes of events are more than one append can take, which is {MAX_SEGMENT:,}")
+        raise SegmentTooLarge(
+            f"{len(raw):,} bytes of events are more than one append can take, which is {MAX_SEGMENT:,}"
+        )
     packed: bytes = compressor.compress(raw)
     return packed
 

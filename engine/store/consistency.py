@@ -68,7 +68,7 @@ _MOVES: Mapping[K, frozenset[Table]] = {
 
 
 @dataclass(slots=True)
-class Said:
+class LoggedRows:
     """The rows that a log says, as far as its payloads are there, and what erased ones may have done to them."""
 
     rows: dict[Table, Rows] = field(default_factory=lambda: {REQUESTS: {}, KEYS: {}, METERS: {}, JOBS: {}})
@@ -80,9 +80,9 @@ class Said:
         return table not in self.moved and not self.added[table]
 
 
-def said(log: Sequence[Event], erased: Set[int]) -> Said:
+def said(log: Sequence[Event], erased: Set[int]) -> LoggedRows:
     """What stands beside a log, of which the payloads of some events were erased."""
-    found = Said()
+    found = LoggedRows()
     for event in log:
         if event.seq in erased:
             found.added.update(_ADDS.get(event.kind, {}))
@@ -160,7 +160,7 @@ def as_compared(table: Table, row: Sequence[Any]) -> list[Any]:
     return made
 
 
-def differences(table: Table, of: Said, found: Rows) -> Iterator[str]:
+def differences(table: Table, of: LoggedRows, found: Rows) -> Iterator[str]:
     """Where the rows of a table are something else than the log says, as far as it says it."""
     rows, moved = of.rows[table], table in of.moved
     start = table.moving if moved else 0

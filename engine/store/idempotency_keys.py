@@ -12,19 +12,19 @@ from engine.ports.records import (
     IN_FLIGHT,
     UNKNOWN,
     DamagedRow,
-    KeyExpired,
-    KeyHeld,
+    ExpiredKey,
+    HeldKey,
     UnknownSession,
     session_of,
 )
 from engine.store.chain import erased
-from engine.store.consistency import KEYS, Said, as_compared, said
+from engine.store.consistency import KEYS, LoggedRows, as_compared, said
 from engine.store.log_key import Voucher
 from engine.store.projection import ClaimKey, generation_of
 from engine.store.queries import segments_of, whole_log
 
 
-def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> KeyHeld | KeyExpired | None:
+def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> HeldKey | ExpiredKey | None:
     """The other call that holds a key which somebody claims, how many of its results have expired, or None.
 
     Raises CorruptLog.
@@ -44,17 +44,17 @@ def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | No
     if known == row:
         over = generation_of(status, datetime.fromisoformat(until) if until is not None else None, expired, change.at)
         if over is not None:
-            return None if over == change.generation else KeyExpired(change.key, over)
+            return None if over == change.generation else ExpiredKey(change.key, over)
         given = loads(output) if output is not None else None
-        return KeyHeld(change.key, status, given, holder, loads(compared))
+        return HeldKey(change.key, status, given, holder, loads(compared))
     if of.wholly(KEYS) or (known is not None and known[KEYS.moving :] != row[KEYS.moving :]):
         told = f"the key {change.key} says something else than the log of {holder}, which holds it"
         raise DamagedRow(session_of(holder), "idempotency_keys", told)
     # what could say it was erased: it stays taken, and nothing is told of what came of it
-    return KeyHeld(change.key, status if status in (IN_FLIGHT, UNKNOWN) else ERASED, None, holder)
+    return HeldKey(change.key, status if status in (IN_FLIGHT, UNKNOWN) else ERASED, None, holder)
 
 
-def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> Said:
+def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> LoggedRows:
     """What the log of a holder says of the rows beside it."""
     session_id = session_of(holder)
     try:

@@ -24,7 +24,7 @@ class BadLogKey(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class HeadSeal:
     """What a key says of a head or a snapshot: an HMAC-SHA256 in hexadecimal, and which key."""
 
     hmac: str
@@ -48,19 +48,19 @@ class Voucher:
     store: str
     key: LogKey
 
-    def head(self, session_id: str, seq: int, link: str) -> Seal:
+    def head(self, session_id: str, seq: int, link: str) -> HeadSeal:
         """The seal of a session's head."""
         return _sealed(self.key.keys[0], self._head(session_id, seq, link))
 
-    def knows_head(self, seal: Seal, session_id: str, seq: int, link: str) -> bool:
+    def knows_head(self, seal: HeadSeal, session_id: str, seq: int, link: str) -> bool:
         """Whether this is a seal of the head, by any of the keys."""
         return self._knows(seal, self._head(session_id, seq, link))
 
-    def snapshot(self, session_id: str, seq: int, link: str, version: str, body: bytes) -> Seal:
+    def snapshot(self, session_id: str, seq: int, link: str, version: str, body: bytes) -> HeadSeal:
         """The seal of a snapshot: of its content too."""
         return _sealed(self.key.keys[0], self._snapshot(session_id, seq, link, version, body))
 
-    def knows_snapshot(self, seal: Seal, session_id: str, seq: int, link: str, version: str, body: bytes) -> bool:
+    def knows_snapshot(self, seal: HeadSeal, session_id: str, seq: int, link: str, version: str, body: bytes) -> bool:
         """Whether this is a seal of the snapshot, by any of the keys."""
         return self._knows(seal, self._snapshot(session_id, seq, link, version, body))
 
@@ -70,13 +70,13 @@ class Voucher:
     def _snapshot(self, session_id: str, seq: int, link: str, version: str, body: bytes) -> list[object]:
         return ["snapshot", self.store, session_id, seq, link, version, sha256(body).hexdigest()]
 
-    def _knows(self, seal: Seal, told: Sequence[object]) -> bool:
+    def _knows(self, seal: HeadSeal, told: Sequence[object]) -> bool:
         key = next((key for key in self.key.keys if _id(key) == seal.key_id), None)
         return key is not None and hmac.compare_digest(seal.hmac.encode(), _sealed(key, told).hmac.encode())
 
 
-def _sealed(key: bytes, told: Sequence[object]) -> Seal:
-    return Seal(hmac.new(key, canonical([_id(key), *told]).encode(), sha256).hexdigest(), _id(key))
+def _sealed(key: bytes, told: Sequence[object]) -> HeadSeal:
+    return HeadSeal(hmac.new(key, canonical([_id(key), *told]).encode(), sha256).hexdigest(), _id(key))
 
 
 def _id(key: bytes) -> str:

@@ -14,18 +14,18 @@ from engine.ports.records import (
     IN_FLIGHT,
     Appended,
     AppendResult,
+    Claim,
     Conflict,
+    ExpiredKey,
     Fenced,
+    FullMeter,
     Head,
-    Held,
+    HeldKey,
+    HeldSession,
     JobLease,
-    KeyExpired,
-    KeyHeld,
     Lease,
-    MeterFull,
     RequestRow,
     SessionRow,
-    Take,
 )
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
@@ -48,7 +48,7 @@ from engine.store.projection import (
 
 
 @dataclass(slots=True)
-class _Session:
+class _MemorySession:
     row: SessionRow
     segments: list[chain.Segment] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -83,7 +83,7 @@ class MemoryStore(MemoryQueue):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, _MemorySession] = {}
         self._keys: dict[str, _Key] = {}
         self._added: list[_Added] = []
         self._requests: dict[str, RequestRow] = {}
@@ -103,8 +103,8 @@ class MemoryStore(MemoryQueue):
         events: Sequence[Event],
         *,
         epoch: int | None = None,
-        take: Take | None = None,
-        let_go: bool = False,
+        take: Claim | None = None,
+        release_lease: bool = False,
         job: JobLease | None = None,
     ) -> AppendResult:
         """See `ports.Store`."""
@@ -119,21 +119,21 @@ class MemoryStore(MemoryQueue):
             return Fenced(newest)
         live = session.lease if session else None
         if take is not None and live is not None and live.until > take.now and live.owner != take.lease.owner:
-            return Held(live.owner, live.until)
+            return HeldSession(live.owner, live.until)
         if take is not None and take.lease.epoch <= newest:
             return Conflict(seq)
         held = self._refused(events)
         if held is not None:
             return held
         if session is None:
-            session = self._sessions[session_id] = _Session(_new_row(events[0]))
+            session = self._sessions[session_id] = _MemorySession(_new_row(events[0]))
         previous = session.segments[-1].hash if session.segments else chain.GENESIS
         session.segments.append(chain.seal(events, previous))
         session.events += events
         session.row = replace(session.row, seq=events[-1].seq, updated_at=events[-1].at)
         if take is not None:
             session.epoch, session.lease = take.lease.epoch, take.lease
-        if let_go:
+        if release_lease:
             session.lease = None
         self._project(session, events)
         return Appended()
@@ -142,7 +142,7 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`."""
         return total(entry.amount for entry in self._added if entry.key == key and entry.counts(since))
 
-    def _refused(self, events: Sequence[Event]) -> KeyHeld | KeyExpired | MeterFull | None:
+    def _refused(self, events: Sequence[Event]) -> HeldKey | ExpiredKey | FullMeter | None:
         added: list[_Added] = []
         claimed: dict[str, str] = {}
         for change in changes(events):
@@ -153,22 +153,22 @@ class MemoryStore(MemoryQueue):
                     if entry.key == change.key and entry.holder != change.holder and entry.counts(change.since)
                 )
                 if add(used, change.amount) > change.limit:
-                    return MeterFull(change.holder, change.meter, used, change.limit)
+                    return FullMeter(change.holder, change.meter, used, change.limit)
                 added.append(_Added(change.key, change.holder, change.amount, change.at))
             if isinstance(change, ClaimKey) and claimed.setdefault(change.key, change.holder) != change.holder:
-                return KeyHeld(change.key, IN_FLIGHT, None, claimed[change.key])
+                return HeldKey(change.key, IN_FLIGHT, None, claimed[change.key])
             if isinstance(change, ClaimKey) and change.key in self._keys:
                 key = self._keys[change.key]
                 if key.holder == change.holder and key.status != FREE:
                     continue
                 generation = generation_of(key.status, key.until, key.expired, change.at)
                 if generation is None:
-                    return KeyHeld(change.key, key.status, key.output, key.holder, key.compared)
+                    return HeldKey(change.key, key.status, key.output, key.holder, key.compared)
                 if generation != change.generation:
-                    return KeyExpired(change.key, generation)
+                    return ExpiredKey(change.key, generation)
         return None
 
-    def _project(self, session: _Session, events: Sequence[Event]) -> None:
+    def _project(self, session: _MemorySession, events: Sequence[Event]) -> None:
         for change in changes(events):
             match change:
                 case ClaimKey(key, holder):
@@ -203,7 +203,7 @@ class MemoryStore(MemoryQueue):
                 case _:
                     assert_never(change)
 
-    def _get(self, session_id: str) -> _Session:
+    def _get(self, session_id: str) -> _MemorySession:
         try:
             return self._sessions[session_id]
         except KeyError:
@@ -284,7 +284,7 @@ class MemoryStore(MemoryQueue):
     async def verify(self, session_id: str, known: Sequence[Head] = ()) -> list[str]:
         """See `ports.Store`."""
         segments = self._get(session_id).segments
-        problems = chain.verify(session_id, segments, chain.Place(segments[-1].last, segments[-1].hash))
+        problems = chain.verify(session_id, segments, chain.SegmentPlace(segments[-1].last, segments[-1].hash))
         there = {(one.last, one.hash) for one in segments}
         for head in known:
             if (head.seq, head.hash) not in there:
@@ -320,7 +320,7 @@ class MemoryStore(MemoryQueue):
             if urgent:
                 self._urgent[digest] = len(self._bundles)
 
-    async def urge_bundle(self, digest: str, urgent: bool) -> bool:
+    async def set_urgent(self, digest: str, urgent: bool) -> bool:
         """See `ports.Store`."""
         self._urgent.pop(digest, None)
         if urgent and digest in self._bundles:

@@ -21,9 +21,19 @@ class MemoryQueue:
         before = self._jobs.get(change.job_id)
         attempts, epoch, at = (before.attempts, before.epoch, before.enqueued_at) if before else (0, 0, change.at)
         self._jobs[change.job_id] = JobRow(
-            change.job_id, session_id, change.call_id, change.tool, "queued", attempts, change.run_at, at, None, None,
-            epoch, "",
-        )  # fmt: skip
+            change.job_id,
+            session_id,
+            change.call_id,
+            change.tool,
+            "queued",
+            attempts,
+            change.run_at,
+            at,
+            None,
+            None,
+            epoch,
+            "",
+        )
 
     def move(self, change: MoveJob) -> None:
         """A job goes on."""
@@ -32,10 +42,14 @@ class MemoryQueue:
             return
         stays = change.status == "leased"
         self._jobs[row.id] = replace(
-            row, status=change.status, reason=change.reason, run_at=change.run_at or row.run_at,
+            row,
+            status=change.status,
+            reason=change.reason,
+            run_at=change.run_at or row.run_at,
             attempts=row.attempts if change.attempt is None else change.attempt,
-            owner=row.owner if stays else None, lease_until=row.lease_until if stays else None,
-        )  # fmt: skip
+            owner=row.owner if stays else None,
+            lease_until=row.lease_until if stays else None,
+        )
 
     def holds(self, lease: JobLease) -> bool:
         """Whether a lease is not lost."""

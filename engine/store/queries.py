@@ -14,15 +14,15 @@ from typing import Any
 from engine.ports import records as stored
 from engine.session.state.event import Event
 from engine.store import chain
-from engine.store.log_key import Seal, Voucher
+from engine.store.log_key import HeadSeal, Voucher
 
 
 @dataclass(frozen=True, slots=True)
 class StoredHead:
     """The end of a session's chain as it stands beside it, and its seal if it has one."""
 
-    place: chain.Place
-    seal: Seal | None
+    place: chain.SegmentPlace
+    seal: HeadSeal | None
 
 
 class _Connection(sqlite3.Connection):
@@ -75,13 +75,13 @@ def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0)
     return [chain.Segment(session_id, *row) for row in connection.execute(sql, (session_id, after))]
 
 
-def place_before(connection: sqlite3.Connection, session_id: str, first: int) -> chain.Place:
+def place_before(connection: sqlite3.Connection, session_id: str, first: int) -> chain.SegmentPlace:
     """The place that a segment follows on, which begins with an event."""
     if first <= 1:
         return chain.START
     sql = "SELECT hash FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?) AND last = ?"
     row = connection.execute(sql, (session_id, first - 1)).fetchone()
-    return chain.START if row is None else chain.Place(first - 1, row[0])
+    return chain.START if row is None else chain.SegmentPlace(first - 1, row[0])
 
 
 def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
@@ -95,7 +95,7 @@ def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
 
 def stored_head(seq: int, link: str, hmac: str | None, key_id: str | None) -> StoredHead:
     """A head of its columns."""
-    return StoredHead(chain.Place(seq, link), Seal(hmac, key_id or "") if hmac is not None else None)
+    return StoredHead(chain.SegmentPlace(seq, link), HeadSeal(hmac, key_id or "") if hmac is not None else None)
 
 
 def seal_problems(session_id: str, head: StoredHead, voucher: Voucher) -> Iterator[str]:
@@ -107,15 +107,19 @@ def seal_problems(session_id: str, head: StoredHead, voucher: Voucher) -> Iterat
 
 
 def read_log(
-    session_id: str, head: StoredHead, start: chain.Place, segments: Sequence[chain.Segment], voucher: Voucher | None
+    session_id: str,
+    head: StoredHead,
+    start: chain.SegmentPlace,
+    segments: Sequence[chain.Segment],
+    voucher: Voucher | None,
 ) -> list[Event]:
     """The events of segments that follow on a place and end at a head that the key knows; raises CorruptLog."""
     try:
         if voucher is not None:
             for problem in seal_problems(session_id, head, voucher):
-                raise chain.Unreadable(problem)
+                raise chain.UnreadableSegment(problem)
         return chain.read(session_id, segments, start, head.place)
-    except chain.Unreadable as error:
+    except chain.UnreadableSegment as error:
         raise stored.CorruptLog(session_id, str(error)) from None
 
 

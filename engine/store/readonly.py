@@ -23,7 +23,7 @@ READABLE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSession:
     """A session in the store's listing."""
 
     id: str
@@ -38,14 +38,14 @@ class ReadStore:
         self._connection = connection
         self._voucher = voucher
 
-    def sessions(self, since: datetime | None = None, agent: str | None = None) -> list[Listed]:
+    def sessions(self, since: datetime | None = None, agent: str | None = None) -> list[ListedSession]:
         """The sessions that began no earlier, oldest first."""
         sql = (
             "SELECT id, agent, bundle FROM sessions WHERE (?1 IS NULL OR created_at >= ?1)"
             " AND (?2 IS NULL OR agent = ?2) ORDER BY number"
         )
         rows = self._connection.execute(sql, (timestamp(since) if since else None, agent))
-        return [Listed(*row) for row in rows]
+        return [ListedSession(*row) for row in rows]
 
     def log(self, session_id: str) -> list[Event]:
         """A session's events; raises CorruptLog, also where they are not what was written or have not its seal."""

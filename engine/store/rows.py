@@ -36,10 +36,16 @@ def _input(value: Any) -> bool:
 
 # what the inbox shows of the event that opened a request
 _ASKED: Mapping[str, Callable[[Any], bool]] = {
-    "tool": _text_or_none, "input": _input, "groups": _texts, "rules": _texts, "reason": _text,
-    "message": _text, "schema": lambda value: value is None or isinstance(value, dict | bool),
-    "digest": _text_or_none, "expires_at": _text_or_none,
-}  # fmt: skip
+    "tool": _text_or_none,
+    "input": _input,
+    "groups": _texts,
+    "rules": _texts,
+    "reason": _text,
+    "message": _text,
+    "schema": lambda value: value is None or isinstance(value, dict | bool),
+    "digest": _text_or_none,
+    "expires_at": _text_or_none,
+}
 
 
 def session_row(row: Any) -> SessionRow:
@@ -79,7 +85,7 @@ def job_row(row: Any) -> JobRow:
         problem = "its lease has no owner, or no end"
     return JobRow(
         id_, session_id, call_id, tool, status, attempts, *times, owner, moment(until), epoch, reason, problem
-    )  # fmt: skip
+    )
 
 
 def lease_problem(owner: str | None, until: str | None) -> str:

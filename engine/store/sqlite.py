@@ -18,13 +18,13 @@ import zstandard
 
 from engine.language.value import timestamp
 from engine.ports import records as stored
-from engine.ports.records import AppendResult, Head, JobLease, JobRow, Lease, RequestRow, SessionRow, Take
+from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.resources import LOG_KEY
 from engine.private_files import make_file_behind, make_folder
 from engine.session.state.event import Event
 from engine.store import chain, queue
 from engine.store.append import Append, append, meter_used
-from engine.store.log_key import LogKey, Seal, Voucher
+from engine.store.log_key import HeadSeal, LogKey, Voucher
 from engine.store.migrations import migrate
 from engine.store.queries import (
     StoredHead,
@@ -40,7 +40,7 @@ from engine.store.queries import (
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
 from engine.store.strays import file_problems, store_id, strays
 from engine.store.verify import erased_of, problems
-from engine.store.writer import Writer
+from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[Sql
     reading = await trio.to_thread.run_sync(connect, path)
     try:
         check = partial(_still_there, path, _identity(path))
-        writer = Writer(writing, check)
+        writer = CommitWriter(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
         async with writer.working():
             yield SqliteStore(writer, reading, voucher, check)
@@ -104,7 +104,7 @@ class SqliteStore:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: CommitWriter,
         reading: sqlite3.Connection,
         voucher: Voucher | None = None,
         check: Callable[[], None] = lambda: None,
@@ -136,12 +136,12 @@ class SqliteStore:
         events: Sequence[Event],
         *,
         epoch: int | None = None,
-        take: Take | None = None,
-        let_go: bool = False,
+        take: Claim | None = None,
+        release_lease: bool = False,
         job: JobLease | None = None,
     ) -> AppendResult:
         """See `ports.Store`."""
-        wanted = Append(session_id, after, events, epoch, take, let_go, job)
+        wanted = Append(session_id, after, events, epoch, take, release_lease, job)
         return await self._writer.do(lambda connection: append(connection, wanted, self._voucher))
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
@@ -191,7 +191,7 @@ class SqliteStore:
         if row is None:
             return None
         seq, link, body, hmac, key_id = row
-        if not self._voucher.knows_snapshot(Seal(hmac, key_id), session_id, seq, link, version, body):
+        if not self._voucher.knows_snapshot(HeadSeal(hmac, key_id), session_id, seq, link, version, body):
             return None
         return chain.unpacked(body)
 
@@ -286,7 +286,7 @@ class SqliteStore:
 
     async def verify(self, session_id: str, known: Sequence[Head] = ()) -> list[str]:
         """See `ports.Store`."""
-        places = [chain.Place(head.seq, head.hash) for head in known]
+        places = [chain.SegmentPlace(head.seq, head.hash) for head in known]
         return await self._read(lambda connection: problems(connection, session_id, self._voucher, places))
 
     async def erased(self, session_id: str) -> list[int]:
@@ -324,7 +324,7 @@ class SqliteStore:
         sql = f"INSERT OR IGNORE INTO bundles (digest, files, urgent) VALUES (?, ?, {place})"
         await self._writer.do(lambda connection: connection.execute(sql, (digest, text)))
 
-    async def urge_bundle(self, digest: str, urgent: bool) -> bool:
+    async def set_urgent(self, digest: str, urgent: bool) -> bool:
         """See `ports.Store`."""
         place = "(SELECT max(rowid) FROM bundles)" if urgent else "0"
         sql = f"UPDATE bundles SET urgent = {place} WHERE digest = ?"
@@ -350,7 +350,7 @@ class SqliteStore:
 
 def _stored(
     connection: sqlite3.Connection, session_id: str, after: int
-) -> tuple[StoredHead, chain.Place, list[chain.Segment]]:
+) -> tuple[StoredHead, chain.SegmentPlace, list[chain.Segment]]:
     """A session's head, what is stored behind an event, and the place that this follows on."""
     head = head_of(connection, session_id)
     segments = segments_of(connection, session_id, after)

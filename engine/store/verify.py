@@ -15,14 +15,14 @@ from engine.session.state.snapshot import VERSION, restored
 from engine.store import chain
 from engine.store import consistency as beside
 from engine.store.consistency import JOBS, KEYS, METERS, REQUESTS, Rows, Table
-from engine.store.log_key import Seal, Voucher
+from engine.store.log_key import HeadSeal, Voucher
 from engine.store.projection import SetState, Wake, changes
 from engine.store.queries import head_of, seal_problems, segments_of
 from engine.store.rows import JOB, job_row, standing_problem
 
 
 def problems(
-    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.Place] = ()
+    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.SegmentPlace] = ()
 ) -> list[str]:
     """All that is wrong, empty if the session is whole; `known` are heads of it that were exported before.
 
@@ -52,13 +52,13 @@ def _erased(segments: Sequence[chain.Segment]) -> set[int]:
 
 
 def _problems(
-    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.Place]
+    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.SegmentPlace]
 ) -> Iterator[str]:
     head = head_of(connection, session_id)
     segments = segments_of(connection, session_id)
     try:
         log = chain.read(session_id, segments, chain.START, head.place)
-    except chain.Unreadable as error:
+    except chain.UnreadableSegment as error:
         yield str(error)
         return
     if voucher is not None:
@@ -72,7 +72,7 @@ def _problems(
     yield from _snapshot(connection, session_id, log, erased, segments, voucher)
 
 
-def _other_than(known: chain.Place, segments: Sequence[chain.Segment]) -> Iterator[str]:
+def _other_than(known: chain.SegmentPlace, segments: Sequence[chain.Segment]) -> Iterator[str]:
     last = segments[-1].last if segments else 0
     if known.seq > last:
         yield f"it ends at event {last}, and the exported head is event {known.seq}"
@@ -179,7 +179,7 @@ def _snapshot(
     if not any(segment.last == seq and segment.hash == link for segment in segments):
         yield "its snapshot is of another log"
         return
-    if voucher is not None and not voucher.knows_snapshot(Seal(hmac, key_id), session_id, seq, link, version, body):
+    if voucher is not None and not voucher.knows_snapshot(HeadSeal(hmac, key_id), session_id, seq, link, version, body):
         yield "its snapshot is sealed by another key, or was changed since"
     elif any(number <= seq for number in erased):
         yield "its snapshot may hold what was erased from the log: delete it from the table `snapshots`"

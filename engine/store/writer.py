@@ -29,7 +29,7 @@ class _Ticket:
         self.result: outcome.Outcome[Any] | None = None
 
 
-class Writer:
+class CommitWriter:
     """Runs jobs in a thread of its own, all that wait in one transaction.
 
     A job refuses before it writes anything, so that a refusal needs no undoing.  If one raises, the batch is

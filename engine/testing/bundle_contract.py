@@ -23,7 +23,7 @@ async def urgent_bundles_are_found_from_those_that_were_kept_before_them(store: 
 async def a_bundle_that_is_urged_again_judges_beside_what_was_kept_meanwhile(store: Store) -> None:
     """As the newest one; it is none beside itself."""
     await _kept(store)
-    assert await store.urge_bundle("b", urgent=True)
+    assert await store.set_urgent("b", urgent=True)
     assert await _found(store) == {"a": "db", "b": "d", "c": "db", "d": "b", "e": "b", "unknown": ""}
     await store.save_bundle("f", {"x.yaml": b""})
     assert list(await store.urgent_bundles("f")) == []
@@ -32,9 +32,9 @@ async def a_bundle_that_is_urged_again_judges_beside_what_was_kept_meanwhile(sto
 async def a_bundle_that_is_urged_no_more_judges_beside_none(store: Store) -> None:
     """Nor does one that nobody knows."""
     await _kept(store)
-    assert await store.urge_bundle("d", urgent=False)
+    assert await store.set_urgent("d", urgent=False)
     assert await _found(store) == {"a": "b", "b": "", "c": "", "d": "", "e": "", "unknown": ""}
-    assert not await store.urge_bundle("unknown", urgent=True)
+    assert not await store.set_urgent("unknown", urgent=True)
 
 
 async def _kept(store: Store) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from engine.ports.records import Appended, Fenced, JobLease
 from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
-from engine.testing.store_contract import LEASE, START, started, woken
+from engine.testing.log_events import LEASE, START, started, woken
 
 K = EventKind
 
@@ -140,9 +140,12 @@ async def a_job_goes_on_as_the_events_of_its_call_say(store: Store) -> None:
 async def the_end_of_a_job_tells_how_it_ended(store: Store) -> None:
     """Well, for good, by somebody, with its session, or nobody knows."""
     ends = [
-        ("ok", "", "done"), ("terminal_error", "x", "dead"), ("terminal_error", "discarded", "discarded"),
-        ("blocked", "session_cancelled", "cancelled"), ("unknown", "cut_off", "unknown"),
-    ]  # fmt: skip
+        ("ok", "", "done"),
+        ("terminal_error", "x", "dead"),
+        ("terminal_error", "discarded", "discarded"),
+        ("blocked", "session_cancelled", "cancelled"),
+        ("unknown", "cut_off", "unknown"),
+    ]
     for number, (status, reason, wanted) in enumerate(ends):
         await _with_job(store, f"s{number}")
         await store.append(f"s{number}", 2, [ended(f"s{number}", 3, status, reason)])
@@ -157,9 +160,10 @@ async def sessions_are_due_that_were_left_running_or_whose_request_has_expired(s
         asks = {"request_id": f"{name}.1", "request_kind": "approval", "expires_at": expires}
         parked = {"state": state, "outcome": state}
         events = [
-            started(name), Event(name, 2, 1, K.REQUEST_OPENED, asks, START),
+            started(name),
+            Event(name, 2, 1, K.REQUEST_OPENED, asks, START),
             Event(name, 3, 1, K.STATE_TRANSITION, parked, START),
-        ]  # fmt: skip
+        ]
         await store.append(name, 0, events)
     assert await store.due_sessions(START) == ["left"]
     assert sorted(await store.due_sessions(START + timedelta(seconds=5))) == ["asked", "left"]

@@ -8,7 +8,7 @@ from typing import Any
 from engine.extras import unusable
 from engine.ports.clock import Clock
 from engine.ports.resources import Connections, EnvironmentFault, Secrets
-from engine.ports.tool import ToolAdapter, ToolError, ToolRun
+from engine.ports.tool import ToolAdapter, ToolError, ToolInvocation
 from engine.spec.bundle import Bundle, Tool
 from engine.tool.python import PythonAdapter
 from engine.tool.sql import SqlAdapter
@@ -66,7 +66,7 @@ class _WithoutLibrary:
         self._servers = bundle.servers
         self._fault = fault
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """See `ports.ToolAdapter`; raises MissingExtra."""
         return await self.ready(run.tool)
 

@@ -15,11 +15,11 @@ import trio
 from engine.language.value import NotJson, canonical
 from engine.ports.external_work import outside
 from engine.ports.resources import OWN_NAMES, Secrets
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.spec.bundle import READ, Bundle
 from engine.spec.secret_refs import filled
 from engine.tool.fill import names_of, parsed, text
-from engine.tool.program import Ended, TooMuchOutput, run_program
+from engine.tool.program import ProgramResult, TooMuchOutput, run_program
 
 KEY = "IDEMPOTENCY_KEY"
 
@@ -31,7 +31,7 @@ class CommandAdapter:
         self._files = bundle.files
         self._secrets = secrets
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """What the program writes; raises ToolError."""
         settings = run.tool.adapter.settings
         names = names_of(run)
@@ -51,8 +51,8 @@ class CommandAdapter:
             return await _output(run, ended)
 
     async def _in_fresh_folder(
-        self, run: ToolRun, argv: list[str], environment: Mapping[str, str], given: bytes
-    ) -> Ended:
+        self, run: ToolInvocation, argv: list[str], environment: Mapping[str, str], given: bytes
+    ) -> ProgramResult:
         folder = await trio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="engine-tool-"))
         try:
             await trio.to_thread.run_sync(self._lay_out, run.tool.adapter.settings["files"], folder)
@@ -63,8 +63,8 @@ class CommandAdapter:
                 await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
 
     async def _ended(
-        self, run: ToolRun, argv: list[str], environment: Mapping[str, str], directory: str, given: bytes
-    ) -> Ended:
+        self, run: ToolInvocation, argv: list[str], environment: Mapping[str, str], directory: str, given: bytes
+    ) -> ProgramResult:
         most = run.tool.adapter.settings.get("max_output", 1_000_000)
         try:
             return await run_program(argv, environment=environment, directory=directory, given=given, most=most)
@@ -99,7 +99,7 @@ def _can_be_given(text: str) -> bool:
         return False
 
 
-async def _output(run: ToolRun, ended: Ended) -> Any:
+async def _output(run: ToolInvocation, ended: ProgramResult) -> Any:
     settings, writes = run.tool.adapter.settings, run.tool.effect != READ
     if ended.code:
         said = run.told(ended.said, 500, end=True) or "it said nothing"

@@ -18,13 +18,13 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.language.value import NotJson, canonical, exact, jsonable
-from engine.net.address import NoAddress, Refused, allowed_address
-from engine.net.body import CantDecode, Decoder, TooLarge, codings
+from engine.net.address import AddressRefused, NoAddress, allowed_address
+from engine.net.body import BodyTooLarge, CantDecode, Decoder, codings
 from engine.net.errors import why
 from engine.net.retry_after import retry_after
 from engine.ports.external_work import outside
 from engine.ports.resources import Connections, Secrets, in_header
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.spec.bundle import READ
 from engine.tool.fill import names_of, parsed, secret_text, text, value
 
@@ -44,7 +44,7 @@ class HttpAdapter:
         self._secrets = secrets
         self._connections = connections
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """What the response says, as the tool maps it; raises ToolError."""
         with outside():
             exchange = _Exchange(run, self._secrets, self._client_of)
@@ -73,7 +73,7 @@ class _Exchange:
     """A request and, where they are allowed, the redirects that it leads to."""
 
     def __init__(
-        self, run: ToolRun, secrets: Secrets, client_of: Callable[[str], Awaitable[httpx2.AsyncClient]]
+        self, run: ToolInvocation, secrets: Secrets, client_of: Callable[[str], Awaitable[httpx2.AsyncClient]]
     ) -> None:
         self._run = run
         self._settings = run.tool.adapter.settings
@@ -189,10 +189,11 @@ class _Exchange:
             raise self._failed("host_refused", message, acted=True)
         try:
             address = await allowed_address(
-                host, port or (443 if parts.scheme == "https" else 80),
+                host,
+                port or (443 if parts.scheme == "https" else 80),
                 private=self._settings.get("allow_private", False),
-            )  # fmt: skip
-        except Refused as error:
+            )
+        except AddressRefused as error:
             raise self._failed("host_refused", str(error), acted=self.went_on) from None
         except NoAddress as error:
             raise self._failed("unreachable", str(error), acted=self.went_on) from None
@@ -233,8 +234,8 @@ class _Exchange:
                 try:
                     taken += decoder.feed(chunk)
                     if raw > most:
-                        raise TooLarge
-                except (CantDecode, TooLarge) as error:
+                        raise BodyTooLarge
+                except (CantDecode, BodyTooLarge) as error:
                     wrong.append(error)
                     scope.cancel()
         if not wrong:
@@ -242,7 +243,7 @@ class _Exchange:
                 decoder.end()
             except CantDecode as error:
                 wrong.append(error)
-        if wrong and isinstance(wrong[0], TooLarge):
+        if wrong and isinstance(wrong[0], BodyTooLarge):
             raise self._failed("response_too_large", f"the response is larger than {most} bytes", acted=True)
         if wrong:
             raise self._failed("invalid_output", f"the response can't be read: {wrong[0]}", acted=True)
@@ -256,7 +257,7 @@ class _Exchange:
 
 
 async def _output(
-    run: ToolRun,
+    run: ToolInvocation,
     status: int,
     headers: Mapping[str, str],
     raw: bytes,
@@ -271,9 +272,13 @@ async def _output(
         lost = writes and (end == "lost" or went_on)
         wait = retry_after(headers) if end == "retryable" else None
         raise ToolError(
-            f"http_{status}", said, retryable=end == "retryable" and not lost, acted=lost, lost=lost,
+            f"http_{status}",
+            said,
+            retryable=end == "retryable" and not lost,
+            acted=lost,
+            lost=lost,
             wait=None if wait is None else Decimal(str(wait)),
-        )  # fmt: skip
+        )
     body = await _parsed(raw, headers, reads=not writes)
     if settings["output"] is None:
         return {} if body is None else body

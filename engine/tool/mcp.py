@@ -20,12 +20,12 @@ from mcp.shared.exceptions import MCPError
 from engine.language.value import NotJson, exact, loads, one_line
 from engine.ports.external_work import outside
 from engine.ports.resources import Connections, MissingSecret, Secrets, in_header
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.spec.bundle import READ, Bundle, Server, Tool
 from engine.spec.secret_refs import filled
 from engine.tool.command import environment_of
-from engine.tool.mcp_transport import Report, over_http, over_pipes
-from engine.tool.tool_list import BadListing, Listed, breaks, read_tool
+from engine.tool.mcp_transport import TransportReport, over_http, over_pipes
+from engine.tool.tool_list import BadListing, ToolList, breaks, read_tool
 
 MAX_PAGES = 100
 
@@ -46,7 +46,7 @@ class Link:
 
     client: Client
     said: bytearray
-    tools: dict[str, Listed] = field(default_factory=dict)
+    tools: dict[str, ToolList] = field(default_factory=dict)
     unlisted: dict[str, str] = field(default_factory=dict)
     stale: bool = True
     doubted: bool = False
@@ -70,7 +70,7 @@ class Link:
             finally:
                 self.waiting.discard(scope)
         if scope.cancel_called:
-            raise Unreadable(self.unreadable)
+            raise UnreadableAnswer(self.unreadable)
         return answer
 
     async def answers(self) -> bool:
@@ -92,7 +92,7 @@ class Link:
             scope.cancel()
 
 
-class Unreadable(Exception):
+class UnreadableAnswer(Exception):
     """A server's message that can't be read."""
 
 
@@ -104,7 +104,7 @@ class McpAdapter:
         self._secrets = secrets
         self._connections = connections
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """What the server's tool gives; raises ToolError."""
         with outside():
             given = _plain(run.input)
@@ -125,12 +125,12 @@ class McpAdapter:
         promised = link.tools[settings["tool"]].output_schema if settings["tool"] in link.tools else None
         return _output(run, result, promised)
 
-    def _broken(self, run: ToolRun, link: Link, error: Exception) -> ToolError:
+    def _broken(self, run: ToolInvocation, link: Link, error: Exception) -> ToolError:
         """Whatever it was, this connection is not to be trusted with the next call."""
         self._connections.drop(_key(self._servers[run.tool.adapter.settings["server"]]), link)
         reads = run.tool.effect == READ
         told = run.told(link.said.decode("utf-8", "replace").strip(), 300, end=True)
-        what = "can't be read" if isinstance(error, Unreadable) else "did not come"
+        what = "can't be read" if isinstance(error, UnreadableAnswer) else "did not come"
         message = f"the server's answer {what}: {run.told(_said(error), 300)}"
         message += f"; it said: {told}" if told else ""
         return ToolError("no_answer", message, retryable=reads, acted=not reads, lost=not reads)
@@ -197,7 +197,7 @@ def _key(server: Server) -> str:
 @asynccontextmanager
 async def opened(server: Server, secrets: Secrets) -> AsyncIterator[Link]:
     """A connection to a server that has listed its tools; raises ToolError, MissingSecret, OSError."""
-    report = Report()
+    report = TransportReport()
     if server.command:
         environment = environment_of({"HOME": None, **server.environment}, secrets)
         transport: Any = over_pipes(server.command, environment, report)
@@ -230,12 +230,12 @@ async def opened(server: Server, secrets: Secrets) -> AsyncIterator[Link]:
         raise _did_not_start(server, late, report, secrets)
 
 
-def _did_not_start(server: Server, error: Exception, report: Report, secrets: Secrets) -> ToolError:
+def _did_not_start(server: Server, error: Exception, report: TransportReport, secrets: Secrets) -> ToolError:
     """Why a server can't be used: how its program ended, and the end of what it said."""
     cause: BaseException = error
     while isinstance(cause, BaseExceptionGroup) and cause.exceptions:
         cause = cause.exceptions[0]
-    parts = [str(cause) if isinstance(cause, TimeoutError | Unreadable) else f"{type(cause).__name__}: {cause}"]
+    parts = [str(cause) if isinstance(cause, TimeoutError | UnreadableAnswer) else f"{type(cause).__name__}: {cause}"]
     if report.failed:
         parts = [f"{server.command[0]} can't be started: {report.failed}"]
     elif report.code is not None:
@@ -256,25 +256,25 @@ async def _list(link: Link) -> None:
         raise
 
 
-async def _listed(link: Link) -> tuple[dict[str, Listed], dict[str, str]]:
+async def _listed(link: Link) -> tuple[dict[str, ToolList], dict[str, str]]:
     """The tools by name, and those that can't be read, each with why; raises Unreadable."""
-    tools: dict[str, Listed] = {}
+    tools: dict[str, ToolList] = {}
     unlisted: dict[str, str] = {}
     cursor: Any = None
     for _ in range(MAX_PAGES):
         page = await link.ask("tools/list", {} if cursor is None else {"cursor": cursor})
         listing = page.get("tools") if isinstance(page, Mapping) else None
         if not isinstance(listing, list):
-            raise Unreadable("the server's list of tools is no list")
+            raise UnreadableAnswer("the server's list of tools is no list")
         for raw in listing:
             _take(raw, tools, unlisted)
         cursor = page.get("nextCursor")
         if cursor is None:
             return tools, unlisted
-    raise Unreadable(f"the server lists tools without end: more than {MAX_PAGES} pages")
+    raise UnreadableAnswer(f"the server lists tools without end: more than {MAX_PAGES} pages")
 
 
-def _take(raw: Any, tools: dict[str, Listed], unlisted: dict[str, str]) -> None:
+def _take(raw: Any, tools: dict[str, ToolList], unlisted: dict[str, str]) -> None:
     name = raw.get("name") if isinstance(raw, Mapping) else None
     shown = name if isinstance(name, str) and name else "(no name)"
     try:
@@ -309,7 +309,7 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _output(run: ToolRun, result: Any, promised: Any) -> Any:
+def _output(run: ToolInvocation, result: Any, promised: Any) -> Any:
     """What a call's result gives; one that does not fit what was `promised` is that of a call whose answer came."""
     writes = run.tool.effect != READ
 

@@ -18,7 +18,7 @@ from mcp import types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
-from engine.net.address import NoAddress, Refused, allowed_address
+from engine.net.address import AddressRefused, NoAddress, allowed_address
 from engine.net.body import as_utf8, bound
 from engine.tool.supervised_process import Supervised, open_supervised
 
@@ -33,7 +33,7 @@ class Oversized(Exception):
 
 
 @dataclass(slots=True)
-class Report:
+class TransportReport:
     """What is known of a server's program: the end of what it says beside the protocol, and how it ended.
 
     `failed` says why it could not be started; `code` is its exit code, or a negative signal, once it is over.
@@ -45,7 +45,9 @@ class Report:
 
 
 @asynccontextmanager
-async def over_pipes(command: Sequence[str], environment: Mapping[str, str], report: Report) -> AsyncIterator[Streams]:
+async def over_pipes(
+    command: Sequence[str], environment: Mapping[str, str], report: TransportReport
+) -> AsyncIterator[Streams]:
     """A program that speaks the protocol; what is known of it gets into the report.  Raises OSError.
 
     Nothing that descends from it is left afterwards.
@@ -124,7 +126,7 @@ async def _listen(process: trio.Process, said: bytearray) -> None:
         del said[:-70_000]
 
 
-async def _end(program: Supervised, report: Report) -> None:
+async def _end(program: Supervised, report: TransportReport) -> None:
     """Let the program end by itself, or end it, and hear the last that it says."""
     assert program.process.stdin is not None
     await program.process.stdin.aclose()
@@ -156,7 +158,7 @@ def over_http(url: str, headers: Mapping[str, str], *, private: bool) -> Abstrac
 @asynccontextmanager
 async def _over_http(url: str, headers: Mapping[str, str], *, private: bool) -> AsyncIterator[Streams]:
     made = await trio.to_thread.run_sync(httpx2.AsyncHTTPTransport)
-    transport, no_cookies = _Judged(made, private=private), CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    transport, no_cookies = _BoundedTransport(made, private=private), CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with (
         httpx2.AsyncClient(
             transport=transport, headers=dict(headers), timeout=None, trust_env=False, cookies=no_cookies
@@ -166,7 +168,7 @@ async def _over_http(url: str, headers: Mapping[str, str], *, private: bool) -> 
         yield streams
 
 
-class _Judged(httpx2.AsyncBaseTransport):
+class _BoundedTransport(httpx2.AsyncBaseTransport):
     """Requests only to addresses that may be asked, answers only within their bound."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, *, private: bool) -> None:
@@ -177,7 +179,7 @@ class _Judged(httpx2.AsyncBaseTransport):
         host, port = request.url.host, request.url.port or (443 if request.url.scheme == "https" else 80)
         try:
             address = await allowed_address(host, port, private=self._private)
-        except (Refused, NoAddress) as error:
+        except (AddressRefused, NoAddress) as error:
             raise httpx2.ConnectError(str(error), request=request) from None
         request.extensions = {**request.extensions, "sni_hostname": host}
         request.headers["accept-encoding"] = "identity"

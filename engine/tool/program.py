@@ -22,7 +22,7 @@ class TooMuchOutput(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProgramResult:
     """How a program ended: its exit code, its output, and the end of what it said beside it."""
 
     code: int
@@ -32,15 +32,19 @@ class Ended:
 
 async def run_program(
     argv: Sequence[str], *, environment: Mapping[str, str], directory: str, given: bytes, most: int
-) -> Ended:
+) -> ProgramResult:
     """Run a program to its end; raises OSError where it can't be started, TooMuchOutput.
 
     However it ends, cancelled or not, nothing that descends from it is left.
     """
     program = await open_supervised(
-        argv, environment=environment, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        argv,
+        environment=environment,
+        cwd=directory,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     process = program.process
     output, said = bytearray(), bytearray()
     try:
@@ -57,7 +61,7 @@ async def run_program(
         await program.finish()
     if len(output) > most:
         raise TooMuchOutput
-    return Ended(code, bytes(output), said.decode("utf-8", "replace").strip())
+    return ProgramResult(code, bytes(output), said.decode("utf-8", "replace").strip())
 
 
 async def _read(program: Supervised, output: bytearray, most: int) -> None:

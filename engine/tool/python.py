@@ -19,7 +19,7 @@ import trio
 
 from engine.language.value import canonical, loads
 from engine.ports.external_work import outside
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.spec.bundle import READ, Bundle, Tool
 from engine.tool.python_process import END, KEY, define
 from engine.tool.supervised_process import open_supervised
@@ -36,7 +36,7 @@ class PythonAdapter:
         # reads that hang keep their threads: they must not keep those of others
         self._threads = trio.CapacityLimiter(MAX_THREADS)
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """What the function returns; raises ToolError."""
         settings = run.tool.adapter.settings
         file, name = settings["file"], settings["function"]
@@ -44,7 +44,7 @@ class PythonAdapter:
             return await self._in_process(run, file, name)
         return await self._in_own_process(run, file, name)
 
-    async def _in_process(self, run: ToolRun, file: str, name: str) -> Any:
+    async def _in_process(self, run: ToolInvocation, file: str, name: str) -> Any:
         try:
             function = self._functions.get((file, name))
             if function is None:
@@ -64,7 +64,7 @@ class PythonAdapter:
                 raise
             raise _failed(run, f"{type(error).__name__}: {error}") from None
 
-    async def _in_own_process(self, run: ToolRun, file: str, name: str) -> Any:
+    async def _in_own_process(self, run: ToolInvocation, file: str, name: str) -> Any:
         task = {
             "source": self._files[file].decode(),
             "file": file,
@@ -113,12 +113,12 @@ async def _run_to_its_end(asked: IO[bytes], told: IO[bytes], said: IO[bytes]) ->
         await program.finish()
 
 
-def _given(function: Callable[..., Any], run: ToolRun) -> Mapping[str, Any]:
+def _given(function: Callable[..., Any], run: ToolInvocation) -> Mapping[str, Any]:
     takes_key = KEY in inspect.signature(function).parameters
     return {**run.input, KEY: run.idempotency_key} if takes_key else dict(run.input)
 
 
-def _failed(run: ToolRun, message: str) -> ToolError:
+def _failed(run: ToolInvocation, message: str) -> ToolError:
     return ToolError("tool_error", run.told(message, 1000))
 
 

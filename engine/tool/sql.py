@@ -21,7 +21,7 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.value import NotJson, canonical, jsonable, loads, number, number_text, timestamp
 from engine.ports.clock import Clock
 from engine.ports.external_work import outside
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.spec.bundle import READ, Bundle
 from engine.tool.databases import locate
 
@@ -40,12 +40,12 @@ class SqlAdapter:
         self._bundle = bundle
         self._clock = clock
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         """The row or rows that the statements give; raises ToolError."""
         settings = run.tool.adapter.settings
         parameters = _parameters(run, self._clock.now())
         database = self._bundle.databases[settings["database"]]
-        work = _Work(run, settings, parameters)
+        work = _SqlWork(run, settings, parameters)
 
         async def interrupt_when_cancelled() -> None:
             # swallowed on purpose: whether the work was done is known only when its thread has ended
@@ -64,10 +64,10 @@ class SqlAdapter:
         return _output(run, work)
 
 
-class _Work:
+class _SqlWork:
     """One transaction in a thread, which another thread may interrupt."""
 
-    def __init__(self, run: ToolRun, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    def __init__(self, run: ToolInvocation, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         self._reads = run.tool.effect == READ
         self._statements = settings["statements"]
         self._most = settings.get("max_rows", MAX_ROWS)
@@ -172,7 +172,7 @@ def _quoted(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _parameters(run: ToolRun, now: datetime) -> dict[str, Any]:
+def _parameters(run: ToolInvocation, now: datetime) -> dict[str, Any]:
     """Every parameter that the statements may name: the input's fields, absent ones null, and the declared ones."""
     settings = run.tool.adapter.settings
     fields = run.tool.input_schema.get("properties", {})
@@ -210,7 +210,7 @@ def _bound(value: Any) -> Any:
     return canonical(plain)
 
 
-def _output(run: ToolRun, work: _Work) -> Any:
+def _output(run: ToolInvocation, work: _SqlWork) -> Any:
     settings = run.tool.adapter.settings
     schema = run.tool.output_schema or {}
     if settings.get("result", "row") == "rows":

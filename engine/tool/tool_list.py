@@ -13,7 +13,7 @@ PIN, OLD_PIN = "sha256-2-", "sha256-"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ToolList:
     """A tool as its server lists it, each field exact; `annotations` are hints."""
 
     name: str
@@ -37,7 +37,7 @@ class Listed:
             return pin == self.digest
         return pin == f"{OLD_PIN}{digest([self.name, dict(self.input_schema), self.output_schema])[:32]}"
 
-    def differences(self, before: Listed) -> Iterator[str]:
+    def differences(self, before: ToolList) -> Iterator[str]:
         """What is otherwise than before, field by field."""
         fields = ("title", "description", "annotations", "input_schema", "output_schema")
         for field in fields:
@@ -48,7 +48,7 @@ class BadListing(ValueError):
     """A tool that can't be told from what a server lists; the message says why."""
 
 
-def read_tool(raw: Any) -> Listed:
+def read_tool(raw: Any) -> ToolList:
     """A tool as a server's listing has it; raises BadListing."""
     if not isinstance(raw, Mapping):
         raise BadListing("it is no object")
@@ -64,7 +64,7 @@ def read_tool(raw: Any) -> Listed:
     hints = _exact("annotations", raw.get("annotations"))
     title = raw.get("title") or (hints or {}).get("title") or ""
     hint = (hints or {}).get("readOnlyHint")
-    return Listed(
+    return ToolList(
         name,
         raw.get("description") or "",
         _exact("inputSchema", {"type": "object", **schema}),

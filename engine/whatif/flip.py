@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.language.arithmetic import add, is_number
 from engine.language.schema_types import resolve_reference
-from engine.policy.approvals import Groups, unmet
+from engine.policy.approvals import Groups, uncovered
 from engine.policy.flip_names import APPROVAL, STRICTNESS, word
 from engine.policy.gate import NO_RULE_ALLOWS
 from engine.policy.rule import CUSTOMER
@@ -20,10 +20,31 @@ from engine.spec.bundle import Tool
 
 _CURRENCIES = frozenset(
     {
-        "aud", "brl", "cad", "chf", "cny", "czk", "dkk", "eur", "gbp", "hkd", "huf", "inr", "jpy", "krw", "mxn",
-        "nok", "nzd", "pln", "sek", "sgd", "try", "usd", "zar",
+        "aud",
+        "brl",
+        "cad",
+        "chf",
+        "cny",
+        "czk",
+        "dkk",
+        "eur",
+        "gbp",
+        "hkd",
+        "huf",
+        "inr",
+        "jpy",
+        "krw",
+        "mxn",
+        "nok",
+        "nzd",
+        "pln",
+        "sek",
+        "sgd",
+        "try",
+        "usd",
+        "zar",
     }
-)  # fmt: skip
+)
 # currencies that are words as well, as in `first_try`: only a schema can say that they are meant
 _WORDS = frozenset({"try"})
 
@@ -64,15 +85,25 @@ class Flip:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "session_id": self.session_id, "seq": self.seq, "call_id": self.call_id, "tool": self.tool,
-            "rule": self.rule, "flip": self.kind, "before": self.before, "after": self.after,
-            "loosens": self.loosens, "money": dict(self.money), "values": dict(self.values), "why": self.why,
-            "later": self.later, "supposed": self.supposed,
-        }  # fmt: skip
+            "session_id": self.session_id,
+            "seq": self.seq,
+            "call_id": self.call_id,
+            "tool": self.tool,
+            "rule": self.rule,
+            "flip": self.kind,
+            "before": self.before,
+            "after": self.after,
+            "loosens": self.loosens,
+            "money": dict(self.money),
+            "values": dict(self.values),
+            "why": self.why,
+            "later": self.later,
+            "supposed": self.supposed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class Gist:
+class VerdictKey:
     """What counts of a verdict: what it says, who is asked by which rule, and the rule or the reason it is due to."""
 
     said: str
@@ -80,19 +111,19 @@ class Gist:
     due: str
 
 
-def gist(verdict: Verdict) -> Gist:
+def gist(verdict: Verdict) -> VerdictKey:
     """Of a verdict that falls now."""
     asks = {frozenset(ask.approvers): ask.rule for ask in reversed(verdict.asks)}
-    return Gist(word(verdict.effect), asks, _due(verdict.rule, verdict.reason))
+    return VerdictKey(word(verdict.effect), asks, _due(verdict.rule, verdict.reason))
 
 
-def recorded_gist(payload: Mapping[str, Any], asked: Asked) -> Gist:
+def recorded_gist(payload: Mapping[str, Any], asked: Asked) -> VerdictKey:
     """Of a verdict in a log; who was asked about its call, rule by rule, is in the requests."""
     known = {rule: asked[call, rule] for call, rule in asked if call == payload["call_id"]}
     # what a customer had confirmed before was not asked for
     others = frozenset(payload["approvers"]).difference(*known.values()) | {CUSTOMER}
     asks = {known.get(rule, others): rule for rule in payload["asks"]}
-    return Gist(word(payload["verdict"]), asks, _due(payload["rule"], payload["reason"]))
+    return VerdictKey(word(payload["verdict"]), asks, _due(payload["rule"], payload["reason"]))
 
 
 # who was asked about a call for a rule
@@ -109,7 +140,7 @@ def asked_of(log: Iterable[Event]) -> Asked:
     }
 
 
-def difference(was: Gist, now: Gist) -> tuple[str, bool] | None:
+def difference(was: VerdictKey, now: VerdictKey) -> tuple[str, bool] | None:
     """The rule that makes the difference and whether it loosens; None if nothing differs.
 
     Who is asked belongs to a verdict: it loosens if those who are asked now may say yes without anybody whose yes
@@ -120,7 +151,7 @@ def difference(was: Gist, now: Gist) -> tuple[str, bool] | None:
         return (was if looser else now).due, looser
     if now.said != APPROVAL:
         return None
-    fewer, more = unmet(was.asks, now.asks), unmet(now.asks, was.asks)
+    fewer, more = uncovered(was.asks, now.asks), uncovered(now.asks, was.asks)
     if fewer:
         return was.asks[fewer[0]], True
     return (now.asks[more[0]], False) if more else None

@@ -19,7 +19,7 @@ from engine.policy.flip_names import (
     word,
 )
 from engine.policy.verdict import Verdict
-from engine.replay.continue_from import Way, redrive
+from engine.replay.continue_from import Continuation, redrive
 from engine.replay.judgements import Judgement, NotKnown, Release, judgements, rejudge, rewithheld
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
@@ -41,7 +41,7 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastSession:
     """What another bundle would have made of one session.
 
     `decisions` counts the verdicts that were judged again.  `then` says how it goes on after the first flip, and
@@ -60,7 +60,7 @@ class Past:
     erased: bool = False
 
 
-def whatif(log: Sequence[Event], bundle: Bundle, own: Own = _nothing) -> Past:
+def whatif(log: Sequence[Event], bundle: Bundle, own: Own = _nothing) -> PastSession:
     """Judge every call of a session again; after the first flip go on with what was recorded; raises BrokenHistory.
 
     `own` gives the bundle that the session stood under, if it is there.
@@ -68,15 +68,17 @@ def whatif(log: Sequence[Event], bundle: Bundle, own: Own = _nothing) -> Past:
     return judged(log, list(judgements(log)), bundle, own)
 
 
-def unread(session_id: str, agent: str, why: str) -> Past:
+def unread(session_id: str, agent: str, why: str) -> PastSession:
     """What can be said of a session that can't be read: that whatever it was may have become anything."""
     flip = Flip(session_id, 0, "", "", UNKNOWN, UNKNOWN, UNREADABLE, True, why=f"it can't be read: {why}")
-    return Past(session_id, agent, 0, (flip,), unknown=flip.why)
+    return PastSession(session_id, agent, 0, (flip,), unknown=flip.why)
 
 
-def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle: Bundle, own: Own = _nothing) -> Past:
+def judged(
+    log: Sequence[Event], moments: Sequence[Judgement | Release], bundle: Bundle, own: Own = _nothing
+) -> PastSession:
     """The same, of a session whose verdicts were taken from its log before."""
-    session = _Session(log, bundle, own)
+    session = _ContinuedSession(log, bundle, own)
     flips: list[Flip] = []
     decisions, then, unknown = 0, "", ""
     settled: set[str] = set()
@@ -103,10 +105,10 @@ def judged(log: Sequence[Event], moments: Sequence[Judgement | Release], bundle:
         unknown = "what follows on a limit is not told apart"
     before = own() if any(flip.loosens for flip in flips) else None
     accepted = before.accepted if before is not None else ()
-    return Past(log[0].session_id, log[0].payload["agent"], decisions, tuple(flips), then, unknown, accepted)
+    return PastSession(log[0].session_id, log[0].payload["agent"], decisions, tuple(flips), then, unknown, accepted)
 
 
-class _Session:
+class _ContinuedSession:
     """A past session, and the bundle that is to judge it."""
 
     def __init__(self, log: Sequence[Event], bundle: Bundle, own: Own) -> None:
@@ -219,7 +221,7 @@ class _Session:
         reached = {event.payload["call_id"] for event in way.events if event.kind is K.VERDICT}
         return list(self._later(way, first)), _then(way, log), way.unknown, reached
 
-    def _later(self, way: Way, first: Flip) -> Iterator[Flip]:
+    def _later(self, way: Continuation, first: Flip) -> Iterator[Flip]:
         """The verdicts on that way that are other than those of the same calls in the log."""
         told = _verdicts(event for event in self._log if event.seq > first.seq)
         calls, asked = way.state.calls, f.asked_of(way.events)
@@ -253,13 +255,14 @@ def _verdicts(log: Iterable[Event]) -> dict[str, Any]:
     return found
 
 
-def _then(way: Way, log: Sequence[Event]) -> str:
+def _then(way: Continuation, log: Sequence[Event]) -> str:
     if way.unknown:
         return _standing(way.state)
     ended = next((e for e in reversed(log) if e.kind is K.STATE_TRANSITION), None)
     same = ended is not None and (ended.payload["state"], ended.payload["outcome"]) == (
-        way.state.status.value, way.state.outcome,
-    )  # fmt: skip
+        way.state.status.value,
+        way.state.outcome,
+    )
     return f"ends {'as it did' if same else 'otherwise'}: {_standing(way.state)}"
 
 

@@ -13,18 +13,18 @@ from engine.fixtures.process_pool import on_all_cores
 from engine.ports.records import CorruptLog, DamagedBundle, UnknownSession
 from engine.ports.resources import MissingSecret
 from engine.replay.judgements import Judgement, Release, judgements
-from engine.runtime.gc_tuning import relax
+from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.person_keys import KeyDestroyed, person_keys
-from engine.runtime.redaction import Veil
+from engine.runtime.redaction import Redaction
 from engine.runtime.sealed_store import opened
 from engine.session.sealed_tokens import holds_sealed
 from engine.session.state.event import Event
 from engine.session.state.evolve import BrokenHistory
 from engine.spec.bundle import Bundle
 from engine.store.log_key import LogKey
-from engine.store.readonly import Listed, ReadStore, open_reading
-from engine.whatif.session import Past, judged, unread
+from engine.store.readonly import ListedSession, ReadStore, open_reading
+from engine.whatif.session import PastSession, judged, unread
 
 # what one process takes at a time, and with fewer sessions than that no further process is started
 CHUNK = 200
@@ -37,7 +37,7 @@ UNREADABLE = (BrokenHistory, CorruptLog, MissingSecret, DamagedBundle, UnknownSe
 class Chunk:
     """What became of some sessions; CPU seconds for loading (reading and folding) and for judging apart."""
 
-    pasts: tuple[Past, ...]
+    pasts: tuple[PastSession, ...]
     loading: float
     judging: float
 
@@ -45,7 +45,7 @@ class Chunk:
 def whatif_all(
     path: Path,
     files: Mapping[str, bytes],
-    sessions: Sequence[Listed],
+    sessions: Sequence[ListedSession],
     workers: int | None = None,
     key: LogKey | None = None,
 ) -> Iterator[Chunk]:
@@ -54,7 +54,7 @@ def whatif_all(
     With the log's key a session whose head it has not sealed is one that can't be read.
     """
     chunks = [sessions[start : start + CHUNK] for start in range(0, len(sessions), CHUNK)]
-    return on_all_cores(_Judge, (path, dict(files), key), chunks, workers)
+    return on_all_cores(_SessionJudge, (path, dict(files), key), chunks, workers)
 
 
 def past_logs(
@@ -93,7 +93,7 @@ class _Logs:
             self._bundles[digest] = bundle if bundle is not None and bundle.digest == digest else None
         return self._bundles[digest]
 
-    def of(self, store: ReadStore, session: Listed) -> tuple[list[Event], Veil | None]:
+    def of(self, store: ReadStore, session: ListedSession) -> tuple[list[Event], Redaction | None]:
         """A session's events, and what hides from people what is sensitive of them; raises one of UNREADABLE."""
         log = store.log(session.id)
         if not log:
@@ -116,11 +116,11 @@ class _Logs:
         return self._sealing[digest]
 
 
-class _Judge:
+class _SessionJudge:
     """Judges sessions of a store."""
 
     def __init__(self, path: Path, files: Mapping[str, bytes], key: LogKey | None) -> None:
-        relax()
+        tune_gc()
         bundle = load_stored(files).bundle
         assert bundle is not None, "it was loaded from the same files before"
         self._path = path
@@ -128,9 +128,9 @@ class _Judge:
         self._bundle = bundle
         self._logs = _Logs()
 
-    def __call__(self, sessions: Sequence[Listed]) -> Chunk:
-        pasts: list[Past] = []
-        loaded: list[tuple[Listed, list[Event], Veil | None, list[Judgement | Release]]] = []
+    def __call__(self, sessions: Sequence[ListedSession]) -> Chunk:
+        pasts: list[PastSession] = []
+        loaded: list[tuple[ListedSession, list[Event], Redaction | None, list[Judgement | Release]]] = []
         began = thread_time()
         with open_reading(self._path, self._key) as store:
             for session in sessions:
@@ -138,7 +138,7 @@ class _Judge:
                     log, veil = self._logs.of(store, session)
                     loaded.append((session, log, veil, list(judgements(log))))
                 except KeyDestroyed:
-                    pasts.append(Past(session.id, session.agent, 0, erased=True))
+                    pasts.append(PastSession(session.id, session.agent, 0, erased=True))
                 except UNREADABLE as error:
                     pasts.append(unread(session.id, session.agent, str(error)))
             all_loaded = thread_time()
@@ -146,15 +146,20 @@ class _Judge:
         return Chunk(tuple(pasts), all_loaded - began, thread_time() - all_loaded)
 
     def _judged(
-        self, store: ReadStore, session: Listed, log: list[Event], veil: Veil | None, moments: list[Judgement | Release]
-    ) -> Past:
+        self,
+        store: ReadStore,
+        session: ListedSession,
+        log: list[Event],
+        veil: Redaction | None,
+        moments: list[Judgement | Release],
+    ) -> PastSession:
         try:
             found = judged(log, moments, self._bundle, lambda: self._logs.bundle(store, session.bundle))
             return found if veil is None else self._hidden(found, veil)
         except UNREADABLE as error:
             return unread(session.id, session.agent, str(error))
 
-    def _hidden(self, past: Past, veil: Veil) -> Past:
+    def _hidden(self, past: PastSession, veil: Redaction) -> PastSession:
         """The same as people may see it: what its own bundle marks, and what the new one does, stands nowhere."""
         agent = self._bundle.agents.get(past.agent)
         new = veil.under(self._bundle, agent) if agent is not None else veil

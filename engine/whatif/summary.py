@@ -10,7 +10,7 @@ from engine.whatif.flip import Flip, sum_money
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FlipRow:
     """All flips of one name."""
 
     rule: str
@@ -47,12 +47,17 @@ class Row:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "rule": self.rule, "flip": self.kind, "loosens": self.loosens, "calls": self.calls,
-            "sessions": self.sessions, "money": self.money, "accepted": self.accepted,
-        }  # fmt: skip
+            "rule": self.rule,
+            "flip": self.kind,
+            "loosens": self.loosens,
+            "calls": self.calls,
+            "sessions": self.sessions,
+            "money": self.money,
+            "accepted": self.accepted,
+        }
 
 
-def tally(flips: Iterable[Flip], accepted: Callable[[Flip], bool]) -> list[Row]:
+def tally(flips: Iterable[Flip], accepted: Callable[[Flip], bool]) -> list[FlipRow]:
     """A row for each rule and flip, what loosens first, then what is most frequent.
 
     A row is accepted if all of it that loosens is.
@@ -64,5 +69,5 @@ def tally(flips: Iterable[Flip], accepted: Callable[[Flip], bool]) -> list[Row]:
     for (rule, kind), found in groups.items():
         loosening = [flip for flip in found if flip.loosens]
         answered = bool(loosening) and all(accepted(flip) for flip in loosening)
-        rows.append(Row(rule, kind, bool(loosening), tuple(found), answered))
+        rows.append(FlipRow(rule, kind, bool(loosening), tuple(found), answered))
     return sorted(rows, key=lambda row: (not row.loosens, -row.calls, row.name))

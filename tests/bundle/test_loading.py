@@ -12,14 +12,14 @@ import yaml
 
 from engine.bundle import yaml_reader
 from engine.bundle.load import load_directory, load_stored
-from engine.diagnostic import Diagnostic, Source
+from engine.diagnostic import Diagnostic, SourceFile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def read(text: str) -> object:
     said: list[Diagnostic] = []
-    node = yaml_reader.read(Source("x.yaml", text), said.append)
+    node = yaml_reader.read(SourceFile("x.yaml", text), said.append)
     assert not said, said
     assert node is not None
     return node.plain

@@ -11,7 +11,8 @@ import pytest
 
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.store.memory import MemoryStore
 from tests.making import agent, bundle, tool
@@ -264,7 +265,7 @@ async def test_a_sensitive_field_in_a_summary_is_sealed_whatever_it_is_called(na
         assert any(name in one for one in errors(found)), errors(found)
         return
     store = MemoryStore()
-    engine = Engine(
+    engine = Runner(
         store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"})
     )
     async with engine:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.bundle.files import from_directory
-from engine.diagnostic import Diagnostic, Source
+from engine.diagnostic import Diagnostic, SourceFile
 from tests.bundle.test_help import TOOL
 from tests.marked_base import BASE, CLERK, FIND, PAY, POLICY, changed, said_of
 from tests.test_marked import CASES
@@ -31,7 +31,7 @@ def offers(found: Diagnostic) -> list[str]:
 
 def after(text: str, found: Diagnostic, offer: str) -> Iterator[str]:
     """A file with an offer in the place of what is underlined, of a part around it, or of its whole entry."""
-    source = Source("", text)
+    source = SourceFile("", text)
     start = source.offset(found.place.line - 1, found.place.column - 1)
     end = source.offset(found.place.end_line - 1, found.place.end_column - 1)
     line = text.rfind("\n", 0, start) + 1, (text.find("\n", start) + 1 or len(text) + 1) - 1

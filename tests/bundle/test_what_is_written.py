@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.bundle import yaml_reader
 from engine.cli.console.coverage import as_yaml
-from engine.diagnostic import Diagnostic, Source
+from engine.diagnostic import Diagnostic, SourceFile
 from engine.language.value import exact
 from tests.cli.shell import Shell
 from tests.making import agent
@@ -31,7 +31,7 @@ HOSTILE = [
 
 def read(text: str) -> Any:
     said: list[Diagnostic] = []
-    node = yaml_reader.read(Source("x.yaml", text), said.append)
+    node = yaml_reader.read(SourceFile("x.yaml", text), said.append)
     assert not said, [one.message for one in said]
     assert node is not None
     return node.plain

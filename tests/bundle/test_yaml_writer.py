@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from engine.bundle.yaml_reader import read
 from engine.bundle.yaml_writer import NotWritable, written
-from engine.diagnostic import Diagnostic, Source
+from engine.diagnostic import Diagnostic, SourceFile
 from engine.language.value import exact
 
 
 def read_back(text: str) -> Any:
     said: list[Diagnostic] = []
-    node = read(Source("x.yaml", text), said.append)
+    node = read(SourceFile("x.yaml", text), said.append)
     assert said == []
     assert node is not None
     return node.plain

@@ -14,7 +14,7 @@ verify = chain.verify
 
 
 def earlier_verify(session: str, segments: Sequence[chain.Segment], seq: int, link: str) -> list[str]:
-    return verify(session, segments, chain.Place(seq, link))
+    return verify(session, segments, chain.SegmentPlace(seq, link))
 
 
 def open_segment(segment: chain.Segment) -> list[Event]:
@@ -22,7 +22,7 @@ def open_segment(segment: chain.Segment) -> list[Event]:
     try:
         return chain._events(segment, chain._lines(segment))
     except chain._DAMAGE as error:
-        raise chain.Unreadable(str(error)) from None
+        raise chain.UnreadableSegment(str(error)) from None
 
 
 class Connection(sqlite3.Connection):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.cli.console.case_lines import MOST, Unread, cases_in
+from engine.cli.console.case_lines import MOST, UnreadLine, cases_in
 from tests.cli.shell import Done, Shell, command, environment
 from tests.making import CODE, agent, policy, tool
 
@@ -187,7 +187,7 @@ def test_a_line_without_an_end_is_not_held_in_memory_and_hurts_itself_only() -> 
     stream = io.BytesIO(b'{"n": 1}\n{"n": "' + b"x" * (2 * MOST + 7) + b'"}\n{"n": 3}\n')
     one, two, three = cases_in(stream)
     assert (one, three) == (("line 1", {"n": 1}), ("line 3", {"n": 3}))
-    assert isinstance(two[1], Unread)
+    assert isinstance(two[1], UnreadLine)
     assert (two[0], "longer" in two[1].why) == ("line 2", True)
 
 

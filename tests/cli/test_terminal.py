@@ -20,7 +20,7 @@ from rich.cells import cell_len
 
 from engine.cli.console.trace_printer import Printer
 from engine.coverage.page import page
-from engine.diagnostic import Diagnostic, Place, Severity, Source
+from engine.diagnostic import Diagnostic, Place, Severity, SourceFile
 from engine.diagnostic.reports import as_github, as_junit, as_sarif
 from engine.whatif.promotion import Part, Promotion, code, table
 from tests.cli.shell import Done, Shell, command, copy_of_root, environment
@@ -300,7 +300,7 @@ def test_a_closing_fence_in_the_name_of_a_file_leaves_no_fence(
 
 
 def test_the_page_of_coverage_shows_what_can_not_be_seen() -> None:
-    source = Source("policies/a\u202e.yaml", "x: '\u202e\u200b\x9b</pre><script>'\n")
+    source = SourceFile("policies/a\u202e.yaml", "x: '\u202e\u200b\x9b</pre><script>'\n")
     coverage = SimpleNamespace(items=(), percent=0.0, matched={"rule\u202e<b>": 1})
     text = page(coverage, {source.file: source}, "title \udcff\u202e<script>")  # type: ignore[arg-type]
     assert not hostile_in(text)

@@ -27,7 +27,7 @@ async def drive_all(url: str, root: Path) -> None:
     worker.LEASE, worker.BEAT_EVERY, worker.LOOK_EVERY = SHORT, 0.1, 0.05
     keeper.RENEW_EVERY = keeper.LOOK_EVERY = 0.1
     async with open_url(url) as store:
-        one = engine.Engine(store, TrioClock(), root=root)
+        one = engine.Runner(store, TrioClock(), root=root)
         limit = trio.CapacityLimiter(AT_ONCE)
 
         async def drive(session_id: str) -> None:
@@ -44,7 +44,7 @@ async def drive_all(url: str, root: Path) -> None:
             # jobs and retries that are not due yet are waited for
             while any(row.state in ("running", "awaiting_job") for row in await store.sessions()):  # noqa: ASYNC110
                 await trio.sleep(0.05)
-            jobs.let_go()
+            jobs.release_lease()
 
 
 async def work(jobs: worker.Worker) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from engine.planner.transport import Recorded, Traffic
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import State
@@ -54,7 +55,7 @@ class Sessions:
         self.store = MemoryStore()
         self.events: list[Event] = []
         self.partial: list[str] = []
-        self.engine = Engine(
+        self.engine = Runner(
             self.store, TrioClock(), on_event=self.events.append, secrets=known, traffic=traffic,
             on_partial=lambda session_id, text: self.partial.append(text),
         )  # fmt: skip

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from engine.bundle.load import load_directory
 from engine.runtime.clock import TrioClock
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import State
@@ -138,7 +139,7 @@ async def fight(attack: Attack, bundle: Bundle, root: Path) -> Fought:
         opening = Opening(
             "support-triage", "Refund me", {"tenant": "acme", "account_id": attack.account}, planner="local"
         )
-        async with Engine(store, TrioClock(), on_event=events.append) as engine:
+        async with Runner(store, TrioClock(), on_event=events.append) as engine:
             state = await engine.run(aimed, opening, root)
     results = [event.payload for event in events if event.kind is K.TOOL_RESULT]
     refused = [p["reason"] for p in results if p["status"] == "blocked"]

@@ -14,9 +14,10 @@ from pathlib import Path
 import trio
 
 from engine.runtime.clock import TrioClock
-from engine.runtime.gc_tuning import relax
+from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
 from tests.making import agent, bundle, tool
@@ -51,7 +52,7 @@ class Blocks(trio.abc.Instrument):
 def watched() -> Iterator[Blocks]:
     """With the cycle collector as `engine` sets it."""
     blocks, before = Blocks(), gc.get_threshold()
-    relax()
+    tune_gc()
     trio.lowlevel.add_instrument(blocks)
     try:
         yield blocks
@@ -111,7 +112,7 @@ async def measured(folder: Path) -> tuple[Blocks, list[str]]:
     """A hundred sessions at once: what the loop was blocked by, and how they ended."""
     async with s.serving(answers()) as server, open_url(f"sqlite:///{folder}/store.db") as store:
         made = everything(server.url)
-        engine = Engine(store, TrioClock(), secrets=HostSecrets({"KEY": "canary"}))
+        engine = Runner(store, TrioClock(), secrets=HostSecrets({"KEY": "canary"}))
         opening = Opening("bot", "Go", {"tenant": "acme"})
         async with engine:
             # what is imported and compiled once is no session's doing

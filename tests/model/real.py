@@ -19,7 +19,8 @@ import trio
 from engine.bundle.load import load_directory
 from engine.planner.openai import OpenAIWire
 from engine.runtime.clock import TrioClock
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.wire_models import read_decision
@@ -86,7 +87,7 @@ async def real(folder: Path, wanted: int) -> list[str]:
         async with open_url(f"sqlite:///{folder}/engine.db") as store:
             events: list[Event] = []
             done: list[Measured] = []
-            async with Engine(store, TrioClock(), on_event=events.append) as engine:
+            async with Runner(store, TrioClock(), on_event=events.append) as engine:
                 for number in range(wanted):
                     events.clear()
                     done.append(await one(engine, bundle, folder, number, events))
@@ -128,7 +129,7 @@ async def serving(argv: list[str]) -> AsyncIterator[str]:
         await process.stdout.aclose()
 
 
-async def one(engine: Engine, bundle: Bundle, folder: Path, number: int, events: list[Event]) -> Measured:
+async def one(engine: Runner, bundle: Bundle, folder: Path, number: int, events: list[Event]) -> Measured:
     attributes = {"tenant": "acme", "account_id": ACCOUNTS[number % len(ACCOUNTS)]}
     opening = Opening("support-triage", MESSAGES[number % len(MESSAGES)], attributes, planner="local")
     began = time.monotonic()

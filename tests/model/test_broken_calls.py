@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.runtime.runner import Opening
+from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
 from tests.making import tool
 from tests.model import server as s

@@ -14,10 +14,10 @@ import trio
 
 from engine.net.retry_after import retry_after
 from engine.planner.faults import fault_of_status
-from engine.planner.transport import BadCassette, Replayed, replayed_from
-from engine.planner.turns import Decided, Noted, Said, Turn, _shortened, size, texts_of, turns
+from engine.planner.transport import BadCassette, ReplayedTraffic, replayed_from
+from engine.planner.turns import Decided, MessageTurn, Noted, Turn, _shortened, size, texts_of, turns
 from engine.ports.resources import MissingSecret
-from engine.runtime.runner import Opening
+from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle
 from tests.making import policy
@@ -149,19 +149,19 @@ def test_the_cut_of_a_history_moves_in_large_steps() -> None:
         firsts.append(next(turn for turn in shortened if isinstance(turn, Decided)))
     moves = sum(one is not other for one, other in pairwise(firsts))
     assert 2 <= moves <= 12
-    assert isinstance(_shortened([Said("hi", "m"), *found], 2_000)[0], Said)
-    assert isinstance(_shortened([Said("hi", "m"), *found], 2_000)[1], Noted)
+    assert isinstance(_shortened([MessageTurn("hi", "m"), *found], 2_000)[0], MessageTurn)
+    assert isinstance(_shortened([MessageTurn("hi", "m"), *found], 2_000)[1], Noted)
 
 
 def test_of_what_a_customer_said_the_first_is_left_out_in_large_steps() -> None:
     found: list[Turn] = []
     firsts: list[Turn] = []
     for number in range(40):
-        found += [Said(f"{number}: " + "x" * 600, "m"), Decided(number, "And?", (), False)]
+        found += [MessageTurn(f"{number}: " + "x" * 600, "m"), Decided(number, "And?", (), False)]
         shortened = _shortened(list(found), 2_000)
         assert sum(map(size, shortened)) <= 2_000
         assert found[-2:] == list(shortened[-2:])
-        firsts.append(next(turn for turn in shortened if isinstance(turn, Said)))
+        firsts.append(next(turn for turn in shortened if isinstance(turn, MessageTurn)))
     moves = sum(one is not other for one, other in pairwise(firsts))
     assert 2 <= moves <= 20
     gone = found.index(firsts[-1]) // 2
@@ -169,13 +169,13 @@ def test_of_what_a_customer_said_the_first_is_left_out_in_large_steps() -> None:
     assert f"{gone} of them, are left out here" in shortened[0].text
     # what steps leave no room for is no reason to leave out what a customer said
     said = [turn for turn in _shortened([*found[:2], *[Decided(n, "x" * 900, (), False) for n in range(40)]], 2_000)
-            if isinstance(turn, Said)]  # fmt: skip
+            if isinstance(turn, MessageTurn)]  # fmt: skip
     assert said == found[:1]
 
 
 def test_the_newest_message_is_told_whole_however_long_it_is() -> None:
-    long = Said("y" * 8_000, "m")
-    assert _shortened([Said("x" * 8_000, "m"), Decided(1, "And?", (), False), long], 300)[-1] is long
+    long = MessageTurn("y" * 8_000, "m")
+    assert _shortened([MessageTurn("x" * 8_000, "m"), Decided(1, "And?", (), False), long], 300)[-1] is long
 
 
 async def test_a_long_conversation_goes_on() -> None:
@@ -285,7 +285,7 @@ def test_a_recording_that_can_not_be_read_says_which_part(tmp_path: Path) -> Non
     with pytest.raises(BadCassette, match="holds no recorded exchange"):
         replayed_from(tmp_path)
     with pytest.raises(BadCassette, match="is no recorded exchange"):
-        Replayed({"one.json": b"{}"})
+        ReplayedTraffic({"one.json": b"{}"})
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.planner.transport import replayed_from
-from engine.planner.turns import Said, turns
-from engine.runtime.runner import Opening
+from engine.planner.turns import MessageTurn, turns
+from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle
 from tests.making import agent, policy, tool
@@ -153,8 +153,10 @@ async def test_a_session_of_an_earlier_version_has_marks_as_well() -> None:
         await sessions.run(bundle)
     log = [replace(event, payload={k: v for k, v in event.payload.items() if k != "handle_key"})
            for event in sessions.events]  # fmt: skip
-    (was,) = [turn for turn in turns(sessions.events, bundle.agents["bot"], {}, 1_000, None) if isinstance(turn, Said)]
-    (turn,) = [turn for turn in turns(log, bundle.agents["bot"], {}, 1_000, None) if isinstance(turn, Said)]
+    (was,) = [
+        turn for turn in turns(sessions.events, bundle.agents["bot"], {}, 1_000, None) if isinstance(turn, MessageTurn)
+    ]
+    (turn,) = [turn for turn in turns(log, bundle.agents["bot"], {}, 1_000, None) if isinstance(turn, MessageTurn)]
     assert re.fullmatch("[0-9a-f]{24}", turn.mark)
     assert turn.mark != was.mark
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.language import types as t
 from engine.language.arithmetic import EvaluationError
-from engine.language.evaluate import Unreadable
+from engine.language.evaluate import UnreadableFact
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import SyntaxProblem
 
@@ -96,7 +96,7 @@ data = st.fixed_dictionaries(
         ),
         "params": st.fixed_dictionaries({"limit": decimal, "window": st.just(timedelta(hours=24))}),
         "fact": st.fixed_dictionaries({"state": st.sampled_from(["open", "shut"]), "n": decimal})
-        | st.just(Unreadable("the line is down")),
+        | st.just(UnreadableFact("the line is down")),
         "now": st.just(datetime(2026, 1, 2, tzinfo=UTC)),
         "pairs": st.lists(st.tuples(decimal, decimal).map(list), max_size=2),
         "anything": st.none() | st.integers(0, 3) | st.just({"x": [Decimal(2)]}) | st.just("text"),

@@ -12,9 +12,9 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.conditions import conditions, orderings
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import span
-from engine.policy.bindings import Reading
+from engine.policy.bindings import FactOutput
 from engine.policy.flip_names import BadFlip, flip_name
-from engine.policy.observe import Seen, WatchedWords, watch, watch_rule
+from engine.policy.observe import Seen, WatchedWords, observe, watch_rule
 from tests.making import agent, bundle, policy, tool
 
 SCOPE = {
@@ -64,7 +64,7 @@ def test_the_orderings_are_the_comparisons_with_an_order() -> None:
 
 
 def seen(text: str, **names: Any) -> Any:
-    return watch(made(text), {"a": 0, "b": False, "items": [], "note": {}, "text": "", **names})
+    return observe(made(text), {"a": 0, "b": False, "items": [], "note": {}, "text": "", **names})
 
 
 def test_an_evaluation_tells_the_sides_and_what_was_compared() -> None:
@@ -145,6 +145,6 @@ def test_a_let_tells_what_it_saw_and_hands_on_that_it_has_no_value(n: int, match
     def tell(what: str, name: str, _: Expression, saw: Seen) -> None:
         seen.append((what, name, saw.value, saw.error))
 
-    words = WatchedWords(rules_of, {"input": {"n": n}}, lambda need: Reading(), tell)
+    words = WatchedWords(rules_of, {"input": {"n": n}}, lambda need: FactOutput(), tell)
     assert [watch_rule(rule, words, tell) for rule in rules_of.rules] == [matches, True]
     assert seen == told

@@ -11,7 +11,7 @@ import pytest
 from engine.language import arithmetic
 from engine.language import types as t
 from engine.language.arithmetic import EvaluationError
-from engine.language.evaluate import Unreadable
+from engine.language.evaluate import UnreadableFact
 from engine.language.expression import compile_expression
 from engine.language.syntax import SyntaxProblem, parse
 from engine.language.value import exact
@@ -211,7 +211,7 @@ def test_an_expression_without_a_value_says_why(text: str, says: str) -> None:
 
 def test_a_fact_that_could_not_be_read_is_an_error_wherever_it_is_used() -> None:
     with pytest.raises(EvaluationError, match="the line is down"):
-        value("fact.verified", fact=Unreadable("the line is down"))
+        value("fact.verified", fact=UnreadableFact("the line is down"))
 
 
 def test_an_absent_optional_field_reads_as_null() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.language import types as t
 from engine.language.expression import compile_expression
 from engine.language.template import compile_template
-from engine.policy.gate import FactNeed, Fresh, Missing, Reading, judge, shown
+from engine.policy.gate import FactNeed, FactOutput, Fresh, MissingFacts, judge, shown
 from engine.policy.rule import Effect, Fact, Guard, PolicyRules, Rule
 from engine.policy.verdict import Verdict
 
@@ -43,12 +43,12 @@ def guard(*rules: Rule, needs_allow: bool = True, says: str = "") -> Guard:
 NAMES: dict[str, Any] = {"input": {"n": 5, "id": "a"}}
 
 
-def never(need: FactNeed) -> Reading | None:
+def never(need: FactNeed) -> FactOutput | None:
     return None
 
 
 def reads(value: Any) -> Fresh:
-    return lambda need: Reading(value)
+    return lambda need: FactOutput(value)
 
 
 def verdict(*rules: Rule, fresh: Fresh = never, needs_allow: bool = True, says: str = "") -> Verdict:
@@ -121,14 +121,14 @@ def test_a_sound_rule_speaks_before_one_that_failed() -> None:
 def test_facts_are_asked_for_once_and_only_when_a_rule_needs_them() -> None:
     rules = guard(ALLOW, rule("one", "deny", "account.bad"), rule("two", "deny", "account.worse"))
     found = judge(rules, NAMES, never)
-    assert isinstance(found, Missing)
+    assert isinstance(found, MissingFacts)
     assert [(need.fact, need.tool, need.input) for need in found.needs] == [("account", "look", {"id": "a"})]
     assert isinstance(judge(guard(DENY, rule("one", "deny", "account.bad")), NAMES, never), Verdict)
 
 
 def test_a_fact_that_could_not_be_read_counts_against_the_call() -> None:
-    def unreadable(need: FactNeed) -> Reading:
-        return Reading(problem="the line is down")
+    def unreadable(need: FactNeed) -> FactOutput:
+        return FactOutput(problem="the line is down")
 
     assert verdict(rule("a", "allow", "account.good"), fresh=unreadable).effect is Effect.DENY
     found = verdict(ALLOW, rule("d", "deny", "account.bad"), fresh=unreadable)

@@ -8,7 +8,7 @@ from engine.language import types as t
 from engine.language.durations import span_text
 from engine.language.expression import compile_expression
 from engine.language.syntax import Problem, SyntaxProblem, parse
-from engine.language.type_context import Around
+from engine.language.type_context import TypeContext
 
 SCOPE = {
     "input": t.record(
@@ -21,7 +21,7 @@ SCOPE = {
 }  # fmt: skip
 
 
-def problem(text: str, around: Around | None = None) -> Problem:
+def problem(text: str, around: TypeContext | None = None) -> Problem:
     """The one thing that is wrong with an expression."""
     try:
         _, found = compile_expression(text, SCOPE, *([around] if around else []))
@@ -83,7 +83,7 @@ def test_what_does_not_parse_is_answered_with_what_to_write(text: str, help_: st
     ("null > input.amount", ""), ("input.tags > 3", "how many there are tells `len(input.tags)`"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_answered_with_what_to_write(text: str, help_: str) -> None:
-    assert problem(text, Around(others={"spent": ""})).help == help_
+    assert problem(text, TypeContext(others={"spent": ""})).help == help_
 
 
 def test_numbers_that_are_put_in_order_need_not_be_of_the_enum() -> None:
@@ -92,14 +92,14 @@ def test_numbers_that_are_put_in_order_need_not_be_of_the_enum() -> None:
 
 
 def test_a_name_that_has_no_value_here_says_why() -> None:
-    assert problem("fee > 1", Around(others={"fee": "let `fee` has nothing for `ship`"})).message == (
+    assert problem("fee > 1", TypeContext(others={"fee": "let `fee` has nothing for `ship`"})).message == (
         "let `fee` has nothing for `ship`"
     )
 
 
 def test_names_that_a_condition_rules_out_are_not_live() -> None:
     scope = {"call": t.record("field", "", name=t.Text(frozenset({"a", "b"}))), "x": t.BOOLEAN, "y": t.BOOLEAN}
-    around = Around(known={"call.name": t.Text(frozenset({"b"}))})
+    around = TypeContext(known={"call.name": t.Text(frozenset({"b"}))})
     expression, problems = compile_expression("call.name == 'a' and x or y", scope, around)
     assert problems == ()
     assert (expression.reads, expression.live) == ({"call", "x", "y"}, {"call", "y"})

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.language.provenance.languages import LANGUAGES, words
-from engine.language.provenance.origins import CUSTOMER, TRUSTED, Origins, Told
+from engine.language.provenance.origins import CUSTOMER, TRUSTED, Evidence, Origins
 from tests.policy.test_told_sentences import flat
 
 SAID: list[tuple[str, list[Any]]] = [
@@ -156,14 +156,14 @@ NOT_SAID: list[tuple[str, list[Any]]] = [
 
 @pytest.mark.parametrize(("told", "value"), flat(SAID))
 def test_an_ordinary_sentence_tells_its_numbers_and_currencies(told: str, value: Any) -> None:
-    origins = Origins([Told(CUSTOMER, told)])
+    origins = Origins([Evidence(CUSTOMER, told)])
     assert (origins.origin(value), origins.said_by_customer(value)) == (CUSTOMER, True)
 
 
 @pytest.mark.parametrize(("told", "value"), flat(NOT_SAID))
 def test_what_stands_near_a_number_makes_it_another_one(told: str, value: Any) -> None:
     for text in (told, f"hello\n{told}\nthanks"):
-        assert not Origins([Told(CUSTOMER, text)]).said_by_customer(value)
+        assert not Origins([Evidence(CUSTOMER, text)]).said_by_customer(value)
 
 
 def test_a_language_with_a_currency_has_its_scales_and_its_signs() -> None:
@@ -177,19 +177,19 @@ def test_a_language_with_a_currency_has_its_scales_and_its_signs() -> None:
         for sign in words(language.minus):
             assert not _tells(f"{sign} 480 {money}"), (name, sign)
         for cents in language.cents.split():
-            assert not Origins([Told(CUSTOMER, f"480 {cents.partition(':')[0]}")]).said_by_customer("$480"), cents
+            assert not Origins([Evidence(CUSTOMER, f"480 {cents.partition(':')[0]}")]).said_by_customer("$480"), cents
 
 
 def test_each_name_of_a_currency_is_known_beside_a_number() -> None:
     for language in LANGUAGES.values():
         for pair in language.money.split():
             name, _, said = pair.rpartition(":")
-            dollars = Origins([Told(CUSTOMER, f"480 {name}")]).said_by_customer("$480")
+            dollars = Origins([Evidence(CUSTOMER, f"480 {name}")]).said_by_customer("$480")
             assert dollars is (said in ("$", "usd")), name
 
 
 def _tells(text: str) -> bool:
-    return any(map(Origins([Told(CUSTOMER, text)]).said_by_customer, [480, "480", "$480"]))
+    return any(map(Origins([Evidence(CUSTOMER, text)]).said_by_customer, [480, "480", "$480"]))
 
 
 # what people and programs put between a number and what belongs to it
@@ -225,21 +225,21 @@ gaps = st.lists(st.sampled_from(PARTING), max_size=4).map("".join)
 @given(gaps, st.sampled_from(["-", "\u2212", "minus", "negative", "moins", "минус", "△", "▼", "±"]), st.booleans())
 def test_no_gap_hides_a_sign(gap: str, sign: str, dollars: bool) -> None:
     told = f"it is {sign}{gap}{'$' * dollars}480"
-    assert not any(map(Origins([Told(CUSTOMER, told)]).said_by_customer, [480, "480", "$480"]))
+    assert not any(map(Origins([Evidence(CUSTOMER, told)]).said_by_customer, [480, "480", "$480"]))
 
 
 @settings(deadline=None)
 @given(gaps, st.sampled_from(["k", "K", "M", "thousand", "million", "tausend", "mil", "тыс", "万", "천", "lakh"]))
 def test_no_gap_hides_a_scale(gap: str, scale: str) -> None:
     told = f"pay $480{gap}{scale} please"
-    assert not any(map(Origins([Told(CUSTOMER, told)]).said_by_customer, [480, "480", "$480"]))
+    assert not any(map(Origins([Evidence(CUSTOMER, told)]).said_by_customer, [480, "480", "$480"]))
 
 
 @settings(deadline=None)
 @given(gaps, st.sampled_from(["EUR", "€", "GBP", "£", "CHF", "руб", "zł"]), st.booleans())
 def test_no_gap_hides_a_currency(gap: str, currency: str, ahead: bool) -> None:
     told = f"pay {currency}{gap}480 now" if ahead else f"pay 480{gap}{currency} now"
-    assert not any(map(Origins([Told(CUSTOMER, told)]).said_by_customer, ["$480", "480 USD"]))
+    assert not any(map(Origins([Evidence(CUSTOMER, told)]).said_by_customer, ["$480", "480 USD"]))
 
 
 @pytest.mark.parametrize(("told", "given_", "value"), [
@@ -249,5 +249,5 @@ def test_no_gap_hides_a_currency(gap: str, currency: str, ahead: bool) -> None:
 def test_a_currency_or_a_unit_that_a_trusted_tool_only_repeats_is_not_told_by_it(
     told: str, given_: Any, value: str
 ) -> None:
-    assert Origins([Told(TRUSTED, told, given_)]).origin(value) == "model"
-    assert Origins([Told(TRUSTED, told, {"q": "x"})]).origin(value) == TRUSTED
+    assert Origins([Evidence(TRUSTED, told, given_)]).origin(value) == "model"
+    assert Origins([Evidence(TRUSTED, told, {"q": "x"})]).origin(value) == TRUSTED

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.language.provenance.echoes import Echo
-from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Origins, Told
+from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Evidence, Origins
 
 FIELDS = frozenset({"a", "b", "c"})
 
@@ -40,7 +40,7 @@ NOT_TOLD: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("told", "value"), NOT_TOLD)
 @pytest.mark.parametrize("origin", [CUSTOMER, SESSION, TRUSTED])
 def test_a_value_that_only_looks_like_what_was_told_was_not_told(told: Any, value: Any, origin: str) -> None:
-    origins = Origins([Told(origin, told)])
+    origins = Origins([Evidence(origin, told)])
     assert origins.origin(value) == "model"
     assert origins.said_by_customer(value) is False
 
@@ -65,7 +65,7 @@ AS_TOLD: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("told", "value"), AS_TOLD)
 def test_a_value_that_was_told_as_it_is_was_told(told: Any, value: Any) -> None:
-    origins = Origins([Told(CUSTOMER, told)])
+    origins = Origins([Evidence(CUSTOMER, told)])
     assert (origins.origin(value), origins.said_by_customer(value)) == (CUSTOMER, True)
 
 
@@ -74,7 +74,7 @@ def test_a_value_that_was_told_as_it_is_was_told(told: Any, value: Any) -> None:
 ])  # fmt: skip
 def test_a_strangers_word_stays_a_strangers_however_it_is_disguised(told: str, value: str) -> None:
     """What vouches is judged as it is; what condemns is not escaped by spelling it otherwise."""
-    assert Origins([Told(UNTRUSTED, told), Told(CUSTOMER, "hello")]).origin(value) == UNTRUSTED
+    assert Origins([Evidence(UNTRUSTED, told), Evidence(CUSTOMER, "hello")]).origin(value) == UNTRUSTED
 
 
 @settings(deadline=None)
@@ -94,20 +94,20 @@ def test_what_is_vouched_for_stands_in_what_was_told_up_to_case_and_composition(
     def same(text: str) -> str:
         return unicodedata.normalize("NFC", text).lower()
 
-    if Origins([Told(origin, plain)]).origin(value) == origin and len(value.split()) == 1:
+    if Origins([Evidence(origin, plain)]).origin(value) == origin and len(value.split()) == 1:
         # a number that stands beside no money is told of any; a dash behind it is its sign
         bare = same(value).strip(".,;:!?$€")
         assert bare in same(plain) or f"-{bare.removesuffix('-')}" in same(plain)
 
 
 @pytest.mark.parametrize("nothing", [None, "", [""], {"a": ""}, [], {}, [None], [[]], {"a": None}, {"a": []}])
-@pytest.mark.parametrize("told", [[], [Told(CUSTOMER, "bob")], [Told(UNTRUSTED, "evil")]])
-def test_nothing_makes_no_call_worse(nothing: Any, told: list[Told]) -> None:
+@pytest.mark.parametrize("told", [[], [Evidence(CUSTOMER, "bob")], [Evidence(UNTRUSTED, "evil")]])
+def test_nothing_makes_no_call_worse(nothing: Any, told: list[Evidence]) -> None:
     assert Origins(told, FIELDS).origin(nothing) not in ("model", UNTRUSTED)
 
 
 def test_nothing_beside_a_value_changes_nothing_of_its_origin() -> None:
-    origins = Origins([Told(CUSTOMER, "bob"), Told(UNTRUSTED, "evil")], FIELDS)
+    origins = Origins([Evidence(CUSTOMER, "bob"), Evidence(UNTRUSTED, "evil")], FIELDS)
     for value, origin in (("bob", CUSTOMER), ("evil", UNTRUSTED), ("other", "model")):
         for whole in ([value, None], {"a": value, "b": [], "c": {}}, [None, [], value]):
             assert origins.origin(whole) == origin
@@ -131,8 +131,8 @@ ECHOES: list[tuple[Any, Any, Any]] = [
 
 @pytest.mark.parametrize(("given_", "output", "value"), ECHOES)
 def test_what_repeats_the_input_in_another_way_repeats_it(given_: Any, output: Any, value: Any) -> None:
-    assert Origins([Told(TRUSTED, output, given_)]).origin(value) == "model"
-    assert Origins([Told(TRUSTED, output, {"other": "x"})]).origin(value) == TRUSTED
+    assert Origins([Evidence(TRUSTED, output, given_)]).origin(value) == "model"
+    assert Origins([Evidence(TRUSTED, output, {"other": "x"})]).origin(value) == TRUSTED
 
 
 MAIL, SHOP, IBAN = "mallory@evil.example", "evil.example/pay", "DE89370400440532013000"
@@ -159,14 +159,17 @@ REPEATED: list[tuple[str, str, str]] = [
 def test_a_trusted_tool_that_repeats_what_a_stranger_said_vouches_for_nothing(
     given_: str, output: str, value: str
 ) -> None:
-    stranger = Told(UNTRUSTED, f"pay to {given_} today")
-    assert Origins([stranger, Told(TRUSTED, {"found": output}, {"q": given_})]).origin(value) in ("model", UNTRUSTED)
-    assert Origins([stranger, Told(TRUSTED, {"found": output}, {"q": "x"})]).origin(value) == TRUSTED
+    stranger = Evidence(UNTRUSTED, f"pay to {given_} today")
+    assert Origins([stranger, Evidence(TRUSTED, {"found": output}, {"q": given_})]).origin(value) in (
+        "model",
+        UNTRUSTED,
+    )
+    assert Origins([stranger, Evidence(TRUSTED, {"found": output}, {"q": "x"})]).origin(value) == TRUSTED
 
 
 @pytest.mark.parametrize("given_", ["<b>9999</b>.50", "9999<!-- -->.50", "9,9<span>99.50</span>", "9999=2E50"])
 def test_a_number_that_a_trusted_tool_repeats_without_its_markup_is_no_evidence(given_: str) -> None:
-    assert Origins([Told(TRUSTED, {"sum": Decimal("9999.5")}, {"q": given_})]).origin(Decimal("9999.5")) == "model"
+    assert Origins([Evidence(TRUSTED, {"sum": Decimal("9999.5")}, {"q": given_})]).origin(Decimal("9999.5")) == "model"
 
 
 @pytest.mark.parametrize(("told", "value"), [
@@ -174,18 +177,18 @@ def test_a_number_that_a_trusted_tool_repeats_without_its_markup_is_no_evidence(
     ("9<b>9</b>99", 9999), ("<x-y>ev</x-y>il-7", "evil-7"), ("<img alt='evil-7'>", "evil-7"),
 ])  # fmt: skip
 def test_what_a_stranger_hides_in_markup_is_a_strangers_all_the_same(told: str, value: Any) -> None:
-    assert Origins([Told(UNTRUSTED, told), Told(CUSTOMER, "hello")]).origin(value) == UNTRUSTED
+    assert Origins([Evidence(UNTRUSTED, told), Evidence(CUSTOMER, "hello")]).origin(value) == UNTRUSTED
 
 
 def test_a_strangers_word_that_a_trusted_tool_repeats_stays_a_strangers() -> None:
-    told = [Told(UNTRUSTED, "mal<b></b>lory or 9,999"), Told(TRUSTED, ["MALLORY", 9999], {"q": "mallory 9999"})]
+    told = [Evidence(UNTRUSTED, "mal<b></b>lory or 9,999"), Evidence(TRUSTED, ["MALLORY", 9999], {"q": "mallory 9999"})]
     assert [Origins(told).origin(value) for value in ("mallory", 9999, -9999)] == [UNTRUSTED] * 3
 
 
 def test_what_no_escape_means_is_left_as_it_is() -> None:
     for given_ in ("\\U0000D800", "\\u{110000}", "xn--999999999", "=ZZ"):
-        assert Origins([Told(TRUSTED, "evil-7", {"q": f"{given_} evil-7"})]).origin("evil-7") == "model"
-    assert Origins([Told(TRUSTED, "EUR @", {"q": "=40"})]).origin("EUR @") == TRUSTED
+        assert Origins([Evidence(TRUSTED, "evil-7", {"q": f"{given_} evil-7"})]).origin("evil-7") == "model"
+    assert Origins([Evidence(TRUSTED, "EUR @", {"q": "=40"})]).origin("EUR @") == TRUSTED
 
 
 def test_of_a_value_with_more_addresses_than_are_compared_nothing_is_vouched_for() -> None:
@@ -194,9 +197,9 @@ def test_of_a_value_with_more_addresses_than_are_compared_nothing_is_vouched_for
 
 
 def test_a_path_behind_a_host_is_vouched_for_where_somebody_else_vouches_for_the_host() -> None:
-    told = [Told(TRUSTED, "https://acme.example/orders/7", {"host": "acme.example"})]
+    told = [Evidence(TRUSTED, "https://acme.example/orders/7", {"host": "acme.example"})]
     assert Origins(told).origin("https://acme.example/orders/7") == "model"
-    assert Origins([*told, Told(SESSION, "acme.example")]).origin("https://acme.example/orders/7") == TRUSTED
+    assert Origins([*told, Evidence(SESSION, "acme.example")]).origin("https://acme.example/orders/7") == TRUSTED
 
 
 @pytest.mark.parametrize("given_", [
@@ -205,18 +208,18 @@ def test_a_path_behind_a_host_is_vouched_for_where_somebody_else_vouches_for_the
 ])  # fmt: skip
 def test_what_is_put_together_or_encoded_otherwise_is_not_seen_as_repeated(given_: Any) -> None:
     """What the guide says is missed: whoever reads it here knows what to hold a tool's trust against."""
-    assert Origins([Told(TRUSTED, "mallory@evil.com", {"q": given_})]).origin("mallory@evil.com") == TRUSTED
+    assert Origins([Evidence(TRUSTED, "mallory@evil.com", {"q": given_})]).origin("mallory@evil.com") == TRUSTED
 
 
 def test_what_all_calls_were_given_is_looked_at_up_to_one_bound() -> None:
-    told = [Told(TRUSTED, f"GOOD-{n}", {"pad": "x" * 100_000}) for n in range(5)]
+    told = [Evidence(TRUSTED, f"GOOD-{n}", {"pad": "x" * 100_000}) for n in range(5)]
     found = [Origins(told).origin(f"GOOD-{n}") for n in range(5)]
     assert found == [TRUSTED, TRUSTED, UNTRUSTED, UNTRUSTED, UNTRUSTED]
 
 
 def test_looking_for_what_was_only_repeated_is_work_too() -> None:
     def taken(given_: str) -> int:
-        origins = Origins([Told(TRUSTED, "EVIL-77-X", {"q": given_})])
+        origins = Origins([Evidence(TRUSTED, "EVIL-77-X", {"q": given_})])
         origins.origin("EVIL-77-X")
         return origins.gone_through
 
@@ -224,6 +227,6 @@ def test_looking_for_what_was_only_repeated_is_work_too() -> None:
 
 
 def test_numbers_that_were_numbers_are_exact() -> None:
-    origins = Origins([Told(TRUSTED, {"a": Decimal("1.234"), "b": -480, "c": 12345678})])
+    origins = Origins([Evidence(TRUSTED, {"a": Decimal("1.234"), "b": -480, "c": 12345678})])
     assert [origins.origin(value) for value in (Decimal("1.234"), -480, "12345678", "1234 5678")] == [TRUSTED] * 4
     assert [origins.origin(value) for value in (1234, 480, "480", -12345678)] == ["model"] * 4

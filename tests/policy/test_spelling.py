@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from engine.language.provenance.numerals import numerals
-from engine.language.provenance.origins import CUSTOMER, TRUSTED, Origins, Told
+from engine.language.provenance.origins import CUSTOMER, TRUSTED, Evidence, Origins
 from engine.language.provenance.spelling import as_it_is, kindly, loosely, normal, words
 
 LONG = 200_000
@@ -28,7 +28,9 @@ def test_a_long_run_of_anything_is_gone_through_once(mark: str) -> None:
     assert sum(one.end - one.start for one in numerals(kindly(text[: LONG // 2]))) <= 3 * LONG
     assert len("".join(words(loosely(text)))) <= len(loosely(text))
     # a run may be far more than what can be gone through in it, and is nobody's then
-    origins = Origins([Told(CUSTOMER, f"bob {text[:20_000]}"), Told(TRUSTED, {"x": text[:9_000]}, {"y": text[:9_000]})])
+    origins = Origins(
+        [Evidence(CUSTOMER, f"bob {text[:20_000]}"), Evidence(TRUSTED, {"x": text[:9_000]}, {"y": text[:9_000]})]
+    )
     assert origins.origin("bob") in (CUSTOMER, "model", "untrusted")
     assert origins.said_by_customer("mallory") is False
 

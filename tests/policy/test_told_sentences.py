@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.language.provenance.currencies import both, of_word, of_words
-from engine.language.provenance.origins import CUSTOMER, TRUSTED, Origins, Told
+from engine.language.provenance.origins import CUSTOMER, TRUSTED, Evidence, Origins
 
 SAID: list[tuple[str, list[Any]]] = [
     # amounts
@@ -126,7 +126,7 @@ def flat(table: list[tuple[str, list[Any]]]) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("told", "value"), flat(SAID))
 def test_what_a_customer_writes_as_people_do_is_said(told: str, value: Any) -> None:
-    origins = Origins([Told(CUSTOMER, told)])
+    origins = Origins([Evidence(CUSTOMER, told)])
     assert (origins.origin(value), origins.said_by_customer(value)) == (CUSTOMER, True)
 
 
@@ -134,7 +134,7 @@ def test_what_a_customer_writes_as_people_do_is_said(told: str, value: Any) -> N
 @pytest.mark.parametrize("origin", [CUSTOMER, TRUSTED])
 def test_what_only_comes_near_is_not_said(told: str, value: Any, origin: str) -> None:
     for text in (told, f"{told}\nthanks", f"hello\n{told}"):
-        origins = Origins([Told(origin, [text])])
+        origins = Origins([Evidence(origin, [text])])
         assert (origins.origin(value), origins.said_by_customer(value)) == ("model", False)
 
 
@@ -161,7 +161,7 @@ WAYS: list[Callable[[Decimal], str]] = [
 def test_an_amount_is_told_however_it_is_written_and_no_other_is(
     amount: Decimal, way: Callable[[Decimal], str]
 ) -> None:
-    origins = Origins([Told(CUSTOMER, way(amount))])
+    origins = Origins([Evidence(CUSTOMER, way(amount))])
     assert origins.said_by_customer(amount) and origins.said_by_customer(str(amount))
     whole, cents = str(amount).split(".")
     others = [-amount, amount * 100, amount / 1000, amount * 1000, amount + 1, int(whole) if int(cents) else -1]
@@ -171,7 +171,7 @@ def test_an_amount_is_told_however_it_is_written_and_no_other_is(
 @settings(deadline=None)
 @given(amounts, st.sampled_from(["-{}", "\u2212{}", "-${}", "$-{}", "({})", "{}-", "(${})", "total: - {}", "EUR -{}"]))
 def test_a_negative_amount_is_never_told_as_a_positive_one(amount: Decimal, way: str) -> None:
-    origins = Origins([Told(CUSTOMER, f"it says {way.format(amount)}")])
+    origins = Origins([Evidence(CUSTOMER, f"it says {way.format(amount)}")])
     assert origins.said_by_customer(-amount)
     assert not any(map(origins.said_by_customer, [amount, str(amount), f"${amount}", f"says {amount}"]))
 
@@ -207,10 +207,10 @@ def test_an_amount_of_one_currency_is_none_of_another(amount: Decimal, told: str
     ahead = ahead and told not in ("Canadian dollars", "kroner", "yen", "euros")
     text = f"{told}{amount}" if ahead else f"{amount} {told}"
     same = {currency(told), currency(asked)} <= {"$", "usd"} or currency(told) == currency(asked)
-    assert Origins([Told(CUSTOMER, f"pay {text} today")]).said_by_customer(f"{amount} {asked}") is same
+    assert Origins([Evidence(CUSTOMER, f"pay {text} today")]).said_by_customer(f"{amount} {asked}") is same
 
 
 def test_two_currencies_beside_one_number_are_neither() -> None:
     assert (both("eur", "gbp"), both("$", "eur")) == ("eur or gbp", "$ or eur")
-    origins = Origins([Told(CUSTOMER, "EUR 480 GBP")])
+    origins = Origins([Evidence(CUSTOMER, "EUR 480 GBP")])
     assert origins.said_by_customer(480) and not any(map(origins.said_by_customer, ["480 EUR", "480 GBP"]))

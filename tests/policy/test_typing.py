@@ -12,7 +12,7 @@ from engine.language import types as t
 from engine.language.expression import compile_expression
 from engine.language.schema_types import of_schema
 from engine.language.syntax import Kind
-from engine.language.type_context import Around
+from engine.language.type_context import TypeContext
 
 
 def _form(**properties: Any) -> dict[str, Any]:
@@ -428,9 +428,9 @@ def test_what_was_tested_is_known_afterwards(text: str) -> None:
 
 def test_refinements_are_given_to_what_stands_under_a_condition() -> None:
     expression, _ = compile_expression("input.note != null", SCOPE)
-    _, problems = compile_expression("len(input.note)", SCOPE, Around(expression.if_true))
+    _, problems = compile_expression("len(input.note)", SCOPE, TypeContext(expression.if_true))
     assert not problems
-    _, problems = compile_expression("len(input.note)", SCOPE, Around(expression.if_false))
+    _, problems = compile_expression("len(input.note)", SCOPE, TypeContext(expression.if_false))
     assert [p.kind for p in problems] == [Kind.OPERAND]
 
 

@@ -14,7 +14,7 @@ from engine.language import types as t
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import Expression, compile_expression
 from engine.language.functions import FUNCTIONS, PROVENANCE
-from engine.language.provenance.origins import Origins, Told
+from engine.language.provenance.origins import Evidence, Origins
 from engine.language.schema_types import of_schema
 from engine.language.syntax import SyntaxProblem
 
@@ -84,7 +84,7 @@ def environments() -> list[dict[str, Any]]:
               for row in range(3 * rows)]  # fmt: skip
     common = {
         "params": PARAMS, "now": datetime(2026, 1, 2, tzinfo=UTC), "day": date(2026, 1, 1), "span": timedelta(hours=3),
-        PROVENANCE: Origins([Told("customer", "a")]),
+        PROVENANCE: Origins([Evidence("customer", "a")]),
     }  # fmt: skip
     return [{"input": one, **common} for one in given_]
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.language.value import canonical, loads
-from engine.policy.bindings import FactNeed, Reading
-from engine.policy.gate import Missing, judge
+from engine.policy.bindings import FactNeed, FactOutput
+from engine.policy.gate import MissingFacts, judge
 from engine.policy.rule import Effect
 from engine.proof.solve import CAN, NEVER, can_be
-from engine.proof.terms import DATETIME, EPOCH, MICRO, World, exactly
-from engine.proof.verdicts import Gate, Judged
+from engine.proof.term import DATETIME
+from engine.proof.terms import EPOCH, MICRO, SymbolTable, exactly
+from engine.proof.verdicts import GateFormulas, VerdictFormula
 from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
 from engine.session.judge import past_state
@@ -164,23 +165,23 @@ def test_what_the_gate_says_is_what_the_formulas_say(rules: list[dict[str, str]]
     assume(bundle is not None)
     assert bundle is not None
     bot = bundle.agents["bot"]
-    world = World()
-    judged = Gate(world, bundle, bot, bundle.tools["act"]).judged()
+    world = SymbolTable()
+    judged = GateFormulas(world, bundle, bot, bundle.tools["act"]).judged()
     for input_, output, hours in calls:
         agrees(bundle, world, judged, input_, output, hours)
 
 
-def agrees(bundle: Bundle, world: World, judged: Judged, input_: Any, output: Any, hours: int) -> None:
+def agrees(bundle: Bundle, world: SymbolTable, judged: VerdictFormula, input_: Any, output: Any, hours: int) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
     spec, bot = bundle.tools["act"], bundle.agents["bot"]
     proposed = Call("c", "act", input_, 1, "write", now - timedelta(seconds=1), call_digest(spec, "act", input_))
     state = past_state(bundle, bot, [], {"tenant": "acme"}, now, proposed)
 
-    def read(need: FactNeed) -> Reading:
-        return Reading(output) if output is not None else Reading(problem="it is down")
+    def read(need: FactNeed) -> FactOutput:
+        return FactOutput(output) if output is not None else FactOutput(problem="it is down")
 
     verdict = judge(bot.guards["act"], gate_names(state, proposed, bundle), read)
-    assert not isinstance(verdict, Missing)
+    assert not isinstance(verdict, MissingFacts)
     told = [
         *assigned(world, "input", input_),
         *assigned(world, "look()", output),
@@ -199,17 +200,17 @@ def agrees(bundle: Bundle, world: World, judged: Judged, input_: Any, output: An
                 assert can_be(world, judged.of(effect), *told).status == NEVER, about
 
 
-def history(world: World) -> bool:
+def history(world: SymbolTable) -> bool:
     """Whether something is asked of the session's past, which is not told here."""
     return any(name.startswith(("calls", "budget", "seen")) for name in world.symbols)
 
 
-def moment(world: World, name: str, at: datetime) -> list[Any]:
+def moment(world: SymbolTable, name: str, at: datetime) -> list[Any]:
     known = world.symbols.get(name)
     return [] if known is None else [known.term == (at - EPOCH) // MICRO]
 
 
-def assigned(world: World, root: str, value: Any) -> list[Any]:
+def assigned(world: SymbolTable, root: str, value: Any) -> list[Any]:
     """Equalities for every symbol that belongs to a value."""
     found: list[Any] = []
     for name, known in list(world.symbols.items()):
@@ -238,7 +239,7 @@ def reached(value: Any, path: str) -> Any:
     return value
 
 
-def term(world: World, kind: str, value: Any) -> Any:
+def term(world: SymbolTable, kind: str, value: Any) -> Any:
     if kind == "number":
         return exactly(value)
     if kind == "text":

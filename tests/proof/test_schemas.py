@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.proof.diff import Change, diff
-from engine.proof.schema_changes import partings
+from engine.proof.schema_changes import schema_changes
 from engine.spec.bundle import Bundle
 from tests.making import ALLOW, agent, bundle, policy, tool
 
@@ -110,7 +110,7 @@ def test_what_says_the_same_in_other_words_is_no_difference() -> None:
     ],
 )
 def test_each_keyword_tells_which_way_it_goes(old: Any, new: Any, found: list[Any]) -> None:
-    assert [(str(one), one.more, one.less) for one in partings(old, new)] == found
+    assert [(str(one), one.more, one.less) for one in schema_changes(old, new)] == found
 
 
 def test_a_tool_that_comes_or_goes_is_named_so_that_somebody_can_answer_for_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.spec.bundle import Bundle
-from engine.whatif.session import Past, whatif
+from engine.whatif.session import PastSession, whatif
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
@@ -28,7 +28,7 @@ def three_calls(budgets: str) -> Play:
     return play
 
 
-def told(past: Past) -> list[tuple[str, str, bool]]:
+def told(past: PastSession) -> list[tuple[str, str, bool]]:
     return [(flip.name, flip.call_id, flip.loosens) for flip in past.flips]
 
 

@@ -14,7 +14,7 @@ from engine.coverage.mutants import mutants
 from engine.coverage.mutation import KILLED, SURVIVED, fates
 from engine.coverage.page import page
 from engine.explain.nearest import nearest
-from engine.explain.verdict_text import AUDITOR, MODEL, REVIEWER, Told
+from engine.explain.verdict_text import AUDITOR, MODEL, REVIEWER, VerdictText
 from engine.fixtures.scenario import run_fixture
 from engine.replay.judgements import Judgement, judgements
 from engine.spec.bundle import Bundle
@@ -188,10 +188,10 @@ def test_every_rule_of_the_shipped_bundle_can_be_dropped() -> None:
 # -- the nearest change
 
 
-def told() -> Told:
+def told() -> VerdictText:
     own = made("  - {id: open, tools: [write, other], effect: allow}\n" + ASK, most=10)
     moment = next(m for m in judgements(held(own).log) if isinstance(m, Judgement))
-    return Told(moment, own, tuple(nearest(moment, own)))
+    return VerdictText(moment, own, tuple(nearest(moment, own)))
 
 
 ASK = """
@@ -231,7 +231,10 @@ def test_a_range_that_ends_is_told_with_its_end() -> None:
     moment_own = made("  - {id: open, tools: [write, other], effect: allow}\n" + rules)
     moment = next(m for m in judgements(held(moment_own, 400).log) if isinstance(m, Judgement))
     # a model is not told where it ends: that may be due to a rule that is not disclosed
-    assert Told(moment, moment_own, tuple(nearest(moment, moment_own))).lines(MODEL)[-1] == "  allowed at 300 (input.n)"
+    assert (
+        VerdictText(moment, moment_own, tuple(nearest(moment, moment_own))).lines(MODEL)[-1]
+        == "  allowed at 300 (input.n)"
+    )
 
 
 def test_the_nearest_of_a_sum_is_found_by_halving() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.bundle.load import load_directory
 from engine.fixtures.scenario import run_fixture
-from engine.replay.continue_from import Otherwise, redrive
+from engine.replay.continue_from import Overrides, redrive
 from engine.replay.replay import replay
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
@@ -84,12 +84,12 @@ def test_one_step_goes_again_with_stubs_and_another_decision() -> None:
     play.returns("c", {"was": True})
     began = next(n for n, e in enumerate(play.log) if e.kind is K.STEP_STARTED)
     state = fold(play.log[:began])
-    otherwise = Otherwise(
+    otherwise = Overrides(
         {"message": "", "tool_calls": [call("x", "other", n=1)], "done": False}, {"other": {"now": 1}}, 1
     )
     way = redrive(state, play.log, own, play.now, otherwise)
     results = [event.payload for event in way.events if event.kind is K.TOOL_RESULT]
     assert [(p["tool"], p["output"]) for p in results] == [("other", {"now": 1})]
     assert way.unknown == ""
-    recorded = redrive(state, play.log, own, play.now, Otherwise(until=1))
+    recorded = redrive(state, play.log, own, play.now, Overrides(until=1))
     assert [e.payload["output"] for e in recorded.events if e.kind is K.TOOL_RESULT] == [{"was": True}]

@@ -11,7 +11,7 @@ from engine.session.state import inputs as r
 from engine.spec.bundle import Accepted, Bundle
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.flip import Flip, money
-from engine.whatif.session import Past, whatif
+from engine.whatif.session import PastSession, whatif
 from engine.whatif.summary import tally
 from tests.making import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
@@ -52,13 +52,13 @@ def approved(own: Bundle, n: int = 50) -> Play:
     return play
 
 
-def flips(past: Past) -> list[tuple[str, bool]]:
+def flips(past: PastSession) -> list[tuple[str, bool]]:
     return [(flip.name, flip.loosens) for flip in past.flips]
 
 
 def test_the_same_rules_flip_nothing() -> None:
     own = made(ALLOW + ASK % "leads", most=10)
-    assert whatif(approved(own).log, own) == Past("s1", "bot", 2)
+    assert whatif(approved(own).log, own) == PastSession("s1", "bot", 2)
 
 
 def test_a_threshold_that_is_raised_loosens_and_the_recorded_output_carries_the_session_to_its_end() -> None:
@@ -240,7 +240,7 @@ def test_one_of_two_who_are_asked_no_more_leaves_the_yes_of_the_other() -> None:
     play = Play(made(both()))
     play.plan(call("c", "write", n=50))
     for request, who in (("s1.1", "lee"), ("s1.2", "dana")):
-        play.say(r.Answer(request, "approve", who, "", None, None, play.now))
+        play.say(r.RequestAnswered(request, "approve", who, "", None, None, play.now))
         play.claim()
     play.returns("c", {})
     play.plan(call("d", "other", n=1))
@@ -336,7 +336,7 @@ def test_a_recorded_answer_is_given_again_to_the_same_question(action: str) -> N
     play = Play(own)
     play.plan(call("l", "look", n=1), call("c", "write", n=50))
     play.returns("l", {"n": 1})
-    play.say(r.Answer("s1.1", action, "dana", "", None, None, play.now))
+    play.say(r.RequestAnswered("s1.1", action, "dana", "", None, None, play.now))
     play.claim()
     if action == "approve":
         play.returns("c", {})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.session.judge import CALL, CONFIRMED, Past
+from engine.session.judge import CALL, CONFIRMED, PriorEvent
 
 ALLOWED, STOPPED = "allowed", "stopped"
 
@@ -53,14 +53,14 @@ class Conversation:
                 if call.kind == "write":
                     yield number, call
 
-    def past_of(self, number: int) -> list[Past]:
+    def past_of(self, number: int) -> list[PriorEvent]:
         """What was recorded before the call of a turn, the yes to it among it."""
-        found: list[Past] = []
+        found: list[PriorEvent] = []
         for place, turn in enumerate(self.turns[: number + 1]):
             if turn.yes is not None:
-                found.append(Past(CONFIRMED, turn.yes.tool, turn.yes.args))
+                found.append(PriorEvent(CONFIRMED, turn.yes.tool, turn.yes.args))
             if place < number:
-                found += [Past(CALL, c.tool, c.args, c.output, c.error) for c in turn.calls]
+                found += [PriorEvent(CALL, c.tool, c.args, c.output, c.error) for c in turn.calls]
         return found
 
 

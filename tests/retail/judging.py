@@ -11,7 +11,7 @@ import yaml
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from engine.session.judge import NOTHING_GIVEN, Judged, Past, judge_after
+from engine.session.judge import NOTHING_GIVEN, JudgedCall, PriorEvent, judge_after
 from engine.spec.bundle import Bundle
 from tests.retail.conversation import ALLOWED, Call, Conversation
 from tests.retail.run import START
@@ -22,11 +22,11 @@ class Case:
     """A call after a history; `output` is what a read gave."""
 
     id: str
-    past: list[Past]
+    past: list[PriorEvent]
     call: Call
     output: Any
 
-    def judged(self, bundle: Bundle) -> Judged:
+    def judged(self, bundle: Bundle) -> JudgedCall:
         """What the gate of the bundle's agent says."""
         agent = next(iter(bundle.agents.values()))
         return judge_after(bundle, agent, self.past, {}, self.call.tool, self.call.args, START, self.output)

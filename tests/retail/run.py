@@ -13,7 +13,8 @@ from typing import Any
 from engine.policy.rule import CUSTOMER
 from engine.ports.planner import PlannerError
 from engine.runtime.clock import TrioClock
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
@@ -76,7 +77,7 @@ async def run(bundle: Bundle, told: Conversation, shop: Path, folder: Path) -> O
     shutil.copyfile(shop, folder / DATABASE)
     async with open_url(f"sqlite:///{folder / 'engine.db'}") as store:
         script = _Script(told.turns)
-        engine = Engine(store, TrioClock(START), root=folder, planner=script)
+        engine = Runner(store, TrioClock(START), root=folder, planner=script)
         agent = next(iter(bundle.agents))
         session_id = await engine.start(bundle, Opening(agent, told.message, {}), folder)
         script.speak(engine, session_id)
@@ -93,10 +94,10 @@ class _Script:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._turns = iter(enumerate(turns))
-        self._engine: Engine | None = None
+        self._engine: Runner | None = None
         self._session = ""
 
-    def speak(self, engine: Engine, session_id: str) -> None:
+    def speak(self, engine: Runner, session_id: str) -> None:
         """Through which engine the customer speaks."""
         self._engine, self._session = engine, session_id
 

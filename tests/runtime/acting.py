@@ -11,18 +11,18 @@ from typing import Any
 import trio
 
 from engine.ports.clock import Clock
-from engine.ports.tool import ToolAdapter, ToolRun
+from engine.ports.tool import ToolAdapter, ToolInvocation
 from engine.spec.bundle import Bundle, Tool
 
-Act = Callable[[ToolRun], Awaitable[Any]]
+Act = Callable[[ToolInvocation], Awaitable[Any]]
 
 
-async def nothing(run: ToolRun) -> Any:
+async def nothing(run: ToolInvocation) -> Any:
     """Give an empty object at once."""
     return {}
 
 
-async def hang(run: ToolRun) -> Any:
+async def hang(run: ToolInvocation) -> Any:
     """Never end."""
     await trio.sleep_forever()
 
@@ -30,7 +30,7 @@ async def hang(run: ToolRun) -> Any:
 def after(seconds: float, output: Any = None) -> Act:
     """Take a while."""
 
-    async def act(run: ToolRun) -> Any:
+    async def act(run: ToolInvocation) -> Any:
         await trio.sleep(seconds)
         return {} if output is None else output
 
@@ -66,7 +66,7 @@ class _Adapter:
     acting: Acting
     name: str
 
-    async def run(self, run: ToolRun) -> Any:
+    async def run(self, run: ToolInvocation) -> Any:
         self.acting.note(f"run {self.name}")
         try:
             output = await self.acting.acts.get(self.name, nothing)(run)

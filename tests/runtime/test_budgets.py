@@ -10,9 +10,10 @@ import trio
 import trio.testing
 
 from engine.planner.script import ScriptedPlanner
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.memory import MemoryStore
@@ -33,14 +34,14 @@ MADE = bundle(
 )
 
 
-def engine(acting: Acting, store: Any, *decisions: Any) -> Engine:
+def engine(acting: Acting, store: Any, *decisions: Any) -> Runner:
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=decisions))
-    made = Engine(store, TrioClock(START), adapters=acting, planner=planner)
+    made = Runner(store, TrioClock(START), adapters=acting, planner=planner)
     made.bundles.know(MADE)
     return made
 
 
-async def start(one: Engine, made: Bundle, at: Path) -> str:
+async def start(one: Runner, made: Bundle, at: Path) -> str:
     return await one.start(made, Opening("bot", "hello", {"tenant": "acme", "zip": 7}), at)
 
 
@@ -82,7 +83,7 @@ async def test_a_read_that_fails_and_hangs_is_tried_again_after_its_delays(
 ) -> None:
     tries: list[float] = []
 
-    async def flaky(run: ToolRun) -> Any:
+    async def flaky(run: ToolInvocation) -> Any:
         tries.append(trio.current_time())
         if len(tries) == 1:
             raise ToolError("busy", "try again", retryable=True, acted=False)
@@ -107,7 +108,7 @@ async def test_a_read_that_fails_and_hangs_is_tried_again_after_its_delays(
 async def test_a_session_that_waits_for_an_attempt_leaves_nothing_running(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async def busy(run: ToolRun) -> Any:
+    async def busy(run: ToolInvocation) -> Any:
         raise ToolError("busy", "try again", retryable=True, acted=False)
 
     before = trio.lowlevel.current_statistics().tasks_living

@@ -14,11 +14,12 @@ import trio.testing
 
 from engine.planner.script import ScriptedPlanner
 from engine.ports.planner import PlannerError
-from engine.ports.records import Appended, AppendResult, Conflict, Lease, Take
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.records import Appended, AppendResult, Claim, Conflict, Lease
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
@@ -60,7 +61,7 @@ def script(*decisions: Any, repeat: bool = False) -> ScriptedPlanner:
     return ScriptedPlanner(PlannerSpec("scripted", decisions=decisions, when_exhausted="repeat" if repeat else "fail"))
 
 
-async def good(run: ToolRun) -> Any:
+async def good(run: ToolInvocation) -> Any:
     return {"ok": True}
 
 
@@ -69,14 +70,14 @@ def acting(tmp_path: Path) -> Acting:
     return Acting(tmp_path / "runs.txt", {"state": good})
 
 
-def engine(acting: Acting, planner: ScriptedPlanner, store: Any = None, **more: Any) -> Engine:
-    made = Engine(store or MemoryStore(), TrioClock(START), adapters=acting, planner=planner, **more)
+def engine(acting: Acting, planner: ScriptedPlanner, store: Any = None, **more: Any) -> Runner:
+    made = Runner(store or MemoryStore(), TrioClock(START), adapters=acting, planner=planner, **more)
     # reading a stored bundle happens in a thread, during which a virtual clock would jump
     made.bundles.know(MADE)
     return made
 
 
-async def start(engine: Engine, tmp_path: Path, **more: Any) -> str:
+async def start(engine: Runner, tmp_path: Path, **more: Any) -> str:
     return await engine.start(MADE, Opening("bot", "hello", {"tenant": "acme"}, **more), tmp_path)
 
 
@@ -97,7 +98,7 @@ async def test_the_loop_stops_when_the_planner_is_done(
             asked.append(view.ask)
             return plan(call("a", "look")) if view.ask == 1 else DONE
 
-    one = Engine(MemoryStore(), TrioClock(START), adapters=acting, planner=Counting())
+    one = Runner(MemoryStore(), TrioClock(START), adapters=acting, planner=Counting())
     session_id = await start(one, tmp_path)
     state = await one.drive(session_id)
     assert state.status is Status.DONE
@@ -179,7 +180,7 @@ async def test_a_hanging_planner_is_cut_off_by_the_step_deadline(
         async def propose(self, view: PlannerView) -> Any:
             await trio.sleep_forever()
 
-    one = Engine(MemoryStore(), TrioClock(START), adapters=acting, planner=Hanging())
+    one = Runner(MemoryStore(), TrioClock(START), adapters=acting, planner=Hanging())
     state = await one.drive(await start(one, tmp_path))
     assert state.status is Status.TIMED_OUT
     assert trio.current_time() == pytest.approx(60, abs=0.01)
@@ -234,7 +235,7 @@ async def test_a_tool_that_runs_at_once_only_so_often_queues_across_sessions(
 async def test_a_fact_that_hangs_or_fails_is_unreadable_and_fails_closed(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async def broken(run: ToolRun) -> Any:
+    async def broken(run: ToolInvocation) -> Any:
         raise ToolError("line_down", "the line is down")
 
     for act in (hang, broken):
@@ -249,7 +250,7 @@ async def test_a_fact_that_hangs_or_fails_is_unreadable_and_fails_closed(
 async def test_a_retryable_failure_and_a_failing_planner_are_events(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async def busy(run: ToolRun) -> Any:
+    async def busy(run: ToolInvocation) -> Any:
         raise ToolError("busy", "try again", retryable=True, acted=False)
 
     class Moody:
@@ -259,7 +260,7 @@ async def test_a_retryable_failure_and_a_failing_planner_are_events(
             return plan(call("a", "look")) if view.ask == 1 else DONE
 
     acting.acts["look"] = busy
-    one = Engine(MemoryStore(), TrioClock(START), adapters=acting, planner=Moody())
+    one = Runner(MemoryStore(), TrioClock(START), adapters=acting, planner=Moody())
     state = await one.drive(await start(one, tmp_path))
     assert state.calls["a"].result is not None
     assert state.calls["a"].result.status == "retryable_error"
@@ -292,7 +293,7 @@ async def stolen(store: MemoryStore, session_id: str) -> None:
     ((seq, epoch),) = (await store.heads([session_id])).values()
     now = START + timedelta(days=1)
     claimed = Event(session_id, seq + 1, 0, K.SESSION_CLAIMED, {"owner": "thief", "epoch": epoch + 1}, START)
-    take = Take(Lease(session_id, "thief", epoch + 1, now), now)
+    take = Claim(Lease(session_id, "thief", epoch + 1, now), now)
     assert await store.append(session_id, seq, [claimed], take=take) == Appended()
 
 
@@ -326,7 +327,7 @@ async def test_a_fenced_append_lets_go_too(
     store = MemoryStore()
     session: list[str] = []
 
-    async def steal(run: ToolRun) -> Any:
+    async def steal(run: ToolInvocation) -> Any:
         await stolen(store, session[0])
         return {}
 
@@ -347,7 +348,7 @@ async def test_letting_go_leaves_the_session_running_and_another_driver_ends_it(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.drive, session_id)
         await trio.sleep(1)
-        one.let_go()
+        one.release_lease()
     assert trio.current_time() == pytest.approx(3, abs=0.01), "the grace period is two seconds"
     assert (await one.load(session_id)).status is Status.RUNNING
     assert acting.lines[-1] == "cancelled slow"
@@ -367,7 +368,7 @@ async def test_what_ends_within_the_grace_of_letting_go_is_recorded_and_nothing_
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.drive, session_id)
         await trio.sleep(1)
-        one.let_go()
+        one.release_lease()
     state = await one.load(session_id)
     assert trio.current_time() == pytest.approx(2, abs=0.01)
     assert state.calls["a"].ok
@@ -493,7 +494,7 @@ async def test_an_overtaken_driver_does_not_act_on_what_the_new_one_started(
         nursery.start_soon(driving)
         await trio.sleep(11)
         second = engine(acting, script(plan(call("w", "write", n=1)), plan(call("w", "write", n=1)), DONE), store)
-        second.reins = replace(second.reins, clock=first._clock)
+        second.context = replace(second.context, clock=first._clock)
         nursery.start_soon(second.drive, session_id)
         await trio.sleep(1)
         await first.send(session_id, "hello?")
@@ -509,22 +510,22 @@ async def test_letting_go_or_an_interrupt_reaches_a_session_that_is_still_being_
             await trio.sleep(1 if "take" in more else 0)
             return await super().append(*arguments, **more)
 
-    for act in ("let_go", "interrupt"):
+    for act in ("release_lease", "interrupt"):
         one = engine(acting, script(plan(call("w", "write", n=1)), DONE), Slow())
         session_id = await start(one, tmp_path)
         states: list[Status] = []
 
-        async def driving(one: Engine = one, session_id: str = session_id, states: list[Status] = states) -> None:
+        async def driving(one: Runner = one, session_id: str = session_id, states: list[Status] = states) -> None:
             states.append((await one.drive(session_id)).status)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(driving)
             await trio.sleep(0.5)
-            if act == "let_go":
-                one.let_go()
+            if act == "release_lease":
+                one.release_lease()
             else:
                 await one.interrupt("me")
-        assert states == [Status.RUNNING if act == "let_go" else Status.CANCELLED]
+        assert states == [Status.RUNNING if act == "release_lease" else Status.CANCELLED]
         assert acting.runs("write") == 0
 
 
@@ -554,7 +555,7 @@ async def test_a_write_that_only_queued_for_its_tool_is_no_unknown_when_it_is_ca
     )
     acting.acts["single"] = hang
     store = MemoryStore()
-    one = Engine(store, TrioClock(START), adapters=acting, planner=script(plan(call("w", "single")), DONE))
+    one = Runner(store, TrioClock(START), adapters=acting, planner=script(plan(call("w", "single")), DONE))
     ids = [await one.start(made, Opening("bot", "hi", {"tenant": "acme"}), tmp_path) for _ in range(2)]
     async with trio.open_nursery() as nursery:
         for session_id in ids:

@@ -15,7 +15,8 @@ from engine.planner.script import ScriptedPlanner
 from engine.ports.resources import EnvironmentFault, MissingSecret
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.runtime.worker import Worker
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import State, Status
@@ -37,10 +38,10 @@ def engine(
     secrets: dict[str, str] | HostSecrets,
     *decisions: Any,
     clock: TrioClock | None = None,
-) -> Engine:
+) -> Runner:
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=decisions)) if decisions else None
     found = secrets if isinstance(secrets, HostSecrets) else HostSecrets(secrets)
-    one = Engine(store, clock or TrioClock(START), planner=planner, secrets=found)
+    one = Runner(store, clock or TrioClock(START), planner=planner, secrets=found)
     one.bundles.know(made)
     return one
 
@@ -115,7 +116,7 @@ async def test_what_stands_in_for_tools_and_planners_needs_nothing_of_theirs(tmp
         planned(agent("[look]"), f"{{model: {MODEL}}}", "model"), tool("look", more=asking()),
     )  # fmt: skip
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=(DONE,)))
-    one = Engine(
+    one = Runner(
         MemoryStore(), TrioClock(START), planner=planner, secrets=HostSecrets({}),
         adapters=lambda bundle, clock: lambda tool: Doing(),
     )  # fmt: skip

@@ -12,8 +12,9 @@ import trio.testing
 
 from engine.planner.script import ScriptedPlanner
 from engine.ports.store import Store
-from engine.ports.tool import ToolError, ToolRun
-from engine.runtime.runner import Engine, Opening
+from engine.ports.tool import ToolError, ToolInvocation
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.runtime.worker import Worker
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle, PlannerSpec
@@ -44,7 +45,7 @@ class Bank:
         self.clock = Moved()
         self.acting = Acting(path, {"pay": self.pay})
 
-    async def pay(self, run: ToolRun) -> Any:
+    async def pay(self, run: ToolInvocation) -> Any:
         self.asked.append(run.idempotency_key)
         if self.before:
             await self.before.pop(0)()
@@ -53,9 +54,9 @@ class Bank:
     def wait(self, seconds: float) -> None:
         self.clock.more += timedelta(seconds=seconds)
 
-    def engine(self, store: Store, bundle_: Bundle) -> Engine:
+    def engine(self, store: Store, bundle_: Bundle) -> Runner:
         decisions = ({"message": "", "tool_calls": [call("p", "pay", to="ada")]}, {"message": "bye", "done": True})
-        one = Engine(store, self.clock, adapters=self.acting,
+        one = Runner(store, self.clock, adapters=self.acting,
                      planner=ScriptedPlanner(PlannerSpec("scripted", decisions=decisions)))  # fmt: skip
         one.bundles.know(bundle_)
         return one

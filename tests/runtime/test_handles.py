@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from engine.planner.transport import Recorded, replayed_from
-from engine.ports.tool import ToolRun
+from engine.ports.tool import ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
 from engine.session.sensitivity import HANDLE
 from engine.session.state.state import State
@@ -69,7 +70,7 @@ class Desk:
         self.given: list[tuple[str, Any, str | None]] = []
         self.store = MemoryStore()
 
-        async def act(run: ToolRun) -> Any:
+        async def act(run: ToolInvocation) -> Any:
             self.given.append((run.tool.name, run.input, run.idempotency_key))
             return {"user": "dana-5", "pin": 731} if run.tool.name == "find" else {}
 
@@ -80,7 +81,7 @@ class Desk:
         return await self.run_under(sealed(), planner, user=user, message=message)
 
     async def run_under(self, made: Bundle, planner: Any, user: str = "ada-4411", message: str = "hi") -> State:
-        engine = Engine(self.store, TrioClock(), adapters=self.acting, planner=planner, secrets=HostSecrets(KEY))
+        engine = Runner(self.store, TrioClock(), adapters=self.acting, planner=planner, secrets=HostSecrets(KEY))
         return await engine.run(made, Opening("bot", message, {"tenant": "acme", "user": user}), Path("."))
 
 
@@ -211,7 +212,7 @@ async def test_in_a_message_to_people_it_carries_nothing_out(desk: Desk) -> None
 
 async def test_in_the_words_of_a_customer_it_is_a_text_like_any_other(desk: Desk) -> None:
     kept: list[Any] = []
-    engine = Engine(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
+    engine = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
         lambda view: kept.append(user_of(view)) or {"message": "And now?"},
         lambda view: acts(call("a", "grant", user=user_of(view), why=view.messages[-1])),
     ))  # fmt: skip
@@ -226,12 +227,12 @@ async def test_in_the_words_of_a_customer_it_is_a_text_like_any_other(desk: Desk
 
 async def test_it_stands_for_the_same_value_after_another_process_has_taken_over(desk: Desk) -> None:
     kept: list[Any] = []
-    first = Engine(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
+    first = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
         lambda view: kept.append(user_of(view)) or {"message": "And now?"},
     ))  # fmt: skip
     state = await first.run(sealed(), Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"}), Path("."))
     await first.send(state.session_id, "go on")
-    other = Engine(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
+    other = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
         lambda view: acts(call("a", "grant", user=kept[0])),
     ))  # fmt: skip
     state = await other.drive(state.session_id)
@@ -280,10 +281,10 @@ async def test_what_was_recorded_of_one_session_is_answered_to_another_with_its_
         async with s.serving(passes_on, s.decides("Done.")) as server:
             made = planned_at(server.url, stream)
             recorded = Recorded(folder, secrets.masked)
-            async with Engine(MemoryStore(), TrioClock(), secrets=secrets, traffic=recorded) as engine:
+            async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=recorded) as engine:
                 opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
                 await engine.run(made, opening, Path("."))
-        async with Engine(MemoryStore(), TrioClock(), secrets=secrets, traffic=replayed_from(folder)) as engine:
+        async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=replayed_from(folder)) as engine:
             state = await engine.run(made, opening, Path("."))
         (granted,) = state.calls.values()
         assert granted.input == {"user": "ada-4411"}
@@ -302,7 +303,7 @@ async def test_an_answer_that_repeats_a_known_value_is_recorded_with_its_handle_
     guesses = s.decides("I guess that it is ada-4411.", ("grant", {"user": "ada-4411"}), done=False)
 
     async def run(made: Bundle, traffic: Any) -> State:
-        async with Engine(MemoryStore(), TrioClock(), secrets=secrets, traffic=traffic) as engine:
+        async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=traffic) as engine:
             opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
             return await engine.run(made, opening, Path("."))
 

@@ -12,9 +12,9 @@ import pytest
 import trio
 import trio.testing
 
-from engine.ports.tool import ToolRun
+from engine.ports.tool import ToolInvocation
 from engine.runtime.clock import TrioClock
-from engine.runtime.runner import Engine
+from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.store.memory import MemoryStore
@@ -35,7 +35,7 @@ def left() -> tuple[int, int, int, int]:
     return tasks, threads, children, sum(link.startswith("socket:") for link in links)
 
 
-async def on_a_socket(run: ToolRun) -> Any:
+async def on_a_socket(run: ToolInvocation) -> Any:
     ours, theirs = socket.socketpair()
     with theirs:
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
@@ -60,7 +60,7 @@ async def test_however_a_step_is_cut_off_nothing_of_it_is_left(
         if how == "cancel":
             await one.cancel(session_id, "me")
         elif how == "let go":
-            one.let_go()
+            one.release_lease()
     assert left() == before
 
 
@@ -98,10 +98,10 @@ def made() -> Any:
 
 
 async def run(tmp_path: Path, name: str, seconds: str) -> Any:
-    one = Engine(MemoryStore(), TrioClock(), planner=script(plan(call("a", name, seconds=seconds)), DONE))
+    one = Runner(MemoryStore(), TrioClock(), planner=script(plan(call("a", name, seconds=seconds)), DONE))
     session_id = await one.start(made(), Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
     state = await one.drive(session_id)
-    return state, await one.reins.store.load(session_id)
+    return state, await one.context.store.load(session_id)
 
 
 async def test_a_write_in_a_process_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ async def test_a_read_in_a_thread_is_left_behind_and_said_to_be(tmp_path: Path) 
 async def test_a_tool_that_ignores_its_cancellation_is_reported_and_the_session_ends_on_time(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    one = Engine(MemoryStore(), TrioClock(START), planner=script(plan(call("a", "deaf", seconds="60")), DONE))
+    one = Runner(MemoryStore(), TrioClock(START), planner=script(plan(call("a", "deaf", seconds="60")), DONE))
     session_id = await one.start(made(), Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
     await one.drive(session_id)
-    log = await one.reins.store.load(session_id)
+    log = await one.context.store.load(session_id)
     (result,) = [e for e in log if e.kind is K.TOOL_RESULT]
     assert "ignores cancellation" in result.payload["message"]
     assert (log[-1].at - START).total_seconds() == pytest.approx(5.5, abs=0.1)

@@ -16,8 +16,9 @@ from engine.proof.bundle_diff import changed_comparing
 from engine.runtime.cipher import Cipher, NotOpened, Token
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
+from engine.runtime.opening import Opening
 from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys, Unsearched
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.runner import Runner
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
@@ -59,8 +60,8 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.store, self.people = MemoryStore(), PersonKeys(folder)
 
-    def engine(self, secrets: dict[str, str] = KEY) -> Engine:
-        return Engine(self.store, TrioClock(), secrets=HostSecrets(secrets), people=self.people)
+    def engine(self, secrets: dict[str, str] = KEY) -> Runner:
+        return Runner(self.store, TrioClock(), secrets=HostSecrets(secrets), people=self.people)
 
     async def run(self, user: str, bundle_: Bundle | None = None) -> State:
         opening = Opening("bot", "hi", {"tenant": "acme", "user": user})
@@ -155,7 +156,7 @@ async def test_keys_lie_where_somebody_has_said_wrapped_and_open_to_nobody_else(
         assert file.stat().st_mode & 0o777 == 0o600
         assert "ada-4411" not in file.name + file.read_text()
         assert file.name == ".lock" or file.read_text().startswith("sealed:1:")
-    homeless = Engine(desk.store, TrioClock(), secrets=HostSecrets(KEY), people=PersonKeys(None))
+    homeless = Runner(desk.store, TrioClock(), secrets=HostSecrets(KEY), people=PersonKeys(None))
     with pytest.raises(MissingSecret, match="ENGINE_PERSON_KEYS"):
         await homeless.run(made(), Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"}), Path("."))
 

@@ -6,19 +6,19 @@ from decimal import Decimal
 
 import pytest
 
-from engine.ports.records import AppendResult, Conflict, Fenced, KeyExpired, KeyHeld, MeterFull
+from engine.ports.records import AppendResult, Conflict, ExpiredKey, Fenced, FullMeter, HeldKey
 from engine.runtime.errors import not_recorded
 
 KEY = '["acme","pay","python:"]:["CANARY-KEY"]'
-HELD = KeyHeld(KEY, "in_flight", {"iban": "CANARY-OUTPUT"}, "ses_1/call-1", {"to": "CANARY-FIELD"})
+HELD = HeldKey(KEY, "in_flight", {"iban": "CANARY-OUTPUT"}, "ses_1/call-1", {"to": "CANARY-FIELD"})
 
 
 @pytest.mark.parametrize(
     ("result", "says"),
     [
         (HELD, "held (in flight) by a call of session ses_1"),
-        (KeyExpired(KEY, 2), "have expired meanwhile"),
-        (MeterFull("ses_1/call-1", "usd", Decimal("9.5"), 10), "beyond the meter usd: 9.5 of 10 are used"),
+        (ExpiredKey(KEY, 2), "have expired meanwhile"),
+        (FullMeter("ses_1/call-1", "usd", Decimal("9.5"), 10), "beyond the meter usd: 9.5 of 10 are used"),
         (Conflict(3), "try it again"),
         (Fenced(3), "try it again"),
     ],

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from engine.runtime.runner import Engine
+from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.model import server as s
@@ -81,14 +81,14 @@ async def test_a_summary_may_have_the_names_that_sealing_itself_uses() -> None:
              more=f"summary: [sealed_fields, person_key]\n{python('summed')}"),
     )  # fmt: skip
     ran = await Ran().run(made)
-    engine = Engine(ran.store, ran.engine._clock, secrets=ran.engine.secrets)
+    engine = Runner(ran.store, ran.engine._clock, secrets=ran.engine.secrets)
     (result,) = [e.payload for e in await engine.log(ran.state.session_id) if e.kind is K.TOOL_RESULT]
     assert (result["sealed_fields"], result["person_key"]) == ("CANARY", "CANARY")
     assert holding(await ran.strings(), "CANARY") == []
 
 
 async def test_an_answer_that_has_a_field_called_happened_is_sealed_as_its_schema_says() -> None:
-    async def answer(engine: Engine, session: str) -> None:
+    async def answer(engine: Runner, session: str) -> None:
         await engine.answer(f"{session}.1", "answer", "ana", value={"happened": "xq"})
 
     path, text = agent("[ask]")

@@ -17,7 +17,8 @@ from engine.ports.planner import PlannerError
 from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.identity import call_digest
 from engine.session.planner_view import PlannerView
 from engine.session.state.event import Event
@@ -90,7 +91,7 @@ def acts(*calls: dict[str, Any]) -> dict[str, Any]:
     return {"message": "x", "tool_calls": list(calls)}
 
 
-Act = Callable[[Engine, str], Awaitable[Any]]
+Act = Callable[[Runner, str], Awaitable[Any]]
 
 
 class Ran:
@@ -103,7 +104,7 @@ class Ran:
         self.state: State
 
     async def run(self, made: Bundle, *people: Act, message: str = "hi", planner: Any = None, **attributes: Any) -> Ran:
-        engine = self.engine = Engine(
+        engine = self.engine = Runner(
             self.store, TrioClock(), secrets=HostSecrets(KEY), on_event=self.told.append, planner=planner
         )
         opening = Opening("bot", message, {"tenant": "acme", **attributes})
@@ -229,10 +230,10 @@ async def test_attributes_that_do_not_fit_are_refused_without_their_values() -> 
 
 
 async def test_an_edit_and_an_answer_that_do_not_fit_are_refused_without_their_values() -> None:
-    async def edit(engine: Engine, session: str) -> None:
+    async def edit(engine: Runner, session: str) -> None:
         await engine.answer(f"{session}.1", "approve", "ana", edit={"iban": [SECRET]})
 
-    async def answer(engine: Engine, session: str) -> None:
+    async def answer(engine: Runner, session: str) -> None:
         await engine.answer(f"{session}.1", "answer", "ana", value={"owner": [SECRET]})
 
     made = sealed(acts(call("a", "pay", iban="abcd", pin=1234)), DONE, rules=ASKED)
@@ -247,7 +248,7 @@ async def test_an_edit_and_an_answer_that_do_not_fit_are_refused_without_their_v
 
 
 async def test_what_a_reviewer_edits_is_sealed() -> None:
-    async def edit(engine: Engine, session: str) -> None:
+    async def edit(engine: Runner, session: str) -> None:
         await engine.answer(f"{session}.1", "approve", "ana", edit={"iban": SECRET, "pin": 42})
 
     made = sealed(acts(call("a", "pay", iban="abcd", pin=1234)), DONE, rules=ASKED)
@@ -259,7 +260,7 @@ async def test_what_a_reviewer_edits_is_sealed() -> None:
 
 
 async def test_what_a_person_answers_is_sealed_as_the_tools_output_is() -> None:
-    async def answer(engine: Engine, session: str) -> None:
+    async def answer(engine: Runner, session: str) -> None:
         await engine.answer(f"{session}.1", "answer", "ana", value={"owner": SECRET, "vip": True, "pin": 42})
 
     ran = await Ran().run(sealed(acts(call("a", "ask", iban="ib", pin=17)), DONE), answer)
@@ -271,7 +272,7 @@ async def test_what_a_person_answers_is_sealed_as_the_tools_output_is() -> None:
 
 
 async def test_what_is_settled_by_a_person_is_sealed() -> None:
-    async def settle(engine: Engine, session: str) -> None:
+    async def settle(engine: Runner, session: str) -> None:
         happened = {"happened": {"owner": SECRET}}
         await engine.answer(f"{session}.1", "answer", "ana", value=happened)
 

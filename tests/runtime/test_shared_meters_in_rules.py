@@ -13,7 +13,8 @@ from engine.ports.store import Store
 from engine.replay.replay import replay
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import fold
 from engine.session.state.state import State
@@ -46,7 +47,7 @@ def made(limit: int = 1, seal: str = "", rules: str = SEEN) -> Bundle:
 
 async def paid(store: Store, clock: TrioClock, bundle_: Bundle, tenant: str = "acme") -> State:
     secrets = HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"})
-    return await Engine(store, clock, secrets=secrets).run(bundle_, Opening("bot", "hi", {"tenant": tenant}), Path("."))
+    return await Runner(store, clock, secrets=secrets).run(bundle_, Opening("bot", "hi", {"tenant": tenant}), Path("."))
 
 
 @pytest.mark.parametrize("seal", ["", "sealed_with: ${secret:SEAL_KEY}"])

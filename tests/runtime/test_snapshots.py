@@ -17,7 +17,7 @@ from engine.session.state.snapshot import VERSION, restored, snapshot
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
-from engine.testing.store_contract import started
+from engine.testing.log_events import started
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, engine, plan, script, start
 from tests.session.play import call
@@ -77,9 +77,9 @@ async def _log(tmp_path: Path) -> list[Event]:
 
 
 def _at(state: Any, seq: int) -> Any:
-    from engine.session.state.persistent import changed
+    from engine.session.state.persistent import copy_with
 
-    return changed(state, seq=seq)
+    return copy_with(state, seq=seq)
 
 
 async def test_a_snapshot_of_another_version_is_none(tmp_path: Path) -> None:

@@ -30,9 +30,11 @@ class Play:
     def __init__(self, bundle: Bundle, *, started_by: str | None = None, claim: bool = True, **attributes: Any) -> None:
         self.bundle = bundle
         self.now = START
-        first = r.Begin("s1", "bot", "script", attributes or {"tenant": "acme"}, "hello", started_by, "/r", self.now)
+        first = r.SessionRequested(
+            "s1", "bot", "script", attributes or {"tenant": "acme"}, "hello", started_by, "/r", self.now
+        )
         events = begin(first, bundle)
-        assert not isinstance(events, r.Refused)
+        assert not isinstance(events, r.InputRefused)
         self.log: list[Event] = list(events)
         self.state: State = fold(events)
         if claim:
@@ -42,7 +44,7 @@ class Play:
 
     def say(self, reply: Any) -> list[Event]:
         events = decide(self.state, reply, self.bundle)
-        assert not isinstance(events, r.Refused), events
+        assert not isinstance(events, r.InputRefused), events
         for number, event in enumerate(events, self.state.seq + 1):
             assert event.seq == number
         self.log += events
@@ -52,17 +54,17 @@ class Play:
 
     def refused(self, reply: Any) -> str:
         answer = decide(self.state, reply, self.bundle)
-        assert isinstance(answer, r.Refused), answer
+        assert isinstance(answer, r.InputRefused), answer
         return answer.reason
 
     def claim(self) -> list[Event]:
-        return self.say(r.Claimed("me", self.state.epoch + 1, self.now))
+        return self.say(r.SessionClaimed("me", self.state.epoch + 1, self.now))
 
     def plan(self, *calls: Mapping[str, Any], message: str = "", done: bool = False) -> list[Event]:
         return self.plan_raw({"message": message, "tool_calls": list(calls), "done": done})
 
     def plan_raw(self, raw: Any) -> list[Event]:
-        return self.say(r.Planned(self.state.asks, raw, self.now))
+        return self.say(r.PlannerAnswered(self.state.asks, raw, self.now))
 
     def returns(self, call_id: str, output: Any = None) -> list[Event]:
         attempt = self.call(call_id).attempt
@@ -86,14 +88,14 @@ class Play:
 
     def tick(self, seconds: float = 0) -> list[Event]:
         self.pass_time(seconds)
-        return self.say(r.Tick(self.now))
+        return self.say(r.TimePassed(self.now))
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def answer(self, action: str, by: str, request: int = 1, **more: Any) -> r.Answer:
+    def answer(self, action: str, by: str, request: int = 1, **more: Any) -> r.RequestAnswered:
         given = {"note": "", "value": None, "edit": None, **more}
-        return r.Answer(f"s1.{request}", action, by, given["note"], given["value"], given["edit"], self.now)
+        return r.RequestAnswered(f"s1.{request}", action, by, given["note"], given["value"], given["edit"], self.now)
 
     # -- what came of it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.bundle.load import load_stored
-from engine.explain.verdict_text import Told
+from engine.explain.verdict_text import VerdictText
 from engine.planner.turns import texts_of, turns
 from engine.replay.judgements import judgements
 from engine.replay.replay import replay
@@ -44,7 +44,7 @@ class Beside(Play):
 
     def say(self, reply: Any) -> list[Event]:
         events = decide(self.state, reply, self.bundle, self.beside)
-        assert not isinstance(events, r.Refused), events
+        assert not isinstance(events, r.InputRefused), events
         self.log += events
         if events:
             self.state = fold(events, self.state)
@@ -79,7 +79,7 @@ def test_what_the_urgent_bundle_does_not_disclose_is_told_to_no_model() -> None:
         history = turns(play.log, own.agents["bot"], own.tools, 1000, None)
         said = "\n".join(text for turn in history for text in texts_of(turn))
         (moment,) = judgements(play.log)
-        shown = "\n".join(Told(moment, own, ()).lines("model"))
+        shown = "\n".join(VerdictText(moment, own, ()).lines("model"))
         for text in (said, shown):
             assert ("pattern nine" in text) is (disclosed == "true"), text
         assert ("fraud" in said) is (disclosed == "true")
@@ -119,7 +119,7 @@ def test_a_yes_that_was_given_to_something_else_is_asked_for_again_with_the_diff
     play.plan(call("c", "write", n=50))
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
     play.beside = (made(ALLOW + ASK % "leads" + SECOND, most=10),)
-    play.say(r.Answer("s1.1", "approve", "dana", "", None, None, play.now))
+    play.say(r.RequestAnswered("s1.1", "approve", "dana", "", None, None, play.now))
     play.claim()
     again = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED][1:]
     assert {tuple(p["groups"]) for p in again} == {("leads",), ("bosses",)}
@@ -157,9 +157,9 @@ def test_of_a_group_that_both_bundles_have_both_have_to_know_who_answers() -> No
     assert wider is not None
     for first, second in ((own, wider), (wider, own)):
         play = proposed(first, second)
-        answer = r.Answer("s1.1", "approve", "noor", "", None, None, play.now)
+        answer = r.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now)
         refused = decide(play.state, answer, play.bundle, play.beside)
-        assert isinstance(refused, r.Refused)
+        assert isinstance(refused, r.InputRefused)
         assert refused.reason == "not_a_member"
 
 
@@ -168,7 +168,7 @@ def test_a_session_that_urgent_bundles_judged_follows_again_even_where_only_they
     rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
     urgent = made(ALLOW + rule, documents=(crew,))
     play = proposed(made(ALLOW), urgent)
-    play.say(r.Answer("s1.1", "deny", "noor", "", None, None, play.now))
+    play.say(r.RequestAnswered("s1.1", "deny", "noor", "", None, None, play.now))
     play.claim()
     play.plan(message="that was it", done=True)
     assert replay(play.log, play.bundle, {urgent.digest: urgent}).difference is None
@@ -189,7 +189,7 @@ def test_people_whom_only_the_urgent_bundle_knows_may_answer() -> None:
     crew = reviewers("crew", "[noor]")
     rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
     play = proposed(made(ALLOW), made(ALLOW + rule, documents=(crew,)))
-    play.say(r.Answer("s1.1", "approve", "noor", "", None, None, play.now))
+    play.say(r.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now))
     play.claim()
     assert K.CALL_STARTED in [event.kind for event in play.log]
 

@@ -96,7 +96,7 @@ def test_a_session_that_is_cancelled_while_it_asks_for_more_is_cancelled() -> No
     play = Play(made(f"{{steps: {{limit: 1, {REVIEW}}}}}"))
     looking(play, 1)
     play.say(play.answer("deny", "ana"))
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert play.state.final
 
@@ -157,7 +157,7 @@ def asked(play: Play) -> bool:
 
 def plan(play: Play, number: int, tokens: int, cost: str = "0") -> None:
     raw = {"message": "", "tool_calls": [call(f"c{number}", "look", n=number)], "done": False}
-    play.say(r.Planned(play.state.asks, raw, play.now, Usage(tokens, Decimal(cost))))
+    play.say(r.PlannerAnswered(play.state.asks, raw, play.now, Usage(tokens, Decimal(cost))))
     play.returns(f"c{number}")
 
 
@@ -195,7 +195,7 @@ def test_what_a_question_took_whose_asker_is_gone_counts_in_full() -> None:
 
 def test_broken_and_failed_answers_are_counted_too() -> None:
     play = Play(made("{}", Usage(100)))
-    play.say(r.Planned(play.state.asks, "nonsense", play.now, Usage(30)))
+    play.say(r.PlannerAnswered(play.state.asks, "nonsense", play.now, Usage(30)))
     play.say(r.PlannerFailed(play.state.asks, "down", play.now, Usage(20)))
     assert play.state.used.model_tokens == 30 + 20 + 100
     rejected = [e.payload["usage"]["tokens"] for e in play.log if "usage" in e.payload]

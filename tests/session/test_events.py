@@ -17,7 +17,7 @@ from engine.session.state.events.call_events import ENVELOPE, reserved_names
 from engine.session.state.events.table import EVENTS
 from engine.session.state.evolve import BrokenHistory, fold
 from engine.session.state.holds import Holds
-from engine.session.state.inputs import FellBack, ModelCall
+from engine.session.state.inputs import ModelCall, PlannerFellBack
 from engine.session.trace import entry, headline
 from tests.session.play import START
 from tests.session.test_log import played
@@ -92,7 +92,7 @@ def test_every_event_of_a_session_that_was_played_is_as_it_is_declared() -> None
 
 def test_every_field_of_a_question_to_a_model_is_declared() -> None:
     assert {one.name for one in fields(ModelCall)} == set(EVENTS[K.MODEL_CALLED].fields)
-    assert {one.name for one in fields(FellBack)} == set(EVENTS[K.PLANNER_FELL_BACK].fields)
+    assert {one.name for one in fields(PlannerFellBack)} == set(EVENTS[K.PLANNER_FELL_BACK].fields)
 
 
 @pytest.mark.parametrize("kind", list(K))

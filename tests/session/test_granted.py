@@ -105,7 +105,7 @@ def test_what_nobody_grants_in_time_is_over_and_its_calls_never_start() -> None:
 
 def test_a_cancel_ends_what_waits_for_more() -> None:
     play = blocked(CALLS)
-    play.say(r.Cancel("mika", play.now))
+    play.say(r.CancelRequested("mika", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert play.result("b") == ("blocked", "limit_of_calls")

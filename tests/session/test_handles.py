@@ -94,8 +94,10 @@ def test_a_value_is_looked_for_by_its_texts_of_four_characters_and_more() -> Non
 
 
 def test_a_session_is_not_begun_with_what_stands_for_a_value() -> None:
-    refused = begin(r.Begin("s", "bot", "script", {"tenant": "acme", "pin": HIDDEN}, "hi", None, "/r", START), hiding())
-    assert isinstance(refused, r.Refused)
+    refused = begin(
+        r.SessionRequested("s", "bot", "script", {"tenant": "acme", "pin": HIDDEN}, "hi", None, "/r", START), hiding()
+    )
+    assert isinstance(refused, r.InputRefused)
     assert refused.message == "`pin`: a handle is no value"
 
 

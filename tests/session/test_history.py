@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from engine.session.judge import CALL, CONFIRMED, FACT_READ, MESSAGE, Judged, Past, judge_after
+from engine.session.judge import CALL, CONFIRMED, FACT_READ, MESSAGE, JudgedCall, PriorEvent, judge_after
 from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, tool
 from tests.session.play import START
@@ -27,11 +27,13 @@ def made() -> Bundle:
     )
 
 
-def read(n: int, owner: str) -> Past:
-    return Past(CALL, "look", {"n": n}, {"owner": owner})
+def read(n: int, owner: str) -> PriorEvent:
+    return PriorEvent(CALL, "look", {"n": n}, {"owner": owner})
 
 
-def judged(*past: Past, tool_name: str = "write", session: dict[str, Any] | None = None, **input_: Any) -> Judged:
+def judged(
+    *past: PriorEvent, tool_name: str = "write", session: dict[str, Any] | None = None, **input_: Any
+) -> JudgedCall:
     bundle_ = made()
     attributes = {"tenant": "acme"} if session is None else session
     return judge_after(bundle_, bundle_.agents["bot"], past, attributes, tool_name, input_, START)
@@ -40,17 +42,17 @@ def judged(*past: Past, tool_name: str = "write", session: dict[str, Any] | None
 def test_recorded_reads_are_the_facts_and_a_yes_just_before_answers_the_customers_question() -> None:
     asked = judged(read(1, "acme"), n=1)
     assert (asked.verdict, asked.rules, asked.asked) == ("require_approval", ("sure",), ("customer",))
-    assert judged(read(1, "acme"), Past(CONFIRMED), n=1).asked == ()
-    assert judged(Past(CONFIRMED), read(1, "acme"), n=1).asked == ()
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), n=1).asked == ()
+    assert judged(PriorEvent(CONFIRMED), read(1, "acme"), n=1).asked == ()
     assert judged(read(1, "other"), n=1).verdict == "deny"
     assert judged(read(1, "other"), read(1, "acme"), n=1).verdict == "require_approval"
 
 
 def test_a_yes_counts_for_the_next_write_and_for_the_call_that_it_names() -> None:
-    other = Past(CALL, "write", {"n": 2}, {})
-    assert judged(read(1, "acme"), Past(CONFIRMED), other, n=1).asked == ("customer",)
-    assert judged(read(1, "acme"), Past(CONFIRMED, "write", {"n": 1}), n=1).asked == ()
-    assert judged(read(1, "acme"), Past(CONFIRMED, "write", {"n": 2}), n=1).asked == ("customer",)
+    other = PriorEvent(CALL, "write", {"n": 2}, {})
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), other, n=1).asked == ("customer",)
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED, "write", {"n": 1}), n=1).asked == ()
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED, "write", {"n": 2}), n=1).asked == ("customer",)
 
 
 def test_an_output_is_judged_by_whether_the_planner_may_see_it() -> None:
@@ -61,7 +63,7 @@ def test_an_output_is_judged_by_whether_the_planner_may_see_it() -> None:
         tool("look", output="{type: object, properties: {owner: {type: string}}, required: [owner]}"),
     )
 
-    def seen(output: Any) -> Judged:
+    def seen(output: Any) -> JudgedCall:
         return judge_after(made_, made_.agents["bot"], [], {"tenant": "acme"}, "look", {}, START, output)
 
     assert seen({"owner": "acme"}).verdict == "allow"
@@ -73,16 +75,18 @@ def test_what_was_not_read_or_failed_can_not_be_known() -> None:
     nothing = judged(n=1)
     assert nothing.verdict == "deny"
     assert "was not read before" in nothing.errors[0]
-    failed = judged(Past(CALL, "look", {"n": 1}, None, "not found"), n=1)
+    failed = judged(PriorEvent(CALL, "look", {"n": 1}, None, "not found"), n=1)
     assert "not found" in failed.errors[0]
 
 
 def test_recorded_calls_and_messages_are_the_history() -> None:
-    done = Past(CALL, "write", {"n": 1}, {})
+    done = PriorEvent(CALL, "write", {"n": 1}, {})
     assert judged(read(1, "acme"), done, n=1).rules == ("once",)
-    assert judged(read(1, "acme"), Past(CALL, "write", {"n": 1}, None, "failed"), n=1).verdict == "require_approval"
-    assert judged(read(1, "acme"), Past(MESSAGE, text="a"), Past(MESSAGE, text="b"), n=1).rules == ("loud",)
-    assert judged(read(1, "acme"), Past(CALL, "unheard_of", {}, {}), n=1).verdict == "require_approval"
+    assert (
+        judged(read(1, "acme"), PriorEvent(CALL, "write", {"n": 1}, None, "failed"), n=1).verdict == "require_approval"
+    )
+    assert judged(read(1, "acme"), PriorEvent(MESSAGE, text="a"), PriorEvent(MESSAGE, text="b"), n=1).rules == ("loud",)
+    assert judged(read(1, "acme"), PriorEvent(CALL, "unheard_of", {}, {}), n=1).verdict == "require_approval"
 
 
 def test_all_reads_that_are_missing_are_named_at_once_and_each_once() -> None:
@@ -99,15 +103,15 @@ def test_all_reads_that_are_missing_are_named_at_once_and_each_once() -> None:
         tool("write", "write"),
     )  # fmt: skip
 
-    def needs(*past: Past) -> tuple[Any, ...]:
+    def needs(*past: PriorEvent) -> tuple[Any, ...]:
         return judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {"n": 1}, START).needs
 
     first = needs()
     assert first == (("count", {}), ("look", {"n": 1}))
     assert judged(n=1).payload()["needs"] == [{"tool": "look", "args": {"n": 1}}]
-    one, two = Past(CALL, "look", {"n": 1}, {"n": 2}), Past(FACT_READ, "count", {}, {"n": 1})
+    one, two = PriorEvent(CALL, "look", {"n": 1}, {"n": 2}), PriorEvent(FACT_READ, "count", {}, {"n": 1})
     assert needs(one, two) == (("look", {"n": 2}),), "what depends on others is known when they are"
-    assert needs(one, two, Past(FACT_READ, "look", {"n": 2}, None, "not found")) == ()
+    assert needs(one, two, PriorEvent(FACT_READ, "look", {"n": 2}, None, "not found")) == ()
 
 
 def test_a_result_that_can_not_be_judged_needs_what_its_rule_reads() -> None:
@@ -133,8 +137,8 @@ def test_a_read_of_the_runtimes_own_is_a_fact_and_no_call() -> None:
         agent("[look, write]", policies="[rules]"), policy(rules, facts="{order: {tool: look, input: {n: input.n}}}"),
         tool("look", output=output), tool("write", "write"),
     )  # fmt: skip
-    past = [Past(FACT_READ, "look", {"n": n}, {"owner": "acme"}) for n in (1, 2)]
-    past.append(Past(FACT_READ, "look", {"n": 3}, None, "not found"))
+    past = [PriorEvent(FACT_READ, "look", {"n": n}, {"owner": "acme"}) for n in (1, 2)]
+    past.append(PriorEvent(FACT_READ, "look", {"n": 3}, None, "not found"))
     found = judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {"n": 1}, START)
     assert (found.verdict, found.rules) == ("allow", ("own",))
     failed = judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {"n": 3}, START)
@@ -142,7 +146,7 @@ def test_a_read_of_the_runtimes_own_is_a_fact_and_no_call() -> None:
 
 
 def test_an_approval_that_was_given_is_satisfied() -> None:
-    assert judged(read(1, "acme"), Past(CONFIRMED), n=1).satisfied
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), n=1).satisfied
     assert not judged(read(1, "acme"), n=1).satisfied
     assert not judged(read(1, "other"), n=1).satisfied
 
@@ -177,14 +181,14 @@ established: {who: {type: string, from: [{call: one, value: output}, {call: two,
         tool("one", output=text), tool("two", output=text), tool("write", "write"),
     )  # fmt: skip
     early = START - timedelta(hours=2)
-    past = [Past(CALL, "two", {}, "ada", at=early), Past(CALL, "one", {}, "bela")]
+    past = [PriorEvent(CALL, "two", {}, "ada", at=early), PriorEvent(CALL, "one", {}, "bela")]
     judged_ = judge_after(made_, made_.agents["bot"], past, {"tenant": "acme"}, "write", {}, START)
     assert (judged_.verdict, judged_.rules) == ("allow", ("own",))
 
 
 def test_a_yes_to_this_very_call_outlives_other_writes_and_is_used_once() -> None:
-    yes = Past(CONFIRMED, "write", {"n": 1})
-    other, same = Past(CALL, "write", {"n": 2}, {}), Past(CALL, "write", {"n": 1}, None, "failed")
+    yes = PriorEvent(CONFIRMED, "write", {"n": 1})
+    other, same = PriorEvent(CALL, "write", {"n": 2}, {}), PriorEvent(CALL, "write", {"n": 1}, None, "failed")
     assert judged(read(1, "acme"), yes, other, n=1).asked == ()
     assert judged(read(1, "acme"), yes, same, n=1).asked == ("customer",)
 

@@ -269,7 +269,7 @@ def test_a_write_behind_a_held_one_waits_and_never_overtakes(held: Bundle) -> No
 
 def test_a_message_while_a_call_is_held_wakes_nothing(held: Bundle) -> None:
     play = hold(held)
-    play.say(r.Message("any news?", play.now))
+    play.say(r.MessageSent("any news?", play.now))
     play.claim()
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
     assert play.effects == ()
@@ -309,8 +309,8 @@ def test_a_question_that_nobody_answers_fails_the_call(held: Bundle) -> None:
 def test_a_cancelled_session_withdraws_its_questions(held: Bundle) -> None:
     play = Play(held)
     play.plan(call("q", "ask", to="Ada"))
-    play.say(r.Cancel("me", play.now))
-    assert play.say(r.Cancel("me", play.now)) == []
+    play.say(r.CancelRequested("me", play.now))
+    assert play.say(r.CancelRequested("me", play.now)) == []
     play.claim()
     assert play.result("q") == ("terminal_error", "session_cancelled")
     assert play.state.status is Status.CANCELLED
@@ -358,13 +358,13 @@ def test_an_unknown_write_that_nobody_settled_in_time_is_settled_once_somebody_k
     play.pass_time(25 * 3600)
     play.claim()
     if ended:
-        play.say(r.Cancel("me", play.now))
+        play.say(r.CancelRequested("me", play.now))
         play.claim()
     assert play.state.final is ended
     before = list(play.state.calls), list(play.state.requests)
     (request,) = [one for one in play.state.requests.values() if one.kind == "settle"]
     assert request.closed == "expired"
-    answer = r.Answer(request.id, "answer", "anybody", "", {"happened": {"id": 1}}, None, play.now)
+    answer = r.RequestAnswered(request.id, "answer", "anybody", "", {"happened": {"id": 1}}, None, play.now)
     play.say(answer)
     assert play.result("o") == ("ok", "")
     assert (list(play.state.calls), list(play.state.requests)) == before
@@ -381,7 +381,7 @@ def test_a_settlement_is_taken_when_its_time_is_over_and_nobody_has_noticed_yet(
 
 def test_an_unknown_write_can_be_settled_after_the_session_has_ended(held: Bundle) -> None:
     play = unknown(held)
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert play.state.final
     play.say(play.answer("answer", "anybody", value={"happened": {"id": 1}}))
@@ -394,7 +394,7 @@ def test_a_follow_up_is_answered_after_the_session_has_ended() -> None:
     ends = "ends: {cancelled: {message: 'x {{ calls.look[3].at }}', follow_up: {reviewers: leads, note: call back}}}\n"
     made = bundle(agent("[look]", more=ends), tool("look"), reviewers("leads", "[ana]"))
     play = Play(made)
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert [q.kind for q in play.state.open_requests()] == ["follow_up"]
     assert play.state.told == "This was cancelled."
@@ -452,7 +452,7 @@ def test_a_handoff_that_was_approved_waits_for_its_answer_and_nothing_behind_it_
     play.claim()
     assert play.call("q").phase is Phase.PARKED
     assert not play.call("w").ended
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert play.state.final
     assert play.result("q") == ("terminal_error", "session_cancelled")
@@ -461,7 +461,7 @@ def test_a_handoff_that_was_approved_waits_for_its_answer_and_nothing_behind_it_
 
 def test_a_write_can_be_settled_long_after_its_session_has_ended(held: Bundle) -> None:
     play = unknown(held)
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     play.pass_time(40 * 24 * 3600)
     play.say(play.answer("answer", "anybody", value="did_not_happen"))

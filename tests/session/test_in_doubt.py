@@ -120,7 +120,7 @@ def test_one_that_waits_for_its_next_attempt_when_it_is_ended_is_unknown(end: st
     play.fails("p", "lost")
     assert play.call("p").phase is Phase.RETRYING
     if end == "cancel":
-        play.say(r.Cancel("ops", play.now))
+        play.say(r.CancelRequested("ops", play.now))
         play.tick()
     else:
         play.tick(60)
@@ -139,7 +139,7 @@ def test_one_that_was_cut_off_and_fails_when_it_is_run_again_is_unknown() -> Non
 
 def test_one_that_was_cut_off_by_the_end_of_its_session_is_unknown() -> None:
     play = paying()
-    play.say(r.Cancel("ops", play.now))
+    play.say(r.CancelRequested("ops", play.now))
     play.claim()
     assert play.result("p")[0] == "unknown"
     assert play.state.status is Status.CANCELLED
@@ -163,12 +163,12 @@ def test_a_call_that_stops_whoever_runs_it_is_given_up(name: str, end: str) -> N
 
 
 def test_a_job_that_ran_under_a_worker_which_is_gone_is_unknown_if_it_is_denied_by_now() -> None:
-    for let_go in (False, True):
+    for release_lease in (False, True):
         play = with_write()
         play.lease("j")
         play.facts("j")
         assert play.call("j").phase is Phase.STARTED
-        if let_go:
+        if release_lease:
             play.work("j", r.JobReleased("j", True, play.now))
         play.lease("j", epoch=2)
         play.facts("j", ok=False)
@@ -200,6 +200,6 @@ def test_a_job_in_doubt_that_is_given_up_is_asked_about() -> None:
     play.lease("j")
     play.facts("j")
     play.work("j", r.JobReleased("j", True, play.now))
-    play.say(r.JobDiscard("j", "ops", play.now))
+    play.say(r.JobDiscardRequested("j", "ops", play.now))
     assert play.result("j") == ("unknown", "discarded")
     assert requests(play) == ["settle"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.decide.decide import decide, drafted_for_job
+from engine.session.decide.decide import decide, decide_job_draft
 from engine.session.expression_names import planner_names
 from engine.session.state import inputs as r
 from engine.session.state.effects import ReadFact
@@ -48,7 +48,7 @@ class Jobs(Play):
     """A session, and a worker beside it."""
 
     def work(self, call_id: str, reply: Any) -> list[Event]:
-        draft = drafted_for_job(self.state, call_id, reply, self.bundle)
+        draft = decide_job_draft(self.state, call_id, reply, self.bundle)
         self.log += draft.events
         if draft.events:
             self.state = draft.state
@@ -165,7 +165,7 @@ def test_a_job_that_has_to_be_asked_about_goes_back_and_is_handed_over_again_beh
     assert play.call("j").phase is Phase.HELD
     play.claim()
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
-    play.say(r.Answer("s1.1", "approve", "ana", "", None, None, play.now))
+    play.say(r.RequestAnswered("s1.1", "approve", "ana", "", None, None, play.now))
     play.claim()
     assert play.call("j").phase is Phase.ENQUEUED
     play.lease("j", 2)
@@ -178,7 +178,7 @@ def test_a_job_that_is_denied_when_it_is_asked_about_ends_and_the_planner_is_tol
     play.lease("j")
     play.facts("j", ask=True)
     play.claim()
-    play.say(r.Answer("s1.1", "deny", "ana", "no", None, None, play.now))
+    play.say(r.RequestAnswered("s1.1", "deny", "ana", "no", None, None, play.now))
     play.claim()
     assert result(play) == ("blocked", "denied_by_reviewer")
     assert play.log[-1].kind is K.STEP_STARTED
@@ -244,7 +244,7 @@ def test_a_worker_that_lets_go_gives_the_job_back_unless_it_may_have_acted(
 
 def test_a_waiting_job_of_a_cancelled_session_never_runs() -> None:
     play = with_report()
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert result(play) == ("blocked", "session_cancelled")
@@ -255,7 +255,7 @@ def test_a_waiting_job_of_a_cancelled_session_never_runs() -> None:
 def test_a_running_job_of_a_cancelled_session_is_cut_off_by_its_worker(how: str) -> None:
     play = with_report()
     play.lease("j")
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert play.call("j").cancelled == "session_cancelled"
@@ -270,7 +270,7 @@ def test_a_running_job_of_a_cancelled_session_is_cut_off_by_its_worker(how: str)
 def test_a_job_that_is_being_judged_when_its_session_ends_does_not_start() -> None:
     play = with_write()
     play.lease("j")
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     play.facts("j")
     assert result(play) == ("blocked", "session_ended")
@@ -278,7 +278,7 @@ def test_a_job_that_is_being_judged_when_its_session_ends_does_not_start() -> No
 
 def test_a_job_of_a_session_that_is_done_is_recorded_and_nothing_is_planned() -> None:
     play = with_write()
-    play.say(r.Message("enough", play.now))
+    play.say(r.MessageSent("enough", play.now))
     play.lease("j")
     play.facts("j")
     play.claim()
@@ -303,9 +303,9 @@ def over(ask: bool = False) -> Jobs:
 def test_a_dead_job_may_be_tried_again_after_its_session_and_only_its_result_is_recorded() -> None:
     play = over()
     assert result(play) == ("terminal_error", "busy")
-    play.say(r.JobRetry("j", "ana", play.now))
+    play.say(r.JobRetryRequested("j", "ana", play.now))
     assert play.call("j~1").phase is Phase.ENQUEUED
-    assert play.refused(r.JobRetry("j", "ana", play.now)) == "already_retried"
+    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "already_retried"
     play.lease("j~1")
     play.facts("j~1")
     play.ends("j~1")
@@ -315,23 +315,23 @@ def test_a_dead_job_may_be_tried_again_after_its_session_and_only_its_result_is_
 
 def test_a_job_that_was_done_when_it_was_tried_again_is_not_tried_once_more() -> None:
     play = over()
-    play.say(r.JobRetry("j", "ana", play.now))
+    play.say(r.JobRetryRequested("j", "ana", play.now))
     play.lease("j~1")
     play.facts("j~1")
     play.ends("j~1")
-    assert play.refused(r.JobRetry("j", "bob", play.now)) == "already_done"
+    assert play.refused(r.JobRetryRequested("j", "bob", play.now)) == "already_done"
 
 
 def test_a_job_of_which_nobody_knows_is_not_tried_again_before_somebody_says_so() -> None:
     play = unknown_job()
-    assert play.refused(r.JobRetry("j", "ana", play.now)) == "not_dead"
+    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "not_dead"
     play.pass_time(25 * 3600)
     play.claim()
     assert result(play) == ("unknown", "never_settled")
-    assert play.refused(r.JobRetry("j", "ana", play.now)) == "unknown"
+    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "unknown"
     (request,) = play.state.requests.values()
-    play.say(r.Answer(request.id, "answer", "ana", "", "did_not_happen", None, play.now))
-    play.say(r.JobRetry("j", "ana", play.now))
+    play.say(r.RequestAnswered(request.id, "answer", "ana", "", "did_not_happen", None, play.now))
+    play.say(r.JobRetryRequested("j", "ana", play.now))
     assert play.call("j~1").phase is Phase.ENQUEUED
 
 
@@ -350,7 +350,7 @@ def test_a_planner_is_not_asked_while_nobody_knows_what_became_of_a_job() -> Non
     play.claim()
     assert (play.state.status, play.state.step) == (Status.AWAITING_HUMAN_REVIEW, steps)
     # if the customer says something, the planner sees what the job has come to so far
-    play.say(r.Message("and?", play.now))
+    play.say(r.MessageSent("and?", play.now))
     play.claim()
     results = planner_names(play.state, play.bundle, None)["results"]["plain"]
     assert [one["status"] for one in results] == ["unknown"]
@@ -362,7 +362,7 @@ def test_a_planner_is_not_asked_while_nobody_knows_what_became_of_a_job() -> Non
 
 def test_nobody_is_asked_about_a_job_of_a_session_that_is_over() -> None:
     play = over()
-    play.say(r.JobRetry("j", "ana", play.now))
+    play.say(r.JobRetryRequested("j", "ana", play.now))
     play.lease("j~1")
     play.facts("j~1", ask=True)
     assert result(play, "j~1") == ("blocked", "asked_after_end")
@@ -371,31 +371,31 @@ def test_nobody_is_asked_about_a_job_of_a_session_that_is_over() -> None:
 
 def test_what_is_no_dead_job_is_not_tried_again() -> None:
     play = with_report()
-    assert play.refused(r.JobRetry("x", "ana", play.now)) == "no_such_job"
-    assert play.refused(r.JobRetry("j", "ana", play.now)) == "not_dead"
+    assert play.refused(r.JobRetryRequested("x", "ana", play.now)) == "no_such_job"
+    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "not_dead"
 
 
 def test_a_job_is_given_up_while_it_waits_or_when_it_is_dead() -> None:
     play = with_report()
-    assert play.refused(r.JobDiscard("x", "ana", play.now)) == "no_such_job"
-    play.say(r.JobDiscard("j", "ana", play.now))
+    assert play.refused(r.JobDiscardRequested("x", "ana", play.now)) == "no_such_job"
+    play.say(r.JobDiscardRequested("j", "ana", play.now))
     assert result(play) == ("terminal_error", "discarded")
     assert play.state.status is Status.RUNNING
     dead = over()
-    dead.say(r.JobDiscard("j", "ana", dead.now))
+    dead.say(r.JobDiscardRequested("j", "ana", dead.now))
     assert dead.log[-1].kind is K.JOB_DISCARDED
     retried = over()
-    retried.say(r.JobRetry("j", "ana", retried.now))
-    retried.say(r.JobDiscard("j~1", "ana", retried.now))
+    retried.say(r.JobRetryRequested("j", "ana", retried.now))
+    retried.say(r.JobDiscardRequested("j~1", "ana", retried.now))
     assert result(retried, "j~1") == ("terminal_error", "discarded")
 
 
 def test_a_job_that_runs_or_is_done_is_not_given_up() -> None:
     play = with_report()
     play.lease("j")
-    assert play.refused(r.JobDiscard("j", "ana", play.now)) == "running"
+    assert play.refused(r.JobDiscardRequested("j", "ana", play.now)) == "running"
     play.ends("j")
-    assert play.refused(r.JobDiscard("j", "ana", play.now)) == "done"
+    assert play.refused(r.JobDiscardRequested("j", "ana", play.now)) == "done"
 
 
 def test_a_full_meter_refuses_to_try_a_job_again() -> None:
@@ -412,12 +412,12 @@ def test_a_full_meter_refuses_to_try_a_job_again() -> None:
     play.lease("k")
     play.facts("k")
     play.ends("k")
-    assert play.refused(r.JobRetry("j", "ana", play.now)) == "meter_full"
+    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "meter_full"
 
 
 def test_a_message_while_a_job_runs_opens_a_step_after_the_job_only() -> None:
     play = with_report()
-    play.say(r.Message("and?", play.now))
+    play.say(r.MessageSent("and?", play.now))
     play.claim()
     assert play.state.status is Status.AWAITING_JOB
     play.lease("j")
@@ -433,7 +433,7 @@ def test_a_reply_beside_a_job_waits_for_both() -> None:
     play.claim()
     play.plan(call("k", "report", n=2))
     play.lease("k")
-    play.say(r.Message("hello?", play.now))
+    play.say(r.MessageSent("hello?", play.now))
     play.ends("k")
     play.claim()
     play.plan(message="still there?")
@@ -448,4 +448,4 @@ def test_a_result_that_comes_while_a_step_runs_opens_another_before_the_stop_rul
     assert play.state.news
     play.returns("l")
     assert play.state.step == 2
-    assert isinstance(decide(play.state, r.Tick(play.now), play.bundle), tuple)
+    assert isinstance(decide(play.state, r.TimePassed(play.now), play.bundle), tuple)

@@ -98,7 +98,7 @@ def test_the_wall_clock_counts_only_while_the_session_runs() -> None:
     play = Play(made("{wall_clock: 10s}"))
     play.plan(message="Which?")
     play.pass_time(1000)
-    play.say(r.Message("this", play.now))
+    play.say(r.MessageSent("this", play.now))
     play.claim()
     assert not play.state.final
     play.plan(call("a", "look"))
@@ -236,7 +236,7 @@ def test_a_write_that_fails_leaves_finished_reads_alone() -> None:
 def test_cancelling_gives_running_calls_their_grace() -> None:
     play = Play(made("{grace: 2s}"))
     play.plan(call("a", "peek"), call("w", "write"))
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.tick()
     assert play.result("w") == ("blocked", "session_cancelled")
     assert play.running == ["a"]
@@ -251,7 +251,7 @@ def test_cancelling_gives_running_calls_their_grace() -> None:
 def test_a_call_that_ends_within_the_grace_keeps_its_result() -> None:
     play = Play(made("{grace: 2s}"))
     play.plan(call("a", "peek"))
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.tick()
     play.returns("a")
     assert play.result("a") == ("ok", "")
@@ -275,7 +275,7 @@ def test_a_call_that_was_cut_off_runs_again_only_where_that_is_safe(name: str, s
 def test_a_call_cut_off_while_its_session_is_cancelled_is_not_run_again() -> None:
     play = Play(made("{}"))
     play.plan(call("a", "peek"), call("b", "peek"))
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.tick()
     play.claim()
     assert play.result("a") == ("terminal_error", "session_cancelled")
@@ -293,7 +293,7 @@ def test_a_call_cut_off_after_it_was_cancelled_ends_as_cancelled() -> None:
 def test_letting_go_ends_nothing() -> None:
     play = Play(made("{}"))
     play.plan(call("a", "peek"))
-    play.say(r.Released("me", play.now))
+    play.say(r.SessionReleased("me", play.now))
     assert play.state.owner is None
     assert play.state.status is Status.RUNNING
     play.claim()
@@ -441,7 +441,7 @@ def test_a_message_that_came_meanwhile_keeps_an_outcome_of_the_step_from_ending_
     )
     play = Play(bundle(agent("[look]", more=stops), tool("look")))
     play.plan(call("a", "look"))
-    play.say(r.Message("one more", play.now))
+    play.say(r.MessageSent("one more", play.now))
     play.returns("a")
     assert not play.state.final
     play.plan(call("b", "look"))

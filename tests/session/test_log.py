@@ -104,8 +104,8 @@ def test_requests_to_models_are_one_line_for_people() -> None:
     half, later = Decimal("0.5"), Decimal(2)
     note = r.ModelCall("gpt", "m-1", "rate_limited", 1, "d", None, 10, 0, None, half, None, "slow down", later)
     good = r.ModelCall("gpt", "m-1", "ok", 2, "d", "req", 10, 3, Decimal("0.01"), Decimal("0.5"), "stop")
-    back = r.FellBack("gpt", "table", "it is down")
-    play.say(r.Planned(play.state.asks, {"message": "bye", "done": True}, play.now, notes=(note, good, back)))
+    back = r.PlannerFellBack("gpt", "table", "it is down")
+    play.say(r.PlannerAnswered(play.state.asks, {"message": "bye", "done": True}, play.now, notes=(note, good, back)))
     lines = [headline(entry(event)) for event in play.log if event.kind in (K.MODEL_CALLED, K.PLANNER_FELL_BACK)]
     assert lines == [
         "m-1 rate_limited (10 + 0 tokens, 0.5 s): slow down; again in 2 s",

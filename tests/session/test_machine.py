@@ -96,7 +96,7 @@ class Session(RuleBasedStateMachine):
         if reads:
             one = reads[index % len(reads)]
             now = self.play.now
-            reply: r.Reply = (
+            reply: r.Input = (
                 r.FactFailed(one.fact_key, one.gate, "down", now, now)
                 if output is None
                 else r.FactReturned(one.fact_key, one.gate, output, now, now)
@@ -119,7 +119,7 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def the_driver_lets_go_and_comes_back(self) -> None:
-        self.play.say(r.Released("me", self.play.now))
+        self.play.say(r.SessionReleased("me", self.play.now))
         started = len(self.play.started())
         for effect in self.running:
             self.play.returns(effect.call_id)
@@ -132,8 +132,8 @@ class Session(RuleBasedStateMachine):
     def a_tool_can_not_begin_where_it_is_driven(self, index: int) -> None:
         effect = self.running[index % len(self.running)]
         attempt = self.play.call(effect.call_id).attempt
-        self.play.say(r.Released("me", self.play.now))
-        self.play.say(r.NotBegun(effect.call_id, attempt, "a secret is missing", self.play.now))
+        self.play.say(r.SessionReleased("me", self.play.now))
+        self.play.say(r.ToolNotBegun(effect.call_id, attempt, "a secret is missing", self.play.now))
         assert all(one.call_id != effect.call_id for one in self.running)
         self.play.claim()
 
@@ -149,25 +149,25 @@ class Session(RuleBasedStateMachine):
             return
         request = open_[index % len(open_)]
         if request.kind == "approval":
-            reply = r.Answer(
+            reply = r.RequestAnswered(
                 request.id, "approve" if yes else "deny", by, "", None, edit if yes else None, self.play.now
             )
         else:
             value = "did_not_happen" if request.kind == "settle" else {}
-            reply = r.Answer(request.id, "answer", by, "", value, None, self.play.now)
+            reply = r.RequestAnswered(request.id, "answer", by, "", value, None, self.play.now)
         answered = decide(self.play.state, reply, MADE)
-        if not isinstance(answered, r.Refused):
+        if not isinstance(answered, r.InputRefused):
             self.play.say(reply)
 
     @rule()
     def the_user_writes_again(self) -> None:
         if not self.play.state.final:
-            self.play.say(r.Message("and?", self.play.now))
+            self.play.say(r.MessageSent("and?", self.play.now))
 
     @rule(sure=st.integers(0, 9))
     def somebody_cancels(self, sure: int) -> None:
         if sure == 0 and not self.play.state.final:
-            self.play.say(r.Cancel("me", self.play.now))
+            self.play.say(r.CancelRequested("me", self.play.now))
 
     # -- what must hold
 

@@ -28,9 +28,9 @@ def made(rules: str = ALLOW, facts: str = "{}", budgets: str = "{}") -> Bundle:
 def not_begun(play: Play, call_id: str = "a", attempt: int | None = None) -> None:
     """The driver lets go, for the call's tool lacks something here."""
     if not play.state.releasing:
-        play.say(r.Released("me", play.now))
+        play.say(r.SessionReleased("me", play.now))
     tried = play.call(call_id).attempt if attempt is None else attempt
-    play.say(r.NotBegun(call_id, tried, "the secret KEY is not there", play.now))
+    play.say(r.ToolNotBegun(call_id, tried, "the secret KEY is not there", play.now))
 
 
 def begun(name: str, own: Bundle | None = None) -> Play:
@@ -94,10 +94,10 @@ def test_a_yes_to_it_holds() -> None:
 
 def test_a_session_that_ends_meanwhile_ends_it() -> None:
     play = begun("write", made(budgets="{grace: 5s}"))
-    play.say(r.Cancel("mika", play.now))
+    play.say(r.CancelRequested("mika", play.now))
     play.tick()
     assert play.call("a").cancelled is None, "it is in its grace"
-    play.say(r.NotBegun("a", 1, "gone", play.now))
+    play.say(r.ToolNotBegun("a", 1, "gone", play.now))
     assert play.result("a") == ("terminal_error", "session_cancelled")
     assert play.state.status is Status.CANCELLED
 
@@ -106,7 +106,7 @@ def test_one_that_was_cancelled_ends_so() -> None:
     play = begun("write", made(budgets="{grace: 0s, step_time: 1s}"))
     play.tick(2)
     assert play.call("a").cancelled == "step_deadline"
-    play.say(r.NotBegun("a", 1, "gone", play.now))
+    play.say(r.ToolNotBegun("a", 1, "gone", play.now))
     assert play.result("a") == ("terminal_error", "step_deadline")
 
 

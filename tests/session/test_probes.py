@@ -117,7 +117,7 @@ def test_a_probe_that_was_asked_for_is_asked_again_by_the_next_driver_and_only_i
 
 def test_a_session_that_ends_leaves_what_the_probe_would_have_found_to_a_person() -> None:
     play = unknown()
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert [e.kind for e in play.log if e.kind in (K.PROBE_READ, K.REQUEST_OPENED)] == [K.PROBE_READ, K.REQUEST_OPENED]
@@ -127,7 +127,7 @@ def test_a_session_that_ends_leaves_what_the_probe_would_have_found_to_a_person(
 def test_a_session_that_ended_with_the_write_asks_a_person_at_once() -> None:
     play = Play(made())
     play.plan(call("w", "pay", n=7))
-    play.say(r.Cancel("me", play.now))
+    play.say(r.CancelRequested("me", play.now))
     play.tick(3)
     play.fails("w", "cancelled")
     assert play.state.status is Status.CANCELLED

@@ -142,7 +142,7 @@ def test_nothing_of_the_step_overtakes_a_write_that_is_tried_again() -> None:
 def test_a_cancelled_session_does_not_wait_for_an_attempt() -> None:
     play = failing()
     fail(play)
-    play.say(r.Cancel("ada", play.now))
+    play.say(r.CancelRequested("ada", play.now))
     play.tick()
     assert play.result("a") == ("terminal_error", "session_cancelled")
     assert play.state.status is Status.CANCELLED
@@ -168,7 +168,7 @@ def test_a_failing_sibling_ends_a_call_that_waits_for_its_next_attempt() -> None
 def test_the_next_driver_begins_the_attempt_and_one_that_lets_go_does_not() -> None:
     play = failing()
     fail(play)
-    play.say(r.Released("me", play.now))
+    play.say(r.SessionReleased("me", play.now))
     play.tick(3)
     assert play.running == []
     play.claim()

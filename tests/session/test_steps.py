@@ -38,8 +38,8 @@ def test_a_session_begins_with_its_limits_and_its_bundle_and_asks_the_planner(pl
 
 
 def test_attributes_that_do_not_fit_start_nothing(plain: Bundle) -> None:
-    refused = begin(r.Begin("s", "bot", "script", {}, "hi", None, "/r", START), plain)
-    assert isinstance(refused, r.Refused)
+    refused = begin(r.SessionRequested("s", "bot", "script", {}, "hi", None, "/r", START), plain)
+    assert isinstance(refused, r.InputRefused)
     assert refused.reason == "invalid_attributes"
 
 
@@ -85,7 +85,7 @@ def test_a_reply_without_calls_waits_for_the_user_and_goes_on_with_the_next_mess
     play.plan(message="Which account?")
     assert play.state.status is Status.AWAITING_MESSAGE
     assert play.state.told == "Which account?"
-    play.say(r.Message("mine", play.now))
+    play.say(r.MessageSent("mine", play.now))
     assert play.effects == ()
     play.claim()
     assert play.state.status is Status.RUNNING
@@ -96,12 +96,12 @@ def test_a_reply_without_calls_waits_for_the_user_and_goes_on_with_the_next_mess
 def test_a_message_while_the_session_runs_is_kept_for_the_next_step(plain: Bundle) -> None:
     play = Play(plain)
     play.plan(call("a", "look"))
-    play.say(r.Message("one more thing", play.now))
+    play.say(r.MessageSent("one more thing", play.now))
     play.returns("a")
     play.plan(message="done, I think", done=True)
     assert play.state.final
     other = Play(plain)
-    other.say(r.Message("wait", other.now))
+    other.say(r.MessageSent("wait", other.now))
     other.plan(message="done", done=True)
     assert not other.state.final, "the planner has not seen the second message"
     assert other.effects == (AskPlanner(2),)
@@ -109,21 +109,21 @@ def test_a_message_while_the_session_runs_is_kept_for_the_next_step(plain: Bundl
 
 def test_a_reply_while_a_message_waits_goes_on_at_once(plain: Bundle) -> None:
     play = Play(plain)
-    play.say(r.Message("again", play.now))
+    play.say(r.MessageSent("again", play.now))
     play.plan(message="Which?")
     assert play.effects == (AskPlanner(2),)
 
 
 def test_an_empty_message_is_refused(plain: Bundle) -> None:
-    assert Play(plain).refused(r.Message("  ", START)) == "empty_message"
+    assert Play(plain).refused(r.MessageSent("  ", START)) == "empty_message"
 
 
 def test_what_comes_to_a_final_session_is_refused_or_ignored(plain: Bundle) -> None:
     play = Play(plain)
     play.plan(message="Bye", done=True)
-    assert play.refused(r.Message("hello?", play.now)) == "session_over"
-    assert play.refused(r.Cancel("me", play.now)) == "session_over"
-    assert play.say(r.Claimed("other", 2, play.now)) == []
+    assert play.refused(r.MessageSent("hello?", play.now)) == "session_over"
+    assert play.refused(r.CancelRequested("me", play.now)) == "session_over"
+    assert play.say(r.SessionClaimed("other", 2, play.now)) == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_planner_that_fails_may_try_again_within_the_bound_and_then_the_sessio
 
 def test_an_answer_to_an_older_question_is_ignored(plain: Bundle) -> None:
     play = Play(plain)
-    assert play.say(r.Planned(7, {"message": "x", "done": True}, play.now)) == []
+    assert play.say(r.PlannerAnswered(7, {"message": "x", "done": True}, play.now)) == []
     assert play.say(r.PlannerFailed(7, "late", play.now)) == []
 
 

@@ -163,7 +163,7 @@ ENDINGS = {
 def ended(state: str, more: str = "") -> Play:
     play = Play(made(ALLOW, budgets=ENDINGS[state], more=more))
     if state == "cancelled":
-        play.say(r.Cancel("mika", play.now))
+        play.say(r.CancelRequested("mika", play.now))
         play.tick()
     elif state == "timed_out":
         play.tick(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.policy.bindings import Words
+from engine.policy.bindings import Bindings
 from engine.policy.rule import PolicyRules
 from engine.session.state import inputs as r
 from engine.session.state.state import Phase
@@ -297,7 +297,7 @@ def test_a_result_that_is_not_for_this_session_is_withheld() -> None:
 
 def test_a_yes_that_came_before_counts_for_this_very_call_once() -> None:
     play = Play(small(ASKED))
-    play.say(r.Confirmed("write", {"n": 1}, play.now))
+    play.say(r.ActionConfirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=2))
     assert play.call("a").phase is Phase.HELD
     play.say(play.answer("deny", "customer"))
@@ -312,7 +312,7 @@ def test_a_yes_that_came_before_counts_for_this_very_call_once() -> None:
 def test_a_yes_that_came_before_leaves_other_groups_to_be_asked() -> None:
     rules = ASKED + "  - {id: lead, tools: [write], effect: require_approval, approvers: [leads]}\n"
     play = Play(small(rules))
-    play.say(r.Confirmed("write", {"n": 1}, play.now))
+    play.say(r.ActionConfirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=1))
     assert [request.groups for request in play.state.open_requests()] == [("leads",)]
     play.say(play.answer("approve", "ana"))
@@ -322,9 +322,9 @@ def test_a_yes_that_came_before_leaves_other_groups_to_be_asked() -> None:
 
 def test_a_yes_to_what_the_agent_can_not_do_or_to_a_session_that_is_over_is_refused() -> None:
     play = Play(small(ASKED))
-    assert play.refused(r.Confirmed("nothing", {}, play.now)) == "unknown_tool"
+    assert play.refused(r.ActionConfirmed("nothing", {}, play.now)) == "unknown_tool"
     play.plan(message="bye", done=True)
-    assert play.refused(r.Confirmed("write", {}, play.now)) == "session_over"
+    assert play.refused(r.ActionConfirmed("write", {}, play.now)) == "session_over"
 
 
 def test_a_fact_that_can_not_be_asked_for_counts_against_the_call() -> None:
@@ -342,7 +342,7 @@ def test_a_fact_that_can_not_be_asked_for_counts_against_the_call() -> None:
 
 def test_words_are_a_mapping_of_all_names() -> None:
     policy_ = PolicyRules("p", {"x": 1}, {}, (), "", {}, {}, {})
-    words = Words(policy_, {"input": {}}, lambda need: None)
+    words = Bindings(policy_, {"input": {}}, lambda need: None)
     assert set(words) == {"params", "input"}
     assert len(words) == 2
 
@@ -505,7 +505,7 @@ def test_a_rule_for_several_tools_may_ask_which_it_is_and_what_was_done_with_it(
 def test_a_yes_that_came_before_counts_where_the_customer_is_one_of_several_who_may_say_it() -> None:
     rules = ASKED.replace("approvers: [customer]", "approvers: [customer, leads]")
     play = Play(small(rules))
-    play.say(r.Confirmed("write", {"n": 1}, play.now))
+    play.say(r.ActionConfirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=1))
     assert play.running == ["a"]
 
@@ -523,7 +523,7 @@ def test_a_result_is_withheld_where_what_releases_it_asks_for_another_fact_by_no
     )
     play.plan(call("a", "look"))
     play.read({"owner": "ada"})
-    play.say(r.Message("somebody else", play.now))
+    play.say(r.MessageSent("somebody else", play.now))
     play.returns("a", {"owner": "ada"})
     assert play.result("a") == ("blocked", "result_withheld")
 

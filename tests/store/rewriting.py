@@ -17,7 +17,7 @@ def rewrite(path: Path, session: str, old: str, new: str) -> None:
     (number,) = raw.execute("SELECT number FROM sessions WHERE id = ?", (session,)).fetchone()
     was, link, hits = chain.START, chain.GENESIS, 0
     for segment in segments_of(raw, session):
-        end = chain.Place(segment.last, segment.hash)
+        end = chain.SegmentPlace(segment.last, segment.hash)
         events = []
         for event in chain.read(session, [segment], was, end):
             text = canonical(event.payload)

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from engine.ports.records import Appended, CorruptLog, DamagedRow, KeyHeld, Lease, SealedLog, Take
+from engine.ports.records import Appended, Claim, CorruptLog, DamagedRow, HeldKey, Lease, SealedLog
 from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.store import chain
 from engine.store.log_key import LogKey
 from engine.store.rows import MOST_TAKEN, is_moment, moment
 from engine.store.sqlite import open_store
+from engine.testing.log_events import LEASE, START, adding, call_started, claimed, opened, result, started, woken
 from engine.testing.queue_contract import ended, enqueued
-from engine.testing.store_contract import LEASE, START, adding, call_started, claimed, opened, result, started, woken
 from tests.store.rewriting import rewrite
 
 KEY = LogKey((b"k" * 32,))
@@ -59,7 +59,7 @@ async def test_what_a_row_says_of_a_key_is_not_believed_where_the_log_of_its_hol
 ) -> None:
     async with open_store(tmp_path / "e.db") as store:
         await kept(store)
-        assert await claim(store) == KeyHeld("[]:k", "ok", {"id": 7}, "a/c", {"n": 1})
+        assert await claim(store) == HeldKey("[]:k", "ok", {"id": 7}, "a/c", {"n": 1})
         write(tmp_path / "e.db", f"UPDATE idempotency_keys SET {change}")
         with pytest.raises(CorruptLog, match="idempotency_keys"):
             await claim(store)
@@ -81,7 +81,7 @@ async def test_a_key_whose_result_was_erased_stays_taken_and_tells_nothing(tmp_p
     async with open_store(tmp_path / "e.db") as store:
         await kept(store)
         erase(tmp_path / "e.db", 3)
-        assert await claim(store) == KeyHeld("[]:k", "erased", None, "a/c")
+        assert await claim(store) == HeldKey("[]:k", "erased", None, "a/c")
         write(tmp_path / "e.db", "UPDATE idempotency_keys SET compared = '{}'")
         with pytest.raises(CorruptLog):
             await claim(store)
@@ -109,7 +109,7 @@ async def test_a_key_that_was_given_back_by_an_end_that_was_erased_is_not_free(t
         await given_back(store)
         erase(tmp_path / "e.db", 3, session="b")
         held = await store.append("c", 1, [call_started("c", 2, "k", generation=1)])
-        assert held == KeyHeld("[]:k", "erased", None, "b/c")
+        assert held == HeldKey("[]:k", "erased", None, "b/c")
 
 
 # -- what verify compares
@@ -158,14 +158,14 @@ async def test_a_job_that_goes_its_way_is_whole_at_each_step_of_it(tmp_path: Pat
 )  # fmt: skip
 async def test_who_drives_a_session_is_told_where_it_can_not_be_so(change: str, tmp_path: Path) -> None:
     async with open_store(tmp_path / "e.db") as store:
-        take = Take(Lease("s", "a", 1, START + LEASE), START)
+        take = Claim(Lease("s", "a", 1, START + LEASE), START)
         await store.append("s", 0, [started("s"), claimed("s", 2, "a", 1)], take=take)
         await store.append("t", 0, [started("t")])
         assert await store.verify("s") == []
         write(tmp_path / "e.db", f"UPDATE sessions SET {change} WHERE id = 's'")
         assert await store.verify("s")
         assert await store.verify("t") == []
-        later = Take(Lease("s", "b", 2, START + 3 * LEASE), START + 2 * LEASE)
+        later = Claim(Lease("s", "b", 2, START + 3 * LEASE), START + 2 * LEASE)
         if change != "epoch = 0":
             with pytest.raises(DamagedRow, match="a row of s in the table `sessions`"):
                 await store.append("s", 2, [claimed("s", 3, "b", 2)], take=later)

@@ -25,7 +25,7 @@ from engine.store.log_key import LogKey
 from engine.store.readonly import open_reading
 from engine.store.sqlite import connect, open_store
 from engine.store.urls import StoreFault
-from engine.testing.store_contract import started, woken
+from engine.testing.log_events import started, woken
 from tests.cli.shell import ROOT, Done, Shell, copy_of_root, environment
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, engine, plan, script, start

@@ -16,7 +16,7 @@ CHILD = """
 import os, sys, trio
 from pathlib import Path
 from engine.store.sqlite import open_store
-from engine.testing.store_contract import started, woken
+from engine.testing.log_events import started, woken
 
 async def main():
     async with open_store(Path(sys.argv[1])) as store:

@@ -16,12 +16,12 @@ import trio
 import zstandard
 
 from engine.ports.records import CorruptLog
-from engine.ports.tool import ToolRun
+from engine.ports.tool import ToolInvocation
 from engine.runtime import state_loader as states
 from engine.runtime.errors import BundleUnavailable, NotAllowed
 from engine.runtime.state_loader import load_state
 from engine.session.state.evolve import BrokenHistory, fold
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.session.state.snapshot import snapshot
 from engine.session.state.state import Approval, Phase, Status
 from engine.store.log_key import LogKey
@@ -45,10 +45,10 @@ class Watching(Acting):
         self.given: list[Any] = []
         super().__init__(path, {"state": self.good, "held": self.keep, "write": self.keep})
 
-    async def good(self, run: ToolRun) -> Any:
+    async def good(self, run: ToolInvocation) -> Any:
         return {"ok": True}
 
-    async def keep(self, run: ToolRun) -> Any:
+    async def keep(self, run: ToolInvocation) -> Any:
         self.given.append((run.tool.name, dict(run.input), dict(run.attributes)))
         return {}
 
@@ -170,15 +170,15 @@ async def test_an_approval_that_only_a_snapshot_has_starts_no_call(tmp_path: Pat
         (one,) = state.calls.values()
         yes = Approval(frozenset({"ask"}), frozenset({"leads"}), one.digest, "ana", False)
         # the call stands behind its gate again, as behind a yes
-        behind = changed(one, approvals=(yes,), phase=Phase.PROPOSED, asked=None)
+        behind = copy_with(one, approvals=(yes,), phase=Phase.PROPOSED, asked=None)
         (asked,) = state.open_requests()
-        answered = state.requests.with_one(
+        answered = state.requests.with_item(
             asked.id,
             replace(
                 asked, answered={"by": "ana", "action": "approve", "digest": one.digest, "note": "", "value": None}
             ),
         )
-        forged = changed(state, calls=state.calls.with_one(one.id, behind), status=Status.RUNNING, requests=answered)
+        forged = copy_with(state, calls=state.calls.with_item(one.id, behind), status=Status.RUNNING, requests=answered)
         body = zstandard.ZstdCompressor().compress(snapshot(forged).encode())
         raw = sqlite3.connect(held.path, isolation_level=None)
         raw.execute("UPDATE snapshots SET body = ? WHERE session_id = ?", (body, held.session))
@@ -341,10 +341,10 @@ def test_past_sessions_are_not_judged_by_an_edited_bundle(shell: Shell) -> None:
 def test_a_request_in_the_inbox_that_says_something_else_than_the_log_is_found(shell: Shell) -> None:
     session, request = parked(shell)
     raw = sqlite3.connect(shell.at / "store.db")
-    changed = raw.execute("UPDATE requests SET payload = replace(payload, '480', '48')").rowcount
+    copy_with = raw.execute("UPDATE requests SET payload = replace(payload, '480', '48')").rowcount
     raw.commit()
     raw.close()
-    assert changed
+    assert copy_with
     assert shell("sessions", "verify", session).code == 1
     shown = shell("review", "show", request, "--format", "json")
     assert shown.code != 0 or shown.json["input"]["amount_usd"] == 480
@@ -387,7 +387,9 @@ async def test_nothing_runs_on_another_input_than_the_one_that_was_approved(
         state = await load_state(store, held.session)
         (asked,) = state.calls.values()
         assert asked.approvals
-        forged = changed(state, calls=state.calls.with_one(asked.id, changed(asked, input={"n": 77777, "to": "evil"})))
+        forged = copy_with(
+            state, calls=state.calls.with_item(asked.id, copy_with(asked, input={"n": 77777, "to": "evil"}))
+        )
 
         async def other(store: Any, session_id: str) -> Any:
             return forged

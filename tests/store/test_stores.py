@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from engine.language.value import loads
-from engine.ports.records import Appended, KeyHeld
+from engine.ports.records import Appended, HeldKey
 from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
@@ -22,8 +22,9 @@ from engine.store.memory import MemoryStore
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.sqlite import connect, open_store
 from engine.store.urls import BadStoreUrl, open_url
+from engine.testing.log_events import START, call_started, started, woken
 from engine.testing.queue_contract import QUEUE
-from engine.testing.store_contract import CONTRACT, START, call_started, started, woken
+from engine.testing.store_contract import CONTRACT
 
 
 @asynccontextmanager
@@ -200,8 +201,8 @@ def _with_line(segment: chain.Segment, at: int, line: str) -> chain.Segment:
 def test_a_payload_may_be_erased_with_its_salt_and_the_chain_still_verifies() -> None:
     segment = _sealed()
     erased = chain.erase(chain.erase(segment, 2), 2)
-    assert chain.verify("s", [erased], chain.Place(3, segment.hash)) == []
-    read = chain.read("s", [erased], chain.START, chain.Place(3, segment.hash))
+    assert chain.verify("s", [erased], chain.SegmentPlace(3, segment.hash)) == []
+    read = chain.read("s", [erased], chain.START, chain.SegmentPlace(3, segment.hash))
     assert [event.payload for event in read][1:] == [{}, {"n": 3}]
     assert b"salt" not in erased.body
 
@@ -212,22 +213,22 @@ def test_a_change_of_any_line_is_found() -> None:
     for at, line in enumerate(lines):
         for position in range(len(line)):
             changed = _with_line(segment, at, str(_flip(line, position)))
-            assert chain.verify("s", [changed], chain.Place(3, segment.hash)), (at, position)
+            assert chain.verify("s", [changed], chain.SegmentPlace(3, segment.hash)), (at, position)
         for position in range(len(line) + 1):
             # what is read as the same number is another line all the same
             for more in ("0", "+", "-", "_", " ", "\t"):
                 changed = _with_line(segment, at, line[:position] + more + line[position:])
-                assert chain.verify("s", [changed], chain.Place(3, segment.hash)), (at, position, more)
+                assert chain.verify("s", [changed], chain.SegmentPlace(3, segment.hash)), (at, position, more)
     # an erased payload that is put back, or taken away without its hash
-    assert chain.verify("s", [_with_line(chain.erase(segment, 2), 3, '{"n":2}')], chain.Place(3, segment.hash))
-    assert chain.verify("s", [_with_line(segment, 3, "")], chain.Place(3, segment.hash))
-    assert chain.verify("s", [replace(segment, session_id="x")], chain.Place(3, segment.hash))
+    assert chain.verify("s", [_with_line(chain.erase(segment, 2), 3, '{"n":2}')], chain.SegmentPlace(3, segment.hash))
+    assert chain.verify("s", [_with_line(segment, 3, "")], chain.SegmentPlace(3, segment.hash))
+    assert chain.verify("s", [replace(segment, session_id="x")], chain.SegmentPlace(3, segment.hash))
 
 
 @pytest.mark.parametrize("line", [(0, "0 nonsense x y"), (0, "0"), (1, "{"), (1, "7")])
 def test_a_segment_that_says_no_events_is_told(line: tuple[int, str]) -> None:
-    with pytest.raises(chain.Unreadable, match="events 1 to 3"):
-        chain.read("s", [_with_line(_sealed(), *line)], chain.START, chain.Place(3, _sealed().hash))
+    with pytest.raises(chain.UnreadableSegment, match="events 1 to 3"):
+        chain.read("s", [_with_line(_sealed(), *line)], chain.START, chain.SegmentPlace(3, _sealed().hash))
 
 
 async def test_the_memory_store_verifies_too() -> None:
@@ -250,7 +251,7 @@ async def test_a_store_of_an_earlier_version_is_brought_to_this_one_and_keeps_it
         claim = call_started("b", 2, own)
         claim = replace(claim, payload={**claim.payload, "key_scope": f"{scope}]"})
         held = await store.append("b", 1, [claim])
-    assert held == KeyHeld(key, "ok", loads(output), holder, None)
+    assert held == HeldKey(key, "ok", loads(output), holder, None)
 
 
 OLD = Path(__file__).parent / "histories"

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from engine.store.sqlite import connect, open_store
-from engine.store.writer import Writer
+from engine.store.writer import CommitWriter
 
 
 @pytest.mark.parametrize("instead", [None, b"", b"another"])
@@ -28,7 +28,7 @@ async def test_what_would_be_written_into_a_file_that_is_gone_is_refused(tmp_pat
 async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:
     connection = connect(tmp_path / "e.db")
     connection.execute("CREATE TABLE notes (n INTEGER)")
-    writer = Writer(connection)
+    writer = CommitWriter(connection)
     came: dict[int, Any] = {}
 
     async def one(n: int) -> None:
@@ -58,7 +58,7 @@ async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:
 
 async def test_a_closed_writer_takes_nothing_and_ends_what_it_was_given(tmp_path: Path) -> None:
     connection = connect(tmp_path / "e.db")
-    writer = Writer(connection)
+    writer = CommitWriter(connection)
     async with writer.working():
         assert await writer.do(lambda c: 1) == 1
     with pytest.raises(trio.ClosedResourceError):

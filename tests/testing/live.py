@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from engine.fixtures.scenario import Report, run_fixture
+from engine.fixtures.scenario import ScenarioReport, run_fixture
 from engine.spec.bundle import Bundle
 from tests.making import agent, bundle, policy, tool
 
@@ -59,11 +59,11 @@ def fixture(*names: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def ran(bundle_: Bundle, fixture_: dict[str, Any], *, real: bool = True) -> Report:
+async def ran(bundle_: Bundle, fixture_: dict[str, Any], *, real: bool = True) -> ScenarioReport:
     """The report of a fixture, which has a Trio of its own."""
     return await trio.to_thread.run_sync(lambda: run_fixture(bundle_, fixture_, real=real))
 
 
-def said(report: Report) -> str:
+def said(report: ScenarioReport) -> str:
     """All that failed, as it is shown."""
     return "\n".join(str(failure) for failure in report.failures)

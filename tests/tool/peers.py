@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
-from engine.runtime.connections import OpenConnections
+from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
@@ -32,11 +32,11 @@ def with_tool(name: str, adapter: str, effect: str = "read", *, output: str = "{
 async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = Path("/"), timeout: float = 10,
               secrets: Mapping[str, str] = SECRETS, times: int = 1, **input_: Any) -> Any:  # fmt: skip
     """What a run of the tool gives; raises ToolError."""
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         known = HostSecrets(secrets)
         adapters = Adapters(made, TrioClock(), secrets=known, connections=connections)
         for _ in range(times):
-            given = ToolRun(made.tools[name], input_, {"tenant": "acme"}, key, "s1", str(root), known.masked)
+            given = ToolInvocation(made.tools[name], input_, {"tenant": "acme"}, key, "s1", str(root), known.masked)
             with trio.fail_after(timeout):
                 output = await adapters(made.tools[name]).run(given)
         return output

@@ -9,7 +9,7 @@ import h11
 import pytest
 import trio
 
-from engine.net.address import NoAddress, Refused, allowed_address, is_public
+from engine.net.address import AddressRefused, NoAddress, allowed_address, is_public
 from tests.model import server as s
 from tests.tool.peers import SECRETS, failure, run, with_tool
 
@@ -250,7 +250,7 @@ async def test_no_request_goes_to_this_machine_or_its_network_unless_the_bundle_
     error = await failure(made, "get")
     assert error.reason in ("host_refused", "unreachable")
     assert not error.acted
-    with pytest.raises((Refused, NoAddress)):
+    with pytest.raises((AddressRefused, NoAddress)):
         await allowed_address(host, 80, private=False)
 
 
@@ -266,7 +266,7 @@ def test_only_addresses_of_the_internet_are_public(address: str, public: bool) -
 
 @pytest.mark.parametrize("hidden", ["::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"])
 async def test_an_address_within_an_address_is_judged(hidden: str) -> None:
-    with pytest.raises(Refused, match="not public"):
+    with pytest.raises(AddressRefused, match="not public"):
         await allowed_address(hidden, 80, private=False)
 
 

@@ -14,14 +14,14 @@ import pytest
 import trio
 
 from engine.cli.console.imported_tools import document, names_for
-from engine.ports.tool import ToolError, ToolRun
+from engine.ports.tool import ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
-from engine.runtime.connections import OpenConnections
+from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle, Server
 from engine.tool.adapters import Adapters
 from engine.tool.mcp import opened
-from engine.tool.tool_list import Listed
+from engine.tool.tool_list import ToolList
 from tests.making import agent, bundle, tool
 from tests.tool.peers import SECRETS, failure, run, with_tool
 
@@ -73,7 +73,7 @@ async def test_a_real_server_keeps_to_its_folders(tmp_path: Path) -> None:
 
 
 async def test_one_connection_serves_many_calls() -> None:
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         one = Open(several("environment"), connections)
         links = set()
         for _ in range(20):
@@ -159,13 +159,13 @@ async def test_what_a_dying_server_says_is_told() -> None:
 class Open:
     """An adapter whose connections stay open over several calls."""
 
-    def __init__(self, made: Bundle, connections: OpenConnections) -> None:
+    def __init__(self, made: Bundle, connections: ConnectionPool) -> None:
         self.made = made
         self._adapters = Adapters(made, TrioClock(), secrets=HostSecrets(SECRETS), connections=connections)
 
     async def call(self, name: str, **input_: Any) -> Any:
         one = self.made.tools[name]
-        return await self._adapters(one).run(ToolRun(one, input_, {}, None, "s", "/"))
+        return await self._adapters(one).run(ToolInvocation(one, input_, {}, None, "s", "/"))
 
 
 def several(*remotes: str, pinned: str = "") -> Bundle:
@@ -179,7 +179,7 @@ def several(*remotes: str, pinned: str = "") -> Bundle:
 
 
 async def test_a_server_that_has_died_is_started_anew() -> None:
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         one = Open(several("crash", "echo"), connections)
         assert await one.call("echo", n=1) == {"n": 1}
         with pytest.raises(ToolError):
@@ -188,7 +188,7 @@ async def test_a_server_that_has_died_is_started_anew() -> None:
 
 
 async def test_a_call_that_hangs_is_cut_off_by_its_deadline_and_the_next_one_works() -> None:
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         one = Open(several("hang", "echo"), connections)
         with trio.move_on_after(0.5) as limit:
             await one.call("hang")
@@ -197,7 +197,7 @@ async def test_a_call_that_hangs_is_cut_off_by_its_deadline_and_the_next_one_wor
 
 
 async def test_a_server_that_reads_nothing_more_is_started_anew() -> None:
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         one = Open(several("freeze", "echo"), connections)
         with trio.move_on_after(0.5) as limit:
             await one.call("freeze")
@@ -219,8 +219,8 @@ async def test_a_program_that_is_not_there_is_said() -> None:
     assert "no-such-server" in error.message
 
 
-def listed(remote: str, schema: Any = None) -> Listed:
-    return Listed(remote, remote, schema or {"type": "object", "properties": {"n": {"type": "number"}}}, None)
+def listed(remote: str, schema: Any = None) -> ToolList:
+    return ToolList(remote, remote, schema or {"type": "object", "properties": {"n": {"type": "number"}}}, None)
 
 
 async def test_a_tool_that_is_not_as_it_is_pinned_never_runs() -> None:
@@ -232,7 +232,7 @@ async def test_a_tool_that_is_not_as_it_is_pinned_never_runs() -> None:
 
 
 async def test_a_list_of_tools_that_changes_while_it_runs_is_compared_anew() -> None:
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         made = several("change", "echo")
         for name in ("change", "echo"):
             made.tools[name].adapter.settings["pinned"] = listed(name).digest  # type: ignore[index]

@@ -17,7 +17,8 @@ import yaml
 
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine, Opening
+from engine.runtime.opening import Opening
+from engine.runtime.runner import Runner
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
 from tests.making import agent, bundle, tool
@@ -319,8 +320,8 @@ async def test_a_schema_of_the_server_that_is_broken_costs_no_call(tmp_path: Pat
 
 
 async def test_a_connection_stays_after_an_answer_that_does_not_fit(tmp_path: Path) -> None:
-    from engine.ports.tool import ToolError, ToolRun
-    from engine.runtime.connections import OpenConnections
+    from engine.ports.tool import ToolError, ToolInvocation
+    from engine.runtime.connections import ConnectionPool
     from engine.tool.adapters import Adapters
 
     tools = [listed("get", outputSchema=OUTPUT), listed("good")]
@@ -333,12 +334,12 @@ async def test_a_connection_stays_after_an_answer_that_does_not_fit(tmp_path: Pa
         *[tool(name, output="{}", more=f"adapter: {{kind: mcp, server: s, tool: {name}, result: {result}}}\n")
           for name, result in (("get", "structured"), ("good", "text"))],
     )  # fmt: skip
-    async with OpenConnections() as connections:
+    async with ConnectionPool() as connections:
         adapters = Adapters(made, TrioClock(), secrets=HostSecrets({}), connections=connections)
         with pytest.raises(ToolError) as error:
-            await adapters(made.tools["get"]).run(ToolRun(made.tools["get"], {}, {}, None, "s", "/"))
+            await adapters(made.tools["get"]).run(ToolInvocation(made.tools["get"], {}, {}, None, "s", "/"))
         assert error.value.reason == "invalid_output"
-        assert await adapters(made.tools["good"]).run(ToolRun(made.tools["good"], {}, {}, None, "s", "/"))
+        assert await adapters(made.tools["good"]).run(ToolInvocation(made.tools["good"], {}, {}, None, "s", "/"))
     assert starts.read_text().splitlines() == ["started"]
 
 
@@ -537,7 +538,7 @@ async def test_a_session_runs_without_a_server_that_is_optional() -> None:
         tool("far", output="{}", more="adapter: {kind: mcp, server: s, tool: page}\n"),
     )  # fmt: skip
     assert made is not None, errors(found)
-    engine = Engine(MemoryStore(), TrioClock(), secrets=HostSecrets({}))
+    engine = Runner(MemoryStore(), TrioClock(), secrets=HostSecrets({}))
     async with engine:
         await engine.prepare(made, "bot")
         state = await engine.run(made, Opening("bot", "Go", {"tenant": "acme"}), Path("."))

@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from engine.ports.external_work import busy
-from engine.ports.tool import ToolError, ToolRun
-from engine.runtime.connections import OpenConnections
+from engine.ports.tool import ToolError, ToolInvocation
+from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
@@ -165,8 +165,8 @@ class Fixed:
 
 async def run(name: str, root: Path, key: str | None = None, made: Bundle = MADE, **input_: Any) -> Any:
     one = made.tools[name]
-    adapters = Adapters(made, Fixed(), secrets=HostSecrets({}), connections=OpenConnections())
-    return await adapters(one).run(ToolRun(one, input_, {"tenant": "acme"}, key, "s", str(root)))
+    adapters = Adapters(made, Fixed(), secrets=HostSecrets({}), connections=ConnectionPool())
+    return await adapters(one).run(ToolInvocation(one, input_, {"tenant": "acme"}, key, "s", str(root)))
 
 
 async def failure(name: str, root: Path, **input_: Any) -> ToolError:

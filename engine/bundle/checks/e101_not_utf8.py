@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.diagnostic import Diagnostic, Manual, Source
+from engine.diagnostic import Diagnostic, Manual, SourceFile
 
 MANUAL = Manual(
     code="E101",
@@ -23,6 +23,6 @@ description: Café refunds
 )
 
 
-def at(source: Source, offset: int) -> Diagnostic:
+def at(source: SourceFile, offset: int) -> Diagnostic:
     """The first byte that is not UTF-8, as its replacement stands in the source."""
     return MANUAL.at(source.place(offset, offset + 1), "file is not UTF-8 text", help="save it as UTF-8")

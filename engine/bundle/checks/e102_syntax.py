@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.diagnostic import Diagnostic, Manual, Source
+from engine.diagnostic import Diagnostic, Manual, SourceFile
 
 MANUAL = Manual(
     code="E102",
@@ -20,6 +20,6 @@ name: search_docs
 )
 
 
-def at(source: Source, start: int, end: int, problem: str, help_: str = "") -> Diagnostic:
+def at(source: SourceFile, start: int, end: int, problem: str, help_: str = "") -> Diagnostic:
     """The characters at which reading stopped."""
     return MANUAL.at(source.place(start, end), f"YAML can't be read: {problem}", help=help_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.diagnostic import Diagnostic, Manual, Source
+from engine.diagnostic import Diagnostic, Manual, SourceFile
 
 MANUAL = Manual(
     code="E104",
@@ -18,6 +18,6 @@ c: &c [*b, *b, *b]  # and so on
 )
 
 
-def at(source: Source, start: int, end: int, problem: str, help_: str = "") -> Diagnostic:
+def at(source: SourceFile, start: int, end: int, problem: str, help_: str = "") -> Diagnostic:
     """The alias at which reading stopped."""
     return MANUAL.at(source.place(start, end), problem, help=help_ or "write the value out")

@@ -9,11 +9,11 @@ from pydantic import Field
 from engine.bundle.documents.budgets import Budgets
 from engine.bundle.documents.parts import (
     Condition,
+    DocumentModel,
     Expression,
     Name,
     Schema,
     SecretReference,
-    Shape,
     SomeTime,
     Span,
     Text,
@@ -21,14 +21,14 @@ from engine.bundle.documents.parts import (
 )
 
 
-class CallInRow(Shape):
+class CallInRow(DocumentModel):
     """A call that a row proposes."""
 
     name: ToolName
     input: Annotated[dict[str, Expression], Field(description="An expression for each field.")] = {}
 
 
-class Row(Shape):
+class Row(DocumentModel):
     """A row of a decision table; the first whose `when` holds is the decision."""
 
     when: Condition | None = None
@@ -37,21 +37,21 @@ class Row(Shape):
     done: bool = False
 
 
-class RulesPlanner(Shape):
+class RulesPlanner(DocumentModel):
     """Proposes by a decision table: no model, no network, no key."""
 
     kind: Literal["rules"]
     rows: Annotated[list[Row], Field(min_length=1)]
 
 
-class Usage(Shape):
+class Usage(DocumentModel):
     """What one question to a planner takes from the budget."""
 
     tokens: Annotated[int, Field(ge=0)] = 0
     cost_usd: Annotated[int | float, Field(ge=0)] = 0
 
 
-class ScriptedPlanner(Shape):
+class ScriptedPlanner(DocumentModel):
     """Proposes a fixed list of decisions, one a question."""
 
     kind: Literal["scripted"]
@@ -60,7 +60,7 @@ class ScriptedPlanner(Shape):
     usage: Annotated[Usage | None, Field(description="What each decision is counted as, to try budgets out.")] = None
 
 
-class ModelRetry(Shape):
+class ModelRetry(DocumentModel):
     """Further requests when the server fails: its time-outs, rate limits, 5xx and broken connections."""
 
     attempts: Annotated[int, Field(ge=1, le=10, description="All of them, the first among them.")] = 3
@@ -70,7 +70,7 @@ class ModelRetry(Shape):
     jitter: Annotated[int | float, Field(ge=0, le=1)] = 0.5
 
 
-class Model(Shape):
+class Model(DocumentModel):
     """What planners by models share."""
 
     model: Annotated[str, Field(min_length=1, description="As the server calls it.")]
@@ -106,9 +106,19 @@ Answers = Literal["json_schema", "tools"]
 
 
 Server = Literal[
-    "openai", "openai-reasoning", "azure", "azure-reasoning", "gemini", "mistral", "groq", "openrouter", "deepseek",
-    "vllm", "llama.cpp", "ollama",
-]  # fmt: skip
+    "openai",
+    "openai-reasoning",
+    "azure",
+    "azure-reasoning",
+    "gemini",
+    "mistral",
+    "groq",
+    "openrouter",
+    "deepseek",
+    "vllm",
+    "llama.cpp",
+    "ollama",
+]
 
 
 class OpenAIPlanner(Model):
@@ -142,14 +152,14 @@ class AnthropicPlanner(Model):
 Planner = Annotated[RulesPlanner | ScriptedPlanner | OpenAIPlanner | AnthropicPlanner, Field(discriminator="kind")]
 
 
-class FollowUp(Shape):
+class FollowUp(DocumentModel):
     """A promise to the user, kept by somebody."""
 
     reviewers: Name
     note: str
 
 
-class Outcome(Shape):
+class Outcome(DocumentModel):
     """A declared end."""
 
     outcome: Name
@@ -161,14 +171,14 @@ class Outcome(Shape):
     follow_up: FollowUp | None = None
 
 
-class End(Shape):
+class End(DocumentModel):
     """An end that is no outcome."""
 
     message: Annotated[Text, Field(description="What the user is told.")]
     follow_up: FollowUp | None = None
 
 
-class Ends(Shape):
+class Ends(DocumentModel):
     """What the user is told when the session does not reach an outcome."""
 
     out_of_budget: End | None = None
@@ -177,7 +187,7 @@ class Ends(Shape):
     failed: End | None = None
 
 
-class Agent(Shape):
+class Agent(DocumentModel):
     """Who proposes, which tools may run, and when it is over."""
 
     kind: Literal["Agent"]

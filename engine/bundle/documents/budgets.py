@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from engine.bundle.documents.parts import ON_ENTRY, Expression, Name, Shape, SomeTime, Span, ToolName
+from engine.bundle.documents.parts import ON_ENTRY, DocumentModel, Expression, Name, SomeTime, Span, ToolName
 from engine.language.value import duration_text
 from engine.spec.limits import LIMITS, Form, Limit, Limits
 
@@ -23,7 +23,7 @@ Crossing = Annotated[
 Reviewed = Annotated[Name | None, Field(description="With `review`: the group that may grant more.")]
 
 
-class CrossingCount(Shape):
+class CrossingCount(DocumentModel):
     """A limit with what crossing it does."""
 
     limit: CountOrNone
@@ -38,7 +38,7 @@ class CrossingSteps(CrossingCount):
     limit: Annotated[int, Field(ge=1, json_schema_extra={ON_ENTRY: ["minimum"]})] | Literal["unlimited"]
 
 
-class CrossingMoney(Shape):
+class CrossingMoney(DocumentModel):
     """A limit of money with what crossing it does."""
 
     limit: Annotated[int | float, Field(ge=0)] | Literal["unlimited"]
@@ -47,7 +47,7 @@ class CrossingMoney(Shape):
     reviewers: Reviewed = None
 
 
-class Expires(Shape):
+class Expires(DocumentModel):
     """How long each kind of request may wait for its answer."""
 
     approval: Time = "24h"
@@ -57,7 +57,7 @@ class Expires(Shape):
     budget: Time = "24h"
 
 
-class Meter(Shape):
+class Meter(DocumentModel):
     """A business quantity that calls add to, such as the money that refunds pay out."""
 
     sum: Annotated[Expression, Field(description="What one call adds, over its `input` and `session`.")]
@@ -94,7 +94,7 @@ def _field(name: str, limit: Limit) -> tuple[Any, Any]:
 
 
 _FIELDS: dict[str, Any] = {name: _field(name, limit) for name, limit in LIMITS.items()}
-_Limits: Any = create_model("_Limits", __base__=Shape, **_FIELDS)
+_Limits: Any = create_model("_Limits", __base__=DocumentModel, **_FIELDS)
 
 
 class Budgets(_Limits):  # type: ignore[misc]  # its fields are made of the rows

@@ -6,16 +6,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import ON_ENTRY, Moment, Name, Path, Shape, SomeTime, Span
+from engine.bundle.documents.parts import ON_ENTRY, DocumentModel, Moment, Name, Path, SomeTime, Span
 
 RequestKind = Literal["approval", "input", "choice", "settle", "follow_up"]
 State = Literal[
-    "running", "awaiting_human_review", "awaiting_confirmation", "awaiting_job", "awaiting_message", "done",
-    "out_of_budget", "timed_out", "cancelled", "failed",
-]  # fmt: skip
+    "running",
+    "awaiting_human_review",
+    "awaiting_confirmation",
+    "awaiting_job",
+    "awaiting_message",
+    "done",
+    "out_of_budget",
+    "timed_out",
+    "cancelled",
+    "failed",
+]
 
 
-class StubbedCall(Shape):
+class StubbedCall(DocumentModel):
     """What a stub does for some calls: those whose input has these fields."""
 
     input: dict[str, Any] = {}
@@ -23,7 +31,7 @@ class StubbedCall(Shape):
     error: str | None = None
 
 
-class Stub(Shape):
+class Stub(DocumentModel):
     """Stands in for a tool's adapter: give an output, fail, or take time."""
 
     output: Any = None
@@ -38,42 +46,42 @@ class Stub(Shape):
     after: Annotated[Span, Field(description="How long it takes.")] = "0s"
 
 
-class Approve(Shape):
+class Approve(DocumentModel):
     """Approve the oldest open approval."""
 
     by: str
     edit: dict[str, Any] = {}
 
 
-class Deny(Shape):
+class Deny(DocumentModel):
     """Deny the oldest open approval."""
 
     by: str
     note: str = ""
 
 
-class Reply(Shape):
+class Reply(DocumentModel):
     """Answer the oldest open question."""
 
     by: str
     value: Any
 
 
-class Confirmed(Shape):
+class Confirmed(DocumentModel):
     """A call that the customer says yes to before it is proposed."""
 
     tool: str
     input: dict[str, Any] = {}
 
 
-class Sql(Shape):
+class Sql(DocumentModel):
     """Change a database from outside, as the world does."""
 
     database: Name
     run: str
 
 
-class Work(Shape):
+class Work(DocumentModel):
     """A worker that does not live for long."""
 
     dies_after: Annotated[
@@ -81,7 +89,7 @@ class Work(Shape):
     ]
 
 
-class Happening(Shape):
+class Happening(DocumentModel):
     """One thing that happens after the session waits or is over; exactly one key."""
 
     approve: Approve | None = None
@@ -103,7 +111,7 @@ class Happening(Shape):
     )
 
 
-class Rows(Shape):
+class Rows(DocumentModel):
     """What a database holds afterwards: a query, which can change nothing."""
 
     database: Name
@@ -111,14 +119,14 @@ class Rows(Shape):
     gives: Annotated[list[list[Any]], Field(description="The rows, each a list of its columns.")]
 
 
-class Called(Shape):
+class Called(DocumentModel):
     """How often a tool ran, counted where it acts."""
 
     tool: str
     times: Annotated[int, Field(ge=0, json_schema_extra={ON_ENTRY: ["minimum"]})]
 
 
-class CallEnd(Shape):
+class CallEnd(DocumentModel):
     """The last result of a tool's calls."""
 
     tool: str
@@ -128,7 +136,7 @@ class CallEnd(Shape):
     output: Annotated[dict[str, Any], Field(description="Fields that the output has, among others.")] = {}
 
 
-class Expect(Shape):
+class Expect(DocumentModel):
     """What must come out; only what is given is looked at."""
 
     state: State | None = None
@@ -137,7 +145,7 @@ class Expect(Shape):
     message_contains: list[str] = []
     calls: Annotated[list[CallEnd], Field(description="How calls ended.")] = []
     ran: Annotated[list[Called], Field(description="How often tools ran.")] = []
-    never_ran: list[str] = []
+    not_started_reply: list[str] = []
     rows: list[Rows] = []
     events: Annotated[
         list[dict[str, Any]], Field(description="Entries of the trace, in this order, others between.")
@@ -146,7 +154,7 @@ class Expect(Shape):
     steps_at_most: Annotated[int, Field(ge=1, json_schema_extra={ON_ENTRY: ["minimum"]})] | None = None
 
 
-class Fixture(Shape):
+class Fixture(DocumentModel):
     """A pathway that must come out as declared."""
 
     kind: Literal["Fixture"]

@@ -55,7 +55,7 @@ Zone = Annotated[
 ]
 
 
-class Shape(BaseModel):
+class DocumentModel(BaseModel):
     """A map whose keys are all known."""
 
     model_config = ConfigDict(extra="forbid", regex_engine="python-re")

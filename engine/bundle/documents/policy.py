@@ -10,9 +10,9 @@ from engine.bundle.documents.parts import (
     ON_ENTRY,
     TOOL_NAME,
     Condition,
+    DocumentModel,
     Expression,
     Name,
-    Shape,
     Span,
     Text,
     ToolName,
@@ -20,7 +20,7 @@ from engine.bundle.documents.parts import (
 )
 
 
-class Fact(Shape):
+class Fact(DocumentModel):
     """A read that rules need, done by the runtime."""
 
     tool: ToolName
@@ -39,14 +39,14 @@ class Fact(Shape):
 Let = Expression | dict[ToolName, Expression]
 
 
-class Guarantee(Shape):
+class Guarantee(DocumentModel):
     """A promise about every verdict, proved from the rules; it names its numbers itself."""
 
     id: Name
     never: Annotated[str, Field(description="Over verdict, approvers, call, input, facts and lets.")]
 
 
-class Rule(Shape):
+class Rule(DocumentModel):
     """One rule; without a condition it always matches."""
 
     id: Name
@@ -66,7 +66,7 @@ class Rule(Shape):
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 
 
-class Accepted(Shape):
+class Accepted(DocumentModel):
     """A loosening that somebody answers for: `engine whatif` and `engine promote` let it pass."""
 
     rule: Annotated[str, Field(min_length=1, description="The rule, of the old bundle or the new, that it is due to.")]
@@ -75,7 +75,7 @@ class Accepted(Shape):
     reason: Annotated[str, Field(min_length=1)]
 
 
-class Policy(Shape):
+class Policy(DocumentModel):
     """Rules over the calls of tools."""
 
     kind: Literal["Policy"]
@@ -99,14 +99,14 @@ class Policy(Shape):
     ] = None
 
 
-class Source(Shape):
+class Source(DocumentModel):
     """A value that a successful call of a tool gives."""
 
     call: ToolName
     value: Annotated[str, Field(description="Over the call's `input` and `output`.")]
 
 
-class Established(Shape):
+class Established(DocumentModel):
     """A value that is learnt once in a session and then kept; null until then."""
 
     type: Annotated[
@@ -117,7 +117,7 @@ class Established(Shape):
     from_: Annotated[list[str | Source], Field(alias="from", min_length=1)]
 
 
-class Time(Shape):
+class Time(DocumentModel):
     """What `now` is, and the zone that days begin in."""
 
     now: Annotated[
@@ -129,7 +129,7 @@ class Time(Shape):
     ] = None
 
 
-class Vocabulary(Shape):
+class Vocabulary(DocumentModel):
     """Words that several policies share."""
 
     kind: Literal["Vocabulary"]
@@ -146,7 +146,7 @@ class Vocabulary(Shape):
     let: dict[str, Let] = {}
 
 
-class Reviewers(Shape):
+class Reviewers(DocumentModel):
     """A group of people who may be asked."""
 
     kind: Literal["Reviewers"]

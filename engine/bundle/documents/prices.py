@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Name, Shape
+from engine.bundle.documents.parts import DocumentModel, Name
 
 Usd = Annotated[int | float, Field(ge=0, description="USD for a million tokens.")]
 
 
-class ModelPrice(Shape):
+class ModelPrice(DocumentModel):
     """What a model costs."""
 
     input_usd: Usd
@@ -24,7 +24,7 @@ class ModelPrice(Shape):
     ] = None
 
 
-class Prices(Shape):
+class Prices(DocumentModel):
     """What models cost; of a model that stands in no table only the tokens are counted."""
 
     kind: Literal["Prices"]

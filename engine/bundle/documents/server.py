@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import Name, Shape, Span
+from engine.bundle.documents.parts import DocumentModel, Name, Span
 
 
-class Server(Shape):
+class Server(DocumentModel):
     """A server of the Model Context Protocol: a command that the engine starts, or a URL."""
 
     kind: Literal["Server"]

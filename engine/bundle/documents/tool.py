@@ -8,11 +8,11 @@ from pydantic import Field
 
 from engine.bundle.documents.parts import (
     Condition,
+    DocumentModel,
     Expression,
     Name,
     Path,
     Schema,
-    Shape,
     SomeTime,
     Span,
     Text,
@@ -20,7 +20,7 @@ from engine.bundle.documents.parts import (
 )
 
 
-class Statement(Shape):
+class Statement(DocumentModel):
     """One SQL statement; `:name` stands for a field of the input or a declared parameter."""
 
     sql: str
@@ -29,7 +29,7 @@ class Statement(Shape):
     ] = None
 
 
-class SqlAdapter(Shape):
+class SqlAdapter(DocumentModel):
     """Acts on a declared SQLite database; the statements are one transaction."""
 
     kind: Literal["sql"]
@@ -58,7 +58,7 @@ class SqlAdapter(Shape):
     ] = None
 
 
-class PythonAdapter(Shape):
+class PythonAdapter(DocumentModel):
     """Calls a function of a file in the bundle with the input's fields by name."""
 
     kind: Literal["python"]
@@ -66,7 +66,7 @@ class PythonAdapter(Shape):
     function: str
 
 
-class HandoffAdapter(Shape):
+class HandoffAdapter(DocumentModel):
     """Asks a person; the answer is the output."""
 
     kind: Literal["handoff"]
@@ -78,7 +78,7 @@ class HandoffAdapter(Shape):
 HttpOutcome = Literal["ok", "retryable", "rejected", "lost"]
 
 
-class HttpAdapter(Shape):
+class HttpAdapter(DocumentModel):
     """Sends a request; values reach it encoded for the place where they stand, and can't break out of it."""
 
     kind: Literal["http"]
@@ -117,7 +117,7 @@ class HttpAdapter(Shape):
     max_response: Annotated[int, Field(ge=1, le=50_000_000, description="Bytes.")] = 1_000_000
 
 
-class McpAdapter(Shape):
+class McpAdapter(DocumentModel):
     """Calls a tool of a declared server of the Model Context Protocol."""
 
     kind: Literal["mcp"]
@@ -133,7 +133,7 @@ class McpAdapter(Shape):
     ] = "structured"
 
 
-class CommandAdapter(Shape):
+class CommandAdapter(DocumentModel):
     """Runs a program: a list of arguments and no shell, the input as JSON on its standard input."""
 
     kind: Literal["command"]
@@ -160,7 +160,7 @@ Adapter = Annotated[
 ]
 
 
-class Idempotency(Shape):
+class Idempotency(DocumentModel):
     """How one write is told apart from another."""
 
     key: Annotated[list[Expression], Field(min_length=1, description="Over `input` and `session`.")]
@@ -176,7 +176,7 @@ class Idempotency(Shape):
     ] = None
 
 
-class Probe(Shape):
+class Probe(DocumentModel):
     """A read that finds out whether a write happened that was cut off; where it can't tell, a person is asked."""
 
     tool: ToolName
@@ -188,7 +188,7 @@ class Probe(Shape):
     ] = None
 
 
-class Retry(Shape):
+class Retry(DocumentModel):
     """Further attempts when a run fails; the agent's `retries_per_call` and `retries_per_session` are the ceiling."""
 
     attempts: Annotated[int, Field(ge=1, le=20, description="All of them, the first among them.")]
@@ -208,7 +208,7 @@ class Retry(Shape):
     ] = 0.5
 
 
-class Tool(Shape):
+class Tool(DocumentModel):
     """Something that can be done."""
 
     kind: Literal["Tool"]
@@ -243,14 +243,14 @@ class Tool(Shape):
     idempotency: Idempotency | Literal["none"] | None = None
 
 
-class Documents(Shape):
+class Documents(DocumentModel):
     """Files that become rows of a table with the columns path, title and body."""
 
     table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     files: Annotated[Path, Field(description="A glob from the bundle's root.")]
 
 
-class Database(Shape):
+class Database(DocumentModel):
     """A SQLite file that sql tools act on."""
 
     kind: Literal["Database"]

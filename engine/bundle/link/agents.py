@@ -22,7 +22,7 @@ from engine.bundle.checks import (
     w601_many_tools,
     w602_alike_tools,
 )
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.link.limits import limits
@@ -37,7 +37,7 @@ from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
 from engine.language import types as t
 from engine.language.schema_types import of_schema
-from engine.language.type_context import NOTHING, Around
+from engine.language.type_context import NOTHING, TypeContext
 from engine.session.expression_names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.marks import Marks
 from engine.session.sensitivity import is_marked
@@ -56,7 +56,7 @@ def attributes_type(document: Document) -> t.Type:
 
 
 def link_agent(
-    corpus: Corpus,
+    corpus: DocumentSet,
     document: Document,
     tools: Mapping[str, Tool],
     types: Mapping[str, ToolTypes],
@@ -111,7 +111,9 @@ def link_agent(
     )
 
 
-def _seal(corpus: Corpus, node: Node, tools: Mapping[str, Tool], marks: Marks, offered: Iterable[str]) -> Seal | None:
+def _seal(
+    corpus: DocumentSet, node: Node, tools: Mapping[str, Tool], marks: Marks, offered: Iterable[str]
+) -> Seal | None:
     """The keys for sensitive values, which an agent needs whose attributes or tools have some."""
     declared: str | list[str] | None = node.plain.get("sealed_with")
     marked = [f"tool `{tool.name}`" for tool in tools.values() if is_marked([tool.input_schema, tool.output_schema])]
@@ -142,7 +144,7 @@ def _is_told(attributes: Any, name: str) -> bool:
     return isinstance(required, list) and name in required
 
 
-def _chain(corpus: Corpus, node: Node) -> list[str]:
+def _chain(corpus: DocumentSet, node: Node) -> list[str]:
     """The planner, and those that stand in for it, in their order."""
     declared = node.at("planner")
     items = [declared] if declared.items is None else declared.items
@@ -172,7 +174,7 @@ class _Offered:
     whole: bool
 
 
-def _check_limits(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> None:
+def _check_limits(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> None:
     """A limit of a tool that does not exist limits nothing."""
     for name, key, _ in node.at("budgets", "calls_per_tool").pairs() if node.get("budgets") is not None else ():
         if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not corpus.has("Tool", name):
@@ -180,7 +182,7 @@ def _check_limits(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> None
             corpus.say(e302_tool.at(key.place, name, corpus.of("Tool"), help_))
 
 
-def _check_crossings(corpus: Corpus, node: Node) -> None:
+def _check_crossings(corpus: DocumentSet, node: Node) -> None:
     """A limit that asks for more says how much, and whom; one that does not asks nobody."""
     budgets = node.get("budgets")
     listed = [*budgets.pairs()] if budgets is not None else []
@@ -205,7 +207,7 @@ def _check_crossings(corpus: Corpus, node: Node) -> None:
             corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
 
 
-def _check_keys(corpus: Corpus, offered: list[str], types: Mapping[str, ToolTypes], session: t.Type) -> None:
+def _check_keys(corpus: DocumentSet, offered: list[str], types: Mapping[str, ToolTypes], session: t.Type) -> None:
     """The keys of writes are typed against each agent that offers them: another has other attributes."""
     for name in offered:
         declared = corpus.of("Tool")[name].node.get("idempotency")
@@ -213,7 +215,7 @@ def _check_keys(corpus: Corpus, offered: list[str], types: Mapping[str, ToolType
             expression(corpus, item, {"input": types[name].input, "session": session})
 
 
-def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
+def _tools(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> list[str]:
     listed = node.get("tools")
     offered: list[str] = []
     for item in (listed.items or ()) if listed is not None else ():
@@ -232,7 +234,7 @@ def _tools(corpus: Corpus, node: Node, tools: Mapping[str, Tool]) -> list[str]:
     return offered
 
 
-def check_many_tools(corpus: Corpus, most: int) -> None:
+def check_many_tools(corpus: DocumentSet, most: int) -> None:
     """Agents that are offered more tools than that."""
     for document in corpus.sound("Agent"):
         listed = document.node.get("tools")
@@ -255,7 +257,7 @@ def _alike(a: str, b: str) -> bool:
     return any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
 
 
-def _policies(corpus: Corpus, node: Node, offered: list[str], tools: Mapping[str, Tool]) -> list[Document]:
+def _policies(corpus: DocumentSet, node: Node, offered: list[str], tools: Mapping[str, Tool]) -> list[Document]:
     listed = node.get("policies")
     found: list[Document] = []
     for item in (listed.items or ()) if listed is not None else ():
@@ -277,13 +279,17 @@ def _policies(corpus: Corpus, node: Node, offered: list[str], tools: Mapping[str
     return found
 
 
-def _planner(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> PlannerSpec:
+def _planner(
+    corpus: DocumentSet, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]
+) -> PlannerSpec:
     plain = node.plain
     if plain["kind"] == "scripted":
         return PlannerSpec(
-            "scripted", decisions=tuple(plain["decisions"]), when_exhausted=plain.get("when_exhausted", "fail"),
+            "scripted",
+            decisions=tuple(plain["decisions"]),
+            when_exhausted=plain.get("when_exhausted", "fail"),
             usage=usage(plain.get("usage", {})),
-        )  # fmt: skip
+        )
     items = node.at("rows").items or []
     rows = tuple(_row(corpus, item, scope, offered, tools) for item in items)
     last = items[-1].get("when")
@@ -297,10 +303,10 @@ def usage(plain: Mapping[str, Any]) -> Usage:
     return Usage(plain.get("tokens", 0), plain.get("cost_usd", 0))
 
 
-def _row(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> Row:
+def _row(corpus: DocumentSet, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> Row:
     when_node = node.get("when")
     when = expression(corpus, when_node, scope, condition=True) if when_node is not None else None
-    around = Around(when.if_true) if when is not None else NOTHING
+    around = TypeContext(when.if_true) if when is not None else NOTHING
     calls = []
     listed = node.get("tool_calls")
     for item in (listed.items or ()) if listed is not None else ():
@@ -322,7 +328,7 @@ def _row(corpus: Corpus, node: Node, scope: Scope, offered: _Offered, tools: Map
     )
 
 
-def _stop(corpus: Corpus, node: Node, scope: Scope) -> tuple[StopRule, ...]:
+def _stop(corpus: DocumentSet, node: Node, scope: Scope) -> tuple[StopRule, ...]:
     items = node.items or []
     last = items[-1]
     when = last.get("when")
@@ -333,10 +339,10 @@ def _stop(corpus: Corpus, node: Node, scope: Scope) -> tuple[StopRule, ...]:
     return tuple(_outcome(corpus, item, scope) for item in items)
 
 
-def _outcome(corpus: Corpus, item: Node, scope: Scope) -> StopRule:
+def _outcome(corpus: DocumentSet, item: Node, scope: Scope) -> StopRule:
     node = item.get("when")
     when = expression(corpus, node, scope, condition=True) if node is not None else None
-    around = Around(when.if_true) if when is not None else NOTHING
+    around = TypeContext(when.if_true) if when is not None else NOTHING
     check_says_something(corpus, item.get("message"))
     message = template(corpus, item.get("message"), scope, around)
     return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))

@@ -22,7 +22,7 @@ from engine.bundle.checks import (
     w620_policy_idle,
     w623_row_unreached,
 )
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.implication import Conditions, outvotes
 from engine.bundle.link.impossible_conditions import check_unmet
 from engine.bundle.link.rule_coverage import covered
@@ -42,7 +42,7 @@ Agents = Mapping[str, Agent]
 Tools = Mapping[str, Tool]
 
 
-def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
+def check_whole(corpus: DocumentSet, agents: Agents, tools: Tools) -> None:
     """All of it; asked of a bundle without errors only, since what is broken has no meaning to judge."""
     guards = {agent.name: {tool: _Rules(guard) for tool, guard in agent.guards.items()} for agent in agents.values()}
     every = [rules for of_agent in guards.values() for rules in of_agent.values()]
@@ -78,7 +78,7 @@ def check_whole(corpus: Corpus, agents: Agents, tools: Tools) -> None:
 # -- rules
 
 
-def _outvoted(corpus: Corpus, node: Node, guards: list[_Rules]) -> None:
+def _outvoted(corpus: DocumentSet, node: Node, guards: list[_Rules]) -> None:
     """A deny matches whenever the rule does, wherever the rule stands."""
     id_ = str(node.at("id").value)
     found: set[str] = set()
@@ -123,7 +123,7 @@ class _Rules:
         )
 
 
-def _nobodys(corpus: Corpus, rule: Node, offered: set[str], tools: Tools) -> None:
+def _nobodys(corpus: DocumentSet, rule: Node, offered: set[str], tools: Tools) -> None:
     if rule.at("tools").items is None and not offered & set(covered(rule, tools)):
         corpus.say(w605_nobodys_tool.of_kind(rule.at("tools").place, str(rule.at("id").value)))
     for item in rule.at("tools").items or ():
@@ -131,14 +131,14 @@ def _nobodys(corpus: Corpus, rule: Node, offered: set[str], tools: Tools) -> Non
             corpus.say(w605_nobodys_tool.at(item.place, str(item.value)))
 
 
-def _thresholds_of_lets(corpus: Corpus, document: Document) -> None:
+def _thresholds_of_lets(corpus: DocumentSet, document: Document) -> None:
     declared = document.node.get("let")
     for _, _, node in declared.pairs() if declared is not None else ():
         for one in [node] if node.entries is None else [value for _, _, value in node.pairs()]:
             _threshold(corpus, one)
 
 
-def _threshold(corpus: Corpus, node: Node) -> None:
+def _threshold(corpus: DocumentSet, node: Node) -> None:
     """Numbers and spans that are written out where something is compared; counting and signs aside."""
     if not isinstance(node.value, str):
         return
@@ -177,7 +177,7 @@ def _counts(node: ast.expr) -> bool:
 # -- agents
 
 
-def _never_allowed(corpus: Corpus, document: Document, guards: Mapping[str, _Rules]) -> None:
+def _never_allowed(corpus: DocumentSet, document: Document, guards: Mapping[str, _Rules]) -> None:
     listed = document.node.get("tools")
     for item in (listed.items or ()) if listed is not None else ():
         rules = guards.get(str(item.value))
@@ -185,7 +185,7 @@ def _never_allowed(corpus: Corpus, document: Document, guards: Mapping[str, _Rul
             corpus.say(w606_never_allowed.at(item.place, str(item.value)))
 
 
-def _budgets(corpus: Corpus, document: Document, agent: Agent) -> None:
+def _budgets(corpus: DocumentSet, document: Document, agent: Agent) -> None:
     """Limits that the agent writes down and that another one keeps from ever being met."""
     declared = document.node.get("budgets")
     if declared is None:
@@ -234,7 +234,7 @@ def _beyond(agent: Agent) -> Iterator[tuple[str, str]]:
         yield "retries_per_call", f"there are {limits.retries_per_session} in all"
 
 
-def _stops(corpus: Corpus, document: Document, agent: Agent) -> None:
+def _stops(corpus: DocumentSet, document: Document, agent: Agent) -> None:
     items = document.node.at("stop").items or ()
     always: dict[str, str] = {}
     seen: dict[tuple[str, str], str] = {}
@@ -259,7 +259,7 @@ def _stops(corpus: Corpus, document: Document, agent: Agent) -> None:
         seen.setdefault((rule.on, text), rule.outcome)
 
 
-def _rows(corpus: Corpus, document: Document, agent: Agent) -> None:
+def _rows(corpus: DocumentSet, document: Document, agent: Agent) -> None:
     """Rows of decision tables behind one that always holds: the first that holds is the decision."""
     for name, _, planner in document.node.at("planners").pairs():
         rows, table = agent.planners[name].rows, planner.get("rows")
@@ -312,9 +312,13 @@ def _always(tree: ast.expr, agent: Agent) -> bool:
 
 
 _WHOLE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Eq: operator.eq,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
-}  # fmt: skip
+}
 # more than any agent can be given
 _MANY = 100_000
 
@@ -322,9 +326,15 @@ _MANY = 100_000
 def _reach(node: ast.expr, agent: Agent) -> tuple[range | None, str]:
     """The values that a count of a tool's calls, or of steps, can have, and why no others; None for anything else."""
     limits = agent.limits
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) == (
-        "step", "number",
-    ):  # fmt: skip
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr)
+        == (
+            "step",
+            "number",
+        )
+    ):
         steps = None if "steps" in limits.extensions else limits.steps
         return range(1, (_MANY if steps is None else steps) + 1), f"there are {steps} steps"
     if not (_counts(node) and isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Attribute)):
@@ -340,7 +350,7 @@ def _reach(node: ast.expr, agent: Agent) -> tuple[range | None, str]:
     ), f"there are {'no such' if most is None else most} calls of `{tool}`"
 
 
-def _outcomes(corpus: Corpus, document: Document) -> None:
+def _outcomes(corpus: DocumentSet, document: Document) -> None:
     fixtures = [d.plain for d in corpus.sound("Fixture") if d.plain.get("agent") == document.name]
     if not fixtures:
         return
@@ -356,7 +366,7 @@ def _outcomes(corpus: Corpus, document: Document) -> None:
 # -- tools
 
 
-def _idle_tools(corpus: Corpus, agents: Agents, tools: Tools) -> None:
+def _idle_tools(corpus: DocumentSet, agents: Agents, tools: Tools) -> None:
     used = {tool for agent in agents.values() for tool in agent.tools}
     used |= {tool.probe.tool for tool in tools.values() if tool.probe is not None}
     listed = {name for d in corpus.sound("Agent") for name in d.plain.get("policies", ())}
@@ -369,7 +379,7 @@ def _idle_tools(corpus: Corpus, agents: Agents, tools: Tools) -> None:
             corpus.say(w611_tool_idle.at(document.node.at("name").place, document.name))
 
 
-def _retries(corpus: Corpus, agents: Agents, tools: Tools) -> None:
+def _retries(corpus: DocumentSet, agents: Agents, tools: Tools) -> None:
     for document in corpus.sound("Tool"):
         tool, node = tools[document.name], document.node.get("retry")
         if node is None or tool.retry is None or tool.job is not None:

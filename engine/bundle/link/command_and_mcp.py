@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.bundle.checks import e106_leaves_bundle, e206_constraint, e316_server
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.files import leaves
 from engine.bundle.link.expressions import template
 from engine.bundle.link.secrets import check_references, refuse_own_names, refuse_references, values
@@ -16,7 +16,7 @@ from engine.language.value import span
 from engine.spec.bundle import Server
 
 
-def link_command(corpus: Corpus, adapter: Node, settings: dict[str, Any], scope: Mapping[str, t.Type]) -> None:
+def link_command(corpus: DocumentSet, adapter: Node, settings: dict[str, Any], scope: Mapping[str, t.Type]) -> None:
     """Compile the arguments; the program itself and the environment hold nothing of the input."""
     wide = {**scope, "key": t.union((t.TEXT, t.NULL))}
     argv = adapter.at("argv").items or []
@@ -40,14 +40,14 @@ def link_command(corpus: Corpus, adapter: Node, settings: dict[str, Any], scope:
     settings["files"] = tuple(paths)
 
 
-def link_mcp(corpus: Corpus, adapter: Node, settings: dict[str, Any]) -> None:
+def link_mcp(corpus: DocumentSet, adapter: Node, settings: dict[str, Any]) -> None:
     """The server must be declared."""
     server = adapter.at("server")
     if not corpus.has("Server", server.value):
         corpus.say(e316_server.at(server.place, str(server.value), corpus.of("Server")))
 
 
-def link_server(corpus: Corpus, document: Document) -> Server:
+def link_server(corpus: DocumentSet, document: Document) -> Server:
     """The server that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     command, url = plain.get("command", []), plain.get("url")
@@ -65,11 +65,17 @@ def link_server(corpus: Corpus, document: Document) -> Server:
     check_references(corpus, [*values(node.get("environment")), *values(node.get("headers"))])
     refuse_own_names(corpus, node.get("environment"))
     return Server(
-        document.name, tuple(command), plain.get("environment", {}), url, plain.get("headers", {}),
-        plain.get("allow_private", False), span(plain.get("start_timeout", "30s")), plain.get("optional", False),
-    )  # fmt: skip
+        document.name,
+        tuple(command),
+        plain.get("environment", {}),
+        url,
+        plain.get("headers", {}),
+        plain.get("allow_private", False),
+        span(plain.get("start_timeout", "30s")),
+        plain.get("optional", False),
+    )
 
 
-def _check_program(corpus: Corpus, node: Node) -> None:
+def _check_program(corpus: DocumentSet, node: Node) -> None:
     if "{{" in str(node.value) or not str(node.value).strip():
         corpus.say(e206_constraint.at(node, "program", "must be written out: input must not choose what runs"))

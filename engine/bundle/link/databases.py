@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from engine.bundle.checks import e106_leaves_bundle
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.files import leaves
 from engine.spec.bundle import Database
 
 
-def link_database(corpus: Corpus, document: Document) -> Database:
+def link_database(corpus: DocumentSet, document: Document) -> Database:
     """The database that a document describes; its content is taken into the bundle."""
     node, plain = document.node, document.plain
     path = node.at("path")

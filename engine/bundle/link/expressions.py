@@ -23,7 +23,7 @@ from engine.bundle.checks import (
     e410_union,
     e411_unbounded,
 )
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.literal_texts import check_compared, check_literals
 from engine.bundle.link.verified_offers import tried
 from engine.bundle.node import Node
@@ -35,7 +35,7 @@ from engine.language.foreign_signs import written_with_commas
 from engine.language.membership import of_row
 from engine.language.syntax import Kind, Problem, SyntaxProblem
 from engine.language.template import Template, compile_template, holes
-from engine.language.type_context import NOTHING, Around
+from engine.language.type_context import NOTHING, TypeContext
 from engine.language.value import number_text
 
 Scope = Mapping[str, t.Type]
@@ -61,12 +61,12 @@ _OWN = frozenset({Kind.SYNTAX, Kind.TOO_LARGE, Kind.NAME, Kind.FIELD, Kind.TOOL,
 
 
 def expression(
-    corpus: Corpus,
+    corpus: DocumentSet,
     node: Node,
     scope: Scope,
     *,
     condition: bool = False,
-    around: Around = NOTHING,
+    around: TypeContext = NOTHING,
     tell: Callable[[Set[str]], None] | None = None,
 ) -> Expression | None:
     """The typed expression of a scalar, or None after saying what is wrong with it.
@@ -134,10 +134,10 @@ def _condition_help(compiled: Expression) -> str:
 
 
 def template(
-    corpus: Corpus,
+    corpus: DocumentSet,
     node: Node | None,
     scope: Scope,
-    around: Around = NOTHING,
+    around: TypeContext = NOTHING,
     tell: Callable[[Set[str]], None] | None = None,
 ) -> Template:
     """The typed text of a scalar; what is wrong with it is said, as with an expression."""
@@ -155,7 +155,7 @@ def template(
     return compiled
 
 
-def _tried_in_text(text: str, problem: Problem, scope: Scope, around: Around) -> str:
+def _tried_in_text(text: str, problem: Problem, scope: Scope, around: TypeContext) -> str:
     """The help of a problem that stands in a hole of a text."""
     for hole in holes(text):
         if hole.start < problem.start and problem.end < hole.end:
@@ -185,7 +185,7 @@ def _constant(value: Any) -> str:
 _PARAM = re.compile(r"(?<![\w.])params\.(\w+)")
 
 
-def _of_params(corpus: Corpus, text: str, scope: Scope) -> str:
+def _of_params(corpus: DocumentSet, text: str, scope: Scope) -> str:
     """Where the params of an expression that does not fit are written, and what they are."""
     declared, told = scope.get(PARAMS), []
     for name in dict.fromkeys(_PARAM.findall(text)):
@@ -205,7 +205,7 @@ _OURS = frozenset({PARAMS, "meters", "budget", "step", "call", "decision"})
 
 
 def _say(
-    corpus: Corpus, node: Node, problem: Problem, scope: Scope, lets: Container[str] = (), *, in_text: bool
+    corpus: DocumentSet, node: Node, problem: Problem, scope: Scope, lets: Container[str] = (), *, in_text: bool
 ) -> None:
     place = node.within(problem.start, problem.end)
     text = str(node.value)[problem.start : problem.end]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.bundle.checks import e509_input
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean, nearest
@@ -16,7 +16,7 @@ from engine.spec.bundle import Tool
 _OF_FIELDS = ("type", "properties", "patternProperties", "additionalProperties", "$defs")
 
 
-def check_inputs(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
+def check_inputs(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     """Say which inputs that a stub waits for, or a customer says yes to beforehand, no call can have."""
     for name, given, whole in _given(document.node):
         tool = tools.get(name)

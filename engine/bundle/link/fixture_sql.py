@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.bundle.checks import e511_sql
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.trial_database import ATTACHING, SPENT, Bounds, attaches, guilty
 from engine.bundle.node import Node
 from engine.bundle.sql_authorizer import only_asks
@@ -48,7 +48,9 @@ def _items(node: Node | None) -> list[Node]:
     return (node.items or []) if node is not None else []
 
 
-def try_fixture(corpus: Corpus, fixture: FixtureSql, made: sqlite3.Connection, bounds: Bounds, *, whole: bool) -> None:
+def try_fixture(
+    corpus: DocumentSet, fixture: FixtureSql, made: sqlite3.Connection, bounds: Bounds, *, whole: bool
+) -> None:
     """Say which SQL of a fixture can't be run on a database that is `made`; the database stays as it is.
 
     Where it is not the `whole` of it, the rows of documents are missing, and a constraint says nothing.
@@ -73,7 +75,7 @@ def try_fixture(corpus: Corpus, fixture: FixtureSql, made: sqlite3.Connection, b
             connection.close()
 
 
-def _set_up(corpus: Corpus, node: Node, connection: sqlite3.Connection, bounds: Bounds, *, whole: bool) -> bool:
+def _set_up(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds, *, whole: bool) -> bool:
     try:
         connection.executescript(str(node.value))
     except sqlite3.IntegrityError as error:
@@ -112,7 +114,7 @@ def _statements(script: str) -> Iterator[str]:
     yield script[start:]
 
 
-def _query(corpus: Corpus, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
+def _query(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
     """Prepare what has to be a question: one that changes a database would make what it gives true."""
     changes: list[int] = []
 
@@ -137,7 +139,7 @@ def _query(corpus: Corpus, node: Node, connection: sqlite3.Connection, bounds: B
         connection.set_authorizer(bounds.allowed)
 
 
-def _say(corpus: Corpus, node: Node, error: Exception, bounds: Bounds) -> None:
+def _say(corpus: DocumentSet, node: Node, error: Exception, bounds: Bounds) -> None:
     if bounds.spent or isinstance(error, MemoryError) or getattr(error, "sqlite_errorcode", None) in SPENT:
         corpus.say(e511_sql.on_entry(node.place, "this SQL takes more than a trial may"))
     elif attaches(error):

@@ -16,13 +16,13 @@ from engine.bundle.checks import (
     e315_rule,
     w622_stub_misfit,
 )
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.node import Node
 from engine.session.state.state import Status
 from engine.spec.bundle import Agent, Tool
 
 
-def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent]) -> None:
+def check_fixture(corpus: DocumentSet, document: Document, agents: Mapping[str, Agent]) -> None:
     """Say what a fixture names that does not exist, and what of it says nothing."""
     node = document.node
     name = node.at("agent")
@@ -50,7 +50,7 @@ def check_fixture(corpus: Corpus, document: Document, agents: Mapping[str, Agent
             corpus.say(e311_database.at(database.place, str(database.value), corpus.of("Database")))
 
 
-def _check_live(corpus: Corpus, node: Node, agent: Agent | None) -> None:
+def _check_live(corpus: DocumentSet, node: Node, agent: Agent | None) -> None:
     """What acts for real has to be there, and can't be stubbed as well."""
     live, stubs = node.get("live"), node.get("stubs")
     models = [name for name, planner in agent.planners.items() if planner.model is not None] if agent else []
@@ -61,7 +61,7 @@ def _check_live(corpus: Corpus, node: Node, agent: Agent | None) -> None:
             corpus.say(e206_constraint.at(name, "live", f"holds `{name.value}`, which is stubbed: it is either"))
 
 
-def check_stubs(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
+def check_stubs(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     """What a stub gives is held against the tool's schema, as what the tool gives is."""
     stubs = document.node.get("stubs")
     for name, _, stub in stubs.pairs() if stubs is not None else ():
@@ -89,7 +89,7 @@ def _is_moment(text: str) -> bool:
     return True
 
 
-def _check_form(corpus: Corpus, node: Node, agent: Agent | None) -> None:
+def _check_form(corpus: DocumentSet, node: Node, agent: Agent | None) -> None:
     """What the schema can't say: one thing happens at a time, something is expected, the session can start."""
     then, expect, attributes = node.get("then"), node.at("expect"), node.get("attributes")
     now = node.get("now")
@@ -125,7 +125,7 @@ def _tools(node: Node) -> Iterator[Node]:
     expect = node.at("expect")
     for key in ("calls", "ran"):
         yield from (item.at("tool") for item in expect.at(key).items or () if expect.get(key) is not None)
-    never = expect.get("never_ran")
+    never = expect.get("not_started_reply")
     yield from (never.items or ()) if never is not None else ()
 
 

@@ -26,7 +26,7 @@ _MEANT: Mapping[str, str] = {
     **dict.fromkeys(("unit", "units", "currency"), "write `x-unit`"),
     **dict.fromkeys(("sensitive", "secret", "pii", "private"), "write `x-sensitive: true`"),
     **dict.fromkeys(("value", "equals"), "write `const`"),
-}  # fmt: skip
+}
 
 # what OpenAPI has beside the keywords: they tell readers something, and never were checks
 _TELLING = frozenset({"discriminator", "xml", "externalDocs"})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.bundle.checks import e206_constraint, e307_reviewers
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import Scope
 from engine.bundle.link.words import Linker
 from engine.bundle.node import Node
@@ -23,7 +23,7 @@ GUARANTEED: Scope = {
 }
 
 
-def guarantees(corpus: Corpus, document: Document, linker: Linker) -> tuple[Guarantee, ...]:
+def guarantees(corpus: DocumentSet, document: Document, linker: Linker) -> tuple[Guarantee, ...]:
     """The promises of a policy as they are typed for one tool."""
     promises = document.node.get("guarantees")
     found = []
@@ -40,7 +40,7 @@ def guarantees(corpus: Corpus, document: Document, linker: Linker) -> tuple[Guar
     return tuple(found)
 
 
-def _check_groups(corpus: Corpus, node: Node) -> None:
+def _check_groups(corpus: DocumentSet, node: Node) -> None:
     """The groups that a promise names exist."""
     try:
         tree = parse(node.value) if isinstance(node.value, str) and corpus.readable("Reviewers") else None
@@ -57,7 +57,7 @@ def _check_groups(corpus: Corpus, node: Node) -> None:
                     corpus.say(replace(e307_reviewers.at(place, word.value, groups), on_entry=True))
 
 
-def accepted(corpus: Corpus, document: Document) -> Iterator[Accepted]:
+def accepted(corpus: DocumentSet, document: Document) -> Iterator[Accepted]:
     """The loosenings that a policy says are meant."""
     listed = document.node.get("accepted")
     for item in (listed.items or ()) if listed is not None else ():

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.bundle.checks import e206_constraint
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.literal_texts import check_literals
 from engine.bundle.link.secrets import check_references, refuse_references, values
@@ -28,7 +28,7 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", 
 Scope = Mapping[str, t.Type]
 
 
-def link_http(corpus: Corpus, adapter: Node, settings: dict[str, Any], effect: str, scope: Scope) -> None:
+def link_http(corpus: DocumentSet, adapter: Node, settings: dict[str, Any], effect: str, scope: Scope) -> None:
     """Compile the templates into the settings; what is wrong with them is said."""
     wide = {**scope, "key": t.union((t.TEXT, t.NULL))}
     url = adapter.at("url")
@@ -49,7 +49,7 @@ def link_http(corpus: Corpus, adapter: Node, settings: dict[str, Any], effect: s
         "body": _body(corpus, adapter.get("body"), wide),
         "output": _output(corpus, output, {**wide, "response": response}),
         "hosts": frozenset([*map(_host_and_port, settings.get("hosts", [])), _server(str(url.value))]),
-    }  # fmt: skip
+    }
     check_literals(corpus, url, wide, url=True)
     for _, _, value in (*_pairs(adapter.get("headers")), *_pairs(adapter.get("query"))):
         check_literals(corpus, value, wide, alone=True)
@@ -60,7 +60,7 @@ def link_http(corpus: Corpus, adapter: Node, settings: dict[str, Any], effect: s
         _refuse_nested(corpus, value, settings["query"][name], alone=True)
 
 
-def _output(corpus: Corpus, node: Node | None, scope: Scope) -> Any:
+def _output(corpus: DocumentSet, node: Node | None, scope: Scope) -> Any:
     """The expressions of an output: one for each field, or one for the whole."""
     if node is None or node.plain is None:
         return None
@@ -69,7 +69,7 @@ def _output(corpus: Corpus, node: Node | None, scope: Scope) -> Any:
     return {name: expression(corpus, value, scope) for name, _, value in node.pairs()}
 
 
-def _refuse_nested(corpus: Corpus, node: Node, made: Template, *, alone: bool = False) -> None:
+def _refuse_nested(corpus: DocumentSet, node: Node, made: Template, *, alone: bool = False) -> None:
     """A list or a map has no form in the midst of a text; a list that is `alone` in a query is the parameter again."""
     parts = [part for part in made.parts if not isinstance(part, str) or part.strip()]
     for part in made.parts:
@@ -100,7 +100,7 @@ def _server(url: str) -> tuple[str, int | None]:
         return "", None
 
 
-def _check_url(corpus: Corpus, node: Node) -> None:
+def _check_url(corpus: DocumentSet, node: Node) -> None:
     text = str(node.value)
     found = re.match(r"(https?)://([^/?#]*)", text)
     if found is None:
@@ -117,7 +117,7 @@ def _check_url(corpus: Corpus, node: Node) -> None:
         corpus.say(e206_constraint.at(node, "url", "has no fragment: it is never sent"))
 
 
-def _check_method(corpus: Corpus, adapter: Node, effect: str) -> None:
+def _check_method(corpus: DocumentSet, adapter: Node, effect: str) -> None:
     method = adapter.get("method")
     value = method.value if method is not None else "GET"
     if value in SAFE and adapter.get("body") is not None and adapter.at("body").plain is not None:
@@ -126,7 +126,7 @@ def _check_method(corpus: Corpus, adapter: Node, effect: str) -> None:
         corpus.say(e206_constraint.at(method or adapter, "method", f"of a write can't be `{value}`"))
 
 
-def _check_names(corpus: Corpus, adapter: Node) -> None:
+def _check_names(corpus: DocumentSet, adapter: Node) -> None:
     for name, key, value in _pairs(adapter.get("headers")):
         if not _TOKEN.match(name) or name.lower() in _OURS:
             corpus.say(e206_constraint.within(key.place, f"header {name}", "is none that a tool may set"))
@@ -160,7 +160,7 @@ def _texts(node: Node | None) -> Iterator[Node]:
         yield node
 
 
-def _body(corpus: Corpus, node: Node | None, scope: Scope) -> Any:
+def _body(corpus: DocumentSet, node: Node | None, scope: Scope) -> Any:
     """The body with its texts as templates; None where there is none."""
     if node is None:
         return None

@@ -14,25 +14,36 @@ Path = tuple[str | int, ...]
 
 _NUMBERS = ("number", "integer")
 _OF: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "x-unit"), _NUMBERS
-    ),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "x-unit"), _NUMBERS),
     **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), ("string",)),
     **dict.fromkeys(
         ("items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains"),
         ("array",),
     ),
     **dict.fromkeys(
-        ("properties", "required", "additionalProperties", "propertyNames", "minProperties", "maxProperties",
-         "patternProperties", "dependentRequired"),
+        (
+            "properties",
+            "required",
+            "additionalProperties",
+            "propertyNames",
+            "minProperties",
+            "maxProperties",
+            "patternProperties",
+            "dependentRequired",
+        ),
         ("object",),
     ),
-}  # fmt: skip
+}
 _CALLED = {"number": "numbers", "string": "text", "array": "lists", "object": "objects"}
 _BOUNDS = (
-    ("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"),
-    ("exclusiveMinimum", "maximum"), ("minimum", "exclusiveMaximum"), ("exclusiveMinimum", "exclusiveMaximum"),
-)  # fmt: skip
+    ("minimum", "maximum"),
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+    ("exclusiveMinimum", "maximum"),
+    ("minimum", "exclusiveMaximum"),
+    ("exclusiveMinimum", "exclusiveMaximum"),
+)
 # what may bring fields that `properties` does not name
 _MORE_FIELDS = ("patternProperties", "$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "$dynamicRef")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.bundle.checks import e516_never_matches, w621_beyond_schema
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.exclusion import Among, Bound, Claim
 from engine.bundle.link.implication import Conditions
 from engine.bundle.node import Node
@@ -23,12 +23,14 @@ _DEEPEST = 6
 
 # keyword: whether a value has to be more, whether the number itself is out, and how it is said
 _BOUNDS = {
-    "minimum": (True, False, "at least"), "exclusiveMinimum": (True, True, "more than"),
-    "maximum": (False, False, "at most"), "exclusiveMaximum": (False, True, "less than"),
-}  # fmt: skip
+    "minimum": (True, False, "at least"),
+    "exclusiveMinimum": (True, True, "more than"),
+    "maximum": (False, False, "at most"),
+    "exclusiveMaximum": (False, True, "less than"),
+}
 
 
-def check_unmet(corpus: Corpus, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
+def check_unmet(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
     """Rules and guarantees that are so wherever they stand."""
     linked: dict[str, list[Linked]] = {}
     promised: dict[str, list[tuple[Guarantee, PolicyRules]]] = {}
@@ -49,7 +51,7 @@ def check_unmet(corpus: Corpus, agents: Mapping[str, Agent], tools: Mapping[str,
                 corpus.say(e516_never_matches.promising_nothing(node.at("never").place, str(node.at("id").value)))
 
 
-def _check_rule(corpus: Corpus, node: Node, found: Sequence[Linked], tools: Mapping[str, Tool]) -> None:
+def _check_rule(corpus: DocumentSet, node: Node, found: Sequence[Linked], tools: Mapping[str, Tool]) -> None:
     condition, release = node.get("when") or node.get("unless"), node.get("release_unless")
     id_ = str(node.at("id").value)
     if release is not None and found and all(_always_released(rule, policy) for rule, policy, _ in found):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from engine.bundle.checks import e409_null, e509_input
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
 from engine.bundle.yaml_help import is_cut
@@ -14,17 +14,17 @@ from engine.diagnostic import did_you_mean, nearest
 from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
-from engine.language.type_context import NOTHING, Around
+from engine.language.type_context import NOTHING, TypeContext
 
 
 def tool_input(
-    corpus: Corpus,
+    corpus: DocumentSet,
     node: Node | None,
     owner: Node,
     tool: str,
     schema: Mapping[str, Any] | None,
     scope: Scope,
-    around: Around = NOTHING,
+    around: TypeContext = NOTHING,
     *,
     nulls: bool = False,
     tell: Callable[[Set[str]], None] | None = None,

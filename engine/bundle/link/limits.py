@@ -33,9 +33,14 @@ def limits(budgets: Mapping[str, Any]) -> Limits:
         extensions |= _extension(f"meters.{name}", meter)
     crossing |= {f"meters.{name}": meter.get("crossing", BLOCK) for name, meter in budgets.get("meters", {}).items()}
     return replace(
-        defaults, **changes, calls_per_tool=per_tool, meters=meters, expires=expires, crossing=crossing,
+        defaults,
+        **changes,
+        calls_per_tool=per_tool,
+        meters=meters,
+        expires=expires,
+        crossing=crossing,
         extensions=extensions,
-    )  # fmt: skip
+    )
 
 
 def _extension(name: str, declared: Mapping[str, Any]) -> dict[str, Extension]:

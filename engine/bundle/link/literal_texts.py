@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from engine.bundle.checks import w618_not_meant
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.node import Node
 from engine.language import types as t
 from engine.language.syntax import span
@@ -24,7 +24,7 @@ _VARIABLE = re.compile(
 )
 
 
-def check_literals(corpus: Corpus, node: Node, scope: Scope, *, url: bool = False, alone: bool = False) -> None:
+def check_literals(corpus: DocumentSet, node: Node, scope: Scope, *, url: bool = False, alone: bool = False) -> None:
     """Say what of a text is no expression and names what has a value there; in a URL also `:name` and `<name>`.
 
     `alone` is a text that may be a value: one that is a path as a whole is most likely meant to be read.
@@ -44,7 +44,7 @@ def check_literals(corpus: Corpus, node: Node, scope: Scope, *, url: bool = Fals
             corpus.say(w618_not_meant.at(node.within(*one.span()), message, f"write `{whole}`"))
 
 
-def check_compared(corpus: Corpus, node: Node, tree: ast.expr, scope: Scope) -> None:
+def check_compared(corpus: DocumentSet, node: Node, tree: ast.expr, scope: Scope) -> None:
     """Say which texts in quotes are the path of a value that they are most likely meant to be."""
     for found in ast.walk(tree):
         sides = [found.left, *found.comparators] if isinstance(found, ast.Compare) else []
@@ -60,7 +60,7 @@ def _alternatives(side: ast.expr) -> Iterable[ast.expr]:
     return side.elts if isinstance(side, ast.List | ast.Tuple) else [side]
 
 
-def check_variables(corpus: Corpus, nodes: Iterable[Node]) -> None:
+def check_variables(corpus: DocumentSet, nodes: Iterable[Node]) -> None:
     """Say which texts name a variable of the environment in another way than as a secret."""
     for node in nodes:
         for one in _VARIABLE.finditer(node.value) if isinstance(node.value, str) else ():

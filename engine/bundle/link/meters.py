@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.bundle.checks import e206_constraint, e302_tool, e404_operand, e409_null
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import expression
 from engine.bundle.node import Node
 from engine.language import types as t
@@ -20,14 +20,14 @@ from engine.spec.limits import BLOCK
 
 
 def link_meters(
-    corpus: Corpus, budgets: Node | None, types: Mapping[str, ToolTypes], session: t.Type
+    corpus: DocumentSet, budgets: Node | None, types: Mapping[str, ToolTypes], session: t.Type
 ) -> tuple[Meter, ...]:
     """The meters that the budgets declare; each expression is typed against every tool that adds to it."""
     declared = budgets.get("meters") if budgets is not None else None
     return tuple(_meter(corpus, name, node, types, session) for name, _, node in (declared.pairs() if declared else ()))
 
 
-def _meter(corpus: Corpus, name: str, node: Node, types: Mapping[str, ToolTypes], session: t.Type) -> Meter:
+def _meter(corpus: DocumentSet, name: str, node: Node, types: Mapping[str, ToolTypes], session: t.Type) -> Meter:
     per, window = node.get("per"), node.get("window")
     if (per is None) != (window is None):
         one, other = ("per", "window") if window is None else ("window", "per")
@@ -55,11 +55,11 @@ def _meter(corpus: Corpus, name: str, node: Node, types: Mapping[str, ToolTypes]
     )
 
 
-def _key(corpus: Corpus, per: Node | None, types: ToolTypes, session: t.Type) -> Expression | None:
+def _key(corpus: DocumentSet, per: Node | None, types: ToolTypes, session: t.Type) -> Expression | None:
     return None if per is None else expression(corpus, per, {"input": types.input, "session": session})
 
 
-def _amount(corpus: Corpus, node: Node, types: ToolTypes, session: t.Type) -> Expression | None:
+def _amount(corpus: DocumentSet, node: Node, types: ToolTypes, session: t.Type) -> Expression | None:
     compiled = expression(corpus, node, {"input": types.input, "session": session})
     if compiled is None:
         return None

@@ -18,9 +18,14 @@ LONGEST = 300
 Hides = Callable[[Sequence[str | int]], bool]
 
 _TYPES = {
-    "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
-    "array": "a list", "object": "a map", "null": "null",
-}  # fmt: skip
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a map",
+    "null": "null",
+}
 
 
 def told(error: Any, *, named: Set[str], plainly: bool = False, hides: Hides = lambda path: False) -> str:

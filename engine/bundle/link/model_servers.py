@@ -29,7 +29,19 @@ SERVERS: Mapping[str, Mapping[str, Any]] = {
 # what the engine itself says in a request: a planner's `extra_body` may not
 OURS = frozenset(
     {
-        "model", "messages", "system", "tools", "tool_choice", "stream", "stream_options", "response_format",
-        MAX_TOKENS, MAX_COMPLETION_TOKENS, "n", "temperature", "top_p", "reasoning_effort",
+        "model",
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "stream",
+        "stream_options",
+        "response_format",
+        MAX_TOKENS,
+        MAX_COMPLETION_TOKENS,
+        "n",
+        "temperature",
+        "top_p",
+        "reasoning_effort",
     }
-)  # fmt: skip
+)

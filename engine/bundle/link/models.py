@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from engine.bundle.checks import e206_constraint, e301_duplicate_name, w603_no_price, w615_not_strict
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.model_servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.link.secrets import check_references, values
 from engine.bundle.node import Node
@@ -21,7 +21,7 @@ STRICT_ANSWERS = "json_schema"
 ANSWERS = {"openai": "json_schema", "anthropic": "tools"}
 
 
-def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price], tools: Sequence[Tool] = ()) -> PlannerSpec:
+def link_model(corpus: DocumentSet, node: Node, prices: Mapping[str, Price], tools: Sequence[Tool] = ()) -> PlannerSpec:
     """The planner that a node of a kind in `MODELS` describes, for these tools; what is wrong with it is said."""
     plain = node.plain
     check_references(corpus, values(node.get("headers")))
@@ -70,7 +70,7 @@ def link_model(corpus: Corpus, node: Node, prices: Mapping[str, Price], tools: S
     return PlannerSpec(plain["kind"], usage=model.usage, model=model)
 
 
-def link_prices(corpus: Corpus) -> dict[str, Price]:
+def link_prices(corpus: DocumentSet) -> dict[str, Price]:
     """What models cost, from all tables of the bundle; a model in two of them is said."""
     found: dict[str, Price] = {}
     first: dict[str, Node] = {}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, Place
 
@@ -15,10 +15,10 @@ _MISSED = re.compile(r"`input` has no field `(?P<field>[^`]+)`|let `(?P<let>[^`]
 Covering = Collection[tuple[Node, set[str]]]
 
 
-class PerTool:
+class PerToolDiagnostics:
     """Collects what is said while a policy is linked for one tool after the other."""
 
-    def __init__(self, corpus: Corpus, covering: Covering) -> None:
+    def __init__(self, corpus: DocumentSet, covering: Covering) -> None:
         self._corpus = corpus
         self._covering = covering
         self._start = len(corpus.diagnostics)
@@ -69,8 +69,9 @@ class PerTool:
         for rule, tools in self._covering:
             whole = rule.source.place(rule.start, rule.end)
             if place.file == whole.file and (whole.line, whole.column) <= (place.line, place.column) <= (
-                whole.end_line, whole.end_column,
-            ):  # fmt: skip
+                whole.end_line,
+                whole.end_column,
+            ):
                 return tools
         return self._tools
 

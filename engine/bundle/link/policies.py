@@ -18,28 +18,15 @@ from engine.bundle.checks import (
     e515_session_need,
     e516_never_matches,
 )
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import template
 from engine.bundle.link.guarantees import guarantees
-from engine.bundle.link.per_tool import PerTool
+from engine.bundle.link.per_tool import PerToolDiagnostics
 from engine.bundle.link.rule_coverage import check_reach, covered
 from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.texts import check_says_something
-from engine.bundle.link.words import (
-    ESTABLISHED,
-    FACT,
-    LET,
-    TAKEN,
-    TYPES,
-    Linker,
-    WordNodes,
-    entries,
-    param,
-    session_type,
-    time_of,
-    type_word,
-    words_of,
-)
+from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, TAKEN, WordNodes, entries, param, words_of
+from engine.bundle.link.words import TYPES, Linker, session_type, time_of, type_word
 from engine.bundle.node import Node
 from engine.language import types as t
 from engine.language.expression import Expression
@@ -54,7 +41,7 @@ Types = Mapping[str, ToolTypes]
 MetersOf = Callable[[str], t.Type]
 
 
-def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
+def check_policies(corpus: DocumentSet, tools: Mapping[str, Tool]) -> None:
     """What can be said of policies and vocabularies before any agent uses them."""
     rules: dict[str, Node] = {}
     for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
@@ -80,12 +67,12 @@ def check_policies(corpus: Corpus, tools: Mapping[str, Tool]) -> None:
         check_reach(corpus, document, tools)
 
 
-def _check_type(corpus: Corpus, node: Node) -> None:
+def _check_type(corpus: DocumentSet, node: Node) -> None:
     if session_type(node) is None:
         corpus.say(e204_value.at(node, "type", [*TYPES, *(f"{name}?" for name in TYPES)]))
 
 
-def check_needs(corpus: Corpus, policies: list[tuple[Node, Document]], session: t.Type) -> None:
+def check_needs(corpus: DocumentSet, policies: list[tuple[Node, Document]], session: t.Type) -> None:
     """What the policies of an agent need of the session, against the attributes that it declares."""
     for item, document in policies:
         for name, node in words_of(corpus, document).session.items():
@@ -124,7 +111,7 @@ def _within(have: t.Type, wanted: t.Type) -> bool:
     return type(have) is type(wanted)
 
 
-def _check_rule(corpus: Corpus, rule: Node) -> None:
+def _check_rule(corpus: DocumentSet, rule: Node) -> None:
     approvers = rule.get("approvers")
     asks = rule.at("effect").value == Effect.REQUIRE_APPROVAL
     if asks and not (approvers and approvers.items):
@@ -141,7 +128,7 @@ def _check_rule(corpus: Corpus, rule: Node) -> None:
         corpus.say(e510_two_conditions.at(rule.key("unless") or unless))
 
 
-def _check_facts(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
+def _check_facts(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     for _, _, fact in entries(document, FACT):
         name = fact.at("tool")
         if not corpus.has("Tool", name.value):
@@ -150,7 +137,7 @@ def _check_facts(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) 
             corpus.say(e507_fact_writes.at(name))
 
 
-def _check_lets(corpus: Corpus, document: Document) -> None:
+def _check_lets(corpus: DocumentSet, document: Document) -> None:
     """A let that differs by tool names tools."""
     for _, _, value in entries(document, LET):
         for name, key, _ in value.pairs() if value.entries is not None else ():
@@ -159,7 +146,7 @@ def _check_lets(corpus: Corpus, document: Document) -> None:
 
 
 def link_guards(
-    corpus: Corpus,
+    corpus: DocumentSet,
     policies: list[Document],
     offered: list[str],
     tools: Mapping[str, Tool],
@@ -174,7 +161,7 @@ def link_guards(
         used: set[str] = set()
         elsewhere: dict[str, list[bool]] = {}
         reach = [(rule, set(covered(rule, tools))) for rule in document.node.at("rules").items or ()]
-        said = PerTool(corpus, reach)
+        said = PerToolDiagnostics(corpus, reach)
         for name in tools:
             rules = [rule for rule, covers in reach if name in covers]
             if not rules:
@@ -212,7 +199,7 @@ def _is_elsewhere(rule: Rule) -> bool:
 
 
 def _check_idle_words(
-    corpus: Corpus,
+    corpus: DocumentSet,
     document: Document,
     used: set[str],
     tools: Mapping[str, Tool],
@@ -238,7 +225,7 @@ def _check_idle_words(
 
 
 def _policy_for_tool(
-    corpus: Corpus,
+    corpus: DocumentSet,
     document: Document,
     rules: list[Node],
     name: str,
@@ -272,7 +259,7 @@ def _policy_for_tool(
 
 
 def _only_promising(
-    corpus: Corpus,
+    corpus: DocumentSet,
     document: Document,
     name: str,
     tools: Mapping[str, Tool],
@@ -305,7 +292,7 @@ def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
     return t.Record({**session.fields, **needs})
 
 
-def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rule:
+def _rule(corpus: DocumentSet, document: Document, node: Node, linker: Linker) -> Rule:
     when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
     reached = linker.need(when, unless, message_node, node.get("release_unless"))
     condition_node = when if when is not None else unless
@@ -339,7 +326,7 @@ def _rule(corpus: Corpus, document: Document, node: Node, linker: Linker) -> Rul
     )
 
 
-def _release(corpus: Corpus, node: Node, linker: Linker) -> Expression | None:
+def _release(corpus: DocumentSet, node: Node, linker: Linker) -> Expression | None:
     """The condition under which a read's result goes to the planner; its facts are read before the call starts."""
     release = node.get("release_unless")
     if release is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.bundle.checks import e206_constraint, e302_tool, e507_fact_writes
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import expression
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.node import Node
@@ -16,7 +16,7 @@ from engine.spec.bundle import READ, WRITE, Probe, Tool
 
 
 def link_probes(
-    corpus: Corpus, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes], session: t.Type
+    corpus: DocumentSet, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes], session: t.Type
 ) -> dict[str, Tool]:
     """The tools with their probes, which are linked when all tools are known."""
     found = dict(tools)
@@ -30,7 +30,12 @@ def link_probes(
 
 
 def _probe(
-    corpus: Corpus, node: Node, of: Tool, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes], session: t.Type
+    corpus: DocumentSet,
+    node: Node,
+    of: Tool,
+    tools: Mapping[str, Tool],
+    types: Mapping[str, ToolTypes],
+    session: t.Type,
 ) -> Probe | None:
     name = node.at("tool")
     if of.effect != WRITE:

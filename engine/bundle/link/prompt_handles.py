@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from engine.bundle.checks import e404_operand
-from engine.bundle.document_set import Corpus
-from engine.diagnostic import Place, Source
+from engine.bundle.document_set import DocumentSet
+from engine.diagnostic import Place, SourceFile
 from engine.session.sensitivity import sensitive_values
 from engine.spec.bundle import Agent
 
@@ -19,7 +19,7 @@ _NEVER = frozenset({"boolean", "integer", "number", "array"})
 _TESTS = frozenset({"none", "defined", "undefined"})
 
 
-def check_handles(corpus: Corpus, agents: Iterable[Agent]) -> None:
+def check_handles(corpus: DocumentSet, agents: Iterable[Agent]) -> None:
     """No prompt asks of a handle what only the value could say: it would always get the same answer."""
     for agent in agents:
         source = corpus.prompts.get(agent.prompt or "")
@@ -33,7 +33,7 @@ def check_handles(corpus: Corpus, agents: Iterable[Agent]) -> None:
             corpus.say(replace(e404_operand.at(_place(source, line, name), message, help_), on_entry=True))
 
 
-def _asked(source: Source, attributes: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+def _asked(source: SourceFile, attributes: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """The marked attributes that are compared, reckoned with or taken for true or false, each with its line."""
     from jinja2 import TemplateSyntaxError
     from jinja2 import nodes as jinja_nodes
@@ -75,6 +75,6 @@ def _types(attributes: Mapping[str, Any], name: str) -> set[str]:
     return {found} if isinstance(found, str) else set(found)
 
 
-def _place(source: Source, line: int, word: str) -> Place:
+def _place(source: SourceFile, line: int, word: str) -> Place:
     column = max(source.line(line).find(word), 0) + 1
     return Place(source.file, line, column, line, column + len(word))

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from engine.bundle.checks import e407_template_name, e408_template_syntax, w610_prompt_idle
-from engine.bundle.document_set import Corpus
-from engine.diagnostic import Place, Source
+from engine.bundle.document_set import DocumentSet
+from engine.diagnostic import Place, SourceFile
 from engine.language import types as t
 
 # what a prompt is given
@@ -21,7 +21,7 @@ FIELDS = {"agent": ("name", "description"), "step": ("number",)}
 TOOL_FIELDS = ("name", "description", "effect", "input", "output")
 
 
-def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
+def check_prompts(corpus: DocumentSet, sessions: Mapping[str, list[t.Type]]) -> None:
     """Every prompt parses and names only what it is given; `sessions` has the attributes of each prompt's agents."""
     if not corpus.prompts:
         return
@@ -59,7 +59,7 @@ def check_prompts(corpus: Corpus, sessions: Mapping[str, list[t.Type]]) -> None:
 _SET = re.compile(r"\{%-?\s*(?:set|for)\s+([A-Za-z_]\w*)")
 
 
-def check_idle_prompts(corpus: Corpus, used: Collection[str]) -> None:
+def check_idle_prompts(corpus: DocumentSet, used: Collection[str]) -> None:
     """Prompts that no agent names, and variables that one sets and never reads."""
     for name, source in sorted(corpus.prompts.items()):
         if name not in used:
@@ -106,10 +106,10 @@ def _never_rendered(tree: Any, nodes: Any) -> Iterator[tuple[int, str]]:
             yield node.lineno, "nothing is divided by zero"
 
 
-def _line(source: Source, line: int) -> Place:
+def _line(source: SourceFile, line: int) -> Place:
     return Place(source.file, line, 1, line, len(source.line(line)) + 1)
 
 
-def _place(source: Source, line: int, word: str) -> Place:
+def _place(source: SourceFile, line: int, word: str) -> Place:
     column = max(source.line(line).find(word), 0) + 1
     return Place(source.file, line, column, line, column + len(word))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.bundle.checks import e302_tool, e502_covers_nothing, e519_rule_covers_nothing
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.node import Node
 from engine.bundle.value_suggestions import group_meant
 from engine.spec.bundle import READ, WRITE, Tool
@@ -23,7 +23,7 @@ def covered(rule: Node, tools: Mapping[str, Tool]) -> list[str]:
     return [name for name in names if name not in excepted]
 
 
-def check_reach(corpus: Corpus, document: Document, tools: Mapping[str, Tool]) -> None:
+def check_reach(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     """What a policy's rules name has to be there, and each of them covers something."""
     rules = document.node.at("rules").items or []
     named = [(rule, _tool_names(rule)) for rule in rules]

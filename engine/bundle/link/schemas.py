@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.bundle.checks import e208_schema, w614_value_never_fits, w619_idle_keyword
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.circles import circles
 from engine.bundle.link.foreign_keywords import foreign_keywords
 from engine.bundle.link.idle_keywords import idle_keywords
@@ -23,16 +23,65 @@ Path = tuple[str | int, ...]
 # the keywords of draft 2020-12; anything else in a schema says nothing, unless it begins with `x-`
 KEYWORDS = frozenset(
     {
-        "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "minProperties",
-        "maxProperties", "patternProperties", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
-        "items", "prefixItems", "contains", "minContains", "maxContains", "minItems", "maxItems", "uniqueItems",
-        "unevaluatedItems", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
-        "maxLength", "pattern", "format", "contentEncoding", "contentMediaType", "contentSchema", "allOf", "anyOf",
-        "oneOf", "not", "if", "then", "else", "$ref", "$dynamicRef", "$defs", "$schema", "$id", "$anchor",
-        "$dynamicAnchor", "$comment", "$vocabulary", "title", "description", "default", "examples", "deprecated",
-        "readOnly", "writeOnly",
+        "type",
+        "enum",
+        "const",
+        "properties",
+        "required",
+        "additionalProperties",
+        "propertyNames",
+        "minProperties",
+        "maxProperties",
+        "patternProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+        "items",
+        "prefixItems",
+        "contains",
+        "minContains",
+        "maxContains",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "unevaluatedItems",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "$ref",
+        "$dynamicRef",
+        "$defs",
+        "$schema",
+        "$id",
+        "$anchor",
+        "$dynamicAnchor",
+        "$comment",
+        "$vocabulary",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
     }
-)  # fmt: skip
+)
 
 # the engine's own keywords, and what they take
 OWN = {"x-sensitive": (bool, "true or false"), "x-unit": (str, "a text, such as USD")}
@@ -64,7 +113,7 @@ _OLDER = {
 }
 
 
-def schema(corpus: Corpus, node: Node | None, *, about_object: bool = True) -> tuple[dict[str, Any] | None, bool]:
+def schema(corpus: DocumentSet, node: Node | None, *, about_object: bool = True) -> tuple[dict[str, Any] | None, bool]:
     """A user's schema and whether it is usable; what is wrong with it is said."""
     if node is None:
         return None, True

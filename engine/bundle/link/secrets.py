@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.bundle.checks import e206_constraint
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.literal_texts import check_variables
 from engine.bundle.node import Node
 from engine.ports.resources import OWN_NAMES
 from engine.spec.secret_refs import malformed, references
 
 
-def check_references(corpus: Corpus, nodes: Iterable[Node]) -> None:
+def check_references(corpus: DocumentSet, nodes: Iterable[Node]) -> None:
     """Say which texts mean to refer to a secret and do not."""
     nodes = list(nodes)
     check_variables(corpus, nodes)
@@ -25,14 +25,14 @@ def check_references(corpus: Corpus, nodes: Iterable[Node]) -> None:
             corpus.say(e206_constraint.at(node, "reference to a secret", f"can't name {name}, the key of the log"))
 
 
-def refuse_own_names(corpus: Corpus, environment: Node | None) -> None:
+def refuse_own_names(corpus: DocumentSet, environment: Node | None) -> None:
     """Say where a program would be given what is the engine's own."""
     for name, key, _ in environment.pairs() if environment is not None else ():
         if name in OWN_NAMES:
             corpus.say(e206_constraint.at(key, "environment", f"can't hold {name}, the key of the log"))
 
 
-def refuse_references(corpus: Corpus, node: Node) -> None:
+def refuse_references(corpus: DocumentSet, node: Node) -> None:
     """Say where a text refers to a secret that would be seen there."""
     if isinstance(node.value, str) and (references(node.value) or malformed(node.value)):
         message = "can't stand here, where it would be seen: use `headers`, `query`, `body` or `environment`"

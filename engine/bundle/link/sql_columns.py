@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.bundle.checks import e511_sql, w618_not_meant, w624_field_unused
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean, nearest
 from engine.spec.bundle import Tool
@@ -26,7 +26,9 @@ _ASKS = re.compile(r"\s*(?:select|with|values)\b", re.IGNORECASE)
 _MEANT = re.compile(r"(?<![:\w])(?:[:@$]|\$?\{\{?\s*(?:input\.)?|%\()(?P<name>[A-Za-z_]\w*)\b(?:\s*\}\}?|\)s)?")
 
 
-def check_columns(corpus: Corpus, node: Node, tool: Tool, statements: Sequence[Node], made: sqlite3.Connection) -> None:
+def check_columns(
+    corpus: DocumentSet, node: Node, tool: Tool, statements: Sequence[Node], made: sqlite3.Connection
+) -> None:
     """Say which columns the rows of a tool have that its output has not, and which its output needs."""
     settings, output = tool.adapter.settings, tool.output_schema or {}
     rows = settings.get("result", "row") == "rows"
@@ -47,7 +49,7 @@ def check_columns(corpus: Corpus, node: Node, tool: Tool, statements: Sequence[N
             return
 
 
-def _check_names(corpus: Corpus, node: Node, output: Mapping[str, Any], given: list[str]) -> None:
+def _check_names(corpus: DocumentSet, node: Node, output: Mapping[str, Any], given: list[str]) -> None:
     """A list of rows is an output of one or two fields: any other that is needed is never given."""
     fields = output["properties"]
     for name in given:
@@ -61,7 +63,7 @@ def _check_names(corpus: Corpus, node: Node, output: Mapping[str, Any], given: l
             corpus.say(e511_sql.on_entry(node.at("result").place, told, "name it by `rows_as` or `count_as`"))
 
 
-def _check_row(corpus: Corpus, statement: Node, schema: Mapping[str, Any], columns: list[str]) -> None:
+def _check_row(corpus: DocumentSet, statement: Node, schema: Mapping[str, Any], columns: list[str]) -> None:
     fields = schema["properties"]
     missing = [name for name in schema.get("required", ()) if name not in columns]
     patterns = schema.get("patternProperties", {})
@@ -119,7 +121,7 @@ def _bare(text: str) -> str:
     return QUOTED.sub(lambda found: " " * len(found[0]), text)
 
 
-def check_parameters(corpus: Corpus, tool: Node, statements: Sequence[Node], known: set[str]) -> None:
+def check_parameters(corpus: DocumentSet, tool: Node, statements: Sequence[Node], known: set[str]) -> None:
     """Say which parameters stand in quotes, and which fields of the input no statement uses and some could."""
     used, words = set[str](), set[str]()
     for node in statements:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.bundle.checks import e511_sql
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.fixture_sql import FixtureSql, sql_of, try_fixture
 from engine.bundle.link.sql_columns import check_columns
 from engine.bundle.link.trial_database import SPENT, Bounds, attaches, guilty
@@ -16,7 +16,7 @@ from engine.bundle.node import Node
 from engine.spec.bundle import Tool
 
 
-def try_sql(corpus: Corpus, linked: Mapping[str, Tool]) -> None:
+def try_sql(corpus: DocumentSet, linked: Mapping[str, Tool]) -> None:
     """Say which `init` scripts, and which statements of tools and fixtures, SQLite can't take."""
     tools: dict[str, list[Document]] = {}
     for tool in corpus.sound("Tool"):
@@ -33,7 +33,11 @@ def try_sql(corpus: Corpus, linked: Mapping[str, Tool]) -> None:
 
 
 def _try_on(
-    corpus: Corpus, database: Document, tools: list[Document], fixtures: list[FixtureSql], linked: Mapping[str, Tool]
+    corpus: DocumentSet,
+    database: Document,
+    tools: list[Document],
+    fixtures: list[FixtureSql],
+    linked: Mapping[str, Tool],
 ) -> None:
     bounds = Bounds()
     connection = bounds.connected()
@@ -55,7 +59,7 @@ def _try_on(
         connection.close()
 
 
-def _made(corpus: Corpus, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
+def _made(corpus: DocumentSet, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
     for item in database.node.at("init").items or ():
         script = corpus.content.get(str(item.value))
         if script is None:
@@ -83,7 +87,7 @@ def _statements(adapter: Node) -> Iterator[Node]:
         yield item.at("sql")
 
 
-def _prepare(corpus: Corpus, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
+def _prepare(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
     text = str(node.value)
     names = dict.fromkeys(re.findall(r":(\w+)", text))
     try:

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from engine.bundle.checks import w618_not_meant
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.node import Node
 from engine.language.syntax import SyntaxProblem, parse, span
-from engine.language.unparse import written
+from engine.language.unparse import to_source
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?\Z")
 _ORDERED = ast.Lt | ast.LtE | ast.Gt | ast.GtE
 
 
-def check_comparisons(corpus: Corpus) -> None:
+def check_comparisons(corpus: DocumentSet) -> None:
     """All conditions of the bundle."""
     for kind in ("Policy", "Vocabulary", "Agent"):
         for document in corpus.sound(kind):
@@ -40,7 +40,7 @@ def _pairs(node: Node | None) -> list[tuple[str, Node, Node]]:
     return list(node.pairs()) if node is not None else []
 
 
-def _check(corpus: Corpus, node: Node) -> None:
+def _check(corpus: DocumentSet, node: Node) -> None:
     try:
         tree = parse(node.value) if isinstance(node.value, str) else None
     except SyntaxProblem:
@@ -85,7 +85,7 @@ def _is_messages(node: ast.expr) -> bool:
 
 
 def _whole_message(word: str, text: str) -> tuple[str, str]:
-    asked = f"contains(messages[-1], {written(ast.Constant(text))})"
+    asked = f"contains(messages[-1], {to_source(ast.Constant(text))})"
     help_ = f"write `{asked}` for a part of the last one"
     return f"`{word}` looks for a text that is a whole message of the list", help_
 
@@ -101,7 +101,10 @@ def _of_same(left: ast.expr, right: ast.expr) -> tuple[str, str] | None:
     """A value that is held against itself."""
     if ast.dump(left) != ast.dump(right):
         return None
-    return f"`{written(left)}` is compared with itself: this part is always the same", "compare it with something else"
+    return (
+        f"`{to_source(left)}` is compared with itself: this part is always the same",
+        "compare it with something else",
+    )
 
 
 def _of_origin(call: ast.Call) -> tuple[str, str] | None:
@@ -144,7 +147,7 @@ def _of_lower_in(call: ast.Call) -> tuple[str, str] | None:
 def _small(text: str) -> tuple[str, str]:
     return (
         "`lower` gives small letters alone, and this text has others",
-        f"write `{written(ast.Constant(text.lower()))}`",
+        f"write `{to_source(ast.Constant(text.lower()))}`",
     )
 
 
@@ -164,7 +167,7 @@ def _as_moments(left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
     if not _is_moment(left) and not _is_moment(right):
         return ""
     sign = _SIGNS[type(op)]
-    return f"write `datetime({written(left)}) {sign} datetime({written(right)})`"
+    return f"write `datetime({to_source(left)}) {sign} datetime({to_source(right)})`"
 
 
 def _is_moment(node: ast.expr) -> bool:

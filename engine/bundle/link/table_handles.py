@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.bundle.checks import e404_operand
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.node import Node
 from engine.session.sensitivity import marked_at
 from engine.spec.bundle import Agent, Tool
@@ -19,7 +19,7 @@ _PLAIN_TESTS = frozenset({"is_set"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class _MarkedValue:
     """Where a value comes from: a place in what a schema describes, or the calls of a tool, or one of them."""
 
     schema: Mapping[str, Any] | None = None
@@ -32,7 +32,7 @@ class _Value:
         return self.schema is not None and marked_at(self.schema, self.path)
 
 
-def check_tables(corpus: Corpus, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
+def check_tables(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
     """No row of a decision table asks of a handle what only the value could say: it would always be the same."""
     for document in corpus.sound("Agent"):
         agent = agents[document.name]
@@ -43,23 +43,23 @@ def check_tables(corpus: Corpus, agents: Mapping[str, Agent], tools: Mapping[str
             nodes = (table.items or ()) if table is not None else ()
             for row, node in zip(agent.planners[name].rows, nodes, strict=False):
                 if row.when is not None:
-                    _check_row(corpus, _Handles(agent, tools), row.when.tree, node)
+                    _check_row(corpus, _TableHandles(agent, tools), row.when.tree, node)
 
 
-def _check_row(corpus: Corpus, handles: _Handles, when: ast.expr, node: Node) -> None:
+def _check_row(corpus: DocumentSet, handles: _TableHandles, when: ast.expr, node: Node) -> None:
     for text in dict.fromkeys(handles.asked(when, truth=True)):
         message = f"`{text}` is marked x-sensitive: a decision table has its handle, which says nothing of the value"
         help_ = "have a rule, a stop condition or a field that is not marked say what the table has to know"
         corpus.say(replace(e404_operand.at(node.at("when").place, message, help_), on_entry=True))
 
 
-class _Handles:
+class _TableHandles:
     """Finds what an expression asks of handles."""
 
     def __init__(self, agent: Agent, tools: Mapping[str, Tool]) -> None:
         self._attributes = agent.attributes
         self._tools = tools
-        self._loops: dict[str, _Value | None] = {}
+        self._loops: dict[str, _MarkedValue | None] = {}
 
     def asked(self, node: ast.expr, *, truth: bool = False) -> Iterator[str]:
         """The marked values that are compared, reckoned with, or taken for true or false (`truth`)."""
@@ -116,14 +116,14 @@ class _Handles:
         yield from self.asked(inner, truth=True)
         self._loops = before
 
-    def _value(self, node: ast.expr) -> _Value | None:
+    def _value(self, node: ast.expr) -> _MarkedValue | None:
         match node:
             case ast.Name(id="session"):
-                return _Value(self._attributes)
+                return _MarkedValue(self._attributes)
             case ast.Name(id=name):
                 return self._loops.get(name)
             case ast.Attribute(value=ast.Name(id=name), attr=tool) if name in _CALLS and name not in self._loops:
-                return _Value(tool=tool)
+                return _MarkedValue(tool=tool)
             case ast.Attribute(value=inner, attr=field):
                 return self._field(self._value(inner), field)
             case ast.Subscript(value=inner, slice=ast.Constant(value=str() as field)):
@@ -132,21 +132,21 @@ class _Handles:
                 return _item(self._value(inner))
         return None
 
-    def _field(self, value: _Value | None, field: str) -> _Value | None:
+    def _field(self, value: _MarkedValue | None, field: str) -> _MarkedValue | None:
         if value is None:
             return None
         if value.schema is not None:
-            return _Value(value.schema, (*value.path, field))
+            return _MarkedValue(value.schema, (*value.path, field))
         tool = self._tools.get(value.tool)
         if not value.one or tool is None or field not in ("input", "output"):
             return None
-        return _Value((tool.input_schema if field == "input" else tool.output_schema) or {})
+        return _MarkedValue((tool.input_schema if field == "input" else tool.output_schema) or {})
 
 
-def _item(value: _Value | None) -> _Value | None:
+def _item(value: _MarkedValue | None) -> _MarkedValue | None:
     """One of what is gone through, or stands under a number."""
     if value is None:
         return None
     if value.schema is not None:
-        return _Value(value.schema, (*value.path, 0))
-    return _Value(tool=value.tool, one=True)
+        return _MarkedValue(value.schema, (*value.path, 0))
+    return _MarkedValue(tool=value.tool, one=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.bundle.checks import e201_unknown_key, e206_constraint, e307_reviewers
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import Scope, template
 from engine.bundle.node import Node
 from engine.language import types as t
@@ -16,7 +16,7 @@ from engine.session.customer_texts import ENDS, TEXTS
 from engine.spec.bundle import End, FollowUp
 
 
-def link_ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]:
+def link_ends(corpus: DocumentSet, node: Node | None, scope: Scope) -> dict[str, End]:
     """What the agent says itself, by the state that a session ends in."""
     ends: dict[str, End] = {}
     for state in ENDS:
@@ -27,7 +27,7 @@ def link_ends(corpus: Corpus, node: Node | None, scope: Scope) -> dict[str, End]
     return ends
 
 
-def link_follow_up(corpus: Corpus, end: Node) -> FollowUp | None:
+def link_follow_up(corpus: DocumentSet, end: Node) -> FollowUp | None:
     """What an end promises, if it does."""
     promised = end.get("follow_up")
     if promised is None or promised.entries is None:
@@ -39,7 +39,7 @@ def link_follow_up(corpus: Corpus, end: Node) -> FollowUp | None:
 
 
 def link_texts(
-    corpus: Corpus, node: Node | None, session: t.Type, guards: Mapping[str, Guard], *, whole: bool
+    corpus: DocumentSet, node: Node | None, session: t.Type, guards: Mapping[str, Guard], *, whole: bool
 ) -> dict[str, Template]:
     """The agent's texts, each of a reason of the engine's own or of a rule that judges its calls.
 
@@ -55,7 +55,7 @@ def link_texts(
     return found
 
 
-def check_says_something(corpus: Corpus, node: Node | None) -> None:
+def check_says_something(corpus: DocumentSet, node: Node | None) -> None:
     """A message as it is written tells somebody something; else what is told instead is no choice of the author's."""
     if node is None or not isinstance(node.value, str) or "{{" in node.value or says_something(node.value):
         return

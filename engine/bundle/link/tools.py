@@ -23,7 +23,7 @@ from engine.bundle.checks import (
     e511_sql,
     e512_derived_write,
 )
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.command_and_mcp import link_command, link_mcp
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.http import link_http
@@ -50,7 +50,7 @@ GIVEN_PARAMETERS = ("idempotency_key", "now")
 OWN_PARAMETERS = frozenset({"now", "idempotency_key"})
 
 
-def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
+def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> Tool:
     """The tool that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     input_schema, _ = schema(corpus, node.get("input"))
@@ -85,7 +85,7 @@ def link_tool(corpus: Corpus, document: Document, attributes: t.Type) -> Tool:
     )
 
 
-def _with_declared(corpus: Corpus, node: Node, given: dict[str, Any] | None) -> dict[str, Any] | None:
+def _with_declared(corpus: DocumentSet, node: Node, given: dict[str, Any] | None) -> dict[str, Any] | None:
     """The input schema with the arguments that are asked for the policy's sake."""
     declares = node.get("declares")
     if declares is None or given is None:
@@ -102,7 +102,7 @@ def _with_declared(corpus: Corpus, node: Node, given: dict[str, Any] | None) -> 
     return {**given, "properties": merged, "required": [*given.get("required", []), *asked]}
 
 
-def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:
+def _check_summary(corpus: DocumentSet, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:
     summary = node.get("summary")
     for field in (summary.items or ()) if summary else ():
         if field.value in reserved_names():
@@ -111,7 +111,7 @@ def _check_summary(corpus: Corpus, node: Node, output: Mapping[str, Any] | None,
             corpus.say(e506_summary_field.at(field, (output or {}).get("properties", {})))
 
 
-def _job(corpus: Corpus, node: Node) -> Job | None:
+def _job(corpus: DocumentSet, node: Node) -> Job | None:
     """How workers run it; None for a tool that runs in its step."""
     plain, delay = node.plain, node.get("delay")
     if plain.get("mode", "inline") == "job":
@@ -124,7 +124,7 @@ def _job(corpus: Corpus, node: Node) -> Job | None:
     return None
 
 
-def _retry(corpus: Corpus, node: Node, effect: str) -> Retry | None:
+def _retry(corpus: DocumentSet, node: Node, effect: str) -> Retry | None:
     """Further attempts; a write that may have acted is run again only under a key that the tool honours."""
     declared = node.get("retry")
     if declared is None or declared.plain is None:
@@ -147,7 +147,7 @@ def _retry(corpus: Corpus, node: Node, effect: str) -> Retry | None:
 
 
 def _idempotency(
-    corpus: Corpus, node: Node, effect: str, scope: Mapping[str, t.Type], schema: Mapping[str, Any] | None
+    corpus: DocumentSet, node: Node, effect: str, scope: Mapping[str, t.Type], schema: Mapping[str, Any] | None
 ) -> Idempotency | None:
     declared = node.get("idempotency")
     if declared is None or declared.plain is None:
@@ -174,7 +174,7 @@ def _idempotency(
 
 
 def _adapter(
-    corpus: Corpus,
+    corpus: DocumentSet,
     node: Node,
     plain: Mapping[str, Any],
     effect: str,
@@ -204,7 +204,7 @@ def _adapter(
     return Adapter(kind, settings)
 
 
-def _python(corpus: Corpus, adapter: Node) -> None:
+def _python(corpus: DocumentSet, adapter: Node) -> None:
     file, function = adapter.at("file"), adapter.at("function")
     content = corpus.take_content(file)
     if content is None:
@@ -226,7 +226,7 @@ def _python(corpus: Corpus, adapter: Node) -> None:
 
 
 def _sql(
-    corpus: Corpus,
+    corpus: DocumentSet,
     tool: Node,
     settings: dict[str, Any],
     effect: str,
@@ -271,7 +271,7 @@ def _sql(
 
 
 def _check_absent(
-    corpus: Corpus, node: Node | None, given: Mapping[str, Expression | None], output: Mapping[str, Any] | None
+    corpus: DocumentSet, node: Node | None, given: Mapping[str, Expression | None], output: Mapping[str, Any] | None
 ) -> None:
     """What a tool gives where there is no row fits its output."""
     declared = of_schema(output) if output else t.UNKNOWN
@@ -302,7 +302,7 @@ def _check_absent(
 
 
 def _check_gives_row(
-    corpus: Corpus,
+    corpus: DocumentSet,
     adapter: Node,
     settings: Mapping[str, Any],
     effect: str,
@@ -329,7 +329,7 @@ def _statements(adapter: Node) -> Iterator[tuple[Node, int | None]]:
         yield item.at("sql"), changes.value if changes else None
 
 
-def _check_sql(corpus: Corpus, node: Node, known: set[str] | None) -> None:
+def _check_sql(corpus: DocumentSet, node: Node, known: set[str] | None) -> None:
     text = str(node.value)
     bare = QUOTED.sub(lambda m: " " * len(m[0]), text)
     for found in PARAMETER.finditer(bare):

@@ -17,11 +17,27 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # the formats that JSON Schema names, all of which are checked; any other one is a remark for people
 FORMATS = frozenset(
     {
-        "date", "date-time", "time", "duration", "email", "idn-email", "hostname", "idn-hostname", "ipv4", "ipv6",
-        "uri", "uri-reference", "iri", "iri-reference", "uri-template", "uuid", "json-pointer",
-        "relative-json-pointer", "regex",
+        "date",
+        "date-time",
+        "time",
+        "duration",
+        "email",
+        "idn-email",
+        "hostname",
+        "idn-hostname",
+        "ipv4",
+        "ipv6",
+        "uri",
+        "uri-reference",
+        "iri",
+        "iri-reference",
+        "uri-template",
+        "uuid",
+        "json-pointer",
+        "relative-json-pointer",
+        "regex",
     }
-)  # fmt: skip
+)
 
 MOST_SAID = 10
 

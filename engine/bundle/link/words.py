@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any
 
 from engine.bundle.checks import (
     e206_constraint,
-    e301_duplicate_name,
     e302_tool,
     e312_reserved_name,
-    e314_vocabulary,
     e403_comparison,
     e404_operand,
     e513_cycle,
     e514_fact_output,
 )
-from engine.bundle.document_set import Corpus, Document
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import PARAMS, expression
 from engine.bundle.link.inputs import tool_input
+from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, WordNodes, names_in
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, has_errors
 from engine.language import types as t
 from engine.language import value as v
-from engine.language.expression import Expression, loop_variables
+from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
 from engine.language.schema_types import of_schema
-from engine.language.syntax import SyntaxProblem, parse
-from engine.language.type_context import Around
-from engine.policy.rule import Established, Fact, Learnt, Time
+from engine.language.type_context import TypeContext
+from engine.policy.rule import Established, Fact, LearnedFrom, Time
 from engine.session.expression_names import ToolTypes
 from engine.spec.bundle import HANDOFF, READ, Tool
-
-FACT, LET, ESTABLISHED = "facts", "let", "established"
-
-TAKEN = frozenset(
-    {
-        "input", "params", "session", "now", "messages", "call", "step", "budget", "meters", "calls", "seen",
-        "denied", "verdict", "approvers", "output", "decision", "results", "true", "false", "null",
-    }
-)  # fmt: skip
 
 TYPES: Mapping[str, t.Type] = {
     "string": t.TEXT,
@@ -53,67 +40,6 @@ TYPES: Mapping[str, t.Type] = {
     "datetime": t.DATETIME,
     "duration": t.DURATION,
 }
-
-
-@dataclass(slots=True)
-class WordNodes:
-    """Where each word of a policy is written, whichever document says it."""
-
-    params: dict[str, Node] = field(default_factory=dict)
-    words: dict[str, tuple[str, Node, Node]] = field(default_factory=dict)
-    session: dict[str, Node] = field(default_factory=dict)
-    twice: set[str] = field(default_factory=set)
-    time: Node | None = None
-    whole: bool = True
-
-
-def entries(document: Document, key: str) -> list[tuple[str, Node, Node]]:
-    """The entries of a map of a document: name, key and value."""
-    node = document.node.get(key)
-    return list(node.pairs()) if node is not None else []
-
-
-def vocabularies(corpus: Corpus, document: Document, *, say: bool = False) -> list[Document]:
-    """The vocabularies that a policy uses."""
-    listed = document.node.get("uses")
-    found = []
-    for item in (listed.items or ()) if listed is not None else ():
-        vocabulary = corpus.of("Vocabulary").get(str(item.value))
-        if vocabulary is None and say and not corpus.has("Vocabulary", item.value):
-            corpus.say(e314_vocabulary.at(item.place, str(item.value), corpus.of("Vocabulary")))
-        if vocabulary is not None and vocabulary.sound:
-            found.append(vocabulary)
-    return found
-
-
-def words_of(corpus: Corpus, document: Document, *, say: bool = False) -> WordNodes:
-    """All words of a policy; with `say`, what is defined twice is said."""
-    found = WordNodes()
-    listed = document.node.get("uses")
-    used = vocabularies(corpus, document, say=say)
-    # of a vocabulary that can't be read any word may be
-    found.whole = len(used) == len(listed.items or () if listed is not None else ())
-    for source in (*used, document):
-        for name, key, value in entries(source, PARAMS):
-            if name in found.params and say:
-                corpus.say(e301_duplicate_name.at(key, "param", found.params[name].place))
-            found.params[name] = value
-        for kind in (FACT, LET, ESTABLISHED):
-            for name, key, value in entries(source, kind):
-                if name in TAKEN:
-                    continue
-                if name in found.words:
-                    found.twice.add(name)
-                    if say:
-                        corpus.say(e301_duplicate_name.at(key, "word", found.words[name][1].place))
-                found.words.setdefault(name, (kind, key, value))
-        for name, _, value in entries(source, "session"):
-            found.session[name] = value
-        time = source.node.get("time")
-        if time is not None and found.time is not None and time.plain != found.time.plain and say:
-            corpus.say(e301_duplicate_name.at(source.node.key("time") or time, "", found.time.place))
-        found.time = found.time or time
-    return found
 
 
 def session_type(node: Node) -> t.Type | None:
@@ -132,12 +58,14 @@ def type_word(node: Node) -> str | None:
     return word if word in ("date", "datetime", "duration") else None
 
 
-def time_of(corpus: Corpus, nodes: WordNodes, session: t.Type) -> Time:
+def time_of(corpus: DocumentSet, nodes: WordNodes, session: t.Type) -> Time:
     """What a policy's vocabularies say of time, for agents whose session has this type."""
     now = nodes.time.get("now") if nodes.time is not None else None
     zone = nodes.time.get("zone") if nodes.time is not None else None
     offset = UTC if zone is None else _offset(str(zone.value))
-    compiled = expression(corpus, now, {"session": session}, around=Around(zone=offset)) if now is not None else None
+    compiled = (
+        expression(corpus, now, {"session": session}, around=TypeContext(zone=offset)) if now is not None else None
+    )
     if now is not None and compiled is not None and not t.only(compiled.type, t.Text, t.Datetime):
         message = f"a time is text or a date and time, and this is {t.name(compiled.type)}"
         corpus.say(e404_operand.at(now.place, message, ""))
@@ -160,7 +88,7 @@ class Linker:
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: DocumentSet,
         nodes: WordNodes,
         base: Mapping[str, t.Type],
         tool: str,
@@ -182,11 +110,11 @@ class Linker:
         # of a vocabulary that can't be read nobody knows what it says of params, the session and the time
         self._doubtful = set[str]() if nodes.whole else {PARAMS, "session", "now"}
         self._others: dict[str, str] = dict.fromkeys(nodes.words, "")
-        self.around = Around(known, self.lets, zone, self._doubtful, self._others)
+        self.around = TypeContext(known, self.lets, zone, self._doubtful, self._others)
         # what is wrong with a word for this tool is said where it is read for this tool
         self._wrong: dict[str, list[Diagnostic]] = {}
         self.told: set[str] = set()
-        self._alone = Around(zone=zone)
+        self._alone = TypeContext(zone=zone)
         self.established: dict[str, Established] = {}
 
     @property
@@ -333,11 +261,11 @@ class Linker:
         self.scope[name] = t.union((wanted, t.NULL))
         return frozenset()
 
-    def _source(self, item: Node, wanted: t.Type) -> Learnt | None:
+    def _source(self, item: Node, wanted: t.Type) -> LearnedFrom | None:
         if item.entries is None:
             compiled = expression(self._corpus, item, {"session": self.scope["session"]}, around=self._alone)
             self._fits(item, compiled, wanted)
-            return Learnt(None, compiled) if compiled is not None else None
+            return LearnedFrom(None, compiled) if compiled is not None else None
         call, value = item.at("call"), item.at("value")
         if not self._corpus.has("Tool", call.value):
             self._corpus.say(e302_tool.at(call.place, str(call.value), self._corpus.of("Tool")))
@@ -347,7 +275,7 @@ class Linker:
         scope = {"input": types.input, "output": types.output, "session": self.scope["session"]}
         compiled = expression(self._corpus, value, scope, around=self._alone)
         self._fits(value, compiled, wanted)
-        return Learnt(str(call.value), compiled) if compiled is not None else None
+        return LearnedFrom(str(call.value), compiled) if compiled is not None else None
 
     def _fits(self, node: Node, compiled: Expression | None, wanted: t.Type) -> None:
         if compiled is not None and not t.can_equal(compiled.type, wanted):
@@ -360,34 +288,3 @@ def _never_null(schema: Mapping[str, Any] | None) -> frozenset[str]:
     wanted = of_schema(schema) if schema else t.UNKNOWN
     fields = wanted.fields if isinstance(wanted, t.Record) else {}
     return frozenset(name for name, declared in fields.items() if not t.has_null(declared.type))
-
-
-def names_in(node: Node) -> set[str]:
-    """The names that a scalar's expression, or the expressions in its text, read."""
-    if not isinstance(node.value, str):
-        return set()
-    texts = _holes(node.value) or [node.value]
-    found: set[str] = set()
-    for text in texts:
-        try:
-            tree = parse(text)
-            found |= {part.id for part in ast.walk(tree) if isinstance(part, ast.Name)} - loop_variables(tree)
-        except SyntaxProblem:
-            continue  # said when it is compiled
-    return found
-
-
-def _holes(text: str) -> list[str]:
-    return [part.split("}}")[0] for part in text.split("{{")[1:]]
-
-
-def param(node: Node) -> Any:
-    """A param's value: text that is written plainly and reads as a duration is one."""
-    if node.entries is not None:
-        return {key: param(value) for key, _, value in node.pairs()}
-    if node.items is not None:
-        return [param(item) for item in node.items]
-    if isinstance(node.value, str) and not node.style:
-        span = v.duration(node.value)
-        return node.value if span is None else span
-    return node.value

@@ -11,13 +11,13 @@ from typing import Any
 
 import trio
 
-from engine.cli.console.app import LIVE, Models, Work, foreseen, perform
+from engine.cli.console.app import LIVE, App, Models, foreseen, perform
 from engine.cli.console.output import counted, say, stop_writing, tell_lost
 from engine.cli.console.progress import progress
 from engine.cli.console.trace_printer import line, print_json, table
 from engine.language.value import NotJson, loads
 from engine.runtime.errors import unwrapped
-from engine.runtime.runner import Opening
+from engine.runtime.opening import Opening
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, LIMIT, OK, USAGE, WAITING, exit_code
 from engine.session.state.state import Status
 from engine.spec.bundle import Agent, Bundle
@@ -26,7 +26,7 @@ WORST_FIRST = (INTERRUPTED, FAULT, USAGE, FAILED, LIMIT, WAITING, OK)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class BatchEntry:
     """What came of one line."""
 
     number: int
@@ -95,10 +95,10 @@ def run_batch(
     models: Models = LIVE,
 ) -> int:
     """Run them, show progress and the table of outcomes, and give the worst exit code."""
-    ended: list[Ended] = []
+    ended: list[BatchEntry] = []
     began = time.monotonic()
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         await work.engine.prepare(bundle, openings[0][1].agent, openings[0][1].planner)
         with progress("sessions", len(openings)) as advance:
             waiting = iter(openings)
@@ -133,7 +133,7 @@ def _say_while_others_run(text: str) -> None:
         stop_writing()
 
 
-async def _one(work: Work, bundle: Bundle, root: Path, number: int, opening: Opening) -> Ended:
+async def _one(work: App, bundle: Bundle, root: Path, number: int, opening: Opening) -> BatchEntry:
     session_id = ""
     try:
         session_id = await work.engine.start(bundle, opening, root)
@@ -141,13 +141,13 @@ async def _one(work: Work, bundle: Bundle, root: Path, number: int, opening: Ope
     except Exception as error:
         cause = unwrapped(error)
         code = foreseen(cause) if isinstance(cause, Exception) else None
-        return Ended(number, session_id, "fault", "fault", FAULT if code is None else code, f"{cause}")
+        return BatchEntry(number, session_id, "fault", "fault", FAULT if code is None else code, f"{cause}")
     interrupted = state.status is Status.CANCELLED and work.interrupted
     code = INTERRUPTED if interrupted else exit_code(state.status)
-    return Ended(number, session_id, state.status.value, state.outcome, code)
+    return BatchEntry(number, session_id, state.status.value, state.outcome, code)
 
 
-def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str) -> None:
+def _show(ended: Sequence[BatchEntry], asked: int, seconds: float, output_format: str) -> None:
     if output_format == "json":
         print_json([e.payload() for e in ended])
     elif output_format == "text":
@@ -163,6 +163,6 @@ def _show(ended: Sequence[Ended], asked: int, seconds: float, output_format: str
         say(f"line {e.number}: {e.problem}", err=True)
 
 
-def _counted(ended: Sequence[Ended]) -> Iterable[list[str]]:
+def _counted(ended: Sequence[BatchEntry]) -> Iterable[list[str]]:
     for (state, outcome), count in Counter((e.state, e.outcome) for e in ended).most_common():
         yield [state, outcome, str(count), f"{100 * count / len(ended):.1f} %"]

@@ -18,12 +18,12 @@ from engine.session.exit_code import FAILED, OK
 @store_option
 def command(session_id: str, name: str, output_format: str, root: Path | None, store_url: str) -> None:
     """End a session: what runs is cancelled after its grace period, what waits never starts."""
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.cli.console.drive import act_and_drive
 
     recorded = False
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         nonlocal recorded
         await work.engine.cancel(session_id, name)
         recorded = True

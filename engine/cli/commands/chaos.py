@@ -74,11 +74,14 @@ def _show(name: str, place: Place, lives: list[Life], output_format: str) -> Non
     rows = [
         [
             "undisturbed" if life.moment is None else f"{life.moment.side} {life.call}",
-            life.status, life.outcome, str(life.settled), "" if life.moment is None else str(life.again),
+            life.status,
+            life.outcome,
+            str(life.settled),
+            "" if life.moment is None else str(life.again),
             "held" if life.held else "BROKEN",
         ]
         for life in lives
-    ]  # fmt: skip
+    ]
     table(name, ["killed", "state", "outcome", "settled", "run again", "promises"], rows)
     for life in lives:
         for problem in life.broken:

@@ -10,7 +10,7 @@ import click
 from engine.cli.console.options import format_option, root_option, store_option
 from engine.language.value import NotJson, loads
 from engine.policy.rule import CUSTOMER
-from engine.session.state.inputs import Refused
+from engine.session.state.inputs import InputRefused
 
 
 @click.command(
@@ -34,13 +34,13 @@ def command(
 
     With --tool the customer says yes before the call is proposed: it counts for this exact call, once.
     """
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.cli.console.drive import act_and_drive, reachable
     from engine.runtime.errors import NotAllowed
 
     given = _read(input_, answer) if tool is not None else {}
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         await reachable(work, session_id)
         if tool is not None:
             await work.engine.confirm(session_id, tool, given)
@@ -48,7 +48,7 @@ def command(
         state = await work.engine.load(session_id)
         asked = [request for request in state.open_requests() if request.groups == (CUSTOMER,)]
         if not asked:
-            raise NotAllowed(Refused("nothing_asked", f"session {session_id} asks the customer nothing"))
+            raise NotAllowed(InputRefused("nothing_asked", f"session {session_id} asks the customer nothing"))
         return await work.engine.answer(asked[0].id, "approve" if answer == "yes" else "deny", CUSTOMER)
 
     raise SystemExit(act_and_drive(store_url, output_format, act, root=root))

@@ -14,7 +14,7 @@ from engine.cli.console.trace_printer import print_json
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.spec.bundle import Bundle
 
 
@@ -45,13 +45,13 @@ def command(bundle: Path | None, lift: str | None, output_format: str, store_url
     checked = load_or_exit(bundle)[0] if bundle is not None else None
     from engine.cli.console.app import perform
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         if checked is None:
             return await _lift(work, str(lift), output_format)
         await work.engine.bundles.keep(checked)
         if checked.urgent:
             # also where it was deployed before: it judges beside all that was kept meanwhile
-            await work.store.urge_bundle(checked.digest, urgent=True)
+            await work.store.set_urgent(checked.digest, urgent=True)
         told = await _told(work, checked)
         if output_format == "json":
             print_json(told)
@@ -62,7 +62,7 @@ def command(bundle: Path | None, lift: str | None, output_format: str, store_url
     raise SystemExit(perform(store_url, body, make=checked is not None))
 
 
-async def _told(work: Work, bundle: Bundle) -> dict[str, Any]:
+async def _told(work: App, bundle: Bundle) -> dict[str, Any]:
     from engine.session.state.state import FINAL
 
     final = {status.value for status in FINAL}
@@ -74,11 +74,13 @@ async def _told(work: Work, bundle: Bundle) -> dict[str, Any]:
         "bundle": bundle.digest,
         "urgent": bundle.urgent,
         "open_sessions": {
-            "under_it": len(open_) - len(others), "under_others": len(others), "judged_by_it_too": len(judged),
+            "under_it": len(open_) - len(others),
+            "under_others": len(others),
+            "judged_by_it_too": len(judged),
         },
         "agents_it_does_not_judge": sorted(apart),
         "urgent_beside_it": [digest for digest in await work.store.urgent_bundles() if digest != bundle.digest],
-    }  # fmt: skip
+    }
 
 
 def _show(told: dict[str, Any], bundle: Bundle) -> None:
@@ -96,13 +98,13 @@ def _show(told: dict[str, Any], bundle: Bundle) -> None:
         say(f"bundle {digest[:12]} is urgent too and goes on judging: --lift {digest[:12]} ends that")
 
 
-async def _lift(work: Work, lift: str, output_format: str) -> int:
+async def _lift(work: App, lift: str, output_format: str) -> int:
     urgent = await work.store.urgent_bundles()
     found = [digest for digest in urgent if digest.startswith(lift)]
     if not lift or len(found) != 1:
         known = ", ".join(digest[:12] for digest in urgent) or "none is"
         raise click.UsageError(f"--lift {lift}: no one urgent bundle begins so; urgent: {known}")
-    await work.store.urge_bundle(found[0], urgent=False)
+    await work.store.set_urgent(found[0], urgent=False)
     if output_format == "json":
         print_json({"lifted": found[0]})
     else:

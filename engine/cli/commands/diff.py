@@ -19,7 +19,7 @@ from engine.session.exit_code import FAILED, OK
 from engine.spec.bundle import Bundle
 
 if TYPE_CHECKING:
-    from engine.proof.bundle_diff import Beside
+    from engine.proof.bundle_diff import BundleDifference
     from engine.proof.diff import Change
 
 DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -40,13 +40,13 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
     """
     before, after = _sound(old, "OLD"), _sound(new, "NEW")
     try:
-        from engine.proof.bundle_diff import by_kind, changed
+        from engine.proof.bundle_diff import bundle_differences, by_kind
         from engine.proof.diff import diff
         from engine.proof.prove import prove
     except ImportError:
         raise click.UsageError(f"a comparison needs the solver z3: {EXTRA}") from None
     changes = list(diff(before, after, seconds))
-    beside = changed(before, after, prove(before, seconds), prove(after, seconds))
+    beside = bundle_differences(before, after, prove(before, seconds), prove(after, seconds))
     if output_format == "json":
         print_json({"changes": [change.payload() for change in changes], **by_kind(beside)})
     else:
@@ -59,7 +59,7 @@ def _sound(root: Path, which: str) -> Bundle:
     return valid_or_exit(load_directory(root), lambda: say(f"{which} ({root}) is not valid", err=True))
 
 
-def show(changes: Sequence[Change], beside: Sequence[Beside]) -> None:
+def show(changes: Sequence[Change], beside: Sequence[BundleDifference]) -> None:
     """The changes, for people."""
     for change in changes:
         looser = ", loosens" if change.loosens else ""

@@ -17,8 +17,8 @@ from engine.session.exit_code import OK
 from engine.session.sealed_tokens import shown
 
 if TYPE_CHECKING:
-    from engine.cli.console.app import Work
-    from engine.explain.verdict_text import Told
+    from engine.cli.console.app import App
+    from engine.explain.verdict_text import VerdictText
 
 
 @click.command(
@@ -32,9 +32,13 @@ Example: engine explain .
 @click.option("--agent", "agent_name", metavar="NAME", help="Of a bundle: only this agent.")
 @click.option("--call", "call_id", metavar="CALL", help="Of a session: only this call.")
 @click.option(
-    "--for", "audience", type=click.Choice(["reviewer", "model", "auditor"]), default="reviewer", show_default=True,
+    "--for",
+    "audience",
+    type=click.Choice(["reviewer", "model", "auditor"]),
+    default="reviewer",
+    show_default=True,
     help="Of a session: for whom; a model is told only what the policy discloses, an auditor everything.",
-)  # fmt: skip
+)
 @format_option("text", "json")
 @store_option
 def command(
@@ -107,7 +111,7 @@ def _explain_session(session_id: str, call_id: str | None, audience: str, output
             f"there is no bundle {session_id}, and no store {store_url} that it could be a session of"
         )
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         told = await _told(work, session_id, call_id)
         if call_id is not None and not told:
             raise click.UsageError(f"session {session_id} has no verdict on a call `{call_id}`")
@@ -121,10 +125,10 @@ def _explain_session(session_id: str, call_id: str | None, audience: str, output
     raise SystemExit(perform(store_url, body))
 
 
-async def _told(work: Work, session_id: str, call_id: str | None) -> list[Told]:
+async def _told(work: App, session_id: str, call_id: str | None) -> list[VerdictText]:
     """Each verdict of a session, with what would flip it as far as its bundle can be had."""
     from engine.explain.nearest import nearest
-    from engine.explain.verdict_text import Told
+    from engine.explain.verdict_text import VerdictText
     from engine.replay.judgements import Judgement, judgements
     from engine.runtime.errors import BundleUnavailable
 
@@ -142,11 +146,11 @@ async def _told(work: Work, session_id: str, call_id: str | None) -> list[Told]:
             # what an urgent bundle beside it would say then is not known from this one
             apart = sealed or "beside" in moment.event.payload
             near = tuple(nearest(moment, bundle)) if bundle is not None and not apart else ()
-            found.append(Told(moment, bundle, near))
+            found.append(VerdictText(moment, bundle, near))
     return found
 
 
-def _payload(told: Told, audience: str) -> dict[str, Any]:
+def _payload(told: VerdictText, audience: str) -> dict[str, Any]:
     from engine.session.trace import entry
 
     about = {"for": audience, "text": told.lines(audience), "nearest": [near.payload() for near in told.near]}

@@ -35,10 +35,10 @@ def command() -> None:
 @store_option
 def list_jobs(status: str | None, session_id: str | None, output_format: str, store_url: str) -> None:
     """Jobs, oldest first."""
-    from engine.cli.console.app import Work, perform
+    from engine.cli.console.app import App, perform
     from engine.language.value import pretty
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         rows = await work.store.jobs(status, session_id)
         if output_format == "json":
             say_lines(pretty([_payload(row) for row in rows]))
@@ -58,11 +58,11 @@ def list_jobs(status: str | None, session_id: str | None, output_format: str, st
 @store_option
 def show(job_id: str, output_format: str, store_url: str) -> None:
     """One job, and what happened to it."""
-    from engine.cli.console.app import Work, perform
+    from engine.cli.console.app import App, perform
     from engine.language.value import one_line, pretty
     from engine.session.trace import entry, headline
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         row = await work.store.job(job_id)
         if row is None:
             return _unknown(job_id)
@@ -99,9 +99,9 @@ def discard(job_id: str, name: str, store_url: str) -> None:
 
 
 def _act(job_id: str, store_url: str, name: str, what: str) -> None:
-    from engine.cli.console.app import Work, perform
+    from engine.cli.console.app import App, perform
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         row = await work.store.job(job_id)
         if row is None:
             return _unknown(job_id)

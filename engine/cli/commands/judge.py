@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 import click
 
 from engine.cli.console.bundle import agent_of, load_or_exit
-from engine.cli.console.case_lines import Unread, cases_in
+from engine.cli.console.case_lines import UnreadLine, cases_in
 from engine.cli.console.options import bundle_argument
 from engine.cli.console.output import are, counted, say
 from engine.language.value import NotJson, exact, jsonable, one_line
 from engine.replay.judge_cases import Malformed, moment, read_case
 from engine.session.exit_code import FAILED, OK, USAGE
-from engine.session.judge import Judged
+from engine.session.judge import JudgedCall
 from engine.spec.bundle import Agent, Bundle
 
 
@@ -38,9 +38,12 @@ Examples:
 @bundle_argument
 @click.option("--agent", "agent_name", metavar="NAME", help="Which agent; needed if the bundle has several.")
 @click.option(
-    "--cases", required=True, type=click.File("rb"), metavar="FILE",
+    "--cases",
+    required=True,
+    type=click.File("rb"),
+    metavar="FILE",
     help="Cases, each on a line of its own, or a JSON list of them; - reads them as they come in.",
-)  # fmt: skip
+)
 @click.option("--now", metavar="ISO", help="The time at which they are judged; this moment unless given.")
 @click.option("--time", "timed", is_flag=True, help="Tell of each how many `seconds` it took.")
 def command(bundle: Path, agent_name: str | None, cases: BinaryIO, now: str | None, timed: bool) -> None:
@@ -58,7 +61,7 @@ def command(bundle: Path, agent_name: str | None, cases: BinaryIO, now: str | No
     are judged, and the exit code is 2, as it is where there is no case at all.
     """
     checked, _ = load_or_exit(bundle)
-    run = _Run(checked, agent_of(checked, agent_name), _now(now), timed, cases.name)
+    run = _JudgeRun(checked, agent_of(checked, agent_name), _now(now), timed, cases.name)
     try:
         for place, case in cases_in(cases):
             say(one_line(jsonable(run.told(place, case))))
@@ -67,7 +70,7 @@ def command(bundle: Path, agent_name: str | None, cases: BinaryIO, now: str | No
     raise SystemExit(run.exit_code())
 
 
-class _Run:
+class _JudgeRun:
     """One run over all cases, with what it is to be summed up by."""
 
     def __init__(self, bundle: Bundle, agent: Agent, now: datetime, timed: bool, name: str) -> None:
@@ -87,13 +90,13 @@ class _Run:
 
     def _judged(self, place: str, given: Any) -> dict[str, Any]:
         try:
-            if isinstance(given, Unread):
+            if isinstance(given, UnreadLine):
                 raise Malformed([given.why])
             case = read_case(given, self._bundle, self._agent)
         except Malformed as error:
             self._malformed += 1
             errors = tuple(f"malformed case: {place}: {problem}" for problem in error.problems)
-            return Judged("deny", (), (), errors).payload()
+            return JudgedCall("deny", (), (), errors).payload()
         came = case.judged(self._bundle, self._agent, self._now)
         if case.expect is None:
             return came.payload()

@@ -32,26 +32,37 @@ def check(bundle: Path, output_format: str) -> None:
 
     from engine.cli.console.bundle import load_or_exit
     from engine.cli.console.trace_printer import print_json, table
-    from engine.planner.planners import Reach
-    from engine.planner.trial import Trial, try_out
-    from engine.runtime.connections import OpenConnections
-    from engine.runtime.effect_runner import roll
+    from engine.planner.planners import PlannerResources
+    from engine.planner.trial import PlannerTrial, try_out
+    from engine.runtime.connections import ConnectionPool
+    from engine.runtime.effect_runner import random_fraction
     from engine.runtime.host_secrets import HostSecrets
 
     checked, _ = load_or_exit(bundle)
     models = [(agent, name) for agent in checked.agents.values() for name, p in agent.planners.items() if p.model]
-    found: list[tuple[str, Trial]] = []
+    found: list[tuple[str, PlannerTrial]] = []
 
     async def ask() -> None:
-        async with OpenConnections() as connections:
-            reach = Reach(HostSecrets(), connections, roll)
+        async with ConnectionPool() as connections:
+            reach = PlannerResources(HostSecrets(), connections, random_fraction)
             for agent, name in models:
                 found.append((agent.name, await try_out(agent, name, checked, reach)))
 
     trio.run(ask)
     if output_format == "json":
-        print_json([{"agent": a, "planner": t.planner, "model": t.model, "status": t.status, "message": t.message,
-                     "write": list(t.write)} for a, t in found])  # fmt: skip
+        print_json(
+            [
+                {
+                    "agent": a,
+                    "planner": t.planner,
+                    "model": t.model,
+                    "status": t.status,
+                    "message": t.message,
+                    "write": list(t.write),
+                }
+                for a, t in found
+            ]
+        )
     elif found:
         columns = ["agent", "planner", "model", "status", "message"]
         table("planners", columns, [[a, t.planner, t.model, t.status, t.message] for a, t in found])

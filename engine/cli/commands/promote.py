@@ -32,7 +32,7 @@ from engine.whatif.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
-    from engine.fixtures.scenario import Report
+    from engine.fixtures.scenario import ScenarioReport
     from engine.proof.diff import Change
     from engine.proof.prove import Finding
 
@@ -133,7 +133,7 @@ def _unsolved(name: str, without: bool) -> Part:
     return Part(name, SKIPPED if without else FAILS, f"needs the solver: {evidence.EXTRA}{hint}")
 
 
-def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[Report], Part]:
+def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[ScenarioReport], Part]:
     from engine.fixtures.process_pool import run_all
 
     fixtures = [d.plain for d in loaded.corpus.sound("Fixture")]
@@ -145,7 +145,7 @@ def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[R
     return reports, Part("test", FAILS if failed else HOLDS if reports else OPEN, told, tuple(details), data)
 
 
-def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: float | None) -> Part:
+def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport], least: float | None) -> Part:
     from engine.coverage.coverage import uncovered
 
     coverage = evidence.measured(bundle, loaded, reports)
@@ -163,7 +163,7 @@ def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], least: f
 def _mutated(
     bundle: Bundle,
     loaded: Loaded,
-    reports: Sequence[Report],
+    reports: Sequence[ScenarioReport],
     least: float | None,
     workers: int | None,
     without: bool,
@@ -214,13 +214,13 @@ def _compared(
     if old is None:
         return Part("diff", FAILS, "OLD is not valid: there is nothing to compare with")
     try:
-        from engine.proof.bundle_diff import by_kind, changed
+        from engine.proof.bundle_diff import bundle_differences, by_kind
         from engine.proof.diff import diff
         from engine.proof.prove import prove
     except ImportError:
         return _unsolved("diff", without)
     changes = list(diff(old, new))
-    beside = changed(old, new, prove(old), findings)
+    beside = bundle_differences(old, new, prove(old), findings)
     loosening = [f"{c.due}:{c.kind}" for c in changes if c.loosens] + [one.name for one in beside if one.name]
     open_ = [name for name in loosening if not accepted.covers(name, old.accepted)]
     details = [line for change in changes for line in _details(change)]
@@ -228,8 +228,11 @@ def _compared(
     details += [f"- nobody answers for {code(name)}" for name in dict.fromkeys(open_)]
     told = f"{len(changes)} changes of verdicts, {len(beside)} of what stands beside the rules, {len(open_)} loosen"
     status = FAILS if open_ else OPEN if changes or beside else HOLDS
-    data = {"changes": [change.payload() for change in changes], **by_kind(beside),
-            "unacknowledged": list(dict.fromkeys(open_))}  # fmt: skip
+    data = {
+        "changes": [change.payload() for change in changes],
+        **by_kind(beside),
+        "unacknowledged": list(dict.fromkeys(open_)),
+    }
     told = f"{told} without an answer" if changes or beside else "every call is judged alike"
     return Part("diff", status, told, tuple(details), data)
 
@@ -253,10 +256,17 @@ def _past(
     done = whatif.judge_all(bundle, store_url, since, None, workers)
     rows = done.rows(accepted)
     cells = [
-        [code(row.rule), row.kind, "yes" if row.loosens else "no", str(row.calls), str(row.sessions),
-         whatif.money(row.money), "-" if not row.loosens else "yes" if row.accepted else "**no**"]
+        [
+            code(row.rule),
+            row.kind,
+            "yes" if row.loosens else "no",
+            str(row.calls),
+            str(row.sessions),
+            whatif.money(row.money),
+            "-" if not row.loosens else "yes" if row.accepted else "**no**",
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     columns = ["rule", "flip", "loosens", "calls", "sessions", "money", "accepted"]
     details = table(columns, cells) if cells else []
     for row in rows:

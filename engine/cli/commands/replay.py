@@ -20,10 +20,10 @@ from engine.session.exit_code import FAILED, FAULT, OK
 from engine.session.sealed_tokens import holds_sealed
 
 if TYPE_CHECKING:
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.replay.replan import Choice
-    from engine.replay.replay import Replayed
-    from engine.runtime.redaction import Veil
+    from engine.replay.replay import ReplayResult
+    from engine.runtime.redaction import Redaction
     from engine.session.state.event import Event
     from engine.spec.bundle import Bundle
 
@@ -46,9 +46,12 @@ Examples:
 @click.option("--planner", metavar="NAME", help="Ask this planner, live, what it would propose.")
 @click.option("--stub", "stubs", metavar="TOOL=JSON", multiple=True, help="Of a step: what a tool gives instead.")
 @click.option(
-    "--bundle", "root", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    "--bundle",
+    "root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Under this bundle; under the session's own unless given.",
-)  # fmt: skip
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Of all: only the newest N.")
 @format_option("text", "json")
 @store_option
@@ -83,7 +86,7 @@ def command(
 
     bundle = load_or_exit(root)[0] if root is not None else None
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         ids = [session_id] if session_id else [row.id for row in await work.store.sessions(limit)]
         sessions = _Sessions(work, bundle)
         if step is not None and session_id is not None:
@@ -116,7 +119,7 @@ class NotReplayed(Exception):
 class _Sessions:
     """Past sessions, each with its bundle."""
 
-    def __init__(self, work: Work, bundle: Bundle | None) -> None:
+    def __init__(self, work: App, bundle: Bundle | None) -> None:
         self.work = work
         self._bundle = bundle
 
@@ -137,7 +140,7 @@ class _Sessions:
             raise NotReplayed(f"it is not what was written: {problem}")
         return log
 
-    async def veils(self, session_id: str) -> list[Veil]:
+    async def veils(self, session_id: str) -> list[Redaction]:
         """What hides what its own bundle marks of a session, and what the one does that it is replayed under."""
         from engine.runtime.errors import BundleUnavailable
 
@@ -224,7 +227,7 @@ def _code(failed: Mapping[str, Exception], well: bool) -> int:
 async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str) -> int:
     from engine.replay.replay import replay
 
-    async def again(id_: str) -> Replayed:
+    async def again(id_: str) -> ReplayResult:
         log = await sessions.log(id_)
         found = replay(log, await sessions.bundle(log), await sessions.urgent(log))
         return await _shown(sessions, log[0], found)
@@ -243,7 +246,7 @@ async def _replayed(sessions: _Sessions, ids: Sequence[str], output_format: str)
     return _code(wrong, all(one.difference is None for one in done.values()))
 
 
-async def _shown(sessions: _Sessions, first: Event, found: Replayed) -> Replayed:
+async def _shown(sessions: _Sessions, first: Event, found: ReplayResult) -> ReplayResult:
     """What came of a session, its first difference as people may see it."""
     difference = found.difference
     if difference is None:
@@ -256,14 +259,14 @@ async def _shown(sessions: _Sessions, first: Event, found: Replayed) -> Replayed
     return replace(found, difference=replace(difference, logged=logged, came=came, why=why))
 
 
-def _payload(id_: str, one: Replayed | str) -> dict[str, Any]:
+def _payload(id_: str, one: ReplayResult | str) -> dict[str, Any]:
     if isinstance(one, str):
         return {"id": id_, "same": False, "problem": one}
     difference = one.difference.payload() if one.difference is not None else None
     return {"id": id_, "same": difference is None, "events": one.events, "taken": one.taken, "difference": difference}
 
 
-def _say_all(found: dict[str, Replayed | str]) -> None:
+def _say_all(found: dict[str, ReplayResult | str]) -> None:
     same = 0
     for id_, one in found.items():
         if isinstance(one, str):
@@ -285,7 +288,7 @@ def _say_all(found: dict[str, Replayed | str]) -> None:
 async def _step(
     sessions: _Sessions, id_: str, step: int, planner: str | None, outputs: dict[str, Any], output_format: str
 ) -> int:
-    from engine.replay.continue_from import Otherwise, redrive
+    from engine.replay.continue_from import Overrides, redrive
     from engine.replay.replay import judging_beside
     from engine.session.state.event import EventKind
     from engine.session.state.evolve import fold
@@ -305,7 +308,7 @@ async def _step(
             raise click.UsageError(f"--stub {tool}: the bundle has no such tool; {did_you_mean(tool, bundle.tools)}")
     decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
     beside = tuple(urgent[digest] for digest in judging_beside(log[began:]))
-    way = redrive(fold(log[:began]), log, bundle, log[began].at, Otherwise(decision, outputs, step), beside)
+    way = redrive(fold(log[:began]), log, bundle, log[began].at, Overrides(decision, outputs, step), beside)
     told = entries(await sessions.shown(id_, [event for event in way.events if event.step == step]))
     asked = {event.payload["tool"] for event in way.events if "tool" in event.payload}
     for tool in outputs.keys() - asked:
@@ -339,11 +342,11 @@ async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step:
 
 
 def _reach(sessions: _Sessions) -> Any:
-    from engine.planner.planners import Reach
-    from engine.runtime.effect_runner import roll
+    from engine.planner.planners import PlannerResources
+    from engine.runtime.effect_runner import random_fraction
 
     engine = sessions.work.engine
-    return Reach(engine.secrets, engine.connections, roll)
+    return PlannerResources(engine.secrets, engine.connections, random_fraction)
 
 
 def _known(bundle: Bundle, agent: str, planner: str) -> None:

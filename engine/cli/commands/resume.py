@@ -20,10 +20,10 @@ def command(session_id: str, no_wait: bool, output_format: str, root: Path | Non
 
     If another process drives it, wait until that one lets go.  Exits as `run` does.
     """
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.cli.console.drive import act_and_drive
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         return session_id
 
     raise SystemExit(act_and_drive(store_url, output_format, act, root=root, wait=not no_wait))

@@ -19,7 +19,7 @@ from engine.cli.console.trace_printer import line, print_json, table
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.ports.records import RequestRow
 
 
@@ -55,7 +55,7 @@ _note = click.option("--note", default="", metavar="TEXT", help="Why.")
 def list_(closed_too: bool, limit: int | None, output_format: str, store_url: str) -> None:
     """List requests, oldest first."""
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         rows = [await _listed(work, row) for row in (await work.store.requests(open_only=not closed_too))[:limit]]
         if output_format == "json":
             print_json([_row(row) for row in rows])
@@ -77,7 +77,7 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
 def show(request_id: str | None, output_format: str, store_url: str) -> None:
     """Show a request: the call, the rules that ask and the values they saw, what the user said."""
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         row = await _as_logged(work, await _request(work, request_id))
         state = await work.engine.look(row.session_id)
         found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
@@ -111,7 +111,7 @@ def approve(
 ) -> None:
     """Say yes to the exact call that is asked for, and drive its session on."""
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         from engine.cli.console.assignments import assignments
 
         row = await _request(work, request_id)
@@ -138,7 +138,7 @@ def deny(
 ) -> None:
     """Say no; the same call stays denied for the rest of the session."""
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         row = await _request(work, request_id)
         if not no_resume:
             from engine.cli.console.drive import reachable
@@ -180,7 +180,7 @@ def answer(
     if bool(settings) == (value is not None):
         raise click.UsageError("give either --set FIELD=VALUE or --value JSON")
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         from engine.cli.console.assignments import assignments, typed
 
         row = await _request(work, request_id)
@@ -201,7 +201,7 @@ def _answer(store_url: str, output_format: str, act: Any, root: Path | None, dri
     raise SystemExit(act_and_drive(store_url, output_format, act, root=root, drive=drive))
 
 
-async def _request(work: Work, request_id: str | None) -> RequestRow:
+async def _request(work: App, request_id: str | None) -> RequestRow:
     if request_id is None:
         waiting = [row for row in await work.store.requests() if not is_over(row.expires_at)]
         row = waiting[-1] if waiting else None
@@ -209,18 +209,20 @@ async def _request(work: Work, request_id: str | None) -> RequestRow:
         row = await work.store.request(request_id)
     if row is None and request_id is None:
         from engine.runtime.errors import NotAllowed
-        from engine.session.state.inputs import Refused
+        from engine.session.state.inputs import InputRefused
 
-        raise NotAllowed(Refused("no_such_request", "no request is open; see engine review list --all"))
+        raise NotAllowed(InputRefused("no_such_request", "no request is open; see engine review list --all"))
     if row is None:
         from engine.runtime.errors import NotAllowed
-        from engine.session.state.inputs import Refused
+        from engine.session.state.inputs import InputRefused
 
-        raise NotAllowed(Refused("no_such_request", f"there is no request {request_id}; see engine review list --all"))
+        raise NotAllowed(
+            InputRefused("no_such_request", f"there is no request {request_id}; see engine review list --all")
+        )
     return row
 
 
-async def _listed(work: Work, row: RequestRow) -> RequestRow:
+async def _listed(work: App, row: RequestRow) -> RequestRow:
     """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
     from engine.ports.records import CorruptLog, UnknownSession
 
@@ -230,7 +232,7 @@ async def _listed(work: Work, row: RequestRow) -> RequestRow:
         return replace(row, payload={}, problem=str(error))
 
 
-async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
+async def _as_logged(work: App, row: RequestRow) -> RequestRow:
     """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
     from engine.ports.records import CorruptLog
     from engine.session.state.event import EventKind
@@ -241,8 +243,13 @@ async def _as_logged(work: Work, row: RequestRow) -> RequestRow:
         if p.get("request_id") == row.id:
             until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
             return replace(
-                row, kind=p["request_kind"], opened_at=event.at, expires_at=until, payload=p, problem="",
-            )  # fmt: skip
+                row,
+                kind=p["request_kind"],
+                opened_at=event.at,
+                expires_at=until,
+                payload=p,
+                problem="",
+            )
     if not all(event.payload for event in opened):
         raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
     raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
@@ -261,7 +268,7 @@ def _cells(row: RequestRow) -> list[str]:
     return [row.id, row.kind, _status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
 
 
-async def _schema(work: Work, row: RequestRow, side: str) -> Mapping[str, Any]:
+async def _schema(work: App, row: RequestRow, side: str) -> Mapping[str, Any]:
     """The schema of what a request is about, from the bundle that its session runs under."""
     tool_name = (await _as_logged(work, row)).payload["tool"]
     if tool_name is None:

@@ -84,9 +84,9 @@ def command(
         )
     attributes = assignments(settings, agent.attributes, "--set")
 
-    from engine.cli.console.app import Models, Work
+    from engine.cli.console.app import App, Models
     from engine.cli.console.drive import act_and_drive
-    from engine.runtime.runner import Opening
+    from engine.runtime.opening import Opening
 
     models = Models(record, replay)
     if batch is not None:
@@ -98,7 +98,7 @@ def command(
     assert message is not None
     opening = Opening(agent.name, message, attributes, planner, name)
 
-    async def start(work: Work) -> str:
+    async def start(work: App) -> str:
         await work.engine.prepare(checked, agent.name, planner)
         return await work.engine.start(checked, opening, bundle)
 

@@ -20,10 +20,10 @@ def command(session_id: str, message: str, output_format: str, root: Path | None
 
     While it runs the message waits for the next step; while it waits the reviewer sees it.
     """
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.cli.console.drive import act_and_drive, reachable
 
-    async def act(work: Work) -> str:
+    async def act(work: App) -> str:
         await reachable(work, session_id)
         await work.engine.send(session_id, message)
         return session_id

@@ -18,7 +18,7 @@ from engine.cli.console.trace_printer import line, print_json, table
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.ports.records import SessionRow
     from engine.session.state.state import Request, State
 
@@ -54,7 +54,7 @@ def _which(function: Callable[..., None]) -> Callable[..., None]:
 def list_(state: str | None, limit: int | None, output_format: str, store_url: str) -> None:
     """List sessions, newest first."""
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         rows = await work.store.sessions(limit, state)
         if output_format == "json":
             print_json([_row(row) for row in rows])
@@ -76,7 +76,7 @@ def list_(state: str | None, limit: int | None, output_format: str, store_url: s
 def show(session_id: str | None, output_format: str, store_url: str) -> None:
     """Show how a session stands: attributes, calls, requests, what it used of its budget."""
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         state = await work.engine.look(await _named(work, session_id))
         found = _standing(state)
         if output_format == "json":
@@ -96,7 +96,7 @@ def show(session_id: str | None, output_format: str, store_url: str) -> None:
 def events(session_id: str | None, after: int, output_format: str, store_url: str) -> None:
     """Print a session's log."""
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         from engine.session.trace import entries, entry, headline
 
         log = await work.store.load(await _named(work, session_id), after)
@@ -118,7 +118,7 @@ def events(session_id: str | None, after: int, output_format: str, store_url: st
 def stats(output_format: str, store_url: str) -> None:
     """Count sessions by agent, state and outcome."""
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         counts = Counter((r.agent, r.state, r.outcome) for r in await work.store.sessions())
         rows = [(*key, count) for key, count in counts.most_common()]
         if output_format == "json":
@@ -130,16 +130,16 @@ def stats(output_format: str, store_url: str) -> None:
     at_store(store_url, body)
 
 
-async def _named(work: Work, session_id: str | None) -> str:
+async def _named(work: App, session_id: str | None) -> str:
     """The session of an id, or the newest; raises NotAllowed."""
     if session_id is not None:
         return session_id
     for row in await work.store.sessions(1):
         return row.id
     from engine.runtime.errors import NotAllowed
-    from engine.session.state.inputs import Refused
+    from engine.session.state.inputs import InputRefused
 
-    raise NotAllowed(Refused("no_such_session", "there is no session in the store; engine run starts one"))
+    raise NotAllowed(InputRefused("no_such_session", "there is no session in the store; engine run starts one"))
 
 
 def _moment(at: Any) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.bundle.load import Loaded
     from engine.coverage.coverage import Coverage
     from engine.diagnostic import Place
-    from engine.fixtures.scenario import Report
+    from engine.fixtures.scenario import ScenarioReport
     from engine.spec.bundle import Bundle
 
     Places = Mapping[str, Place]
@@ -142,12 +142,12 @@ def _invalid(loaded: Loaded, bundle: Path, output_format: str) -> None:
         report(loaded, bundle, output_format)
 
 
-def _run(bundle: Bundle, fixtures: Sequence[Any], shown: Places | None, workers: int | None) -> list[Report]:
+def _run(bundle: Bundle, fixtures: Sequence[Any], shown: Places | None, workers: int | None) -> list[ScenarioReport]:
     """The reports in the order of the fixtures, each `shown` as it ends; on one core one after the other."""
     from engine.fixtures.process_pool import MANY, run_all
     from engine.fixtures.scenario import run_fixture
 
-    found: dict[str, Report] = {}
+    found: dict[str, ScenarioReport] = {}
     several = len(fixtures) >= MANY and workers != 1
     for report in run_all(bundle, fixtures, workers) if several else (run_fixture(bundle, f) for f in fixtures):
         found[report.name] = report
@@ -173,7 +173,7 @@ def _covered(found: Coverage, loaded: Loaded, html: Path | None, least: float | 
 def _mutated(
     bundle: Bundle,
     loaded: Loaded,
-    reports: Sequence[Report],
+    reports: Sequence[ScenarioReport],
     told: dict[str, Any],
     root: Path,
     write: bool,
@@ -220,7 +220,7 @@ def selects(expression: str, name: str) -> bool:
         raise click.UsageError(f"-k {expression}: words with and, or, not and parentheses are understood") from None
 
 
-def _show(report: Report, place: Place) -> None:
+def _show(report: ScenarioReport, place: Place) -> None:
     tty = coloured(sys.stdout)
     mark = click.style("passed", fg="green") if report.passed else click.style("FAILED", fg="red", bold=True)
     where = "" if report.passed else f" ({place})"
@@ -229,7 +229,7 @@ def _show(report: Report, place: Place) -> None:
         say_lines("  " + str(failure).replace("\n", "\n  "))
 
 
-def _payload(reports: Iterable[Report], places: Places) -> list[dict[str, Any]]:
+def _payload(reports: Iterable[ScenarioReport], places: Places) -> list[dict[str, Any]]:
     return [
         {
             "name": report.name,
@@ -252,7 +252,7 @@ def _jsonable(value: Any) -> Any:
         return str(value)
 
 
-def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[Report], places: Places) -> str:
+def _formatted(output_format: str, told: dict[str, Any], reports: Sequence[ScenarioReport], places: Places) -> str:
     if output_format == "json":
         # the fixtures alone are a list, as ever; what was asked for beside them makes it an object
         return pretty(exact(told["fixtures"] if len(told) == 1 else told))

@@ -18,9 +18,9 @@ from engine.session.exit_code import FAILED, OK, USAGE
 from engine.spec.bundle import Bundle, Server, Tool
 
 if TYPE_CHECKING:
-    from engine.bundle.document_set import Corpus
+    from engine.bundle.document_set import DocumentSet
     from engine.tool.mcp import Link
-    from engine.tool.tool_list import Listed
+    from engine.tool.tool_list import ToolList
 
 
 @click.group(
@@ -52,7 +52,9 @@ def import_tools(bundle: Path, name: str, only: tuple[str, ...], overwrite: bool
     raise SystemExit(_with_server(server, write))
 
 
-def _write(root: Path, server: Server, corpus: Corpus, link: Link, only: tuple[str, ...], *, overwrite: bool) -> int:
+def _write(
+    root: Path, server: Server, corpus: DocumentSet, link: Link, only: tuple[str, ...], *, overwrite: bool
+) -> int:
     """Write the documents of a server's tools; what can't be written is told, and costs no other."""
     from engine.bundle.yaml_writer import NotWritable
     from engine.cli.console.imported_tools import FOLDER, document, known_of, names_for, problems_of, taken_over
@@ -142,7 +144,7 @@ async def _compared(bundle: Bundle, server: Server, link: Link) -> int:
     return code
 
 
-def _changes(tool: Tool, listed: Listed) -> list[str]:
+def _changes(tool: Tool, listed: ToolList) -> list[str]:
     """What a server says otherwise than the tool's document does, field by field.
 
     Titles and hints stand in no document: that one of them has changed is all that is known.
@@ -169,7 +171,7 @@ def _used(bundle: Bundle) -> list[Server]:
     return [server for name, server in sorted(bundle.servers.items()) if name in names]
 
 
-def _server(root: Path, name: str) -> tuple[Server, Corpus]:
+def _server(root: Path, name: str) -> tuple[Server, DocumentSet]:
     """A server of a bundle that need not be whole yet: its tools are still to come."""
     from engine.bundle.link.command_and_mcp import link_server
     from engine.bundle.load import load_directory

@@ -18,7 +18,7 @@ from engine.cli.console.trace_printer import line, print_json
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
-    from engine.cli.console.app import Work
+    from engine.cli.console.app import App
     from engine.ports.records import Head
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ SESSION, BUNDLE, STORE = "session", "bundle", "store"
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedSession:
     """What was looked at, what is wrong with it, and the events of a session whose payload was erased."""
 
     what: str
@@ -47,9 +47,12 @@ class Checked:
     def payload(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "what": self.what, "id": self.id, "whole": not self.problems, "problems": list(self.problems),
+            "what": self.what,
+            "id": self.id,
+            "whole": not self.problems,
+            "problems": list(self.problems),
             "erased": list(self.erased),
-        }  # fmt: skip
+        }
 
 
 @click.command("verify", epilog="Example: engine sessions verify")
@@ -75,7 +78,7 @@ def verify(session_ids: tuple[str, ...], heads_files: tuple[Path, ...], output_f
     """
     known = _known_heads(heads_files)
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         checked = await _checked(work, session_ids, known)
         if output_format == "json":
             print_json([one.payload() for one in checked])
@@ -101,7 +104,7 @@ def heads(store_url: str) -> None:
     A session that is not whole has no head to go by: it is told, the others are printed, and it exits 1.
     """
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         code = OK
         found = await work.store.chain_heads()
         for head in found:
@@ -130,7 +133,7 @@ def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> None:
     not sealed.
     """
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         ids = session_ids or tuple(await work.store.session_ids())
         found = {session_id: await work.store.seal(session_id, unsealed=unsealed) for session_id in ids}
         not_sealed = {session_id: problems for session_id, problems in found.items() if problems}
@@ -147,7 +150,7 @@ def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> None:
 COMMANDS = (verify, heads, seal)
 
 
-async def _checked(work: Work, session_ids: Sequence[str], known: Mapping[str, Sequence[Head]]) -> list[Checked]:
+async def _checked(work: App, session_ids: Sequence[str], known: Mapping[str, Sequence[Head]]) -> list[CheckedSession]:
     """What comes of the sessions that are named; of all that the store holds where none is."""
     if session_ids:
         if others := known.keys() - set(session_ids):
@@ -159,10 +162,10 @@ async def _checked(work: Work, session_ids: Sequence[str], known: Mapping[str, S
     strays: Mapping[str, list[str]] = await _unless_damaged(work.store.strays(), {})
     for id_, problems in strays.items():
         before = sessions[id_].problems if id_ in sessions else []
-        sessions[id_] = Checked(SESSION, id_, [*before, *problems])
+        sessions[id_] = CheckedSession(SESSION, id_, [*before, *problems])
     bundles = [await _bundle(work, digest) for digest in await _unless_damaged(work.store.bundles(), [])]
     problems = await work.store.file_problems()
-    file = [Checked(STORE, "file", problems)] if problems else []
+    file = [CheckedSession(STORE, "file", problems)] if problems else []
     return [*sessions.values(), *(one for one in bundles if one.problems), *file]
 
 
@@ -174,22 +177,22 @@ async def _unless_damaged(asked: Awaitable[T], otherwise: T) -> T:
         return otherwise
 
 
-async def _session(work: Work, session_id: str, known: Sequence[Head] = (), *, named: bool = False) -> Checked:
+async def _session(work: App, session_id: str, known: Sequence[Head] = (), *, named: bool = False) -> CheckedSession:
     """What comes of a session; raises UnknownSession for one that somebody has `named`."""
     from engine.ports.records import UnknownSession
 
     try:
         problems = await work.store.verify(session_id, known)
         problems = problems or await _unless_damaged(_without_bundle(work, session_id), [])
-        return Checked(SESSION, session_id, problems, await _unless_damaged(work.store.erased(session_id), []))
+        return CheckedSession(SESSION, session_id, problems, await _unless_damaged(work.store.erased(session_id), []))
     except UnknownSession:
         if named and not known:
             raise
         gone = "it is gone: the store has no such session" if known else "it is listed under an id that can't be read"
-        return Checked(SESSION, session_id, [gone])
+        return CheckedSession(SESSION, session_id, [gone])
 
 
-async def _without_bundle(work: Work, session_id: str) -> list[str]:
+async def _without_bundle(work: App, session_id: str) -> list[str]:
     """That nobody can go on with a session, nor read what is sealed in it, where the store has lost its bundle."""
     digest = (await work.store.session(session_id)).bundle
     if digest in await work.store.bundles():
@@ -197,17 +200,17 @@ async def _without_bundle(work: Work, session_id: str) -> list[str]:
     return [f"its bundle {digest[:12]} is gone: engine deploy it again from the files that it was made of"]
 
 
-async def _bundle(work: Work, digest: str) -> Checked:
+async def _bundle(work: App, digest: str) -> CheckedSession:
     from engine.runtime.errors import BundleUnavailable
 
     try:
         await work.engine.bundles.get(digest)
     except BundleUnavailable as error:
-        return Checked(BUNDLE, digest[:12], [str(error)])
-    return Checked(BUNDLE, digest[:12], [])
+        return CheckedSession(BUNDLE, digest[:12], [str(error)])
+    return CheckedSession(BUNDLE, digest[:12], [])
 
 
-async def _tell_of_seals(work: Work, session_ids: set[str]) -> None:
+async def _tell_of_seals(work: App, session_ids: set[str]) -> None:
     """Without a key nobody looks at seals, and that is told where there are some."""
     if work.has_key:
         return

@@ -23,8 +23,8 @@ from engine.whatif.acceptance import Acceptance
 
 if TYPE_CHECKING:
     from engine.whatif.flip import Flip
-    from engine.whatif.session import Past
-    from engine.whatif.summary import Row
+    from engine.whatif.session import PastSession
+    from engine.whatif.summary import FlipRow
 
 EXAMPLES = 3
 
@@ -39,9 +39,13 @@ Examples:
   engine whatif --policy . --accept "refund-threshold:approval->allow" """,
 )
 @click.option(
-    "--policy", "bundle", metavar="NEW", required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path), help="The bundle that is to judge; a directory.",
-)  # fmt: skip
+    "--policy",
+    "bundle",
+    metavar="NEW",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The bundle that is to judge; a directory.",
+)
 @since_option
 @click.option("--agent", metavar="NAME", help="Only sessions of this agent.")
 @accept_option
@@ -87,17 +91,17 @@ def command(
     raise SystemExit(FAILED if any(row.open for row in rows) else OK)
 
 
-class Done:
+class Comparison:
     """What came of all sessions."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self.pasts: dict[str, Past] = {}
+        self.pasts: dict[str, PastSession] = {}
         self.sessions = self.erased = 0
         self.decisions = 0
         self.loading = self.judging = 0.0
 
-    def add(self, pasts: Iterable[Past]) -> None:
+    def add(self, pasts: Iterable[PastSession]) -> None:
         """Take in some more."""
         for past in pasts:
             self.sessions += 1
@@ -116,13 +120,13 @@ class Done:
         """Decisions a second of one core, loading apart."""
         return round(self.decisions / self.judging) if self.judging else 0
 
-    def rows(self, accepted: Acceptance) -> list[Row]:
+    def rows(self, accepted: Acceptance) -> list[FlipRow]:
         """All flips as a table."""
         from engine.whatif.summary import tally
 
         return tally(self.flips, lambda flip: accepted.covers(flip.name, self.pasts[flip.session_id].accepted))
 
-    def payload(self, rows: list[Row], accepted: Acceptance) -> dict[str, Any]:
+    def payload(self, rows: list[FlipRow], accepted: Acceptance) -> dict[str, Any]:
         """As JSON."""
         return {
             "bundle": self.bundle.digest,
@@ -141,17 +145,19 @@ class Done:
         }
 
 
-def unneeded(rows: Iterable[Row], accepted: Acceptance) -> list[str]:
+def unneeded(rows: Iterable[FlipRow], accepted: Acceptance) -> list[str]:
     """What is accepted and did not loosen."""
     return accepted.unneeded([row.name for row in rows if row.loosens])
 
 
-def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None) -> Done:
+def judge_all(
+    bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None
+) -> Comparison:
     """Every session of a store, judged again; a store that can't be read ends the command."""
     from engine.store.readonly import open_reading
     from engine.whatif.store import whatif_all
 
-    done = Done(bundle)
+    done = Comparison(bundle)
     with reading(store_url) as path:
         key = log_key()
         with open_reading(path, key) as store:
@@ -165,7 +171,7 @@ def judge_all(bundle: Bundle, store_url: str, since: datetime | None, agent: str
     return done
 
 
-def erased(done: Done) -> str:
+def erased(done: Comparison) -> str:
     """How many of the sessions nobody can judge any more."""
     return f"{counted(done.erased, 'session')} {are(done.erased)} erased with the key of a person, and not judged"
 
@@ -173,7 +179,7 @@ def erased(done: Done) -> str:
 # -- for people
 
 
-def _show(done: Done, rows: list[Row]) -> None:
+def _show(done: Comparison, rows: list[FlipRow]) -> None:
     if rows:
         table(
             "what this bundle would have judged otherwise",
@@ -186,7 +192,7 @@ def _show(done: Done, rows: list[Row]) -> None:
     _sum_up(done, rows)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: FlipRow) -> list[str]:
     loosens = "yes" if row.loosens else "no"
     accepted = "-" if not row.loosens else "yes" if row.accepted else "NO"
     return [row.rule, row.kind, loosens, str(row.calls), str(row.sessions), money(row.money), accepted]
@@ -197,7 +203,7 @@ def money(amounts: Mapping[str, Any]) -> str:
     return ", ".join(f"{line(amount)} {unit}" for unit, amount in amounts.items()) or "-"
 
 
-def _examples(done: Done, row: Row) -> None:
+def _examples(done: Comparison, row: FlipRow) -> None:
     say_lines(f"\n{row.name}")
     for flip in row.flips[:EXAMPLES]:
         say(f"  {told(done, flip)}")
@@ -205,7 +211,7 @@ def _examples(done: Done, row: Row) -> None:
         say(f'  and {row.calls - EXAMPLES} more: --show "{row.name}"')
 
 
-def told(done: Done, flip: Flip) -> str:
+def told(done: Comparison, flip: Flip) -> str:
     """One call that is judged otherwise, in one line."""
     past = done.pasts[flip.session_id]
     about = f" about {money(flip.money)}" if flip.money else ""
@@ -222,13 +228,13 @@ def _short(value: Any) -> str:
     return re.sub(r"(.{77}).+", r"\1...", line(value))
 
 
-def _show_calls(done: Done, flips: list[Flip], name: str) -> None:
+def _show_calls(done: Comparison, flips: list[Flip], name: str) -> None:
     for flip in flips:
         say(told(done, flip))
     say(f"{len(flips)} calls: {name}", err=True)
 
 
-def _sum_up(done: Done, rows: list[Row]) -> None:
+def _sum_up(done: Comparison, rows: list[FlipRow]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
     say(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
     if done.erased:

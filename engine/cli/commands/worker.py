@@ -21,8 +21,13 @@ Examples:
 )
 @click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="Jobs at once.")
 @click.option("--until-idle", is_flag=True, help="Stop when nothing is due any more.")
-@click.option("--grace", type=click.FloatRange(0), default=10.0, show_default=True, help="Seconds that running jobs "
-              "have to end when the worker is stopped.")  # fmt: skip
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="Seconds that running jobs have to end when the worker is stopped.",
+)
 @click.option(
     "--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the databases lie now."
 )
@@ -37,16 +42,21 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
     """
     import trio
 
-    from engine.cli.console.app import Work, perform
+    from engine.cli.console.app import App, perform
     from engine.runtime.worker import Worker
     from engine.session.state.event import Event
     from engine.session.state.event import EventKind as K
     from engine.session.trace import entry, headline
 
     shown = {
-        K.JOB_LEASED, K.JOB_RELEASED, K.ATTEMPT_FAILED, K.TOOL_RESULT, K.STATE_TRANSITION, K.REQUEST_OPENED,
+        K.JOB_LEASED,
+        K.JOB_RELEASED,
+        K.ATTEMPT_FAILED,
+        K.TOOL_RESULT,
+        K.STATE_TRANSITION,
+        K.REQUEST_OPENED,
         K.REQUEST_CLOSED,
-    }  # fmt: skip
+    }
 
     def tell(event: Event) -> None:
         if event.kind in shown:
@@ -55,7 +65,7 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
     def trouble(session_id: str, error: Exception) -> None:
         say(f"{session_id} could not be driven: {error}", err=True)
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         worker = Worker(work.engine, at_once=concurrency, on_trouble=trouble)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_leave, work, worker)
@@ -71,4 +81,4 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
 async def _leave(work: object, worker: object) -> None:
     """Take nothing new once the process was asked to stop."""
     await work.stopping.wait()  # type: ignore[attr-defined]
-    worker.let_go()  # type: ignore[attr-defined]
+    worker.release_lease()  # type: ignore[attr-defined]

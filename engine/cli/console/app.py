@@ -21,13 +21,13 @@ from engine.ports.store import Store
 from engine.ports.tool import ToolError
 from engine.runtime.clock import TrioClock
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed, unwrapped
-from engine.runtime.gc_tuning import relax
+from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Engine
+from engine.runtime.runner import Runner
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
 from engine.session.state.event import Event
 from engine.session.state.evolve import BrokenHistory
-from engine.store.chain import TooLarge
+from engine.store.chain import SegmentTooLarge
 from engine.store.log_key import BadLogKey, LogKey, taken_from
 from engine.store.migrations import NewerStore
 from engine.store.urls import BadStoreUrl, StoreFault, new_file, open_url
@@ -57,7 +57,7 @@ _FORESEEN: dict[type[Exception], int] = {
     NewerStore: FAULT,
     StoreFault: FAULT,
     CorruptLog: FAULT,
-    TooLarge: FAULT,
+    SegmentTooLarge: FAULT,
     BrokenHistory: FAULT,
     BundleUnavailable: FAULT,
     sqlite3.Error: FAULT,
@@ -90,11 +90,11 @@ LIVE = Models()
 
 
 @dataclass(slots=True)
-class Work:
+class App:
     """What a command works with; `interrupted` once the user pressed Ctrl-C, `has_key` if seals can be checked."""
 
     store: Store
-    engine: Engine
+    engine: Runner
     has_key: bool = False
     interrupted: bool = False
     released: bool = False
@@ -104,7 +104,7 @@ class Work:
 
 def perform(
     url: str,
-    body: Callable[[Work], Awaitable[int]],
+    body: Callable[[App], Awaitable[int]],
     *,
     root: Path | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -120,17 +120,22 @@ def perform(
     """
 
     async def under(key: LogKey | None) -> int:
-        relax()
+        tune_gc()
         made = new_file(url) if make else None
         async with open_url(url, key, make=make) as store:
             if made is not None:
                 say(f"engine: a new store: {made}", err=True)
             secrets = HostSecrets()
-            engine = Engine(
-                store, TrioClock(), root=root, on_event=on_event, on_partial=on_partial, secrets=secrets,
+            engine = Runner(
+                store,
+                TrioClock(),
+                root=root,
+                on_event=on_event,
+                on_partial=on_partial,
+                secrets=secrets,
                 traffic=models.traffic(secrets),
-            )  # fmt: skip
-            work = Work(store, engine, key is not None)
+            )
+            work = App(store, engine, key is not None)
             code = INTERRUPTED
             try:
                 with trio.open_signal_receiver(*_signals()) as signals:
@@ -194,7 +199,7 @@ def _signals() -> list[signal.Signals]:
     return asked
 
 
-async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: str) -> None:
+async def _heed(signals: object, work: App, scope: trio.CancelScope, on_stop: str) -> None:
     """SIGINT cancels what is driven, a second one leaves at once; the others let go of it for others to resume."""
     async for number in signals:  # type: ignore[attr-defined]
         again = work.stopping.is_set()
@@ -205,7 +210,7 @@ async def _heed(signals: object, work: Work, scope: trio.CancelScope, on_stop: s
                 scope.cancel()
         elif number != signal.SIGINT:
             work.released = True
-            work.engine.let_go()
+            work.engine.release_lease()
         elif work.interrupted and not work.leaving.is_alive():
             left = [
                 f"that {session_id} is to be cancelled is recorded; this ends it: engine resume {session_id}"

@@ -10,7 +10,7 @@ import click
 
 from engine.bundle.load import Loaded, load_directory
 from engine.cli.console.output import coloured
-from engine.diagnostic import Diagnostic, Source, did_you_mean, has_errors
+from engine.diagnostic import Diagnostic, SourceFile, did_you_mean, has_errors
 from engine.diagnostic.render import full
 from engine.session.exit_code import FAILED
 from engine.spec.bundle import Agent, Bundle
@@ -31,7 +31,7 @@ def valid_or_exit(loaded: Loaded, otherwise: Callable[[], None] = lambda: None) 
     return loaded.bundle
 
 
-def show_diagnostics(found: Sequence[Diagnostic], sources: Mapping[str, Source]) -> None:
+def show_diagnostics(found: Sequence[Diagnostic], sources: Mapping[str, SourceFile]) -> None:
     """Print diagnostics with their places on stderr."""
     click.echo(full(found, sources, colour=coloured(sys.stderr)), err=True)
 

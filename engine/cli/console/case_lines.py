@@ -17,7 +17,7 @@ _MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadLine:
     """A line that is no JSON, and why."""
 
     why: str
@@ -62,11 +62,11 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 def _read(number: int, line: bytes) -> tuple[str, Any]:
     place = f"line {number}"
     if len(line) > MOST:
-        return place, Unread(f"it is longer than {MOST} bytes")
+        return place, UnreadLine(f"it is longer than {MOST} bytes")
     try:
         return place, loads(line)
     except NotJson as error:
-        return place, Unread(str(error))
+        return place, UnreadLine(str(error))
 
 
 def _alone(line: bytes) -> list[Any] | None:

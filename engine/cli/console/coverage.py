@@ -19,15 +19,15 @@ from engine.language.value import exact, jsonable
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
     from engine.coverage.coverage import Coverage
-    from engine.coverage.missing_fixtures import Missing
-    from engine.coverage.mutation import Fate
-    from engine.fixtures.scenario import Report
+    from engine.coverage.missing_fixtures import MissingFixture
+    from engine.coverage.mutation import MutantResult
+    from engine.fixtures.scenario import ScenarioReport
     from engine.spec.bundle import Bundle
 
 EXTRA = install("prove")
 
 
-def measured(bundle: Bundle, loaded: Loaded, reports: Sequence[Report]) -> Coverage:
+def measured(bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport]) -> Coverage:
     """What the sessions of some fixtures cover."""
     from engine.coverage.catalogue import catalogue
     from engine.coverage.coverage import Observed
@@ -80,7 +80,9 @@ def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
     say(f"written: {path}", err=True)
 
 
-def mutated(bundle: Bundle, loaded: Loaded, reports: Sequence[Report], workers: int | None = None) -> list[Fate]:
+def mutated(
+    bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport], workers: int | None = None
+) -> list[MutantResult]:
     """What becomes of each mutant, over the fixtures that pass."""
     from engine.coverage.mutants import mutants
     from engine.coverage.mutation import fates
@@ -106,7 +108,7 @@ def without_fixtures(bundle: Bundle, loaded: Loaded) -> dict[str, bytes]:
     return {path: content for path, content in bundle.files.items() if path not in fixtures}
 
 
-def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[Fate]) -> list[Missing] | None:
+def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[MutantResult]) -> list[MissingFixture] | None:
     """What is known of the survivors; None where the solver is not installed."""
     from engine.coverage.mutation import SURVIVED
 
@@ -128,7 +130,7 @@ def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[Fate]) -> list[M
     return found
 
 
-def score(fates: Sequence[Fate], known: Sequence[Missing] | None) -> dict[str, Any]:
+def score(fates: Sequence[MutantResult], known: Sequence[MissingFixture] | None) -> dict[str, Any]:
     """How many mutants there are, how many were noticed, and how many nobody could notice."""
     from engine.coverage.mutation import INVALID, KILLED, SURVIVED
 
@@ -150,7 +152,7 @@ def _percent(some: int, of: int, nothing: float) -> float:
     return (1000 * some // of) / 10 if of else nothing
 
 
-def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None:
+def show_mutants(fates: Sequence[MutantResult], known: Sequence[MissingFixture] | None) -> None:
     """The survivors with what is known of each, and the score."""
     from engine.coverage.mutation import INVALID, SURVIVED
 
@@ -176,7 +178,7 @@ def show_mutants(fates: Sequence[Fate], known: Sequence[Missing] | None) -> None
         say(f"whether a survivor can be noticed at all is not known without the solver: {EXTRA}", err=True)
 
 
-def write_missing(known: Sequence[Missing], root: Path) -> list[Path]:
+def write_missing(known: Sequence[MissingFixture], root: Path) -> list[Path]:
     """The fixtures that notice survivors, as files of the bundle; none is written over what is there."""
     written = []
     for one in known:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from shlex import quote
 
-from engine.cli.console.app import LIVE, Models, Work, perform
+from engine.cli.console.app import LIVE, App, Models, perform
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import Printer
 from engine.diagnostic.visible import line
@@ -18,7 +18,7 @@ from engine.session.state.state import Call, Phase, Request, State, Status
 def act_and_drive(
     url: str,
     output_format: str,
-    act: Callable[[Work], Awaitable[str]],
+    act: Callable[[App], Awaitable[str]],
     *,
     root: Path | None = None,
     wait: bool = True,
@@ -30,7 +30,7 @@ def act_and_drive(
     """Do something with a session, drive it on, and print what happens; `act` gives the session's id."""
     printer = Printer(output_format if show else "none")
 
-    async def body(work: Work) -> int:
+    async def body(work: App) -> int:
         session_id = await act(work)
         if not drive:
             printer.finish()
@@ -51,13 +51,13 @@ def act_and_drive(
     return perform(url, body, root=root, on_event=printer, on_partial=printer.partial, models=models, make=make)
 
 
-async def reachable(work: Work, session_id: str) -> None:
+async def reachable(work: App, session_id: str) -> None:
     """Find what a session needs before what somebody says to it is recorded; raises MissingRoot, EnvironmentFault."""
     state = await work.engine.load(session_id)
     await work.engine.ready_for(state, await work.engine.bundle_of(state))
 
 
-def tell_next(state: State, work: Work, url: str) -> None:
+def tell_next(state: State, work: App, url: str) -> None:
     """On stderr: how the session stands, and the commands that go on from there."""
     lines = [f"session {state.session_id} is {_standing(state)}"]
     if work.interrupted:

@@ -15,7 +15,7 @@ from engine.spec.bundle import Agent, Bundle
 
 
 @dataclass(slots=True)
-class _Row:
+class _NeedRow:
     """One thing that an agent needs: who of it does, and why it is not there or can't be used."""
 
     agent: str
@@ -31,9 +31,13 @@ class _Row:
 
     def payload(self) -> dict[str, Any]:
         return {
-            "agent": self.agent, "kind": self.kind, "name": self.name, "for": self.by, "status": self.status,
+            "agent": self.agent,
+            "kind": self.kind,
+            "name": self.name,
+            "for": self.by,
+            "status": self.status,
             "problem": "; ".join(self.problems),
-        }  # fmt: skip
+        }
 
     def cells(self) -> list[str]:
         return [self.agent, self.kind, self.name, ", ".join(self.by), self.status, "; ".join(self.problems)]
@@ -52,12 +56,12 @@ def show(bundle: Bundle, root: Path, output_format: str) -> int:
     return FAILED if any(row.status == "missing" for row in rows) else OK
 
 
-def _rows(bundle: Bundle, agent: Agent, root: Path, secrets: HostSecrets) -> list[_Row]:
-    found: dict[tuple[str | None, ...], _Row] = {}
+def _rows(bundle: Bundle, agent: Agent, root: Path, secrets: HostSecrets) -> list[_NeedRow]:
+    found: dict[tuple[str | None, ...], _NeedRow] = {}
     for need in needs(bundle, agent, agent.planners, agent.tools):
         # a program is another one elsewhere
         one = (need.kind, need.name, need.path, need.folder)
-        row = found.setdefault(one, _Row(agent.name, need.kind, need.name))
+        row = found.setdefault(one, _NeedRow(agent.name, need.kind, need.name))
         row.optional &= need.optional
         row.by += [need.by] if need.by not in row.by else []
         why = problem(need, secrets, root)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from engine.bundle.document_set import Corpus
+from engine.bundle.document_set import DocumentSet
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.bundle.node import Node
@@ -19,7 +19,7 @@ from engine.bundle.yaml_writer import written
 from engine.diagnostic import Diagnostic, Severity
 from engine.language.schema_types import NAMED, VALUES
 from engine.spec.bundle import Server
-from engine.tool.tool_list import Listed
+from engine.tool.tool_list import ToolList
 
 MAX_NAME = 64
 FOLDER = "specs/tools"
@@ -36,7 +36,7 @@ class Known:
     node: Node
 
 
-def known_of(corpus: Corpus, server: str) -> dict[str, Known]:
+def known_of(corpus: DocumentSet, server: str) -> dict[str, Known]:
     """The documents of a server's tools, by how the server calls them."""
     found = {}
     for document in corpus.sound("Tool"):
@@ -67,7 +67,7 @@ def _plain_name(text: str) -> str:
     return (name if name[:1].isalpha() else f"tool_{name}")[:MAX_NAME]
 
 
-def document(server: Server, listed: Listed, name: str) -> str:
+def document(server: Server, listed: ToolList, name: str) -> str:
     """The YAML of a tool, pinned to how the server lists it now; raises NotWritable.
 
     What the server says of its effect is only a hint: it is a write until somebody who knows it says otherwise.
@@ -80,10 +80,13 @@ def document(server: Server, listed: Listed, name: str) -> str:
         "input": translated(listed.input_schema),
         "output": translated(listed.output_schema) if structured else TEXT,
         "adapter": {
-            "kind": "mcp", "server": server.name, "tool": listed.name, "pinned": listed.digest,
+            "kind": "mcp",
+            "server": server.name,
+            "tool": listed.name,
+            "pinned": listed.digest,
             "result": "structured" if structured else "text",
         },
-    }  # fmt: skip
+    }
     return (
         f"{written(head, flow=False)}"
         f"# the server hints: {hint}; whether it does is yours to say: a read has `effect: read` and no idempotency\n"
@@ -93,7 +96,7 @@ def document(server: Server, listed: Listed, name: str) -> str:
     )
 
 
-def taken_over(known: Known, listed: Listed) -> str:
+def taken_over(known: Known, listed: ToolList) -> str:
     """A document that is there with what the server says now; all else in it stays; raises NotWritable."""
     text, node = known.node.source.text, known.node
     result = node.at("adapter").plain.get("result", "structured")
@@ -126,11 +129,11 @@ def problems_of(path: str, text: str) -> list[Diagnostic]:
     return [d for d in about if d.code not in ("E316", "E105")]
 
 
-def _is_structured(listed: Listed) -> bool:
+def _is_structured(listed: ToolList) -> bool:
     return listed.output_schema is not None and listed.output_schema.get("type") == "object"
 
 
-def described(listed: Listed) -> str:
+def described(listed: ToolList) -> str:
     """What a tool is for, in its server's words."""
     return listed.description or listed.title or listed.name
 

@@ -46,9 +46,13 @@ def root_option(function: F) -> F:
 def format_option(*formats: str) -> Callable[[F], F]:
     """--format, the first one is the default."""
     return click.option(
-        "--format", "output_format", type=click.Choice(formats), default=formats[0], show_default=True,
+        "--format",
+        "output_format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
         help="How to print.",
-    )  # fmt: skip
+    )
 
 
 def as_option(function: F) -> F:

@@ -86,9 +86,11 @@ def guard_output() -> None:
         _guarded.append(raw)
         # what a terminal's encoding has no character for is told, and ends nothing
         made = io.TextIOWrapper(
-            io.BufferedWriter(raw), stream.encoding, "backslashreplace",
+            io.BufferedWriter(raw),
+            stream.encoding,
+            "backslashreplace",
             line_buffering=name == "stderr" or stream.isatty(),
-        )  # fmt: skip
+        )
         setattr(sys, name, made)
 
 

@@ -16,7 +16,7 @@ from engine.language.provenance.near_numbers import (
     HYPHENS,
     NOTHING_NEAR,
     RULES,
-    Near,
+    Neighbour,
     before,
     behind,
     multiplies_money,
@@ -61,7 +61,7 @@ class Side:
     bracket: bool = False
     plus: bool = False
     word: tuple[int, int] | None = None
-    near: Near = NOTHING_NEAR
+    near: Neighbour = NOTHING_NEAR
 
 
 def left_of(text: str, at: int) -> Side:

@@ -25,11 +25,41 @@ _WORDS = frozenset({"all", "bob", "cop", "cup", "gel", "mad", "mop", "pen", "ron
 _BEHIND = frozenset({"won", "sat", "real", "ft", "lev", "canadian", "canadien", "australian"})
 
 _SIGNS = {
-    "$": "$", "€": "eur", "£": "gbp", "¥": "jpy", "₹": "inr", "₽": "rub", "₩": "krw", "₺": "try", "₴": "uah",
-    "₫": "vnd", "₦": "ngn", "₱": "php", "฿": "thb", "₪": "ils", "₿": "btc", "₸": "kzt", "₾": "gel", "₼": "azn",
-    "us$": "usd", "u$": "usd", "c$": "cad", "ca$": "cad", "can$": "cad", "a$": "aud", "au$": "aud", "nz$": "nzd",
-    "hk$": "hkd", "s$": "sgd", "sg$": "sgd", "r$": "brl", "mx$": "mxn", "nt$": "twd", "cdn$": "cad", "aus$": "aud",
-}  # fmt: skip
+    "$": "$",
+    "€": "eur",
+    "£": "gbp",
+    "¥": "jpy",
+    "₹": "inr",
+    "₽": "rub",
+    "₩": "krw",
+    "₺": "try",
+    "₴": "uah",
+    "₫": "vnd",
+    "₦": "ngn",
+    "₱": "php",
+    "฿": "thb",
+    "₪": "ils",
+    "₿": "btc",
+    "₸": "kzt",
+    "₾": "gel",
+    "₼": "azn",
+    "us$": "usd",
+    "u$": "usd",
+    "c$": "cad",
+    "ca$": "cad",
+    "can$": "cad",
+    "a$": "aud",
+    "au$": "aud",
+    "nz$": "nzd",
+    "hk$": "hkd",
+    "s$": "sgd",
+    "sg$": "sgd",
+    "r$": "brl",
+    "mx$": "mxn",
+    "nt$": "twd",
+    "cdn$": "cad",
+    "aus$": "aud",
+}
 
 _LETTERED = {"$a": "aud", "$c": "cad", "$u": "uyu"}
 # thousands and millions of a currency as one word; of names and codes in small letters only these
@@ -40,16 +70,36 @@ _NAMES = languages.money()
 
 # whose currency it is, where several have one of that name
 _WHOSE = {
-    "us dollar": "usd", "american dollar": "usd", "canadian dollar": "cad", "australian dollar": "aud",
-    "singapore dollar": "sgd", "hong kong dollar": "hkd", "new zealand dollar": "nzd",
-    "british pound": "gbp", "swiss franc": "chf", "indian rupee": "inr",
-    "mexican peso": "mxn", "swedish crown": "sek", "norwegian crown": "nok", "danish crown": "dkk",
-    "czech crown": "czk", "turkish lira": "try",
-}  # fmt: skip
+    "us dollar": "usd",
+    "american dollar": "usd",
+    "canadian dollar": "cad",
+    "australian dollar": "aud",
+    "singapore dollar": "sgd",
+    "hong kong dollar": "hkd",
+    "new zealand dollar": "nzd",
+    "british pound": "gbp",
+    "swiss franc": "chf",
+    "indian rupee": "inr",
+    "mexican peso": "mxn",
+    "swedish crown": "sek",
+    "norwegian crown": "nok",
+    "danish crown": "dkk",
+    "czech crown": "czk",
+    "turkish lira": "try",
+}
 _SHARED = {
-    "$": "dollar", "gbp": "pound", "franc": "franc", "inr": "rupee", "peso": "peso", "crown": "crown", "try": "lira",
-    "dirham": "dirham", "dinar": "dinar", "riyal": "riyal", "shilling": "shilling",
-}  # fmt: skip
+    "$": "dollar",
+    "gbp": "pound",
+    "franc": "franc",
+    "inr": "rupee",
+    "peso": "peso",
+    "crown": "crown",
+    "try": "lira",
+    "dirham": "dirham",
+    "dinar": "dinar",
+    "riyal": "riyal",
+    "shilling": "shilling",
+}
 
 # of these `$` is the sign too
 _DOLLARS = frozenset(

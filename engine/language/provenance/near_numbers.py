@@ -23,9 +23,11 @@ RULES = frozenset("\u2013\u2014\u2015")
 # how much a gap holds apart: nothing, blanks, markup and the like, brackets and the like, the end of a line
 _NONE, _BLANK, _SOFT, _HARD, _LINE = range(5)
 _WEIGHTS = {
-    **dict.fromkeys(" \t", _BLANK), **dict.fromkeys("*_~`\\\"'’‘“”«»„‹›:=", _SOFT),
-    **dict.fromkeys("()[]{}<>/,;|、،؛•·◦▪●", _HARD), "\n": _LINE,
-}  # fmt: skip
+    **dict.fromkeys(" \t", _BLANK),
+    **dict.fromkeys("*_~`\\\"'’‘“”«»„‹›:=", _SOFT),
+    **dict.fromkeys("()[]{}<>/,;|、،؛•·◦▪●", _HARD),
+    "\n": _LINE,
+}
 _PLAIN = frozenset(" \t\n*_~`\\\"'’‘“”«»„‹›")
 
 # of what a page is only its blocks are left, without their attributes
@@ -40,7 +42,7 @@ _MAX_WORD = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class Neighbour:
     """What stands near a number on one side; `clear` unless that makes it another number.
 
     The currency that it `counts` is not its own beyond a line if it has one already.  It is added to a `scale` before
@@ -66,15 +68,15 @@ class _Gap:
     attached: bool = True
 
 
-NOTHING_NEAR = Near()
-_UNCLEAR = Near(clear=False)
+NOTHING_NEAR = Neighbour()
+_UNCLEAR = Neighbour(clear=False)
 
 
-def _parted(marks: str) -> Near:
-    return Near(marks=marks) if marks else NOTHING_NEAR
+def _parted(marks: str) -> Neighbour:
+    return Neighbour(marks=marks) if marks else NOTHING_NEAR
 
 
-def before(text: str, at: int) -> Near:
+def before(text: str, at: int) -> Neighbour:
     """What stands near a number before it, where what is joined to it begins."""
     gap = _gap(text, at - 1, -1)
     marks, first = gap.marks, True
@@ -98,7 +100,7 @@ def before(text: str, at: int) -> Near:
             return _UNCLEAR
         scale = _scale_before(text, gap, word, gap.at - ended) if first else 0
         if scale:
-            return Near(scale=scale, marks=marks)
+            return Neighbour(scale=scale, marks=marks)
         if ended or not word:
             return _parted(marks)
         found = _counted_before(text, gap, gap.at, marks)
@@ -108,7 +110,7 @@ def before(text: str, at: int) -> Near:
     return _parted(marks)
 
 
-def behind(text: str, at: int) -> Near:
+def behind(text: str, at: int) -> Neighbour:
     """What stands near a number behind it, where what is joined to it ends."""
     gap = _gap(text, at, 1)
     marks, first = gap.marks, True
@@ -276,7 +278,7 @@ def _scale_before(text: str, gap: _Gap, word: str, at: int) -> int:
 # -- currencies
 
 
-def _counted_before(text: str, gap: _Gap, at: int, marks: str) -> Near:
+def _counted_before(text: str, gap: _Gap, at: int, marks: str) -> Neighbour:
     """The currency before a number that ends at a place."""
     sign = char_at(text, at)
     if is_sign(sign):
@@ -292,16 +294,16 @@ def _counted_before(text: str, gap: _Gap, at: int, marks: str) -> Near:
     return _owned(text, gap, _gap(text, start - 1, -1), counts, marks) if counts else _parted(marks)
 
 
-def _counted_behind(text: str, gap: _Gap, marks: str) -> Near:
+def _counted_behind(text: str, gap: _Gap, marks: str) -> Neighbour:
     """The currency behind a number that begins where the gap ends."""
     counts, end = currency_behind(text, gap.at)
     if counts:
         return _owned(text, gap, _gap(text, end, 1), counts, marks)
     country = in_country(text[gap.at : gap.at + _MAX_WORD]) if gap.weight < _LINE else ""
-    return Near(country=country, marks=marks) if country else _parted(marks)
+    return Neighbour(country=country, marks=marks) if country else _parted(marks)
 
 
-def _owned(text: str, gap: _Gap, beyond: _Gap, counts: str, marks: str) -> Near:
+def _owned(text: str, gap: _Gap, beyond: _Gap, counts: str, marks: str) -> Neighbour:
     """A currency, unless it is parted less from another number."""
     others = char_at(text, beyond.at).isdigit() and beyond.weight < gap.weight
-    return _parted(marks) if others else Near(counts=counts, line=gap.weight == _LINE, marks=marks)
+    return _parted(marks) if others else Neighbour(counts=counts, line=gap.weight == _LINE, marks=marks)

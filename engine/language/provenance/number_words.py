@@ -7,12 +7,31 @@ from engine.language.provenance.languages import words
 from engine.language.provenance.scripts import unspaced
 
 SCALES = {
-    "hundred": 100, "dozen": 12, "thousand": 1_000, "grand": 1_000, "tausend": 1_000, "mille": 1_000, "mil": 1_000,
-    "lakh": 100_000, "crore": 10_000_000, "million": 1_000_000, "millionen": 1_000_000, "millones": 1_000_000,
-    "mio": 1_000_000, "mln": 1_000_000, "mn": 1_000_000, "billion": 1_000_000_000, "bn": 1_000_000_000,
-    "mrd": 1_000_000_000, "trillion": 1_000_000_000_000, "千": 1_000, "万": 10_000, "萬": 10_000,
-    "億": 100_000_000, "亿": 100_000_000,
-}  # fmt: skip
+    "hundred": 100,
+    "dozen": 12,
+    "thousand": 1_000,
+    "grand": 1_000,
+    "tausend": 1_000,
+    "mille": 1_000,
+    "mil": 1_000,
+    "lakh": 100_000,
+    "crore": 10_000_000,
+    "million": 1_000_000,
+    "millionen": 1_000_000,
+    "millones": 1_000_000,
+    "mio": 1_000_000,
+    "mln": 1_000_000,
+    "mn": 1_000_000,
+    "billion": 1_000_000_000,
+    "bn": 1_000_000_000,
+    "mrd": 1_000_000_000,
+    "trillion": 1_000_000_000_000,
+    "千": 1_000,
+    "万": 10_000,
+    "萬": 10_000,
+    "億": 100_000_000,
+    "亿": 100_000_000,
+}
 
 # scales whose size is not read: a number beside one is none
 _OTHER_SCALES, _SHORT_SCALES = languages.scales(), languages.short_scales()

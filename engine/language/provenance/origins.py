@@ -20,7 +20,7 @@ from engine.language.provenance.currencies import of_code
 from engine.language.provenance.echoes import Echo, hosts
 from engine.language.provenance.near_numbers import DASHES
 from engine.language.provenance.numerals import MIN_LONG, Numeral, covering, numerals
-from engine.language.provenance.sources import TEXT, Source, TooMuch, scalars
+from engine.language.provenance.sources import TEXT, Source, TooMuchText, scalars
 from engine.language.provenance.spelling import composed, normal
 from engine.language.value import number_text
 
@@ -58,7 +58,7 @@ _GLUE = frozenset({"and", "or", "the", "for", "a", "an", "to", "of", "in", "on",
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Evidence:
     """One thing that the session was told: by whom, the value, what it may only repeat, and keys that tell nothing."""
 
     origin: str
@@ -70,7 +70,7 @@ class Told:
 class Origins:
     """The origins of values, judged by what a session was told; keys of a value that are not `fields` are data."""
 
-    def __init__(self, told: Iterable[Told], fields: Set[str] = frozenset()) -> None:
+    def __init__(self, told: Iterable[Evidence], fields: Set[str] = frozenset()) -> None:
         self._sources, self._cut = _taken_in(told)
         self._fields = fields
         self._work = 0
@@ -86,7 +86,7 @@ class Origins:
                 if count >= MAX_SCALARS:
                     return UNTRUSTED
                 worst = _worse(worst, self._of_scalar(scalar))
-        except TooMuch:
+        except TooMuchText:
             return UNTRUSTED
         return worst or (SESSION if _is_nothing(value) else MODEL)
 
@@ -238,7 +238,7 @@ class Origins:
         self._work += work
         self.gone_through += work
         if self._work > MAX_WORK:
-            raise TooMuch
+            raise TooMuchText
 
     def _nowhere(self) -> str:
         """What was not found may stand in what was not looked at."""
@@ -279,7 +279,7 @@ def _said(tokens: list[str]) -> Iterator[str]:
             yield part
 
 
-def _taken_in(told: Iterable[Told]) -> tuple[list[tuple[str, Source]], bool]:
+def _taken_in(told: Iterable[Evidence]) -> tuple[list[tuple[str, Source]], bool]:
     """The sources, most trusted first, up to the bound of all their text; whether some of it was left out."""
     found: list[tuple[str, Source]] = []
     left, room, cut = MAX_SOURCES, MAX_SOURCES, False
@@ -296,9 +296,9 @@ def _taken_in(told: Iterable[Told]) -> tuple[list[tuple[str, Source]], bool]:
     return sorted(found, key=lambda pair: ORIGINS.index(pair[0])), cut
 
 
-def _together(told: Iterable[Told]) -> list[list[Told]]:
+def _together(told: Iterable[Evidence]) -> list[list[Evidence]]:
     """What was told, that of one origin as one thing where it repeats nothing."""
-    alone, merged = list[list[Told]](), dict[str, list[Told]]()
+    alone, merged = list[list[Evidence]](), dict[str, list[Evidence]]()
     for one in told:
         if one.echoes and one.origin == TRUSTED:
             alone.append([one])

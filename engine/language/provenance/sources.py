@@ -46,11 +46,11 @@ _PATH_GOES_ON = frozenset(".-~%?#&=@+$/\\")
 _BEFORE_PATHS = frozenset(" \t\n\"'“‘«([{<=,;|`")
 
 
-class TooMuch(Exception):
+class TooMuchText(Exception):
     """The bound on the work for one question is reached."""
 
 
-class Reading:
+class SourceText:
     """One reading of what was told: its text, and lazily its words and the numbers in it."""
 
     def __init__(self, parts: list[str], flatten: Callable[[str], str]) -> None:
@@ -74,7 +74,7 @@ class Reading:
     def numbers(self) -> list[list[Numeral]]:
         """The numbers in each part; raises TooMuch where there are too many."""
         if self._numbers is None:
-            raise TooMuch
+            raise TooMuchText
         return self._numbers
 
     @cached_property
@@ -125,7 +125,7 @@ class Reading:
             if _beside_digit(self.text, start, end) and (start, end) in self._words:
                 return True
             start = self.text.find(piece, start + 1)
-        raise TooMuch
+        raise TooMuchText
 
     def mentions(self, word: str) -> bool:
         """Whether a word stands here, whatever stands around it."""
@@ -164,8 +164,8 @@ class Source:
             self.size += len(kind[-1]) + 1
             if self.cut:
                 break
-        self._kind, as_told = Reading(kind, flat), Reading(plain, str.lower)
-        self._otherwise = Reading([one for one in otherwise if one], flat)
+        self._kind, as_told = SourceText(kind, flat), SourceText(plain, str.lower)
+        self._otherwise = SourceText([one for one in otherwise if one], flat)
         self._readings = (self._kind,) if as_told.text == self._kind.text else (self._kind, as_told)
 
     @property

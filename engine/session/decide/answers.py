@@ -12,23 +12,23 @@ from engine.session.decide.requests import settle
 from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest, call_key
 from engine.session.state.event import EventKind as K
-from engine.session.state.inputs import Answer, Refused
+from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Request
 from engine.spec.bundle import Tool
 
 SETTLED = ("did_not_happen", "abandon")
 
 
-def answer(d: Draft, reply: Answer) -> Refused | None:
+def answer(d: Draft, reply: RequestAnswered) -> InputRefused | None:
     """Record an answer, or say why it is refused: used, expired, not a member, not the right kind, session over."""
     request = d.state.requests.get(reply.request_id)
     if request is None:
-        return Refused("no_such_request", f"there is no request {reply.request_id}")
+        return InputRefused("no_such_request", f"there is no request {reply.request_id}")
     refused = _may_answer(d, request, reply) or _handle(d, reply) or _fits(d, request, reply)
     if refused is not None:
         return refused
     edited = _edit(d, request, reply)
-    if isinstance(edited, Refused):
+    if isinstance(edited, InputRefused):
         return edited
     d.emit(
         K.REQUEST_ANSWERED,
@@ -46,31 +46,31 @@ def answer(d: Draft, reply: Answer) -> Refused | None:
     return None
 
 
-def _handle(d: Draft, reply: Answer) -> Refused | None:
+def _handle(d: Draft, reply: RequestAnswered) -> InputRefused | None:
     """What people read in the place of a sensitive value is never one."""
     path = place_of_handle([reply.edit, reply.value]) if d.agent.seal is not None else ""
-    return Refused("invalid_input", "a handle of a sensitive value is no value: say what it is") if path else None
+    return InputRefused("invalid_input", "a handle of a sensitive value is no value: say what it is") if path else None
 
 
-def _may_answer(d: Draft, request: Request, reply: Answer) -> Refused | None:
+def _may_answer(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
     s = d.state
     if request.answered is not None:
-        return Refused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
+        return InputRefused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
     if s.final and request.kind not in ("settle", "follow_up"):
-        return Refused("session_over", f"session {s.session_id} is over ({s.status})")
+        return InputRefused("session_over", f"session {s.session_id} is over ({s.status})")
     if request.closed is not None and not _never_settled(request):
-        return Refused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
+        return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if request.kind == "approval" and any(r.call_id == request.call_id for r in _denied(d)):
-        return Refused("already_denied", "another group has said no to this call")
+        return InputRefused("already_denied", "another group has said no to this call")
     if request.expires_at is not None and d.at >= request.expires_at and not s.final and request.kind != "settle":
         session_id = request.id.rpartition(".")[0]
         told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
-        return Refused("expired", f"{told}: engine resume {session_id}")
+        return InputRefused("expired", f"{told}: engine resume {session_id}")
     if request.groups and not is_member(d, request, reply.by):
         groups = ", ".join(request.groups)
-        return Refused("not_a_member", f"{reply.by} is not a member of {groups}")
+        return InputRefused("not_a_member", f"{reply.by} is not a member of {groups}")
     if request.kind in ("approval", "budget") and s.started_by is not None and reply.by == s.started_by:
-        return Refused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
+        return InputRefused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
     return None
 
 
@@ -96,44 +96,48 @@ def is_member(d: Draft, request: Request, by: str) -> bool:
     return False
 
 
-def _fits(d: Draft, request: Request, reply: Answer) -> Refused | None:
+def _fits(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
     if request.kind in ("approval", "budget"):
         if reply.edit and request.kind == "budget":
-            return Refused("wrong_answer", f"request {request.id} asks for a yes or a no")
+            return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no")
         if reply.action not in ("approve", "deny"):
-            return Refused("wrong_answer", f"request {request.id} asks for a yes or a no: approve or deny it")
+            return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no: approve or deny it")
         return None
     if reply.action != "answer" or reply.edit is not None:
-        return Refused("wrong_answer", f"request {request.id} is a question ({request.kind}): answer it with a value")
+        return InputRefused(
+            "wrong_answer", f"request {request.id} is a question ({request.kind}): answer it with a value"
+        )
     tool = d.tool(d.state.calls[request.call_id].name) if request.call_id else None
     if request.kind == "settle":
         return _fits_settle(tool, reply.value)
     problems = tool.check_output(reply.value) if tool and request.kind in ("input", "choice") else []
-    return Refused("wrong_answer", "the answer does not fit: " + "; ".join(problems)) if problems else None
+    return InputRefused("wrong_answer", "the answer does not fit: " + "; ".join(problems)) if problems else None
 
 
-def _fits_settle(tool: Tool | None, value: Any) -> Refused | None:
+def _fits_settle(tool: Tool | None, value: Any) -> InputRefused | None:
     if isinstance(value, str) and value in SETTLED:
         return None
     if isinstance(value, Mapping) and set(value) == {"happened"}:
         problems = tool.check_output(value["happened"]) if tool else []
-        return Refused("wrong_answer", "the result does not fit: " + "; ".join(problems)) if problems else None
-    return Refused("wrong_answer", 'settle with {"happened": RESULT}, "did_not_happen" or "abandon"')
+        return InputRefused("wrong_answer", "the result does not fit: " + "; ".join(problems)) if problems else None
+    return InputRefused("wrong_answer", 'settle with {"happened": RESULT}, "did_not_happen" or "abandon"')
 
 
-def _edit(d: Draft, request: Request, reply: Answer) -> str | Refused | None:
+def _edit(d: Draft, request: Request, reply: RequestAnswered) -> str | InputRefused | None:
     """Take an edit into the call and give its new digest; None without an edit."""
     if not reply.edit or request.call_id is None:
         return None
     if reply.action != "approve":
-        return Refused("wrong_answer", "only an approved call can be edited")
+        return InputRefused("wrong_answer", "only an approved call can be edited")
     call = d.state.calls[request.call_id]
     tool = d.tool(call.name)
     edited = {**call.input, **reply.edit}
     problems = tool.check_input(edited)
     key, problem = call_key(d.state, tool, edited) if not problems else (None, "")
     if problems or problem:
-        return Refused("invalid_input", "the edited call does not fit: " + "; ".join([*problems, problem]).strip("; "))
+        return InputRefused(
+            "invalid_input", "the edited call does not fit: " + "; ".join([*problems, problem]).strip("; ")
+        )
     digest = call_digest(tool, call.name, edited)
     if digest == call.digest:
         return digest

@@ -25,13 +25,13 @@ def reserve_question(d: Draft) -> bool:
             continue
         d.emit(K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=s.limits.crossed_by(name))
         d.emit(K.STEP_ENDED, reason=name)
-        act_on_crossed(d)
+        apply_crossed_limits(d)
         return True
     d.emit(K.QUESTION_RESERVED, ask=s.asks, **usage.payload())
     return True
 
 
-def act_on_crossed(d: Draft) -> bool:
+def apply_crossed_limits(d: Draft) -> bool:
     """At the end of a step: stop for a limit that was crossed, or ask whether there is more."""
     s = d.state
     by = {name: s.limits.crossed_by(name) for name in sorted(s.crossed)}
@@ -84,10 +84,14 @@ def ask_for_more(d: Draft, name: str) -> None:
     limits = d.state.limits
     extension, allowed = limits.extensions[name], limits.limit(name)
     d.open_request(
-        BUDGET, groups=(extension.reviewers,), reason=name, limit=name, extend_by=extension.by,
+        BUDGET,
+        groups=(extension.reviewers,),
+        reason=name,
+        limit=name,
+        extend_by=extension.by,
         message=f"the limit {name} of {allowed} is used up: may it have {extension.by} more?",
         expires=limits.expires.get(BUDGET),
-    )  # fmt: skip
+    )
 
 
 def asked(s: State, name: str) -> bool:
@@ -95,7 +99,7 @@ def asked(s: State, name: str) -> bool:
     return any(request.limit == name for request in s.open_requests())
 
 
-def heed_budget_answers(d: Draft) -> bool:
+def apply_budget_answers(d: Draft) -> bool:
     """A no to more of a limit ends the session as the limit itself would have."""
     if d.state.ending:
         return False

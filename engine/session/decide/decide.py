@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.language.value import NotJson, canonical_of_exact, exact, timestamp, whole_text
-from engine.policy.gate import FactNeed, Reading, withheld
+from engine.policy.gate import FactNeed, FactOutput, withheld
 from engine.session.decide.answers import answer
-from engine.session.decide.draft import Besides, Draft
+from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.gate_calls import beside_guards
-from engine.session.decide.jobs import discard, drafted_job, retry
+from engine.session.decide.jobs import discard, job_draft, retry
 from engine.session.decide.proposals import planned, planner_failed
 from engine.session.decide.retries import try_again
 from engine.session.decide.transitions import advance, end_cancelled
-from engine.session.decide.uncertain import is_probe, make_unknown, probed, want_of
+from engine.session.decide.uncertain import is_probe, mark_uncertain, probe_request, probed
 from engine.session.expression_names import gate_names
 from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest
@@ -36,14 +36,14 @@ MAX_OUTPUT = 1_000_000
 WITHHELD = "the result is not for this session"
 
 
-def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
+def begin(reply: r.SessionRequested, bundle: Bundle) -> tuple[Event, ...] | r.InputRefused:
     """The first events of a session, or why it can't start."""
     agent = bundle.agents[reply.agent]
     problems = agent.check_attributes(reply.attributes)
     if agent.seal is not None and (path := place_of_handle(reply.attributes)):
         problems = [*problems, f"`{path}`: a handle is no value"]
     if problems:
-        return r.Refused("invalid_attributes", "; ".join(problems))
+        return r.InputRefused("invalid_attributes", "; ".join(problems))
     payload = {
         "agent": agent.name,
         "planner": reply.planner,
@@ -61,18 +61,20 @@ def begin(reply: r.Begin, bundle: Bundle) -> tuple[Event, ...] | r.Refused:
     return (first, *d.events)
 
 
-def decide(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> tuple[Event, ...] | r.Refused:
+def decide(
+    state: State, reply: r.Input, bundle: Bundle, beside: OverlayBundles = ()
+) -> tuple[Event, ...] | r.InputRefused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
-    d = drafted(state, reply, bundle, beside)
-    return d if isinstance(d, r.Refused) else tuple(d.events)
+    d = decide_draft(state, reply, bundle, beside)
+    return d if isinstance(d, r.InputRefused) else tuple(d.events)
 
 
-def drafted_for_job(state: State, call_id: str, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> Draft:
+def decide_job_draft(state: State, call_id: str, reply: r.Input, bundle: Bundle, beside: OverlayBundles = ()) -> Draft:
     """What a reply to a worker's effect means for the one call that it has leased."""
-    return drafted_job(state, call_id, reply, Draft(state, bundle, reply.at, beside), _RECORD)
+    return job_draft(state, call_id, reply, Draft(state, bundle, reply.at, beside), _RECORD)
 
 
-def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) -> Draft | r.Refused:
+def decide_draft(state: State, reply: r.Input, bundle: Bundle, beside: OverlayBundles = ()) -> Draft | r.InputRefused:
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
     d = Draft(state, bundle, reply.at, beside)
     if type(reply) in _FROM_PEOPLE:
@@ -81,7 +83,7 @@ def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) 
     if state.final:
         return d
     _RECORD[type(reply)](d, reply)
-    if not isinstance(reply, r.KeyTaken | r.KeyExpired | r.MeterFull | r.Released):
+    if not isinstance(reply, r.KeyTaken | r.KeyExpired | r.MeterFull | r.SessionReleased):
         advance(d)
     return d
 
@@ -89,15 +91,15 @@ def drafted(state: State, reply: r.Reply, bundle: Bundle, beside: Besides = ()) 
 # -- from the driver
 
 
-def _claimed(d: Draft, reply: r.Claimed) -> None:
+def _claimed(d: Draft, reply: r.SessionClaimed) -> None:
     d.emit(K.SESSION_CLAIMED, owner=reply.owner, epoch=reply.epoch)
 
 
-def _released(d: Draft, reply: r.Released) -> None:
+def _released(d: Draft, reply: r.SessionReleased) -> None:
     d.emit(K.SESSION_RELEASED, owner=reply.owner)
 
 
-def _tick(d: Draft, reply: r.Tick) -> None:
+def _tick(d: Draft, reply: r.TimePassed) -> None:
     due = wake_at(d.state)
     if due is not None and due <= d.at:
         d.emit(K.SESSION_WOKEN)
@@ -143,16 +145,16 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
     elif not problems:
         d.result(call, "ok", output=output, mark=reply.mark)
     elif call.effect == "write":
-        make_unknown(d, call, "invalid_output", problems)
+        mark_uncertain(d, call, "invalid_output", problems)
     else:
         d.result(call, "terminal_error", "invalid_output", problems)
         _cancel_siblings(d, call, tool)
 
 
-def _read(d: Draft, need: FactNeed) -> Reading | None:
+def _read(d: Draft, need: FactNeed) -> FactOutput | None:
     """A fact as the gate of the running call left it."""
     reading = d.state.readings.get(need.key)
-    return None if reading is None else Reading(reading.output, reading.problem)
+    return None if reading is None else FactOutput(reading.output, reading.problem)
 
 
 def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:
@@ -179,7 +181,7 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
     elif safe and try_again(d, call, tool, reply, may_have_acted=lost):
         return
     elif lost or call.in_doubt:
-        make_unknown(d, call, reply.reason, reply.message)
+        mark_uncertain(d, call, reply.reason, reply.message)
         _cancel_siblings(d, call, tool)
     else:
         status = "retryable_error" if reply.failure == "retryable" else "terminal_error"
@@ -187,7 +189,7 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
         _cancel_siblings(d, call, tool)
 
 
-def _not_begun(d: Draft, reply: r.NotBegun) -> None:
+def _not_begun(d: Draft, reply: r.ToolNotBegun) -> None:
     """Nothing happened: the call is judged again where another driver takes the session over."""
     call = _live(d, reply.call_id, reply.attempt)
     if call is None:
@@ -196,9 +198,13 @@ def _not_begun(d: Draft, reply: r.NotBegun) -> None:
         end_cancelled(d, call, acted=False)
     else:
         d.emit(
-            K.CALL_NOT_BEGUN, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
+            K.CALL_NOT_BEGUN,
+            step=call.step,
+            call_id=call.id,
+            tool=call.name,
+            attempt=call.attempt,
             problem=reply.problem,
-        )  # fmt: skip
+        )
 
 
 def _live(d: Draft, call_id: str, attempt: int) -> Call | None:
@@ -226,12 +232,12 @@ def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
 
 def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
     if is_probe(reply):
-        call_id, name = want_of(d, reply.key)
+        call_id, name = probe_request(d, reply.key)
         if name:
             output, wrong = checked_output(d.tool(name), reply.output)
             probed(d, call_id, d.tool(name), reply.gate, None if wrong else output, wrong or None)
         return
-    tool_name, input_ = _want_of(d, reply.key, reply.gate)
+    tool_name, input_ = _fact_request(d, reply.key, reply.gate)
     output, problem = _checked_fact(d, tool_name, reply.output)
     _record_fact(
         d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started
@@ -246,15 +252,15 @@ def _checked_fact(d: Draft, tool: str, output: Any) -> tuple[Any, str]:
 
 def _fact_failed(d: Draft, reply: r.FactFailed) -> None:
     if is_probe(reply):
-        call_id, name = want_of(d, reply.key)
+        call_id, name = probe_request(d, reply.key)
         if name:
             probed(d, call_id, d.tool(name), reply.gate, None, reply.problem)
         return
-    tool_name, input_ = _want_of(d, reply.key, reply.gate)
+    tool_name, input_ = _fact_request(d, reply.key, reply.gate)
     _record_fact(d, reply.key, tool_name, input_, reply.gate, None, reply.problem, reply.started)
 
 
-def _want_of(d: Draft, key: str, gate: int) -> tuple[str, Any]:
+def _fact_request(d: Draft, key: str, gate: int) -> tuple[str, Any]:
     for call in d.state.calls.open.values():
         for want in call.wants if call.phase is Phase.GATING else ():
             if want["key"] == key and want["gate"] == gate:
@@ -267,63 +273,69 @@ def _record_fact(
 ) -> None:
     if tool:
         d.emit(
-            K.FACT_READ, key=key, tool=tool, input=input_, output=output, problem=problem, gate=gate,
+            K.FACT_READ,
+            key=key,
+            tool=tool,
+            input=input_,
+            output=output,
+            problem=problem,
+            gate=gate,
             started=timestamp(started),
-        )  # fmt: skip
+        )
 
 
 # -- from people
 
 
-def _message(d: Draft, reply: r.Message) -> r.Refused | None:
+def _message(d: Draft, reply: r.MessageSent) -> r.InputRefused | None:
     if d.state.final:
-        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+        return r.InputRefused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
     if not reply.text.strip():
-        return r.Refused("empty_message", "a message must say something")
+        return r.InputRefused("empty_message", "a message must say something")
     d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.text))
     return None
 
 
-def _confirmed(d: Draft, reply: r.Confirmed) -> r.Refused | None:
+def _confirmed(d: Draft, reply: r.ActionConfirmed) -> r.InputRefused | None:
     if d.state.final:
-        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+        return r.InputRefused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
     tool = d.bundle.tools.get(reply.tool) if reply.tool in d.agent.tools else None
     if tool is None:
-        return r.Refused("unknown_tool", f"agent {d.agent.name} has no tool {reply.tool}")
+        return r.InputRefused("unknown_tool", f"agent {d.agent.name} has no tool {reply.tool}")
     digest = call_digest(tool, tool.name, reply.input)
     d.emit(K.CUSTOMER_CONFIRMED, tool=tool.name, input=dict(reply.input), digest=digest)
     return None
 
 
-def _cancel(d: Draft, reply: r.Cancel) -> r.Refused | None:
+def _cancel(d: Draft, reply: r.CancelRequested) -> r.InputRefused | None:
     if d.state.final:
-        return r.Refused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+        return r.InputRefused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
     if d.state.cancel_by is None:
         d.emit(K.CANCEL_REQUESTED, by=reply.by)
     return None
 
 
 _RECORD: Mapping[type, Callable[..., None]] = {
-    r.Claimed: _claimed,
-    r.Released: _released,
-    r.Tick: _tick,
+    r.SessionClaimed: _claimed,
+    r.SessionReleased: _released,
+    r.TimePassed: _tick,
     r.KeyTaken: _key_taken,
     r.KeyExpired: _key_expired,
     r.MeterFull: _meter_full,
-    r.Planned: planned,
+    r.PlannerAnswered: planned,
     r.PlannerFailed: planner_failed,
     r.ToolReturned: _tool_returned,
     r.ToolFailed: _tool_failed,
-    r.NotBegun: _not_begun,
+    r.ToolNotBegun: _not_begun,
     r.FactReturned: _fact_returned,
     r.FactFailed: _fact_failed,
 }
 
-_FROM_PEOPLE: Mapping[type, Callable[..., r.Refused | None]] = {
-    r.Message: _message,
-    r.Cancel: _cancel,
-    r.Confirmed: _confirmed,
-    r.Answer: answer,
-    r.JobRetry: retry,
-    r.JobDiscard: discard,
+_FROM_PEOPLE: Mapping[type, Callable[..., r.InputRefused | None]] = {
+    r.MessageSent: _message,
+    r.CancelRequested: _cancel,
+    r.ActionConfirmed: _confirmed,
+    r.RequestAnswered: answer,
+    r.JobRetryRequested: retry,
+    r.JobDiscardRequested: discard,
 }

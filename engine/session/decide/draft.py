@@ -12,13 +12,13 @@ from engine.session.state.state import Call, State
 from engine.spec.bundle import Agent, Bundle, Tool
 
 # the urgent bundles that judge beside a session's own, in the order in which they were deployed
-Besides = tuple[Bundle, ...]
+OverlayBundles = tuple[Bundle, ...]
 
 
 class Draft:
     """A growing list of events over a state; nothing outside sees it before it is whole."""
 
-    def __init__(self, state: State, bundle: Bundle, at: datetime, beside: Besides = ()) -> None:
+    def __init__(self, state: State, bundle: Bundle, at: datetime, beside: OverlayBundles = ()) -> None:
         """`beside` are the urgent bundles that judge beside the session's own."""
         self.state = state
         self.bundle = bundle

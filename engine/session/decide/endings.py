@@ -44,7 +44,7 @@ def end_by_limit(d: Draft, limit: str, status: Status, used: object, allowed: ob
     return True
 
 
-def heed_cancel(d: Draft) -> bool:
+def apply_cancel(d: Draft) -> bool:
     """Somebody asked for the session to end."""
     if d.state.ending or d.state.cancel_by is None:
         return False
@@ -64,7 +64,7 @@ def end_grace(d: Draft) -> bool:
     return True
 
 
-def wind_up(d: Draft) -> bool:
+def finish_ending(d: Draft) -> bool:
     """An ending session starts nothing more, cancels what runs, and is over when nothing does."""
     s = d.state
     if s.ending is None:
@@ -106,9 +106,14 @@ def finish(d: Draft, status: Status, outcome: str, end: End | None) -> None:
         d.open_request("follow_up", groups=(follow_up.reviewers,), reason=outcome, message=follow_up.note)
     noted: dict[str, Any] = {"problem": problem} if problem else {}
     d.emit(
-        K.STATE_TRANSITION, state=status.value, outcome=outcome, message=message, waiting_for=[],
-        reason=outcome if d.state.ending else "", **noted,
-    )  # fmt: skip
+        K.STATE_TRANSITION,
+        state=status.value,
+        outcome=outcome,
+        message=message,
+        waiting_for=[],
+        reason=outcome if d.state.ending else "",
+        **noted,
+    )
 
 
 def _told(d: Draft, status: Status, template: Template | None) -> tuple[str, str]:

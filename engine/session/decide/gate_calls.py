@@ -31,22 +31,24 @@ def judge_call(d: Draft, call: Call) -> bool:
         return True
     names, known = gate_names(d.state, call, d.bundle), fresh(d.state, call, d.at)
     verdict = gate.judge(d.agent.guards[call.name], names, known)
-    if isinstance(verdict, gate.Missing):
-        return _want(d, call, verdict.needs)
+    if isinstance(verdict, gate.MissingFacts):
+        return _request_facts(d, call, verdict.needs)
     others = [_beside(d, call, bundle, names, known) for bundle in d.beside]
-    needs = {need.key: need for other in others if isinstance(other, gate.Missing) for need in other.needs}
+    needs = {need.key: need for other in others if isinstance(other, gate.MissingFacts) for need in other.needs}
     if needs:
-        return _want(d, call, tuple(needs[key] for key in sorted(needs)))
+        return _request_facts(d, call, tuple(needs[key] for key in sorted(needs)))
     told = []
     for bundle, other in zip(d.beside, others, strict=True):
         assert isinstance(other, Verdict), "nothing is missing"
         hidden = hidden_rules(bundle.guard(d.state.agent, call.name))
         told.append(
             {
-                "bundle": bundle.digest, "verdict": other.effect.value, "rule": other.rule,
+                "bundle": bundle.digest,
+                "verdict": other.effect.value,
+                "rule": other.rule,
                 "disclosed": other.rule not in hidden,
             }
-        )  # fmt: skip
+        )
         verdict = stricter(verdict, other)
     _settle(d, call, verdict, told)
     return True
@@ -71,22 +73,22 @@ def _beside(
     call: Call,
     bundle: Bundle,
     names: Mapping[str, Any],
-    known: Callable[[gate.FactNeed], gate.Reading | None],
-) -> Verdict | gate.Missing:
+    known: Callable[[gate.FactNeed], gate.FactOutput | None],
+) -> Verdict | gate.MissingFacts:
     """What an urgent bundle says; it can read with the tools of the session's own bundle only."""
     guard = bundle.guard(d.state.agent, call.name)
     if guard is None:
         return not_offered(call.name)
 
-    def read(need: gate.FactNeed) -> gate.Reading | None:
+    def read(need: gate.FactNeed) -> gate.FactOutput | None:
         if need.tool not in d.bundle.tools:
-            return gate.Reading(problem=f"this session's bundle has no tool {need.tool}")
+            return gate.FactOutput(problem=f"this session's bundle has no tool {need.tool}")
         return known(need)
 
     return gate.judge(guard, names, read)
 
 
-def fresh(state: State, call: Call, at: datetime) -> Callable[[gate.FactNeed], gate.Reading | None]:
+def fresh(state: State, call: Call, at: datetime) -> Callable[[gate.FactNeed], gate.FactOutput | None]:
     """The recorded facts that the gate of a call may use at a moment.
 
     What was read since the gate asked for it is fresh; older facts only within their `max_age`, and
@@ -95,14 +97,14 @@ def fresh(state: State, call: Call, at: datetime) -> Callable[[gate.FactNeed], g
     wanted = {want["key"]: want["gate"] for want in call.wants} if call.phase is Phase.GATING else {}
     barrier = read_after(state, call)
 
-    def find(need: gate.FactNeed) -> gate.Reading | None:
+    def find(need: gate.FactNeed) -> gate.FactOutput | None:
         reading = state.readings.get(need.key)
         if reading is None:
             return None
         asked_for = need.key in wanted and reading.gate >= wanted[need.key]
         young = need.max_age > timedelta(0) and at - reading.at <= need.max_age
         if asked_for or (young and reading.seq > barrier and reading.problem is None):
-            return gate.Reading(reading.output, reading.problem)
+            return gate.FactOutput(reading.output, reading.problem)
         return None
 
     return find
@@ -113,7 +115,7 @@ def read_after(state: State, call: Call) -> int:
     return max(state.write_seq, call.approved_seq)
 
 
-def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
+def _request_facts(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     """Record which facts the gate waits for; reads beyond the limit are recorded as unreadable."""
     if call.phase is Phase.GATING and {n.key for n in needs} <= {w["key"] for w in call.wants}:
         return False
@@ -144,14 +146,24 @@ def _want(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=facts, behind=None)
     if refused:
         d.emit(
-            K.LIMIT_CROSSED, limit="fact_reads", used=d.state.used.fact_reads, allowed=limit,
+            K.LIMIT_CROSSED,
+            limit="fact_reads",
+            used=d.state.used.fact_reads,
+            allowed=limit,
             crossing=d.state.limits.crossed_by("fact_reads"),
-        )  # fmt: skip
+        )
     for need in refused:
         d.emit(
-            K.FACT_READ, step=call.step, key=need.key, tool=need.tool, input=dict(need.input), output=None,
-            problem=f"the limit of {limit} fact reads is used up", gate=own, started=None,
-        )  # fmt: skip
+            K.FACT_READ,
+            step=call.step,
+            key=need.key,
+            tool=need.tool,
+            input=dict(need.input),
+            output=None,
+            problem=f"the limit of {limit} fact reads is used up",
+            gate=own,
+            started=None,
+        )
     return True
 
 
@@ -160,10 +172,16 @@ def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
     d.emit(
-        K.VERDICT, step=call.step, call_id=call.id, tool=call.name, **verdict.payload(), satisfied=satisfied,
-        asks={ask.rule: ask.values for ask in verdict.asks}, **({"job": True} if call.leased else {}),
+        K.VERDICT,
+        step=call.step,
+        call_id=call.id,
+        tool=call.name,
+        **verdict.payload(),
+        satisfied=satisfied,
+        asks={ask.rule: ask.values for ask in verdict.asks},
+        **({"job": True} if call.leased else {}),
         **({"beside": list(beside)} if beside else {}),
-    )  # fmt: skip
+    )
     call = d.state.calls[call.id]
     if verdict.effect is Effect.DENY:
         d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, difference=difference)
@@ -286,10 +304,19 @@ def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) ->
     assert tool.job is not None
     _as_judged(d, call, tool)
     d.emit(
-        K.JOB_ENQUEUED, step=call.step, call_id=call.id, tool=call.name, idempotency_key=call.key,
-        key_scope=call.scope, digest=call.digest, compared=compared(tool, call), key_until=_key_until(d, tool),
-        reserved=reserved, run_at=timestamp(d.at + tool.job.delay), **_generation(d, call),
-    )  # fmt: skip
+        K.JOB_ENQUEUED,
+        step=call.step,
+        call_id=call.id,
+        tool=call.name,
+        idempotency_key=call.key,
+        key_scope=call.scope,
+        digest=call.digest,
+        compared=compared(tool, call),
+        key_until=_key_until(d, tool),
+        reserved=reserved,
+        run_at=timestamp(d.at + tool.job.delay),
+        **_generation(d, call),
+    )
 
 
 def _conflicts(tool: Tool, call: Call, before: Mapping[str, Any] | None) -> bool:

@@ -13,7 +13,7 @@ from engine.session.decide.gate_calls import enqueue, judge_call
 from engine.session.decide.meters import reserve
 from engine.session.decide.requests import wake, withdraw
 from engine.session.decide.transitions import end_cancelled
-from engine.session.decide.uncertain import give_up_cut_off, make_unknown
+from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, Phase, State
@@ -21,7 +21,7 @@ from engine.session.state.state import Call, Phase, State
 Record = Callable[..., None]
 
 
-def drafted_job(state: State, call_id: str, reply: r.Reply, d: Draft, record: Mapping[type, Record]) -> Draft:
+def job_draft(state: State, call_id: str, reply: r.Input, d: Draft, record: Mapping[type, Record]) -> Draft:
     """What a reply about a leased job means: recorded, then the call judged if its turn has come."""
     if isinstance(reply, r.JobLeased):
         _leased(d, reply)
@@ -47,16 +47,14 @@ def _leased(d: Draft, reply: r.JobLeased) -> None:
     if call.cancelled is not None:
         end_cancelled(d, call)
     elif call.effect == "write" and not tool.honours_key:
-        make_unknown(d, call, "cut_off", "the worker stopped while it ran")
+        mark_uncertain(d, call, "cut_off", "the worker stopped while it ran")
     elif not give_up_cut_off(d, call, "its worker"):
         _emit_lease(d, reply)
 
 
 def _emit_lease(d: Draft, reply: r.JobLeased) -> None:
     call = d.state.calls[reply.call_id]
-    d.emit(
-        K.JOB_LEASED, step=call.step, call_id=call.id, tool=call.name, owner=reply.owner, epoch=reply.epoch
-    )  # fmt: skip
+    d.emit(K.JOB_LEASED, step=call.step, call_id=call.id, tool=call.name, owner=reply.owner, epoch=reply.epoch)
 
 
 def _released(d: Draft, reply: r.JobReleased) -> None:
@@ -67,7 +65,7 @@ def _released(d: Draft, reply: r.JobReleased) -> None:
     if call.cancelled is not None:
         end_cancelled(d, call, acted=reply.acted)
     elif may_have_acted and not d.tool(call.name).honours_key:
-        make_unknown(d, call, "cut_off", "the worker stopped while it ran")
+        mark_uncertain(d, call, "cut_off", "the worker stopped while it ran")
     else:
         acted = {"acted": True} if may_have_acted else {}
         d.emit(K.JOB_RELEASED, step=call.step, call_id=call.id, tool=call.name, **acted)
@@ -97,47 +95,54 @@ def _close_if_over(d: Draft, call_id: str) -> None:
 # -- from people
 
 
-def retry(d: Draft, reply: r.JobRetry) -> r.Refused | None:
+def retry(d: Draft, reply: r.JobRetryRequested) -> r.InputRefused | None:
     """Propose a job that failed for good once more, as a new call with the same input, and enqueue it."""
     dead = d.state.calls.get(reply.call_id)
     refused = _no_job(dead, reply.call_id)
     if refused is not None or dead is None:
         return refused
     if not dead.ended or dead.ok:
-        return r.Refused("not_dead", f"job {dead.id} has not failed for good")
+        return r.InputRefused("not_dead", f"job {dead.id} has not failed for good")
     retries = [call for id_, call in d.state.calls.items() if id_.startswith(f"{dead.id}~")]
     for call in (dead, *retries):
         if not call.ended:
-            return r.Refused("already_retried", f"job {dead.id} is being tried again")
+            return r.InputRefused("already_retried", f"job {dead.id} is being tried again")
         if call.ok:
-            return r.Refused("already_done", f"job {dead.id} was done when it was tried again: see job {call.id}")
+            return r.InputRefused("already_done", f"job {dead.id} was done when it was tried again: see job {call.id}")
         if call.result is not None and call.result.status == "unknown":
             told = f"nobody knows whether job {call.id} happened: answer its settle request before it is tried again"
-            return r.Refused("unknown", told)
+            return r.InputRefused("unknown", told)
     new = f"{dead.id}~{len(retries) + 1}"
     d.emit(K.JOB_RETRIED, step=dead.step, call_id=dead.id, tool=dead.name, by=reply.by, new=new)
     d.emit(
-        K.CALL_PROPOSED, step=dead.step, call_id=new, tool=dead.name, input=dead.input, effect=dead.effect,
-        digest=dead.digest, key=dead.key, scope=dead.scope,
-    )  # fmt: skip
+        K.CALL_PROPOSED,
+        step=dead.step,
+        call_id=new,
+        tool=dead.name,
+        input=dead.input,
+        effect=dead.effect,
+        digest=dead.digest,
+        key=dead.key,
+        scope=dead.scope,
+    )
     call = d.state.calls[new]
     reserved = reserve(d, call)
     if reserved is None:
-        return r.Refused("meter_full", "a meter that it adds to is full")
+        return r.InputRefused("meter_full", "a meter that it adds to is full")
     enqueue(d, call, d.tool(call.name), reserved)
     return None
 
 
-def discard(d: Draft, reply: r.JobDiscard) -> r.Refused | None:
+def discard(d: Draft, reply: r.JobDiscardRequested) -> r.InputRefused | None:
     """Give a job up: one that waits ends as failed, one that has failed is out of the list of the dead."""
     call = d.state.calls.get(reply.call_id)
     refused = _no_job(call, reply.call_id)
     if refused is not None or call is None:
         return refused
     if call.ok:
-        return r.Refused("done", f"job {call.id} is done")
+        return r.InputRefused("done", f"job {call.id} is done")
     if call.leased:
-        return r.Refused("running", f"job {call.id} is being run: cancel the session, or wait for its end")
+        return r.InputRefused("running", f"job {call.id} is being run: cancel the session, or wait for its end")
     d.emit(K.JOB_DISCARDED, step=call.step, call_id=call.id, tool=call.name, by=reply.by)
     if call.phase in (Phase.ENQUEUED, Phase.RETRYING):
         d.result(call, "terminal_error", "discarded", f"given up by {reply.by}")
@@ -146,5 +151,5 @@ def discard(d: Draft, reply: r.JobDiscard) -> r.Refused | None:
     return None
 
 
-def _no_job(call: Call | None, call_id: str) -> r.Refused | None:
-    return None if call is not None and call.job else r.Refused("no_such_job", f"there is no job {call_id}")
+def _no_job(call: Call | None, call_id: str) -> r.InputRefused | None:
+    return None if call is not None and call.job else r.InputRefused("no_such_job", f"there is no job {call_id}")

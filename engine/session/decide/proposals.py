@@ -22,7 +22,7 @@ from engine.spec.limits import Limits
 Proposals = list[tuple[ToolCall, str]]
 
 
-def planned(d: Draft, reply: r.Planned) -> None:
+def planned(d: Draft, reply: r.PlannerAnswered) -> None:
     """Record what was proposed, and take its calls in."""
     _noted(d, reply.notes)
     s = d.state

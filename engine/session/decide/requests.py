@@ -60,7 +60,7 @@ def withdraw(d: Draft, call: Call) -> None:
             d.emit(K.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
 
 
-def heed_answers(d: Draft) -> bool:
+def apply_answers(d: Draft) -> bool:
     """An answer that ends a call: a person's no, a handoff's result, a settled write."""
     for request in d.state.requests.open.values():
         call = d.state.calls.get(request.call_id or "")

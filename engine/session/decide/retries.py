@@ -40,11 +40,20 @@ def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed, *, may_hav
             return False
         delay = max(delay, asked)
     d.emit(
-        K.ATTEMPT_FAILED, step=call.step, call_id=call.id, tool=call.name, attempt=call.attempt,
-        failure=failed.failure, reason=failed.reason, message=failed.message, dice=failed.dice,
-        delay=seconds(delay), due_at=timestamp(d.at + delay), **({"job": True} if call.job else {}),
+        K.ATTEMPT_FAILED,
+        step=call.step,
+        call_id=call.id,
+        tool=call.name,
+        attempt=call.attempt,
+        failure=failed.failure,
+        reason=failed.reason,
+        message=failed.message,
+        dice=failed.dice,
+        delay=seconds(delay),
+        due_at=timestamp(d.at + delay),
+        **({"job": True} if call.job else {}),
         **({"acted": True} if may_have_acted else {}),
-    )  # fmt: skip
+    )
     return True
 
 

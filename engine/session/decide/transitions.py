@@ -9,28 +9,28 @@ from collections.abc import Callable
 
 from engine.language.arithmetic import EvaluationError
 from engine.session.decide.budgets import (
-    act_on_crossed,
+    apply_budget_answers,
+    apply_crossed_limits,
     ask_for_calls,
     cross_steps,
-    heed_budget_answers,
     is_last_turn,
     reserve_question,
     still_over,
 )
 from engine.session.decide.draft import Draft
 from engine.session.decide.endings import (
+    apply_cancel,
     cross_repairs,
     cross_wall_clock,
     end_grace,
     finish,
-    heed_cancel,
+    finish_ending,
     seconds,
-    wind_up,
 )
 from engine.session.decide.gate_calls import enqueue, judge_call, record_start
-from engine.session.decide.requests import MESSAGE, expire, heed_answers, waiting_for, waiting_status, wake, withdraw
+from engine.session.decide.requests import MESSAGE, apply_answers, expire, waiting_for, waiting_status, wake, withdraw
 from engine.session.decide.retries import begin_due_attempts
-from engine.session.decide.uncertain import give_up_cut_off, make_unknown
+from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.expression_names import stop_names
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import pending
@@ -41,7 +41,7 @@ from engine.spec.bundle import End
 def advance(d: Draft) -> None:
     """Write all that follows; afterwards the state waits for effects, for people, or is over."""
     while not d.state.final:
-        for move in MOVES:
+        for move in TRANSITIONS:
             if move(d):
                 break
         else:
@@ -56,9 +56,12 @@ def cross_step_time(d: Draft) -> bool:
     if s.used.step_active < limit:
         return False
     d.emit(
-        K.LIMIT_CROSSED, limit="step_time", used=seconds(s.used.step_active), allowed=seconds(limit),
+        K.LIMIT_CROSSED,
+        limit="step_time",
+        used=seconds(s.used.step_active),
+        allowed=seconds(limit),
         crossing="end_step",
-    )  # fmt: skip
+    )
     for call in s.step_calls():
         if call.phase is Phase.STARTED and call.cancelled is None:
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="step_deadline")
@@ -89,7 +92,7 @@ def conclude_cut_off(d: Draft) -> bool:
         elif call.effect == "read":
             d.result(call, "terminal_error", "session_cancelled", "the session ended while it ran")
         else:
-            make_unknown(d, call, "cut_off", "the engine stopped while it ran")
+            mark_uncertain(d, call, "cut_off", "the engine stopped while it ran")
         return True
     return False
 
@@ -98,7 +101,7 @@ def end_cancelled(d: Draft, call: Call, *, acted: bool = True, said: str = "") -
     """The end of a call whose run was cancelled; a write is never assumed undone, unless its adapter vouches."""
     reason = call.cancelled or "session_cancelled"
     if call.in_doubt or (acted and call.effect == "write"):
-        make_unknown(d, call, reason, said or "it was cancelled while it ran and may have acted")
+        mark_uncertain(d, call, reason, said or "it was cancelled while it ran and may have acted")
     else:
         d.result(call, "terminal_error", reason, said or "it was cancelled while it ran")
 
@@ -203,7 +206,7 @@ def end_step(d: Draft) -> bool:
     if s.finishing:
         if not (done and _stopped(d, done)):
             d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="finish")
-    elif not act_on_crossed(d) and not s.unseen and not s.news and not _stopped(d, done) and replies:
+    elif not apply_crossed_limits(d) and not s.unseen and not s.news and not _stopped(d, done) and replies:
         _wait_for_message(d)
     return True
 
@@ -227,9 +230,13 @@ def _wait_for_message(d: Draft) -> None:
     assert d.state.decision is not None
     status = waiting_status(d) if waiting_for(d) else Status.AWAITING_MESSAGE
     d.emit(
-        K.STATE_TRANSITION, state=status.value, outcome=status.value, message=d.state.decision["message"],
-        waiting_for=[*waiting_for(d), MESSAGE], reason="",
-    )  # fmt: skip
+        K.STATE_TRANSITION,
+        state=status.value,
+        outcome=status.value,
+        message=d.state.decision["message"],
+        waiting_for=[*waiting_for(d), MESSAGE],
+        reason="",
+    )
 
 
 def begin_step(d: Draft) -> bool:
@@ -272,17 +279,17 @@ def _idle(d: Draft) -> bool:
 
 Move = Callable[[Draft], bool]
 
-MOVES: tuple[Move, ...] = (
+TRANSITIONS: tuple[Move, ...] = (
     wake,
     expire,
-    heed_answers,
-    heed_budget_answers,
+    apply_answers,
+    apply_budget_answers,
     cross_wall_clock,
     cross_repairs,
-    heed_cancel,
+    apply_cancel,
     end_grace,
     conclude_cut_off,
-    wind_up,
+    finish_ending,
     cross_step_time,
     begin_due_attempts,
     enqueue_approved,

@@ -15,7 +15,7 @@ from engine.spec.limits import BLOCK
 PROBE = "probe:"
 
 
-def make_unknown(d: Draft, call: Call, reason: str, message: str) -> None:
+def mark_uncertain(d: Draft, call: Call, reason: str, message: str) -> None:
     """Nobody can vouch for a write: say so, and find out."""
     d.result(call, "unknown", reason, message)
     call, tool = d.state.calls[call.id], d.tool(call.name)
@@ -34,12 +34,17 @@ def give_up_cut_off(d: Draft, call: Call, who: str) -> bool:
     if limit is None or call.attempt <= limit:
         return False
     d.emit(
-        K.LIMIT_CROSSED, step=call.step, limit="retries_per_call", used=call.attempt - 1, allowed=limit,
-        crossing=BLOCK, tool=call.name,
-    )  # fmt: skip
+        K.LIMIT_CROSSED,
+        step=call.step,
+        limit="retries_per_call",
+        used=call.attempt - 1,
+        allowed=limit,
+        crossing=BLOCK,
+        tool=call.name,
+    )
     message = f"{who} stopped each of {call.attempt} times that it ran"
     if call.effect == "write":
-        make_unknown(d, call, "cut_off", message)
+        mark_uncertain(d, call, "cut_off", message)
     else:
         d.result(call, "terminal_error", "cut_off", message)
     return True
@@ -65,9 +70,14 @@ def probed(d: Draft, call_id: str, tool: Tool, gate: int, output: object, proble
     if call is None or call.probing is None or call.probing["gate"] != gate:
         return
     d.emit(
-        K.PROBE_READ, step=call.step, call_id=call.id, tool=tool.name, input=dict(call.probing["input"]),
-        output=output, problem=problem,
-    )  # fmt: skip
+        K.PROBE_READ,
+        step=call.step,
+        call_id=call.id,
+        tool=tool.name,
+        input=dict(call.probing["input"]),
+        output=output,
+        problem=problem,
+    )
     found = _found(d, call, output) if problem is None else None
     call = d.state.calls[call.id]
     if isinstance(found, _Happened):
@@ -105,15 +115,20 @@ def give_up_probes(d: Draft) -> bool:
     for call in d.state.probed_calls():
         asked = call.probing or {}
         d.emit(
-            K.PROBE_READ, step=call.step, call_id=call.id, tool=asked["tool"], input=asked["input"], output=None,
+            K.PROBE_READ,
+            step=call.step,
+            call_id=call.id,
+            tool=asked["tool"],
+            input=asked["input"],
+            output=None,
             problem="the session ended before it was read",
-        )  # fmt: skip
+        )
         ask_person(d, d.state.calls[call.id], "cut_off")
         return True
     return False
 
 
-def want_of(d: Draft, key: str) -> tuple[str, str]:
+def probe_request(d: Draft, key: str) -> tuple[str, str]:
     """The call and the reading tool that a probe's key names."""
     call = d.state.calls.get(key.removeprefix(PROBE))
     return ("", "") if call is None or call.probing is None else (call.id, call.probing["tool"])

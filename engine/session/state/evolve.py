@@ -9,7 +9,7 @@ from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.events.session_events import started
 from engine.session.state.events.table import EVENTS
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.session.state.state import State, Status
 
 # they say nothing about how long the session has been running
@@ -32,7 +32,7 @@ def evolve(state: State | None, event: Event) -> State:
     timed = _spend(state, event)
     after = _FOLDS[event.kind](timed, event.payload, event)
     # nobody has seen this copy yet: a further one for each event would cost more than the event
-    made = changed(after) if after is state else after
+    made = copy_with(after) if after is state else after
     fields = made.__dict__
     fields["seq"] = event.seq
     if event.at > state.now:
@@ -60,7 +60,7 @@ def _spend(state: State, event: Event) -> State:
     if event.at <= state.clock_at:
         return state
     if state.status is not Status.RUNNING:
-        return changed(state, clock_at=event.at)
+        return copy_with(state, clock_at=event.at)
     spent = event.at - state.clock_at
-    used = changed(state.used, active=state.used.active + spent, step_active=state.used.step_active + spent)
-    return changed(state, used=used, clock_at=event.at)
+    used = copy_with(state.used, active=state.used.active + spent, step_active=state.used.step_active + spent)
+    return copy_with(state, used=used, clock_at=event.at)

@@ -12,7 +12,7 @@ from engine.spec.bundle import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
+class SessionRequested:
     """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first.
 
     `handle_key` was drawn for it: what stands for its sensitive values is made with it, and the marks of messages.
@@ -31,7 +31,7 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class SessionClaimed:
     """A driver holds the session under a new epoch."""
 
     owner: str
@@ -40,7 +40,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class SessionReleased:
     """The driver lets go without ending anything."""
 
     owner: str
@@ -48,7 +48,7 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class TimePassed:
     """Time has passed."""
 
     at: datetime
@@ -83,7 +83,7 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True)
-class FellBack:
+class PlannerFellBack:
     """A planner had nothing to propose, and the next one of the chain was asked."""
 
     planner: str
@@ -91,11 +91,11 @@ class FellBack:
     reason: str
 
 
-Note = ModelCall | FellBack
+Note = ModelCall | PlannerFellBack
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannerAnswered:
     """The planner proposed something; `raw` is unchecked, `notes` tell how it came to it."""
 
     ask: int
@@ -151,7 +151,7 @@ class ToolFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class NotBegun:
+class ToolNotBegun:
     """A started call whose tool never began: what it needs is not there where the session is driven."""
 
     call_id: str
@@ -215,7 +215,7 @@ class MeterFull:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class MessageSent:
     """The user says something more."""
 
     text: str
@@ -223,7 +223,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RequestAnswered:
     """A person answers a request; `action` is `approve`, `deny` or `answer`."""
 
     request_id: str
@@ -236,7 +236,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class ActionConfirmed:
     """The customer says yes to an action before it is proposed; it counts for this exact call, once."""
 
     tool: str
@@ -264,7 +264,7 @@ class JobReleased:
 
 
 @dataclass(frozen=True, slots=True)
-class JobRetry:
+class JobRetryRequested:
     """Somebody wants a job that failed for good to run once more."""
 
     call_id: str
@@ -273,7 +273,7 @@ class JobRetry:
 
 
 @dataclass(frozen=True, slots=True)
-class JobDiscard:
+class JobDiscardRequested:
     """Somebody gives a job up."""
 
     call_id: str
@@ -282,40 +282,40 @@ class JobDiscard:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class CancelRequested:
     """Somebody wants the session to end."""
 
     by: str
     at: datetime
 
 
-Reply = (
-    Claimed
-    | Released
-    | Tick
-    | Planned
+Input = (
+    SessionClaimed
+    | SessionReleased
+    | TimePassed
+    | PlannerAnswered
     | PlannerFailed
     | ToolReturned
     | ToolFailed
-    | NotBegun
+    | ToolNotBegun
     | FactReturned
     | FactFailed
     | KeyTaken
     | KeyExpired
     | MeterFull
-    | Message
-    | Answer
-    | Confirmed
-    | Cancel
+    | MessageSent
+    | RequestAnswered
+    | ActionConfirmed
+    | CancelRequested
     | JobLeased
     | JobReleased
-    | JobRetry
-    | JobDiscard
+    | JobRetryRequested
+    | JobDiscardRequested
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InputRefused:
     """An act that a person may not do now; nothing is recorded."""
 
     reason: str

@@ -14,7 +14,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 
-def changed(value: T, **changes: Any) -> T:
+def copy_with(value: T, **changes: Any) -> T:
     """A copy of a frozen dataclass without slots, with some fields changed; several times cheaper than `replace`."""
     made = object.__new__(type(value))
     fields = made.__dict__
@@ -24,7 +24,7 @@ def changed(value: T, **changes: Any) -> T:
     return made
 
 
-class Log(Generic[V]):
+class AppendOnlyList(Generic[V]):
     """A list that only grows; the newest version grows in place, and an older one sees just its own part."""
 
     __slots__ = ("_items", "_size")
@@ -33,13 +33,13 @@ class Log(Generic[V]):
         self._items = list(items)
         self._size = len(self._items)
 
-    def with_one(self, item: V) -> Log[V]:
+    def with_item(self, item: V) -> AppendOnlyList[V]:
         """The list with one more item."""
         items = self._items
         if len(items) != self._size:
             items = items[: self._size]
         items.append(item)
-        made: Log[V] = Log.__new__(Log)
+        made: AppendOnlyList[V] = AppendOnlyList.__new__(AppendOnlyList)
         made._items, made._size = items, self._size + 1
         return made
 
@@ -54,7 +54,7 @@ class Log(Generic[V]):
         return islice(iter(self._items), self._size)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Log) and self.all() == other.all()
+        return isinstance(other, AppendOnlyList) and self.all() == other.all()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -62,7 +62,7 @@ class Log(Generic[V]):
         return f"Log({self.all()!r})"
 
 
-class Kept(Mapping[str, V]):
+class SettlingMap(Mapping[str, V]):
     """A map, in order of entry, of a few things that still change, `open`, and many that never will again."""
 
     __slots__ = ("_past", "_size", "open")
@@ -72,7 +72,7 @@ class Kept(Mapping[str, V]):
         self._size = 0
         self.open: Mapping[str, V] = dict(entries or {})
 
-    def with_one(self, key: str, value: V) -> Kept[V]:
+    def with_item(self, key: str, value: V) -> SettlingMap[V]:
         """The map with an entry put in, or changed where it stands."""
         if key not in self.open and key in self._past and self._past[key][0] < self._size:
             # hardly ever: what never was to change again does
@@ -81,7 +81,7 @@ class Kept(Mapping[str, V]):
             return self._made(past, self._size, self.open)
         return self._made(self._past, self._size, {**self.open, key: value})
 
-    def settled(self, keys: Iterable[str]) -> Kept[V]:
+    def settled(self, keys: Iterable[str]) -> SettlingMap[V]:
         """The map with some of the open entries among those that never change again, in their order."""
         past, size = self._past, self._size
         if len(past) != size:
@@ -93,8 +93,8 @@ class Kept(Mapping[str, V]):
         return self._made(past, size, left)
 
     @staticmethod
-    def _made(past: dict[str, tuple[int, V]], size: int, open_: Mapping[str, V]) -> Kept[V]:
-        made: Kept[V] = Kept.__new__(Kept)
+    def _made(past: dict[str, tuple[int, V]], size: int, open_: Mapping[str, V]) -> SettlingMap[V]:
+        made: SettlingMap[V] = SettlingMap.__new__(SettlingMap)
         made._past, made._size, made.open = past, size, open_
         return made
 

@@ -13,13 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 from engine.language.value import canonical_of_exact, digest, loads_own
-from engine.session.state.persistent import Kept, Log
+from engine.session.state.persistent import AppendOnlyList, SettlingMap
 from engine.session.state.state import (
     Approval,
     Call,
+    FactReading,
     Metered,
     Phase,
-    Reading,
     Request,
     Result,
     State,
@@ -32,7 +32,7 @@ from engine.spec.limits import Extension, Limits
 # a fold that means something else by the same fields counts this up
 MEANING = 1
 
-_PARTS: tuple[Any, ...] = (State, Call, Result, Approval, Reading, Request, Used, Metered, Limits, Extension)
+_PARTS: tuple[Any, ...] = (State, Call, Result, Approval, FactReading, Request, Used, Metered, Limits, Extension)
 _WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase)
 _BY_NAME = {part.__name__: part for part in (*_PARTS, *_WORDS)}
 
@@ -84,8 +84,8 @@ def _items(items: Any) -> list[Any]:
 _TO_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (datetime, _tagged("time", lambda value: value.isoformat())),
     (timedelta, _tagged("span", lambda value: value // _MICRO)),
-    (Kept, _tagged("kept", lambda value: [len(value) - len(value.open), _pairs(value)])),
-    (Log, _tagged("log", _items)),
+    (SettlingMap, _tagged("kept", lambda value: [len(value) - len(value.open), _pairs(value)])),
+    (AppendOnlyList, _tagged("log", _items)),
     (Mapping, _tagged("map", _pairs)),
     (tuple, _tagged("tuple", _items)),
     (frozenset, _tagged("set", lambda value: sorted(_items(value)))),
@@ -105,9 +105,9 @@ def _whole(plain: Any) -> Any:
     return part(**{key: _whole(item) for key, item in value.items()}) if isinstance(value, dict) else part(value)
 
 
-def _kept(value: Any) -> Kept[Any]:
+def _kept(value: Any) -> SettlingMap[Any]:
     settled, pairs = value
-    kept: Kept[Any] = Kept({key: _whole(item) for key, item in pairs})
+    kept: SettlingMap[Any] = SettlingMap({key: _whole(item) for key, item in pairs})
     return kept.settled([key for key, _ in pairs[:settled]])
 
 
@@ -115,7 +115,7 @@ _FROM_PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "time": datetime.fromisoformat,
     "span": lambda value: value * _MICRO,
     "kept": _kept,
-    "log": lambda value: Log(_whole(item) for item in value),
+    "log": lambda value: AppendOnlyList(_whole(item) for item in value),
     "map": lambda value: {key: _whole(item) for key, item in value},
     "tuple": lambda value: tuple(_whole(item) for item in value),
     "set": lambda value: frozenset(_whole(item) for item in value),

@@ -22,7 +22,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.language.arithmetic import add, total
-from engine.session.state.persistent import Kept, Log
+from engine.session.state.persistent import AppendOnlyList, SettlingMap
 from engine.spec.limits import Limits
 
 
@@ -156,7 +156,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FactReading:
     """A recorded fact: its value or problem, when and where in the log it was read."""
 
     output: Any
@@ -201,7 +201,7 @@ class Metered:
         """All of it."""
         return add(self.spent, total(self.reserved.values()))
 
-    def with_one(self, call_id: str, amount: Any) -> Metered:
+    def with_item(self, call_id: str, amount: Any) -> Metered:
         """With what a call reserves."""
         return Metered(self.spent, {**self.reserved, call_id: amount})
 
@@ -275,14 +275,14 @@ class State:
     unseen: int = 0
     decision: Mapping[str, Any] | None = None
     problems: tuple[str, ...] = ()
-    calls: Kept[Call] = field(default_factory=Kept)
-    readings: Mapping[str, Reading] = field(default_factory=dict)
-    requests: Kept[Request] = field(default_factory=Kept)
+    calls: SettlingMap[Call] = field(default_factory=SettlingMap)
+    readings: Mapping[str, FactReading] = field(default_factory=dict)
+    requests: SettlingMap[Request] = field(default_factory=SettlingMap)
     denied: frozenset[str] = frozenset()
     refusals: tuple[Mapping[str, Any], ...] = ()
-    succeeded: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
-    seen: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
-    resulted: Mapping[str, Log[Mapping[str, Any]]] = field(default_factory=dict)
+    succeeded: Mapping[str, AppendOnlyList[Mapping[str, Any]]] = field(default_factory=dict)
+    seen: Mapping[str, AppendOnlyList[Mapping[str, Any]]] = field(default_factory=dict)
+    resulted: Mapping[str, AppendOnlyList[Mapping[str, Any]]] = field(default_factory=dict)
     confirmed: tuple[str, ...] = ()
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     expired: Mapping[str, int] = field(default_factory=dict)

@@ -11,11 +11,11 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.events.definition import ADDED, Definition
 from engine.session.state.events.parts import ReservedPart, doubtful, with_call, with_reserved
 from engine.session.state.holds import Digest, H, Input, Output, Own, Report
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.session.state.state import Phase, State
 
 
-class CallStarted(TypedDict):
+class CallStartedPayload(TypedDict):
     """The intent to run a call: which key and which part of meters it takes; a handoff `waits_for_person`.
 
     `generation` counts how many results under the key have expired, and `key_until` is when this one will.
@@ -35,18 +35,26 @@ class CallStarted(TypedDict):
     waits_for_person: Own[bool]
 
 
-def _call_started(s: State, p: CallStarted, event: Event) -> State:
+def _call_started(s: State, p: CallStartedPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
     s = with_reserved(s, call, p.get("reserved", []))
     s = with_call(
-        s, call, phase=phase, started_at=event.at, attempt=p["attempt"], epoch=s.epoch, result=None, due_at=None,
-        generation=p.get("generation", 0), in_doubt=doubtful(call, call.phase is Phase.STARTED),
-    )  # fmt: skip
-    return changed(s, write_seq=event.seq) if call.effect == "write" else s
+        s,
+        call,
+        phase=phase,
+        started_at=event.at,
+        attempt=p["attempt"],
+        epoch=s.epoch,
+        result=None,
+        due_at=None,
+        generation=p.get("generation", 0),
+        in_doubt=doubtful(call, call.phase is Phase.STARTED),
+    )
+    return copy_with(s, write_seq=event.seq) if call.effect == "write" else s
 
 
-class CallNotBegun(TypedDict):
+class CallNotBegunPayload(TypedDict):
     """A call could not be started where it was to run: the attempt was none."""
 
     call_id: Own[str]
@@ -55,13 +63,13 @@ class CallNotBegun(TypedDict):
     problem: Report[str]
 
 
-def _not_begun(s: State, p: CallNotBegun, event: Event) -> State:
+def _not_begun(s: State, p: CallNotBegunPayload, event: Event) -> State:
     # what it had taken (its key, its meters) it still holds, and the attempt was none
     call = s.calls[p["call_id"]]
     return with_call(s, call, phase=Phase.PROPOSED, attempt=call.attempt - 1, wants=(), gate_seq=0)
 
 
-class AttemptFailed(TypedDict):
+class AttemptFailedPayload(TypedDict):
     """An attempt failed, and there is another; `delay` in seconds.  What may have `acted` leaves a write in doubt."""
 
     call_id: Own[str]
@@ -77,11 +85,11 @@ class AttemptFailed(TypedDict):
     acted: NotRequired[Own[bool]]
 
 
-def _attempt_failed(s: State, p: AttemptFailed, event: Event) -> State:
+def _attempt_failed(s: State, p: AttemptFailedPayload, event: Event) -> State:
     call, due = s.calls[p["call_id"]], datetime.fromisoformat(p["due_at"])
     doubt = doubtful(call, p.get("acted", False))
     s = with_call(s, call, phase=Phase.RETRYING, due_at=due, leased=0, in_doubt=doubt)
-    return changed(s, used=changed(s.used, retries=s.used.retries + 1))
+    return copy_with(s, used=copy_with(s.used, retries=s.used.retries + 1))
 
 
 def _attempt_line(e: dict[str, Any]) -> str:
@@ -89,7 +97,7 @@ def _attempt_line(e: dict[str, Any]) -> str:
     return f"{e['tool']}: attempt {e['attempt']} failed ({e['failure']}): {e['message']}; {again}"
 
 
-class ProbeAsked(TypedDict):
+class ProbeAskedPayload(TypedDict):
     """A read is to show whether a write happened whose end nobody knows."""
 
     call_id: Own[str]
@@ -97,13 +105,13 @@ class ProbeAsked(TypedDict):
     input: Input
 
 
-def _probe_asked(s: State, p: ProbeAsked, event: Event) -> State:
+def _probe_asked(s: State, p: ProbeAskedPayload, event: Event) -> State:
     want = {"tool": p["tool"], "input": p["input"], "gate": event.seq}
-    used = changed(s.used, fact_reads=s.used.fact_reads + 1)
-    return changed(with_call(s, s.calls[p["call_id"]], probing=want), used=used)
+    used = copy_with(s.used, fact_reads=s.used.fact_reads + 1)
+    return copy_with(with_call(s, s.calls[p["call_id"]], probing=want), used=used)
 
 
-class ProbeRead(TypedDict):
+class ProbeReadPayload(TypedDict):
     """What that read brought, or why it did not (`problem`)."""
 
     call_id: Own[str]
@@ -113,11 +121,11 @@ class ProbeRead(TypedDict):
     problem: Report[str | None]
 
 
-def _probe_read(s: State, p: ProbeRead, event: Event) -> State:
+def _probe_read(s: State, p: ProbeReadPayload, event: Event) -> State:
     return with_call(s, s.calls[p["call_id"]], probing=None)
 
 
-class KeyTaken(TypedDict):
+class KeyTakenPayload(TypedDict):
     """The store says that another call holds or has used a call's idempotency key, and what that brought."""
 
     key: Annotated[str, H.WHOLE]
@@ -127,22 +135,22 @@ class KeyTaken(TypedDict):
     compared: Annotated[Any, H.WHOLE]
 
 
-def _key_taken(s: State, p: KeyTaken, event: Event) -> State:
-    return changed(s, taken={**s.taken, p["key"]: p})
+def _key_taken(s: State, p: KeyTakenPayload, event: Event) -> State:
+    return copy_with(s, taken={**s.taken, p["key"]: p})
 
 
-class KeyExpired(TypedDict):
+class KeyExpiredPayload(TypedDict):
     """The store says how many results under a call's key have expired."""
 
     key: Annotated[str, H.WHOLE]
     generation: Own[int]
 
 
-def _key_expired(s: State, p: KeyExpired, event: Event) -> State:
-    return changed(s, expired={**s.expired, p["key"]: p["generation"]})
+def _key_expired(s: State, p: KeyExpiredPayload, event: Event) -> State:
+    return copy_with(s, expired={**s.expired, p["key"]: p["generation"]})
 
 
-class MeterFull(TypedDict):
+class MeterFullPayload(TypedDict):
     """The store says that a call would go beyond a meter that sessions share."""
 
     call_id: Own[str]
@@ -151,36 +159,55 @@ class MeterFull(TypedDict):
     limit: Own[Any]
 
 
-def _meter_full(s: State, p: MeterFull, event: Event) -> State:
-    return changed(s, full={**s.full, p["call_id"]: p})
+def _meter_full(s: State, p: MeterFullPayload, event: Event) -> State:
+    return copy_with(s, full={**s.full, p["call_id"]: p})
 
 
 ATTEMPT_EVENTS = (
     Definition(
-        K.CALL_STARTED, CallStarted, _call_started, lambda e: f"{e['tool']} (attempt {e['attempt']})", detail=True,
+        K.CALL_STARTED,
+        CallStartedPayload,
+        _call_started,
+        lambda e: f"{e['tool']} (attempt {e['attempt']})",
+        detail=True,
         projected=True,
     ),
     Definition(
-        K.CALL_NOT_BEGUN, CallNotBegun, _not_begun, lambda e: f"{e['tool']}: it never began: {e['problem']}",
+        K.CALL_NOT_BEGUN,
+        CallNotBegunPayload,
+        _not_begun,
+        lambda e: f"{e['tool']}: it never began: {e['problem']}",
         from_outside=True,
     ),
-    Definition(K.ATTEMPT_FAILED, AttemptFailed, _attempt_failed, _attempt_line, from_outside=True, projected=True),
     Definition(
-        K.PROBE_ASKED, ProbeAsked, _probe_asked, lambda e: f"{e['tool']} is to show whether {e['call_id']} happened"
+        K.ATTEMPT_FAILED, AttemptFailedPayload, _attempt_failed, _attempt_line, from_outside=True, projected=True
     ),
     Definition(
-        K.PROBE_READ, ProbeRead, _probe_read, lambda e: f"{e['tool']}: {e['problem'] or canonical(e['output'])}"
+        K.PROBE_ASKED,
+        ProbeAskedPayload,
+        _probe_asked,
+        lambda e: f"{e['tool']} is to show whether {e['call_id']} happened",
     ),
     Definition(
-        K.KEY_TAKEN, KeyTaken, _key_taken, lambda e: f"{e['key']} is held ({e['status']})", from_outside=True
+        K.PROBE_READ, ProbeReadPayload, _probe_read, lambda e: f"{e['tool']}: {e['problem'] or canonical(e['output'])}"
     ),
     Definition(
-        K.KEY_EXPIRED, KeyExpired, _key_expired,
-        lambda e: f"results under the key {e['key']} have expired {e['generation']} times", from_outside=True,
+        K.KEY_TAKEN, KeyTakenPayload, _key_taken, lambda e: f"{e['key']} is held ({e['status']})", from_outside=True
     ),
     Definition(
-        K.METER_FULL, MeterFull, _meter_full,
-        lambda e: f"{e['call_id']} would go beyond {e['meter']}: {canonical(e['used'])} of {canonical(e['limit'])} "
-        "are used", from_outside=True,
+        K.KEY_EXPIRED,
+        KeyExpiredPayload,
+        _key_expired,
+        lambda e: f"results under the key {e['key']} have expired {e['generation']} times",
+        from_outside=True,
     ),
-)  # fmt: skip
+    Definition(
+        K.METER_FULL,
+        MeterFullPayload,
+        _meter_full,
+        lambda e: (
+            f"{e['call_id']} would go beyond {e['meter']}: {canonical(e['used'])} of {canonical(e['limit'])} are used"
+        ),
+        from_outside=True,
+    ),
+)

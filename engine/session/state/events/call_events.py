@@ -10,11 +10,11 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.events.definition import ADDED, Definition, short
 from engine.session.state.events.parts import FactPart, appended, with_call, with_count
 from engine.session.state.holds import Digest, H, Holds, Input, Output, Own, Report, Words
-from engine.session.state.persistent import changed
-from engine.session.state.state import Call, Phase, Reading, Result, State, Used
+from engine.session.state.persistent import copy_with
+from engine.session.state.state import Call, FactReading, Phase, Result, State, Used
 
 
-class CallProposed(TypedDict):
+class CallProposedPayload(TypedDict):
     """A call of a decision was taken in; `key` is its idempotency key, and `digest` what people approve."""
 
     call_id: Own[str]
@@ -26,7 +26,7 @@ class CallProposed(TypedDict):
     scope: Annotated[str, H.SCOPE]
 
 
-def _proposed(s: State, p: CallProposed, event: Event) -> State:
+def _proposed(s: State, p: CallProposedPayload, event: Event) -> State:
     call = Call(
         id=p["call_id"],
         name=p["tool"],
@@ -38,10 +38,10 @@ def _proposed(s: State, p: CallProposed, event: Event) -> State:
         key=p["key"],
         scope=p["scope"],
     )
-    return changed(s, calls=s.calls.with_one(call.id, call), used=with_count(s, call.name, 1))
+    return copy_with(s, calls=s.calls.with_item(call.id, call), used=with_count(s, call.name, 1))
 
 
-class GatePending(TypedDict):
+class GatePendingPayload(TypedDict):
     """A call waits: for facts that its rules read, or `behind` something else."""
 
     call_id: Own[str]
@@ -50,13 +50,13 @@ class GatePending(TypedDict):
     behind: Own[str | None]
 
 
-def _gating(s: State, p: GatePending, event: Event) -> State:
+def _gating(s: State, p: GatePendingPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     reads = sum(1 for fact in p["facts"] if fact["read"])
-    used = changed(s.used, fact_reads=s.used.fact_reads + reads)
+    used = copy_with(s.used, fact_reads=s.used.fact_reads + reads)
     phase = Phase.GATING if p["facts"] else call.phase
     gate = call.gate_seq if call.phase is Phase.GATING and call.gate_seq else event.seq
-    return changed(with_call(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"]), short_of=""), used=used)
+    return copy_with(with_call(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"]), short_of=""), used=used)
 
 
 def _gating_line(e: dict[str, Any]) -> str:
@@ -65,7 +65,7 @@ def _gating_line(e: dict[str, Any]) -> str:
     return f"{e['tool']} waits for facts: {', '.join(sorted({fact['fact'] for fact in e['facts']}))}"
 
 
-class FactRead(TypedDict):
+class FactReadPayload(TypedDict):
     """A fact that rules read came, or can't be read (`problem`); `gate` is the event that asked for it."""
 
     key: Annotated[str, H.FACT_KEY]
@@ -77,15 +77,15 @@ class FactRead(TypedDict):
     started: Own[str | None]
 
 
-def _fact(s: State, p: FactRead, event: Event) -> State:
-    reading = Reading(p["output"], p["problem"], event.seq, p["gate"], event.at)
+def _fact(s: State, p: FactReadPayload, event: Event) -> State:
+    reading = FactReading(p["output"], p["problem"], event.seq, p["gate"], event.at)
     if p["problem"] is None and not is_meter(p["tool"]):
         entry = {"input": p["input"], "output": p["output"], "at": event.at}
-        s = changed(s, seen=appended(s.seen, p["tool"], entry))
-    return changed(s, readings={**s.readings, p["key"]: reading})
+        s = copy_with(s, seen=appended(s.seen, p["tool"], entry))
+    return copy_with(s, readings={**s.readings, p["key"]: reading})
 
 
-class VerdictGiven(TypedDict):
+class VerdictGivenPayload(TypedDict):
     """The rules judged a call: what they say, by which rule, and what each saw."""
 
     call_id: Own[str]
@@ -103,7 +103,7 @@ class VerdictGiven(TypedDict):
     beside: NotRequired[Annotated[list[dict[str, Any]], H.TRACES]]
 
 
-def _verdict(s: State, p: VerdictGiven, event: Event) -> State:
+def _verdict(s: State, p: VerdictGivenPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     if p["verdict"] == "require_approval" and not p["satisfied"]:
         prior = tuple(approval for approval in call.approvals if approval.prior)
@@ -122,7 +122,7 @@ def _verdict_line(e: dict[str, Any]) -> str:
     return f"{e['tool']}: {e['verdict']}{rule}{said}"
 
 
-class CallEdited(TypedDict):
+class CallEditedPayload(TypedDict):
     """Who approves a call changed its input."""
 
     call_id: Own[str]
@@ -132,11 +132,11 @@ class CallEdited(TypedDict):
     key: Annotated[str | None, H.KEY]
 
 
-def _edited(s: State, p: CallEdited, event: Event) -> State:
+def _edited(s: State, p: CallEditedPayload, event: Event) -> State:
     return with_call(s, s.calls[p["call_id"]], input=p["input"], digest=p["digest"], key=p["key"])
 
 
-class CallOverBudget(TypedDict):
+class CallOverBudgetPayload(TypedDict):
     """A call waits for more of a limit."""
 
     call_id: Own[str]
@@ -144,11 +144,11 @@ class CallOverBudget(TypedDict):
     limit: Own[str]
 
 
-def _over_budget(s: State, p: CallOverBudget, event: Event) -> State:
+def _over_budget(s: State, p: CallOverBudgetPayload, event: Event) -> State:
     return with_call(s, s.calls[p["call_id"]], phase=Phase.OVER_BUDGET, short_of=p["limit"], wants=(), gate_seq=0)
 
 
-class CallCancelled(TypedDict):
+class CallCancelledPayload(TypedDict):
     """A call that runs is to stop, and why."""
 
     call_id: Own[str]
@@ -156,11 +156,11 @@ class CallCancelled(TypedDict):
     reason: Own[str]
 
 
-def _cancelled(s: State, p: CallCancelled, event: Event) -> State:
+def _cancelled(s: State, p: CallCancelledPayload, event: Event) -> State:
     return with_call(s, s.calls[p["call_id"]], cancelled=p["reason"])
 
 
-class ToolResult(TypedDict):
+class ToolResultPayload(TypedDict):
     """How a call ended; the fields of its tool's summary stand beside these.  One that is not `final` is held.
 
     `reused` is what an earlier call brought under the same key, `settled` what a person or a probe said of it.
@@ -184,34 +184,34 @@ class ToolResult(TypedDict):
     job: NotRequired[Own[bool]]
 
 
-def _result(s: State, p: ToolResult, event: Event) -> State:
+def _result(s: State, p: ToolResultPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     if call.job:
         # of what nobody knows yet there is nothing to tell the planner: a person is asked first
         told = p["final"] and (p["status"] != "unknown" or p["settled"])
-        call, s = changed(call, leased=0), changed(s, news=s.news or told)
+        call, s = copy_with(call, leased=0), copy_with(s, news=s.news or told)
     result = Result(p["status"], p["reason"], p["message"], p["output"], p["rule"], event.at)
     if not p["final"]:
         return with_call(s, call, result=result)
     if p["status"] == "unknown" and not p["settled"]:
-        return changed(with_call(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
+        return copy_with(with_call(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
     never_started = call.started_at is None
     s = with_call(s, call, phase=Phase.ENDED, result=result)
     if call.claim in s.taken:
-        s = changed(s, taken={key: value for key, value in s.taken.items() if key != call.claim})
+        s = copy_with(s, taken={key: value for key, value in s.taken.items() if key != call.claim})
     if call.id in s.full:
-        s = changed(s, full={id_: full for id_, full in s.full.items() if id_ != call.id})
+        s = copy_with(s, full={id_: full for id_, full in s.full.items() if id_ != call.id})
     if p["status"] != "unknown" and s.used.meters:
-        s = changed(s, used=_settle_meters(s.used, call, happened=p["status"] == "ok"))
+        s = copy_with(s, used=_settle_meters(s.used, call, happened=p["status"] == "ok"))
     if p["status"] == "ok":
         entry = {"input": call.input, "output": p["output"], "at": event.at}
-        s = changed(s, succeeded=appended(s.succeeded, call.name, entry), seen=appended(s.seen, call.name, entry))
+        s = copy_with(s, succeeded=appended(s.succeeded, call.name, entry), seen=appended(s.seen, call.name, entry))
     if never_started and not p["reused"]:
-        s = changed(s, used=with_count(s, call.name, -1))
+        s = copy_with(s, used=with_count(s, call.name, -1))
     if call.effect == "write" and not never_started:
-        s = changed(s, write_seq=event.seq)
+        s = copy_with(s, write_seq=event.seq)
     if p["repair"]:
-        s = changed(s, used=changed(s.used, repairs=s.used.repairs + 1))
+        s = copy_with(s, used=copy_with(s.used, repairs=s.used.repairs + 1))
     return s
 
 
@@ -221,7 +221,7 @@ def _settle_meters(used: Used, call: Call, *, happened: bool) -> Used:
         name: metered.without(call.id, happened=happened) if call.id in metered.reserved else metered
         for name, metered in used.meters.items()
     }
-    return changed(used, meters=meters)
+    return copy_with(used, meters=meters)
 
 
 # what every entry of a trace has
@@ -237,7 +237,7 @@ def _result_line(e: dict[str, Any]) -> str:
 
 
 _RESULT = Definition(
-    K.TOOL_RESULT, ToolResult, _result, _result_line, from_outside=True, unnamed=Holds.SUMMARY, projected=True
+    K.TOOL_RESULT, ToolResultPayload, _result, _result_line, from_outside=True, unnamed=Holds.SUMMARY, projected=True
 )
 
 
@@ -248,21 +248,29 @@ def reserved_names() -> frozenset[str]:
 
 CALL_EVENTS = (
     Definition(
-        K.CALL_PROPOSED, CallProposed, _proposed, lambda e: f"{e['tool']} {short(e['input'], 200)}", detail=True
+        K.CALL_PROPOSED, CallProposedPayload, _proposed, lambda e: f"{e['tool']} {short(e['input'], 200)}", detail=True
     ),
-    Definition(K.GATE_PENDING, GatePending, _gating, _gating_line, detail=True),
+    Definition(K.GATE_PENDING, GatePendingPayload, _gating, _gating_line, detail=True),
     Definition(
-        K.FACT_READ, FactRead, _fact, lambda e: f"{e['tool']}: {e['problem'] or short(e['output'], 200)}",
-        from_outside=True, detail=True,
+        K.FACT_READ,
+        FactReadPayload,
+        _fact,
+        lambda e: f"{e['tool']}: {e['problem'] or short(e['output'], 200)}",
+        from_outside=True,
+        detail=True,
     ),
-    Definition(K.VERDICT, VerdictGiven, _verdict, _verdict_line, projected=True),
+    Definition(K.VERDICT, VerdictGivenPayload, _verdict, _verdict_line, projected=True),
     Definition(
-        K.CALL_EDITED, CallEdited, _edited,
-        lambda e: f"{e['call_id']} edited by {e['by']}: {short(e['input'], 200)}", from_outside=True, others=True,
+        K.CALL_EDITED,
+        CallEditedPayload,
+        _edited,
+        lambda e: f"{e['call_id']} edited by {e['by']}: {short(e['input'], 200)}",
+        from_outside=True,
+        others=True,
     ),
     Definition(
-        K.CALL_OVER_BUDGET, CallOverBudget, _over_budget, lambda e: f"{e['tool']} waits for more of {e['limit']}"
+        K.CALL_OVER_BUDGET, CallOverBudgetPayload, _over_budget, lambda e: f"{e['tool']} waits for more of {e['limit']}"
     ),
-    Definition(K.CALL_CANCELLED, CallCancelled, _cancelled, lambda e: f"{e['tool']}: {e['reason']}"),
+    Definition(K.CALL_CANCELLED, CallCancelledPayload, _cancelled, lambda e: f"{e['tool']}: {e['reason']}"),
     _RESULT,
-)  # fmt: skip
+)

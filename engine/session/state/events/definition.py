@@ -21,7 +21,7 @@ ADDED = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class PayloadField:
     """A field of a payload: what it may hold, its type, and whether events may be without it.
 
     One that was `added` is without it in histories of earlier versions alone.
@@ -56,7 +56,7 @@ class Definition:
     unnamed: Holds = Holds.WHOLE
 
     @cached_property
-    def fields(self) -> Mapping[str, Field]:
+    def fields(self) -> Mapping[str, PayloadField]:
         """The fields of the payload by name."""
         return {name: _field(hint) for name, hint in get_type_hints(self.payload, include_extras=True).items()}
 
@@ -70,13 +70,13 @@ class Definition:
         return frozenset(name for name, field in self.fields.items() if field.added and name not in payload)
 
 
-def _field(hint: Any) -> Field:
+def _field(hint: Any) -> PayloadField:
     required = get_origin(hint) is not NotRequired
     if not required:
         (hint,) = get_args(hint)
     type_, *marks = get_args(hint)
     (holds,) = (mark for mark in marks if isinstance(mark, Holds))
-    return Field(holds, type_, required, ADDED in marks)
+    return PayloadField(holds, type_, required, ADDED in marks)
 
 
 def same(s: State, p: Any, event: Event) -> State:

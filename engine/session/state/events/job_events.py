@@ -13,7 +13,7 @@ from engine.session.state.holds import Digest, H, Own, Words
 from engine.session.state.state import Phase, State
 
 
-class JobEnqueued(TypedDict):
+class JobEnqueuedPayload(TypedDict):
     """A call was handed over to a worker, to run from `run_at`, with what it takes as any call that starts."""
 
     call_id: Own[str]
@@ -28,16 +28,24 @@ class JobEnqueued(TypedDict):
     generation: NotRequired[Own[int]]
 
 
-def _enqueued(s: State, p: JobEnqueued, event: Event) -> State:
+def _enqueued(s: State, p: JobEnqueuedPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     s = with_reserved(s, call, p["reserved"])
     return with_call(
-        s, call, phase=Phase.ENQUEUED, job=True, leased=0, wants=(), gate_seq=0, result=None,
-        due_at=datetime.fromisoformat(p["run_at"]), generation=p.get("generation", 0),
-    )  # fmt: skip
+        s,
+        call,
+        phase=Phase.ENQUEUED,
+        job=True,
+        leased=0,
+        wants=(),
+        gate_seq=0,
+        result=None,
+        due_at=datetime.fromisoformat(p["run_at"]),
+        generation=p.get("generation", 0),
+    )
 
 
-class JobLeased(TypedDict):
+class JobLeasedPayload(TypedDict):
     """A worker took a job."""
 
     call_id: Own[str]
@@ -46,16 +54,22 @@ class JobLeased(TypedDict):
     epoch: Own[int]
 
 
-def _leased(s: State, p: JobLeased, event: Event) -> State:
+def _leased(s: State, p: JobLeasedPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     # whatever an earlier worker had asked for is asked anew
     return with_call(
-        s, call, phase=Phase.PROPOSED, leased=p["epoch"], wants=(), gate_seq=0, due_at=None,
+        s,
+        call,
+        phase=Phase.PROPOSED,
+        leased=p["epoch"],
+        wants=(),
+        gate_seq=0,
+        due_at=None,
         in_doubt=doubtful(call, call.phase is Phase.STARTED),
-    )  # fmt: skip
+    )
 
 
-class JobReleased(TypedDict):
+class JobReleasedPayload(TypedDict):
     """A worker gave a job back; what may have `acted` leaves a write in doubt."""
 
     call_id: Own[str]
@@ -63,13 +77,13 @@ class JobReleased(TypedDict):
     acted: NotRequired[Own[bool]]
 
 
-def _released(s: State, p: JobReleased, event: Event) -> State:
+def _released(s: State, p: JobReleasedPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     doubt = doubtful(call, p.get("acted", False))
     return with_call(s, call, phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0, in_doubt=doubt)
 
 
-class JobRetried(TypedDict):
+class JobRetriedPayload(TypedDict):
     """Somebody had a job that had failed tried again, as the `new` call."""
 
     call_id: Own[str]
@@ -78,7 +92,7 @@ class JobRetried(TypedDict):
     new: Own[str]
 
 
-class JobDiscarded(TypedDict):
+class JobDiscardedPayload(TypedDict):
     """Somebody gave a job up."""
 
     call_id: Own[str]
@@ -88,20 +102,44 @@ class JobDiscarded(TypedDict):
 
 JOB_EVENTS = (
     Definition(
-        K.JOB_ENQUEUED, JobEnqueued, _enqueued,
-        lambda e: f"{e['tool']}: handed over to a worker, to run from {e['run_at']}", projected=True),
+        K.JOB_ENQUEUED,
+        JobEnqueuedPayload,
+        _enqueued,
+        lambda e: f"{e['tool']}: handed over to a worker, to run from {e['run_at']}",
+        projected=True,
+    ),
     Definition(
-        K.JOB_LEASED, JobLeased, _leased, lambda e: f"{e['tool']}: taken by worker {e['owner']}", from_outside=True,
+        K.JOB_LEASED,
+        JobLeasedPayload,
+        _leased,
+        lambda e: f"{e['tool']}: taken by worker {e['owner']}",
+        from_outside=True,
         others=True,
     ),
     Definition(
-        K.JOB_RELEASED, JobReleased, _released, lambda e: f"{e['tool']}: given back by its worker", from_outside=True,
-        others=True, projected=True),
-    Definition(
-        K.JOB_RETRIED, JobRetried, same, lambda e: f"{e['tool']}: to be tried again as {e['new']}, says {e['by']}",
-        from_outside=True, others=True,
+        K.JOB_RELEASED,
+        JobReleasedPayload,
+        _released,
+        lambda e: f"{e['tool']}: given back by its worker",
+        from_outside=True,
+        others=True,
+        projected=True,
     ),
     Definition(
-        K.JOB_DISCARDED, JobDiscarded, same, lambda e: f"{e['tool']}: given up by {e['by']}", from_outside=True,
-        others=True, projected=True),
-)  # fmt: skip
+        K.JOB_RETRIED,
+        JobRetriedPayload,
+        same,
+        lambda e: f"{e['tool']}: to be tried again as {e['new']}, says {e['by']}",
+        from_outside=True,
+        others=True,
+    ),
+    Definition(
+        K.JOB_DISCARDED,
+        JobDiscardedPayload,
+        same,
+        lambda e: f"{e['tool']}: given up by {e['by']}",
+        from_outside=True,
+        others=True,
+        projected=True,
+    ),
+)

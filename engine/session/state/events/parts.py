@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from engine.session.state.persistent import Log, changed
+from engine.session.state.persistent import AppendOnlyList, copy_with
 from engine.session.state.state import Call, Metered, State, Used
 
 
@@ -45,30 +45,30 @@ class ProposalPart(TypedDict):
 
 def with_call(s: State, call: Call, **changes: Any) -> State:
     """The state with some fields of a call changed."""
-    return changed(s, calls=s.calls.with_one(call.id, changed(call, **changes)))
+    return copy_with(s, calls=s.calls.with_item(call.id, copy_with(call, **changes)))
 
 
 def with_reserved(s: State, call: Call, reserved: list[ReservedPart]) -> State:
     """The state after a call has taken its part of the session's meters."""
     for entry in reserved:
-        metered = s.used.meters.get(entry["meter"], Metered()).with_one(call.id, entry["amount"])
-        s = changed(s, used=changed(s.used, meters={**s.used.meters, entry["meter"]: metered}))
+        metered = s.used.meters.get(entry["meter"], Metered()).with_item(call.id, entry["amount"])
+        s = copy_with(s, used=copy_with(s.used, meters={**s.used.meters, entry["meter"]: metered}))
     return s
 
 
 def with_count(s: State, tool: str, amount: int) -> Used:
     """The ledger with so many calls of a tool more."""
     per_tool = s.used.calls_per_tool
-    return changed(
+    return copy_with(
         s.used, calls=s.used.calls + amount, calls_per_tool={**per_tool, tool: per_tool.get(tool, 0) + amount}
     )
 
 
 def appended(
-    logs: Mapping[str, Log[Mapping[str, Any]]], tool: str, entry: Mapping[str, Any]
-) -> Mapping[str, Log[Mapping[str, Any]]]:
+    logs: Mapping[str, AppendOnlyList[Mapping[str, Any]]], tool: str, entry: Mapping[str, Any]
+) -> Mapping[str, AppendOnlyList[Mapping[str, Any]]]:
     """The logs by tool with one more entry for a tool."""
-    return {**logs, tool: (logs.get(tool) or Log()).with_one(entry)}
+    return {**logs, tool: (logs.get(tool) or AppendOnlyList()).with_item(entry)}
 
 
 def doubtful(call: Call, acted: bool) -> bool:
@@ -81,6 +81,11 @@ def result_entry(call: Call) -> dict[str, Any]:
     result = call.result
     assert result is not None, "a call ends with its result"
     return {
-        "id": call.id, "input": call.input, "status": result.status, "reason": result.reason,
-        "message": result.message, "output": result.output, "rule": result.rule,
-    }  # fmt: skip
+        "id": call.id,
+        "input": call.input,
+        "status": result.status,
+        "reason": result.reason,
+        "message": result.message,
+        "output": result.output,
+        "rule": result.rule,
+    }

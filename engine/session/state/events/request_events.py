@@ -12,11 +12,11 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.events.definition import Definition, short
 from engine.session.state.events.parts import with_call
 from engine.session.state.holds import Digest, H, Input, Own, Words
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.session.state.state import Approval, Request, State
 
 
-class RequestOpened(TypedDict):
+class RequestOpenedPayload(TypedDict):
     """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`."""
 
     request_id: Own[str]
@@ -37,7 +37,7 @@ class RequestOpened(TypedDict):
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
 
 
-def _opened(s: State, p: RequestOpened, event: Event) -> State:
+def _opened(s: State, p: RequestOpenedPayload, event: Event) -> State:
     expires = p["expires_at"]
     request = Request(
         id=p["request_id"],
@@ -51,7 +51,7 @@ def _opened(s: State, p: RequestOpened, event: Event) -> State:
         opened_at=event.at,
         limit=p.get("limit"),
     )
-    return changed(s, requests=s.requests.with_one(request.id, request))
+    return copy_with(s, requests=s.requests.with_item(request.id, request))
 
 
 def _opened_line(e: dict[str, Any]) -> str:
@@ -59,7 +59,7 @@ def _opened_line(e: dict[str, Any]) -> str:
     return f"{e['request_kind']} {e['request_id']} asked of {groups}: {e['message'] or e['reason']}"
 
 
-class RequestAnswered(TypedDict):
+class RequestAnsweredPayload(TypedDict):
     """Somebody answered; `digest` is the call that a yes is for, `value` what else they gave."""
 
     request_id: Own[str]
@@ -72,20 +72,20 @@ class RequestAnswered(TypedDict):
     digest: Digest
 
 
-def _answered(s: State, p: RequestAnswered, event: Event) -> State:
+def _answered(s: State, p: RequestAnsweredPayload, event: Event) -> State:
     request = s.requests[p["request_id"]]
-    s = changed(s, requests=s.requests.with_one(request.id, replace(request, answered=p)))
+    s = copy_with(s, requests=s.requests.with_item(request.id, replace(request, answered=p)))
     if request.kind == "budget" and request.limit is not None and p["action"] == "approve":
         short_of = {call.id for call in s.calls.open.values() if call.short_of == request.limit}
         full = {id_: refused for id_, refused in s.full.items() if id_ not in short_of}
-        return changed(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit}, full=full)
+        return copy_with(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit}, full=full)
     if request.kind != "approval" or request.call_id is None:
         return s
     call = s.calls[request.call_id]
     if p["action"] == "deny":
         marks = {request.digest, call.digest} | ({call.claim} if call.claim is not None else set())
         refusal = {"tool": call.name, "input": call.input, "at": event.at}
-        return changed(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
+        return copy_with(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
     kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])
     yes = Approval(
         frozenset(request.rules), frozenset(request.groups), p["digest"], p["by"], p["digest"] != request.digest
@@ -98,19 +98,19 @@ def _answered_line(e: dict[str, Any]) -> str:
     return f"{e['request_id']}: {e['action']} by {e['by']}{note}"
 
 
-class RequestClosed(TypedDict):
+class RequestClosedPayload(TypedDict):
     """Nobody is asked any more: it expired, or nobody needs the answer."""
 
     request_id: Own[str]
     how: Own[str]
 
 
-def _closed(s: State, p: RequestClosed, event: Event) -> State:
+def _closed(s: State, p: RequestClosedPayload, event: Event) -> State:
     request = s.requests[p["request_id"]]
-    return changed(s, requests=s.requests.with_one(request.id, replace(request, closed=p["how"])))
+    return copy_with(s, requests=s.requests.with_item(request.id, replace(request, closed=p["how"])))
 
 
-class CustomerConfirmed(TypedDict):
+class CustomerConfirmedPayload(TypedDict):
     """The customer agreed to a call of this input, before it is proposed."""
 
     tool: Own[str]
@@ -118,11 +118,11 @@ class CustomerConfirmed(TypedDict):
     digest: Digest
 
 
-def _confirmed(s: State, p: CustomerConfirmed, event: Event) -> State:
-    return changed(s, confirmed=(*s.confirmed, p["digest"]))
+def _confirmed(s: State, p: CustomerConfirmedPayload, event: Event) -> State:
+    return copy_with(s, confirmed=(*s.confirmed, p["digest"]))
 
 
-class ConfirmationUsed(TypedDict):
+class ConfirmationUsedPayload(TypedDict):
     """What the customer agreed to was proposed, and is agreed to once."""
 
     call_id: Own[str]
@@ -130,26 +130,40 @@ class ConfirmationUsed(TypedDict):
     rules: Own[list[str]]
 
 
-def _confirmation_used(s: State, p: ConfirmationUsed, event: Event) -> State:
+def _confirmation_used(s: State, p: ConfirmationUsedPayload, event: Event) -> State:
     left = list(s.confirmed)
     left.remove(p["digest"])
     call = s.calls[p["call_id"]]
     yes = Approval(frozenset(p["rules"]), frozenset((CUSTOMER,)), p["digest"], CUSTOMER, prior=True)
-    return with_call(changed(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
+    return with_call(copy_with(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
 
 
 REQUEST_EVENTS = (
-    Definition(K.REQUEST_OPENED, RequestOpened, _opened, _opened_line, projected=True),
+    Definition(K.REQUEST_OPENED, RequestOpenedPayload, _opened, _opened_line, projected=True),
     Definition(
-        K.REQUEST_ANSWERED, RequestAnswered, _answered, _answered_line, from_outside=True, others=True, projected=True,
+        K.REQUEST_ANSWERED,
+        RequestAnsweredPayload,
+        _answered,
+        _answered_line,
+        from_outside=True,
+        others=True,
+        projected=True,
     ),
-    Definition(K.REQUEST_CLOSED, RequestClosed, _closed, lambda e: f"{e['request_id']}: {e['how']}", projected=True),
     Definition(
-        K.CUSTOMER_CONFIRMED, CustomerConfirmed, _confirmed, lambda e: f"{e['tool']} {short(e['input'], 200)}",
-        from_outside=True, others=True,
+        K.REQUEST_CLOSED, RequestClosedPayload, _closed, lambda e: f"{e['request_id']}: {e['how']}", projected=True
     ),
     Definition(
-        K.CONFIRMATION_USED, ConfirmationUsed, _confirmation_used,
+        K.CUSTOMER_CONFIRMED,
+        CustomerConfirmedPayload,
+        _confirmed,
+        lambda e: f"{e['tool']} {short(e['input'], 200)}",
+        from_outside=True,
+        others=True,
+    ),
+    Definition(
+        K.CONFIRMATION_USED,
+        ConfirmationUsedPayload,
+        _confirmation_used,
         lambda e: f"{e['call_id']}: the customer had said yes",
     ),
-)  # fmt: skip
+)

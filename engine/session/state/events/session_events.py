@@ -10,12 +10,12 @@ from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.events.definition import ADDED, Definition, same, short
 from engine.session.state.holds import H, Own, Words
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.session.state.state import Phase, State, Status
 from engine.spec.limits import Limits
 
 
-class SessionStarted(TypedDict):
+class SessionStartedPayload(TypedDict):
     """A session began: of which agent, under which bundle, for whom, and within which limits."""
 
     agent: Own[str]
@@ -48,7 +48,7 @@ def started(event: Event) -> State:
     )
 
 
-def _started_again(s: State, p: SessionStarted, event: Event) -> State:
+def _started_again(s: State, p: SessionStartedPayload, event: Event) -> State:
     raise ValueError("a session starts once")
 
 
@@ -57,22 +57,22 @@ def _started_line(e: dict[str, Any]) -> str:
     return f"session {e['session_id']} of {e['agent']} ({about})"
 
 
-class SessionClaimed(TypedDict):
+class SessionClaimedPayload(TypedDict):
     """A driver took the session over; whatever an earlier one still does counts no more."""
 
     owner: Own[str]
     epoch: Own[int]
 
 
-def _claimed(s: State, p: SessionClaimed, event: Event) -> State:
+def _claimed(s: State, p: SessionClaimedPayload, event: Event) -> State:
     # what an earlier driver had asked facts for is asked anew, and its keys are the store's to know
     calls = s.calls
     for id_, c in calls.open.items():
         if c.phase is Phase.GATING and not c.leased:
             back = Phase.HELD if c.asked else Phase.PROPOSED
-            calls = calls.with_one(id_, changed(c, phase=back, wants=(), gate_seq=0))
+            calls = calls.with_item(id_, copy_with(c, phase=back, wants=(), gate_seq=0))
     # the driver that asked a question is gone, so that its cost is unknown: all that was reserved for it counts
-    return changed(
+    return copy_with(
         s,
         reserved=None,
         owner=p["owner"],
@@ -85,41 +85,41 @@ def _claimed(s: State, p: SessionClaimed, event: Event) -> State:
     )
 
 
-class SessionReleased(TypedDict):
+class SessionReleasedPayload(TypedDict):
     """Its driver lets the session go."""
 
     owner: Own[str]
 
 
-def _released(s: State, p: SessionReleased, event: Event) -> State:
-    return changed(s, owner=None, clock_at=None, releasing=True)
+def _released(s: State, p: SessionReleasedPayload, event: Event) -> State:
+    return copy_with(s, owner=None, clock_at=None, releasing=True)
 
 
-class SessionWoken(TypedDict):
+class SessionWokenPayload(TypedDict):
     """A moment that the session waited for has come."""
 
 
-class MessageReceived(TypedDict):
+class MessageReceivedPayload(TypedDict):
     """The customer said something."""
 
     text: Words[str]
 
 
-def _message(s: State, p: MessageReceived, event: Event) -> State:
-    return changed(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1)
+def _message(s: State, p: MessageReceivedPayload, event: Event) -> State:
+    return copy_with(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1)
 
 
-class CancelRequested(TypedDict):
+class CancelRequestedPayload(TypedDict):
     """Somebody asked for the session to end."""
 
     by: Words[str]
 
 
-def _cancel(s: State, p: CancelRequested, event: Event) -> State:
-    return changed(s, cancel_by=p["by"])
+def _cancel(s: State, p: CancelRequestedPayload, event: Event) -> State:
+    return copy_with(s, cancel_by=p["by"])
 
 
-class LimitCrossed(TypedDict):
+class LimitCrossedPayload(TypedDict):
     """A limit was reached: how much was used and allowed (times in seconds), and what crossing it does."""
 
     limit: Own[str]
@@ -129,26 +129,26 @@ class LimitCrossed(TypedDict):
     tool: NotRequired[Own[str]]
 
 
-def _crossed(s: State, p: LimitCrossed, event: Event) -> State:
-    return changed(s, crossed=s.crossed | {p["limit"]})
+def _crossed(s: State, p: LimitCrossedPayload, event: Event) -> State:
+    return copy_with(s, crossed=s.crossed | {p["limit"]})
 
 
 def _crossed_line(e: dict[str, Any]) -> str:
     return f"limit {e['limit']} of {canonical(e['allowed'])} is crossed: {e['crossing']}"
 
 
-class SessionEnding(TypedDict):
+class SessionEndingPayload(TypedDict):
     """The session starts nothing more, and ends in a state once nothing runs."""
 
     state: Own[str]
     reason: Own[str]
 
 
-def _ending(s: State, p: SessionEnding, event: Event) -> State:
-    return changed(s, ending=p["state"], ending_reason=p["reason"], ending_at=event.at)
+def _ending(s: State, p: SessionEndingPayload, event: Event) -> State:
+    return copy_with(s, ending=p["state"], ending_reason=p["reason"], ending_at=event.at)
 
 
-class StateTransition(TypedDict):
+class StateTransitionPayload(TypedDict):
     """The session is in another state: what the customer is told, and which requests and jobs it waits for."""
 
     state: Own[str]
@@ -159,13 +159,13 @@ class StateTransition(TypedDict):
     problem: NotRequired[Words[str]]
 
 
-def _transition(s: State, p: StateTransition, event: Event) -> State:
+def _transition(s: State, p: StateTransitionPayload, event: Event) -> State:
     status = Status(p["state"])
     told = p["message"] or s.told
     if status is Status.RUNNING:
         # the time of the step begins anew after people were waited for
-        s = changed(s, used=changed(s.used, step_active=timedelta(0)), crossed=s.crossed - {"step_time"})
-    return changed(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
+        s = copy_with(s, used=copy_with(s.used, step_active=timedelta(0)), crossed=s.crossed - {"step_time"})
+    return copy_with(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
 
 
 def _transition_line(e: dict[str, Any]) -> str:
@@ -174,25 +174,43 @@ def _transition_line(e: dict[str, Any]) -> str:
 
 
 SESSION_EVENTS = (
-    Definition(K.SESSION_STARTED, SessionStarted, _started_again, _started_line),
+    Definition(K.SESSION_STARTED, SessionStartedPayload, _started_again, _started_line),
     Definition(
-        K.SESSION_CLAIMED, SessionClaimed, _claimed, lambda e: f"driven by {e['owner']} (epoch {e['epoch']})",
-        from_outside=True, detail=True,
-    ),
-    Definition(
-        K.SESSION_RELEASED, SessionReleased, _released, lambda e: f"let go by {e['owner']}", from_outside=True,
+        K.SESSION_CLAIMED,
+        SessionClaimedPayload,
+        _claimed,
+        lambda e: f"driven by {e['owner']} (epoch {e['epoch']})",
+        from_outside=True,
         detail=True,
     ),
-    Definition(K.SESSION_WOKEN, SessionWoken, same, lambda e: "its time has come", detail=True),
     Definition(
-        K.MESSAGE_RECEIVED, MessageReceived, _message, lambda e: short(e["text"], 300), from_outside=True, others=True,
+        K.SESSION_RELEASED,
+        SessionReleasedPayload,
+        _released,
+        lambda e: f"let go by {e['owner']}",
+        from_outside=True,
+        detail=True,
+    ),
+    Definition(K.SESSION_WOKEN, SessionWokenPayload, same, lambda e: "its time has come", detail=True),
+    Definition(
+        K.MESSAGE_RECEIVED,
+        MessageReceivedPayload,
+        _message,
+        lambda e: short(e["text"], 300),
+        from_outside=True,
+        others=True,
         projected=True,
     ),
     Definition(
-        K.CANCEL_REQUESTED, CancelRequested, _cancel, lambda e: f"by {e['by']}", from_outside=True, others=True,
+        K.CANCEL_REQUESTED,
+        CancelRequestedPayload,
+        _cancel,
+        lambda e: f"by {e['by']}",
+        from_outside=True,
+        others=True,
         projected=True,
     ),
-    Definition(K.LIMIT_CROSSED, LimitCrossed, _crossed, _crossed_line),
-    Definition(K.SESSION_ENDING, SessionEnding, _ending, lambda e: f"{e['state']}: {e['reason']}"),
-    Definition(K.STATE_TRANSITION, StateTransition, _transition, _transition_line, projected=True),
-)  # fmt: skip
+    Definition(K.LIMIT_CROSSED, LimitCrossedPayload, _crossed, _crossed_line),
+    Definition(K.SESSION_ENDING, SessionEndingPayload, _ending, lambda e: f"{e['state']}: {e['reason']}"),
+    Definition(K.STATE_TRANSITION, StateTransitionPayload, _transition, _transition_line, projected=True),
+)

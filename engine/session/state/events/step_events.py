@@ -12,11 +12,11 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.events.definition import ADDED, Definition, same, short
 from engine.session.state.events.parts import ProposalPart, UsagePart, appended, result_entry
 from engine.session.state.holds import H, Own, Words
-from engine.session.state.persistent import changed
+from engine.session.state.persistent import copy_with
 from engine.session.state.state import State, StepPhase
 
 
-class StepStarted(TypedDict):
+class StepStartedPayload(TypedDict):
     """A step began, under which bundle; on a `finishing` one no call runs any more."""
 
     number: Own[int]
@@ -24,19 +24,25 @@ class StepStarted(TypedDict):
     finishing: NotRequired[Own[bool]]
 
 
-def _step_started(s: State, p: StepStarted, event: Event) -> State:
-    used = changed(s.used, steps=s.used.steps + 1, step_active=timedelta(0))
+def _step_started(s: State, p: StepStartedPayload, event: Event) -> State:
+    used = copy_with(s.used, steps=s.used.steps + 1, step_active=timedelta(0))
     turn = p["number"] if s.unseen else s.turn_step
     resulted = {} if s.unseen else s.resulted
-    return changed(
-        s, step=p["number"], step_phase=StepPhase.PLANNING, asks=s.asks + 1, unseen=0, turn_step=turn, used=used,
+    return copy_with(
+        s,
+        step=p["number"],
+        step_phase=StepPhase.PLANNING,
+        asks=s.asks + 1,
+        unseen=0,
+        turn_step=turn,
+        used=used,
         resulted=resulted,
         news=False,
         finishing=p.get("finishing", False),
-    )  # fmt: skip
+    )
 
 
-class QuestionReserved(TypedDict):
+class QuestionReservedPayload(TypedDict):
     """The tokens and the cost that a question may take count from before it is asked."""
 
     ask: Own[int]
@@ -44,11 +50,11 @@ class QuestionReserved(TypedDict):
     cost_usd: Own[Any]
 
 
-def _question_reserved(s: State, p: QuestionReserved, event: Event) -> State:
-    return _with_model_use(changed(s, reserved=p), p["tokens"], p["cost_usd"])
+def _question_reserved(s: State, p: QuestionReservedPayload, event: Event) -> State:
+    return _with_model_use(copy_with(s, reserved=p), p["tokens"], p["cost_usd"])
 
 
-class DecisionRecorded(TypedDict):
+class DecisionRecordedPayload(TypedDict):
     """The planner proposed: what to tell the customer, which calls to make, and whether it is done."""
 
     message: Words[str]
@@ -58,9 +64,9 @@ class DecisionRecorded(TypedDict):
     usage: NotRequired[Own[UsagePart]]
 
 
-def _decided(s: State, p: DecisionRecorded, event: Event) -> State:
+def _decided(s: State, p: DecisionRecordedPayload, event: Event) -> State:
     decision = {"message": p["message"], "tool_calls": p["tool_calls"], "done": p["done"]}
-    return changed(_spent(s, p.get("usage")), decision=decision, step_phase=StepPhase.ACTING, problems=())
+    return copy_with(_spent(s, p.get("usage")), decision=decision, step_phase=StepPhase.ACTING, problems=())
 
 
 def _decided_line(e: dict[str, Any]) -> str:
@@ -68,7 +74,7 @@ def _decided_line(e: dict[str, Any]) -> str:
     return " ".join(part for part in (short(e["message"], 300), f"-> {calls}" if calls else "") if part)
 
 
-class DecisionRejected(TypedDict):
+class DecisionRejectedPayload(TypedDict):
     """What the planner answered is no decision, and why; nobody knows what the parts of it were to be."""
 
     problems: Annotated[list[str], H.LINES]
@@ -76,19 +82,21 @@ class DecisionRejected(TypedDict):
     usage: NotRequired[Own[UsagePart]]
 
 
-class PlannerFailed(TypedDict):
+class PlannerFailedPayload(TypedDict):
     """The planner had no answer."""
 
     problems: Words[list[str]]
     usage: NotRequired[Own[UsagePart]]
 
 
-def _rejected(s: State, p: DecisionRejected | PlannerFailed, event: Event) -> State:
+def _rejected(s: State, p: DecisionRejectedPayload | PlannerFailedPayload, event: Event) -> State:
     s = _spent(s, p.get("usage"))
-    return changed(s, problems=tuple(p["problems"]), asks=s.asks + 1, used=changed(s.used, repairs=s.used.repairs + 1))
+    return copy_with(
+        s, problems=tuple(p["problems"]), asks=s.asks + 1, used=copy_with(s.used, repairs=s.used.repairs + 1)
+    )
 
 
-class ModelCalled(TypedDict):
+class ModelCalledPayload(TypedDict):
     """One request to a model's server, whatever came of it; `cost_usd` is null where the model has no price."""
 
     planner: Own[str]
@@ -117,7 +125,7 @@ def _model_line(e: dict[str, Any]) -> str:
     return f"{e['model']} {e['status']} ({tokens}{cost}, {canonical(e['seconds'])} s){said}{again}"
 
 
-class PlannerFellBack(TypedDict):
+class PlannerFellBackPayload(TypedDict):
     """A planner had nothing to propose, and the next one of the chain was asked."""
 
     planner: Own[str]
@@ -125,23 +133,27 @@ class PlannerFellBack(TypedDict):
     reason: Words[str]
 
 
-class StepEnded(TypedDict):
+class StepEndedPayload(TypedDict):
     """A step is over, and why."""
 
     reason: Own[str]
 
 
-def _step_ended(s: State, p: StepEnded, event: Event) -> State:
+def _step_ended(s: State, p: StepEndedPayload, event: Event) -> State:
     ended = [call for call in s.calls.open.values() if call.ended]
     resulted = s.resulted
     for call in ended:
         resulted = appended(resulted, call.name, result_entry(call))
     calls = s.calls.settled(call.id for call in ended)
     over = [r.id for r in s.requests.open.values() if not r.open and (r.call_id is None or calls[r.call_id].ended)]
-    return changed(
-        s, step_phase=StepPhase.IDLE, crossed=s.crossed - {"step_time"}, calls=calls, resulted=resulted,
+    return copy_with(
+        s,
+        step_phase=StepPhase.IDLE,
+        crossed=s.crossed - {"step_time"},
+        calls=calls,
+        resulted=resulted,
         requests=s.requests.settled(over),
-    )  # fmt: skip
+    )
 
 
 def _spent(s: State, usage: UsagePart | None) -> State:
@@ -149,15 +161,15 @@ def _spent(s: State, usage: UsagePart | None) -> State:
     took = usage or {"tokens": 0, "cost_usd": 0}
     held = s.reserved or {"tokens": 0, "cost_usd": 0}
     s = _with_model_use(s, took["tokens"] - held["tokens"], subtract(took["cost_usd"], held["cost_usd"]))
-    return changed(s, reserved=None)
+    return copy_with(s, reserved=None)
 
 
 def _with_model_use(s: State, tokens: int, cost: Any) -> State:
     if not tokens and not cost:
         return s
     used = s.used
-    return changed(
-        s, used=changed(used, model_tokens=used.model_tokens + tokens, model_cost_usd=add(used.model_cost_usd, cost))
+    return copy_with(
+        s, used=copy_with(used, model_tokens=used.model_tokens + tokens, model_cost_usd=add(used.model_cost_usd, cost))
     )
 
 
@@ -166,18 +178,24 @@ def _problems_line(e: dict[str, Any]) -> str:
 
 
 STEP_EVENTS = (
-    Definition(K.STEP_STARTED, StepStarted, _step_started, lambda e: f"step {e['number']}", detail=True),
+    Definition(K.STEP_STARTED, StepStartedPayload, _step_started, lambda e: f"step {e['number']}", detail=True),
     Definition(
-        K.QUESTION_RESERVED, QuestionReserved, _question_reserved,
-        lambda e: f"{e['tokens']} tokens and {canonical(e['cost_usd'])} USD are set aside to ask", detail=True,
+        K.QUESTION_RESERVED,
+        QuestionReservedPayload,
+        _question_reserved,
+        lambda e: f"{e['tokens']} tokens and {canonical(e['cost_usd'])} USD are set aside to ask",
+        detail=True,
     ),
-    Definition(K.DECISION_RECORDED, DecisionRecorded, _decided, _decided_line, from_outside=True),
-    Definition(K.DECISION_REJECTED, DecisionRejected, _rejected, _problems_line, from_outside=True),
-    Definition(K.PLANNER_FAILED, PlannerFailed, _rejected, _problems_line, from_outside=True),
-    Definition(K.MODEL_CALLED, ModelCalled, same, _model_line, from_outside=True),
+    Definition(K.DECISION_RECORDED, DecisionRecordedPayload, _decided, _decided_line, from_outside=True),
+    Definition(K.DECISION_REJECTED, DecisionRejectedPayload, _rejected, _problems_line, from_outside=True),
+    Definition(K.PLANNER_FAILED, PlannerFailedPayload, _rejected, _problems_line, from_outside=True),
+    Definition(K.MODEL_CALLED, ModelCalledPayload, same, _model_line, from_outside=True),
     Definition(
-        K.PLANNER_FELL_BACK, PlannerFellBack, same,
-        lambda e: f"planner {e['planner']} has no answer ({e['reason']}): {e['to']} is asked", from_outside=True,
+        K.PLANNER_FELL_BACK,
+        PlannerFellBackPayload,
+        same,
+        lambda e: f"planner {e['planner']} has no answer ({e['reason']}): {e['to']} is asked",
+        from_outside=True,
     ),
-    Definition(K.STEP_ENDED, StepEnded, _step_ended, lambda e: e["reason"].replace("_", " "), detail=True),
-)  # fmt: skip
+    Definition(K.STEP_ENDED, StepEndedPayload, _step_ended, lambda e: e["reason"].replace("_", " "), detail=True),
+)

@@ -1,0 +1,38 @@
+"""How a session is opened: its agent, its first message, and the planners it may ask."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.spec.bundle import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session begins; `planner` None is the agent's own, `started_by` None the customer."""
+
+    agent: str
+    message: str
+    attributes: Mapping[str, Any]
+    planner: str | None = None
+    started_by: str | None = None
+
+
+def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:
+    """The planners that are asked, each where the last has nothing to propose; one that is named is asked alone."""
+    return (planner,) if planner else (agent.planner, *agent.fallback)
+
+
+def new_session_id() -> str:
+    """An id that no other session has."""
+    return f"ses_{secrets.token_hex(8)}"
+
+
+def _absolute(root: Path) -> str:
+    """As `session_started` records it: a path that means the same from everywhere."""
+    return os.path.abspath(root)
