@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.making import ALLOW, CODE, agent, policy, tool
+from tests.bundle_texts import ALLOW, CODE, agent, policy, tool
 
 Document = tuple[str, str]
 

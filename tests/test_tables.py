@@ -21,7 +21,7 @@ from engine.session.state.state import Used
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
 from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 
 # what belongs to limits, and is none: the default of a table by tool, what a yes grants, what crossing does
 NO_LIMIT = {"calls_per_other_tool", "expires", "meters", "extensions", "crossing"}

@@ -8,23 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle.checks import e105_empty_bundle, e312_reserved_name, w616_unread
-from engine.bundle.checks.catalogue import MANUALS
+from engine.bundle.checks.catalogue import CHECKS, MANUALS
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
-from engine.bundle.link.bundle_checks import check_whole
 from engine.bundle.link.command_and_mcp import link_server
 from engine.bundle.link.databases import link_database
 from engine.bundle.link.fixture_inputs import check_inputs
 from engine.bundle.link.fixtures import check_fixture, check_stubs
 from engine.bundle.link.guarantees import accepted
+from engine.bundle.link.impossible_conditions import check_unmet
 from engine.bundle.link.models import link_prices
 from engine.bundle.link.policies import check_policies, link_guards
 from engine.bundle.link.probes import link_probes
 from engine.bundle.link.prompt_handles import check_handles
 from engine.bundle.link.prompts import check_idle_prompts, check_prompts
 from engine.bundle.link.sql_trial import try_sql
+from engine.bundle.link.suspicious_comparisons import check_comparisons
+from engine.bundle.link.table_handles import check_tables
 from engine.bundle.link.tools import link_tool
+from engine.bundle.link.whole_bundle import WholeBundle
 from engine.bundle.silences import silenced
 from engine.bundle.unread_files import UnreadFile, unread
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
@@ -111,7 +114,11 @@ def _link(corpus: DocumentSet) -> Bundle:
             corpus.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
     answered = tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d))
     if not has_errors(corpus.diagnostics):
-        check_whole(corpus, agents, tools)
+        whole = WholeBundle(corpus, agents, tools)
+        corpus.diagnostics += [found for check in CHECKS for found in check(whole)]
+        check_tables(corpus, agents, tools)
+        check_comparisons(corpus)
+        check_unmet(corpus, agents, tools)
         for document in corpus.sound("Fixture"):
             check_stubs(corpus, document, tools)
             check_inputs(corpus, document, tools)

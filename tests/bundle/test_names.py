@@ -15,7 +15,7 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.store.memory import MemoryStore
-from tests.making import agent, bundle, tool
+from tests.bundle_texts import agent, bundle, tool
 from tests.model import server as s
 from tests.model.acting import Sessions
 from tests.tool.stubbing import Importing, errors, listed, loaded, with_input

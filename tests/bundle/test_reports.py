@@ -15,7 +15,7 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.diagnostic import Diagnostic, Place
 from engine.diagnostic.reports import as_github, as_junit, as_sarif
-from tests.making import agent, tool
+from tests.bundle_texts import agent, tool
 
 LINE = re.compile(r"::(error|warning) file=[^:,]+,line=\d+,col=\d+,endLine=\d+,endColumn=\d+,title=[EW]\d+::.+")
 

@@ -20,7 +20,7 @@ from engine.bundle.link.validators import validator
 from engine.bundle.load import load_files, load_stored
 from engine.language.value import NotJson, exact
 from engine.session.sensitivity import is_marked
-from tests.making import CODE, agent, tool
+from tests.bundle_texts import CODE, agent, tool
 
 SUITE = Path(__file__).resolve().parents[2] / ".venv/suite"
 FOUND = sorted(SUITE.glob("jsonschema-*.tar.gz"))

@@ -6,7 +6,7 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from tests.making import tool
+from tests.bundle_texts import tool
 
 AGENT = """\
 kind: Agent

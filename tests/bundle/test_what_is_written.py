@@ -14,8 +14,8 @@ from engine.bundle import yaml_reader
 from engine.cli.console.coverage import as_yaml
 from engine.diagnostic import Diagnostic, SourceFile
 from engine.language.value import exact
+from tests.bundle_texts import agent
 from tests.cli.shell import Shell
-from tests.making import agent
 from tests.tool.stubbing import Importing, about, errors, listed, loaded, with_input
 
 # texts that YAML of any version, or our reader, might take for something else

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundle_texts import CODE, agent, policy, tool
 from tests.cli.shell import Done, command, environment
-from tests.making import CODE, agent, policy, tool
 
 SECONDS, MEMORY = 10, 1 << 30
 File = tuple[str, str]

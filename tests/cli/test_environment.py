@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.bundle_texts import ALLOW, agent, policy, tool
 from tests.cli.shell import Done, Shell, environment
-from tests.making import ALLOW, agent, policy, tool
 from tests.needing import (
     CASES,
     KEY,

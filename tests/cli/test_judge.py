@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine.cli.console.case_lines import MOST, UnreadLine, cases_in
+from tests.bundle_texts import CODE, agent, policy, tool
 from tests.cli.shell import Done, Shell, command, environment
-from tests.making import CODE, agent, policy, tool
 
 RULES = """
   - {id: own, tools: [write], effect: allow, when: order.owner == session.tenant and stock.left > 0}

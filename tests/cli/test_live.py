@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from engine.fixtures.scenario import START
+from tests.bundle_texts import CODE, agent, policy, tool
 from tests.cli.shell import ROOT, Done, Shell
-from tests.making import CODE, agent, policy, tool
 from tests.model import server as s
 from tests.testing.live import KEYED, OPEN
 

@@ -13,10 +13,10 @@ import pytest
 from engine.planner.guidance import guidance
 from engine.proof.bundle_diff import changed_limits
 from engine.spec.bundle import Bundle
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.cli.shell import CHARGED, Shell, copy_of_root
 from tests.cli.test_jobs import DISPUTE
 from tests.cli.test_sessions import parked, slow_script, wait_for
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 
 FOLDER = "{type: object, properties: {at: {type: string}, n: {type: integer}}, required: [at, n]}"
 DONE = "{type: object, properties: {did: {type: string}}, required: [did]}"

@@ -8,7 +8,7 @@ import pytest
 
 from engine.fixtures.chaos import Life, chaos
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 
 KEY = "idempotency: {key: [input.n], honoured_by: BY}\n"
 RETRY = "retry: {attempts: 3, on: [retryable], delay: 1s, jitter: 0}\n"

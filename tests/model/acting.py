@@ -16,7 +16,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import agent, bundle, policy, tool
+from tests.bundle_texts import agent, bundle, policy, tool
 
 SECRETS = {"MODEL_KEY": "sk-canary-4711"}
 INPUT = "{type: object, properties: {n: {type: integer}, amount: {type: number}}, additionalProperties: false}"

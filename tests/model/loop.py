@@ -20,7 +20,7 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
-from tests.making import agent, bundle, tool
+from tests.bundle_texts import agent, bundle, tool
 from tests.model import server as s
 
 MOST = 0.050

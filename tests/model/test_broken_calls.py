@@ -10,7 +10,7 @@ import pytest
 
 from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
-from tests.making import tool
+from tests.bundle_texts import tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.test_pieces import blocks, delta, piece, streams, use

@@ -20,7 +20,7 @@ from engine.ports.resources import MissingSecret
 from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle
-from tests.making import policy
+from tests.bundle_texts import policy
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 

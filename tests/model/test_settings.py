@@ -14,7 +14,7 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import Loaded, load
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle
-from tests.making import CODE, agent, tool
+from tests.bundle_texts import CODE, agent, tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.test_cassettes import lay_out, shell

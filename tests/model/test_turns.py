@@ -18,7 +18,7 @@ from engine.planner.turns import MessageTurn, turns
 from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle
-from tests.making import agent, policy, tool
+from tests.bundle_texts import agent, policy, tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 

@@ -302,7 +302,7 @@ def priced(url: str, price: str, more: str) -> Any:
     from engine.bundle.files import BundleFiles
     from engine.bundle.load import load
     from engine.diagnostic.render import full
-    from tests.making import CODE, agent, tool
+    from tests.bundle_texts import CODE, agent, tool
 
     path, text = agent("[look]")
     planner = f"  model: {{kind: anthropic, model: m, base_url: '{url}', api_key: '${{secret:MODEL_KEY}}'{more}}}\n"

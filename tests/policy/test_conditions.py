@@ -15,7 +15,7 @@ from engine.language.syntax import span
 from engine.policy.bindings import FactOutput
 from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.observe import Seen, WatchedWords, observe, watch_rule
-from tests.making import agent, bundle, policy, tool
+from tests.bundle_texts import agent, bundle, policy, tool
 
 SCOPE = {
     "a": t.NUMBER,

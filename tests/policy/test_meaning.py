@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.policy.fingerprint import meaning
 from engine.spec.bundle import Bundle
-from tests.making import bundle, policy, tool
+from tests.bundle_texts import bundle, policy, tool
 
 INPUT = "{type: object, properties: {n: {type: integer}, at: {type: string}}, required: [n, at]}"
 OUTPUT = "{type: object, properties: {n: {type: integer}, id: {type: string}}, required: [n, id]}"

@@ -26,7 +26,7 @@ from engine.session.identity import call_digest
 from engine.session.judge import past_state
 from engine.session.state.state import Call
 from engine.spec.bundle import Bundle
-from tests.making import agent, reviewers, tool
+from tests.bundle_texts import agent, reviewers, tool
 
 # policies of one run, and calls for each of them: tens of thousands with AGREEMENT=2000
 POLICIES = int(os.environ.get("AGREEMENT", "60"))

@@ -18,7 +18,7 @@ from engine.proof.forms import spelt_out
 from engine.proof.instance import instance
 from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, VACUOUS, Finding, prove
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, tool
+from tests.bundle_texts import agent, bundle, tool
 
 PATHS = {"fact": "account.v", "input": "input.v", "session": "session.v", "past": "first(calls.look).output.v"}
 TEXTS = [

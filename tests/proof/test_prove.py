@@ -9,7 +9,7 @@ from engine.proof.diff import Change, diff, other_words
 from engine.proof.fixture import fixture_of
 from engine.proof.prove import NOT_PROVED, PROVED, REFUTED, VACUOUS, Finding, handled, promising_nothing, prove
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 
 INPUT = (
     "{type: object, properties: {n: {type: integer}, text: {type: string, maxLength: 9}, "

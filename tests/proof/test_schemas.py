@@ -9,7 +9,7 @@ import pytest
 from engine.proof.diff import Change, diff
 from engine.proof.schema_changes import schema_changes
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 
 
 def taking(schema: str) -> Bundle:

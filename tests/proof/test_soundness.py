@@ -11,7 +11,7 @@ from engine.proof.diff import Change, diff
 from engine.proof.patterns import matching
 from engine.proof.prove import PROVED, REFUTED, prove
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 
 FORM = (
     "{type: object, properties: {kind: {const: %s}, net: {type: string, enum: [%s]}}, required: [kind, net], "

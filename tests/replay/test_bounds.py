@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.spec.bundle import Bundle
 from engine.whatif.session import PastSession, whatif
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 INPUT = "{type: object, properties: {amount_usd: {type: number}}, required: [amount_usd], additionalProperties: false}"

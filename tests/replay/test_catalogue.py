@@ -11,7 +11,7 @@ from engine.coverage.coverage import Coverage, Observed
 from engine.coverage.mutants import mutants
 from engine.fixtures.scenario import run_fixture
 from engine.spec.bundle import Bundle
-from tests.making import CODE, agent, tool
+from tests.bundle_texts import CODE, agent, tool
 
 OPEN = "  - {id: open, tools: writes, effect: allow}\n"
 BOUNDARIES = {BELOW, AT, ABOVE}

@@ -18,7 +18,7 @@ from engine.explain.verdict_text import AUDITOR, MODEL, REVIEWER, VerdictText
 from engine.fixtures.scenario import run_fixture
 from engine.replay.judgements import Judgement, judgements
 from engine.spec.bundle import Bundle
-from tests.making import CODE, agent, policy, reviewers, tool
+from tests.bundle_texts import CODE, agent, policy, reviewers, tool
 from tests.replay.test_whatif import held, made
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -13,7 +13,7 @@ from engine.whatif.acceptance import Acceptance
 from engine.whatif.flip import Flip, money
 from engine.whatif.session import PastSession, whatif
 from engine.whatif.summary import tally
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 INPUT = "{type: object, properties: {n: {type: integer}, amount_usd: {type: number}}, additionalProperties: false}"

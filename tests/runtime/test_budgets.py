@@ -18,7 +18,7 @@ from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting
 from tests.session.play import START, call
 

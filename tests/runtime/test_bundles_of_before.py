@@ -10,7 +10,7 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.state import Status
 from engine.store.sqlite import open_store
-from tests.making import ALLOW, CODE, agent, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, CODE, agent, policy, reviewers, tool
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, plan, script
 from tests.session.play import call

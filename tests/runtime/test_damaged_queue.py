@@ -15,7 +15,7 @@ from engine.runtime.runner import Runner
 from engine.runtime.worker import WorkDone, Worker
 from engine.session.state.state import Status
 from engine.store.sqlite import open_store
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting
 from tests.runtime.test_engine import DONE, plan, script
 from tests.session.play import call

@@ -28,7 +28,7 @@ from engine.session.state.state import Status
 from engine.spec.bundle import PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting, after, hang
 from tests.session.play import START, call
 

@@ -22,7 +22,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle, PlannerSpec
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.model import server as s
 from tests.needing import CASES, KEY, KEYED, MODEL, acting, asking, planned
 from tests.session.play import START, call

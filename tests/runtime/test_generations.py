@@ -18,7 +18,7 @@ from engine.runtime.runner import Runner
 from engine.runtime.worker import Worker
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle, PlannerSpec
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting
 from tests.runtime.stores import STORES, Moved, opened
 from tests.session.play import call

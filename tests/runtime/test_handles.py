@@ -21,7 +21,7 @@ from engine.session.sensitivity import HANDLE
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.model import server as s
 from tests.runtime.acting import Acting
 from tests.session.play import call

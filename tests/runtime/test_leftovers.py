@@ -18,7 +18,7 @@ from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting, hang
 from tests.runtime.test_engine import DONE, START, Opening, engine, plan, script, start
 from tests.session.play import call

@@ -22,7 +22,7 @@ from engine.runtime.runner import Runner
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 
 KEY = {"SEAL_KEY": "a key of the tests that is long enough to be one"}
 MARKED = "{type: string, x-sensitive: true}"

@@ -8,7 +8,7 @@ import pytest
 
 from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.model import server as s
 from tests.model.acting import SECRETS, Sessions
 from tests.runtime.test_sensitive_borders import CODE, DONE, INPUT, KEY, Ran, acts, holding, python

@@ -18,7 +18,7 @@ from engine.session.state.event import Event
 from engine.session.state.snapshot import VERSION
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 
 KEY = {"SEAL_KEY": "a key of the tests that is long enough to be one"}
 PIN = "{type: integer, x-sensitive: true}"

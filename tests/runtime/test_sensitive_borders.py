@@ -25,7 +25,7 @@ from engine.session.state.event import Event
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.model import server as s
 from tests.model.acting import SECRETS, Sessions
 from tests.session.play import call

@@ -20,7 +20,7 @@ from engine.session.state.evolve import fold
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.stores import STORES, Moved, opened
 
 INPUT = "{type: object, properties: {to: {type: string}, n: {type: integer}}, required: [to]}"

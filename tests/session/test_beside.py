@@ -16,7 +16,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import fold
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 TOOLS = (tool("write", "write"), tool("look", output="{type: object, properties: {n: {type: integer}}, required: [n]}"))

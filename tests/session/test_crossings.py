@@ -16,7 +16,7 @@ from engine.session.state.state import Status
 from engine.spec.bundle import Bundle, Usage
 from engine.spec.limits import Limits
 from engine.spec.worst_case import worst_case
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 REVIEW = "crossing: review, extend_by: 2, reviewers: leads"

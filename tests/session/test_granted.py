@@ -10,7 +10,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 INPUT = "{type: object, properties: {to: {type: string}, n: {type: integer}}, required: [to]}"

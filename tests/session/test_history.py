@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.session.judge import CALL, CONFIRMED, FACT_READ, MESSAGE, JudgedCall, PriorEvent, judge_after
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, tool
+from tests.bundle_texts import agent, bundle, policy, tool
 from tests.session.play import START
 
 RULES = """

@@ -8,7 +8,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 RULES = """

@@ -18,7 +18,7 @@ from engine.session.state.evolve import fold
 from engine.session.state.pending import pending_job
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 STATE = "{type: object, properties: {ok: {type: boolean}, ask: {type: boolean}}, required: [ok, ask]}"

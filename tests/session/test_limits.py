@@ -10,7 +10,7 @@ from engine.session.state.pending import wake_at
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
 from engine.spec.limits import Limits
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 

@@ -15,7 +15,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import BrokenHistory, fold
 from engine.session.state.state import State, Status
 from engine.session.trace import entries, entry, headline
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
 
 

@@ -17,7 +17,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import fold
 from engine.session.state.snapshot import restored, snapshot
 from engine.session.state.state import Phase
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play
 
 RULES = """

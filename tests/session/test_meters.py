@@ -12,7 +12,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
 from engine.spec.limits import Limits
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
 METERS = "{meters: {usd: {sum: input.usd, over: [pay, keyed], limit: 100}}}"

@@ -10,7 +10,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 KEYED = "idempotency: {key: [input.n], honoured_by: tool}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.session.budget_notices import Notice
 from engine.session.planner_view import planner_view
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
 PAY = "{type: object, properties: {usd: {type: number}}, required: [usd]}"

@@ -14,7 +14,7 @@ from engine.session.planner_view import planner_view
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call
-from tests.making import agent, bundle, policy, tool
+from tests.bundle_texts import agent, bundle, policy, tool
 from tests.session.play import Play, call
 
 INPUT = "{type: object, properties: {to: {type: string}, amount: {type: number}}, required: [to]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.explain.tool_summary import sentences
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 
 RULES = """
   - {id: open, tools: [write], effect: allow, when: input.n != null and input.n > params.least}

@@ -11,7 +11,7 @@ from engine.session.state.effects import ReadFact
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
 FOUND = "{type: object, properties: {found: {type: boolean}, id: {type: integer}}, required: [found]}"

@@ -13,7 +13,7 @@ from engine.session.state.pending import pending, wake_at
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
 from engine.spec.bundle import Bundle, Retry
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
 RETRY = "retry: {attempts: 3, on: [retryable, timeout], delay: 1s, factor: 3, max_delay: 2s, jitter: 0.5}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.session.shared_meters import shared_questions
 from engine.session.state.event import EventKind as K
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
 INPUT = (

@@ -13,7 +13,7 @@ from engine.session.state.effects import AskPlanner
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
 
 

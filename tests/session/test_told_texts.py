@@ -19,7 +19,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import FINAL, Status
 from engine.spec.bundle import Bundle
-from tests.making import ALLOW, CODE, agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import ALLOW, CODE, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 INPUT = "{type: object, properties: {n: {type: integer}}, required: [n], additionalProperties: false}"

@@ -7,7 +7,7 @@ from engine.policy.rule import PolicyRules
 from engine.session.state import inputs as r
 from engine.session.state.state import Phase
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
 ORDER = (

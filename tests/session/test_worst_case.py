@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.spec.worst_case import least, plus, times, worst_case
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 
 PAY = "{type: object, properties: {usd: {type: number}}, required: [usd]}"
 

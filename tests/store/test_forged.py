@@ -28,7 +28,7 @@ from engine.store.log_key import LogKey
 from engine.store.sqlite import open_store
 from tests.cli.shell import Shell, copy_of_root
 from tests.runtime.acting import Acting
-from tests.runtime.test_engine import DONE, Engine, engine, plan, script, start
+from tests.runtime.test_engine import DONE, Runner, engine, plan, script, start
 from tests.session.play import call
 from tests.store.rewriting import rewrite
 
@@ -77,7 +77,7 @@ class Held:
         self.tmp = tmp_path
         self.session = ""
 
-    def engine(self) -> Engine:
+    def engine(self) -> Runner:
         """As another process has it: nothing is known but the store."""
         return engine(self.acting, script(plan(call("h", "held", n=480, to="acme")), DONE), self.store)
 

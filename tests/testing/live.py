@@ -10,7 +10,7 @@ import trio
 
 from engine.fixtures.scenario import ScenarioReport, run_fixture
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle, policy, tool
+from tests.bundle_texts import agent, bundle, policy, tool
 
 KEYED = "idempotency: {key: [input.n], honoured_by: tool}\n"
 OPEN = "  - {id: open, tools: writes, effect: allow}\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import agent, bundle, policy, reviewers, tool
+from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.testing.live import KEYED, fixture, ran
 
 ASKS = "  - {id: asks, tools: writes, effect: require_approval, approvers: [leads]}\n  - {id: open, tools: writes, effect: allow}\n"

@@ -9,7 +9,7 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
-from tests.making import CODE, agent, bundle, policy, tool
+from tests.bundle_texts import CODE, agent, bundle, policy, tool
 from tests.model import server as s
 from tests.testing.live import KEYED, KINDS, fixture, made, ran, said
 

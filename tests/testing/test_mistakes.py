@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.spec.bundle import Bundle
-from tests.making import agent, bundle
+from tests.bundle_texts import agent, bundle
 from tests.testing.live import fixture, ran, said
 
 INIT = "CREATE TABLE t (x INTEGER NOT NULL);"

@@ -15,7 +15,7 @@ from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
-from tests.making import agent, bundle, tool
+from tests.bundle_texts import agent, bundle, tool
 
 SECRETS = {"API_KEY": "canary-0815-secret"}
 

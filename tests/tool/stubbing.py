@@ -11,8 +11,8 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.diagnostic import Diagnostic
 from engine.spec.bundle import Bundle
+from tests.bundle_texts import CODE, agent, tool
 from tests.cli.shell import Done, Shell
-from tests.making import CODE, agent, tool
 
 STUB = Path(__file__).with_name("stub_server.py")
 OBJECT: dict[str, Any] = {"type": "object"}

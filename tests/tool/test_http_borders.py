@@ -10,7 +10,7 @@ from typing import Any
 import h11
 import pytest
 
-from tests.making import agent, tool
+from tests.bundle_texts import agent, tool
 from tests.model import server as s
 from tests.tool.peers import failure, run, with_tool
 from tests.tool.stubbing import errors, loaded

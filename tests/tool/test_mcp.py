@@ -22,7 +22,7 @@ from engine.spec.bundle import Bundle, Server
 from engine.tool.adapters import Adapters
 from engine.tool.mcp import opened
 from engine.tool.tool_list import ToolList
-from tests.making import agent, bundle, tool
+from tests.bundle_texts import agent, bundle, tool
 from tests.tool.peers import SECRETS, failure, run, with_tool
 
 PEER = Path(__file__).with_name("mcp_peer.py")

@@ -21,7 +21,7 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
-from tests.making import agent, bundle, tool
+from tests.bundle_texts import agent, bundle, tool
 from tests.model import server as s
 from tests.tool.peers import failure, run, with_tool
 from tests.tool.stubbing import Importing, command, errors, listed, loaded

@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from engine.spec.bundle import Bundle
+from tests.bundle_texts import CODE, agent, policy, tool
 from tests.cli.shell import command as cli
 from tests.cli.shell import environment
-from tests.making import CODE, agent, policy, tool
 from tests.tool.peers import run, with_tool
 from tests.tool.test_commands import RUN, command
 from tests.waiting import alive

@@ -19,7 +19,7 @@ from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot, locate
 from engine.tool.sql import any_word
-from tests.making import ALLOW, agent, bundle, policy, tool
+from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.waiting import alive
 
 NOW = datetime(2026, 1, 1, 9, tzinfo=UTC)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from engine.bundle.link.rule_coverage import covered
+from engine.bundle.link.whole_bundle import WholeBundle
 from engine.diagnostic import Diagnostic, Manual, Place, Severity
 
 MANUAL = Manual(
@@ -45,3 +49,17 @@ def of_kind(place: Place, rule: str) -> Diagnostic:
         f"no agent that lists this policy has a tool that rule `{rule}` covers",
         help="offer one, or drop the rule",
     )
+
+
+def check(whole: WholeBundle) -> Iterator[Diagnostic]:
+    """Each rule's tools, against those of the agents that list its policy."""
+    for policy in whole.of_kind("Policy"):
+        # a policy that no agent lists yet is about all of them
+        offered = {tool for agent in whole.listing(policy) or whole.agents.values() for tool in agent.tools}
+        for rule in whole.rules_of(policy):
+            tools = rule.at("tools")
+            if tools.items is None and not offered & set(covered(rule, whole.tools)):
+                yield of_kind(tools.place, str(rule.at("id").value))
+            for item in tools.items or ():
+                if item.value in whole.tools and item.value not in offered:
+                    yield at(item.place, str(item.value))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from engine.bundle.link.whole_bundle import WholeBundle
 from engine.diagnostic import Diagnostic, Manual, Place, Severity
 
 MANUAL = Manual(
@@ -28,3 +31,13 @@ def at(place: Place, tool: str) -> Diagnostic:
         f"no rule can ever allow `{tool}`",
         help="write a rule with `effect: allow`, or do not offer the tool",
     )
+
+
+def check(whole: WholeBundle) -> Iterator[Diagnostic]:
+    """Each write that an agent lists, against the rules that could allow it."""
+    for document, agent in whole.each_agent():
+        listed = document.node.get("tools")
+        for item in (listed.items or ()) if listed is not None else ():
+            rules = whole.guards[agent.name].get(str(item.value))
+            if rules is not None and rules.needs_allow and not rules.can_allow():
+                yield at(item.place, str(item.value))

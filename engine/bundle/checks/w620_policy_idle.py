@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from engine.bundle.link.whole_bundle import WholeBundle
 from engine.diagnostic import Diagnostic, Manual, Place, Severity
 
 MANUAL = Manual(
@@ -24,3 +27,10 @@ def at(place: Place, policy: str) -> Diagnostic:
     return MANUAL.at(
         place, f"no agent lists the policy `{policy}`", help="list it in an agent's `policies`, or drop it"
     )
+
+
+def check(whole: WholeBundle) -> Iterator[Diagnostic]:
+    """Each policy that no agent lists."""
+    for policy in whole.of_kind("Policy"):
+        if not whole.listing(policy):
+            yield at(policy.node.at("name").place, policy.name)
