@@ -9,7 +9,7 @@ import click
 from engine.cli.console.output import say, say_lines
 from engine.private_files import make_folder, write_bytes
 
-STARTER = Path(__file__).parent / "starter"
+STARTER = Path(__file__).parent.parent / "starter"
 
 
 @click.command("init", epilog="Example: engine init my-agent && cd my-agent && engine test")
