@@ -63,7 +63,7 @@ def test_a_bound_that_bounds_nothing_is_refused_when_it_enters(path: str, old: s
 
 @pytest.mark.parametrize(("expects", "said"), [
     ("  ran: []\n  rows: []\n", True), ("  message_contains: ['']\n", True), ("  events: [{}]\n", True),
-    ("  calls: []\n  requests: []\n", False), ("  not_started_reply: [greet]\n", False), ("  exit_code: 0\n  ran: []\n", False),
+    ("  calls: []\n  requests: []\n", False), ("  never_ran: [greet]\n", False), ("  exit_code: 0\n  ran: []\n", False),
     ("  message_contains: ['', Bye]\n", False), ("  events: [{kind: verdict}]\n", False), ("  calls: [{tool: greet}]\n", False),
 ])  # fmt: skip
 def test_an_expectation_that_can_not_fail_is_refused(expects: str, said: bool) -> None:

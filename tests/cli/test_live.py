@@ -14,7 +14,7 @@ from tests.model import server as s
 from tests.testing.live import KEYED, OPEN
 
 NEVER = "  - {id: never, tools: [act], effect: deny, when: input.n == 1, reason: never}\n"
-NEVER_RAN = "{state: done, not_started_reply: [act]}"
+NEVER_RAN = "{state: done, never_ran: [act]}"
 
 
 async def ok(exchange: s.Exchange) -> None:

@@ -74,7 +74,7 @@ def _expected(told: Conversation) -> dict[str, Any]:
     if any(ran.values()):
         expected["ran"] = [{"tool": tool, "times": times} for tool, times in ran.items() if times]
     if not all(ran.values()):
-        expected["not_started_reply"] = [tool for tool, times in ran.items() if not times]
+        expected["never_ran"] = [tool for tool, times in ran.items() if not times]
     last = told.turns[-1].calls[-1] if told.turns else None
     if last is not None and last.rule and last.rule != "customer-said-yes":
         expected["calls"] = [{"tool": last.tool, "status": "blocked"}]

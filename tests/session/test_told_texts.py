@@ -291,7 +291,7 @@ def test_a_text_of_an_unknown_reason_is_refused_with_the_one_that_is_meant() -> 
 def reasons() -> Iterator[str]:
     """What the core writes as the reason of a result, in its own words."""
     places = {"result": 2, "make_unknown": 2, "block_by_limit": 3, "end_cancelled": 9}
-    for path in CORE.glob("*.py"):
+    for path in CORE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

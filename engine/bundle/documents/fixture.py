@@ -145,7 +145,7 @@ class Expect(DocumentModel):
     message_contains: list[str] = []
     calls: Annotated[list[CallEnd], Field(description="How calls ended.")] = []
     ran: Annotated[list[Called], Field(description="How often tools ran.")] = []
-    not_started_reply: list[str] = []
+    never_ran: list[str] = []
     rows: list[Rows] = []
     events: Annotated[
         list[dict[str, Any]], Field(description="Entries of the trace, in this order, others between.")

@@ -125,7 +125,7 @@ def _tools(node: Node) -> Iterator[Node]:
     expect = node.at("expect")
     for key in ("calls", "ran"):
         yield from (item.at("tool") for item in expect.at(key).items or () if expect.get(key) is not None)
-    never = expect.get("not_started_reply")
+    never = expect.get("never_ran")
     yield from (never.items or ()) if never is not None else ()
 
 
