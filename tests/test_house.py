@@ -30,6 +30,7 @@ TOP = {
     "pyproject.toml", "README.md", "engine", "specs", "policies", "prompts", "tests", "fixtures", "schemas", "docs",
     "benchmarks", "Makefile", "CHANGELOG.md", "LICENSE", ".ci", ".gitignore", "requirements", "action.yml",
     ".pre-commit-hooks.yaml", ".pre-commit-config.yaml", ".github", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md",
+    "mkdocs.yml",
 }  # fmt: skip
 
 
