@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from engine.cli.console.options import format_option, root_option, store_option
+from engine.cli.console.options import detach_option, format_option, root_option, store_option
 from engine.language.value import NotJson, loads
 from engine.policy.rule import CUSTOMER
 from engine.session.state.inputs import InputRefused
@@ -24,24 +24,34 @@ Examples:
 @click.argument("answer", type=click.Choice(["yes", "no"]))
 @click.option("--tool", metavar="NAME", help="Say yes beforehand, to a call of this tool.")
 @click.option("--input", "input_", metavar="JSON", default="{}", help="The input of that call, exactly.")
+@detach_option
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
 def command(
-    session_id: str, answer: str, tool: str | None, input_: str, output_format: str, root: Path | None, store_url: str
+    session_id: str,
+    answer: str,
+    tool: str | None,
+    input_: str,
+    detach: bool,
+    output_format: str,
+    root: Path | None,
+    store_url: str,
 ) -> None:
     """Answer a session's oldest question to the customer, and drive it on.
 
     With --tool the customer says yes before the call is proposed: it counts for this exact call, once.
     """
     from engine.cli.console.app import App
+    from engine.cli.console.detach import act_and_detach
     from engine.cli.console.drive import act_and_drive, reachable
     from engine.runtime.errors import NotAllowed
 
     given = _read(input_, answer) if tool is not None else {}
 
     async def act(work: App) -> str:
-        await reachable(work, session_id)
+        if not detach:
+            await reachable(work, session_id)
         if tool is not None:
             await work.engine.confirm(session_id, tool, given)
             return session_id
@@ -51,6 +61,8 @@ def command(
             raise NotAllowed(InputRefused("nothing_asked", f"session {session_id} asks the customer nothing"))
         return await work.engine.answer(asked[0].id, "approve" if answer == "yes" else "deny", CUSTOMER)
 
+    if detach:
+        raise SystemExit(act_and_detach(store_url, output_format, act))
     raise SystemExit(act_and_drive(store_url, output_format, act, root=root))
 
 

@@ -8,7 +8,7 @@ import click
 
 from engine.cli.console.assignments import assignments
 from engine.cli.console.bundle import agent_of, load_or_exit
-from engine.cli.console.options import bundle_argument, format_option, store_option
+from engine.cli.console.options import bundle_argument, detach_option, format_option, store_option
 from engine.cli.console.output import say
 from engine.diagnostic import did_you_mean
 from engine.session.exit_code import USAGE
@@ -50,6 +50,7 @@ Examples:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Answer from such a recording, offline, in the place of models.",
 )
+@detach_option
 @format_option("text", "json", "jsonl")
 @store_option
 def command(
@@ -63,6 +64,7 @@ def command(
     concurrency: int,
     record: Path | None,
     replay: Path | None,
+    detach: bool,
     output_format: str,
     store_url: str,
 ) -> None:
@@ -76,6 +78,8 @@ def command(
         raise click.UsageError("give either -m TEXT or --batch FILE")
     if record is not None and replay is not None:
         raise click.UsageError("give either --record or --replay-model")
+    if detach and (batch is not None or record is not None or replay is not None):
+        raise click.UsageError("--detach goes with -m alone: what it starts is driven by a worker, not by this process")
     checked, _ = load_or_exit(bundle)
     agent = agent_of(checked, agent_name)
     if planner is not None and planner not in agent.planners:
@@ -85,6 +89,7 @@ def command(
     attributes = assignments(settings, agent.attributes, "--set")
 
     from engine.cli.console.app import App, Models
+    from engine.cli.console.detach import act_and_detach
     from engine.cli.console.drive import act_and_drive
     from engine.runtime.opening import Opening
 
@@ -99,9 +104,12 @@ def command(
     opening = Opening(agent.name, message, attributes, planner, name)
 
     async def start(work: App) -> str:
-        await work.engine.prepare(checked, agent.name, planner)
+        if not detach:
+            await work.engine.prepare(checked, agent.name, planner)
         return await work.engine.start(checked, opening, bundle)
 
+    if detach:
+        raise SystemExit(act_and_detach(store_url, output_format, start, make=True))
     raise SystemExit(act_and_drive(store_url, output_format, start, models=models, make=True))
 
 
