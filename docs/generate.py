@@ -1,4 +1,4 @@
-"""Generates docs/reference/ from the code; with --check, says what is out of date and exits 1."""
+"""Generates docs/reference/ from the code, its drawings too; with --check, says what is out of date and exits 1."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, is_typeddict
 
 import click
 import language_reference
+from drawings import NotDrawn, drawings
 
 from engine.bundle import schema_files
 from engine.bundle.checks.catalogue import MANUALS
@@ -40,6 +41,7 @@ def pages() -> dict[str, str]:
         "events.md": _events(),
         "command-line.md": _command_line(),
         "not-available.md": _not_available(),
+        **drawings(),
     }
 
 
@@ -208,13 +210,21 @@ def differences() -> Iterator[str]:
     for path, text in wanted.items():
         if not path.exists() or path.read_text("utf-8") != text:
             yield f"{path.name} is out of date"
-    for path in [*REFERENCE.rglob("*.md"), *schema_files.directory().glob("*.json")]:
+    for path in [*REFERENCE.rglob("*.md"), *REFERENCE.rglob("*.svg"), *schema_files.directory().glob("*.json")]:
         if path not in wanted:
             yield f"{path.name} is nobody's"
 
 
 def main() -> int:
     """Write or check."""
+    try:
+        return _main()
+    except NotDrawn as missing:
+        print(missing)
+        return 1
+
+
+def _main() -> int:
     if "--check" in sys.argv:
         found = list(differences())
         print("\n".join([*found, "run: make schemas"]) if found else "the reference is up to date")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,18 @@ def test_the_reference_and_the_schemas_are_up_to_date() -> None:
         [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_page_about_the_inside_has_every_room_and_the_files_it_names_are_there() -> None:
+    page = (ROOT / "docs/how-it-works.md").read_text("utf-8")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = [layer.split(" | ") for layer in contracts[0]["layers"]]
+    rows = [
+        re.findall(r"`(engine/\w+)`", row.split("|")[1]) for row in page.splitlines() if row.startswith("| `engine/")
+    ]
+    assert rows == [[name.replace(".", "/") for name in layer] for layer in layers]
+    for named in re.findall(r"`(engine/[\w/.]+)`", page):
+        assert (ROOT / named).exists() or (ROOT / f"{named}.py").exists(), named
 
 
 def test_every_test_that_a_guarantee_names_is_there() -> None:

@@ -1,0 +1,39 @@
+"""What holds for all tests of the core: every event that they fold changes phases and statuses as the tables say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.session.state import evolve
+from engine.session.state.event import Event
+from engine.session.state.event import EventKind as K
+from engine.session.state.phase_changes import PHASE_CHANGES, STATUS_CHANGES
+from engine.session.state.state import State
+
+CALLS = {(change.kind, before, change.after) for change in PHASE_CHANGES for before in change.before or (None,)}
+SESSIONS = {(change.before, change.after) for change in STATUS_CHANGES}
+
+
+def check_changes(before: State, after: State, kind: K) -> None:
+    """That no call and no session went a way that the tables do not have."""
+    for id_ in {*before.calls.open, *after.calls.open}:
+        was = before.calls[id_].phase if id_ in before.calls else None
+        now = after.calls[id_].phase
+        assert was is now or (kind, was, now) in CALLS, f"{kind} took a call from {was} to {now}"
+    if after.status is not before.status:
+        assert (before.status, after.status) in SESSIONS, f"{before.status} became {after.status}"
+
+
+@pytest.fixture(autouse=True)
+def _changes_as_the_tables_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, fold in evolve._FOLDS.items():
+
+        def checked(s: State, p: Any, event: Event, fold: Any = fold, kind: K = kind) -> State:
+            after: State = fold(s, p, event)
+            if after is not s:
+                check_changes(s, after, kind)
+            return after
+
+        monkeypatch.setitem(evolve._FOLDS, kind, checked)
