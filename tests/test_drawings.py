@@ -31,7 +31,7 @@ def test_an_answer_of_a_store_that_has_no_row_is_not_drawn_silently() -> None:
     class Postponed:
         pass
 
-    with pytest.raises(NotDrawn, match="docs/drawings.py says nothing of what a store may answer: Postponed"):
+    with pytest.raises(NotDrawn, match=r"docs/drawings\.py says nothing of what a store may answer: Postponed"):
         claim_and_lease([*get_args(AppendResult), Postponed])
 
 
