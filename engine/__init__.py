@@ -1,10 +1,10 @@
-"""A declarative agent engine: the model proposes, the runtime decides, the tools act.
+"""Steadyhand, a declarative agent engine: the model proposes, the runtime decides, the tools act.
 
 The names below are the door for programs; they are loaded when they are first asked for, so that `import engine` costs
 next to nothing.  Everything else under this package is its own and may change.
 """
 
-__version__ = "0.1.0"
+from engine.version import __version__ as __version__
 
 # what is known to be false is not read; `typing` alone would be most of what importing this costs
 TYPE_CHECKING = False

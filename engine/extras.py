@@ -32,4 +32,4 @@ def unusable(extra: str, by: str, error: ImportError) -> MissingExtra:
 
 def install(extra: str) -> str:
     """The command that brings an extra."""
-    return f"pip install 'agent-engine[{extra}]'"
+    return f"pip install 'steadyhand[{extra}]'"

@@ -13,6 +13,7 @@ import click
 
 from engine.cli.console.output import coloured, guard_output, say, say_lines, stop_writing, tell_lost
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK
+from engine.version import __version__
 
 # command: where it is, and what it does
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -83,9 +84,9 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: engine init my-agent && engine test my-agent",
 )
-@click.version_option(package_name="agent-engine", prog_name="engine", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="engine", message="%(prog)s %(version)s")
 def cli() -> None:
-    """A declarative agent engine: the model proposes, the runtime decides, the tools act.
+    """Steadyhand, a declarative agent engine: the model proposes, the runtime decides, the tools act.
 
     BUNDLE is a directory with specs/, policies/, prompts/ and fixtures/: the current one where a command works without
     its name.
@@ -120,10 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import traceback
 
         traceback.print_exc()
-        # a slow import that nobody else waits for
-        from importlib.metadata import version
-
-        print(f"\nThis is a fault of engine {version('agent-engine')} itself; please report it.", file=sys.stderr)
+        print(f"\nThis is a fault of Steadyhand {__version__} itself; please report it.", file=sys.stderr)
         sys.exit(FAULT)
 
 

@@ -28,7 +28,7 @@ def as_sarif(diagnostics: Sequence[Diagnostic], manuals: Mapping[str, Manual], v
         for code in codes
         if code in manuals
     ]
-    tool = {"driver": {"name": "engine", "version": version, "rules": rules}}
+    tool = {"driver": {"name": "Steadyhand", "version": version, "rules": rules}}
     results = [_result(d) for d in diagnostics]
     run = {"tool": tool, "columnKind": "unicodeCodePoints", "results": results}
     return escaped(json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False))

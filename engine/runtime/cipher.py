@@ -41,6 +41,7 @@ class Cipher:
         def derived(key: str, about: bytes) -> bytes:
             return HKDF(SHA256(), 64, None, about).derive(key.encode())
 
+        # the name that the product had when the first value was sealed: under another, no store of before would open
         self._ciphers = [AESSIV(derived(key, b"agent-engine sealed values")) for key in keys]
         compared = [derived(key, b"agent-engine compared values") for key in (comparing, *keys)]
         self._comparing, self._each = compared[0], compared

@@ -182,7 +182,7 @@ def test_a_missing_library_is_told_with_the_extra_that_brings_it(
 ) -> None:
     shell = laid(tmp_path, *documents)
     done = without(library, tmp_path, *command)
-    refused(Done(done.returncode, done.stdout, done.stderr), f"agent-engine[{extra}]")
+    refused(Done(done.returncode, done.stdout, done.stderr), f"steadyhand[{extra}]")
     assert sessions(shell) == []
 
 
@@ -190,7 +190,7 @@ def test_planners_check_tells_the_extra_and_the_secret(tmp_path: Path) -> None:
     shell = laid(tmp_path, planned(agent("[]"), f"{{m: {MODEL}}}", "m"))
     apart = without("openai", tmp_path, "planners", "check")
     assert apart.returncode == 1
-    assert "agent-engine[openai]" in apart.stdout
+    assert "steadyhand[openai]" in apart.stdout
     assert KEY in shell("planners", "check").out
 
 

@@ -130,8 +130,8 @@ async def test_a_library_that_is_missing_is_told_beside_the_secrets(
     store, made = MemoryStore(), bundle(*CASES["a planner that stands in"])
     monkeypatch.setitem(MODULES, "openai", ("no_such_library",))  # type: ignore[arg-type]
     session = await begun(store, made, tmp_path)
-    await lacking(store, made, session, {}, rf"{KEY}.*agent-engine\[openai\]")
-    assert type(await lacking(store, made, session, HERE, r"agent-engine\[openai\]")) is MissingExtra
+    await lacking(store, made, session, {}, rf"{KEY}.*steadyhand\[openai\]")
+    assert type(await lacking(store, made, session, HERE, r"steadyhand\[openai\]")) is MissingExtra
 
 
 # -- what vanishes between the start and its use

@@ -16,6 +16,7 @@ from engine.cli.console.output import coloured, say, say_lines
 from engine.diagnostic import did_you_mean, has_errors
 from engine.diagnostic.render import as_json, concise, full
 from engine.session.exit_code import FAILED
+from engine.version import __version__
 
 
 @click.command(
@@ -97,9 +98,7 @@ def report(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool = F
 
     found = [replace(d, place=from_repository(d.place, bundle)) for d in loaded.diagnostics]
     if output_format == "sarif":
-        from importlib.metadata import version
-
-        say_lines(as_sarif(found, MANUALS, version("agent-engine")))
+        say_lines(as_sarif(found, MANUALS, __version__))
     elif output_format == "junit":
         say_lines(as_junit(found, strict=strict))
     elif found:
