@@ -7,7 +7,7 @@ CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-startup bench-whatif bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy schemas requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -115,6 +115,9 @@ cases: .venv/.dev ## run small inputs that failed once, and compare with what is
 
 bench: .venv/.bench ## everything in one run beside its floor and its peers, written to benchmarks/RESULTS.md (10 minutes)
 	$(BIN)/python -m benchmarks.speed $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-check: .venv/.bench ## the ratios of a run against the last kept one; exit 1 where one is worse (ROUNDS=N)
+	$(BIN)/python -m benchmarks.speed --check --only ours floor bare_floor real $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-startup: .venv/.run ## CPU of the commands that people wait for
 	$(BIN)/python -m benchmarks.startup

@@ -1,4 +1,7 @@
-"""`make bench`: everything in one run, the subjects in turn, medians with their spread, written to RESULTS.md."""
+"""`make bench`: everything in one run, the subjects in turn, least and median, written to RESULTS.md and the history.
+
+`--check` measures anew, holds the ratios against the last kept run, keeps nothing, and exits 1 where one is worse.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,34 @@ from typing import Any
 
 import click
 
-from benchmarks.speed.report import Figures, write
+from benchmarks.speed import gate, history
+from benchmarks.speed.figures import Figures
+from benchmarks.speed.report import write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = {
     "langgraph": ["langgraph==1.2.24", "langgraph-checkpoint-sqlite==3.1.2"],
     "dbos": ["dbos==3.4.0"],
 }
-# sessions that each subject is given at once, and one after the other: a slow one gets fewer, or a run takes an hour
-SESSIONS = {"ours": (1000, 150), "floor": (1000, 150), "langgraph": (1000, 60), "dbos": (300, 20)}
+# what each subject does in a round: its mode, sessions and steps; a slow one gets fewer, or a run takes an hour
+CASES: dict[str, list[tuple[str, str, int, int]]] = {
+    "ours": [
+        ("many 100", "many", 100, 3),
+        ("many 1000", "many", 1000, 3),
+        ("many 10000", "many", 10_000, 3),
+        ("one", "one", 150, 3),
+        ("long 10", "long", 100, 10),
+        ("long 1000", "long", 1, 1000),
+        ("long 5000", "long", 1, 5000),
+        ("resume 1000", "resume", 1, 1000),
+        ("parked", "parked", 1000, 3),
+    ],
+    "floor": [("many 1000", "many", 1000, 3), ("one", "one", 150, 3)],
+    "bare_floor": [("many 1000", "many", 1000, 3), ("one", "one", 150, 3)],
+    "real": [("many", "many", 300, 1)],
+    "langgraph": [("many 1000", "many", 1000, 3), ("one", "one", 60, 3)],
+    "dbos": [("many 300", "many", 300, 3), ("one", "one", 20, 3)],
+}
 
 
 @dataclass(slots=True)
@@ -98,7 +120,7 @@ def started(*arguments: str) -> float:
 
 
 def rules() -> dict[str, float]:
-    """Microseconds for twenty rules."""
+    """Microseconds for the conditions of twenty rules."""
     from benchmarks import policy
 
     names = {"engine, compiled": "ours", "python by hand (floor)": "floor", "simpleeval, parsed": "simpleeval"}
@@ -109,17 +131,15 @@ def work(run: Run, subjects: list[str], tell: Callable[[str], None]) -> None:
     """All rounds, the subjects in turn within each."""
     for _ in range(run.rounds):
         for subject in subjects:
-            many, one = SESSIONS[subject]
-            tell(f"{subject}, {many} at once")
-            run.add(subject, "many", measure(subject, "many", many, 3))
-            tell(f"{subject}, one at a time")
-            run.add(subject, "one", measure(subject, "one", one, 3))
-        for steps in (10, 1000):
-            tell(f"ours, {steps} steps")
-            run.add("ours", f"long {steps}", measure("ours", "long", 1000 // steps, steps))
-        tell("ours, parked")
-        run.add("ours", "parked", measure("ours", "parked", 1000, 3))
-        tell("twenty rules")
+            for what, mode, sessions, steps in CASES[subject]:
+                tell(f"{subject}, {what}")
+                run.add(subject, what, measure(subject, mode, sessions, steps))
+        tell("the gate")
+        for number in (20, 1000):
+            found = gate.measure(number)
+            for subject, micros in found.items():
+                run.add(subject, f"rules {number}", {"us": micros, "rules": number})
+        tell("twenty conditions")
         for name, micros in rules().items():
             run.add(name, "rules", {"us": micros})
         tell("start-up")
@@ -127,18 +147,23 @@ def work(run: Run, subjects: list[str], tell: Callable[[str], None]) -> None:
         run.add("ours", "validate", {"cpu": started("validate", ".")})
     tell("syncs")
     for subject in ("ours", "floor"):
-        found = syncs(subject)
-        if found is not None:
-            run.add(subject, "syncs", {"n": found})
+        counted = syncs(subject)
+        if counted is not None:
+            run.add(subject, "syncs", {"n": counted})
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=list(SESSIONS), help="subjects to run")
+    parser.add_argument("--only", nargs="*", default=list(CASES), help="subjects to run")
+    parser.add_argument("--check", action="store_true", help="hold the ratios against the last kept run")
     arguments = parser.parse_args()
+    before = history.last()
+    if arguments.check and before is None:
+        print(f"nothing is kept yet in {history.HISTORY.name}: run `make bench` first")
+        return 1
     run = Run(arguments.rounds)
-    steps = arguments.rounds * (2 * len(arguments.only) + 5) + 1
+    steps = arguments.rounds * (sum(len(CASES[subject]) for subject in arguments.only) + 3) + 1
     with click.progressbar(
         length=steps, label="bench", file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=lambda item: item
     ) as bar:
@@ -149,6 +174,12 @@ def main() -> int:
         *(pin for pins in PEERS.values() for pin in pins),
     ]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}"
+    if before is not None:
+        table, good = history.compared(before["ratios"], history.ratios(run.figures))
+        print(f"against the run at {before['commit']}:", *table, sep="\n")
+        if arguments.check:
+            return 0 if good else 1
+    history.keep(history.ratios(run.figures), machine, versions)
     write(ROOT / "benchmarks" / "RESULTS.md", run.figures, run.rounds, machine, versions)
     print(f"written: benchmarks/RESULTS.md after {run.rounds} rounds")
     return 0

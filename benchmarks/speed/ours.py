@@ -1,6 +1,6 @@
 """The three-step session on this engine: SQLite, synchronous=FULL, policy and schemas on.
 
-usage: ours.py MODE SESSIONS STEPS, where MODE is one, many, parked or long.
+usage: ours.py MODE SESSIONS STEPS, where MODE is one, many, parked, long or resume.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -16,12 +18,15 @@ from benchmarks.speed.work import OUTPUTS, RULES, Meter, memory, planned, stored
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.planner.script import ScriptedPlanner
+from engine.ports.store import Store
 from engine.runtime.clock import TrioClock
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
+from engine.runtime.state_loader import load_state
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle, PlannerSpec
+from engine.store.log_key import LogKey
 from engine.store.sqlite import open_store
 
 _SCHEMAS = {
@@ -34,8 +39,8 @@ _SCHEMAS = {
 _KINDS = {"customer_id": "string", "order_id": "string", "amount_usd": "number"}
 
 
-def made(held: bool = False) -> Bundle:
-    """The bundle; `held` adds a rule that asks a person about every write."""
+def made(held: bool = False, rules: int = RULES) -> Bundle:
+    """The bundle with so many rules; `held` adds one that asks a person about every write."""
     files: dict[str, str] = {"specs/tools/act.py": ""}
     for name, (fields, output) in _SCHEMAS.items():
         files["specs/tools/act.py"] += f"async def {name}(**given):\n    return {OUTPUTS[name]!r}\n\n"
@@ -49,7 +54,9 @@ def made(held: bool = False) -> Bundle:
             f"adapter: {{kind: python, file: specs/tools/act.py, function: {name}}}\n"
             + ("idempotency: none\n" if effect == "write" else "")
         )
-    files["policies/rules.yaml"] = "kind: Policy\nname: rules\nparams: {limit: 250}\nrules:\n" + "".join(_rules(held))
+    files["policies/rules.yaml"] = "kind: Policy\nname: rules\nparams: {limit: 250}\nrules:\n" + "".join(
+        _rules(held, rules)
+    )
     files["specs/reviewers/leads.yaml"] = "kind: Reviewers\nname: leads\nmembers: [ana]\n"
     files["specs/agents/bot.yaml"] = (
         "kind: Agent\nname: bot\ndescription: bot\nplanner: script\n"
@@ -64,7 +71,7 @@ def made(held: bool = False) -> Bundle:
     return loaded.bundle
 
 
-def _rules(held: bool) -> list[str]:
+def _rules(held: bool, rules: int) -> list[str]:
     """As many rules as the work says, which all cover every call."""
     conditions = [
         ("allow", "session.tenant == 'acme'"),
@@ -73,7 +80,7 @@ def _rules(held: bool) -> list[str]:
         ("deny", "call.name == 'refund' and input.amount_usd > 100000"),
     ]
     listed = []
-    for n in range(RULES):
+    for n in range(rules):
         effect, when = conditions[n % len(conditions)]
         tools = "[refund]" if "input" in when else "all"
         when = when.replace("call.name == 'refund' and ", "")
@@ -83,9 +90,9 @@ def _rules(held: bool) -> list[str]:
     return listed
 
 
-def script(steps: int) -> ScriptedPlanner:
-    """A planner that proposes the work."""
-    decisions = [
+def decided(steps: int) -> tuple[dict[str, Any], ...]:
+    """What is proposed in each step."""
+    return tuple(
         {
             "message": "done" if not planned(step, steps) else "next",
             "tool_calls": [
@@ -95,8 +102,12 @@ def script(steps: int) -> ScriptedPlanner:
             "done": not planned(step, steps),
         }
         for step in range(1, steps + 1)
-    ]
-    return ScriptedPlanner(PlannerSpec("scripted", decisions=tuple(decisions)))
+    )
+
+
+def script(steps: int) -> ScriptedPlanner:
+    """A planner that proposes the work."""
+    return ScriptedPlanner(PlannerSpec("scripted", decisions=decided(steps)))
 
 
 async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
@@ -104,7 +115,9 @@ async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
     path = folder / "engine.db"
     bundle = made(held=mode == "parked")
     tune_gc()
-    async with open_store(path) as store:
+    # without a key of the log no snapshot is kept
+    key = LogKey((bytes(range(32)),)) if mode == "resume" else None
+    async with open_store(path, key) as store:
         engine = Runner(store, TrioClock(), planner=script(steps))
 
         async def one(number: int) -> None:
@@ -144,6 +157,8 @@ async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
         figures = {"cpu": meter.cpu, "wall": meter.wall, "bytes": stored(path) - size}
         if mode == "parked":
             figures |= await _idle(before, sessions)
+        if mode == "resume":
+            figures |= await _resumed(store)
         tell(mode=mode, sessions=sessions, steps=steps, **figures)
 
 
@@ -153,6 +168,23 @@ async def _idle(before: int, sessions: int) -> dict[str, float]:
     with Meter() as meter:
         await trio.sleep(3)
     return {"parked_bytes": (memory() - before) / sessions, "idle_share": meter.cpu / meter.wall}
+
+
+async def _resumed(store: Store) -> dict[str, float]:
+    """What the newest session's state takes to load: seconds of CPU, and bytes of memory."""
+    (row,) = await store.sessions(limit=1)
+    seconds = []
+    for _ in range(5):
+        with Meter() as meter:
+            await load_state(store, row.id)
+        seconds.append(meter.cpu)
+    tracemalloc.start()
+    state = await load_state(store, row.id)
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert state.final
+    return {"resume_cpu": min(seconds), "state_bytes": held}
 
 
 if __name__ == "__main__":
