@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, is_typeddict
 
 import click
 import language_reference
+import python_reference
 from drawings import NotDrawn, drawings
 
 from engine.bundle import schema_files
@@ -41,6 +42,7 @@ def pages() -> dict[str, str]:
         "events.md": _events(),
         "command-line.md": _command_line(),
         "not-available.md": _not_available(),
+        "python.md": python_reference.page(),
         **drawings(),
     }
 

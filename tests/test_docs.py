@@ -140,9 +140,35 @@ def test_the_page_about_the_inside_has_every_room_and_the_files_it_names_are_the
         assert (ROOT / named).exists() or (ROOT / f"{named}.py").exists(), named
 
 
+def test_the_page_of_the_extras_has_every_extra_that_people_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (ROOT / "docs/guides/extras.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert named == set(project["optional-dependencies"]) - {"build", "bench", "dev"}
+
+
+def test_no_block_of_a_page_is_indented_and_so_passed_over() -> None:
+    for page in PAGES:
+        assert not re.search(r"^ +```console", page.read_text("utf-8"), re.MULTILINE), page
+
+
+def promises_without_a_test(page: str) -> set[str]:
+    """The numbers that stand in one of the page's two tables only, or whose row names no test."""
+    promised, _, shown = page.partition("## The tests")
+    wanted = re.findall(r"^\| ([A-Z]\d+) \|", promised, re.MULTILINE)
+    assert len(wanted) == len(set(wanted)) > 50
+    return set(wanted) ^ set(re.findall(r"^\| ([A-Z]\d+) \| `tests/", shown, re.MULTILINE))
+
+
+def test_a_promise_without_a_test_is_noticed() -> None:
+    page = (ROOT / "docs/guarantees.md").read_text("utf-8")
+    assert promises_without_a_test(re.sub(r"^\| T1 \| `tests.*\n", "", page, flags=re.MULTILINE)) == {"T1"}
+
+
 def test_every_test_that_a_guarantee_names_is_there() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/guarantees.md").read_text("utf-8"))
     assert len(named) > 20
+    assert not promises_without_a_test((ROOT / "docs/guarantees.md").read_text("utf-8"))
     for file, test in named:
         assert re.search(rf"^(async )?(def |class )?{test}\b", (ROOT / file).read_text("utf-8"), re.MULTILINE), test
 
