@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from engine.ports.tool import ToolError as ToolError
     from engine.ports.tool import ToolInvocation as ToolInvocation
     from engine.runtime.errors import BundleUnavailable as BundleUnavailable
+    from engine.runtime.errors import EngineClosed as EngineClosed
     from engine.runtime.errors import LeaseLost as LeaseLost
     from engine.runtime.errors import LiveElsewhere as LiveElsewhere
     from engine.runtime.errors import NotAllowed as NotAllowed
@@ -63,6 +64,7 @@ _WHERE = {
     "Deny": "api.answers",
     "Diagnostic": "diagnostic",
     "Engine": "api.engine",
+    "EngineClosed": "runtime.errors",
     "EngineError": "errors",
     "EnvironmentFault": "ports.resources",
     "Event": "session.state.event",

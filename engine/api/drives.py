@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from engine.runtime.errors import unwrapped
+from engine.runtime.errors import EngineClosed, unwrapped
 from engine.runtime.runner import Runner as Runner
 from engine.session.state.state import Status
 
@@ -40,6 +40,11 @@ class Drives:
         elif not self._closing:
             drive = self._running[session_id] = _Drive()
             self._nursery.start_soon(self._drive, session_id, drive)
+
+    def check_open(self) -> None:
+        """Raise EngineClosed once the engine is left: nothing is driven, and to wait would be for ever."""
+        if self._closing:
+            raise EngineClosed("the engine was left: open another on the same store, and go on there")
 
     def running(self, session_id: str) -> bool:
         """Whether a session is driven here."""

@@ -55,8 +55,9 @@ class Engine:
 
         `agent` may be left out if the bundle has one; `planner` names one of the agent's own; `started_by` is None for
         the customer; `root` is where its databases lie, which is where the bundle was loaded from.  Raises NotAllowed
-        for an agent or attributes that do not fit, MissingSecret and others of EnvironmentFault.
+        for an agent or attributes that do not fit, MissingSecret and others of EnvironmentFault, EngineClosed.
         """
+        self._drives.check_open()
         chosen = _agent_of(bundle, agent)
         place = Path(root) if root is not None else Path(bundle.root or ".")
         opening = Opening(chosen, message, dict(attributes or {}), planner, started_by)
@@ -75,6 +76,7 @@ class Engine:
         `digest` is that of the request as it was shown: an answer to anything else is refused.  Raises NotAllowed for
         who may not answer, what does not fit, and a request that was answered, expired or closed.
         """
+        self._drives.check_open()
         session = self.session(request_id.rpartition(".")[0], drive=drive)
         if digest is not None:
             await self._check_digest(session, request_id, digest)
@@ -100,6 +102,7 @@ class Engine:
 
     async def work(self, *, until_idle: bool = False, at_once: int = 4) -> None:
         """Run jobs and drive sessions that nobody drives, as `engine worker` does, until cancelled or idle."""
+        self._drives.check_open()
         await Worker(self._runner, at_once=at_once).work(until_idle=until_idle)
 
 
@@ -149,7 +152,7 @@ async def _running(
         planner=planner,
         adapters=adapters,
         on_event=news.tell,
-        on_partial=news.tell_partial,
+        on_partial=news.tell_text,
     )
     async with runner, trio.open_nursery() as nursery:
         drives = Drives(runner, nursery)

@@ -1,53 +1,57 @@
-"""Wakes whoever follows a session when something of it happens in this process, and hands on what a model says."""
+"""Wakes whoever follows a session when something of it happens in this process, and keeps what its model says now."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import trio
 
 from engine.session.state.event import Event
 
-# a listener that is behind by more misses what a model says so far: the event tells it whole
-BEHIND = 1_000
+
+@dataclass(slots=True, weakref_slot=True)
+class Heard:
+    """What a session's model has said so far, the how manieth text that is, and what is set when there is more."""
+
+    number: int = 0
+    text: str = ""
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        self.changed.set()
+        self.changed = trio.Event()
 
 
 class News:
-    """What happens to the sessions of this process, by session."""
+    """What happens to the sessions of this process, by session; kept for as long as somebody wants to know."""
 
     def __init__(self) -> None:
-        self._changed: dict[str, trio.Event] = {}
-        self._partial: dict[str, set[trio.MemorySendChannel[str]]] = {}
+        self._changed: WeakValueDictionary[str, trio.Event] = WeakValueDictionary()
+        self._heard: WeakValueDictionary[str, Heard] = WeakValueDictionary()
 
     def tell(self, event: Event) -> None:
         """Something happened to a session."""
         changed = self._changed.pop(event.session_id, None)
         if changed is not None:
             changed.set()
+        heard = self._heard.get(event.session_id)
+        if heard is not None:
+            heard.wake()
 
     def next(self, session_id: str) -> trio.Event:
         """Set once something more happens to a session."""
         return self._changed.setdefault(session_id, trio.Event())
 
-    def tell_partial(self, session_id: str, text: str) -> None:
+    def tell_text(self, session_id: str, text: str) -> None:
         """A model has said so much so far."""
-        for channel in self._partial.get(session_id, ()):
-            try:
-                channel.send_nowait(text)
-            except trio.WouldBlock:
-                continue  # what comes next holds this as well
+        heard = self._heard.get(session_id)
+        if heard is not None:
+            heard.number += 1
+            heard.text = text
+            heard.wake()
 
-    @asynccontextmanager
-    async def partial(self, session_id: str) -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
-        """What models say of a session while this is open: each text holds the one before."""
-        sending, receiving = trio.open_memory_channel[str](BEHIND)
-        listening = self._partial.setdefault(session_id, set())
-        listening.add(sending)
-        try:
-            async with receiving:
-                yield receiving
-        finally:
-            listening.discard(sending)
-            if not listening:
-                self._partial.pop(session_id, None)
+    def heard(self, session_id: str) -> Heard:
+        """What a session's model says from now on; whoever holds it is told."""
+        return self._heard.setdefault(session_id, Heard())

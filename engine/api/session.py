@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import trio
 
 from engine.api.drives import Drives
-from engine.api.events import LOOK_EVERY, Events
 from engine.api.notifications import News
+from engine.api.streams import LOOK_EVERY, Events, LogReader, TextReader, Texts
 from engine.api.views import SessionView, view_of
 from engine.ports.store import Store
 from engine.runtime.runner import Runner as Runner
@@ -42,23 +41,30 @@ class Session:
             async for event in session.events():
                 print(event.seq, event.kind, event.payload)
         """
-        return Events(self.id, self._store, self._drives, self._news, after=after, follow=follow)
+        return Events(self._reader(follow), after)
 
-    def partial(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[str]]:
-        """What the session's model says while this is open, if this process drives it; each text holds the last.
+    def text(self, *, follow: bool = False) -> Texts:
+        """What the session's model says from now on, while it says it, if this process drives the session.
 
-        async with session.partial() as texts:
-            async for text in texts:
+        Each text is the whole message so far, and a slow reader is given the newest; what was said in the end stands in
+        the events.  It ends as `events` does.
+
+            async for text in session.text():
                 show(text)
         """
-        return self._news.partial(self.id)
+        return Texts(TextReader(self.id, self._reader(follow), self._drives, self._news))
+
+    def _reader(self, follow: bool) -> LogReader:
+        return LogReader(self.id, self._store, self._drives, self._news, follow=follow)
 
     async def settled(self) -> SessionView:
         """Drive the session on, or have it driven, until it waits for somebody or is over; how it stands then.
 
-        Raises what keeps this process from driving it: EnvironmentFault, BundleUnavailable, LeaseLost, MissingRoot.
+        Raises what keeps this process from driving it: EnvironmentFault, BundleUnavailable, LeaseLost, MissingRoot,
+        EngineClosed.
         """
         while True:
+            self._drives.check_open()
             news = self._news.next(self.id)
             await self._drives.ended(self.id)
             if (await self._store.session(self.id)).state != Status.RUNNING:
@@ -79,16 +85,19 @@ class Session:
 
     async def send(self, text: str) -> None:
         """Say something more to the session, as its customer; raises NotAllowed where it is over."""
+        self._drives.check_open()
         await self._runner.send(self.id, text)
         self._go_on()
 
     async def confirm(self, tool: str, input: Mapping[str, Any]) -> None:
         """Say the customer's yes to a call before it is proposed; raises NotAllowed."""
+        self._drives.check_open()
         await self._runner.confirm(self.id, tool, input)
         self._go_on()
 
     async def cancel(self, by: str) -> None:
         """Ask for the session to end; what runs is cancelled.  Raises NotAllowed where it is over."""
+        self._drives.check_open()
         await self._runner.cancel(self.id, by)
         self._go_on()
 

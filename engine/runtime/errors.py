@@ -51,6 +51,10 @@ class BundleUnavailable(EngineError):
     """The bundle that a session started with can't be had."""
 
 
+class EngineClosed(EngineError):
+    """The engine was left, or has broken down: what is in the store goes on in another."""
+
+
 def unwrapped(error: BaseException) -> BaseException:
     """The one error inside of nested groups."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:

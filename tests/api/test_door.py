@@ -25,7 +25,6 @@ from engine import (
     open_store,
 )
 from engine.api.answers import recorded
-from engine.api.events import Events
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHARGED = "I was charged twice and your docs didn't help."
@@ -33,7 +32,7 @@ SMALL = {"tenant": "acme", "account_id": "acct_1001"}
 LARGE = {"tenant": "acme", "account_id": "acct_1002"}
 
 NAMES = """
-Answer Approve BadStoreUrl Bundle BundleUnavailable CallView Clock CorruptLog Deny Diagnostic Engine EngineError
+Answer Approve BadStoreUrl Bundle BundleUnavailable CallView Clock CorruptLog Deny Diagnostic Engine EngineClosed EngineError
 EnvironmentFault Event EventKind InvalidBundle LeaseLost LiveElsewhere MissingSecret NotAllowed Planner PlannerError
 PlannerView Proposal Request Secrets Session SessionView Settle Status Store StoreFault ToolAdapter ToolError
 ToolInvocation UnknownSession Usage load_bundle open_engine open_store
@@ -61,7 +60,7 @@ def test_these_names_are_what_programs_may_use() -> None:
 def test_importing_it_loads_nothing_else() -> None:
     code = "import sys; before = set(sys.modules); import engine; print(sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "['engine']"
+    assert done.stdout.strip() == "['engine', 'engine.version']"
 
 
 @pytest.mark.parametrize(
@@ -206,29 +205,3 @@ async def test_a_store_of_the_programs_own_is_used_as_it_is(bundle: engine.Bundl
 )
 def test_a_settlement_is_recorded_as_the_inbox_records_it(reply: Settle, value: object) -> None:
     assert recorded(reply) == ("answer", value, None)
-
-
-class Slow:
-    """A store in which the last events of a session come right when somebody asks whether it is over."""
-
-    def __init__(self, log: list[engine.Event], row: object, seen: int) -> None:
-        self._log, self._row, self._seen = log, row, seen
-
-    async def load(self, session_id: str, after: int = 0) -> list[engine.Event]:
-        return self._log[after : self._seen]
-
-    async def session(self, session_id: str) -> object:
-        self._seen = len(self._log)
-        return self._row
-
-
-async def test_no_event_is_lost_that_comes_while_it_is_asked_whether_there_are_more(
-    bundle: engine.Bundle, tmp_path: Path
-) -> None:
-    async with open_store("memory:") as store, open_engine(store) as one:
-        session = await one.start(bundle, message=CHARGED, attributes=SMALL)
-        await session.settled()
-        log = await store.load(session.id)
-        slow = Slow(list(log), await store.session(session.id), seen=3)
-        events = Events(session.id, slow, session._drives, session._news, after=0, follow=False)  # type: ignore[arg-type]
-        assert [event.seq async for event in events] == [event.seq for event in log]
