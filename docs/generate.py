@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, is_typeddict
 import click
 import language_reference
 import python_reference
+import yaml
 from drawings import NotDrawn, drawings
 
 from engine.bundle import schema_files
@@ -43,8 +44,21 @@ def pages() -> dict[str, str]:
         "command-line.md": _command_line(),
         "not-available.md": _not_available(),
         "python.md": python_reference.page(),
+        "../glossary.md": _glossary(),
         **drawings(),
     }
+
+
+def _glossary() -> str:
+    terms = yaml.safe_load((REFERENCE.parent / "glossary.yaml").read_text("utf-8"))
+    rows = "\n".join(
+        f"| {term} | {entry['meaning']} | {', '.join(entry.get('not', ()))} |" for term, entry in terms.items()
+    )
+    return (
+        "# Glossary\n\nOne word for one thing, in YAML, code, log, command line and docs. Words of others for the\n"
+        "same thing stand in the last column; these pages do not use them.\n\n"
+        f"| word | meaning | not |\n| --- | --- | --- |\n{rows}\n"
+    )
 
 
 def _diagnostics() -> str:

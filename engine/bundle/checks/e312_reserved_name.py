@@ -9,7 +9,7 @@ MANUAL = Manual(
     code="E312",
     title="name is reserved",
     what="A fact, or a group of reviewers, has a name that the engine itself uses.",
-    why="`input` must always be the call's input, and `customer` the end user's own yes.",
+    why="`input` must always be the call's input, and `customer` the customer's own yes.",
     wrong="""\
 facts:
   input: {tool: lookup_billing_account}

@@ -101,7 +101,7 @@ def waiting_for(d: Draft) -> tuple[str, ...]:
 
 
 def waiting_status(d: Draft) -> Status:
-    """Whether somebody is asked, only the end user, or a job is waited for."""
+    """Whether somebody is asked, only the customer, or a job is waited for."""
     open_ = [r for r in d.state.open_requests() if r.kind != "follow_up"]
     if not open_:
         return Status.AWAITING_JOB
