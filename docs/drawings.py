@@ -16,8 +16,8 @@ from engine.runtime.lease_keeper import LEASE, LOOK_EVERY, RENEW_EVERY
 from engine.session.state.phase_changes import PHASE_CHANGES, STATUS_CHANGES, PhaseChange, StatusChange
 from engine.session.state.state import FINAL, Phase, Status
 
-# a place: pixels between columns and between rows, and what the column of words takes
-COLUMN, ROW, WORDS, HEAD = 92, 30, 400, 64
+# in pixels: between columns, between rows, what is above the rows, and what a letter of a row takes
+COLUMN, ROW, HEAD, LETTER, BOLD = 82, 40, 72, 6.3, 7.4
 INK, LINE, ACCENT, OVER, PAPER = "#1f2933", "#b6c2cd", "#00796b", "#8a3ffc", "#ffffff"
 
 
@@ -94,8 +94,9 @@ def _drawing(title: str, places: Sequence[str], ways: Sequence[Way], over: set[s
     missing = [str(place) for place in places if place not in drawn]
     if missing:
         raise NotDrawn(f"{title}: no row leads to or from {', '.join(missing)}")
-    at = {place: WORDS + COLUMN // 2 + COLUMN * number for number, place in enumerate(places)}
-    width, height = WORDS + COLUMN * len(places) + 16, HEAD + ROW * len(ways) + 20
+    words = 32 + round(max(max(LETTER * len(way.why), BOLD * len(way.name)) for way in ways))
+    at = {place: words + COLUMN // 2 + COLUMN * number for number, place in enumerate(places)}
+    width, height = words + COLUMN * len(places) + 16, HEAD + ROW * len(ways) + 20
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" font-family="system-ui, sans-serif" font-size="12" fill="{INK}">',
@@ -111,23 +112,22 @@ def _drawing(title: str, places: Sequence[str], ways: Sequence[Way], over: set[s
 
 
 def _column(place: str, x: int, height: int, ink: str) -> list[str]:
-    words = place.split("_") if len(place) > 12 else [place.replace("_", " ")]
-    if len(words) > 2:
-        words = [words[0], " ".join(words[1:])]
-    top = 30 - 14 * (len(words) - 1)
+    words = place.split("_")
+    top = 46 - 13 * (len(words) - 1)
     names = [
-        f'<text x="{x}" y="{top + 14 * number}" text-anchor="middle" font-size="11" font-weight="600" fill="{ink}">'
+        f'<text x="{x}" y="{top + 13 * number}" text-anchor="middle" font-size="11" font-weight="600" fill="{ink}">'
         f"{escape(word)}</text>"
         for number, word in enumerate(words)
     ]
-    return [*names, f'<line x1="{x}" y1="42" x2="{x}" y2="{height - 14}" stroke="{LINE}"/>']
+    return [*names, f'<line x1="{x}" y1="56" x2="{x}" y2="{height - 14}" stroke="{LINE}"/>']
 
 
 def _row(way: Way, at: Mapping[str, int], y: int, width: int) -> list[str]:
     below = y + ROW // 2
     parts = [
         f'<line x1="16" y1="{below}" x2="{width - 16}" y2="{below}" stroke="{LINE}" stroke-opacity="0.4"/>',
-        f'<text x="16" y="{y + 4}"><tspan font-weight="600">{escape(way.name)}</tspan> {escape(way.why)}</text>',
+        f'<text x="16" y="{y - 4}"><tspan font-weight="600">{escape(way.name)}</tspan> '
+        f'<tspan x="16" y="{y + 12}">{escape(way.why)}</tspan></text>',
     ]
     to = at[way.target]
     columns = [at[source] for source in way.sources]

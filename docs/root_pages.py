@@ -26,6 +26,8 @@ OUTSIDE = {
     "benchmarks/RESULTS.md": "measurements.md",
     "benchmarks/RESULTS.svg": "measurements.svg",
 }
+# inside of code in a table other hosts of Markdown need a bar escaped, and the site's would show what escapes it
+_CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 
 
@@ -49,10 +51,14 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let the links of a page hold on the site."""
+    """Let the links and the tables of a page be on the site what they are in the repository."""
     here = page.file.src_uri
     source = next((source for source, uri in OUTSIDE.items() if uri == here), f"docs/{here}")
-    return _LINK.sub(lambda link: f"{link[1]}{link_on_site(source, here, link[2])}{link[3]}", markdown)
+    lines = [
+        _CODE.sub(lambda code: code[0].replace("\\|", "|"), line) if line.startswith("|") else line
+        for line in markdown.split("\n")
+    ]
+    return _LINK.sub(lambda link: f"{link[1]}{link_on_site(source, here, link[2])}{link[3]}", "\n".join(lines))
 
 
 def link_on_site(source: str, here: str, target: str) -> str:

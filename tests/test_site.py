@@ -101,6 +101,12 @@ def test_a_reader_can_copy_a_block_and_switch_to_dark(site: Path) -> None:
     assert 'data-md-color-scheme="slate"' in text
 
 
+def test_a_bar_within_code_in_a_table_is_a_bar(site: Path) -> None:
+    page = (site / "reference" / "python" / "index.html").read_text("utf-8")
+    assert "<code>str | None</code>" in page
+    assert not [cell for cell in re.findall(r"<code>[^<]*</code>", page) if "\\|" in cell]
+
+
 def test_every_page_of_the_docs_stands_on_the_site(site: Path) -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         place = page.relative_to(ROOT / "docs").with_suffix("")

@@ -1,16 +1,12 @@
 """The state of a session: what its events add up to.
 
-A session is in one `Status`; a call goes down one road:
+A session is in one `Status`, and each of its calls in one `Phase`. Which event takes them from one to another stands in
+the tables of `phase_changes`, from which the drawings in docs/how-it-works.md are made.
 
-    PROPOSED -> GATING -> HELD -> GATING -> [ENQUEUED ->] STARTED -> ENDED
-        |          |        |                |   |
-        +----------+--------+------ ENDED    |   +-> PARKED -> ENDED
-                                             +-> RETRYING -> STARTED
-
-PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, STARTED runs, RETRYING has failed
-and waits for its next attempt, ENQUEUED is a job that waits for a worker, which judges it again, PARKED
-has started and waits for a person (a handoff, or a write that nobody can vouch for).  A call that was started
-where its tool can't run, and never began, is PROPOSED again.
+PROPOSED waits for its turn, GATING for facts, HELD for a person's yes, OVER_BUDGET for more of a limit. STARTED runs,
+RETRYING has failed and waits for its next attempt, ENQUEUED is a job that waits for a worker, which judges it again.
+PARKED has started and waits for a person (a handoff, or a write that nobody can vouch for). A call that was started
+where its tool can't run, and never began, is PROPOSED again. ENDED has its final result.
 """
 
 from __future__ import annotations
