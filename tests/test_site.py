@@ -101,6 +101,15 @@ def test_a_reader_can_copy_a_block_and_switch_to_dark(site: Path) -> None:
     assert 'data-md-color-scheme="slate"' in text
 
 
+def test_no_list_table_or_block_stands_on_a_page_as_it_was_typed(site: Path) -> None:
+    typed = re.compile(r"(^|\n)\s*(- |\* |\d+\. |\| |```|#+ )\S")
+    assert typed.search("as follows:\n- one\n- two")
+    for path in site.rglob("*.html"):
+        for text in re.findall(r"<(?:p|li)>(.*?)</(?:p|li)>", path.read_text("utf-8"), re.DOTALL):
+            found = typed.search(re.sub(r"<code>.*?</code>", "", text, flags=re.DOTALL))
+            assert not found, f"{path.relative_to(site)}: {text[:80]}"
+
+
 def test_a_bar_within_code_in_a_table_is_a_bar(site: Path) -> None:
     page = (site / "reference" / "python" / "index.html").read_text("utf-8")
     assert "<code>str | None</code>" in page
