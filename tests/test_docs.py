@@ -147,6 +147,12 @@ def test_the_page_of_the_extras_has_every_extra_that_people_install() -> None:
     assert named == set(project["optional-dependencies"]) - {"build", "bench", "dev"}
 
 
+def test_every_variable_of_the_environment_that_is_read_stands_among_what_is_stable() -> None:
+    sources = " ".join(path.read_text("utf-8") for path in (ROOT / "engine").rglob("*.py"))
+    page = (ROOT / "docs/stable.md").read_text("utf-8")
+    assert set(re.findall(r"\bENGINE_[A-Z_]+\b", sources)) == set(re.findall(r"`(ENGINE_[A-Z_]+)`", page))
+
+
 def test_no_block_of_a_page_is_indented_and_so_passed_over() -> None:
     for page in PAGES:
         assert not re.search(r"^ +```console", page.read_text("utf-8"), re.MULTILINE), page
