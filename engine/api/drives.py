@@ -63,16 +63,19 @@ class Drives:
         if fault is not None:
             raise fault
 
+    def check_all(self) -> None:
+        """Raise what went wrong with driving a session and was told to nobody."""
+        for session_id in list(self._faults):
+            self.check(session_id)
+
     async def close(self) -> None:
-        """Let go of all that is driven; raises what went wrong with a session and was told to nobody."""
+        """Let go of all that is driven."""
         self._closing = True
         self._runner.release_lease()
         with trio.move_on_after(GRACE):
             for drive in list(self._running.values()):
                 await drive.over.wait()
         self._nursery.cancel_scope.cancel()
-        for session_id in list(self._faults):
-            self.check(session_id)
 
     async def _drive(self, session_id: str, drive: _Drive) -> None:
         try:

@@ -154,10 +154,19 @@ async def _running(
         on_event=news.tell,
         on_partial=news.tell_text,
     )
+    failed: BaseException | None = None
     async with runner, trio.open_nursery() as nursery:
         drives = Drives(runner, nursery)
-        yield Engine(runner, store, drives, news)
-        await drives.close()
+        try:
+            yield Engine(runner, store, drives, news)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            # raised below as it is: nurseries would wrap it, and which there are here is nobody's affair
+            failed = error
+        finally:
+            await drives.close()
+    if failed is not None:
+        raise failed
+    drives.check_all()
 
 
 def _agent_of(bundle: Bundle, name: str | None) -> str:

@@ -41,7 +41,7 @@ class Session:
             async for event in session.events():
                 print(event.seq, event.kind, event.payload)
         """
-        return Events(self._reader(follow), after)
+        return Events(self.log_reader(follow), after)
 
     def text(self, *, follow: bool = False) -> Texts:
         """What the session's model says from now on, while it says it, if this process drives the session.
@@ -52,9 +52,14 @@ class Session:
             async for text in session.text():
                 show(text)
         """
-        return Texts(TextReader(self.id, self._reader(follow), self._drives, self._news))
+        return Texts(self.text_reader(follow))
 
-    def _reader(self, follow: bool) -> LogReader:
+    def text_reader(self, follow: bool) -> TextReader:
+        """What `text` reads with."""
+        return TextReader(self.id, self.log_reader(follow), self._drives, self._news)
+
+    def log_reader(self, follow: bool) -> LogReader:
+        """What `events` reads with."""
         return LogReader(self.id, self._store, self._drives, self._news, follow=follow)
 
     async def settled(self) -> SessionView:

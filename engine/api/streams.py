@@ -7,8 +7,9 @@ the newest state is kept.  So no driver waits for a reader, no event is lost, an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import trio
 
@@ -58,10 +59,26 @@ class LogReader:
         return state in FINAL or (state != Status.RUNNING and not driven and not self._follow)
 
 
+class ReadsEvents(Protocol):
+    """Gives the events behind one, or nothing where there are no more to come."""
+
+    async def read(self, after: int) -> Sequence[Event]:
+        """See LogReader.read."""
+        ...
+
+
+class ReadsTexts(Protocol):
+    """Gives the newest text behind a number, or None where there is no more to come."""
+
+    async def read(self, after: int) -> tuple[int, str] | None:
+        """See TextReader.read."""
+        ...
+
+
 class Events(AsyncIterator[Event]):
     """The events of a session, one after the other, from a place in its log."""
 
-    def __init__(self, reader: LogReader, after: int) -> None:
+    def __init__(self, reader: ReadsEvents, after: int) -> None:
         self._reader = reader
         self._after = after
         self._found: deque[Event] = deque()
@@ -108,7 +125,7 @@ class TextReader:
 class Texts(AsyncIterator[str]):
     """What the model of a session says, each text as far as it is known by then."""
 
-    def __init__(self, reader: TextReader) -> None:
+    def __init__(self, reader: ReadsTexts) -> None:
         self._reader = reader
         self._seen = 0
 
