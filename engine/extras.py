@@ -20,6 +20,11 @@ class MissingExtra(EnvironmentFault):
     """A library is not there, or can't be used."""
 
 
+def missing_kind(what: str, name: str) -> MissingExtra:
+    """A kind of adapter or planner that nothing here brings."""
+    return MissingExtra(f"nothing that is installed here brings the {what} kind `{name}`: install its package")
+
+
 def is_there(extra: str) -> bool:
     """Whether the modules of an extra are there; none of them is imported."""
     return all(find_spec(module) is not None for module in MODULES[extra])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
@@ -16,12 +16,14 @@ from engine.bundle.checks import (
     e205_not_available,
     e206_constraint,
     e207_kind,
+    e317_kind,
 )
-from engine.bundle.foreign_words import key_instead
+from engine.bundle.foreign_words import key_instead, word_instead
+from engine.bundle.installed_kinds import kinds_here, names_in, problem_of, schema_with, what_is_of
 from engine.bundle.node import Node
 from engine.bundle.not_available import KINDS as LATER_KINDS
 from engine.bundle.not_available import is_later_key, is_later_value
-from engine.bundle.schema_files import KINDS, schema
+from engine.bundle.schema_files import KINDS
 from engine.bundle.value_suggestions import SPAN, of_wrong_form, of_wrong_type
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import Diagnostic, Place, SourceFile, nearest
@@ -65,27 +67,28 @@ def check_kind(node: Node, say: Callable[[Diagnostic], None]) -> str | None:
 
 def check_shape(node: Node, kind: str) -> list[Diagnostic]:
     """What is wrong with the shape of a document of this kind."""
-    if _fits(kind)(node.plain):
+    names = names_in(node, kind)
+    if _fits(kind, names)(node.plain):
         return []
     found: list[Diagnostic] = []
-    for error in _validator(kind).iter_errors(node.plain):
+    for error in _validator(kind, names).iter_errors(node.plain):
         found += _explain(node, kind, error, tuple(error.absolute_path))
     return found
 
 
 @cache
-def _fits(kind: str) -> Callable[[Any], bool]:
+def _fits(kind: str, names: frozenset[str]) -> Callable[[Any], bool]:
     """Whether a document has the shape of its kind, found out fast; what is wrong with one is told by the slow way."""
     from jsonschema_rs import Draft202012Validator
 
-    return Draft202012Validator(schema(kind)).is_valid
+    return Draft202012Validator(schema_with(kind, names)).is_valid
 
 
 @cache
-def _validator(kind: str) -> Any:
+def _validator(kind: str, names: frozenset[str]) -> Any:
     from jsonschema import Draft202012Validator
 
-    return Draft202012Validator(schema(kind))
+    return Draft202012Validator(schema_with(kind, names))
 
 
 def _explain(root: Node, kind: str, error: Any, path: Path) -> Iterator[Diagnostic]:
@@ -201,7 +204,7 @@ def _is_required(root: Node, kind: str, path: Path) -> bool:
     if not path or not isinstance(owner, dict):
         return True
     del owner[path[-1]]
-    errors = list(_validator(kind).iter_errors(plain))
+    errors = list(_validator(kind, names_in(root, kind)).iter_errors(plain))
     while errors:
         error = errors.pop()
         errors += error.context or ()
@@ -224,7 +227,7 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         elif is_later_value(kind, (*path, name), chosen):
             yield e205_not_available.at(node.at(name).place, f"`{name}: {chosen}` is not available in this version")
         elif chosen not in discriminator["mapping"]:
-            yield e204_value.at(node.at(name), name, discriminator["mapping"])
+            yield _unknown_choice(node.at(name), kind, path, discriminator["mapping"])
         else:
             index = [s["$ref"] for s in error.validator_value].index(discriminator["mapping"][chosen])
             for inner in error.context or ():
@@ -241,6 +244,19 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         yield e204_value.at(node, what, words)
     else:
         yield _wrong_type(root, kind, path, types, words, [inner.schema for inner in error.context or ()])
+
+
+def _unknown_choice(node: Node, kind: str, path: Path, known: Mapping[str, Any]) -> Diagnostic:
+    """What is wrong with a `kind` that is none: mistyped, not installed, or brought by a package that is broken."""
+    what, chosen = what_is_of(kind, path), str(node.plain)
+    if what is None:
+        return e204_value.at(node, "kind", known)
+    if problem := problem_of(kind, chosen):
+        return e317_kind.unusable(node, problem)
+    here = kinds_here(kind)
+    if word_instead(chosen, here):
+        return replace(e204_value.at(node, "kind", here), on_entry=True)
+    return e317_kind.at(node, what, here)
 
 
 def _forms_of(error: Any) -> tuple[list[Any], list[str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
@@ -18,7 +18,9 @@ from engine.planner.offer import tokens_beside
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.planner.recorded_handles import value_of, with_values
 from engine.planner.reply_text import said_so_far
+from engine.planner.resources import PlannerContext
 from engine.planner.usage import Taken
+from engine.planner.wires import Wire, wire_for
 from engine.ports.external_work import outside
 from engine.ports.planner import PlannerError, Proposal, Say
 from engine.session.handles import inert, place_of_handle, texts
@@ -26,7 +28,7 @@ from engine.session.planner_view import PlannerView
 from engine.session.sensitivity import HIDDEN, sensitive_values
 from engine.session.state.event import Event
 from engine.session.state.inputs import ModelCall
-from engine.spec.bundle import Agent, Bundle, ModelSpec, Usage
+from engine.spec.bundle import Agent, Bundle, ModelSpec, PlannerSpec, Usage
 
 # how often partial text is told, in seconds
 TELL_EVERY = 0.1
@@ -41,45 +43,24 @@ MOST_PAUSES = 5
 OK, PAUSED, TIMEOUT, TOO_LARGE = "ok", "paused", "timeout", "too_large"
 
 
-class Wire(Protocol):
-    """One request to a model's server; `cached_beside`: cached tokens are told beside those of the prompt."""
-
-    cached_beside: bool
-
-    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
-        """Fill the answer in as it comes, saying so each time; raises Fault.  Cancelling it closes the connection."""
-        ...
-
-
 class ModelPlanner:
     """Proposes what a model answers."""
 
-    def __init__(
-        self,
-        name: str,
-        spec: ModelSpec,
-        agent: Agent,
-        bundle: Bundle,
-        wire: Callable[[], Awaitable[Wire]],
-        dice: Callable[[], Decimal],
-        masked: Callable[[str], str],
-        hide: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
-        *,
-        played: bool = False,
-    ) -> None:
-        """`hide` is told which texts are sensitive, and what stands for each; `played` are answers of a recording."""
-        self._name = name
-        self._spec = spec
-        self._opened = wire
-        self._dice = dice
-        self._masked = masked
-        self._hide = hide
-        self._played = played
+    def __init__(self, spec: PlannerSpec, context: PlannerContext) -> None:
+        """`_hide` tells a recording which texts are sensitive; `_played` are answers of one."""
+        assert spec.model is not None
+        resources, traffic = context.resources, context.resources.traffic
+        self._name = context.name
+        self._kind = spec.kind
+        self._spec = spec.model
+        self._agent = context.agent
+        self._bundle = context.bundle
+        self._resources = resources
+        self._hide = getattr(traffic, "hide", None) if context.agent.seal is not None else None
+        self._played = traffic is not None and traffic.offline
         self._wire: Wire
-        self._asked = asked_of(spec, agent, bundle)
+        self._asked = asked_of(spec.model, context.agent, context.bundle)
         self._prompter: Prompter | None = None
-        self._agent = agent
-        self._bundle = bundle
 
     async def propose(self, view: PlannerView) -> Any:
         """See `ports.Planner`: a proposal without a history."""
@@ -90,7 +71,7 @@ class ModelPlanner:
         try:
             with outside():
                 prompt = await trio.to_thread.run_sync(self._prompt, view, log)
-            self._wire = await self._opened()
+            self._wire = await wire_for(self._kind, self._spec, self._resources)
             if self._hide is not None and view.handles is not None:
                 await self._hide({text: value_of(handle) for text, handle in view.handles.by_text.items()})
         except BadPrompt as error:
@@ -104,7 +85,10 @@ class ModelPlanner:
                 # a fault of the answer is the model's to repair, any other is the server's
                 over = fault.final or fault.retryable
                 raise PlannerError(
-                    self._masked(fault.message)[:MESSAGE], question.usage, tuple(question.notes), final=over
+                    self._resources.secrets.masked(fault.message)[:MESSAGE],
+                    question.usage,
+                    tuple(question.notes),
+                    final=over,
                 )
             await trio.sleep(float(question.delay))
             attempt += 1
@@ -115,7 +99,7 @@ class ModelPlanner:
 
     def _prompt(self, view: PlannerView, log: Sequence[Event]) -> Prompt:
         if self._prompter is None:
-            beside = tokens_beside(self._agent.planners[self._name].kind, self._asked, self._spec.extra_body)
+            beside = tokens_beside(self._kind, self._asked, self._spec.extra_body)
             self._prompter = Prompter(self._agent, self._bundle, self._spec, beside)
         return self._prompter.prompt(view, log, self._asked.rules)
 
@@ -133,14 +117,14 @@ class ModelPlanner:
 
     def told(self, fault: Fault) -> str:
         """What is kept of a fault's message: secrets and handles are looked for before it is cut."""
-        return inert(self._masked(fault.message))[:MESSAGE]
+        return inert(self._resources.secrets.masked(fault.message))[:MESSAGE]
 
     def delay(self, attempt: int, fault: Fault) -> Decimal | None:
         """How many seconds to wait after a fault; None if it is not asked again."""
         retry = self._spec.retry
         if not fault.retryable or attempt >= retry.attempts:
             return None
-        own = Decimal(retry.delay_after(attempt, self._dice()).total_seconds())
+        own = Decimal(retry.delay_after(attempt, self._resources.dice()).total_seconds())
         told = Decimal(fault.retry_after or 0)
         return None if told > Decimal(retry.max_delay.total_seconds()) else _rounded(max(own, told))
 

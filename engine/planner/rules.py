@@ -14,7 +14,7 @@ from engine.spec.bundle import PlannerSpec, Row
 class RulesPlanner:
     """Proposes what the first matching row says."""
 
-    def __init__(self, spec: PlannerSpec) -> None:
+    def __init__(self, spec: PlannerSpec, *_: object) -> None:
         self._rows = spec.rows
 
     async def propose(self, view: PlannerView) -> Any:

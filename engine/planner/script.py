@@ -12,7 +12,7 @@ from engine.spec.bundle import PlannerSpec
 class ScriptedPlanner:
     """Proposes the decision whose turn it is; after the last one it fails, or repeats it."""
 
-    def __init__(self, spec: PlannerSpec) -> None:
+    def __init__(self, spec: PlannerSpec, *_: object) -> None:
         self._decisions = spec.decisions
         self._usage = spec.usage
         self._repeats = spec.when_exhausted == "repeat"

@@ -16,9 +16,10 @@ from engine.planner.answer_format import JSON_SCHEMA, TOOLS
 from engine.planner.decision import decision
 from engine.planner.model import asked_of
 from engine.planner.offer import tokens_beside
-from engine.planner.planners import PlannerResources, wire_for
 from engine.planner.prompt import BadPrompt, Prompt
+from engine.planner.resources import PlannerResources
 from engine.planner.turns import Noted
+from engine.planner.wires import wire_for
 from engine.ports.planner import PlannerError
 from engine.ports.resources import EnvironmentFault
 from engine.spec.bundle import Agent, Bundle, ModelSpec

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from engine.errors import EngineError
-from engine.spec.bundle import Tool
+from engine.ports.clock import Clock
+from engine.ports.resources import Connections, Secrets
+from engine.spec.bundle import Bundle, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class ToolInvocation:
     root: str
     masked: Callable[[str], str] = str
     hidden: Callable[[str], str] = str
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """What the expressions and texts of the tool's settings may name."""
+        return {"input": self.input, "session": self.attributes, "key": self.idempotency_key}
 
     def told(self, text: str, most: int, *, end: bool = False) -> str:
         """The beginning (or the end) of what was said about a failure, of so many characters at most.
@@ -63,6 +70,16 @@ class ToolError(EngineError):
         self.message = message
         self.retryable = retryable
         self.acted = acted
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterResources:
+    """What adapters act with: their bundle, a clock, secrets by name, and connections that are kept."""
+
+    bundle: Bundle
+    clock: Clock
+    secrets: Secrets
+    connections: Connections
 
 
 class ToolAdapter(Protocol):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.planner.planners import PlannerResources, planner_for
+from engine.planner.planners import planner_for
+from engine.planner.resources import PlannerResources
 from engine.ports.planner import LogPlanner, PlannerError, Proposal
 from engine.session.planner_view import planner_view
 from engine.session.state.event import Event

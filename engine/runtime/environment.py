@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.extras import MissingExtra, install, is_there
+from engine.extras import MissingExtra, install, is_there, missing_kind
 from engine.language.template import Template
+from engine.ports.kinds import ADAPTERS, PLANNERS, UnusableKind, adapter_kind, planner_kind
 from engine.ports.resources import PERSON_KEYS, EnvironmentFault, MissingSecret, Secrets, in_header
 from engine.spec.bundle import Agent, Bundle, Server, Tool
 from engine.spec.secret_refs import references
 
 SECRET, EXTRA, PROGRAM, FOLDER = "secret", "extra", "program", "folder"
+ADAPTER, PLANNER = "adapter", "planner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,16 @@ def reached(bundle: Bundle, agent: Agent, names: Iterable[str]) -> list[Tool]:
 
 
 def _of_planner(agent: Agent, name: str, *, keys: bool) -> Iterator[Need]:
-    spec = agent.planners[name]
-    if spec.model is None:
-        return
-    by = f"planner {name}"
-    yield Need(EXTRA, spec.kind, by)
-    for text in (spec.model.api_key or "", *spec.model.headers.values()) if keys else ():
-        yield from (Need(SECRET, secret, by, in_header=True) for secret in references(text))
+    spec, by = agent.planners[name], f"planner {name}"
+    built_in = PLANNERS.get(spec.kind)
+    if built_in is None:
+        yield Need(PLANNER, spec.kind, by)
+        yield from (Need(SECRET, secret, by) for secret in _named(spec.settings) if keys)
+    elif built_in.extra:
+        yield Need(EXTRA, built_in.extra, by)
+    if spec.model is not None and keys:
+        for text in (spec.model.api_key or "", *spec.model.headers.values()):
+            yield from (Need(SECRET, secret, by, in_header=True) for secret in references(text))
 
 
 def _of_tool(bundle: Bundle, tool: Tool) -> Iterator[Need]:
@@ -89,6 +94,9 @@ def _of_tool(bundle: Bundle, tool: Tool) -> Iterator[Need]:
             yield Need(PROGRAM, program, by, path=environment.get("PATH"), folder=settings.get("directory"))
     elif kind == "mcp":
         yield from _of_server(bundle.servers[settings["server"]])
+    elif kind not in ADAPTERS:
+        yield Need(ADAPTER, kind, by)
+        yield from (Need(SECRET, name, by) for name in _named(settings))
 
 
 def _of_server(server: Server) -> Iterator[Need]:
@@ -116,6 +124,8 @@ def _named(value: Any) -> Iterator[str]:
 
 def problem(need: Need, secrets: Secrets, root: Path) -> str:
     """Why something that is needed is not there, or can't be used; empty if it is there."""
+    if need.kind in _KINDS:
+        return _missing_kind(need)
     if need.kind == EXTRA:
         return "" if is_there(need.name) else f"a library is missing: {install(need.name)}"
     if need.kind == FOLDER:
@@ -127,6 +137,16 @@ def problem(need: Need, secrets: Secrets, root: Path) -> str:
     except MissingSecret as error:
         return str(error)
     return ""
+
+
+_KINDS: Mapping[str, Callable[[str], object]] = {ADAPTER: adapter_kind, PLANNER: planner_kind}
+
+
+def _missing_kind(need: Need) -> str:
+    try:
+        return "" if _KINDS[need.kind](need.name) is not None else str(missing_kind(need.kind, need.name))
+    except UnusableKind as error:
+        return str(error)
 
 
 def _found(need: Need, root: Path) -> bool:
@@ -142,13 +162,13 @@ def check(needed: Iterable[Need], secrets: Secrets) -> None:
 
     The error names all that is missing, each with what needs it.
     """
-    missing: dict[str, dict[str, list[str]]] = {SECRET: {}, EXTRA: {}}
+    missing: dict[str, dict[str, list[str]]] = {SECRET: {}, EXTRA: {}}  # a kind comes with a package, as an extra does
     for need in needed:
         # whoever seals asks for the folder, which may be another than the environment's
         if need.kind in (PROGRAM, FOLDER) or need.optional:
             continue
         if why := problem(need, secrets, Path()):
-            missing[need.kind].setdefault(why, []).append(need.by)
+            missing[SECRET if need.kind == SECRET else EXTRA].setdefault(why, []).append(need.by)
     if any(missing.values()):
         said = [f"{why} ({', '.join(dict.fromkeys(by))})" for found in missing.values() for why, by in found.items()]
         kind = MissingExtra if not missing[SECRET] else EnvironmentFault if missing[EXTRA] else MissingSecret

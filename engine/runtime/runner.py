@@ -6,21 +6,22 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
 import trio
 
-from engine.planner.planners import PlannerResources, planner_for
+from engine.planner.planners import planner_for
+from engine.planner.resources import PlannerResources
 from engine.ports.clock import Clock
 from engine.ports.external_work import outside
 from engine.ports.planner import Planner
 from engine.ports.records import Appended, Conflict, HeldSession, Lease
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
-from engine.ports.tool import ToolAdapter, Warmable
+from engine.ports.tool import AdapterResources, ToolAdapter, Warmable
 from engine.runtime import environment
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import ConnectionPool
@@ -376,11 +377,11 @@ class Runner:
             def planner(agent: str, name: str) -> Planner:
                 return self._planner or planner_for(bundle.agents[agent], name, bundle, reach)
 
-            made = self._adapters or partial(Adapters, secrets=self.secrets, connections=self.connections)
+            own = Adapters(AdapterResources(bundle, self._clock, self.secrets, self.connections))
             self._hands[bundle.digest] = EffectRunner(
                 bundle,
                 self._clock,
-                made(bundle, self._clock),
+                self._adapters(bundle, self._clock) if self._adapters is not None else own,
                 planner,
                 self.secrets,
                 self.log,

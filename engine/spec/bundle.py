@@ -244,9 +244,10 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class PlannerSpec:
-    """A planner that an agent may use: a decision table, a script of decisions, or a model.
+    """A planner that an agent may use: a decision table, a script of decisions, a model, or what a package brings.
 
-    `usage` is the most that one question takes: it is reserved before the question is asked.
+    `usage` is the most that one question takes: it is reserved before the question is asked.  `settings` are those of a
+    kind that a package brings.
     """
 
     kind: str
@@ -255,6 +256,7 @@ class PlannerSpec:
     when_exhausted: str = "fail"
     usage: Usage = NO_USAGE
     model: ModelSpec | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

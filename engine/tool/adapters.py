@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from engine.extras import unusable
-from engine.ports.clock import Clock
-from engine.ports.resources import Connections, EnvironmentFault, Secrets
-from engine.ports.tool import ToolAdapter, ToolError, ToolInvocation
+from engine.extras import MissingExtra, missing_kind, unusable
+from engine.ports.kinds import ADAPTERS, UnusableKind, adapter_kind
+from engine.ports.resources import EnvironmentFault
+from engine.ports.tool import AdapterResources, ToolAdapter, ToolError, ToolInvocation
 from engine.spec.bundle import Bundle, Tool
-from engine.tool.python import PythonAdapter
-from engine.tool.sql import SqlAdapter
 
 
 class Adapters:
-    """The adapters of one bundle, each made when it is first needed."""
+    """The adapters of one bundle, each made when it is first needed: what most bundles do without is not imported."""
 
-    def __init__(self, bundle: Bundle, clock: Clock, *, secrets: Secrets, connections: Connections) -> None:
+    def __init__(self, resources: AdapterResources) -> None:
+        self._resources = resources
         self._made: dict[str, ToolAdapter] = {}
-        self._makers: dict[str, Callable[[], ToolAdapter]] = {
-            "sql": lambda: SqlAdapter(bundle, clock),
-            "python": lambda: PythonAdapter(bundle),
-            "http": lambda: _http(secrets, connections),
-            "command": lambda: _command(bundle, secrets),
-            "mcp": lambda: _mcp(bundle, secrets, connections),
-        }
 
     def __call__(self, tool: Tool) -> ToolAdapter:
-        """What acts for this tool."""
-        kind = tool.adapter.kind
-        if kind not in self._made:
-            self._made[kind] = self._makers[kind]()
-        return self._made[kind]
+        """What acts for this tool; raises EnvironmentFault where nothing that is installed does."""
+        name = tool.adapter.kind
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
 
-
-# what most bundles do without is imported when it is needed
-
-
-def _http(secrets: Secrets, connections: Connections) -> ToolAdapter:
-    from engine.tool.http import HttpAdapter
-
-    return HttpAdapter(secrets, connections)
-
-
-def _command(bundle: Bundle, secrets: Secrets) -> ToolAdapter:
-    from engine.tool.command import CommandAdapter
-
-    return CommandAdapter(bundle, secrets)
-
-
-def _mcp(bundle: Bundle, secrets: Secrets, connections: Connections) -> ToolAdapter:
-    try:
-        from engine.tool.mcp import McpAdapter
-    except ImportError as error:
-        return _WithoutLibrary(bundle, unusable("mcp", "tools of servers", error))
-
-    return McpAdapter(bundle, secrets, connections)
+    def _make(self, name: str) -> ToolAdapter:
+        try:
+            kind = adapter_kind(name)
+            if kind is None:
+                raise missing_kind("adapter", name)
+            made: ToolAdapter = kind.load()(self._resources)
+        except UnusableKind as error:
+            raise MissingExtra(str(error)) from error
+        except ImportError as error:
+            extra = ADAPTERS[name].extra if name in ADAPTERS else ""
+            if not extra:
+                raise
+            return _WithoutLibrary(self._resources.bundle, unusable(extra, f"tools of the kind {name}", error))
+        return made
 
 
 class _WithoutLibrary:
@@ -72,7 +54,7 @@ class _WithoutLibrary:
 
     async def ready(self, tool: Tool) -> object:
         """See `ports.Prepared`; raises MissingExtra."""
-        server = self._servers[tool.adapter.settings["server"]]
-        if server.optional:
+        server = self._servers.get(tool.adapter.settings.get("server", ""))
+        if server is not None and server.optional:
             raise ToolError("server_unavailable", f"server {server.name}: {self._fault}", acted=False)
         raise self._fault

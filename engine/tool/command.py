@@ -15,10 +15,10 @@ import trio
 from engine.language.value import NotJson, canonical
 from engine.ports.external_work import outside
 from engine.ports.resources import OWN_NAMES, Secrets
-from engine.ports.tool import ToolError, ToolInvocation
-from engine.spec.bundle import READ, Bundle
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
+from engine.spec.bundle import READ
 from engine.spec.secret_refs import filled
-from engine.tool.fill import names_of, parsed, text
+from engine.tool.fill import parsed, text
 from engine.tool.program import ProgramResult, TooMuchOutput, run_program
 
 KEY = "IDEMPOTENCY_KEY"
@@ -27,14 +27,14 @@ KEY = "IDEMPOTENCY_KEY"
 class CommandAdapter:
     """Acts for the command tools of one bundle; files come from the stored bundle."""
 
-    def __init__(self, bundle: Bundle, secrets: Secrets) -> None:
-        self._files = bundle.files
-        self._secrets = secrets
+    def __init__(self, resources: AdapterResources) -> None:
+        self._files = resources.bundle.files
+        self._secrets = resources.secrets
 
     async def run(self, run: ToolInvocation) -> Any:
         """What the program writes; raises ToolError."""
         settings = run.tool.adapter.settings
-        names = names_of(run)
+        names = run.names
         argv = [text(template, names) for template in settings["argv"]]
         environment = environment_of(settings.get("environment", {}), self._secrets)
         if run.idempotency_key is not None:

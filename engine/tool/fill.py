@@ -12,7 +12,7 @@ from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.language.value import NotJson, canonical, jsonable, loads, number_text
 from engine.ports.external_work import outside
-from engine.ports.tool import ToolError, ToolInvocation
+from engine.ports.tool import ToolError
 from engine.spec.secret_refs import filled
 
 # larger ones are read in a thread
@@ -29,11 +29,6 @@ async def parsed(raw: bytes) -> Any:
             return await trio.to_thread.run_sync(loads, raw, abandon_on_cancel=True)
     except UnicodeDecodeError as error:
         raise NotJson(f"it is not UTF-8: {error}") from None
-
-
-def names_of(run: ToolInvocation) -> Mapping[str, Any]:
-    """What the templates of a run may name."""
-    return {"input": run.input, "session": run.attributes, "key": run.idempotency_key}
 
 
 def text(template: Template, names: Mapping[str, Any], encode: Callable[[str], str] = str) -> str:

@@ -23,10 +23,10 @@ from engine.net.body import BodyTooLarge, CantDecode, Decoder, codings
 from engine.net.errors import why
 from engine.net.retry_after import retry_after
 from engine.ports.external_work import outside
-from engine.ports.resources import Connections, Secrets, in_header
-from engine.ports.tool import ToolError, ToolInvocation
+from engine.ports.resources import Secrets, in_header
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
 from engine.spec.bundle import READ
-from engine.tool.fill import names_of, parsed, secret_text, text, value
+from engine.tool.fill import parsed, secret_text, text, value
 
 # these tell whole URLs at every request
 for _name in ("httpx2", "httpcore2"):
@@ -40,9 +40,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class HttpAdapter:
     """Acts for the http tools of one bundle."""
 
-    def __init__(self, secrets: Secrets, connections: Connections) -> None:
-        self._secrets = secrets
-        self._connections = connections
+    def __init__(self, resources: AdapterResources) -> None:
+        self._secrets = resources.secrets
+        self._connections = resources.connections
 
     async def run(self, run: ToolInvocation) -> Any:
         """What the response says, as the tool maps it; raises ToolError."""
@@ -79,7 +79,7 @@ class _Exchange:
         self._settings = run.tool.adapter.settings
         self._client_of = client_of
         self._reveal = secrets.reveal
-        self._names = names_of(run)
+        self._names = run.names
         self.went_on = False
 
     async def response(self) -> tuple[int, Mapping[str, str], bytes]:
@@ -283,7 +283,7 @@ async def _output(
     if settings["output"] is None:
         return {} if body is None else body
     response = {"status": status, "headers": {k.lower(): v for k, v in headers.items()}, "body": body}
-    names = {**names_of(run), "response": response}
+    names = {**run.names, "response": response}
     try:
         output = settings["output"]
         if isinstance(output, Expression):

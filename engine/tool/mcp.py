@@ -19,9 +19,9 @@ from mcp.shared.exceptions import MCPError
 
 from engine.language.value import NotJson, exact, loads, one_line
 from engine.ports.external_work import outside
-from engine.ports.resources import Connections, MissingSecret, Secrets, in_header
-from engine.ports.tool import ToolError, ToolInvocation
-from engine.spec.bundle import READ, Bundle, Server, Tool
+from engine.ports.resources import MissingSecret, Secrets, in_header
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
+from engine.spec.bundle import READ, Server, Tool
 from engine.spec.secret_refs import filled
 from engine.tool.command import environment_of
 from engine.tool.mcp_transport import TransportReport, over_http, over_pipes
@@ -99,10 +99,10 @@ class UnreadableAnswer(Exception):
 class McpAdapter:
     """Acts for the mcp tools of one bundle."""
 
-    def __init__(self, bundle: Bundle, secrets: Secrets, connections: Connections) -> None:
-        self._servers = bundle.servers
-        self._secrets = secrets
-        self._connections = connections
+    def __init__(self, resources: AdapterResources) -> None:
+        self._servers = resources.bundle.servers
+        self._secrets = resources.secrets
+        self._connections = resources.connections
 
     async def run(self, run: ToolInvocation) -> Any:
         """What the server's tool gives; raises ToolError."""

@@ -19,8 +19,8 @@ import trio
 
 from engine.language.value import canonical, loads
 from engine.ports.external_work import outside
-from engine.ports.tool import ToolError, ToolInvocation
-from engine.spec.bundle import READ, Bundle, Tool
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
+from engine.spec.bundle import READ, Tool
 from engine.tool.python_process import END, KEY, define
 from engine.tool.supervised_process import open_supervised
 
@@ -30,8 +30,8 @@ MAX_THREADS = 32
 class PythonAdapter:
     """Acts for the python tools of one bundle; files come from the stored bundle, never from the disk."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._files = bundle.files
+    def __init__(self, resources: AdapterResources) -> None:
+        self._files = resources.bundle.files
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         # reads that hang keep their threads: they must not keep those of others
         self._threads = trio.CapacityLimiter(MAX_THREADS)

@@ -19,10 +19,9 @@ import trio
 
 from engine.language.arithmetic import EvaluationError
 from engine.language.value import NotJson, canonical, jsonable, loads, number, number_text, timestamp
-from engine.ports.clock import Clock
 from engine.ports.external_work import outside
-from engine.ports.tool import ToolError, ToolInvocation
-from engine.spec.bundle import READ, Bundle
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
+from engine.spec.bundle import READ
 from engine.tool.databases import locate
 
 MAX_ROWS = 1000
@@ -36,9 +35,9 @@ _WORD = re.compile(r"\w+")
 class SqlAdapter:
     """Acts for the sql tools of one bundle."""
 
-    def __init__(self, bundle: Bundle, clock: Clock) -> None:
-        self._bundle = bundle
-        self._clock = clock
+    def __init__(self, resources: AdapterResources) -> None:
+        self._bundle = resources.bundle
+        self._clock = resources.clock
 
     async def run(self, run: ToolInvocation) -> Any:
         """The row or rows that the statements give; raises ToolError."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from engine.ports.tool import ToolError, ToolInvocation
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
@@ -34,7 +34,7 @@ async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = P
     """What a run of the tool gives; raises ToolError."""
     async with ConnectionPool() as connections:
         known = HostSecrets(secrets)
-        adapters = Adapters(made, TrioClock(), secrets=known, connections=connections)
+        adapters = Adapters(AdapterResources(made, TrioClock(), known, connections))
         for _ in range(times):
             given = ToolInvocation(made.tools[name], input_, {"tenant": "acme"}, key, "s1", str(root), known.masked)
             with trio.fail_after(timeout):

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from engine.cli.console.imported_tools import document, names_for
-from engine.ports.tool import ToolError, ToolInvocation
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
@@ -161,7 +161,7 @@ class Open:
 
     def __init__(self, made: Bundle, connections: ConnectionPool) -> None:
         self.made = made
-        self._adapters = Adapters(made, TrioClock(), secrets=HostSecrets(SECRETS), connections=connections)
+        self._adapters = Adapters(AdapterResources(made, TrioClock(), HostSecrets(SECRETS), connections))
 
     async def call(self, name: str, **input_: Any) -> Any:
         one = self.made.tools[name]

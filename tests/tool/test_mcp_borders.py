@@ -320,7 +320,7 @@ async def test_a_schema_of_the_server_that_is_broken_costs_no_call(tmp_path: Pat
 
 
 async def test_a_connection_stays_after_an_answer_that_does_not_fit(tmp_path: Path) -> None:
-    from engine.ports.tool import ToolError, ToolInvocation
+    from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
     from engine.runtime.connections import ConnectionPool
     from engine.tool.adapters import Adapters
 
@@ -335,7 +335,7 @@ async def test_a_connection_stays_after_an_answer_that_does_not_fit(tmp_path: Pa
           for name, result in (("get", "structured"), ("good", "text"))],
     )  # fmt: skip
     async with ConnectionPool() as connections:
-        adapters = Adapters(made, TrioClock(), secrets=HostSecrets({}), connections=connections)
+        adapters = Adapters(AdapterResources(made, TrioClock(), HostSecrets({}), connections))
         with pytest.raises(ToolError) as error:
             await adapters(made.tools["get"]).run(ToolInvocation(made.tools["get"], {}, {}, None, "s", "/"))
         assert error.value.reason == "invalid_output"

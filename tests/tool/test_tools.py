@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from engine.ports.external_work import busy
-from engine.ports.tool import ToolError, ToolInvocation
+from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
 from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
@@ -165,7 +165,7 @@ class Fixed:
 
 async def run(name: str, root: Path, key: str | None = None, made: Bundle = MADE, **input_: Any) -> Any:
     one = made.tools[name]
-    adapters = Adapters(made, Fixed(), secrets=HostSecrets({}), connections=ConnectionPool())
+    adapters = Adapters(AdapterResources(made, Fixed(), HostSecrets({}), ConnectionPool()))
     return await adapters(one).run(ToolInvocation(one, input_, {"tenant": "acme"}, key, "s", str(root)))
 
 

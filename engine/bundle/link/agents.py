@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from engine.bundle.checks import (
@@ -15,7 +15,6 @@ from engine.bundle.checks import (
     e310_planner,
     e502_covers_nothing,
     e503_last_outcome,
-    e504_last_row,
     e517_runtime_only,
     e518_sealed,
     e520_compared_with,
@@ -24,10 +23,10 @@ from engine.bundle.checks import (
 )
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import Scope, expression, template
-from engine.bundle.link.inputs import tool_input
 from engine.bundle.link.limits import limits
+from engine.bundle.link.linking import PlannerLinking
 from engine.bundle.link.meters import link_meters
-from engine.bundle.link.models import MODELS, link_model
+from engine.bundle.link.planners import link_planner
 from engine.bundle.link.policies import check_needs, link_guards
 from engine.bundle.link.rule_coverage import covered
 from engine.bundle.link.schemas import schema, usable
@@ -41,7 +40,7 @@ from engine.language.type_context import NOTHING, TypeContext
 from engine.session.expression_names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.marks import Marks
 from engine.session.sensitivity import is_marked
-from engine.spec.bundle import Agent, PlannerSpec, Price, ProposedCall, Row, Seal, StopRule, Tool, Usage
+from engine.spec.bundle import Agent, Price, Seal, StopRule, Tool
 from engine.spec.limits import ANY_CROSSING, LIMITS, REVIEW
 
 MANY_TOOLS = 8
@@ -90,9 +89,7 @@ def link_agent(
         planner=chain[0],
         fallback=tuple(chain[1:]),
         planners={
-            name: link_model(corpus, value, prices, [tools[tool] for tool in offered if tool in tools])
-            if value.plain["kind"] in MODELS
-            else _planner(corpus, value, table, _Offered(tuple(offered), whole), tools)
+            name: link_planner(PlannerLinking(corpus, value, table, tuple(offered), whole, tools, prices))
             for name, _, value in node.at("planners").pairs()
         },
         prompt=prompt,
@@ -164,14 +161,6 @@ def _listed_policies(node: Node, policies: list[Document]) -> list[tuple[Node, D
     listed = node.get("policies")
     items = (listed.items or ()) if listed is not None else ()
     return [(item, by_name[str(item.value)]) for item in items if str(item.value) in by_name]
-
-
-@dataclass(frozen=True, slots=True)
-class _Offered:
-    """The tools that an agent lists; `whole` if each of them is there."""
-
-    names: tuple[str, ...]
-    whole: bool
 
 
 def _check_limits(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> None:
@@ -277,55 +266,6 @@ def _policies(corpus: DocumentSet, node: Node, offered: list[str], tools: Mappin
             if reach and offered and known and corpus.readable("Tool") and not reach & set(offered):
                 corpus.say(e502_covers_nothing.at(item, name, "this agent"))
     return found
-
-
-def _planner(
-    corpus: DocumentSet, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]
-) -> PlannerSpec:
-    plain = node.plain
-    if plain["kind"] == "scripted":
-        return PlannerSpec(
-            "scripted",
-            decisions=tuple(plain["decisions"]),
-            when_exhausted=plain.get("when_exhausted", "fail"),
-            usage=usage(plain.get("usage", {})),
-        )
-    items = node.at("rows").items or []
-    rows = tuple(_row(corpus, item, scope, offered, tools) for item in items)
-    last = items[-1].get("when")
-    if last is not None:
-        corpus.say(e504_last_row.at(items[-1].key("when") or last))
-    return PlannerSpec("rules", rows=rows)
-
-
-def usage(plain: Mapping[str, Any]) -> Usage:
-    """What each question takes."""
-    return Usage(plain.get("tokens", 0), plain.get("cost_usd", 0))
-
-
-def _row(corpus: DocumentSet, node: Node, scope: Scope, offered: _Offered, tools: Mapping[str, Tool]) -> Row:
-    when_node = node.get("when")
-    when = expression(corpus, when_node, scope, condition=True) if when_node is not None else None
-    around = TypeContext(when.if_true) if when is not None else NOTHING
-    calls = []
-    listed = node.get("tool_calls")
-    for item in (listed.items or ()) if listed is not None else ():
-        name = item.at("name")
-        tool = tools.get(str(name.value))
-        if not corpus.has("Tool", name.value):
-            corpus.say(e302_tool.at(name.place, str(name.value), offered.names))
-        elif tool is not None and tool.name not in offered.names and offered.whole:
-            corpus.say(e302_tool.not_offered(name.place, tool.name, offered.names))
-        built = tool_input(
-            corpus, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope, around
-        )
-        calls.append(ProposedCall(str(name.value), built))
-    return Row(
-        when=when,
-        message=template(corpus, node.get("message"), scope, around),
-        tool_calls=tuple(calls),
-        done=bool(node.plain.get("done", False)),
-    )
 
 
 def _stop(corpus: DocumentSet, node: Node, scope: Scope) -> tuple[StopRule, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from engine.bundle.checks import e106_leaves_bundle, e206_constraint, e316_server
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.files import leaves
 from engine.bundle.link.expressions import template
+from engine.bundle.link.linking import AdapterLinking
 from engine.bundle.link.secrets import check_references, refuse_own_names, refuse_references, values
 from engine.bundle.node import Node
 from engine.language import types as t
@@ -16,9 +16,10 @@ from engine.language.value import span
 from engine.spec.bundle import Server
 
 
-def link_command(corpus: DocumentSet, adapter: Node, settings: dict[str, Any], scope: Mapping[str, t.Type]) -> None:
+def link_command(linking: AdapterLinking) -> dict[str, Any]:
     """Compile the arguments; the program itself and the environment hold nothing of the input."""
-    wide = {**scope, "key": t.union((t.TEXT, t.NULL))}
+    corpus, adapter, settings = linking.documents, linking.node, linking.settings
+    wide = {**linking.scope, "key": t.union((t.TEXT, t.NULL))}
     argv = adapter.at("argv").items or []
     _check_program(corpus, argv[0])
     for item in argv:
@@ -38,13 +39,15 @@ def link_command(corpus: DocumentSet, adapter: Node, settings: dict[str, Any], s
     paths = [path for item in (listed.items or ()) for path in corpus.take_matching(item)] if listed is not None else []
     settings["argv"] = tuple(template(corpus, item, wide) for item in argv)
     settings["files"] = tuple(paths)
+    return settings
 
 
-def link_mcp(corpus: DocumentSet, adapter: Node, settings: dict[str, Any]) -> None:
+def link_mcp(linking: AdapterLinking) -> dict[str, Any]:
     """The server must be declared."""
-    server = adapter.at("server")
+    corpus, server = linking.documents, linking.node.at("server")
     if not corpus.has("Server", server.value):
         corpus.say(e316_server.at(server.place, str(server.value), corpus.of("Server")))
+    return linking.settings
 
 
 def link_server(corpus: DocumentSet, document: Document) -> Server:

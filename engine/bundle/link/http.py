@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.bundle.checks import e206_constraint
 from engine.bundle.document_set import DocumentSet
-from engine.bundle.link.expressions import expression, template
+from engine.bundle.link.expressions import Scope, expression, template
+from engine.bundle.link.linking import AdapterLinking
 from engine.bundle.link.literal_texts import check_literals
-from engine.bundle.link.secrets import check_references, refuse_references, values
+from engine.bundle.link.secrets import check_references, refuse_references, texts, values
 from engine.bundle.node import Node
 from engine.language import types as t
 from engine.language.template import Template, without_holes
@@ -25,19 +26,18 @@ SAFE = frozenset({"GET", "HEAD"})
 # set by the client, or a way to smuggle a second request
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
 
-Scope = Mapping[str, t.Type]
 
-
-def link_http(corpus: DocumentSet, adapter: Node, settings: dict[str, Any], effect: str, scope: Scope) -> None:
+def link_http(linking: AdapterLinking) -> dict[str, Any]:
     """Compile the templates into the settings; what is wrong with them is said."""
-    wide = {**scope, "key": t.union((t.TEXT, t.NULL))}
+    corpus, adapter, settings = linking.documents, linking.node, linking.settings
+    wide = {**linking.scope, "key": t.union((t.TEXT, t.NULL))}
     url = adapter.at("url")
     _check_url(corpus, url)
     refuse_references(corpus, url)
     check_references(
-        corpus, [*values(adapter.get("headers")), *values(adapter.get("query")), *_texts(adapter.get("body"))]
+        corpus, [*values(adapter.get("headers")), *values(adapter.get("query")), *texts(adapter.get("body"))]
     )
-    _check_method(corpus, adapter, effect)
+    _check_method(corpus, adapter, linking.effect)
     _check_names(corpus, adapter)
     response = t.record("field", "", status=t.NUMBER, headers=t.MapOf(t.TEXT), body=t.UNKNOWN)
     output = adapter.get("output")
@@ -58,6 +58,7 @@ def link_http(corpus: DocumentSet, adapter: Node, settings: dict[str, Any], effe
         _refuse_nested(corpus, value, settings["headers"][name])
     for name, _, value in _pairs(adapter.get("query")):
         _refuse_nested(corpus, value, settings["query"][name], alone=True)
+    return settings
 
 
 def _output(corpus: DocumentSet, node: Node | None, scope: Scope) -> Any:
@@ -145,19 +146,6 @@ def _check_names(corpus: DocumentSet, adapter: Node) -> None:
         host, port = _host_and_port(str(item.value))
         if not _HOST.match(host) or (port is not None and not 0 < port < 65536):
             corpus.say(e206_constraint.at(item, "host", "must be a name such as `api.example.com`, with a port or not"))
-
-
-def _texts(node: Node | None) -> Iterator[Node]:
-    if node is None:
-        return
-    if node.entries is not None:
-        for _, _, value in node.pairs():
-            yield from _texts(value)
-    elif node.items is not None:
-        for item in node.items:
-            yield from _texts(item)
-    else:
-        yield node
 
 
 def _body(corpus: DocumentSet, node: Node | None, scope: Scope) -> Any:

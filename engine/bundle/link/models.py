@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from engine.bundle.checks import e206_constraint, e301_duplicate_name, w603_no_price, w615_not_strict
 from engine.bundle.document_set import DocumentSet
+from engine.bundle.link.linking import PlannerLinking
 from engine.bundle.link.model_servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.link.secrets import check_references, values
 from engine.bundle.node import Node
 from engine.language.value import span
-from engine.spec.bundle import ModelSpec, PlannerSpec, Price, Retry, Tool
+from engine.spec.bundle import ModelSpec, PlannerSpec, Price, Retry
 from engine.strict_schema import unsayable
 
-MODELS = frozenset({"openai", "anthropic"})
 STRICT_ANSWERS = "json_schema"
 ANSWERS = {"openai": "json_schema", "anthropic": "tools"}
 
 
-def link_model(corpus: DocumentSet, node: Node, prices: Mapping[str, Price], tools: Sequence[Tool] = ()) -> PlannerSpec:
-    """The planner that a node of a kind in `MODELS` describes, for these tools; what is wrong with it is said."""
-    plain = node.plain
+def link_model(linking: PlannerLinking) -> PlannerSpec:
+    """How a model is asked; what is wrong with it is said."""
+    corpus, node, plain = linking.documents, linking.node, linking.node.plain
     check_references(corpus, values(node.get("headers")))
-    price = prices.get(plain["model"])
+    price = linking.prices.get(plain["model"])
     if price is None and corpus.readable("Prices"):
         corpus.say(w603_no_price.at(node.at("model"), plain["model"]))
     history, longest = plain.get("history_tokens", 6_000), plain.get("max_prompt_tokens", 16_000)
@@ -64,7 +64,7 @@ def link_model(corpus: DocumentSet, node: Node, prices: Mapping[str, Price], too
         beside_calls=preset.get("beside_calls", {}),
     )
     if model.strict and model.answers == STRICT_ANSWERS and plain["kind"] == "openai":
-        for tool in tools:
+        for tool in (linking.tools[name] for name in linking.offered if name in linking.tools):
             for where, what in islice(unsayable(tool.input_schema), 1):
                 corpus.say(w615_not_strict.at(node.at("strict").place, tool.name, where, what))
     return PlannerSpec(plain["kind"], usage=model.usage, model=model)

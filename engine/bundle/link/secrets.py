@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from engine.bundle.checks import e206_constraint
 from engine.bundle.document_set import DocumentSet
@@ -42,3 +42,17 @@ def refuse_references(corpus: DocumentSet, node: Node) -> None:
 def values(node: Node | None) -> list[Node]:
     """The values of a map."""
     return [value for _, _, value in node.pairs()] if node is not None else []
+
+
+def texts(node: Node | None) -> Iterator[Node]:
+    """All texts in a value, however deep."""
+    if node is None:
+        return
+    if node.entries is not None:
+        for _, _, value in node.pairs():
+            yield from texts(value)
+    elif node.items is not None:
+        for item in node.items:
+            yield from texts(item)
+    else:
+        yield node

@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from engine.bundle.checks import (
     e206_constraint,
     e301_duplicate_name,
-    e307_reviewers,
-    e311_database,
-    e313_function,
     e402_field,
-    e403_comparison,
     e501_idempotency,
     e505_reserved_summary,
     e506_summary_field,
-    e511_sql,
-    e512_derived_write,
 )
 from engine.bundle.document_set import Document, DocumentSet
-from engine.bundle.link.command_and_mcp import link_command, link_mcp
-from engine.bundle.link.expressions import expression, template
-from engine.bundle.link.http import link_http
+from engine.bundle.link.expressions import expression
+from engine.bundle.link.linking import AdapterLinking, linked
 from engine.bundle.link.schemas import schema
-from engine.bundle.link.sql_columns import PARAMETER, QUOTED, check_parameters
 from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
-from engine.diagnostic import Place, did_you_mean
+from engine.diagnostic import did_you_mean
 from engine.language import types as t
 from engine.language import value as v
-from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
+from engine.ports.kinds import adapter_kind
 from engine.session.state.events.call_events import reserved_names
 from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
-
-_OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
-
-_GIVES_ROW = re.compile(r"^\s*(select|with|values)\b|\breturning\b", re.IGNORECASE)
-
-GIVEN_PARAMETERS = ("idempotency_key", "now")
-
-
-# what every statement may name, and no field of an input can be called
-OWN_PARAMETERS = frozenset({"now", "idempotency_key"})
 
 
 def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> Tool:
@@ -72,7 +51,7 @@ def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> To
         output_schema=output_schema,
         check_input=input_validator(input_schema),
         check_output=validator(output_schema),
-        adapter=_adapter(corpus, node, plain, effect, scope, input_schema, output_schema),
+        adapter=_adapter(AdapterLinking(corpus, node.at("adapter"), scope, node, effect, input_schema, output_schema)),
         timeout=v.span(plain.get("timeout", "30s")),
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
@@ -173,174 +152,5 @@ def _idempotency(
     )
 
 
-def _adapter(
-    corpus: DocumentSet,
-    node: Node,
-    plain: Mapping[str, Any],
-    effect: str,
-    scope: Mapping[str, t.Type],
-    input_schema: Mapping[str, Any] | None,
-    output_schema: Mapping[str, Any] | None,
-) -> Adapter:
-    settings = dict(plain["adapter"])
-    kind = settings.pop("kind")
-    adapter = node.at("adapter")
-    if kind == "sql":
-        _sql(corpus, node, settings, effect, scope, input_schema, output_schema)
-    elif kind == "python":
-        _python(corpus, adapter)
-    elif kind == "http":
-        link_http(corpus, adapter, settings, effect, scope)
-    elif kind == "command":
-        link_command(corpus, adapter, settings, scope)
-    elif kind == "mcp":
-        link_mcp(corpus, adapter, settings)
-    else:
-        if not corpus.has("Reviewers", settings["reviewers"]):
-            place = adapter.at("reviewers").place
-            corpus.say(e307_reviewers.at(place, settings["reviewers"], corpus.of("Reviewers")))
-        settings["question"] = template(corpus, adapter.get("question"), scope)
-        settings.setdefault("asks", "input")
-    return Adapter(kind, settings)
-
-
-def _python(corpus: DocumentSet, adapter: Node) -> None:
-    file, function = adapter.at("file"), adapter.at("function")
-    content = corpus.take_content(file)
-    if content is None:
-        return
-    try:
-        tree = ast.parse(content)
-    except SyntaxError as error:
-        # said once, where it stands, however many tools use the file
-        place = Place(str(file.value), error.lineno or 1, error.offset or 1, error.lineno or 1, (error.offset or 1) + 1)
-        corpus.say(e313_function.at(place, f"this is not Python: {(error.msg or '').lower()}"))
-        return
-    except (ValueError, RecursionError, MemoryError):
-        corpus.say(e313_function.at(file.place, f"file `{file.value}` is not Python, or nested too deep"))
-        return
-    defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    if function.value not in defined:
-        message = f"file `{file.value}` defines no function `{function.value}`"
-        corpus.say(e313_function.at(function.place, message, did_you_mean(str(function.value), defined)))
-
-
-def _sql(
-    corpus: DocumentSet,
-    tool: Node,
-    settings: dict[str, Any],
-    effect: str,
-    scope: Mapping[str, t.Type],
-    input_schema: Mapping[str, Any] | None,
-    output_schema: Mapping[str, Any] | None,
-) -> None:
-    adapter = tool.at("adapter")
-    database = adapter.at("database")
-    declared = corpus.of("Database").get(settings["database"])
-    if declared is None and not corpus.has("Database", settings["database"]):
-        corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
-    elif effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
-        corpus.say(e512_derived_write.at(database))
-    for own in sorted(OWN_PARAMETERS & set((input_schema or {}).get("properties", {}))):
-        said = "is a parameter of the engine's own in SQL: call the field otherwise"
-        corpus.say(e206_constraint.on_entry(tool.at("input", "properties").key(own) or tool.at("input"), own, said))
-    wide = {**scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
-    given = adapter.get("parameters")
-    parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}
-    absent_node = adapter.get("absent")
-    absent = {name: expression(corpus, value, wide) for name, _, value in (absent_node.pairs() if absent_node else ())}
-    _check_absent(corpus, absent_node, absent, output_schema)
-    settings["parameters"] = {name: compiled for name, compiled in parameters.items() if compiled is not None}
-    settings["absent"] = {n: c for n, c in absent.items() if c is not None} if absent_node is not None else None
-    known = {*(input_schema or {}).get("properties", {}), *parameters, *GIVEN_PARAMETERS}
-    statements = list(_statements(adapter))
-    if ("sql" in settings) == bool(settings.get("statements")):
-        corpus.say(e511_sql.at(adapter.place, "a sql tool has either `sql` or `statements`"))
-    for text in (text for text, _ in statements):
-        # of an input that is not known nothing can be missed
-        _check_sql(corpus, text, known if input_schema is not None else None)
-    if input_schema is not None:
-        check_parameters(corpus, tool, [text for text, _ in statements], known)
-    for name in adapter.at("search").items or ():
-        if name.value not in known and input_schema is not None:
-            corpus.say(
-                e511_sql.at(name.place, f"parameter `{name.value}` is not given", did_you_mean(str(name.value), known))
-            )
-    settings["statements"] = tuple((str(text.value), changes) for text, changes in statements)
-    _check_gives_row(corpus, adapter, settings, effect, output_schema)
-
-
-def _check_absent(
-    corpus: DocumentSet, node: Node | None, given: Mapping[str, Expression | None], output: Mapping[str, Any] | None
-) -> None:
-    """What a tool gives where there is no row fits its output."""
-    declared = of_schema(output) if output else t.UNKNOWN
-    if node is None or not isinstance(declared, t.Record):
-        return
-    said = len(corpus.diagnostics)
-    for name, key, value in node.pairs():
-        compiled, field = given[name], declared.fields.get(name)
-        if field is None and (output or {}).get("additionalProperties") is False:
-            help_ = did_you_mean(name, declared.fields)
-            corpus.say(e402_field.at(key.place, f"the output has no field `{name}`", help_, ""))
-        elif field is not None and compiled is not None:
-            empty = t.has_null(compiled.type) and not t.has_null(field.type)
-            # moments and spans become text
-            written = t.only(field.type, t.Text) and t.only(compiled.type, t.Text, t.Date, t.Datetime, t.Duration)
-            enum = t.enum_of(field.type)
-            if words := sorted(t.words_of(compiled.type) - enum if enum else ()):
-                message = f"`{words[0]}` is never `{name}` of the output"
-                corpus.say(e403_comparison.at(value.place, message, did_you_mean(words[0], enum)))
-            elif empty or not (written or t.can_equal(compiled.type, field.type)):
-                message = f"`{name}` of the output is {t.name(field.type)}, and this is {t.name(compiled.type)}"
-                corpus.say(e403_comparison.at(value.place, message, ""))
-    for name, field in declared.fields.items():
-        if not field.optional and name not in given:
-            message = f"`absent` has no `{name}`, which the output needs"
-            corpus.say(e511_sql.at(node.place, message, f"add `{name}: ...`"))
-    corpus.diagnostics[said:] = [replace(found, on_entry=True) for found in corpus.diagnostics[said:]]
-
-
-def _check_gives_row(
-    corpus: DocumentSet,
-    adapter: Node,
-    settings: Mapping[str, Any],
-    effect: str,
-    output_schema: Mapping[str, Any] | None,
-) -> None:
-    """A write whose output has fields must end with a row to take them from: afterwards it is too late."""
-    needed = (output_schema or {}).get("required")
-    statements = list(_statements(adapter))
-    if effect != WRITE or not needed or not statements or settings["absent"] is not None:
-        return
-    last = statements[-1][0]
-    if not _GIVES_ROW.search(QUOTED.sub(" ", str(last.value))):
-        help_ = "end with `RETURNING ...` or with a SELECT, or say what the output is under `absent`"
-        corpus.say(e511_sql.at(last.place, "this write gives no row for its output", help_))
-
-
-def _statements(adapter: Node) -> Iterator[tuple[Node, int | None]]:
-    sql = adapter.get("sql")
-    if sql is not None:
-        yield sql, None
-    listed = adapter.get("statements")
-    for item in (listed.items or ()) if listed else ():
-        changes = item.get("changes")
-        yield item.at("sql"), changes.value if changes else None
-
-
-def _check_sql(corpus: DocumentSet, node: Node, known: set[str] | None) -> None:
-    text = str(node.value)
-    bare = QUOTED.sub(lambda m: " " * len(m[0]), text)
-    for found in PARAMETER.finditer(bare):
-        if known is not None and found[1] not in known:
-            message = f"parameter `{found[1]}` is not given"
-            corpus.say(e511_sql.at(node.within(*found.span()), message, did_you_mean(found[1], known)))
-    for found in _OTHER_PARAMETER.finditer(bare):
-        message = f"`{found[0]}` is not how a parameter is written"
-        corpus.say(e511_sql.at(node.within(*found.span()), message, "write `:name`"))
-    if ";" in bare.rstrip().rstrip(";"):
-        at = bare.index(";")
-        corpus.say(
-            e511_sql.at(node.within(at, at + 1), "this is more than one statement", "list them under `statements`")
-        )
+def _adapter(linking: AdapterLinking) -> Adapter:
+    return Adapter(str(linking.node.plain["kind"]), linked(linking, adapter_kind)[0])

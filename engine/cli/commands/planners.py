@@ -32,7 +32,7 @@ def check(bundle: Path, output_format: str) -> None:
 
     from engine.cli.console.bundle import load_or_exit
     from engine.cli.console.trace_printer import print_json, table
-    from engine.planner.planners import PlannerResources
+    from engine.planner.resources import PlannerResources
     from engine.planner.trial import PlannerTrial, try_out
     from engine.runtime.connections import ConnectionPool
     from engine.runtime.effect_runner import random_fraction

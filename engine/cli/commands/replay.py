@@ -342,7 +342,7 @@ async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step:
 
 
 def _reach(sessions: _Sessions) -> Any:
-    from engine.planner.planners import PlannerResources
+    from engine.planner.resources import PlannerResources
     from engine.runtime.effect_runner import random_fraction
 
     engine = sessions.work.engine

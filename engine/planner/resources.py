@@ -1,0 +1,34 @@
+"""What planners are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.ports.resources import Connections, Secrets
+from engine.spec.bundle import Agent, Bundle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.planner.transport import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerResources:
+    """What planners reach models with; `traffic` None is the servers themselves."""
+
+    secrets: Secrets
+    connections: Connections
+    dice: Callable[[], Decimal]
+    traffic: Traffic | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerContext:
+    """What a planner is made for: its name, its agent, the bundle; and what it reaches a model with."""
+
+    name: str
+    agent: Agent
+    bundle: Bundle
+    resources: PlannerResources

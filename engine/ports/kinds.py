@@ -1,0 +1,237 @@
+"""The kinds of tool adapters and of planners: the built-in ones, and those that installed packages bring.
+
+A kind is three things under one name: the model of its settings, how they are linked, and what acts.  Each is named by
+where it stands and loaded when it is needed, so that a bundle can be checked without the libraries it runs on.  A
+package brings all three in one class, under an entry point:
+
+    [project.entry-points."engine.adapters"]
+    ledger = "acme_ledger:LedgerAdapter"
+
+A bundle names a kind and never a module: what it can use is what whoever runs the engine has installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from engine.errors import EngineError
+from engine.spec.bundle import NO_USAGE, Usage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+class UnusableKind(EngineError):
+    """A package brings a kind, and can't be used; the message names both and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind; `settings`, `link` and `acts` are `module:name`.  `extra` brings the library that it needs."""
+
+    name: str
+    settings: str
+    link: str
+    acts: str = ""
+    extra: str = ""
+
+    def load_settings(self) -> Any:
+        """The pydantic model of its settings."""
+        return _loaded(self.settings)
+
+    def load_link(self) -> Callable[[Any], Any]:
+        """What turns a document's settings into linked ones."""
+        found: Callable[[Any], Any] = _loaded(self.link)
+        return found
+
+    def load(self) -> Callable[..., Any]:
+        """What acts, made with its resources; raises ImportError where its library is not there."""
+        found: Callable[..., Any] = _loaded(self.acts)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledKind:
+    """A kind that a package brings: one class with its `Settings`, its `link` and what acts."""
+
+    name: str
+    brought_by: str
+    found: Any
+
+    def load_settings(self) -> Any:
+        """The pydantic model of its settings."""
+        return self.found.Settings
+
+    def load_link(self) -> Callable[[Any], Any]:
+        """What turns a document's settings into linked ones: they are as they stand unless the class has a `link`."""
+        link = getattr(self.found, "link", None)
+
+        def linked(linking: Any) -> Any:
+            try:
+                made = link(linking) if link is not None else linking.settings
+            except Exception as error:
+                raise UnusableKind(f"{self._who} can't be linked: {said(error)}") from error
+            if not isinstance(made, Mapping):
+                raise UnusableKind(f"{self._who} links to no mapping of settings")
+            return made
+
+        return linked
+
+    def load(self) -> Callable[..., Any]:
+        """What acts, made with its resources; making it raises UnusableKind where it can't be made."""
+
+        def make(*resources: Any) -> Any:
+            try:
+                return self.found(*resources)
+            except EngineError:
+                raise
+            except Exception as error:
+                raise UnusableKind(f"{self._who} can't be made: {said(error)}") from error
+
+        return make
+
+    def most(self, settings: Mapping[str, Any]) -> Usage:
+        """The most that one question to a planner takes: none, unless the class has a `most` that says it."""
+        try:
+            found = self.found.most(settings) if hasattr(self.found, "most") else NO_USAGE
+        except Exception as error:
+            raise UnusableKind(f"{self._who} can't say what a question takes: {said(error)}") from error
+        if not isinstance(found, Usage):
+            raise UnusableKind(f"{self._who} says what a question takes otherwise than by a Usage")
+        return found
+
+    @property
+    def _who(self) -> str:
+        return f"`{self.name}`, which {self.brought_by} brings,"
+
+
+AnyKind = Kind | InstalledKind
+
+ADAPTERS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "sql",
+            "engine.bundle.documents.tool:SqlAdapter",
+            "engine.bundle.link.sql_adapter:link_sql",
+            "engine.tool.sql:SqlAdapter",
+        ),
+        Kind(
+            "python",
+            "engine.bundle.documents.tool:PythonAdapter",
+            "engine.bundle.link.python_adapter:link_python",
+            "engine.tool.python:PythonAdapter",
+        ),
+        # a person acts: there is nothing to run
+        Kind("handoff", "engine.bundle.documents.tool:HandoffAdapter", "engine.bundle.link.handoff:link_handoff"),
+        Kind(
+            "http",
+            "engine.bundle.documents.tool:HttpAdapter",
+            "engine.bundle.link.http:link_http",
+            "engine.tool.http:HttpAdapter",
+        ),
+        Kind(
+            "mcp",
+            "engine.bundle.documents.tool:McpAdapter",
+            "engine.bundle.link.command_and_mcp:link_mcp",
+            "engine.tool.mcp:McpAdapter",
+            extra="mcp",
+        ),
+        Kind(
+            "command",
+            "engine.bundle.documents.tool:CommandAdapter",
+            "engine.bundle.link.command_and_mcp:link_command",
+            "engine.tool.command:CommandAdapter",
+        ),
+    )
+}
+
+PLANNERS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "rules",
+            "engine.bundle.documents.agent:RulesPlanner",
+            "engine.bundle.link.planners:link_rules",
+            "engine.planner.rules:RulesPlanner",
+        ),
+        Kind(
+            "scripted",
+            "engine.bundle.documents.agent:ScriptedPlanner",
+            "engine.bundle.link.planners:link_script",
+            "engine.planner.script:ScriptedPlanner",
+        ),
+        Kind(
+            "openai",
+            "engine.bundle.documents.agent:OpenAIPlanner",
+            "engine.bundle.link.models:link_model",
+            "engine.planner.model:ModelPlanner",
+            extra="openai",
+        ),
+        Kind(
+            "anthropic",
+            "engine.bundle.documents.agent:AnthropicPlanner",
+            "engine.bundle.link.models:link_model",
+            "engine.planner.model:ModelPlanner",
+            extra="anthropic",
+        ),
+    )
+}
+
+ADAPTER_GROUP, PLANNER_GROUP = "engine.adapters", "engine.planners"
+
+
+def adapter_kind(name: str) -> AnyKind | None:
+    """The kind of adapter that has this name; None if nothing here brings it.  Raises UnusableKind."""
+    return ADAPTERS.get(name) or _installed(ADAPTER_GROUP, name, "run")
+
+
+def planner_kind(name: str) -> AnyKind | None:
+    """The kind of planner that has this name; None if nothing here brings it.  Raises UnusableKind."""
+    return PLANNERS.get(name) or _installed(PLANNER_GROUP, name, "propose")
+
+
+def installed_names(group: str) -> tuple[str, ...]:
+    """The names of the kinds that packages bring; nothing of them is loaded."""
+    return tuple(sorted({found.name for found in _entries(group)}))
+
+
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=group))
+
+
+@cache
+def _installed(group: str, name: str, acts_by: str) -> InstalledKind | None:
+    entries = [found for found in _entries(group) if found.name == name]
+    if not entries:
+        return None
+    brought_by = " and ".join(sorted({found.dist.name if found.dist else found.value for found in entries}))
+    if len(entries) > 1:
+        # which of them would act must not hang on the order that they were installed in
+        raise UnusableKind(f"`{name}` is brought by more than one package: {brought_by}")
+    try:
+        found = entries[0].load()
+    except Exception as error:
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, can't be loaded: {said(error)}") from error
+    if not callable(getattr(getattr(found, "Settings", None), "model_json_schema", None)):
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, has no pydantic model `Settings`")
+    if not callable(getattr(found, acts_by, None)):
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, has no method `{acts_by}`")
+    return InstalledKind(name, brought_by, found)
+
+
+def said(error: Exception) -> str:
+    """An error of code that is not the engine's, in a line."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _loaded(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
