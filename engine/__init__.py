@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from engine.api.stores import open_store as open_store
     from engine.api.views import CallView as CallView
     from engine.api.views import SessionView as SessionView
+    from engine.bundle.link.linking import AdapterLinking as AdapterLinking
+    from engine.bundle.link.linking import PlannerLinking as PlannerLinking
     from engine.diagnostic import Diagnostic as Diagnostic
     from engine.errors import EngineError as EngineError
+    from engine.planner.resources import PlannerContext as PlannerContext
     from engine.ports.clock import Clock as Clock
     from engine.ports.planner import Planner as Planner
     from engine.ports.planner import PlannerError as PlannerError
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from engine.ports.resources import MissingSecret as MissingSecret
     from engine.ports.resources import Secrets as Secrets
     from engine.ports.store import Store as Store
+    from engine.ports.tool import AdapterResources as AdapterResources
     from engine.ports.tool import ToolAdapter as ToolAdapter
     from engine.ports.tool import ToolError as ToolError
     from engine.ports.tool import ToolInvocation as ToolInvocation
@@ -47,12 +51,15 @@ if TYPE_CHECKING:
     from engine.session.state.state import Request as Request
     from engine.session.state.state import Status as Status
     from engine.spec.bundle import Bundle as Bundle
+    from engine.spec.bundle import PlannerSpec as PlannerSpec
     from engine.spec.bundle import Usage as Usage
     from engine.store.urls import BadStoreUrl as BadStoreUrl
     from engine.store.urls import StoreFault as StoreFault
 
 # each name with the module that has it
 _WHERE = {
+    "AdapterLinking": "bundle.link.linking",
+    "AdapterResources": "ports.tool",
     "Answer": "api.answers",
     "Approve": "api.answers",
     "BadStoreUrl": "store.urls",
@@ -75,7 +82,10 @@ _WHERE = {
     "MissingSecret": "ports.resources",
     "NotAllowed": "runtime.errors",
     "Planner": "ports.planner",
+    "PlannerContext": "planner.resources",
     "PlannerError": "ports.planner",
+    "PlannerLinking": "bundle.link.linking",
+    "PlannerSpec": "spec.bundle",
     "PlannerView": "session.planner_view",
     "Proposal": "ports.planner",
     "Request": "session.state.state",

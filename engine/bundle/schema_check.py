@@ -18,7 +18,7 @@ from engine.bundle.checks import (
     e207_kind,
     e317_kind,
 )
-from engine.bundle.foreign_words import key_instead, word_instead
+from engine.bundle.foreign_words import key_instead
 from engine.bundle.installed_kinds import kinds_here, names_in, problem_of, schema_with, what_is_of
 from engine.bundle.node import Node
 from engine.bundle.not_available import KINDS as LATER_KINDS
@@ -254,7 +254,7 @@ def _unknown_choice(node: Node, kind: str, path: Path, known: Mapping[str, Any])
     if problem := problem_of(kind, chosen):
         return e317_kind.unusable(node, problem)
     here = kinds_here(kind)
-    if word_instead(chosen, here):
+    if nearest(chosen, here):
         return replace(e204_value.at(node, "kind", here), on_entry=True)
     return e317_kind.at(node, what, here)
 

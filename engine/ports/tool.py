@@ -8,6 +8,10 @@ from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from engine.errors import EngineError
+from engine.language.arithmetic import EvaluationError
+from engine.language.expression import Expression
+from engine.language.template import Template
+from engine.language.value import jsonable
 from engine.ports.clock import Clock
 from engine.ports.resources import Connections, Secrets
 from engine.spec.bundle import Bundle, Tool
@@ -33,6 +37,13 @@ class ToolInvocation:
     def names(self) -> Mapping[str, Any]:
         """What the expressions and texts of the tool's settings may name."""
         return {"input": self.input, "session": self.attributes, "key": self.idempotency_key}
+
+    def fill(self, linked: Template | Expression) -> Any:
+        """The text of a template, or the value of an expression as plain JSON; raises ToolError where it has none."""
+        try:
+            return linked.render(self.names) if isinstance(linked, Template) else jsonable(linked.value(self.names))
+        except EvaluationError as error:
+            raise ToolError("template_error", f"a setting has no value: {error}", acted=False) from None
 
     def told(self, text: str, most: int, *, end: bool = False) -> str:
         """The beginning (or the end) of what was said about a failure, of so many characters at most.

@@ -101,18 +101,19 @@ class EffectRunner:
 
     async def _proposed(self, name: str, state: State) -> Proposal:
         planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
-        if isinstance(planner, LogPlanner):
+        try:
+            if not isinstance(planner, LogPlanner):
+                raw = await planner.propose(view)
+                return raw if isinstance(raw, Proposal) else Proposal(raw)
             log = await self.log(state.session_id)
-            heard = partial(self._heard, state.session_id, handles_of(state, self.bundle))
-            try:
-                return await planner.consider(view, log, heard)
-            except (PlannerError, *OURS):
-                raise
-            except Exception as error:
-                # what a library did not foresee ends this question, and not the process
-                raise PlannerError(f"planner {name} broke: {type(error).__name__}", final=True) from None
-        raw = await planner.propose(view)
-        return raw if isinstance(raw, Proposal) else Proposal(raw)
+            return await planner.consider(
+                view, log, partial(self._heard, state.session_id, handles_of(state, self.bundle))
+            )
+        except (PlannerError, *OURS):
+            raise
+        except Exception as error:
+            # what it did not foresee ends this question, and not the process
+            raise PlannerError(f"planner {name} broke: {type(error).__name__}", final=True) from None
 
     def _heard(self, session_id: str, handles: Handles | None, text: str) -> None:
         """Tell people what a model has said so far, without what is secret or sensitive."""
