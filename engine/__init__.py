@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from engine.api.stores import open_store as open_store
     from engine.api.views import CallView as CallView
     from engine.api.views import SessionView as SessionView
-    from engine.bundle.link.linking import AdapterLinking as AdapterLinking
-    from engine.bundle.link.linking import PlannerLinking as PlannerLinking
+    from engine.bundle.link.linker import AdapterLinker as AdapterLinker
+    from engine.bundle.link.linker import PlannerLinker as PlannerLinker
     from engine.diagnostic import Diagnostic as Diagnostic
     from engine.errors import EngineError as EngineError
     from engine.planner.resources import PlannerContext as PlannerContext
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 # each name with the module that has it
 _WHERE = {
-    "AdapterLinking": "bundle.link.linking",
+    "AdapterLinker": "bundle.link.linker",
     "AdapterResources": "ports.tool",
     "Answer": "api.answers",
     "Approve": "api.answers",
@@ -84,7 +84,7 @@ _WHERE = {
     "Planner": "ports.planner",
     "PlannerContext": "planner.resources",
     "PlannerError": "ports.planner",
-    "PlannerLinking": "bundle.link.linking",
+    "PlannerLinker": "bundle.link.linker",
     "PlannerSpec": "spec.bundle",
     "PlannerView": "session.planner_view",
     "Proposal": "ports.planner",

@@ -31,7 +31,7 @@ class UnusableKind(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class BuiltInKind:
     """One kind; `settings`, `link` and `acts` are `module:name`.  `extra` brings the library that it needs."""
 
     name: str
@@ -71,9 +71,9 @@ class InstalledKind:
         """What turns a document's settings into linked ones: they are as they stand unless the class has a `link`."""
         link = getattr(self.found, "link", None)
 
-        def linked(linking: Any) -> Any:
+        def linked(linker: Any) -> Any:
             try:
-                made = link(linking) if link is not None else linking.settings
+                made = link(linker) if link is not None else linker.settings
             except Exception as error:
                 raise UnusableKind(f"{self._who} can't be linked: {said(error)}") from error
             if not isinstance(made, Mapping):
@@ -110,39 +110,41 @@ class InstalledKind:
         return f"`{self.name}`, which {self.brought_by} brings,"
 
 
-AnyKind = Kind | InstalledKind
+AnyKind = BuiltInKind | InstalledKind
 
-ADAPTERS: Mapping[str, Kind] = {
+ADAPTERS: Mapping[str, BuiltInKind] = {
     kind.name: kind
     for kind in (
-        Kind(
+        BuiltInKind(
             "sql",
             "engine.bundle.documents.tool:SqlAdapter",
             "engine.bundle.link.sql_adapter:link_sql",
             "engine.tool.sql:SqlAdapter",
         ),
-        Kind(
+        BuiltInKind(
             "python",
             "engine.bundle.documents.tool:PythonAdapter",
             "engine.bundle.link.python_adapter:link_python",
             "engine.tool.python:PythonAdapter",
         ),
         # a person acts: there is nothing to run
-        Kind("handoff", "engine.bundle.documents.tool:HandoffAdapter", "engine.bundle.link.handoff:link_handoff"),
-        Kind(
+        BuiltInKind(
+            "handoff", "engine.bundle.documents.tool:HandoffAdapter", "engine.bundle.link.handoff:link_handoff"
+        ),
+        BuiltInKind(
             "http",
             "engine.bundle.documents.tool:HttpAdapter",
             "engine.bundle.link.http:link_http",
             "engine.tool.http:HttpAdapter",
         ),
-        Kind(
+        BuiltInKind(
             "mcp",
             "engine.bundle.documents.tool:McpAdapter",
             "engine.bundle.link.command_and_mcp:link_mcp",
             "engine.tool.mcp:McpAdapter",
             extra="mcp",
         ),
-        Kind(
+        BuiltInKind(
             "command",
             "engine.bundle.documents.tool:CommandAdapter",
             "engine.bundle.link.command_and_mcp:link_command",
@@ -151,29 +153,29 @@ ADAPTERS: Mapping[str, Kind] = {
     )
 }
 
-PLANNERS: Mapping[str, Kind] = {
+PLANNERS: Mapping[str, BuiltInKind] = {
     kind.name: kind
     for kind in (
-        Kind(
+        BuiltInKind(
             "rules",
             "engine.bundle.documents.agent:RulesPlanner",
             "engine.bundle.link.planners:link_rules",
             "engine.planner.rules:RulesPlanner",
         ),
-        Kind(
+        BuiltInKind(
             "scripted",
             "engine.bundle.documents.agent:ScriptedPlanner",
             "engine.bundle.link.planners:link_script",
             "engine.planner.script:ScriptedPlanner",
         ),
-        Kind(
+        BuiltInKind(
             "openai",
             "engine.bundle.documents.agent:OpenAIPlanner",
             "engine.bundle.link.models:link_model",
             "engine.planner.model:ModelPlanner",
             extra="openai",
         ),
-        Kind(
+        BuiltInKind(
             "anthropic",
             "engine.bundle.documents.agent:AnthropicPlanner",
             "engine.bundle.link.models:link_model",

@@ -1,6 +1,6 @@
 """Every limit there is: one row says all that the other rooms have to know of it.
 
-Documents and their schema, linking, what rules see, what planners are told, what-if, `diff` and the reference go by
+Documents and their schema, linker, what rules see, what planners are told, what-if, `diff` and the reference go by
 these rows; what is left to write for a new one is what counts it and where it is enforced.
 
 Absent is never unlimited: what an agent leaves out has the default of this page, and `unlimited`

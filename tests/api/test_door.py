@@ -33,7 +33,7 @@ LARGE = {"tenant": "acme", "account_id": "acct_1002"}
 
 NAMES = """
 Answer Approve BadStoreUrl Bundle BundleUnavailable CallView Clock CorruptLog Deny Diagnostic Engine EngineClosed EngineError
-AdapterLinking AdapterResources PlannerContext PlannerLinking PlannerSpec
+AdapterLinker AdapterResources PlannerContext PlannerLinker PlannerSpec
 EnvironmentFault Event EventKind InvalidBundle LeaseLost LiveElsewhere MissingSecret NotAllowed Planner PlannerError
 PlannerView Proposal Request Secrets Session SessionView Settle Status Store StoreFault ToolAdapter ToolError
 ToolInvocation UnknownSession Usage load_bundle open_engine open_store

@@ -115,7 +115,7 @@ async def test_a_planner_of_an_installed_kind_proposes_and_is_counted(tmp_path: 
         view = await session.settled()
         assert (view.status, view.message) == (Status.DONE, "good day")
         answers = [event.payload async for event in session.events() if event.kind == "decision_recorded"]
-        assert [one["tokens"] for one in answers] == [12]
+        assert [one["usage"]["tokens"] for one in answers] == [12]
 
 
 @pytest.mark.usefixtures("installed")
@@ -177,12 +177,12 @@ BROKEN = {
     "idle": ("import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel): pass", "has no method `run`"),
     "link": (
         "import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel): pass\n"
-        "    async def run(self, call): pass\n    @classmethod\n    def link(cls, linking): return linking.nothing",
+        "    async def run(self, call): pass\n    @classmethod\n    def link(cls, linker): return linker.nothing",
         "can't be linked: AttributeError",
     ),
     "links": (
         "import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel): pass\n"
-        "    async def run(self, call): pass\n    @classmethod\n    def link(cls, linking): return 7",
+        "    async def run(self, call): pass\n    @classmethod\n    def link(cls, linker): return 7",
         "links to no mapping of settings",
     ),
 }

@@ -24,7 +24,7 @@ from engine.bundle.checks import (
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.limits import limits
-from engine.bundle.link.linking import PlannerLinking
+from engine.bundle.link.linker import PlannerLinker
 from engine.bundle.link.meters import link_meters
 from engine.bundle.link.planners import link_planner
 from engine.bundle.link.policies import check_needs, link_guards
@@ -89,7 +89,7 @@ def link_agent(
         planner=chain[0],
         fallback=tuple(chain[1:]),
         planners={
-            name: link_planner(PlannerLinking(corpus, value, table, tuple(offered), whole, tools, prices))
+            name: link_planner(PlannerLinker(corpus, value, table, tuple(offered), whole, tools, prices))
             for name, _, value in node.at("planners").pairs()
         },
         prompt=prompt,

@@ -8,7 +8,7 @@ from engine.bundle.checks import e106_leaves_bundle, e206_constraint, e316_serve
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.files import leaves
 from engine.bundle.link.expressions import template
-from engine.bundle.link.linking import AdapterLinking
+from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.link.secrets import check_references, refuse_own_names, refuse_references, values
 from engine.bundle.node import Node
 from engine.language import types as t
@@ -16,10 +16,10 @@ from engine.language.value import span
 from engine.spec.bundle import Server
 
 
-def link_command(linking: AdapterLinking) -> dict[str, Any]:
+def link_command(linker: AdapterLinker) -> dict[str, Any]:
     """Compile the arguments; the program itself and the environment hold nothing of the input."""
-    corpus, adapter, settings = linking.documents, linking.node, linking.settings
-    wide = {**linking.scope, "key": t.union((t.TEXT, t.NULL))}
+    corpus, adapter, settings = linker.documents, linker.node, linker.settings
+    wide = {**linker.scope, "key": t.union((t.TEXT, t.NULL))}
     argv = adapter.at("argv").items or []
     _check_program(corpus, argv[0])
     for item in argv:
@@ -42,12 +42,12 @@ def link_command(linking: AdapterLinking) -> dict[str, Any]:
     return settings
 
 
-def link_mcp(linking: AdapterLinking) -> dict[str, Any]:
+def link_mcp(linker: AdapterLinker) -> dict[str, Any]:
     """The server must be declared."""
-    corpus, server = linking.documents, linking.node.at("server")
+    corpus, server = linker.documents, linker.node.at("server")
     if not corpus.has("Server", server.value):
         corpus.say(e316_server.at(server.place, str(server.value), corpus.of("Server")))
-    return linking.settings
+    return linker.settings
 
 
 def link_server(corpus: DocumentSet, document: Document) -> Server:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from engine.bundle.checks import e206_constraint
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import Scope, expression, template
-from engine.bundle.link.linking import AdapterLinking
+from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.link.literal_texts import check_literals
 from engine.bundle.link.secrets import check_references, refuse_references, texts, values
 from engine.bundle.node import Node
@@ -27,17 +27,17 @@ SAFE = frozenset({"GET", "HEAD"})
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
 
 
-def link_http(linking: AdapterLinking) -> dict[str, Any]:
+def link_http(linker: AdapterLinker) -> dict[str, Any]:
     """Compile the templates into the settings; what is wrong with them is said."""
-    corpus, adapter, settings = linking.documents, linking.node, linking.settings
-    wide = {**linking.scope, "key": t.union((t.TEXT, t.NULL))}
+    corpus, adapter, settings = linker.documents, linker.node, linker.settings
+    wide = {**linker.scope, "key": t.union((t.TEXT, t.NULL))}
     url = adapter.at("url")
     _check_url(corpus, url)
     refuse_references(corpus, url)
     check_references(
         corpus, [*values(adapter.get("headers")), *values(adapter.get("query")), *texts(adapter.get("body"))]
     )
-    _check_method(corpus, adapter, linking.effect)
+    _check_method(corpus, adapter, linker.effect)
     _check_names(corpus, adapter)
     response = t.record("field", "", status=t.NUMBER, headers=t.MapOf(t.TEXT), body=t.UNKNOWN)
     output = adapter.get("output")

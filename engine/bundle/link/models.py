@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.bundle.checks import e206_constraint, e301_duplicate_name, w603_no_price, w615_not_strict
 from engine.bundle.document_set import DocumentSet
-from engine.bundle.link.linking import PlannerLinking
+from engine.bundle.link.linker import PlannerLinker
 from engine.bundle.link.model_servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.link.secrets import check_references, values
 from engine.bundle.node import Node
@@ -21,11 +21,11 @@ STRICT_ANSWERS = "json_schema"
 ANSWERS = {"openai": "json_schema", "anthropic": "tools"}
 
 
-def link_model(linking: PlannerLinking) -> PlannerSpec:
+def link_model(linker: PlannerLinker) -> PlannerSpec:
     """How a model is asked; what is wrong with it is said."""
-    corpus, node, plain = linking.documents, linking.node, linking.node.plain
+    corpus, node, plain = linker.documents, linker.node, linker.node.plain
     check_references(corpus, values(node.get("headers")))
-    price = linking.prices.get(plain["model"])
+    price = linker.prices.get(plain["model"])
     if price is None and corpus.readable("Prices"):
         corpus.say(w603_no_price.at(node.at("model"), plain["model"]))
     history, longest = plain.get("history_tokens", 6_000), plain.get("max_prompt_tokens", 16_000)
@@ -64,7 +64,7 @@ def link_model(linking: PlannerLinking) -> PlannerSpec:
         beside_calls=preset.get("beside_calls", {}),
     )
     if model.strict and model.answers == STRICT_ANSWERS and plain["kind"] == "openai":
-        for tool in (linking.tools[name] for name in linking.offered if name in linking.tools):
+        for tool in (linker.tools[name] for name in linker.offered if name in linker.tools):
             for where, what in islice(unsayable(tool.input_schema), 1):
                 corpus.say(w615_not_strict.at(node.at("strict").place, tool.name, where, what))
     return PlannerSpec(plain["kind"], usage=model.usage, model=model)

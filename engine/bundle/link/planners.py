@@ -8,25 +8,25 @@ from typing import Any
 from engine.bundle.checks import e302_tool, e504_last_row
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.inputs import tool_input
-from engine.bundle.link.linking import PlannerLinking, linked
+from engine.bundle.link.linker import PlannerLinker, linked
 from engine.bundle.node import Node
 from engine.language.type_context import NOTHING, TypeContext
 from engine.ports.kinds import InstalledKind, planner_kind
 from engine.spec.bundle import NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
 
 
-def link_planner(linking: PlannerLinking) -> PlannerSpec:
+def link_planner(linker: PlannerLinker) -> PlannerSpec:
     """The planner that settings describe; what is wrong with them is said."""
-    made, kind = linked(linking, planner_kind)
+    made, kind = linked(linker, planner_kind)
     if isinstance(made, PlannerSpec):
         return made
     usage = kind.most(made) if isinstance(kind, InstalledKind) else NO_USAGE
-    return PlannerSpec(str(linking.node.plain["kind"]), settings=made, usage=usage)
+    return PlannerSpec(str(linker.node.plain["kind"]), settings=made, usage=usage)
 
 
-def link_script(linking: PlannerLinking) -> PlannerSpec:
+def link_script(linker: PlannerLinker) -> PlannerSpec:
     """A script is taken as it is."""
-    plain = linking.settings
+    plain = linker.settings
     return PlannerSpec(
         "scripted",
         decisions=tuple(plain["decisions"]),
@@ -35,13 +35,13 @@ def link_script(linking: PlannerLinking) -> PlannerSpec:
     )
 
 
-def link_rules(linking: PlannerLinking) -> PlannerSpec:
+def link_rules(linker: PlannerLinker) -> PlannerSpec:
     """Compile the rows of a decision table; the last of them has to match whatever comes."""
-    items = linking.node.at("rows").items or []
-    rows = tuple(_row(linking, item) for item in items)
+    items = linker.node.at("rows").items or []
+    rows = tuple(_row(linker, item) for item in items)
     last = items[-1].get("when")
     if last is not None:
-        linking.documents.say(e504_last_row.at(items[-1].key("when") or last))
+        linker.documents.say(e504_last_row.at(items[-1].key("when") or last))
     return PlannerSpec("rules", rows=rows)
 
 
@@ -50,8 +50,8 @@ def usage(plain: Mapping[str, Any]) -> Usage:
     return Usage(plain.get("tokens", 0), plain.get("cost_usd", 0))
 
 
-def _row(linking: PlannerLinking, node: Node) -> Row:
-    documents, scope, offered = linking.documents, linking.scope, linking.offered
+def _row(linker: PlannerLinker, node: Node) -> Row:
+    documents, scope, offered = linker.documents, linker.scope, linker.offered
     when_node = node.get("when")
     when = expression(documents, when_node, scope, condition=True) if when_node is not None else None
     around = TypeContext(when.if_true) if when is not None else NOTHING
@@ -59,10 +59,10 @@ def _row(linking: PlannerLinking, node: Node) -> Row:
     listed = node.get("tool_calls")
     for item in (listed.items or ()) if listed is not None else ():
         name = item.at("name")
-        tool = linking.tools.get(str(name.value))
+        tool = linker.tools.get(str(name.value))
         if not documents.has("Tool", name.value):
             documents.say(e302_tool.at(name.place, str(name.value), offered))
-        elif tool is not None and tool.name not in offered and linking.whole:
+        elif tool is not None and tool.name not in offered and linker.whole:
             documents.say(e302_tool.not_offered(name.place, tool.name, offered))
         built = tool_input(
             documents, item.get("input"), name, str(name.value), tool.input_schema if tool else None, scope, around

@@ -7,15 +7,15 @@ from typing import Any
 
 from engine.bundle.checks import e313_function
 from engine.bundle.document_set import DocumentSet
-from engine.bundle.link.linking import AdapterLinking
+from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.node import Node
 from engine.diagnostic import Place, did_you_mean
 
 
-def link_python(linking: AdapterLinking) -> dict[str, Any]:
+def link_python(linker: AdapterLinker) -> dict[str, Any]:
     """The file must be Python of the bundle's own and define the function."""
-    _check(linking.documents, linking.node)
-    return linking.settings
+    _check(linker.documents, linker.node)
+    return linker.settings
 
 
 def _check(corpus: DocumentSet, adapter: Node) -> None:

@@ -17,7 +17,7 @@ from engine.bundle.checks import (
 )
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import expression
-from engine.bundle.link.linking import AdapterLinking
+from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.link.sql_columns import PARAMETER, QUOTED, check_parameters
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
@@ -34,15 +34,15 @@ _GIVES_ROW = re.compile(r"^\s*(select|with|values)\b|\breturning\b", re.IGNORECA
 OWN_PARAMETERS = frozenset({"now", "idempotency_key"})
 
 
-def link_sql(linking: AdapterLinking) -> dict[str, Any]:
+def link_sql(linker: AdapterLinker) -> dict[str, Any]:
     """Compile the parameters and what stands for no row; what is wrong with them or the statements is said."""
-    corpus, tool, adapter, settings = linking.documents, linking.tool, linking.node, linking.settings
-    input_schema, output_schema = linking.input_schema, linking.output_schema
-    _check_database(linking, settings)
+    corpus, tool, adapter, settings = linker.documents, linker.tool, linker.node, linker.settings
+    input_schema, output_schema = linker.input_schema, linker.output_schema
+    _check_database(linker, settings)
     for own in sorted(OWN_PARAMETERS & set((input_schema or {}).get("properties", {}))):
         said = "is a parameter of the engine's own in SQL: call the field otherwise"
         corpus.say(e206_constraint.on_entry(tool.at("input", "properties").key(own) or tool.at("input"), own, said))
-    wide = {**linking.scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
+    wide = {**linker.scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
     given = adapter.get("parameters")
     parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}
     absent_node = adapter.get("absent")
@@ -65,16 +65,16 @@ def link_sql(linking: AdapterLinking) -> dict[str, Any]:
                 e511_sql.at(name.place, f"parameter `{name.value}` is not given", did_you_mean(str(name.value), known))
             )
     settings["statements"] = tuple((str(text.value), changes) for text, changes in statements)
-    _check_gives_row(corpus, adapter, settings, linking.effect, output_schema)
+    _check_gives_row(corpus, adapter, settings, linker.effect, output_schema)
     return settings
 
 
-def _check_database(linking: AdapterLinking, settings: Mapping[str, Any]) -> None:
-    corpus, database = linking.documents, linking.node.at("database")
+def _check_database(linker: AdapterLinker, settings: Mapping[str, Any]) -> None:
+    corpus, database = linker.documents, linker.node.at("database")
     declared = corpus.of("Database").get(settings["database"])
     if declared is None and not corpus.has("Database", settings["database"]):
         corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
-    elif linking.effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
+    elif linker.effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
         corpus.say(e512_derived_write.at(database))
 
 

@@ -16,7 +16,7 @@ from engine.bundle.checks import (
 )
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import expression
-from engine.bundle.link.linking import AdapterLinking, linked
+from engine.bundle.link.linker import AdapterLinker, linked
 from engine.bundle.link.schemas import schema
 from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
@@ -51,7 +51,7 @@ def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> To
         output_schema=output_schema,
         check_input=input_validator(input_schema),
         check_output=validator(output_schema),
-        adapter=_adapter(AdapterLinking(corpus, node.at("adapter"), scope, node, effect, input_schema, output_schema)),
+        adapter=_adapter(AdapterLinker(corpus, node.at("adapter"), scope, node, effect, input_schema, output_schema)),
         timeout=v.span(plain.get("timeout", "30s")),
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
@@ -152,5 +152,5 @@ def _idempotency(
     )
 
 
-def _adapter(linking: AdapterLinking) -> Adapter:
-    return Adapter(str(linking.node.plain["kind"]), linked(linking, adapter_kind)[0])
+def _adapter(linker: AdapterLinker) -> Adapter:
+    return Adapter(str(linker.node.plain["kind"]), linked(linker, adapter_kind)[0])

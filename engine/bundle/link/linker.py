@@ -22,7 +22,7 @@ Path = str | int
 
 
 @dataclass(frozen=True)
-class Linking:
+class SettingsLinker:
     """Settings at a place of a document.  A path, such as `"headers", "X-Team"`, leads from them to a value.
 
     What is wrong is said at its place and linking goes on, so that an author sees all of it at once.
@@ -68,7 +68,7 @@ class Linking:
 
 
 @dataclass(frozen=True)
-class AdapterLinking(Linking):
+class AdapterLinker(SettingsLinker):
     """The `adapter:` of a tool.  Its scope has `input` and `session`."""
 
     tool: Node
@@ -78,7 +78,7 @@ class AdapterLinking(Linking):
 
 
 @dataclass(frozen=True)
-class PlannerLinking(Linking):
+class PlannerLinker(SettingsLinker):
     """A planner of an agent: the tools that it is offered, all of them or as far as they are `whole`."""
 
     offered: tuple[str, ...]
@@ -87,16 +87,16 @@ class PlannerLinking(Linking):
     prices: Mapping[str, Price]
 
 
-def linked(linking: Linking, find: Callable[[str], AnyKind | None]) -> tuple[Any, AnyKind | None]:
+def linked(linker: SettingsLinker, find: Callable[[str], AnyKind | None]) -> tuple[Any, AnyKind | None]:
     """What the kind of some settings makes of them, and the kind: as they stand, where nothing here brings it.
 
     That is said already, and where it is a stored bundle's, whoever would run it finds out before it does.
     """
-    node = linking.node.at("kind")
+    node = linker.node.at("kind")
     try:
         kind = find(str(node.value))
-        return (kind.load_link()(linking), kind) if kind is not None else (linking.settings, None)
+        return (kind.load_link()(linker), kind) if kind is not None else (linker.settings, None)
     except UnusableKind as error:
-        if not any(one.place == node.place for one in linking.documents.diagnostics):
-            linking.documents.say(e317_kind.unusable(node, str(error)))
-        return linking.settings, None
+        if not any(one.place == node.place for one in linker.documents.diagnostics):
+            linker.documents.say(e317_kind.unusable(node, str(error)))
+        return linker.settings, None
