@@ -6,12 +6,14 @@ usage: gate.py RULES
 from __future__ import annotations
 
 import sys
+import time
 import timeit
 from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.speed.ours import made
 from benchmarks.speed.work import WRITE, tell
+from engine.language.value import exact
 from engine.policy.gate import judge
 from engine.policy.rule import Effect
 from engine.policy.verdict import Verdict
@@ -28,19 +30,13 @@ def least(run: Any) -> float:
     run()
     once = timeit.timeit(run, number=5) / 5
     loops = max(3, int(0.02 / once))
-    return min(timeit.repeat(run, number=loops, repeat=REPEATS, timer=_cpu)) / loops * 1e6
-
-
-def _cpu() -> float:
-    import time
-
-    return time.process_time()
+    return min(timeit.repeat(run, number=loops, repeat=REPEATS, timer=time.process_time)) / loops * 1e6
 
 
 def measure(rules: int) -> dict[str, float]:
     """Microseconds of a judgement with its payload, and of the same by hand."""
     bundle = made(rules=rules)
-    agent, now, (name, given) = bundle.agents["bot"], datetime(2026, 1, 1, tzinfo=UTC), WRITE[0]
+    agent, now, name, given = bundle.agents["bot"], datetime(2026, 1, 1, tzinfo=UTC), WRITE[0][0], exact(WRITE[0][1])
     tool = bundle.tools[name]
     call = Call("judged", name, given, 2, tool.effect, now, call_digest(tool, name, given))
     state = past_state(bundle, agent, (), {"tenant": "acme", "n": "0"}, now, call)

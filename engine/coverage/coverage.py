@@ -149,7 +149,7 @@ class Observed:
                 try:
                     if watch_rule(rule, words, tell) is False:
                         continue
-                    scope = ChainMap({"output": moment.event.payload["output"]}, words)  # type: ignore[arg-type]
+                    scope = ChainMap({"output": moment.event.payload["output"]}, words)
                     seen = observe(rule.release, scope)
                 except FactsNotRead:
                     continue

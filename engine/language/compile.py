@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
@@ -39,25 +40,44 @@ def compiled(
     tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], zone: tzinfo
 ) -> Fast | None:
     """The function of an expression: takes names and where to note what was read; None if it can't be made."""
-    writer = _CodeWriter(types, watched)
+    constants: list[Any] = []
+    source = source_of(tree, types, watched, constants)
+    if source is None:
+        return None
+    body = f"(lambda W: {source.text})(Work(N))" if source.counts else source.text
+    found: Fast = eval(compile(f"lambda N, S: {body}", "<expression>", "eval"), {**helpers(zone), "K": constants})
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An expression in Python: over the names `N`, what was read `S`, the constants `K` and, if it `counts`, `W`."""
+
+    text: str
+    counts: bool
+
+
+def source_of(
+    tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
+) -> Source | None:
+    """An expression in Python, its constants put behind those that are there; None if it can't be written."""
+    writer = _CodeWriter(types, watched, constants)
     try:
-        source = f"lambda N, S: {writer.write(tree)}"
+        return Source(writer.write(tree), writer.counts)
     except _LeaveIt:
         return None
-    if writer.counts:
-        source = f"lambda N, S: (lambda W: {source[len('lambda N, S: ') :]})(Work(N))"
-    found: Fast = eval(compile(source, "<expression>", "eval"), {**_helpers(zone), "K": writer.constants})
-    return found
 
 
 class _CodeWriter:
     """Writes the source; nothing of the author's text gets into it but quoted."""
 
-    def __init__(self, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str]) -> None:
+    def __init__(
+        self, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
+    ) -> None:
         self._types = types
         self._watched = watched
         self._variables: list[str] = []
-        self.constants: list[Any] = []
+        self.constants = constants
         self.counts = False
 
     def write(self, node: ast.expr) -> str:
@@ -203,7 +223,7 @@ _WRITERS: Mapping[type[ast.expr], Callable[..., str]] = {
 
 def _name(names: Mapping[str, Any], name: str) -> Any:
     value = names[name]
-    if isinstance(value, UnreadableFact):
+    if type(value) is UnreadableFact:
         raise EvaluationError(value.problem)
     return value
 
@@ -278,7 +298,8 @@ _HELPERS: dict[str, Any] = {
 }
 
 
-def _helpers(zone: tzinfo) -> dict[str, Any]:
+def helpers(zone: tzinfo) -> dict[str, Any]:
+    """What written expressions call, by name."""
     return {
         **_HELPERS,
         **{f"f_{name}": _counted(FUNCTIONS[name].cost, run) for name, run in functions_in(zone).items()},

@@ -62,8 +62,11 @@ class FactsNotRead(Exception):
         self.needs = needs
 
 
-class Bindings(Mapping[str, Any]):
-    """All names that the rules of one policy may use for one call."""
+class Bindings(dict[str, Any]):
+    """All names that the rules of one policy may use for one call, each made when it is first read.
+
+    A dict, since rules read hundreds of names at every verdict; what looks at more than one name sees all of them.
+    """
 
     def __init__(
         self, policy: PolicyRules, names: Mapping[str, Any], fresh: Fresh, together: Together | None = None
@@ -73,19 +76,24 @@ class Bindings(Mapping[str, Any]):
         self._policy = policy
         self._names = names
         self._fresh = fresh
-        self._made: dict[str, Any] = {"params": policy.params}
+        super().__init__(params=policy.params)
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = self._make(name)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         own = (self._policy.facts, self._policy.lets, self._policy.established)
-        return iter(dict.fromkeys([*self._made, *self._names, *(name for words in own for name in words)]))
+        return iter(dict.fromkeys(["params", *self._names, *(name for words in own for name in words)]))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    keys = Mapping.keys  # type: ignore[assignment]
+    items = Mapping.items  # type: ignore[assignment]
+    values = Mapping.values  # type: ignore[assignment]
+    get = Mapping.get  # type: ignore[assignment]
+    __contains__ = Mapping.__contains__
 
     def _make(self, name: str) -> Any:
         policy = self._policy

@@ -19,8 +19,10 @@ def stricter(own: Verdict, beside: Verdict) -> Verdict:
     if not further:
         return own
     first = own if own.effect is Effect.REQUIRE_APPROVAL else beside
-    rules = own.rules if first is own else beside.rules
-    return replace(first, asks=(*own.asks, *further), rules=rules, policy_error=own.policy_error or beside.policy_error)
+    judged = own.judged if first is own else beside.judged
+    return replace(
+        first, asks=(*own.asks, *further), judged=judged, policy_error=own.policy_error or beside.policy_error
+    )
 
 
 def _asked(ask: Ask, own: tuple[Ask, ...]) -> bool:

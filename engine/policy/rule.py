@@ -88,6 +88,13 @@ class Rule:
     source: str = ""
     release: Expression | None = None
     disclose: bool = True
+    # what the log says of it in every verdict, with room for what it judged
+    told: dict[str, Any] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        told: dict[str, Any] = {"rule": self.id, "policy": self.policy, "effect": self.effect.value}
+        told |= {"place": self.place, "matched": None, "values": None}
+        object.__setattr__(self, "told", told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,20 @@ class PolicyRules:
     time: Time = Time()
     guarantees: tuple[Guarantee, ...] = ()
     shared_meters: frozenset[str] = frozenset()
+    at_once: tuple[Rule, ...] = field(init=False, compare=False, repr=False)
+    after_facts: tuple[Rule, ...] = field(init=False, compare=False, repr=False)
+    releasing: tuple[Rule, ...] = field(init=False, compare=False, repr=False)
+    # the functions that judge these two, made when they are first asked for (see `rule_function`)
+    functions: dict[bool, Any] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """The rules by name: those that judge a call without a fact and with one, and those about its result."""
+        by_name = sorted(self.rules, key=lambda rule: rule.id)
+        asked = [rule for rule in by_name if rule.release is None]
+        object.__setattr__(self, "releasing", tuple(rule for rule in by_name if rule.release is not None))
+        object.__setattr__(self, "at_once", tuple(rule for rule in asked if not rule.facts))
+        object.__setattr__(self, "after_facts", tuple(rule for rule in asked if rule.facts))
+        object.__setattr__(self, "functions", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +150,21 @@ class Guard:
     policies: tuple[PolicyRules, ...]
     promising: tuple[PolicyRules, ...] = ()
     by_seen: bool = field(init=False, default=False)
+    by_name: tuple[PolicyRules, ...] = field(init=False, default=(), compare=False, repr=False)
+    needs_facts: bool = field(init=False, default=False, compare=False)
 
     def __post_init__(self) -> None:
-        """`by_seen`: some rule, or a word of its policy, reads what the runtime itself has read."""
+        """`by_seen`: some rule, or a word of its policy, reads what the runtime itself has read.
+
+        `needs_facts`: something may have to be read before the call can be judged.
+        """
+        needs = any(policy.after_facts or policy.releasing for policy in self.policies)
+        object.__setattr__(self, "needs_facts", needs)
+        object.__setattr__(self, "by_name", tuple(sorted(self.policies, key=lambda policy: policy.name)))
         expressions = (e for p in self.policies for e in (*p.lets.values(), *(rule.condition for rule in p.rules)))
         object.__setattr__(self, "by_seen", any(e is not None and "seen" in e.reads for e in expressions))
 
     @property
     def releases(self) -> bool:
         """Whether some rule decides over what a read gave."""
-        return any(rule.release is not None for policy in self.policies for rule in policy.rules)
+        return any(policy.releasing for policy in self.policies)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from engine.policy.rule import Effect
+from engine.policy.rule import Effect, Rule
+
+# a rule as it was judged: whether it matched, the values that it read, its error, and what it says if it matched
+Judged = tuple[Rule, bool, dict[str, Any], str | None, str]
 
 
 class RuleTrace(NamedTuple):
-    """One rule's part in a verdict; `error` is set where its condition had no value.
-
-    A tuple, since one is made for each rule at every verdict, and that costs a fifth of a frozen dataclass.
-    """
+    """One rule's part in a verdict; `error` is set where its condition had no value."""
 
     rule: str
     policy: str
@@ -22,19 +22,11 @@ class RuleTrace(NamedTuple):
     values: dict[str, Any]
     error: str | None = None
 
-    def payload(self) -> dict[str, Any]:
-        """As JSON."""
-        told = {
-            "rule": self.rule,
-            "policy": self.policy,
-            "effect": self.effect.value,
-            "matched": self.matched,
-            "place": self.place,
-            "values": self.values,
-        }
-        if self.error:
-            told["error"] = self.error
-        return told
+
+def trace_of(judged: Judged) -> RuleTrace:
+    """A rule's part as whoever explains a verdict reads it."""
+    rule, matched, values, error, _ = judged
+    return RuleTrace(rule.id, rule.policy, rule.effect, matched, rule.place, values, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +49,23 @@ class Verdict:
     message: str
     rule: str | None
     asks: tuple[Ask, ...]
-    rules: tuple[RuleTrace, ...]
+    judged: tuple[Judged, ...]
     policy_error: bool
+
+    @property
+    def rules(self) -> tuple[RuleTrace, ...]:
+        """Every rule's part, made when it is asked for."""
+        return tuple(map(trace_of, self.judged))
 
     def payload(self) -> dict[str, Any]:
         """As JSON, for the log."""
+        rules = []
+        for rule, matched, values, error, _ in self.judged:
+            told = rule.told.copy()
+            told["matched"], told["values"] = matched, values
+            if error:
+                told["error"] = error
+            rules.append(told)
         return {
             "verdict": self.effect.value,
             "rule": self.rule,
@@ -69,5 +73,5 @@ class Verdict:
             "message": self.message,
             "policy_error": self.policy_error,
             "approvers": sorted({group for ask in self.asks for group in ask.approvers}),
-            "rules": [trace.payload() for trace in self.rules],
+            "rules": rules,
         }

@@ -12,6 +12,7 @@ from typing import Any
 from engine.language.arithmetic import EvaluationError
 from engine.language.blank_text import says_something
 from engine.policy import gate
+from engine.policy.rule_function import has_no_value
 from engine.spec.bundle import Agent
 
 # what is told where there is nothing to tell, and what a customer is asked who is to say yes to something unsaid
@@ -84,14 +85,14 @@ def of_call(agent: Agent, attributes: Mapping[str, Any], result: Mapping[str, An
     if status == "ok":
         return ""
     ruled = result.get("rule") is not None and reason not in _UNSAID
-    if (ruled or reason == gate.NO_RULE_ALLOWS) and says_something(message) and not gate.has_no_value(message):
+    if (ruled or reason == gate.NO_RULE_ALLOWS) and says_something(message) and not has_no_value(message):
         return str(message)
     return _declared(agent, attributes, reason, status) or TEXTS.get(reason) or TEXTS.get(status, TEXTS["blocked"])
 
 
 def of_request(agent: Agent, attributes: Mapping[str, Any], messages: list[str]) -> str:
     """What a customer is asked, by the messages of the rules that ask."""
-    said = " ".join(message for message in messages if says_something(message) and not gate.has_no_value(message))
+    said = " ".join(message for message in messages if says_something(message) and not has_no_value(message))
     return said or _declared(agent, attributes, CONFIRM) or TEXTS[CONFIRM]
 
 
