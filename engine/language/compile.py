@@ -50,7 +50,7 @@ def compiled(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PythonText:
     """An expression in Python: over the names `N`, what was read `S`, the constants `K` and, if it `counts`, `W`."""
 
     text: str
@@ -59,11 +59,11 @@ class Source:
 
 def source_of(
     tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
-) -> Source | None:
+) -> PythonText | None:
     """An expression in Python, its constants put behind those that are there; None if it can't be written."""
     writer = _CodeWriter(types, watched, constants)
     try:
-        return Source(writer.write(tree), writer.counts)
+        return PythonText(writer.write(tree), writer.counts)
     except _LeaveIt:
         return None
 

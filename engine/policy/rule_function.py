@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.language.arithmetic import EvaluationError
-from engine.language.compile import Source, helpers, source_of
+from engine.language.compile import PythonText, helpers, source_of
 from engine.language.value import canonical_of_exact, digest, jsonable
 from engine.policy.rule import Effect, Rule
 from engine.policy.verdict import Judged
@@ -96,7 +96,7 @@ def function_of(rules: Sequence[Rule]) -> JudgeAll:
     return made
 
 
-def _lines(rule: Rule, number: int, source: Source | None) -> list[str]:
+def _lines(rule: Rule, number: int, source: PythonText | None) -> list[str]:
     """The statements that judge one rule; they leave `m`, `S` and `e`: whether it matched, what it read, its error."""
     if source is None:
         return [" S = {}", f" m, e = plain(R{number}, N, S)"]
