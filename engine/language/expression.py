@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.language import types as t
 from engine.language.check import check
-from engine.language.compile import Fast, compiled
+from engine.language.compile import Fast, PythonText, compiled, source_of
 from engine.language.evaluate import Evaluator
 from engine.language.functions import CONTEXTUAL
 from engine.language.syntax import Problem, loop_names, parse, span
@@ -33,6 +33,8 @@ class Expression:
     make_fast: Callable[[], Fast | None] = field(repr=False)
     zone: tzinfo = field(repr=False, default=UTC)
     types: Mapping[int, t.Type] = field(repr=False, default_factory=dict)
+    # whether its types are to be relied on
+    sound: bool = field(repr=False, default=True)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
@@ -56,6 +58,10 @@ class Expression:
     def fast(self) -> Fast | None:
         """The same as a Python function; None where only the reference can do it."""
         return self.make_fast()
+
+    def in_python(self, constants: list[Any]) -> PythonText | None:
+        """Its text in Python, the constants put behind those that are there; None where only the reference can do it."""
+        return source_of(self.tree, self.types, self.watched, constants) if self.sound else None
 
     def reference(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The same by the evaluator that the fast path has to agree with."""
@@ -89,6 +95,7 @@ def compile_expression(
         make_fast,
         around.zone,
         checked.types,
+        not checked.problems,
     )
     return made, checked.problems
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.language.arithmetic import EvaluationError
-from engine.language.compile import PythonText, helpers, source_of
+from engine.language.compile import PythonText, helpers
 from engine.language.value import canonical_of_exact, digest, jsonable
 from engine.policy.rule import Effect, Rule
 from engine.policy.verdict import Judged
@@ -86,7 +86,7 @@ def function_of(rules: Sequence[Rule]) -> JudgeAll:
         else:
             # functions of the language may depend on the zone of the policy
             called |= helpers(condition.zone)
-            lines += _lines(rule, number, source_of(condition.tree, condition.types, condition.watched, constants))
+            lines += _lines(rule, number, condition.in_python(constants))
         text = f"told(R{number}, N) if m else ''" if rule.message is not None else "''"
         lines.append(f" add((R{number}, m, S, e, {text}))")
     lines.append(" return found")
