@@ -60,7 +60,7 @@ class Expression:
         return self.make_fast()
 
     def in_python(self, constants: list[Any]) -> PythonText | None:
-        """Its text in Python, the constants put behind those that are there; None where only the reference can do it."""
+        """Its text in Python, its constants put behind those there are; None where only the reference can do it."""
         return source_of(self.tree, self.types, self.watched, constants) if self.sound else None
 
     def reference(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
