@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.aio.thread import ThreadContext
 from engine.api.engine import Engine
-from engine.api.session import Session
+from engine.api.session import Session, log_reader, text_reader
 from engine.api.streams import Events, LogReader, TextReader, Texts
 from engine.api.views import SessionView
 from engine.session.state.event import Event
@@ -28,7 +28,7 @@ class AsyncioSession:
 
     def events(self, *, after: int = 0, follow: bool = False) -> Events:
         """See `engine.Session.events`; a task that is cancelled while it reads has lost no event."""
-        return Events(CrossingLog(self._session.log_reader(follow), self._context), after)
+        return Events(CrossingLog(log_reader(self._session, follow), self._context), after)
 
     def text(self, *, follow: bool = False) -> Texts:
         """See `engine.Session.text`."""
@@ -79,7 +79,7 @@ class CrossingText:
         self._reader: TextReader | None = None
 
         def listen() -> None:
-            self._reader = session.text_reader(follow)
+            self._reader = text_reader(session, follow)
 
         context.thread.post(listen)
 

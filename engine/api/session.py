@@ -41,7 +41,7 @@ class Session:
             async for event in session.events():
                 print(event.seq, event.kind, event.payload)
         """
-        return Events(self.log_reader(follow), after)
+        return Events(log_reader(self, follow), after)
 
     def text(self, *, follow: bool = False) -> Texts:
         """What the session's model says from now on, while it says it, if this process drives the session.
@@ -52,15 +52,7 @@ class Session:
             async for text in session.text():
                 show(text)
         """
-        return Texts(self.text_reader(follow))
-
-    def text_reader(self, follow: bool) -> TextReader:
-        """What `text` reads with."""
-        return TextReader(self.id, self.log_reader(follow), self._drives, self._news)
-
-    def log_reader(self, follow: bool) -> LogReader:
-        """What `events` reads with."""
-        return LogReader(self.id, self._store, self._drives, self._news, follow=follow)
+        return Texts(text_reader(self, follow))
 
     async def settled(self) -> SessionView:
         """Drive the session on, or have it driven, until it waits for somebody or is over; how it stands then.
@@ -109,3 +101,13 @@ class Session:
     def _go_on(self) -> None:
         if self._drive:
             self._drives.start(self.id)
+
+
+def log_reader(session: Session, follow: bool) -> LogReader:
+    """What a session's events are read with."""
+    return LogReader(session.id, session._store, session._drives, session._news, follow=follow)
+
+
+def text_reader(session: Session, follow: bool) -> TextReader:
+    """What a session's texts are read with."""
+    return TextReader(session.id, log_reader(session, follow), session._drives, session._news)

@@ -75,8 +75,6 @@ def test_a_function_takes_the_same(name: str) -> None:
 def test_a_class_has_the_same_methods_that_take_the_same(name: str) -> None:
     one, other = getattr(engine, name), getattr(aio, name)
     methods = {each: value for each, value in vars(one).items() if not each.startswith("_") and callable(value)}
-    # what a handle of asyncio's reads with
-    methods = {each: value for each, value in methods.items() if not each.endswith("_reader")}
     assert set(methods) == {each for each in vars(other) if not each.startswith("_")}
     for each, value in methods.items():
         assert parameters(value) == parameters(getattr(other, each)), each
