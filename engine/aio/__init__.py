@@ -6,6 +6,8 @@
 Trio runs in a thread of its own, and what is awaited here is done there.  `import engine` loads nothing of this.
 """
 
+from engine import AdapterLinker as AdapterLinker
+from engine import AdapterResources as AdapterResources
 from engine import Answer as Answer
 from engine import Approve as Approve
 from engine import BadStoreUrl as BadStoreUrl
@@ -27,7 +29,10 @@ from engine import LiveElsewhere as LiveElsewhere
 from engine import MissingSecret as MissingSecret
 from engine import NotAllowed as NotAllowed
 from engine import Planner as Planner
+from engine import PlannerContext as PlannerContext
 from engine import PlannerError as PlannerError
+from engine import PlannerLinker as PlannerLinker
+from engine import PlannerSpec as PlannerSpec
 from engine import PlannerView as PlannerView
 from engine import Proposal as Proposal
 from engine import Request as Request
@@ -53,6 +58,8 @@ Engine = AsyncioEngine
 Session = AsyncioSession
 
 __all__ = [
+    "AdapterLinker",
+    "AdapterResources",
     "Answer",
     "Approve",
     "BadStoreUrl",
@@ -75,7 +82,10 @@ __all__ = [
     "MissingSecret",
     "NotAllowed",
     "Planner",
+    "PlannerContext",
     "PlannerError",
+    "PlannerLinker",
+    "PlannerSpec",
     "PlannerView",
     "Proposal",
     "Request",

@@ -56,7 +56,7 @@ class Asked:
 
 
 def test_it_has_the_names_of_the_door() -> None:
-    assert set(aio.__all__) == set(engine.__all__)
+    assert set(aio.__all__) == set(engine.__all__), "a name of the door stands in engine/aio/__init__.py as well"
     own = {name for name in engine.__all__ if getattr(aio, name) is not getattr(engine, name)}
     assert own == {"Engine", "Session", "open_engine", "open_store"}
 

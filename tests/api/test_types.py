@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PYRIGHT = ROOT / ".venv/npm/node_modules/.bin/pyright"
 GUIDE = ROOT / "docs/guides/embedding.md"
 
 OTHER = """\
@@ -68,6 +70,16 @@ def test_programs_of_the_guide_pass_mypy_strict(programs: list[str]) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", *programs]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not PYRIGHT.exists(), reason="`make release-check` installs pyright")
+def test_programs_of_the_guide_pass_pyright_strict(programs: list[str], tmp_path: Path) -> None:
+    settings = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "extraPaths": [str(ROOT)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [str(PYRIGHT), "--pythonpath", sys.executable, "--project", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "0 errors" in done.stdout
 
 
 def test_a_wrong_program_does_not_pass(tmp_path: Path) -> None:
