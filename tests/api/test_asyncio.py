@@ -225,9 +225,10 @@ def test_a_planner_that_the_program_cancels_itself_is_an_error_and_no_end_of_the
     async def main() -> None:
         async with aio.open_engine("memory:", planner=Cancelled()) as one:
             session = await one.start(bundle, message="hi", attributes=SMALL)
-            with pytest.raises(RuntimeError, match="the program has cancelled"):
-                await session.settled()
-            assert await one.requests() == []
+            assert (await session.settled()).status is engine.Status.FAILED
+            told = [str(event.payload) async for event in session.events()]
+            assert any("broke: RuntimeError" in one for one in told), told
+            assert [row.state for row in await one.sessions()] == ["failed"]
 
     asyncio.run(main())
 
