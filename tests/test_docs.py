@@ -17,7 +17,7 @@ import yaml
 
 from engine.language.expression import compile_expression
 from engine.language.value import exact
-from tests.cli.shell import copy_of_root, environment
+from tests.cli.shell import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -34,7 +34,7 @@ CONSOLE = [page for page in PAGES if blocks(page, "console")]
 
 @pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.name)
 def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path: Path) -> None:
-    at = tmp_path if page.name == "tutorial.md" else copy_of_root(tmp_path)
+    at = tmp_path if page.name == "tutorial.md" else example(tmp_path)
     env = environment(tmp_path / "store.db")
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     last = ""
@@ -52,13 +52,19 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path
         last = next(iter(SESSION.findall(done.stdout)), last)
 
 
+def example(at: Path) -> Path:
+    """The bundle that the pages speak of, as their readers get it."""
+    init = [sys.executable, "-m", "engine", "init", "--example", "support-triage"]
+    subprocess.run(init, cwd=at, check=True, capture_output=True, timeout=120)
+    return at / "support-triage"
+
+
 def of_the_readme() -> list[tuple[str, int, str]]:
     """The sessions that the README starts and answers, the one of `make run` first."""
     lines = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
-    told = [SESSION.sub("ses_LAST", line) for line in lines if line.startswith("engine ")]
-    assert told[0].endswith("account_id=acct_1002")
-    first = told[0].replace("acct_1002", "acct_1001")
-    return [(first, 0, ""), (told[0], 3, ""), *((line, 0, "") for line in told[1:])]
+    told = [SESSION.sub("ses_LAST", line) for line in lines if line.startswith(("engine run", "engine review"))]
+    assert [line[-9:] for line in told[:2]] == ["acct_1001", "acct_1002"]
+    return [(line, 3 if line.endswith("acct_1002") else 0, "") for line in told]
 
 
 def commands(page: Path) -> list[tuple[str, int, str]]:
@@ -183,7 +189,7 @@ EMBEDDING = ROOT / "docs" / "guides" / "embedding.md"
 
 
 def test_the_programs_of_the_embedding_guide_run_one_after_the_other(tmp_path: Path) -> None:
-    at = copy_of_root(tmp_path)
+    at = example(tmp_path)
     printed = []
     for number, code in enumerate(blocks(EMBEDDING, "python")):
         (at / f"program{number}.py").write_text(code)
