@@ -7,7 +7,7 @@ CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy schemas requirements clean
+.PHONY: help run test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy schemas requirements release-check test-python clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,11 @@ help: ## list the targets
 .venv/.npm: .venv/.run
 	npm install --loglevel=error --no-audit --no-fund --prefix .venv/npm \
 	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31
+	@touch $@
+
+# the second checker of types that those who embed the engine may use
+.venv/.pyright: .venv/.run
+	npm install --loglevel=error --no-audit --no-fund --prefix .venv/npm pyright@1.1.414
 	@touch $@
 
 # what builds the site of the documents
@@ -131,6 +136,18 @@ bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one ru
 .venv/.bench: .venv/.run requirements/bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
+
+release-check: .venv/.dev .venv/.pyright ## build wheel and sdist, and use each apart from the checkout as the README says
+	$(BIN)/python -m tests.release --pyright .venv/npm/node_modules/.bin/pyright
+
+# an environment for each version of Python, which stays; `pythonX.Y` has to be on the path, or PYTHON names it
+test-python: .venv/.suite .venv/.npm ## the tests on another version of Python (PY=3.12; PYTHON=its program; TESTS=PATHS: only those)
+	@test -n "$(PY)" || { echo "name a version: make test-python PY=3.12"; exit 2; }
+	test -d .venv/python-$(PY) || $(if $(filter-out python3,$(PYTHON)),$(PYTHON),python$(PY)) -m venv .venv/python-$(PY)
+	.venv/python-$(PY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/run.txt -r requirements/dev.txt -r requirements/docs.txt
+	.venv/python-$(PY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	.venv/python-$(PY)/bin/python -m pytest $(TESTS)
 
 schemas: .venv/.dev ## generate schemas/ and docs/reference/ anew
 	$(BIN)/engine schema --write schemas
