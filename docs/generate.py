@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
@@ -100,10 +101,14 @@ def _type(field: dict[str, Any]) -> str:
         return f"`{field['const']}`"
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"])
-    kind = field.get("type", "anything")
+    kind = str(field.get("type", "anything"))
     if kind == "array":
         return f"list of {_type(field.get('items', {}))}"
     return {"string": "text", "object": "map", "boolean": "true or false", "integer": "whole number"}.get(kind, kind)
+
+
+def _span(value: timedelta | None) -> str:
+    return "none" if value is None else duration_text(value)
 
 
 def _limits() -> str:
@@ -116,11 +121,10 @@ def _limits() -> str:
             rows.append(f"| `meters` | none | block | {field.description} |")
             continue
         value = getattr(limits, "calls_per_other_tool" if name == "calls_per_tool" else name)
-        shown = duration_text(value) if hasattr(value, "total_seconds") else value
+        shown = duration_text(value) if isinstance(value, timedelta) else value
         rows.append(f"| `{name}` | {shown} | {LIMITS[name].crossing} | {field.description} |")
     expires = "\n".join(
-        f"| `expires: {{{kind}}}` | {duration_text(limits.expires[kind])} | | How long it may wait. |"
-        for kind in REQUEST_KINDS
+        f"| `expires: {{{kind}}}` | {_span(limits.expires[kind])} | | How long it may wait. |" for kind in REQUEST_KINDS
     )
     head = """# Limits
 

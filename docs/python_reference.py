@@ -20,11 +20,15 @@ any version. The [guide](../guides/embedding.md) shows how the names go together
 """
 # the longest signature that stands on one line
 _WIDTH = 100
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
 def page() -> str:
     """The page."""
-    functions, classes, values, errors = [], [], [], []
+    functions: list[str] = []
+    classes: list[str] = []
+    values: list[str] = []
+    errors: list[str] = []
     for name in engine.__all__:
         thing = getattr(engine, name)
         if not isinstance(thing, type):
@@ -123,7 +127,7 @@ def _signature(name: str, thing: Any) -> str:
 
 
 def _parameter(one: inspect.Parameter) -> str:
-    star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(one.kind, "")
+    star = _STARS.get(one.kind, "")
     text = f"{star}{one.name}" + ("" if one.annotation is one.empty else f": {one.annotation}")
     return text if one.default is one.empty else f"{text} = {one.default!r}"
 

@@ -74,9 +74,8 @@ def test_every_public_name_of_the_core_has_a_docstring() -> None:
         tree = ast.parse(path.read_text("utf-8"))
         assert ast.get_docstring(tree) or path.name == "__main__.py", path
         for node in tree.body:
-            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            if named and not node.name.startswith("_"):  # type: ignore[attr-defined]
-                assert ast.get_docstring(node), f"{path}: {node.name}"  # type: ignore[arg-type]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_":
+                assert ast.get_docstring(node), f"{path}: {node.name}"
 
 
 def test_every_document_of_the_root_bundle_tells_editors_its_schema() -> None:

@@ -18,6 +18,7 @@ from engine.proof.bundle_diff import changed_limits
 from engine.replay.replay import FED, NOTES
 from engine.session.state.events.table import EVENTS
 from engine.session.state.state import Used
+from engine.spec.bundle import Bundle
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
 from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
@@ -32,7 +33,7 @@ def declared(budgets: str) -> Limits:
     return made(budgets).agents["bot"].limits
 
 
-def made(budgets: str) -> Any:
+def made(budgets: str) -> Bundle:
     path, text = agent("[look, act]", policies="[rules]", budgets=budgets)
     spends = text.replace("kind: scripted", "kind: scripted, usage: {tokens: 1, cost_usd: 1}")
     return bundle(

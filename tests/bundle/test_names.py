@@ -52,8 +52,8 @@ async def asked(documents: Any, act: s.Act, given: dict[str, Any] | None = None)
 
 
 def test_a_property_that_is_called_as_a_keyword_is_imported_as_a_property(tmp_path: Path) -> None:
-    inner = {"type": "object", "properties": {"$schema": {"type": "string"}}, "required": ["$schema"]}
-    schema = {
+    inner: dict[str, Any] = {"type": "object", "properties": {"$schema": {"type": "string"}}, "required": ["$schema"]}
+    schema: dict[str, Any] = {
         "$schema": "http://json-schema.org/draft-07/schema#", **inner,
         "properties": {
             **inner["properties"], "$id": {"type": "string"}, "id": {"type": "string"}, "$ref": {"type": "string"},
@@ -113,7 +113,8 @@ def _schema_of(name: str, body: dict[str, Any]) -> dict[str, Any]:
         if function["name"] == name:
             found: dict[str, Any] = function.get("parameters", function.get("input_schema"))
             return found
-    return _input_beside(name, body["response_format"]["json_schema"]["schema"])
+    beside: dict[str, Any] = _input_beside(name, body["response_format"]["json_schema"]["schema"])
+    return beside
 
 
 def _input_beside(name: str, value: Any) -> Any:

@@ -269,7 +269,7 @@ def test_a_format_that_nobody_knows_is_told_and_a_text_is_not_refused_for_it() -
 # -- older dialects
 
 
-OLD = {
+OLD: dict[str, tuple[dict[str, Any], Any, list[Any]]] = {
     "tuple": ({"properties": {"a": {"type": "array", "items": [{"type": "number"}, {"type": "string"}],
                                     "additionalItems": False}}},
               {"a": [1, "x"]}, [{"a": ["x", 1]}, {"a": [1, "x", 2]}]),

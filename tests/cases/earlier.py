@@ -39,12 +39,17 @@ class Connection(sqlite3.Connection):
 
 def connect(path: str, *given: Any, connect: Any = sqlite3.connect, **named: Any) -> sqlite3.Connection:
     named.setdefault("factory", Connection)
-    return connect(path, *given, **named)
+    made: sqlite3.Connection = connect(path, *given, **named)
+    return made
 
 
-chain.verify = earlier_verify
-chain.open_segment = open_segment
-engine.store.sqlite._verify = earlier_verify
-sqlite3.connect = connect
+EARLIER: tuple[tuple[object, str, object], ...] = (
+    (chain, "verify", earlier_verify),
+    (chain, "open_segment", open_segment),
+    (engine.store.sqlite, "_verify", earlier_verify),
+    (sqlite3, "connect", connect),
+)
+for module, name, then in EARLIER:
+    setattr(module, name, then)
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")

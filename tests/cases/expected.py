@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,9 +38,10 @@ class Case:
         return (self.place, *self.uses)
 
 
+def _fields(said: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+
+
 def expected() -> list[Case]:
     listed = yaml.safe_load(LIST.read_text())
-    return [
-        Case(name, **{key: tuple(value) if isinstance(value, list) else value for key, value in said.items()})
-        for name, said in listed.items()
-    ]
+    return [Case(name, **_fields(said)) for name, said in listed.items()]

@@ -79,7 +79,7 @@ def _nested(depth: int) -> Any:
     return found
 
 
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 10**60, 1e308, 0.1, "", [], {}, [[]], {"a": {}}, _nested(90), "2026-01-01T00:00:00Z", "x" * 9000,
 )  # fmt: skip
 

@@ -45,7 +45,7 @@ def call(name: str, n: int = 1) -> dict[str, Any]:
 
 
 DONE = {"message": "bye", "done": True}
-STUBS = {
+STUBS: dict[str, dict[str, Any]] = {
     name: {"output": {}} for name in ("look", "other", "keyed", "once", "plain", "held", "report", "paid", "probed")
 }
 STUBS |= {

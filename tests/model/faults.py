@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 import h11
@@ -143,7 +144,7 @@ def main() -> None:
     """Print the table."""
     rows = []
     for case in FAULTS:
-        statuses, ends, said = trio.run(lambda case=case: outcome_of(case, stream=case.streams[0]))
+        statuses, ends, said = trio.run(partial(outcome_of, case, stream=case.streams[0]))
         rows.append((case.name, ", ".join(statuses), ends, said[0][:90] if said else ""))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     for row in rows:

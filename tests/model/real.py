@@ -8,16 +8,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import trio
 
 from engine.bundle.load import load_directory
+from engine.planner.answer import ModelAnswer
+from engine.planner.answer_format import Asked
 from engine.planner.openai import OpenAIWire
+from engine.planner.prompt import Prompt
 from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -144,10 +146,12 @@ def timed() -> Iterator[list[float]]:
     waited: list[float] = []
     real = OpenAIWire.ask
 
-    async def ask(self: OpenAIWire, *given: Any) -> None:
+    async def ask(
+        self: OpenAIWire, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]
+    ) -> None:
         began = time.monotonic()
         try:
-            await real(self, *given)
+            await real(self, prompt, asked, answer, heard)
         finally:
             waited.append(time.monotonic() - began)
 

@@ -264,6 +264,7 @@ def message(text: str | None = None, *calls: tuple[str, str, Any], stop: str | N
             return
         events: list[Any] = [{"type": "message_start", "message": {**head, "content": [], "stop_reason": None}}]
         for index, block in enumerate(blocks):
+            start: dict[str, Any]
             if block["type"] == "text":
                 start, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
             else:

@@ -17,7 +17,7 @@ from engine.policy.flip_names import BadFlip, flip_name
 from engine.policy.observe import Seen, WatchedWords, observe, watch_rule
 from tests.bundle_texts import agent, bundle, policy, tool
 
-SCOPE = {
+SCOPE: dict[str, t.Type] = {
     "a": t.NUMBER,
     "b": t.BOOLEAN,
     "text": t.TEXT,

@@ -330,7 +330,7 @@ def test_offsets_are_characters_of_the_text_as_written() -> None:
 
 
 def test_kinds_have_names_for_people() -> None:
-    values = [None, True, 1, "a", NOW, NOW.date(), timedelta(1), frozenset(), [], {}]
+    values: list[Any] = [None, True, 1, "a", NOW, NOW.date(), timedelta(1), frozenset(), [], {}]
     assert [arithmetic.kind(value) for value in values] == [
         "null", "a boolean", "a number", "text", "a date and time", "a date", "a duration", "a set", "a list",
         "an object",

@@ -10,7 +10,7 @@ from engine.language.expression import compile_expression
 from engine.language.syntax import Problem, SyntaxProblem, parse
 from engine.language.type_context import TypeContext
 
-SCOPE = {
+SCOPE: dict[str, t.Type] = {
     "input": t.record(
         "field", "", amount=t.NUMBER, level=t.Number(None, frozenset({1, 2, 3})), at=t.TEXT, tags=t.ListOf(t.TEXT),
         urgent=t.BOOLEAN, name=t.TEXT, state=t.Text(frozenset({"open", "closed"})),
@@ -98,11 +98,15 @@ def test_a_name_that_has_no_value_here_says_why() -> None:
 
 
 def test_names_that_a_condition_rules_out_are_not_live() -> None:
-    scope = {"call": t.record("field", "", name=t.Text(frozenset({"a", "b"}))), "x": t.BOOLEAN, "y": t.BOOLEAN}
+    scope: dict[str, t.Type] = {
+        "call": t.record("field", "", name=t.Text(frozenset({"a", "b"}))),
+        "x": t.BOOLEAN,
+        "y": t.BOOLEAN,
+    }
     around = TypeContext(known={"call.name": t.Text(frozenset({"b"}))})
     expression, problems = compile_expression("call.name == 'a' and x or y", scope, around)
     assert problems == ()
-    assert (expression.reads, expression.live) == ({"call", "x", "y"}, {"call", "y"})
+    assert (expression.reads, expression.live) == (frozenset({"call", "x", "y"}), frozenset({"call", "y"}))
 
 
 def test_pairs_that_may_be_missing_are_told_when_a_bundle_enters() -> None:

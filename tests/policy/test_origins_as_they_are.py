@@ -109,7 +109,8 @@ def test_nothing_makes_no_call_worse(nothing: Any, told: list[Evidence]) -> None
 def test_nothing_beside_a_value_changes_nothing_of_its_origin() -> None:
     origins = Origins([Evidence(CUSTOMER, "bob"), Evidence(UNTRUSTED, "evil")], FIELDS)
     for value, origin in (("bob", CUSTOMER), ("evil", UNTRUSTED), ("other", "model")):
-        for whole in ([value, None], {"a": value, "b": [], "c": {}}, [None, [], value]):
+        wholes: list[Any] = [[value, None], {"a": value, "b": [], "c": {}}, [None, [], value]]
+        for whole in wholes:
             assert origins.origin(whole) == origin
 
 

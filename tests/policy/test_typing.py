@@ -377,8 +377,14 @@ def test_constants_have_types() -> None:
 
 
 def test_types_have_names_for_people() -> None:
-    types = [t.UNKNOWN, t.NULL, t.BOOLEAN, t.NUMBER, t.TEXT, t.DATE, t.DATETIME, t.DURATION]
-    more = [t.ListOf(t.TEXT), t.SetOf(t.TEXT), t.MapOf(t.TEXT), t.Record({}), t.Union((t.TEXT, t.Text(frozenset("a"))))]
+    types: list[t.Type] = [t.UNKNOWN, t.NULL, t.BOOLEAN, t.NUMBER, t.TEXT, t.DATE, t.DATETIME, t.DURATION]
+    more: list[t.Type] = [
+        t.ListOf(t.TEXT),
+        t.SetOf(t.TEXT),
+        t.MapOf(t.TEXT),
+        t.Record({}),
+        t.Union((t.TEXT, t.Text(frozenset("a")))),
+    ]
     assert [t.name(type_) for type_ in [*types, *more]] == [
         "anything", "null", "a boolean", "a number", "text", "a date", "a date and time", "a duration", "a list",
         "a set", "an object", "an object", "text",

@@ -125,12 +125,13 @@ def test_distinct_of_thousands_is_within_the_bound() -> None:
 @pytest.mark.parametrize("text", ["len(distinct(xs))", "count(x in [y] for x, y in zip(xs, xs))"])
 def test_a_rule_that_spends_its_bound_counts_against_the_call(text: str) -> None:
     spent = rule("spent", "deny", f"count(contains(input.xs, x) for x in input.xs) < 0 and {text} < 0")
-    found = gate.judge(gate.guard(rule("open", "allow"), spent), {"input": {"xs": SHORT}}, gate.never)
+    found = judge(gate.guard(rule("open", "allow"), spent), {"input": {"xs": SHORT}}, gate.never)
     assert found.effect is Effect.DENY  # type: ignore[union-attr]
 
 
 def test_a_chain_of_lets_that_share_their_parts_is_counted_as_what_it_spells_out() -> None:
-    one, other = [1, 2], [1, 2]
+    one: list[Any] = [1, 2]
+    other: list[Any] = [1, 2]
     for _ in range(40):
         one, other = [one, one], [other, other]
     for text in ("a == b", "a in [b]", "contains([a], b)", "len(distinct([a, b]))"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import z3
+import z3  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,9 +17,10 @@ from engine.language.value import canonical, loads
 from engine.policy.bindings import FactNeed, FactOutput
 from engine.policy.gate import MissingFacts, judge
 from engine.policy.rule import Effect
+from engine.proof.bounds import exactly
 from engine.proof.solve import CAN, NEVER, can_be
 from engine.proof.term import DATETIME
-from engine.proof.terms import EPOCH, MICRO, SymbolTable, exactly
+from engine.proof.terms import EPOCH, MICRO, SymbolTable
 from engine.proof.verdicts import GateFormulas, VerdictFormula
 from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest

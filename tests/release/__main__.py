@@ -58,7 +58,7 @@ def check(distribution: Path, at: Path, pyright: Path, *, pinned: bool) -> None:
 def check_types(environment: Environment, written: list[Path], pyright: Path) -> None:
     """Check the types of programs as their authors would; raises StepFailed."""
     (bundle,) = {program.parent for program in written}
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", environment.python]
+    mypy: list[str | Path] = [sys.executable, "-m", "mypy", "--strict", "--python-executable", environment.python]
     run([*mypy, "--cache-dir", bundle.parent / "mypy", "--config-file", "", *written], bundle)
     settings = {"include": [program.name for program in written], "typeCheckingMode": "strict"}
     (bundle / "pyrightconfig.json").write_text(json.dumps(settings))

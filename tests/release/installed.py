@@ -70,7 +70,16 @@ def borrowing(distribution: Path, at: Path) -> Environment:
     made = Environment(at)
     (site,) = at.glob("lib/python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [sys.executable, "-m", "pip", "--python", made.python, "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        made.python,
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     # what is borrowed is another installation of the same distribution, which is not to be touched
     run([*pip, "--no-deps", "--no-build-isolation", "--ignore-installed", distribution], at)
     return made
@@ -80,7 +89,7 @@ def fresh(distribution: Path, at: Path, *, pinned: bool) -> Environment:
     """An environment of its own: with the libraries that are pinned here, or as anybody gets them who installs it."""
     run([sys.executable, "-m", "venv", at], ROOT)
     made = Environment(at)
-    pip = [made.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [made.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if pinned:
         run([*pip, "--require-hashes", "-r", ROOT / "requirements/run.txt"], at)
         run([*pip, "--no-deps", "--no-build-isolation", distribution], at)

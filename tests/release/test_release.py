@@ -43,5 +43,5 @@ def test_what_is_installed_is_used_without_the_checkout_as_the_readme_says(
     assert installed.sh("steadyhand --version", bundle) == installed.sh("engine --version", bundle)
 
 
-def test_importing_what_is_installed_loads_one_module(installed: Environment, tmp_path: Path) -> None:
+def test_importing_what_is_installed_loads_the_version_and_nothing_else(installed: Environment, tmp_path: Path) -> None:
     assert loaded_by_import(installed, tmp_path) == LOADED

@@ -128,7 +128,7 @@ async def test_a_library_that_is_missing_is_told_beside_the_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, made = MemoryStore(), bundle(*CASES["a planner that stands in"])
-    monkeypatch.setitem(MODULES, "openai", ("no_such_library",))  # type: ignore[arg-type]
+    monkeypatch.setitem(MODULES, "openai", ("no_such_library",))
     session = await begun(store, made, tmp_path)
     await lacking(store, made, session, {}, rf"{KEY}.*steadyhand\[openai\]")
     assert type(await lacking(store, made, session, HERE, r"steadyhand\[openai\]")) is MissingExtra

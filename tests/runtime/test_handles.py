@@ -57,7 +57,7 @@ class Asking:
     """A planner that proposes what functions make of what it is shown."""
 
     def __init__(self, *proposals: Propose) -> None:
-        self.proposals = [*proposals, lambda view: DONE]
+        self.proposals: list[Propose] = [*proposals, lambda view: DONE]
 
     async def propose(self, view: PlannerView) -> Any:
         return self.proposals.pop(0)(view)
@@ -210,10 +210,20 @@ async def test_in_a_message_to_people_it_carries_nothing_out(desk: Desk) -> None
     assert "ada-4411" not in state.told
 
 
+def keeps(kept: list[Any]) -> Propose:
+    """A planner's first proposal, which keeps the handle that it was shown."""
+
+    def propose(view: PlannerView) -> Any:
+        kept.append(user_of(view))
+        return {"message": "And now?"}
+
+    return propose
+
+
 async def test_in_the_words_of_a_customer_it_is_a_text_like_any_other(desk: Desk) -> None:
     kept: list[Any] = []
     engine = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
-        lambda view: kept.append(user_of(view)) or {"message": "And now?"},
+        keeps(kept),
         lambda view: acts(call("a", "grant", user=user_of(view), why=view.messages[-1])),
     ))  # fmt: skip
     opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
@@ -228,7 +238,7 @@ async def test_in_the_words_of_a_customer_it_is_a_text_like_any_other(desk: Desk
 async def test_it_stands_for_the_same_value_after_another_process_has_taken_over(desk: Desk) -> None:
     kept: list[Any] = []
     first = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
-        lambda view: kept.append(user_of(view)) or {"message": "And now?"},
+        keeps(kept),
     ))  # fmt: skip
     state = await first.run(sealed(), Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"}), Path("."))
     await first.send(state.session_id, "go on")

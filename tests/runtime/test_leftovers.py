@@ -14,14 +14,15 @@ import trio.testing
 
 from engine.ports.tool import ToolInvocation
 from engine.runtime.clock import TrioClock
+from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.store.memory import MemoryStore
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting, hang
-from tests.runtime.test_engine import DONE, START, Opening, engine, plan, script, start
-from tests.session.play import call
+from tests.runtime.test_engine import DONE, engine, plan, script, start
+from tests.session.play import START, call
 
 
 def left() -> tuple[int, int, int, int]:

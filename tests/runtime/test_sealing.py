@@ -110,11 +110,12 @@ def test_the_same_value_is_sealed_alike_and_opened_to_what_it_was() -> None:
         assert token == cipher.seal(value)
         assert cipher.opened(token) == value
     assert Cipher(["two", "one"], "one").opened(cipher.seal("text")) == "text"
-    for other, token in (
+    unopened: list[tuple[Cipher, str]] = [
         (Cipher(["two"], "one"), cipher.seal("text")), (cipher, "sealed:1:AAAA"), (cipher, "sealed:1:not base64 !"),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for other, sealed in unopened:
         with pytest.raises(NotOpened):
-            other.opened(token)
+            other.opened(sealed)
 
 
 async def test_a_text_that_only_looks_sealed_comes_back_as_it_was() -> None:

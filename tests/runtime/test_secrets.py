@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -60,7 +61,7 @@ def test_a_long_secret_is_held_back_to_its_end() -> None:
     assert secrets.beginning("x" + "ab" * 3000) == "x"
 
 
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "percent in lower case": lambda s: re.sub("%..", lambda m: m[0].lower(), quote(s, safe="")),
     "hex in upper case": lambda s: s.encode().hex().upper(),
     "JSON that keeps characters": lambda s: json.dumps(s, ensure_ascii=False),

@@ -7,7 +7,7 @@ from typing import Any
 from engine.bundle.load import load_stored
 from engine.explain.verdict_text import VerdictText
 from engine.planner.turns import texts_of, turns
-from engine.replay.judgements import judgements
+from engine.replay.judgements import Judgement, judgements
 from engine.replay.replay import replay
 from engine.session.decide.decide import decide
 from engine.session.state import inputs as r
@@ -79,6 +79,7 @@ def test_what_the_urgent_bundle_does_not_disclose_is_told_to_no_model() -> None:
         history = turns(play.log, own.agents["bot"], own.tools, 1000, None)
         said = "\n".join(text for turn in history for text in texts_of(turn))
         (moment,) = judgements(play.log)
+        assert isinstance(moment, Judgement)
         shown = "\n".join(VerdictText(moment, own, ()).lines("model"))
         for text in (said, shown):
             assert ("pattern nine" in text) is (disclosed == "true"), text

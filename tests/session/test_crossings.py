@@ -51,13 +51,15 @@ def test_a_yes_to_more_grants_what_was_declared(budgets: str) -> None:
     play = Play(made(budgets))
     for number in range(1, 3 if "steps" in budgets else 4):
         looking(play, number)
-    assert play.state.status is Status.AWAITING_HUMAN_REVIEW
-    request = play.state.open_requests()[0]
+    waiting = play.state
+    assert waiting.status is Status.AWAITING_HUMAN_REVIEW
+    request = waiting.open_requests()[0]
     assert (request.kind, request.groups) == ("budget", ("leads",))
     play.say(play.answer("approve", "ana"))
     play.claim()
-    assert play.state.status is Status.RUNNING
-    limits = play.state.limits
+    granted = play.state
+    assert granted.status is Status.RUNNING
+    limits = granted.limits
     assert 4 in (limits.steps, limits.calls)
     if "calls" in budgets:
         # the one that had waited for it

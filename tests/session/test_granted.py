@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.session.state import inputs as r
+from engine.session.state.effects import RunTool
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
@@ -40,7 +41,7 @@ def blocked(budgets: str, rules: str = ALLOW) -> Play:
 
 
 def inputs(play: Play) -> list[Any]:
-    return [effect.input["to"] for effect in play.effects if hasattr(effect, "call_id")]
+    return [effect.input["to"] for effect in play.effects if isinstance(effect, RunTool)]
 
 
 @pytest.mark.parametrize("budgets", [METER, CALLS], ids=["meter", "calls"])

@@ -143,7 +143,8 @@ def test_a_job_is_judged_again_and_its_result_opens_a_new_step() -> None:
     assert [e.key for e in pending_job(play.state, play.bundle, "j")] == ["call:j:1"]
     assert not play.effects, "a worker's run is none of the driver's"
     play.ends("j")
-    assert play.log[-1].kind is K.STATE_TRANSITION
+    ended = play.log[-1]
+    assert ended.kind is K.STATE_TRANSITION
     assert play.state.status is Status.RUNNING
     play.claim()
     assert play.log[-1].kind is K.STEP_STARTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_an_entry_has_a_line_for_people() -> None:
         assert headline(one)
     held = {"tool": "t", "status": "blocked", "reason": "held", "message": "m", "final": False, "call_id": "c"}
     closed = {"request_id": "s.1", "how": "expired"}
-    payloads = {K.SESSION_WOKEN: {}, K.TOOL_RESULT: held, K.REQUEST_CLOSED: closed}
+    payloads: dict[K, dict[str, Any]] = {K.SESSION_WOKEN: {}, K.TOOL_RESULT: held, K.REQUEST_CLOSED: closed}
     lines = [headline(entries([Event("s", 1, 1, kind, payload, START)])[0]) for kind, payload in payloads.items()]
     assert lines == ["its time has come", "t: blocked held (held): m", "s.1: expired"]
 

@@ -122,7 +122,8 @@ def test_who_lets_go_leaves_the_waiting_to_the_next_driver() -> None:
     play = Play(made())
     play.plan(call("q", "ask", n=1), call("a", "look", n=1))
     not_begun(play)
-    assert play.state.status is Status.RUNNING, "there is a call to judge yet"
+    released = play.state
+    assert released.status is Status.RUNNING, "there is a call to judge yet"
     play.claim()
     assert play.running == ["a"]
     play.returns("a")

@@ -195,7 +195,8 @@ def test_a_held_call_beside_a_retrying_one_does_not_put_the_session_to_sleep() -
     )
     play.plan(call("a", "look", n=1), call("w", "write", n=1))
     fail(play)
-    assert play.state.status is Status.RUNNING
+    retrying = play.state
+    assert retrying.status is Status.RUNNING
     play.tick(3)
     play.returns("a")
     assert play.state.status is Status.AWAITING_CONFIRMATION

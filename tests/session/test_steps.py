@@ -86,11 +86,12 @@ def test_a_reply_without_calls_waits_for_the_user_and_goes_on_with_the_next_mess
     assert play.state.status is Status.AWAITING_MESSAGE
     assert play.state.told == "Which account?"
     play.say(r.MessageSent("mine", play.now))
-    assert play.effects == ()
+    assert not play.effects
     play.claim()
-    assert play.state.status is Status.RUNNING
+    claimed = play.state
+    assert claimed.status is Status.RUNNING
     assert play.effects == (AskPlanner(2),)
-    assert play.state.messages == ("hello", "mine")
+    assert claimed.messages == ("hello", "mine")
 
 
 def test_a_message_while_the_session_runs_is_kept_for_the_next_step(plain: Bundle) -> None:
@@ -197,7 +198,9 @@ def test_a_call_that_can_not_be_is_blocked_and_shown(plain: Bundle, proposed: di
     play = Play(plain)
     play.plan(proposed, call("b", "look"))
     assert play.result("a") == ("blocked", "invalid_input")
-    assert says in (play.call("a").result.message if play.call("a").result else "")
+    result = play.call("a").result
+    assert result is not None
+    assert says in result.message
     assert play.running == ["b"]
     assert play.state.used.repairs == 1
     assert play.state.used.calls == 1

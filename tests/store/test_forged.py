@@ -19,6 +19,7 @@ from engine.ports.records import CorruptLog
 from engine.ports.tool import ToolInvocation
 from engine.runtime import state_loader as states
 from engine.runtime.errors import BundleUnavailable, NotAllowed
+from engine.runtime.runner import Runner
 from engine.runtime.state_loader import load_state
 from engine.session.state.evolve import BrokenHistory, fold
 from engine.session.state.persistent import copy_with
@@ -28,7 +29,7 @@ from engine.store.log_key import LogKey
 from engine.store.sqlite import open_store
 from tests.cli.shell import Shell, copy_of_root
 from tests.runtime.acting import Acting
-from tests.runtime.test_engine import DONE, Runner, engine, plan, script, start
+from tests.runtime.test_engine import DONE, engine, plan, script, start
 from tests.session.play import call
 from tests.store.rewriting import rewrite
 
@@ -183,10 +184,10 @@ async def test_an_approval_that_only_a_snapshot_has_starts_no_call(tmp_path: Pat
         raw = sqlite3.connect(held.path, isolation_level=None)
         raw.execute("UPDATE snapshots SET body = ? WHERE session_id = ?", (body, held.session))
         raw.close()
-        one = held.engine()
+        runner = held.engine()
         with trio.move_on_after(20):
             with suppress(*CLOSED):
-                await one.drive(held.session)
+                await runner.drive(held.session)
         assert held.acting.given == []
 
 

@@ -45,7 +45,7 @@ async def test_a_tool_that_the_fixture_calls_live_acts(kind: str, tmp_path: Path
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_stub_acts_in_its_place(kind: str, tmp_path: Path) -> None:
-    stubs = {"act": {"output": {}}}
+    stubs: dict[str, Any] = {"act": {"output": {}}}
     async with s.serving(ok) as server:
         report = await ran(made(kind, tmp_path / "mark", server.url), fixture("act", stubs=stubs, **then(kind)))
     assert report.passed, said(report)
@@ -60,7 +60,7 @@ async def test_what_is_live_is_kept_and_noted_where_nothing_is_to_act_for_real(k
         report = await ran(made_, fixture("act", live=["act"]), real=False)
     assert not (tmp_path / "mark").exists()
     assert server.asked == []
-    assert (report.kept, report.untried) == (set(), {"act"})
+    assert (report.kept, report.untried) == (frozenset(), frozenset({"act"}))
 
 
 async def test_a_fact_is_no_exception() -> None:

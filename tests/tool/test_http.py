@@ -317,7 +317,7 @@ async def test_a_write_that_is_sent_on_to_nowhere_may_have_acted(to: str) -> Non
 async def test_a_503_that_says_when_to_come_back_has_done_nothing() -> None:
     async with s.serving(answers({}, 503, retry_after="3")) as server:
         error = await failure(with_tool("pay", http(server, "method: POST"), "write"), "pay")
-    assert (error.retryable, error.acted, error.lost, error.wait) == (True, False, False, 3)
+    assert (error.retryable, error.acted, error.lost, error.wait) == (True, False, False, Decimal(3))
 
 
 async def test_a_body_is_not_taken_to_another_server() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.spec.bundle import Bundle
 from tests.tool.peers import failure, run, with_tool
 
 CODE = """
@@ -28,7 +29,7 @@ def chatters(n=0):
 """
 
 
-def made(function: str) -> object:
+def made(function: str) -> Bundle:
     adapter = f"{{kind: python, file: specs/tools/own.py, function: {function}}}"
     return with_tool("act", adapter, "write", files=(("specs/tools/own.py", CODE),))
 

@@ -2,16 +2,16 @@
 
 import ast
 import operator
+from collections.abc import Callable
 from decimal import Decimal
 
-_OPERATORS = {
+_BINARY: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.UAdd: operator.pos,
-    ast.USub: operator.neg,
 }
+_UNARY: dict[type[ast.unaryop], Callable[[Decimal], Decimal]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
 
 
 def calculate(expression: str) -> str:
@@ -23,8 +23,8 @@ def calculate(expression: str) -> str:
 def _value(node: ast.expr, text: str) -> Decimal:
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         return Decimal(ast.get_source_segment(text.strip(), node) or "")
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_value(node.left, text), _value(node.right, text))
-    if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_value(node.operand, text))
+    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        return _BINARY[type(node.op)](_value(node.left, text), _value(node.right, text))
+    if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
+        return _UNARY[type(node.op)](_value(node.operand, text))
     raise ValueError("only numbers, + - * / and parentheses can be calculated")

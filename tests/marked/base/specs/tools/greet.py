@@ -1,2 +1,2 @@
-def greet(who):
+def greet(who: str) -> dict[str, str]:
     return {"text": f"Hello {who}"}
