@@ -14,6 +14,8 @@ from engine.spec.bundle import Bundle
 # how often the store is asked for an urgent bundle, in seconds
 LOOK_EVERY = 1.0
 
+_NEVER: tuple[float, tuple[str, ...]] = (float("-inf"), ())
+
 
 class Bundles:
     """The bundles of a store, each read once."""
@@ -23,6 +25,7 @@ class Bundles:
         self._known: dict[str, Bundle] = {}
         self._saved: set[str] = set()
         self._beside: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._looking = trio.Lock()
 
     def know(self, bundle: Bundle) -> None:
         """Take in a bundle that this process has read already."""
@@ -37,11 +40,15 @@ class Bundles:
 
     async def beside(self, digest: str) -> tuple[Bundle, ...]:
         """The urgent bundles that judge beside one with a digest, as the store had them within the last second."""
-        at, found = self._beside.get(digest, (-LOOK_EVERY, ()))
+        at, found = self._beside.get(digest, _NEVER)
         if trio.current_time() - at >= LOOK_EVERY:
-            found = tuple(await self._store.urgent_bundles(digest))
-            self._beside[digest] = trio.current_time(), found
-        return tuple([await self._urgent(digest) for digest in found])
+            # a thousand sessions find at once that the second is over: one of them asks for all
+            async with self._looking:
+                at, found = self._beside.get(digest, _NEVER)
+                if trio.current_time() - at >= LOOK_EVERY:
+                    found = tuple(await self._store.urgent_bundles(digest))
+                    self._beside[digest] = trio.current_time(), found
+        return tuple([await self._urgent(digest) for digest in found]) if found else ()
 
     async def _urgent(self, digest: str) -> Bundle:
         """An urgent bundle; raises BundleUnavailable, since without it nobody knows what it would deny."""

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, cast
 
 import trio
 
@@ -34,6 +34,12 @@ from engine.tool.python import runs_in_thread
 OURS = (MissingRoot, NotEntered, EnvironmentFault)
 
 CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
+
+
+@cache
+def _reads_log(kind: type) -> bool:
+    """Whether planners of a kind read the log, asked once: a protocol's own check costs more than a question."""
+    return issubclass(kind, LogPlanner)
 
 
 def random_fraction() -> Decimal:
@@ -102,11 +108,11 @@ class EffectRunner:
     async def _proposed(self, name: str, state: State) -> Proposal:
         planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
         try:
-            if not isinstance(planner, LogPlanner):
+            if not _reads_log(type(planner)):
                 raw = await planner.propose(view)
                 return raw if isinstance(raw, Proposal) else Proposal(raw)
             log = await self.log(state.session_id)
-            return await planner.consider(
+            return await cast(LogPlanner, planner).consider(
                 view, log, partial(self._heard, state.session_id, handles_of(state, self.bundle))
             )
         except (PlannerError, *OURS):

@@ -36,10 +36,10 @@ from engine.runtime.person_keys import PersonKeys, person_keys
 from engine.runtime.redaction import Redaction
 from engine.runtime.sealed_store import SealedStore, check_keys
 from engine.runtime.state_loader import load_state
-from engine.session.decide.decide import begin, decide
+from engine.session.decide.decide import begin_draft, decide
+from engine.session.decide.draft import Draft
 from engine.session.state import inputs as r
 from engine.session.state.event import Event
-from engine.session.state.evolve import fold
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
 from engine.tool.adapters import Adapters
@@ -117,7 +117,7 @@ class Runner:
 
     async def start(self, bundle: Bundle, opening: Opening, root: Path) -> str:
         """Start a session and give its id; nothing of it runs yet.  Raises NotAllowed."""
-        events = await self._begun(bundle, opening, root)
+        events = (await self._begun(bundle, opening, root)).events
         result = await self._store.append(events[0].session_id, 0, events)
         assert isinstance(result, Appended), "a new session has no rivals"
         for event in events:
@@ -141,11 +141,10 @@ class Runner:
 
         Raises NotAllowed, LeaseLost, MissingRoot, EnvironmentFault.
         """
-        events = await self._begun(bundle, opening, root)
-        state = fold(events)
-        return await self._drive(state, bundle, wait=True, unsaved=events)
+        draft = await self._begun(bundle, opening, root)
+        return await self._drive(draft.state, bundle, wait=True, unsaved=tuple(draft.events))
 
-    async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> tuple[Event, ...]:
+    async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> Draft:
         agent = bundle.agents[opening.agent]
         if agent.seal is not None:
             check_keys(agent.seal, self.secrets)
@@ -162,11 +161,11 @@ class Runner:
             tuple(fallback),
             secrets.token_hex(16),
         )
-        events = begin(first, bundle)
-        if isinstance(events, r.InputRefused):
-            raise NotAllowed(events)
+        draft = begin_draft(first, bundle)
+        if isinstance(draft, r.InputRefused):
+            raise NotAllowed(draft)
         await self.bundles.keep(bundle)
-        return events
+        return draft
 
     async def send(self, session_id: str, text: str) -> None:
         """Record a further message of the user; raises NotAllowed, UnknownSession."""

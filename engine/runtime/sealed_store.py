@@ -32,7 +32,8 @@ from engine.session.state.state import State
 from engine.spec.bundle import Agent, Bundle, Seal
 from engine.spec.secret_refs import filled
 
-REMEMBERED = 4096
+# so many sessions are known at once: with what they are sealed with, and those of which nothing is sealed
+REMEMBERED, REMEMBERED_PLAIN = 4096, 65_536
 
 
 class SealedStore:
@@ -46,7 +47,8 @@ class SealedStore:
         self._secrets = secrets
         self._bundle_of = bundle_of
         self._people = people
-        self._sessions: OrderedDict[str, Seals | Erased | None] = OrderedDict()
+        self._sessions: OrderedDict[str, Seals | Erased] = OrderedDict()
+        self._plain: OrderedDict[str, None] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -138,19 +140,27 @@ class SealedStore:
 
     async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | Erased | None:
         """What is known of a session, from its first event or from the store; None if nothing of it is sealed."""
+        if session_id in self._plain:
+            self._plain.move_to_end(session_id)
+            return None
         if session_id in self._sessions:
             self._sessions.move_to_end(session_id)
             return self._sessions[session_id]
         if beginning:
-            told = fold(beginning[:1])
-            digest, name = told.bundle, told.agent
+            first = beginning[0].payload
+            digest, name = first["bundle"], first["agent"]
         else:
             row = await self._inner.session(session_id)
             digest, name = row.bundle, row.agent
         bundle = await self._bundle_of(digest)
         made = await self._made(session_id, bundle, _agent(bundle, name), beginning)
+        if made is None:
+            self._plain[session_id] = None
+            if len(self._plain) > REMEMBERED_PLAIN:
+                self._plain.popitem(last=False)
+            return None
         self._sessions[session_id] = made
-        while len(self._sessions) > REMEMBERED:
+        if len(self._sessions) > REMEMBERED:
             self._sessions.popitem(last=False)
         return made
 

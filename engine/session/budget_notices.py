@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 from engine.session.decide.endings import seconds
 from engine.session.state.state import State
-from engine.spec.limits import LIMITS, Form, Limit
-
-NEARLY = Decimal("0.8")
+from engine.spec.limits import LIMITS, Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +24,29 @@ class Notice:
 
 def notices(state: State) -> tuple[Notice, ...]:
     """The limits that a session has nearly used up, in the order of the documents."""
-    found = (Notice(name, used, allowed, max(allowed - used, 0)) for name, used, allowed in _limits(state))
-    return tuple(notice for notice in found if notice.used >= NEARLY * notice.allowed)
+    found = []
+    for name, used, allowed in _limits(state):
+        # four fifths, by whole numbers: a quarter of what fractions take, for each limit at each question
+        if allowed and 5 * used >= 4 * allowed:
+            spent, most = (seconds(used), seconds(allowed)) if isinstance(used, timedelta) else (used, allowed)
+            found.append(Notice(name, spent, most, max(most - spent, 0)))
+    return tuple(found)
 
 
 def _limits(state: State) -> Iterator[tuple[str, Any, Any]]:
+    """What was used of each limit that something adds up to, and what is allowed."""
     used, limits = state.used, state.limits
-    counted = [one for name, limit in LIMITS.items() if limit.notice for one in _counted(name, limit, state)]
-    counted += [(f"meters.{name}", used.meter(name), limit) for name, limit in limits.meters.items()]
-    yield from ((name, spent, allowed) for name, spent, allowed in counted if allowed)
+    for name, counted, per_tool in _COUNTED:
+        spent = getattr(used, counted)
+        if per_tool:
+            yield from ((f"{name}.{tool}", n, limits.per_tool(tool)) for tool, n in sorted(spent.items()))
+        else:
+            yield name, spent, getattr(limits, name)
+    yield from ((f"meters.{name}", used.meter(name), limit) for name, limit in limits.meters.items())
 
 
-def _counted(name: str, limit: Limit, state: State) -> Iterator[tuple[str, Any, Any]]:
-    """What was used of a limit, and what is allowed; nothing of one that nothing adds up to."""
-    if not limit.counted:
-        return
-    spent = getattr(state.used, limit.counted)
-    if limit.form is Form.PER_TOOL:
-        yield from ((f"{name}.{tool}", n, state.limits.per_tool(tool)) for tool, n in sorted(spent.items()))
-        return
-    allowed = getattr(state.limits, name)
-    if limit.form is Form.TIME:
-        spent, allowed = seconds(spent), None if allowed is None else seconds(allowed)
-    yield name, spent, allowed
+_COUNTED = [
+    (name, limit.counted, limit.form is Form.PER_TOOL)
+    for name, limit in LIMITS.items()
+    if limit.notice and limit.counted
+]

@@ -159,21 +159,17 @@ def _write(
             state, outcome = change.state, change.outcome
         elif isinstance(change, Wake) and change.applies(state):
             state = outcome = Status.RUNNING.value
-    row = (
-        state,
-        outcome,
-        segment.last,
-        segment.hash,
-        seal and seal.hmac,
-        seal and seal.key_id,
-        newest,
-        owner,
-        lease_until,
-        timestamp(wanted.events[-1].at),
-    )
+    at = timestamp(wanted.events[-1].at)
+    head = (segment.last, segment.hash, seal and seal.hmac, seal and seal.key_id)
+    row = (state, outcome, *head, newest, owner, lease_until, at)
+    stays = (stands.state, stands.outcome, stands.epoch, stands.owner, stands.lease_until)
     number_ = stands.number
     if number_ is None:
         number_ = _create(connection, wanted.events[0], row)
+    elif stays == (state, outcome, newest, owner, lease_until):
+        # what most appends leave as it is stands in indexes
+        sql = "UPDATE sessions SET seq = ?, head_hash = ?, head_hmac = ?, key_id = ?, updated_at = ? WHERE number = ?"
+        connection.execute(sql, (*head, at, number_))
     else:
         sql = (
             "UPDATE sessions SET state = ?, outcome = ?, seq = ?, head_hash = ?, head_hmac = ?, key_id = ?, epoch = ?,"
@@ -182,8 +178,21 @@ def _write(
         connection.execute(sql, (*row, number_))
     sql = "INSERT INTO segments (session, first, last, hash, body) VALUES (?, ?, ?, ?, ?)"
     connection.execute(sql, (number_, segment.first, segment.last, segment.hash, segment.body))
-    for change in beside:
+    for change in _to_project(connection, beside):
         _project(connection, wanted.session_id, change)
+
+
+# whether anything at all stands that the end of a call may settle
+_HELD = "SELECT EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM meter_entries)"
+
+
+def _to_project(connection: sqlite3.Connection, beside: list[Change]) -> list[Change]:
+    """The changes in order; most calls hold neither key nor meter, and where nobody does there is nothing to settle."""
+    settles = sum(isinstance(change, SettleKey | SettleMeters) for change in beside)
+    takes = any(isinstance(change, ClaimKey | Reserve) for change in beside)
+    if not settles or takes or connection.execute(_HELD).fetchone()[0]:
+        return beside
+    return [change for change in beside if not isinstance(change, SettleKey | SettleMeters)]
 
 
 def _holds(connection: sqlite3.Connection, lease: JobLease) -> bool:

@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -50,7 +50,7 @@ class PythonAdapter:
             if function is None:
                 function = self._functions[file, name] = define(self._files[file].decode(), file, name)
             given = _given(function, run)
-            if inspect.iscoroutinefunction(function):
+            if _awaits(function):
                 return await function(**given)
             with outside():
                 return await trio.to_thread.run_sync(
@@ -114,8 +114,18 @@ async def _run_to_its_end(asked: IO[bytes], told: IO[bytes], said: IO[bytes]) ->
 
 
 def _given(function: Callable[..., Any], run: ToolInvocation) -> Mapping[str, Any]:
-    takes_key = KEY in inspect.signature(function).parameters
-    return {**run.input, KEY: run.idempotency_key} if takes_key else dict(run.input)
+    return {**run.input, KEY: run.idempotency_key} if _takes_key(function) else dict(run.input)
+
+
+# asked of each function once: a bundle has a few, and runs them often
+@lru_cache(4096)
+def _takes_key(function: Callable[..., Any]) -> bool:
+    return KEY in inspect.signature(function).parameters
+
+
+@lru_cache(4096)
+def _awaits(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function)
 
 
 def _failed(run: ToolInvocation, message: str) -> ToolError:

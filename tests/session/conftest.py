@@ -1,4 +1,8 @@
-"""What holds for all tests of the core: every event that they fold changes phases and statuses as the tables say."""
+"""What holds for all tests of the core.
+
+Every event that they fold changes phases and statuses as the tables say, and a move that was left out of those tried
+had nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from engine.session.decide import decide, transitions
+from engine.session.decide.draft import Draft
 from engine.session.state import evolve
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
@@ -37,3 +43,28 @@ def _changes_as_the_tables_say(monkeypatch: pytest.MonkeyPatch) -> None:
             return after
 
         monkeypatch.setitem(evolve._FOLDS, kind, checked)
+
+
+def check_left_out(d: Draft) -> None:
+    """That the moves that are not tried in a state would neither write anything nor say that they did."""
+    tried = transitions.candidates(d.state)
+    assert list(tried) == [move for move in transitions.TRANSITIONS if move in tried], "the table's order holds"
+    for move in transitions.TRANSITIONS:
+        if move not in tried:
+            other = Draft(d.state, d.bundle, d.at, d.beside)
+            assert not move(other), f"{move.__name__} was left out"
+            assert other.events == [], f"{move.__name__} was left out"
+
+
+@pytest.fixture(autouse=True)
+def _what_is_left_out_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def checked(d: Draft) -> None:
+        while not d.state.final:
+            check_left_out(d)
+            for move in transitions.candidates(d.state):
+                if move(d):
+                    break
+            else:
+                return
+
+    monkeypatch.setattr(decide, "advance", checked)

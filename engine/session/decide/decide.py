@@ -38,6 +38,12 @@ WITHHELD = "the result is not for this session"
 
 def begin(reply: r.SessionRequested, bundle: Bundle) -> tuple[Event, ...] | r.InputRefused:
     """The first events of a session, or why it can't start."""
+    d = begin_draft(reply, bundle)
+    return d if isinstance(d, r.InputRefused) else tuple(d.events)
+
+
+def begin_draft(reply: r.SessionRequested, bundle: Bundle) -> Draft | r.InputRefused:
+    """The same, with the state that they lead to, so that nobody has to fold them again."""
     agent = bundle.agents[reply.agent]
     problems = agent.check_attributes(reply.attributes)
     if agent.seal is not None and (path := place_of_handle(reply.attributes)):
@@ -57,8 +63,9 @@ def begin(reply: r.SessionRequested, bundle: Bundle) -> tuple[Event, ...] | r.In
     }
     first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
     d = Draft(evolve(None, first), bundle, reply.at)
+    d.events.append(first)
     d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.message))
-    return (first, *d.events)
+    return d
 
 
 def decide(

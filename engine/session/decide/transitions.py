@@ -5,7 +5,7 @@ Each move looks at the state, writes the events that its case calls for, and say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine.language.arithmetic import EvaluationError
 from engine.session.decide.budgets import (
@@ -34,18 +34,30 @@ from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.expression_names import stop_names
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import pending
-from engine.session.state.state import UNSTARTED, Call, Phase, Status, StepPhase
+from engine.session.state.state import UNSTARTED, Call, Phase, State, Status, StepPhase
 from engine.spec.bundle import End
 
 
 def advance(d: Draft) -> None:
     """Write all that follows; afterwards the state waits for effects, for people, or is over."""
     while not d.state.final:
-        for move in TRANSITIONS:
+        for move in candidates(d.state):
             if move(d):
                 break
         else:
             return
+
+
+def candidates(s: State) -> tuple[Move, ...]:
+    """The moves of the table that may have something to do, in its order.
+
+    Most of the time a session runs, nobody is asked about it, and its calls go straight through: then the moves about
+    waiting, answers, endings and jobs have nothing to look at, and the others go by where the step is.
+    """
+    plain = s.status is Status.RUNNING and not (s.ending or s.cancel_by or s.releasing or s.requests.open)
+    if plain and all(call.phase in _STRAIGHT and not call.job for call in s.calls.open.values()):
+        return PLAIN[s.step_phase]
+    return TRANSITIONS
 
 
 def cross_step_time(d: Draft) -> bool:
@@ -300,3 +312,15 @@ TRANSITIONS: tuple[Move, ...] = (
     ask_for_calls_when_idle,
     wait,
 )
+
+# where a call is that goes straight through
+_STRAIGHT = frozenset({Phase.PROPOSED, Phase.GATING, Phase.STARTED, Phase.ENDED})
+
+_AT_ANY_TIME = (cross_wall_clock, cross_repairs, conclude_cut_off, cross_step_time)
+
+# what may have something to do in a session that runs, by where its step is (see `candidates`)
+PLAIN: Mapping[StepPhase, tuple[Move, ...]] = {
+    StepPhase.IDLE: (*_AT_ANY_TIME, begin_step),
+    StepPhase.PLANNING: (*_AT_ANY_TIME, reserve_question),
+    StepPhase.ACTING: (*_AT_ANY_TIME, gate_calls, end_step),
+}
