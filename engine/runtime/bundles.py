@@ -25,7 +25,7 @@ class Bundles:
         self._known: dict[str, Bundle] = {}
         self._saved: set[str] = set()
         self._beside: dict[str, tuple[float, tuple[str, ...]]] = {}
-        self._looking = trio.Lock()
+        self._looking: dict[str, trio.Event] = {}
 
     def know(self, bundle: Bundle) -> None:
         """Take in a bundle that this process has read already."""
@@ -41,14 +41,24 @@ class Bundles:
     async def beside(self, digest: str) -> tuple[Bundle, ...]:
         """The urgent bundles that judge beside one with a digest, as the store had them within the last second."""
         at, found = self._beside.get(digest, _NEVER)
-        if trio.current_time() - at >= LOOK_EVERY:
-            # a thousand sessions find at once that the second is over: one of them asks for all
-            async with self._looking:
-                at, found = self._beside.get(digest, _NEVER)
-                if trio.current_time() - at >= LOOK_EVERY:
-                    found = tuple(await self._store.urgent_bundles(digest))
-                    self._beside[digest] = trio.current_time(), found
+        while trio.current_time() - at >= LOOK_EVERY:
+            await self._look(digest)
+            at, found = self._beside.get(digest, _NEVER)
         return tuple([await self._urgent(digest) for digest in found]) if found else ()
+
+    async def _look(self, digest: str) -> None:
+        """Ask the store, or wait for who is asking: a thousand sessions find at once that the second is over."""
+        looking = self._looking.get(digest)
+        if looking is not None:
+            await looking.wait()
+            return
+        asked = self._looking[digest] = trio.Event()
+        try:
+            found = tuple(await self._store.urgent_bundles(digest))
+            self._beside[digest] = trio.current_time(), found
+        finally:
+            del self._looking[digest]
+            asked.set()
 
     async def _urgent(self, digest: str) -> Bundle:
         """An urgent bundle; raises BundleUnavailable, since without it nobody knows what it would deny."""
