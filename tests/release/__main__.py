@@ -11,6 +11,9 @@ from pathlib import Path
 from tests.release.installed import Environment, StepFailed, built, fresh, run
 from tests.release.use import LOADED, follow_readme, import_microseconds, loaded_by_import, programs
 
+# the libraries that programs of the embedding guide import beside the product
+BESIDE = ("fastapi", "uvicorn")
+
 
 def main() -> int:
     """Check both distributions; returns the exit code."""
@@ -43,6 +46,9 @@ def check(distribution: Path, at: Path, pyright: Path, *, pinned: bool) -> None:
     bundle = follow_readme(environment, work)
     tell(distribution, "the README's commands run")
     written = programs(bundle)
+    # what the guide stands beside, which the product itself does without
+    pip: list[str | Path] = [environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, *BESIDE], at)
     for program in written:
         environment.sh(f"python {program.name}", bundle)
     tell(distribution, f"the {len(written)} programs of the embedding guide run")
