@@ -157,6 +157,15 @@ def loads_own(text: str) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 
+def loads_of_small(text: str) -> Any:
+    """What `canonical` wrote of a value without fractions and without numbers beyond 53 bits, several times faster."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # half of a character, which other parsers take
+        return json.loads(text)
+
+
 def number_of(value: Decimal) -> int | Decimal:
     """A decimal as JSON holds it: whole ones as integers; raises NotJson beyond 60 digits."""
     return _bounded(value)

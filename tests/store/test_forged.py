@@ -109,7 +109,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 FORGED: dict[str, tuple[tuple[str, str], ...]] = {
     "its input": (('"n",480', '"n",77777'),),
     "an input's text": (('"acme"', '"evil"'),),
-    "its tool": (('"name":"held"', '"name":"write"'),),
+    "its tool": (('"held",["map"', '"write",["map"'),),
     "what it was asked for": (('"leads"', '"nobody"'),),
 }
 
