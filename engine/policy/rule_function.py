@@ -131,9 +131,8 @@ def shown(value: Any) -> Any:
 
 
 def message_of(rule: Rule, names: Mapping[str, Any]) -> str:
-    """What a rule that matched says."""
-    if rule.message is None:
-        return ""
+    """What a rule that has a message says when it matched."""
+    assert rule.message is not None
     try:
         return rule.message.render(names)
     except EvaluationError:

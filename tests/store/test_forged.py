@@ -232,7 +232,7 @@ async def test_a_snapshot_beyond_the_end_of_its_log_is_none_and_nobody_waits_for
         (seq,) = raw.execute("SELECT seq FROM snapshots").fetchone()
         raw.execute("UPDATE snapshots SET seq = ?", (log[-1].seq + further,))
         raw.close()
-        forge(held.path, held.session, (f'"seq":{seq},', f'"seq":{log[-1].seq + further},'))
+        forge(held.path, held.session, (f'"{held.session}",{seq},', f'"{held.session}",{log[-1].seq + further},'))
         assert (await load_state(store, held.session)).seq == log[-1].seq
 
 
