@@ -158,7 +158,8 @@ class _Reader:
 
     def same(self, plain: list[Any]) -> Mapping[str, Any]:
         """A mapping that was read before."""
-        return self._known[plain[1]]
+        place: int = plain[1]
+        return self._known[place]
 
     def pairs(self, plain: list[Any], start: int) -> dict[str, Any]:
         """Keys and values in turn."""
