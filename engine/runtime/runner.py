@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import trio
 
@@ -84,7 +84,7 @@ class Runner:
         self._on_partial = on_partial
         self.bundles = Bundles(store)
         self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
-        store = self._store = cast(Store, self._sealed)
+        store = self._store = self._sealed
         self._clock = clock
         self._root = root
         self._adapters = adapters
@@ -173,7 +173,7 @@ class Runner:
 
     async def cancel(self, session_id: str, by: str) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
-        await self._sealed.erased(session_id)
+        await self._sealed.key_destroyed(session_id)
         await self._record(session_id, lambda: r.CancelRequested(by, self._clock.now()))
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
@@ -258,7 +258,7 @@ class Runner:
         EnvironmentFault: then the session is left as it is, for whoever has what is missing here.  One whose person's
         key was destroyed is cancelled: it can't go on.
         """
-        erased, state = await self._sealed.erased(session_id), await self.load(session_id)
+        erased, state = await self._sealed.key_destroyed(session_id), await self.load(session_id)
         if state.final:
             return state
         if erased and state.cancel_by is None:
@@ -385,6 +385,6 @@ class Runner:
                 self.secrets,
                 self.log,
                 self._on_partial,
-                self._sealed.meter_used,
+                self._sealed.meter_asked,
             )
         return self._hands[bundle.digest]

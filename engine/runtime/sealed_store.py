@@ -21,6 +21,7 @@ from engine.ports.store import Store
 from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
 from engine.runtime.erasure import Erased
 from engine.runtime.errors import BundleUnavailable
+from engine.runtime.pass_through import PassThrough
 from engine.runtime.person_keys import KeyDestroyed, PersonKey, PersonKeys
 from engine.runtime.redaction import Redaction
 from engine.runtime.seals import PERSON, Seals
@@ -36,22 +37,19 @@ from engine.spec.secret_refs import filled
 REMEMBERED, REMEMBERED_PLAIN = 4096, 65_536
 
 
-class SealedStore:
-    """A store that keeps sensitive values sealed; everything else goes straight through."""
+class SealedStore(PassThrough):
+    """A store that keeps sensitive values sealed."""
 
     def __init__(
         self, inner: Store, secrets: Secrets, bundle_of: Callable[[str], Awaitable[Bundle]], people: PersonKeys
     ) -> None:
         """`bundle_of` gives a bundle by its digest, `people` are the keys of those that sessions are about."""
-        self._inner = inner
+        super().__init__(inner)
         self._secrets = secrets
         self._bundle_of = bundle_of
         self._people = people
         self._sessions: OrderedDict[str, Seals | Erased] = OrderedDict()
         self._plain: OrderedDict[str, None] = OrderedDict()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
     async def append(self, session_id: str, after: int, events: Sequence[Event], **more: Any) -> AppendResult:
         """See `ports.Store`; raises MissingSecret for a new session whose key is too short."""
@@ -98,7 +96,11 @@ class SealedStore:
         one = await self._session(session_id, events if not after else ())
         return events if one is None else [one.opened(event) for event in events]
 
-    async def meter_used(self, session_id: str, of: Mapping[str, Any], since: datetime | None) -> Any:
+    async def erased(self, session_id: str) -> list[int]:
+        """See `ports.Store`: a payload that nobody can open any more is not gone, and its seal is whole."""
+        return await self._inner.erased(session_id)
+
+    async def meter_asked(self, session_id: str, of: Mapping[str, Any], since: datetime | None) -> Any:
         """What calls of all sessions have added to a meter under the key that a session asks for.
 
         See `ports.Store`, and `session.shared_meters` for what it is asked by.
@@ -130,7 +132,7 @@ class SealedStore:
         one = await self._session(session_id)
         return Redaction(one) if isinstance(one, Seals) else None
 
-    async def erased(self, session_id: str) -> bool:
+    async def key_destroyed(self, session_id: str) -> bool:
         """Whether the key of a session's person was destroyed: then it is loaded as people may see it, and can end."""
         try:
             return isinstance(await self._session(session_id), Erased)
