@@ -13,9 +13,13 @@ import pytest
 from engine.bundle import checks as rules
 from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.documents.budgets import Budgets
+from engine.fixtures.crash_points import READS, WRITES
 from engine.language.value import duration_text
+from engine.ports.store import Store
 from engine.proof.bundle_diff import changed_limits
 from engine.replay.replay import FED, NOTES
+from engine.runtime.pass_through import PassThrough
+from engine.runtime.sealed_store import SealedStore
 from engine.session.state.events.table import EVENTS
 from engine.session.state.state import Used
 from engine.spec.bundle import Bundle
@@ -27,6 +31,7 @@ from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 # what belongs to limits, and is none: the default of a table by tool, what a yes grants, what crossing does
 NO_LIMIT = {"calls_per_other_tool", "expires", "meters", "extensions", "crossing"}
 PLAIN = [name for name, limit in LIMITS.items() if limit.form is not Form.PER_TOOL]
+PORT = {name for name in dir(Store) if not name.startswith("_")}
 
 
 def declared(budgets: str) -> Limits:
@@ -122,3 +127,14 @@ def test_every_file_of_a_diagnostic_is_found_under_its_own_code() -> None:
     files = {path.stem for path in Path(rules.__file__).parent.glob("*.py")} - {"__init__", "catalogue"}
     assert {stem.split("_")[0].upper() for stem in files} == set(MANUALS)
     assert len(files) == len(MANUALS)
+
+
+@pytest.mark.parametrize("name", sorted(PORT))
+def test_sealing_is_decided_for_every_method_of_the_store(name: str) -> None:
+    assert (name in vars(PassThrough)) != (name in vars(SealedStore))
+    assert "__getattr__" not in vars(SealedStore) | vars(PassThrough)
+
+
+def test_a_process_that_may_die_knows_of_every_method_of_the_store_whether_it_changes_something() -> None:
+    assert READS | WRITES | {"keeps_snapshots"} == PORT
+    assert not READS & WRITES
