@@ -134,14 +134,20 @@ class _Reader:
 
     def whole(self, plain: Any) -> Any:
         """The value that `_Writer.plain` wrote."""
-        if type(plain) is str:
-            return self._texts.setdefault(plain, plain)
-        if type(plain) is not list:
-            return plain
-        made = _FROM_PLAIN.get(plain[0])
-        if made is not None:
-            return made(self, plain)
-        return _BY_NAME[plain[0]](*map(self.whole, plain[1:]))
+        (value,) = self.items([plain], 0)
+        return value
+
+    def items(self, plain: list[Any], start: int = 1) -> list[Any]:
+        """The values of a list from a place on: most are texts and numbers, which cost no call each."""
+        texts = self._texts
+        return [
+            texts.setdefault(item, item) if type(item) is str else item if type(item) is not list else self._made(item)
+            for item in plain[start:]
+        ]
+
+    def _made(self, plain: list[Any]) -> Any:
+        make = _FROM_PLAIN.get(plain[0])
+        return make(self, plain) if make is not None else _BY_NAME[plain[0]](*self.items(plain))
 
     def time(self, plain: list[Any]) -> datetime:
         """A moment."""
@@ -163,8 +169,8 @@ class _Reader:
 
     def pairs(self, plain: list[Any], start: int) -> dict[str, Any]:
         """Keys and values in turn."""
-        keys, items = plain[start::2], plain[start + 1 :: 2]
-        return dict(zip(map(self.whole, keys), map(self.whole, items), strict=True))
+        told = self.items(plain, start)
+        return dict(zip(told[::2], told[1::2], strict=True))
 
     def kept(self, plain: list[Any]) -> SettlingMap[Any]:
         """A map of which so many entries have settled."""
@@ -178,10 +184,10 @@ _FROM_PLAIN: Mapping[str, Callable[[_Reader, list[Any]], Any]] = {
     "time": _Reader.time,
     "span": lambda reader, plain: plain[1] * _MICRO,
     "kept": _Reader.kept,
-    "log": lambda reader, plain: AppendOnlyList(map(reader.whole, plain[1:])),
+    "log": lambda reader, plain: AppendOnlyList(reader.items(plain)),
     "map": _Reader.mapping,
     "same": _Reader.same,
-    "tuple": lambda reader, plain: tuple(map(reader.whole, plain[1:])),
-    "set": lambda reader, plain: frozenset(map(reader.whole, plain[1:])),
-    "list": lambda reader, plain: list(map(reader.whole, plain[1:])),
+    "tuple": lambda reader, plain: tuple(reader.items(plain)),
+    "set": lambda reader, plain: frozenset(reader.items(plain)),
+    "list": _Reader.items,
 }
