@@ -18,6 +18,7 @@ from engine.ports.clock import Clock
 from engine.ports.planner import LogPlanner, Planner, PlannerError, Proposal
 from engine.ports.resources import EnvironmentFault, Secrets
 from engine.ports.tool import ToolAdapter, ToolError, ToolInvocation
+from engine.random_bytes import random_hex
 from engine.runtime.connections import NotEntered
 from engine.session.handles import Handles, handles_of, inert
 from engine.session.planner_view import planner_view
@@ -49,7 +50,7 @@ def random_fraction() -> Decimal:
 
 def drawn() -> str:
     """A mark that nobody can have foreseen, to fence a result with that has just come back."""
-    return secrets.token_hex(12)
+    return random_hex(12)
 
 
 @dataclass(slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.random_bytes import random_hex
 from engine.spec.bundle import Agent
 
 
@@ -30,7 +30,7 @@ def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:
 
 def new_session_id() -> str:
     """An id that no other session has."""
-    return f"ses_{secrets.token_hex(8)}"
+    return f"ses_{random_hex(8)}"
 
 
 def _absolute(root: Path) -> str:

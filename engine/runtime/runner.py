@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -22,6 +21,7 @@ from engine.ports.records import Appended, Conflict, HeldSession, Lease
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.ports.tool import AdapterResources, ToolAdapter, Warmable
+from engine.random_bytes import random_hex
 from engine.runtime import environment
 from engine.runtime.bundles import Bundles
 from engine.runtime.connections import ConnectionPool
@@ -159,7 +159,7 @@ class Runner:
             _absolute(root),
             self._clock.now(),
             tuple(fallback),
-            secrets.token_hex(16),
+            random_hex(16),
         )
         draft = begin_draft(first, bundle)
         if isinstance(draft, r.InputRefused):
@@ -269,7 +269,7 @@ class Runner:
     async def _drive(self, state: State, bundle: Bundle, *, wait: bool, unsaved: tuple[Event, ...] = ()) -> State:
         session_id = state.session_id
         root = await self.ready_for(state, bundle)
-        owner = f"{self.name}:{secrets.token_hex(4)}"
+        owner = f"{self.name}:{random_hex(4)}"
         epoch = state.epoch
         while True:
             lease = Lease(session_id, owner, epoch + 1, self._clock.now() + LEASE)

@@ -7,7 +7,6 @@ the payload from its hash.  A segment keeps the link of its last event, from whi
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from hashlib import sha256
 import zstandard
 
 from engine.language.value import canonical, canonical_of_exact, loads_own, timestamp
+from engine.random_bytes import random_hex
 from engine.session.state.event import Event, EventKind
 
 GENESIS = "0" * 64
@@ -57,7 +57,7 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, MemoryError, Recu
 
 def seal(events: Sequence[Event], previous: str) -> Segment:
     """The stored form of the events of one append that follow on the link `previous`; raises TooLarge."""
-    salts = os.urandom(_SALT * len(events)).hex()
+    salts = random_hex(_SALT * len(events))
     lines: list[str] = []
     of = _of(events[0].session_id)
     link = previous
