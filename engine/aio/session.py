@@ -10,9 +10,10 @@ from engine.aio.thread import ThreadContext
 from engine.api.engine import Engine
 from engine.api.session import Session, log_reader, text_reader
 from engine.api.streams import Events, LogReader, TextReader, Texts
-from engine.api.views import SessionView
+from engine.api.views import CallView, SessionView
 from engine.session.state.event import Event
 from engine.session.state.state import Request
+from engine.spec.bundle import NO_USAGE, Usage
 
 
 class AsyncioSession:
@@ -53,6 +54,18 @@ class AsyncioSession:
     async def confirm(self, tool: str, input: Mapping[str, Any]) -> None:
         """See `engine.Session.confirm`."""
         await self._context.call(partial(self._session.confirm, tool, input))
+
+    async def propose(
+        self, decision: Mapping[str, Any], *, after: int, by: str = "client", usage: Usage = NO_USAGE
+    ) -> None:
+        """See `engine.Session.propose`."""
+        await self._context.call(partial(self._session.propose, decision, after=after, by=by, usage=usage))
+
+    async def call(
+        self, tool: str, input: Mapping[str, Any], *, after: int, by: str = "client", usage: Usage = NO_USAGE
+    ) -> CallView | Request:
+        """See `engine.Session.call`; cancelling who waits leaves the call to go on."""
+        return await self._context.call(partial(self._session.call, tool, input, after=after, by=by, usage=usage))
 
     async def cancel(self, by: str) -> None:
         """See `engine.Session.cancel`."""

@@ -10,10 +10,13 @@ import trio
 from engine.api.drives import Drives
 from engine.api.notifications import News
 from engine.api.streams import LOOK_EVERY, Events, LogReader, TextReader, Texts
-from engine.api.views import SessionView, view_of
+from engine.api.views import CallView, SessionView, view_of
 from engine.ports.store import Store
+from engine.runtime.errors import NotAllowed
 from engine.runtime.runner import Runner as Runner
+from engine.session.state.inputs import InputRefused
 from engine.session.state.state import Request, Status
+from engine.spec.bundle import NO_USAGE, Usage
 
 
 class Session:
@@ -91,6 +94,50 @@ class Session:
         self._drives.check_open()
         await self._runner.confirm(self.id, tool, input)
         self._go_on()
+
+    async def propose(
+        self, decision: Mapping[str, Any], *, after: int, by: str = "client", usage: Usage = NO_USAGE
+    ) -> None:
+        """Propose the next step of a session that waits for one (`Status.AWAITING_PLANNER`): its planner is a `client`.
+
+        The decision is plain JSON: `message`, `tool_calls` (each with `id`, `name` and `input`) and `done`.  It is
+        judged, limited and logged as any planner's.  `after` is the last event that was read before deciding, such as
+        the `seq` of a view; `usage` is what asking a model took.  Raises NotAllowed where it is no decision, where
+        nobody waits for one, or where what happened since has to be read first.
+        """
+        self._drives.check_open()
+        await self._runner.propose(self.id, decision, after, by, usage)
+        self._go_on()
+
+    async def call(
+        self, tool: str, input: Mapping[str, Any], *, after: int, by: str = "client", usage: Usage = NO_USAGE
+    ) -> CallView | Request:
+        """Propose one call as the next step, and wait for what comes of it: its end, or who is asked about it.
+
+        A call that is denied or fails has ended as well: its view says how.  One that a worker runs as a job is given
+        as it stands.  Raises NotAllowed as `propose` does.
+        """
+        call_id = f"call-{after}"
+        decision = {"message": "", "tool_calls": [{"id": call_id, "name": tool, "input": input}], "done": False}
+        await self.propose(decision, after=after, by=by, usage=usage)
+        view = await self._with_call(call_id)
+        held = next((request for request in view.requests if request.call_id == call_id), None)
+        if held is not None:
+            return held
+        found = next((call for call in view.calls if call.id == call_id), None)
+        if found is None:
+            raise NotAllowed(InputRefused("session_over", f"session {self.id} ended before it took the call in"))
+        return found
+
+    async def _with_call(self, call_id: str) -> SessionView:
+        """How the session stands once its driver has taken a call in and gone as far as it can."""
+        while True:
+            news = self._news.next(self.id)
+            view = await self.settled()
+            if view.over or any(call.id == call_id for call in view.calls):
+                return view
+            with trio.move_on_after(LOOK_EVERY):
+                await news.wait()
 
     async def cancel(self, by: str) -> None:
         """Ask for the session to end; what runs is cancelled.  Raises NotAllowed where it is over."""

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("engine.cli.commands.test", "Run a bundle's fixtures."),
     "deploy": ("engine.cli.commands.deploy", "Put a bundle into a store, by its digest."),
     "run": ("engine.cli.commands.run", "Run a session, or one for each line of a file."),
+    "propose": ("engine.cli.commands.propose", "Propose the next step of a session that waits for its client."),
     "send": ("engine.cli.commands.send", "Send a session a further message."),
     "confirm": ("engine.cli.commands.confirm", "Answer a session's question to the customer."),
     "resume": ("engine.cli.commands.resume", "Drive a session on."),

@@ -169,6 +169,12 @@ PLANNERS: Mapping[str, BuiltInKind] = {
             "engine.planner.script:ScriptedPlanner",
         ),
         BuiltInKind(
+            "client",
+            "engine.bundle.documents.agent:ClientPlanner",
+            "engine.bundle.link.planners:link_client",
+            "engine.planner.client:ClientPlanner",
+        ),
+        BuiltInKind(
             "openai",
             "engine.bundle.documents.agent:OpenAIPlanner",
             "engine.bundle.link.models:link_model",

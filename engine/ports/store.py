@@ -88,7 +88,7 @@ class Store(Queue, Protocol):
         ...
 
     async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
-        """The inbox, oldest first."""
+        """The inbox, oldest first: what people are asked, and not what waits for a client to propose."""
         ...
 
     async def request(self, request_id: str) -> RequestRow | None:

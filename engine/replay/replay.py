@@ -246,8 +246,15 @@ def _asks(log: Sequence[Event], at: int) -> int:
 
 def _planned(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     p = event.payload
+    if "proposed" in p:
+        return  # it follows from what a client proposed, which is fed
     raw = {name: p[name] for name in ("message", "tool_calls", "done")}
     yield r.PlannerAnswered(p.get("ask", _asks(log, at)), raw, event.at, _usage(p))
+
+
+def _proposed(p: Mapping[str, Any], at: datetime) -> r.Input:
+    raw = {name: p[name] for name in ("message", "tool_calls", "done")}
+    return r.DecisionProposed(p["after"], raw, p["by"], at, _usage(p))
 
 
 def _rejected(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
@@ -328,6 +335,7 @@ FED: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Input]]] = {
     K.SESSION_RELEASED: _one(lambda p, at: r.SessionReleased(p["owner"], at)),
     K.MESSAGE_RECEIVED: _one(lambda p, at: r.MessageSent(p["text"], at)),
     K.CUSTOMER_CONFIRMED: _one(lambda p, at: r.ActionConfirmed(p["tool"], p["input"], at)),
+    K.DECISION_PROPOSED: _one(_proposed),
     K.CANCEL_REQUESTED: _one(lambda p, at: r.CancelRequested(p["by"], at)),
     K.KEY_EXPIRED: _one(lambda p, at: r.KeyExpired(p["key"], p["generation"], at)),
     K.KEY_TAKEN: _one(lambda p, at: r.KeyTaken(p["key"], p["status"], p["output"], p["holder"], at, p.get("compared"))),

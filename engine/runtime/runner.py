@@ -41,7 +41,7 @@ from engine.session.decide.draft import Draft
 from engine.session.state import inputs as r
 from engine.session.state.event import Event
 from engine.session.state.state import State
-from engine.spec.bundle import Bundle, Tool
+from engine.spec.bundle import NO_USAGE, Bundle, Tool, Usage
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot
 
@@ -187,6 +187,10 @@ class Runner:
     async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
         """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
         await self._record(session_id, lambda: r.ActionConfirmed(tool, input_, self._clock.now()))
+
+    async def propose(self, session_id: str, raw: Any, after: int, by: str, usage: Usage = NO_USAGE) -> None:
+        """Record what a client decides; raises NotAllowed, UnknownSession."""
+        await self._record(session_id, lambda: r.DecisionProposed(after, raw, by, self._clock.now(), usage))
 
     async def answer(
         self,

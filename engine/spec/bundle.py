@@ -21,6 +21,9 @@ from engine.spec.limits import Limits
 READ, WRITE = "read", "write"
 HANDOFF = "handoff"
 
+# the kind of a planner whose decisions come from outside
+CLIENT = "client"
+
 # says what is wrong with a value, a line for each problem; empty if it fits
 Validator = Callable[[Any], list[str]]
 

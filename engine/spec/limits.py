@@ -19,7 +19,10 @@ from engine.language.value import duration, duration_text
 
 UNLIMITED = "unlimited"
 
-REQUEST_KINDS = ("approval", "input", "choice", "settle", "budget")
+# waits for a client to propose, and is nothing that a person is asked
+PLANNER = "planner"
+
+REQUEST_KINDS = ("approval", "input", "choice", "settle", "budget", PLANNER)
 
 BLOCK, STOP, REVIEW, FINISH = "block", "stop", "review", "finish"
 

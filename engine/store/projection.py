@@ -243,6 +243,7 @@ PROJECTED: Mapping[K, Callable[[Event], list[Change]]] = {
     K.TOOL_RESULT: _resulted,
     K.REQUEST_OPENED: lambda event: [OpenRequest(_row(event))],
     K.REQUEST_ANSWERED: _answered,
+    K.DECISION_PROPOSED: _answered,
     K.REQUEST_CLOSED: lambda event: [CloseRequest(event.payload["request_id"], event.payload["how"])],
     K.CANCEL_REQUESTED: lambda event: [Wake()],
     K.MESSAGE_RECEIVED: lambda event: [Wake(by_message=True)],

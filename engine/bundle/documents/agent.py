@@ -60,6 +60,12 @@ class ScriptedPlanner(DocumentModel):
     usage: Annotated[Usage | None, Field(description="What each decision is counted as, to try budgets out.")] = None
 
 
+class ClientPlanner(DocumentModel):
+    """Proposes nothing by itself: decisions come from a program outside, which is waited for."""
+
+    kind: Literal["client"]
+
+
 class ModelRetry(DocumentModel):
     """Further requests when the server fails: its time-outs, rate limits, 5xx and broken connections."""
 
@@ -149,7 +155,9 @@ class AnthropicPlanner(Model):
     answers: Annotated[Answers, Field(description="By one forced tool, or by tool calls.")] = "tools"
 
 
-Planner = Annotated[RulesPlanner | ScriptedPlanner | OpenAIPlanner | AnthropicPlanner, Field(discriminator="kind")]
+Planner = Annotated[
+    RulesPlanner | ScriptedPlanner | OpenAIPlanner | AnthropicPlanner | ClientPlanner, Field(discriminator="kind")
+]
 
 
 class FollowUp(DocumentModel):

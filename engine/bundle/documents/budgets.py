@@ -55,6 +55,7 @@ class Expires(DocumentModel):
     choice: Time = "24h"
     settle: Time = "24h"
     budget: Time = "24h"
+    planner: Time = "24h"
 
 
 class Meter(DocumentModel):

@@ -14,6 +14,7 @@ State = Literal[
     "awaiting_human_review",
     "awaiting_confirmation",
     "awaiting_job",
+    "awaiting_planner",
     "awaiting_message",
     "done",
     "out_of_budget",

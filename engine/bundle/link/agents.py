@@ -40,7 +40,7 @@ from engine.language.type_context import NOTHING, TypeContext
 from engine.session.expression_names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.marks import Marks
 from engine.session.sensitivity import is_marked
-from engine.spec.bundle import Agent, Price, Seal, StopRule, Tool
+from engine.spec.bundle import CLIENT, Agent, Price, Seal, StopRule, Tool
 from engine.spec.limits import ANY_CROSSING, LIMITS, REVIEW
 
 MANY_TOOLS = 8
@@ -152,6 +152,8 @@ def _chain(corpus: DocumentSet, node: Node) -> list[str]:
             corpus.say(e310_planner.at(item.place, name, node.plain["planners"]))
         if name in names:
             corpus.say(e206_constraint.at(item, name, "stands in the chain already"))
+        if len(items) > 1 and node.plain["planners"].get(name, {}).get("kind") == CLIENT:
+            corpus.say(e206_constraint.at(item, name, "is a client, which is waited for: nothing can stand in for it"))
         names.append(name)
     return names
 

@@ -12,7 +12,7 @@ from engine.bundle.link.linker import PlannerLinker, linked
 from engine.bundle.node import Node
 from engine.language.type_context import NOTHING, TypeContext
 from engine.ports.kinds import InstalledKind, planner_kind
-from engine.spec.bundle import NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
+from engine.spec.bundle import CLIENT, NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
 
 
 def link_planner(linker: PlannerLinker) -> PlannerSpec:
@@ -33,6 +33,11 @@ def link_script(linker: PlannerLinker) -> PlannerSpec:
         when_exhausted=plain.get("when_exhausted", "fail"),
         usage=usage(plain.get("usage", {})),
     )
+
+
+def link_client(linker: PlannerLinker) -> PlannerSpec:
+    """There is nothing to link: the client is outside."""
+    return PlannerSpec(CLIENT)
 
 
 def link_rules(linker: PlannerLinker) -> PlannerSpec:

@@ -13,6 +13,7 @@ from engine.diagnostic.visible import line
 from engine.ports.resources import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state.state import Call, Phase, Request, State, Status
+from engine.spec.limits import PLANNER
 
 
 def act_and_drive(
@@ -85,6 +86,8 @@ def _standing(state: State) -> str:
 
 
 def _how_to_answer(state: State, request: Request) -> list[str]:
+    if request.kind == PLANNER:
+        return [f"its client is to propose: engine propose {state.session_id} --after {state.seq} DECISION"]
     if request.groups == ("customer",):
         return [f"the customer is asked: engine confirm {state.session_id} yes|no"]
     groups = ", ".join(request.groups)

@@ -15,6 +15,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Request
 from engine.spec.bundle import Tool
+from engine.spec.limits import PLANNER
 
 SETTLED = ("did_not_happen", "abandon")
 
@@ -54,6 +55,10 @@ def _handle(d: Draft, reply: RequestAnswered) -> InputRefused | None:
 
 def _may_answer(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
     s = d.state
+    if request.kind == PLANNER:
+        return InputRefused(
+            "not_a_question", f"request {request.id} is answered by a decision, which a client proposes"
+        )
     if request.answered is not None:
         return InputRefused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
     if s.final and request.kind not in ("settle", "follow_up"):

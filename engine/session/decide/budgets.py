@@ -8,25 +8,35 @@ from engine.session.decide.endings import end_by_limit
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import reserves
 from engine.session.state.state import Call, Phase, State, Status, StepPhase
+from engine.spec.bundle import NO_USAGE
 from engine.spec.limits import FINISH, REVIEW, STOP
 
 BUDGET = "budget"
 
 
 def reserve_question(d: Draft) -> bool:
-    """Take from the budget what a question to the planner may use, or cross the limit that it would go beyond."""
+    """Take from the budget what a question to the planner may use, or cross the limit that it would go beyond.
+
+    Of a planner that can't say what a question takes, none is asked once a limit is used up.
+    """
     s = d.state
-    usage = reserves(s, d.bundle) if s.step_phase is StepPhase.PLANNING and not (s.ending or s.releasing) else None
-    if usage is None:
+    if s.step_phase is not StepPhase.PLANNING or s.ending or s.releasing or s.proposal is not None:
         return False
-    for name, more in (("model_tokens", usage.tokens), ("model_cost_usd", usage.cost_usd)):
+    usage = reserves(s, d.bundle)
+    if usage is None and (s.reserved is not None or s.finishing):
+        return False
+    more = usage or NO_USAGE
+    for name, asked in (("model_tokens", more.tokens), ("model_cost_usd", more.cost_usd)):
         used, limit = getattr(s.used, name), getattr(s.limits, name)
-        if limit is None or add(used, more) <= limit:
+        spent = usage is None and used > 0 and limit is not None and used >= limit
+        if limit is None or not (spent or add(used, asked) > limit):
             continue
         d.emit(K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=s.limits.crossed_by(name))
         d.emit(K.STEP_ENDED, reason=name)
         apply_crossed_limits(d)
         return True
+    if usage is None:
+        return False
     d.emit(K.QUESTION_RESERVED, ask=s.asks, **usage.payload())
     return True
 

@@ -12,6 +12,7 @@ from typing import Any
 from engine.language.value import NotJson, canonical_of_exact, exact, timestamp, whole_text
 from engine.policy.gate import FactNeed, FactOutput, withheld
 from engine.session.decide.answers import answer
+from engine.session.decide.client_planner import propose
 from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.gate_calls import beside_guards
 from engine.session.decide.jobs import discard, job_draft, retry
@@ -342,6 +343,7 @@ _FROM_PEOPLE: Mapping[type, Callable[..., r.InputRefused | None]] = {
     r.MessageSent: _message,
     r.CancelRequested: _cancel,
     r.ActionConfirmed: _confirmed,
+    r.DecisionProposed: propose,
     r.RequestAnswered: answer,
     r.JobRetryRequested: retry,
     r.JobDiscardRequested: discard,

@@ -28,22 +28,37 @@ def planned(d: Draft, reply: r.PlannerAnswered) -> None:
     s = d.state
     if reply.ask != s.asks or s.step_phase is not StepPhase.PLANNING or s.ending:
         return
-    decision, problems = read_decision(reply.raw)
-    if decision is not None:
-        problems = [f"call id `{c.id}` was used before" for c in decision.tool_calls if c.id in s.calls]
-    if decision is None or problems:
-        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw), **_used(reply.usage))
+    decision, problems = read_proposal(d, reply.raw)
+    if decision is None:
+        d.emit(K.DECISION_REJECTED, problems=problems, raw=_excerpt(reply.raw), **used(reply.usage))
         return
+    take_in_decision(d, decision, **used(reply.usage))
+
+
+def read_proposal(d: Draft, raw: Any) -> tuple[Decision | None, list[str]]:
+    """The decision, or what is wrong with it."""
+    decision, problems = read_decision(raw)
+    if decision is not None:
+        problems = [f"call id `{c.id}` was used before" for c in decision.tool_calls if c.id in d.state.calls]
+    return (None if problems else decision), problems
+
+
+def take_in_decision(d: Draft, decision: Decision, **more: Any) -> None:
+    """Record a decision, and take its calls in."""
     proposed = _resolved(d, decision)
     d.emit(
         K.DECISION_RECORDED,
         message=decision.message if d.agent.seal is None else inert(decision.message),
-        tool_calls=[{"id": c.id, "name": c.name, "input": c.input} for c, _ in proposed],
+        tool_calls=_parts(proposed),
         done=decision.done,
-        ask=reply.ask,
-        **_used(reply.usage),
+        ask=d.state.asks,
+        **more,
     )
     _propose(d, proposed)
+
+
+def _parts(proposed: Proposals) -> list[dict[str, Any]]:
+    return [{"id": c.id, "name": c.name, "input": c.input} for c, _ in proposed]
 
 
 def _resolved(d: Draft, decision: Decision) -> Proposals:
@@ -65,7 +80,7 @@ def planner_failed(d: Draft, reply: r.PlannerFailed) -> None:
     _noted(d, reply.notes)
     if reply.ask != d.state.asks or d.state.step_phase is not StepPhase.PLANNING:
         return
-    d.emit(K.PLANNER_FAILED, problems=[reply.problem], **_used(reply.usage))
+    d.emit(K.PLANNER_FAILED, problems=[reply.problem], **used(reply.usage))
     if reply.final and not d.state.ending:
         d.emit(K.SESSION_ENDING, state=Status.FAILED.value, reason="planner_unavailable")
 
@@ -81,7 +96,8 @@ def _payload(note: r.Note) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(note).items()}
 
 
-def _used(usage: Usage) -> dict[str, Any]:
+def used(usage: Usage) -> dict[str, Any]:
+    """What a question took, as a part of a payload."""
     return {"usage": usage.payload()} if usage else {}
 
 

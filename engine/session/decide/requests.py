@@ -8,6 +8,7 @@ from typing import Any
 from engine.session.decide.draft import Draft
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, Phase, Request, Status
+from engine.spec.limits import PLANNER
 
 
 def wake(d: Draft) -> bool:
@@ -42,7 +43,10 @@ def _end_unanswered(d: Draft, request: Request) -> None:
     if request.kind == "budget":
         d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
         return
-    assert request.call_id is not None, "only questions about a call or a limit expire"
+    if request.kind == PLANNER:
+        d.emit(K.SESSION_ENDING, state=Status.TIMED_OUT.value, reason="planner_expired")
+        return
+    assert request.call_id is not None, "only questions about a call, a limit or the next step expire"
     call = d.state.calls[request.call_id]
     if request.kind == "approval":
         withdraw(d, call)
@@ -101,10 +105,12 @@ def waiting_for(d: Draft) -> tuple[str, ...]:
 
 
 def waiting_status(d: Draft) -> Status:
-    """Whether somebody is asked, only the customer, or a job is waited for."""
+    """Whether a client is to propose, somebody is asked, only the customer, or a job is waited for."""
     open_ = [r for r in d.state.open_requests() if r.kind != "follow_up"]
     if not open_:
         return Status.AWAITING_JOB
+    if any(r.kind == PLANNER for r in open_):
+        return Status.AWAITING_PLANNER
     if all(r.groups == ("customer",) for r in open_):
         return Status.AWAITING_CONFIRMATION
     return Status.AWAITING_HUMAN_REVIEW

@@ -17,6 +17,7 @@ from engine.session.decide.budgets import (
     reserve_question,
     still_over,
 )
+from engine.session.decide.client_planner import ask_client, take_proposal
 from engine.session.decide.draft import Draft
 from engine.session.decide.endings import (
     apply_cancel,
@@ -305,10 +306,12 @@ TRANSITIONS: tuple[Move, ...] = (
     cross_step_time,
     begin_due_attempts,
     enqueue_approved,
+    take_proposal,
     gate_calls,
     end_step,
     begin_step,
     reserve_question,
+    ask_client,
     ask_for_calls_when_idle,
     wait,
 )

@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     QUESTION_RESERVED = "question_reserved"
     DECISION_RECORDED = "decision_recorded"
     DECISION_REJECTED = "decision_rejected"
+    DECISION_PROPOSED = "decision_proposed"
     PLANNER_FAILED = "planner_failed"
     MODEL_CALLED = "model_called"
     PLANNER_FELL_BACK = "planner_fell_back"

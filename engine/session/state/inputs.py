@@ -245,6 +245,17 @@ class ActionConfirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionProposed:
+    """A client proposes the next decision, having read up to the event `after`; `raw` is unchecked."""
+
+    after: int
+    raw: Any
+    by: str
+    at: datetime
+    usage: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
 class JobLeased:
     """A worker has a job; `epoch` counts the leases of this job."""
 
@@ -306,6 +317,7 @@ Input = (
     | MessageSent
     | RequestAnswered
     | ActionConfirmed
+    | DecisionProposed
     | CancelRequested
     | JobLeased
     | JobReleased

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state.state import Call, Phase, State, Status, StepPhase
-from engine.spec.bundle import Bundle, Usage
+from engine.spec.bundle import CLIENT, Bundle, Usage
 
 
 def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
@@ -17,7 +17,8 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
     if state.releasing:
         # the driver is leaving: what runs may end in its grace, and nothing new begins
         return tuple(_run(c, bundle) for c in state.running_calls() if c.cancelled is None and c.epoch == state.epoch)
-    if state.step_phase is StepPhase.PLANNING and state.ending is None and not reserves(state, bundle):
+    planning = state.step_phase is StepPhase.PLANNING and state.ending is None
+    if planning and not plans_outside(state, bundle) and not reserves(state, bundle):
         effects.append(AskPlanner(state.asks))
     reads: dict[str, ReadFact] = {}
     for call in state.calls.open.values():
@@ -32,6 +33,12 @@ def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
             probe = ReadFact(f"probe:{call.id}", want["tool"], want["input"], want["gate"])
             reads[probe.key] = probe
     return (*effects, *reads.values())
+
+
+def plans_outside(state: State, bundle: Bundle) -> bool:
+    """Whether the session's decisions come from a client, which nobody here can ask."""
+    planner = bundle.agents[state.agent].planners.get(state.planner)
+    return planner is not None and planner.kind == CLIENT
 
 
 def reserves(state: State, bundle: Bundle) -> Usage | None:

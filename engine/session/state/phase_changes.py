@@ -76,6 +76,8 @@ STATUS_CHANGES: tuple[StatusChange, ...] = (
     StatusChange(S.AWAITING_CONFIRMATION, S.RUNNING, "the customer said yes or no"),
     StatusChange(S.RUNNING, S.AWAITING_JOB, "only a job is under way"),
     StatusChange(S.AWAITING_JOB, S.RUNNING, "the job ended, or needs people"),
+    StatusChange(S.RUNNING, S.AWAITING_PLANNER, "its client is to propose"),
+    StatusChange(S.AWAITING_PLANNER, S.RUNNING, "the client proposed, or its time is over"),
     StatusChange(S.RUNNING, S.AWAITING_MESSAGE, "the agent has replied"),
     StatusChange(S.AWAITING_MESSAGE, S.RUNNING, "the customer wrote again"),
     StatusChange(S.RUNNING, S.DONE, "a stop rule holds"),

@@ -29,6 +29,7 @@ class Status(StrEnum):
     AWAITING_HUMAN_REVIEW = "awaiting_human_review"
     AWAITING_CONFIRMATION = "awaiting_confirmation"
     AWAITING_JOB = "awaiting_job"
+    AWAITING_PLANNER = "awaiting_planner"
     AWAITING_MESSAGE = "awaiting_message"
     DONE = "done"
     OUT_OF_BUDGET = "out_of_budget"
@@ -295,6 +296,9 @@ class State:
     reserved: Mapping[str, Any] | None = None
     fallback: tuple[str, ...] = ()
     handle_key: str = ""
+    # what a client proposed and the driver has not taken in yet, and from where on it has to have read
+    proposal: Mapping[str, Any] | None = None
+    told_seq: int = 0
 
     @property
     def final(self) -> bool:

@@ -189,7 +189,8 @@ def _result(s: State, p: ToolResultPayload, event: Event) -> State:
     if call.job:
         # of what nobody knows yet there is nothing to tell the planner: a person is asked first
         told = p["final"] and (p["status"] != "unknown" or p["settled"])
-        call, s = copy_with(call, leased=0), copy_with(s, news=s.news or told)
+        told_seq = event.seq if told else s.told_seq
+        call, s = copy_with(call, leased=0), copy_with(s, news=s.news or told, told_seq=told_seq)
     result = Result(p["status"], p["reason"], p["message"], p["output"], p["rule"], event.at)
     if not p["final"]:
         return with_call(s, call, result=result)

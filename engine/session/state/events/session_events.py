@@ -106,7 +106,7 @@ class MessageReceivedPayload(TypedDict):
 
 
 def _message(s: State, p: MessageReceivedPayload, event: Event) -> State:
-    return copy_with(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1)
+    return copy_with(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1, told_seq=event.seq)
 
 
 class CancelRequestedPayload(TypedDict):

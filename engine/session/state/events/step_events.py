@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, NotRequired, TypedDict
 
@@ -39,6 +40,7 @@ def _step_started(s: State, p: StepStartedPayload, event: Event) -> State:
         resulted=resulted,
         news=False,
         finishing=p.get("finishing", False),
+        told_seq=event.seq,
     )
 
 
@@ -62,16 +64,43 @@ class DecisionRecordedPayload(TypedDict):
     done: Own[bool]
     ask: Own[int]
     usage: NotRequired[Own[UsagePart]]
+    proposed: NotRequired[Own[int]]
 
 
 def _decided(s: State, p: DecisionRecordedPayload, event: Event) -> State:
     decision = {"message": p["message"], "tool_calls": p["tool_calls"], "done": p["done"]}
-    return copy_with(_spent(s, p.get("usage")), decision=decision, step_phase=StepPhase.ACTING, problems=())
+    return copy_with(
+        _spent(s, p.get("usage")), decision=decision, step_phase=StepPhase.ACTING, problems=(), proposal=None
+    )
 
 
 def _decided_line(e: dict[str, Any]) -> str:
     calls = ", ".join(call["name"] for call in e["tool_calls"])
     return " ".join(part for part in (short(e["message"], 300), f"-> {calls}" if calls else "") if part)
+
+
+class DecisionProposedPayload(TypedDict):
+    """A client proposed, having read up to the event `after`; whoever drives the session takes it in."""
+
+    request_id: Own[str]
+    after: Own[int]
+    by: Words[str]
+    message: Words[str]
+    tool_calls: Annotated[list[ProposalPart], H.CALLS]
+    done: Own[bool]
+    usage: NotRequired[Own[UsagePart]]
+
+
+def _proposed(s: State, p: DecisionProposedPayload, event: Event) -> State:
+    request = replace(s.requests[p["request_id"]], answered={"action": "propose", "by": p["by"]})
+    # it has read what the customer said meanwhile: no further step has to tell it
+    turn = {"unseen": 0, "turn_step": s.step, "resulted": {}} if s.unseen else {}
+    proposal = {**p, "seq": event.seq}
+    return copy_with(s, requests=s.requests.with_item(request.id, request), proposal=proposal, **turn)
+
+
+def _proposed_line(e: dict[str, Any]) -> str:
+    return f"by {e['by']}: {_decided_line(e)}"
 
 
 class DecisionRejectedPayload(TypedDict):
@@ -92,7 +121,12 @@ class PlannerFailedPayload(TypedDict):
 def _rejected(s: State, p: DecisionRejectedPayload | PlannerFailedPayload, event: Event) -> State:
     s = _spent(s, p.get("usage"))
     return copy_with(
-        s, problems=tuple(p["problems"]), asks=s.asks + 1, used=copy_with(s.used, repairs=s.used.repairs + 1)
+        s,
+        problems=tuple(p["problems"]),
+        asks=s.asks + 1,
+        used=copy_with(s.used, repairs=s.used.repairs + 1),
+        proposal=None,
+        told_seq=event.seq,
     )
 
 
@@ -187,6 +221,15 @@ STEP_EVENTS = (
         detail=True,
     ),
     Definition(K.DECISION_RECORDED, DecisionRecordedPayload, _decided, _decided_line, from_outside=True),
+    Definition(
+        K.DECISION_PROPOSED,
+        DecisionProposedPayload,
+        _proposed,
+        _proposed_line,
+        from_outside=True,
+        others=True,
+        projected=True,
+    ),
     Definition(K.DECISION_REJECTED, DecisionRejectedPayload, _rejected, _problems_line, from_outside=True),
     Definition(K.PLANNER_FAILED, PlannerFailedPayload, _rejected, _problems_line, from_outside=True),
     Definition(K.MODEL_CALLED, ModelCalledPayload, same, _model_line, from_outside=True),
