@@ -199,7 +199,7 @@ def test_the_programs_of_the_embedding_guide_run_one_after_the_other(tmp_path: P
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)
-    assert len(printed) == 4
+    assert len(printed) == 5
     shown = blocks(EMBEDDING, "text")[0]
     assert printed[0].endswith(shown)
     assert printed[1].endswith(shown)

@@ -324,6 +324,6 @@ _AT_ANY_TIME = (cross_wall_clock, cross_repairs, conclude_cut_off, cross_step_ti
 # what may have something to do in a session that runs, by where its step is (see `candidates`)
 PLAIN: Mapping[StepPhase, tuple[Move, ...]] = {
     StepPhase.IDLE: (*_AT_ANY_TIME, begin_step),
-    StepPhase.PLANNING: (*_AT_ANY_TIME, reserve_question),
+    StepPhase.PLANNING: (*_AT_ANY_TIME, take_proposal, reserve_question, ask_client),
     StepPhase.ACTING: (*_AT_ANY_TIME, gate_calls, end_step),
 }
