@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from engine.session.state.state import Request as Request
     from engine.session.state.state import Status as Status
     from engine.spec.bundle import Bundle as Bundle
-    from engine.spec.bundle import PlannerSpec as PlannerSpec
-    from engine.spec.bundle import Usage as Usage
+    from engine.spec.planner_spec import PlannerSpec as PlannerSpec
+    from engine.spec.planner_spec import Usage as Usage
     from engine.store.urls import BadStoreUrl as BadStoreUrl
     from engine.store.urls import StoreFault as StoreFault
 
@@ -85,7 +85,7 @@ _WHERE = {
     "PlannerContext": "planner.resources",
     "PlannerError": "ports.planner",
     "PlannerLinker": "bundle.link.linker",
-    "PlannerSpec": "spec.bundle",
+    "PlannerSpec": "spec.planner_spec",
     "PlannerView": "session.planner_view",
     "Proposal": "ports.planner",
     "Request": "session.state.state",
@@ -100,7 +100,7 @@ _WHERE = {
     "ToolError": "ports.tool",
     "ToolInvocation": "ports.tool",
     "UnknownSession": "ports.records",
-    "Usage": "spec.bundle",
+    "Usage": "spec.planner_spec",
     "load_bundle": "api.bundles",
     "open_engine": "api.engine",
     "open_store": "api.stores",

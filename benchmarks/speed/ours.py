@@ -25,7 +25,8 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.runtime.state_loader import load_state
 from engine.session.state.state import Status
-from engine.spec.bundle import Bundle, PlannerSpec
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import PlannerSpec
 from engine.store.log_key import LogKey
 from engine.store.sqlite import open_store
 

@@ -13,7 +13,7 @@ from engine.api.streams import Events, LogReader, TextReader, Texts
 from engine.api.views import CallView, SessionView
 from engine.session.state.event import Event
 from engine.session.state.state import Request
-from engine.spec.bundle import NO_USAGE, Usage
+from engine.spec.planner_spec import NO_USAGE, Usage
 
 
 class AsyncioSession:

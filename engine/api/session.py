@@ -16,7 +16,7 @@ from engine.runtime.errors import NotAllowed
 from engine.runtime.runner import Runner as Runner
 from engine.session.state.inputs import InputRefused
 from engine.session.state.state import Request, Status
-from engine.spec.bundle import NO_USAGE, Usage
+from engine.spec.planner_spec import NO_USAGE, Usage
 
 
 class Session:

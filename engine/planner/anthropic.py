@@ -20,7 +20,7 @@ from engine.planner.prompt import Prompt
 from engine.planner.server_json import MOST_ENTRIES, entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.turns import Decided, MessageTurn, Noted, sendable
-from engine.spec.bundle import ModelSpec
+from engine.spec.planner_spec import ModelSpec
 
 _CALL, _THOUGHT = "tool_use", "thinking"
 

@@ -28,7 +28,8 @@ from engine.session.planner_view import PlannerView
 from engine.session.sensitivity import HIDDEN, sensitive_values
 from engine.session.state.event import Event
 from engine.session.state.inputs import ModelCall
-from engine.spec.bundle import Agent, Bundle, ModelSpec, PlannerSpec, Usage
+from engine.spec.bundle import Agent, Bundle
+from engine.spec.planner_spec import ModelSpec, PlannerSpec, Usage
 
 # how often partial text is told, in seconds
 TELL_EVERY = 0.1

@@ -23,7 +23,7 @@ from engine.planner.server_json import entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.stream_restart import Beginning
 from engine.planner.turns import Decided, MessageTurn, Noted, sendable
-from engine.spec.bundle import ModelSpec
+from engine.spec.planner_spec import ModelSpec
 
 # what of a message is taken in, or is no word of the answer: whose it is, and what the model thinks
 KNOWN = frozenset(

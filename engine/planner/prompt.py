@@ -21,7 +21,8 @@ from engine.policy.rule import Time
 from engine.prompt_language import PromptEnvironment
 from engine.session.planner_view import PlannerView
 from engine.session.state.event import Event
-from engine.spec.bundle import Agent, Bundle, ModelSpec, Tool
+from engine.spec.bundle import Agent, Bundle, Tool
+from engine.spec.planner_spec import ModelSpec
 
 # what a prompt says where the agent has none of its own
 DEFAULT = """\

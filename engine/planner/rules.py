@@ -8,7 +8,7 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.value import jsonable
 from engine.ports.planner import PlannerError
 from engine.session.planner_view import PlannerView
-from engine.spec.bundle import PlannerSpec, Row
+from engine.spec.planner_spec import PlannerSpec, Row
 
 
 class RulesPlanner:

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.ports.planner import PlannerError, Proposal
 from engine.session.planner_view import PlannerView
-from engine.spec.bundle import PlannerSpec
+from engine.spec.planner_spec import PlannerSpec
 
 
 class ScriptedPlanner:

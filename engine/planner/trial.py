@@ -22,7 +22,8 @@ from engine.planner.turns import Noted
 from engine.planner.wires import wire_for
 from engine.ports.planner import PlannerError
 from engine.ports.resources import EnvironmentFault
-from engine.spec.bundle import Agent, Bundle, ModelSpec
+from engine.spec.bundle import Agent, Bundle
+from engine.spec.planner_spec import ModelSpec
 
 SYSTEM = "You are asked whether you can answer in the form that is wanted."
 QUESTION = "Say hello, and be done."

@@ -17,7 +17,7 @@ from engine.planner.resources import PlannerResources
 from engine.ports.external_work import outside
 from engine.ports.planner import PlannerError
 from engine.ports.resources import in_header
-from engine.spec.bundle import ModelSpec
+from engine.spec.planner_spec import ModelSpec
 
 
 class Wire(Protocol):

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Any
 
 from engine.errors import EngineError
-from engine.spec.bundle import NO_USAGE, Usage
+from engine.spec.planner_spec import NO_USAGE, Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

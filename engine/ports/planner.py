@@ -10,7 +10,7 @@ from engine.errors import EngineError
 from engine.session.planner_view import PlannerView
 from engine.session.state.event import Event
 from engine.session.state.inputs import Note
-from engine.spec.bundle import NO_USAGE, Usage
+from engine.spec.planner_spec import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)

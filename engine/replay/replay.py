@@ -22,7 +22,8 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.events.table import EVENTS
 from engine.session.state.evolve import evolve, fold
 from engine.session.state.state import State
-from engine.spec.bundle import NO_USAGE, Bundle, Usage
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import NO_USAGE, Usage
 
 NOTES = frozenset({K.MODEL_CALLED, K.PLANNER_FELL_BACK})
 _FAILURES = ("error", "retryable", "timeout", "lost", "cancelled")

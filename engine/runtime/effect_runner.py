@@ -27,7 +27,8 @@ from engine.session.state import inputs as r
 from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state.event import Event
 from engine.session.state.state import Call, State
-from engine.spec.bundle import NO_USAGE, WRITE, Bundle, Tool
+from engine.spec.bundle import WRITE, Bundle, Tool
+from engine.spec.planner_spec import NO_USAGE
 from engine.tool.databases import MissingRoot
 from engine.tool.python import runs_in_thread
 

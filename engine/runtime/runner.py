@@ -41,7 +41,8 @@ from engine.session.decide.draft import Draft
 from engine.session.state import inputs as r
 from engine.session.state.event import Event
 from engine.session.state.state import State
-from engine.spec.bundle import NO_USAGE, Bundle, Tool, Usage
+from engine.spec.bundle import Bundle, Tool
+from engine.spec.planner_spec import NO_USAGE, Usage
 from engine.tool.adapters import Adapters
 from engine.tool.databases import MissingRoot
 

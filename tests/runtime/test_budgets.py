@@ -15,7 +15,8 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind as K
-from engine.spec.bundle import Bundle, PlannerSpec
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool

@@ -25,7 +25,7 @@ from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import fold
 from engine.session.state.state import Status
-from engine.spec.bundle import PlannerSpec
+from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool

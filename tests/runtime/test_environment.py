@@ -20,7 +20,8 @@ from engine.runtime.runner import Runner
 from engine.runtime.worker import Worker
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import State, Status
-from engine.spec.bundle import Bundle, PlannerSpec
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.model import server as s

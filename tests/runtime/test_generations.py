@@ -17,7 +17,8 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.runtime.worker import Worker
 from engine.session.state.state import State, Status
-from engine.spec.bundle import Bundle, PlannerSpec
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import PlannerSpec
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting
 from tests.runtime.stores import STORES, Moved, opened

@@ -10,7 +10,8 @@ import pytest
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Phase, Status
-from engine.spec.bundle import Bundle, Usage
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import Usage
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 from tests.session.test_jobs import Jobs

@@ -13,8 +13,9 @@ from engine.session.state import inputs as r
 from engine.session.state.effects import AskPlanner
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
-from engine.spec.bundle import Bundle, Usage
+from engine.spec.bundle import Bundle
 from engine.spec.limits import Limits
+from engine.spec.planner_spec import Usage
 from engine.spec.worst_case import worst_case
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call

@@ -12,7 +12,8 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.pending import pending, wake_at
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
-from engine.spec.bundle import Bundle, Retry
+from engine.spec.bundle import Bundle
+from engine.spec.retry import Retry
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.bundle.link.whole_bundle import WholeBundle
 from engine.diagnostic import Diagnostic, Manual, Place, Severity
 from engine.language.value import duration_text
-from engine.spec.bundle import Retry
+from engine.spec.retry import Retry
 
 MANUAL = Manual(
     code="W612",

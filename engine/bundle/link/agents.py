@@ -40,8 +40,9 @@ from engine.language.type_context import NOTHING, TypeContext
 from engine.session.expression_names import ToolTypes, meters_type, planner_scope, stop_scope
 from engine.session.marks import Marks
 from engine.session.sensitivity import is_marked
-from engine.spec.bundle import CLIENT, Agent, Price, Seal, StopRule, Tool
+from engine.spec.bundle import Agent, Seal, StopRule, Tool
 from engine.spec.limits import ANY_CROSSING, LIMITS, REVIEW
+from engine.spec.planner_spec import CLIENT, Price
 
 MANY_TOOLS = 8
 

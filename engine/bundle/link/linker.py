@@ -16,7 +16,8 @@ from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.ports.kinds import AnyKind, UnusableKind
-from engine.spec.bundle import Price, Tool
+from engine.spec.bundle import Tool
+from engine.spec.planner_spec import Price
 
 Path = str | int
 

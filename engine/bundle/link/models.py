@@ -14,7 +14,8 @@ from engine.bundle.link.model_servers import MAX_TOKENS, OURS, SERVERS
 from engine.bundle.link.secrets import check_references, values
 from engine.bundle.node import Node
 from engine.language.value import span
-from engine.spec.bundle import ModelSpec, PlannerSpec, Price, Retry
+from engine.spec.planner_spec import ModelSpec, PlannerSpec, Price
+from engine.spec.retry import Retry
 from engine.strict_schema import unsayable
 
 STRICT_ANSWERS = "json_schema"

@@ -12,7 +12,7 @@ from engine.bundle.link.linker import PlannerLinker, linked
 from engine.bundle.node import Node
 from engine.language.type_context import NOTHING, TypeContext
 from engine.ports.kinds import InstalledKind, planner_kind
-from engine.spec.bundle import CLIENT, NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
+from engine.spec.planner_spec import CLIENT, NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
 
 
 def link_planner(linker: PlannerLinker) -> PlannerSpec:

@@ -26,7 +26,8 @@ from engine.language import value as v
 from engine.language.schema_types import of_schema
 from engine.ports.kinds import adapter_kind
 from engine.session.state.events.call_events import reserved_names
-from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Retry, Tool
+from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool
+from engine.spec.retry import Retry
 
 
 def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> Tool:

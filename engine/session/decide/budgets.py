@@ -8,8 +8,8 @@ from engine.session.decide.endings import end_by_limit
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import reserves
 from engine.session.state.state import Call, Phase, State, Status, StepPhase
-from engine.spec.bundle import NO_USAGE
 from engine.spec.limits import FINISH, REVIEW, STOP
+from engine.spec.planner_spec import NO_USAGE
 
 BUDGET = "budget"
 

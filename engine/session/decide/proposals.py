@@ -15,8 +15,8 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, Status, StepPhase, Used
 from engine.session.wire_models import Decision, ToolCall, read_decision
-from engine.spec.bundle import Usage
 from engine.spec.limits import Limits
+from engine.spec.planner_spec import Usage
 
 # calls as they are taken in, each with what is wrong with it already
 Proposals = list[tuple[ToolCall, str]]

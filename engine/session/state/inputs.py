@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.spec.bundle import NO_USAGE, Usage
+from engine.spec.planner_spec import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)

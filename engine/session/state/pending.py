@@ -6,7 +6,8 @@ from datetime import datetime
 
 from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state.state import Call, Phase, State, Status, StepPhase
-from engine.spec.bundle import CLIENT, Bundle, Usage
+from engine.spec.bundle import Bundle
+from engine.spec.planner_spec import CLIENT, Usage
 
 
 def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
