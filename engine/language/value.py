@@ -53,6 +53,8 @@ def _whole(text: str) -> int | Decimal:
 
 _SMALL = 18
 
+_AS_IT_IS = frozenset({str, bool, type(None)})
+
 
 def exact(value: Any, depth: int = 0) -> Any:
     """A copy of `value` with only JSON's types and exact numbers; raises NotJson on anything else."""
@@ -69,10 +71,14 @@ def exact(value: Any, depth: int = 0) -> Any:
         return value
     if depth >= MAX_DEPTH:
         raise NotJson(f"nested deeper than {MAX_DEPTH} levels")
+    # what is no text, truth or null takes a call of its own; most of what planners and tools say is
     if isinstance(value, list | tuple):
-        return [exact(item, depth + 1) for item in value]
+        return [item if type(item) in _AS_IT_IS else exact(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
-        return {_key(key): exact(item, depth + 1) for key, item in value.items()}
+        return {
+            key if type(key) is str else _key(key): item if type(item) in _AS_IT_IS else exact(item, depth + 1)
+            for key, item in value.items()
+        }
     raise NotJson(f"a value of type {type(value).__name__} is not JSON")
 
 

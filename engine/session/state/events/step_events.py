@@ -192,6 +192,8 @@ def _step_ended(s: State, p: StepEndedPayload, event: Event) -> State:
 
 def _spent(s: State, usage: UsagePart | None) -> State:
     """What a question took, instead of what was reserved for it."""
+    if not usage and s.reserved is None:
+        return s
     took = usage or {"tokens": 0, "cost_usd": 0}
     held = s.reserved or {"tokens": 0, "cost_usd": 0}
     s = _with_model_use(s, took["tokens"] - held["tokens"], subtract(took["cost_usd"], held["cost_usd"]))
