@@ -1,11 +1,15 @@
 """What follows from the state by itself: a table of moves, tried from the top until none has anything to do.
 
-Each move looks at the state, writes the events that its case calls for, and says whether it wrote any.
+Each move looks at the state, writes the events that its case calls for, and says whether it wrote any; then the table
+is tried from its top again.  So a move can rely on all those above having nothing to do, and that is what their order
+means: ends come before beginnings, what people and earlier drivers have done before what is done next, and waiting
+last.  Every move writes an event that takes away its own case, or it would be tried for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from engine.language.arithmetic import EvaluationError
 from engine.session.decide.budgets import (
@@ -292,29 +296,51 @@ def _idle(d: Draft) -> bool:
 
 Move = Callable[[Draft], bool]
 
-TRANSITIONS: tuple[Move, ...] = (
-    wake,
-    expire,
-    apply_answers,
-    apply_budget_answers,
-    cross_wall_clock,
-    cross_repairs,
-    apply_cancel,
-    end_grace,
-    conclude_cut_off,
-    finish_ending,
-    cross_step_time,
-    begin_due_attempts,
-    enqueue_approved,
-    take_proposal,
-    gate_calls,
-    end_step,
-    begin_step,
-    reserve_question,
-    ask_client,
-    ask_for_calls_when_idle,
-    wait,
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A move, and why it stands where it stands."""
+
+    move: Move
+    why_here: str
+
+
+# Swapping two of them that can have something to do at one moment changes what happens: the tests say for which pairs,
+# and what breaks.
+TABLE: tuple[Transition, ...] = (
+    Transition(wake, "whatever follows is told of a session that runs, and its time counts from here"),
+    Transition(expire, "a question that is over is closed before anything looks at who is asked still"),
+    Transition(
+        apply_answers,
+        "what people did has happened, whatever end the session comes to",
+    ),
+    Transition(apply_budget_answers, "a limit is extended before it is looked at again"),
+    Transition(
+        cross_wall_clock,
+        "of several ends at one moment it is the one that nobody chose",
+    ),
+    Transition(cross_repairs, "a planner that broke its contract too often proposes nothing more"),
+    Transition(apply_cancel, "whoever asked for the end gets it before another call starts"),
+    Transition(end_grace, "what ran on in its grace is cut off before its session is over"),
+    Transition(
+        conclude_cut_off,
+        "what an earlier driver had started is settled before other calls start",
+    ),
+    Transition(finish_ending, "a session that ends begins nothing of what stands below"),
+    Transition(cross_step_time, "the step's time is over before an attempt or a call of it starts"),
+    Transition(begin_due_attempts, "a call that has its place already goes on before others are given theirs"),
+    Transition(enqueue_approved, "a job that people have allowed goes to the workers, however long its step goes on"),
+    Transition(take_proposal, "a decision is taken in before its calls are judged"),
+    Transition(gate_calls, "calls are judged until none has its turn"),
+    Transition(end_step, "then the step is over, if none is left"),
+    Transition(begin_step, "and the next one begins, if nothing has ended the session"),
+    Transition(reserve_question, "its question is paid for before it is asked"),
+    Transition(ask_client, "a client is asked as far as the budget goes"),
+    Transition(ask_for_calls_when_idle, "people are asked for more of a limit once nothing else goes on"),
+    Transition(wait, "last: nothing is left to do but to wait for what was asked"),
 )
+
+TRANSITIONS: tuple[Move, ...] = tuple(row.move for row in TABLE)
 
 # where a call is that goes straight through
 _STRAIGHT = frozenset({Phase.PROPOSED, Phase.GATING, Phase.STARTED, Phase.ENDED})
