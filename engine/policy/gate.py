@@ -1,9 +1,16 @@
 """The gate: a call, the rules that cover its tool, and the facts they need, to a verdict.
 
-In this order, without exception: any matching deny denies; a write or sensitive read that no allow
-rule matches is denied; any matching require_approval asks; everything else is allowed.  The order of
-rules and policies never matters.  A condition without a value counts as a match for deny and
-require_approval and as no match for allow.
+In this order, without exception: any matching deny denies; a write or sensitive read that no allow rule matches is
+denied; any matching require_approval asks; everything else is allowed.  The order of rules and policies never
+matters.  A condition without a value counts as a match for deny and require_approval and as no match for allow.
+
+What holds: a verdict depends on the call, the facts and the rules alone, and never on the order of anything.  What is
+not known makes a verdict stricter or leaves it as it is: a missing fact can't allow.  A rule added to a policy can
+change a verdict in the direction of its effect only.  Every rule that matched stands in the trace, also where another
+decided.
+
+What can go wrong: a condition errs, or spends its bound of work (it counts as said above, and the trace says why); a
+fact can't be read, or is too old (the gate says which it needs, and is asked again with them or with their absence).
 """
 
 from __future__ import annotations

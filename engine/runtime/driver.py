@@ -1,4 +1,21 @@
-"""One driver of one session: one writer decides, one nursery performs, replies come back over one channel."""
+"""One driver of one session: one writer decides, one nursery performs, replies come back over one channel.
+
+The loop is: see what the log calls for, start and cancel effects until they match it, wait for a reply, decide it,
+append what follows, and again.  What is decided is always what the appended log says; an effect's answer counts once
+its event is in the store, and the events that start a tool are there before the tool runs.
+
+What holds:
+- An append names the newest event that the driver knows and the epoch of its lease.  If somebody else was first,
+  nothing is written: it takes in what they wrote, and decides again.  If somebody newer drives, it is fenced, and
+  stops.
+- An effect that the log does not call for any more is cancelled, and its answer decides nothing.
+- A session that waits or is over is let go of in the append that says so; nothing can slip in between.
+
+What can go wrong: the process dies (the next driver claims the session, and finds each call as its last event left
+it); the store refuses a key, a meter or the place in the log (the refusal is one more reply); a tool ignores its
+cancellation (it is given up after a while, and the log says so); something that tools need is missing here
+(`EnvironmentFault`: what runs may end in its grace, and the session is left to somebody who has it).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,16 @@
 """Keeps the leases of all sessions that one process drives, and looks for what others appended to them.
 
-One task does it for all drivers, in one read a second and one write every three: a task of each driver
-stands in line for the turn, so that it ends with the last of them.
+One task does it for all drivers, in one read a second and one write every three: a task of each driver stands in line
+for the turn, so that it ends with the last of them.
+
+What holds: a lease that is renewed in time belongs to nobody else, and one that was not can be taken by anybody,
+whose epoch is higher.  The store refuses every append of the lower epoch, so that two drivers may believe in their
+lease and only one writes.  Renewing spares others the waiting; it is never what keeps a session safe.
+
+What can go wrong: the process stands still for longer than a lease (somebody takes its sessions, and it finds out at
+its next look or append); the store can't be reached (the same); the clocks of two machines differ by more than a
+lease (a session may be taken from a driver that lives, which then loses it: work is done again under its key, and
+nothing twice).
 """
 
 from __future__ import annotations

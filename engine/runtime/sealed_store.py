@@ -2,6 +2,14 @@
 
 The encryption is deterministic (AES-SIV), so that who has the key finds the same token for the same value; who can
 read the store learns which sealed values are equal, and their lengths.
+
+What holds: nothing that a schema marks reaches the store in the clear, in whatever event, request, key or meter it
+turns up, and no text that holds one does either; whoever reads through this layer sees what was written.  Whoever has
+no key reads tokens in the place of values, and everything else.
+
+What can go wrong: a key is missing (reading and driving say so and leave the session as it is) or was changed (values
+of older keys open as long as their key is listed); a token was tampered with (the log is said to be corrupt); a
+person's key was destroyed (what it sealed is erased, and stands as such).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from engine.session.decide import transitions
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Phase, Status
+from engine.spec.planner_spec import Usage
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 from tests.session.test_client_planner import client, proposal
@@ -96,7 +97,7 @@ def proposed_and_cancelled() -> list[str]:
 
 def client_without_budget() -> list[str]:
     p = Play(client(budgets="{model_tokens: 100}"))
-    p.say(proposal(p, call("a", "look"), usage=r.Usage(120, 0)))
+    p.say(proposal(p, call("a", "look"), usage=Usage(120, 0)))
     p.tick()
     p.returns("a")
     return [event.payload["request_kind"] for event in p.log if event.kind is K.REQUEST_OPENED]

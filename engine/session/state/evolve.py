@@ -1,4 +1,16 @@
-"""`evolve`: the only way state changes.  What each kind of event does to it stands with its definition (`events`)."""
+"""`evolve`: the only way state changes.  What each kind of event does to it stands with its definition (`events`).
+
+State is what its events add up to, and nothing else: the same events give the same state, on any machine and in any
+later version.  So a session is stored as its events alone; a snapshot only spares folding them, and what-if, replay
+and proofs of what happened fold them as the driver did.
+
+What holds: sequence numbers have no gaps; time never runs backwards; a fold reads the state and its event, writes a
+copy, and knows no bundle, no clock and no limit that the log does not hold.  A fold's meaning never changes for
+events that are stored: what is to be told otherwise is another kind of event, or a field that was added.
+
+What can go wrong: events that do not follow on each other, or say nothing that can be followed (BrokenHistory: the
+log was damaged, or a program is at fault; nothing is guessed).
+"""
 
 from __future__ import annotations
 
