@@ -114,9 +114,16 @@ class ThreadStore:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.due_sessions, now))
 
-    async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
+    async def sessions(
+        self,
+        limit: int | None = None,
+        state: str | None = None,
+        *,
+        since: datetime | None = None,
+        agent: str | None = None,
+    ) -> list[SessionRow]:
         """See `ports.Store`."""
-        return await self.context.call(partial(self.context.value.sessions, limit, state))
+        return await self.context.call(partial(self.context.value.sessions, limit, state, since=since, agent=agent))
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""

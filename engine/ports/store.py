@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,7 +12,35 @@ from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, Req
 from engine.session.state.event import Event
 
 
-class Store(Queue, Protocol):
+class PastSessions(Protocol):
+    """What a store tells those who only read what was: what-if, coverage by sessions, promotion."""
+
+    async def sessions(
+        self,
+        limit: int | None = None,
+        state: str | None = None,
+        *,
+        since: datetime | None = None,
+        agent: str | None = None,
+    ) -> list[SessionRow]:
+        """Sessions, newest first: of a state, begun no earlier, of an agent."""
+        ...
+
+    async def load(self, session_id: str, after: int = 0) -> list[Event]:
+        """The events after a sequence number, in order; raises UnknownSession, CorruptLog."""
+        ...
+
+    async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
+        """A bundle's content, or None; raises DamagedBundle."""
+        ...
+
+
+# opens what is past, for the length of the context.  A process of its own is given this, and never what is open:
+# then it can be pickled, as a `functools.partial` of `open_past` with a URL
+OpenPast = Callable[[], AbstractAsyncContextManager[PastSessions]]
+
+
+class Store(PastSessions, Queue, Protocol):
     """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
 
     @property
@@ -51,10 +80,6 @@ class Store(Queue, Protocol):
         """
         ...
 
-    async def load(self, session_id: str, after: int = 0) -> list[Event]:
-        """The events after a sequence number, in order; raises UnknownSession, CorruptLog."""
-        ...
-
     async def heads(self, session_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """The newest sequence number and epoch of each session that there is."""
         ...
@@ -77,10 +102,6 @@ class Store(Queue, Protocol):
 
     async def due_sessions(self, now: datetime) -> list[str]:
         """Sessions that nobody drives and that something has to be done for: left running, or a request expired."""
-        ...
-
-    async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
-        """Sessions, newest first."""
         ...
 
     async def session(self, session_id: str) -> SessionRow:
@@ -150,8 +171,4 @@ class Store(Queue, Protocol):
 
     async def bundles(self) -> list[str]:
         """The digests of all bundles that are kept, in the order in which they were."""
-        ...
-
-    async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
-        """A bundle's content, or None; raises DamagedBundle."""
         ...

@@ -79,9 +79,16 @@ class PassThrough:
         """See `ports.Store`."""
         return await self._inner.due_sessions(now)
 
-    async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
+    async def sessions(
+        self,
+        limit: int | None = None,
+        state: str | None = None,
+        *,
+        since: datetime | None = None,
+        agent: str | None = None,
+    ) -> list[SessionRow]:
         """See `ports.Store`."""
-        return await self._inner.sessions(limit, state)
+        return await self._inner.sessions(limit, state, since=since, agent=agent)
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""

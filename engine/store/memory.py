@@ -259,9 +259,22 @@ class MemoryStore(MemoryQueue):
             and (session.row.state == "running" or (id_ in expired and session.row.state not in FINAL))
         ]
 
-    async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
+    async def sessions(
+        self,
+        limit: int | None = None,
+        state: str | None = None,
+        *,
+        since: datetime | None = None,
+        agent: str | None = None,
+    ) -> list[SessionRow]:
         """See `ports.Store`."""
-        rows = [s.row for s in self._sessions.values() if state is None or s.row.state == state]
+        rows = [
+            row
+            for row in (session.row for session in self._sessions.values())
+            if (state is None or row.state == state)
+            and (agent is None or row.agent == agent)
+            and (since is None or (row.created_at is not None and row.created_at >= since))
+        ]
         rows.sort(key=lambda row: (str(row.created_at), row.id), reverse=True)
         return rows[:limit]
 

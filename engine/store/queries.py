@@ -8,13 +8,16 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from engine.language.value import timestamp
 from engine.ports import records as stored
 from engine.session.state.event import Event
 from engine.store import chain
 from engine.store.log_key import HeadSeal, Voucher
+from engine.store.rows import SESSION, session_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,18 @@ def session_ids(connection: sqlite3.Connection) -> list[str]:
         # where a page of the table can't be read an index still has them
         found = connection.execute("SELECT id FROM sessions ORDER BY created_at, id").fetchall()
     return [id_ for (id_,) in found]
+
+
+def session_rows(
+    connection: sqlite3.Connection, limit: int | None, state: str | None, since: datetime | None, agent: str | None
+) -> list[stored.SessionRow]:
+    """Sessions, newest first: of a state, begun no earlier, of an agent."""
+    sql = (
+        f"SELECT {SESSION} FROM sessions WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR created_at >= ?2)"
+        " AND (?3 IS NULL OR agent = ?3) ORDER BY created_at DESC, id DESC LIMIT ?4"
+    )
+    wanted = (state, timestamp(since) if since else None, agent, -1 if limit is None else limit)
+    return [session_row(row) for row in connection.execute(sql, wanted).fetchall()]
 
 
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:

@@ -4,76 +4,70 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from engine.language.value import timestamp
+from engine.ports.records import SessionRow
+from engine.ports.store import PastSessions
 from engine.session.state.event import Event
 from engine.store.log_key import LogKey, Voucher
 from engine.store.migrations import MIGRATIONS, NewerStore
-from engine.store.queries import bundle_files, connected, one_moment, whole_log
+from engine.store.queries import bundle_files, connected, one_moment, session_rows, whole_log
 from engine.store.strays import Unidentified, store_id
-from engine.store.urls import SQLITE, BadStoreUrl, StoreFault, no_store_at
+from engine.store.urls import SQLITE, BadStoreUrl, NoStore, StoreFault, no_store_at
 
 # logs lie in segments, and heads have a place for their seals, since this version of the schema
 READABLE = 5
 
 
-@dataclass(frozen=True, slots=True)
-class ListedSession:
-    """A session in the store's listing."""
-
-    id: str
-    agent: str
-    bundle: str
-
-
-class ReadStore:
-    """What a store's file holds."""
+class ReadOnlyStore:
+    """See `ports.PastSessions`.  It reads where it is asked, in no thread: for processes that do nothing else."""
 
     def __init__(self, connection: sqlite3.Connection, voucher: Voucher | None = None) -> None:
         self._connection = connection
         self._voucher = voucher
 
-    def sessions(self, since: datetime | None = None, agent: str | None = None) -> list[ListedSession]:
-        """The sessions that began no earlier, oldest first."""
-        sql = (
-            "SELECT id, agent, bundle FROM sessions WHERE (?1 IS NULL OR created_at >= ?1)"
-            " AND (?2 IS NULL OR agent = ?2) ORDER BY number"
-        )
-        rows = self._connection.execute(sql, (timestamp(since) if since else None, agent))
-        return [ListedSession(*row) for row in rows]
+    async def sessions(
+        self,
+        limit: int | None = None,
+        state: str | None = None,
+        *,
+        since: datetime | None = None,
+        agent: str | None = None,
+    ) -> list[SessionRow]:
+        """See `ports.PastSessions`."""
+        return session_rows(self._connection, limit, state, since, agent)
 
-    def log(self, session_id: str) -> list[Event]:
-        """A session's events; raises CorruptLog, also where they are not what was written or have not its seal."""
+    async def load(self, session_id: str, after: int = 0) -> list[Event]:
+        """See `ports.PastSessions`; raises CorruptLog also for what is before `after`."""
         with one_moment(self._connection):
-            return whole_log(self._connection, session_id, self._voucher)
+            log = whole_log(self._connection, session_id, self._voucher)
+        return log[after:]
 
-    def bundle(self, digest: str) -> Mapping[str, bytes] | None:
-        """A bundle's files, or None; raises DamagedBundle."""
+    async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
+        """See `ports.PastSessions`."""
         return bundle_files(self._connection, digest)
 
 
-def file_of(url: str) -> Path:
-    """The file of a store that past sessions can be read from; raises BadStoreUrl."""
+@asynccontextmanager
+async def open_past(url: str, key: LogKey | None = None) -> AsyncIterator[PastSessions]:
+    """The past sessions of the store that a URL names, only to be read, a key vouching for their logs.
+
+    Its `functools.partial` with a URL and a key is what another process is given to open the store by itself.
+    Raises BadStoreUrl, StoreFault, of it NoStore where there is none, and NewerStore.
+    """
     if not url.startswith(SQLITE) or len(url) == len(SQLITE):
         raise BadStoreUrl(f"the store {url} holds no past sessions that can be read: use sqlite:///PATH")
-    return Path(url[len(SQLITE) :])
-
-
-@contextmanager
-def open_reading(path: Path, key: LogKey | None = None) -> Iterator[ReadStore]:
-    """A store's file, only to be read, a key vouching for its logs; raises StoreFault, NewerStore."""
+    path = Path(url[len(SQLITE) :])
     absent = no_store_at(path)
     if absent is not None:
-        raise StoreFault(f"{absent}; name one with --store sqlite:///PATH")
+        raise NoStore(f"{absent}; name one with --store sqlite:///PATH")
     try:
         connection = _connected(path)
         try:
-            yield ReadStore(connection, Voucher(store_id(connection), key) if key is not None else None)
+            yield ReadOnlyStore(connection, Voucher(store_id(connection), key) if key is not None else None)
         finally:
             connection.close()
     except (sqlite3.Error, Unidentified) as error:

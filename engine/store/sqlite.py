@@ -37,6 +37,7 @@ from engine.store.queries import (
     read_log,
     segments_of,
     session_ids,
+    session_rows,
 )
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
 from engine.store.strays import file_problems, store_id, strays
@@ -249,13 +250,16 @@ class SqliteStore:
         """See `ports.Store`."""
         return await self._read(lambda connection: queue.due_sessions(connection, now))
 
-    async def sessions(self, limit: int | None = None, state: str | None = None) -> list[SessionRow]:
+    async def sessions(
+        self,
+        limit: int | None = None,
+        state: str | None = None,
+        *,
+        since: datetime | None = None,
+        agent: str | None = None,
+    ) -> list[SessionRow]:
         """See `ports.Store`."""
-        sql = (
-            f"SELECT {SESSION} FROM sessions WHERE ?1 IS NULL OR state = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2"
-        )
-        rows = await self._read(lambda c: c.execute(sql, (state, -1 if limit is None else limit)).fetchall())
-        return [session_row(row) for row in rows]
+        return await self._read(lambda connection: session_rows(connection, limit, state, since, agent))
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""

@@ -29,6 +29,10 @@ class StoreFault(EngineError):
     """A store that is there, or should be, and can't be read or written."""
 
 
+class NoStore(StoreFault):
+    """There is nothing where a store is to be read, or an empty file."""
+
+
 @asynccontextmanager
 async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[Store]:
     """The store that a URL names, a key vouching for what it holds; raises BadStoreUrl, StoreFault, NewerStore.

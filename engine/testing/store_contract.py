@@ -255,6 +255,9 @@ async def sessions_are_listed_newest_first_with_their_state(store: Store) -> Non
     assert [row.id for row in await store.sessions()] == ["s2", "s1", "s0"]
     assert [row.id for row in await store.sessions(limit=2)] == ["s2", "s1"]
     assert [(row.id, row.outcome) for row in await store.sessions(state="done")] == [("s1", "answered")]
+    assert [row.id for row in await store.sessions(since=START + timedelta(seconds=1))] == ["s2", "s1"]
+    assert [row.id for row in await store.sessions(1, "running", since=START, agent="bot")] == ["s2"]
+    assert await store.sessions(agent="other") == []
     row = await store.session("s1")
     assert (row.state, row.seq, row.agent, row.bundle) == ("done", 2, "bot", "b1")
     assert row.updated_at == START + timedelta(seconds=9)

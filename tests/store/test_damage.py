@@ -22,7 +22,7 @@ from engine.session.state.evolve import fold
 from engine.session.state.state import Status
 from engine.store import chain
 from engine.store.log_key import LogKey
-from engine.store.readonly import open_reading
+from engine.store.readonly import open_past
 from engine.store.sqlite import connect, open_store
 from engine.store.urls import StoreFault
 from engine.testing.log_events import started, woken
@@ -254,7 +254,7 @@ def test_a_stored_bundle_that_is_damaged_is_told(tmp_path: Path) -> None:
         assert "Traceback" not in done.err, (files, done.err[-300:])
 
 
-def test_a_schema_that_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
+async def test_a_schema_that_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     connect(path).close()
     raw = sqlite3.connect(path)
@@ -264,8 +264,9 @@ def test_a_schema_that_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
     raw.close()
     with pytest.raises(sqlite3.DatabaseError, match="schema is damaged"):
         connect(path)
-    with pytest.raises(StoreFault, match="schema is damaged"), open_reading(path) as store:
-        store.sessions()
+    with pytest.raises(StoreFault, match="schema is damaged"):
+        async with open_past(f"sqlite:///{path}") as store:
+            await store.sessions()
 
 
 def test_pages_that_are_damaged_are_told_and_what_can_be_read_is_verified(tmp_path: Path) -> None:

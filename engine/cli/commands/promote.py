@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import trio
 from click.core import ParameterSource
 
 from engine.bundle.load import load_directory
@@ -26,13 +27,14 @@ from engine.diagnostic.visible import fenced, markdown
 from engine.language.value import exact, jsonable, pretty
 from engine.session.exit_code import FAILED, OK
 from engine.spec.bundle import Bundle
-from engine.store.readonly import file_of, open_reading
+from engine.store.urls import NoStore
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
 
 if TYPE_CHECKING:
     from engine.bundle.load import Loaded
     from engine.fixtures.scenario import ScenarioReport
+    from engine.ports.store import OpenPast
     from engine.proof.diff import Change
     from engine.proof.prove import Finding
 
@@ -112,10 +114,19 @@ def _store(url: str) -> bool:
     """Whether there is a store of past sessions; one that was named has to be there."""
     named = click.get_current_context().get_parameter_source("store_url") is ParameterSource.COMMANDLINE
     named = named or bool(os.environ.get("ENGINE_STORE"))
-    if not named and not file_of(url).is_file():
-        return False
-    with reading(url) as path, open_reading(path):
-        return True
+    with reading(url) as open_past:
+        try:
+            trio.run(_opened, open_past)
+        except NoStore:
+            if named:
+                raise
+            return False
+    return True
+
+
+async def _opened(open_past: OpenPast) -> None:
+    async with open_past():
+        pass
 
 
 def _validated(loaded: Loaded) -> Part:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import trio
 
 from engine.cli.console.bundle import load_or_exit
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import are, counted, say, say_lines
-from engine.cli.console.past_sessions import accept_option, accepted_by, log_key, named_flip, reading, since_option
+from engine.cli.console.past_sessions import accept_option, accepted_by, named_flip, reading, since_option
 from engine.cli.console.progress import progress
 from engine.cli.console.trace_printer import line, print_json, table
 from engine.session.exit_code import FAILED, OK
@@ -154,16 +155,13 @@ def judge_all(
     bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None
 ) -> Comparison:
     """Every session of a store, judged again; a store that can't be read ends the command."""
-    from engine.store.readonly import open_reading
-    from engine.whatif.store import whatif_all
+    from engine.whatif.store import listed, whatif_all
 
     done = Comparison(bundle)
-    with reading(store_url) as path:
-        key = log_key()
-        with open_reading(path, key) as store:
-            sessions = store.sessions(since, agent)
+    with reading(store_url) as open_past:
+        sessions = trio.run(listed, open_past, since, agent)
         with progress("sessions", len(sessions)) as advance:
-            for chunk in whatif_all(path, bundle.files, sessions, workers, key):
+            for chunk in whatif_all(open_past, bundle.files, sessions, workers):
                 done.add(chunk.pasts)
                 done.loading += chunk.loading
                 done.judging += chunk.judging

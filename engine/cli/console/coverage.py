@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from engine.bundle.yaml_writer import written
 from engine.cli.console.files import write, write_beside
 from engine.cli.console.output import are, counted, say
-from engine.cli.console.past_sessions import log_key, reading
+from engine.cli.console.past_sessions import reading
 from engine.cli.console.progress import progress
 from engine.cli.console.trace_printer import table
 from engine.extras import install
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from engine.coverage.missing_fixtures import MissingFixture
     from engine.coverage.mutation import MutantResult
     from engine.fixtures.scenario import ScenarioReport
+    from engine.ports.store import OpenPast
     from engine.spec.bundle import Bundle
 
 EXTRA = install("prove")
@@ -47,9 +50,14 @@ def measured_in_store(bundle: Bundle, loaded: Loaded, store_url: str, since: dat
 
     observed = Observed(bundle, catalogue(loaded.corpus, bundle))
     left_out: list[str] = []
-    with reading(store_url) as path:
-        for log in past_logs(path, since, bundle.agents, log_key(), left_out.append):
-            observed.log(log)
+
+    async def observe(open_past: OpenPast) -> None:
+        async with open_past() as store:
+            async for log in past_logs(store, since, bundle.agents, left_out.append):
+                observed.log(log)
+
+    with reading(store_url) as open_past:
+        trio.run(observe, open_past)
     if left_out:
         say(f"{counted(len(left_out), 'session')} {are(len(left_out))} left out, such as {left_out[0]}", err=True)
     return observed.coverage()

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +19,7 @@ from engine.spec.bundle import Bundle
 from engine.whatif.acceptance import Acceptance
 
 if TYPE_CHECKING:
+    from engine.ports.store import OpenPast
     from engine.store.log_key import LogKey
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,14 +76,14 @@ def log_key() -> LogKey | None:
 
 
 @contextmanager
-def reading(store_url: str) -> Iterator[Path]:
-    """The file of a store that is only read; what is wrong with it ends the command in a line."""
+def reading(store_url: str) -> Iterator[OpenPast]:
+    """What opens the past sessions of a store; what is wrong with it ends the command in a line."""
     from engine.store.migrations import NewerStore
-    from engine.store.readonly import file_of
+    from engine.store.readonly import open_past
     from engine.store.urls import BadStoreUrl, StoreFault
 
     try:
-        yield file_of(store_url)
+        yield partial(open_past, store_url, log_key())
     except BadStoreUrl as error:
         raise click.UsageError(str(error)) from None
     except (StoreFault, NewerStore) as error:
