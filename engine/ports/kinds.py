@@ -191,7 +191,7 @@ PLANNERS: Mapping[str, BuiltInKind] = {
     )
 }
 
-ADAPTER_GROUP, PLANNER_GROUP = "engine.adapters", "engine.planners"
+ADAPTER_GROUP, PLANNER_GROUP, STORE_GROUP = "engine.adapters", "engine.planners", "engine.stores"
 
 
 def adapter_kind(name: str) -> AnyKind | None:
@@ -202,6 +202,12 @@ def adapter_kind(name: str) -> AnyKind | None:
 def planner_kind(name: str) -> AnyKind | None:
     """The kind of planner that has this name; None if nothing here brings it.  Raises UnusableKind."""
     return PLANNERS.get(name) or _installed(PLANNER_GROUP, name, "propose")
+
+
+def store_opener(scheme: str) -> Callable[..., Any] | None:
+    """What opens the stores whose URLs have this scheme; None if no package brings it.  Raises UnusableKind."""
+    found = _loaded_entry(STORE_GROUP, scheme)
+    return found[1] if found is not None else None
 
 
 def installed_names(group: str) -> tuple[str, ...]:
@@ -217,6 +223,19 @@ def _entries(group: str) -> tuple[EntryPoint, ...]:
 
 @cache
 def _installed(group: str, name: str, acts_by: str) -> InstalledKind | None:
+    entry = _loaded_entry(group, name)
+    if entry is None:
+        return None
+    brought_by, found = entry
+    if not callable(getattr(getattr(found, "Settings", None), "model_json_schema", None)):
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, has no pydantic model `Settings`")
+    if not callable(getattr(found, acts_by, None)):
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, has no method `{acts_by}`")
+    return InstalledKind(name, brought_by, found)
+
+
+def _loaded_entry(group: str, name: str) -> tuple[str, Any] | None:
+    """The package that brings a name, and what it brings."""
     entries = [found for found in _entries(group) if found.name == name]
     if not entries:
         return None
@@ -228,11 +247,7 @@ def _installed(group: str, name: str, acts_by: str) -> InstalledKind | None:
         found = entries[0].load()
     except Exception as error:
         raise UnusableKind(f"`{name}`, which {brought_by} brings, can't be loaded: {said(error)}") from error
-    if not callable(getattr(getattr(found, "Settings", None), "model_json_schema", None)):
-        raise UnusableKind(f"`{name}`, which {brought_by} brings, has no pydantic model `Settings`")
-    if not callable(getattr(found, acts_by, None)):
-        raise UnusableKind(f"`{name}`, which {brought_by} brings, has no method `{acts_by}`")
-    return InstalledKind(name, brought_by, found)
+    return brought_by, found
 
 
 def said(error: Exception) -> str:

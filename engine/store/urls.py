@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import trio
 
 from engine.errors import EngineError
+from engine.ports.kinds import UnusableKind, store_opener
 from engine.ports.store import Store
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
@@ -39,34 +40,64 @@ async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) ->
 
     One that is not there is made, unless it is only to be looked into or gone on with: then its name is mistyped.
     """
-    if url == "memory:":
-        yield MemoryStore()
-    elif url.startswith(SQLITE) and len(url) > len(SQLITE):
-        path = Path(url[len(SQLITE) :])
-        absent = None if make else await trio.to_thread.run_sync(no_store_at, path)
-        if absent is not None:
-            raise BadStoreUrl(f"{absent}; `engine run` and `engine deploy` make one, --store names another")
-        try:
-            # a first look, in which the file is made or found to be no store
-            (await trio.to_thread.run_sync(prepare, path)).close()
-        except ForeignDatabase as error:
-            raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
-        except (sqlite3.Error, OSError) as error:
-            # unlike `Path.is_dir` it says no where nobody may look
-            directory = await trio.to_thread.run_sync(os.path.isdir, path)
-            if directory or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-                # what is named was never a store
-                raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
-            raise StoreFault(f"{path} can't be used as a store: {error}") from None
-        try:
-            async with open_store(path, key) as store:
-                yield store
-        except Unidentified as error:
-            raise StoreFault(f"{path} can't be used with a key: {error}") from None
-    elif url.startswith("postgresql:"):
+    async with _opener(url)(url, key, make=make) as store:
+        yield store
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Store]]
+
+
+def _opener(url: str) -> Opener:
+    """What opens the stores of a URL's scheme: one of ours, or what a package brings."""
+    scheme = url.partition(":")[0]
+    if scheme in _OPENERS:
+        return _OPENERS[scheme]
+    try:
+        found: Opener | None = store_opener(scheme)
+    except UnusableKind as error:
+        raise StoreFault(f"the store {url} can't be used: {error}") from error
+    if found is None and scheme == "postgresql":
         raise BadStoreUrl(f"the store {url} is not available in this version: use sqlite:///PATH")
-    else:
+    if found is None:
         raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
+    return found
+
+
+@asynccontextmanager
+async def _in_memory(url: str, key: LogKey | None, *, make: bool) -> AsyncIterator[Store]:
+    if url != "memory:":
+        raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
+    yield MemoryStore()
+
+
+@asynccontextmanager
+async def _in_sqlite(url: str, key: LogKey | None, *, make: bool) -> AsyncIterator[Store]:
+    if not url.startswith(SQLITE) or len(url) == len(SQLITE):
+        raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
+    path = Path(url[len(SQLITE) :])
+    absent = None if make else await trio.to_thread.run_sync(no_store_at, path)
+    if absent is not None:
+        raise BadStoreUrl(f"{absent}; `engine run` and `engine deploy` make one, --store names another")
+    try:
+        # a first look, in which the file is made or found to be no store
+        (await trio.to_thread.run_sync(prepare, path)).close()
+    except ForeignDatabase as error:
+        raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
+    except (sqlite3.Error, OSError) as error:
+        # unlike `Path.is_dir` it says no where nobody may look
+        directory = await trio.to_thread.run_sync(os.path.isdir, path)
+        if directory or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            # what is named was never a store
+            raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
+        raise StoreFault(f"{path} can't be used as a store: {error}") from None
+    try:
+        async with open_store(path, key) as store:
+            yield store
+    except Unidentified as error:
+        raise StoreFault(f"{path} can't be used with a key: {error}") from None
+
+
+_OPENERS: Mapping[str, Opener] = {"memory": _in_memory, "sqlite": _in_sqlite}
 
 
 def new_file(url: str) -> Path | None:

@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from engine import EnvironmentFault, InvalidBundle, Status, load_bundle, open_engine
+from engine import BadStoreUrl, EnvironmentFault, InvalidBundle, Status, load_bundle, open_engine, open_store
 from engine.bundle import installed_kinds
 from engine.bundle.documents import agent as agents
 from engine.bundle.documents import tool as tools
@@ -35,7 +35,7 @@ PYTHON = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the guide's package is installed."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
-    for name, text in zip(("acme_ledger.py", "acme_greeter.py"), PYTHON, strict=True):
+    for name, text in zip(("acme_ledger.py", "acme_greeter.py", "acme_store.py"), PYTHON, strict=True):
         (source / name).write_text(text)
     (source / "pyproject.toml").write_text(TOML)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -57,7 +57,7 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(site))
     forget()
     yield
-    for name in ("acme_ledger", "acme_greeter"):
+    for name in ("acme_ledger", "acme_greeter", "acme_store"):
         sys.modules.pop(name, None)
     forget()
 
@@ -169,6 +169,25 @@ def test_a_fixture_never_lets_such_a_tool_act_unless_it_says_so() -> None:
     bundle = load_stored(documents(BOOKING)).bundle
     assert bundle is not None
     assert leaves(bundle.tools["book_refund"])
+
+
+@pytest.mark.usefixtures("installed")
+async def test_a_store_of_an_installed_scheme_keeps_sessions(tmp_path: Path) -> None:
+    made = load_bundle(lay_out(tmp_path / "bundle", documents(GREETING)))
+    with pytest.raises(BadStoreUrl, match="there is no store acme:one"):
+        async with open_store("acme:one", make=False):
+            raise AssertionError("there is none")
+    async with open_engine("acme:one", root=tmp_path) as one:
+        session = await one.start(made, agent="bot", message="hi", attributes={"tenant": "acme"})
+        await session.settled()
+    async with open_engine("acme:one", root=tmp_path) as other:
+        assert (await other.session(session.id).view()).message == "good day"
+
+
+async def test_a_scheme_that_nothing_brings_is_told() -> None:
+    with pytest.raises(BadStoreUrl, match="the store acme:one is not understood"):
+        async with open_store("acme:one"):
+            raise AssertionError("there is none")
 
 
 BROKEN = {
