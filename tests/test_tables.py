@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from engine.bundle import checks as rules
 from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.documents.budgets import Budgets
+from engine.bundle.documents.tool import Tool as ToolDocument
 from engine.fixtures.crash_points import READS, WRITES
 from engine.language.value import duration_text
 from engine.ports.store import Store
@@ -22,7 +23,7 @@ from engine.runtime.pass_through import PassThrough
 from engine.runtime.sealed_store import SealedStore
 from engine.session.state.events.table import EVENTS
 from engine.session.state.state import Used
-from engine.spec.bundle import Bundle
+from engine.spec.bundle import Bundle, ToolEffect
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
 from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
@@ -138,3 +139,7 @@ def test_sealing_is_decided_for_every_method_of_the_store(name: str) -> None:
 def test_a_process_that_may_die_knows_of_every_method_of_the_store_whether_it_changes_something() -> None:
     assert READS | WRITES | {"keeps_snapshots"} == PORT
     assert not READS & WRITES
+
+
+def test_a_tool_is_declared_with_every_effect_that_is_known() -> None:
+    assert set(get_args(ToolDocument.model_fields["effect"].annotation)) == {*ToolEffect} - {ToolEffect.UNKNOWN}

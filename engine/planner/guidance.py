@@ -21,10 +21,10 @@ def guidance(agent: Agent, tools: dict[str, Tool]) -> str:
     for name in agent.tools:
         rules = list(_rules(agent, name))
         tool = tools[name]
-        if not rules and tool.effect != WRITE and not tool.sensitive:
+        if not rules and tool.effect is not WRITE and not tool.sensitive:
             continue
         lines.append(f"{name}:")
-        if tool.effect == WRITE or tool.sensitive:
+        if tool.effect is WRITE or tool.sensitive:
             lines.append("- It is denied unless a rule allows it.")
         lines += [f"- {_sentence(policy, rule)}" for policy, rule in rules]
         limit = agent.limits.per_tool(name)

@@ -149,7 +149,7 @@ def _shown(tool: Tool) -> dict[str, Any]:
     return {
         "name": tool.name,
         "description": tool.description,
-        "effect": tool.effect,
+        "effect": tool.effect.value,
         "input": one_line(tool.input_schema),
         "output": one_line(tool.output_schema or {}),
     }

@@ -196,7 +196,7 @@ def changed_tools(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
             yield BundleDifference("tools", name, was.output_schema, now.output_schema, said)
         if was.effect != now.effect:
             yield BundleDifference(
-                "tools", name, was.effect, now.effect, f"tool {name}: a {was.effect} becomes a {now.effect}"
+                "tools", name, was.effect.value, now.effect.value, f"tool {name}: a {was.effect} becomes a {now.effect}"
             )
         if was.trust != now.trust:
             yield BundleDifference("tools", name, was.trust, now.trust, f"tool {name}: {was.trust} becomes {now.trust}")

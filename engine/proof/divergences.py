@@ -11,7 +11,7 @@ from engine.policy.gate import NO_RULE_ALLOWS
 from engine.policy.rule import Effect
 from engine.proof.term import NO, both, either, no
 from engine.proof.verdicts import RuleWhen, VerdictFormula
-from engine.spec.bundle import Tool
+from engine.spec.bundle import READ, Tool
 
 FEWER = "a yes that was needed is needed no more"
 MORE = "a further yes is needed"
@@ -58,7 +58,7 @@ def verdicts_that_differ(one: VerdictFormula, other: VerdictFormula, *, same_nee
 
 def results_that_differ(one: VerdictFormula, other: VerdictFormula, tool: Tool) -> Iterator[Divergence]:
     """The results of a read that one bundle keeps from the planner and the other does not."""
-    if tool.effect == "read":
+    if tool.effect is READ:
         # what is asked about first may run as well
         runs = both(no(one.deny), no(other.deny))
         yield Divergence(ALLOW, WITHHELD, both(runs, no(one.withheld), other.withheld), of_result=True)

@@ -148,7 +148,7 @@ def _expected(tool: Tool, came: Mapping[str, Any], words: bool) -> dict[str, Any
         told |= {key: came[key] for key in ("rule", "reason") if came[key]}
     asked = [{"kind": "request_opened", "call_id": CALL, "rules": rules} for rules in came["asked"] if words]
     expected: dict[str, Any] = {"events": [told, *asked]}
-    if came["verdict"] == "allow" and tool.effect == READ:
+    if came["verdict"] == "allow" and tool.effect is READ:
         # that its result was not withheld is part of it
         expected["calls"] = [{"tool": tool.name, "status": "ok"}]
     return expected

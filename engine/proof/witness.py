@@ -29,7 +29,7 @@ from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
 from engine.session.judge import CALL, PriorEvent, past_state
 from engine.session.state.state import Call
-from engine.spec.bundle import Agent, Bundle, Tool
+from engine.spec.bundle import READ, Agent, Bundle, Tool
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
@@ -360,7 +360,7 @@ def judged_for_real(witness: Witness, bundle: Bundle) -> tuple[Verdict | None, R
     verdict = judge(agent.guards[tool.name], names, reads)
     if isinstance(verdict, MissingFacts):
         return None, None
-    kept = withheld(agent.guards[tool.name], names, witness.output, reads) if tool.effect == "read" else None
+    kept = withheld(agent.guards[tool.name], names, witness.output, reads) if tool.effect is READ else None
     return verdict, kept
 
 

@@ -21,7 +21,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import evolve
 from engine.session.state.pending import pending
 from engine.session.state.state import Call, Request, State, Status
-from engine.spec.bundle import Bundle
+from engine.spec.bundle import WRITE, Bundle
 
 # a session that goes on longer than its log and again as much goes round in circles
 AS_LONG_AGAIN = 2
@@ -122,7 +122,7 @@ class _RecordedAnswers:
             return
         if kind is K.CALL_STARTED:
             self._digests[payload["call_id"]] = payload["digest"]
-            if state.calls[payload["call_id"]].effect == "write":
+            if state.calls[payload["call_id"]].effect is WRITE:
                 self._writes.append(event.seq)
         elif kind is K.TOOL_RESULT and payload["final"]:
             self._results[payload["call_id"]] = event
@@ -251,7 +251,7 @@ def _writes(state: State) -> int:
 
 
 def _wrote(call: Call) -> bool:
-    return call.effect == "write" and call.started_at is not None
+    return call.effect is WRITE and call.started_at is not None
 
 
 def _same(asked: Request, request: Request) -> bool:

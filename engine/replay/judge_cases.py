@@ -218,7 +218,7 @@ def _about_case(case: Case, bundle: Bundle, agent: Agent) -> Iterator[str]:
 
 
 def _about_past(past: Sequence[PriorEvent], bundle: Bundle, agent: Agent) -> Iterator[str]:
-    reads = [name for name, tool in bundle.tools.items() if tool.effect == READ]
+    reads = [name for name, tool in bundle.tools.items() if tool.effect is READ]
     for number, entry in enumerate(past, 1):
         for problem in _about_entry(entry, bundle, agent, reads):
             yield f"entry {number} of prior ({entry.event}): {problem}"

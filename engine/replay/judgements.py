@@ -17,7 +17,7 @@ from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import evolve
 from engine.session.state.state import Call, State
-from engine.spec.bundle import Bundle
+from engine.spec.bundle import READ, Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def judgements(log: Iterable[Event]) -> Iterator[Judgement | Release]:
             yield Judgement(state, state.calls[call_id], event, early.pop(call_id, None))
         elif event.kind is K.TOOL_RESULT and state is not None and event.payload["final"]:
             call = state.calls[event.payload["call_id"]]
-            if call.effect == "read":
+            if call.effect is READ:
                 yield Release(state, call, event)
         state = evolve(state, event)
 

@@ -168,7 +168,7 @@ class EffectRunner:
                         )
                 except Exception as error:
                     # what an adapter did not foresee: nobody knows what was done
-                    writes = tool.effect == WRITE
+                    writes = tool.effect is WRITE
                     said = f"{tool.name} broke: {type(error).__name__}"
                     return self._failed(effect, "lost" if writes else "error", "adapter_broke", said, acted=writes)
             message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"

@@ -125,7 +125,7 @@ def _confirmed(bundle: Bundle, past: Sequence[PriorEvent], tool_name: str, input
         this = (entry.tool, entry.input or {}) == (tool_name, input_)
         if entry.event == CONFIRMED and (this if entry.tool else next_write):
             return True
-        if tool is not None and tool.effect == WRITE:
+        if tool is not None and tool.effect is WRITE:
             next_write = False
             if this:
                 return False

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from engine.language.expression import Expression
 from engine.language.template import Template
@@ -18,7 +19,17 @@ from engine.spec.limits import Limits
 from engine.spec.planner_spec import PlannerSpec
 from engine.spec.retry import Retry
 
-READ, WRITE = "read", "write"
+
+class ToolEffect(StrEnum):
+    """Whether a tool only looks or may change something; of a call of a tool that there is not, nobody knows."""
+
+    READ = "read"
+    WRITE = "write"
+    UNKNOWN = "unknown"
+
+
+READ: Final = ToolEffect.READ
+WRITE: Final = ToolEffect.WRITE
 HANDOFF = "handoff"
 
 
@@ -70,7 +81,7 @@ class Tool:
 
     name: str
     description: str
-    effect: str
+    effect: ToolEffect
     sensitive: bool
     trust: str
     input_schema: Mapping[str, Any]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.language.value import duration_text
-from engine.spec.bundle import READ, Agent, Bundle, Meter, Tool
+from engine.spec.bundle import READ, Agent, Bundle, Meter, Tool, ToolEffect
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class ToolCase:
     """The most of one tool in one session; None is unlimited."""
 
     name: str
-    effect: str
+    effect: ToolEffect
     calls: int | None
     attempts: int | None
     at_once: int | None
@@ -26,7 +26,7 @@ class ToolCase:
         """As JSON."""
         return {
             "tool": self.name,
-            "effect": self.effect,
+            "effect": self.effect.value,
             "calls": self.calls,
             "attempts": self.attempts,
             "at_once": self.at_once,
@@ -109,7 +109,7 @@ def _tool(tool: Tool, agent: Agent, calls: int | None) -> ToolCase:
     most = least(limits.per_tool(tool.name), calls)
     again = 0 if tool.retry is None else least(tool.retry.attempts - 1, limits.retries_per_call)
     attempts = plus((most, least(times(most, again), limits.retries_per_session)))
-    at_once = least(limits.concurrency, tool.concurrency, most) if tool.effect == READ else 1
+    at_once = least(limits.concurrency, tool.concurrency, most) if tool.effect is READ else 1
     return ToolCase(tool.name, tool.effect, most, attempts, at_once, tool.timeout)
 
 

@@ -71,7 +71,7 @@ class CommandAdapter:
         except OSError as error:
             raise ToolError("cannot_start", f"{argv[0]} can't be started: {error.strerror}", acted=False) from None
         except TooMuchOutput:
-            acted = run.tool.effect != READ
+            acted = run.tool.effect is not READ
             raise ToolError("output_too_large", f"it wrote more than {most} bytes", acted=acted, lost=acted) from None
 
     def _lay_out(self, files: tuple[str, ...], folder: str) -> None:
@@ -100,7 +100,7 @@ def _can_be_given(text: str) -> bool:
 
 
 async def _output(run: ToolInvocation, ended: ProgramResult) -> Any:
-    settings, writes = run.tool.adapter.settings, run.tool.effect != READ
+    settings, writes = run.tool.adapter.settings, run.tool.effect is not READ
     if ended.code:
         said = run.told(ended.said, 500, end=True) or "it said nothing"
         again = ended.code in settings.get("retryable_codes", ())

@@ -250,7 +250,7 @@ class _Exchange:
         return bytes(taken)
 
     def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:
-        reads = self._run.tool.effect == READ
+        reads = self._run.tool.effect is READ
         may_help = reason in ("unreachable", "no_answer") and (reads or not acted)
         message = self._run.told(message, 500)
         return ToolError(reason, message, retryable=may_help, acted=acted and not reads, lost=acted and not reads)
@@ -265,7 +265,7 @@ async def _output(
     went_on: bool,
 ) -> Any:
     """The output that an answer is; of a write that was sent on, whatever is no success leaves open what was done."""
-    settings, writes = run.tool.adapter.settings, run.tool.effect != READ
+    settings, writes = run.tool.adapter.settings, run.tool.effect is not READ
     end = _outcome(settings.get("outcomes", {}), status, headers, reads=not writes)
     if end != "ok":
         said = f"the server answers {status}: {run.told(raw[:20_000].decode('utf-8', 'replace'), 300)}"

@@ -118,7 +118,9 @@ class McpAdapter:
             except MCPError as error:
                 if error.code not in OURS:
                     said = run.told(_said(error), 1000)
-                    raise ToolError("tool_error", f"the server says: {said}", acted=run.tool.effect != READ) from None
+                    raise ToolError(
+                        "tool_error", f"the server says: {said}", acted=run.tool.effect is not READ
+                    ) from None
                 raise self._broken(run, link, error) from None
             except Exception as error:
                 raise self._broken(run, link, error) from None
@@ -128,7 +130,7 @@ class McpAdapter:
     def _broken(self, run: ToolInvocation, link: Link, error: Exception) -> ToolError:
         """Whatever it was, this connection is not to be trusted with the next call."""
         self._connections.drop(_key(self._servers[run.tool.adapter.settings["server"]]), link)
-        reads = run.tool.effect == READ
+        reads = run.tool.effect is READ
         told = run.told(link.said.decode("utf-8", "replace").strip(), 300, end=True)
         what = "can't be read" if isinstance(error, UnreadableAnswer) else "did not come"
         message = f"the server's answer {what}: {run.told(_said(error), 300)}"
@@ -311,7 +313,7 @@ def _said(error: BaseException) -> str:
 
 def _output(run: ToolInvocation, result: Any, promised: Any) -> Any:
     """What a call's result gives; one that does not fit what was `promised` is that of a call whose answer came."""
-    writes = run.tool.effect != READ
+    writes = run.tool.effect is not READ
 
     def unfit(why: str) -> ToolError:
         # that a write was done is sure, and what it gave is not: somebody has to say

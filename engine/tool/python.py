@@ -40,7 +40,7 @@ class PythonAdapter:
         """What the function returns; raises ToolError."""
         settings = run.tool.adapter.settings
         file, name = settings["file"], settings["function"]
-        if run.tool.effect == READ or _is_coroutine(self._files[file], name):
+        if run.tool.effect is READ or _is_coroutine(self._files[file], name):
             return await self._in_process(run, file, name)
         return await self._in_own_process(run, file, name)
 
@@ -94,7 +94,7 @@ class PythonAdapter:
 
 def runs_in_thread(tool: Tool, files: Mapping[str, bytes]) -> bool:
     """Whether a run of a tool has a thread of its own, which nobody can stop."""
-    if tool.adapter.kind != "python" or tool.effect != READ:
+    if tool.adapter.kind != "python" or tool.effect is not READ:
         return False
     settings = tool.adapter.settings
     return not _is_coroutine(files[settings["file"]], settings["function"])

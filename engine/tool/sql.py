@@ -67,7 +67,7 @@ class _SqlWork:
     """One transaction in a thread, which another thread may interrupt."""
 
     def __init__(self, run: ToolInvocation, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-        self._reads = run.tool.effect == READ
+        self._reads = run.tool.effect is READ
         self._statements = settings["statements"]
         self._most = settings.get("max_rows", MAX_ROWS)
         self._parameters = parameters
@@ -224,7 +224,7 @@ def _output(run: ToolInvocation, work: _SqlWork) -> Any:
         return _single(next(iter(work.rows[0].values())), settings["result"], schema)
     if work.rows:
         return _typed(work.rows[0], schema)
-    writes = run.tool.effect != READ
+    writes = run.tool.effect is not READ
     if writes and not work.gives_rows and settings["absent"] is None:
         return {}
     if settings["absent"] is None:

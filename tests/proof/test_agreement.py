@@ -26,7 +26,7 @@ from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
 from engine.session.judge import past_state
 from engine.session.state.state import Call
-from engine.spec.bundle import Bundle
+from engine.spec.bundle import WRITE, Bundle
 from tests.bundle_texts import agent, reviewers, tool
 
 # policies of one run, and calls for each of them: tens of thousands with AGREEMENT=2000
@@ -175,7 +175,7 @@ def test_what_the_gate_says_is_what_the_formulas_say(rules: list[dict[str, str]]
 def agrees(bundle: Bundle, world: SymbolTable, judged: VerdictFormula, input_: Any, output: Any, hours: int) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
     spec, bot = bundle.tools["act"], bundle.agents["bot"]
-    proposed = Call("c", "act", input_, 1, "write", now - timedelta(seconds=1), call_digest(spec, "act", input_))
+    proposed = Call("c", "act", input_, 1, WRITE, now - timedelta(seconds=1), call_digest(spec, "act", input_))
     state = past_state(bundle, bot, [], {"tenant": "acme"}, now, proposed)
 
     def read(need: FactNeed) -> FactOutput:

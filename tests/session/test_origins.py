@@ -14,6 +14,7 @@ from engine.session.planner_view import planner_view
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call
+from engine.spec.bundle import WRITE
 from tests.bundle_texts import agent, bundle, policy, tool
 from tests.session.play import Play, call
 
@@ -23,7 +24,7 @@ RULES = """
   - {id: strangers, tools: [pay], effect: deny, when: "origin(input.to) == 'untrusted'", reason: a_strangers_word}
 """
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-CALLED = Call("judged", "pay", {}, 1, "write", NOW, "")
+CALLED = Call("judged", "pay", {}, 1, WRITE, NOW, "")
 
 
 def made() -> Any:

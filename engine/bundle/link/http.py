@@ -16,7 +16,7 @@ from engine.bundle.link.secrets import check_references, refuse_references, text
 from engine.bundle.node import Node
 from engine.language import types as t
 from engine.language.template import Template, without_holes
-from engine.spec.bundle import READ
+from engine.spec.bundle import READ, ToolEffect
 
 _STATUS = re.compile(r"[1-5](\d\d|xx)\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
@@ -118,12 +118,12 @@ def _check_url(corpus: DocumentSet, node: Node) -> None:
         corpus.say(e206_constraint.at(node, "url", "has no fragment: it is never sent"))
 
 
-def _check_method(corpus: DocumentSet, adapter: Node, effect: str) -> None:
+def _check_method(corpus: DocumentSet, adapter: Node, effect: ToolEffect) -> None:
     method = adapter.get("method")
     value = method.value if method is not None else "GET"
     if value in SAFE and adapter.get("body") is not None and adapter.at("body").plain is not None:
         corpus.say(e206_constraint.at(adapter.key("body") or adapter, "body", f"is not for `{value}`"))
-    if value in SAFE and effect != READ:
+    if value in SAFE and effect is not READ:
         corpus.say(e206_constraint.at(method or adapter, "method", f"of a write can't be `{value}`"))
 
 

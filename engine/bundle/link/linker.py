@@ -16,7 +16,7 @@ from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.ports.kinds import AnyKind, UnusableKind
-from engine.spec.bundle import Tool
+from engine.spec.bundle import Tool, ToolEffect
 from engine.spec.planner_spec import Price
 
 Path = str | int
@@ -73,7 +73,7 @@ class AdapterLinker(SettingsLinker):
     """The `adapter:` of a tool.  Its scope has `input` and `session`."""
 
     tool: Node
-    effect: str
+    effect: ToolEffect
     input_schema: Mapping[str, Any] | None
     output_schema: Mapping[str, Any] | None
 

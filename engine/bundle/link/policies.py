@@ -133,7 +133,7 @@ def _check_facts(corpus: DocumentSet, document: Document, tools: Mapping[str, To
         name = fact.at("tool")
         if not corpus.has("Tool", name.value):
             corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
-        elif (tool := tools.get(str(name.value))) and (tool.effect != READ or tool.adapter.kind == HANDOFF):
+        elif (tool := tools.get(str(name.value))) and (tool.effect is not READ or tool.adapter.kind == HANDOFF):
             corpus.say(e507_fact_writes.at(name))
 
 
@@ -184,7 +184,7 @@ def link_guards(
         _check_idle_words(corpus, document, used, tools, types, session, meters)
     return {
         name: Guard(
-            name, tools[name].effect == WRITE or tools[name].sensitive, tuple(parts[name]), tuple(promising[name])
+            name, tools[name].effect is WRITE or tools[name].sensitive, tuple(parts[name]), tuple(promising[name])
         )
         for name in offered
     }
@@ -333,7 +333,7 @@ def _release(corpus: DocumentSet, node: Node, linker: Linker) -> Expression | No
         return None
     if node.at("effect").value != Effect.DENY:
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", _RELEASE))
-    elif linker.effect != READ:
+    elif linker.effect is not READ:
         message = "is for reads: a write has happened when its result is there"
         corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
     scope = {**linker.scope, "output": linker.output}

@@ -38,7 +38,7 @@ def _probe(
     session: t.Type,
 ) -> Probe | None:
     name = node.at("tool")
-    if of.effect != WRITE:
+    if of.effect is not WRITE:
         corpus.say(e206_constraint.at(node, "probe", "is for writes: a read can always run again"))
     if not corpus.has("Tool", name.value):
         corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
@@ -46,7 +46,7 @@ def _probe(
     reader = tools.get(str(name.value))
     if reader is None:
         return None
-    if reader.effect != READ:
+    if reader.effect is not READ:
         corpus.say(e507_fact_writes.at(name))
     scope: dict[str, t.Type] = {"input": types[of.name].input, "session": session}
     wide = {**scope, "output": types[reader.name].output}

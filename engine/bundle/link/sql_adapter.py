@@ -24,7 +24,7 @@ from engine.diagnostic import did_you_mean
 from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
-from engine.spec.bundle import WRITE
+from engine.spec.bundle import WRITE, ToolEffect
 
 _OTHER_PARAMETER = re.compile(r"\?\d*|[@$][A-Za-z_]\w*")
 
@@ -74,7 +74,7 @@ def _check_database(linker: AdapterLinker, settings: Mapping[str, Any]) -> None:
     declared = corpus.of("Database").get(settings["database"])
     if declared is None and not corpus.has("Database", settings["database"]):
         corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
-    elif linker.effect == WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
+    elif linker.effect is WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
         corpus.say(e512_derived_write.at(database))
 
 
@@ -113,13 +113,13 @@ def _check_gives_row(
     corpus: DocumentSet,
     adapter: Node,
     settings: Mapping[str, Any],
-    effect: str,
+    effect: ToolEffect,
     output_schema: Mapping[str, Any] | None,
 ) -> None:
     """A write whose output has fields must end with a row to take them from: afterwards it is too late."""
     needed = (output_schema or {}).get("required")
     statements = list(_statements(adapter))
-    if effect != WRITE or not needed or not statements or settings["absent"] is not None:
+    if effect is not WRITE or not needed or not statements or settings["absent"] is not None:
         return
     last = statements[-1][0]
     if not _GIVES_ROW.search(QUOTED.sub(" ", str(last.value))):

@@ -26,7 +26,7 @@ from engine.language import value as v
 from engine.language.schema_types import of_schema
 from engine.ports.kinds import adapter_kind
 from engine.session.state.events.call_events import reserved_names
-from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool
+from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool, ToolEffect
 from engine.spec.retry import Retry
 
 
@@ -37,7 +37,7 @@ def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> To
     input_schema = _with_declared(corpus, node, input_schema)
     output_schema, output_sound = schema(corpus, node.get("output"), about_object=False)
     _check_summary(corpus, node, output_schema, output_sound)
-    effect = plain["effect"]
+    effect = ToolEffect(plain["effect"])
     scope: dict[str, t.Type] = {
         "input": of_schema(input_schema) if input_schema else t.UNKNOWN,
         "session": attributes,
@@ -104,7 +104,7 @@ def _job(corpus: DocumentSet, node: Node) -> Job | None:
     return None
 
 
-def _retry(corpus: DocumentSet, node: Node, effect: str) -> Retry | None:
+def _retry(corpus: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
     """Further attempts; a write that may have acted is run again only under a key that the tool honours."""
     declared = node.get("retry")
     if declared is None or declared.plain is None:
@@ -112,7 +112,7 @@ def _retry(corpus: DocumentSet, node: Node, effect: str) -> Retry | None:
     plain, key = declared.plain, node.plain.get("idempotency")
     honoured = isinstance(key, Mapping) and key["honoured_by"] == "tool"
     on = declared.get("on")
-    for item in (on.items or ()) if on is not None and effect == WRITE and not honoured else ():
+    for item in (on.items or ()) if on is not None and effect is WRITE and not honoured else ():
         if item.value != "retryable":
             message = "needs `idempotency: {honoured_by: tool}`: a write that may have acted is not run again without"
             corpus.say(e206_constraint.at(item, str(item.value), message))
@@ -127,14 +127,14 @@ def _retry(corpus: DocumentSet, node: Node, effect: str) -> Retry | None:
 
 
 def _idempotency(
-    corpus: DocumentSet, node: Node, effect: str, scope: Mapping[str, t.Type], schema: Mapping[str, Any] | None
+    corpus: DocumentSet, node: Node, effect: ToolEffect, scope: Mapping[str, t.Type], schema: Mapping[str, Any] | None
 ) -> Idempotency | None:
     declared = node.get("idempotency")
     if declared is None or declared.plain is None:
-        if effect == WRITE:
+        if effect is WRITE:
             corpus.say(e501_idempotency.at(node.at("effect")))
         return None
-    if effect == READ:
+    if effect is READ:
         corpus.say(e206_constraint.at(declared, "idempotency", "is for writes: a read can always run again"))
     if declared.entries is None:
         return None

@@ -29,7 +29,7 @@ from engine.language.schema_types import of_schema
 from engine.language.type_context import TypeContext
 from engine.policy.rule import Established, Fact, LearnedFrom, Time
 from engine.session.expression_names import ToolTypes
-from engine.spec.bundle import HANDOFF, READ, Tool
+from engine.spec.bundle import HANDOFF, READ, Tool, ToolEffect
 
 TYPES: Mapping[str, t.Type] = {
     "string": t.TEXT,
@@ -118,7 +118,7 @@ class Linker:
         self.established: dict[str, Established] = {}
 
     @property
-    def effect(self) -> str:
+    def effect(self) -> ToolEffect:
         """The effect of the tool that is linked for."""
         return self._tools[self._tool].effect
 
@@ -207,7 +207,7 @@ class Linker:
             if source is not None:
                 loops.append((variable, source))
         known = self._tools.get(tool)
-        reads = known is not None and known.effect == READ and known.adapter.kind != HANDOFF
+        reads = known is not None and known.effect is READ and known.adapter.kind != HANDOFF
         schema = known.input_schema if known is not None and reads else None
         built = tool_input(
             self._corpus, given, node.at("tool"), tool, schema, scope, self.around, nulls=True, tell=self.tell
@@ -225,7 +225,7 @@ class Linker:
 
     def _output(self, node: Node, tool: str) -> t.Type:
         """What the tool gives; of one that can't be a fact, nothing is said twice."""
-        if tool not in self._tools or self._tools[tool].effect != READ:
+        if tool not in self._tools or self._tools[tool].effect is not READ:
             return t.UNKNOWN
         declared = self._corpus.of("Tool")[tool].node.get("output")
         if declared is None:

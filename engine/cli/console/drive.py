@@ -13,6 +13,7 @@ from engine.diagnostic.visible import line
 from engine.ports.resources import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state.state import Call, Phase, Request, State, Status
+from engine.spec.bundle import WRITE
 from engine.spec.limits import PLANNER
 
 
@@ -106,7 +107,7 @@ def _nobody_can_say(call: Call) -> bool:
     """Whether a write may have happened: its result is not known, or it was cut off and has none yet."""
     if call.result is not None:
         return call.result.status == "unknown"
-    return call.effect == "write" and call.phase is Phase.STARTED
+    return call.effect is WRITE and call.phase is Phase.STARTED
 
 
 def _what_was_done(state: State) -> list[str]:

@@ -30,7 +30,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import evolve
 from engine.session.state.pending import wake_at
 from engine.session.state.state import Call, Phase, State
-from engine.spec.bundle import Bundle, Tool
+from engine.spec.bundle import READ, WRITE, Bundle, Tool
 
 MAX_OUTPUT = 1_000_000
 
@@ -152,7 +152,7 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
         d.result(call, "blocked", "result_withheld", WITHHELD, rule=kept.rule)
     elif not problems:
         d.result(call, "ok", output=output, mark=reply.mark)
-    elif call.effect == "write":
+    elif call.effect is WRITE:
         mark_uncertain(d, call, "invalid_output", problems)
     else:
         d.result(call, "terminal_error", "invalid_output", problems)
@@ -181,8 +181,8 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
     if call is None:
         return
     tool = d.tool(call.name)
-    lost = call.effect == "write" and reply.acted and reply.failure in ("timeout", "lost")
-    safe = call.effect == "read" or not reply.acted or tool.honours_key
+    lost = call.effect is WRITE and reply.acted and reply.failure in ("timeout", "lost")
+    safe = call.effect is READ or not reply.acted or tool.honours_key
     if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
         said = reply.message if reply.failure == "cancelled" else ""
         end_cancelled(d, call, acted=reply.acted, said=said)
@@ -228,7 +228,7 @@ def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
     if tool.on_failure != "cancel_siblings":
         return
     for call in d.state.step_calls():
-        if call.id == failed.id or call.effect == "write":
+        if call.id == failed.id or call.effect is WRITE:
             continue
         if call.phase is Phase.STARTED and call.cancelled is None:
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed")

@@ -17,6 +17,7 @@ from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, Phase, State
+from engine.spec.bundle import WRITE
 
 Record = Callable[..., None]
 
@@ -46,7 +47,7 @@ def _leased(d: Draft, reply: r.JobLeased) -> None:
     # the worker that ran it is gone
     if call.cancelled is not None:
         end_cancelled(d, call)
-    elif call.effect == "write" and not tool.honours_key:
+    elif call.effect is WRITE and not tool.honours_key:
         mark_uncertain(d, call, "cut_off", "the worker stopped while it ran")
     elif not give_up_cut_off(d, call, "its worker"):
         _emit_lease(d, reply)
@@ -61,7 +62,7 @@ def _released(d: Draft, reply: r.JobReleased) -> None:
     call = d.state.calls[reply.call_id]
     if not call.leased or call.ended:
         return
-    may_have_acted = call.phase is Phase.STARTED and reply.acted and call.effect == "write"
+    may_have_acted = call.phase is Phase.STARTED and reply.acted and call.effect is WRITE
     if call.cancelled is not None:
         end_cancelled(d, call, acted=reply.acted)
     elif may_have_acted and not d.tool(call.name).honours_key:
@@ -120,7 +121,7 @@ def retry(d: Draft, reply: r.JobRetryRequested) -> r.InputRefused | None:
         call_id=new,
         tool=dead.name,
         input=dead.input,
-        effect=dead.effect,
+        effect=dead.effect.value,
         digest=dead.digest,
         key=dead.key,
         scope=dead.scope,

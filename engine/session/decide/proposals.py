@@ -15,6 +15,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, Status, StepPhase, Used
 from engine.session.wire_models import Decision, ToolCall, read_decision
+from engine.spec.bundle import ToolEffect
 from engine.spec.limits import Limits
 from engine.spec.planner_spec import Usage
 
@@ -147,7 +148,7 @@ def _take_in(d: Draft, proposed: ToolCall, problem: str) -> tuple[Call, str]:
         call_id=proposed.id,
         tool=proposed.name,
         input=proposed.input,
-        effect=tool.effect if tool else "unknown",
+        effect=(tool.effect if tool else ToolEffect.UNKNOWN).value,
         digest=call_digest(tool, proposed.name, proposed.input),
         key=key,
         scope=key_scope(d.state, tool) if tool and key else None,

@@ -40,7 +40,7 @@ from engine.session.expression_names import stop_names
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import pending
 from engine.session.state.state import UNSTARTED, Call, Phase, State, Status, StepPhase
-from engine.spec.bundle import End
+from engine.spec.bundle import READ, WRITE, End
 
 
 def advance(d: Draft) -> None:
@@ -100,13 +100,13 @@ def conclude_cut_off(d: Draft) -> bool:
         if call.epoch == d.state.epoch:
             continue
         tool = d.tool(call.name)
-        safe = call.effect == "read" or tool.honours_key
+        safe = call.effect is READ or tool.honours_key
         if call.cancelled is not None:
             end_cancelled(d, call)
         elif safe and not d.state.ending:
             if not give_up_cut_off(d, call, "the engine"):
                 record_start(d, call, tool)
-        elif call.effect == "read":
+        elif call.effect is READ:
             d.result(call, "terminal_error", "session_cancelled", "the session ended while it ran")
         else:
             mark_uncertain(d, call, "cut_off", "the engine stopped while it ran")
@@ -117,7 +117,7 @@ def conclude_cut_off(d: Draft) -> bool:
 def end_cancelled(d: Draft, call: Call, *, acted: bool = True, said: str = "") -> None:
     """The end of a call whose run was cancelled; a write is never assumed undone, unless its adapter vouches."""
     reason = call.cancelled or "session_cancelled"
-    if call.in_doubt or (acted and call.effect == "write"):
+    if call.in_doubt or (acted and call.effect is WRITE):
         mark_uncertain(d, call, reason, said or "it was cancelled while it ran and may have acted")
     else:
         d.result(call, "terminal_error", reason, said or "it was cancelled while it ran")
@@ -153,9 +153,9 @@ def gate_calls(d: Draft) -> bool:
 
 
 def _behind_failed_write(call: Call, calls: list[Call]) -> bool:
-    if call.effect != "write":
+    if call.effect is not WRITE:
         return False
-    earlier = [other for other in calls[: calls.index(call)] if other.effect == "write"]
+    earlier = [other for other in calls[: calls.index(call)] if other.effect is WRITE]
     # what comes behind a job would overtake it: the step ends when the job is handed over
     return any(_failed(other) or other.handed_over for other in earlier)
 
@@ -185,22 +185,22 @@ def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     taken += len(s.running_calls()) + len(s.retrying_calls())
     if s.limits.concurrency is not None and taken >= s.limits.concurrency:
         return False
-    if call.effect != "write":
+    if call.effect is not WRITE:
         return True
     earlier = calls[: calls.index(call)]
     # a job is over for its step when it is handed over
-    reads = all(c.ended or c.handed_over for c in calls if c.effect != "write")
-    return reads and all(c.ok for c in earlier if c.effect == "write")
+    reads = all(c.ended or c.handed_over for c in calls if c.effect is not WRITE)
+    return reads and all(c.ok for c in earlier if c.effect is WRITE)
 
 
 def _note_waiting(d: Draft, calls: list[Call]) -> bool:
     """No proposal stands unexplained: a call that can't be judged yet says what it is behind."""
     for call in calls:
         if call.phase is Phase.PROPOSED and not call.gate_seq:
-            writes = call.effect == "write" and any(
-                c.effect != "write" and not c.ended and not c.handed_over for c in calls
+            writes = call.effect is WRITE and any(
+                c.effect is not WRITE and not c.ended and not c.handed_over for c in calls
             )
-            earlier = call.effect == "write" and not writes
+            earlier = call.effect is WRITE and not writes
             behind = "reads" if writes else "earlier_write" if earlier else "concurrency"
             d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=[], behind=behind)
             return True

@@ -9,7 +9,7 @@ from engine.session.expression_names import Names, key_names
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call
-from engine.spec.bundle import Probe, Tool
+from engine.spec.bundle import WRITE, Probe, Tool
 from engine.spec.limits import BLOCK
 
 PROBE = "probe:"
@@ -43,7 +43,7 @@ def give_up_cut_off(d: Draft, call: Call, who: str) -> bool:
         tool=call.name,
     )
     message = f"{who} stopped each of {call.attempt} times that it ran"
-    if call.effect == "write":
+    if call.effect is WRITE:
         mark_uncertain(d, call, "cut_off", message)
     else:
         d.result(call, "terminal_error", "cut_off", message)

@@ -1,6 +1,7 @@
 """A state as text and back: a cache that spares a long session the folding of its whole log.
 
-It is keyed by `VERSION`, which changes with the shape of any part of a state: a snapshot of another version is none.
+It is keyed by `VERSION`, which changes with the fields of any part of a state and with their types: a snapshot
+of another version is none.
 
 The text is JSON of lists, whose first item says what the others are: `["tuple", 1, 2]`, or `["Result", ...]` with the
 values of the fields in their order, those left out at the end that are as by default.  A mapping that stands in a
@@ -32,17 +33,19 @@ from engine.session.state.state import (
     StepPhase,
     Used,
 )
+from engine.spec.bundle import ToolEffect
 from engine.spec.limits import Extension, Limits
 
 # a fold that means something else by the same fields counts this up, and so does another form of the text
-MEANING = 2
+MEANING = 3
 
 _PARTS: tuple[Any, ...] = (State, Call, Result, Approval, FactReading, Request, Used, Metered, Limits, Extension)
-_WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase)
-_BY_NAME = {part.__name__: part for part in (*_PARTS, *_WORDS)}
+_WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase, ToolEffect)
+_BY_NAME = {part.__name__: part for part in _PARTS}
+_MEMBERS = {kind.__name__: {word.value: word for word in kind} for kind in _WORDS}
 _FIELDS = {part: [(f.name, f.default) for f in fields(part)] for part in _PARTS}
 
-VERSION = digest([MEANING, *([part.__name__, [f.name for f in fields(part)]] for part in _PARTS)])[:16]
+VERSION = digest([MEANING, *([part.__name__, [[f.name, f.type] for f in fields(part)]] for part in _PARTS)])[:16]
 
 _MICRO = timedelta(microseconds=1)
 
@@ -146,8 +149,11 @@ class _Reader:
         ]
 
     def _made(self, plain: list[Any]) -> Any:
-        make = _FROM_PLAIN.get(plain[0])
-        return make(self, plain) if make is not None else _BY_NAME[plain[0]](*self.items(plain))
+        kind = plain[0]
+        make = _FROM_PLAIN.get(kind)
+        if make is not None:
+            return make(self, plain)
+        return _MEMBERS[kind][plain[1]] if kind in _MEMBERS else _BY_NAME[kind](*self.items(plain))
 
     def time(self, plain: list[Any]) -> datetime:
         """A moment."""

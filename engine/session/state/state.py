@@ -19,6 +19,7 @@ from typing import Any
 
 from engine.language.arithmetic import add, total
 from engine.session.state.persistent import AppendOnlyList, SettlingMap
+from engine.spec.bundle import ToolEffect
 from engine.spec.limits import Limits
 
 
@@ -98,7 +99,7 @@ class Call:
     name: str
     input: Mapping[str, Any]
     step: int
-    effect: str
+    effect: ToolEffect
     proposed_at: datetime
     digest: str
     key: str | None = None

@@ -13,6 +13,7 @@ from engine.session.state.events.parts import ReservedPart, doubtful, with_call,
 from engine.session.state.holds import Digest, H, Input, Output, Own, Report
 from engine.session.state.persistent import copy_with
 from engine.session.state.state import Phase, State
+from engine.spec.bundle import WRITE
 
 
 class CallStartedPayload(TypedDict):
@@ -51,7 +52,7 @@ def _call_started(s: State, p: CallStartedPayload, event: Event) -> State:
         generation=p.get("generation", 0),
         in_doubt=doubtful(call, call.phase is Phase.STARTED),
     )
-    return copy_with(s, write_seq=event.seq) if call.effect == "write" else s
+    return copy_with(s, write_seq=event.seq) if call.effect is WRITE else s
 
 
 class CallNotBegunPayload(TypedDict):

@@ -12,6 +12,7 @@ from engine.session.state.events.parts import FactPart, appended, with_call, wit
 from engine.session.state.holds import Digest, H, Holds, Input, Output, Own, Report, Words
 from engine.session.state.persistent import copy_with
 from engine.session.state.state import Call, FactReading, Phase, Result, State, Used
+from engine.spec.bundle import WRITE, ToolEffect
 
 
 class CallProposedPayload(TypedDict):
@@ -26,13 +27,16 @@ class CallProposedPayload(TypedDict):
     scope: Annotated[str, H.SCOPE]
 
 
+_EFFECTS = {effect.value: effect for effect in ToolEffect}
+
+
 def _proposed(s: State, p: CallProposedPayload, event: Event) -> State:
     call = Call(
         id=p["call_id"],
         name=p["tool"],
         input=p["input"],
         step=event.step,
-        effect=p["effect"],
+        effect=_EFFECTS[p["effect"]],
         proposed_at=event.at,
         digest=p["digest"],
         key=p["key"],
@@ -209,7 +213,7 @@ def _result(s: State, p: ToolResultPayload, event: Event) -> State:
         s = copy_with(s, succeeded=appended(s.succeeded, call.name, entry), seen=appended(s.seen, call.name, entry))
     if never_started and not p["reused"]:
         s = copy_with(s, used=with_count(s, call.name, -1))
-    if call.effect == "write" and not never_started:
+    if call.effect is WRITE and not never_started:
         s = copy_with(s, write_seq=event.seq)
     if p["repair"]:
         s = copy_with(s, used=copy_with(s.used, repairs=s.used.repairs + 1))

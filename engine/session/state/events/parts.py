@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from engine.session.state.persistent import AppendOnlyList, copy_with
 from engine.session.state.state import Call, Metered, State, Used
+from engine.spec.bundle import WRITE
 
 
 class UsagePart(TypedDict):
@@ -73,7 +74,7 @@ def appended(
 
 def doubtful(call: Call, acted: bool) -> bool:
     """Whether nobody knows of an attempt of a write if it acted: one was `acted` maybe, or is gone with who ran it."""
-    return call.in_doubt or (acted and call.effect == "write")
+    return call.in_doubt or (acted and call.effect is WRITE)
 
 
 def result_entry(call: Call) -> dict[str, Any]:
