@@ -26,7 +26,7 @@ from engine.language.value import duration_text
 from engine.session.customer_texts import ENDS, TEXTS
 from engine.session.state.events.definition import Definition
 from engine.session.state.events.table import EVENTS
-from engine.spec.limits import LIMITS, REQUEST_KINDS, Limits
+from engine.spec.limits import EXPIRING, LIMITS, Limits
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -124,7 +124,7 @@ def _limits() -> str:
         shown = duration_text(value) if isinstance(value, timedelta) else value
         rows.append(f"| `{name}` | {shown} | {LIMITS[name].crossing} | {field.description} |")
     expires = "\n".join(
-        f"| `expires: {{{kind}}}` | {_span(limits.expires[kind])} | | How long it may wait. |" for kind in REQUEST_KINDS
+        f"| `expires: {{{kind}}}` | {_span(limits.expires[kind])} | | How long it may wait. |" for kind in EXPIRING
     )
     head = """# Limits
 

@@ -13,6 +13,7 @@ import pytest
 from engine.bundle import checks as rules
 from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.documents.budgets import Budgets
+from engine.bundle.documents.fixture import RequestKind as NamedRequestKind
 from engine.bundle.documents.tool import Tool as ToolDocument
 from engine.fixtures.crash_points import READS, WRITES
 from engine.language.value import duration_text
@@ -25,6 +26,7 @@ from engine.session.state.events.table import EVENTS
 from engine.session.state.state import Used
 from engine.spec.bundle import Bundle, ToolEffect
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
+from engine.spec.request_kind import RequestKind
 from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
@@ -143,3 +145,11 @@ def test_a_process_that_may_die_knows_of_every_method_of_the_store_whether_it_ch
 
 def test_a_tool_is_declared_with_every_effect_that_is_known() -> None:
     assert set(get_args(ToolDocument.model_fields["effect"].annotation)) == {*ToolEffect} - {ToolEffect.UNKNOWN}
+
+
+def test_a_fixture_expects_every_kind_of_request_that_a_person_is_asked_outside_of_budgets() -> None:
+    assert set(get_args(NamedRequestKind)) == {*RequestKind} - {RequestKind.BUDGET, RequestKind.PLANNER}
+
+
+def test_how_long_every_request_waits_is_a_limit_but_of_a_follow_up() -> None:
+    assert Limits().expires.keys() == {*RequestKind} - {RequestKind.FOLLOW_UP}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.session.state.state import FINAL, Call, Request, State, Status
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def view_of(state: State) -> SessionView:
         state.told,
         dict(state.attributes),
         tuple(map(_call, state.calls.values())),
-        tuple(one for one in state.open_requests() if one.kind != PLANNER),
+        tuple(one for one in state.open_requests() if one.kind is not RequestKind.PLANNER),
         state.seq,
     )
 

@@ -16,13 +16,12 @@ from enum import Enum
 from typing import Any
 
 from engine.language.value import duration, duration_text
+from engine.spec.request_kind import RequestKind
 
 UNLIMITED = "unlimited"
 
-# waits for a client to propose, and is nothing that a person is asked
-PLANNER = "planner"
-
-REQUEST_KINDS = ("approval", "input", "choice", "settle", "budget", PLANNER)
+# the kinds of request that expire
+EXPIRING = tuple(kind for kind in RequestKind if kind is not RequestKind.FOLLOW_UP)
 
 BLOCK, STOP, REVIEW, FINISH = "block", "stop", "review", "finish"
 
@@ -162,7 +161,7 @@ class Limits:
         metadata=_row(Form.TIME, "Time that running calls get when the session is cancelled.", unlimited=False),
     )
     expires: Mapping[str, timedelta | None] = field(
-        default_factory=lambda: {kind: timedelta(hours=24) for kind in REQUEST_KINDS}
+        default_factory=lambda: {kind.value: timedelta(hours=24) for kind in EXPIRING}
     )
     meters: Mapping[str, Any] = field(default_factory=dict)
     model_tokens: int | None = field(

@@ -29,7 +29,7 @@ from engine.ports.records import (
 )
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 from engine.store import chain
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
@@ -287,7 +287,7 @@ class MemoryStore(MemoryQueue):
         rows = [
             row
             for row in self._requests.values()
-            if row.kind != PLANNER
+            if row.kind != RequestKind.PLANNER
             and (session_id is None or row.session_id == session_id)
             and (row.status == "open" or not open_only)
         ]

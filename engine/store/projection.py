@@ -11,6 +11,7 @@ from engine.ports.records import FREE, OK, UNKNOWN, RequestRow
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import FINAL, Status
+from engine.spec.request_kind import RequestKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _resulted(event: Event) -> list[Change]:
 
 def _answered(event: Event) -> list[Change]:
     p = event.payload
-    woken = [Wake()] if p.get("request_kind") != "follow_up" else []
+    woken = [Wake()] if p.get("request_kind") != RequestKind.FOLLOW_UP else []
     return [CloseRequest(p["request_id"], "answered"), *woken]
 
 

@@ -22,7 +22,7 @@ from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Le
 from engine.ports.resources import LOG_KEY
 from engine.private_files import make_file_behind, make_folder
 from engine.session.state.event import Event
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 from engine.store import chain, queue
 from engine.store.append import Append, append, meter_used
 from engine.store.log_key import HeadSeal, LogKey, Voucher
@@ -280,7 +280,7 @@ class SqliteStore:
             f"SELECT {REQUEST} FROM requests WHERE (?1 IS NULL OR session_id = ?1)"
             " AND (NOT ?2 OR status = 'open') AND kind <> ?3 ORDER BY opened_at, id"
         )
-        rows = await self._read(lambda c: c.execute(sql, (session_id, open_only, PLANNER)).fetchall())
+        rows = await self._read(lambda c: c.execute(sql, (session_id, open_only, RequestKind.PLANNER.value)).fetchall())
         return [request_row(row) for row in rows]
 
     async def request(self, request_id: str) -> RequestRow | None:

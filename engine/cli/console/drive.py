@@ -14,7 +14,7 @@ from engine.ports.resources import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state.state import Call, Phase, Request, State, Status
 from engine.spec.bundle import WRITE
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 
 
 def act_and_drive(
@@ -87,18 +87,18 @@ def _standing(state: State) -> str:
 
 
 def _how_to_answer(state: State, request: Request) -> list[str]:
-    if request.kind == PLANNER:
+    if request.kind is RequestKind.PLANNER:
         return [f"its client is to propose: engine propose {state.session_id} --after {state.seq} DECISION"]
     if request.groups == ("customer",):
         return [f"the customer is asked: engine confirm {state.session_id} yes|no"]
     groups = ", ".join(request.groups)
     of = f" of {groups}" if groups else ""
-    if request.kind == "approval":
+    if request.kind is RequestKind.APPROVAL:
         return [
             f"a reviewer{of} is asked: engine review show {request.id}",
             f"then: engine review approve {request.id} --as NAME, or deny",
         ]
-    if request.kind == "settle":
+    if request.kind is RequestKind.SETTLE:
         return [f"somebody has to settle: engine review answer {request.id} --as NAME --value did_not_happen"]
     return [f"somebody{of} is asked: engine review answer {request.id} --as NAME --set FIELD=VALUE"]
 

@@ -15,9 +15,11 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Request
 from engine.spec.bundle import Tool
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 
 SETTLED = ("did_not_happen", "abandon")
+
+YES_OR_NO = frozenset({RequestKind.APPROVAL, RequestKind.BUDGET})
 
 
 def answer(d: Draft, reply: RequestAnswered) -> InputRefused | None:
@@ -34,7 +36,7 @@ def answer(d: Draft, reply: RequestAnswered) -> InputRefused | None:
     d.emit(
         K.REQUEST_ANSWERED,
         request_id=request.id,
-        request_kind=request.kind,
+        request_kind=request.kind.value,
         call_id=request.call_id,
         action=reply.action,
         by=reply.by,
@@ -42,7 +44,7 @@ def answer(d: Draft, reply: RequestAnswered) -> InputRefused | None:
         value=reply.value,
         digest=edited or request.digest,
     )
-    if request.kind == "settle" and (d.state.final or request.closed is not None):
+    if request.kind is RequestKind.SETTLE and (d.state.final or request.closed is not None):
         _settle_late(d, request)
     return None
 
@@ -55,33 +57,38 @@ def _handle(d: Draft, reply: RequestAnswered) -> InputRefused | None:
 
 def _may_answer(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
     s = d.state
-    if request.kind == PLANNER:
+    if request.kind is RequestKind.PLANNER:
         return InputRefused(
             "not_a_question", f"request {request.id} is answered by a decision, which a client proposes"
         )
     if request.answered is not None:
         return InputRefused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
-    if s.final and request.kind not in ("settle", "follow_up"):
+    if s.final and request.kind not in (RequestKind.SETTLE, RequestKind.FOLLOW_UP):
         return InputRefused("session_over", f"session {s.session_id} is over ({s.status})")
     if request.closed is not None and not _never_settled(request):
         return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
-    if request.kind == "approval" and any(r.call_id == request.call_id for r in _denied(d)):
+    if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(d)):
         return InputRefused("already_denied", "another group has said no to this call")
-    if request.expires_at is not None and d.at >= request.expires_at and not s.final and request.kind != "settle":
+    if (
+        request.expires_at is not None
+        and d.at >= request.expires_at
+        and not s.final
+        and request.kind is not RequestKind.SETTLE
+    ):
         session_id = request.id.rpartition(".")[0]
         told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
         return InputRefused("expired", f"{told}: engine resume {session_id}")
     if request.groups and not is_member(d, request, reply.by):
         groups = ", ".join(request.groups)
         return InputRefused("not_a_member", f"{reply.by} is not a member of {groups}")
-    if request.kind in ("approval", "budget") and s.started_by is not None and reply.by == s.started_by:
+    if request.kind in YES_OR_NO and s.started_by is not None and reply.by == s.started_by:
         return InputRefused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
     return None
 
 
 def _never_settled(request: Request) -> bool:
     """Whether nobody could say in time whether a write happened: whoever finds out later can say it still."""
-    return request.kind == "settle" and request.closed == "expired"
+    return request.kind is RequestKind.SETTLE and request.closed == "expired"
 
 
 def _denied(d: Draft) -> list[Request]:
@@ -102,8 +109,8 @@ def is_member(d: Draft, request: Request, by: str) -> bool:
 
 
 def _fits(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
-    if request.kind in ("approval", "budget"):
-        if reply.edit and request.kind == "budget":
+    if request.kind in YES_OR_NO:
+        if reply.edit and request.kind is RequestKind.BUDGET:
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no")
         if reply.action not in ("approve", "deny"):
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no: approve or deny it")
@@ -113,9 +120,11 @@ def _fits(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | 
             "wrong_answer", f"request {request.id} is a question ({request.kind}): answer it with a value"
         )
     tool = d.tool(d.state.calls[request.call_id].name) if request.call_id else None
-    if request.kind == "settle":
+    if request.kind is RequestKind.SETTLE:
         return _fits_settle(tool, reply.value)
-    problems = tool.check_output(reply.value) if tool and request.kind in ("input", "choice") else []
+    problems = (
+        tool.check_output(reply.value) if tool and request.kind in (RequestKind.INPUT, RequestKind.CHOICE) else []
+    )
     return InputRefused("wrong_answer", "the answer does not fit: " + "; ".join(problems)) if problems else None
 
 

@@ -10,8 +10,7 @@ from engine.session.state.pending import reserves
 from engine.session.state.state import Call, Phase, State, Status, StepPhase
 from engine.spec.limits import FINISH, REVIEW, STOP
 from engine.spec.planner_spec import NO_USAGE
-
-BUDGET = "budget"
+from engine.spec.request_kind import RequestKind
 
 
 def reserve_question(d: Draft) -> bool:
@@ -94,13 +93,13 @@ def ask_for_more(d: Draft, name: str) -> None:
     limits = d.state.limits
     extension, allowed = limits.extensions[name], limits.limit(name)
     d.open_request(
-        BUDGET,
+        RequestKind.BUDGET,
         groups=(extension.reviewers,),
         reason=name,
         limit=name,
         extend_by=extension.by,
         message=f"the limit {name} of {allowed} is used up: may it have {extension.by} more?",
-        expires=limits.expires.get(BUDGET),
+        expires=limits.expires.get(RequestKind.BUDGET),
     )
 
 
@@ -115,7 +114,7 @@ def apply_budget_answers(d: Draft) -> bool:
         return False
     for request in d.state.requests.open.values():
         answer = request.answered
-        if request.kind == BUDGET and answer is not None and answer["action"] == "deny" and request.limit:
+        if request.kind is RequestKind.BUDGET and answer is not None and answer["action"] == "deny" and request.limit:
             d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit)
             return True
     return False
@@ -125,7 +124,7 @@ def cross_steps(d: Draft) -> bool:
     """Whether no further step begins: it ends, asks for more, or waits for the answer."""
     s = d.state
     limit = s.limits.steps
-    if any(request.kind == BUDGET for request in s.open_requests()):
+    if any(request.kind is RequestKind.BUDGET for request in s.open_requests()):
         return True
     if limit is None or s.used.steps < limit:
         return False

@@ -13,7 +13,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.inputs import DecisionProposed, InputRefused
 from engine.session.state.pending import plans_outside
 from engine.session.state.state import StepPhase
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 
 
 def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
@@ -23,7 +23,7 @@ def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
         return InputRefused("session_over", f"session {s.session_id} is over ({s.ending or s.status})")
     if not plans_outside(s, d.bundle):
         return InputRefused("not_a_client", f"planner {s.planner} of agent {s.agent} proposes by itself")
-    request = next((one for one in s.open_requests() if one.kind == PLANNER), None)
+    request = next((one for one in s.open_requests() if one.kind is RequestKind.PLANNER), None)
     if request is None or s.step_phase is not StepPhase.PLANNING:
         return InputRefused("not_asked", f"session {s.session_id} is not waiting for a decision")
     if request.expires_at is not None and d.at >= request.expires_at:
@@ -53,9 +53,9 @@ def ask_client(d: Draft) -> bool:
     s = d.state
     if s.step_phase is not StepPhase.PLANNING or s.ending or s.releasing or s.proposal is not None:
         return False
-    if not plans_outside(s, d.bundle) or any(one.kind == PLANNER for one in s.open_requests()):
+    if not plans_outside(s, d.bundle) or any(one.kind is RequestKind.PLANNER for one in s.open_requests()):
         return False
-    d.open_request(PLANNER, groups=(), expires=s.limits.expires[PLANNER])
+    d.open_request(RequestKind.PLANNER, groups=(), expires=s.limits.expires[RequestKind.PLANNER])
     return True
 
 

@@ -10,6 +10,7 @@ from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.state import Call, State
 from engine.spec.bundle import Agent, Bundle, Tool
+from engine.spec.request_kind import RequestKind
 
 # the urgent bundles that judge beside a session's own, in the order in which they were deployed
 OverlayBundles = tuple[Bundle, ...]
@@ -99,7 +100,7 @@ class Draft:
     def ask_whether_it_happened(self, call: Call, reason: str) -> None:
         """Open the request in which a person says whether a write happened."""
         self.open_request(
-            "settle",
+            RequestKind.SETTLE,
             call=call,
             groups=(),
             reason=reason,
@@ -109,7 +110,7 @@ class Draft:
 
     def open_request(
         self,
-        kind: str,
+        kind: RequestKind,
         *,
         call: Call | None = None,
         groups: tuple[str, ...],
@@ -126,7 +127,7 @@ class Draft:
             EventKind.REQUEST_OPENED,
             step=call.step if call else None,
             request_id=f"{self.state.session_id}.{len(self.state.requests) + 1}",
-            request_kind=kind,
+            request_kind=kind.value,
             call_id=call.id if call else None,
             tool=call.name if call else None,
             input=call.input if call else None,

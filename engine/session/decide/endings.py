@@ -19,6 +19,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.pending import in_grace
 from engine.session.state.state import UNSTARTED, Phase, Status, StepPhase
 from engine.spec.bundle import End
+from engine.spec.request_kind import RequestKind
 
 
 def cross_wall_clock(d: Draft) -> bool:
@@ -103,7 +104,7 @@ def finish(d: Draft, status: Status, outcome: str, end: End | None) -> None:
     message, problem = _told(d, status, end.message if end is not None else None)
     follow_up = end.follow_up if end is not None else None
     if follow_up is not None:
-        d.open_request("follow_up", groups=(follow_up.reviewers,), reason=outcome, message=follow_up.note)
+        d.open_request(RequestKind.FOLLOW_UP, groups=(follow_up.reviewers,), reason=outcome, message=follow_up.note)
     noted: dict[str, Any] = {"problem": problem} if problem else {}
     d.emit(
         K.STATE_TRANSITION,

@@ -22,6 +22,7 @@ from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import Approval, Call, Phase, State
 from engine.spec.bundle import HANDOFF, Bundle, Tool
+from engine.spec.request_kind import RequestKind
 
 
 def judge_call(d: Draft, call: Call) -> bool:
@@ -257,7 +258,7 @@ def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any
         by_groups.setdefault(ask.approvers, []).append(ask)
     for groups, asks in sorted(by_groups.items()):
         d.open_request(
-            "approval",
+            RequestKind.APPROVAL,
             call=call,
             groups=groups,
             rules=tuple(ask.rule for ask in asks),
@@ -362,7 +363,7 @@ def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]
     )
     if tool.adapter.kind == HANDOFF:
         settings = tool.adapter.settings
-        kind = settings["asks"]
+        kind = RequestKind(settings["asks"])
         d.open_request(
             kind,
             call=d.state.calls[call.id],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from engine.session.decide.draft import Draft
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, Phase, Request, Status
-from engine.spec.limits import PLANNER
+from engine.spec.request_kind import RequestKind
 
 
 def wake(d: Draft) -> bool:
@@ -40,21 +40,28 @@ def _expired(d: Draft, request: Request) -> bool:
 
 
 def _end_unanswered(d: Draft, request: Request) -> None:
-    if request.kind == "budget":
-        d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
-        return
-    if request.kind == PLANNER:
-        d.emit(K.SESSION_ENDING, state=Status.TIMED_OUT.value, reason="planner_expired")
-        return
-    assert request.call_id is not None, "only questions about a call, a limit or the next step expire"
-    call = d.state.calls[request.call_id]
-    if request.kind == "approval":
-        withdraw(d, call)
-        d.result(call, "blocked", "approval_expired", "nobody approved it in time")
-    elif request.kind == "settle":
-        d.result(call, "unknown", "never_settled", "nobody could say in time whether it happened", settled=True)
-    else:
-        d.result(call, "terminal_error", f"{request.kind}_expired", "nobody answered in time")
+    match request.kind:
+        case RequestKind.BUDGET:
+            d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
+        case RequestKind.PLANNER:
+            d.emit(K.SESSION_ENDING, state=Status.TIMED_OUT.value, reason="planner_expired")
+        case RequestKind.APPROVAL:
+            call = _asked_about(d, request)
+            withdraw(d, call)
+            d.result(call, "blocked", "approval_expired", "nobody approved it in time")
+        case RequestKind.SETTLE:
+            told = "nobody could say in time whether it happened"
+            d.result(_asked_about(d, request), "unknown", "never_settled", told, settled=True)
+        case RequestKind.INPUT | RequestKind.CHOICE | RequestKind.FOLLOW_UP:
+            told = "nobody answered in time"
+            d.result(_asked_about(d, request), "terminal_error", f"{request.kind}_expired", told)
+        case _:
+            assert_never(request.kind)
+
+
+def _asked_about(d: Draft, request: Request) -> Call:
+    assert request.call_id is not None, "of what is about no call only a limit and the next step expire"
+    return d.state.calls[request.call_id]
 
 
 def withdraw(d: Draft, call: Call) -> None:
@@ -71,14 +78,14 @@ def apply_answers(d: Draft) -> bool:
         answer = request.answered
         if answer is None or call is None or call.ended:
             continue
-        if request.kind == "approval" and answer["action"] == "deny":
+        if request.kind is RequestKind.APPROVAL and answer["action"] == "deny":
             withdraw(d, call)
             d.result(call, "blocked", "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
             return True
-        if call.phase is Phase.PARKED and request.kind in ("input", "choice"):
+        if call.phase is Phase.PARKED and request.kind in (RequestKind.INPUT, RequestKind.CHOICE):
             d.result(call, "ok", output=answer["value"])
             return True
-        if call.phase is Phase.PARKED and request.kind == "settle":
+        if call.phase is Phase.PARKED and request.kind is RequestKind.SETTLE:
             settle(d, call, answer)
             return True
     return False
@@ -100,16 +107,16 @@ MESSAGE = "message"
 
 def waiting_for(d: Draft) -> tuple[str, ...]:
     """The open requests and the jobs that keep a session from going on."""
-    requests = tuple(r.id for r in d.state.open_requests() if r.kind != "follow_up")
+    requests = tuple(r.id for r in d.state.open_requests() if r.kind is not RequestKind.FOLLOW_UP)
     return (*requests, *(f"job:{call.id}" for call in d.state.jobs()))
 
 
 def waiting_status(d: Draft) -> Status:
     """Whether a client is to propose, somebody is asked, only the customer, or a job is waited for."""
-    open_ = [r for r in d.state.open_requests() if r.kind != "follow_up"]
+    open_ = [r for r in d.state.open_requests() if r.kind is not RequestKind.FOLLOW_UP]
     if not open_:
         return Status.AWAITING_JOB
-    if any(r.kind == PLANNER for r in open_):
+    if any(r.kind is RequestKind.PLANNER for r in open_):
         return Status.AWAITING_PLANNER
     if all(r.groups == ("customer",) for r in open_):
         return Status.AWAITING_CONFIRMATION

@@ -35,12 +35,13 @@ from engine.session.state.state import (
 )
 from engine.spec.bundle import ToolEffect
 from engine.spec.limits import Extension, Limits
+from engine.spec.request_kind import RequestKind
 
 # a fold that means something else by the same fields counts this up, and so does another form of the text
 MEANING = 3
 
 _PARTS: tuple[Any, ...] = (State, Call, Result, Approval, FactReading, Request, Used, Metered, Limits, Extension)
-_WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase, ToolEffect)
+_WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase, ToolEffect, RequestKind)
 _BY_NAME = {part.__name__: part for part in _PARTS}
 _MEMBERS = {kind.__name__: {word.value: word for word in kind} for kind in _WORDS}
 _FIELDS = {part: [(f.name, f.default) for f in fields(part)] for part in _PARTS}

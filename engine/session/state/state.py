@@ -21,6 +21,7 @@ from engine.language.arithmetic import add, total
 from engine.session.state.persistent import AppendOnlyList, SettlingMap
 from engine.spec.bundle import ToolEffect
 from engine.spec.limits import Limits
+from engine.spec.request_kind import RequestKind
 
 
 class Status(StrEnum):
@@ -169,7 +170,7 @@ class Request:
     """Something a person was asked."""
 
     id: str
-    kind: str
+    kind: RequestKind
     call_id: str | None
     groups: tuple[str, ...]
     rules: tuple[str, ...]

@@ -14,6 +14,7 @@ from engine.session.state.events.parts import with_call
 from engine.session.state.holds import Digest, H, Input, Own, Words
 from engine.session.state.persistent import copy_with
 from engine.session.state.state import Approval, Request, State
+from engine.spec.request_kind import RequestKind
 
 
 class RequestOpenedPayload(TypedDict):
@@ -41,7 +42,7 @@ def _opened(s: State, p: RequestOpenedPayload, event: Event) -> State:
     expires = p["expires_at"]
     request = Request(
         id=p["request_id"],
-        kind=p["request_kind"],
+        kind=RequestKind(p["request_kind"]),
         call_id=p["call_id"],
         groups=tuple(p["groups"]),
         rules=tuple(p["rules"]),
@@ -75,11 +76,11 @@ class RequestAnsweredPayload(TypedDict):
 def _answered(s: State, p: RequestAnsweredPayload, event: Event) -> State:
     request = s.requests[p["request_id"]]
     s = copy_with(s, requests=s.requests.with_item(request.id, replace(request, answered=p)))
-    if request.kind == "budget" and request.limit is not None and p["action"] == "approve":
+    if request.kind is RequestKind.BUDGET and request.limit is not None and p["action"] == "approve":
         short_of = {call.id for call in s.calls.open.values() if call.short_of == request.limit}
         full = {id_: refused for id_, refused in s.full.items() if id_ not in short_of}
         return copy_with(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit}, full=full)
-    if request.kind != "approval" or request.call_id is None:
+    if request.kind is not RequestKind.APPROVAL or request.call_id is None:
         return s
     call = s.calls[request.call_id]
     if p["action"] == "deny":
