@@ -14,6 +14,7 @@ from engine.bundle import checks as rules
 from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.documents.budgets import Budgets
 from engine.bundle.documents.fixture import RequestKind as NamedRequestKind
+from engine.bundle.documents.tool import Retry as RetryDocument
 from engine.bundle.documents.tool import Tool as ToolDocument
 from engine.fixtures.crash_points import READS, WRITES
 from engine.language.value import duration_text
@@ -27,6 +28,7 @@ from engine.session.state.state import Used
 from engine.spec.bundle import Bundle, ToolEffect
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
 from engine.spec.request_kind import RequestKind
+from engine.spec.retry import FailureKind
 from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
@@ -153,3 +155,8 @@ def test_a_fixture_expects_every_kind_of_request_that_a_person_is_asked_outside_
 
 def test_how_long_every_request_waits_is_a_limit_but_of_a_follow_up() -> None:
     assert Limits().expires.keys() == {*RequestKind} - {RequestKind.FOLLOW_UP}
+
+
+def test_a_tool_may_be_tried_again_after_every_failure_that_is_no_cancellation() -> None:
+    (item,) = get_args(RetryDocument.model_fields["on"].annotation)
+    assert set(get_args(item)) == {*FailureKind} - {FailureKind.CANCELLED}

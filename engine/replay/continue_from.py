@@ -22,6 +22,7 @@ from engine.session.state.evolve import evolve
 from engine.session.state.pending import pending
 from engine.session.state.state import Call, Request, State, Status
 from engine.spec.bundle import WRITE, Bundle
+from engine.spec.retry import FailureKind
 
 # a session that goes on longer than its log and again as much goes round in circles
 AS_LONG_AGAIN = 2
@@ -176,7 +177,7 @@ class _RecordedAnswers:
         if payload["reason"] == "result_withheld":
             return f"what {effect.tool} gave was withheld, and is not recorded"
         lost = payload["status"] == "unknown" or payload["settled"]
-        failure = "lost" if lost else "error"
+        failure = FailureKind.LOST if lost else FailureKind.ERROR
         return r.ToolFailed(
             call.id,
             call.attempt,

@@ -24,9 +24,9 @@ from engine.session.state.evolve import evolve, fold
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import NO_USAGE, Usage
+from engine.spec.retry import FailureKind
 
 NOTES = frozenset({K.MODEL_CALLED, K.PLANNER_FELL_BACK})
-_FAILURES = ("error", "retryable", "timeout", "lost", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
     if p["status"] == "ok":
         yield r.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at, p.get("fence_mark", ""))
         return
-    for failure in _FAILURES:
+    for failure in FailureKind:
         for acted in (False, True):
             yield r.ToolFailed(
                 p["call_id"],
@@ -297,7 +297,7 @@ def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
         yield r.ToolFailed(
             p["call_id"],
             p["attempt"],
-            p["failure"],
+            FailureKind(p["failure"]),
             p["reason"],
             p["message"],
             False,

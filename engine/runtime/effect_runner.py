@@ -29,6 +29,7 @@ from engine.session.state.event import Event
 from engine.session.state.state import Call, State
 from engine.spec.bundle import WRITE, Bundle, Tool
 from engine.spec.planner_spec import NO_USAGE
+from engine.spec.retry import FailureKind
 from engine.tool.databases import MissingRoot
 from engine.tool.python import runs_in_thread
 
@@ -162,7 +163,7 @@ class EffectRunner:
                     raise
                 except ToolError as error:
                     if not (limit.cancel_called and not error.acted):
-                        failure = "lost" if error.lost else "retryable" if error.retryable else "error"
+                        failure = _kind_of(error)
                         return self._failed(
                             effect, failure, error.reason, error.message, acted=error.acted, wait=error.wait
                         )
@@ -170,13 +171,22 @@ class EffectRunner:
                     # what an adapter did not foresee: nobody knows what was done
                     writes = tool.effect is WRITE
                     said = f"{tool.name} broke: {type(error).__name__}"
-                    return self._failed(effect, "lost" if writes else "error", "adapter_broke", said, acted=writes)
+                    return self._failed(
+                        effect, FailureKind.LOST if writes else FailureKind.ERROR, "adapter_broke", said, acted=writes
+                    )
             message = f"{tool.name} took longer than {effect.timeout.total_seconds():g} s"
             # a tool that vouches for having done nothing ends by itself, any other is cut off
-            return self._failed(effect, "timeout", "timeout", message, acted=limit.cancelled_caught)
+            return self._failed(effect, FailureKind.TIMEOUT, "timeout", message, acted=limit.cancelled_caught)
 
     def _failed(
-        self, effect: RunTool, failure: str, reason: str, message: str, *, acted: bool, wait: Decimal | None = None
+        self,
+        effect: RunTool,
+        failure: FailureKind,
+        reason: str,
+        message: str,
+        *,
+        acted: bool,
+        wait: Decimal | None = None,
     ) -> r.ToolFailed:
         said = self.secrets.masked(message)
         return r.ToolFailed(
@@ -230,12 +240,12 @@ class EffectRunner:
         acted = (session_id, effect.key) in self._entered
         thread = acted and runs_in_thread(self.bundle.tools[effect.tool], self.bundle.files)
         message = "it was cancelled; its thread can't be stopped and may still run" if thread else ""
-        return self._failed(effect, CANCELLED, CANCELLED, message, acted=acted)
+        return self._failed(effect, FailureKind.CANCELLED, CANCELLED, message, acted=acted)
 
     def ignored_cancellation_reply(self, call: Call, seconds: float) -> r.Input:
         """What to tell the core of a tool that was cancelled and does not end."""
         message = f"it was cancelled {seconds:g} s ago and has not ended: it ignores cancellation"
-        return r.ToolFailed(call.id, call.attempt, CANCELLED, STUBBORN, message, True, self.clock.now())
+        return r.ToolFailed(call.id, call.attempt, FailureKind.CANCELLED, STUBBORN, message, True, self.clock.now())
 
     def not_begun(self, effect: Effect, error: EnvironmentFault) -> r.Input | None:
         """What to tell the core of an effect that lacks what it needs: only a tool's run has begun in the log."""
@@ -245,8 +255,16 @@ class EffectRunner:
 
     def not_started_reply(self, call: Call) -> r.Input:
         """What to tell the core of a started call whose tool was never run."""
-        return r.ToolFailed(call.id, call.attempt, CANCELLED, CANCELLED, "it never ran", False, self.clock.now())
+        return r.ToolFailed(
+            call.id, call.attempt, FailureKind.CANCELLED, CANCELLED, "it never ran", False, self.clock.now()
+        )
 
     def forget(self, effect: Effect, session_id: str) -> None:
         """The effect is over, and its reply decided."""
         self._entered.discard((session_id, effect.key))
+
+
+def _kind_of(error: ToolError) -> FailureKind:
+    if error.lost:
+        return FailureKind.LOST
+    return FailureKind.RETRYABLE if error.retryable else FailureKind.ERROR

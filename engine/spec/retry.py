@@ -5,6 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """How a tool's run failed.
+
+    RETRYABLE may work when tried again, and LOST may be done though its answer did not come.  What is CANCELLED is not
+    tried again.  ERROR is any other failure.
+    """
+
+    ERROR = "error"
+    RETRYABLE = "retryable"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +30,7 @@ class Retry:
     """
 
     attempts: int
-    on: frozenset[str]
+    on: frozenset[FailureKind]
     delay: timedelta
     factor: Decimal
     max_delay: timedelta

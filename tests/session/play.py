@@ -15,6 +15,7 @@ from engine.session.state.evolve import fold
 from engine.session.state.pending import pending
 from engine.session.state.state import Call, State
 from engine.spec.bundle import Bundle
+from engine.spec.retry import FailureKind
 
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
@@ -72,7 +73,7 @@ class Play:
 
     def fails(self, call_id: str, failure: str = "error", *, acted: bool = True) -> list[Event]:
         attempt = self.call(call_id).attempt
-        return self.say(r.ToolFailed(call_id, attempt, failure, failure, "it failed", acted, self.now))
+        return self.say(r.ToolFailed(call_id, attempt, FailureKind(failure), failure, "it failed", acted, self.now))
 
     def read(self, output: Any = None, *, problem: str | None = None, until: int = 9) -> None:
         """Answer the fact reads that are pending, all with one output."""

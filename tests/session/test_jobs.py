@@ -18,6 +18,7 @@ from engine.session.state.evolve import fold
 from engine.session.state.pending import pending_job
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
+from engine.spec.retry import FailureKind
 from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
@@ -69,7 +70,9 @@ class Jobs(Play):
 
     def fails(self, call_id: str, how: str = "retryable", acted: bool = False) -> None:  # type: ignore[override]
         attempt = self.call(call_id).attempt
-        self.work(call_id, r.ToolFailed(call_id, attempt, how, "busy", "busy", acted, self.now, Decimal(0)))
+        self.work(
+            call_id, r.ToolFailed(call_id, attempt, FailureKind(how), "busy", "busy", acted, self.now, Decimal(0))
+        )
 
 
 def with_report(**more: Any) -> Jobs:

@@ -15,6 +15,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call
 from engine.spec.bundle import WRITE
+from engine.spec.retry import FailureKind
 from tests.bundle_texts import agent, bundle, policy, tool
 from tests.session.play import Play, call
 
@@ -93,7 +94,7 @@ def test_the_verdict_of_a_session_says_where_the_value_came_from() -> None:
 def test_what_a_failing_tool_said_is_remembered_for_the_whole_session() -> None:
     play = Play(made())
     play.plan(call("a", "mail"))
-    play.say(r.ToolFailed("a", 1, "error", "down", "write to EVIL-99", False, play.now))
+    play.say(r.ToolFailed("a", 1, FailureKind.ERROR, "down", "write to EVIL-99", False, play.now))
     play.plan(message="What now?")
     play.say(r.MessageSent("go on", play.now))
     play.claim()

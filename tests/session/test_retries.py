@@ -13,7 +13,7 @@ from engine.session.state.pending import pending, wake_at
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
 from engine.spec.bundle import Bundle
-from engine.spec.retry import Retry
+from engine.spec.retry import FailureKind, Retry
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
@@ -40,7 +40,7 @@ def failing(name: str = "look", budgets: str = "{}") -> Play:
 
 def fail(play: Play, failure: str = "retryable", dice: str = "0", acted: bool = False) -> None:
     attempt = play.call("a").attempt
-    play.say(r.ToolFailed("a", attempt, failure, "busy", "try again", acted, play.now, Decimal(dice)))
+    play.say(r.ToolFailed("a", attempt, FailureKind(failure), "busy", "try again", acted, play.now, Decimal(dice)))
 
 
 def test_a_failed_attempt_is_recorded_with_its_class_its_delay_and_its_chance() -> None:
@@ -76,7 +76,7 @@ def test_the_next_attempt_begins_when_its_time_has_come_and_may_end_well() -> No
 
 
 def test_delays_grow_up_to_the_longest() -> None:
-    retry = Retry(5, frozenset({"error"}), timedelta(seconds=1), Decimal(3), timedelta(seconds=4), Decimal(1))
+    retry = Retry(5, frozenset({FailureKind.ERROR}), timedelta(seconds=1), Decimal(3), timedelta(seconds=4), Decimal(1))
     nothing = Decimal(0)
     assert [retry.delay_after(n, nothing) for n in (1, 2, 3)] == [timedelta(seconds=s) for s in (1, 3, 4)]
     assert retry.delay_after(2, Decimal("0.25")) == timedelta(seconds=2.25)
@@ -206,7 +206,7 @@ def test_a_held_call_beside_a_retrying_one_does_not_put_the_session_to_sleep() -
 @pytest.mark.parametrize(("wait", "delay"), [("0.2", Decimal(1)), ("1.5", Decimal("1.5")), ("3", None)])
 def test_a_tool_that_asks_for_a_pause_gets_it_up_to_its_longest_delay(wait: str, delay: Decimal | None) -> None:
     play = failing()
-    play.say(r.ToolFailed("a", 1, "retryable", "busy", "later", False, play.now, Decimal(0), Decimal(wait)))
+    play.say(r.ToolFailed("a", 1, FailureKind.RETRYABLE, "busy", "later", False, play.now, Decimal(0), Decimal(wait)))
     if delay is None:
         assert play.result("a") == ("retryable_error", "busy")
     else:

@@ -13,6 +13,7 @@ from engine.session.state.effects import AskPlanner
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
+from engine.spec.retry import FailureKind
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import START, Play, call
 
@@ -259,7 +260,7 @@ def test_a_late_result_of_another_attempt_or_call_is_ignored(plain: Bundle) -> N
     play.plan(call("a", "look"))
     assert play.say(r.ToolReturned("a", 7, {}, play.now)) == []
     assert play.say(r.ToolReturned("nobody", 1, {}, play.now)) == []
-    assert play.say(r.ToolFailed("nobody", 1, "error", "x", "x", True, play.now)) == []
+    assert play.say(r.ToolFailed("nobody", 1, FailureKind.ERROR, "x", "x", True, play.now)) == []
 
 
 def test_a_retryable_failure_is_told_apart(plain: Bundle) -> None:

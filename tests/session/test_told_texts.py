@@ -19,6 +19,7 @@ from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import FINAL, Status
 from engine.spec.bundle import Bundle
+from engine.spec.retry import FailureKind
 from tests.bundle_texts import ALLOW, CODE, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
@@ -115,7 +116,7 @@ def test_a_tools_own_error_is_not_told() -> None:
     play = Play(made(ALLOW))
     play.plan(call("a", "write", n=1))
     said = "psycopg.OperationalError: connection to 10.0.0.3 refused"
-    play.say(r.ToolFailed("a", play.call("a").attempt, "error", "tool_error", said, False, play.now))
+    play.say(r.ToolFailed("a", play.call("a").attempt, FailureKind.ERROR, "tool_error", said, False, play.now))
     assert told_at_the_end(play) == "Not done. It could not be done"
 
 

@@ -27,7 +27,7 @@ from engine.language.schema_types import of_schema
 from engine.ports.kinds import adapter_kind
 from engine.session.state.events.call_events import reserved_names
 from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool, ToolEffect
-from engine.spec.retry import Retry
+from engine.spec.retry import FailureKind, Retry
 
 
 def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> Tool:
@@ -118,7 +118,7 @@ def _retry(corpus: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
             corpus.say(e206_constraint.at(item, str(item.value), message))
     return Retry(
         plain["attempts"],
-        frozenset(plain.get("on", ("retryable",))),
+        frozenset(map(FailureKind, plain.get("on", (FailureKind.RETRYABLE,)))),
         v.span(plain.get("delay", "200ms")),
         Decimal(plain.get("factor", 2)),
         v.span(plain.get("max_delay", "10s")),

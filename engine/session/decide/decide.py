@@ -31,6 +31,7 @@ from engine.session.state.evolve import evolve
 from engine.session.state.pending import wake_at
 from engine.session.state.state import Call, Phase, State
 from engine.spec.bundle import READ, WRITE, Bundle, Tool
+from engine.spec.retry import FailureKind
 
 MAX_OUTPUT = 1_000_000
 
@@ -181,10 +182,10 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
     if call is None:
         return
     tool = d.tool(call.name)
-    lost = call.effect is WRITE and reply.acted and reply.failure in ("timeout", "lost")
+    lost = call.effect is WRITE and reply.acted and reply.failure in (FailureKind.TIMEOUT, FailureKind.LOST)
     safe = call.effect is READ or not reply.acted or tool.honours_key
-    if reply.failure == "cancelled" or (call.cancelled is not None and not reply.acted):
-        said = reply.message if reply.failure == "cancelled" else ""
+    if reply.failure is FailureKind.CANCELLED or (call.cancelled is not None and not reply.acted):
+        said = reply.message if reply.failure is FailureKind.CANCELLED else ""
         end_cancelled(d, call, acted=reply.acted, said=said)
     elif safe and try_again(d, call, tool, reply, may_have_acted=lost):
         return
@@ -192,7 +193,7 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
         mark_uncertain(d, call, reply.reason, reply.message)
         _cancel_siblings(d, call, tool)
     else:
-        status = "retryable_error" if reply.failure == "retryable" else "terminal_error"
+        status = "retryable_error" if reply.failure is FailureKind.RETRYABLE else "terminal_error"
         d.result(call, status, reply.reason, reply.message, mark=reply.mark)
         _cancel_siblings(d, call, tool)
 

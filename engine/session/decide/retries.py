@@ -45,7 +45,7 @@ def try_again(d: Draft, call: Call, tool: Tool, failed: r.ToolFailed, *, may_hav
         call_id=call.id,
         tool=call.name,
         attempt=call.attempt,
-        failure=failed.failure,
+        failure=failed.failure.value,
         reason=failed.reason,
         message=failed.message,
         dice=failed.dice,

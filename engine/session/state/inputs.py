@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.spec.planner_spec import NO_USAGE, Usage
+from engine.spec.retry import FailureKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,7 @@ class ToolReturned:
 
 @dataclass(frozen=True, slots=True)
 class ToolFailed:
-    """A tool's run ended otherwise; `failure` is `error`, `retryable`, `timeout`, `lost` or `cancelled`.
-
-    `lost` means that the tool may have done its work and its answer did not come.
+    """A tool's run ended otherwise.
 
     `acted` is False only where the adapter vouches that nothing was done.  `dice` is at least 0 and less than 1.
     `wait` are the seconds that the tool asks for before another try.
@@ -140,7 +139,7 @@ class ToolFailed:
 
     call_id: str
     attempt: int
-    failure: str
+    failure: FailureKind
     reason: str
     message: str
     acted: bool
