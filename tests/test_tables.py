@@ -24,7 +24,8 @@ from engine.replay.replay import FED, NOTES
 from engine.runtime.pass_through import PassThrough
 from engine.runtime.sealed_store import SealedStore
 from engine.session.state.events.table import EVENTS
-from engine.session.state.state import Used
+from engine.session.state.state import ResultStatus, Used
+from engine.session.wire_models import ToolOutcome
 from engine.spec.bundle import Bundle, ToolEffect
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
 from engine.spec.request_kind import RequestKind
@@ -160,3 +161,7 @@ def test_how_long_every_request_waits_is_a_limit_but_of_a_follow_up() -> None:
 def test_a_tool_may_be_tried_again_after_every_failure_that_is_no_cancellation() -> None:
     (item,) = get_args(RetryDocument.model_fields["on"].annotation)
     assert set(get_args(item)) == {*FailureKind} - {FailureKind.CANCELLED}
+
+
+def test_a_result_that_is_shown_to_programs_has_every_status() -> None:
+    assert set(get_args(ToolOutcome.model_fields["status"].annotation)) == {*ResultStatus}

@@ -61,4 +61,4 @@ def _call(call: Call) -> CallView:
     result = call.result
     if result is None:
         return CallView(call.id, call.name, call.input, None, "", None)
-    return CallView(call.id, call.name, call.input, result.status, result.reason, result.output)
+    return CallView(call.id, call.name, call.input, result.status.value, result.reason, result.output)

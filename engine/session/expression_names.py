@@ -296,7 +296,7 @@ def _results(state: State) -> PerTool:
 
 def _step_call(call: Call) -> dict[str, Any]:
     result = call.result
-    status = result.status if result is not None else ""
+    status = result.status.value if result is not None else ""
     return {
         "id": call.id,
         "name": call.name,

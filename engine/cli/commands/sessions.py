@@ -178,7 +178,7 @@ def _standing(state: State) -> dict[str, Any]:
                 "tool": call.name,
                 "input": dict(call.input),
                 "phase": call.phase.value,
-                "status": call.result.status if call.result else None,
+                "status": call.result.status.value if call.result else None,
                 "reason": call.result.reason if call.result else None,
             }
             for call in state.calls.values()

@@ -12,7 +12,7 @@ from engine.cli.console.trace_printer import Printer
 from engine.diagnostic.visible import line
 from engine.ports.resources import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
-from engine.session.state.state import Call, Phase, Request, State, Status
+from engine.session.state.state import Call, Phase, Request, ResultStatus, State, Status
 from engine.spec.bundle import WRITE
 from engine.spec.request_kind import RequestKind
 
@@ -106,7 +106,7 @@ def _how_to_answer(state: State, request: Request) -> list[str]:
 def _nobody_can_say(call: Call) -> bool:
     """Whether a write may have happened: its result is not known, or it was cut off and has none yet."""
     if call.result is not None:
-        return call.result.status == "unknown"
+        return call.result.status is ResultStatus.UNKNOWN
     return call.effect is WRITE and call.phase is Phase.STARTED
 
 

@@ -7,7 +7,7 @@ from engine.session.decide.draft import Draft
 from engine.session.decide.endings import end_by_limit
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import reserves
-from engine.session.state.state import Call, Phase, State, Status, StepPhase
+from engine.session.state.state import Call, Phase, ResultStatus, State, Status, StepPhase
 from engine.spec.limits import FINISH, REVIEW, STOP
 from engine.spec.planner_spec import NO_USAGE
 from engine.spec.request_kind import RequestKind
@@ -58,7 +58,7 @@ def apply_crossed_limits(d: Draft) -> bool:
 def block_by_limit(d: Draft, call: Call, limit: str, reason: str, message: str) -> None:
     """A limit that was crossed keeps a call from starting: for good, or until somebody grants more of it."""
     waits = d.state.limits.crossed_by(limit) == REVIEW
-    d.result(call, "blocked", reason, message, final=not waits)
+    d.result(call, ResultStatus.BLOCKED, reason, message, final=not waits)
     if waits:
         d.emit(K.CALL_OVER_BUDGET, step=call.step, call_id=call.id, tool=call.name, limit=limit)
 

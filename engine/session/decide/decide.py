@@ -29,7 +29,7 @@ from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import evolve
 from engine.session.state.pending import wake_at
-from engine.session.state.state import Call, Phase, State
+from engine.session.state.state import Call, Phase, ResultStatus, State
 from engine.spec.bundle import READ, WRITE, Bundle, Tool
 from engine.spec.retry import FailureKind
 
@@ -150,13 +150,13 @@ def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
             kept = kept or withheld(other, names, output, lambda need: _read(d, need))
     if kept is not None:
         # the same text whatever the rule found, or could not judge: it would tell of what is withheld
-        d.result(call, "blocked", "result_withheld", WITHHELD, rule=kept.rule)
+        d.result(call, ResultStatus.BLOCKED, "result_withheld", WITHHELD, rule=kept.rule)
     elif not problems:
-        d.result(call, "ok", output=output, mark=reply.mark)
+        d.result(call, ResultStatus.OK, output=output, mark=reply.mark)
     elif call.effect is WRITE:
         mark_uncertain(d, call, "invalid_output", problems)
     else:
-        d.result(call, "terminal_error", "invalid_output", problems)
+        d.result(call, ResultStatus.TERMINAL_ERROR, "invalid_output", problems)
         _cancel_siblings(d, call, tool)
 
 
@@ -193,7 +193,7 @@ def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
         mark_uncertain(d, call, reply.reason, reply.message)
         _cancel_siblings(d, call, tool)
     else:
-        status = "retryable_error" if reply.failure is FailureKind.RETRYABLE else "terminal_error"
+        status = ResultStatus.RETRYABLE_ERROR if reply.failure is FailureKind.RETRYABLE else ResultStatus.TERMINAL_ERROR
         d.result(call, status, reply.reason, reply.message, mark=reply.mark)
         _cancel_siblings(d, call, tool)
 
@@ -234,9 +234,16 @@ def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
         if call.phase is Phase.STARTED and call.cancelled is None:
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed")
         elif call.phase is Phase.RETRYING:
-            d.result(call, "terminal_error", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
+            d.result(
+                call,
+                ResultStatus.TERMINAL_ERROR,
+                "sibling_failed",
+                f"{failed.name} failed, and this was to stop with it",
+            )
         elif call.phase in (Phase.PROPOSED, Phase.GATING):
-            d.result(call, "blocked", "sibling_failed", f"{failed.name} failed, and this was to stop with it")
+            d.result(
+                call, ResultStatus.BLOCKED, "sibling_failed", f"{failed.name} failed, and this was to stop with it"
+            )
 
 
 def _fact_returned(d: Draft, reply: r.FactReturned) -> None:

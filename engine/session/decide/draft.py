@@ -8,7 +8,7 @@ from typing import Any
 from engine.language.value import timestamp
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
-from engine.session.state.state import Call, State
+from engine.session.state.state import Call, ResultStatus, State
 from engine.spec.bundle import Agent, Bundle, Tool
 from engine.spec.request_kind import RequestKind
 
@@ -48,7 +48,7 @@ class Draft:
     def result(
         self,
         call: Call,
-        status: str,
+        status: ResultStatus,
         reason: str = "",
         message: str = "",
         output: Any = None,
@@ -66,19 +66,19 @@ class Draft:
         A write of which an attempt is in doubt has not failed, whatever its end is: only its result, a probe or a
         person says that it did not happen.
         """
-        in_doubt = call.in_doubt and final and not settled and status not in ("ok", "unknown")
+        in_doubt = call.in_doubt and final and not settled and status not in (ResultStatus.OK, ResultStatus.UNKNOWN)
         if in_doubt:
-            status = "unknown"
+            status = ResultStatus.UNKNOWN
         tool = self.bundle.tools.get(call.name)
         shown = {}
-        if tool is not None and status == "ok" and isinstance(output, dict):
+        if tool is not None and status is ResultStatus.OK and isinstance(output, dict):
             shown = {name: output[name] for name in tool.summary if name in output}
         self.emit(
             EventKind.TOOL_RESULT,
             step=call.step,
             call_id=call.id,
             tool=call.name,
-            status=status,
+            status=status.value,
             reason=reason,
             **shown,
             message=message,

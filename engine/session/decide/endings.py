@@ -17,7 +17,7 @@ from engine.session.decide.uncertain import give_up_probes
 from engine.session.expression_names import stop_names
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import in_grace
-from engine.session.state.state import UNSTARTED, Phase, Status, StepPhase
+from engine.session.state.state import UNSTARTED, Phase, ResultStatus, Status, StepPhase
 from engine.spec.bundle import End
 from engine.spec.request_kind import RequestKind
 
@@ -75,18 +75,18 @@ def finish_ending(d: Draft) -> bool:
     reason = "session_cancelled" if s.ending == Status.CANCELLED else "session_ended"
     for call in s.calls.open.values():
         if call.phase is Phase.OVER_BUDGET and call.result is not None:
-            d.result(call, "blocked", call.result.reason, call.result.message)
+            d.result(call, ResultStatus.BLOCKED, call.result.reason, call.result.message)
             return True
         if call.phase is Phase.ENQUEUED or (call.phase in UNSTARTED and not call.leased):
             withdraw(d, call)
-            d.result(call, "blocked", reason, "the session ended before it could start")
+            d.result(call, ResultStatus.BLOCKED, reason, "the session ended before it could start")
             return True
         if call.phase is Phase.PARKED and call.result is None:
             withdraw(d, call)
-            d.result(call, "terminal_error", reason, "the session ended before anybody answered")
+            d.result(call, ResultStatus.TERMINAL_ERROR, reason, "the session ended before anybody answered")
             return True
         if call.phase is Phase.RETRYING:
-            d.result(call, "terminal_error", reason, "the session ended before its next attempt")
+            d.result(call, ResultStatus.TERMINAL_ERROR, reason, "the session ended before its next attempt")
             return True
         if call.phase is Phase.STARTED and call.cancelled is None and (call.job or not in_grace(s)):
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason=reason)

@@ -20,7 +20,7 @@ from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
 from engine.session.state.event import EventKind as K
 from engine.session.state.evolve import BrokenHistory
-from engine.session.state.state import Approval, Call, Phase, State
+from engine.session.state.state import Approval, Call, Phase, ResultStatus, State
 from engine.spec.bundle import HANDOFF, Bundle, Tool
 from engine.spec.request_kind import RequestKind
 
@@ -28,7 +28,7 @@ from engine.spec.request_kind import RequestKind
 def judge_call(d: Draft, call: Call) -> bool:
     """Judge a call whose turn has come; False if it waits for facts that are being read."""
     if {call.digest, call.claim} & d.state.denied:
-        d.result(call, "blocked", "denied_by_reviewer", "a person denied this call before")
+        d.result(call, ResultStatus.BLOCKED, "denied_by_reviewer", "a person denied this call before")
         return True
     names, known = gate_names(d.state, call, d.bundle), fresh(d.state, call, d.at)
     verdict = gate.judge(d.agent.guards[call.name], names, known)
@@ -185,7 +185,7 @@ def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str
     )
     call = d.state.calls[call.id]
     if verdict.effect is Effect.DENY:
-        d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, difference=difference)
+        d.result(call, ResultStatus.BLOCKED, verdict.reason, verdict.message, rule=verdict.rule, difference=difference)
     elif verdict.effect is Effect.ALLOW or satisfied:
         start_call(d, call)
     else:
@@ -249,7 +249,8 @@ def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
     """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
-    d.result(call, "blocked", verdict.reason, verdict.message, rule=verdict.rule, final=False, difference=difference)
+    told = verdict.reason, verdict.message
+    d.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
     by_groups: dict[tuple[str, ...], list[Ask]] = {}
     given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.prior))
     for ask in verdict.asks:
@@ -283,16 +284,17 @@ def start_call(d: Draft, call: Call) -> None:
     tool = d.tool(call.name)
     taken = d.state.taken.get(call.claim) if call.claim else None
     if taken is not None and _conflicts(tool, call, taken.get("compared")):
-        d.result(call, "blocked", "idempotency_conflict", "the same key was used for something else before")
+        d.result(call, ResultStatus.BLOCKED, "idempotency_conflict", "the same key was used for something else before")
     elif taken is not None and taken["status"] == "ok":
-        d.result(call, "ok", "", "the recorded result of the same call", taken["output"], reused=True)
+        d.result(call, ResultStatus.OK, "", "the recorded result of the same call", taken["output"], reused=True)
     elif taken is not None and taken["status"] == "unknown":
-        d.result(call, "blocked", "idempotency_unknown", "nobody knows whether the same call happened before")
+        text = "nobody knows whether the same call happened before"
+        d.result(call, ResultStatus.BLOCKED, "idempotency_unknown", text)
     elif taken is not None and taken["status"] == "erased":
         text = "the same call happened before, and what it brought was erased"
-        d.result(call, "blocked", "idempotency_erased", text)
+        d.result(call, ResultStatus.BLOCKED, "idempotency_erased", text)
     elif taken is not None:
-        d.result(call, "blocked", "idempotency_in_flight", "the same call is under way elsewhere")
+        d.result(call, ResultStatus.BLOCKED, "idempotency_in_flight", "the same call is under way elsewhere")
     elif call.leased:
         # key and meters were taken when it was enqueued
         record_start(d, call, tool)

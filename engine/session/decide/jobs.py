@@ -16,7 +16,7 @@ from engine.session.decide.transitions import end_cancelled
 from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
-from engine.session.state.state import Call, Phase, State
+from engine.session.state.state import Call, Phase, ResultStatus, State
 from engine.spec.bundle import WRITE
 
 Record = Callable[..., None]
@@ -79,7 +79,7 @@ def _judge(d: Draft, call_id: str) -> None:
         if not call.leased or call.phase not in (Phase.PROPOSED, Phase.GATING):
             return
         if d.state.ending:
-            d.result(call, "blocked", "session_ended", "the session ended before it could start")
+            d.result(call, ResultStatus.BLOCKED, "session_ended", "the session ended before it could start")
         elif not judge_call(d, call):
             return
         _close_if_over(d, call_id)
@@ -90,7 +90,7 @@ def _close_if_over(d: Draft, call_id: str) -> None:
     call = d.state.calls[call_id]
     if d.state.final and call.phase is Phase.HELD:
         withdraw(d, call)
-        d.result(call, "blocked", "asked_after_end", "it needs a yes, and the session is over")
+        d.result(call, ResultStatus.BLOCKED, "asked_after_end", "it needs a yes, and the session is over")
 
 
 # -- from people
@@ -110,7 +110,7 @@ def retry(d: Draft, reply: r.JobRetryRequested) -> r.InputRefused | None:
             return r.InputRefused("already_retried", f"job {dead.id} is being tried again")
         if call.ok:
             return r.InputRefused("already_done", f"job {dead.id} was done when it was tried again: see job {call.id}")
-        if call.result is not None and call.result.status == "unknown":
+        if call.result is not None and call.result.status is ResultStatus.UNKNOWN:
             told = f"nobody knows whether job {call.id} happened: answer its settle request before it is tried again"
             return r.InputRefused("unknown", told)
     new = f"{dead.id}~{len(retries) + 1}"
@@ -146,7 +146,7 @@ def discard(d: Draft, reply: r.JobDiscardRequested) -> r.InputRefused | None:
         return r.InputRefused("running", f"job {call.id} is being run: cancel the session, or wait for its end")
     d.emit(K.JOB_DISCARDED, step=call.step, call_id=call.id, tool=call.name, by=reply.by)
     if call.phase in (Phase.ENQUEUED, Phase.RETRYING):
-        d.result(call, "terminal_error", "discarded", f"given up by {reply.by}")
+        d.result(call, ResultStatus.TERMINAL_ERROR, "discarded", f"given up by {reply.by}")
         if not d.state.final:
             wake(d)
     return None

@@ -13,7 +13,7 @@ from engine.session.handles import handles_of, inert, place_of_handle
 from engine.session.identity import call_digest, call_key, key_scope
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
-from engine.session.state.state import Call, Status, StepPhase, Used
+from engine.session.state.state import Call, ResultStatus, Status, StepPhase, Used
 from engine.session.wire_models import Decision, ToolCall, read_decision
 from engine.spec.bundle import ToolEffect
 from engine.spec.limits import Limits
@@ -117,11 +117,11 @@ def _propose(d: Draft, proposals: Proposals) -> None:
     for proposed, problem in proposals:
         call, problem = _take_in(d, proposed, problem)
         if problem:
-            d.result(call, "blocked", "invalid_input", problem, repair=not repaired)
+            d.result(call, ResultStatus.BLOCKED, "invalid_input", problem, repair=not repaired)
             repaired = True
             continue
         if d.state.finishing:
-            d.result(call, "blocked", "finishing", "this is the last turn: no call runs any more")
+            d.result(call, ResultStatus.BLOCKED, "finishing", "this is the last turn: no call runs any more")
             continue
         crossed = crossed_limit(d.state.limits, d.state.used, call.name, taken_in)
         if crossed is None:

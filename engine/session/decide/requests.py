@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from engine.session.decide.draft import Draft
 from engine.session.state.event import EventKind as K
-from engine.session.state.state import Call, Phase, Request, Status
+from engine.session.state.state import Call, Phase, Request, ResultStatus, Status
 from engine.spec.request_kind import RequestKind
 
 
@@ -48,13 +48,13 @@ def _end_unanswered(d: Draft, request: Request) -> None:
         case RequestKind.APPROVAL:
             call = _asked_about(d, request)
             withdraw(d, call)
-            d.result(call, "blocked", "approval_expired", "nobody approved it in time")
+            d.result(call, ResultStatus.BLOCKED, "approval_expired", "nobody approved it in time")
         case RequestKind.SETTLE:
             told = "nobody could say in time whether it happened"
-            d.result(_asked_about(d, request), "unknown", "never_settled", told, settled=True)
+            d.result(_asked_about(d, request), ResultStatus.UNKNOWN, "never_settled", told, settled=True)
         case RequestKind.INPUT | RequestKind.CHOICE | RequestKind.FOLLOW_UP:
             told = "nobody answered in time"
-            d.result(_asked_about(d, request), "terminal_error", f"{request.kind}_expired", told)
+            d.result(_asked_about(d, request), ResultStatus.TERMINAL_ERROR, f"{request.kind}_expired", told)
         case _:
             assert_never(request.kind)
 
@@ -80,10 +80,10 @@ def apply_answers(d: Draft) -> bool:
             continue
         if request.kind is RequestKind.APPROVAL and answer["action"] == "deny":
             withdraw(d, call)
-            d.result(call, "blocked", "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
+            d.result(call, ResultStatus.BLOCKED, "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
             return True
         if call.phase is Phase.PARKED and request.kind in (RequestKind.INPUT, RequestKind.CHOICE):
-            d.result(call, "ok", output=answer["value"])
+            d.result(call, ResultStatus.OK, output=answer["value"])
             return True
         if call.phase is Phase.PARKED and request.kind is RequestKind.SETTLE:
             settle(d, call, answer)
@@ -95,11 +95,11 @@ def settle(d: Draft, call: Call, answer: Mapping[str, Any]) -> None:
     """Record what a person found out about a write that nobody could vouch for."""
     value = answer["value"]
     if value == "did_not_happen":
-        d.result(call, "terminal_error", "did_not_happen", f"settled by {answer['by']}", settled=True)
+        d.result(call, ResultStatus.TERMINAL_ERROR, "did_not_happen", f"settled by {answer['by']}", settled=True)
     elif value == "abandon":
-        d.result(call, "unknown", "abandoned", f"given up by {answer['by']}", settled=True)
+        d.result(call, ResultStatus.UNKNOWN, "abandoned", f"given up by {answer['by']}", settled=True)
     else:
-        d.result(call, "ok", "", f"settled by {answer['by']}", value["happened"], settled=True)
+        d.result(call, ResultStatus.OK, "", f"settled by {answer['by']}", value["happened"], settled=True)
 
 
 MESSAGE = "message"

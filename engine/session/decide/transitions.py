@@ -39,7 +39,7 @@ from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.expression_names import stop_names
 from engine.session.state.event import EventKind as K
 from engine.session.state.pending import pending
-from engine.session.state.state import UNSTARTED, Call, Phase, State, Status, StepPhase
+from engine.session.state.state import UNSTARTED, Call, Phase, ResultStatus, State, Status, StepPhase
 from engine.spec.bundle import READ, WRITE, End
 
 
@@ -83,9 +83,11 @@ def cross_step_time(d: Draft) -> bool:
         if call.phase is Phase.STARTED and call.cancelled is None:
             d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="step_deadline")
         elif call.phase is Phase.RETRYING:
-            d.result(call, "terminal_error", "step_deadline", "the step's time was over before its next attempt")
+            d.result(
+                call, ResultStatus.TERMINAL_ERROR, "step_deadline", "the step's time was over before its next attempt"
+            )
         elif call.phase in (Phase.PROPOSED, Phase.GATING):
-            d.result(call, "blocked", "step_deadline", "the step's time was over before it could start")
+            d.result(call, ResultStatus.BLOCKED, "step_deadline", "the step's time was over before it could start")
     if s.step_phase is StepPhase.PLANNING:
         d.emit(K.STEP_ENDED, reason="step_deadline")
     return True
@@ -107,7 +109,7 @@ def conclude_cut_off(d: Draft) -> bool:
             if not give_up_cut_off(d, call, "the engine"):
                 record_start(d, call, tool)
         elif call.effect is READ:
-            d.result(call, "terminal_error", "session_cancelled", "the session ended while it ran")
+            d.result(call, ResultStatus.TERMINAL_ERROR, "session_cancelled", "the session ended while it ran")
         else:
             mark_uncertain(d, call, "cut_off", "the engine stopped while it ran")
         return True
@@ -120,7 +122,7 @@ def end_cancelled(d: Draft, call: Call, *, acted: bool = True, said: str = "") -
     if call.in_doubt or (acted and call.effect is WRITE):
         mark_uncertain(d, call, reason, said or "it was cancelled while it ran and may have acted")
     else:
-        d.result(call, "terminal_error", reason, said or "it was cancelled while it ran")
+        d.result(call, ResultStatus.TERMINAL_ERROR, reason, said or "it was cancelled while it ran")
 
 
 def enqueue_approved(d: Draft) -> bool:
@@ -145,7 +147,9 @@ def gate_calls(d: Draft) -> bool:
             continue
         if call.phase in UNSTARTED and _behind_failed_write(call, calls):
             withdraw(d, call)
-            d.result(call, "blocked", "earlier_write_not_done", "an earlier write of the step did not happen")
+            d.result(
+                call, ResultStatus.BLOCKED, "earlier_write_not_done", "an earlier write of the step did not happen"
+            )
             return True
         if _has_turn(d, call, calls) and (still_over(d, call) or judge_call(d, call)):
             return True

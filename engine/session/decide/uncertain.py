@@ -8,7 +8,7 @@ from engine.session.decide.draft import Draft
 from engine.session.expression_names import Names, key_names
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
-from engine.session.state.state import Call
+from engine.session.state.state import Call, ResultStatus
 from engine.spec.bundle import WRITE, Probe, Tool
 from engine.spec.limits import BLOCK
 
@@ -17,7 +17,7 @@ PROBE = "probe:"
 
 def mark_uncertain(d: Draft, call: Call, reason: str, message: str) -> None:
     """Nobody can vouch for a write: say so, and find out."""
-    d.result(call, "unknown", reason, message)
+    d.result(call, ResultStatus.UNKNOWN, reason, message)
     call, tool = d.state.calls[call.id], d.tool(call.name)
     if tool.probe is None or d.state.ending or not _ask_probe(d, call, tool.probe):
         ask_person(d, call, reason)
@@ -46,7 +46,7 @@ def give_up_cut_off(d: Draft, call: Call, who: str) -> bool:
     if call.effect is WRITE:
         mark_uncertain(d, call, "cut_off", message)
     else:
-        d.result(call, "terminal_error", "cut_off", message)
+        d.result(call, ResultStatus.TERMINAL_ERROR, "cut_off", message)
     return True
 
 
@@ -81,9 +81,15 @@ def probed(d: Draft, call_id: str, tool: Tool, gate: int, output: object, proble
     found = _found(d, call, output) if problem is None else None
     call = d.state.calls[call.id]
     if isinstance(found, _Happened):
-        d.result(call, "ok", "", f"{tool.name} shows that it happened", found.result, settled=True)
+        d.result(call, ResultStatus.OK, "", f"{tool.name} shows that it happened", found.result, settled=True)
     elif found is False:
-        d.result(call, "terminal_error", "did_not_happen", f"{tool.name} shows that it did not happen", settled=True)
+        d.result(
+            call,
+            ResultStatus.TERMINAL_ERROR,
+            "did_not_happen",
+            f"{tool.name} shows that it did not happen",
+            settled=True,
+        )
     else:
         ask_person(d, call, call.result.reason if call.result is not None else "cut_off")
 

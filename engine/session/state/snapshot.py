@@ -28,6 +28,7 @@ from engine.session.state.state import (
     Phase,
     Request,
     Result,
+    ResultStatus,
     State,
     Status,
     StepPhase,
@@ -41,7 +42,7 @@ from engine.spec.request_kind import RequestKind
 MEANING = 3
 
 _PARTS: tuple[Any, ...] = (State, Call, Result, Approval, FactReading, Request, Used, Metered, Limits, Extension)
-_WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase, ToolEffect, RequestKind)
+_WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase, ToolEffect, RequestKind, ResultStatus)
 _BY_NAME = {part.__name__: part for part in _PARTS}
 _MEMBERS = {kind.__name__: {word.value: word for word in kind} for kind in _WORDS}
 _FIELDS = {part: [(f.name, f.default) for f in fields(part)] for part in _PARTS}

@@ -60,6 +60,16 @@ class Phase(StrEnum):
 UNSTARTED = (Phase.PROPOSED, Phase.GATING, Phase.HELD, Phase.OVER_BUDGET)
 
 
+class ResultStatus(StrEnum):
+    """How a call ended.  BLOCKED never ran or is kept back, and of what is UNKNOWN nobody can say what became."""
+
+    OK = "ok"
+    RETRYABLE_ERROR = "retryable_error"
+    BLOCKED = "blocked"
+    TERMINAL_ERROR = "terminal_error"
+    UNKNOWN = "unknown"
+
+
 class StepPhase(StrEnum):
     """Where a step is: no step is open, its planner is asked, or its calls are on their way."""
 
@@ -84,7 +94,7 @@ class Approval:
 class Result:
     """How a call ended, or a held one stands for now."""
 
-    status: str
+    status: ResultStatus
     reason: str
     message: str
     output: Any
@@ -151,7 +161,7 @@ class Call:
     @property
     def ok(self) -> bool:
         """Whether it ended well."""
-        return self.ended and self.result is not None and self.result.status == "ok"
+        return self.ended and self.result is not None and self.result.status is ResultStatus.OK
 
 
 @dataclass(frozen=True, slots=True)

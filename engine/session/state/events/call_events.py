@@ -11,7 +11,7 @@ from engine.session.state.events.definition import ADDED, Definition, short
 from engine.session.state.events.parts import FactPart, appended, with_call, with_count
 from engine.session.state.holds import Digest, H, Holds, Input, Output, Own, Report, Words
 from engine.session.state.persistent import copy_with
-from engine.session.state.state import Call, FactReading, Phase, Result, State, Used
+from engine.session.state.state import Call, FactReading, Phase, Result, ResultStatus, State, Used
 from engine.spec.bundle import WRITE, ToolEffect
 
 
@@ -188,6 +188,9 @@ class ToolResultPayload(TypedDict):
     job: NotRequired[Own[bool]]
 
 
+_STATUSES = {status.value: status for status in ResultStatus}
+
+
 def _result(s: State, p: ToolResultPayload, event: Event) -> State:
     call = s.calls[p["call_id"]]
     if call.job:
@@ -195,7 +198,7 @@ def _result(s: State, p: ToolResultPayload, event: Event) -> State:
         told = p["final"] and (p["status"] != "unknown" or p["settled"])
         told_seq = event.seq if told else s.told_seq
         call, s = copy_with(call, leased=0), copy_with(s, news=s.news or told, told_seq=told_seq)
-    result = Result(p["status"], p["reason"], p["message"], p["output"], p["rule"], event.at)
+    result = Result(_STATUSES[p["status"]], p["reason"], p["message"], p["output"], p["rule"], event.at)
     if not p["final"]:
         return with_call(s, call, result=result)
     if p["status"] == "unknown" and not p["settled"]:

@@ -84,7 +84,7 @@ def result_entry(call: Call) -> dict[str, Any]:
     return {
         "id": call.id,
         "input": call.input,
-        "status": result.status,
+        "status": result.status.value,
         "reason": result.reason,
         "message": result.message,
         "output": result.output,
