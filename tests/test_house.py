@@ -87,6 +87,14 @@ def test_every_document_of_the_root_bundle_tells_editors_its_schema() -> None:
         assert schema.resolve() == ROOT / "schemas" / f"{second.removeprefix('kind: ').lower()}.schema.json"
 
 
+def test_no_line_of_an_agent_or_a_tool_of_ours_is_too_long_to_read() -> None:
+    specs = [path for at in (ROOT, ROOT / "engine/cli/starter") for path in (at / "specs").rglob("*.yaml")]
+    assert len(specs) > 15
+    for path in specs:
+        long = [line for line in path.read_text("utf-8").splitlines() if len(line) > 120]
+        assert not long, f"{path.relative_to(ROOT)}: {long}"
+
+
 # who writes to a terminal or a pipe, and from whom what they write has been shown already
 WRITERS = {
     "engine/cli/console/output.py": "every text passes `line` or `block` here",

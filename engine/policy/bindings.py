@@ -62,6 +62,17 @@ class FactsNotRead(Exception):
         self.needs = needs
 
 
+def value_of_let(name: str, evaluate: Callable[[], Any]) -> Any:
+    """The value of a let, or what stands for it where it has none: whoever reads it fails with the reason."""
+    try:
+        value = evaluate()
+        if extent(value) > MAX_WORK:
+            raise EvaluationError("it spells out more data than a condition may go over")
+    except EvaluationError as error:
+        return UnreadableFact(f"`{name}` has no value: {error}")
+    return value
+
+
 class Bindings(dict[str, Any]):
     """All names that the rules of one policy may use for one call, each made when it is first read.
 
@@ -100,10 +111,7 @@ class Bindings(dict[str, Any]):
         if name in policy.facts:
             return self._fact(policy.facts[name])
         if name in policy.lets:
-            try:
-                return self._let(name, policy.lets[name])
-            except EvaluationError as error:
-                return UnreadableFact(f"`{name}` has no value: {error}")
+            return value_of_let(name, lambda: self._let(name, policy.lets[name]))
         if name in policy.established:
             return self._learnt(policy.established[name])
         if name == "session" and policy.session:
@@ -137,10 +145,7 @@ class Bindings(dict[str, Any]):
 
     def _let(self, name: str, expression: Expression) -> Any:
         """The value of a let; raises EvaluationError."""
-        value = expression.value(self)
-        if extent(value) > MAX_WORK:
-            raise EvaluationError("it spells out more data than a condition may go over")
-        return value
+        return expression.value(self)
 
     def _session(self) -> Any:
         """The attributes, those that are written as text read as what the vocabulary says they are."""

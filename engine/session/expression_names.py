@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from engine.language import types as t
+from engine.language.expression import Expression
 from engine.language.functions import PROVENANCE
 from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Evidence, Origins
 from engine.language.schema_types import property_names
-from engine.policy.bindings import SHARED_METERS
+from engine.policy.bindings import SHARED_METERS, value_of_let
 from engine.session import customer_texts as texts
 from engine.session.handles import Handles
 from engine.session.shared_meters import shared_questions
@@ -55,30 +56,43 @@ def _all(tools: Mapping[str, ToolTypes]) -> AllTools:
     return tools if isinstance(tools, AllTools) else AllTools(tools)
 
 
-class Names(Mapping[str, Any]):
-    """Names whose values are made of a state when they are first asked for; `given` are there from the start."""
+_NO_LETS: Mapping[str, Expression] = {}
 
-    __slots__ = ("_makers", "_state", "_values")
+
+class Names(Mapping[str, Any]):
+    """Names whose values are made when they are first asked for: `makers` of the state, `lets` of the other names.
+
+    `given` are there from the start.
+    """
+
+    __slots__ = ("_lets", "_makers", "_state", "_values")
 
     def __init__(
-        self, state: State, makers: Mapping[str, Callable[[State], Any]], given: dict[str, Any] | None = None
+        self,
+        state: State,
+        makers: Mapping[str, Callable[[State], Any]],
+        given: dict[str, Any] | None = None,
+        lets: Mapping[str, Expression] = _NO_LETS,
     ) -> None:
         self._state = state
         self._makers = makers
+        self._lets = lets
         self._values = given if given is not None else {}
 
     def __getitem__(self, name: str) -> Any:
         try:
             return self._values[name]
         except KeyError:
-            value = self._values[name] = self._makers[name](self._state)
-            return value
+            let = self._lets.get(name)
+            made = self._makers[name](self._state) if let is None else value_of_let(name, lambda: let.value(self))
+            self._values[name] = made
+            return made
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._makers, **self._values})
+        return iter({**self._makers, **self._lets, **self._values})
 
     def __len__(self) -> int:
-        return len({**self._makers, **self._values})
+        return len({**self._makers, **self._lets, **self._values})
 
 
 class PerTool(dict[str, Any]):
@@ -133,6 +147,12 @@ def any_call_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[s
 def planner_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
     """The names that a decision table may use: also `results`, this turn's results whatever their status."""
     return {**session_scope(attributes, tools), "results": _all(tools).resulted}
+
+
+def let_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+    """The names that an agent's `let` may use: what both a decision table and a stop condition know."""
+    table, stop = planner_scope(attributes, tools), stop_scope(attributes, tools)
+    return {name: known for name, known in table.items() if name in stop}
 
 
 def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
@@ -196,7 +216,7 @@ def planner_names(state: State, bundle: Bundle, handles: Handles | None) -> Name
     """The values for a decision table, with handles for the sensitive ones, as the bundle's schemas mark them."""
     agent = bundle.agents[state.agent]
     if handles is None:
-        return Names(state, {**_SESSION, "results": lambda state: _results_told(state, agent)})
+        return Names(state, {**_SESSION, "results": lambda state: _results_told(state, agent)}, lets=agent.lets)
     hiding = _Hiding(handles, bundle.tools)
     makers: dict[str, Callable[[State], Any]] = {
         "session": lambda state: handles.hidden(dict(state.attributes), agent.attributes),
@@ -208,7 +228,7 @@ def planner_names(state: State, bundle: Bundle, handles: Handles | None) -> Name
             "calls": [hiding.entry(_step_call(call), call.name) for call in state.step_calls()],
         },
     }
-    return Names(state, {**_SESSION, **makers})
+    return Names(state, {**_SESSION, **makers}, lets=agent.lets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +249,7 @@ class _Hiding:
 
 def stop_names(state: State, agent: Agent) -> Names:
     """The values for a stop condition, and for what the customer is told."""
-    return Names(state, {**_STOP, "results": lambda state: _results_told(state, agent)})
+    return Names(state, {**_STOP, "results": lambda state: _results_told(state, agent)}, lets=agent.lets)
 
 
 EMPTY_DECISION: Mapping[str, Any] = {"message": "", "tool_calls": [], "done": False}

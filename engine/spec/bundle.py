@@ -187,6 +187,7 @@ class Agent:
     fallback: tuple[str, ...] = ()
     seal: Seal | None = None
     texts: Mapping[str, Template] = field(default_factory=dict)
+    lets: Mapping[str, Expression] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

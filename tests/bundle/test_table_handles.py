@@ -36,8 +36,9 @@ stop: [{outcome: answered, message: bye}]
 OUTPUT = "{type: object, required: [ssn, n], properties: {ssn: {type: string, x-sensitive: true}, n: {type: integer}}}"
 
 
-def said(when: str, *, stored: bool = False) -> list[tuple[str, str]]:
-    files = dict([("specs/agents/bot.yaml", AGENT.replace("WHEN", when)), tool("look", output=OUTPUT)])
+def said(when: str, *, lets: str = "{}") -> list[tuple[str, str]]:
+    agent = AGENT.replace("WHEN", when) + f"let: {lets}\n"
+    files = dict([("specs/agents/bot.yaml", agent), tool("look", output=OUTPUT)])
     files["specs/tools/code.py"] = "def act(**given):\n    return {}\n"
     loaded = load(BundleFiles({path: text.encode() for path, text in files.items()}))
     return [(one.code, one.message) for one in loaded.diagnostics if one.severity.value == "error"]
@@ -85,3 +86,31 @@ def test_what_only_the_value_could_say_is_refused(when: str, what: str) -> None:
 )
 def test_what_is_true_of_a_handle_where_it_is_of_the_value_may_be_asked(when: str) -> None:
     assert said(when) == []
+
+
+@pytest.mark.parametrize(
+    ("lets", "when", "what"),
+    [
+        ("{german: \"starts_with(session.iban, 'DE')\"}", "german", "session.iban"),
+        ("{account: session.iban}", "account == 'DE89'", "account"),
+        ("{account: session.iban}", "account == session.tenant or account == 'DE89'", "account"),
+        ("{labels: session.tags}", "any(tag == 'a' for tag in labels)", "tag"),
+        ("{a: b, b: session.vip}", "a and session.tenant == 'acme'", "a"),
+    ],
+)
+def test_a_let_hides_no_question_that_only_the_value_could_answer(lets: str, when: str, what: str) -> None:
+    found = said(when, lets=lets)
+    assert {code for code, _ in found} == {"E404"}, found
+    assert f"`{what}` is marked x-sensitive" in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("lets", "when"),
+    [
+        ("{acme: session.tenant == 'acme'}", "acme or not acme"),
+        ("{account: session.iban}", "account == session.iban and account != null"),
+        ("{known: is_set(session.iban)}", "known"),
+    ],
+)
+def test_a_let_may_ask_what_is_true_of_a_handle_too(lets: str, when: str) -> None:
+    assert said(when, lets=lets) == []

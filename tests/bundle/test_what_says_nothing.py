@@ -260,6 +260,14 @@ def test_a_row_behind_one_that_always_holds_is_told(condition: str, said: bool) 
     assert codes(changed(CLERK, ("rows:\n", first))) == ["W623"] * said
 
 
+def test_a_condition_that_never_changes_is_told_behind_the_name_of_a_let_too() -> None:
+    lets = "let: {ever: started and not false, never: greeted and len(calls.greet) < 0, greeted: len(calls.greet) > 0, started: step.number > 0}"
+    row = ("rows:\n", "rows:\n      - {when: ever and ever, message: Wait}\n")
+    assert codes(changed(CLERK, row, ("planners:\n", f"{lets}\nplanners:\n"))) == ["W623"]
+    stop = ("stop:\n", "stop:\n  - {outcome: first, when: never and never, message: First}\n")
+    assert codes(changed(CLERK, stop, ("planners:\n", f"{lets}\nplanners:\n"))) == ["W608", "W609"]
+
+
 @pytest.mark.parametrize("key", ["as: found", "at_most: 5"])
 def test_what_is_of_a_fact_for_each_of_several_is_refused_elsewhere(key: str) -> None:
     files = changed(POLICY, ("max_age: 60s", f"max_age: 60s, {key}"))

@@ -37,11 +37,11 @@ def test_diagnostics_are_printed_in_every_form(shell: Shell) -> None:
     full = shell("validate")
     assert full.code == 1
     assert "error[E302]: tool `open_refnd_case` is not defined" in full.out
-    assert "  --> specs/agents/support-triage.yaml:7:" in full.out
+    assert "  --> specs/agents/support-triage.yaml:8:" in full.out
     assert "= help: did you mean `open_refund_case`?" in full.out
     assert "= more: engine validate --explain E302" in full.out
     concise = shell("validate", "--format", "concise").out.splitlines()
-    assert concise[0].startswith("specs/agents/support-triage.yaml:7:")
+    assert concise[0].startswith("specs/agents/support-triage.yaml:8:")
     (first, *_) = shell("validate", "--format", "json").json
     assert {"code", "severity", "message", "file", "line", "column", "help"} <= set(first)
     ran = shell.triage("acct_1001")

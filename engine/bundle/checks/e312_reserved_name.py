@@ -8,7 +8,7 @@ from engine.diagnostic import Diagnostic, Manual
 MANUAL = Manual(
     code="E312",
     title="name is reserved",
-    what="A fact, or a group of reviewers, has a name that the engine itself uses.",
+    what="A fact, a let or a group of reviewers, has a name that the engine itself uses.",
     why="`input` must always be the call's input, and `customer` the customer's own yes.",
     wrong="""\
 facts:

@@ -212,6 +212,10 @@ class Agent(DocumentModel):
     tools: Annotated[list[ToolName], Field(description="None unless listed.")] = []
     policies: Annotated[list[Name], Field(description="Without any, every write is denied.")] = []
     budgets: Budgets = Budgets()
+    let: Annotated[
+        dict[str, Expression],
+        Field(description="Names for expressions, for rows of decision tables, `stop` and `ends`."),
+    ] = {}
     stop: Annotated[list[Outcome], Field(min_length=1, description="Tried in order; the first match wins.")]
     ends: Ends = Ends()
     texts: Annotated[

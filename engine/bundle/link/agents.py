@@ -22,6 +22,7 @@ from engine.bundle.checks import (
     w602_alike_tools,
 )
 from engine.bundle.document_set import Document, DocumentSet
+from engine.bundle.link.agent_lets import link_lets
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.limits import limits
 from engine.bundle.link.linker import PlannerLinker
@@ -36,8 +37,8 @@ from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
 from engine.language import types as t
 from engine.language.schema_types import of_schema
-from engine.language.type_context import NOTHING, TypeContext
-from engine.session.expression_names import ToolTypes, meters_type, planner_scope, stop_scope
+from engine.language.type_context import TypeContext
+from engine.session.expression_names import ToolTypes, let_scope, meters_type, planner_scope, stop_scope
 from engine.session.marks import Marks
 from engine.session.sensitivity import is_marked
 from engine.spec.bundle import Agent, Seal, StopRule, Tool
@@ -81,8 +82,9 @@ def link_agent(
     if prompt is not None and not corpus.has_prompt(prompt):
         corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
     meters = link_meters(corpus, node.get("budgets"), types, session)
-    table = planner_scope(session, types)
-    stop = stop_scope(session, types)
+    lets = link_lets(corpus, document, let_scope(session, types))
+    table = {**planner_scope(session, types), **lets.types}
+    stop = {**stop_scope(session, types), **lets.types}
     guards = link_guards(corpus, policies, offered, tools, types, session, lambda tool: meters_type(meters, tool))
     return Agent(
         name=document.name,
@@ -90,7 +92,9 @@ def link_agent(
         planner=chain[0],
         fallback=tuple(chain[1:]),
         planners={
-            name: link_planner(PlannerLinker(corpus, value, table, tuple(offered), whole, tools, prices))
+            name: link_planner(
+                PlannerLinker(corpus, value, table, tuple(offered), whole, tools, prices, around=lets.around)
+            )
             for name, _, value in node.at("planners").pairs()
         },
         prompt=prompt,
@@ -98,13 +102,14 @@ def link_agent(
         guards=guards,
         meters=meters,
         limits=limits(plain.get("budgets", {})),
-        stop=_stop(corpus, node.at("stop"), stop),
-        ends=link_ends(corpus, node.get("ends"), stop),
+        stop=_stop(corpus, node.at("stop"), stop, lets.around),
+        ends=link_ends(corpus, node.get("ends"), stop, lets.around),
         texts=link_texts(
             corpus, node.get("texts"), session, guards, whole=len(policies) == len(set(plain.get("policies", [])))
         ),
         attributes=attributes or {},
         check_attributes=validator(attributes),
+        lets=lets.expressions,
         seal=_seal(corpus, node, tools, Marks(attributes or {}, meters), offered),
     )
 
@@ -271,7 +276,7 @@ def _policies(corpus: DocumentSet, node: Node, offered: list[str], tools: Mappin
     return found
 
 
-def _stop(corpus: DocumentSet, node: Node, scope: Scope) -> tuple[StopRule, ...]:
+def _stop(corpus: DocumentSet, node: Node, scope: Scope, around: TypeContext) -> tuple[StopRule, ...]:
     items = node.items or []
     last = items[-1]
     when = last.get("when")
@@ -279,13 +284,13 @@ def _stop(corpus: DocumentSet, node: Node, scope: Scope) -> tuple[StopRule, ...]
         corpus.say(e503_last_outcome.at(last.key("on") or last, "the last outcome must be tried `on: done`"))
     elif when is not None:
         corpus.say(e503_last_outcome.at(last.key("when") or when))
-    return tuple(_outcome(corpus, item, scope) for item in items)
+    return tuple(_outcome(corpus, item, scope, around) for item in items)
 
 
-def _outcome(corpus: DocumentSet, item: Node, scope: Scope) -> StopRule:
+def _outcome(corpus: DocumentSet, item: Node, scope: Scope, around: TypeContext) -> StopRule:
     node = item.get("when")
-    when = expression(corpus, node, scope, condition=True) if node is not None else None
-    around = TypeContext(when.if_true) if when is not None else NOTHING
+    when = expression(corpus, node, scope, condition=True, around=around) if node is not None else None
+    beside = replace(around, known=when.if_true) if when is not None else around
     check_says_something(corpus, item.get("message"))
-    message = template(corpus, item.get("message"), scope, around)
+    message = template(corpus, item.get("message"), scope, beside)
     return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine.language.arithmetic import is_number
@@ -26,9 +26,8 @@ _MANY = 100_000
 
 def beyond_reach(tree: ast.expr, agent: Agent) -> str:
     """Why a condition can't be true: it wants more calls of a tool, or more steps, than there can be."""
-    parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
     reach: dict[str, range] = {}
-    for part in parts:
+    for part in _joined(tree, agent, set()):
         if not isinstance(part, ast.Compare) or len(part.ops) > 1:
             continue
         left, op, right = part.left, type(part.ops[0]), part.comparators[0]
@@ -46,11 +45,33 @@ def beyond_reach(tree: ast.expr, agent: Agent) -> str:
     return ""
 
 
+def _joined(tree: ast.expr, agent: Agent, gone: set[str]) -> Iterator[ast.expr]:
+    """What all has to hold for a condition to hold, each of the agent's lets taken apart once."""
+    if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And):
+        for part in tree.values:
+            yield from _joined(part, agent, gone)
+    elif isinstance(tree, ast.Name) and tree.id in agent.lets:
+        if tree.id not in gone:
+            gone.add(tree.id)
+            yield from _joined(agent.lets[tree.id].tree, agent, gone)
+    else:
+        yield tree
+
+
 def always_holds(tree: ast.expr, agent: Agent) -> bool:
     """Whether a condition is true whatever happens: it says so, or asks for a count that there always is."""
+    return _always(tree, agent, {})
+
+
+def _always(tree: ast.expr, agent: Agent, known: dict[str, bool]) -> bool:
+    """The same, with what is known of lets already."""
     if isinstance(tree, ast.BoolOp):
-        found = (always_holds(part, agent) for part in tree.values)
+        found = (_always(part, agent, known) for part in tree.values)
         return all(found) if isinstance(tree.op, ast.And) else any(found)
+    if isinstance(tree, ast.Name) and tree.id in agent.lets:
+        if tree.id not in known:
+            known[tree.id] = _always(agent.lets[tree.id].tree, agent, known)
+        return known[tree.id]
     if isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Constant):
         return tree.operand.value is False
     if isinstance(tree, ast.Constant):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from engine.bundle.node import Node
 from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.template import Template
+from engine.language.type_context import NOTHING, TypeContext
 from engine.ports.kinds import AnyKind, UnusableKind
 from engine.spec.bundle import Tool, ToolEffect
 from engine.spec.planner_spec import Price
@@ -32,6 +33,7 @@ class SettingsLinker:
     documents: DocumentSet
     node: Node
     scope: Scope
+    around: TypeContext = field(default=NOTHING, kw_only=True)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -41,11 +43,13 @@ class SettingsLinker:
     def expression(self, *path: Path, names: Mapping[str, t.Type] | None = None) -> Expression | None:
         """The expression at a path, typed over the scope and over further names; None where there is none."""
         found = self._find(path)
-        return expression(self.documents, found, {**self.scope, **(names or {})}) if found is not None else None
+        if found is None:
+            return None
+        return expression(self.documents, found, {**self.scope, **(names or {})}, around=self.around)
 
     def template(self, *path: Path, names: Mapping[str, t.Type] | None = None) -> Template:
         """The text at a path with its `{{ expression }}`s, typed as they are; empty where there is none."""
-        return template(self.documents, self._find(path), {**self.scope, **(names or {})})
+        return template(self.documents, self._find(path), {**self.scope, **(names or {})}, self.around)
 
     def secrets(self, *path: Path) -> None:
         """Check the references to secrets (`${secret:NAME}`) in all texts at a path and beneath."""

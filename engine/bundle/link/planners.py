@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.bundle.checks import e302_tool, e504_last_row
@@ -10,7 +11,6 @@ from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.link.linker import PlannerLinker, linked
 from engine.bundle.node import Node
-from engine.language.type_context import NOTHING, TypeContext
 from engine.ports.kinds import InstalledKind, planner_kind
 from engine.spec.planner_spec import CLIENT, NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
 
@@ -58,8 +58,10 @@ def usage(plain: Mapping[str, Any]) -> Usage:
 def _row(linker: PlannerLinker, node: Node) -> Row:
     documents, scope, offered = linker.documents, linker.scope, linker.offered
     when_node = node.get("when")
-    when = expression(documents, when_node, scope, condition=True) if when_node is not None else None
-    around = TypeContext(when.if_true) if when is not None else NOTHING
+    when = None
+    if when_node is not None:
+        when = expression(documents, when_node, scope, condition=True, around=linker.around)
+    around = replace(linker.around, known=when.if_true) if when is not None else linker.around
     calls = []
     listed = node.get("tool_calls")
     for item in (listed.items or ()) if listed is not None else ():

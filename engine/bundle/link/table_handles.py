@@ -59,6 +59,10 @@ class _TableHandles:
     def __init__(self, agent: Agent, tools: Mapping[str, Tool]) -> None:
         self._attributes = agent.attributes
         self._tools = tools
+        self._lets = agent.lets
+        # each let is gone through once, and its value looked for once, however many others it stands in
+        self._done: set[tuple[str, bool]] = set()
+        self._values: dict[str, _MarkedValue | None] = {}
         self._loops: dict[str, _MarkedValue | None] = {}
 
     def asked(self, node: ast.expr, *, truth: bool = False) -> Iterator[str]:
@@ -69,6 +73,8 @@ class _TableHandles:
                 yield ast.unparse(node)
             return
         match node:
+            case ast.Name(id=name) if name in self._lets and name not in self._loops:
+                yield from self._of_let(name, truth=truth)
             case ast.BoolOp(values=parts):
                 for part in parts:
                     yield from self.asked(part, truth=True)
@@ -87,6 +93,15 @@ class _TableHandles:
                 for child in ast.iter_child_nodes(node):
                     if isinstance(child, ast.expr):
                         yield from self.asked(child, truth=isinstance(node, ast.BinOp | ast.IfExp))
+
+    def _of_let(self, name: str, *, truth: bool) -> Iterator[str]:
+        if (name, truth) in self._done:
+            return
+        self._done.add((name, truth))
+        # a loop around the name is none around what it stands for
+        loops, self._loops = self._loops, {}
+        yield from self.asked(self._lets[name].tree, truth=truth)
+        self._loops = loops
 
     def _compared(self, sides: list[ast.expr]) -> Iterator[str]:
         """Handles are equal where values are; beside anything else (but null) a handle is as good as any text."""
@@ -120,6 +135,12 @@ class _TableHandles:
         match node:
             case ast.Name(id="session"):
                 return _MarkedValue(self._attributes)
+            case ast.Name(id=name) if name in self._lets and name not in self._loops:
+                if name not in self._values:
+                    loops, self._loops = self._loops, {}
+                    self._values[name] = self._value(self._lets[name].tree)
+                    self._loops = loops
+                return self._values[name]
             case ast.Name(id=name):
                 return self._loops.get(name)
             case ast.Attribute(value=ast.Name(id=name), attr=tool) if name in _CALLS and name not in self._loops:

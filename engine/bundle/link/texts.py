@@ -11,19 +11,21 @@ from engine.bundle.node import Node
 from engine.language import types as t
 from engine.language.blank_text import says_something
 from engine.language.template import Template
+from engine.language.type_context import TypeContext
 from engine.policy.rule import Guard
 from engine.session.customer_texts import ENDS, TEXTS
 from engine.spec.bundle import End, FollowUp
 
 
-def link_ends(corpus: DocumentSet, node: Node | None, scope: Scope) -> dict[str, End]:
+def link_ends(corpus: DocumentSet, node: Node | None, scope: Scope, around: TypeContext) -> dict[str, End]:
     """What the agent says itself, by the state that a session ends in."""
     ends: dict[str, End] = {}
     for state in ENDS:
         declared = node.get(state) if node is not None else None
         if declared is not None and declared.entries is not None:
             check_says_something(corpus, declared.get("message"))
-            ends[state] = End(template(corpus, declared.get("message"), scope), link_follow_up(corpus, declared))
+            message = template(corpus, declared.get("message"), scope, around)
+            ends[state] = End(message, link_follow_up(corpus, declared))
     return ends
 
 

@@ -19,6 +19,9 @@ from engine.language.syntax import SyntaxProblem, parse
 
 FACT, LET, ESTABLISHED = "facts", "let", "established"
 
+# how many parts the type of a let may have to be known
+MOST_PARTS = 5_000
+
 TAKEN = frozenset(
     {
         "input",

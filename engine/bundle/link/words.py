@@ -18,7 +18,7 @@ from engine.bundle.checks import (
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import PARAMS, expression
 from engine.bundle.link.inputs import tool_input
-from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, WordNodes, names_in
+from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, MOST_PARTS, WordNodes, names_in
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, has_errors
 from engine.language import types as t
@@ -77,10 +77,6 @@ def _offset(text: str) -> tzinfo:
         return UTC
     span = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
     return timezone(-span if text[0] == "-" else span)
-
-
-# how many parts the type of a let may have to be known
-MOST_PARTS = 5_000
 
 
 class Linker:
