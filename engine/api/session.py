@@ -15,7 +15,7 @@ from engine.ports.store import Store
 from engine.runtime.errors import NotAllowed
 from engine.runtime.runner import Runner as Runner
 from engine.session.state.inputs import InputRefused
-from engine.session.state.state import Request, Status
+from engine.session.state.state import Request, State, Status
 from engine.spec.planner_spec import NO_USAGE, Usage
 
 
@@ -63,17 +63,26 @@ class Session:
         Raises what keeps this process from driving it: EnvironmentFault, BundleUnavailable, LeaseLost, MissingRoot,
         EngineClosed.
         """
+        late = False
         while True:
             self._drives.check_open()
             news = self._news.next(self.id)
             await self._drives.ended(self.id)
             if (await self._store.session(self.id)).state != Status.RUNNING:
-                return await self.view()
+                state = await self._runner.look(self.id)
+                if late or not (self._drive and self._is_due(state)):
+                    return view_of(state)
+                late = True
             if self._drive:
                 self._drives.start(self.id)
             else:
                 with trio.move_on_after(LOOK_EVERY):
                     await news.wait()
+
+    def _is_due(self, state: State) -> bool:
+        """Whether the time of something that it waits for is over, so that it goes on by itself."""
+        now = self._runner.context.clock.now()
+        return any(one.expires_at is not None and one.expires_at <= now for one in state.open_requests())
 
     async def view(self) -> SessionView:
         """How the session stands; raises UnknownSession."""

@@ -227,7 +227,7 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         elif is_later_value(kind, (*path, name), chosen):
             yield e205_not_available.at(node.at(name).place, f"`{name}: {chosen}` is not available in this version")
         elif chosen not in discriminator["mapping"]:
-            yield _unknown_choice(node.at(name), kind, path, discriminator["mapping"])
+            yield _unknown_choice(node.at(name), kind, path, name, discriminator["mapping"])
         else:
             index = [s["$ref"] for s in error.validator_value].index(discriminator["mapping"][chosen])
             for inner in error.context or ():
@@ -246,11 +246,11 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
         yield _wrong_type(root, kind, path, types, words, [inner.schema for inner in error.context or ()])
 
 
-def _unknown_choice(node: Node, kind: str, path: Path, known: Mapping[str, Any]) -> Diagnostic:
+def _unknown_choice(node: Node, kind: str, path: Path, name: str, known: Mapping[str, Any]) -> Diagnostic:
     """What is wrong with a `kind` that is none: mistyped, not installed, or brought by a package that is broken."""
     what, chosen = what_is_of(kind, path), str(node.plain)
     if what is None:
-        return e204_value.at(node, "kind", known)
+        return e204_value.at(node, _named((*path, name), kind), known)
     if problem := problem_of(kind, chosen):
         return e317_kind.unusable(node, problem)
     here = kinds_here(kind)

@@ -12,6 +12,7 @@ A bundle names a kind and never a module: what it can use is what whoever runs t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -74,7 +75,7 @@ class InstalledKind:
         def linked(linker: Any) -> Any:
             try:
                 made = link(linker) if link is not None else linker.settings
-            except Exception as error:
+            except BROKEN as error:
                 raise UnusableKind(f"{self._who} can't be linked: {said(error)}") from error
             if not isinstance(made, Mapping):
                 raise UnusableKind(f"{self._who} links to no mapping of settings")
@@ -90,7 +91,7 @@ class InstalledKind:
                 return self.found(*resources)
             except EngineError:
                 raise
-            except Exception as error:
+            except BROKEN as error:
                 raise UnusableKind(f"{self._who} can't be made: {said(error)}") from error
 
         return make
@@ -99,10 +100,10 @@ class InstalledKind:
         """The most that one question to a planner takes: none, unless the class has a `most` that says it."""
         try:
             found = self.found.most(settings) if hasattr(self.found, "most") else NO_USAGE
-        except Exception as error:
+        except BROKEN as error:
             raise UnusableKind(f"{self._who} can't say what a question takes: {said(error)}") from error
-        if not isinstance(found, Usage):
-            raise UnusableKind(f"{self._who} says what a question takes otherwise than by a Usage")
+        if not isinstance(found, Usage) or found.problem():
+            raise UnusableKind(f"{self._who} says what a question takes otherwise than by a Usage that can be counted")
         return found
 
     @property
@@ -191,6 +192,11 @@ PLANNERS: Mapping[str, BuiltInKind] = {
     )
 }
 
+# what a package raises that foresaw nothing
+BROKEN = (Exception, SystemExit, GeneratorExit)
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
+
 ADAPTER_GROUP, PLANNER_GROUP, STORE_GROUP = "engine.adapters", "engine.planners", "engine.stores"
 
 
@@ -231,6 +237,8 @@ def _installed(group: str, name: str, acts_by: str) -> InstalledKind | None:
         raise UnusableKind(f"`{name}`, which {brought_by} brings, has no pydantic model `Settings`")
     if not callable(getattr(found, acts_by, None)):
         raise UnusableKind(f"`{name}`, which {brought_by} brings, has no method `{acts_by}`")
+    if not _NAME.match(name):
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, is no name of letters, digits, `_` and `-`")
     return InstalledKind(name, brought_by, found)
 
 
@@ -245,12 +253,12 @@ def _loaded_entry(group: str, name: str) -> tuple[str, Any] | None:
         raise UnusableKind(f"`{name}` is brought by more than one package: {brought_by}")
     try:
         found = entries[0].load()
-    except Exception as error:
+    except BROKEN as error:
         raise UnusableKind(f"`{name}`, which {brought_by} brings, can't be loaded: {said(error)}") from error
     return brought_by, found
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """An error of code that is not the engine's, in a line."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 

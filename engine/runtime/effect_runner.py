@@ -36,6 +36,9 @@ from engine.tool.python import runs_in_thread
 # what is no fault of an adapter or a planner: the caller's, our own, and that of where we are
 OURS = (MissingRoot, NotEntered, EnvironmentFault)
 
+# what code of others raises that foresaw nothing: it ends what it was asked for, and not the process
+BROKEN = (Exception, SystemExit, GeneratorExit)
+
 CANCELLED, STUBBORN = "cancelled", "ignores_cancellation"
 
 
@@ -103,26 +106,33 @@ class EffectRunner:
                     notes += (r.PlannerFellBack(name, next_, problem[:500]),)
                     continue
                 return r.PlannerFailed(effect.ask, problem, self.clock.now(), usage, self._masked(notes), error.final)
-            decision = self.secrets.masked(made.decision)
             notes = self._masked(notes + made.notes)
-            return r.PlannerAnswered(effect.ask, decision, self.clock.now(), usage.plus(made.usage), notes)
+            return r.PlannerAnswered(effect.ask, made.decision, self.clock.now(), usage.plus(made.usage), notes)
         raise AssertionError("a session has a planner")
 
     async def _proposed(self, name: str, state: State) -> Proposal:
         planner, view = self.planner(state.agent, name), planner_view(state, self.bundle)
         try:
-            if not _reads_log(type(planner)):
+            if _reads_log(type(planner)):
+                log = await self.log(state.session_id)
+                heard = partial(self._heard, state.session_id, handles_of(state, self.bundle))
+                raw = await cast(LogPlanner, planner).consider(view, log, heard)
+            else:
                 raw = await planner.propose(view)
-                return raw if isinstance(raw, Proposal) else Proposal(raw)
-            log = await self.log(state.session_id)
-            return await cast(LogPlanner, planner).consider(
-                view, log, partial(self._heard, state.session_id, handles_of(state, self.bundle))
-            )
-        except (PlannerError, *OURS):
+            made = raw if isinstance(raw, Proposal) else Proposal(raw)
+            wrong = made.usage.problem()
+            if not wrong:
+                return replace(made, decision=self.secrets.masked(made.decision))
+        except PlannerError as error:
+            wrong = error.usage.problem()
+            if not wrong:
+                raise
+        except OURS:
             raise
-        except Exception as error:
+        except BROKEN as error:
             # what it did not foresee ends this question, and not the process
             raise PlannerError(f"planner {name} broke: {type(error).__name__}", final=True) from None
+        raise PlannerError(f"planner {name} told a use that can't be counted: {wrong}", final=True)
 
     def _heard(self, session_id: str, handles: Handles | None, text: str) -> None:
         """Tell people what a model has said so far, without what is secret or sensitive."""
@@ -167,7 +177,7 @@ class EffectRunner:
                         return self._failed(
                             effect, failure, error.reason, error.message, acted=error.acted, wait=error.wait
                         )
-                except Exception as error:
+                except BROKEN as error:
                     # what an adapter did not foresee: nobody knows what was done
                     writes = tool.effect is WRITE
                     said = f"{tool.name} broke: {type(error).__name__}"
@@ -227,7 +237,7 @@ class EffectRunner:
                 raise
             except ToolError as error:
                 problem = self.secrets.masked(f"{error.reason}: {error.message}")
-            except Exception as error:
+            except BROKEN as error:
                 problem = f"{tool.name} broke: {type(error).__name__}"
         if problem:
             return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())

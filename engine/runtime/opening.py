@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.random_bytes import random_hex
+from engine.runtime.errors import NotAllowed
+from engine.session.state.inputs import InputRefused
 from engine.spec.bundle import Agent
 
 
@@ -21,6 +23,14 @@ class Opening:
     attributes: Mapping[str, Any]
     planner: str | None = None
     started_by: str | None = None
+
+    def check(self, agent: Agent) -> None:
+        """Raise NotAllowed where it is none of this agent."""
+        if self.planner is not None and self.planner not in agent.planners:
+            told = f"agent {agent.name} has no planner {self.planner}: it has {', '.join(sorted(agent.planners))}"
+            raise NotAllowed(InputRefused("unknown_planner", told))
+        if not isinstance(self.message, str) or not isinstance(self.started_by, str | None):
+            raise NotAllowed(InputRefused("not_text", "`message` and `started_by` must be text"))
 
 
 def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:

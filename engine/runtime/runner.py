@@ -149,6 +149,7 @@ class Runner:
         agent = bundle.agents[opening.agent]
         if agent.seal is not None:
             check_keys(agent.seal, self.secrets)
+        opening.check(agent)
         planner, *fallback = _chain(agent, opening.planner)
         first = r.SessionRequested(
             new_session_id(),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import trio
 
+from engine.errors import EngineError
 from engine.language.value import timestamp
 from engine.ports.records import Appended, Conflict, CorruptLog, DamagedRow, Fenced, JobLease, SealedLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
@@ -44,6 +45,10 @@ TROUBLE = (
     UnknownSession,
 )
 OnTrouble = Callable[[str, Exception], None]
+
+
+class UnforeseenFault(EngineError):
+    """Driving one session came to an error that nobody foresaw."""
 
 
 class JobRun:
@@ -247,6 +252,9 @@ class Worker:
 
     def _trouble(self, session_id: str, error: Exception, id_: str) -> None:
         """Tell once what is wrong with one session, and leave it or its job alone for a while."""
+        if not isinstance(error, TROUBLE):
+            # a fault of the engine or of a package: it is one session's, and the others have to go on
+            error = UnforeseenFault(f"{type(error).__name__}: {error}")
         if not isinstance(error, LeaseLost):  # then somebody else does it
             self.done.troubled.add(session_id)
         self._pause_until[id_] = self._clock.now() + PAUSE
@@ -276,7 +284,7 @@ class Worker:
             if lease.session_id not in self._driving:
                 self._driving.add(lease.session_id)
                 await self._drive(lease.session_id)
-        except TROUBLE as error:
+        except Exception as error:
             self._trouble(lease.session_id, error, lease.job_id)
             if run is None:
                 # a worker that can run it gets it; of one that was begun the lease has to run out
@@ -310,7 +318,7 @@ class Worker:
         except LiveElsewhere:
             # another worker was first, and while its lease lives the session is not due
             self._resume(session_id)
-        except TROUBLE as error:
+        except Exception as error:
             self._trouble(session_id, error, session_id)
         finally:
             self._driving.discard(session_id)

@@ -36,6 +36,10 @@ class Row:
     done: bool
 
 
+# what no question takes: beyond it a number is a mistake
+MOST = 10**12
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What a question to a planner takes from the budget: tokens read and written, and their cost in USD."""
@@ -45,6 +49,16 @@ class Usage:
 
     def __bool__(self) -> bool:
         return bool(self.tokens or self.cost_usd)
+
+    def problem(self) -> str:
+        """Why it can't be counted, if it can't: tokens are whole, the cost is finite, and nothing is given back."""
+        if type(self.tokens) is not int or not 0 <= self.tokens <= MOST:
+            return f"tokens must be a whole number from 0 to {MOST}"
+        cost = self.cost_usd
+        known = isinstance(cost, int | float | Decimal) and not isinstance(cost, bool)
+        if not known or (isinstance(cost, Decimal) and not cost.is_finite()) or not 0 <= cost <= MOST:
+            return f"cost_usd must be a number from 0 to {MOST}"
+        return ""
 
     def plus(self, other: Usage) -> Usage:
         """Both together."""

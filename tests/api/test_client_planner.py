@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,34 @@ import pytest
 import trio
 
 import engine.aio
-from engine import Approve, CallView, Deny, Engine, NotAllowed, Request, Session, Status, load_bundle, open_engine
+from engine import (
+    Approve,
+    CallView,
+    Deny,
+    Engine,
+    NotAllowed,
+    Proposal,
+    Request,
+    Session,
+    Status,
+    Usage,
+    load_bundle,
+    open_engine,
+)
+from engine.runtime.clock import TrioClock
 from tests.bundle_texts import ALLOW, CODE, agent, policy, reviewers, tool
 
 ASK = "  - {id: ask, tools: [pay], effect: require_approval, approvers: [bosses], reason: large, message: m}"
 DONE = {"message": "all is well", "tool_calls": [], "done": True}
+
+
+class Later(TrioClock):
+    """The time of the machine, and some days."""
+
+    days = 0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=self.days)
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +172,79 @@ def test_it_is_the_same_from_asyncio(made: engine.Bundle, tmp_path: Path) -> Non
             assert (await session.settled()).status is Status.DONE
 
     asyncio.run(main())
+
+
+async def test_a_session_whose_client_is_late_is_over_for_whoever_looks(made: engine.Bundle, tmp_path: Path) -> None:
+    clock = Later()
+    at = f"sqlite:///{tmp_path / 'e.db'}"
+    async with open_engine(at, root=tmp_path, clock=clock) as one:
+        session = await one.start(made, message="hi", attributes={"tenant": "acme"})
+        assert (await session.settled()).status is Status.AWAITING_PLANNER
+        clock.days = 2
+        assert (await session.settled()).status is Status.TIMED_OUT
+
+
+async def test_a_planner_that_there_is_not_is_refused_at_the_start(made: engine.Bundle, tmp_path: Path) -> None:
+    async with open_engine(f"sqlite:///{tmp_path / 'e.db'}", root=tmp_path) as one:
+        with pytest.raises(NotAllowed, match="no planner zz: it has script"):
+            await one.start(made, message="hi", attributes={"tenant": "acme"}, planner="zz")
+
+
+class Bad:
+    """A planner whose answers can't be counted, or that wants the process to end."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    async def propose(self, view: Any) -> Any:
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer", [Proposal(DONE, Usage(-5000)), Proposal(DONE, Usage(1, float("nan"))), SystemExit(0), RuntimeError("x")]
+)
+async def test_what_a_planner_foresaw_badly_fails_its_question_alone(answer: Any, tmp_path: Path) -> None:
+    at = tmp_path / "bundle"
+    for name, content in [agent("[look]"), tool("look"), ("specs/tools/code.py", CODE)]:
+        (at / name).parent.mkdir(parents=True, exist_ok=True)
+        (at / name).write_text(content)
+    async with open_engine(f"sqlite:///{tmp_path / 'e.db'}", root=tmp_path, planner=Bad(answer)) as one:
+        session = await one.start(load_bundle(at), message="hi", attributes={"tenant": "acme"})
+        view = await session.settled()
+        assert view.status is Status.FAILED
+        kinds = [event.kind async for event in session.events()]
+        assert "planner_failed" in kinds
+
+
+class Torn(dict[str, Any]):
+    """A decision that can't even be looked at."""
+
+    def items(self) -> Any:
+        raise RuntimeError("torn")
+
+
+async def test_a_worker_outlives_a_session_that_breaks_it(made: engine.Bundle, tmp_path: Path) -> None:
+    class Once:
+        """Breaks the first session that asks."""
+
+        broken = ""
+
+        async def propose(self, view: Any) -> Any:
+            self.broken = self.broken or view.session_id
+            return Torn(DONE) if view.session_id == self.broken else DONE
+
+    at = tmp_path / "bundle"
+    for name, content in [agent("[look]"), tool("look"), ("specs/tools/code.py", CODE)]:
+        (at / name).parent.mkdir(parents=True, exist_ok=True)
+        (at / name).write_text(content)
+    planner = Once()
+    async with open_engine(f"sqlite:///{tmp_path / 'e.db'}", root=tmp_path, planner=planner) as one:
+        bundle = load_bundle(at)
+        given = {"message": "hi", "attributes": {"tenant": "acme"}, "drive": False}
+        sessions = [await one.start(bundle, **given) for _ in range(3)]  # type: ignore[arg-type]
+        with trio.fail_after(60):
+            await one.work(until_idle=True)
+        over = [(await session.view()).over for session in sessions if session.id != planner.broken]
+        assert over == [True, True]

@@ -209,3 +209,25 @@ def test_a_client_has_no_stand_in() -> None:
     more = "planner: [outside, script]\nplanners:\n  outside: {kind: client}\n  script: {kind: scripted"
     (found,) = load(BundleFiles({path: text.replace(script, more).encode()})).diagnostics
     assert (found.code, "nothing can stand in for it" in found.message) == ("E206", True)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cost"),
+    [(-1, 0), (1, -5), (1, float("nan")), ("x", 0), (True, 0), (1.5, 0), (10**400, 0), (0, 10**400)],
+)
+def test_what_a_question_took_is_refused_where_it_can_not_be_counted(tokens: Any, cost: Any) -> None:
+    p = Play(client())
+    assert p.refused(proposal(p, usage=Usage(tokens, cost))) == "invalid_usage"
+
+
+@pytest.mark.parametrize("by", [None, 5, "x" * 2000])
+def test_who_proposes_or_cancels_has_a_name(by: Any) -> None:
+    p = Play(client())
+    assert p.refused(r.DecisionProposed(p.state.seq, {}, by, p.now)) == "not_text"
+    assert p.refused(r.CancelRequested(by, p.now)) == "not_text"
+
+
+@pytest.mark.parametrize("after", ["6", None, True])
+def test_what_was_read_is_a_number(after: Any) -> None:
+    p = Play(client())
+    assert p.refused(r.DecisionProposed(after, {"message": "", "tool_calls": [], "done": True}, "me", p.now)) == "stale"

@@ -47,6 +47,7 @@ def forget() -> None:
     """What is remembered of the packages of this process."""
     kinds._installed.cache_clear()
     installed_kinds.schema_with.cache_clear()
+    installed_kinds._definitions.cache_clear()
     for made in ("_fits", "_validator"):
         getattr(sys.modules["engine.bundle.schema_check"], made).cache_clear()
 
@@ -191,6 +192,23 @@ async def test_a_scheme_that_nothing_brings_is_told() -> None:
 
 
 BROKEN = {
+    "exits": ("raise SystemExit(0)", "can't be loaded: SystemExit: 0"),
+    "fetches": (
+        "import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel):\n"
+        "        x: str = pydantic.Field(json_schema_extra={'$ref': 'http://127.0.0.1:1/x'})\n"
+        "    async def run(self, call): pass",
+        "has settings that can't be used: `$ref: http://127.0.0.1:1/x` leads out of them",
+    ),
+    "pattern": (
+        "import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel):\n"
+        "        x: str = pydantic.Field(json_schema_extra={'pattern': '(?<=a'})\n    async def run(self, call): pass",
+        "has settings that can't be used",
+    ),
+    "kindly": (
+        "import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel):\n        kind: int\n"
+        "    async def run(self, call): pass",
+        "has settings that can't be used: they must be a model with fields, none of which is called `kind`",
+    ),
     "raises": ("raise RuntimeError('no disk')", "can't be loaded: RuntimeError: no disk"),
     "plain": ("class Kind:\n    pass", "has no pydantic model `Settings`"),
     "idle": ("import pydantic\nclass Kind:\n    class Settings(pydantic.BaseModel): pass", "has no method `run`"),
@@ -233,6 +251,47 @@ def test_a_package_that_is_broken_is_told_and_breaks_nothing_else(
     (found,) = load(BundleFiles(tool_of(name))).diagnostics
     assert (found.code, found.place.file) == ("E317", "specs/tools/act.yaml")
     assert f"`{name}`, which broken-{name} brings, {problem}" in found.message
+    forget()
+
+
+NESTED = """
+import pydantic
+from typing import Literal, Optional, Union
+class Cat(pydantic.BaseModel):
+    sort: Literal["cat"]
+    lives: int
+class Dog(pydantic.BaseModel):
+    sort: Literal["dog"]
+class Kind:
+    class Settings(pydantic.BaseModel):
+        pet: Union[Cat, Dog] = pydantic.Field(discriminator="sort")
+        sub: Optional["Settings"] = None
+    async def run(self, call): pass
+Kind.Settings.model_rebuild(_types_namespace={"Settings": Kind.Settings})
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ("pet: {sort: cat, lives: 9}", None),
+        ("pet: {sort: dog}, sub: {pet: {sort: dog}}", None),
+        ("pet: {sort: cat, lives: x}", "E202"),
+        ("pet: {sort: fish}", "E204"),
+        ("pet: {sort: dog, bark: w}", "E201"),
+        ("pet: {sort: dog}, sub: {pet: {sort: dog}, more: 1}", "E201"),
+    ],
+)
+def test_nested_settings_are_checked_like_those_of_a_document(
+    settings: str, code: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_package(tmp_path, "nested", NESTED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("broken_nested", None)
+    forget()
+    files = dict([agent("[act]"), tool("act", more=f"adapter: {{kind: nested, {settings}}}")])
+    loaded = load(BundleFiles({path: text.encode() for path, text in files.items()}))
+    assert [one.code for one in loaded.diagnostics] == ([code] if code else [])
     forget()
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.bundle.checks import e302_tool, e504_last_row
+from engine.bundle.checks import e302_tool, e317_kind, e504_last_row
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.link.linker import PlannerLinker, linked
 from engine.bundle.node import Node
-from engine.ports.kinds import InstalledKind, planner_kind
+from engine.ports.kinds import InstalledKind, UnusableKind, planner_kind
 from engine.spec.planner_spec import CLIENT, NO_USAGE, PlannerSpec, ProposedCall, Row, Usage
 
 
@@ -20,7 +20,11 @@ def link_planner(linker: PlannerLinker) -> PlannerSpec:
     made, kind = linked(linker, planner_kind)
     if isinstance(made, PlannerSpec):
         return made
-    usage = kind.most(made) if isinstance(kind, InstalledKind) else NO_USAGE
+    try:
+        usage = kind.most(made) if isinstance(kind, InstalledKind) else NO_USAGE
+    except UnusableKind as error:
+        linker.documents.say(e317_kind.unusable(linker.node.at("kind"), str(error)))
+        usage = NO_USAGE
     return PlannerSpec(str(linker.node.plain["kind"]), settings=made, usage=usage)
 
 

@@ -28,10 +28,14 @@ def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
         return InputRefused("not_asked", f"session {s.session_id} is not waiting for a decision")
     if request.expires_at is not None and d.at >= request.expires_at:
         return InputRefused("expired", f"session {s.session_id} has waited for a decision for as long as it may")
+    if type(reply.after) is not int:
+        return InputRefused("stale", "`after` must be the number of the last event that was read")
     if reply.after > s.seq:
         return InputRefused("stale", f"event {reply.after} has not happened: the last one is {s.seq}")
     if reply.after < s.told_seq:
         return InputRefused("stale", f"event {s.told_seq} has to be read first, and this was read up to {reply.after}")
+    if wrong := reply.usage.problem():
+        return InputRefused("invalid_usage", wrong)
     decision, problems = read_proposal(d, reply.raw)
     if decision is None:
         return InputRefused("invalid_decision", "; ".join(problems))

@@ -34,6 +34,7 @@ from engine.spec.bundle import READ, WRITE, Bundle, Tool
 from engine.spec.retry import FailureKind
 
 MAX_OUTPUT = 1_000_000
+MAX_NAME = 1_000
 
 WITHHELD = "the result is not for this session"
 
@@ -87,6 +88,8 @@ def decide_draft(state: State, reply: r.Input, bundle: Bundle, beside: OverlayBu
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
     d = Draft(state, bundle, reply.at, beside)
     if type(reply) in _FROM_PEOPLE:
+        if wrong := _no_text(reply):
+            return r.InputRefused("not_text", wrong)
         refused = _FROM_PEOPLE[type(reply)](d, reply)
         return refused or d
     if state.final:
@@ -95,6 +98,17 @@ def decide_draft(state: State, reply: r.Input, bundle: Bundle, beside: OverlayBu
     if not isinstance(reply, r.KeyTaken | r.KeyExpired | r.MeterFull | r.SessionReleased):
         advance(d)
     return d
+
+
+def _no_text(reply: r.Input) -> str:
+    """What of what somebody sends is no text where it has to be one."""
+    for name in ("by", "note", "text", "tool"):
+        value = getattr(reply, name, "")
+        if not isinstance(value, str):
+            return f"`{name}` must be text"
+        if name == "by" and len(value) > MAX_NAME:
+            return f"`by` must be a name of at most {MAX_NAME} characters"
+    return ""
 
 
 # -- from the driver
