@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from engine.cli.console.app import LIVE, App, Models, foreseen, perform
+from engine.cli.console.app import LIVE, App, Models, foreseen, open_app, run_app
 from engine.cli.console.output import counted, say, stop_writing, tell_lost
 from engine.cli.console.progress import progress
 from engine.cli.console.trace_printer import line, print_json, table
@@ -95,34 +95,53 @@ def run_batch(
     models: Models = LIVE,
 ) -> int:
     """Run them, show progress and the table of outcomes, and give the worst exit code."""
-    ended: list[BatchEntry] = []
+    batch = _Batch(url, bundle, root, openings, concurrency, output_format, models)
     began = time.monotonic()
-
-    async def body(work: App) -> int:
-        await work.engine.prepare(bundle, openings[0][1].agent, openings[0][1].planner)
-        with progress("sessions", len(openings)) as advance:
-            waiting = iter(openings)
-
-            async def worker() -> None:
-                for number, opening in waiting:
-                    if work.interrupted or work.released:
-                        return
-                    result = await _one(work, bundle, root, number, opening)
-                    ended.append(result)
-                    if output_format == "jsonl":
-                        _say_while_others_run(line(result.payload()))
-                    advance(1)
-
-            async with trio.open_nursery() as nursery:
-                for _ in range(min(concurrency, len(openings))):
-                    nursery.start_soon(worker)
-        codes = {e.code for e in ended} | ({INTERRUPTED} if work.interrupted or work.released else set())
-        return next((code for code in WORST_FIRST if code in codes), FAILED if codes else OK)
-
-    code = perform(url, body, models=models, make=True)
-    _show(sorted(ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
+    code = run_app(batch.run)
+    _show(sorted(batch.ended, key=lambda e: e.number), len(openings), time.monotonic() - began, output_format)
     tell_lost()
     return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Sessions that are run so many at once; `ended` is what came of them."""
+
+    url: str
+    bundle: Bundle
+    root: Path
+    openings: Sequence[tuple[int, Opening]]
+    concurrency: int
+    output_format: str
+    models: Models
+    ended: list[BatchEntry] = field(default_factory=list)
+
+    async def run(self) -> int:
+        """All of them; the worst exit code."""
+        _, first = self.openings[0]
+        async with open_app(self.url, models=self.models, make=True) as app:
+            await app.engine.prepare(self.bundle, first.agent, first.planner)
+            with progress("sessions", len(self.openings)) as advance:
+                waiting = iter(self.openings)
+                async with trio.open_nursery() as nursery:
+                    for _ in range(min(self.concurrency, len(self.openings))):
+                        nursery.start_soon(self._run_waiting, app, waiting, advance)
+            codes = {e.code for e in self.ended} | ({INTERRUPTED} if app.interrupted or app.released else set())
+            app.code = next((code for code in WORST_FIRST if code in codes), FAILED if codes else OK)
+        return app.exit_code
+
+    async def _run_waiting(
+        self, app: App, waiting: Iterator[tuple[int, Opening]], advance: Callable[[int], None]
+    ) -> None:
+        """One after another of those that wait."""
+        for number, opening in waiting:
+            if app.interrupted or app.released:
+                return
+            result = await _one(app, self.bundle, self.root, number, opening)
+            self.ended.append(result)
+            if self.output_format == "jsonl":
+                _say_while_others_run(line(result.payload()))
+            advance(1)
 
 
 def _say_while_others_run(text: str) -> None:
@@ -133,16 +152,16 @@ def _say_while_others_run(text: str) -> None:
         stop_writing()
 
 
-async def _one(work: App, bundle: Bundle, root: Path, number: int, opening: Opening) -> BatchEntry:
+async def _one(app: App, bundle: Bundle, root: Path, number: int, opening: Opening) -> BatchEntry:
     session_id = ""
     try:
-        session_id = await work.engine.start(bundle, opening, root)
-        state = await work.engine.drive(session_id)
+        session_id = await app.engine.start(bundle, opening, root)
+        state = await app.engine.drive(session_id)
     except Exception as error:
         cause = unwrapped(error)
         code = foreseen(cause) if isinstance(cause, Exception) else None
         return BatchEntry(number, session_id, "fault", "fault", FAULT if code is None else code, f"{cause}")
-    interrupted = state.status is Status.CANCELLED and work.interrupted
+    interrupted = state.status is Status.CANCELLED and app.interrupted
     code = INTERRUPTED if interrupted else exit_code(state.status)
     return BatchEntry(number, session_id, state.status.value, state.outcome, code)
 

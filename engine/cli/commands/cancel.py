@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
 from engine.session.exit_code import FAILED, OK
 
@@ -16,19 +17,19 @@ from engine.session.exit_code import FAILED, OK
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def command(session_id: str, name: str, output_format: str, root: Path | None, store_url: str) -> None:
+@asynchronous
+async def command(session_id: str, name: str, output_format: str, root: Path | None, store_url: str) -> int:
     """End a session: what runs is cancelled after its grace period, what waits never starts."""
-    from engine.cli.console.app import App
-    from engine.cli.console.drive import act_and_drive
+    from engine.cli.console.app import open_app, tell_foreseen
+    from engine.cli.console.drive import drive_on
+    from engine.cli.console.trace_printer import Printer
 
-    recorded = False
-
-    async def act(work: App) -> str:
-        nonlocal recorded
-        await work.engine.cancel(session_id, name)
-        recorded = True
-        return session_id
-
-    code = act_and_drive(store_url, output_format, act, root=root)
+    async with open_app(store_url, printer=Printer(output_format), root=root) as app:
+        await app.engine.cancel(session_id, name)
+        try:
+            app.code = await drive_on(app, session_id)
+        except Exception as error:
+            # that it is to end is recorded, whoever drives it: what keeps this process from it is told
+            app.code = tell_foreseen(error)
     # a cancelled session is a failure to those who drive it, and to this command what was asked for
-    raise SystemExit(OK if recorded and code == FAILED else code)
+    return OK if app.exit_code == FAILED else app.exit_code

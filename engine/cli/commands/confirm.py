@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import detach_option, format_option, root_option, store_option
 from engine.language.value import NotJson, loads
 from engine.policy.rule import CUSTOMER
 from engine.session.state.inputs import InputRefused
+
+if TYPE_CHECKING:
+    from engine.cli.console.app import App
 
 
 @click.command(
@@ -28,7 +32,8 @@ Examples:
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def command(
+@asynchronous
+async def command(
     session_id: str,
     answer: str,
     tool: str | None,
@@ -37,33 +42,42 @@ def command(
     output_format: str,
     root: Path | None,
     store_url: str,
-) -> None:
+) -> int:
     """Answer a session's oldest question to the customer, and drive it on.
 
     With --tool the customer says yes before the call is proposed: it counts for this exact call, once.
     """
-    from engine.cli.console.app import App
-    from engine.cli.console.detach import act_and_detach
-    from engine.cli.console.drive import act_and_drive, reachable
-    from engine.runtime.errors import NotAllowed
+    from engine.cli.console.app import open_app
+    from engine.cli.console.detach import check_store_for_worker, leave_to_worker
+    from engine.cli.console.drive import drive_on, reachable
+    from engine.cli.console.trace_printer import Printer
 
     given = _read(input_, answer) if tool is not None else {}
-
-    async def act(work: App) -> str:
+    check_store_for_worker(store_url, detach=detach)
+    async with open_app(store_url, printer=Printer("none" if detach else output_format), root=root) as app:
         if not detach:
-            await reachable(work, session_id)
+            await reachable(app, session_id)
         if tool is not None:
-            await work.engine.confirm(session_id, tool, given)
-            return session_id
-        state = await work.engine.load(session_id)
-        asked = [request for request in state.open_requests() if request.groups == (CUSTOMER,)]
-        if not asked:
-            raise NotAllowed(InputRefused("nothing_asked", f"session {session_id} asks the customer nothing"))
-        return await work.engine.answer(asked[0].id, "approve" if answer == "yes" else "deny", CUSTOMER)
+            await app.engine.confirm(session_id, tool, given)
+        else:
+            request_id = await _asked(app, session_id)
+            await app.engine.answer(request_id, "approve" if answer == "yes" else "deny", CUSTOMER)
+        if detach:
+            leave_to_worker(session_id, output_format)
+        else:
+            app.code = await drive_on(app, session_id)
+    return app.exit_code
 
-    if detach:
-        raise SystemExit(act_and_detach(store_url, output_format, act))
-    raise SystemExit(act_and_drive(store_url, output_format, act, root=root))
+
+async def _asked(app: App, session_id: str) -> str:
+    """The oldest question to the customer; raises NotAllowed."""
+    from engine.runtime.errors import NotAllowed
+
+    state = await app.engine.load(session_id)
+    asked = [request for request in state.open_requests() if request.groups == (CUSTOMER,)]
+    if not asked:
+        raise NotAllowed(InputRefused("nothing_asked", f"session {session_id} asks the customer nothing"))
+    return asked[0].id
 
 
 def _read(text: str, answer: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.bundle import load_or_exit
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import are, counted, say
@@ -29,7 +30,8 @@ Examples:
 @click.option("--lift", metavar="DIGEST", help="An urgent bundle of the store judges beside others no more.")
 @format_option("text", "json")
 @store_option
-def command(bundle: Path | None, lift: str | None, output_format: str, store_url: str) -> None:
+@asynchronous
+async def command(bundle: Path | None, lift: str | None, output_format: str, store_url: str) -> int:
     """Put a bundle into a store, by its digest.
 
     BUNDLE is named: nothing is deployed by being where one stands.
@@ -43,30 +45,33 @@ def command(bundle: Path | None, lift: str | None, output_format: str, store_url
     if store_url == "memory:":
         raise click.UsageError("a store in memory ends with this command: use sqlite:///PATH")
     checked = load_or_exit(bundle)[0] if bundle is not None else None
-    from engine.cli.console.app import perform
+    from engine.cli.console.app import open_app
 
-    async def body(work: App) -> int:
+    async with open_app(store_url, make=checked is not None) as app:
         if checked is None:
-            return await _lift(work, str(lift), output_format)
-        await work.engine.bundles.keep(checked)
-        if checked.urgent:
-            # also where it was deployed before: it judges beside all that was kept meanwhile
-            await work.store.set_urgent(checked.digest, urgent=True)
-        told = await _told(work, checked)
-        if output_format == "json":
-            print_json(told)
+            app.code = await _lift(app, str(lift), output_format)
         else:
-            _show(told, checked)
-        return OK
-
-    raise SystemExit(perform(store_url, body, make=checked is not None))
+            await _deploy(app, checked, output_format)
+    return app.exit_code
 
 
-async def _told(work: App, bundle: Bundle) -> dict[str, Any]:
+async def _deploy(app: App, checked: Bundle, output_format: str) -> None:
+    await app.engine.bundles.keep(checked)
+    if checked.urgent:
+        # also where it was deployed before: it judges beside all that was kept meanwhile
+        await app.store.set_urgent(checked.digest, urgent=True)
+    told = await _told(app, checked)
+    if output_format == "json":
+        print_json(told)
+    else:
+        _show(told, checked)
+
+
+async def _told(app: App, bundle: Bundle) -> dict[str, Any]:
     from engine.session.state.state import FINAL
 
     final = {status.value for status in FINAL}
-    open_ = [row for row in await work.store.sessions() if row.state not in final]
+    open_ = [row for row in await app.store.sessions() if row.state not in final]
     others = [row for row in open_ if row.bundle != bundle.digest]
     judged = [row for row in others if row.agent in bundle.agents] if bundle.urgent else []
     apart = {row.agent for row in others if row.agent not in bundle.agents} if bundle.urgent else set()
@@ -79,7 +84,7 @@ async def _told(work: App, bundle: Bundle) -> dict[str, Any]:
             "judged_by_it_too": len(judged),
         },
         "agents_it_does_not_judge": sorted(apart),
-        "urgent_beside_it": [digest for digest in await work.store.urgent_bundles() if digest != bundle.digest],
+        "urgent_beside_it": [digest for digest in await app.store.urgent_bundles() if digest != bundle.digest],
     }
 
 
@@ -98,13 +103,13 @@ def _show(told: dict[str, Any], bundle: Bundle) -> None:
         say(f"bundle {digest[:12]} is urgent too and goes on judging: --lift {digest[:12]} ends that")
 
 
-async def _lift(work: App, lift: str, output_format: str) -> int:
-    urgent = await work.store.urgent_bundles()
+async def _lift(app: App, lift: str, output_format: str) -> int:
+    urgent = await app.store.urgent_bundles()
     found = [digest for digest in urgent if digest.startswith(lift)]
     if not lift or len(found) != 1:
         known = ", ".join(digest[:12] for digest in urgent) or "none is"
         raise click.UsageError(f"--lift {lift}: no one urgent bundle begins so; urgent: {known}")
-    await work.store.set_urgent(found[0], urgent=False)
+    await app.store.set_urgent(found[0], urgent=False)
     if output_format == "json":
         print_json({"lifted": found[0]})
     else:

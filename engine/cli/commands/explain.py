@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import print_json, table
 from engine.diagnostic.visible import line
-from engine.session.exit_code import OK
 from engine.session.sealed_tokens import shown
 
 if TYPE_CHECKING:
@@ -103,16 +103,23 @@ def _limit(value: Any) -> str:
 
 
 def _explain_session(session_id: str, call_id: str | None, audience: str, output_format: str, store_url: str) -> None:
-    from engine.cli.console.app import perform
     from engine.store.urls import SQLITE
 
     if store_url.startswith(SQLITE) and not Path(store_url.removeprefix(SQLITE)).exists():
         raise click.UsageError(
             f"there is no bundle {session_id}, and no store {store_url} that it could be a session of"
         )
+    _explain_calls(session_id, call_id, audience, output_format, store_url)
 
-    async def body(work: App) -> int:
-        told = await _told(work, session_id, call_id)
+
+@asynchronous
+async def _explain_calls(
+    session_id: str, call_id: str | None, audience: str, output_format: str, store_url: str
+) -> int:
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        told = await _told(app, session_id, call_id)
         if call_id is not None and not told:
             raise click.UsageError(f"session {session_id} has no verdict on a call `{call_id}`")
         if output_format == "json":
@@ -120,12 +127,10 @@ def _explain_session(session_id: str, call_id: str | None, audience: str, output
         else:
             for one in told:
                 say_lines("\n".join(map(line, one.lines(audience))))
-        return OK
-
-    raise SystemExit(perform(store_url, body))
+    return app.exit_code
 
 
-async def _told(work: App, session_id: str, call_id: str | None) -> list[VerdictText]:
+async def _told(app: App, session_id: str, call_id: str | None) -> list[VerdictText]:
     """Each verdict of a session, with what would flip it as far as its bundle can be had."""
     from engine.explain.nearest import nearest
     from engine.explain.verdict_text import VerdictText
@@ -133,9 +138,9 @@ async def _told(work: App, session_id: str, call_id: str | None) -> list[Verdict
     from engine.runtime.errors import BundleUnavailable
 
     # as people may see it: a text of which a part is cut off shows no part of what is sealed
-    log = [replace(event, payload=shown(event.payload)) for event in await work.store.load(session_id)]
+    log = [replace(event, payload=shown(event.payload)) for event in await app.store.load(session_id)]
     try:
-        bundle = await work.engine.bundles.get(log[0].payload["bundle"])
+        bundle = await app.engine.bundles.get(log[0].payload["bundle"])
     except BundleUnavailable:
         bundle = None
     # of sealed values nobody can tell what they would have to be

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import table
 from engine.session.exit_code import USAGE
 from engine.session.state.state import FINAL
+
+if TYPE_CHECKING:
+    from engine.ports.records import JobRow
 
 STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
 
@@ -33,51 +37,57 @@ def command() -> None:
 @click.option("--session", "session_id", metavar="ID", help="Only those of a session.")
 @format_option("text", "json")
 @store_option
-def list_jobs(status: str | None, session_id: str | None, output_format: str, store_url: str) -> None:
+@asynchronous
+async def list_jobs(status: str | None, session_id: str | None, output_format: str, store_url: str) -> int:
     """Jobs, oldest first."""
-    from engine.cli.console.app import App, perform
+    from engine.cli.console.app import open_app
     from engine.language.value import pretty
 
-    async def body(work: App) -> int:
-        rows = await work.store.jobs(status, session_id)
+    async with open_app(store_url) as app:
+        rows = await app.store.jobs(status, session_id)
         if output_format == "json":
             say_lines(pretty([_payload(row) for row in rows]))
-            return 0
-        if not rows:
-            say("no jobs", err=True)
-        cells = [[row.id, row.status, row.tool, str(row.attempts), row.problem or row.reason] for row in rows]
-        table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
-        return 0
-
-    raise SystemExit(perform(store_url, body))
+        else:
+            if not rows:
+                say("no jobs", err=True)
+            cells = [[row.id, row.status, row.tool, str(row.attempts), row.problem or row.reason] for row in rows]
+            table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
+    return app.exit_code
 
 
 @command.command("show")
 @click.argument("job_id", metavar="JOB")
 @format_option("text", "json")
 @store_option
-def show(job_id: str, output_format: str, store_url: str) -> None:
+@asynchronous
+async def show(job_id: str, output_format: str, store_url: str) -> int:
     """One job, and what happened to it."""
-    from engine.cli.console.app import App, perform
-    from engine.language.value import one_line, pretty
-    from engine.session.trace import entry, headline
+    from engine.cli.console.app import open_app
+    from engine.session.trace import entry
 
-    async def body(work: App) -> int:
-        row = await work.store.job(job_id)
+    async with open_app(store_url) as app:
+        row = await app.store.job(job_id)
         if row is None:
-            return _unknown(job_id)
-        log = await work.store.load(row.session_id)
-        about = [entry(event) for event in log if event.payload.get("call_id") == row.call_id]
-        if output_format == "json":
-            say_lines(pretty({**_payload(row), "events": about}))
-            return 0
-        for name, value in _payload(row).items():
-            say(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
-        for found in about:
-            say(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")
-        return 0
+            app.code = _unknown(job_id)
+        else:
+            log = await app.store.load(row.session_id)
+            about = [entry(event) for event in log if event.payload.get("call_id") == row.call_id]
+            _show(row, about, output_format)
+    return app.exit_code
 
-    raise SystemExit(perform(store_url, body))
+
+def _show(row: JobRow, about: list[dict[str, Any]], output_format: str) -> None:
+    """Print a job, and the entries of the log that are about it."""
+    from engine.language.value import one_line, pretty
+    from engine.session.trace import headline
+
+    if output_format == "json":
+        say_lines(pretty({**_payload(row), "events": about}))
+        return
+    for name, value in _payload(row).items():
+        say(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
+    for found in about:
+        say(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")
 
 
 @command.command("retry")
@@ -98,24 +108,23 @@ def discard(job_id: str, name: str, store_url: str) -> None:
     _act(job_id, store_url, name, "discard")
 
 
-def _act(job_id: str, store_url: str, name: str, what: str) -> None:
-    from engine.cli.console.app import App, perform
+@asynchronous
+async def _act(job_id: str, store_url: str, name: str, what: str) -> int:
+    from engine.cli.console.app import open_app
 
-    async def body(work: App) -> int:
-        row = await work.store.job(job_id)
+    async with open_app(store_url) as app:
+        row = await app.store.job(job_id)
         if row is None:
-            return _unknown(job_id)
-        act = work.engine.retry_job if what == "retry" else work.engine.discard_job
-        await act(row.session_id, row.call_id, name)
-        if what == "retry":
+            app.code = _unknown(job_id)
+        elif what == "retry":
+            await app.engine.retry_job(row.session_id, row.call_id, name)
             say("it is enqueued again; a worker runs it: engine worker", err=True)
         else:
-            over = (await work.store.session(row.session_id)).state in FINAL
+            await app.engine.discard_job(row.session_id, row.call_id, name)
+            over = (await app.store.session(row.session_id)).state in FINAL
             on = "; its session is over" if over else f"; its session goes on with: engine resume {row.session_id}"
             say(f"discarded{on}", err=True)
-        return 0
-
-    raise SystemExit(perform(store_url, body))
+    return app.exit_code
 
 
 def _unknown(job_id: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import detach_option, format_option, root_option, store_option
 
 EPILOG = """\b
@@ -25,7 +26,8 @@ Examples:
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def command(
+@asynchronous
+async def command(
     session_id: str,
     decision: str,
     after: int,
@@ -34,27 +36,28 @@ def command(
     output_format: str,
     root: Path | None,
     store_url: str,
-) -> None:
+) -> int:
     """Propose the next step of a session whose planner is a `client`, and drive it on.
 
     DECISION is JSON, or `-` to read it from standard input: `message`, `tool_calls` (each with `id`, `name` and
     `input`) and `done`.  It is judged, limited and logged as any planner's.
     """
-    from engine.cli.console.app import App
-    from engine.cli.console.detach import act_and_detach
-    from engine.cli.console.drive import act_and_drive, reachable
+    from engine.cli.console.app import open_app
+    from engine.cli.console.detach import check_store_for_worker, leave_to_worker
+    from engine.cli.console.drive import drive_on, reachable
+    from engine.cli.console.trace_printer import Printer
 
     raw = _read(decision)
-
-    async def act(work: App) -> str:
+    check_store_for_worker(store_url, detach=detach)
+    async with open_app(store_url, printer=Printer("none" if detach else output_format), root=root) as app:
         if not detach:
-            await reachable(work, session_id)
-        await work.engine.propose(session_id, raw, after, by)
-        return session_id
-
-    if detach:
-        raise SystemExit(act_and_detach(store_url, output_format, act))
-    raise SystemExit(act_and_drive(store_url, output_format, act, root=root))
+            await reachable(app, session_id)
+        await app.engine.propose(session_id, raw, after, by)
+        if detach:
+            leave_to_worker(session_id, output_format)
+        else:
+            app.code = await drive_on(app, session_id)
+    return app.exit_code
 
 
 def _read(decision: str) -> Any:

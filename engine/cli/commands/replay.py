@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say
 from engine.cli.console.progress import progress
@@ -55,7 +56,8 @@ Examples:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Of all: only the newest N.")
 @format_option("text", "json")
 @store_option
-def command(
+@asynchronous
+async def command(
     session_id: str | None,
     everything: bool,
     step: int | None,
@@ -65,7 +67,7 @@ def command(
     limit: int | None,
     output_format: str,
     store_url: str,
-) -> None:
+) -> int:
     """Run past sessions through the core again.
 
     It goes by what was recorded: no tool runs and nothing is written.  The same events have to follow: it says that
@@ -81,25 +83,21 @@ def command(
     if limit is not None and not everything:
         raise click.UsageError("--limit is of --all")
     outputs = dict(_stub(text) for text in stubs)
-    from engine.cli.console.app import perform
+    from engine.cli.console.app import open_app
     from engine.cli.console.bundle import load_or_exit
 
     bundle = load_or_exit(root)[0] if root is not None else None
 
-    async def body(work: App) -> int:
-        ids = [session_id] if session_id else [row.id for row in await work.store.sessions(limit)]
-        sessions = _Sessions(work, bundle)
+    async with open_app(store_url) as app:
+        ids = [session_id] if session_id else [row.id for row in await app.store.sessions(limit)]
+        sessions = _Sessions(app, bundle)
         if step is not None and session_id is not None:
-            try:
-                return await _step(sessions, session_id, step, planner, outputs, output_format)
-            except KeyError as missing:
-                say(f"engine: {session_id}: {_erased(missing)}", err=True)
-                return FAILED
-        if planner is not None:
-            return await _choices(sessions, ids, planner, output_format)
-        return await _replayed(sessions, ids, output_format)
-
-    raise SystemExit(perform(store_url, body))
+            app.code = await _one_step(sessions, session_id, step, planner, outputs, output_format)
+        elif planner is not None:
+            app.code = await _choices(sessions, ids, planner, output_format)
+        else:
+            app.code = await _replayed(sessions, ids, output_format)
+    return app.exit_code
 
 
 def _stub(text: str) -> tuple[str, Any]:
@@ -119,8 +117,8 @@ class NotReplayed(Exception):
 class _Sessions:
     """Past sessions, each with its bundle."""
 
-    def __init__(self, work: App, bundle: Bundle | None) -> None:
-        self.work = work
+    def __init__(self, app: App, bundle: Bundle | None) -> None:
+        self.app = app
         self._bundle = bundle
 
     async def log(self, session_id: str) -> list[Event]:
@@ -128,15 +126,15 @@ class _Sessions:
         from engine.runtime.errors import BundleUnavailable
 
         try:
-            log = await self.work.engine.log(session_id)
+            log = await self.app.engine.log(session_id)
         except BundleUnavailable as error:
             if self._bundle is None:
                 raise NotReplayed(f"{error}; name one with --bundle") from None
             # nothing can be unsealed without its own bundle
-            log = await self.work.store.load(session_id)
+            log = await self.app.store.load(session_id)
             if any(holds_sealed(event.payload) for event in log):
                 raise NotReplayed(f"{error}; what is sealed in it can't be read under another") from None
-        for problem in await self.work.store.verify(session_id):
+        for problem in await self.app.store.verify(session_id):
             raise NotReplayed(f"it is not what was written: {problem}")
         return log
 
@@ -145,13 +143,13 @@ class _Sessions:
         from engine.runtime.errors import BundleUnavailable
 
         try:
-            veil = await self.work.engine.veil(session_id)
+            veil = await self.app.engine.veil(session_id)
         except BundleUnavailable:
             # then nothing was opened
             return []
         if veil is None:
             return []
-        agent = (await self.work.store.session(session_id)).agent
+        agent = (await self.app.store.session(session_id)).agent
         other = self._bundle is not None and agent in self._bundle.agents
         return [veil, *([veil.under(self._bundle, self._bundle.agents[agent])] if other and self._bundle else [])]
 
@@ -173,7 +171,7 @@ class _Sessions:
         from engine.runtime.errors import BundleUnavailable
 
         try:
-            bundle = self._bundle or await self.work.engine.bundles.get(log[0].payload["bundle"])
+            bundle = self._bundle or await self.app.engine.bundles.get(log[0].payload["bundle"])
         except BundleUnavailable as error:
             raise NotReplayed(f"{error}; name one with --bundle") from None
         agent = log[0].payload["agent"]
@@ -187,7 +185,7 @@ class _Sessions:
 
         digests = {one["bundle"] for event in log for one in event.payload.get("beside", ())}
         try:
-            return {digest: await self.work.engine.bundles.get(digest) for digest in sorted(digests)}
+            return {digest: await self.app.engine.bundles.get(digest) for digest in sorted(digests)}
         except BundleUnavailable as error:
             raise NotReplayed(f"an urgent bundle judged beside its own: {error}") from None
 
@@ -285,6 +283,16 @@ def _say_all(found: dict[str, ReplayResult | str]) -> None:
 # -- one step
 
 
+async def _one_step(
+    sessions: _Sessions, id_: str, step: int, planner: str | None, outputs: dict[str, Any], output_format: str
+) -> int:
+    try:
+        return await _step(sessions, id_, step, planner, outputs, output_format)
+    except KeyError as missing:
+        say(f"engine: {id_}: {_erased(missing)}", err=True)
+        return FAILED
+
+
 async def _step(
     sessions: _Sessions, id_: str, step: int, planner: str | None, outputs: dict[str, Any], output_format: str
 ) -> int:
@@ -345,7 +353,7 @@ def _reach(sessions: _Sessions) -> Any:
     from engine.planner.resources import PlannerResources
     from engine.runtime.effect_runner import random_fraction
 
-    engine = sessions.work.engine
+    engine = sessions.app.engine
     return PlannerResources(engine.secrets, engine.connections, random_fraction)
 
 

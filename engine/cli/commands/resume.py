@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
 
 
@@ -15,15 +16,16 @@ from engine.cli.console.options import format_option, root_option, store_option
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def command(session_id: str, no_wait: bool, output_format: str, root: Path | None, store_url: str) -> None:
+@asynchronous
+async def command(session_id: str, no_wait: bool, output_format: str, root: Path | None, store_url: str) -> int:
     """Drive a session on: after a crash, an answer, or a time-out of a question.
 
     If another process drives it, wait until that one lets go.  Exits as `run` does.
     """
-    from engine.cli.console.app import App
-    from engine.cli.console.drive import act_and_drive
+    from engine.cli.console.app import open_app
+    from engine.cli.console.drive import drive_on
+    from engine.cli.console.trace_printer import Printer
 
-    async def act(work: App) -> str:
-        return session_id
-
-    raise SystemExit(act_and_drive(store_url, output_format, act, root=root, wait=not no_wait))
+    async with open_app(store_url, printer=Printer(output_format), root=root) as app:
+        app.code = await drive_on(app, session_id, wait=not no_wait)
+    return app.exit_code

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.commands.sessions import is_over
-from engine.cli.console.at_store import at_store
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import as_option, format_option, root_option, store_option
 from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
@@ -52,11 +52,13 @@ _note = click.option("--note", default="", metavar="TEXT", help="Why.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many; all unless given.")
 @format_option("text", "json")
 @store_option
-def list_(closed_too: bool, limit: int | None, output_format: str, store_url: str) -> None:
+@asynchronous
+async def list_(closed_too: bool, limit: int | None, output_format: str, store_url: str) -> int:
     """List requests, oldest first."""
+    from engine.cli.console.app import open_app
 
-    async def body(work: App) -> int:
-        rows = [await _listed(work, row) for row in (await work.store.requests(open_only=not closed_too))[:limit]]
+    async with open_app(store_url) as app:
+        rows = [await _listed(app, row) for row in (await app.store.requests(open_only=not closed_too))[:limit]]
         if output_format == "json":
             print_json([_row(row) for row in rows])
         else:
@@ -65,29 +67,27 @@ def list_(closed_too: bool, limit: int | None, output_format: str, store_url: st
                 ["id", "kind", "status", "asked of", "tool", "message", "expires"],
                 [_cells(row) for row in rows],
             )
-        return OK
-
-    at_store(store_url, body)
+    return app.exit_code
 
 
 @command.command("show", epilog="Example: engine review show ses_1234.1")
 @_which
 @format_option("text", "json")
 @store_option
-def show(request_id: str | None, output_format: str, store_url: str) -> None:
+@asynchronous
+async def show(request_id: str | None, output_format: str, store_url: str) -> int:
     """Show a request: the call, the rules that ask and the values they saw, what the user said."""
+    from engine.cli.console.app import open_app
 
-    async def body(work: App) -> int:
-        row = await _as_logged(work, await _request(work, request_id))
-        state = await work.engine.look(row.session_id)
+    async with open_app(store_url) as app:
+        row = await _as_logged(app, await _request(app, request_id))
+        state = await app.engine.look(row.session_id)
         found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         if output_format == "json":
             print_json(found)
         else:
             _show(found)
-        return OK
-
-    at_store(store_url, body)
+    return app.exit_code
 
 
 @command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
@@ -99,7 +99,8 @@ def show(request_id: str | None, output_format: str, store_url: str) -> None:
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def approve(
+@asynchronous
+async def approve(
     request_id: str | None,
     name: str,
     note: str,
@@ -108,21 +109,21 @@ def approve(
     output_format: str,
     root: Path | None,
     store_url: str,
-) -> None:
+) -> int:
     """Say yes to the exact call that is asked for, and drive its session on."""
+    from engine.cli.console.app import open_app
+    from engine.cli.console.assignments import assignments
+    from engine.cli.console.drive import reachable
+    from engine.cli.console.trace_printer import Printer
 
-    async def act(work: App) -> str:
-        from engine.cli.console.assignments import assignments
-
-        row = await _request(work, request_id)
+    async with open_app(store_url, printer=Printer(output_format), root=root) as app:
+        row = await _request(app, request_id)
         if not no_resume:
-            from engine.cli.console.drive import reachable
-
-            await reachable(work, row.session_id)
-        edit = assignments(edits, await _schema(work, row, "input"), "--edit") if edits else None
-        return await work.engine.answer(row.id, "approve", name, note=note, edit=edit)
-
-    _answer(store_url, output_format, act, root, not no_resume)
+            await reachable(app, row.session_id)
+        edit = assignments(edits, await _schema(app, row, "input"), "--edit") if edits else None
+        session_id = await app.engine.answer(row.id, "approve", name, note=note, edit=edit)
+        app.code = await _go_on(app, session_id, drive=not no_resume)
+    return app.exit_code
 
 
 @command.command("deny", epilog='Example: engine review deny ses_1234.1 --as lee --note "refunded by the shop"')
@@ -133,20 +134,22 @@ def approve(
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def deny(
+@asynchronous
+async def deny(
     request_id: str | None, name: str, note: str, no_resume: bool, output_format: str, root: Path | None, store_url: str
-) -> None:
+) -> int:
     """Say no; the same call stays denied for the rest of the session."""
+    from engine.cli.console.app import open_app
+    from engine.cli.console.drive import reachable
+    from engine.cli.console.trace_printer import Printer
 
-    async def act(work: App) -> str:
-        row = await _request(work, request_id)
+    async with open_app(store_url, printer=Printer(output_format), root=root) as app:
+        row = await _request(app, request_id)
         if not no_resume:
-            from engine.cli.console.drive import reachable
-
-            await reachable(work, row.session_id)
-        return await work.engine.answer(row.id, "deny", name, note=note)
-
-    _answer(store_url, output_format, act, root, not no_resume)
+            await reachable(app, row.session_id)
+        session_id = await app.engine.answer(row.id, "deny", name, note=note)
+        app.code = await _go_on(app, session_id, drive=not no_resume)
+    return app.exit_code
 
 
 @command.command(
@@ -165,7 +168,8 @@ Examples:
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def answer(
+@asynchronous
+async def answer(
     request_id: str | None,
     name: str,
     note: str,
@@ -175,38 +179,43 @@ def answer(
     output_format: str,
     root: Path | None,
     store_url: str,
-) -> None:
+) -> int:
     """Answer a question that is no approval: an input, a choice, whether a write happened, a follow-up."""
     if bool(settings) == (value is not None):
         raise click.UsageError("give either --set FIELD=VALUE or --value JSON")
 
-    async def act(work: App) -> str:
-        from engine.cli.console.assignments import assignments, typed
+    from engine.cli.console.app import open_app
+    from engine.cli.console.assignments import assignments, typed
+    from engine.cli.console.drive import reachable
+    from engine.cli.console.trace_printer import Printer
 
-        row = await _request(work, request_id)
+    async with open_app(store_url, printer=Printer(output_format), root=root) as app:
+        row = await _request(app, request_id)
         if not no_resume:
-            from engine.cli.console.drive import reachable
-
-            await reachable(work, row.session_id)
-        schema = await _schema(work, row, "output")
+            await reachable(app, row.session_id)
+        schema = await _schema(app, row, "output")
         given = typed(value, {}) if value is not None else assignments(settings, schema, "--set")
-        return await work.engine.answer(row.id, "answer", name, note=note, value=given)
-
-    _answer(store_url, output_format, act, root, not no_resume)
-
-
-def _answer(store_url: str, output_format: str, act: Any, root: Path | None, drive: bool) -> None:
-    from engine.cli.console.drive import act_and_drive
-
-    raise SystemExit(act_and_drive(store_url, output_format, act, root=root, drive=drive))
+        session_id = await app.engine.answer(row.id, "answer", name, note=note, value=given)
+        app.code = await _go_on(app, session_id, drive=not no_resume)
+    return app.exit_code
 
 
-async def _request(work: App, request_id: str | None) -> RequestRow:
+async def _go_on(app: App, session_id: str, *, drive: bool) -> int:
+    """What is done behind an answer: its session is driven on, or left to others."""
+    from engine.cli.console.drive import drive_on
+
+    if drive:
+        return await drive_on(app, session_id)
+    app.printer.finish()
+    return OK
+
+
+async def _request(app: App, request_id: str | None) -> RequestRow:
     if request_id is None:
-        waiting = [row for row in await work.store.requests() if not is_over(row.expires_at)]
+        waiting = [row for row in await app.store.requests() if not is_over(row.expires_at)]
         row = waiting[-1] if waiting else None
     else:
-        row = await work.store.request(request_id)
+        row = await app.store.request(request_id)
     if row is None and request_id is None:
         from engine.runtime.errors import NotAllowed
         from engine.session.state.inputs import InputRefused
@@ -222,22 +231,22 @@ async def _request(work: App, request_id: str | None) -> RequestRow:
     return row
 
 
-async def _listed(work: App, row: RequestRow) -> RequestRow:
+async def _listed(app: App, row: RequestRow) -> RequestRow:
     """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
     from engine.ports.records import CorruptLog, UnknownSession
 
     try:
-        return row if row.problem else await _as_logged(work, row)
+        return row if row.problem else await _as_logged(app, row)
     except (CorruptLog, UnknownSession) as error:
         return replace(row, payload={}, problem=str(error))
 
 
-async def _as_logged(work: App, row: RequestRow) -> RequestRow:
+async def _as_logged(app: App, row: RequestRow) -> RequestRow:
     """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
     from engine.ports.records import CorruptLog
     from engine.session.state.event import EventKind
 
-    opened = [e for e in await work.store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
+    opened = [e for e in await app.store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
     for event in opened:
         p = event.payload
         if p.get("request_id") == row.id:
@@ -268,13 +277,13 @@ def _cells(row: RequestRow) -> list[str]:
     return [row.id, row.kind, _status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
 
 
-async def _schema(work: App, row: RequestRow, side: str) -> Mapping[str, Any]:
+async def _schema(app: App, row: RequestRow, side: str) -> Mapping[str, Any]:
     """The schema of what a request is about, from the bundle that its session runs under."""
-    tool_name = (await _as_logged(work, row)).payload["tool"]
+    tool_name = (await _as_logged(app, row)).payload["tool"]
     if tool_name is None:
         return {}
-    state = await work.engine.load(row.session_id)
-    tool = (await work.engine.bundle_of(state)).tools[tool_name]
+    state = await app.engine.load(row.session_id)
+    tool = (await app.engine.bundle_of(state)).tools[tool_name]
     return (tool.input_schema if side == "input" else tool.output_schema) or {}
 
 

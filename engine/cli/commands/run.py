@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli.console.assignments import assignments
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.bundle import agent_of, load_or_exit
 from engine.cli.console.options import bundle_argument, detach_option, format_option, store_option
 from engine.cli.console.output import say
 from engine.diagnostic import did_you_mean
 from engine.session.exit_code import USAGE
-from engine.spec.bundle import Agent
+from engine.spec.bundle import Agent, Bundle
+
+if TYPE_CHECKING:
+    from engine.cli.console.app import Models
+    from engine.runtime.opening import Opening
 
 
 @click.command(
@@ -88,9 +94,7 @@ def command(
         )
     attributes = assignments(settings, agent.attributes, "--set")
 
-    from engine.cli.console.app import App, Models
-    from engine.cli.console.detach import act_and_detach
-    from engine.cli.console.drive import act_and_drive
+    from engine.cli.console.app import Models
     from engine.runtime.opening import Opening
 
     models = Models(record, replay)
@@ -102,15 +106,38 @@ def command(
     _check(agent, attributes)
     assert message is not None
     opening = Opening(agent.name, message, attributes, planner, name)
-
-    async def start(work: App) -> str:
-        if not detach:
-            await work.engine.prepare(checked, agent.name, planner)
-        return await work.engine.start(checked, opening, bundle)
-
     if detach:
-        raise SystemExit(act_and_detach(store_url, output_format, start, make=True))
-    raise SystemExit(act_and_drive(store_url, output_format, start, models=models, make=True))
+        _start(checked, opening, bundle, output_format, store_url)
+    _run(checked, opening, bundle, models, output_format, store_url)
+
+
+@asynchronous
+async def _run(
+    checked: Bundle, opening: Opening, root: Path, models: Models, output_format: str, store_url: str
+) -> int:
+    """Start a session and drive it until it waits or is over."""
+    from engine.cli.console.app import open_app
+    from engine.cli.console.drive import drive_on
+    from engine.cli.console.trace_printer import Printer
+
+    async with open_app(store_url, printer=Printer(output_format), models=models, make=True) as app:
+        await app.engine.prepare(checked, opening.agent, opening.planner)
+        session_id = await app.engine.start(checked, opening, root)
+        app.code = await drive_on(app, session_id)
+    return app.exit_code
+
+
+@asynchronous
+async def _start(checked: Bundle, opening: Opening, root: Path, output_format: str, store_url: str) -> int:
+    """Start a session and leave it to a worker."""
+    from engine.cli.console.app import open_app
+    from engine.cli.console.detach import check_store_for_worker, leave_to_worker
+
+    check_store_for_worker(store_url)
+    async with open_app(store_url, make=True) as app:
+        session_id = await app.engine.start(checked, opening, root)
+        leave_to_worker(session_id, output_format)
+    return app.exit_code
 
 
 def _check(agent: Agent, attributes: dict[str, object]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import detach_option, format_option, root_option, store_option
 
 
@@ -16,21 +17,26 @@ from engine.cli.console.options import detach_option, format_option, root_option
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
-def command(session_id: str, message: str, detach: bool, output_format: str, root: Path | None, store_url: str) -> None:
+@asynchronous
+async def command(
+    session_id: str, message: str, detach: bool, output_format: str, root: Path | None, store_url: str
+) -> int:
     """Send a session a further message of its user, and drive it on.
 
     While it runs the message waits for the next step; while it waits the reviewer sees it.
     """
-    from engine.cli.console.app import App
-    from engine.cli.console.detach import act_and_detach
-    from engine.cli.console.drive import act_and_drive, reachable
+    from engine.cli.console.app import open_app
+    from engine.cli.console.detach import check_store_for_worker, leave_to_worker
+    from engine.cli.console.drive import drive_on, reachable
+    from engine.cli.console.trace_printer import Printer
 
-    async def act(work: App) -> str:
+    check_store_for_worker(store_url, detach=detach)
+    async with open_app(store_url, printer=Printer("none" if detach else output_format), root=root) as app:
         if not detach:
-            await reachable(work, session_id)
-        await work.engine.send(session_id, message)
-        return session_id
-
-    if detach:
-        raise SystemExit(act_and_detach(store_url, output_format, act))
-    raise SystemExit(act_and_drive(store_url, output_format, act, root=root))
+            await reachable(app, session_id)
+        await app.engine.send(session_id, message)
+        if detach:
+            leave_to_worker(session_id, output_format)
+        else:
+            app.code = await drive_on(app, session_id)
+    return app.exit_code

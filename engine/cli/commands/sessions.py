@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.commands import verify
-from engine.cli.console.at_store import at_store
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
-from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
@@ -51,11 +50,14 @@ def _which(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--limit", type=click.IntRange(1), help="At most so many; all unless given.")
 @format_option("text", "json")
 @store_option
-def list_(state: str | None, limit: int | None, output_format: str, store_url: str) -> None:
+@asynchronous
+async def list_(state: str | None, limit: int | None, output_format: str, store_url: str) -> int:
     """List sessions, newest first."""
 
-    async def body(work: App) -> int:
-        rows = await work.store.sessions(limit, state)
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        rows = await app.store.sessions(limit, state)
         if output_format == "json":
             print_json([_row(row) for row in rows])
         else:
@@ -64,28 +66,27 @@ def list_(state: str | None, limit: int | None, output_format: str, store_url: s
                 ["id", "agent", "state", "outcome", "started", "events"],
                 [[r.id, r.agent, r.state, r.outcome, _moment(r.created_at), str(r.seq)] for r in rows],
             )
-        return OK
-
-    at_store(store_url, body)
+    return app.exit_code
 
 
 @command.command("show", epilog="Example: engine sessions show ses_1234")
 @_which
 @format_option("text", "json")
 @store_option
-def show(session_id: str | None, output_format: str, store_url: str) -> None:
+@asynchronous
+async def show(session_id: str | None, output_format: str, store_url: str) -> int:
     """Show how a session stands: attributes, calls, requests, what it used of its budget."""
 
-    async def body(work: App) -> int:
-        state = await work.engine.look(await _named(work, session_id))
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        state = await app.engine.look(await _named(app, session_id))
         found = _standing(state)
         if output_format == "json":
             print_json(found)
         else:
             _show(found)
-        return OK
-
-    at_store(store_url, body)
+    return app.exit_code
 
 
 @command.command("events", epilog="Example: engine sessions events ses_1234 --format jsonl")
@@ -93,48 +94,49 @@ def show(session_id: str | None, output_format: str, store_url: str) -> None:
 @click.option("--after", type=click.IntRange(0), default=0, help="Only events after this number.")
 @format_option("text", "json", "jsonl")
 @store_option
-def events(session_id: str | None, after: int, output_format: str, store_url: str) -> None:
+@asynchronous
+async def events(session_id: str | None, after: int, output_format: str, store_url: str) -> int:
     """Print a session's log."""
 
-    async def body(work: App) -> int:
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
         from engine.session.trace import entries, entry, headline
 
-        log = await work.store.load(await _named(work, session_id), after)
+        log = await app.store.load(await _named(app, session_id), after)
         if output_format == "json":
             print_json(entries(log))
-            return OK
-        for event in log:
+        for event in log if output_format != "json" else ():
             e = entry(event)
             text = line(e) if output_format == "jsonl" else f"{e['seq']:>4}  {e['at']}  {e['kind']:<18} {headline(e)}"
             say(text)
-        return OK
-
-    at_store(store_url, body)
+    return app.exit_code
 
 
 @command.command("stats", epilog="Example: engine sessions stats --format json")
 @format_option("text", "json")
 @store_option
-def stats(output_format: str, store_url: str) -> None:
+@asynchronous
+async def stats(output_format: str, store_url: str) -> int:
     """Count sessions by agent, state and outcome."""
 
-    async def body(work: App) -> int:
-        counts = Counter((r.agent, r.state, r.outcome) for r in await work.store.sessions())
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        counts = Counter((r.agent, r.state, r.outcome) for r in await app.store.sessions())
         rows = [(*key, count) for key, count in counts.most_common()]
         if output_format == "json":
             print_json([dict(zip(("agent", "state", "outcome", "sessions"), row, strict=True)) for row in rows])
         else:
             table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
-        return OK
-
-    at_store(store_url, body)
+    return app.exit_code
 
 
-async def _named(work: App, session_id: str | None) -> str:
+async def _named(app: App, session_id: str | None) -> str:
     """The session of an id, or the newest; raises NotAllowed."""
     if session_id is not None:
         return session_id
-    for row in await work.store.sessions(1):
+    for row in await app.store.sessions(1):
         return row.id
     from engine.runtime.errors import NotAllowed
     from engine.session.state.inputs import InputRefused

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from engine.cli.console.at_store import at_store
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import are, counted, say
 from engine.cli.console.trace_printer import line, print_json
@@ -66,7 +66,10 @@ class CheckedSession:
 )
 @format_option("text", "json")
 @store_option
-def verify(session_ids: tuple[str, ...], heads_files: tuple[Path, ...], output_format: str, store_url: str) -> None:
+@asynchronous
+async def verify(
+    session_ids: tuple[str, ...], heads_files: tuple[Path, ...], output_format: str, store_url: str
+) -> int:
     """Check sessions: their chain, what stands beside the log, seals; exits 1 if one is not whole.
 
     Unless sessions are named it is all of them, and what stands beside no session, and the stored bundles too.  Events
@@ -78,8 +81,10 @@ def verify(session_ids: tuple[str, ...], heads_files: tuple[Path, ...], output_f
     """
     known = _known_heads(heads_files)
 
-    async def body(work: App) -> int:
-        checked = await _checked(work, session_ids, known)
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        checked = await _checked(app, session_ids, known)
         if output_format == "json":
             print_json([one.payload() for one in checked])
         else:
@@ -90,42 +95,44 @@ def verify(session_ids: tuple[str, ...], heads_files: tuple[Path, ...], output_f
             broken = sum(1 for one in sessions if one.problems)
             whole = len(sessions) - broken
             say(f"{counted(whole, 'session')} {are(whole)} whole, {broken} {are(broken)} not")
-        await _tell_of_seals(work, {one.id for one in checked})
-        return FAILED if any(one.problems for one in checked) else OK
-
-    at_store(store_url, body)
+        await _tell_of_seals(app, {one.id for one in checked})
+        app.code = FAILED if any(one.problems for one in checked) else OK
+    return app.exit_code
 
 
 @click.command("heads", epilog="Example: engine sessions heads > heads-2026-01-31.jsonl")
 @store_option
-def heads(store_url: str) -> None:
+@asynchronous
+async def heads(store_url: str) -> int:
     """Print where each session's chain ends, as JSON Lines: kept elsewhere, for `engine sessions verify --heads`.
 
     A session that is not whole has no head to go by: it is told, the others are printed, and it exits 1.
     """
 
-    async def body(work: App) -> int:
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
         code = OK
-        found = await work.store.chain_heads()
+        found = await app.store.chain_heads()
         for head in found:
-            one = await _session(work, head.session_id)
+            one = await _session(app, head.session_id)
             if one.problems:
                 code = FAILED
                 for problem in one.problems:
                     say(f"{head.session_id}: not exported: {problem}", err=True)
             else:
                 say(line({"session_id": head.session_id, "seq": head.seq, "hash": head.hash, "hmac": head.hmac}))
-        await _tell_of_seals(work, {head.session_id for head in found})
-        return code
-
-    at_store(store_url, body)
+        await _tell_of_seals(app, {head.session_id for head in found})
+        app.code = code
+    return app.exit_code
 
 
 @click.command("seal", epilog="Example: ENGINE_LOG_KEY_FILE=/run/secrets/log-key engine sessions seal")
 @click.argument("session_ids", metavar="[ID]...", nargs=-1)
 @click.option("--unsealed", is_flag=True, help="Also heads that no key has sealed: you trust what their logs say.")
 @store_option
-def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> None:
+@asynchronous
+async def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> int:
     """Seal heads with the log's key, of all sessions unless named, once a new key was written in front of the old.
 
     A head that has no seal is named, and sealed only with --unsealed, as in a store from before there was a key: from
@@ -133,38 +140,39 @@ def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> None:
     not sealed.
     """
 
-    async def body(work: App) -> int:
-        ids = session_ids or tuple(await work.store.session_ids())
-        found = {session_id: await work.store.seal(session_id, unsealed=unsealed) for session_id in ids}
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        ids = session_ids or tuple(await app.store.session_ids())
+        found = {session_id: await app.store.seal(session_id, unsealed=unsealed) for session_id in ids}
         not_sealed = {session_id: problems for session_id, problems in found.items() if problems}
         for session_id, problems in not_sealed.items():
             for problem in problems:
                 say(f"{session_id}: {problem}", err=True)
         done = len(found) - len(not_sealed)
         say(f"{counted(done, 'head')} {are(done)} sealed, {len(not_sealed)} {are(len(not_sealed))} not")
-        return FAILED if not_sealed else OK
-
-    at_store(store_url, body)
+        app.code = FAILED if not_sealed else OK
+    return app.exit_code
 
 
 COMMANDS = (verify, heads, seal)
 
 
-async def _checked(work: App, session_ids: Sequence[str], known: Mapping[str, Sequence[Head]]) -> list[CheckedSession]:
+async def _checked(app: App, session_ids: Sequence[str], known: Mapping[str, Sequence[Head]]) -> list[CheckedSession]:
     """What comes of the sessions that are named; of all that the store holds where none is."""
     if session_ids:
         if others := known.keys() - set(session_ids):
             told = f"heads of {counted(len(others), 'other session')} were not looked at"
             say(f"{told}: name no session to have all of them checked", err=True)
-        return [await _session(work, id_, known.get(id_, ()), named=True) for id_ in session_ids]
-    ids = dict.fromkeys((*await work.store.session_ids(), *known))
-    sessions = {id_: await _session(work, id_, known.get(id_, ())) for id_ in ids}
-    strays: Mapping[str, list[str]] = await _unless_damaged(work.store.strays(), {})
+        return [await _session(app, id_, known.get(id_, ()), named=True) for id_ in session_ids]
+    ids = dict.fromkeys((*await app.store.session_ids(), *known))
+    sessions = {id_: await _session(app, id_, known.get(id_, ())) for id_ in ids}
+    strays: Mapping[str, list[str]] = await _unless_damaged(app.store.strays(), {})
     for id_, problems in strays.items():
         before = sessions[id_].problems if id_ in sessions else []
         sessions[id_] = CheckedSession(SESSION, id_, [*before, *problems])
-    bundles = [await _bundle(work, digest) for digest in await _unless_damaged(work.store.bundles(), [])]
-    problems = await work.store.file_problems()
+    bundles = [await _bundle(app, digest) for digest in await _unless_damaged(app.store.bundles(), [])]
+    problems = await app.store.file_problems()
     file = [CheckedSession(STORE, "file", problems)] if problems else []
     return [*sessions.values(), *(one for one in bundles if one.problems), *file]
 
@@ -177,14 +185,14 @@ async def _unless_damaged(asked: Awaitable[T], otherwise: T) -> T:
         return otherwise
 
 
-async def _session(work: App, session_id: str, known: Sequence[Head] = (), *, named: bool = False) -> CheckedSession:
+async def _session(app: App, session_id: str, known: Sequence[Head] = (), *, named: bool = False) -> CheckedSession:
     """What comes of a session; raises UnknownSession for one that somebody has `named`."""
     from engine.ports.records import UnknownSession
 
     try:
-        problems = await work.store.verify(session_id, known)
-        problems = problems or await _unless_damaged(_without_bundle(work, session_id), [])
-        return CheckedSession(SESSION, session_id, problems, await _unless_damaged(work.store.erased(session_id), []))
+        problems = await app.store.verify(session_id, known)
+        problems = problems or await _unless_damaged(_without_bundle(app, session_id), [])
+        return CheckedSession(SESSION, session_id, problems, await _unless_damaged(app.store.erased(session_id), []))
     except UnknownSession:
         if named and not known:
             raise
@@ -192,29 +200,29 @@ async def _session(work: App, session_id: str, known: Sequence[Head] = (), *, na
         return CheckedSession(SESSION, session_id, [gone])
 
 
-async def _without_bundle(work: App, session_id: str) -> list[str]:
+async def _without_bundle(app: App, session_id: str) -> list[str]:
     """That nobody can go on with a session, nor read what is sealed in it, where the store has lost its bundle."""
-    digest = (await work.store.session(session_id)).bundle
-    if digest in await work.store.bundles():
+    digest = (await app.store.session(session_id)).bundle
+    if digest in await app.store.bundles():
         return []
     return [f"its bundle {digest[:12]} is gone: engine deploy it again from the files that it was made of"]
 
 
-async def _bundle(work: App, digest: str) -> CheckedSession:
+async def _bundle(app: App, digest: str) -> CheckedSession:
     from engine.runtime.errors import BundleUnavailable
 
     try:
-        await work.engine.bundles.get(digest)
+        await app.engine.bundles.get(digest)
     except BundleUnavailable as error:
         return CheckedSession(BUNDLE, digest[:12], [str(error)])
     return CheckedSession(BUNDLE, digest[:12], [])
 
 
-async def _tell_of_seals(work: App, session_ids: set[str]) -> None:
+async def _tell_of_seals(app: App, session_ids: set[str]) -> None:
     """Without a key nobody looks at seals, and that is told where there are some."""
-    if work.has_key:
+    if app.has_key:
         return
-    heads: list[Head] = await _unless_damaged(work.store.chain_heads(), [])
+    heads: list[Head] = await _unless_damaged(app.store.chain_heads(), [])
     sealed = sum(1 for head in heads if head.hmac is not None and head.session_id in session_ids)
     if sealed:
         told = f"{counted(sealed, 'head')} {are(sealed)} sealed, and no seal was checked: the log's key is not given"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import store_option
 from engine.cli.console.output import counted, say
 from engine.session.exit_code import FAILED, OK
@@ -32,7 +33,8 @@ Examples:
     "--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the databases lie now."
 )
 @store_option
-def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | None, store_url: str) -> None:
+@asynchronous
+async def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | None, store_url: str) -> int:
     """Run jobs, and wake the sessions that something is due for.
 
     A job is judged again when a worker takes it, and runs under a lease: if the worker dies another takes it over.
@@ -42,7 +44,7 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
     """
     import trio
 
-    from engine.cli.console.app import App, perform
+    from engine.cli.console.app import open_app
     from engine.runtime.worker import Worker
     from engine.session.state.event import Event
     from engine.session.state.event import EventKind as K
@@ -65,20 +67,19 @@ def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | Non
     def trouble(session_id: str, error: Exception) -> None:
         say(f"{session_id} could not be driven: {error}", err=True)
 
-    async def body(work: App) -> int:
-        worker = Worker(work.engine, at_once=concurrency, on_trouble=trouble)
+    async with open_app(store_url, root=bundle, on_event=tell, on_stop="release") as app:
+        worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_leave, work, worker)
+            nursery.start_soon(_leave, app, worker)
             done = await worker.work(until_idle=until_idle, grace=grace)
             nursery.cancel_scope.cancel()
         left = f", {counted(len(done.troubled), 'session')} could not be" if done.troubled else ""
         say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven{left}")
-        return FAILED if done.troubled and until_idle else OK
+        app.code = FAILED if done.troubled and until_idle else OK
+    return app.exit_code
 
-    raise SystemExit(perform(store_url, body, root=bundle, on_event=tell, on_stop="release"))
 
-
-async def _leave(work: object, worker: object) -> None:
+async def _leave(app: object, worker: object) -> None:
     """Take nothing new once the process was asked to stop."""
-    await work.stopping.wait()  # type: ignore[attr-defined]
+    await app.stopping.wait()  # type: ignore[attr-defined]
     worker.release_lease()  # type: ignore[attr-defined]

@@ -6,7 +6,8 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ import click
 import trio
 
 from engine.cli.console.output import say, say_lines
+from engine.cli.console.trace_printer import Printer
 from engine.ports.records import CorruptLog, SealedLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
@@ -24,11 +26,11 @@ from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, N
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.runner import Runner
-from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, USAGE
+from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK, USAGE
 from engine.session.state.event import Event
 from engine.session.state.evolve import BrokenHistory
 from engine.store.chain import SegmentTooLarge
-from engine.store.log_key import BadLogKey, LogKey, taken_from
+from engine.store.log_key import BadLogKey, taken_from
 from engine.store.migrations import NewerStore
 from engine.store.urls import BadStoreUrl, StoreFault, new_file, open_url
 from engine.tool.databases import MissingRoot
@@ -91,75 +93,105 @@ LIVE = Models()
 
 @dataclass(slots=True)
 class App:
-    """What a command works with; `interrupted` once the user pressed Ctrl-C, `has_key` if seals can be checked."""
+    """What a command works with; `interrupted` once the user pressed Ctrl-C, `has_key` if seals can be checked.
 
+    `code` is what the command exits with, if it comes to its end; it has printed what happened by `printer`.
+    """
+
+    url: str
     store: Store
     engine: Runner
+    printer: Printer
     has_key: bool = False
+    code: int = OK
     interrupted: bool = False
     released: bool = False
+    ended: bool = False
     stopping: trio.Event = field(default_factory=trio.Event)
     leaving: threading.Timer = field(default_factory=lambda: _leaving())
 
+    @property
+    def exit_code(self) -> int:
+        """What the process exits with: the command's own code, unless it was interrupted or cut off."""
+        return self.code if self.ended and not self.interrupted else INTERRUPTED
 
-def perform(
+
+@asynccontextmanager
+async def open_app(
     url: str,
-    body: Callable[[App], Awaitable[int]],
     *,
     root: Path | None = None,
-    on_event: Callable[[Event], None] = lambda event: None,
-    on_partial: Callable[[str, str], None] = lambda session_id, text: None,
+    printer: Printer | None = None,
+    on_event: Callable[[Event], None] | None = None,
     on_stop: Literal["cancel", "release"] = "cancel",
     models: Models = LIVE,
     make: bool = False,
-) -> int:
-    """The exit code of a command's body; foreseen errors are told in one line.
+) -> AsyncIterator[App]:
+    """Open the store and the engine that a command works with, and heed signals until it leaves.
 
     A store that is not there is made only where the command may `make` one.  On Ctrl-C what is driven is cancelled,
-    unless it is to be released as on SIGTERM.
+    unless it is to be released as on SIGTERM; on a second one the block is left at once.
     """
-
-    async def under(key: LogKey | None) -> int:
-        tune_gc()
-        made = new_file(url) if make else None
+    # taken before anything is started that would inherit it
+    key = taken_from(os.environ)
+    tune_gc()
+    printer = printer or Printer("none")
+    secrets = HostSecrets()
+    made = new_file(url) if make else None
+    with _named_in_faults(url):
         async with open_url(url, key, make=make) as store:
             if made is not None:
                 say(f"engine: a new store: {made}", err=True)
-            secrets = HostSecrets()
             engine = Runner(
                 store,
                 TrioClock(),
                 root=root,
-                on_event=on_event,
-                on_partial=on_partial,
+                on_event=on_event or printer,
+                on_partial=printer.partial,
                 secrets=secrets,
                 traffic=models.traffic(secrets),
             )
-            work = App(store, engine, key is not None)
-            code = INTERRUPTED
+            app = App(url, store, engine, printer, key is not None)
             try:
                 with trio.open_signal_receiver(*_signals()) as signals:
                     async with engine, trio.open_nursery() as nursery:
-                        nursery.start_soon(_heed, signals, work, nursery.cancel_scope, on_stop)
-                        code = await body(work)
+                        nursery.start_soon(_heed, signals, app, nursery.cancel_scope, on_stop)
+                        yield app
+                        app.ended = True
                         nursery.cancel_scope.cancel()
             finally:
-                work.leaving.cancel()
-            return INTERRUPTED if work.interrupted else code
+                app.leaving.cancel()
 
+
+def run_app(command: Callable[[], Awaitable[int]]) -> int:
+    """Run a command's asynchronous part and return its exit code; foreseen errors are told in one line."""
     try:
-        # taken before anything is started that would inherit it
-        return trio.run(under, taken_from(os.environ))
+        return trio.run(command)
+    except BaseException as error:
+        return tell_foreseen(error)
+
+
+def tell_foreseen(error: BaseException) -> int:
+    """Tell an error that is no fault of ours in one line, and return what it exits with; raises any other."""
+    cause = _cause(error)
+    if isinstance(cause, click.ClickException) or (isinstance(cause, OSError) and foreseen(cause) is None):
+        raise cause from None
+    if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
+        raise error
+    say(f"engine: {cause}", err=True)
+    return code
+
+
+@contextmanager
+def _named_in_faults(url: str) -> Iterator[None]:
+    """Of a file that is damaged SQLite says how, and not which one it is."""
+    try:
+        yield
     except BaseException as error:
         cause = _cause(error)
-        if isinstance(cause, click.ClickException) or (isinstance(cause, OSError) and foreseen(cause) is None):
-            raise cause from None
-        if not isinstance(cause, Exception) or (code := foreseen(cause)) is None:
-            raise
-        # of a file that is damaged SQLite says how, and not which one it is
-        where = f"{url}: " if isinstance(cause, sqlite3.Error) else ""
-        say(f"engine: {where}{cause}", err=True)
-        return code
+        if isinstance(cause, sqlite3.Error):
+            raise StoreFault(f"{url}: {cause}") from error
+        raise
 
 
 def foreseen(error: Exception) -> int | None:
@@ -199,28 +231,28 @@ def _signals() -> list[signal.Signals]:
     return asked
 
 
-async def _heed(signals: object, work: App, scope: trio.CancelScope, on_stop: str) -> None:
+async def _heed(signals: object, app: App, scope: trio.CancelScope, on_stop: str) -> None:
     """SIGINT cancels what is driven, a second one leaves at once; the others let go of it for others to resume."""
     async for number in signals:  # type: ignore[attr-defined]
-        again = work.stopping.is_set()
-        work.stopping.set()
+        again = app.stopping.is_set()
+        app.stopping.set()
         if on_stop == "release":
-            work.released = True
+            app.released = True
             if again:
                 scope.cancel()
         elif number != signal.SIGINT:
-            work.released = True
-            work.engine.release_lease()
-        elif work.interrupted and not work.leaving.is_alive():
+            app.released = True
+            app.engine.release_lease()
+        elif app.interrupted and not app.leaving.is_alive():
             left = [
                 f"that {session_id} is to be cancelled is recorded; this ends it: engine resume {session_id}"
-                for session_id in work.engine.driven()
+                for session_id in app.engine.driven()
             ]
             say_lines("\n".join(["engine: left at once", *left]), err=True)
             # a tool that ignores its cancellation keeps nobody: what is durable is in the store
-            work.leaving.start()
+            app.leaving.start()
             scope.cancel()
-        elif not work.interrupted:
-            work.interrupted = True
+        elif not app.interrupted:
+            app.interrupted = True
             say_lines("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
-            await work.engine.interrupt(INTERRUPT)
+            await app.engine.interrupt(INTERRUPT)

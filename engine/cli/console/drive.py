@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from shlex import quote
 
-from engine.cli.console.app import LIVE, App, Models, perform
+from engine.cli.console.app import App
 from engine.cli.console.output import say, say_lines
-from engine.cli.console.trace_printer import Printer
 from engine.diagnostic.visible import line
 from engine.ports.resources import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
@@ -17,52 +14,30 @@ from engine.spec.bundle import WRITE
 from engine.spec.request_kind import RequestKind
 
 
-def act_and_drive(
-    url: str,
-    output_format: str,
-    act: Callable[[App], Awaitable[str]],
-    *,
-    root: Path | None = None,
-    wait: bool = True,
-    drive: bool = True,
-    show: bool = True,
-    models: Models = LIVE,
-    make: bool = False,
-) -> int:
-    """Do something with a session, drive it on, and print what happens; `act` gives the session's id."""
-    printer = Printer(output_format if show else "none")
-
-    async def body(work: App) -> int:
-        session_id = await act(work)
-        if not drive:
-            printer.finish()
-            return 0
-        try:
-            state = await work.engine.drive(session_id, wait=wait)
-        except EnvironmentFault:
-            say(
-                f"session {session_id} is left as it is; where nothing is missing: engine resume {session_id}", err=True
-            )
-            raise
-        printer.finish()
-        tell_next(await work.engine.look(session_id), work, url)
-        if work.interrupted and state.status is Status.CANCELLED:
-            return INTERRUPTED
-        return exit_code(state.status)
-
-    return perform(url, body, root=root, on_event=printer, on_partial=printer.partial, models=models, make=make)
+async def drive_on(app: App, session_id: str, *, wait: bool = True) -> int:
+    """Drive a session until it waits or is over, print what happens and what can be done next; its exit code."""
+    try:
+        state = await app.engine.drive(session_id, wait=wait)
+    except EnvironmentFault:
+        say(f"session {session_id} is left as it is; where nothing is missing: engine resume {session_id}", err=True)
+        raise
+    app.printer.finish()
+    tell_next(await app.engine.look(session_id), app)
+    if app.interrupted and state.status is Status.CANCELLED:
+        return INTERRUPTED
+    return exit_code(state.status)
 
 
-async def reachable(work: App, session_id: str) -> None:
+async def reachable(app: App, session_id: str) -> None:
     """Find what a session needs before what somebody says to it is recorded; raises MissingRoot, EnvironmentFault."""
-    state = await work.engine.load(session_id)
-    await work.engine.ready_for(state, await work.engine.bundle_of(state))
+    state = await app.engine.load(session_id)
+    await app.engine.ready_for(state, await app.engine.bundle_of(state))
 
 
-def tell_next(state: State, work: App, url: str) -> None:
+def tell_next(state: State, app: App) -> None:
     """On stderr: how the session stands, and the commands that go on from there."""
     lines = [f"session {state.session_id} is {_standing(state)}"]
-    if work.interrupted:
+    if app.interrupted:
         lines += _what_was_done(state)
     if state.status is Status.CANCELLED and state.cancel_by is not None:
         lines[0] += f" by {state.cancel_by}"
@@ -74,7 +49,7 @@ def tell_next(state: State, work: App, url: str) -> None:
         lines.append("a worker has to run a job: engine worker")
     if state.status is Status.AWAITING_MESSAGE:
         lines.append(f'go on: engine send {state.session_id} -m "..."')
-    if url == "memory:":
+    if app.url == "memory:":
         lines = lines[:1]
     elif state.final:
         lines.append(f"its log: engine sessions events {state.session_id}")
