@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.shell import Shell
 
 
@@ -16,6 +18,12 @@ def test_the_support_bundle_holds_wherever_its_process_is_killed(shell: Shell) -
     assert [life["killed"] for life in lives[:3]] == [None, "before", "after"]
     assert {(life["state"], life["outcome"]) for life in lives} == {("done", "answered")}
     assert all(life["broken"] == [] for life in lives)
+
+
+@pytest.mark.parametrize("fixture", ["refund-over-threshold", "client-proposes-a-refund"])
+def test_a_session_that_waits_and_one_of_a_client_hold_too(fixture: str, shell: Shell) -> None:
+    done = shell("chaos", fixture)
+    assert (done.code, done.out.splitlines()[-1].endswith(" 0 broke a promise")) == (0, True)
 
 
 def test_a_broken_promise_is_told_and_exits_with_one(shell: Shell) -> None:
