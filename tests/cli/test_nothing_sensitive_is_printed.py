@@ -233,6 +233,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "test": [[], ["--coverage", "--html", "PAGE"], ["--sessions", "--html", "PAGE"], ["SMALL", "--mutate", "--format", "json"]],
     "deploy": [[]],
     "run": [["-m", "hi CANARY-IBAN", *OPTIONS], ["-m", "approve", *OPTIONS], ["--batch", "batch.jsonl", *OPTIONS]],
+    "propose": [["SESSION", "--after", "1", '{"message": "CANARY-IBAN", "tool_calls": [], "done": true}']],
     "send": [["TALKING", "-m", "I am CANARY-IBAN"]],
     "confirm": [["SURE", "yes"]],
     "resume": [["SESSION"]],
