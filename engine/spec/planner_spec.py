@@ -37,7 +37,7 @@ class Row:
 
 
 # what no question takes: beyond it a number is a mistake
-MOST = 10**12
+MOST = 10**15
 
 
 @dataclass(frozen=True, slots=True)
