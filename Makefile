@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-APART := tests/cli tests/test_docs.py tests/test_site.py tests/tool/test_five_tools.py
+PAGES := tests/test_docs.py tests/test_site.py tests/tool/test_five_tools.py
+COMMANDS := $(sort $(wildcard tests/cli/test_[a-m]*.py tests/cli/test_n*.py))
 # the tests that reach every line and branch of the core
 CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests/test_language.py tests/test_tables.py \
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
@@ -65,13 +66,13 @@ run: .venv/.run ## one session of the support-triage agent: an account that was 
 
 test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
-	@# three processes at once, since they take about as long: the core under coverage, what runs commands, and the rest
-	@$(BIN)/python -m pytest $(APART) > .venv/apart.txt 2>&1 & apart=$$!; \
-	  $(BIN)/python -m pytest $(APART:%=--ignore=%) $(CORE:%=--ignore=%) > .venv/rest.txt 2>&1 & rest=$$!; \
-	  $(BIN)/python -m coverage run -m pytest $(CORE); own=$$?; \
-	  wait $$rest; others=$$?; cat .venv/rest.txt; \
-	  wait $$apart; commands=$$?; cat .venv/apart.txt; \
-	  test $$own -eq 0 -a $$others -eq 0 -a $$commands -eq 0
+	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest
+	@$(BIN)/python -m pytest $(COMMANDS) > .venv/commands.txt 2>&1 & commands=$$!; \
+	  $(BIN)/python -m pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli > .venv/pages.txt 2>&1 & pages=$$!; \
+	  $(BIN)/python -m pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) > .venv/rest.txt 2>&1 & rest=$$!; \
+	  $(BIN)/python -m coverage run -m pytest $(CORE); failed=$$?; \
+	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
+	  cat .venv/rest.txt .venv/pages.txt .venv/commands.txt; exit $$failed
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --include='engine/session/*,engine/spec/*,engine/policy/*,engine/language/*' --fail-under=100
 
