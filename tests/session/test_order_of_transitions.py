@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from engine.session.decide import transitions
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
+from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import Phase, Status
 from engine.spec.planner_spec import Usage
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
@@ -182,3 +184,13 @@ def test_every_row_says_why_it_stands_there() -> None:
 
 def test_a_cut_off_write_is_settled_before_the_next_has_its_turn() -> None:
     assert cut_off_before_another_write() is Phase.PARKED
+
+
+def test_nothing_starts_on_another_input_than_the_one_that_was_judged() -> None:
+    p = made()
+    p.plan(call("a", "paid", n=1))
+    held = p.call("a")
+    p.state = replace(p.state, calls=p.state.calls.with_item("a", replace(held, input={"n": 2})))
+    p.say(p.answer("approve", "dana"))
+    with pytest.raises(BrokenHistory, match="another input than its digest"):
+        p.claim()
