@@ -39,11 +39,6 @@ def _begin_anew() -> None:
 os.register_at_fork(after_in_child=_begin_anew)
 
 
-def random_bytes(count: int) -> bytes:
-    """So many bytes that nobody can have foreseen."""
-    return _supply.take(count)
-
-
 def random_hex(count: int) -> str:
     """So many bytes in hexadecimal, twice as many characters."""
     return _supply.take(count).hex()

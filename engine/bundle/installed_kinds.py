@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -24,12 +25,23 @@ from engine.ports.kinds import (
     said,
 )
 
-Found = Callable[[str], AnyKind | None]
 
-# by kind of document: what its kinds are of, where their choice stands in its schema, and how one is found
-_PLACES: Mapping[str, tuple[str, tuple[str, ...], Found, str, Mapping[str, Any]]] = {
-    "Tool": ("adapter", ("properties", "adapter"), adapter_kind, ADAPTER_GROUP, ADAPTERS),
-    "Agent": ("planner", ("properties", "planners", "additionalProperties"), planner_kind, PLANNER_GROUP, PLANNERS),
+@dataclass(frozen=True, slots=True)
+class KindPlace:
+    """What kinds in a document are of, where its schema has their choice, how one is found, which are built in."""
+
+    what: str
+    path: tuple[str, ...]
+    find: Callable[[str], AnyKind | None]
+    group: str
+    built_in: Mapping[str, Any]
+
+
+_PLACES: Mapping[str, KindPlace] = {
+    "Tool": KindPlace("adapter", ("properties", "adapter"), adapter_kind, ADAPTER_GROUP, ADAPTERS),
+    "Agent": KindPlace(
+        "planner", ("properties", "planners", "additionalProperties"), planner_kind, PLANNER_GROUP, PLANNERS
+    ),
 }
 
 
@@ -37,13 +49,12 @@ def what_is_of(kind: str, path: tuple[str | int, ...]) -> str | None:
     """`adapter` or `planner` where a document's `kind` at a path is that of one."""
     place = _PLACES.get(kind)
     there = path == ("adapter",) or (path[:1] == ("planners",) and len(path) == 2)
-    return place[0] if place is not None and there else None
+    return place.what if place is not None and there else None
 
 
 def kinds_here(kind: str) -> tuple[str, ...]:
     """The names of the kinds that a document of this kind can use here."""
-    _, _, _, group, built_in = _PLACES[kind]
-    return (*built_in, *installed_names(group))
+    return (*_PLACES[kind].built_in, *installed_names(_PLACES[kind].group))
 
 
 def problem_of(kind: str, name: str) -> str:
@@ -59,7 +70,7 @@ def names_in(root: Node, kind: str) -> frozenset[str]:
     """The kinds in a document that packages bring, and that can be used."""
     if kind not in _PLACES:
         return frozenset()
-    built_in = _PLACES[kind][4]
+    built_in = _PLACES[kind].built_in
     return frozenset(name for name in _named(root, kind) if name not in built_in and _is_there(kind, name))
 
 
@@ -85,10 +96,9 @@ def schema_with(kind: str, names: frozenset[str]) -> dict[str, Any]:
     """The schema of a kind of document that also takes the settings of these kinds."""
     if not names:
         return schema(kind)
-    path = _PLACES[kind][1]
     made = deepcopy(schema(kind))
     choice = made
-    for part in path:
+    for part in _PLACES[kind].path:
         choice = choice[part]
     for name in sorted(names):
         definitions = _definitions(kind, name)
@@ -106,7 +116,7 @@ _MODEL = "they must be a model with fields"
 @cache
 def _definitions(kind: str, name: str) -> dict[str, Any] | None:
     """What a document's schema has to define for a kind; None if nothing brings it.  Raises UnusableKind."""
-    found = _PLACES[kind][2](name)
+    found = _PLACES[kind].find(name)
     if not isinstance(found, InstalledKind):
         return None
     try:

@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import Any
 
 from engine.errors import EngineError
-from engine.spec.planner_spec import NO_USAGE, Usage
+from engine.spec.planner_spec import NO_USAGE, Usage, usage_problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class InstalledKind:
     def most(self, settings: Mapping[str, Any]) -> Usage:
         """The most that one question to a planner takes: none, unless the class has a `most` that says it."""
         try:
-            found = self.found.most(settings) if hasattr(self.found, "most") else NO_USAGE
+            found: Usage = self.found.most(settings) if hasattr(self.found, "most") else NO_USAGE
         except BROKEN as error:
             raise UnusableKind(f"{self._who} can't say what a question takes: {said(error)}") from error
-        if not isinstance(found, Usage) or found.problem():
-            raise UnusableKind(f"{self._who} says what a question takes otherwise than by a Usage that can be counted")
+        if wrong := usage_problem(found):
+            raise UnusableKind(f"{self._who} says what a question takes, and {wrong}")
         return found
 
     @property

@@ -28,7 +28,7 @@ from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state.event import Event
 from engine.session.state.state import Call, State
 from engine.spec.bundle import WRITE, Bundle, Tool
-from engine.spec.planner_spec import NO_USAGE
+from engine.spec.planner_spec import NO_USAGE, usage_problem
 from engine.spec.retry import FailureKind
 from engine.tool.databases import MissingRoot
 from engine.tool.python import runs_in_thread
@@ -120,11 +120,11 @@ class EffectRunner:
             else:
                 raw = await planner.propose(view)
             made = raw if isinstance(raw, Proposal) else Proposal(raw)
-            wrong = made.usage.problem()
+            wrong = usage_problem(made.usage)
             if not wrong:
                 return replace(made, decision=self.secrets.masked(made.decision))
         except PlannerError as error:
-            wrong = error.usage.problem()
+            wrong = usage_problem(error.usage)
             if not wrong:
                 raise
         except OURS:

@@ -50,16 +50,6 @@ class Usage:
     def __bool__(self) -> bool:
         return bool(self.tokens or self.cost_usd)
 
-    def problem(self) -> str:
-        """Why it can't be counted, if it can't: tokens are whole, the cost is finite, and nothing is given back."""
-        if type(self.tokens) is not int or not 0 <= self.tokens <= MOST:
-            return f"tokens must be a whole number from 0 to {MOST}"
-        cost = self.cost_usd
-        known = isinstance(cost, int | float | Decimal) and not isinstance(cost, bool)
-        if not known or (isinstance(cost, Decimal) and not cost.is_finite()) or not 0 <= cost <= MOST:
-            return f"cost_usd must be a number from 0 to {MOST}"
-        return ""
-
     def plus(self, other: Usage) -> Usage:
         """Both together."""
         return Usage(self.tokens + other.tokens, add(self.cost_usd, other.cost_usd)) if other else self
@@ -70,6 +60,22 @@ class Usage:
 
 
 NO_USAGE = Usage()
+
+
+def usage_problem(usage: Any) -> str:
+    """Why what somebody says a question took can't be counted; empty if it can.
+
+    Tokens are whole, the cost is finite, and nothing is given back.
+    """
+    if not isinstance(usage, Usage):
+        return f"it must be a Usage, and this is {type(usage).__name__}"
+    if type(usage.tokens) is not int or not 0 <= usage.tokens <= MOST:
+        return f"tokens must be a whole number from 0 to {MOST}"
+    cost = usage.cost_usd
+    known = isinstance(cost, int | float | Decimal) and not isinstance(cost, bool)
+    if not known or (isinstance(cost, Decimal) and not cost.is_finite()) or not 0 <= cost <= MOST:
+        return f"cost_usd must be a number from 0 to {MOST}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from engine.language.provenance.numerals import numerals
 from engine.language.provenance.origins import CUSTOMER, TRUSTED, Evidence, Origins
-from engine.language.provenance.spelling import as_it_is, kindly, loosely, normal, words
+from engine.language.provenance.spelling import composed, kindly, loosely, normal, words
 
 LONG = 200_000
 
@@ -50,4 +50,4 @@ def test_blanks_are_lines_gaps_and_spaces() -> None:
 
 def test_accents_are_composed_whatever_their_order() -> None:
     one, other = "e\u0327\u0301", "e\u0301\u0327"
-    assert as_it_is(one) == as_it_is(other) == unicodedata.normalize("NFC", one)
+    assert composed(one) == composed(other) == unicodedata.normalize("NFC", one)

@@ -9,7 +9,9 @@ import pytest
 
 from engine.session.state import inputs as r
 from engine.session.state.event import EventKind as K
+from engine.session.state.events.table import EVENTS
 from engine.session.state.state import Phase, Status
+from engine.session.trace import entry
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import Usage
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
@@ -218,6 +220,13 @@ def test_a_client_has_no_stand_in() -> None:
 def test_what_a_question_took_is_refused_where_it_can_not_be_counted(tokens: Any, cost: Any) -> None:
     p = Play(client())
     assert p.refused(proposal(p, usage=Usage(tokens, cost))) == "invalid_usage"
+    assert p.refused(proposal(p, usage={"tokens": 1})) == "invalid_usage"
+
+
+def test_the_trace_says_that_its_client_is_waited_for() -> None:
+    p = Play(client())
+    (opened,) = [event for event in p.log if event.kind is K.REQUEST_OPENED]
+    assert EVENTS[K.REQUEST_OPENED].line(entry(opened)) == "s1.1: its client is to propose"
 
 
 @pytest.mark.parametrize("by", [None, 5, "x" * 2000])

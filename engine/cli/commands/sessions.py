@@ -196,6 +196,10 @@ def _standing(state: State) -> dict[str, Any]:
     }
 
 
+def _asked_of(groups: list[str]) -> str:
+    return f" of {', '.join(groups)}" if groups else ""
+
+
 def how_it_stands(request: Request) -> str:
     """What became of a request: `open`, `expired`, `answered` or how it was closed."""
     if request.answered is not None:
@@ -225,6 +229,4 @@ def _show(found: dict[str, Any]) -> None:
         status = " ".join(part for part in (call["status"] or call["phase"], call["reason"]) if part)
         say(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
     for request in found["requests"]:
-        say(
-            f"{'request':<11} {request['id']} {request['kind']} ({request['status']}) of {', '.join(request['groups'])}"
-        )
+        say(f"{'request':<11} {request['id']} {request['kind']} ({request['status']}){_asked_of(request['groups'])}")

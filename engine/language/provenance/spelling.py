@@ -41,11 +41,6 @@ def composed(text: str) -> str:
     return _normalized("NFC", text).replace("\u0130", "i\u0307")
 
 
-def as_it_is(text: str) -> str:
-    """A value, or what was told, as it stands: without its case, and accents composed with their letters."""
-    return composed(text).lower()
-
-
 def kindly(text: str) -> str:
     """What was told, read kindly, with its case: blanks are one character each, a line end, a gap or a space.
 

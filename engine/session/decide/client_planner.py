@@ -7,12 +7,15 @@ names the event up to which it has read the log; one that has not read what happ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.session.decide.draft import Draft
 from engine.session.decide.proposals import read_proposal, take_in_decision, used
 from engine.session.state.event import EventKind as K
 from engine.session.state.inputs import DecisionProposed, InputRefused
 from engine.session.state.pending import plans_outside
 from engine.session.state.state import StepPhase
+from engine.spec.planner_spec import usage_problem
 from engine.spec.request_kind import RequestKind
 
 
@@ -34,8 +37,10 @@ def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
         return InputRefused("stale", f"event {reply.after} has not happened: the last one is {s.seq}")
     if reply.after < s.told_seq:
         return InputRefused("stale", f"event {s.told_seq} has to be read first, and this was read up to {reply.after}")
-    if wrong := reply.usage.problem():
+    if wrong := usage_problem(reply.usage):
         return InputRefused("invalid_usage", wrong)
+    if not isinstance(reply.raw, Mapping):
+        return InputRefused("invalid_decision", "a decision is an object with `message`, `tool_calls` and `done`")
     decision, problems = read_proposal(d, reply.raw)
     if decision is None:
         return InputRefused("invalid_decision", "; ".join(problems))

@@ -56,6 +56,8 @@ def _opened(s: State, p: RequestOpenedPayload, event: Event) -> State:
 
 
 def _opened_line(e: dict[str, Any]) -> str:
+    if e["request_kind"] == RequestKind.PLANNER:
+        return f"{e['request_id']}: its client is to propose"
     groups = ", ".join(e["groups"]) or "anybody"
     return f"{e['request_kind']} {e['request_id']} asked of {groups}: {e['message'] or e['reason']}"
 
