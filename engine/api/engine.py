@@ -13,6 +13,7 @@ from engine.api.answers import Reply, recorded
 from engine.api.drives import Drives
 from engine.api.notifications import News
 from engine.api.session import Session
+from engine.api.shown_digests import is_about
 from engine.ports.clock import Clock
 from engine.ports.planner import Planner
 from engine.ports.records import RequestRow, SessionRow
@@ -77,7 +78,10 @@ class Engine:
         who may not answer, what does not fit, and a request that was answered, expired or closed.
         """
         self._drives.check_open()
-        session = self.session(request_id.rpartition(".")[0], drive=drive)
+        session_id, _, number = request_id.rpartition(".")
+        if not session_id or not number.isdecimal():
+            raise NotAllowed(InputRefused("no_such_request", f"there is no request {request_id}"))
+        session = self.session(session_id, drive=drive)
         if digest is not None:
             await self._check_digest(session, request_id, digest)
         action, value, edit = recorded(reply)
@@ -89,7 +93,7 @@ class Engine:
     async def _check_digest(self, session: Session, request_id: str, digest: str) -> None:
         state = await self._runner.load(session.id)
         request = state.requests.get(request_id)
-        if request is not None and request.digest != digest:
+        if request is not None and not is_about(state, request, digest):
             raise NotAllowed(InputRefused("another_call", f"request {request_id} is about another call than was shown"))
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:

@@ -9,6 +9,7 @@ import trio
 
 from engine.api.drives import Drives
 from engine.api.notifications import News
+from engine.api.shown_digests import with_digests
 from engine.api.streams import LOOK_EVERY, Events, LogReader, TextReader, Texts
 from engine.api.views import CallView, SessionView, view_of
 from engine.ports.store import Store
@@ -71,7 +72,7 @@ class Session:
             if (await self._store.session(self.id)).state != Status.RUNNING:
                 state = await self._runner.look(self.id)
                 if late or not (self._drive and self._is_due(state)):
-                    return view_of(state)
+                    return await self._viewed(state)
                 late = True
             if self._drive:
                 self._drives.start(self.id)
@@ -86,7 +87,10 @@ class Session:
 
     async def view(self) -> SessionView:
         """How the session stands; raises UnknownSession."""
-        return view_of(await self._runner.look(self.id))
+        return await self._viewed(await self._runner.look(self.id))
+
+    async def _viewed(self, state: State) -> SessionView:
+        return view_of(await with_digests(self._runner, state))
 
     async def open_requests(self) -> tuple[Request, ...]:
         """What people are asked, the oldest first."""
