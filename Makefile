@@ -33,15 +33,11 @@ help: ## list the targets
 	  "$$(grep -o '^jsonschema==[0-9.]*' requirements/run.txt)"
 	@touch $@
 
-# real servers of the Model Context Protocol, which the tools' tests run against
+# real servers of the Model Context Protocol for the tools' tests, and the second checker of types that programs may use
 .venv/.npm: .venv/.run
 	npm install --loglevel=error --no-audit --no-fund --prefix .venv/npm \
-	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31
-	@touch $@
-
-# the second checker of types that those who embed the engine may use
-.venv/.pyright: .venv/.run
-	npm install --loglevel=error --no-audit --no-fund --prefix .venv/npm pyright@1.1.414
+	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31 \
+	  pyright@1.1.414
 	@touch $@
 
 # what builds the site of the documents
@@ -144,7 +140,7 @@ bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one ru
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
-release-check: .venv/.dev .venv/.pyright ## build wheel and sdist, and use each apart from the checkout as the README says
+release-check: .venv/.dev .venv/.npm ## build wheel and sdist, and use each apart from the checkout as the README says
 	$(BIN)/python -m tests.release --pyright .venv/npm/node_modules/.bin/pyright
 
 # an environment for each version of Python, which stays; `pythonX.Y` has to be on the path, or PYTHON names it

@@ -72,7 +72,7 @@ def test_programs_of_the_guide_pass_mypy_strict(programs: list[str]) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.skipif(not PYRIGHT.exists(), reason="`make release-check` installs pyright")
+@pytest.mark.skipif(not PYRIGHT.exists(), reason="`make test` installs pyright")
 def test_programs_of_the_guide_pass_pyright_strict(programs: list[str], tmp_path: Path) -> None:
     settings = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "extraPaths": [str(ROOT)]}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
