@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from engine.ports.resources import Connections, Secrets
 from engine.spec.bundle import Agent, Bundle
+from engine.spec.secret_refs import filled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class PlannerResources:
     connections: Connections
     dice: Callable[[], Decimal]
     traffic: Traffic | None = None
+
+    def fill_secrets(self, text: str) -> str:
+        """A text with the secrets that it refers to (`${secret:NAME}`); raises MissingSecret."""
+        return filled(text, self.secrets.reveal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from engine.language.value import jsonable
 from engine.ports.clock import Clock
 from engine.ports.resources import Connections, Secrets
 from engine.spec.bundle import Bundle, Tool
+from engine.spec.secret_refs import filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class AdapterResources:
     clock: Clock
     secrets: Secrets
     connections: Connections
+
+    def fill_secrets(self, text: str) -> str:
+        """A text with the secrets that it refers to (`${secret:NAME}`); raises MissingSecret."""
+        return filled(text, self.secrets.reveal)
 
 
 class ToolAdapter(Protocol):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, cast, get_args
 
 import pytest
 
@@ -21,7 +21,12 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import Loaded, load, load_stored
 from engine.fixtures.border import leaves
 from engine.ports import kinds
+from engine.ports.resources import MissingSecret
+from engine.ports.tool import AdapterResources
 from engine.runtime import environment
+from engine.runtime.clock import TrioClock
+from engine.runtime.connections import ConnectionPool
+from engine.runtime.host_secrets import HostSecrets
 from tests.bundle_texts import ALLOW, agent, policy, tool
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -189,6 +194,21 @@ async def test_a_scheme_that_nothing_brings_is_told() -> None:
     with pytest.raises(BadStoreUrl, match="the store acme:one is not understood"):
         async with open_store("acme:one"):
             raise AssertionError("there is none")
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("text", ["${secret:}", "${secret:ENGINE_LOG_KEY}", "x ${secret:A"])
+def test_references_to_secrets_are_checked_whatever_the_package_does(text: str) -> None:
+    loaded = load(BundleFiles(documents(f"{{kind: greeter, word: '{text}'}}")))
+    found = [one for one in loaded.diagnostics if "reference to a secret" in one.message]
+    assert [one.code for one in found] == ["E206"], told(loaded)
+
+
+async def test_a_reference_is_filled_with_the_secret_it_names() -> None:
+    resources = AdapterResources(cast(Any, None), TrioClock(), HostSecrets({"A": "a secret"}), ConnectionPool())
+    assert resources.fill_secrets("Bearer ${secret:A}") == "Bearer a secret"
+    with pytest.raises(MissingSecret):
+        resources.fill_secrets("${secret:B}")
 
 
 BROKEN = {

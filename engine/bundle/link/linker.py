@@ -16,7 +16,7 @@ from engine.language import types as t
 from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.language.type_context import NOTHING, TypeContext
-from engine.ports.kinds import AnyKind, UnusableKind
+from engine.ports.kinds import AnyKind, InstalledKind, UnusableKind
 from engine.spec.bundle import Tool, ToolEffect
 from engine.spec.planner_spec import Price
 
@@ -50,10 +50,6 @@ class SettingsLinker:
     def template(self, *path: Path, names: Mapping[str, t.Type] | None = None) -> Template:
         """The text at a path with its `{{ expression }}`s, typed as they are; empty where there is none."""
         return template(self.documents, self._find(path), {**self.scope, **(names or {})}, self.around)
-
-    def secrets(self, *path: Path) -> None:
-        """Check the references to secrets (`${secret:NAME}`) in all texts at a path and beneath."""
-        check_references(self.documents, texts(self._find(path)))
 
     def problem(self, message: str, *path: Path, help: str = "") -> None:
         """Say what is wrong with the value at a path, in words that go on after its name: `must be even`."""
@@ -100,6 +96,9 @@ def linked(linker: SettingsLinker, find: Callable[[str], AnyKind | None]) -> tup
     node = linker.node.at("kind")
     try:
         kind = find(str(node.value))
+        if isinstance(kind, InstalledKind):
+            # whatever its package makes of them, a reference to a secret is well formed and names none of the engine's
+            check_references(linker.documents, texts(linker.node))
         return (kind.load_link()(linker), kind) if kind is not None else (linker.settings, None)
     except UnusableKind as error:
         if not any(one.place == node.place for one in linker.documents.diagnostics):
