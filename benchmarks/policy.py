@@ -14,7 +14,7 @@ from typing import Any
 
 from simpleeval import EvalWithCompoundTypes
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import compile_expression
 
 RULES = 20
@@ -27,11 +27,11 @@ CALL: dict[str, Any] = {
     "session": {"tenant": "acme"},
     "params": {"limit": 250},
 }
-SCOPE: dict[str, t.Type] = {
-    "input": t.record(amount_usd=t.NUMBER, account_id=t.TEXT, tags=t.ListOf(t.TEXT)),
-    "account": t.record(verified=t.BOOLEAN, tenant=t.TEXT, status=t.TEXT),
-    "session": t.record(tenant=t.TEXT),
-    "params": t.Record({"limit": t.Field(t.NUMBER)}, "param"),
+SCOPE: dict[str, types.Type] = {
+    "input": types.record(amount_usd=types.NUMBER, account_id=types.TEXT, tags=types.ListOf(types.TEXT)),
+    "account": types.record(verified=types.BOOLEAN, tenant=types.TEXT, status=types.TEXT),
+    "session": types.record(tenant=types.TEXT),
+    "params": types.Record({"limit": types.Field(types.NUMBER)}, "param"),
 }
 CONDITIONS = [
     "account.verified and account.tenant == session.tenant and input.amount_usd > 0",

@@ -14,10 +14,10 @@ from typing import Any
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.link.guarantees import GUARANTEED
-from engine.bundle.load import Loaded, load
+from engine.bundle.load import LoadedBundle, load
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import SourceFile
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import compile_expression
 from engine.language.functions import FUNCTIONS, PROVENANCE
@@ -86,17 +86,17 @@ def show(text: str, given: Mapping[str, Any] | None = None, place: str = "gate")
 METER = Meter("refund_usd", {}, Decimal(1000), "block", {"refund": compile_expression("1", {})[0]})
 
 
-def scope(place: str) -> dict[str, t.Type]:
+def scope(place: str) -> dict[str, types.Type]:
     """The types of the sample's names in a rule, a guarantee, a `release_unless`, a stop condition or a table."""
     told = data("sample")
-    types = ToolTypes(of_schema(told["input_schema"]), of_schema(told["output_schema"]))
-    params = t.Record({key: t.Field(t.of_value(value)) for key, value in _params().items()}, "param")
-    session, tools = t.record("field", "", tenant=t.TEXT), {"refund": types}
+    tool_types = ToolTypes(of_schema(told["input_schema"]), of_schema(told["output_schema"]))
+    params = types.Record({key: types.Field(types.of_value(value)) for key, value in _params().items()}, "param")
+    session, tools = types.record("field", "", tenant=types.TEXT), {"refund": tool_types}
     rule = {**gate_scope(session, tools, "refund"), "params": params, "meters": meters_type([METER], "refund")}
-    scopes: dict[str, dict[str, t.Type]] = {
+    scopes: dict[str, dict[str, types.Type]] = {
         "gate": rule,
         "guarantee": {**rule, **GUARANTEED},
-        "release": {**rule, "output": types.output},
+        "release": {**rule, "output": tool_types.output},
         "stop": stop_scope(session, tools),
         "planner": planner_scope(session, tools),
     }
@@ -168,7 +168,7 @@ class Example:
             files[places[-1]] = files[places[-1]].replace(change["change"], change["to"], 1)
         return files
 
-    def loaded(self, *, wrong: bool = False) -> Loaded:
+    def loaded(self, *, wrong: bool = False) -> LoadedBundle:
         """The bundle, or its diagnostics."""
         return load(BundleFiles({path: text.encode() for path, text in self.files(wrong=wrong).items()}))
 
@@ -276,7 +276,7 @@ def _under(entry: Mapping[str, Any]) -> str:
 
 def _verdict(judged: JudgedCall) -> str:
     rules = f" by {', '.join(f'`{rule}`' for rule in judged.rules)}" if judged.rules else " (no rule allows it)"
-    asked = f", asks {', '.join(f'`{group}`' for group in judged.asked)}" if judged.asked else ""
+    asked = f", asks {', '.join(f'`{group}`' for group in judged.ask_groups)}" if judged.ask_groups else ""
     errors = f"; {'; '.join(judged.errors)}" if judged.errors else ""
     return f"`{judged.verdict}`{rules}{asked}{errors}"
 

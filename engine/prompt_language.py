@@ -173,7 +173,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         macros: list[Any] = list(tree.find_all((nodes.Macro, nodes.CallBlock)))
         for macro in macros:
             macro.body.insert(0, nodes.ExprStmt(_call("_turn", [], macro.lineno), lineno=macro.lineno))
-        found: nodes.Template = _Joined().visit(tree)
+        found: nodes.Template = _CountedCalls().visit(tree)
         return found
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -261,7 +261,7 @@ class _Turns:
             yield item
 
 
-class _Joined(NodeTransformer):
+class _CountedCalls(NodeTransformer):
     """Puts a counted call in the place of every `~`."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:

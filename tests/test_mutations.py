@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.bundle.files import BundleFiles, from_directory, is_document
-from engine.bundle.load import Loaded, load
+from engine.bundle.load import LoadedBundle, load
 
 ROOT = Path(__file__).resolve().parent.parent
 SPICE = [
@@ -80,7 +80,7 @@ def originals() -> dict[str, bytes]:
     return files.files
 
 
-def mutated(seed: int) -> Loaded:
+def mutated(seed: int) -> LoadedBundle:
     dice = random.Random(seed)
     files = dict(originals())
     path = dice.choice(sorted(path for path in files if is_document(path)))

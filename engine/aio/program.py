@@ -76,10 +76,10 @@ class LoopLogPlanner(LoopPlanner):
         """See `ports.LogPlanner`."""
         planner: Any = self._planner
 
-        def told(text: str) -> None:
+        def relay(text: str) -> None:
             self._thread.post(lambda: say(text))
 
-        return await in_loop(self._thread, lambda: planner.consider(view, log, told))
+        return await in_loop(self._thread, lambda: planner.consider(view, log, relay))
 
 
 class LoopAdapter:

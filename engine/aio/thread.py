@@ -28,7 +28,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def left() -> EngineClosed:
+def closed_error() -> EngineClosed:
     """What is told to who comes too late."""
     return EngineClosed("the engine was left: open another on the same store, and go on there")
 
@@ -87,7 +87,7 @@ class TrioThread:
         if not self._over and not self._leaving:
             return None
         if self._fault is None:
-            return left()
+            return closed_error()
         error = EngineClosed(f"the engine's thread has broken down: {self._fault!r}; open another on the same store")
         error.__cause__ = self._fault
         return error
@@ -242,7 +242,7 @@ class ThreadContext(Generic[T]):
             error = EngineClosed(f"the engine has broken down: {self._fault!r}; open another on the same store")
             error.__cause__ = self._fault
             return error
-        return left() if self._left else None
+        return closed_error() if self._left else None
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from engine.session.state.event import Event
 
 
 @dataclass(slots=True, weakref_slot=True)
-class Heard:
+class PartialText:
     """What a session's model has said so far, the how manieth text that is, and what is set when there is more."""
 
     number: int = 0
@@ -29,7 +29,7 @@ class News:
 
     def __init__(self) -> None:
         self._changed: WeakValueDictionary[str, trio.Event] = WeakValueDictionary()
-        self._heard: WeakValueDictionary[str, Heard] = WeakValueDictionary()
+        self._heard: WeakValueDictionary[str, PartialText] = WeakValueDictionary()
 
     def tell(self, event: Event) -> None:
         """Something happened to a session."""
@@ -52,6 +52,6 @@ class News:
             heard.text = text
             heard.wake()
 
-    def heard(self, session_id: str) -> Heard:
+    def partial_text(self, session_id: str) -> PartialText:
         """What a session's model says from now on; whoever holds it is told."""
-        return self._heard.setdefault(session_id, Heard())
+        return self._heard.setdefault(session_id, PartialText())

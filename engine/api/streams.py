@@ -100,7 +100,7 @@ class TextReader:
         self._id = session_id
         self._reader = reader
         self._drives = drives
-        self._heard = news.heard(session_id)
+        self._heard = news.partial_text(session_id)
         self._start = self._heard.number
 
     async def read(self, after: int) -> tuple[int, str] | None:

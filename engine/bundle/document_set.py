@@ -27,12 +27,12 @@ _NAME = re.compile(r"""^\s*name:\s*["']?([\w-]+)""", re.MULTILINE)
 
 @dataclass(slots=True)
 class Document:
-    """One document; `sound` is False where its shape is broken and only its name can be relied on."""
+    """One document; `well_formed` is False where its shape is broken and only its name can be relied on."""
 
     kind: str
     name: str
     node: Node
-    sound: bool
+    well_formed: bool
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -86,12 +86,12 @@ class DocumentSet:
 
     def broken(self, kind: str) -> list[str]:
         """The files that hold a document of a kind that can't be relied on, or may hold one."""
-        unsound = {document.node.source.file for document in self.of(kind).values() if not document.sound}
+        unsound = {document.node.source.file for document in self.of(kind).values() if not document.well_formed}
         return sorted(unsound | self._lost_files)
 
-    def sound(self, kind: str) -> Iterator[Document]:
+    def well_formed(self, kind: str) -> Iterator[Document]:
         """The documents of a kind whose shape is right, by name."""
-        return (d for _, d in sorted(self.of(kind).items()) if d.sound)
+        return (d for _, d in sorted(self.of(kind).items()) if d.well_formed)
 
     def take_content(self, node: Node) -> bytes | None:
         """The content file that a scalar names, or None after saying why it can't be had."""
@@ -140,7 +140,9 @@ class DocumentSet:
         """A document or a folder that is there and can't be read: what it may hold is not at fault."""
         place = Place(path)
         found = (
-            e106_leaves_bundle.link(place) if isinstance(problem, LeadsOut) else e108_no_file.found(place, str(problem))
+            e106_leaves_bundle.link(place)
+            if isinstance(problem, LeadsOut)
+            else e108_no_file.missing_file(place, str(problem))
         )
         self.say(found)
         self._lost_files.add(path)

@@ -20,9 +20,9 @@ from engine.ports.kinds import (
     InstalledKind,
     UnusableKind,
     adapter_kind,
+    error_line,
     installed_names,
     planner_kind,
-    said,
 )
 
 
@@ -126,7 +126,7 @@ def _definitions(kind: str, name: str) -> dict[str, Any] | None:
     except UnusableKind as error:
         wrong = str(error)
     except BROKEN as error:
-        wrong = said(error)
+        wrong = error_line(error)
     if wrong:
         raise UnusableKind(f"`{name}`, which {found.brought_by} brings, has settings that can't be used: {wrong}")
     return definitions

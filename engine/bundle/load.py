@@ -31,7 +31,7 @@ from engine.bundle.link.whole_bundle import WholeBundle
 from engine.bundle.silences import silenced
 from engine.bundle.unread_files import UnreadFile, unread
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
-from engine.language import types as t
+from engine.language import types
 from engine.language import value as v
 from engine.language.schema_types import of_schema
 from engine.policy.rule import CUSTOMER
@@ -40,7 +40,7 @@ from engine.spec.bundle import Bundle, Tool
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedBundle:
     """The bundle, unless some diagnostic is an error; the documents' places are in `sources`."""
 
     bundle: Bundle | None
@@ -49,19 +49,19 @@ class Loaded:
     corpus: DocumentSet
 
 
-def load_directory(root: Path, *, many_tools: int = MANY_TOOLS) -> Loaded:
+def load_directory(root: Path, *, many_tools: int = MANY_TOOLS) -> LoadedBundle:
     """Load the bundle in a directory; more tools than that of one agent are told; raises NotADirectoryError."""
     if not root.is_dir():
         raise NotADirectoryError(str(root))
-    return load(from_directory(root), many_tools=many_tools, beside=tuple(unread(root)))
+    return load(from_directory(root), many_tools=many_tools, skipped_files=tuple(unread(root)))
 
 
-def load_files(files: Mapping[str, bytes]) -> Loaded:
+def load_files(files: Mapping[str, bytes]) -> LoadedBundle:
     """Load a bundle from its content by path, as one that enters; the disk is not read."""
     return load(BundleFiles(files))
 
 
-def load_stored(files: Mapping[str, bytes]) -> Loaded:
+def load_stored(files: Mapping[str, bytes]) -> LoadedBundle:
     """Load a bundle that was stored when a session started; the disk is not read.
 
     What is complained of since then does not strand its sessions: it fails closed at the call that meets it.
@@ -70,56 +70,58 @@ def load_stored(files: Mapping[str, bytes]) -> Loaded:
 
 
 def load(
-    files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, beside: Sequence[UnreadFile] = ()
-) -> Loaded:
-    """Read, shape, link and check; one that is `stored` has entered before, and `beside` it are files unread."""
+    files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, skipped_files: Sequence[UnreadFile] = ()
+) -> LoadedBundle:
+    """Read, shape, link and check; one that is `stored` has entered before, and `skipped_files` lie beside it."""
     corpus = DocumentSet(files)
     if corpus.documents and corpus.whole and not corpus.of("Agent") and not corpus.lost:
         corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
     bundle = _link(corpus) if corpus.whole else None
     check_many_tools(corpus, many_tools)
-    skipped = [one for one in beside if one.path not in corpus.content]
+    skipped = [one for one in skipped_files if one.path not in corpus.content]
     corpus.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
     texts = {**corpus.sources, **{one.path: SourceFile(one.path, one.text) for one in skipped}}
     diagnostics = silenced(sort(corpus.diagnostics), texts, MANUALS)
-    return Loaded(None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, corpus.sources, corpus)
+    return LoadedBundle(None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, corpus.sources, corpus)
 
 
 def _link(corpus: DocumentSet) -> Bundle:
-    sessions = {d.name: attributes_type(d) for d in corpus.sound("Agent")}
-    anywhere = t.union(sessions.values()) if sessions else t.UNKNOWN
-    tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.sound("Tool")}
-    databases = {d.name: link_database(corpus, d) for d in corpus.sound("Database")}
+    sessions = {d.name: attributes_type(d) for d in corpus.well_formed("Agent")}
+    anywhere = types.union(sessions.values()) if sessions else types.UNKNOWN
+    tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.well_formed("Tool")}
+    databases = {d.name: link_database(corpus, d) for d in corpus.well_formed("Database")}
     try_sql(corpus, tools)
-    types = AllTools({name: ToolTypes(t.UNKNOWN, t.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}})
+    tool_types = AllTools(
+        {name: ToolTypes(types.UNKNOWN, types.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}}
+    )
     for name, tool in tools.items():
-        output = of_schema(tool.output_schema) if tool.output_schema else t.UNKNOWN
-        types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else t.UNKNOWN, output)
-    tools = link_probes(corpus, tools, types, anywhere)
+        output = of_schema(tool.output_schema) if tool.output_schema else types.UNKNOWN
+        tool_types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else types.UNKNOWN, output)
+    tools = link_probes(corpus, tools, tool_types, anywhere)
     check_policies(corpus, tools)
     prices = link_prices(corpus)
-    servers = {d.name: link_server(corpus, d) for d in corpus.sound("Server")}
-    agents = {d.name: link_agent(corpus, d, tools, types, prices) for d in corpus.sound("Agent")}
-    _check_unused_policies(corpus, tools, types)
-    prompts: dict[str, list[t.Type]] = {}
+    servers = {d.name: link_server(corpus, d) for d in corpus.well_formed("Server")}
+    agents = {d.name: link_agent(corpus, d, tools, tool_types, prices) for d in corpus.well_formed("Agent")}
+    _check_unused_policies(corpus, tools, tool_types)
+    prompts: dict[str, list[types.Type]] = {}
     for agent in agents.values():
         if agent.prompt is not None:
             prompts.setdefault(agent.prompt, []).append(sessions[agent.name])
     check_prompts(corpus, prompts)
     check_handles(corpus, agents.values())
-    for document in corpus.sound("Fixture"):
+    for document in corpus.well_formed("Fixture"):
         check_fixture(corpus, document, agents)
-    for document in corpus.sound("Reviewers"):
+    for document in corpus.well_formed("Reviewers"):
         if document.name == CUSTOMER:
             corpus.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
-    answered = tuple(found for d in corpus.sound("Policy") for found in accepted(corpus, d))
+    answered = tuple(found for d in corpus.well_formed("Policy") for found in accepted(corpus, d))
     if not has_errors(corpus.diagnostics):
         whole = WholeBundle(corpus, agents, tools)
         corpus.diagnostics += [found for check in CHECKS for found in check(whole)]
         check_tables(corpus, agents, tools)
         check_comparisons(corpus)
         check_unmet(corpus, agents, tools)
-        for document in corpus.sound("Fixture"):
+        for document in corpus.well_formed("Fixture"):
             check_stubs(corpus, document, tools)
             check_inputs(corpus, document, tools)
         check_idle_prompts(corpus, prompts)
@@ -127,20 +129,20 @@ def _link(corpus: DocumentSet) -> Bundle:
         digest=_digest(corpus),
         agents=agents,
         tools=tools,
-        reviewers={d.name: tuple(d.plain["members"]) for d in corpus.sound("Reviewers")},
+        reviewers={d.name: tuple(d.plain["members"]) for d in corpus.well_formed("Reviewers")},
         databases=databases,
         servers=servers,
         files={**_documents(corpus), **corpus.content},
         accepted=answered,
-        urgent=any(d.plain.get("urgent") == "tighten" for d in corpus.sound("Policy")),
+        urgent=any(d.plain.get("urgent") == "tighten" for d in corpus.well_formed("Policy")),
     )
 
 
-def _check_unused_policies(corpus: DocumentSet, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes]) -> None:
+def _check_unused_policies(corpus: DocumentSet, tools: Mapping[str, Tool], tool_types: Mapping[str, ToolTypes]) -> None:
     """A policy that no agent uses yet is typed all the same, against any session."""
-    used = {name for agent in corpus.sound("Agent") for name in agent.plain.get("policies", ())}
-    idle = [d for d in corpus.sound("Policy") if d.name not in used]
-    link_guards(corpus, idle, [], tools, types, t.UNKNOWN, lambda tool: t.UNKNOWN)
+    used = {name for agent in corpus.well_formed("Agent") for name in agent.plain.get("policies", ())}
+    idle = [d for d in corpus.well_formed("Policy") if d.name not in used]
+    link_guards(corpus, idle, [], tools, tool_types, types.UNKNOWN, lambda tool: types.UNKNOWN)
 
 
 def _documents(corpus: DocumentSet) -> dict[str, bytes]:

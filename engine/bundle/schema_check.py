@@ -234,7 +234,7 @@ def _alternatives(root: Node, kind: str, error: Any, path: Path, what: str) -> I
                 if inner.schema_path[0] == index:
                     yield from _explain(root, kind, inner, (*path, *inner.relative_path))
         return
-    deeper = _meant(error)
+    deeper = _likely_errors(error)
     if deeper:
         for inner in deeper:
             yield from _explain(root, kind, inner, (*path, *inner.relative_path))
@@ -270,7 +270,7 @@ def _forms_of(error: Any) -> tuple[list[Any], list[str]]:
     return types, words
 
 
-def _meant(error: Any) -> list[Any]:
+def _likely_errors(error: Any) -> list[Any]:
     """The errors of the one form whose type the value has, if there is just one."""
     branches: dict[Any, list[Any]] = {}
     for inner in error.context or ():

@@ -71,7 +71,7 @@ def _unread(root: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(root.iterdir()):
         if os.path.isfile(path) and _says_kind(path):
             yield path.name, f"move it to {_either(DOCUMENT_FOLDERS)}"
-        elif os.path.isdir(path) and path.name not in _FOLDERS and (meant := _meant(path.name)):
+        elif os.path.isdir(path) and path.name not in _FOLDERS and (meant := _likely_folder(path.name)):
             yield from (
                 (one.relative_to(root).as_posix(), f"move it to `{meant}`") for one in _files(path) if _says_kind(one)
             )
@@ -81,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path, _ in zip(folder.rglob("*"), range(MOST), strict=False) if os.path.isfile(path))
 
 
-def _meant(name: str) -> str:
+def _likely_folder(name: str) -> str:
     """The folder that one of this name is taken for."""
     if name in _WITHIN:
         return f"specs/{name}"

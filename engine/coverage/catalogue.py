@@ -12,7 +12,7 @@ from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.node import Node
 from engine.diagnostic import Place
 from engine.explain.number_steps import Scale, Scales
-from engine.language import types as t
+from engine.language import types
 from engine.language.conditions import MIRRORED, Span, conditions, constant, orderings
 from engine.language.expression import Expression
 from engine.language.syntax import span
@@ -23,7 +23,7 @@ MATCHED, TRUE, FALSE, ABSENT = "matched", "true", "false", "absent"
 BELOW, AT, ABOVE = "just below", "at", "just above"
 
 # what an expression is known by where it is read: whose it is, and its text
-Known = tuple[str, str, str]
+ExpressionKey = tuple[str, str, str]
 # and where it is written: the same, and its place
 Owner = tuple[str, str, str, str]
 
@@ -73,7 +73,7 @@ class Catalogue:
     written: dict[Owner, WrittenExpression]
     nodes: Nodes
 
-    def of(self, policy: PolicyRules, tool: str, known: Known) -> WrittenExpression | None:
+    def of(self, policy: PolicyRules, tool: str, known: ExpressionKey) -> WrittenExpression | None:
         """What is covered where a policy reads an expression for a tool."""
         found = self.nodes.find(policy.name, tool, known)
         return self.written.get(found[0]) if found is not None else None
@@ -84,7 +84,7 @@ def catalogue(corpus: DocumentSet, bundle: Bundle) -> Catalogue:
     nodes = Nodes(corpus)
     rules = {
         str(item.at("id").value): WrittenRule(str(item.at("id").value), document.name, item.at("id").place)
-        for document in corpus.sound("Policy")
+        for document in corpus.well_formed("Policy")
         for item in document.node.at("rules").items or ()
     }
     found = Catalogue(rules, {}, nodes)
@@ -104,10 +104,10 @@ def catalogue(corpus: DocumentSet, bundle: Bundle) -> Catalogue:
 
 def read_by(
     policy: PolicyRules, rule_id: str, own: tuple[Expression | None, ...]
-) -> Iterator[tuple[Known, Expression]]:
+) -> Iterator[tuple[ExpressionKey, Expression]]:
     """The expressions that a rule goes by: its own, and the lets that they read."""
     waiting = [(("rule", rule_id, expression.text), expression) for expression in own if expression is not None]
-    seen: set[Known] = set()
+    seen: set[ExpressionKey] = set()
     while waiting:
         owner, expression = waiting.pop()
         if owner in seen:
@@ -122,16 +122,16 @@ class Nodes:
     """The expressions of the documents, found as the policies read them."""
 
     def __init__(self, corpus: DocumentSet) -> None:
-        self._found: dict[Known, list[tuple[str, str, Node]]] = {}
-        for document in corpus.sound("Policy"):
+        self._found: dict[ExpressionKey, list[tuple[str, str, Node]]] = {}
+        for document in corpus.well_formed("Policy"):
             for item in document.node.at("rules").items or ():
                 for key in ("when", "unless", "release_unless"):
                     self._add("rule", str(item.at("id").value), document.name, "", item.get(key))
             self._lets(document, document.name)
-        for document in corpus.sound("Vocabulary"):
+        for document in corpus.well_formed("Vocabulary"):
             self._lets(document, "")
 
-    def find(self, policy: str, tool: str, known: Known) -> tuple[Owner, Node] | None:
+    def find(self, policy: str, tool: str, known: ExpressionKey) -> tuple[Owner, Node] | None:
         """Of expressions of one name and text the one that a policy reads for a tool: its own before a vocabulary's."""
         fitting = [
             (not owner, not own_tool, node)
@@ -188,7 +188,7 @@ def _may_be_absent(expression: Expression) -> Iterator[Span]:
     """The chains that may be absent where they stand: what a condition before has ruled out is not."""
     for node in ast.walk(expression.tree):
         at = span(node)
-        if at in expression.optional and at in expression.watched and t.has_null(expression.types[id(node)]):
+        if at in expression.optional and at in expression.watched and types.has_null(expression.node_types[id(node)]):
             yield at
 
 

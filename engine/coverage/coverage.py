@@ -27,7 +27,7 @@ from engine.language.arithmetic import is_number
 from engine.language.conditions import Span
 from engine.language.expression import Expression
 from engine.policy.bindings import FactsNotRead
-from engine.policy.observe import Seen, WatchedWords, observe, watch_rule
+from engine.policy.observe import Observation, WatchedWords, observe, watch_rule
 from engine.policy.rule import PolicyRules
 from engine.replay.judgements import Judgement, Release, judgements, recorded
 from engine.session.expression_names import gate_names
@@ -92,7 +92,7 @@ class _Met:
     absent: set[Span] = field(default_factory=set)
 
 
-class Observed:
+class Observations:
     """What was met so far."""
 
     def __init__(self, bundle: Bundle, known: Catalogue) -> None:
@@ -156,7 +156,9 @@ class Observed:
                 tell("rule", rule.id, rule.release, seen)
                 self.matched[rule.id] += seen.value is not True
 
-    def _tell(self, policy: PolicyRules, tool: str, kind: str, name: str, expression: Expression, seen: Seen) -> None:
+    def _tell(
+        self, policy: PolicyRules, tool: str, kind: str, name: str, expression: Expression, seen: Observation
+    ) -> None:
         written = self._known.of(policy, tool, (kind, name, expression.text))
         if written is None:
             return

@@ -71,7 +71,9 @@ def _of_one(bundle: Bundle, changed: Bundle, files: Mapping[str, bytes], mutant:
             return found
     if changes:
         first = changes[0]
-        return MissingFixture(mutant, OPEN, f"{_told(first)} is {first.status}, and no fixture could be made of it")
+        return MissingFixture(
+            mutant, OPEN, f"{_change_text(first)} is {first.status}, and no fixture could be made of it"
+        )
     for change in islice(other_words(bundle, changed), MOST_TRIED):
         found = _fixture(bundle, changed, files, mutant, change, name)
         if found is not None:
@@ -91,7 +93,7 @@ def _fixture(
     fixture = fixture_of(bundle, change.witness, name, _description(mutant, change), words=words)
     if fixture is None or run_fixture(changed, fixture.document).passed or not _reads_back(files, fixture.document):
         return None
-    return MissingFixture(mutant, WRITTEN, _told(change), fixture.document)
+    return MissingFixture(mutant, WRITTEN, _change_text(change), fixture.document)
 
 
 def _reads_back(files: Mapping[str, bytes], document: Mapping[str, Any]) -> bool:
@@ -101,11 +103,11 @@ def _reads_back(files: Mapping[str, bytes], document: Mapping[str, Any]) -> bool
     except NotWritable:
         return False
     loaded = load_files({**files, f"fixtures/{document['name']}.yaml": text.encode()})
-    read = {one.name: one.plain for one in loaded.corpus.sound("Fixture")}
+    read = {one.name: one.plain for one in loaded.corpus.well_formed("Fixture")}
     return loaded.bundle is not None and read.get(document["name"]) == document
 
 
-def _told(change: Change) -> str:
+def _change_text(change: Change) -> str:
     told = f"{change.tool}: {change.kind}"
     return f"{told}: {change.why}" if change.why else told
 

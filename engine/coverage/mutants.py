@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.rule_coverage import covered
-from engine.bundle.load import Loaded, load_files, load_stored
+from engine.bundle.load import LoadedBundle, load_files, load_stored
 from engine.bundle.node import Node
 from engine.coverage.catalogue import read_by, text_of
 from engine.diagnostic import Place
@@ -41,7 +41,7 @@ class Mutant:
     before: str = ""
     after: str = ""
 
-    def load(self, files: Mapping[str, bytes]) -> Loaded:
+    def load(self, files: Mapping[str, bytes]) -> LoadedBundle:
         """Load a bundle's files with the change."""
         changed = {**files, self.file: self.content}
         # a rule that is told at entry to match never is what stands here for one that is not there
@@ -51,8 +51,8 @@ class Mutant:
 def mutants(corpus: DocumentSet, bundle: Bundle) -> list[Mutant]:
     """All of them, in the order of the documents; some may be no valid bundle."""
     found = [
-        *(m for document in corpus.sound("Policy") for m in _of_policy(document, corpus, bundle)),
-        *(m for document in corpus.sound("Vocabulary") for m in _of_words(document, bundle)),
+        *(m for document in corpus.well_formed("Policy") for m in _of_policy(document, corpus, bundle)),
+        *(m for document in corpus.well_formed("Vocabulary") for m in _of_words(document, bundle)),
     ]
     return [
         Mutant(f"m{number}", m.place, m.what, m.rule, m.file, m.content, m.before, m.after)
@@ -70,13 +70,13 @@ def _of_words(document: Document, bundle: Bundle) -> Iterator[Mutant]:
     """Of the params and the lets, which policies and vocabularies both have."""
     for name, _, node in _entries(document, "params"):
         for what, value in _moved(_as_written(node), _step_of_param(name, bundle)):
-            yield _made(document, ("params", name), node, f"param `{name}`: {what}", "", value)
+            yield _mutant(document, ("params", name), node, f"param `{name}`: {what}", "", value)
     for name, _, node in _entries(document, "let"):
         parts = [((), node)] if node.entries is None else [((tool,), value) for tool, _, value in node.pairs()]
         for inner, one in parts:
             for place, what, text in _rewritten(one, _steps(bundle, None)):
                 path = ("let", name, *inner)
-                yield _made(document, path, one, f"let `{name}`: {what}", "", text, place)
+                yield _mutant(document, path, one, f"let `{name}`: {what}", "", text, place)
 
 
 def _of_rule(document: Document, rule: Node, index: int, corpus: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
@@ -85,21 +85,21 @@ def _of_rule(document: Document, rule: Node, index: int, corpus: DocumentSet, bu
     # a policy has a rule, and fixtures name this one: a dropped rule is one that never matches, and says nothing, as
     # its message may rest on what its condition tells
     never = {key: plain[key] for key in ("id", "tools", "except", "effect", "approvers") if key in plain}
-    yield _made(document, at, rule.at("id"), _DROPPED, id_, never | {"when": False})
+    yield _mutant(document, at, rule.at("id"), _DROPPED, id_, never | {"when": False})
     if rule.get("release_unless") is None:
         other = "deny" if effect == "allow" else "allow"
         changed = {key: value for key, value in plain.items() if key != "approvers"} | {"effect": other}
-        yield _made(document, at, rule.at("effect"), f"{effect} becomes {other}", id_, changed)
+        yield _mutant(document, at, rule.at("effect"), f"{effect} becomes {other}", id_, changed)
     for key in ("when", "unless", "release_unless"):
         node = rule.get(key)
         if node is None:
             continue
         for place, what, text in _rewritten(node, _steps(bundle, id_)):
-            yield _made(document, (*at, key), node, what, id_, text, place)
+            yield _mutant(document, (*at, key), node, what, id_, text, place)
     approvers = plain.get("approvers", [])
     for group in approvers if len(approvers) > 1 else ():
         rest = {**plain, "approvers": [other for other in approvers if other != group]}
-        yield _made(document, at, rule.at("approvers"), f"`{group}` is no approver", id_, rest)
+        yield _mutant(document, at, rule.at("approvers"), f"`{group}` is no approver", id_, rest)
     yield from _widened(document, rule, at, corpus, bundle)
 
 
@@ -113,7 +113,7 @@ def _widened(
     id_, plain = str(rule.at("id").value), rule.plain
     if plain.get("except"):
         rest = {key: value for key, value in plain.items() if key != "except"}
-        yield _made(document, at, rule.at("except"), "no tool is excepted", id_, rest)
+        yield _mutant(document, at, rule.at("except"), "no tool is excepted", id_, rest)
     own = covered(rule, bundle.tools)
     if not own or isinstance(plain["tools"], str):
         return
@@ -126,7 +126,7 @@ def _widened(
     ]
     if others and rule.get("release_unless") is None:
         wider = {**plain, "tools": [*own, *others]}
-        yield _made(document, at, rule.at("tools"), f"it covers {', '.join(others)} too", id_, wider)
+        yield _mutant(document, at, rule.at("tools"), f"it covers {', '.join(others)} too", id_, wider)
 
 
 def _properties(tool: str, bundle: Bundle) -> set[str]:
@@ -244,7 +244,7 @@ def _other_numbers(node: ast.Compare, text: str, step_of: Steps) -> Iterator[tup
         if is_number(own):
             start, end = span(side)
             steps = [step for other in sides if other is not side and (step := step_of(other)) is not None]
-            for value in _beside(own, steps[0] if steps else written_step(own)):
+            for value in _neighbours(own, steps[0] if steps else written_step(own)):
                 written = number_text(value)
                 yield (start, end), f"{text[start:end]} becomes {written}", f"{text[:start]}{written}{text[end:]}"
 
@@ -263,7 +263,7 @@ def _moved(value: Any, step: Any) -> Iterator[tuple[str, Any]]:
         for index, item in enumerate(value):
             yield f"without {item}", [*value[:index], *value[index + 1 :]]
     elif is_number(value):
-        for moved in _beside(value, step or written_step(value)):
+        for moved in _neighbours(value, step or written_step(value)):
             yield f"{number_text(value)} becomes {number_text(moved)}", moved
     elif isinstance(value, _Span) and (spelt := duration(value)) is not None:
         for span_ in (spelt - timedelta(seconds=1), spelt + timedelta(seconds=1)):
@@ -271,7 +271,7 @@ def _moved(value: Any, step: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{value} becomes {duration_text(span_)}", _Span(duration_text(span_))
 
 
-def _beside(value: Any, step: Any) -> tuple[Any, Any]:
+def _neighbours(value: Any, step: Any) -> tuple[Any, Any]:
     return subtract(value, step), add(value, step)
 
 
@@ -331,7 +331,7 @@ def _entries(document: Document, key: str) -> Iterator[tuple[str, Node, Node]]:
     yield from node.pairs() if node is not None and node.entries is not None else ()
 
 
-def _made(
+def _mutant(
     document: Document,
     path: tuple[str | int, ...],
     node: Node,

@@ -97,14 +97,14 @@ def _otherwise(moment: Judgement | Release, bundle: Bundle, mutant: Mutant) -> b
     payload = moment.event.payload
     if isinstance(moment, Judgement):
         found = rejudge(moment, bundle)
-        return not isinstance(found, Verdict) or _told(found) != _recorded(payload)
+        return not isinstance(found, Verdict) or _verdict_summary(found) != _recorded(payload)
     if payload["reason"] == "result_withheld":
         # its output is not recorded: a rule that says something else may let it through
         return mutant.rule in ("", payload["rule"])
     return payload["status"] == "ok" and rewithheld(moment, bundle) is not None
 
 
-def _told(verdict: Verdict) -> tuple[Any, ...]:
+def _verdict_summary(verdict: Verdict) -> tuple[Any, ...]:
     asks = sorted(ask.rule for ask in verdict.asks)
     groups = sorted({group for ask in verdict.asks for group in ask.approvers})
     return verdict.effect.value, verdict.rule, verdict.reason, verdict.message, asks, groups

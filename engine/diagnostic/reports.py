@@ -51,7 +51,7 @@ def _result(d: Diagnostic) -> dict[str, object]:
     return {
         "ruleId": d.code,
         "level": d.severity.value,
-        "message": {"text": _linkless(_said(d))},
+        "message": {"text": _linkless(_message(d))},
         "locations": [located],
     }
 
@@ -65,7 +65,7 @@ def as_github(diagnostics: Sequence[Diagnostic]) -> str:
     """Workflow commands, a line each, which GitHub shows beside the guilty lines."""
     return "\n".join(
         f"::{d.severity.value} file={_property(d.place.file)},line={d.place.line},col={d.place.column},"
-        f"endLine={d.place.end_line},endColumn={d.place.end_column},title={_property(d.code)}::{_data(_said(d))}"
+        f"endLine={d.place.end_line},endColumn={d.place.end_column},title={_property(d.code)}::{_data(_message(d))}"
         for d in diagnostics
     )
 
@@ -100,13 +100,13 @@ def as_junit(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> str:
 def _case(d: Diagnostic, *, fails: bool) -> str:
     name = quoteattr(plain(f"{d.code} {d.place}"))
     kind = "failure" if fails else "skipped"
-    said = quoteattr(plain(_said(d)))
-    body = escape(plain(f"{d.place}: {d.severity}[{d.code}]: {_said(d)}"))
+    said = quoteattr(plain(_message(d)))
+    body = escape(plain(f"{d.place}: {d.severity}[{d.code}]: {_message(d)}"))
     told = f"<{kind} message={said}>{body}</{kind}>"
     return f"    <testcase classname={quoteattr(plain(d.place.file))} name={name}>{told}</testcase>"
 
 
-def _said(d: Diagnostic) -> str:
+def _message(d: Diagnostic) -> str:
     return f"{d.message} ({d.help})" if d.help else d.message
 
 

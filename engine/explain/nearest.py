@@ -18,7 +18,7 @@ from engine.language.value import exact, jsonable, number_text, one_line
 from engine.policy.bindings import FactsNotRead
 from engine.policy.flip_names import ALLOW, APPROVAL, DENY, STRICTNESS, UNKNOWN, word
 from engine.policy.gate import FactNeed, FactOutput, MissingFacts, judge
-from engine.policy.observe import Seen, WatchedWords, watch_rule
+from engine.policy.observe import Observation, WatchedWords, watch_rule
 from engine.policy.rule import PolicyRules
 from engine.replay.judgements import Judgement, recorded
 from engine.session.expression_names import gate_names
@@ -55,11 +55,11 @@ class NearestChange:
         return self.path[0] == "input"
 
     def __str__(self) -> str:
-        return self.told()
+        return self.in_words()
 
-    def told(self, *, ends: bool = True) -> str:
+    def in_words(self, *, ends: bool = True) -> str:
         """In words; without its end, which another rule may make, only the one value is told of."""
-        name, said = ".".join(self.path), _SAID[self.verdict]
+        name, said = ".".join(self.path), _EFFECT_TEXT[self.verdict]
         if not (is_number(self.now) and is_number(self.then)):
             return said.format(f"if {name} were {one_line(jsonable(self.then))}")
         then = number_text(self.then)
@@ -108,7 +108,7 @@ def nearest(moment: Judgement, bundle: Bundle) -> list[NearestChange]:
 
 
 _STRICT = {**STRICTNESS, UNKNOWN: 1}
-_SAID = {
+_EFFECT_TEXT = {
     ALLOW: "allowed {}",
     APPROVAL: "asked about {}",
     DENY: "denied {}",
@@ -171,7 +171,7 @@ def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, 
         for rule in policy.rules:
             if rule.release is not None:
                 continue
-            told: list[tuple[Expression, Seen]] = []
+            told: list[tuple[Expression, Observation]] = []
             words = WatchedWords(policy, names, known, lambda k, n, e, s, told=told: told.append((e, s)))  # type: ignore[misc]
             try:
                 watch_rule(rule, words, lambda k, n, e, s, told=told: told.append((e, s)))  # type: ignore[misc]
@@ -183,7 +183,7 @@ def _candidates(moment: Judgement, bundle: Bundle) -> Iterator[tuple[Path, Any, 
 
 
 def _of_expression(
-    expression: Expression, seen: Seen, policy: PolicyRules, scales: Scales
+    expression: Expression, seen: Observation, policy: PolicyRules, scales: Scales
 ) -> Iterator[tuple[Path, Any, Any, Any]]:
     nodes = {span(node): node for node in ast.walk(expression.tree) if isinstance(node, ast.expr)}
     for (at, index), pairs in seen.pairs.items():
@@ -198,7 +198,9 @@ def _of_expression(
     yield from _truths(nodes, seen, policy)
 
 
-def _truths(nodes: Mapping[Span, ast.expr], seen: Seen, policy: PolicyRules) -> Iterator[tuple[Path, Any, Any, Any]]:
+def _truths(
+    nodes: Mapping[Span, ast.expr], seen: Observation, policy: PolicyRules
+) -> Iterator[tuple[Path, Any, Any, Any]]:
     for at, values in seen.sides.items():
         node = nodes.get(at)
         path = _path(node, policy) if isinstance(node, ast.Name | ast.Attribute) else None

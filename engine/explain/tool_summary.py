@@ -17,9 +17,9 @@ def sentences(tool: Tool, agent: Agent) -> list[str]:
     guard = agent.guards[tool.name]
     rules = [(policy, rule) for policy in guard.policies for rule in policy.rules]
     found = list(_runs(rules, needs_allow=guard.needs_allow))
-    found += [f"it asks {_asked(r)} {_when(p, r)}" for p, r in _of(rules, Effect.REQUIRE_APPROVAL)]
+    found += [f"it asks {_approver_text(r)} {_when(p, r)}" for p, r in _of(rules, Effect.REQUIRE_APPROVAL)]
     found += [f"it never runs {_when(p, r)}" for p, r in _of(rules, Effect.DENY)]
-    found += [f"its result is kept from the planner {_kept(p, r)}" for p, r in rules if r.release is not None]
+    found += [f"its result is kept from the planner {_release_text(p, r)}" for p, r in rules if r.release is not None]
     limit = agent.limits.per_tool(tool.name)
     if limit is None:
         return found
@@ -42,7 +42,7 @@ def _of(rules: list[tuple[PolicyRules, Rule]], effect: Effect) -> Iterator[tuple
     return ((p, r) for p, r in rules if r.effect is effect and r.release is None)
 
 
-def _asked(rule: Rule) -> str:
+def _approver_text(rule: Rule) -> str:
     return " or ".join("the customer" if group == CUSTOMER else group for group in rule.approvers)
 
 
@@ -53,7 +53,7 @@ def _when(policy: PolicyRules, rule: Rule) -> str:
     return f"{'unless' if rule.negated else 'when'} {_spelt(policy, rule.condition.text)} {where}"
 
 
-def _kept(policy: PolicyRules, rule: Rule) -> str:
+def _release_text(policy: PolicyRules, rule: Rule) -> str:
     assert rule.release is not None, "asked of rules about results only"
     kept = f"unless {_spelt(policy, rule.release.text)} ({rule.id}, {rule.place})"
     if rule.condition is None:

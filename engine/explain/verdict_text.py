@@ -8,14 +8,14 @@ from typing import Any
 
 from engine.explain.nearest import NearestChange
 from engine.language.value import jsonable, one_line, timestamp
-from engine.planner.turns import undisclosed_beside
+from engine.planner.turns import undisclosed_by_overlays
 from engine.replay.judgements import Judgement
 from engine.session.decide.gate_calls import hidden_rules
 from engine.spec.bundle import Bundle
 
 REVIEWER, MODEL, AUDITOR = "reviewer", "model", "auditor"
 
-_SAID = {"allow": "is allowed", "require_approval": "needs approval", "deny": "is denied"}
+_EFFECT_TEXT = {"allow": "is allowed", "require_approval": "needs approval", "deny": "is denied"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class VerdictText:
     def _head(self) -> str:
         p = self._payload
         satisfied = ", and everybody who was asked has said yes" if p["satisfied"] else ""
-        asked = f" by {self._asked()}" if p["approvers"] else ""
-        return f"{p['call_id']} {p['tool']} {_SAID[p['verdict']]}{asked}{satisfied}"
+        asked = f" by {self._approver_text()}" if p["approvers"] else ""
+        return f"{p['call_id']} {p['tool']} {_EFFECT_TEXT[p['verdict']]}{asked}{satisfied}"
 
-    def _asked(self) -> str:
+    def _approver_text(self) -> str:
         """Who has to say yes: of one rule any group, and of several rules one each."""
         p = self._payload
         guard = self.moment.guard(self.bundle) if self.bundle is not None else None
@@ -68,14 +68,14 @@ class VerdictText:
     def _model(self) -> Iterator[str]:
         """Only what the policy discloses: messages of disclosed rules, and changes of the input that they compare."""
         p = self._payload
-        hidden = self._undisclosed() | ({p["rule"]} if undisclosed_beside(p) else set())
+        hidden = self._undisclosed() | ({p["rule"]} if undisclosed_by_overlays(p) else set())
         satisfied = ", and has it" if p["satisfied"] else ""
-        yield f"{p['tool']} {_SAID[p['verdict']]}{satisfied}"
+        yield f"{p['tool']} {_EFFECT_TEXT[p['verdict']]}{satisfied}"
         if p["message"] and p["rule"] not in hidden:
             yield f"  {p['message']}"
         near = [one for one in self.near if one.about_input and one.rule not in hidden]
         # where it ends may be due to a rule that is not disclosed
-        yield from (f"  {one.told(ends=False)}" for one in near)
+        yield from (f"  {one.in_words(ends=False)}" for one in near)
 
     def _undisclosed(self) -> set[str]:
         guard = self.moment.guard(self.bundle) if self.bundle is not None else None

@@ -15,9 +15,9 @@ from datetime import tzinfo
 from typing import Any
 
 from engine.language import arithmetic as a
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
-from engine.language.evaluate import WATCHABLE, UnreadableFact, asked, compared, elements, joined
+from engine.language.evaluate import WATCHABLE, UnreadableFact, ask_origin, compared, elements, joined
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, PROVENANCE, functions_in
 from engine.language.syntax import loop_names, span
 from engine.language.work import TURN, WorkCounter
@@ -29,7 +29,7 @@ _PLAIN = frozenset({"input", "params", "messages", "call", "calls", "step", "bud
 
 _ORDER = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _ARITHMETIC = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Mod: "modulo"}
-_SAME_IN_PYTHON = (t.Number, t.Text, t.Date, t.Datetime, t.Duration)
+_SAME_IN_PYTHON = (types.Number, types.Text, types.Date, types.Datetime, types.Duration)
 
 
 class _LeaveIt(Exception):
@@ -37,11 +37,11 @@ class _LeaveIt(Exception):
 
 
 def compiled(
-    tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], zone: tzinfo
+    tree: ast.expr, node_types: Mapping[int, types.Type], watched: Mapping[tuple[int, int], str], zone: tzinfo
 ) -> Fast | None:
     """The function of an expression: takes names and where to note what was read; None if it can't be made."""
     constants: list[Any] = []
-    source = source_of(tree, types, watched, constants)
+    source = source_of(tree, node_types, watched, constants)
     if source is None:
         return None
     body = f"(lambda W: {source.text})(Work(N))" if source.counts else source.text
@@ -58,10 +58,10 @@ class PythonText:
 
 
 def source_of(
-    tree: ast.expr, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
+    tree: ast.expr, node_types: Mapping[int, types.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
 ) -> PythonText | None:
     """An expression in Python, its constants put behind those that are there; None if it can't be written."""
-    writer = _CodeWriter(types, watched, constants)
+    writer = _CodeWriter(node_types, watched, constants)
     try:
         return PythonText(writer.write(tree), writer.counts)
     except _LeaveIt:
@@ -72,9 +72,9 @@ class _CodeWriter:
     """Writes the source; nothing of the author's text gets into it but quoted."""
 
     def __init__(
-        self, types: Mapping[int, t.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
+        self, node_types: Mapping[int, types.Type], watched: Mapping[tuple[int, int], str], constants: list[Any]
     ) -> None:
-        self._types = types
+        self._node_types = node_types
         self._watched = watched
         self._variables: list[str] = []
         self.constants = constants
@@ -88,12 +88,12 @@ class _CodeWriter:
                 return f"note(S, {chain!r}, {text})"
         return text
 
-    def type(self, node: ast.expr) -> t.Type:
-        return self._types.get(id(node), t.UNKNOWN)
+    def type(self, node: ast.expr) -> types.Type:
+        return self._node_types.get(id(node), types.UNKNOWN)
 
     def truth(self, node: ast.expr) -> str:
         text = self.write(node)
-        return text if self.type(node) == t.BOOLEAN else f"truth({text})"
+        return text if self.type(node) == types.BOOLEAN else f"truth({text})"
 
     def constant(self, node: ast.Constant) -> str:
         if node.value is None or isinstance(node.value, bool | str | int):
@@ -110,7 +110,7 @@ class _CodeWriter:
         return self._field(node.value, node.attr, node)
 
     def _field(self, owner: ast.expr, name: str, node: ast.expr) -> str:
-        declared = [o.fields.get(name) for o in t.options(self.type(owner)) if isinstance(o, t.Record)]
+        declared = [o.fields.get(name) for o in types.options(self.type(owner)) if isinstance(o, types.Record)]
         if any(field is None or field.optional for field in declared):
             raise _LeaveIt
         return f"{self.write(owner)}[{name!r}]"
@@ -119,7 +119,7 @@ class _CodeWriter:
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
             return self._field(node.value, node.slice.value, node)
         index = ast.literal_eval(node.slice) if isinstance(node.slice, ast.Constant | ast.UnaryOp) else None
-        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(self.type(node.value), t.ListOf):
+        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(self.type(node.value), types.ListOf):
             raise _LeaveIt
         return f"{self.write(node.value)}[{index}]"
 
@@ -193,7 +193,7 @@ class _CodeWriter:
             arguments = [f"list({arguments[0]})"]
         if node.func.id in CONTEXTUAL:
             self.counts = True
-            return f"asked(W, N[{PROVENANCE!r}], {node.func.id!r}, {arguments[0]})"
+            return f"ask_origin(W, N[{PROVENANCE!r}], {node.func.id!r}, {arguments[0]})"
         if FUNCTIONS[node.func.id].cost is not None:
             self.counts = True
             arguments = ["W", *arguments]
@@ -288,7 +288,7 @@ _HELPERS: dict[str, Any] = {
     "bounded": _bounded,
     "pairs": _pairs,
     "Work": WorkCounter,
-    "asked": asked,
+    "asked": ask_origin,
     "member": _member,
     "equal": _equal,
     "join": _join,

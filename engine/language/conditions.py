@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import is_number, subtract
 from engine.language.expression import Expression
 from engine.language.syntax import span
@@ -27,7 +27,7 @@ _COUNTING = frozenset({"any", "all", "count"})
 
 def conditions(expression: Expression) -> list[ast.expr]:
     """The parts that are true or false by themselves, in the order of the text: no `and`, `or`, `not`, no constant."""
-    boolean = expression.type != t.NULL and t.only(expression.type, t.Boolean)
+    boolean = expression.type != types.NULL and types.only(expression.type, types.Boolean)
     found = {span(node): node for node in _conditions(expression.tree, boolean=boolean)}
     return [found[place] for place in sorted(found)]
 

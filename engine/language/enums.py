@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from engine.diagnostic import did_you_mean
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import is_number
 from engine.language.narrow import path
 from engine.language.operators import part
@@ -21,14 +21,14 @@ class Say(Protocol):
 
     def __call__(
         self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
-    ) -> t.Type:
+    ) -> types.Type:
         """Say it; the node's type is unknown then."""
 
 
 class Quietly(Protocol):
     """The type of a node under refinements, without a word about what is wrong."""
 
-    def __call__(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
+    def __call__(self, node: ast.expr, known: Mapping[str, types.Type]) -> types.Type:
         """Type it."""
 
 
@@ -47,38 +47,38 @@ class Enums:
         if not isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.IfExp):
             return
         declared = self._quietly(other, {})
-        self.among(node, t.element_of(declared) if inside else declared, numbers=numbers)
+        self.among(node, types.element_of(declared) if inside else declared, numbers=numbers)
 
     def words(
         self,
         at: ast.AST | tuple[int, int],
-        written_: t.Type,
-        declared: t.Type,
+        written_: types.Type,
+        declared: types.Type,
         *,
         inside: bool = False,
         around: bool = False,
     ) -> None:
         """Words of params, lists and tables must be among an enum's values too, where they are compared with one."""
         written_, declared = (
-            t.element_of(written_) if around else written_,
-            t.element_of(declared) if inside else declared,
+            types.element_of(written_) if around else written_,
+            types.element_of(declared) if inside else declared,
         )
-        written_, declared = t.without_null(written_), t.without_null(declared)
-        while isinstance(written_, t.ListOf | t.SetOf) and type(declared) is type(written_):
+        written_, declared = types.without_null(written_), types.without_null(declared)
+        while isinstance(written_, types.ListOf | types.SetOf) and type(declared) is type(written_):
             written_, declared = written_.item, declared.item
-        enum = t.enum_of(declared)
-        for word in sorted(t.words_of(written_) - enum) if enum else ():
+        enum = types.enum_of(declared)
+        for word in sorted(types.words_of(written_) - enum) if enum else ():
             self._say(Kind.COMPARISON, at, f"`{word}` is never the value here", did_you_mean(word, enum), on_entry=True)
             return
 
-    def table(self, owner: t.Type, index: t.Type, node: ast.Subscript) -> None:
+    def table(self, owner: types.Type, index: types.Type, node: ast.Subscript) -> None:
         """A table that is read by an enum must have an entry for each of its values."""
-        for table in t.options(owner):
-            for option in t.options(index):
-                if isinstance(table, t.Record) and isinstance(option, t.Text) and option.among is not None:
+        for table in types.options(owner):
+            for option in types.options(index):
+                if isinstance(table, types.Record) and isinstance(option, types.Text) and option.among is not None:
                     self._entries(table, option.among, node)
 
-    def _entries(self, table: t.Record, keys: frozenset[str], node: ast.Subscript) -> None:
+    def _entries(self, table: types.Record, keys: frozenset[str], node: ast.Subscript) -> None:
         missing = sorted(keys - set(table.fields))
         more = sorted(set(table.fields) - keys) if table.written else ()
         if more and not missing:
@@ -89,27 +89,27 @@ class Enums:
             message = f"`{to_source(node.value)}` has no entry for `{missing[0]}`"
             self._say(Kind.FIELD, node.slice, message, f"it has {known}")
 
-    def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: t.Type) -> None:
+    def ruled_out(self, node: ast.expr, other: ast.expr, narrowed: types.Type) -> None:
         """A text that conditions around it have ruled out; a rule for several tools may ask which it is."""
         if isinstance(node, ast.Constant) and path(other) != "call.name":
             self.among(node, narrowed, before=True)
 
-    def among(self, node: ast.expr, enum: t.Type, *, numbers: bool = True, before: bool = False) -> None:
+    def among(self, node: ast.expr, enum: types.Type, *, numbers: bool = True, before: bool = False) -> None:
         """Say which texts, and `numbers`, that are written out are no values of an enum; conditions `before` cut it."""
         if isinstance(node, ast.IfExp):
             self.among(node.body, enum, numbers=numbers)
             self.among(node.orelse, enum, numbers=numbers)
         if isinstance(node, ast.List | ast.Tuple):
             for place, item in enumerate(node.elts):
-                self.among(item, part(enum, place) if isinstance(enum, t.ListOf) else enum, numbers=numbers)
+                self.among(item, part(enum, place) if isinstance(enum, types.ListOf) else enum, numbers=numbers)
         known: set[str] = set()
         counted: set[Any] = set()
-        for option in t.options(enum):
-            if isinstance(option, t.Text) and option.among is not None:
+        for option in types.options(enum):
+            if isinstance(option, types.Text) and option.among is not None:
                 known |= option.among
-            elif isinstance(option, t.Number) and option.among is not None:
+            elif isinstance(option, types.Number) and option.among is not None:
                 counted |= option.among
-            elif not isinstance(option, t.Null):
+            elif not isinstance(option, types.Null):
                 return
         found: Any = node.value if isinstance(node, ast.Constant) else None
         if isinstance(found, str) and known and found not in known:

@@ -19,7 +19,7 @@ from engine.language import arithmetic as a
 from engine.language.arithmetic import EvaluationError, is_number, kind
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, LAZY, PROVENANCE, functions_in
 from engine.language.syntax import loop_names, span
-from engine.language.work import TOLD, TURN, WorkCounter, extent
+from engine.language.work import EVIDENCE, TURN, WorkCounter, extent
 
 # nodes whose values a reader may want to see
 WATCHABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
@@ -183,7 +183,7 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
             with self._loop():
                 return self.functions[node.func.id](self._items(node.args[0], 0))
         if node.func.id in CONTEXTUAL:
-            return asked(self.work, self.names[PROVENANCE], node.func.id, self._eval(node.args[0]))
+            return ask_origin(self.work, self.names[PROVENANCE], node.func.id, self._eval(node.args[0]))
         arguments = [self._eval(argument) for argument in node.args]
         cost = FUNCTIONS[node.func.id].cost
         if cost is not None:
@@ -206,11 +206,11 @@ def compared(left: Any, right: Any) -> int:
     return extent(left) if isinstance(left, list | tuple | Mapping) else 0
 
 
-def asked(work: WorkCounter, origins: Any, question: str, value: Any) -> Any:
+def ask_origin(work: WorkCounter, origins: Any, question: str, value: Any) -> Any:
     """The answer to where a value comes from; what was gone through for it is counted."""
     before = origins.gone_through
     answer = getattr(origins, question)(value)
-    work.take(1 + (origins.gone_through - before) // TOLD)
+    work.take(1 + (origins.gone_through - before) // EVIDENCE)
     return answer
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from functools import cache, lru_cache
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.check import check
 from engine.language.compile import Fast, PythonText, compiled, source_of
 from engine.language.evaluate import Evaluator
@@ -24,17 +24,17 @@ class Expression:
 
     text: str
     tree: ast.expr = field(repr=False)
-    type: t.Type = field(repr=False)
+    type: types.Type = field(repr=False)
     optional: frozenset[tuple[int, int]] = field(repr=False)
     watched: Mapping[tuple[int, int], str] = field(repr=False)
     reads: frozenset[str] = field(repr=False)
-    if_true: Mapping[str, t.Type] = field(repr=False)
-    if_false: Mapping[str, t.Type] = field(repr=False)
+    if_true: Mapping[str, types.Type] = field(repr=False)
+    if_false: Mapping[str, types.Type] = field(repr=False)
     make_fast: Callable[[], Fast | None] = field(repr=False)
     zone: tzinfo = field(repr=False, default=UTC)
-    types: Mapping[int, t.Type] = field(repr=False, default_factory=dict)
+    node_types: Mapping[int, types.Type] = field(repr=False, default_factory=dict)
     # whether its types are to be relied on
-    sound: bool = field(repr=False, default=True)
+    well_typed: bool = field(repr=False, default=True)
 
     def value(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The value under `names`; raises EvaluationError.  What it read is put into `seen`."""
@@ -51,7 +51,7 @@ class Expression:
     @property
     def live(self) -> frozenset[str]:
         """The names that it reads where a condition before them does not rule it out."""
-        typed = (n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and id(n) in self.types)
+        typed = (n.id for n in ast.walk(self.tree) if isinstance(n, ast.Name) and id(n) in self.node_types)
         return self.reads.intersection(typed)
 
     @property
@@ -61,7 +61,7 @@ class Expression:
 
     def in_python(self, constants: list[Any]) -> PythonText | None:
         """Its text in Python, its constants put behind those there are; None where only the reference can do it."""
-        return source_of(self.tree, self.types, self.watched, constants) if self.sound else None
+        return source_of(self.tree, self.node_types, self.watched, constants) if self.well_typed else None
 
     def reference(self, names: Mapping[str, Any], seen: dict[str, Any] | None = None) -> Any:
         """The same by the evaluator that the fast path has to agree with."""
@@ -70,7 +70,7 @@ class Expression:
 
 def compile_expression(
     text: str,
-    scope: Mapping[str, t.Type],
+    scope: Mapping[str, types.Type],
     around: TypeContext = NOTHING,
 ) -> tuple[Expression, tuple[Problem, ...]]:
     """Parse and type an expression where it stands; raises SyntaxProblem where it does not even parse."""
@@ -81,7 +81,7 @@ def compile_expression(
     # validation never asks for it
     @cache
     def make_fast() -> Fast | None:
-        return compiled(tree, checked.types, chains, around.zone) if not checked.problems else None
+        return compiled(tree, checked.node_types, chains, around.zone) if not checked.problems else None
 
     made = Expression(
         text,
@@ -94,7 +94,7 @@ def compile_expression(
         checked.if_false,
         make_fast,
         around.zone,
-        checked.types,
+        checked.node_types,
         not checked.problems,
     )
     return made, checked.problems

@@ -32,7 +32,7 @@ _BLANK = "\x01"
 _PATH = r"(?<![\w.])(?!(?:and|or|not|in|if|else|for|is)\b)[A-Za-z_][\w.]*+(?:\[[^\[\]]*+\])?"
 _VALUE = rf"(?:{_PATH}|-?\d[\d.]*+\w*|'{_BLANK}*+'|\"{_BLANK}*+\"|\[[^\[\]]*+\])"
 _A, _B = rf"(?P<a>{_PATH})", rf"(?P<b>{_VALUE})"
-_LEFT = rf"(?:{_A}\s*+)?"
+_OPTIONAL_PATH = rf"(?:{_A}\s*+)?"
 
 _GLOB = "write `glob(text, 'a*')`, `starts_with`, `ends_with` or `contains`: the language has no regular expressions"
 _CHOICE = "write `b if a else c`"
@@ -55,32 +55,32 @@ _FILTERS = "|".join(FILTERS)
 _UNIT = r"ms|[smhdw]|(?:sec(?:ond)?|min(?:ute)?|hr|hour|day|week|month|year)s?"
 _SEPARATED = re.compile(r"(?<![\w.,])[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?(?![\w,])")
 
-_Found = re.Match[str]
-_Help = str | Callable[[_Found, str], str]
+_Match = re.Match[str]
+_Help = str | Callable[[_Match, str], str]
 
 
-def _own(found: _Found, text: str, group: str) -> str:
+def _own(found: _Match, text: str, group: str) -> str:
     """What stands in a group, with what the texts in it say."""
     return text[found.start(group) : found.end(group)].strip()
 
 
-def _with(form: str) -> Callable[[_Found, str], str]:
+def _with(form: str) -> Callable[[_Match, str], str]:
     """A form with `{a}` and `{b}` in it: the operands of the sign, or just letters where it has none."""
 
-    def made(found: _Found, text: str) -> str:
+    def filled(found: _Match, text: str) -> str:
         given = {name: _own(found, text, name) for name, part in found.groupdict().items() if part is not None}
         return form.format(**{"a": "a", "b": "b", "c": "c", **given})
 
-    return made
+    return filled
 
 
-def _like(found: _Found, text: str) -> str:
+def _like(found: _Match, text: str) -> str:
     pattern = _own(found, text, "b").replace("%", "*").replace("_", "?")
     negated = "not " if _own(found, text, "s")[:3].lower() == "not" else ""
     return f"write `{negated}glob({_own(found, text, 'a')}, {pattern})`"
 
 
-def _span(found: _Found, text: str) -> str:
+def _span(found: _Match, text: str) -> str:
     number, unit = found["n"], found["s"].lower()
     unit = unit if len(unit) < 3 else unit.removesuffix("s")
     if unit in ("w", "week"):
@@ -90,30 +90,30 @@ def _span(found: _Found, text: str) -> str:
     return f"write `duration('{number}{_UNITS[unit]}')`"
 
 
-def _share(found: _Found, text: str) -> str:
+def _share(found: _Match, text: str) -> str:
     number = found["n"]
     return f"write `{number}`, or `{number_text(Decimal(number) / 100)}` for the share"
 
 
-def _plain_number(found: _Found, text: str) -> str:
+def _plain_number(found: _Match, text: str) -> str:
     number = plainly(found["n"].rstrip(".,"))
     return f"write `{number}`" if number else "write it without separators: a point stands before its decimals"
 
 
-def _day(found: _Found, text: str) -> str:
+def _day(found: _Match, text: str) -> str:
     year, month, day = found["n"].split("-")
     return f"write `datetime('{year}-{month:0>2}-{day:0>2}')`, or `date(...)` beside a day"
 
 
-def _filter(found: _Found, text: str) -> str:
+def _filter(found: _Match, text: str) -> str:
     return for_filter(_own(found, text, "a"), found["f"])
 
 
-def _arrow(found: _Found, text: str) -> str:
+def _arrow(found: _Match, text: str) -> str:
     return for_method(found["o"], found["f"], [_own(found, text, "x")])
 
 
-def _amount(found: _Found, text: str) -> str:
+def _amount(found: _Match, text: str) -> str:
     return f"{_plain_number(found, text)}: its unit stands in the schema, as `x-unit`"
 
 
@@ -152,8 +152,8 @@ _SIGNS: tuple[tuple[str, str, _Help], ...] = (
     ),
     # what may be absent, and choices
     (r"(?P<s>\{\{|\$\{)", "", "an expression stands without braces"),
-    (rf"{_LEFT}(?P<s>\?\.)", "", _with("write `.`, and test it first: `{a} != null and ...`")),
-    (rf"{_LEFT}(?P<s>\?\?|\?:)\s*+{_B}", "", _with("write `{b} if {a} == null else {a}`")),
+    (rf"{_OPTIONAL_PATH}(?P<s>\?\.)", "", _with("write `.`, and test it first: `{a} != null and ...`")),
+    (rf"{_OPTIONAL_PATH}(?P<s>\?\?|\?:)\s*+{_B}", "", _with("write `{b} if {a} == null else {a}`")),
     (r"(?P<s>\?\?|\?:)", "", _UNLESS_NULL),
     # words of other languages
     (rf"{_A}\s++(?P<s>is\s++not\s++(?:empty|blank))\b", "", _with("write `len({a}) > 0`")),
@@ -238,7 +238,7 @@ def written_with_commas(text: str) -> str | None:
     return plainly(found[0]) or None if found else None
 
 
-def _emptied(found: _Found) -> str:
+def _emptied(found: _Match) -> str:
     quote = found[0][0]
     closed = len(found[0]) > 1 and found[0].endswith(quote)
     return quote + _BLANK * (len(found[0]) - 1 - closed) + quote * closed

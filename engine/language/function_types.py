@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Protocol
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.enums import Enums
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, ORDERED, PROVENANCE, Function, units_of
@@ -20,22 +20,22 @@ ONE_KIND = "numbers, dates or durations of one kind"
 class FunctionTypes(Protocol):
     """Types nodes, and says what is wrong; `scope` are the names that have a value."""
 
-    scope: Mapping[str, t.Type]
+    scope: Mapping[str, types.Type]
     enums: Enums
 
-    def type(self, node: ast.expr) -> t.Type:
+    def type(self, node: ast.expr) -> types.Type:
         """The type of a node."""
 
-    def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
+    def not_null(self, node: ast.expr, found: types.Type) -> types.Type:
         """The type of what is used; saying so where it may be null."""
 
     def say(
         self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
-    ) -> t.Type:
+    ) -> types.Type:
         """Say what is wrong with a node, whose type is unknown then."""
 
 
-def type_of_call(checker: FunctionTypes, node: ast.Call) -> t.Type:
+def type_of_call(checker: FunctionTypes, node: ast.Call) -> types.Type:
     """What a call gives; what is wrong with it is said."""
     assert isinstance(node.func, ast.Name)
     name = node.func.id
@@ -60,8 +60,8 @@ def type_of_call(checker: FunctionTypes, node: ast.Call) -> t.Type:
         )
     for index, (argument, found) in enumerate(zip(node.args, arguments, strict=True)):
         kinds = function.kinds(index)
-        if kinds and (found == t.NULL or not t.only(found, *kinds)):
-            checker.say(Kind.OPERAND, argument, f"`{name}` can't take {t.name(found)}")
+        if kinds and (found == types.NULL or not types.only(found, *kinds)):
+            checker.say(Kind.OPERAND, argument, f"`{name}` can't take {types.name(found)}")
         elif kinds:
             checker.not_null(argument, found)
     if name == "contains":
@@ -71,12 +71,12 @@ def type_of_call(checker: FunctionTypes, node: ast.Call) -> t.Type:
     if name in CONSTANTS and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
         _written_out(checker, node.args[0], function)
     if name in ("any", "all", "count"):
-        _items(checker, name, node.args, arguments, (t.Boolean,), "booleans")
+        _items(checker, name, node.args, arguments, (types.Boolean,), "booleans")
     if name in ("sum", "min", "max"):
-        ordered: tuple[type, ...] = (t.Number,) if name == "sum" else ORDERED
+        ordered: tuple[type, ...] = (types.Number,) if name == "sum" else ORDERED
         _items(checker, name, node.args, arguments, ordered, "numbers" if name == "sum" else ONE_KIND)
         if len(arguments) > 1 and not _one_kind(checker, name, node, arguments, ordered):
-            return t.UNKNOWN
+            return types.UNKNOWN
         _units(checker, name, node, arguments)
     return function.gives(arguments)
 
@@ -89,49 +89,49 @@ def _items(
     checker: FunctionTypes,
     name: str,
     nodes: list[ast.expr],
-    arguments: list[t.Type],
+    arguments: list[types.Type],
     wanted: tuple[type, ...],
     kinds: str,
 ) -> None:
     """What stands in the lists that a function goes over."""
     for node, found in zip(nodes, arguments, strict=True):
         at = node.elt if isinstance(node, ast.GeneratorExp | ast.ListComp) else node
-        for option in t.options(found):
-            if not isinstance(option, t.ListOf):
+        for option in types.options(found):
+            if not isinstance(option, types.ListOf):
                 continue
-            if option.item == t.NULL or not any(t.only(option.item, kind) for kind in wanted):
+            if option.item == types.NULL or not any(types.only(option.item, kind) for kind in wanted):
                 help_ = "how many there are tells `len`" if name == "count" else ""
-                checker.say(Kind.OPERAND, at, f"`{name}` needs {kinds}, and this is {t.name(option.item)}", help_)
+                checker.say(Kind.OPERAND, at, f"`{name}` needs {kinds}, and this is {types.name(option.item)}", help_)
             else:
                 checker.not_null(at, option.item)
 
 
-def _contained(checker: FunctionTypes, nodes: list[ast.expr], arguments: list[t.Type]) -> None:
+def _contained(checker: FunctionTypes, nodes: list[ast.expr], arguments: list[types.Type]) -> None:
     """What a text or a list is asked for."""
     container, wanted = arguments
-    if t.is_a(container, t.Never):
+    if types.is_a(container, types.Never):
         return  # nobody knows what it is
-    if t.only(container, t.Text):
-        if wanted == t.NULL or not t.only(wanted, t.Text):
-            checker.say(Kind.OPERAND, nodes[1], f"text contains text, and this is {t.name(wanted)}")
+    if types.only(container, types.Text):
+        if wanted == types.NULL or not types.only(wanted, types.Text):
+            checker.say(Kind.OPERAND, nodes[1], f"text contains text, and this is {types.name(wanted)}")
         else:
             checker.not_null(nodes[1], wanted)
-    elif not t.only(container, t.ListOf):
-        message = f"`contains` needs text or a list, and this may be either: {t.name(container)}"
+    elif not types.only(container, types.ListOf):
+        message = f"`contains` needs text or a list, and this may be either: {types.name(container)}"
         checker.say(Kind.OPERAND, nodes[0], message, on_entry=True)
     else:
-        items = t.element_of(container)
-        if not t.can_equal(items, wanted):
-            checker.say(Kind.COMPARISON, nodes[1], f"{t.name(wanted)} is never in a list of {t.name(items)}")
+        items = types.element_of(container)
+        if not types.can_equal(items, wanted):
+            checker.say(Kind.COMPARISON, nodes[1], f"{types.name(wanted)} is never in a list of {types.name(items)}")
         checker.enums.among(nodes[1], items)
         checker.enums.words(nodes[0], items, wanted)
 
 
-def _simple(checker: FunctionTypes, node: ast.expr, found: t.Type) -> None:
+def _simple(checker: FunctionTypes, node: ast.expr, found: types.Type) -> None:
     """What a set holds: numbers, texts, booleans, dates, durations, and null."""
-    for item in t.options(t.element_of(found)):
-        if isinstance(item, t.ListOf | t.SetOf | t.MapOf | t.Record):
-            message = f"a set holds only simple values, and this is {t.name(item)}"
+    for item in types.options(types.element_of(found)):
+        if isinstance(item, types.ListOf | types.SetOf | types.MapOf | types.Record):
+            message = f"a set holds only simple values, and this is {types.name(item)}"
             checker.say(Kind.OPERAND, node, message, "for lists and objects write `distinct(...)`", on_entry=True)
             return
 
@@ -145,22 +145,22 @@ def _written_out(checker: FunctionTypes, node: ast.Constant, function: Function)
 
 
 def _one_kind(
-    checker: FunctionTypes, name: str, node: ast.Call, arguments: list[t.Type], wanted: tuple[type, ...]
+    checker: FunctionTypes, name: str, node: ast.Call, arguments: list[types.Type], wanted: tuple[type, ...]
 ) -> bool:
     """Several arguments stand for the elements of a list, and are of one kind."""
-    if any(t.only(t.union(arguments), kind) for kind in wanted):
+    if any(types.only(types.union(arguments), kind) for kind in wanted):
         return True
     checker.say(Kind.OPERAND, node, f"`{name}` needs {ONE_KIND}")
     return False
 
 
-def _units(checker: FunctionTypes, name: str, node: ast.Call, arguments: list[t.Type]) -> None:
+def _units(checker: FunctionTypes, name: str, node: ast.Call, arguments: list[types.Type]) -> None:
     units = sorted(unit for unit in units_of(arguments) if unit is not None)
     if len(units) > 1:
         checker.say(Kind.COMPARISON, node, f"`{name}` of numbers in {' and in '.join(units)}")
 
 
-def _record(checker: FunctionTypes, node: ast.Call) -> t.Type:
+def _record(checker: FunctionTypes, node: ast.Call) -> types.Type:
     if node.args:
         return checker.say(Kind.FUNCTION, node, "`record` takes only named fields")
-    return t.Record({k.arg: t.Field(checker.type(k.value)) for k in node.keywords if k.arg})
+    return types.Record({k.arg: types.Field(checker.type(k.value)) for k in node.keywords if k.arg})

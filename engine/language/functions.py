@@ -11,17 +11,17 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 from engine.language import value as v
 from engine.language.arithmetic import EvaluationError, add, hashed, is_number, kind, same
 from engine.language.provenance.origins import ORIGINS
 from engine.language.work import CHARACTERS, extent
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
-_TEMPORAL = (t.Text, t.Date, t.Datetime)
+_TEMPORAL = (types.Text, types.Date, types.Datetime)
 
 # what has a least and a greatest
-ORDERED = (t.Number, t.Date, t.Datetime, t.Duration)
+ORDERED = (types.Number, types.Date, types.Datetime, types.Duration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Function:
     least: int
     most: int
     takes: tuple[tuple[type, ...], ...]
-    gives: Callable[[list[t.Type]], t.Type]
+    gives: Callable[[list[types.Type]], types.Type]
     run: Callable[..., Any]
     cost: Callable[..., int] | None = None
 
@@ -40,41 +40,45 @@ class Function:
         return self.takes[min(index, len(self.takes) - 1)] if self.takes else ()
 
 
-def _item(types: list[t.Type]) -> t.Type:
-    return t.union(o.item if isinstance(o, t.ListOf) else t.UNKNOWN for o in t.options(types[0]) if o != t.NULL)
+def _item(argument_types: list[types.Type]) -> types.Type:
+    return types.union(
+        o.item if isinstance(o, types.ListOf) else types.UNKNOWN
+        for o in types.options(argument_types[0])
+        if o != types.NULL
+    )
 
 
-def _number(types: list[t.Type]) -> t.Type:
+def _number(argument_types: list[types.Type]) -> types.Type:
     """What numbers, or lists of them, come to: in the unit that all of them have."""
-    units = units_of(types)
-    return t.Number(units.pop()) if len(units) == 1 else t.NUMBER
+    units = units_of(argument_types)
+    return types.Number(units.pop()) if len(units) == 1 else types.NUMBER
 
 
-def units_of(types: list[t.Type]) -> set[str | None]:
+def units_of(argument_types: list[types.Type]) -> set[str | None]:
     """The units of numbers, or of those in lists; None stands for none."""
-    plain = [o.item if isinstance(o, t.ListOf) else o for type_ in types for o in t.options(type_)]
-    return {o.unit for type_ in plain for o in t.options(type_) if isinstance(o, t.Number)}
+    plain = [o.item if isinstance(o, types.ListOf) else o for type_ in argument_types for o in types.options(type_)]
+    return {o.unit for type_ in plain for o in types.options(type_) if isinstance(o, types.Number)}
 
 
-def _values_of(types: list[t.Type]) -> t.Type:
-    found: list[t.Type] = []
-    for option in t.options(types[0]):
-        if isinstance(option, t.MapOf):
+def _values_of(argument_types: list[types.Type]) -> types.Type:
+    found: list[types.Type] = []
+    for option in types.options(argument_types[0]):
+        if isinstance(option, types.MapOf):
             found.append(option.value)
-        elif isinstance(option, t.Record) and option.rest is None and not option.open:
+        elif isinstance(option, types.Record) and option.rest is None and not option.open:
             # a field that is absent is no value
             found += [f.type for f in option.fields.values()]
         else:
-            found.append(t.UNKNOWN)
-    return t.ListOf(t.union(found))
+            found.append(types.UNKNOWN)
+    return types.ListOf(types.union(found))
 
 
-def _pairs(parts: list[t.Type], bounded: bool) -> t.Type:
-    return t.ListOf(t.ListOf(t.union(parts), parts=tuple(parts)), bounded)
+def _pairs(parts: list[types.Type], bounded: bool) -> types.Type:
+    return types.ListOf(types.ListOf(types.union(parts), parts=tuple(parts)), bounded)
 
 
-def _bounded(type_: t.Type) -> bool:
-    return not any(isinstance(option, t.ListOf) and not option.bounded for option in t.options(type_))
+def _bounded(type_: types.Type) -> bool:
+    return not any(isinstance(option, types.ListOf) and not option.bounded for option in types.options(type_))
 
 
 def _numbers_of(args: tuple[Any, ...], name: str) -> list[Any]:
@@ -122,11 +126,11 @@ def _spread(args: tuple[Any, ...]) -> list[Any]:
     return list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
 
 
-def _extreme_of(types: list[t.Type]) -> t.Type:
+def _extreme_of(argument_types: list[types.Type]) -> types.Type:
     """One of several: a number in the unit that all of them have, or what else they are."""
-    plain = [o.item if isinstance(o, t.ListOf) else o for type_ in types for o in t.options(type_)]
-    found = t.union(plain)
-    return _number(types) if t.only(found, t.Number) else found
+    plain = [o.item if isinstance(o, types.ListOf) else o for type_ in argument_types for o in types.options(type_)]
+    found = types.union(plain)
+    return _number(argument_types) if types.only(found, types.Number) else found
 
 
 def _len(value: Any) -> int:
@@ -275,48 +279,48 @@ def _of_names(value: Any) -> Any:
     raise EvaluationError("where a value comes from is known in rules only")
 
 
-def _gives(type_: t.Type) -> Callable[[list[t.Type]], t.Type]:
+def _gives(type_: types.Type) -> Callable[[list[types.Type]], types.Type]:
     return lambda _: type_
 
 
-_LIST = ((t.ListOf,),)
-_WORD = ((t.Text,),)
+_LIST = ((types.ListOf,),)
+_WORD = ((types.Text,),)
 
 FUNCTIONS: Mapping[str, Function] = {
-    "any": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: any(_truths(a, "any")), _along),
-    "all": Function(1, 1, _LIST, _gives(t.BOOLEAN), lambda a: all(_truths(a, "all")), _along),
-    "count": Function(1, 1, _LIST, _gives(t.NUMBER), lambda a: sum(_truths(a, "count")), _along),
-    "sum": Function(1, 99, ((t.Number, t.ListOf),), _number, _sum, _along),
-    "min": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("min", min), _along),
-    "max": Function(1, 99, ((*ORDERED, t.ListOf),), _extreme_of, _extreme("max", max), _along),
-    "len": Function(1, 1, ((t.Text, t.ListOf, t.MapOf, t.Record),), _gives(t.NUMBER), _len),
+    "any": Function(1, 1, _LIST, _gives(types.BOOLEAN), lambda a: any(_truths(a, "any")), _along),
+    "all": Function(1, 1, _LIST, _gives(types.BOOLEAN), lambda a: all(_truths(a, "all")), _along),
+    "count": Function(1, 1, _LIST, _gives(types.NUMBER), lambda a: sum(_truths(a, "count")), _along),
+    "sum": Function(1, 99, ((types.Number, types.ListOf),), _number, _sum, _along),
+    "min": Function(1, 99, ((*ORDERED, types.ListOf),), _extreme_of, _extreme("min", min), _along),
+    "max": Function(1, 99, ((*ORDERED, types.ListOf),), _extreme_of, _extreme("max", max), _along),
+    "len": Function(1, 1, ((types.Text, types.ListOf, types.MapOf, types.Record),), _gives(types.NUMBER), _len),
     "first": Function(1, 1, _LIST, _item, _first),
-    "distinct": Function(1, 1, _LIST, lambda a: t.ListOf(_item(a), _bounded(a[0])), _distinct, _through),
-    "set": Function(1, 1, _LIST, lambda a: t.SetOf(_item(a)), _set, _through),
-    "values": Function(1, 1, ((t.MapOf, t.Record),), _values_of, _values, _along),
+    "distinct": Function(1, 1, _LIST, lambda a: types.ListOf(_item(a), _bounded(a[0])), _distinct, _through),
+    "set": Function(1, 1, _LIST, lambda a: types.SetOf(_item(a)), _set, _through),
+    "values": Function(1, 1, ((types.MapOf, types.Record),), _values_of, _values, _along),
     "zip": Function(2, 9, _LIST, lambda a: _pairs([_item([x]) for x in a], any(map(_bounded, a))), _zip, _along),
     "neighbours": Function(1, 1, _LIST, lambda a: _pairs([_item(a), _item(a)], _bounded(a[0])), _neighbours, _along),
-    "date": Function(1, 1, (_TEMPORAL,), _gives(t.DATE), _date),
-    "datetime": Function(1, 1, (_TEMPORAL,), _gives(t.DATETIME), _datetime),
-    "duration": Function(1, 1, ((t.Text, t.Duration),), _gives(t.DURATION), _duration),
-    "is_date": Function(1, 1, (), _gives(t.BOOLEAN), _is_date),
-    "lower": Function(1, 1, _WORD, _gives(t.TEXT), lambda a: _text(a, "lower").lower(), _through),
+    "date": Function(1, 1, (_TEMPORAL,), _gives(types.DATE), _date),
+    "datetime": Function(1, 1, (_TEMPORAL,), _gives(types.DATETIME), _datetime),
+    "duration": Function(1, 1, ((types.Text, types.Duration),), _gives(types.DURATION), _duration),
+    "is_date": Function(1, 1, (), _gives(types.BOOLEAN), _is_date),
+    "lower": Function(1, 1, _WORD, _gives(types.TEXT), lambda a: _text(a, "lower").lower(), _through),
     "starts_with": Function(
         2,
         2,
         _WORD,
-        _gives(t.BOOLEAN),
+        _gives(types.BOOLEAN),
         lambda a, b: _text(a, "starts_with").startswith(_text(b, "starts_with")),
         _through,
     ),
     "ends_with": Function(
-        2, 2, _WORD, _gives(t.BOOLEAN), lambda a, b: _text(a, "ends_with").endswith(_text(b, "ends_with")), _through
+        2, 2, _WORD, _gives(types.BOOLEAN), lambda a, b: _text(a, "ends_with").endswith(_text(b, "ends_with")), _through
     ),
-    "contains": Function(2, 2, ((t.Text, t.ListOf), ()), _gives(t.BOOLEAN), _contains, _through),
-    "glob": Function(2, 2, _WORD, _gives(t.BOOLEAN), _glob, _of_glob),
-    "is_set": Function(1, 1, (), _gives(t.BOOLEAN), lambda a: a is not None),
-    "origin": Function(1, 1, (), _gives(t.Text(frozenset(ORIGINS))), _of_names),
-    "said_by_customer": Function(1, 1, (), _gives(t.BOOLEAN), _of_names),
+    "contains": Function(2, 2, ((types.Text, types.ListOf), ()), _gives(types.BOOLEAN), _contains, _through),
+    "glob": Function(2, 2, _WORD, _gives(types.BOOLEAN), _glob, _of_glob),
+    "is_set": Function(1, 1, (), _gives(types.BOOLEAN), lambda a: a is not None),
+    "origin": Function(1, 1, (), _gives(types.Text(frozenset(ORIGINS))), _of_names),
+    "said_by_customer": Function(1, 1, (), _gives(types.BOOLEAN), _of_names),
 }
 
 # functions that ask where a value comes from: methods of what the names hold under this key

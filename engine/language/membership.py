@@ -6,58 +6,60 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.syntax import Kind
 from engine.language.unparse import to_source
 
-_GATHERED = (t.ListOf, t.SetOf, t.MapOf, t.Record)
+_GATHERED = (types.ListOf, types.SetOf, types.MapOf, types.Record)
 
 
 class Typing(Protocol):
     """Types nodes, and says what is wrong."""
 
-    def quietly(self, node: ast.expr, known: Mapping[str, t.Type]) -> t.Type:
+    def quietly(self, node: ast.expr, known: Mapping[str, types.Type]) -> types.Type:
         """The type of a node, without a word about what is wrong."""
 
-    def not_null(self, node: ast.expr, found: t.Type) -> t.Type:
+    def not_null(self, node: ast.expr, found: types.Type) -> types.Type:
         """The type of what is used; saying so where it may be null."""
 
     def say(
         self, kind: Kind, node: ast.AST | tuple[int, int], message: str, help_: str = "", *, on_entry: bool = False
-    ) -> t.Type:
+    ) -> types.Type:
         """Say what is wrong with a node, whose type is unknown then."""
 
 
 def check_membership(
-    checker: Typing, sides: tuple[ast.expr, ast.expr], left: t.Type, right: t.Type, whole: tuple[int, int]
+    checker: Typing, sides: tuple[ast.expr, ast.expr], left: types.Type, right: types.Type, whole: tuple[int, int]
 ) -> None:
     """What is asked for can be in what it is looked for in; `whole` is where both stand."""
-    node, items = sides[1], list[t.Type]()
-    for option in t.options(checker.not_null(node, right)):
-        if isinstance(option, t.ListOf | t.SetOf):
+    node, items = sides[1], list[types.Type]()
+    for option in types.options(checker.not_null(node, right)):
+        if isinstance(option, types.ListOf | types.SetOf):
             items.append(option.item)
-        elif isinstance(option, t.MapOf | t.Record):
-            items.append(t.TEXT)
-        elif isinstance(option, t.Unknown):
-            items.append(t.UNKNOWN)
+        elif isinstance(option, types.MapOf | types.Record):
+            items.append(types.TEXT)
+        elif isinstance(option, types.Unknown):
+            items.append(types.UNKNOWN)
     if not items:
-        help_ = "for text in text write `contains(text, part)`" if t.is_a(right, t.Text) else ""
+        help_ = "for text in text write `contains(text, part)`" if types.is_a(right, types.Text) else ""
         if isinstance(node, ast.Constant):
             help_ = f"write `[{to_source(node)}]`"
-        checker.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {t.name(right)}", help_)
-    elif not t.only(right, *_GATHERED):
-        message = f"`in` needs a list, a set or a map, and this may be {t.name(right)}"
+        checker.say(Kind.OPERAND, node, f"`in` needs a list, a set or a map, and this is {types.name(right)}", help_)
+    elif not types.only(right, *_GATHERED):
+        message = f"`in` needs a list, a set or a map, and this may be {types.name(right)}"
         checker.say(Kind.OPERAND, node, message, on_entry=True)
-    elif not any(t.can_equal(left, item) for item in items):
-        checker.say(Kind.COMPARISON, whole, f"{t.name(left)} is never in a list of {t.name(t.union(items))}")
-    elif not t.is_a(left, *_GATHERED, t.Never) and (inner := _gathered(t.union(items))):
-        message = f"{t.name(left)} never equals {t.name(inner)} that stands in this list"
+    elif not any(types.can_equal(left, item) for item in items):
+        checker.say(
+            Kind.COMPARISON, whole, f"{types.name(left)} is never in a list of {types.name(types.union(items))}"
+        )
+    elif not types.is_a(left, *_GATHERED, types.Never) and (inner := _gathered(types.union(items))):
+        message = f"{types.name(left)} never equals {types.name(inner)} that stands in this list"
         checker.say(Kind.COMPARISON, node, message, _apart(checker, *sides), on_entry=True)
 
 
-def _gathered(item: t.Type) -> t.Type | None:
+def _gathered(item: types.Type) -> types.Type | None:
     """What of the elements of a list is no simple value."""
-    return next((option for option in t.options(item) if isinstance(option, _GATHERED)), None)
+    return next((option for option in types.options(item) if isinstance(option, _GATHERED)), None)
 
 
 def _apart(checker: Typing, left: ast.expr, right: ast.expr) -> str:

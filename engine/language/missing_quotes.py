@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Container, Iterator
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.suggestions import UnquotedWord
 from engine.language.syntax import span
 
@@ -16,7 +16,7 @@ def alone(node: ast.expr, known: Container[str]) -> dict[int, UnquotedWord]:
 
 
 def compared(
-    left: ast.expr, right: ast.expr, known: Container[str], typed: Callable[[ast.expr], t.Type]
+    left: ast.expr, right: ast.expr, known: Container[str], typed: Callable[[ast.expr], types.Type]
 ) -> dict[int, UnquotedWord]:
     """The names of no meaning, by identity, of words that are compared with what is of a type."""
     found: dict[int, UnquotedWord] = {}
@@ -24,10 +24,14 @@ def compared(
         inside = isinstance(own, ast.List | ast.Tuple)
         for item in own.elts if isinstance(own, ast.List | ast.Tuple) else [own]:
             for name, text in _words(item, known):
-                declared = t.without_null(typed(other))
-                declared = t.element_of(declared) if not inside and t.only(declared, t.ListOf, t.SetOf) else declared
-                if t.only(declared, t.Text):
-                    found[id(name)] = UnquotedWord(text, t.enum_of(declared) | t.words_of(declared))
+                declared = types.without_null(typed(other))
+                declared = (
+                    types.element_of(declared)
+                    if not inside and types.only(declared, types.ListOf, types.SetOf)
+                    else declared
+                )
+                if types.only(declared, types.Text):
+                    found[id(name)] = UnquotedWord(text, types.enum_of(declared) | types.words_of(declared))
     return found
 
 

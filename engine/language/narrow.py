@@ -11,24 +11,24 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from engine.language import types as t
+from engine.language import types
 
-Refined = dict[str, t.Type]
+Refined = dict[str, types.Type]
 
 
 class Implications(Protocol):
     """What an expression tells of other names when it is true, and when it is false."""
 
     @property
-    def if_true(self) -> Mapping[str, t.Type]:
+    def if_true(self) -> Mapping[str, types.Type]:
         """Once it is known to hold."""
 
     @property
-    def if_false(self) -> Mapping[str, t.Type]:
+    def if_false(self) -> Mapping[str, types.Type]:
         """Once it is known not to hold."""
 
 
-TypeOf = Callable[[ast.expr, Mapping[str, t.Type]], t.Type]
+TypeOf = Callable[[ast.expr, Mapping[str, types.Type]], types.Type]
 
 
 def path(node: ast.expr) -> str | None:
@@ -67,7 +67,7 @@ class Narrowing:
         self._type_of = type_of
         self._lets = lets
 
-    def assume(self, node: ast.expr, truth: bool, known: Mapping[str, t.Type]) -> Refined:
+    def assume(self, node: ast.expr, truth: bool, known: Mapping[str, types.Type]) -> Refined:
         """What more is known when a condition is true, or false."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return self.assume(node.operand, not truth, known)
@@ -85,13 +85,13 @@ class Narrowing:
             return self._null(node.args[0], not truth, known)
         return {}
 
-    def _all(self, operands: list[ast.expr], truth: bool, known: Mapping[str, t.Type]) -> Refined:
+    def _all(self, operands: list[ast.expr], truth: bool, known: Mapping[str, types.Type]) -> Refined:
         found: Refined = {}
         for operand in operands:
             found |= self.assume(operand, truth, {**known, **found})
         return found
 
-    def _one_of(self, operands: list[ast.expr], truth: bool, known: Mapping[str, t.Type]) -> Refined:
+    def _one_of(self, operands: list[ast.expr], truth: bool, known: Mapping[str, types.Type]) -> Refined:
         """What each of the operands alone would tell, where all of them tell something of the same path."""
         before: Refined = {}
         each: list[Refined] = []
@@ -99,9 +99,9 @@ class Narrowing:
             each.append(self.assume(operand, truth, {**known, **before}))
             before |= self.assume(operand, not truth, {**known, **before})
         common = set(each[0]).intersection(*each[1:])
-        return {name: t.union(found[name] for found in each) for name in common}
+        return {name: types.union(found[name] for found in each) for name in common}
 
-    def _comparison(self, node: ast.Compare, truth: bool, known: Mapping[str, t.Type]) -> Refined:
+    def _comparison(self, node: ast.Compare, truth: bool, known: Mapping[str, types.Type]) -> Refined:
         op, left, right = node.ops[0], node.left, node.comparators[0]
         if isinstance(op, ast.Eq | ast.NotEq):
             holds = isinstance(op, ast.Eq) is truth
@@ -111,30 +111,30 @@ class Narrowing:
             if len(values) == len(right.elts):
                 return self._among(left, values, isinstance(op, ast.In) is truth, known)
         if isinstance(op, ast.In | ast.NotIn) and isinstance(op, ast.In) is truth:
-            items = t.element_of(self._type_of(right, known))
-            if not isinstance(items, t.Unknown) and not t.has_null(items):
+            items = types.element_of(self._type_of(right, known))
+            if not isinstance(items, types.Unknown) and not types.has_null(items):
                 return self._null(left, False, known)
         return {}
 
-    def _equal(self, node: ast.expr, other: ast.expr, holds: bool, known: Mapping[str, t.Type]) -> Refined:
+    def _equal(self, node: ast.expr, other: ast.expr, holds: bool, known: Mapping[str, types.Type]) -> Refined:
         if path(node) is None:
             return {}
         if isinstance(other, ast.Constant):
             return self._among(node, [other.value], holds, known)
-        if holds and not t.has_null(self._type_of(other, known)):
+        if holds and not types.has_null(self._type_of(other, known)):
             return self._null(node, False, known)
         return {}
 
-    def _null(self, node: ast.expr, is_null: bool, known: Mapping[str, t.Type]) -> Refined:
+    def _null(self, node: ast.expr, is_null: bool, known: Mapping[str, types.Type]) -> Refined:
         name = path(node)
         if name is None:
             return {}
         found = self._type_of(node, known)
-        if isinstance(found, t.Unknown):
+        if isinstance(found, types.Unknown):
             return {}
-        return {name: t.NULL if is_null else t.without_null(found)}
+        return {name: types.NULL if is_null else types.without_null(found)}
 
-    def _among(self, node: ast.expr, values: list[Any], holds: bool, known: Mapping[str, t.Type]) -> Refined:
+    def _among(self, node: ast.expr, values: list[Any], holds: bool, known: Mapping[str, types.Type]) -> Refined:
         """A path whose value is one of some constants, or none of them."""
         name = path(node)
         if name is None:
@@ -148,51 +148,51 @@ class Narrowing:
         return found
 
     def _discriminated(
-        self, node: ast.Attribute, values: list[Any], holds: bool, known: Mapping[str, t.Type]
+        self, node: ast.Attribute, values: list[Any], holds: bool, known: Mapping[str, types.Type]
     ) -> Refined:
         """A union of records, told apart by the field that was compared."""
         owner = path(node.value)
-        options = t.options(self._type_of(node.value, known))
+        options = types.options(self._type_of(node.value, known))
         if owner is None or len(options) < 2:
             return {}
         kept = []
         for option in options:
-            declared = option.fields.get(node.attr) if isinstance(option, t.Record) else None
-            if declared is None or _keep(declared.read, values, holds) != t.NEVER:
+            declared = option.fields.get(node.attr) if isinstance(option, types.Record) else None
+            if declared is None or _keep(declared.read, values, holds) != types.NEVER:
                 kept.append(option)
-        return {owner: t.union(kept)} if kept and len(kept) < len(options) else {}
+        return {owner: types.union(kept)} if kept and len(kept) < len(options) else {}
 
 
-def _keep(type_: t.Type, values: list[Any], holds: bool) -> t.Type | None:
+def _keep(type_: types.Type, values: list[Any], holds: bool) -> types.Type | None:
     """What is left of a type when its value is (or is not) among some constants; None where nothing is learnt."""
-    kept = [_kept(option, values, holds) for option in t.options(type_)]
-    return None if kept == list(t.options(type_)) else t.union(kept)
+    kept = [_narrowed(option, values, holds) for option in types.options(type_)]
+    return None if kept == list(types.options(type_)) else types.union(kept)
 
 
-def _kept(option: t.Type, values: list[Any], holds: bool) -> t.Type:
+def _narrowed(option: types.Type, values: list[Any], holds: bool) -> types.Type:
     """What is left of one alternative; `NEVER` where it is ruled out."""
     match option:
-        case t.Unknown():
+        case types.Unknown():
             return option
-        case t.Null():
-            return option if (None in values) is holds else t.NEVER
-        case t.Boolean(only=only):
+        case types.Null():
+            return option if (None in values) is holds else types.NEVER
+        case types.Boolean(only=only):
             left = {truth for truth in (True, False) if only in (None, truth) and (truth in _truths(values)) is holds}
-            return t.NEVER if not left else option if len(left) == 2 else t.Boolean(left.pop())
-        case t.Text(among=among):
+            return types.NEVER if not left else option if len(left) == 2 else types.Boolean(left.pop())
+        case types.Text(among=among):
             texts = frozenset(v for v in values if isinstance(v, str))
             if among is None:
-                return option if texts or not holds else t.NEVER
+                return option if texts or not holds else types.NEVER
             rest = among & texts if holds else among - texts
-            return t.Text(rest) if rest else t.NEVER
-        case t.Number(unit=unit, among=known):
+            return types.Text(rest) if rest else types.NEVER
+        case types.Number(unit=unit, among=known):
             numbers = frozenset(v for v in values if isinstance(v, int | Decimal) and not isinstance(v, bool))
             if known is None:
-                return option if numbers or not holds else t.NEVER
+                return option if numbers or not holds else types.NEVER
             left_ = known & numbers if holds else known - numbers
-            return t.Number(unit, left_) if left_ else t.NEVER
+            return types.Number(unit, left_) if left_ else types.NEVER
         case _:
-            return t.NEVER if holds else option
+            return types.NEVER if holds else option
 
 
 def _truths(values: list[Any]) -> list[bool]:

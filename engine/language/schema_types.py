@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 
 # how often a reference is followed within itself, and how many parts are read in all: beyond, nothing is known
 MOST_WITHIN = 2
@@ -70,76 +70,76 @@ class Unfolding:
             self._within.pop()
 
 
-def of_schema(schema: Any) -> t.Type:
+def of_schema(schema: Any) -> types.Type:
     """The type that a JSON Schema describes; what it leaves open is Unknown."""
     return _of_schema(schema, Unfolding(schema))
 
 
-def _of_schema(schema: Any, at: Unfolding) -> t.Type:
+def _of_schema(schema: Any, at: Unfolding) -> types.Type:
     if not isinstance(schema, Mapping) or not at.more():
-        return t.UNKNOWN
+        return types.UNKNOWN
     if "$ref" in schema:
         with at.follow(schema["$ref"]) as target:
-            return t.UNKNOWN if target is None else _of_schema(target, at)
+            return types.UNKNOWN if target is None else _of_schema(target, at)
     if "const" in schema:
         return _of_literals([schema["const"]])
     if isinstance(schema.get("enum"), list):
         return _of_literals(schema["enum"])
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list) and "properties" not in schema:
-            return t.union(_of_schema(s, at) for s in schema[key])
+            return types.union(_of_schema(s, at) for s in schema[key])
     kinds = schema.get("type", "object" if "properties" in schema else None)
     if isinstance(kinds, list):
-        return t.union(_of_kind(kind, schema, at) for kind in kinds)
+        return types.union(_of_kind(kind, schema, at) for kind in kinds)
     return _of_kind(kinds, schema, at)
 
 
-def _of_literals(values: list[Any]) -> t.Type:
+def _of_literals(values: list[Any]) -> types.Type:
     texts = frozenset(v for v in values if isinstance(v, str))
     truths = {v for v in values if isinstance(v, bool)}
     numbers = frozenset(v for v in values if isinstance(v, int | Decimal) and not isinstance(v, bool))
-    found: list[t.Type] = [t.Text(texts)] if texts else []
-    found += [t.BOOLEAN if len(truths) == 2 else t.Boolean(truths.pop())] if truths else []
-    found += [t.Number(None, numbers)] if numbers else []
-    found += [t.of_value(v) for v in values if not isinstance(v, str | bool | int | Decimal)]
-    return t.union(found)
+    found: list[types.Type] = [types.Text(texts)] if texts else []
+    found += [types.BOOLEAN if len(truths) == 2 else types.Boolean(truths.pop())] if truths else []
+    found += [types.Number(None, numbers)] if numbers else []
+    found += [types.of_value(v) for v in values if not isinstance(v, str | bool | int | Decimal)]
+    return types.union(found)
 
 
-def _of_kind(kind: Any, schema: Mapping[str, Any], at: Unfolding) -> t.Type:
-    simple: dict[Any, t.Type] = {
-        "null": t.NULL,
-        "boolean": t.BOOLEAN,
-        "number": t.NUMBER,
-        "integer": t.NUMBER,
-        "string": t.TEXT,
+def _of_kind(kind: Any, schema: Mapping[str, Any], at: Unfolding) -> types.Type:
+    simple: dict[Any, types.Type] = {
+        "null": types.NULL,
+        "boolean": types.BOOLEAN,
+        "number": types.NUMBER,
+        "integer": types.NUMBER,
+        "string": types.TEXT,
     }
     if kind in simple:
         unit = schema.get("x-unit")
-        return t.Number(unit) if isinstance(unit, str) and simple[kind] == t.NUMBER else simple[kind]
+        return types.Number(unit) if isinstance(unit, str) and simple[kind] == types.NUMBER else simple[kind]
     if kind == "array":
         first = schema.get("prefixItems")
         places = [_of_schema(one, at) for one in first] if isinstance(first, list) else []
-        return t.ListOf(t.union([*places, _of_schema(schema.get("items"), at)]), "maxItems" in schema)
+        return types.ListOf(types.union([*places, _of_schema(schema.get("items"), at)]), "maxItems" in schema)
     if kind == "object":
         return _of_object(schema, at)
-    return t.UNKNOWN
+    return types.UNKNOWN
 
 
-def _of_object(schema: Mapping[str, Any], at: Unfolding) -> t.Type:
+def _of_object(schema: Mapping[str, Any], at: Unfolding) -> types.Type:
     properties = schema.get("properties")
     if not isinstance(properties, Mapping):
         mixed = "patternProperties" in schema
-        return t.MapOf(t.UNKNOWN if mixed else _of_schema(schema.get("additionalProperties"), at))
+        return types.MapOf(types.UNKNOWN if mixed else _of_schema(schema.get("additionalProperties"), at))
     required = schema.get("required")
     needed = set(required) if isinstance(required, list) else set()
-    fields = {k: t.Field(_of_schema(v, at), k not in needed) for k, v in properties.items()}
-    return t.Record(fields, rest=_rest(schema, at), open=schema.get("additionalProperties", True) is True)
+    fields = {k: types.Field(_of_schema(v, at), k not in needed) for k, v in properties.items()}
+    return types.Record(fields, rest=_rest(schema, at), open=schema.get("additionalProperties", True) is True)
 
 
-def _rest(schema: Mapping[str, Any], at: Unfolding) -> t.Type | None:
+def _rest(schema: Mapping[str, Any], at: Unfolding) -> types.Type | None:
     """The type of fields that a schema lets in without naming them under `properties`."""
     if any(key in schema for key in ("allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas", "$ref")):
-        return t.UNKNOWN
+        return types.UNKNOWN
     other = schema.get("additionalProperties")
     return _of_schema(other, at) if isinstance(other, Mapping) else None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.diagnostic import MOST_SHOWN, did_you_mean, nearest
-from engine.language import types as t
+from engine.language import types
 from engine.language.functions import FUNCTIONS
 
 _NO_PATTERNS = "the language has no regular expressions: `*` stands for any text"
@@ -212,7 +212,7 @@ def for_part(owner: str, name: str) -> str:
 
 
 def for_name(
-    name: str, scope: Mapping[str, t.Type], others: Iterable[str] = (), unquoted: UnquotedWord | None = None
+    name: str, scope: Mapping[str, types.Type], others: Iterable[str] = (), unquoted: UnquotedWord | None = None
 ) -> str:
     """What to write for a name that has no value: text, a word of ours, a field of what has one, or a near name.
 
@@ -226,12 +226,12 @@ def for_name(
     constant, near = _NAMES.get(_bare(name), "="), nearest(name, known)
     if not constant.startswith("="):
         return constant
-    if any(name in record.fields for record in _records(scope.get("calls", t.UNKNOWN))):
+    if any(name in record.fields for record in _records(scope.get("calls", types.UNKNOWN))):
         return f"`input` is of the call that is judged, `calls.{name}` are those before it"
     return _by_fields(name, scope, near) or _ours(_NAMES, name, "write", known) or _else(name, scope, known, unquoted)
 
 
-def _by_fields(name: str, scope: Mapping[str, t.Type], near: str | None) -> str:
+def _by_fields(name: str, scope: Mapping[str, types.Type], near: str | None) -> str:
     """A field of just that name, or a name that is near."""
     exact = [f"{owner}.{name}" for owner, fields in _fields(scope) if name in fields]
     if exact and (near is None or near.lower() != name.lower()):
@@ -239,7 +239,7 @@ def _by_fields(name: str, scope: Mapping[str, t.Type], near: str | None) -> str:
     return f"did you mean `{near}`?" if near is not None else ""
 
 
-def _else(name: str, scope: Mapping[str, t.Type], known: Sequence[str], unquoted: UnquotedWord | None) -> str:
+def _else(name: str, scope: Mapping[str, types.Type], known: Sequence[str], unquoted: UnquotedWord | None) -> str:
     """A text that is near, a field that is, or any text."""
     if unquoted is not None and unquoted.among:
         close = nearest(unquoted.text, sorted(unquoted.among))
@@ -253,7 +253,7 @@ def _else(name: str, scope: Mapping[str, t.Type], known: Sequence[str], unquoted
     return did_you_mean(name, known)
 
 
-def for_field(owner: str, name: str, known: Iterable[str], scope: Mapping[str, t.Type]) -> str:
+def for_field(owner: str, name: str, known: Iterable[str], scope: Mapping[str, types.Type]) -> str:
     """What to write for a field that a record does not have: one of its own, or another record's of that name."""
     known = sorted(known)
     if nearest(name, known) is None:
@@ -267,14 +267,14 @@ def _either(forms: Sequence[str]) -> str:
     return " or ".join(f"`{form}`" for form in forms[:3])
 
 
-def _fields(scope: Mapping[str, t.Type]) -> Iterator[tuple[str, list[str]]]:
+def _fields(scope: Mapping[str, types.Type]) -> Iterator[tuple[str, list[str]]]:
     """The records that have a name, with their fields: those of the call first."""
     for owner in (*_OWNERS, *sorted(set(scope) - set(_OWNERS) - _HISTORIES)):
-        yield from ((owner, list(record.fields)) for record in _records(scope.get(owner, t.UNKNOWN)))
+        yield from ((owner, list(record.fields)) for record in _records(scope.get(owner, types.UNKNOWN)))
 
 
-def _records(type_: t.Type) -> list[t.Record]:
-    return [option for option in t.options(type_) if isinstance(option, t.Record)]
+def _records(type_: types.Type) -> list[types.Record]:
+    return [option for option in types.options(type_) if isinstance(option, types.Record)]
 
 
 def _ours(table: Mapping[str, str], name: str, verb: str, known: Iterable[str] | None = None) -> str:

@@ -315,13 +315,13 @@ _UNFINISHED = re.compile(r"([<>=!+*/%,.-]+|\b(?:and|or|not|in|if|else))\s*\Z")
 
 def _in_our_words(said: str) -> tuple[str, str]:
     """What Python's parser says, for people who do not write Python."""
-    for part, message, help_ in _SAID:
+    for part, message, help_ in _SYNTAX_HELP:
         if part in said:
             return message or said.lower().rstrip("."), help_
     return "this can't stand here", ""
 
 
-_SAID = (
+_SYNTAX_HELP = (
     ("leading zeros", "a number does not begin with zeros", "write it without them, or in quotes if it is text"),
     (
         "unterminated",

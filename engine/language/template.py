@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import Kind, Problem, SyntaxProblem
@@ -60,7 +60,7 @@ class Template:
 
 def compile_template(
     text: str,
-    scope: Mapping[str, t.Type],
+    scope: Mapping[str, types.Type],
     around: TypeContext = NOTHING,
 ) -> tuple[Template, tuple[Problem, ...]]:
     """Parse and type a text's expressions; problems carry offsets into the whole text."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.narrow import Implications
 
 
@@ -14,7 +14,7 @@ from engine.language.narrow import Implications
 class TypeContext:
     """Where an expression stands.
 
-    `known` are refinements of paths that a condition around it makes, such as a rule's `when` for its message.
+    `refinements` are those of paths that a condition around it makes, such as a rule's `when` for its message.
     `lets` are names that stand for expressions: what those tell is told by their names too.  Days begin in
     `zone`, and text that says no offset is meant in it.
 
@@ -23,7 +23,7 @@ class TypeContext:
     What stands `in_text` is a hole of a text, where a text in quotes would make no sense.
     """
 
-    known: Mapping[str, t.Type] = field(default_factory=dict)
+    refinements: Mapping[str, types.Type] = field(default_factory=dict)
     lets: Mapping[str, Implications] = field(default_factory=dict)
     zone: tzinfo = UTC
     doubtful: Set[str] = frozenset()

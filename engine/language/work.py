@@ -23,7 +23,7 @@ TURN = 50
 CHARACTERS = 100
 
 # of what `origin` goes through, in characters
-TOLD = 200
+EVIDENCE = 200
 
 
 class TooMuchTogether(Exception):

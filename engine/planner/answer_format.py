@@ -15,7 +15,7 @@ FINISH = "finish"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AnswerForm:
     """How a model is asked: by which shape, for which tools, with how many calls and characters of a text at most.
 
     `strict` servers take one form of a schema only, and give null for what is left out.

@@ -11,7 +11,7 @@ import httpx2
 
 from engine.language.value import canonical, loads
 from engine.planner.answer import FAR, Fault, ModelAnswer, RawCall, word
-from engine.planner.answer_format import JSON_SCHEMA, Asked
+from engine.planner.answer_format import JSON_SCHEMA, AnswerForm
 from engine.planner.call_pieces import ANEW, Arguments, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.faults import faults_of
 from engine.planner.finish import FinishReason, meaning, worse
@@ -19,7 +19,7 @@ from engine.planner.offer import DECIDE, to_messages
 from engine.planner.prompt import Prompt
 from engine.planner.server_json import MOST_ENTRIES, entries, field_of, fields, parsed
 from engine.planner.sse import read_events
-from engine.planner.turns import Decided, MessageTurn, Noted, sendable
+from engine.planner.turns import MessageTurn, RuntimeNote, StepTurn, sendable
 from engine.spec.planner_spec import ModelSpec
 
 _CALL, _THOUGHT = "tool_use", "thinking"
@@ -40,7 +40,7 @@ class AnthropicWire:
     """Asks a server for one message after the other, through one client."""
 
     # cached tokens are told beside those of the prompt
-    cached_beside = True
+    cached_apart = True
 
     def __init__(self, spec: ModelSpec, http: httpx2.AsyncClient, reveal: Callable[[str], str]) -> None:
         self._spec = spec
@@ -55,7 +55,7 @@ class AnthropicWire:
         self._client.auth_token = None
         self._client._custom_headers = {name: reveal(value) for name, value in spec.headers.items()}
 
-    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
+    async def ask(self, prompt: Prompt, asked: AnswerForm, answer: ModelAnswer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
         request: dict[str, Any] = {}
         with faults_of(anthropic, request):
@@ -65,7 +65,7 @@ class AnthropicWire:
             else:
                 await self._at_once(request, asked, answer, heard)
 
-    def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
+    def _request(self, prompt: Prompt, asked: AnswerForm) -> dict[str, Any]:
         spec = self._spec
         request: dict[str, Any] = {
             "model": spec.model,
@@ -83,7 +83,7 @@ class AnthropicWire:
         return request
 
     async def _at_once(
-        self, request: dict[str, Any], asked: Asked, answer: ModelAnswer, heard: Callable[[], None]
+        self, request: dict[str, Any], asked: AnswerForm, answer: ModelAnswer, heard: Callable[[], None]
     ) -> None:
         create: Any = self._client.messages.with_raw_response.create
         raw = await create(**request)
@@ -97,7 +97,7 @@ class AnthropicWire:
         heard()
 
     async def _streamed(
-        self, request: dict[str, Any], asked: Asked, answer: ModelAnswer, heard: Callable[[], None]
+        self, request: dict[str, Any], asked: AnswerForm, answer: ModelAnswer, heard: Callable[[], None]
     ) -> None:
         create: Any = self._client.messages.with_streaming_response.create
         blocks = _Blocks(answer)
@@ -233,7 +233,7 @@ class _Blocks:
         return self._newest[index]
 
 
-def _read(blocks: Sequence[_Block], answer: ModelAnswer, asked: Asked) -> None:
+def _read(blocks: Sequence[_Block], answer: ModelAnswer, asked: AnswerForm) -> None:
     """Take the text and the calls from the blocks; where the decision is a tool's input, its JSON is the text."""
     for one in blocks:
         if one.kind == "text":
@@ -282,35 +282,35 @@ def _messages(prompt: Prompt, *, native: bool) -> Iterator[dict[str, Any]]:
         yield {"role": "assistant", "content": list(prompt.paused)}
 
 
-def _of_turn(turn: MessageTurn | Decided | Noted, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
+def _of_turn(turn: MessageTurn | StepTurn | RuntimeNote, *, native: bool) -> Iterator[tuple[str, list[Block]]]:
     if isinstance(turn, MessageTurn):
         yield "user", [_text(turn.fenced)]
-    elif isinstance(turn, Noted):
+    elif isinstance(turn, RuntimeNote):
         yield "user", [_text("\n".join([turn.text, *(one.named for one in turn.results)]))]
     elif native and turn.calls:
         said = [_text(turn.message)] if turn.message.strip() else []
         uses = [
-            {"type": "tool_use", "id": call.id, "name": sendable(call.name), "input": _given(call.input)}
+            {"type": "tool_use", "id": call.id, "name": sendable(call.name), "input": _input_object(call.input)}
             for call in turn.calls
         ]
         yield "assistant", [*said, *uses]
         yield (
             "user",
-            [{"type": "tool_result", "tool_use_id": c.id, "content": turn.told(c).bare} for c in turn.calls],
+            [{"type": "tool_result", "tool_use_id": c.id, "content": turn.result_of(c).bare} for c in turn.calls],
         )
     elif native:
         yield "assistant", [_text(turn.message.rstrip() or "(done)")]
     else:
         yield "assistant", [_text(turn.decision)]
         if turn.calls:
-            yield "user", [_text("\n".join(turn.told(call).named for call in turn.calls))]
+            yield "user", [_text("\n".join(turn.result_of(call).named for call in turn.calls))]
 
 
 def _text(text: str) -> Block:
     return {"type": "text", "text": text or "(nothing)"}
 
 
-def _given(value: Any) -> Any:
+def _input_object(value: Any) -> Any:
     """An input as the library encodes it; what is no object is told as one."""
     found = json.loads(canonical(value))
     return found if isinstance(found, dict) else {"value": found}

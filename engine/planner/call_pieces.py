@@ -128,7 +128,7 @@ class Calls:
         function = part.get("function") or {}
         index, id_, name = _number(part.get("index")), text_of_id(part.get("id"), self._answer), function.get("name")
         name = text_of_name(name if name is not None else "")
-        call = self._known(index, id_, name)
+        call = self._growing_call(index, id_, name)
         if call is None:
             check_calls(len(self._calls) + 1)
             self._calls.append(call := _Growing(index, Arguments(self._answer, OBJECT)))
@@ -138,7 +138,7 @@ class Calls:
         if "arguments" in function:
             call.arguments.add(function["arguments"])
 
-    def _known(self, index: int | None, id_: str, name: str) -> _Growing | None:
+    def _growing_call(self, index: int | None, id_: str, name: str) -> _Growing | None:
         among = [call for call in self._calls if index is None or call.index == index]
         newest = among[-1] if among else None
         if id_:
@@ -149,7 +149,7 @@ class Calls:
             return None
         return newest
 
-    def made(self) -> list[RawCall]:
+    def calls(self) -> list[RawCall]:
         """The calls as they are when the answer is over."""
         numbered = [call.index for call in self._calls if call.index is not None]
         made = [raw_call(call.id, call.name, call.arguments) for call in self._calls]

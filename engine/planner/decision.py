@@ -8,12 +8,12 @@ from typing import Any
 
 from engine.language.value import NotJson, is_encodable, loads
 from engine.planner.answer import FAR, Fault, ModelAnswer, RawCall, check_calls
-from engine.planner.answer_format import TOOLS, Asked
+from engine.planner.answer_format import TOOLS, AnswerForm
 from engine.planner.finish import check_finish
-from engine.planner.reply_text import decision_text, said
+from engine.planner.reply_text import decision_text, without_thoughts
 
 
-def decision(answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
+def decision(answer: ModelAnswer, asked: AnswerForm, ask: int) -> dict[str, Any]:
     """The decision that an answer says, its calls numbered anew; raises Fault."""
     check_finish(answer.finish, answer.refusal[:FAR])
     return asked.read(_of_calls(answer, asked, ask) if asked.mode == TOOLS else _of_json(answer, ask))
@@ -22,7 +22,7 @@ def decision(answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
 def _of_json(answer: ModelAnswer, ask: int) -> dict[str, Any]:
     if answer.calls:
         answer.repair("calls beside the decision")
-    bare = decision_text(said(answer.text, answer.repair), answer.repair)
+    bare = decision_text(without_thoughts(answer.text, answer.repair), answer.repair)
     found = _parsed(bare, "invalid_json", "the answer")
     if not isinstance(found, dict):
         raise Fault("invalid_json", "the answer is no JSON object")
@@ -37,12 +37,12 @@ def _of_json(answer: ModelAnswer, ask: int) -> dict[str, Any]:
     return {**found, "tool_calls": calls}
 
 
-def _of_calls(answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
+def _of_calls(answer: ModelAnswer, asked: AnswerForm, ask: int) -> dict[str, Any]:
     _note_equal([call.id for call in answer.calls], answer)
-    text = said(answer.text, answer.repair)
+    text = without_thoughts(answer.text, answer.repair)
     calls: list[dict[str, Any]] = []
     for number, call in enumerate(answer.calls, 1):
-        given = _given(call, answer)
+        given = _call_input(call, answer)
         calls.append({"id": f"call-{ask}-{number}", "name": call.name, "input": given})
     names = [call.name for call in answer.calls]
     if names == [asked.finish]:
@@ -55,7 +55,7 @@ def _of_calls(answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
     return {"message": text, "tool_calls": calls, "done": False}
 
 
-def _given(call: RawCall, answer: ModelAnswer) -> dict[str, Any]:
+def _call_input(call: RawCall, answer: ModelAnswer) -> dict[str, Any]:
     """The input that a call gives; raises Fault."""
     name = call.name[:100]
     if call.broken:

@@ -43,7 +43,7 @@ def _sentence(policy: PolicyRules, rule: Rule) -> str:
     message = _message(policy, rule)
     what = {
         Effect.ALLOW: "Allowed",
-        Effect.REQUIRE_APPROVAL: f"Needs {_asked(rule)}",
+        Effect.REQUIRE_APPROVAL: f"Needs {_approver_text(rule)}",
         Effect.DENY: "Denied",
     }[rule.effect]
     if rule.condition is None:
@@ -56,7 +56,7 @@ def _sentence(policy: PolicyRules, rule: Rule) -> str:
     return f"{what} {word} `{text}`{f' ({said})' if said else ''}."
 
 
-def _asked(rule: Rule) -> str:
+def _approver_text(rule: Rule) -> str:
     """Whose yes is needed: that of any one of them."""
     groups = [f"a yes of {group}" for group in sorted(rule.approvers) if group != CUSTOMER]
     own = ["the customer's own yes"] if CUSTOMER in rule.approvers else []

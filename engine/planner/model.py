@@ -10,16 +10,16 @@ import trio
 
 from engine.language.value import number_of
 from engine.planner.answer import MAX_ANSWER, Fault, ModelAnswer, word
-from engine.planner.answer_format import JSON_SCHEMA, TOOLS, Asked
+from engine.planner.answer_format import JSON_SCHEMA, TOOLS, AnswerForm
 from engine.planner.decision import decision, message_so_far
 from engine.planner.faults import mangled
 from engine.planner.finish import FinishReason, meaning
-from engine.planner.offer import tokens_beside
+from engine.planner.offer import overhead_tokens
 from engine.planner.prompt import BadPrompt, Prompt, Prompter
 from engine.planner.recorded_handles import value_of, with_values
 from engine.planner.reply_text import said_so_far
 from engine.planner.resources import PlannerContext
-from engine.planner.usage import Taken
+from engine.planner.usage import RequestTokens
 from engine.planner.wires import Wire, wire_for
 from engine.ports.external_work import outside
 from engine.ports.planner import PlannerError, Proposal, Say
@@ -100,8 +100,8 @@ class ModelPlanner:
 
     def _prompt(self, view: PlannerView, log: Sequence[Event]) -> Prompt:
         if self._prompter is None:
-            beside = tokens_beside(self._kind, self._asked, self._spec.extra_body)
-            self._prompter = Prompter(self._agent, self._bundle, self._spec, beside)
+            overhead = overhead_tokens(self._kind, self._asked, self._spec.extra_body)
+            self._prompter = Prompter(self._agent, self._bundle, self._spec, overhead)
         return self._prompter.prompt(view, log, self._asked.rules)
 
     async def hidden(self, decided: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ class ModelPlanner:
                 found += [text for text in texts(value) if not place_of_handle(text)]
         await self._hide(dict.fromkeys(found, HIDDEN))
 
-    def told(self, fault: Fault) -> str:
+    def fault_text(self, fault: Fault) -> str:
         """What is kept of a fault's message: secrets and handles are looked for before it is cut."""
         return inert(self._resources.secrets.masked(fault.message))[:MESSAGE]
 
@@ -154,7 +154,7 @@ class _ModelQuestion:
 
         told_at = began - TELL_EVERY
 
-        def heard() -> None:
+        def on_text() -> None:
             nonlocal told_at
             if answer.size > MAX_ANSWER:
                 raise Fault(TOO_LARGE, f"the answer is longer than {MAX_ANSWER} characters")
@@ -168,7 +168,7 @@ class _ModelQuestion:
 
         try:
             with outside(), trio.fail_after(self._spec.timeout.total_seconds()):
-                await self._planner._wire.ask(self._prompt, asked, answer, heard)
+                await self._planner._wire.ask(self._prompt, asked, answer, on_text)
             if not self._paused(answer, asked):
                 self.decision = await self._decided(answer, asked, ask)
                 await self._planner.hidden(self.decision)
@@ -183,7 +183,7 @@ class _ModelQuestion:
         self._note(answer, attempt, trio.current_time() - began, fault)
         return self.decision is not None
 
-    def _paused(self, answer: ModelAnswer, asked: Asked) -> bool:
+    def _paused(self, answer: ModelAnswer, asked: AnswerForm) -> bool:
         """Whether the server has only paused its turn: the next request goes on where it was; raises Fault."""
         if meaning(answer.finish) is not FinishReason.PAUSED:
             if self._before and asked.mode != JSON_SCHEMA:
@@ -202,14 +202,14 @@ class _ModelQuestion:
             raise Fault(TOO_LARGE, f"the model has paused its turn, which can't go on: {error}") from None
         return True
 
-    async def _decided(self, answer: ModelAnswer, asked: Asked, ask: int) -> dict[str, Any]:
+    async def _decided(self, answer: ModelAnswer, asked: AnswerForm, ask: int) -> dict[str, Any]:
         """What the answer decides; a large one is read in a thread."""
         if answer.size < LARGE:
             return decision(answer, asked, ask)
         return await trio.to_thread.run_sync(decision, answer, asked, ask)
 
     def _note(self, answer: ModelAnswer, attempt: int, seconds: float, fault: Fault | None) -> None:
-        taken = self._taken(answer, fault)
+        taken = self._tokens_of(answer, fault)
         price = self._spec.price
         cost = price.of(taken.fresh, taken.out, taken.cached, taken.cache_write) if price else None
         status = fault.status if fault else OK if self.decision is not None else PAUSED
@@ -226,7 +226,7 @@ class _ModelQuestion:
                 cost,
                 _rounded(Decimal(seconds)),
                 word(answer.finish),
-                self._planner.told(fault) if fault else "",
+                self._planner.fault_text(fault) if fault else "",
                 self.delay,
                 taken.cached,
                 taken.cache_write,
@@ -234,13 +234,13 @@ class _ModelQuestion:
             )
         )
 
-    def _taken(self, answer: ModelAnswer, fault: Fault | None) -> Taken:
+    def _tokens_of(self, answer: ModelAnswer, fault: Fault | None) -> RequestTokens:
         """The tokens that a request counts as; what a server does not tell counts as it was reserved."""
-        reserved = Taken(self._spec.max_prompt_tokens, out=self._spec.max_answer_tokens)
+        reserved = RequestTokens(self._spec.max_prompt_tokens, out=self._spec.max_answer_tokens)
         if fault is not None and fault.free:
-            reserved = Taken()
-        beside = self._planner._wire.cached_beside
-        return answer.counts.taken(reserved, beside=beside, answered=answer.size > 0)
+            reserved = RequestTokens()
+        cached_apart = self._planner._wire.cached_apart
+        return answer.counts.request_tokens(reserved, cached_apart=cached_apart, answered=answer.size > 0)
 
     @property
     def usage(self) -> Usage:
@@ -249,11 +249,11 @@ class _ModelQuestion:
         return Usage(taken, number_of(cost))
 
 
-def asked_of(spec: ModelSpec, agent: Agent, bundle: Bundle) -> Asked:
+def asked_of(spec: ModelSpec, agent: Agent, bundle: Bundle) -> AnswerForm:
     """How the model of an agent's planner is asked."""
     tools = tuple(bundle.tools[tool] for tool in agent.tools)
     strict = spec.strict and spec.answers == JSON_SCHEMA
-    return Asked(spec.answers, tools, agent.limits.calls_per_step or 8, spec.max_text, strict)
+    return AnswerForm(spec.answers, tools, agent.limits.calls_per_step or 8, spec.max_text, strict)
 
 
 def _rounded(seconds: Decimal) -> Any:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.planner.answer_format import JSON_SCHEMA, Asked
+from engine.planner.answer_format import JSON_SCHEMA, AnswerForm
 from engine.planner.turns import tokens
 
 # the tool of the Messages API whose input is the decision, where a decision is asked for by its schema
 DECIDE = "decide"
 
 
-def to_completions(asked: Asked) -> dict[str, Any]:
+def to_completions(asked: AnswerForm) -> dict[str, Any]:
     """As a server of Chat Completions takes it."""
     if asked.mode == JSON_SCHEMA:
         shape = {"name": "decision", "schema": asked.schema(), "strict": asked.strict}
@@ -25,7 +25,7 @@ def to_completions(asked: Asked) -> dict[str, Any]:
     return {"tools": functions}
 
 
-def to_messages(asked: Asked) -> dict[str, Any]:
+def to_messages(asked: AnswerForm) -> dict[str, Any]:
     """As a server of the Messages API takes it."""
     if asked.mode == JSON_SCHEMA:
         tool = {"name": DECIDE, "description": "Say what you decide.", "input_schema": asked.schema(one_form=True)}
@@ -37,7 +37,7 @@ def to_messages(asked: Asked) -> dict[str, Any]:
 OFFERED = {"openai": to_completions, "anthropic": to_messages}
 
 
-def tokens_beside(kind: str, asked: Asked, extra_body: Mapping[str, Any]) -> int:
+def overhead_tokens(kind: str, asked: AnswerForm, extra_body: Mapping[str, Any]) -> int:
     """About how many tokens a request of a kind has beside its turns: a server reads all of them with each question."""
     return as_sent({**OFFERED[kind](asked), **extra_body})
 

@@ -12,7 +12,7 @@ import openai
 
 from engine.language.value import one_line
 from engine.planner.answer import FAR, Fault, ModelAnswer, word
-from engine.planner.answer_format import TOOLS, Asked
+from engine.planner.answer_format import TOOLS, AnswerForm
 from engine.planner.call_pieces import OBJECT, Arguments, Calls, check_told_once, raw_call, text_of_id, text_of_name
 from engine.planner.faults import faults_of
 from engine.planner.finish import FinishReason, meaning, worse
@@ -22,11 +22,11 @@ from engine.planner.reply_text import text_of_content
 from engine.planner.server_json import entries, field_of, fields, parsed
 from engine.planner.sse import read_events
 from engine.planner.stream_restart import Beginning
-from engine.planner.turns import Decided, MessageTurn, Noted, sendable
+from engine.planner.turns import MessageTurn, RuntimeNote, StepTurn, sendable
 from engine.spec.planner_spec import ModelSpec
 
 # what of a message is taken in, or is no word of the answer: whose it is, and what the model thinks
-KNOWN = frozenset(
+FIELDS = frozenset(
     {
         "role",
         "content",
@@ -53,7 +53,7 @@ class OpenAIWire:
     """Asks a server for one completion after the other, through one client."""
 
     # cached tokens are told within those of the prompt
-    cached_beside = False
+    cached_apart = False
 
     def __init__(self, spec: ModelSpec, http: httpx2.AsyncClient, reveal: Callable[[str], str]) -> None:
         self._spec = spec
@@ -70,7 +70,7 @@ class OpenAIWire:
         self._client.organization = self._client.project = None
         self._client._custom_headers = {name: reveal(value) for name, value in spec.headers.items()}
 
-    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
+    async def ask(self, prompt: Prompt, asked: AnswerForm, answer: ModelAnswer, heard: Callable[[], None]) -> None:
         """See `model.Wire`."""
         request: dict[str, Any] = {}
         with faults_of(openai, request, limits=True):
@@ -80,7 +80,7 @@ class OpenAIWire:
             else:
                 await self._at_once(request, answer, heard)
 
-    def _request(self, prompt: Prompt, asked: Asked) -> dict[str, Any]:
+    def _request(self, prompt: Prompt, asked: AnswerForm) -> dict[str, Any]:
         spec = self._spec
         request: dict[str, Any] = {
             "model": spec.model,
@@ -113,21 +113,21 @@ class OpenAIWire:
         yield from found
         yield {"role": "user", "content": prompt.tail}
 
-    def _of_turn(self, turn: MessageTurn | Decided | Noted, *, native: bool) -> Iterator[dict[str, Any]]:
+    def _of_turn(self, turn: MessageTurn | StepTurn | RuntimeNote, *, native: bool) -> Iterator[dict[str, Any]]:
         if isinstance(turn, MessageTurn):
             yield {"role": "user", "content": turn.fenced}
-        elif isinstance(turn, Noted):
+        elif isinstance(turn, RuntimeNote):
             yield {"role": "user", "content": "\n".join([turn.text, *(one.named for one in turn.results)])}
         elif native:
             yield self._decided(turn)
             for call in turn.calls:
-                yield {"role": "tool", "tool_call_id": self._id(call.id), "content": turn.told(call).bare}
+                yield {"role": "tool", "tool_call_id": self._id(call.id), "content": turn.result_of(call).bare}
         else:
             yield {"role": "assistant", "content": turn.decision}
             if turn.calls:
-                yield {"role": "user", "content": "\n".join(turn.told(call).named for call in turn.calls)}
+                yield {"role": "user", "content": "\n".join(turn.result_of(call).named for call in turn.calls)}
 
-    def _decided(self, turn: Decided) -> dict[str, Any]:
+    def _decided(self, turn: StepTurn) -> dict[str, Any]:
         if not turn.calls:
             return {"role": "assistant", "content": turn.message or "(done)"}
         calls = [
@@ -198,7 +198,7 @@ class OpenAIWire:
                 heard()
                 return
             await read_events(response, take)
-        answer.calls = calls.made()
+        answer.calls = calls.calls()
 
 
 def _take(choice: Mapping[str, Any], answer: ModelAnswer, calls: Calls) -> None:
@@ -229,7 +229,7 @@ def _say(said: Mapping[str, Any], answer: ModelAnswer) -> None:
     answer.refuse(text_of_content(said.get("refusal"), answer))
     if said.get("function_call"):
         raise ValueError("a call has a form that was not asked for (`function_call`)")
-    if any(value for name, value in said.items() if name not in KNOWN):
+    if any(value for name, value in said.items() if name not in FIELDS):
         answer.repair("parts of a message that are neither text nor a call")
 
 

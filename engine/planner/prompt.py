@@ -58,25 +58,27 @@ class BadPrompt(Exception):
 class Prompt:
     """A question to a model: `paused` is what it has answered of it already, in its server's own form.
 
-    `beside` are the tokens of what is sent beside the turns: tools' schemas, or the form of a decision.
+    `overhead` are the tokens of what is sent beside the turns: tools' schemas, or the form of a decision.
     """
 
     system: str
     turns: tuple[Turn, ...]
     tail: str
     paused: tuple[Any, ...] = ()
-    beside: int = 0
+    overhead: int = 0
 
     @property
     def tokens(self) -> int:
         """About how many tokens it has."""
         said = tokens(self.system) + sum(map(size, self.turns)) + tokens(self.tail)
-        return said + sum(map(as_sent, self.paused)) + self.beside
+        return said + sum(map(as_sent, self.paused)) + self.overhead
 
     def check(self, most: int) -> None:
         """Raise BadPrompt for one that has more tokens than may be sent."""
         if self.tokens > most:
-            parts = f" ({self.beside} of them for the tools' schemas and the form of the answer)" if self.beside else ""
+            parts = (
+                f" ({self.overhead} of them for the tools' schemas and the form of the answer)" if self.overhead else ""
+            )
             message = f"the prompt has about {self.tokens} tokens{parts}, more than max_prompt_tokens ({most})"
             raise BadPrompt(f"{message}: raise that, or give the agent fewer or smaller tools")
 
@@ -96,10 +98,10 @@ class Prompt:
 class Prompter:
     """Makes the prompts of one agent's planner."""
 
-    def __init__(self, agent: Agent, bundle: Bundle, spec: ModelSpec, beside: int) -> None:
+    def __init__(self, agent: Agent, bundle: Bundle, spec: ModelSpec, overhead: int) -> None:
         """`beside` are the tokens of what each question is sent with."""
         self._agent = agent
-        self._beside = beside
+        self._overhead = overhead
         self._spec = spec
         self._tools = {name: bundle.tools[name] for name in agent.tools}
         self._all = bundle.tools
@@ -113,7 +115,7 @@ class Prompter:
         """The prompt for a question; `rules` say how to answer.  Raises BadPrompt."""
         found = turns(log, self._agent, self._all, self._spec.history_tokens, view.handles)
         system = f"{self._rendered(view).strip()}\n\n{DATA}\n{rules}"
-        prompt = Prompt(system, found, _tail(view, self._time), beside=self._beside)
+        prompt = Prompt(system, found, _tail(view, self._time), overhead=self._overhead)
         prompt.check(self._spec.max_prompt_tokens)
         return prompt
 
@@ -171,7 +173,7 @@ def _tail(view: PlannerView, time: Time) -> str:
     if view.problems:
         parts.append("Your last answer was not accepted: " + "; ".join(map(flat, view.problems)))
     if view.notices:
-        nearly = ", ".join(f"{notice.limit} ({notice.left} left)" for notice in view.notices)
+        nearly = ", ".join(f"{notice.limit} ({notice.remaining} left)" for notice in view.notices)
         parts.append(f"Little is left of: {nearly}.")
     if view.finishing:
         parts.append("This is the last turn: no tool runs any more. Tell the customer how things stand, and be done.")

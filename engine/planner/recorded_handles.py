@@ -48,7 +48,7 @@ def in_place_of(recorded: str, asked: str) -> dict[str, str]:
     return dict(zip(dict.fromkeys(_HANDLE.findall(recorded)), dict.fromkeys(_HANDLE.findall(asked)), strict=False))
 
 
-def told(body: str, handles: Mapping[str, str]) -> str:
+def with_own_handles(body: str, handles: Mapping[str, str]) -> str:
     """A recorded answer with other handles in the place of its own, also where they come in pieces."""
     if not handles:
         return body

@@ -19,7 +19,7 @@ _FENCES = ("```", "~~~")
 _TEXT, _THOUGHT = frozenset({"text", "output_text"}), frozenset({"thinking", "reasoning", "redacted_thinking"})
 
 
-def said(text: str, repair: Callable[[str], None]) -> str:
+def without_thoughts(text: str, repair: Callable[[str], None]) -> str:
     """The text without the thoughts at its beginning; raises Fault for a thought that never ends."""
     at = 0
     while (thought := _BEGINS.match(text, at)) is not None:
@@ -47,10 +47,10 @@ def said_so_far(text: str) -> str:
     low = bare.lower()
     if any(f"<{tag}>".startswith(low[: len(tag) + 2]) for tag in _TAGS) and low.startswith("<"[: len(low)]):
         try:
-            return said(text, lambda note: None)
+            return without_thoughts(text, lambda note: None)
         except Fault:
             return ""
-    return said(text, lambda note: None)
+    return without_thoughts(text, lambda note: None)
 
 
 def decision_text(text: str, repair: Callable[[str], None]) -> str:

@@ -11,7 +11,7 @@ from engine.net.body import unwind
 from engine.planner.answer import FAR, Fault
 from engine.planner.server_json import parsed, utf8
 
-DONE = "[DONE]"
+END_MARK = "[DONE]"
 
 # what a line of an event may be; a byte order mark may stand before the first of them
 _FIELDS = frozenset({"data", "event", "id", "retry"})
@@ -87,7 +87,7 @@ class _EventReader:
         """The event is over, if one has begun; raises ValueError for data that is no JSON, or behind the end."""
         text, self._data, self._size = "\n".join(self._data), [], 0
         name, self._name = self._name, ""
-        if text == DONE:
+        if text == END_MARK:
             self.done = True
         elif text:
             if self.done:

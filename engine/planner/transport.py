@@ -18,7 +18,7 @@ from engine.net.body import bound
 from engine.planner.faults import NotRecorded
 from engine.planner.json_texts import data_of, slots_of
 from engine.planner.prompt import NOW
-from engine.planner.recorded_handles import in_place_of, numbered, rewritten, told
+from engine.planner.recorded_handles import in_place_of, numbered, rewritten, with_own_handles
 from engine.planner.server_json import fields, utf8
 from engine.private_files import make_folder, write_bytes
 from engine.session.sensitivity import HANDLE
@@ -54,7 +54,7 @@ class Network:
         return _BoundedResponse(httpx2.AsyncHTTPTransport(retries=0))
 
 
-class Recorded:
+class RecordingTransport:
     """To the servers, each exchange kept in a folder, without secrets and without what is hidden."""
 
     offline = False
@@ -259,11 +259,11 @@ class _Recording(httpx2.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
 
-        async def done(body: bytes, whole: bool) -> None:
+        async def finish(body: bytes, whole: bool) -> None:
             with trio.CancelScope(shield=True):
                 await self._keep(request, response, body, whole=whole)
 
-        response.stream = _ObservedStream(response.stream, done)
+        response.stream = _ObservedStream(response.stream, finish)
         return response
 
     async def aclose(self) -> None:
@@ -285,11 +285,11 @@ class _Replaying(httpx2.AsyncBaseTransport):
         answer = known.pop(0) if len(known) > 1 else known[0]
         handles = in_place_of(answer["asked"], _sorted(_json(asked)))
         # a length would claim that all of a body that was cut off is there
-        played = _Played(told(answer["body"], handles), whole=answer["whole"])
+        played = _PlayedResponse(with_own_handles(answer["body"], handles), whole=answer["whole"])
         return httpx2.Response(answer["status"], headers=answer["headers"], stream=played)
 
 
-class _Played(httpx2.AsyncByteStream):
+class _PlayedResponse(httpx2.AsyncByteStream):
     def __init__(self, body: str, *, whole: bool) -> None:
         self._body = body
         self._whole = whole

@@ -15,10 +15,10 @@ from engine.planner.answer import Fault, ModelAnswer
 from engine.planner.answer_format import JSON_SCHEMA, TOOLS
 from engine.planner.decision import decision
 from engine.planner.model import asked_of
-from engine.planner.offer import tokens_beside
+from engine.planner.offer import overhead_tokens
 from engine.planner.prompt import BadPrompt, Prompt
 from engine.planner.resources import PlannerResources
-from engine.planner.turns import Noted
+from engine.planner.turns import RuntimeNote
 from engine.planner.wires import wire_for
 from engine.ports.planner import PlannerError
 from engine.ports.resources import EnvironmentFault
@@ -119,8 +119,8 @@ async def try_out(agent: Agent, name: str, bundle: Bundle, reach: PlannerResourc
 async def _ask(kind: str, model: ModelSpec, agent: Agent, bundle: Bundle, reach: PlannerResources) -> None:
     """One request and the reading of its answer; raises Fault and what a wire raises."""
     asked, answer = asked_of(model, agent, bundle), ModelAnswer()
-    beside = tokens_beside(kind, asked, model.extra_body)
-    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (Noted(QUESTION),), "What do you do next?", beside=beside)
+    overhead = overhead_tokens(kind, asked, model.extra_body)
+    prompt = Prompt(f"{SYSTEM}\n{asked.rules}", (RuntimeNote(QUESTION),), "What do you do next?", overhead=overhead)
     prompt.check(model.max_prompt_tokens)
     wire = await wire_for(kind, model, reach)
     with trio.fail_after(model.timeout.total_seconds()):

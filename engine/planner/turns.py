@@ -49,7 +49,7 @@ class MessageTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class TurnCall:
     """A call as it was proposed."""
 
     id: str
@@ -91,16 +91,16 @@ class ResultTurn:
 
 
 @dataclass(slots=True)
-class Decided:
+class StepTurn:
     """A step: what was decided, and what is told of each call."""
 
     step: int
     message: str
-    calls: tuple[Proposed, ...]
+    calls: tuple[TurnCall, ...]
     done: bool
     results: dict[str, ResultTurn] = field(default_factory=dict)
 
-    def told(self, call: Proposed) -> ResultTurn:
+    def result_of(self, call: TurnCall) -> ResultTurn:
         """The result of a call; one that has none yet is still under way."""
         return self.results.get(call.id) or ResultTurn(call.id, call.name, "it has not ended yet", "", "", False)
 
@@ -112,14 +112,14 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class RuntimeNote:
     """What the runtime tells."""
 
     text: str
     results: tuple[ResultTurn, ...] = ()
 
 
-Turn = MessageTurn | Decided | Noted
+Turn = MessageTurn | StepTurn | RuntimeNote
 
 
 def sendable(name: str) -> str:
@@ -142,10 +142,10 @@ def texts_of(turn: Turn) -> list[str]:
     match turn:
         case MessageTurn():
             return [turn.fenced]
-        case Noted():
+        case RuntimeNote():
             return [turn.text, *(result.named for result in turn.results)]
-        case Decided():
-            return [turn.decision, *(turn.told(call).bare for call in turn.calls)]
+        case StepTurn():
+            return [turn.decision, *(turn.result_of(call).bare for call in turn.calls)]
 
 
 def flat(text: str) -> str:
@@ -174,7 +174,7 @@ class _History:
         self._key = ""
         self._untold: set[str] = set()
         self._turns: list[Turn] = []
-        self._by_call: dict[str, Decided] = {}
+        self._by_call: dict[str, StepTurn] = {}
 
     def of(self, log: Iterable[Event]) -> list[Turn]:
         for event in log:
@@ -186,7 +186,7 @@ class _History:
             elif event.kind is K.DECISION_RECORDED:
                 self._decided(event.step, payload)
             elif event.kind is K.VERDICT:
-                known = self._untold.add if undisclosed_beside(payload) else self._untold.discard
+                known = self._untold.add if undisclosed_by_overlays(payload) else self._untold.discard
                 known(payload["call_id"])
             elif event.kind is K.TOOL_RESULT:
                 self._result(event, payload)
@@ -200,10 +200,10 @@ class _History:
 
     def _decided(self, step: int, payload: Mapping[str, Any]) -> None:
         calls = tuple(
-            Proposed(call["id"], call["name"], self._own_input(call["name"], call["input"]))
+            TurnCall(call["id"], call["name"], self._own_input(call["name"], call["input"]))
             for call in payload["tool_calls"]
         )
-        turn = Decided(step, cut(self._own(payload["message"])), calls, payload["done"])
+        turn = StepTurn(step, cut(self._own(payload["message"])), calls, payload["done"])
         self._turns.append(turn)
         self._by_call |= {call.id: turn for call in calls}
 
@@ -218,14 +218,14 @@ class _History:
         return given if self._handles is None else self._handles.hidden(given, schema)
 
     def _result(self, event: Event, payload: Mapping[str, Any]) -> None:
-        found = self._told(event, payload)
+        found = self._result_turn(event, payload)
         turn = self._by_call.get(found.call_id)
         if turn is not None and found.call_id not in turn.results:
             turn.results[found.call_id] = found
         else:
-            self._turns.append(Noted("A call of an earlier turn has ended.", (found,)))
+            self._turns.append(RuntimeNote("A call of an earlier turn has ended.", (found,)))
 
-    def _told(self, event: Event, payload: Mapping[str, Any]) -> ResultTurn:
+    def _result_turn(self, event: Event, payload: Mapping[str, Any]) -> ResultTurn:
         call_id, name, status = payload["call_id"], payload["tool"], payload["status"]
         tool = self._tools.get(name)
         stranger = tool is None or tool.trust != "trusted"
@@ -260,10 +260,10 @@ def _digest(told: Any) -> str:
     return sha256(f"fence mark\0{canonical(told)}".encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def undisclosed_beside(verdict: Mapping[str, Any]) -> bool:
+def undisclosed_by_overlays(verdict: Mapping[str, Any]) -> bool:
     """Whether a verdict is due to a rule of an urgent bundle that is not disclosed."""
-    beside = verdict.get("beside", ())
-    return any(one["rule"] == verdict["rule"] and not one["disclosed"] for one in beside)
+    traces = verdict.get("beside", ())
+    return any(one["rule"] == verdict["rule"] and not one["disclosed"] for one in traces)
 
 
 def cut(text: str) -> str:
@@ -302,16 +302,16 @@ def _shortened(found: list[Turn], most: int) -> tuple[Turn, ...]:
     kept = [turn for turn in found[said_first:first] if isinstance(turn, MessageTurn)]
     older = [turn for turn in found[:first] if not isinstance(turn, MessageTurn)]
     return (
-        *([Noted(f"The first messages of the customer, {gone} of them, are left out here.")] if gone else ()),
+        *([RuntimeNote(f"The first messages of the customer, {gone} of them, are left out here.")] if gone else ()),
         *kept,
-        *([Noted(_left_out(older, most // 4))] if older else ()),
+        *([RuntimeNote(_left_out(older, most // 4))] if older else ()),
         *found[first:],
     )
 
 
 def _left_out(older: Sequence[Turn], most: int) -> str:
     """What is told of steps that are left out: the newest of them in a line each, the others together."""
-    steps = [turn for turn in older if isinstance(turn, Decided)]
+    steps = [turn for turn in older if isinstance(turn, StepTurn)]
     lines: list[str] = []
     for turn in reversed(steps[-LINES:]):
         line = f"Step {turn.step}: {'; '.join(_ends(turn)) or 'no calls'}."
@@ -328,5 +328,5 @@ def _left_out(older: Sequence[Turn], most: int) -> str:
     return "\n".join(lines) or "Earlier turns are left out here."
 
 
-def _ends(turn: Decided) -> list[str]:
-    return [f"{flat(call.name)} {turn.told(call).head.split(' ', 1)[0]}" for call in turn.calls]
+def _ends(turn: StepTurn) -> list[str]:
+    return [f"{flat(call.name)} {turn.result_of(call).head.split(' ', 1)[0]}" for call in turn.calls]

@@ -52,7 +52,7 @@ _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RequestTokens:
     """The tokens of one request: read anew, read from a cache, read and put into it, and written."""
 
     fresh: int = 0
@@ -74,7 +74,7 @@ class Counts:
     nobody knows, `so_far` of what was written before the last word on it.
     """
 
-    told: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
     least: int = 0
     so_far: int = 0
@@ -103,7 +103,7 @@ class Counts:
 
     def _more(self, what: str, count: int | None) -> None:
         if count is not None:
-            self.told[what] = max(self.told.get(what, 0), count)
+            self.counts[what] = max(self.counts.get(what, 0), count)
 
     def _details(self, name: str, details: Mapping[str, Any]) -> None:
         """What is told of a half: what of it was cached, put into a cache or thought, and of which kind the rest is."""
@@ -128,16 +128,16 @@ class Counts:
         for one, step in zip(each, steps, strict=True):
             if isinstance(step, Mapping):
                 one.take({name: value for name, value in step.items() if name != _STEPS})
-        for what in dict.fromkeys(what for one in each for what in one.told):
-            self._more(what, sum(one.told.get(what, 0) for one in each))
+        for what in dict.fromkeys(what for one in each for what in one.counts):
+            self._more(what, sum(one.counts.get(what, 0) for one in each))
 
-    def taken(self, reserved: Taken, *, beside: bool, answered: bool) -> Taken:
-        """What the request counts as: `beside` says that cached tokens are told beside the input, not within it.
+    def request_tokens(self, reserved: RequestTokens, *, cached_apart: bool, answered: bool) -> RequestTokens:
+        """What the request counts as: `cached_apart` says that cached tokens are told beside the input, not within it.
 
         A prompt of no tokens, and an answer of none where something was `answered`, is told by nobody.
         """
-        cached, written = self.told.get(CACHED, 0), self.told.get(WRITTEN, 0)
-        read, out, total = self._read(beside), self._out(answered), self.told.get(TOTAL, 0)
+        cached, written = self.counts.get(CACHED, 0), self.counts.get(WRITTEN, 0)
+        read, out, total = self._read(cached_apart), self._out(answered), self.counts.get(TOTAL, 0)
         if total:
             if read is None and out is None:
                 # a total alone tells neither of its parts
@@ -148,18 +148,18 @@ class Counts:
                 out = max(total - read, 0) or (None if answered else 0)
         # a part is told also where its whole is not
         read = max(reserved.fresh if read is None else read, cached + written, self.kinds.get(READ, 0))
-        said = self.told.get(THOUGHT, 0) + self.kinds.get(OUT, 0)
+        said = self.counts.get(THOUGHT, 0) + self.kinds.get(OUT, 0)
         out = max(reserved.out if out is None else out, self.so_far, said, self.least - read)
-        return Taken(read - cached - written, cached, written, out)
+        return RequestTokens(read - cached - written, cached, written, out)
 
-    def _read(self, beside: bool) -> int | None:
-        parts, read = self.told.get(CACHED, 0) + self.told.get(WRITTEN, 0), self.told.get(READ)
+    def _read(self, cached_apart: bool) -> int | None:
+        parts, read = self.counts.get(CACHED, 0) + self.counts.get(WRITTEN, 0), self.counts.get(READ)
         if read is None:
             return None
-        return read + (parts if beside or parts > read else 0) or None
+        return read + (parts if cached_apart or parts > read else 0) or None
 
     def _out(self, answered: bool) -> int | None:
-        thought, out = self.told.get(THOUGHT, 0), self.told.get(OUT)
+        thought, out = self.counts.get(THOUGHT, 0), self.counts.get(OUT)
         if out is None:
             return None
         return out + (thought if thought > out else 0) or (None if answered else 0)

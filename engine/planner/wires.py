@@ -11,7 +11,7 @@ import trio
 
 from engine.extras import unusable
 from engine.planner.answer import ModelAnswer
-from engine.planner.answer_format import Asked
+from engine.planner.answer_format import AnswerForm
 from engine.planner.prompt import Prompt
 from engine.planner.resources import PlannerResources
 from engine.ports.external_work import outside
@@ -21,11 +21,11 @@ from engine.spec.planner_spec import ModelSpec
 
 
 class Wire(Protocol):
-    """One request to a model's server; `cached_beside`: cached tokens are told beside those of the prompt."""
+    """One request to a model's server; `cached_apart`: cached tokens are told beside those of the prompt."""
 
-    cached_beside: bool
+    cached_apart: bool
 
-    async def ask(self, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]) -> None:
+    async def ask(self, prompt: Prompt, asked: AnswerForm, answer: ModelAnswer, heard: Callable[[], None]) -> None:
         """Fill the answer in as it comes, saying so each time; raises Fault.  Cancelling it closes the connection."""
         ...
 

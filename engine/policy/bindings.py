@@ -9,14 +9,14 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError, subtract
 from engine.language.evaluate import UnreadableFact, elements
 from engine.language.expression import Expression
 from engine.language.functions import functions_in
 from engine.language.value import digest, jsonable
 from engine.language.work import MAX_WORK, Together, extent
-from engine.policy.rule import Established, Fact, LearnedFrom, PolicyRules
+from engine.policy.rule import EstablishedValue, Fact, LearnedFrom, PolicyRules
 
 # of the variables of a fact that is read for each of them
 MAX_COMBINATIONS = 10_000
@@ -213,12 +213,12 @@ class Bindings(dict[str, Any]):
 
     # -- what was learnt
 
-    def _learnt(self, established: Established) -> Any:
+    def _learnt(self, established: EstablishedValue) -> Any:
         """The first or the newest value that is not null; null if there is none."""
         found: list[tuple[Any, Any]] = []
         for source in established.sources:
             found += self._values(source)
-        found = [(at, value) for at, value in found if t.is_value(value, established.type)]
+        found = [(at, value) for at, value in found if types.is_value(value, established.type)]
         early = [value for at, value in found if at is None and value is not None]
         later = sorted(((at, value) for at, value in found if at is not None), key=lambda pair: pair[0])
         values = [*early, *(value for _, value in later if value is not None)]

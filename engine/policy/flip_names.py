@@ -10,7 +10,7 @@ from engine.policy.rule import Effect
 ALLOW, APPROVAL, DENY, WITHHELD, UNKNOWN = "allow", "approval", "deny", "withheld", "unknown"
 
 # of tools that an agent has or has no more, and of inputs that a schema takes or takes no more
-ADDED, REMOVED, TAKEN = "added", "removed", "taken"
+ADDED, REMOVED, ACCEPTED = "added", "removed", "taken"
 # of guarantees: `no-large-refund:promised→removed`
 PROMISED = "promised"
 
@@ -19,7 +19,7 @@ NOT_OFFERED, INVALID_INPUT = "not_offered", "invalid_input"
 
 STRICTNESS = {ALLOW: 0, APPROVAL: 1, DENY: 2, WITHHELD: 2}
 
-FLIP_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, TAKEN, PROMISED)
+FLIP_WORDS = (*STRICTNESS, UNKNOWN, ADDED, REMOVED, ACCEPTED, PROMISED)
 _ARROW = re.compile(r"\s*(?:→|->|-to-|\bto\b)\s*")
 _SAME = {"require_approval": APPROVAL, "require-approval": APPROVAL, "ask": APPROVAL}
 

@@ -20,7 +20,7 @@ from engine.policy.rule import PolicyRules, Rule
 
 
 @dataclass(slots=True)
-class Seen:
+class Observation:
     """What one evaluation saw of one expression: by place, the values of its conditions and of compared sides.
 
     `error` is set where it had no value.
@@ -33,12 +33,12 @@ class Seen:
     error: str | None = None
 
 
-Tell = Callable[[str, str, Expression, Seen], None]
+Tell = Callable[[str, str, Expression, Observation], None]
 
 
-def observe(expression: Expression, names: Mapping[str, Any]) -> Seen:
+def observe(expression: Expression, names: Mapping[str, Any]) -> Observation:
     """Evaluate, and tell; an expression without a value has its error in what is told."""
-    seen = Seen()
+    seen = Observation()
     watcher = _Watcher(names, expression, seen)
     try:
         seen.value = watcher.run(expression.text, expression.tree)
@@ -50,7 +50,7 @@ def observe(expression: Expression, names: Mapping[str, Any]) -> Seen:
 class _Watcher(Evaluator):
     """The reference evaluator, with a note of what it comes by."""
 
-    def __init__(self, names: Mapping[str, Any], expression: Expression, into: Seen) -> None:
+    def __init__(self, names: Mapping[str, Any], expression: Expression, into: Observation) -> None:
         super().__init__(names, expression.optional, expression.watched, None, expression.zone)
         self._into = into
         self._conditions = {span(node) for node in conditions(expression)}

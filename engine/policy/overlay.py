@@ -9,23 +9,23 @@ from engine.policy.rule import Effect
 from engine.policy.verdict import Ask, Verdict
 
 
-def stricter(own: Verdict, beside: Verdict) -> Verdict:
+def stricter(own: Verdict, overlay: Verdict) -> Verdict:
     """The verdict that holds: a deny of either; and if either asks, everybody is asked whom one of them asks."""
     if own.effect is Effect.DENY:
         return own
-    if beside.effect is Effect.DENY:
-        return beside
-    further = tuple(_apart(ask, own.asks) for ask in beside.asks if not _asked(ask, own.asks))
+    if overlay.effect is Effect.DENY:
+        return overlay
+    further = tuple(_apart(ask, own.asks) for ask in overlay.asks if not _asks_already(ask, own.asks))
     if not further:
         return own
-    first = own if own.effect is Effect.REQUIRE_APPROVAL else beside
-    judged = own.judged if first is own else beside.judged
+    first = own if own.effect is Effect.REQUIRE_APPROVAL else overlay
+    judged = own.judged if first is own else overlay.judged
     return replace(
-        first, asks=(*own.asks, *further), judged=judged, policy_error=own.policy_error or beside.policy_error
+        first, asks=(*own.asks, *further), judged=judged, policy_error=own.policy_error or overlay.policy_error
     )
 
 
-def _asked(ask: Ask, own: tuple[Ask, ...]) -> bool:
+def _asks_already(ask: Ask, own: tuple[Ask, ...]) -> bool:
     """Whether the same people are asked for the same rule already."""
     return any(ask.rule == other.rule and set(ask.approvers) == set(other.approvers) for other in own)
 

@@ -51,7 +51,7 @@ class LearnedFrom:
 
 
 @dataclass(frozen=True, slots=True)
-class Established:
+class EstablishedValue:
     """A value that is learnt once and then kept, such as who the customer is; null until then.
 
     What is not of its type was never learnt.
@@ -89,12 +89,12 @@ class Rule:
     release: Expression | None = None
     disclose: bool = True
     # what the log says of it in every verdict, with room for what it judged
-    told: dict[str, Any] = field(init=False, compare=False, repr=False)
+    record: dict[str, Any] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         told: dict[str, Any] = {"rule": self.id, "policy": self.policy, "effect": self.effect.value}
         told |= {"place": self.place, "matched": None, "values": None}
-        object.__setattr__(self, "told", told)
+        object.__setattr__(self, "record", told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class PolicyRules:
     rules: tuple[Rule, ...]
     no_rule_allows: str
     lets: Mapping[str, Expression] = field(default_factory=dict)
-    established: Mapping[str, Established] = field(default_factory=dict)
+    established: Mapping[str, EstablishedValue] = field(default_factory=dict)
     session: Mapping[str, str] = field(default_factory=dict)
     time: Time = Time()
     guarantees: tuple[Guarantee, ...] = ()

@@ -61,7 +61,7 @@ class Verdict:
         """As JSON, for the log."""
         rules = []
         for rule, matched, values, error, _ in self.judged:
-            told = rule.told.copy()
+            told = rule.record.copy()
             told["matched"], told["values"] = matched, values
             if error:
                 told["error"] = error

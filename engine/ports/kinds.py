@@ -62,21 +62,21 @@ class InstalledKind:
 
     name: str
     brought_by: str
-    found: Any
+    kind_class: Any
 
     def load_settings(self) -> Any:
         """The pydantic model of its settings."""
-        return self.found.Settings
+        return self.kind_class.Settings
 
     def load_link(self) -> Callable[[Any], Any]:
         """What turns a document's settings into linked ones: they are as they stand unless the class has a `link`."""
-        link = getattr(self.found, "link", None)
+        link = getattr(self.kind_class, "link", None)
 
         def linked(linker: Any) -> Any:
             try:
                 made = link(linker) if link is not None else linker.settings
             except BROKEN as error:
-                raise UnusableKind(f"{self._who} can't be linked: {said(error)}") from error
+                raise UnusableKind(f"{self._who} can't be linked: {error_line(error)}") from error
             if not isinstance(made, Mapping):
                 raise UnusableKind(f"{self._who} links to no mapping of settings")
             return made
@@ -88,20 +88,20 @@ class InstalledKind:
 
         def make(*resources: Any) -> Any:
             try:
-                return self.found(*resources)
+                return self.kind_class(*resources)
             except EngineError:
                 raise
             except BROKEN as error:
-                raise UnusableKind(f"{self._who} can't be made: {said(error)}") from error
+                raise UnusableKind(f"{self._who} can't be made: {error_line(error)}") from error
 
         return make
 
     def most(self, settings: Mapping[str, Any]) -> Usage:
         """The most that one question to a planner takes: none, unless the class has a `most` that says it."""
         try:
-            found: Usage = self.found.most(settings) if hasattr(self.found, "most") else NO_USAGE
+            found: Usage = self.kind_class.most(settings) if hasattr(self.kind_class, "most") else NO_USAGE
         except BROKEN as error:
-            raise UnusableKind(f"{self._who} can't say what a question takes: {said(error)}") from error
+            raise UnusableKind(f"{self._who} can't say what a question takes: {error_line(error)}") from error
         if wrong := usage_problem(found):
             raise UnusableKind(f"{self._who} says what a question takes, and {wrong}")
         return found
@@ -254,11 +254,11 @@ def _loaded_entry(group: str, name: str) -> tuple[str, Any] | None:
     try:
         found = entries[0].load()
     except BROKEN as error:
-        raise UnusableKind(f"`{name}`, which {brought_by} brings, can't be loaded: {said(error)}") from error
+        raise UnusableKind(f"`{name}`, which {brought_by} brings, can't be loaded: {error_line(error)}") from error
     return brought_by, found
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error of code that is not the engine's, in a line."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 

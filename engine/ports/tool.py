@@ -46,7 +46,7 @@ class ToolInvocation:
         except EvaluationError as error:
             raise ToolError("template_error", f"a setting has no value: {error}", acted=False) from None
 
-    def told(self, text: str, most: int, *, end: bool = False) -> str:
+    def failure_text(self, text: str, most: int, *, end: bool = False) -> str:
         """The beginning (or the end) of what was said about a failure, of so many characters at most.
 
         What must not be told is looked for before the text is cut: a part of it would not be recognised.

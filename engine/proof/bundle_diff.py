@@ -19,7 +19,7 @@ _BOUNDS = frozenset({*LIMITS, "meters", "expires"})
 # what crossing a limit does, from what lets least happen to what lets most
 _CROSSINGS = (STOP, FINISH, BLOCK, REVIEW)
 
-_GONE = "(none)"
+_NOTHING = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class BundleDifference:
     of: str
     before: Any
     after: Any
-    said: str
+    text: str
     name: str = ""
 
     def __str__(self) -> str:
-        return f"{self.said}, loosens" if self.name else self.said
+        return f"{self.text}, loosens" if self.name else self.text
 
     def payload(self) -> dict[str, Any]:
         """As JSON."""
@@ -42,7 +42,7 @@ class BundleDifference:
             "of": self.of,
             "before": self.before,
             "after": self.after,
-            "said": self.said,
+            "said": self.text,
             "loosens": bool(self.name),
             "name": self.name,
         }
@@ -78,7 +78,7 @@ def changed_limits(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     for name in sorted(old.agents.keys() & new.agents.keys()):
         before, after = (_limits(bundle.agents[name]) for bundle in (old, new))
         for key in sorted(before.keys() | after.keys()):
-            was, now = before.get(key, _GONE), after.get(key, _GONE)
+            was, now = before.get(key, _NOTHING), after.get(key, _NOTHING)
             if was != now and _comparable(key, old.agents[name], new.agents[name]):
                 loosens = f"limits.{key}:{DENY}→{ALLOW}" if _looser(key, was, now) else ""
                 said = f"{name}: limit {key}: {_shown(was)} becomes {_shown(now)}"
@@ -109,10 +109,10 @@ def _looser(key: str, was: Any, now: Any) -> bool:
     if family == "crossing" and {was, now} <= set(_CROSSINGS):
         return _CROSSINGS.index(now) > _CROSSINGS.index(was)
     if family == "extensions":
-        return now != _GONE and (key.endswith(".reviewers") or was == _GONE or bool(_size(now) > _size(was)))
-    if family not in _BOUNDS or was is None or was == _GONE:
+        return now != _NOTHING and (key.endswith(".reviewers") or was == _NOTHING or bool(_size(now) > _size(was)))
+    if family not in _BOUNDS or was is None or was == _NOTHING:
         return False
-    if now is None or now == _GONE:
+    if now is None or now == _NOTHING:
         return True
     return bool(_size(now) > _size(was))
 
@@ -123,7 +123,7 @@ def _size(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value == _GONE else "unlimited" if value is None else _line(value)
+    return "none" if value == _NOTHING else "unlimited" if value is None else _line(value)
 
 
 def _line(value: Any) -> str:
@@ -131,7 +131,7 @@ def _line(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return None if value == _GONE else "unlimited" if value is None else value
+    return None if value == _NOTHING else "unlimited" if value is None else value
 
 
 Standing = Mapping[str, tuple[str, str]]

@@ -249,7 +249,7 @@ def _lower(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
     return Term(TEXT, term=lower(value.term)), value.null
 
 
-def _told(name: str) -> Callable[..., Formula]:
+def _predicate(name: str) -> Callable[..., Formula]:
     """What a text is asked with another that is written out."""
 
     def encoded(of: Encoder, node: ast.Call, reads: list[Read]) -> Formula:
@@ -371,10 +371,10 @@ _FUNCTIONS: Mapping[str, Callable[..., Formula]] = {
     "zip": _zip,
     "neighbours": _neighbours,
     "lower": _lower,
-    "contains": _told("contains"),
-    "starts_with": _told("starts_with"),
-    "ends_with": _told("ends_with"),
-    "glob": _told("glob"),
+    "contains": _predicate("contains"),
+    "starts_with": _predicate("starts_with"),
+    "ends_with": _predicate("ends_with"),
+    "glob": _predicate("glob"),
     "date": _date,
     "datetime": _datetime,
     "duration": _duration,

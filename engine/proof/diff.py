@@ -10,6 +10,7 @@ import z3  # type: ignore[import-untyped]
 
 from engine.policy.approvals import Groups, uncovered
 from engine.policy.flip_names import (
+    ACCEPTED,
     ADDED,
     ALLOW,
     DENY,
@@ -17,7 +18,6 @@ from engine.policy.flip_names import (
     NOT_OFFERED,
     REMOVED,
     STRICTNESS,
-    TAKEN,
     WITHHELD,
     word,
 )
@@ -122,8 +122,8 @@ def of_input(old: Bundle, new: Bundle, agent: Agent, tool: str) -> Iterator[Chan
         return
     found = list(schema_changes(spelt_out(one.input_schema), spelt_out(other.input_schema)))
     ways = (
-        (DENY, TAKEN, "taken now", [p for p in found if p.more], (other, one)),
-        (TAKEN, DENY, "refused now", [p for p in found if p.less], (one, other)),
+        (DENY, ACCEPTED, "taken now", [p for p in found if p.more], (other, one)),
+        (ACCEPTED, DENY, "refused now", [p for p in found if p.less], (one, other)),
     )
     for before, after, what, due, (taking, refusing) in ways:
         if due:

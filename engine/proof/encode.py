@@ -14,7 +14,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.unparse import to_source
 from engine.language.value import digest
@@ -132,9 +132,11 @@ class Encoder:
         """What is known of whom each tool speaks for."""
         return digest(sorted((tool.name, tool.trust) for tool in self.bundle.tools.values()))[:6]
 
-    def type(self, node: ast.expr) -> t.Type:
+    def type(self, node: ast.expr) -> types.Type:
         """The type of a node."""
-        return self._expression.types.get(id(node), t.UNKNOWN) if self._expression is not None else t.UNKNOWN
+        return (
+            self._expression.node_types.get(id(node), types.UNKNOWN) if self._expression is not None else types.UNKNOWN
+        )
 
     def boolean(self, node: ast.expr) -> tuple[Any, Any]:
         """When a node holds, and when it has no value."""
@@ -223,7 +225,7 @@ class Encoder:
     def _subscript(self, node: ast.Subscript) -> Read:
         owner = self.node(node.value)
         index = self.index(node.slice)
-        of_map = isinstance(t.without_null(self.type(node.value)), t.MapOf)
+        of_map = isinstance(types.without_null(self.type(node.value)), types.MapOf)
         if isinstance(index, str) and owner.value.kind != MAP and not of_map:
             return self._field(owner, index, node)
         if owner.value.kind in (MAP, RECORD) and owner.value.items is not None:
@@ -341,15 +343,19 @@ class Encoder:
         return as_kind(self.world, left, first), as_kind(self.world, right, first)
 
 
-def _of_no_one_kind(type_: t.Type) -> bool:
-    kinds = {type(option) for option in t.options(t.without_null(type_))}
-    return len(kinds) > 1 or t.Unknown in kinds
+def _of_no_one_kind(type_: types.Type) -> bool:
+    kinds = {type(option) for option in types.options(types.without_null(type_))}
+    return len(kinds) > 1 or types.Unknown in kinds
 
 
-def _told_apart(type_: t.Type) -> t.Type:
+def _told_apart(type_: types.Type) -> types.Type:
     """A type without the constants that it is narrowed to."""
-    plain: Mapping[type, t.Type] = {t.Boolean: t.BOOLEAN, t.Number: t.NUMBER, t.Text: t.TEXT}
-    return t.union(plain.get(type(option), option) for option in t.options(type_))
+    plain: Mapping[type, types.Type] = {
+        types.Boolean: types.BOOLEAN,
+        types.Number: types.NUMBER,
+        types.Text: types.TEXT,
+    }
+    return types.union(plain.get(type(option), option) for option in types.options(type_))
 
 
 # what stands in an expression beside names, lists, loops and calls, which `node_table` adds

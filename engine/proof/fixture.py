@@ -55,8 +55,8 @@ def fixture_of(
 def _run(bundle: Bundle, document: dict[str, Any]) -> ScenarioReport:
     """The report of a document; a tool that would act for real, and that the witness says nothing of, is stubbed."""
     report = run_fixture(bundle, document)
-    while report.kept - document["stubs"].keys():
-        stubs = {name: {"output": _plain(instance(bundle.tools[name].output_schema))} for name in report.kept}
+    while report.not_live - document["stubs"].keys():
+        stubs = {name: {"output": _plain(instance(bundle.tools[name].output_schema))} for name in report.not_live}
         document["stubs"] = dict(sorted({**stubs, **document["stubs"]}.items()))
         report = run_fixture(bundle, document)
     return report

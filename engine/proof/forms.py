@@ -15,7 +15,7 @@ Schema = Mapping[str, Any]
 # what takes less the more its own schemas take: where something is left out of those it says nothing either
 _AGAINST = frozenset({"not", "oneOf", "if", "contains"})
 # what goes by all that stands beside it
-_BESIDE = frozenset({"unevaluatedProperties", "unevaluatedItems"})
+_SIBLING_KEYWORDS = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 _REMARKS = frozenset({"$ref", "$defs", "title", "description", "$comment", "default", "examples"})
 
 
@@ -47,7 +47,7 @@ class _Speller:
             return self._referred(schema, depth)
         before = self._left_out
         found = dict(self._parts(schema, depth))
-        return {key: value for key, value in found.items() if key not in _BESIDE or self._left_out == before}
+        return {key: value for key, value in found.items() if key not in _SIBLING_KEYWORDS or self._left_out == before}
 
     def _parts(self, schema: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
         for key, value in schema.items():

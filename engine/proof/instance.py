@@ -22,7 +22,7 @@ def instance(schema: Any, *, number: int = 0, at: Unfolding | None = None, depth
     if isinstance(schema.get("$ref"), str):
         with at.follow(schema["$ref"]) as target:
             return instance(target, number=number, at=at, depth=depth + 1)
-    for values in _told(schema):
+    for values in _listed_values(schema):
         check = fits(schema)
         told = [value for value in values if check is None or check(value)]
         if told:
@@ -56,7 +56,7 @@ def _of_kind(kind: str, schema: Mapping[str, Any], number: int, at: Unfolding, d
     return None
 
 
-def _told(schema: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _listed_values(schema: Mapping[str, Any]) -> Iterator[list[Any]]:
     """The values that a schema tells of itself, by keyword."""
     yield from ([schema[key]] for key in ("const", "default") if key in schema)
     yield from (schema[key] for key in ("enum", "examples") if isinstance(schema.get(key), list))

@@ -24,7 +24,7 @@ class SolverModel:
     world: SymbolTable
     model: Any
     texts: dict[int, str] = field(default_factory=dict)
-    asked: dict[int, list[Any]] | None = None
+    questions: dict[int, list[Any]] | None = None
 
     def __post_init__(self) -> None:
         self.texts |= {id_: text for text, id_ in self.world.texts.items()}
@@ -49,21 +49,21 @@ class SolverModel:
         id_ = int(self.model.eval(term, model_completion=True).as_long())
         if id_ not in self.texts:
             wanted = [*self._schemas().get(id_, ()), *([schema] if schema else [])]
-            self.texts[id_] = self._made(id_, wanted)
+            self.texts[id_] = self._fitting_text(id_, wanted)
         return self.texts[id_]
 
     def _schemas(self) -> Mapping[int, list[Any]]:
         """What the schemas ask of each text, by its number: equal texts may stand in several places."""
-        if self.asked is None:
-            self.asked = {}
+        if self.questions is None:
+            self.questions = {}
             for term, schema in self.world.fitting:
                 id_ = int(self.model.eval(term, model_completion=True).as_long())
-                self.asked.setdefault(id_, []).append(schema)
-        return self.asked
+                self.questions.setdefault(id_, []).append(schema)
+        return self.questions
 
-    def _made(self, id_: int, wanted: Sequence[Any]) -> str:
+    def _fitting_text(self, id_: int, wanted: Sequence[Any]) -> str:
         """The text that fits, and of which functions say what the model says of it, as far as that can be had."""
-        known = self._known(id_)
+        known = self._answers(id_)
         invented = self._invented(known)
         checks = [check for schema in wanted if (check := fits(schema)) is not None]
         if all(check(invented) for check in checks):
@@ -79,14 +79,14 @@ class SolverModel:
 
     def _agreement(self, known: Mapping[str, Any], text: str) -> int:
         """Of how many functions a text has the value that the model says."""
-        return sum(self._agrees(self.world.said[name](text), value) for name, value in known.items())
+        return sum(self._agrees(self.world.predicates[name](text), value) for name, value in known.items())
 
     def _agrees(self, gives: Any, value: Any) -> bool:
         if isinstance(gives, str):
             return self.texts.get(int(value.as_long())) == gives
         return gives is not None and bool((z3.IntVal(gives) if isinstance(gives, int) else gives).eq(value))
 
-    def _known(self, id_: int) -> dict[str, Any]:
+    def _answers(self, id_: int) -> dict[str, Any]:
         """What the model says of a text, by function."""
         term = z3.IntVal(id_)
         functions = self.world.functions

@@ -9,7 +9,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
 from engine.policy.rule import Fact, PolicyRules
@@ -46,11 +46,13 @@ def name(of: Encoder, node: ast.Name) -> Read:
     if word in policy.lets:
         return of.let(word)
     if word in policy.established:
-        return Read(world.symbol(established_name(policy, word), t.union((policy.established[word].type, t.NULL))))
+        return Read(
+            world.symbol(established_name(policy, word), types.union((policy.established[word].type, types.NULL)))
+        )
     return Read(world.symbol(word, of.type(node)))
 
 
-def _told_time(of: Encoder, says: Expression, type_: t.Type) -> Read:
+def _told_time(of: Encoder, says: Expression, type_: types.Type) -> Read:
     """The time that the session was started with, and the log's own where it was started with none."""
     told = of.within(says, {})
     own = of.world.symbol("now", type_)
@@ -69,10 +71,10 @@ def _schema(of: Encoder, whose: str, schema: Any) -> dict[str, Any]:
 def _call(of: Encoder, name: str) -> Term:
     if name == "name":
         return of.world.constant(of.tool.name)
-    return of.world.symbol(f"call.{name}", t.DATETIME if name == "proposed_at" else t.TEXT)
+    return of.world.symbol(f"call.{name}", types.DATETIME if name == "proposed_at" else types.TEXT)
 
 
-def _fact(of: Encoder, fact: Fact, type_: t.Type) -> Read:
+def _fact(of: Encoder, fact: Fact, type_: types.Type) -> Read:
     name = of.fact_name(fact)
     tool = of.bundle.tools.get(fact.tool)
     schema = tool.output_schema if tool is not None and not fact.for_each else None
@@ -89,7 +91,7 @@ def _fact(of: Encoder, fact: Fact, type_: t.Type) -> Read:
 def _facts(of: Encoder, fact: Fact, name: str, tool: Tool | None) -> Read:
     """One read for each combination of the variables, each with its record."""
     schema = tool.output_schema if tool is not None else None
-    type_ = of_schema(schema) if schema is not None else t.UNKNOWN
+    type_ = of_schema(schema) if schema is not None else types.UNKNOWN
     items: list[ListItem] = []
     errors: list[Any] = [z3.Bool(f"{name} can't be read")]
 

@@ -56,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class RuleInProof:
     """How a rule stands in the proofs for one tool: as a formula, with parts that are known by name only, or not."""
 
     rule: str
@@ -171,7 +171,7 @@ def _breaks(promise: Guarantee, policy: PolicyRules, witness: Witness, verdict: 
         return False
 
 
-def handled(bundle: Bundle) -> Iterator[Handled]:
+def handled(bundle: Bundle) -> Iterator[RuleInProof]:
     """How each rule stands in the proofs."""
     for _, agent in sorted(bundle.agents.items()):
         for name in agent.tools:
@@ -182,4 +182,4 @@ def handled(bundle: Bundle) -> Iterator[Handled]:
                     guard = replace(agent.guards[name], policies=(only,))
                     alone = replace(agent, guards={**agent.guards, name: guard})
                     GateFormulas(world, bundle, alone, bundle.tools[name]).judged()
-                    yield Handled(rule.id, agent.name, name, tuple(sorted(world.opaque.items())))
+                    yield RuleInProof(rule.id, agent.name, name, tuple(sorted(world.opaque.items())))

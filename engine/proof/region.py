@@ -31,13 +31,13 @@ def region(world: SymbolTable, what: Any, seconds: float) -> dict[str, str]:
     for name, value in list(world.symbols.items()):
         if len(found) >= MOST or monotonic() > until or value.term is None or not mentioned & _symbols_in(value.term):
             continue
-        told = _told(world, what, value, max(0.1, until - monotonic()))
+        told = _region_text(world, what, value, max(0.1, until - monotonic()))
         if told:
             found[for_people(name).removesuffix(f" as {BOOLEAN}")] = told
     return found
 
 
-def _told(world: SymbolTable, what: Any, value: Term, seconds: float) -> str:
+def _region_text(world: SymbolTable, what: Any, value: Term, seconds: float) -> str:
     if value.kind == NUMBER:
         return _range(world, what, value.term, seconds)
     if value.kind == BOOLEAN:
@@ -61,14 +61,14 @@ def _bound(world: SymbolTable, what: Any, term: Any, *, least: bool, seconds: fl
     if optimize.check() != z3.sat:
         return ""
     # the value, and by how many infinitely small steps it is missed
-    infinite, value, beside = optimize.lower_values(handle) if least else optimize.upper_values(handle)
+    infinite, value, epsilon = optimize.lower_values(handle) if least else optimize.upper_values(handle)
     number = _fraction(value)
     if _fraction(infinite) != 0 or number is None:
         return ""
     if abs(number) >= LARGEST - 1:
         return ""
     text = _number(number)
-    if _fraction(beside) == 0:
+    if _fraction(epsilon) == 0:
         return f"{'from' if least else 'to'} {text}"
     return f"{'above' if least else 'below'} {text}"
 

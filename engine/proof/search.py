@@ -13,7 +13,7 @@ from engine.proof.witness import START, Witness
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """Whether something can be, and the witness, `certain` if it was confirmed; `world` is that of all calls."""
 
     status: str
@@ -31,7 +31,7 @@ def search(
     seconds: float,
     likely: Callable[[SymbolTable], Any],
     differing: frozenset[str] = frozenset(),
-) -> Found:
+) -> SearchResult:
     """Ask whether there is such a call at all, and look for one that is confirmed, with a `likely` past.
 
     Where lists or the time matter it is looked for with lists of hardly any elements, and rests on nothing unknown.
@@ -41,10 +41,10 @@ def search(
     formula = question(world)
     answer = can_be(world, formula, seconds=seconds)
     if answer.status != CAN:
-        return Found(answer.status, world, why=answer.why)
+        return SearchResult(answer.status, world, why=answer.why)
     first = witness_of(world, answer.model)
     if "now" not in world.symbols and not _lists(world) and confirmed(first):
-        return Found(CAN, world, first, True, formula=formula)
+        return SearchResult(CAN, world, first, True, formula=formula)
     # at the time that fixtures begin at, so that it can be one
     for longest, past in ((1, True), (2, True), (1, False)):
         small = SymbolTable(longest=longest, now=START, differing=differing)
@@ -56,8 +56,8 @@ def search(
         if answer.status == CAN:
             found = witness_of(small, answer.model)
             if confirmed(found):
-                return Found(CAN, world, found, True, formula=formula)
-    return Found(CAN, world, first, confirmed(first), formula=formula)
+                return SearchResult(CAN, world, found, True, formula=formula)
+    return SearchResult(CAN, world, first, confirmed(first), formula=formula)
 
 
 def _lists(world: SymbolTable) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import is_number
 from engine.language.value import canonical
 from engine.proof.bounds import exactly, listed, number
@@ -71,7 +71,7 @@ class SymbolTable:
     always: list[Any] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
     opaque: dict[str, str] = field(default_factory=dict)
-    said: dict[str, Callable[[str], Any]] = field(default_factory=dict)
+    predicates: dict[str, Callable[[str], Any]] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, str] = field(default_factory=dict)
     fitting: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
@@ -87,7 +87,7 @@ class SymbolTable:
         """The term of a text that is written out."""
         if value not in self.texts:
             self.texts[value] = len(self.texts)
-            for name, of in self.said.items():
+            for name, of in self.predicates.items():
                 self._say(name, of, value)
         return z3.IntVal(self.texts[value])
 
@@ -123,7 +123,7 @@ class SymbolTable:
         """A function of texts, whose values for the texts that are written out are known."""
         if name not in self.functions:
             self.functions[name] = z3.Function(name, z3.IntSort(), result)
-            self.said[name] = of
+            self.predicates[name] = of
             for value in list(self.texts):
                 self._say(name, of, value)
         return self.functions[name]
@@ -137,47 +137,47 @@ class SymbolTable:
 
     # -- symbols
 
-    def symbol(self, name: str, type_: t.Type, schema: Any = None) -> Term:
+    def symbol(self, name: str, type_: types.Type, schema: Any = None) -> Term:
         """What a type, and a schema if there is one, say of a value that is known by its name."""
-        if type_ == t.NULL:
+        if type_ == types.NULL:
             return Term(NULL, YES, name=name)
         if name not in self.symbols:
-            plain = t.without_null(type_)
-            self.symbols[name] = self._made(name, plain, schema if isinstance(schema, Mapping) else {})
+            plain = types.without_null(type_)
+            self.symbols[name] = self._symbol(name, plain, schema if isinstance(schema, Mapping) else {})
         # where conditions around it have ruled null out it is not null, elsewhere it may be
-        may_be_null = t.has_null(type_) or isinstance(type_, t.Unknown)
+        may_be_null = types.has_null(type_) or isinstance(type_, types.Unknown)
         return self.symbols[name].or_null(z3.Bool(f"{name} is null") if may_be_null else NO)
 
-    def _made(self, name: str, plain: t.Type, schema: Mapping[str, Any]) -> Term:
+    def _symbol(self, name: str, plain: types.Type, schema: Mapping[str, Any]) -> Term:
         # what a type is narrowed to where it is read first does not hold of it elsewhere: only its schema does
         form = only_form(schema)
         among = listed(form)
         match plain:
-            case t.Boolean():
+            case types.Boolean():
                 term = z3.Bool(name)
                 check = _check(schema)
                 possible = [value for value in (True, False) if check is None or check(value)]
                 self.always += [term == z3.BoolVal(possible[0])] if len(possible) == 1 else []
                 return Term(BOOLEAN, term=term, name=name)
-            case t.Number():
+            case types.Number():
                 term, holds = number(name, form or schema)
                 self.always += holds
                 return Term(NUMBER, term=term, name=name)
-            case t.Text():
+            case types.Text():
                 return Term(TEXT, term=self._text(name, among, schema), name=name)
-            case t.Date() | t.Datetime() | t.Duration():
-                kind = DATE if plain == t.DATE else DATETIME if plain == t.DATETIME else DURATION
+            case types.Date() | types.Datetime() | types.Duration():
+                kind = DATE if plain == types.DATE else DATETIME if plain == types.DATETIME else DURATION
                 term = z3.Int(name)
                 # the years that a date can have
                 self.always += [] if kind == DURATION else [term >= FIRST[kind], term <= LAST[kind]]
                 if name == "now" and self.now is not None:
                     self.always.append(term == (self.now - EPOCH) // MICRO)
                 return Term(kind, term=term, name=name)
-            case t.Record():
+            case types.Record():
                 return Term(RECORD, fields=self._fields(name, plain, form), name=name)
-            case t.ListOf():
+            case types.ListOf():
                 return self._list(name, plain, form)
-            case t.MapOf(value=of) if self.longest is not None:
+            case types.MapOf(value=of) if self.longest is not None:
                 return self._map(name, of, form)
         self.schemas[name] = schema
         return Term(OPAQUE, name=name)
@@ -209,19 +209,19 @@ class SymbolTable:
         self.always.append(length >= 0)
         return length
 
-    def _fields(self, name: str, type_: t.Record, schema: Mapping[str, Any]) -> Callable[[str], Term]:
+    def _fields(self, name: str, type_: types.Record, schema: Mapping[str, Any]) -> Callable[[str], Term]:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, Mapping) else {}
 
         def read(field_name: str) -> Term:
             declared = type_.fields.get(field_name)
             if declared is None:
-                return self.symbol(f"{name}.{field_name}", t.UNKNOWN)
+                return self.symbol(f"{name}.{field_name}", types.UNKNOWN)
             return self.symbol(f"{name}.{field_name}", declared.read, properties.get(field_name))
 
         return read
 
-    def _list(self, name: str, type_: t.ListOf, schema: Mapping[str, Any]) -> Term:
+    def _list(self, name: str, type_: types.ListOf, schema: Mapping[str, Any]) -> Term:
         length = z3.Int(f"len({name})")
         most, least = schema.get("maxItems"), schema.get("minItems", 0)
         self.always.append(length >= least)
@@ -238,12 +238,12 @@ class SymbolTable:
             self.always += [either(no(b.there), no(equal(self, a.value, b.value))) for a, b in pairs]
         return Term(LIST, items=tuple(items), length=length, name=name)
 
-    def _map(self, name: str, of: t.Type, schema: Mapping[str, Any]) -> Term:
+    def _map(self, name: str, of: types.Type, schema: Mapping[str, Any]) -> Term:
         length = z3.Int(f"len({name})")
         assert self.longest is not None, "asked of small maps only"
         self.always += [length >= 0, length <= self.longest]
         inner = schema.get("additionalProperties")
-        keys = [self.symbol(f"{name}.key{at}", t.TEXT, schema.get("propertyNames")) for at in range(self.longest)]
+        keys = [self.symbol(f"{name}.key{at}", types.TEXT, schema.get("propertyNames")) for at in range(self.longest)]
         pairs = [literal([key, self.symbol(f"{name}.value{at}", of, inner)]) for at, key in enumerate(keys)]
         self.always += [a.term != b.term for at, a in enumerate(keys) for b in keys[:at]]
         items = tuple(ListItem(length > at, pair) for at, pair in enumerate(pairs))
@@ -262,14 +262,14 @@ LAST = {DATE: (date.max - EPOCH.date()).days, DATETIME: (datetime.max.replace(tz
 # -- two values
 
 
-_OF_KIND: Mapping[str, t.Type] = {
-    BOOLEAN: t.BOOLEAN,
-    NUMBER: t.NUMBER,
-    TEXT: t.TEXT,
-    DATE: t.DATE,
-    DATETIME: t.DATETIME,
-    DURATION: t.DURATION,
-    OPAQUE: t.TEXT,
+_OF_KIND: Mapping[str, types.Type] = {
+    BOOLEAN: types.BOOLEAN,
+    NUMBER: types.NUMBER,
+    TEXT: types.TEXT,
+    DATE: types.DATE,
+    DATETIME: types.DATETIME,
+    DURATION: types.DURATION,
+    OPAQUE: types.TEXT,
 }
 
 

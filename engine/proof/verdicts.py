@@ -8,7 +8,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.schema_types import of_schema
 from engine.policy.approvals import Groups
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
@@ -108,7 +108,7 @@ class GateFormulas:
             for rule in sorted(policy.rules, key=lambda rule: rule.id):
                 matched, error = self._matches(policy, rule)
                 if rule.release is not None:
-                    withheld.append(both(matched, self._kept(policy, rule)))
+                    withheld.append(both(matched, self._withholds(policy, rule)))
                     continue
                 asks = frozenset(rule.approvers) if rule.effect is Effect.REQUIRE_APPROVAL else frozenset()
                 rules.append(RuleWhen(rule.id, rule.effect, matched, error, asks, bool(rule.facts)))
@@ -120,7 +120,7 @@ class GateFormulas:
 
     def broken(self, promise: Guarantee, policy: PolicyRules, judged: VerdictFormula) -> Any:
         """When a guarantee does not hold of a verdict; one without a value is not broken."""
-        encoder = self._made(policy, self._about(judged))
+        encoder = self._encoder_for(policy, self._about(judged))
         holds, error = encoder.truth(promise.never)
         return both(holds, no(error))
 
@@ -134,7 +134,7 @@ class GateFormulas:
             return Term(BOOLEAN, term=both(asking, z3.Bool(f"some verdict asks {group}")))
 
         about = {"verdict": Term(TEXT, term=verdict), "approvers": Term(GROUPS, fields=asked)}
-        holds, error = self._made(policy, about).truth(promise.never)
+        holds, error = self._encoder_for(policy, about).truth(promise.never)
         return both(either(*(verdict == text(effect.value) for effect in Effect)), holds, no(error))
 
     def guarantees(self) -> Iterator[tuple[Guarantee, PolicyRules]]:
@@ -145,10 +145,10 @@ class GateFormulas:
 
     def _encoder(self, policy: PolicyRules) -> Encoder:
         if policy.name not in self._encoders:
-            self._encoders[policy.name] = self._made(policy, {})
+            self._encoders[policy.name] = self._encoder_for(policy, {})
         return self._encoders[policy.name]
 
-    def _made(self, policy: PolicyRules, more: Mapping[str, Term]) -> Encoder:
+    def _encoder_for(self, policy: PolicyRules, more: Mapping[str, Term]) -> Encoder:
         known = {**self._more, **more}
         return encoder_for(self.world, self._bundle, self._agent, self._tool, policy, known, self._input)
 
@@ -160,12 +160,14 @@ class GateFormulas:
         held = both(no(error), no(holds) if rule.negated else holds)
         return (held, NO) if rule.effect is Effect.ALLOW else (either(error, held), error)
 
-    def _kept(self, policy: PolicyRules, rule: Rule) -> Any:
+    def _withholds(self, policy: PolicyRules, rule: Rule) -> Any:
         """When a rule keeps a result: unless its condition holds, and where that has no value."""
         assert rule.release is not None, "asked of rules about results only"
         schema = self._tool.output_schema
-        output = self.world.symbol("output", of_schema(schema) if schema is not None else t.UNKNOWN, spelt_out(schema))
-        encoder = self._made(policy, {"output": output})
+        output = self.world.symbol(
+            "output", of_schema(schema) if schema is not None else types.UNKNOWN, spelt_out(schema)
+        )
+        encoder = self._encoder_for(policy, {"output": output})
         holds, error = encoder.truth(rule.release)
         return either(error, no(holds))
 

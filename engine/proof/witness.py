@@ -89,9 +89,9 @@ class Witness:
 class WitnessBuilder:
     """Makes witnesses for the calls of one tool."""
 
-    def __init__(self, bundle: Bundle, agent: Agent, tool: Tool, beside: tuple[Bundle, Agent] | None = None) -> None:
-        """`beside` is another bundle that judges the same calls, with its agent of the same name."""
-        self._all = [(bundle, agent), *([beside] if beside is not None else [])]
+    def __init__(self, bundle: Bundle, agent: Agent, tool: Tool, other: tuple[Bundle, Agent] | None = None) -> None:
+        """`other` is another bundle that judges the same calls, with its agent of the same name."""
+        self._all = [(bundle, agent), *([other] if other is not None else [])]
         self._bundle = bundle
         self._agent = agent
         self._tool = tool
@@ -228,13 +228,15 @@ class WitnessBuilder:
         if not fact.for_each:
             if name in self._world.symbols:
                 output = None if problem else self._whole(told, name, schema)
-                yield WitnessFact(fact.name, fact.tool, self._asked(told, encoder, fact, {}), output, problem)
+                yield WitnessFact(fact.name, fact.tool, self._read_input(told, encoder, fact, {}), output, problem)
             return
         for at, variables in enumerate(self._combinations(told, encoder, fact)):
             symbol = f"{name}[{at}].{fact.result}"
             if symbol in self._world.symbols and variables is not None:
                 output = None if problem else self._whole(told, symbol, schema)
-                yield WitnessFact(fact.name, fact.tool, self._asked(told, encoder, fact, variables), output, problem)
+                yield WitnessFact(
+                    fact.name, fact.tool, self._read_input(told, encoder, fact, variables), output, problem
+                )
 
     def _combinations(self, told: SolverModel, encoder: Encoder, fact: PolicyFact) -> Iterator[dict[str, Term] | None]:
         """The variables of each read, None for those that the model has not."""
@@ -249,7 +251,7 @@ class WitnessBuilder:
             rows = further
         yield from rows
 
-    def _asked(
+    def _read_input(
         self, told: SolverModel, encoder: Encoder, fact: PolicyFact, variables: Mapping[str, Term]
     ) -> dict[str, Any]:
         """What a read is asked with, as far as that can be told."""

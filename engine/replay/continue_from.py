@@ -60,11 +60,11 @@ def redrive(
     bundle: Bundle,
     at: datetime,
     otherwise: Overrides = AS_RECORDED,
-    beside: OverlayBundles = (),
+    overlays: OverlayBundles = (),
 ) -> Continuation:
     """Go on from a state of a log, whose next event is judged at `at`, under a bundle and urgent ones beside it."""
     said = _RecordedAnswers(log, before.seq, otherwise)
-    draft = Draft(before, bundle, at, beside)
+    draft = Draft(before, bundle, at, overlays)
     advance(draft)
     state, events = draft.state, list(draft.events)
     while not state.final:
@@ -75,7 +75,7 @@ def redrive(
         reply = said.reply(state, bundle)
         if isinstance(reply, str):
             return Continuation(tuple(events), state, reply)
-        further = decide_draft(state, reply, bundle, beside)
+        further = decide_draft(state, reply, bundle, overlays)
         if isinstance(further, r.InputRefused):
             return Continuation(tuple(events), state, f"what was answered is refused: {further.message}")
         if not further.events:
@@ -85,7 +85,7 @@ def redrive(
         if isinstance(reply, r.RequestAnswered | r.MessageSent):
             # what people say is only recorded; whoever drives the session draws the conclusions
             claimed = decide_draft(
-                state, r.SessionClaimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, beside
+                state, r.SessionClaimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, overlays
             )
             assert isinstance(claimed, Draft), "a claim is never refused"
             state = claimed.state

@@ -43,7 +43,7 @@ _ENTRIES: Mapping[str, Parts] = {
 YEARS = range(1900, 3000)
 
 
-class Malformed(ValueError):
+class MalformedCase(ValueError):
     """A case that can't be judged; `problems` say what is wrong with it."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -71,7 +71,7 @@ class Case:
         told = {
             "verdict": came.verdict,
             "rules": sorted(came.rules),
-            "approvers": sorted(came.asked),
+            "approvers": sorted(came.ask_groups),
             "satisfied": came.satisfied,
         }
         wanted = {
@@ -92,14 +92,14 @@ def moment(text: Any) -> datetime:
             return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError):
         pass
-    raise Malformed([f"{one_line(text)} is no moment such as 2026-01-31T09:00:00Z"])
+    raise MalformedCase([f"{one_line(text)} is no moment such as 2026-01-31T09:00:00Z"])
 
 
 def read_case(value: Any, bundle: Bundle, agent: Agent) -> Case:
     """A case from JSON; raises Malformed, first for its form, and then for what it speaks of."""
     problems = list(_form(value))
     if problems:
-        raise Malformed(problems)
+        raise MalformedCase(problems)
     given = {key: part for key, part in value.items() if part is not None or key == "output"}
     past = tuple(_past(entry) for entry in given.get("prior", ()))
     case = Case(
@@ -112,7 +112,7 @@ def read_case(value: Any, bundle: Bundle, agent: Agent) -> Case:
     )
     problems = [*_about_case(case, bundle, agent), *_about_past(past, bundle, agent)]
     if problems:
-        raise Malformed(problems)
+        raise MalformedCase(problems)
     return case
 
 
@@ -150,7 +150,7 @@ def _form_of_entry(entry: Any) -> Iterator[str]:
     if entry.get("at") is not None:
         try:
             moment(entry["at"])
-        except Malformed as error:
+        except MalformedCase as error:
             yield f"({event}): `at`: {error}"
     if event in (CALL, FACT_READ):
         yield from _form_of_run(entry, event)

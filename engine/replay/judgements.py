@@ -103,12 +103,12 @@ def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], Fac
         if reading is not None and reading.seq > barrier:
             return FactOutput(reading.output, reading.problem)
         # nothing was written yet: what the same read gave to anybody still holds
-        return None if barrier else _seen(state, need)
+        return None if barrier else _recorded_fact(state, need)
 
     return find
 
 
-def _seen(state: State, need: FactNeed) -> FactOutput | None:
+def _recorded_fact(state: State, need: FactNeed) -> FactOutput | None:
     log = state.seen.get(need.tool)
     wanted = canonical_of_exact(dict(need.input))
     for entry in reversed(log.all() if log is not None else []):

@@ -17,7 +17,7 @@ from engine.session.state.state import State
 from engine.session.wire_models import read_decision
 from engine.spec.bundle import Bundle
 
-NOTHING, DONE = "(replies)", "(done)"
+NOTHING, FINISHED = "(replies)", "(done)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def decided(question: ReplanQuestion, bundle: Bundle, planner: str, reach:
     return found.decision if isinstance(found, Proposal) else found
 
 
-async def asked(question: ReplanQuestion, bundle: Bundle, planner: str, reach: PlannerResources) -> Choice:
+async def ask_again(question: ReplanQuestion, bundle: Bundle, planner: str, reach: PlannerResources) -> Choice:
     """Ask a planner of a bundle a past question; nothing is recorded, and no tool runs."""
     state, was = question.state, question.decided.payload["tool_calls"]
     named = chosen(question.decided.payload)
@@ -100,4 +100,4 @@ async def asked(question: ReplanQuestion, bundle: Bundle, planner: str, reach: P
 def chosen(decision: Any) -> str:
     """The tools of a decision in their order, or that it replies or is done."""
     names = [call["name"] for call in decision["tool_calls"]]
-    return ", ".join(names) if names else DONE if decision["done"] else NOTHING
+    return ", ".join(names) if names else FINISHED if decision["done"] else NOTHING

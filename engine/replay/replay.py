@@ -53,7 +53,7 @@ class ReplayResult:
     """How many events of a log followed, how many of them were taken as they stand, and the first that did not."""
 
     events: int
-    taken: int
+    as_recorded: int
     difference: Difference | None = None
 
 
@@ -65,11 +65,11 @@ def replay(log: Sequence[Event], bundle: Bundle, urgent: Mapping[str, Bundle] | 
     taken = 0
     while at < len(log):
         best: tuple[int, Difference] | None = None
-        for reply, trusted, beside in _ways(log, at, state, urgent or {}):
+        for reply, trusted, overlays in _ways(log, at, state, urgent or {}):
             if isinstance(reply, int):
-                made: Draft | None = _taken(log, at, reply, state, bundle, beside)
+                made: Draft | None = _as_recorded(log, at, reply, state, bundle, overlays)
             else:
-                made = _decided(state, reply, bundle, beside)
+                made = _decided(state, reply, bundle, overlays)
             differs = _compared(log, at, made.events) if made is not None else None
             if made is None or not made.events:
                 continue
@@ -116,26 +116,26 @@ def _ways(
     log: Sequence[Event], at: int, state: State, urgent: Mapping[str, Bundle]
 ) -> Iterator[tuple[r.Input | int, bool, OverlayBundles]]:
     """What may have come in, and beside which urgent bundles: those of the next verdict, of the last one, or all."""
-    digests = (judging_beside(log[at:]), judging_beside(reversed(log[:at])), tuple(urgent)) if urgent else ((),)
+    digests = (judging_overlays(log[at:]), judging_overlays(reversed(log[:at])), tuple(urgent)) if urgent else ((),)
     sets = list(dict.fromkeys(tuple(digest for digest in some if digest in urgent) for some in digests))
     for reply, trusted in _replies(log, at, state):
         for some in sets:
             yield reply, trusted, tuple(urgent[digest] for digest in some)
 
 
-def judging_beside(log: Iterable[Event]) -> tuple[str, ...]:
+def judging_overlays(log: Iterable[Event]) -> tuple[str, ...]:
     """The bundles that judged beside the session's own at the first verdict among some events."""
     verdict = next((event.payload for event in log if event.kind is K.VERDICT), {})
     return tuple(one["bundle"] for one in verdict.get("beside", ()))
 
 
-def _decided(state: State, reply: r.Input, bundle: Bundle, beside: OverlayBundles) -> Draft | None:
+def _decided(state: State, reply: r.Input, bundle: Bundle, overlays: OverlayBundles) -> Draft | None:
     call_id = getattr(reply, "call_id", None) or _of_job(state, reply)
     call = state.calls.get(call_id) if call_id else None
     leased = isinstance(reply, r.JobLeased) or (call is not None and call.leased > 0)
     if call is not None and leased and not isinstance(reply, r.JobRetryRequested | r.JobDiscardRequested):
-        return decide_job_draft(state, call.id, reply, bundle, beside)
-    found = decide_draft(state, reply, bundle, beside)
+        return decide_job_draft(state, call.id, reply, bundle, overlays)
+    found = decide_draft(state, reply, bundle, overlays)
     return found if isinstance(found, Draft) else None
 
 
@@ -149,9 +149,11 @@ def _of_job(state: State, reply: r.Input) -> str | None:
     return None
 
 
-def _taken(log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, beside: OverlayBundles) -> Draft:
+def _as_recorded(
+    log: Sequence[Event], at: int, many: int, state: State, bundle: Bundle, overlays: OverlayBundles
+) -> Draft:
     """The next events as they stand, and what follows from them by itself."""
-    draft = Draft(state, bundle, log[at].at, beside)
+    draft = Draft(state, bundle, log[at].at, overlays)
     for event in log[at : at + many]:
         draft.events.append(event)
         draft.state = evolve(draft.state, event)
@@ -180,11 +182,11 @@ def _why(logged: Event, came: Event) -> str:
     # under which bundle a step began is what the replay itself may change
     apart = {"bundle"} if logged.kind is K.STEP_STARTED else set()
     fields = sorted({*logged.payload, *came.payload} - EVENTS[logged.kind].added_since(logged.payload) - apart)
-    other = [name for name in fields if _told(logged.payload, name) != _told(came.payload, name)]
+    other = [name for name in fields if _payload_text(logged.payload, name) != _payload_text(came.payload, name)]
     return f"{', '.join(other)} would be otherwise" if other else ""
 
 
-def _told(payload: Mapping[str, Any], name: str) -> str | None:
+def _payload_text(payload: Mapping[str, Any], name: str) -> str | None:
     return canonical(payload[name]) if name in payload else None
 
 

@@ -38,7 +38,7 @@ class Bundles:
             await self._store.save_bundle(bundle.digest, bundle.files, urgent=bundle.urgent)
             self._saved.add(bundle.digest)
 
-    async def beside(self, digest: str) -> tuple[Bundle, ...]:
+    async def overlays(self, digest: str) -> tuple[Bundle, ...]:
         """The urgent bundles that judge beside one with a digest, as the store had them within the last second."""
         at, found = self._beside.get(digest, _NEVER)
         while trio.current_time() - at >= LOOK_EVERY:

@@ -74,7 +74,7 @@ class DriverContext:
     clock: Clock
     keeper: LeaseKeeper
     on_event: OnEvent
-    beside: Callable[[str], Awaitable[OverlayBundles]]
+    overlays: Callable[[str], Awaitable[OverlayBundles]]
 
 
 class Driver:
@@ -95,7 +95,7 @@ class Driver:
         self._keeper = context.keeper
         self._on_event = context.on_event
         self._hands = hands
-        self._beside_of = context.beside
+        self._overlays_of = context.overlays
         self._root = root
         self._unsaved = tuple(unsaved)
         self._under_way: dict[str, trio.CancelScope] = {}
@@ -143,7 +143,7 @@ class Driver:
         What follows from the claim is appended with it, unless it is to be taken `alone`.
         """
         claimed = r.SessionClaimed(self.lease.owner, self.lease.epoch, self._clock.now())
-        draft = decide_draft(self.state, claimed, self._hands.bundle, await self._beside())
+        draft = decide_draft(self.state, claimed, self._hands.bundle, await self._overlays())
         assert isinstance(draft, Draft), "only people are refused"
         result = None if alone else await self._append_first(draft)
         if not isinstance(result, Appended | HeldSession | Conflict):
@@ -157,9 +157,9 @@ class Driver:
         self._take_in((*self._unsaved, *draft.events), draft.state)
         return None
 
-    async def _beside(self) -> OverlayBundles:
+    async def _overlays(self) -> OverlayBundles:
         """The urgent bundles that judge beside the session's own."""
-        return () if self._unsaved else await self._beside_of(self.state.bundle)
+        return () if self._unsaved else await self._overlays_of(self.state.bundle)
 
     async def _append_first(self, draft: Draft) -> AppendResult:
         after = 0 if self._unsaved else self.state.seq
@@ -291,10 +291,10 @@ class Driver:
     async def _say(self, replies: list[r.Input]) -> None:
         """Decide replies and append what follows; if another writer was first, decide them again."""
         while not self._lost and not self.left:
-            beside = await self._beside_of(self.state.bundle)
+            overlays = await self._overlays_of(self.state.bundle)
             state, events = self.state, list[Event]()
             for reply in replies:
-                draft = decide_draft(state, reply, self._hands.bundle, beside)
+                draft = decide_draft(state, reply, self._hands.bundle, overlays)
                 assert isinstance(draft, Draft), "only people are refused"
                 state = draft.state
                 events += draft.events

@@ -115,7 +115,7 @@ class EffectRunner:
         try:
             if _reads_log(type(planner)):
                 log = await self.log(state.session_id)
-                heard = partial(self._heard, state.session_id, handles_of(state, self.bundle))
+                heard = partial(self._tell_partial, state.session_id, handles_of(state, self.bundle))
                 raw = await cast(LogPlanner, planner).consider(view, log, heard)
             else:
                 raw = await planner.propose(view)
@@ -134,7 +134,7 @@ class EffectRunner:
             raise PlannerError(f"planner {name} broke: {type(error).__name__}", final=True) from None
         raise PlannerError(f"planner {name} told a use that can't be counted: {wrong}", final=True)
 
-    def _heard(self, session_id: str, handles: Handles | None, text: str) -> None:
+    def _tell_partial(self, session_id: str, handles: Handles | None, text: str) -> None:
         """Tell people what a model has said so far, without what is secret or sensitive."""
         told = self.secrets.beginning(text)
         self.say(session_id, told if handles is None else handles.so_far(told))

@@ -131,7 +131,7 @@ def problem(need: Need, secrets: Secrets, root: Path) -> str:
     if need.kind == FOLDER:
         return "" if os.environ.get(need.name) else f"{need.name} names no folder for the keys of people"
     if need.kind == PROGRAM:
-        return "" if _found(need, root) else f"there is no program {need.name}"
+        return "" if _exists(need, root) else f"there is no program {need.name}"
     try:
         (in_header(secrets.reveal) if need.in_header else secrets.reveal)(need.name)
     except MissingSecret as error:
@@ -149,7 +149,7 @@ def _missing_kind(need: Need) -> str:
         return str(error)
 
 
-def _found(need: Need, root: Path) -> bool:
+def _exists(need: Need, root: Path) -> bool:
     if os.sep not in need.name:
         return shutil.which(need.name, path=need.path or os.environ.get("PATH", os.defpath)) is not None
     if need.folder is None and not os.path.isabs(need.name):

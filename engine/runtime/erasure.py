@@ -33,7 +33,7 @@ _OF_THE_END = frozenset(
 )
 
 
-class Erased:
+class ErasedSeals:
     """Does for an erased session what `Seals` does for others: everything stands as `[sensitive]`."""
 
     def learn(self, events: Iterable[Event]) -> None:

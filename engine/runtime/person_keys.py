@@ -53,7 +53,7 @@ class PersonKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsearched:
+class UnsearchedFiles:
     """Files of a folder under which a person may have keys that are not found by who they are.
 
     `closed` are keys of the folder that no key at hand opens, `nameless` keys of people that were named under a key of
@@ -84,11 +84,11 @@ class PersonKeys:
     def drawn(self, person: Any, cipher: Cipher) -> PersonKey:
         """A person's key, drawn if they have none; raises NotOpened where it is wrapped with none of the cipher's."""
         files = self._files()
-        found = _found(files, person, cipher)
+        found = _key_file(files, person, cipher)
         if found is None:
             with files.changing():
                 # another may have made it meanwhile
-                found = _found(files, person, cipher) or _placed(files, person, cipher)
+                found = _key_file(files, person, cipher) or _placed(files, person, cipher)
         name, wrapped = found
         key = str(cipher.opened(wrapped))
         return PersonKey(key, f"{name}.{_which(key)}")
@@ -125,14 +125,14 @@ class PersonKeys:
                 files.write(name + _ERASED, "")
         return any(destroyed)
 
-    def unsearched(self, cipher: Cipher) -> Unsearched:
+    def unsearched(self, cipher: Cipher) -> UnsearchedFiles:
         """Where a person may have keys that are not found by who they are."""
         files = self._files()
         opened = _folder_keys(files, cipher)
         known = {_which(key) for key in opened.values()}
         nameless = [file for file in files.names(_KEY) if _named_under(files, file) not in known]
         closed = [file for file in files.names(_FOLDER) if file not in opened]
-        return Unsearched(tuple(closed), tuple(nameless), tuple(files.names(_EARLIER)))
+        return UnsearchedFiles(tuple(closed), tuple(nameless), tuple(files.names(_EARLIER)))
 
     def wrapped_anew(self, cipher: Cipher) -> Iterator[tuple[str, bool]]:
         """Wrap every key with the first of the cipher's; each file's name, and whether one of the cipher's opened it.
@@ -172,7 +172,7 @@ def _which(key: str) -> str:
     return hmac.new(key.encode(), b"the id of this key", sha256).hexdigest()[:16]
 
 
-def _found(files: KeyFolder, person: Any, cipher: Cipher) -> tuple[str, str] | None:
+def _key_file(files: KeyFolder, person: Any, cipher: Cipher) -> tuple[str, str] | None:
     """The name and the content of the file with a person's key."""
     for name in _names(files, person, cipher):
         if wrapped := _wrapped(files, name + _KEY):

@@ -25,7 +25,9 @@ class Redaction:
     def under(self, bundle: Bundle, agent: Agent) -> Redaction:
         """The same of what another bundle marks, with the values that are known."""
         seals = self._seals
-        return Redaction(Seals(seals.cipher, bundle, agent, seals.known, seals.of_call, seals.tools, seals.short))
+        return Redaction(
+            Seals(seals.cipher, bundle, agent, seals.sealed_texts, seals.of_call, seals.tools, seals.short)
+        )
 
     def events(self, events: Iterable[Event]) -> list[Event]:
         """Events as people may see them; what they tell to be sensitive is known from then on."""
@@ -35,7 +37,7 @@ class Redaction:
 
     def values(self, tool: str, call_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values that a rule saw of a call, by name."""
-        return dict(shown(self._about(tool, call_id).seen(values)))
+        return dict(shown(self._about(tool, call_id).rule_values(values)))
 
     def output(self, tool: str, call_id: str, output: Any) -> Any:
         """What a call brought."""

@@ -91,7 +91,7 @@ class Runner:
         self._adapters = adapters
         self._planner = planner
         self._tell_event = on_event
-        self.context = DriverContext(store, clock, LeaseKeeper(store, clock), self._on_event, self.bundles.beside)
+        self.context = DriverContext(store, clock, LeaseKeeper(store, clock), self._on_event, self.bundles.overlays)
         self._hands: dict[str, EffectRunner] = {}
         self._equipped: set[tuple[str | None, ...]] = set()
         self._drivers: dict[str, Driver] = {}
@@ -213,8 +213,8 @@ class Runner:
     async def _record(self, session_id: str, reply: Callable[[], r.Input]) -> None:
         while True:
             state = await self.load(session_id)
-            own, beside = await self.bundles.get(state.bundle), await self.bundles.beside(state.bundle)
-            decided = decide(state, reply(), own, beside)
+            own, overlays = await self.bundles.get(state.bundle), await self.bundles.overlays(state.bundle)
+            decided = decide(state, reply(), own, overlays)
             if isinstance(decided, r.InputRefused):
                 raise NotAllowed(decided)
             if not decided:

@@ -27,7 +27,7 @@ from engine.ports.records import ERASED, OK, AppendResult, ExpiredKey, HeldKey, 
 from engine.ports.resources import MissingSecret, Secrets
 from engine.ports.store import Store
 from engine.runtime.cipher import SHORTEST, Cipher, NotOpened
-from engine.runtime.erasure import Erased
+from engine.runtime.erasure import ErasedSeals
 from engine.runtime.errors import BundleUnavailable
 from engine.runtime.pass_through import PassThrough
 from engine.runtime.person_keys import KeyDestroyed, PersonKey, PersonKeys
@@ -56,7 +56,7 @@ class SealedStore(PassThrough):
         self._secrets = secrets
         self._bundle_of = bundle_of
         self._people = people
-        self._sessions: OrderedDict[str, Seals | Erased] = OrderedDict()
+        self._sessions: OrderedDict[str, Seals | ErasedSeals] = OrderedDict()
         self._plain: OrderedDict[str, None] = OrderedDict()
 
     async def append(self, session_id: str, after: int, events: Sequence[Event], **more: Any) -> AppendResult:
@@ -73,10 +73,10 @@ class SealedStore(PassThrough):
         own, stored = next(pair for pair in zip(events, sealed, strict=True) if _key(pair[1].payload) == result.key)
         if isinstance(result, ExpiredKey):
             return replace(result, key=_key(own.payload))
-        return await self._held(one, result, own.payload, stored.payload)
+        return await self._opened_holder(one, result, own.payload, stored.payload)
 
-    async def _held(
-        self, one: Seals | Erased, held: HeldKey, own: Mapping[str, Any], stored: Mapping[str, Any]
+    async def _opened_holder(
+        self, one: Seals | ErasedSeals, held: HeldKey, own: Mapping[str, Any], stored: Mapping[str, Any]
     ) -> HeldKey:
         """Who holds a key, as the session that would have it knows it: by its own names, with what is opened."""
         before = held.compared
@@ -143,12 +143,12 @@ class SealedStore(PassThrough):
     async def key_destroyed(self, session_id: str) -> bool:
         """Whether the key of a session's person was destroyed: then it is loaded as people may see it, and can end."""
         try:
-            return isinstance(await self._session(session_id), Erased)
+            return isinstance(await self._session(session_id), ErasedSeals)
         except KeyDestroyed:
-            self._sessions[session_id] = Erased()
+            self._sessions[session_id] = ErasedSeals()
             return True
 
-    async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | Erased | None:
+    async def _session(self, session_id: str, beginning: Sequence[Event] = ()) -> Seals | ErasedSeals | None:
         """What is known of a session, from its first event or from the store; None if nothing of it is sealed."""
         if session_id in self._plain:
             self._plain.move_to_end(session_id)
@@ -163,7 +163,7 @@ class SealedStore(PassThrough):
             row = await self._inner.session(session_id)
             digest, name = row.bundle, row.agent
         bundle = await self._bundle_of(digest)
-        made = await self._made(session_id, bundle, _agent(bundle, name), beginning)
+        made = await self._new_seals(session_id, bundle, _agent(bundle, name), beginning)
         if made is None:
             self._plain[session_id] = None
             if len(self._plain) > REMEMBERED_PLAIN:
@@ -174,7 +174,9 @@ class SealedStore(PassThrough):
             self._sessions.popitem(last=False)
         return made
 
-    async def _made(self, session_id: str, bundle: Bundle, agent: Agent, beginning: Sequence[Event]) -> Seals | None:
+    async def _new_seals(
+        self, session_id: str, bundle: Bundle, agent: Agent, beginning: Sequence[Event]
+    ) -> Seals | None:
         if agent.seal is None:
             return None
         log = beginning or await self._inner.load(session_id)

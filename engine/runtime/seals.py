@@ -40,7 +40,7 @@ class Seals:
     cipher: Cipher
     bundle: Bundle
     agent: Agent
-    known: set[str] = field(default_factory=set)
+    sealed_texts: set[str] = field(default_factory=set)
     of_call: dict[str, set[str]] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     # by call, and of the session itself under "": what is too short to be looked for but as a word
@@ -65,7 +65,7 @@ class Seals:
         if isinstance(call_id, str) and isinstance(name, str) and event.kind is K.CALL_PROPOSED:
             self.tools[call_id] = name
         for value in self._marked(event):
-            self.known |= set(texts(value))
+            self.sealed_texts |= set(texts(value))
             self.short.setdefault(call_id if isinstance(call_id, str) else "", set()).update(_words_of(value))
             if isinstance(call_id, str):
                 self.of_call.setdefault(call_id, set()).update(texts(value, 1))
@@ -171,7 +171,7 @@ class Sealing:
             case Holds.ATTRIBUTES:
                 return self.by_schema(item, seals.agent.attributes)
             case Holds.INPUT:
-                return self.given(self.event.payload.get("tool"), item)
+                return self.call_input(self.event.payload.get("tool"), item)
             case Holds.OUTPUT:
                 return self.by_schema(item, _output_of(tool))
             case Holds.ANSWER:
@@ -182,7 +182,7 @@ class Sealing:
                 own = name == "message" and self.event.payload.get("status") in ("ok", "blocked")
                 return self.words(item, by_word=own) if own or not self._may_repeat() else self.whole(item)
             case Holds.CALLS:
-                return [{**self.words(call), "input": self.given(call["name"], call["input"])} for call in item]
+                return [{**self.words(call), "input": self.call_input(call["name"], call["input"])} for call in item]
             case Holds.FACTS:
                 return [self._fact(fact) for fact in item]
             case Holds.FACT_KEY | Holds.DIGEST:
@@ -190,7 +190,7 @@ class Sealing:
             case Holds.TRACES:
                 return [self._trace(trace, own=name == "rules") for trace in item]
             case Holds.VALUES:
-                return {rule: self.seen(values) for rule, values in item.items()}
+                return {rule: self.rule_values(values) for rule, values in item.items()}
             case Holds.DIFFERENCE:
                 return [self._change(change) for change in item]
             case _:
@@ -198,7 +198,7 @@ class Sealing:
 
     # -- by what a field holds
 
-    def given(self, name: Any, item: Any) -> Any:
+    def call_input(self, name: Any, item: Any) -> Any:
         """A call's input; of a tool that is not there nobody knows what it holds."""
         tool = self.seals.bundle.tools.get(name) if isinstance(name, str) else self.tool
         if tool is None and isinstance(name, str):
@@ -215,7 +215,7 @@ class Sealing:
 
     def _fact(self, fact: Mapping[str, Any]) -> dict[str, Any]:
         marked = self.seals.marks.input_of(self.seals.bundle.tools.get(fact["tool"]))
-        told = {**self.words(fact), "input": self.given(fact["tool"], fact["input"])}
+        told = {**self.words(fact), "input": self.call_input(fact["tool"], fact["input"])}
         marked = marked or told["input"] != fact["input"]
         return {**told, "key": self.whole(fact["key"])} if marked and "key" in fact else told
 
@@ -224,7 +224,7 @@ class Sealing:
         p = self.event.payload
         given = p.get("input")
         if isinstance(given, Mapping):
-            return bool(self.given(p.get("tool"), given) != given)
+            return bool(self.call_input(p.get("tool"), given) != given)
         return p.get("call_id") in self.seals.holding
 
     def _may_repeat(self) -> bool:
@@ -242,12 +242,12 @@ class Sealing:
             # it may be what a read said of its failure
             told["error"] = self.whole(trace["error"])
         if "values" in trace:
-            told["values"] = self.seen(trace["values"])
+            told["values"] = self.rule_values(trace["values"])
         if "rules" in trace:
             told["rules"] = [self._trace(one, own=own) for one in trace["rules"]]
         return {name: told[name] for name in trace if name in told}
 
-    def seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def rule_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What a rule saw, by name."""
         return {chain: self._value(chain, value) for chain, value in values.items()}
 
@@ -338,7 +338,7 @@ class Sealing:
             short = self.seals.short.get(call_id, _NONE) | self.seals.short.get("", _NONE)
             if not short.isdisjoint(_WORDS.findall(value)):
                 return self.whole(value)
-        return self._words(value, self.seals.known, self.seals.of_call.get(call_id, _NONE))
+        return self._words(value, self.seals.sealed_texts, self.seals.of_call.get(call_id, _NONE))
 
     def _words(self, value: Any, known: set[str], about: set[str]) -> Any:
         if isinstance(value, Token | bool) or value is None:

@@ -59,7 +59,7 @@ class JobRun:
         self._clock = context.clock
         self._on_event = context.on_event
         self._hands = hands
-        self._beside_of = context.beside
+        self._overlays_of = context.overlays
         self._lease = lease
         self._root = root
         self._state = state
@@ -142,8 +142,8 @@ class JobRun:
 
     async def _say(self, reply: r.Input) -> None:
         while not self._lost:
-            beside = await self._beside_of(self._state.bundle)
-            draft = decide_job_draft(self._state, self._lease.call_id, reply, self._hands.bundle, beside)
+            overlays = await self._overlays_of(self._state.bundle)
+            draft = decide_job_draft(self._state, self._lease.call_id, reply, self._hands.bundle, overlays)
             if not draft.events:
                 return
             result = await self._store.append(self._state.session_id, self._state.seq, draft.events, job=self._lease)

@@ -19,7 +19,7 @@ class Notice:
     limit: str
     used: Any
     allowed: Any
-    left: Any
+    remaining: Any
 
 
 def notices(state: State) -> tuple[Notice, ...]:

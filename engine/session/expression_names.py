@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.functions import PROVENANCE
 from engine.language.provenance.origins import CUSTOMER, SESSION, TRUSTED, UNTRUSTED, Evidence, Origins
@@ -22,32 +22,32 @@ from engine.session.state.state import Call, Phase, State
 from engine.spec.bundle import Agent, Bundle, Meter, Tool
 from engine.spec.limits import LIMITS, Form
 
-_NOT_OK = t.Text(frozenset({"retryable_error", "blocked", "terminal_error", "unknown"}))
+_NOT_OK = types.Text(frozenset({"retryable_error", "blocked", "terminal_error", "unknown"}))
 
 
 @dataclass(frozen=True, slots=True)
 class ToolTypes:
     """What the schemas say of one tool's input and output."""
 
-    input: t.Type
-    output: t.Type
+    input: types.Type
+    output: types.Type
 
 
 class AllTools(dict[str, ToolTypes]):
     """The types of all tools of a bundle, with what expressions see of their calls, made once."""
 
     @cached_property
-    def called(self) -> t.Record:
+    def called(self) -> types.Record:
         """Successful calls by tool."""
         return _per_tool(self, _called)
 
     @cached_property
-    def denied(self) -> t.Record:
+    def denied(self) -> types.Record:
         """Calls that a person denied, by tool."""
-        return _per_tool(self, lambda types: t.record("field", "", input=types.input, at=t.DATETIME))
+        return _per_tool(self, lambda tool_types: types.record("field", "", input=tool_types.input, at=types.DATETIME))
 
     @cached_property
-    def resulted(self) -> t.Record:
+    def resulted(self) -> types.Record:
         """Results by tool, whatever their status."""
         return _per_tool(self, _resulted)
 
@@ -105,60 +105,64 @@ class PerTool(dict[str, Any]):
 # -- types
 
 
-def session_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+def session_scope(attributes: types.Type, tools: Mapping[str, ToolTypes]) -> dict[str, types.Type]:
     """The names that every expression of a session may use."""
     return {
         "session": attributes,
-        "now": t.DATETIME,
-        "messages": t.ListOf(t.TEXT),
+        "now": types.DATETIME,
+        "messages": types.ListOf(types.TEXT),
         "calls": _all(tools).called,
-        "step": t.record("field", "", number=t.NUMBER, calls=t.ListOf(_in_step())),
+        "step": types.record("field", "", number=types.NUMBER, calls=types.ListOf(_in_step())),
         "budget": _budget_type(),
     }
 
 
-def meters_type(meters: Iterable[Meter], tool: str = "") -> t.Type:
+def meters_type(meters: Iterable[Meter], tool: str = "") -> types.Type:
     """What rules see of an agent's meters: what this session's own calls have added, the limit, and what is left.
 
     Of one that sessions share and to which calls of the tool add, the same of all of them.
     """
-    counts = dict.fromkeys(("used", "limit", "left"), t.NUMBER)
-    own = t.record("field", "", **counts)
-    both = t.record("field", "", **counts, shared=own)
+    counts = dict.fromkeys(("used", "limit", "left"), types.NUMBER)
+    own = types.record("field", "", **counts)
+    both = types.record("field", "", **counts, shared=own)
     shares = {meter.name for meter in meters if tool in meter.per or (not tool and meter.per)}
-    return t.Record({m.name: t.Field(both if m.name in shares else own) for m in meters}, "limit")
+    return types.Record({m.name: types.Field(both if m.name in shares else own) for m in meters}, "limit")
 
 
-def gate_scope(attributes: t.Type, tools: Mapping[str, ToolTypes], tool: str) -> dict[str, t.Type]:
+def gate_scope(attributes: types.Type, tools: Mapping[str, ToolTypes], tool: str) -> dict[str, types.Type]:
     """The names that a rule may use for a call of one tool, params, meters and facts aside."""
-    call = t.record("field", "", name=t.Text(frozenset(tools)), id=t.TEXT, proposed_at=t.DATETIME)
+    call = types.record("field", "", name=types.Text(frozenset(tools)), id=types.TEXT, proposed_at=types.DATETIME)
     tools = _all(tools)
     history = {"seen": tools.called, "denied": tools.denied}
-    words = {"input": tools[tool].input, "call": call, PROVENANCE: t.UNKNOWN}
+    words = {"input": tools[tool].input, "call": call, PROVENANCE: types.UNKNOWN}
     return {**session_scope(attributes, tools), **history, **words}
 
 
-def any_call_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+def any_call_scope(attributes: types.Type, tools: Mapping[str, ToolTypes]) -> dict[str, types.Type]:
     """The same for a call of whichever tool."""
     history = {"seen": _all(tools).called, "denied": _all(tools).denied}
-    return {**session_scope(attributes, tools), **history, **dict.fromkeys(("input", "call", PROVENANCE), t.UNKNOWN)}
+    return {
+        **session_scope(attributes, tools),
+        **history,
+        **dict.fromkeys(("input", "call", PROVENANCE), types.UNKNOWN),
+    }
 
 
-def planner_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+def planner_scope(attributes: types.Type, tools: Mapping[str, ToolTypes]) -> dict[str, types.Type]:
     """The names that a decision table may use: also `results`, this turn's results whatever their status."""
     return {**session_scope(attributes, tools), "results": _all(tools).resulted}
 
 
-def let_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+def let_scope(attributes: types.Type, tools: Mapping[str, ToolTypes]) -> dict[str, types.Type]:
     """The names that an agent's `let` may use: what both a decision table and a stop condition know."""
     table, stop = planner_scope(attributes, tools), stop_scope(attributes, tools)
     return {name: known for name, known in table.items() if name in stop}
 
 
-def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, t.Type]:
+def stop_scope(attributes: types.Type, tools: Mapping[str, ToolTypes]) -> dict[str, types.Type]:
     """The names that a stop condition may use."""
-    call = t.record("field", "", id=t.TEXT, name=t.TEXT, input=t.MapOf(t.UNKNOWN))
-    decision = t.record("field", "", message=t.TEXT, tool_calls=t.ListOf(call), done=t.BOOLEAN)
+    call = types.record("field", "", id=types.TEXT, name=types.TEXT, input=types.MapOf(types.UNKNOWN))
+    decision = types.record("field", "", message=types.TEXT, tool_calls=types.ListOf(call), done=types.BOOLEAN)
     scope = session_scope(attributes, tools)
     return {
         **{name: scope[name] for name in ("session", "messages", "calls", "budget", "step", "now")},
@@ -167,31 +171,47 @@ def stop_scope(attributes: t.Type, tools: Mapping[str, ToolTypes]) -> dict[str, 
     }
 
 
-def _per_tool(tools: Mapping[str, ToolTypes], item: Callable[[ToolTypes], t.Type]) -> t.Record:
-    return t.Record({name: t.Field(t.ListOf(item(types))) for name, types in tools.items()}, "tool")
+def _per_tool(tools: Mapping[str, ToolTypes], item: Callable[[ToolTypes], types.Type]) -> types.Record:
+    return types.Record(
+        {name: types.Field(types.ListOf(item(tool_types))) for name, tool_types in tools.items()}, "tool"
+    )
 
 
-def _called(types: ToolTypes) -> t.Type:
-    return t.record("field", "", input=types.input, output=types.output, at=t.DATETIME)
+def _called(tool_types: ToolTypes) -> types.Type:
+    return types.record("field", "", input=tool_types.input, output=tool_types.output, at=types.DATETIME)
 
 
-def _resulted(types: ToolTypes) -> t.Type:
-    told = {"id": t.TEXT, "input": types.input, "reason": t.TEXT, "message": t.TEXT}
-    good = t.record("field", "", **told, status=t.Text(frozenset({"ok"})), output=types.output)
-    bad = t.record("field", "", **told, status=_NOT_OK, output=t.NULL)
-    return t.union((good, bad))
+def _resulted(tool_types: ToolTypes) -> types.Type:
+    told = {"id": types.TEXT, "input": tool_types.input, "reason": types.TEXT, "message": types.TEXT}
+    good = types.record("field", "", **told, status=types.Text(frozenset({"ok"})), output=tool_types.output)
+    bad = types.record("field", "", **told, status=_NOT_OK, output=types.NULL)
+    return types.union((good, bad))
 
 
-def _in_step() -> t.Type:
-    return t.record("field", "", id=t.TEXT, name=t.TEXT, input=t.MapOf(t.UNKNOWN), status=t.TEXT, reason=t.TEXT)
+def _in_step() -> types.Type:
+    return types.record(
+        "field",
+        "",
+        id=types.TEXT,
+        name=types.TEXT,
+        input=types.MapOf(types.UNKNOWN),
+        status=types.TEXT,
+        reason=types.TEXT,
+    )
 
 
-def _budget_type() -> t.Type:
-    counted = t.record("field", "", used=t.NUMBER, limit=t.union((t.NUMBER, t.NULL)), left=t.union((t.NUMBER, t.NULL)))
-    span = t.union((t.DURATION, t.NULL))
-    timed = t.record("field", "", used=t.DURATION, limit=span, left=span)
+def _budget_type() -> types.Type:
+    counted = types.record(
+        "field",
+        "",
+        used=types.NUMBER,
+        limit=types.union((types.NUMBER, types.NULL)),
+        left=types.union((types.NUMBER, types.NULL)),
+    )
+    span = types.union((types.DURATION, types.NULL))
+    timed = types.record("field", "", used=types.DURATION, limit=span, left=span)
     seen = {name: timed if limit.form is Form.TIME else counted for name, limit in LIMITS.items() if limit.may_see}
-    return t.record("limit", "", **seen)
+    return types.record("limit", "", **seen)
 
 
 # -- values
@@ -259,7 +279,7 @@ def _successful(state: State) -> PerTool:
     return PerTool((tool, log.all()) for tool, log in state.succeeded.items())
 
 
-def _seen(state: State) -> PerTool:
+def _past_calls(state: State) -> PerTool:
     """Successful calls and the runtime's own reads, oldest first."""
     return PerTool((tool, log.all()) for tool, log in state.seen.items())
 
@@ -276,10 +296,10 @@ def _origins(state: State, call: Call, bundle: Bundle) -> Origins:
     """Where values come from; keys that a schema of the call or of the session names are no values."""
     named = property_names(bundle.agents[state.agent].attributes)
     fields = named | property_names(bundle.tools[call.name].input_schema)
-    return Origins(_told(state, bundle.tools, named), fields)
+    return Origins(_evidence(state, bundle.tools, named), fields)
 
 
-def _told(state: State, tools: Mapping[str, Tool], named: frozenset[str]) -> Iterator[Evidence]:
+def _evidence(state: State, tools: Mapping[str, Tool], named: frozenset[str]) -> Iterator[Evidence]:
     """All that the session was told, newest first: by its starter, by its customer, and by tools."""
     yield Evidence(SESSION, state.attributes, fields=named)
     yield Evidence(CUSTOMER, list(reversed(state.messages)))
@@ -327,12 +347,12 @@ def _step_call(call: Call) -> dict[str, Any]:
 
 
 def _meters(state: State) -> dict[str, Any]:
-    return {name: _left(state.used.meter(name), limit) for name, limit in state.limits.meters.items()}
+    return {name: _usage(state.used.meter(name), limit) for name, limit in state.limits.meters.items()}
 
 
 def _budget(state: State) -> dict[str, Any]:
     return {
-        name: _left(
+        name: _usage(
             getattr(state.used, limit.counted),
             getattr(state.limits, name),
             timedelta(0) if limit.form is Form.TIME else 0,
@@ -342,7 +362,7 @@ def _budget(state: State) -> dict[str, Any]:
     }
 
 
-def _left(used: Any, limit: Any, nothing: Any = 0) -> dict[str, Any]:
+def _usage(used: Any, limit: Any, nothing: Any = 0) -> dict[str, Any]:
     return {"used": used, "limit": limit, "left": None if limit is None else max(limit - used, nothing)}
 
 
@@ -354,5 +374,5 @@ _SESSION: Mapping[str, Callable[[State], Any]] = {
     "step": lambda state: {"number": state.step, "calls": [_step_call(call) for call in state.step_calls()]},
     "budget": _budget,
 }
-_GATE = {**_SESSION, "seen": _seen, "denied": _denied, "meters": _meters}
+_GATE = {**_SESSION, "seen": _past_calls, "denied": _denied, "meters": _meters}
 _STOP = {**_SESSION, "decision": lambda state: state.decision or EMPTY_DECISION}

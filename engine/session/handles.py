@@ -135,7 +135,7 @@ class Handles:
 def handles_of(state: State, bundle: Bundle) -> Handles | None:
     """The handles of a session; None if nothing of it is sensitive."""
     agent = bundle.agents[state.agent]
-    return None if agent.seal is None else Handles(state.handle_key, _known(state, agent, bundle.tools))
+    return None if agent.seal is None else Handles(state.handle_key, _marked_values(state, agent, bundle.tools))
 
 
 def place_of_handle(value: Any) -> str:
@@ -162,7 +162,7 @@ def texts(value: Any, shortest: int = SHORTEST) -> Iterator[str]:
             yield text
 
 
-def _known(state: State, agent: Agent, tools: Mapping[str, Tool]) -> Iterator[Any]:
+def _marked_values(state: State, agent: Agent, tools: Mapping[str, Tool]) -> Iterator[Any]:
     """Every value of a session that schemas mark: of its attributes, its calls, and the runtime's own reads."""
     yield from sensitive_values(state.attributes, agent.attributes)
     for call in state.calls.values():

@@ -47,7 +47,7 @@ NOTHING_GIVEN = object()
 
 @dataclass(frozen=True, slots=True)
 class JudgedCall:
-    """What the gate says; `asked` are the groups that still have to be asked.
+    """What the gate says; `ask_groups` are the groups that still have to be asked.
 
     An approval is `satisfied` once nobody has to be asked any more.  `needs` are the reads that the gate asks for and
     that were not recorded; what depends on their outputs is not known before they are.
@@ -55,14 +55,14 @@ class JudgedCall:
 
     verdict: str
     rules: tuple[str, ...]
-    asked: tuple[str, ...]
+    ask_groups: tuple[str, ...]
     errors: tuple[str, ...]
     satisfied: bool = False
     needs: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     def payload(self) -> dict[str, Any]:
         """As JSON; `satisfied` of an approval, `needs` where there are some."""
-        told: dict[str, Any] = {"verdict": self.verdict, "rules": list(self.rules), "approvers": list(self.asked)}
+        told: dict[str, Any] = {"verdict": self.verdict, "rules": list(self.rules), "approvers": list(self.ask_groups)}
         if self.verdict == Effect.REQUIRE_APPROVAL.value:
             told["satisfied"] = self.satisfied
         told["errors"] = list(self.errors)
@@ -114,7 +114,7 @@ def judge_after(
         if kept is not None:
             errors = (f"{kept.rule}: {kept.error}",) if kept.error else ()
             return JudgedCall(Effect.DENY.value, (kept.rule,), (), errors, needs=needs).shown(bundle, handles)
-    return _told(verdict, needs, confirmed=_confirmed(bundle, past, tool.name, input_)).shown(bundle, handles)
+    return _judged_call(verdict, needs, confirmed=_confirmed(bundle, past, tool.name, input_)).shown(bundle, handles)
 
 
 def _confirmed(bundle: Bundle, past: Sequence[PriorEvent], tool_name: str, input_: Mapping[str, Any]) -> bool:
@@ -138,7 +138,7 @@ def _named(missing: MissingFacts) -> tuple[tuple[str, Mapping[str, Any]], ...]:
     return tuple((tool, named[tool, text]) for tool, text in sorted(named))
 
 
-def _told(verdict: Verdict, needs: tuple[tuple[str, Mapping[str, Any]], ...], *, confirmed: bool) -> JudgedCall:
+def _judged_call(verdict: Verdict, needs: tuple[tuple[str, Mapping[str, Any]], ...], *, confirmed: bool) -> JudgedCall:
     deciding = [trace for trace in verdict.rules if trace.matched and trace.effect is verdict.effect]
     open_ = [ask for ask in verdict.asks if not (confirmed and CUSTOMER in ask.approvers)]
     asked = {group for ask in open_ for group in ask.approvers}

@@ -14,7 +14,7 @@ HIDDEN = "[sensitive]"
 HANDLE = r"\[sensitive:[0-9a-f]{32}\]"
 
 # keywords that hold schemas for the same value
-_BESIDE = ("allOf", "anyOf", "oneOf")
+_COMBINATORS = ("allOf", "anyOf", "oneOf")
 
 
 def marks(schema: Mapping[str, Any]) -> bool:
@@ -102,7 +102,7 @@ def _schemas(schema: Any, root: Mapping[str, Any], known: set[int] | None = None
         for part in reference.removeprefix("#").split("/")[1:]:
             target = _step(target, part.replace("~1", "/").replace("~0", "~"))
         yield from _schemas(target, root, known)
-    for keyword in _BESIDE:
+    for keyword in _COMBINATORS:
         for one in schema.get(keyword, ()):
             yield from _schemas(one, root, known)
     for keyword in ("if", "then", "else"):
@@ -119,7 +119,7 @@ def _step(target: Any, part: str) -> Any:
 
 # where schemas stand for parts of a value that marks are looked for in
 _KEYED = ("properties", "$defs")
-_SINGLE = ("additionalProperties", "items", "if", "then", "else", "prefixItems", *_BESIDE)
+_SINGLE = ("additionalProperties", "items", "if", "then", "else", "prefixItems", *_COMBINATORS)
 
 
 def unreached(schema: Any) -> bool:

@@ -219,7 +219,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedLoosening:
     """A loosening that somebody answers for; `flip` is its name, such as `refund-threshold:approval→allow`."""
 
     flip: str
@@ -242,7 +242,7 @@ class Bundle:
     databases: Mapping[str, Database]
     files: Mapping[str, bytes] = field(repr=False)
     servers: Mapping[str, Server] = field(default_factory=dict)
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedLoosening, ...] = ()
     urgent: bool = False
     root: str = ""
 

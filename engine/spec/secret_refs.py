@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 _REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
-_MEANT = re.compile(r"\$\{\s*secret\b[^}]*\}?")
+_ALMOST_REFERENCE = re.compile(r"\$\{\s*secret\b[^}]*\}?")
 
 
 def references(text: str) -> list[str]:
@@ -16,7 +16,7 @@ def references(text: str) -> list[str]:
 
 def malformed(text: str) -> tuple[int, int] | None:
     """Where a text means to refer to a secret and does not, as offsets; None if it is well formed."""
-    found = _MEANT.search(_REFERENCE.sub(lambda match: " " * len(match[0]), text))
+    found = _ALMOST_REFERENCE.search(_REFERENCE.sub(lambda match: " " * len(match[0]), text))
     return None if found is None else found.span()
 
 

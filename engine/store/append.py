@@ -31,7 +31,7 @@ from engine.ports.records import (
 from engine.session.state.event import Event
 from engine.session.state.state import Status
 from engine.store import chain
-from engine.store.idempotency_keys import held
+from engine.store.idempotency_keys import holder_of
 from engine.store.log_key import Voucher
 from engine.store.projection import (
     Change,
@@ -87,13 +87,13 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
     Where there is none nothing is added to a head that has a seal: the new one would have none.
     """
     stands = _stands(connection, wanted.session_id)
-    beside = changes(wanted.events)
-    refused = _overtaken(connection, wanted, stands) or _refused(connection, beside, voucher)
+    row_changes = changes(wanted.events)
+    refused = _overtaken(connection, wanted, stands) or _refused(connection, row_changes, voucher)
     if refused is not None:
         return refused
     _check_seal(wanted.session_id, stands, voucher)
     try:
-        _write(connection, wanted, stands, beside, voucher)
+        _write(connection, wanted, stands, row_changes, voucher)
     except sqlite3.IntegrityError as error:
         # nobody but its own appends writes what belongs to a session
         table = str(error).rpartition(" ")[2].partition(".")[0]
@@ -143,7 +143,7 @@ def _check_seal(session_id: str, stands: _Stands, voucher: Voucher | None) -> No
 
 
 def _write(
-    connection: sqlite3.Connection, wanted: Append, stands: _Stands, beside: list[Change], voucher: Voucher | None
+    connection: sqlite3.Connection, wanted: Append, stands: _Stands, row_changes: list[Change], voucher: Voucher | None
 ) -> None:
     segment = chain.seal(wanted.events, stands.head_hash)
     seal = voucher.head(wanted.session_id, segment.last, segment.hash) if voucher is not None else None
@@ -154,7 +154,7 @@ def _write(
     if wanted.release_lease:
         owner = lease_until = None
     state, outcome = stands.state, stands.outcome
-    for change in beside:
+    for change in row_changes:
         if isinstance(change, SetState):
             state, outcome = change.state, change.outcome
         elif isinstance(change, Wake) and change.applies(state):
@@ -178,21 +178,21 @@ def _write(
         connection.execute(sql, (*row, number_))
     sql = "INSERT INTO segments (session, first, last, hash, body) VALUES (?, ?, ?, ?, ?)"
     connection.execute(sql, (number_, segment.first, segment.last, segment.hash, segment.body))
-    for change in _to_project(connection, beside):
+    for change in _to_project(connection, row_changes):
         _project(connection, wanted.session_id, change)
 
 
 # whether anything at all stands that the end of a call may settle
-_HELD = "SELECT EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM meter_entries)"
+_ANYTHING_OPEN = "SELECT EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM meter_entries)"
 
 
-def _to_project(connection: sqlite3.Connection, beside: list[Change]) -> list[Change]:
+def _to_project(connection: sqlite3.Connection, row_changes: list[Change]) -> list[Change]:
     """The changes in order; most calls hold neither key nor meter, and where nobody does there is nothing to settle."""
-    settles = sum(isinstance(change, SettleKey | SettleMeters) for change in beside)
-    takes = any(isinstance(change, ClaimKey | Reserve) for change in beside)
-    if not settles or takes or connection.execute(_HELD).fetchone()[0]:
-        return beside
-    return [change for change in beside if not isinstance(change, SettleKey | SettleMeters)]
+    settles = sum(isinstance(change, SettleKey | SettleMeters) for change in row_changes)
+    takes = any(isinstance(change, ClaimKey | Reserve) for change in row_changes)
+    if not settles or takes or connection.execute(_ANYTHING_OPEN).fetchone()[0]:
+        return row_changes
+    return [change for change in row_changes if not isinstance(change, SettleKey | SettleMeters)]
 
 
 def _holds(connection: sqlite3.Connection, lease: JobLease) -> bool:
@@ -212,18 +212,18 @@ def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) 
 
 
 def _refused(
-    connection: sqlite3.Connection, beside: list[Change], voucher: Voucher | None
+    connection: sqlite3.Connection, row_changes: list[Change], voucher: Voucher | None
 ) -> HeldKey | ExpiredKey | FullMeter | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []
     claimed: dict[str, str] = {}
-    for change in beside:
+    for change in row_changes:
         refused: HeldKey | ExpiredKey | FullMeter | None = None
         if isinstance(change, ClaimKey):
             holder = claimed.setdefault(change.key, change.holder)
             if holder != change.holder:
                 return HeldKey(change.key, IN_FLIGHT, None, holder)
-            refused = held(connection, change, voucher)
+            refused = holder_of(connection, change, voucher)
         elif isinstance(change, Reserve):
             refused = _full(connection, change, added)
             added.append(change)
@@ -234,19 +234,19 @@ def _refused(
 
 def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> FullMeter | None:
     stored = meter_used(connection, change.key, change.holder, change.since)
-    beside = [other.amount for other in added if other.key == change.key and other.holder != change.holder]
-    used = total([stored, *beside])
+    row_changes = [other.amount for other in added if other.key == change.key and other.holder != change.holder]
+    used = total([stored, *row_changes])
     return (
         None if add(used, change.amount) <= change.limit else FullMeter(change.holder, change.meter, used, change.limit)
     )
 
 
-def meter_used(connection: sqlite3.Connection, key: str, beside: str, since: datetime | None) -> Any:
+def meter_used(connection: sqlite3.Connection, key: str, row_changes: str, since: datetime | None) -> Any:
     """What was added to a shared meter under a key since a moment, by all but one holder; raises CorruptLog."""
     sql = "SELECT holder, amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
     at = timestamp(since) if since is not None else ""
     amounts = []
-    for holder, text in connection.execute(sql, (key, beside, at)):
+    for holder, text in connection.execute(sql, (key, row_changes, at)):
         try:
             amounts.append(number(text))
         except NotJson as error:

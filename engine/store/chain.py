@@ -123,7 +123,7 @@ def read(session_id: str, segments: Iterable[Segment], start: SegmentPlace, head
             if count == segment.last - segment.first + 1 and link == segment.hash:
                 events += _events(segment, lines)
         except _DAMAGE as error:
-            raise UnreadableSegment(f"{_span(segment)} can't be read: {_told(error)}") from None
+            raise UnreadableSegment(f"{_span(segment)} can't be read: {_error_text(error)}") from None
         if count != segment.last - segment.first + 1 or link != segment.hash:
             raise UnreadableSegment(f"{_span(segment)} changed, or do not follow on those before")
         seq = segment.last
@@ -134,7 +134,7 @@ def read(session_id: str, segments: Iterable[Segment], start: SegmentPlace, head
     return events
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What an error says of damaged bytes, which may be all of them, or nothing."""
     return str(error)[:200] or type(error).__name__
 

@@ -80,7 +80,7 @@ class LoggedRows:
         return table not in self.moved and not self.added[table]
 
 
-def said(log: Sequence[Event], erased: Set[int]) -> LoggedRows:
+def logged_rows(log: Sequence[Event], erased: Set[int]) -> LoggedRows:
     """What stands beside a log, of which the payloads of some events were erased."""
     found = LoggedRows()
     for event in log:

@@ -18,13 +18,13 @@ from engine.ports.records import (
     session_of,
 )
 from engine.store.chain import erased
-from engine.store.consistency import KEYS, LoggedRows, as_compared, said
+from engine.store.consistency import KEYS, LoggedRows, as_compared, logged_rows
 from engine.store.log_key import Voucher
 from engine.store.projection import ClaimKey, generation_of
 from engine.store.queries import segments_of, whole_log
 
 
-def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> HeldKey | ExpiredKey | None:
+def holder_of(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> HeldKey | ExpiredKey | None:
     """The other call that holds a key which somebody claims, how many of its results have expired, or None.
 
     Raises CorruptLog.
@@ -39,7 +39,7 @@ def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | No
     status, output, until, holder, compared, expired = row
     if holder == change.holder and status != FREE:
         return None
-    of = _said(connection, change.key, holder, voucher)
+    of = _logged_rows(connection, change.key, holder, voucher)
     known = of.rows[KEYS].get(change.key)
     if known == row:
         over = generation_of(status, datetime.fromisoformat(until) if until is not None else None, expired, change.at)
@@ -54,7 +54,7 @@ def held(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | No
     return HeldKey(change.key, status if status in (IN_FLIGHT, UNKNOWN) else ERASED, None, holder)
 
 
-def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> LoggedRows:
+def _logged_rows(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> LoggedRows:
     """What the log of a holder says of the rows beside it."""
     session_id = session_of(holder)
     try:
@@ -62,4 +62,4 @@ def _said(connection: sqlite3.Connection, key: str, holder: str, voucher: Vouche
     except UnknownSession:
         told = f"the key {key} is held by {holder}, and there is no such session"
         raise DamagedRow(session_id, "idempotency_keys", told) from None
-    return said(log, {seq for segment in segments_of(connection, session_id) for seq in erased(segment)})
+    return logged_rows(log, {seq for segment in segments_of(connection, session_id) for seq in erased(segment)})

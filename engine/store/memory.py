@@ -68,7 +68,7 @@ class _Key:
 
 
 @dataclass(frozen=True, slots=True)
-class _Added:
+class _Addition:
     key: str
     holder: str
     amount: Any
@@ -86,7 +86,7 @@ class MemoryStore(MemoryQueue):
         super().__init__()
         self._sessions: dict[str, _MemorySession] = {}
         self._keys: dict[str, _Key] = {}
-        self._added: list[_Added] = []
+        self._added: list[_Addition] = []
         self._requests: dict[str, RequestRow] = {}
         self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
@@ -144,7 +144,7 @@ class MemoryStore(MemoryQueue):
         return total(entry.amount for entry in self._added if entry.key == key and entry.counts(since))
 
     def _refused(self, events: Sequence[Event]) -> HeldKey | ExpiredKey | FullMeter | None:
-        added: list[_Added] = []
+        added: list[_Addition] = []
         claimed: dict[str, str] = {}
         for change in changes(events):
             if isinstance(change, Reserve):
@@ -155,7 +155,7 @@ class MemoryStore(MemoryQueue):
                 )
                 if add(used, change.amount) > change.limit:
                     return FullMeter(change.holder, change.meter, used, change.limit)
-                added.append(_Added(change.key, change.holder, change.amount, change.at))
+                added.append(_Addition(change.key, change.holder, change.amount, change.at))
             if isinstance(change, ClaimKey) and claimed.setdefault(change.key, change.holder) != change.holder:
                 return HeldKey(change.key, IN_FLIGHT, None, claimed[change.key])
             if isinstance(change, ClaimKey) and change.key in self._keys:
@@ -175,7 +175,7 @@ class MemoryStore(MemoryQueue):
                 case ClaimKey(key, holder):
                     self._keys[key] = _Key(holder, IN_FLIGHT, None, change.compared, change.until, change.generation)
                 case Reserve():
-                    self._added.append(_Added(change.key, change.holder, change.amount, change.at))
+                    self._added.append(_Addition(change.key, change.holder, change.amount, change.at))
                 case SettleMeters(holder, keep):
                     own = [entry for entry in self._added if entry.holder == holder]
                     self._added = [entry for entry in self._added if entry.holder != holder]

@@ -139,13 +139,13 @@ def _of(event: Event) -> list[Change]:
 
 def _started(event: Event) -> list[Change]:
     p = event.payload
-    return [MoveJob(_holder(event), "leased", attempt=p["attempt"])] if p.get("job") else _taken(event)
+    return [MoveJob(_holder(event), "leased", attempt=p["attempt"])] if p.get("job") else _claims_of_call(event)
 
 
 def _enqueued(event: Event) -> list[Change]:
     p = event.payload
     run_at = datetime.fromisoformat(p["run_at"])
-    return [*_taken(event), Enqueue(_holder(event), p["call_id"], p["tool"], run_at, event.at)]
+    return [*_claims_of_call(event), Enqueue(_holder(event), p["call_id"], p["tool"], run_at, event.at)]
 
 
 def _failed(event: Event) -> list[Change]:
@@ -172,7 +172,7 @@ def _answered(event: Event) -> list[Change]:
     return [CloseRequest(p["request_id"], "answered"), *woken]
 
 
-def _taken(event: Event) -> list[Change]:
+def _claims_of_call(event: Event) -> list[Change]:
     """The key and the shared meters that a call takes."""
     shared = [entry for entry in event.payload.get("reserved", ()) if "key" in entry]
     return [*_key(event), *(_reserve(event, entry) for entry in shared)]

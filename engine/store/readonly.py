@@ -15,7 +15,7 @@ from engine.session.state.event import Event
 from engine.store.log_key import LogKey, Voucher
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.queries import bundle_files, connected, one_moment, session_rows, whole_log
-from engine.store.strays import Unidentified, store_id
+from engine.store.strays import UnidentifiedStore, store_id
 from engine.store.urls import SQLITE, BadStoreUrl, NoStore, StoreFault, no_store_at
 
 # logs lie in segments, and heads have a place for their seals, since this version of the schema
@@ -70,7 +70,7 @@ async def open_past(url: str, key: LogKey | None = None) -> AsyncIterator[PastSe
             yield ReadOnlyStore(connection, Voucher(store_id(connection), key) if key is not None else None)
         finally:
             connection.close()
-    except (sqlite3.Error, Unidentified) as error:
+    except (sqlite3.Error, UnidentifiedStore) as error:
         raise StoreFault(f"{path} can't be read as a store: {error}") from None
 
 

@@ -35,7 +35,7 @@ def _input(value: Any) -> bool:
 
 
 # what the inbox shows of the event that opened a request
-_ASKED: Mapping[str, Callable[[Any], bool]] = {
+_REQUEST_FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "tool": _text_or_none,
     "input": _input,
     "groups": _texts,
@@ -66,7 +66,7 @@ def request_row(row: Any) -> RequestRow:
     except (ValueError, RecursionError):
         problem = "its content is damaged"
     if not isinstance(payload, dict) or not all(
-        name in payload and fits(payload[name]) for name, fits in _ASKED.items()
+        name in payload and fits(payload[name]) for name, fits in _REQUEST_FIELDS.items()
     ):
         problem = problem or "its content is no request"
     return RequestRow(id_, kind, session_id, status, opened_at, expires_at, {} if problem else payload, problem)

@@ -23,7 +23,7 @@ class _Of:
     table: str
     session: str
     row: str
-    told: str
+    noun: str
     listed: str = "id"
     named: str = "{}"
 
@@ -38,7 +38,7 @@ _OF_SESSIONS = (
 )
 
 
-class Unidentified(Exception):
+class UnidentifiedStore(Exception):
     """A store that has no id, or several: nobody can say what was sealed for it."""
 
 
@@ -47,7 +47,7 @@ def store_id(connection: sqlite3.Connection) -> str:
     found = connection.execute("SELECT id FROM store LIMIT 2").fetchall()
     if len(found) != 1:
         told = "no id" if not found else "more than one id"
-        raise Unidentified(f"the table `store` holds {told}, and seals are of one: put the file back from a copy")
+        raise UnidentifiedStore(f"the table `store` holds {told}, and seals are of one: put the file back from a copy")
     return str(found[0][0])
 
 
@@ -65,7 +65,7 @@ def _strays(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         sql = f"SELECT {of.session}, {of.row} FROM {of.table} WHERE {nobody} ORDER BY 1, 2"
         try:
             for session, row in connection.execute(sql):
-                told = f"{of.told.format(row)} stands in `{of.table}`, and there is no such session"
+                told = f"{of.noun.format(row)} stands in `{of.table}`, and there is no such session"
                 yield of.named.format(session), told
         except sqlite3.DatabaseError as error:
             yield f"the table `{of.table}`", f"it can't be read: {error}"
@@ -76,7 +76,7 @@ def file_problems(connection: sqlite3.Connection) -> list[str]:
     found = [*_foreign(connection), *_pages(connection)]
     try:
         store_id(connection)
-    except (Unidentified, sqlite3.DatabaseError) as error:
+    except (UnidentifiedStore, sqlite3.DatabaseError) as error:
         found.append(str(error))
     return found
 

@@ -17,7 +17,7 @@ from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
 from engine.store.sqlite import open_store, prepare
-from engine.store.strays import Unidentified
+from engine.store.strays import UnidentifiedStore
 
 SQLITE = "sqlite:///"
 
@@ -93,7 +93,7 @@ async def _in_sqlite(url: str, key: LogKey | None, *, make: bool) -> AsyncIterat
     try:
         async with open_store(path, key) as store:
             yield store
-    except Unidentified as error:
+    except UnidentifiedStore as error:
         raise StoreFault(f"{path} can't be used with a key: {error}") from None
 
 

@@ -12,8 +12,7 @@ from engine.ports.records import FREE
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.snapshot import VERSION, restored
-from engine.store import chain
-from engine.store import consistency as beside
+from engine.store import chain, consistency
 from engine.store.consistency import JOBS, KEYS, METERS, REQUESTS, Rows, Table
 from engine.store.log_key import HeadSeal, Voucher
 from engine.store.projection import SetState, Wake, changes
@@ -68,7 +67,7 @@ def _problems(
     erased = _erased(segments)
     yield from _listed_wrongly(connection, session_id, log, erased)
     yield from _driven_wrongly(connection, session_id, log, erased)
-    yield from _beside(connection, session_id, log, erased)
+    yield from _row_problems(connection, session_id, log, erased)
     yield from _snapshot(connection, session_id, log, erased, segments, voucher)
 
 
@@ -122,9 +121,11 @@ def _driven_wrongly(
         yield f"it is listed as taken {row[0]} times, and the log says {max(taken)}"
 
 
-def _beside(connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]) -> Iterator[str]:
+def _row_problems(
+    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]
+) -> Iterator[str]:
     """Where requests, keys, meters and jobs say something else than the log that they come from."""
-    said = beside.said(log, erased)
+    said = consistency.logged_rows(log, erased)
     own = (f"{session_id}/", f"{session_id}0")
     of_session, of_holder = "session_id = ?", "holder >= ? AND holder < ?"
     found: dict[Table, Rows] = {
@@ -143,7 +144,7 @@ def _beside(connection: sqlite3.Connection, session_id: str, log: Sequence[Event
         if key not in found[KEYS] and (row[2] is not None or row[0] == FREE) and _has_a_holder(connection, key):
             del said.rows[KEYS][key]
     for table, rows in found.items():
-        yield from beside.differences(table, said, rows)
+        yield from consistency.differences(table, said, rows)
     for row in connection.execute(f"SELECT {JOB} FROM jobs WHERE session_id = ?", (session_id,)):
         job = job_row(row)
         if job.problem:
@@ -151,7 +152,7 @@ def _beside(connection: sqlite3.Connection, session_id: str, log: Sequence[Event
 
 
 def _rows(connection: sqlite3.Connection, table: Table, query: str, *values: str) -> Rows:
-    return {first: beside.as_compared(table, row) for first, *row in connection.execute(f"SELECT {query}", values)}
+    return {first: consistency.as_compared(table, row) for first, *row in connection.execute(f"SELECT {query}", values)}
 
 
 def _has_a_holder(connection: sqlite3.Connection, key: str) -> bool:

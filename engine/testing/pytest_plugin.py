@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.bundle.load import Loaded, load_directory
+from engine.bundle.load import LoadedBundle, load_directory
 from engine.diagnostic.render import full
 from engine.fixtures.scenario import run_fixture
 
@@ -68,7 +68,7 @@ class PathwayItem(pytest.Item):
         if loaded.bundle is None:
             raise BundleIsInvalid(full(loaded.diagnostics, loaded.sources))
         relative = self.path.relative_to(self._root).as_posix()
-        document = next(d for d in loaded.corpus.sound("Fixture") if d.node.place.file == relative)
+        document = next(d for d in loaded.corpus.well_formed("Fixture") if d.node.place.file == relative)
         report = run_fixture(loaded.bundle, document.plain)
         if not report.passed:
             raise FixtureFailed("\n".join(str(failure) for failure in report.failures))
@@ -85,5 +85,5 @@ class PathwayItem(pytest.Item):
 
 
 @cache
-def _load(root: Path) -> Loaded:
+def _load(root: Path) -> LoadedBundle:
     return load_directory(root)

@@ -102,7 +102,7 @@ def _can_be_given(text: str) -> bool:
 async def _output(run: ToolInvocation, ended: ProgramResult) -> Any:
     settings, writes = run.tool.adapter.settings, run.tool.effect is not READ
     if ended.code:
-        said = run.told(ended.said, 500, end=True) or "it said nothing"
+        said = run.failure_text(ended.stderr_tail, 500, end=True) or "it said nothing"
         again = ended.code in settings.get("retryable_codes", ())
         raise ToolError(
             f"exit_{ended.code}" if ended.code > 0 else "killed",

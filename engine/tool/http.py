@@ -252,7 +252,7 @@ class _Exchange:
     def _failed(self, reason: str, message: str, *, acted: bool) -> ToolError:
         reads = self._run.tool.effect is READ
         may_help = reason in ("unreachable", "no_answer") and (reads or not acted)
-        message = self._run.told(message, 500)
+        message = self._run.failure_text(message, 500)
         return ToolError(reason, message, retryable=may_help, acted=acted and not reads, lost=acted and not reads)
 
 
@@ -268,7 +268,7 @@ async def _output(
     settings, writes = run.tool.adapter.settings, run.tool.effect is not READ
     end = _outcome(settings.get("outcomes", {}), status, headers, reads=not writes)
     if end != "ok":
-        said = f"the server answers {status}: {run.told(raw[:20_000].decode('utf-8', 'replace'), 300)}"
+        said = f"the server answers {status}: {run.failure_text(raw[:20_000].decode('utf-8', 'replace'), 300)}"
         lost = writes and (end == "lost" or went_on)
         wait = retry_after(headers) if end == "retryable" else None
         raise ToolError(

@@ -45,7 +45,7 @@ class Link:
     """
 
     client: Client
-    said: bytearray
+    stderr_tail: bytearray
     tools: dict[str, ToolList] = field(default_factory=dict)
     unlisted: dict[str, str] = field(default_factory=dict)
     stale: bool = True
@@ -117,7 +117,7 @@ class McpAdapter:
                 raise
             except MCPError as error:
                 if error.code not in OURS:
-                    said = run.told(_said(error), 1000)
+                    said = run.failure_text(_error_text(error), 1000)
                     raise ToolError(
                         "tool_error", f"the server says: {said}", acted=run.tool.effect is not READ
                     ) from None
@@ -131,24 +131,24 @@ class McpAdapter:
         """Whatever it was, this connection is not to be trusted with the next call."""
         self._connections.drop(_key(self._servers[run.tool.adapter.settings["server"]]), link)
         reads = run.tool.effect is READ
-        told = run.told(link.said.decode("utf-8", "replace").strip(), 300, end=True)
+        told = run.failure_text(link.stderr_tail.decode("utf-8", "replace").strip(), 300, end=True)
         what = "can't be read" if isinstance(error, UnreadableAnswer) else "did not come"
-        message = f"the server's answer {what}: {run.told(_said(error), 300)}"
+        message = f"the server's answer {what}: {run.failure_text(_error_text(error), 300)}"
         message += f"; it said: {told}" if told else ""
         return ToolError("no_answer", message, retryable=reads, acted=not reads, lost=not reads)
 
     def _unavailable(self, server: Server, error: Exception) -> ToolError:
-        said = self._secrets.masked(_said(error))[:300]
+        said = self._secrets.masked(_error_text(error))[:300]
         return ToolError("server_unavailable", f"server {server.name}: {said}", acted=False, retryable=True)
 
-    async def _held(self, server: Server) -> Link:
+    async def _live_link(self, server: Server) -> Link:
         """The connection to a server; one that does not answer any more is made anew, and its program started again."""
         link: Link = await self._connections.hold(_key(server), lambda: opened(server, self._secrets))
         if link.doubted:
             async with link.listing:
                 if link.doubted and not await link.answers():
                     self._connections.drop(_key(server), link)
-                    return await self._held(server)
+                    return await self._live_link(server)
                 link.doubted = False
         return link
 
@@ -157,7 +157,7 @@ class McpAdapter:
         settings = tool.adapter.settings
         server = self._servers[settings["server"]]
         try:
-            link = await self._held(server)
+            link = await self._live_link(server)
         except MissingSecret as error:
             if not server.optional:
                 raise
@@ -214,7 +214,7 @@ async def opened(server: Server, secrets: Secrets) -> AsyncIterator[Link]:
             link.stale = True
 
     client = Client(transport, message_handler=heed, cache=None)
-    link = Link(client, report.said)
+    link = Link(client, report.stderr_tail)
     started = False
     with trio.CancelScope(deadline=trio.current_time() + server.start_timeout.total_seconds()) as starting:
         try:
@@ -243,7 +243,7 @@ def _did_not_start(server: Server, error: Exception, report: TransportReport, se
     elif report.code is not None:
         how = f"exit code {report.code}" if report.code >= 0 else f"signal {-report.code}"
         parts = [f"its program ended with {how}"] if report.code else parts
-    said = secrets.masked(report.said.decode("utf-8", "replace")).strip()[-500:]
+    said = secrets.masked(report.stderr_tail.decode("utf-8", "replace")).strip()[-500:]
     message = f"server {server.name}: {secrets.masked(', '.join(parts))[:500]}" + (f"; it said: {said}" if said else "")
     return ToolError("server_unavailable", message, acted=False, retryable=True)
 
@@ -304,7 +304,7 @@ def _plain(value: Any) -> Any:
     return nearest
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What an error says, inside of groups."""
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
@@ -317,7 +317,7 @@ def _output(run: ToolInvocation, result: Any, promised: Any) -> Any:
 
     def unfit(why: str) -> ToolError:
         # that a write was done is sure, and what it gave is not: somebody has to say
-        said = run.told(f"the server's answer does not fit: {why}", 500)
+        said = run.failure_text(f"the server's answer does not fit: {why}", 500)
         return ToolError("invalid_output", said, acted=writes, lost=writes)
 
     def checked(output: Any) -> Any:
@@ -334,7 +334,7 @@ def _output(run: ToolInvocation, result: Any, promised: Any) -> Any:
     others = [block for block, found in told_as_text if found is None and _kind(block) != "text"]
     if result.get("isError"):
         told = text or one_line(exact(_told_of(others)))
-        raise ToolError("tool_error", f"the server's tool says: {run.told(told, 1000)}", acted=writes)
+        raise ToolError("tool_error", f"the server's tool says: {run.failure_text(told, 1000)}", acted=writes)
     if kind == "content":
         return {"content": [dict(block) for block in blocks]}
     structured = result.get("structuredContent")

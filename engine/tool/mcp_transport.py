@@ -20,7 +20,7 @@ from mcp.shared.message import SessionMessage
 
 from engine.net.address import AddressRefused, NoAddress, allowed_address
 from engine.net.body import as_utf8, bound
-from engine.tool.supervised_process import Supervised, open_supervised
+from engine.tool.supervised_process import SupervisedProgram, open_supervised
 
 MAX_MESSAGE = 4_000_000
 END_IN = 2.0
@@ -28,7 +28,7 @@ END_IN = 2.0
 Streams = tuple[Any, Any]
 
 
-class Oversized(Exception):
+class OversizedMessage(Exception):
     """A message that is larger than is taken."""
 
 
@@ -39,7 +39,7 @@ class TransportReport:
     `failed` says why it could not be started; `code` is its exit code, or a negative signal, once it is over.
     """
 
-    said: bytearray = field(default_factory=bytearray)
+    stderr_tail: bytearray = field(default_factory=bytearray)
     code: int | None = None
     failed: str = ""
 
@@ -62,7 +62,7 @@ async def over_pipes(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_hear, process, come)
             nursery.start_soon(_speak, process, go, come)
-            nursery.start_soon(_listen, process, report.said)
+            nursery.start_soon(_listen, process, report.stderr_tail)
             try:
                 yield inbox, outbox
             finally:
@@ -90,7 +90,7 @@ async def _hear(process: trio.Process, come: Any) -> None:
                 parts.append(bytes(rest))
                 size += len(rest)
                 if size > MAX_MESSAGE:
-                    await come.send(Oversized(f"the server sent more than {MAX_MESSAGE} bytes in one message"))
+                    await come.send(OversizedMessage(f"the server sent more than {MAX_MESSAGE} bytes in one message"))
                     return
 
 
@@ -126,12 +126,12 @@ async def _listen(process: trio.Process, said: bytearray) -> None:
         del said[:-70_000]
 
 
-async def _end(program: Supervised, report: TransportReport) -> None:
+async def _end(program: SupervisedProgram, report: TransportReport) -> None:
     """Let the program end by itself, or end it, and hear the last that it says."""
     assert program.process.stdin is not None
     await program.process.stdin.aclose()
     with trio.move_on_after(END_IN):
-        await _rest(program.process, report.said)
+        await _rest(program.process, report.stderr_tail)
     own_end = program.process.returncode is not None
     program.end()
     await program.process.wait()

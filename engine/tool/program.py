@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import trio
 
-from engine.tool.supervised_process import Supervised, open_supervised
+from engine.tool.supervised_process import SupervisedProgram, open_supervised
 
-SAID = 70_000
+STDERR_LIMIT = 70_000
 
 # how long output may still come from one that has ended, in seconds
 LINGER = 1.0
@@ -27,7 +27,7 @@ class ProgramResult:
 
     code: int
     output: bytes
-    said: str
+    stderr_tail: str
 
 
 async def run_program(
@@ -64,7 +64,7 @@ async def run_program(
     return ProgramResult(code, bytes(output), said.decode("utf-8", "replace").strip())
 
 
-async def _read(program: Supervised, output: bytearray, most: int) -> None:
+async def _read(program: SupervisedProgram, output: bytearray, most: int) -> None:
     assert program.process.stdout is not None
     async for chunk in program.process.stdout:
         output += chunk
@@ -85,4 +85,4 @@ async def _hear(process: trio.Process, said: bytearray) -> None:
     assert process.stderr is not None
     async for chunk in process.stderr:
         said += chunk
-        del said[:-SAID]
+        del said[:-STDERR_LIMIT]

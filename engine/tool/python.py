@@ -49,7 +49,7 @@ class PythonAdapter:
             function = self._functions.get((file, name))
             if function is None:
                 function = self._functions[file, name] = define(self._files[file].decode(), file, name)
-            given = _given(function, run)
+            given = _arguments(function, run)
             if _awaits(function):
                 return await function(**given)
             with outside():
@@ -81,14 +81,14 @@ class PythonAdapter:
             written = told.read()
             if not written.endswith(END):
                 said.seek(max(said.seek(0, os.SEEK_END) - 20_000, 0))
-                last = run.told(said.read().decode("utf-8", "replace").strip(), 500, end=True)
+                last = run.failure_text(said.read().decode("utf-8", "replace").strip(), 500, end=True)
                 message = f"its process ended without an answer: {last or f'exit status {status}'}"
                 raise ToolError("no_answer", message, lost=True)
             answer = loads(written)
         if "error" in answer:
             raise _failed(run, answer["error"])
         if "unfit" in answer:
-            raise ToolError("invalid_output", run.told(answer["unfit"], 1000), lost=True)
+            raise ToolError("invalid_output", run.failure_text(answer["unfit"], 1000), lost=True)
         return answer["output"]
 
 
@@ -113,7 +113,7 @@ async def _run_to_its_end(asked: IO[bytes], told: IO[bytes], said: IO[bytes]) ->
         await program.finish()
 
 
-def _given(function: Callable[..., Any], run: ToolInvocation) -> Mapping[str, Any]:
+def _arguments(function: Callable[..., Any], run: ToolInvocation) -> Mapping[str, Any]:
     return {**run.input, KEY: run.idempotency_key} if _takes_key(function) else dict(run.input)
 
 
@@ -129,7 +129,7 @@ def _awaits(function: Callable[..., Any]) -> bool:
 
 
 def _failed(run: ToolInvocation, message: str) -> ToolError:
-    return ToolError("tool_error", run.told(message, 1000))
+    return ToolError("tool_error", run.failure_text(message, 1000))
 
 
 @cache

@@ -23,7 +23,7 @@ LINUX = sys.platform.startswith("linux")
 PATIENCE = 10.0
 
 
-class Supervised:
+class SupervisedProgram:
     """A program that runs; `process` has its pipes."""
 
     def __init__(self, process: trio.Process, hold: int | None, told: int | None) -> None:
@@ -78,11 +78,11 @@ class Supervised:
 
 async def open_supervised(
     argv: Sequence[str], *, environment: Mapping[str, str], pass_fds: Sequence[int] = (), **pipes: Any
-) -> Supervised:
+) -> SupervisedProgram:
     """Start a program under a supervisor, with further descriptors; raises OSError where that can't be started."""
     start = partial(trio.lowlevel.open_process, env=dict(environment), start_new_session=True, **pipes)
     if not LINUX:
-        return Supervised(await start(list(argv), pass_fds=pass_fds), None, None)
+        return SupervisedProgram(await start(list(argv), pass_fds=pass_fds), None, None)
     life, hold = os.pipe()
     told, tell = os.pipe()
     try:
@@ -95,4 +95,4 @@ async def open_supervised(
     finally:
         os.close(life)
         os.close(tell)
-    return Supervised(process, hold, told)
+    return SupervisedProgram(process, hold, told)

@@ -102,10 +102,10 @@ def _differences(place: str, before: Any, after: Any) -> Iterator[str]:
         for key in sorted({*before, *after}, key=str):
             yield from _differences(f"{place}.{key}", before.get(key), after.get(key))
     else:
-        yield f"{place}: {_told(before)} is {_told(after)} now"
+        yield f"{place}: {_value_text(before)} is {_value_text(after)} now"
 
 
-def _told(value: Any) -> str:
+def _value_text(value: Any) -> str:
     from engine.language.value import one_line
 
     text = one_line(value) if value is not None else "nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from engine.spec.bundle import Accepted
+from engine.spec.bundle import AcceptedLoosening
 
 
 class Acceptance:
@@ -14,11 +14,11 @@ class Acceptance:
     session whose own bundle had accepted the same already.
     """
 
-    def __init__(self, accepted: Iterable[Accepted], named: Collection[str] = ()) -> None:
+    def __init__(self, accepted: Iterable[AcceptedLoosening], named: Collection[str] = ()) -> None:
         self._accepted = tuple(accepted)
         self._named = frozenset(named)
 
-    def covers(self, name: str, before: Collection[Accepted] = ()) -> bool:
+    def covers(self, name: str, before: Collection[AcceptedLoosening] = ()) -> bool:
         """Whether somebody answers for a flip against a bundle that had accepted something itself."""
         new = {one.flip for one in self._accepted if one not in before}
         return name in self._named or name in new

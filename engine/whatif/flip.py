@@ -106,7 +106,7 @@ class Flip:
 class VerdictKey:
     """What counts of a verdict: what it says, who is asked by which rule, and the rule or the reason it is due to."""
 
-    said: str
+    effect_text: str
     asks: Mapping[Groups, str]
     due: str
 
@@ -117,7 +117,7 @@ def gist(verdict: Verdict) -> VerdictKey:
     return VerdictKey(word(verdict.effect), asks, _due(verdict.rule, verdict.reason))
 
 
-def recorded_gist(payload: Mapping[str, Any], asked: Asked) -> VerdictKey:
+def recorded_gist(payload: Mapping[str, Any], asked: AskedGroups) -> VerdictKey:
     """Of a verdict in a log; who was asked about its call, rule by rule, is in the requests."""
     known = {rule: asked[call, rule] for call, rule in asked if call == payload["call_id"]}
     # what a customer had confirmed before was not asked for
@@ -127,10 +127,10 @@ def recorded_gist(payload: Mapping[str, Any], asked: Asked) -> VerdictKey:
 
 
 # who was asked about a call for a rule
-Asked = Mapping[tuple[str, str], Groups]
+AskedGroups = Mapping[tuple[str, str], Groups]
 
 
-def asked_of(log: Iterable[Event]) -> Asked:
+def asked_of(log: Iterable[Event]) -> AskedGroups:
     """Who was asked about which call for which rule."""
     return {
         (event.payload["call_id"], rule): frozenset(event.payload["groups"])
@@ -146,10 +146,10 @@ def difference(was: VerdictKey, now: VerdictKey) -> tuple[str, bool] | None:
     Who is asked belongs to a verdict: it loosens if those who are asked now may say yes without anybody whose yes
     was needed, be it that a rule asks no more or that it asks others as well, any of whom will do.
     """
-    if was.said != now.said:
-        looser = STRICTNESS[now.said] < STRICTNESS[was.said]
+    if was.effect_text != now.effect_text:
+        looser = STRICTNESS[now.effect_text] < STRICTNESS[was.effect_text]
         return (was if looser else now).due, looser
-    if now.said != APPROVAL:
+    if now.effect_text != APPROVAL:
         return None
     fewer, more = uncovered(was.asks, now.asks), uncovered(now.asks, was.asks)
     if fewer:

@@ -10,11 +10,11 @@ from engine.policy.rule import Guard
 
 def same_withholding(rule_id: str, one: Guard, other: Guard) -> bool:
     """Whether two guards keep the same results by a rule, as far as their texts tell."""
-    found = [_found(rule_id, guard) for guard in (one, other)]
+    found = [_release_rules(rule_id, guard) for guard in (one, other)]
     return bool(found[0]) and found[0] == found[1]
 
 
-def _found(rule_id: str, guard: Guard) -> list[Any]:
+def _release_rules(rule_id: str, guard: Guard) -> list[Any]:
     for policy in guard.policies:
         for rule in policy.rules:
             if rule.id == rule_id and rule.release is not None:

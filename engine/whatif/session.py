@@ -24,7 +24,7 @@ from engine.replay.judgements import Judgement, NotKnown, Release, judgements, r
 from engine.session.state.event import Event
 from engine.session.state.event import EventKind as K
 from engine.session.state.state import Call, State, Status
-from engine.spec.bundle import Accepted, Bundle
+from engine.spec.bundle import AcceptedLoosening, Bundle
 from engine.whatif import flip as f
 from engine.whatif.flip import Flip
 from engine.whatif.limits import crossings
@@ -56,7 +56,7 @@ class PastSession:
     flips: tuple[Flip, ...] = ()
     then: str = ""
     unknown: str = ""
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedLoosening, ...] = ()
     erased: bool = False
 
 
@@ -117,7 +117,7 @@ class _ContinuedSession:
         self._own = own
 
     @cached_property
-    def _asked(self) -> f.Asked:
+    def _asked_groups(self) -> f.AskedGroups:
         return f.asked_of(self._log)
 
     def flip(self, moment: Judgement | Release) -> Flip | None:
@@ -129,24 +129,24 @@ class _ContinuedSession:
         before = word(payload["verdict"])
         tool, guard = bundle.tools.get(call.name), moment.guard(bundle)
         if tool is None or guard is None:
-            return None if before == DENY else self._made(moment, before, DENY, NOT_OFFERED, False)
+            return None if before == DENY else self._flip(moment, before, DENY, NOT_OFFERED, False)
         if tool.check_input(call.input):
-            return None if before == DENY else self._made(moment, before, DENY, INVALID_INPUT, False)
+            return None if before == DENY else self._flip(moment, before, DENY, INVALID_INPUT, False)
         if before == ALLOW and not guard.policies and not guard.needs_allow:
             # no rule is about it
             return None
         verdict = rejudge(moment, bundle)
         if isinstance(verdict, NotKnown):
             rule = payload["rule"] or payload["reason"] or "unread_facts"
-            return self._made(moment, before, UNKNOWN, rule, f.unknown_loosens(before), why=verdict.why)
+            return self._flip(moment, before, UNKNOWN, rule, f.unknown_loosens(before), why=verdict.why)
         now = f.gist(verdict)
-        if now.said == before != APPROVAL:
+        if now.effect_text == before != APPROVAL:
             return None
-        differs = f.difference(f.recorded_gist(payload, self._asked), now)
+        differs = f.difference(f.recorded_gist(payload, self._asked_groups), now)
         if differs is None:
             return None
         rule, looser = differs
-        return self._made(moment, before, now.said, rule, looser, values=_values(payload, verdict, rule))
+        return self._flip(moment, before, now.effect_text, rule, looser, values=_values(payload, verdict, rule))
 
     def _of_result(self, moment: Release) -> Flip | None:
         payload = moment.event.payload
@@ -158,8 +158,8 @@ class _ContinuedSession:
         if kept is None:
             return None
         if isinstance(kept, NotKnown):
-            return self._made(moment, ALLOW, UNKNOWN, "unread_facts", False, why=kept.why)
-        return self._made(moment, ALLOW, WITHHELD, kept.rule, False, values=dict(kept.values))
+            return self._flip(moment, ALLOW, UNKNOWN, "unread_facts", False, why=kept.why)
+        return self._flip(moment, ALLOW, WITHHELD, kept.rule, False, values=dict(kept.values))
 
     def _of_withheld(self, moment: Release) -> Flip | None:
         """What was withheld is not recorded: that it still would be is known only if its rule says the same."""
@@ -168,9 +168,9 @@ class _ContinuedSession:
         before = moment.guard(own) if own is not None else None
         if guard is None or (before is not None and same_withholding(rule, before, guard)):
             return None
-        return self._made(moment, WITHHELD, UNKNOWN, rule, True, why="what was withheld is not recorded")
+        return self._flip(moment, WITHHELD, UNKNOWN, rule, True, why="what was withheld is not recorded")
 
-    def _made(
+    def _flip(
         self, moment: Judgement | Release, before: str, after: str, rule: str, loosens: bool, **more: Any
     ) -> Flip:
         return self._about(moment.event.seq, moment.call, before, after, rule, loosens, **more)
@@ -233,11 +233,11 @@ class _ContinuedSession:
             recorded = told.get(event.payload["call_id"])
             if recorded is None:
                 continue
-            was, now = f.recorded_gist(recorded, self._asked), f.recorded_gist(event.payload, asked)
+            was, now = f.recorded_gist(recorded, self._asked_groups), f.recorded_gist(event.payload, asked)
             differs = f.difference(was, now)
             if differs is not None:
                 call = calls[event.payload["call_id"]]
-                yield self._about(event.seq, call, was.said, now.said, *differs, later=True)
+                yield self._about(event.seq, call, was.effect_text, now.effect_text, *differs, later=True)
 
 
 def _values(recorded: Any, verdict: Verdict, rule: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from engine.store.log_key import LogKey
 from tests.cli.shell import CHARGED, Shell
 from tests.store.rewriting import rewrite
-from tests.store.test_beside import erase
+from tests.store.test_tables_and_log import erase
 
 KEY = "k3y-of-the-log-0123456789abcdef0123456789abcdef"
 OTHER = "another-key-0123456789abcdef0123456789abcdef-xx"

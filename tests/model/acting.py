@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.planner.transport import Recorded, Traffic
+from engine.planner.transport import RecordingTransport, Traffic
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
@@ -51,7 +51,7 @@ class Sessions:
         self, secrets: Mapping[str, str] = SECRETS, traffic: Traffic | None = None, record: Path | None = None
     ) -> None:
         known = HostSecrets(secrets)
-        traffic = Recorded(record, known.masked) if record is not None else traffic
+        traffic = RecordingTransport(record, known.masked) if record is not None else traffic
         self.store = MemoryStore()
         self.events: list[Event] = []
         self.partial: list[str] = []

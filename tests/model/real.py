@@ -17,7 +17,7 @@ import trio
 
 from engine.bundle.load import load_directory
 from engine.planner.answer import ModelAnswer
-from engine.planner.answer_format import Asked
+from engine.planner.answer_format import AnswerForm
 from engine.planner.openai import OpenAIWire
 from engine.planner.prompt import Prompt
 from engine.runtime.clock import TrioClock
@@ -147,7 +147,7 @@ def timed() -> Iterator[list[float]]:
     real = OpenAIWire.ask
 
     async def ask(
-        self: OpenAIWire, prompt: Prompt, asked: Asked, answer: ModelAnswer, heard: Callable[[], None]
+        self: OpenAIWire, prompt: Prompt, asked: AnswerForm, answer: ModelAnswer, heard: Callable[[], None]
     ) -> None:
         began = time.monotonic()
         try:

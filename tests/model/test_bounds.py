@@ -10,7 +10,7 @@ from typing import Any
 import h11
 import pytest
 
-from engine.planner.reply_text import said
+from engine.planner.reply_text import without_thoughts
 from engine.session.state.event import EventKind as K
 from tests.model import server as s
 from tests.model.acting import Sessions, made
@@ -145,5 +145,5 @@ async def test_a_number_with_a_huge_exponent_is_never_written_out() -> None:
 def test_thoughts_one_behind_the_other_are_left_out_whatever_letters_they_hold() -> None:
     notes: dict[str, None] = {}
     text = "<think>İİİ</THINK> <thinking>so</thinking>Hello, İ <think>there</think>"
-    assert said(text, lambda note: notes.setdefault(note)) == "Hello, İ <think>there</think>"
+    assert without_thoughts(text, lambda note: notes.setdefault(note)) == "Hello, İ <think>there</think>"
     assert list(notes) == ["a thought before the message"]

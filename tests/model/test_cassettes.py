@@ -93,7 +93,7 @@ async def test_a_fixture_runs_on_a_cassette_of_its_bundle(tmp_path: Path) -> Non
     assert report.passed, report.failures
     lives = await trio.to_thread.run_sync(chaos, loaded.bundle, fixture)
     assert len(lives) > 10
-    assert [life for life in lives if not life.held] == []
+    assert [life for life in lives if not life.all_kept] == []
 
 
 async def test_a_fixture_whose_cassette_is_not_there_is_said(tmp_path: Path) -> None:

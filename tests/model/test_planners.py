@@ -15,7 +15,7 @@ import trio
 from engine.net.retry_after import retry_after
 from engine.planner.faults import fault_of_status
 from engine.planner.transport import BadCassette, ReplayedTraffic, replayed_from
-from engine.planner.turns import Decided, MessageTurn, Noted, Turn, _shortened, size, texts_of, turns
+from engine.planner.turns import MessageTurn, RuntimeNote, StepTurn, Turn, _shortened, size, texts_of, turns
 from engine.ports.resources import MissingSecret
 from engine.runtime.opening import Opening
 from engine.session.state.event import EventKind as K
@@ -144,20 +144,20 @@ def test_the_cut_of_a_history_moves_in_large_steps() -> None:
     found: list[Turn] = []
     firsts: list[Turn] = []
     for step in range(60):
-        found.append(Decided(step, "x" * 300, (), False))
+        found.append(StepTurn(step, "x" * 300, (), False))
         shortened = _shortened(list(found), 2_000)
-        firsts.append(next(turn for turn in shortened if isinstance(turn, Decided)))
+        firsts.append(next(turn for turn in shortened if isinstance(turn, StepTurn)))
     moves = sum(one is not other for one, other in pairwise(firsts))
     assert 2 <= moves <= 12
     assert isinstance(_shortened([MessageTurn("hi", "m"), *found], 2_000)[0], MessageTurn)
-    assert isinstance(_shortened([MessageTurn("hi", "m"), *found], 2_000)[1], Noted)
+    assert isinstance(_shortened([MessageTurn("hi", "m"), *found], 2_000)[1], RuntimeNote)
 
 
 def test_of_what_a_customer_said_the_first_is_left_out_in_large_steps() -> None:
     found: list[Turn] = []
     firsts: list[Turn] = []
     for number in range(40):
-        found += [MessageTurn(f"{number}: " + "x" * 600, "m"), Decided(number, "And?", (), False)]
+        found += [MessageTurn(f"{number}: " + "x" * 600, "m"), StepTurn(number, "And?", (), False)]
         shortened = _shortened(list(found), 2_000)
         assert sum(map(size, shortened)) <= 2_000
         assert found[-2:] == list(shortened[-2:])
@@ -165,17 +165,17 @@ def test_of_what_a_customer_said_the_first_is_left_out_in_large_steps() -> None:
     moves = sum(one is not other for one, other in pairwise(firsts))
     assert 2 <= moves <= 20
     gone = found.index(firsts[-1]) // 2
-    assert isinstance(shortened[0], Noted)
+    assert isinstance(shortened[0], RuntimeNote)
     assert f"{gone} of them, are left out here" in shortened[0].text
     # what steps leave no room for is no reason to leave out what a customer said
-    said = [turn for turn in _shortened([*found[:2], *[Decided(n, "x" * 900, (), False) for n in range(40)]], 2_000)
+    said = [turn for turn in _shortened([*found[:2], *[StepTurn(n, "x" * 900, (), False) for n in range(40)]], 2_000)
             if isinstance(turn, MessageTurn)]  # fmt: skip
     assert said == found[:1]
 
 
 def test_the_newest_message_is_told_whole_however_long_it_is() -> None:
     long = MessageTurn("y" * 8_000, "m")
-    assert _shortened([MessageTurn("x" * 8_000, "m"), Decided(1, "And?", (), False), long], 300)[-1] is long
+    assert _shortened([MessageTurn("x" * 8_000, "m"), StepTurn(1, "And?", (), False), long], 300)[-1] is long
 
 
 async def test_a_long_conversation_goes_on() -> None:

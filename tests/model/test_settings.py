@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.load import Loaded, load
+from engine.bundle.load import LoadedBundle, load
 from engine.session.state.event import EventKind as K
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import CODE, agent, tool
@@ -209,7 +209,7 @@ TOOLS = {
 }  # fmt: skip
 
 
-def loaded(url: str, tools: Mapping[str, str], more: str, kind: str = "openai") -> Loaded:
+def loaded(url: str, tools: Mapping[str, str], more: str, kind: str = "openai") -> LoadedBundle:
     path, text = agent(f"[{', '.join(tools)}]")
     base = f"{url}/v1" if kind == "openai" else url
     planner = f"  model: {{kind: {kind}, model: m, base_url: '{base}', retry: {{attempts: 1}}{more}}}\n"

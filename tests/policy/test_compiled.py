@@ -10,29 +10,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.evaluate import UnreadableFact
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import SyntaxProblem
 
-ITEM = t.record(price=t.NUMBER, sku=t.TEXT, live=t.BOOLEAN)
-SCOPE: dict[str, t.Type] = {
-    "input": t.Record(
+ITEM = types.record(price=types.NUMBER, sku=types.TEXT, live=types.BOOLEAN)
+SCOPE: dict[str, types.Type] = {
+    "input": types.Record(
         {
-            "amount": t.Field(t.NUMBER),
-            "name": t.Field(t.TEXT),
-            "ok": t.Field(t.BOOLEAN),
-            "note": t.Field(t.TEXT, optional=True),
-            "items": t.Field(t.ListOf(ITEM)),
-            "tags": t.Field(t.ListOf(t.TEXT)),
+            "amount": types.Field(types.NUMBER),
+            "name": types.Field(types.TEXT),
+            "ok": types.Field(types.BOOLEAN),
+            "note": types.Field(types.TEXT, optional=True),
+            "items": types.Field(types.ListOf(ITEM)),
+            "tags": types.Field(types.ListOf(types.TEXT)),
         }
     ),
-    "params": t.Record({"limit": t.Field(t.NUMBER), "window": t.Field(t.DURATION)}, "param"),
-    "fact": t.Record({"state": t.Field(t.Text(frozenset({"open", "shut"}))), "n": t.Field(t.NUMBER)}),
-    "now": t.DATETIME,
-    "pairs": t.ListOf(t.ListOf(t.NUMBER)),
-    "anything": t.UNKNOWN,
+    "params": types.Record({"limit": types.Field(types.NUMBER), "window": types.Field(types.DURATION)}, "param"),
+    "fact": types.Record(
+        {"state": types.Field(types.Text(frozenset({"open", "shut"}))), "n": types.Field(types.NUMBER)}
+    ),
+    "now": types.DATETIME,
+    "pairs": types.ListOf(types.ListOf(types.NUMBER)),
+    "anything": types.UNKNOWN,
 }
 
 numbers = st.sampled_from(["0", "1", "250.00", "0.1", "input.amount", "params.limit", "fact.n", "len(input.items)"])

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.conditions import conditions, orderings
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import span
 from engine.policy.bindings import FactOutput
 from engine.policy.flip_names import BadFlip, flip_name
-from engine.policy.observe import Seen, WatchedWords, observe, watch_rule
+from engine.policy.observe import Observation, WatchedWords, observe, watch_rule
 from tests.bundle_texts import agent, bundle, policy, tool
 
-SCOPE: dict[str, t.Type] = {
-    "a": t.NUMBER,
-    "b": t.BOOLEAN,
-    "text": t.TEXT,
-    "items": t.ListOf(t.record(n=t.NUMBER, ok=t.BOOLEAN)),
-    "note": t.Record({"x": t.Field(t.NUMBER, optional=True)}),
+SCOPE: dict[str, types.Type] = {
+    "a": types.NUMBER,
+    "b": types.BOOLEAN,
+    "text": types.TEXT,
+    "items": types.ListOf(types.record(n=types.NUMBER, ok=types.BOOLEAN)),
+    "note": types.Record({"x": types.Field(types.NUMBER, optional=True)}),
 }
 
 
@@ -142,7 +142,7 @@ def test_a_let_tells_what_it_saw_and_hands_on_that_it_has_no_value(n: int, match
     (rules_of,) = own.agents["bot"].guards["write"].policies
     seen: list[Any] = []
 
-    def tell(what: str, name: str, _: Expression, saw: Seen) -> None:
+    def tell(what: str, name: str, _: Expression, saw: Observation) -> None:
         seen.append((what, name, saw.value, saw.error))
 
     words = WatchedWords(rules_of, {"input": {"n": n}}, lambda need: FactOutput(), tell)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.language import arithmetic
-from engine.language import types as t
+from engine.language import arithmetic, types
 from engine.language.arithmetic import EvaluationError
 from engine.language.evaluate import UnreadableFact
 from engine.language.expression import compile_expression
@@ -32,7 +31,7 @@ NAMES: dict[str, Any] = {
 
 
 def value(text: str, **names: Any) -> Any:
-    expression, _ = compile_expression(text, dict.fromkeys([*NAMES, *names], t.UNKNOWN))
+    expression, _ = compile_expression(text, dict.fromkeys([*NAMES, *names], types.UNKNOWN))
     return expression.value({**NAMES, **names})
 
 
@@ -215,7 +214,7 @@ def test_a_fact_that_could_not_be_read_is_an_error_wherever_it_is_used() -> None
 
 
 def test_an_absent_optional_field_reads_as_null() -> None:
-    scope = {"input": t.Record({"note": t.Field(t.TEXT, optional=True)})}
+    scope = {"input": types.Record({"note": types.Field(types.TEXT, optional=True)})}
     expression, problems = compile_expression("input.note == null", scope)
     assert not problems
     assert expression.value({"input": {}}) is True
@@ -223,7 +222,7 @@ def test_an_absent_optional_field_reads_as_null() -> None:
 
 
 def test_a_chain_is_seen_with_its_value_only_where_it_was_read() -> None:
-    scope = {"input": t.UNKNOWN, "params": t.UNKNOWN}
+    scope = {"input": types.UNKNOWN, "params": types.UNKNOWN}
     expression, _ = compile_expression("input.a > params.b or input.c", scope)
     seen: dict[str, Any] = {}
     assert expression.value({"input": {"a": 2}, "params": {"b": 1}}, seen) is True
@@ -308,7 +307,7 @@ def test_a_loop_that_knows_stops() -> None:
 
 
 def test_the_values_of_a_loop_are_not_shown_as_one() -> None:
-    expression, _ = compile_expression("any(x.p > limit for x in xs)", dict.fromkeys(["xs", "limit"], t.UNKNOWN))
+    expression, _ = compile_expression("any(x.p > limit for x in xs)", dict.fromkeys(["xs", "limit"], types.UNKNOWN))
     seen: dict[str, Any] = {}
     assert expression.value({"xs": [{"p": 1}, {"p": 5}], "limit": 3}, seen) is True
     assert set(seen) == {"xs", "limit"}

@@ -10,14 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import compile_expression
 from engine.language.template import compile_template
 from engine.policy.gate import FactNeed, FactOutput, Fresh, MissingFacts, judge, shown
 from engine.policy.rule import Effect, Fact, Guard, PolicyRules, Rule
 from engine.policy.verdict import Verdict
 
-SCOPE: dict[str, t.Type] = {"input": t.UNKNOWN, "params": t.UNKNOWN, "account": t.UNKNOWN, "other": t.UNKNOWN}
+SCOPE: dict[str, types.Type] = {
+    "input": types.UNKNOWN,
+    "params": types.UNKNOWN,
+    "account": types.UNKNOWN,
+    "other": types.UNKNOWN,
+}
 
 
 def rule(id_: str, effect: str, when: str | None = None, *, unless: bool = False, message: str | None = None) -> Rule:

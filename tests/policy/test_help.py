@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.durations import span_text
 from engine.language.expression import compile_expression
 from engine.language.syntax import Problem, SyntaxProblem, parse
 from engine.language.type_context import TypeContext
 
-SCOPE: dict[str, t.Type] = {
-    "input": t.record(
-        "field", "", amount=t.NUMBER, level=t.Number(None, frozenset({1, 2, 3})), at=t.TEXT, tags=t.ListOf(t.TEXT),
-        urgent=t.BOOLEAN, name=t.TEXT, state=t.Text(frozenset({"open", "closed"})),
+SCOPE: dict[str, types.Type] = {
+    "input": types.record(
+        "field", "", amount=types.NUMBER, level=types.Number(None, frozenset({1, 2, 3})), at=types.TEXT, tags=types.ListOf(types.TEXT),
+        urgent=types.BOOLEAN, name=types.TEXT, state=types.Text(frozenset({"open", "closed"})),
     ),
-    "params": t.Record({"limit": t.Field(t.of_value("1,000 USD")), "wait": t.Field(t.of_value("24h"))}, "param"),
-    "now": t.DATETIME,
-    "session": t.record("field", "", tenant=t.TEXT),
+    "params": types.Record({"limit": types.Field(types.of_value("1,000 USD")), "wait": types.Field(types.of_value("24h"))}, "param"),
+    "now": types.DATETIME,
+    "session": types.record("field", "", tenant=types.TEXT),
 }  # fmt: skip
 
 
@@ -98,19 +98,19 @@ def test_a_name_that_has_no_value_here_says_why() -> None:
 
 
 def test_names_that_a_condition_rules_out_are_not_live() -> None:
-    scope: dict[str, t.Type] = {
-        "call": t.record("field", "", name=t.Text(frozenset({"a", "b"}))),
-        "x": t.BOOLEAN,
-        "y": t.BOOLEAN,
+    scope: dict[str, types.Type] = {
+        "call": types.record("field", "", name=types.Text(frozenset({"a", "b"}))),
+        "x": types.BOOLEAN,
+        "y": types.BOOLEAN,
     }
-    around = TypeContext(known={"call.name": t.Text(frozenset({"b"}))})
+    around = TypeContext(refinements={"call.name": types.Text(frozenset({"b"}))})
     expression, problems = compile_expression("call.name == 'a' and x or y", scope, around)
     assert problems == ()
     assert (expression.reads, expression.live) == (frozenset({"call", "x", "y"}), frozenset({"call", "y"}))
 
 
 def test_pairs_that_may_be_missing_are_told_when_a_bundle_enters() -> None:
-    pairs = t.ListOf(t.union((t.ListOf(t.NUMBER), t.TEXT)))
+    pairs = types.ListOf(types.union((types.ListOf(types.NUMBER), types.TEXT)))
     _, found = compile_expression("any(a == b for a, b in pairs)", {"pairs": pairs})
     assert [(one.message, one.on_entry) for one in found][:1] == [
         ("two variables need pairs, and these may be a list or text", True)
@@ -118,7 +118,11 @@ def test_pairs_that_may_be_missing_are_told_when_a_bundle_enters() -> None:
 
 
 def test_a_list_of_lists_that_no_text_is_in_is_told_when_a_bundle_enters() -> None:
-    scope = {**SCOPE, "mixed": t.ListOf(t.union((t.TEXT, t.ListOf(t.TEXT)))), "lists": t.ListOf(t.ListOf(t.TEXT))}
+    scope = {
+        **SCOPE,
+        "mixed": types.ListOf(types.union((types.TEXT, types.ListOf(types.TEXT)))),
+        "lists": types.ListOf(types.ListOf(types.TEXT)),
+    }
     _, (found,) = compile_expression("input.name in mixed", scope)
     assert (found.message, found.help, found.on_entry) == (
         "text never equals a list that stands in this list",
@@ -135,7 +139,7 @@ def test_a_list_of_lists_that_no_text_is_in_is_told_when_a_bundle_enters() -> No
     ("1.250,50", "write the param as a number, without quotes: `1250.50`"), ("12 %", "write the param as a number, without quotes: `12`, or `0.12` for the share"), ("twelve", ""),
 ])  # fmt: skip
 def test_a_number_that_is_text_is_never_answered_with_another(word: str, help_: str) -> None:
-    scope = {**SCOPE, "params": t.Record({"limit": t.Field(t.of_value(word))}, "param")}
+    scope = {**SCOPE, "params": types.Record({"limit": types.Field(types.of_value(word))}, "param")}
     _, (found,) = compile_expression("input.amount > params.limit", scope)
     assert found.help == help_
 
@@ -150,6 +154,6 @@ def test_a_span_of_time_that_is_written_otherwise_is_read(written: str, span: st
 
 def test_a_param_that_is_a_span_of_another_writing_is_answered_with_ours() -> None:
     for word, help_ in (("2 weeks", "write the param as `14d`"), ("a while", "")):
-        scope = {**SCOPE, "params": t.Record({"wait": t.Field(t.of_value(word))}, "param")}
+        scope = {**SCOPE, "params": types.Record({"wait": types.Field(types.of_value(word))}, "param")}
         _, (found,) = compile_expression("now - datetime(input.at) > params.wait", scope)
         assert found.help == help_

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.evaluate import UnreadableFact
 from engine.language.expression import compile_expression
@@ -22,7 +22,7 @@ from engine.policy.rule_function import NOT_BOOLEAN, function_of, judge_rule, sh
 from engine.policy.verdict import Judged, Verdict
 from tests.policy import test_compiled as some
 
-SCOPE = {**some.SCOPE, "total": t.NUMBER, "broken": t.UNKNOWN}
+SCOPE = {**some.SCOPE, "total": types.NUMBER, "broken": types.UNKNOWN}
 LETS = {
     "total": compile_expression("sum(i.price for i in input.items) / input.amount", SCOPE)[0],
     "broken": compile_expression("input.nowhere + 1", SCOPE)[0],

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.template import compile_template
 
-SCOPE: dict[str, t.Type] = {"a": t.UNKNOWN, "b": t.UNKNOWN}
+SCOPE: dict[str, types.Type] = {"a": types.UNKNOWN, "b": types.UNKNOWN}
 
 
 def render(text: str, **names: object) -> str:

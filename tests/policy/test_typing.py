@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import compile_expression
 from engine.language.schema_types import of_schema
 from engine.language.syntax import Kind
@@ -120,17 +120,17 @@ SCHEMA = {
         "failed",
     ],
 }
-SCOPE: dict[str, t.Type] = {
+SCOPE: dict[str, types.Type] = {
     "input": of_schema(SCHEMA),
-    "params": t.Record({"limit": t.Field(t.NUMBER)}, "param"),
-    "calls": t.Record({"search": t.Field(t.ListOf(t.UNKNOWN))}, "tool"),
-    "now": t.DATETIME,
-    "day": t.DATE,
-    "span": t.DURATION,
-    "words": t.SetOf(t.TEXT),
-    "numbers": t.ListOf(t.NUMBER),
-    "any_": t.UNKNOWN,
-    "fees": t.Record({"low": t.Field(t.NUMBER), "high": t.Field(t.NUMBER)}),
+    "params": types.Record({"limit": types.Field(types.NUMBER)}, "param"),
+    "calls": types.Record({"search": types.Field(types.ListOf(types.UNKNOWN))}, "tool"),
+    "now": types.DATETIME,
+    "day": types.DATE,
+    "span": types.DURATION,
+    "words": types.SetOf(types.TEXT),
+    "numbers": types.ListOf(types.NUMBER),
+    "any_": types.UNKNOWN,
+    "fees": types.Record({"low": types.Field(types.NUMBER), "high": types.Field(types.NUMBER)}),
 }
 
 
@@ -139,7 +139,7 @@ def problems_of(text: str) -> list[tuple[Kind, str]]:
     return [(p.kind, text[p.start : p.end]) for p in problems]
 
 
-def type_of(text: str) -> t.Type:
+def type_of(text: str) -> types.Type:
     expression, problems = compile_expression(text, SCOPE)
     assert not problems
     return expression.type
@@ -249,104 +249,104 @@ def test_what_can_not_fit_is_said_with_its_place(text: str, kind: Kind, place: s
 @pytest.mark.parametrize(
     ("text", "type_"),
     [
-        ("input.amount * 2", t.NUMBER),
-        ("-input.amount", t.NUMBER),
-        ("-span", t.DURATION),
-        ("input.tags[0]", t.TEXT),
-        ("input.table['gold']", t.NUMBER),
-        ("input[input.name]", t.UNKNOWN),
-        ("input.open.whatever[3].x", t.UNKNOWN),
-        ("any_[0]", t.UNKNOWN),
-        ("now + span", t.DATETIME),
-        ("span + day", t.DATE),
-        ("now - now", t.DURATION),
-        ("span - span", t.DURATION),
-        ("input.tags + ['x']", t.ListOf(t.TEXT)),
-        ("any_ + 1", t.UNKNOWN),
-        ("input.note", t.Union((t.TEXT, t.NULL))),
-        ("'x' in input.table", t.BOOLEAN),
-        ("input.name in words", t.BOOLEAN),
-        ("1 in any_", t.BOOLEAN),
-        ("input.state == 'open'", t.BOOLEAN),
-        ("input.either == null", t.BOOLEAN),
-        ("first(numbers)", t.NUMBER),
-        ("distinct(numbers)", t.ListOf(t.NUMBER)),
-        ("set(numbers)", t.SetOf(t.NUMBER)),
-        ("neighbours(numbers)", t.ListOf(t.ListOf(t.NUMBER, parts=(t.NUMBER, t.NUMBER)))),
-        ("[a for a, b in zip(numbers, [true])]", t.ListOf(t.NUMBER)),
-        ("[b for a, b in zip(numbers, [true])]", t.ListOf(t.BOOLEAN)),
-        ("numbers if input.ok else []", t.ListOf(t.NUMBER)),
-        ("record(a=1)", t.Record({"a": t.Field(t.NUMBER)})),
-        ("1 if input.ok else 'a'", t.Union((t.NUMBER, t.TEXT))),
-        ("any_ > 1 and any_", t.BOOLEAN),
-        ("numbers == any_", t.BOOLEAN),
-        ("input.nested == record(x=1)", t.BOOLEAN),
-        ("input.level == 'low' or input.level != 'low' and input.ok", t.BOOLEAN),
-        ("input.level != 'low' and input.level in ['low', 'high']", t.BOOLEAN),
-        ("any([])", t.BOOLEAN),
-        ("max([day, day])", t.DATE),
-        ("min(now, now)", t.DATETIME),
-        ("max(x for x in [span])", t.DURATION),
-        ("first(input.pays).kind == 'gift' and first(input.pays).balance > 1", t.BOOLEAN),
-        ("contains(any_, 1)", t.BOOLEAN),
-        ("input.note in ['a', 'b'] and len(input.note) > 0", t.BOOLEAN),
-        ("input.note in input.tags and len(input.note) > 0", t.BOOLEAN),
-        ("input.found.ok and input.found.a > 1", t.BOOLEAN),
-        ("input.found.ok == true and input.found.a > 1", t.BOOLEAN),
-        ("input.coded.code == 2 and input.coded.b == 'x'", t.BOOLEAN),
-        ("input.coded.code in [1] or input.coded.b == 'x'", t.BOOLEAN),
-        ("input.failed.err == null and input.failed.a > 1", t.BOOLEAN),
-        ("not input.found.ok or input.found.a > 1", t.BOOLEAN),
-        ("input.prices[input.level] == null or input.prices[input.level] > 3", t.BOOLEAN),
-        ("-input.coded.code", t.NUMBER),
-        ("sum(input.usd, input.usd)", t.Number("USD")),
-        ("values(record(a=1, b=2))", t.ListOf(t.NUMBER)),
-        ("values(any_)", t.ListOf(t.UNKNOWN)),
-        ("values(input.prices)", t.ListOf(t.UNKNOWN)),  # it may have fields that nobody named
-        ("[a for a, b in any_]", t.ListOf(t.UNKNOWN)),
-        ("[b for a, b in [[1, 2]]]", t.ListOf(t.NUMBER)),
-        ("(input.few if input.ok else [])[0]", t.NUMBER),
-        ("[] == []", t.BOOLEAN),
-        ("len([])", t.NUMBER),
+        ("input.amount * 2", types.NUMBER),
+        ("-input.amount", types.NUMBER),
+        ("-span", types.DURATION),
+        ("input.tags[0]", types.TEXT),
+        ("input.table['gold']", types.NUMBER),
+        ("input[input.name]", types.UNKNOWN),
+        ("input.open.whatever[3].x", types.UNKNOWN),
+        ("any_[0]", types.UNKNOWN),
+        ("now + span", types.DATETIME),
+        ("span + day", types.DATE),
+        ("now - now", types.DURATION),
+        ("span - span", types.DURATION),
+        ("input.tags + ['x']", types.ListOf(types.TEXT)),
+        ("any_ + 1", types.UNKNOWN),
+        ("input.note", types.Union((types.TEXT, types.NULL))),
+        ("'x' in input.table", types.BOOLEAN),
+        ("input.name in words", types.BOOLEAN),
+        ("1 in any_", types.BOOLEAN),
+        ("input.state == 'open'", types.BOOLEAN),
+        ("input.either == null", types.BOOLEAN),
+        ("first(numbers)", types.NUMBER),
+        ("distinct(numbers)", types.ListOf(types.NUMBER)),
+        ("set(numbers)", types.SetOf(types.NUMBER)),
+        ("neighbours(numbers)", types.ListOf(types.ListOf(types.NUMBER, parts=(types.NUMBER, types.NUMBER)))),
+        ("[a for a, b in zip(numbers, [true])]", types.ListOf(types.NUMBER)),
+        ("[b for a, b in zip(numbers, [true])]", types.ListOf(types.BOOLEAN)),
+        ("numbers if input.ok else []", types.ListOf(types.NUMBER)),
+        ("record(a=1)", types.Record({"a": types.Field(types.NUMBER)})),
+        ("1 if input.ok else 'a'", types.Union((types.NUMBER, types.TEXT))),
+        ("any_ > 1 and any_", types.BOOLEAN),
+        ("numbers == any_", types.BOOLEAN),
+        ("input.nested == record(x=1)", types.BOOLEAN),
+        ("input.level == 'low' or input.level != 'low' and input.ok", types.BOOLEAN),
+        ("input.level != 'low' and input.level in ['low', 'high']", types.BOOLEAN),
+        ("any([])", types.BOOLEAN),
+        ("max([day, day])", types.DATE),
+        ("min(now, now)", types.DATETIME),
+        ("max(x for x in [span])", types.DURATION),
+        ("first(input.pays).kind == 'gift' and first(input.pays).balance > 1", types.BOOLEAN),
+        ("contains(any_, 1)", types.BOOLEAN),
+        ("input.note in ['a', 'b'] and len(input.note) > 0", types.BOOLEAN),
+        ("input.note in input.tags and len(input.note) > 0", types.BOOLEAN),
+        ("input.found.ok and input.found.a > 1", types.BOOLEAN),
+        ("input.found.ok == true and input.found.a > 1", types.BOOLEAN),
+        ("input.coded.code == 2 and input.coded.b == 'x'", types.BOOLEAN),
+        ("input.coded.code in [1] or input.coded.b == 'x'", types.BOOLEAN),
+        ("input.failed.err == null and input.failed.a > 1", types.BOOLEAN),
+        ("not input.found.ok or input.found.a > 1", types.BOOLEAN),
+        ("input.prices[input.level] == null or input.prices[input.level] > 3", types.BOOLEAN),
+        ("-input.coded.code", types.NUMBER),
+        ("sum(input.usd, input.usd)", types.Number("USD")),
+        ("values(record(a=1, b=2))", types.ListOf(types.NUMBER)),
+        ("values(any_)", types.ListOf(types.UNKNOWN)),
+        ("values(input.prices)", types.ListOf(types.UNKNOWN)),  # it may have fields that nobody named
+        ("[a for a, b in any_]", types.ListOf(types.UNKNOWN)),
+        ("[b for a, b in [[1, 2]]]", types.ListOf(types.NUMBER)),
+        ("(input.few if input.ok else [])[0]", types.NUMBER),
+        ("[] == []", types.BOOLEAN),
+        ("len([])", types.NUMBER),
     ],
 )
-def test_an_expression_has_its_type(text: str, type_: t.Type) -> None:
+def test_an_expression_has_its_type(text: str, type_: types.Type) -> None:
     assert type_of(text) == type_
 
 
 @pytest.mark.parametrize(
     ("schema", "type_"),
     [
-        (True, t.UNKNOWN),
-        ({}, t.UNKNOWN),
-        ({"type": "null"}, t.NULL),
-        ({"type": ["string", "null"]}, t.Union((t.TEXT, t.NULL))),
-        ({"const": 5}, t.Number(None, frozenset({5}))),
-        ({"const": True}, t.Boolean(True)),
-        ({"enum": [True, False]}, t.BOOLEAN),
-        ({"const": "a"}, t.Text(frozenset({"a"}))),
-        ({"enum": ["a", 1]}, t.Union((t.Text(frozenset({"a"})), t.Number(None, frozenset({1}))))),
-        ({"oneOf": [{"type": "string"}, {}]}, t.UNKNOWN),
-        ({"type": "array"}, t.ListOf(t.UNKNOWN)),
-        ({"type": "object"}, t.MapOf(t.UNKNOWN)),
-        ({"properties": {"a": {"type": "string"}}}, t.Record({"a": t.Field(t.TEXT, optional=True)})),
-        ({"properties": {"a": {}}, "required": 5}, t.Record({"a": t.Field(t.UNKNOWN, optional=True)})),
-        ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "string"}}}, t.TEXT),
-        ({"$ref": "#/$defs/none"}, t.UNKNOWN),
-        ({"$ref": "other.json"}, t.UNKNOWN),
-        ({"$ref": "#"}, t.UNKNOWN),
-        ({"type": "file"}, t.UNKNOWN),
-        ({"$ref": "#m", "$defs": {"m": {"$anchor": "m", "type": "string"}}}, t.UNKNOWN),
-        ({"allOf": [{"$ref": "#/allOf/1"}, {"type": "string"}], "$ref": "#/allOf/1"}, t.TEXT),
-        ({"$ref": "#/allOf/7", "allOf": []}, t.UNKNOWN),
+        (True, types.UNKNOWN),
+        ({}, types.UNKNOWN),
+        ({"type": "null"}, types.NULL),
+        ({"type": ["string", "null"]}, types.Union((types.TEXT, types.NULL))),
+        ({"const": 5}, types.Number(None, frozenset({5}))),
+        ({"const": True}, types.Boolean(True)),
+        ({"enum": [True, False]}, types.BOOLEAN),
+        ({"const": "a"}, types.Text(frozenset({"a"}))),
+        ({"enum": ["a", 1]}, types.Union((types.Text(frozenset({"a"})), types.Number(None, frozenset({1}))))),
+        ({"oneOf": [{"type": "string"}, {}]}, types.UNKNOWN),
+        ({"type": "array"}, types.ListOf(types.UNKNOWN)),
+        ({"type": "object"}, types.MapOf(types.UNKNOWN)),
+        ({"properties": {"a": {"type": "string"}}}, types.Record({"a": types.Field(types.TEXT, optional=True)})),
+        ({"properties": {"a": {}}, "required": 5}, types.Record({"a": types.Field(types.UNKNOWN, optional=True)})),
+        ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "string"}}}, types.TEXT),
+        ({"$ref": "#/$defs/none"}, types.UNKNOWN),
+        ({"$ref": "other.json"}, types.UNKNOWN),
+        ({"$ref": "#"}, types.UNKNOWN),
+        ({"type": "file"}, types.UNKNOWN),
+        ({"$ref": "#m", "$defs": {"m": {"$anchor": "m", "type": "string"}}}, types.UNKNOWN),
+        ({"allOf": [{"$ref": "#/allOf/1"}, {"type": "string"}], "$ref": "#/allOf/1"}, types.TEXT),
+        ({"$ref": "#/allOf/7", "allOf": []}, types.UNKNOWN),
     ],
 )
-def test_a_schema_reads_as_a_type(schema: Any, type_: t.Type) -> None:
+def test_a_schema_reads_as_a_type(schema: Any, type_: types.Type) -> None:
     assert of_schema(schema) == type_
 
 
 def test_fields_that_a_schema_lets_in_otherwise_are_read_as_what_may_be_absent() -> None:
-    scope: dict[str, t.Type] = {
+    scope: dict[str, types.Type] = {
         "a": of_schema({"properties": {"x": {}}, "allOf": [{"properties": {"y": {"type": "string"}}}]}),
         "b": of_schema({"properties": {"x": {}}, "additionalProperties": {"type": "string"}}),
         "c": of_schema({"properties": {"x": {}}, "additionalProperties": False}),
@@ -370,29 +370,38 @@ def test_schemas_that_hold_themselves_end_somewhere() -> None:
 def test_constants_have_types() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     values = [None, True, 1, Decimal("1.5"), "a", moment, date(2026, 1, 1), timedelta(1), [1, "a"], {"a": 1}, object()]
-    assert [t.of_value(value) for value in values] == [
-        t.NULL, t.BOOLEAN, t.NUMBER, t.NUMBER, t.TEXT, t.DATETIME, t.DATE, t.DURATION,
-        t.ListOf(t.Union((t.NUMBER, t.TEXT))), t.Record({"a": t.Field(t.NUMBER)}), t.UNKNOWN,
+    assert [types.of_value(value) for value in values] == [
+        types.NULL, types.BOOLEAN, types.NUMBER, types.NUMBER, types.TEXT, types.DATETIME, types.DATE, types.DURATION,
+        types.ListOf(types.Union((types.NUMBER, types.TEXT))), types.Record({"a": types.Field(types.NUMBER)}), types.UNKNOWN,
     ]  # fmt: skip
 
 
 def test_types_have_names_for_people() -> None:
-    types: list[t.Type] = [t.UNKNOWN, t.NULL, t.BOOLEAN, t.NUMBER, t.TEXT, t.DATE, t.DATETIME, t.DURATION]
-    more: list[t.Type] = [
-        t.ListOf(t.TEXT),
-        t.SetOf(t.TEXT),
-        t.MapOf(t.TEXT),
-        t.Record({}),
-        t.Union((t.TEXT, t.Text(frozenset("a")))),
+    samples: list[types.Type] = [
+        types.UNKNOWN,
+        types.NULL,
+        types.BOOLEAN,
+        types.NUMBER,
+        types.TEXT,
+        types.DATE,
+        types.DATETIME,
+        types.DURATION,
     ]
-    assert [t.name(type_) for type_ in [*types, *more]] == [
+    more: list[types.Type] = [
+        types.ListOf(types.TEXT),
+        types.SetOf(types.TEXT),
+        types.MapOf(types.TEXT),
+        types.Record({}),
+        types.Union((types.TEXT, types.Text(frozenset("a")))),
+    ]
+    assert [types.name(type_) for type_ in [*samples, *more]] == [
         "anything", "null", "a boolean", "a number", "text", "a date", "a date and time", "a duration", "a list",
         "a set", "an object", "an object", "text",
     ]  # fmt: skip
-    assert t.without_null(t.NULL) == t.NULL
-    assert t.union([]) == t.UNKNOWN
-    either = t.union([t.ListOf(t.TEXT), t.ListOf(t.TEXT, bounded=False)])
-    assert isinstance(either, t.ListOf)
+    assert types.without_null(types.NULL) == types.NULL
+    assert types.union([]) == types.UNKNOWN
+    either = types.union([types.ListOf(types.TEXT), types.ListOf(types.TEXT, bounded=False)])
+    assert isinstance(either, types.ListOf)
     assert not either.bounded
 
 
@@ -441,30 +450,36 @@ def test_refinements_are_given_to_what_stands_under_a_condition() -> None:
 
 
 def test_units_are_carried_through_arithmetic() -> None:
-    assert type_of("input.usd + 1") == t.Number("USD")
-    assert type_of("input.usd * 2") == t.Number("USD")
-    assert type_of("input.usd * input.eur") == t.NUMBER
-    assert type_of("input.usd / 2") == t.Number("USD")
-    assert type_of("2 / input.usd") == t.NUMBER
-    assert t.name(t.Number("USD")) == "a number in USD"
-    assert t.name(t.NEVER) == "nothing"
-    assert t.element_of(t.SetOf(t.TEXT)) == t.TEXT
-    assert t.element_of(t.Record({})) == t.TEXT
-    assert t.element_of(t.NUMBER) == t.UNKNOWN
+    assert type_of("input.usd + 1") == types.Number("USD")
+    assert type_of("input.usd * 2") == types.Number("USD")
+    assert type_of("input.usd * input.eur") == types.NUMBER
+    assert type_of("input.usd / 2") == types.Number("USD")
+    assert type_of("2 / input.usd") == types.NUMBER
+    assert types.name(types.Number("USD")) == "a number in USD"
+    assert types.name(types.NEVER) == "nothing"
+    assert types.element_of(types.SetOf(types.TEXT)) == types.TEXT
+    assert types.element_of(types.Record({})) == types.TEXT
+    assert types.element_of(types.NUMBER) == types.UNKNOWN
 
 
 @pytest.mark.parametrize(
-    "type_", [t.SetOf(t.NUMBER), t.MapOf(t.NUMBER), t.ListOf(t.NUMBER), t.union((t.TEXT, t.NUMBER))]
+    "type_",
+    [
+        types.SetOf(types.NUMBER),
+        types.MapOf(types.NUMBER),
+        types.ListOf(types.NUMBER),
+        types.union((types.TEXT, types.NUMBER)),
+    ],
 )
-def test_the_parts_of_a_type_are_counted_up_to_the_bound(type_: t.Type) -> None:
-    assert t.parts(type_, 9) > 1
-    assert t.parts(type_, 1) == 2
-    wide = t.record(a=type_, b=type_, c=type_, d=type_)
-    assert 4 < t.parts(wide, 4) < 9
+def test_the_parts_of_a_type_are_counted_up_to_the_bound(type_: types.Type) -> None:
+    assert types.parts(type_, 9) > 1
+    assert types.parts(type_, 1) == 2
+    wide = types.record(a=type_, b=type_, c=type_, d=type_)
+    assert 4 < types.parts(wide, 4) < 9
 
 
 def test_a_key_of_what_may_be_a_map_or_a_record_is_either() -> None:
-    scope = {"m": t.union((t.MapOf(t.NUMBER), t.record(a=t.TEXT)))}
+    scope = {"m": types.union((types.MapOf(types.NUMBER), types.record(a=types.TEXT)))}
     expression, problems = compile_expression("m['a']", scope)
     assert expression is not None and not problems
-    assert expression.type == t.union((t.NUMBER, t.TEXT))
+    assert expression.type == types.union((types.NUMBER, types.TEXT))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import Expression, compile_expression
 from engine.language.functions import FUNCTIONS, PROVENANCE
@@ -55,9 +55,9 @@ FIELDS: dict[str, tuple[Any, list[Any]]] = {
 PARAMS: dict[str, Any] = {
     "mixed": ["a", 1], "none": [], "table": {"low": 1, "high": "x"}, "words": ["a", "b"], "deep": [[1], ["a"]],
 }  # fmt: skip
-SCOPE: dict[str, t.Type] = {
+SCOPE: dict[str, types.Type] = {
     "input": of_schema(form(*FIELDS, **{name: schema for name, (schema, _) in FIELDS.items()})),
-    "params": t.of_value(PARAMS), "now": t.DATETIME, "day": t.DATE, "span": t.DURATION, PROVENANCE: t.UNKNOWN,
+    "params": types.of_value(PARAMS), "now": types.DATETIME, "day": types.DATE, "span": types.DURATION, PROVENANCE: types.UNKNOWN,
 }  # fmt: skip
 ATOMS = [
     *(f"input.{name}" for name in FIELDS), *(f"params.{name}" for name in PARAMS), "now", "day", "span", "1", "'a'",
@@ -171,7 +171,7 @@ def test_what_a_set_holds_is_settled_at_load() -> None:
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, [[1], {"b": []}]])
 def test_whether_a_list_or_a_map_is_in_a_set_is_never_a_fault_of_the_engine(value: Any) -> None:
-    expression, _ = compile_expression("any_ in set(more)", {"any_": t.UNKNOWN, "more": t.UNKNOWN})
+    expression, _ = compile_expression("any_ in set(more)", {"any_": types.UNKNOWN, "more": types.UNKNOWN})
     for more in ([], [1], ["a", 2], [value]):
         with suppress(EvaluationError):
             assert expression.value({"any_": value, "more": more}) in (True, False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import EvaluationError
 from engine.language.expression import compile_expression
 from engine.language.work import MAX_WORK, TURN
@@ -50,12 +50,12 @@ def names() -> dict[str, Any]:
 
 
 def value(text: str, **given: Any) -> Any:
-    expression, _ = compile_expression(text, dict.fromkeys(given, t.UNKNOWN))
+    expression, _ = compile_expression(text, dict.fromkeys(given, types.UNKNOWN))
     return expression.value(given)
 
 
 BUSY = "count(x == 'y' for x in input.xs) >= 0"
-SCOPE: dict[str, t.Type] = {"input": t.UNKNOWN, "output": t.UNKNOWN}
+SCOPE: dict[str, types.Type] = {"input": types.UNKNOWN, "output": types.UNKNOWN}
 # one of them takes some 60 % of its own bound
 XS = ["x"] * (3 * MAX_WORK // 5 // (TURN + 1))
 
@@ -87,7 +87,7 @@ def test_a_result_is_withheld_where_what_judges_it_goes_over_too_much() -> None:
 
 @pytest.mark.parametrize("body", BODIES)
 def test_what_is_gone_over_inside_of_a_loop_is_counted(body: str) -> None:
-    expression, problems = compile_expression(f"count({body} for x in xs) >= 0", dict.fromkeys(names(), t.UNKNOWN))
+    expression, problems = compile_expression(f"count({body} for x in xs) >= 0", dict.fromkeys(names(), types.UNKNOWN))
     assert not problems
     with pytest.raises(EvaluationError, match="more data than"):
         expression.value(names())
@@ -166,5 +166,5 @@ def test_a_glob_pattern_that_is_data_is_bounded() -> None:
 
 
 def test_a_tuple_is_gone_over_like_a_list() -> None:
-    expression, _ = compile_expression("distinct(xs)", {"xs": t.UNKNOWN})
+    expression, _ = compile_expression("distinct(xs)", {"xs": types.UNKNOWN})
     assert expression is not None and expression.value({"xs": (1, 1, 2)}) == [1, 2]

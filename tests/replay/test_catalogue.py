@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.load import Loaded, load
+from engine.bundle.load import LoadedBundle, load
 from engine.coverage.catalogue import ABOVE, AT, BELOW, FALSE, TRUE, catalogue
-from engine.coverage.coverage import Coverage, Observed
+from engine.coverage.coverage import Coverage, Observations
 from engine.coverage.mutants import mutants
 from engine.fixtures.scenario import run_fixture
 from engine.spec.bundle import Bundle
@@ -17,7 +17,9 @@ OPEN = "  - {id: open, tools: writes, effect: allow}\n"
 BOUNDARIES = {BELOW, AT, ABOVE}
 
 
-def loaded(input_: str, *policies: str, tools: str = "[write]", fixtures: tuple[tuple[str, int], ...] = ()) -> Loaded:
+def loaded(
+    input_: str, *policies: str, tools: str = "[write]", fixtures: tuple[tuple[str, int], ...] = ()
+) -> LoadedBundle:
     names = ["rules", *(f"more{n}" for n in range(1, len(policies)))]
     documents = [
         agent(tools, policies=f"[{', '.join(names)}]"), ("specs/tools/code.py", CODE),
@@ -39,10 +41,10 @@ def loaded(input_: str, *policies: str, tools: str = "[write]", fixtures: tuple[
     return found
 
 
-def coverage(found: Loaded) -> Coverage:
+def coverage(found: LoadedBundle) -> Coverage:
     assert found.bundle is not None
-    observed = Observed(found.bundle, catalogue(found.corpus, found.bundle))
-    for document in found.corpus.sound("Fixture"):
+    observed = Observations(found.bundle, catalogue(found.corpus, found.bundle))
+    for document in found.corpus.well_formed("Fixture"):
         for log in run_fixture(found.bundle, document.plain).logs:
             observed.log(log)
     return observed.coverage()
@@ -110,7 +112,7 @@ def test_lets_of_one_name_and_text_are_each_covered_by_the_calls_that_read_them(
     assert sorted(item.covered for item in each.items if item.owner == "small" and item.what == TRUE) == [False, True]
 
 
-def changed(found: Loaded) -> list[tuple[str, Bundle | None]]:
+def changed(found: LoadedBundle) -> list[tuple[str, Bundle | None]]:
     assert found.bundle is not None
     files = found.bundle.files
     return [(m.what, m.load(files).bundle) for m in mutants(found.corpus, found.bundle)]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.bundle.files import BundleFiles
-from engine.bundle.load import Loaded, load, load_directory
+from engine.bundle.load import LoadedBundle, load, load_directory
 from engine.coverage.catalogue import ABOVE, ABSENT, AT, BELOW, FALSE, MATCHED, TRUE, catalogue
-from engine.coverage.coverage import Coverage, Observed
+from engine.coverage.coverage import Coverage, Observations
 from engine.coverage.missing_fixtures import EQUIVALENT, WRITTEN, missing
 from engine.coverage.mutants import mutants
 from engine.coverage.mutation import KILLED, SURVIVED, fates
@@ -44,7 +44,7 @@ def fixture(name: str, n: int, verdict: str, vip: str = "") -> tuple[str, str]:
     )
 
 
-def loaded(*fixtures: tuple[str, str]) -> tuple[Loaded, Bundle]:
+def loaded(*fixtures: tuple[str, str]) -> tuple[LoadedBundle, Bundle]:
     documents = [
         agent("[write]", policies="[rules]"), policy(RULES, params="{most: 10}"), reviewers("leads", "[dana]"),
         tool("write", "write", input=INPUT), ("specs/tools/code.py", CODE), *fixtures,
@@ -54,9 +54,9 @@ def loaded(*fixtures: tuple[str, str]) -> tuple[Loaded, Bundle]:
     return found, found.bundle
 
 
-def coverage(found: Loaded, bundle: Bundle) -> Coverage:
-    observed = Observed(bundle, catalogue(found.corpus, bundle))
-    for document in found.corpus.sound("Fixture"):
+def coverage(found: LoadedBundle, bundle: Bundle) -> Coverage:
+    observed = Observations(bundle, catalogue(found.corpus, bundle))
+    for document in found.corpus.well_formed("Fixture"):
         for log in run_fixture(bundle, document.plain).logs:
             observed.log(log)
     return observed.coverage()
@@ -105,7 +105,7 @@ def test_the_page_shows_the_policy_with_what_is_missing() -> None:
 
 def judged(*fixtures: tuple[str, str]) -> dict[str, Any]:
     found, bundle = loaded(*fixtures)
-    documents = [d.plain for d in found.corpus.sound("Fixture")]
+    documents = [d.plain for d in found.corpus.well_formed("Fixture")]
     logs = {str(d["name"]): run_fixture(bundle, d).logs for d in documents}
     files = {path: text for path, text in bundle.files.items() if not path.startswith("fixtures/")}
     every = list(fates(files, mutants(found.corpus, bundle), documents, logs, workers=1))
@@ -170,7 +170,7 @@ def test_a_rule_that_nobody_tests_is_missed_when_it_is_dropped_also_one_about_re
     ]  # fmt: skip
     found = load(BundleFiles({path: text.encode() for path, text in documents}))
     assert found.bundle is not None, found.diagnostics
-    (document,) = [d.plain for d in found.corpus.sound("Fixture")]
+    (document,) = [d.plain for d in found.corpus.well_formed("Fixture")]
     logs = {"looks": run_fixture(found.bundle, document).logs}
     every = fates(found.bundle.files, mutants(found.corpus, found.bundle), [document], logs, workers=1)
     dropped = {fate.mutant.rule: fate.status for fate in every if fate.mutant.what == "the rule is dropped"}

@@ -28,7 +28,7 @@ def test_every_pathway_of_the_support_bundle_follows_again(name: str) -> None:
     fixture = LOADED.corpus.of("Fixture")[name].plain
     for log in run_fixture(LOADED.bundle, fixture).logs:
         found = replay(log, LOADED.bundle)
-        assert (found.difference, found.events, found.taken) == (None, len(log), 0)
+        assert (found.difference, found.events, found.as_recorded) == (None, len(log), 0)
 
 
 def changed(log: list[Event], kind: K, **more: object) -> list[Event]:
@@ -66,7 +66,7 @@ def test_what_was_rejected_or_withheld_is_taken_as_it_stands() -> None:
     play.returns("l", {"n": 9})
     found = replay(play.log, keeps)
     assert (found.difference, found.events) == (None, len(play.log))
-    assert found.taken >= 1
+    assert found.as_recorded >= 1
 
 
 def test_what_a_person_edited_and_what_failed_follows_again() -> None:

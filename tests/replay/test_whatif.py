@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.session.state import inputs as r
-from engine.spec.bundle import Accepted, Bundle
+from engine.spec.bundle import AcceptedLoosening, Bundle
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.flip import Flip, money
 from engine.whatif.session import PastSession, whatif
@@ -318,7 +318,7 @@ def test_a_table_has_what_loosens_first_and_knows_what_somebody_answers_for() ->
 
 
 def test_what_a_bundle_accepts_answers_for_its_own_change_and_for_no_further_one() -> None:
-    entry = Accepted("large:approval→allow", "dana", "decided in May")
+    entry = AcceptedLoosening("large:approval→allow", "dana", "decided in May")
     accepted = Acceptance([entry])
     assert accepted.covers("large:approval→allow")
     assert not accepted.covers("large:approval→allow", before=[entry])

@@ -35,9 +35,9 @@ class Case:
         """Whether that is what must come out."""
         found = self.judged(bundle)
         if self.call.must == ALLOWED:
-            return found.verdict in ("allow", "require_approval") and not found.asked
+            return found.verdict in ("allow", "require_approval") and not found.ask_groups
         by_name = not self.call.rule or self.call.rule in found.rules
-        return by_name and (found.verdict == "deny" or bool(found.asked))
+        return by_name and (found.verdict == "deny" or bool(found.ask_groups))
 
 
 def cases(db: Mapping[str, Mapping[str, Any]], told: list[Conversation]) -> Iterator[Case]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.planner.transport import Recorded, replayed_from
+from engine.planner.transport import RecordingTransport, replayed_from
 from engine.ports.tool import ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
@@ -290,7 +290,7 @@ async def test_what_was_recorded_of_one_session_is_answered_to_another_with_its_
         secrets = HostSecrets({**KEY, "MODEL_KEY": "sk-canary-4711"})
         async with s.serving(passes_on, s.decides("Done.")) as server:
             made = planned_at(server.url, stream)
-            recorded = Recorded(folder, secrets.masked)
+            recorded = RecordingTransport(folder, secrets.masked)
             async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=recorded) as engine:
                 opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
                 await engine.run(made, opening, Path("."))
@@ -325,7 +325,7 @@ async def test_an_answer_that_repeats_a_known_value_is_recorded_with_its_handle_
         asked = text.replace("planner: script\nplanners:\n", f"planner: model\nplanners:\n{model}")
         prices = ("specs/prices/all.yaml", "kind: Prices\nname: all\nmodels: {m: {input_usd: 1, output_usd: 10}}\n")
         made = bundle((path, asked), policy(ALLOW), prices, tool("grant", "write", input=user))
-        first = await run(made, Recorded(kept, secrets.masked))
+        first = await run(made, RecordingTransport(kept, secrets.masked))
     exchanges = [one.read_text() for one in sorted(kept.iterdir())]
     assert [one for one in exchanges if "4411" in "".join(_said(json.loads(one)["response"]["body"]))] == []
     again = await run(made, replayed_from(kept))

@@ -17,7 +17,7 @@ from engine.runtime.cipher import Cipher, NotOpened, Token
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
-from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys, Unsearched
+from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys, UnsearchedFiles
 from engine.runtime.runner import Runner
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
@@ -217,7 +217,7 @@ def test_a_key_of_an_earlier_version_is_found_and_has_its_new_name_once_it_was_m
     assert not list(people.folder.glob("*.key"))
     # a stored session still calls it by the earlier name
     assert people.of(called, OLD) == "the key of before"
-    assert people.unsearched(OLD) == Unsearched((), (), ())
+    assert people.unsearched(OLD) == UnsearchedFiles((), (), ())
     assert people.destroy("ada", Cipher([KEY["SEAL_KEY"]], "compared with another key by now, long"))
     with pytest.raises(KeyDestroyed):
         people.of(called, OLD)
@@ -351,7 +351,7 @@ def test_a_folder_that_has_lost_its_own_key_draws_no_other_and_tells_whom_it_can
     assert nameless.endswith(".person")
     assert not people.destroy("ada", OLD)
     (tmp_path / own.name).rename(own)
-    assert people.unsearched(OLD) == Unsearched((), (), ())
+    assert people.unsearched(OLD) == UnsearchedFiles((), (), ())
     assert people.destroy("ada", OLD)
 
 
@@ -362,7 +362,7 @@ def test_keys_that_were_named_under_one_of_two_folder_keys_are_not_found_without
     people.drawn("ada", NEXT)
     (second,) = set(people.folder.glob("*.folder")) - before
     assert list(people.wrapped_anew(BOTH))
-    assert people.unsearched(BOTH) == Unsearched((), (), ())
+    assert people.unsearched(BOTH) == UnsearchedFiles((), (), ())
     second.unlink()
     assert len(people.unsearched(BOTH).nameless) == 1
 

@@ -51,7 +51,7 @@ def check_left_out(d: Draft) -> None:
     assert list(tried) == [move for move in transitions.TRANSITIONS if move in tried], "the table's order holds"
     for move in transitions.TRANSITIONS:
         if move not in tried:
-            other = Draft(d.state, d.bundle, d.at, d.beside)
+            other = Draft(d.state, d.bundle, d.at, d.overlays)
             assert not move(other), f"{move.__name__} was left out"
             assert other.events == [], f"{move.__name__} was left out"
 

@@ -41,18 +41,18 @@ def judged(
 
 def test_recorded_reads_are_the_facts_and_a_yes_just_before_answers_the_customers_question() -> None:
     asked = judged(read(1, "acme"), n=1)
-    assert (asked.verdict, asked.rules, asked.asked) == ("require_approval", ("sure",), ("customer",))
-    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), n=1).asked == ()
-    assert judged(PriorEvent(CONFIRMED), read(1, "acme"), n=1).asked == ()
+    assert (asked.verdict, asked.rules, asked.ask_groups) == ("require_approval", ("sure",), ("customer",))
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), n=1).ask_groups == ()
+    assert judged(PriorEvent(CONFIRMED), read(1, "acme"), n=1).ask_groups == ()
     assert judged(read(1, "other"), n=1).verdict == "deny"
     assert judged(read(1, "other"), read(1, "acme"), n=1).verdict == "require_approval"
 
 
 def test_a_yes_counts_for_the_next_write_and_for_the_call_that_it_names() -> None:
     other = PriorEvent(CALL, "write", {"n": 2}, {})
-    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), other, n=1).asked == ("customer",)
-    assert judged(read(1, "acme"), PriorEvent(CONFIRMED, "write", {"n": 1}), n=1).asked == ()
-    assert judged(read(1, "acme"), PriorEvent(CONFIRMED, "write", {"n": 2}), n=1).asked == ("customer",)
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED), other, n=1).ask_groups == ("customer",)
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED, "write", {"n": 1}), n=1).ask_groups == ()
+    assert judged(read(1, "acme"), PriorEvent(CONFIRMED, "write", {"n": 2}), n=1).ask_groups == ("customer",)
 
 
 def test_an_output_is_judged_by_whether_the_planner_may_see_it() -> None:
@@ -189,8 +189,8 @@ established: {who: {type: string, from: [{call: one, value: output}, {call: two,
 def test_a_yes_to_this_very_call_outlives_other_writes_and_is_used_once() -> None:
     yes = PriorEvent(CONFIRMED, "write", {"n": 1})
     other, same = PriorEvent(CALL, "write", {"n": 2}, {}), PriorEvent(CALL, "write", {"n": 1}, None, "failed")
-    assert judged(read(1, "acme"), yes, other, n=1).asked == ()
-    assert judged(read(1, "acme"), yes, same, n=1).asked == ("customer",)
+    assert judged(read(1, "acme"), yes, other, n=1).ask_groups == ()
+    assert judged(read(1, "acme"), yes, same, n=1).ask_groups == ("customer",)
 
 
 def test_a_let_that_spells_out_more_than_a_condition_may_go_over_has_no_value() -> None:

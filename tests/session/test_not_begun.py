@@ -137,6 +137,6 @@ def test_its_log_follows_again_and_is_told() -> None:
     play.claim()
     play.returns("a")
     found = replay(play.log, own)
-    assert (found.difference, found.taken) == (None, 0)
+    assert (found.difference, found.as_recorded) == (None, 0)
     event = next(event for event in play.log if event.kind is K.CALL_NOT_BEGUN)
     assert headline(entry(event)) == "write: it never began: the secret KEY is not there"

@@ -28,7 +28,7 @@ async def test_a_tool_that_leaves_the_process_does_not_act_and_fails_the_fixture
         report = await ran(made(kind, tmp_path / "mark", server.url), fixture("act", **then(kind)))
     assert not (tmp_path / "mark").exists()
     assert server.asked == []
-    assert report.kept == {"act"}
+    assert report.not_live == {"act"}
     first, *_ = said(report).splitlines()
     assert "tool `act`" in first
     assert "`stubs: {act: {output: ...}}`" in first, "what stands in for it"
@@ -60,7 +60,7 @@ async def test_what_is_live_is_kept_and_noted_where_nothing_is_to_act_for_real(k
         report = await ran(made_, fixture("act", live=["act"]), real=False)
     assert not (tmp_path / "mark").exists()
     assert server.asked == []
-    assert (report.kept, report.untried) == (frozenset(), frozenset({"act"}))
+    assert (report.not_live, report.untried) == (frozenset(), frozenset({"act"}))
 
 
 async def test_a_fact_is_no_exception() -> None:

@@ -18,7 +18,7 @@ from engine.bundle import installed_kinds
 from engine.bundle.documents import agent as agents
 from engine.bundle.documents import tool as tools
 from engine.bundle.files import BundleFiles
-from engine.bundle.load import Loaded, load, load_stored
+from engine.bundle.load import LoadedBundle, load, load_stored
 from engine.fixtures.border import leaves
 from engine.ports import kinds
 from engine.ports.resources import MissingSecret
@@ -88,7 +88,7 @@ BOOKING = """
 GREETING = "{kind: greeter, word: good day, tokens: 12}"
 
 
-def told(loaded: Loaded) -> list[tuple[str, str]]:
+def told(loaded: LoadedBundle) -> list[tuple[str, str]]:
     return [(one.code, one.message) for one in loaded.diagnostics]
 
 

@@ -26,12 +26,12 @@ def _files() -> Iterator[ModuleType]:
             yield import_module(f"{checks.__name__}.{found.name}")
 
 
-_FOUND = tuple(_files())
+_CHECK_FILES = tuple(_files())
 
 MANUALS: Mapping[str, Manual] = {
-    manual.code: manual for manual in sorted((module.MANUAL for module in _FOUND), key=lambda manual: manual.code)
+    manual.code: manual for manual in sorted((module.MANUAL for module in _CHECK_FILES), key=lambda manual: manual.code)
 }
 
 CHECKS: tuple[Callable[[WholeBundle], Iterator[Diagnostic]], ...] = tuple(
-    module.check for module in _FOUND if hasattr(module, "check")
+    module.check for module in _CHECK_FILES if hasattr(module, "check")
 )

@@ -24,6 +24,6 @@ def at(node: Node, why: str, path: str = "") -> Diagnostic:
     return MANUAL.at(node.place, f"file `{path or node.value}` can't be read: {why}")
 
 
-def found(place: Place, why: str) -> Diagnostic:
+def missing_file(place: Place, why: str) -> Diagnostic:
     """A document, a prompt or a folder of them that is there."""
     return MANUAL.at(place, f"this can't be read: {why}", help="mend it, or take it out of the bundle")

@@ -8,7 +8,7 @@ from engine.bundle.document_set import Document
 from engine.bundle.link.countable_conditions import always_holds, beyond_reach
 from engine.bundle.link.whole_bundle import WholeBundle
 from engine.diagnostic import Diagnostic, Manual, Place, Severity
-from engine.language import types as t
+from engine.language import types
 from engine.spec.bundle import Agent
 
 MANUAL = Manual(
@@ -62,7 +62,7 @@ def _stops(document: Document, agent: Agent) -> Iterator[Diagnostic]:
             continue
         text = " ".join(rule.when.text.split())
         why = ""
-        if t.NEVER in rule.when.if_true.values() or text == "false":
+        if types.NEVER in rule.when.if_true.values() or text == "false":
             why = "its condition is never true"
         elif (rule.on, text) in seen:
             why = f"`{seen[rule.on, text]}` before it has the same condition"

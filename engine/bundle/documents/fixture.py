@@ -68,7 +68,7 @@ class Reply(DocumentModel):
     value: Any
 
 
-class Confirmed(DocumentModel):
+class CustomerConfirmation(DocumentModel):
     """A call that the customer says yes to before it is proposed."""
 
     tool: str
@@ -97,7 +97,9 @@ class Happening(DocumentModel):
     deny: Deny | None = None
     answer: Reply | None = None
     confirm: bool | None = None
-    confirmed: Annotated[Confirmed | None, Field(description="The customer says yes to a call beforehand.")] = None
+    confirmed: Annotated[
+        CustomerConfirmation | None, Field(description="The customer says yes to a call beforehand.")
+    ] = None
     send: str | None = None
     sql: Sql | None = None
     wait: Span | None = None
@@ -120,7 +122,7 @@ class Rows(DocumentModel):
     gives: Annotated[list[list[Any]], Field(description="The rows, each a list of its columns.")]
 
 
-class Called(DocumentModel):
+class CallCount(DocumentModel):
     """How often a tool ran, counted where it acts."""
 
     tool: str
@@ -145,7 +147,7 @@ class Expect(DocumentModel):
     exit_code: int | None = None
     message_contains: list[str] = []
     calls: Annotated[list[CallEnd], Field(description="How calls ended.")] = []
-    ran: Annotated[list[Called], Field(description="How often tools ran.")] = []
+    ran: Annotated[list[CallCount], Field(description="How often tools ran.")] = []
     never_ran: list[str] = []
     rows: list[Rows] = []
     events: Annotated[

@@ -66,7 +66,7 @@ class Rule(DocumentModel):
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 
 
-class Accepted(DocumentModel):
+class AcceptedLoosening(DocumentModel):
     """A loosening that somebody answers for: `engine whatif` and `engine promote` let it pass."""
 
     rule: Annotated[str, Field(min_length=1, description="The rule, of the old bundle or the new, that it is due to.")]
@@ -92,7 +92,9 @@ class Policy(DocumentModel):
     no_rule_allows: Annotated[str, Field(description="What is said when no rule allows a call that needs one.")] = ""
     rules: list[Rule]
     guarantees: Annotated[list[Guarantee], Field(description="What must never be, whatever the dials say.")] = []
-    accepted: Annotated[list[Accepted], Field(description="Loosenings that were decided on, by whom and why.")] = []
+    accepted: Annotated[
+        list[AcceptedLoosening], Field(description="Loosenings that were decided on, by whom and why.")
+    ] = []
     urgent: Annotated[
         Literal["tighten"] | None,
         Field(description="Sessions that stand under an older bundle are judged by this one too, the stricter holds."),
@@ -106,7 +108,7 @@ class Source(DocumentModel):
     value: Annotated[str, Field(description="Over the call's `input` and `output`.")]
 
 
-class Established(DocumentModel):
+class EstablishedValue(DocumentModel):
     """A value that is learnt once in a session and then kept; null until then."""
 
     type: Annotated[
@@ -140,7 +142,7 @@ class Vocabulary(DocumentModel):
         dict[str, str | list[str | None]],
         Field(description="What the policies need of a session: a type, `?` for or null, or a list of texts and null."),
     ] = {}
-    established: dict[str, Established] = {}
+    established: dict[str, EstablishedValue] = {}
     params: dict[str, Any] = {}
     facts: dict[str, Fact] = {}
     let: dict[str, Let] = {}

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from engine.bundle.checks import e312_reserved_name, e513_cycle
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import Scope, expression
-from engine.bundle.link.word_nodes import LET, MOST_PARTS, TAKEN, entries, names_in
+from engine.bundle.link.word_nodes import LET, MOST_PARTS, RESERVED, entries, names_in
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
 from engine.language.type_context import TypeContext
 
-RESERVED = TAKEN | FUNCTIONS.keys()
+RESERVED = RESERVED | FUNCTIONS.keys()
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class AgentLets:
     """The lets of an agent: their expressions, their types, and those of which nobody knows what they mean."""
 
     expressions: dict[str, Expression] = field(default_factory=dict)
-    types: dict[str, t.Type] = field(default_factory=dict)
+    let_types: dict[str, types.Type] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
 
     @property
@@ -60,7 +60,7 @@ class _LetLinker:
         """Say nothing of who reads a let that has no meaning."""
         self.found.doubtful.add(name)
         if name not in self._scope:
-            self.found.types[name] = t.UNKNOWN
+            self.found.let_types[name] = types.UNKNOWN
 
     def need(self, name: str) -> None:
         found, (key, node) = self.found, self.nodes[name]
@@ -68,16 +68,16 @@ class _LetLinker:
             if name not in found.doubtful:
                 self._corpus.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
             self.doubt(name)
-        if name in found.types:
+        if name in found.let_types:
             return
         self._open.append(name)
         for other in sorted(names_in(node) & self.nodes.keys() - RESERVED):
             self.need(other)
         self._open.pop()
-        made = expression(self._corpus, node, {**self._scope, **found.types}, around=found.around)
+        made = expression(self._corpus, node, {**self._scope, **found.let_types}, around=found.around)
         # lets that stand twice in the next one double their type each time
-        typed = made is not None and t.parts(made.type, MOST_PARTS) <= MOST_PARTS
-        found.types[name] = made.type if made is not None and typed else t.UNKNOWN
+        typed = made is not None and types.parts(made.type, MOST_PARTS) <= MOST_PARTS
+        found.let_types[name] = made.type if made is not None and typed else types.UNKNOWN
         if made is None or name in found.doubtful:
             found.doubtful.add(name)
         else:

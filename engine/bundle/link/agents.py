@@ -35,7 +35,7 @@ from engine.bundle.link.texts import check_says_something, link_ends, link_follo
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
-from engine.language import types as t
+from engine.language import types
 from engine.language.schema_types import of_schema
 from engine.language.type_context import TypeContext
 from engine.session.expression_names import ToolTypes, let_scope, meters_type, planner_scope, stop_scope
@@ -48,19 +48,19 @@ from engine.spec.planner_spec import CLIENT, Price
 MANY_TOOLS = 8
 
 
-def attributes_type(document: Document) -> t.Type:
+def attributes_type(document: Document) -> types.Type:
     """The type of an agent's session attributes; of a schema that can't be used nothing can be missed."""
     node = document.node.get("attributes")
     if node is None:
-        return t.Record({})
-    return of_schema(node.plain) if usable(node.plain) else t.UNKNOWN
+        return types.Record({})
+    return of_schema(node.plain) if usable(node.plain) else types.UNKNOWN
 
 
 def link_agent(
     corpus: DocumentSet,
     document: Document,
     tools: Mapping[str, Tool],
-    types: Mapping[str, ToolTypes],
+    tool_types: Mapping[str, ToolTypes],
     prices: Mapping[str, Price],
 ) -> Agent:
     """The agent that a document describes; what is wrong with it is said."""
@@ -76,16 +76,16 @@ def link_agent(
     check_needs(corpus, _listed_policies(node, policies), session)
     _check_limits(corpus, node, tools)
     _check_crossings(corpus, node)
-    _check_keys(corpus, offered, types, session)
+    _check_keys(corpus, offered, tool_types, session)
     chain = _chain(corpus, node)
     prompt = plain.get("prompt")
     if prompt is not None and not corpus.has_prompt(prompt):
         corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
-    meters = link_meters(corpus, node.get("budgets"), types, session)
-    lets = link_lets(corpus, document, let_scope(session, types))
-    table = {**planner_scope(session, types), **lets.types}
-    stop = {**stop_scope(session, types), **lets.types}
-    guards = link_guards(corpus, policies, offered, tools, types, session, lambda tool: meters_type(meters, tool))
+    meters = link_meters(corpus, node.get("budgets"), tool_types, session)
+    lets = link_lets(corpus, document, let_scope(session, tool_types))
+    table = {**planner_scope(session, tool_types), **lets.let_types}
+    stop = {**stop_scope(session, tool_types), **lets.let_types}
+    guards = link_guards(corpus, policies, offered, tools, tool_types, session, lambda tool: meters_type(meters, tool))
     return Agent(
         name=document.name,
         description=plain["description"],
@@ -204,12 +204,14 @@ def _check_crossings(corpus: DocumentSet, node: Node) -> None:
             corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
 
 
-def _check_keys(corpus: DocumentSet, offered: list[str], types: Mapping[str, ToolTypes], session: t.Type) -> None:
+def _check_keys(
+    corpus: DocumentSet, offered: list[str], tool_types: Mapping[str, ToolTypes], session: types.Type
+) -> None:
     """The keys of writes are typed against each agent that offers them: another has other attributes."""
     for name in offered:
         declared = corpus.of("Tool")[name].node.get("idempotency")
         for item in (declared.at("key").items or ()) if declared is not None and declared.entries else ():
-            expression(corpus, item, {"input": types[name].input, "session": session})
+            expression(corpus, item, {"input": tool_types[name].input, "session": session})
 
 
 def _tools(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> list[str]:
@@ -233,7 +235,7 @@ def _tools(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> list[s
 
 def check_many_tools(corpus: DocumentSet, most: int) -> None:
     """Agents that are offered more tools than that."""
-    for document in corpus.sound("Agent"):
+    for document in corpus.well_formed("Agent"):
         listed = document.node.get("tools")
         if listed is not None and len(listed.items or ()) > most:
             key = document.node.key("tools") or listed
@@ -262,7 +264,7 @@ def _policies(corpus: DocumentSet, node: Node, offered: list[str], tools: Mappin
         document = corpus.of("Policy").get(name)
         if document is None and not corpus.has("Policy", name):
             corpus.say(e303_policy.at(item.place, name, corpus.of("Policy")))
-        elif document is not None and document.sound and document not in found:
+        elif document is not None and document.well_formed and document not in found:
             found.append(document)
             rules = document.node.at("rules").items or []
             reach = {tool for rule in rules for tool in covered(rule, tools)}
@@ -290,7 +292,7 @@ def _stop(corpus: DocumentSet, node: Node, scope: Scope, around: TypeContext) ->
 def _outcome(corpus: DocumentSet, item: Node, scope: Scope, around: TypeContext) -> StopRule:
     node = item.get("when")
     when = expression(corpus, node, scope, condition=True, around=around) if node is not None else None
-    beside = replace(around, known=when.if_true) if when is not None else around
+    in_context = replace(around, refinements=when.if_true) if when is not None else around
     check_says_something(corpus, item.get("message"))
-    message = template(corpus, item.get("message"), scope, beside)
+    message = template(corpus, item.get("message"), scope, in_context)
     return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))

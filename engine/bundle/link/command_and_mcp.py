@@ -11,7 +11,7 @@ from engine.bundle.link.expressions import template
 from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.link.secrets import check_references, refuse_own_names, refuse_references, values
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.value import span
 from engine.spec.bundle import Server
 
@@ -19,7 +19,7 @@ from engine.spec.bundle import Server
 def link_command(linker: AdapterLinker) -> dict[str, Any]:
     """Compile the arguments; the program itself and the environment hold nothing of the input."""
     corpus, adapter, settings = linker.documents, linker.node, linker.settings
-    wide = {**linker.scope, "key": t.union((t.TEXT, t.NULL))}
+    wide = {**linker.scope, "key": types.union((types.TEXT, types.NULL))}
     argv = adapter.at("argv").items or []
     _check_program(corpus, argv[0])
     for item in argv:

@@ -29,7 +29,7 @@ from engine.bundle.link.verified_offers import tried
 from engine.bundle.node import Node
 from engine.bundle.yaml_help import cut
 from engine.diagnostic import Diagnostic, Place
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression, compile_expression
 from engine.language.foreign_signs import written_with_commas
 from engine.language.membership import of_row
@@ -38,7 +38,7 @@ from engine.language.template import Template, compile_template, holes
 from engine.language.type_context import NOTHING, TypeContext
 from engine.language.value import number_text
 
-Scope = Mapping[str, t.Type]
+Scope = Mapping[str, types.Type]
 
 _PLAIN: Mapping[Kind, Callable[[Place, str, str], Diagnostic]] = {
     Kind.SYNTAX: e401_expression.at,
@@ -105,13 +105,13 @@ def expression(
 
 def _as_condition(compiled: Expression) -> tuple[Problem, ...]:
     whole = (0, len(compiled.text))
-    if not t.is_a(compiled.type, t.Boolean):
-        message = f"a condition must be a boolean, and this is {t.name(compiled.type)}"
+    if not types.is_a(compiled.type, types.Boolean):
+        message = f"a condition must be a boolean, and this is {types.name(compiled.type)}"
         return (Problem(Kind.OPERAND, *whole, message, _condition_help(compiled)),)
-    if not t.only(compiled.type, t.Boolean):
-        message = f"a condition must be a boolean, and this may be {t.name(compiled.type)}"
+    if not types.only(compiled.type, types.Boolean):
+        message = f"a condition must be a boolean, and this may be {types.name(compiled.type)}"
         return (Problem(Kind.OPERAND, *whole, message, on_entry=True),)
-    if t.has_null(compiled.type):
+    if types.has_null(compiled.type):
         help_ = f"write `{compiled.text} == true`"
         return (Problem(Kind.NULL, *whole, "this condition may be null", help_),)
     return ()
@@ -128,7 +128,7 @@ def _condition_help(compiled: Expression) -> str:
         number, one_of = written_with_commas(compiled.text), of_row(compiled.tree.elts)
         if number:
             return f"a number has no separators: write `{number}`" + (f", or {one_of[6:]}" if one_of else "")
-        both = all(t.only(compiled.types[id(part)], t.Boolean) for part in compiled.tree.elts)
+        both = all(types.only(compiled.node_types[id(part)], types.Boolean) for part in compiled.tree.elts)
         return one_of or ("join conditions by `and`" if both else "a condition is one expression")
     return "compare it with something"
 
@@ -189,11 +189,11 @@ def _of_params(corpus: DocumentSet, text: str, scope: Scope) -> str:
     """Where the params of an expression that does not fit are written, and what they are."""
     declared, told = scope.get(PARAMS), []
     for name in dict.fromkeys(_PARAM.findall(text)):
-        for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
+        for document in (*corpus.well_formed("Policy"), *corpus.well_formed("Vocabulary")):
             params = document.node.get(PARAMS)
             value = params.get(name) if params is not None else None
-            if value is not None and isinstance(declared, t.Record) and name in declared.fields:
-                kind = t.name(declared.fields[name].type)
+            if value is not None and isinstance(declared, types.Record) and name in declared.fields:
+                kind = types.name(declared.fields[name].type)
                 told.append(f"`params.{name}` is {kind}, written at {value.place}")
                 break
     return "; ".join(told)
@@ -223,7 +223,7 @@ def _say(
         corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
     elif problem.kind is Kind.PARAM:
         params = scope.get("params")
-        defined = len(params.fields) if isinstance(params, t.Record) else 0
+        defined = len(params.fields) if isinstance(params, types.Record) else 0
         corpus.say(e306_param.at(place, text, defined, problem.help))
     elif in_text:
         corpus.say(e407_template_name.at(place, text, help_=problem.help))

@@ -18,7 +18,7 @@ _OF_FIELDS = ("type", "properties", "patternProperties", "additionalProperties",
 
 def check_inputs(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     """Say which inputs that a stub waits for, or a customer says yes to beforehand, no call can have."""
-    for name, given, whole in _given(document.node):
+    for name, given, whole in _tool_inputs(document.node):
         tool = tools.get(name)
         if tool is None or not tool.input_schema:
             continue
@@ -39,7 +39,7 @@ def _near(keys: list[Node], properties: Mapping[str, Any]) -> bool:
     return all(nearest(str(key.value), properties) is not None for key in keys)
 
 
-def _given(node: Node) -> Iterator[tuple[str, Node, bool]]:
+def _tool_inputs(node: Node) -> Iterator[tuple[str, Node, bool]]:
     """A tool's name, fields of its input, and whether they are the whole of it."""
     stubs, then = node.get("stubs"), node.get("then")
     for name, _, stub in stubs.pairs() if stubs is not None else ():

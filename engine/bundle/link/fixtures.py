@@ -109,10 +109,12 @@ def _check_form(corpus: DocumentSet, node: Node, agent: Agent | None) -> None:
             place = attributes if attributes is not None else node.at("agent")
             corpus.say(e206_constraint.at(place, "attributes", f"must fit agent `{agent.name}`: {problems[0]}"))
     rules = {
-        str(rule.plain.get("id")) for policy in corpus.sound("Policy") for rule in policy.node.at("rules").items or ()
+        str(rule.plain.get("id"))
+        for policy in corpus.well_formed("Policy")
+        for rule in policy.node.at("rules").items or ()
     }
     # a rule may stand in a policy that is at fault itself: one cause, one diagnostic
-    all_read = not corpus.lost and all(policy.sound for policy in corpus.of("Policy").values())
+    all_read = not corpus.lost and all(policy.well_formed for policy in corpus.of("Policy").values())
     for item in expect.at("calls").items or () if expect.get("calls") is not None else ():
         rule = item.get("rule")
         if all_read and rule is not None and rule.value is not None and str(rule.value) not in rules:

@@ -12,7 +12,7 @@ from engine.language.schema_types import subschemas
 
 Path = tuple[str | int, ...]
 
-_MEANT: Mapping[str, str] = {
+_KEYWORD_HELP: Mapping[str, str] = {
     **dict.fromkeys(("min", "gte", "ge", "atleast", "min_value", "minvalue"), "write `minimum`"),
     **dict.fromkeys(("max", "lte", "le", "atmost", "max_value", "maxvalue"), "write `maximum`"),
     **dict.fromkeys(("gt",), "write `exclusiveMinimum`"),
@@ -47,6 +47,10 @@ def foreign_keywords(schema: Any, known: Callable[[str], bool], path: Path = ())
             yield (*path, key), message, f"write `{strokes[1]}`"
         elif not key.startswith("x-") and key not in _TELLING and not known(key):
             message = f"`{key}` is no keyword of a schema, so that nothing is checked"
-            yield (*path, key), message, _MEANT.get(key.lower().replace("-", "_"), "remove it, or call it `x-...`")
+            yield (
+                (*path, key),
+                message,
+                _KEYWORD_HELP.get(key.lower().replace("-", "_"), "remove it, or call it `x-...`"),
+            )
     for below, inner in subschemas(schema):
         yield from foreign_keywords(inner, known, (*path, *below))

@@ -11,15 +11,15 @@ from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import Scope
 from engine.bundle.link.words import Linker
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.syntax import SyntaxProblem, parse, span
 from engine.policy.flip_names import FLIP_WORDS, BadFlip, flip_name
 from engine.policy.rule import CUSTOMER, Effect, Guarantee
-from engine.spec.bundle import Accepted
+from engine.spec.bundle import AcceptedLoosening
 
 GUARANTEED: Scope = {
-    "verdict": t.Text(frozenset(effect.value for effect in Effect)),
-    "approvers": t.SetOf(t.TEXT),
+    "verdict": types.Text(frozenset(effect.value for effect in Effect)),
+    "approvers": types.SetOf(types.TEXT),
 }
 
 
@@ -57,13 +57,13 @@ def _check_groups(corpus: DocumentSet, node: Node) -> None:
                     corpus.say(replace(e307_reviewers.at(place, word.value, groups), on_entry=True))
 
 
-def accepted(corpus: DocumentSet, document: Document) -> Iterator[Accepted]:
+def accepted(corpus: DocumentSet, document: Document) -> Iterator[AcceptedLoosening]:
     """The loosenings that a policy says are meant."""
     listed = document.node.get("accepted")
     for item in (listed.items or ()) if listed is not None else ():
         plain = item.plain
         try:
-            yield Accepted(flip_name(f"{plain['rule']}:{plain['flip']}"), plain["author"], plain["reason"])
+            yield AcceptedLoosening(flip_name(f"{plain['rule']}:{plain['flip']}"), plain["author"], plain["reason"])
         except BadFlip:
             known = ", ".join(FLIP_WORDS)
             corpus.say(e206_constraint.at(item.at("flip"), "flip", f"is written as `deny->allow`, between {known}"))

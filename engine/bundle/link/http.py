@@ -14,7 +14,7 @@ from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.link.literal_texts import check_literals
 from engine.bundle.link.secrets import check_references, refuse_references, texts, values
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.template import Template, without_holes
 from engine.spec.bundle import READ, ToolEffect
 
@@ -30,7 +30,7 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", 
 def link_http(linker: AdapterLinker) -> dict[str, Any]:
     """Compile the templates into the settings; what is wrong with them is said."""
     corpus, adapter, settings = linker.documents, linker.node, linker.settings
-    wide = {**linker.scope, "key": t.union((t.TEXT, t.NULL))}
+    wide = {**linker.scope, "key": types.union((types.TEXT, types.NULL))}
     url = adapter.at("url")
     _check_url(corpus, url)
     refuse_references(corpus, url)
@@ -39,7 +39,7 @@ def link_http(linker: AdapterLinker) -> dict[str, Any]:
     )
     _check_method(corpus, adapter, linker.effect)
     _check_names(corpus, adapter)
-    response = t.record("field", "", status=t.NUMBER, headers=t.MapOf(t.TEXT), body=t.UNKNOWN)
+    response = types.record("field", "", status=types.NUMBER, headers=types.MapOf(types.TEXT), body=types.UNKNOWN)
     output = adapter.get("output")
     settings |= {
         "method": settings.get("method", "GET"),
@@ -76,9 +76,13 @@ def _refuse_nested(corpus: DocumentSet, node: Node, made: Template, *, alone: bo
     for part in made.parts:
         if isinstance(part, str):
             continue
-        kinds = (t.MapOf, t.Record) if alone and len(parts) == 1 else (t.MapOf, t.Record, t.ListOf, t.SetOf)
-        if any(isinstance(one, kinds) for one in t.options(part.type)):
-            said = f"`{part.text.strip()}` is {t.name(part.type)}, a list or a map, and has no form here"
+        kinds = (
+            (types.MapOf, types.Record)
+            if alone and len(parts) == 1
+            else (types.MapOf, types.Record, types.ListOf, types.SetOf)
+        )
+        if any(isinstance(one, kinds) for one in types.options(part.type)):
+            said = f"`{part.text.strip()}` is {types.name(part.type)}, a list or a map, and has no form here"
             corpus.say(e206_constraint.on_entry(node, "value", said))
 
 

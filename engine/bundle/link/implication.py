@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from engine.bundle.link.exclusion import Bound, Claim, Excluding
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.policy.fingerprint import meaning
 from engine.policy.rule import Effect, PolicyRules
@@ -46,7 +46,7 @@ class Conditions:
         if self._condition is None:
             return False
         told = self._condition.if_false if self._negated else self._condition.if_true
-        return t.NEVER in told.values() or self.contradictory
+        return types.NEVER in told.values() or self.contradictory
 
     @property
     def contradictory(self) -> bool:

@@ -41,7 +41,7 @@ def check_unmet(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping
                     promised.setdefault(promise.place, []).append((promise, policy))
                 for rule in policy.rules:
                     linked.setdefault(rule.id, []).append((rule, policy, tools[name]))
-    for document in corpus.sound("Policy"):
+    for document in corpus.well_formed("Policy"):
         for node in document.node.at("rules").items or ():
             _check_rule(corpus, node, linked.get(str(node.at("id").value), []), tools)
         listed = document.node.get("guarantees")

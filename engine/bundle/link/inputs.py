@@ -11,7 +11,7 @@ from engine.bundle.link.expressions import Scope, expression
 from engine.bundle.node import Node
 from engine.bundle.yaml_help import is_cut
 from engine.diagnostic import did_you_mean, nearest
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
 from engine.language.type_context import NOTHING, TypeContext
@@ -42,7 +42,7 @@ def tool_input(
     missing = [name for name in (schema or {}).get("required", []) if name not in given]
     # one name in the place of another is one mistake
     meant = missing[0] if len(unknown) == len(missing) == 1 else None
-    wanted = of_schema(schema) if schema else t.UNKNOWN
+    wanted = of_schema(schema) if schema else types.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
         compiled = expression(corpus, value, scope, around=around, tell=tell)
         if compiled is not None:
@@ -56,15 +56,15 @@ def tool_input(
                 message = f"tool `{tool}` takes no `{name}`"
                 help_ = f"did you mean `{meant}`?" if meant else did_you_mean(name, properties)
                 corpus.say(e509_input.at(key.place, message, help_))
-        elif compiled is not None and isinstance(wanted, t.Record):
+        elif compiled is not None and isinstance(wanted, types.Record):
             field = wanted.fields[name].type
-            if not t.can_equal(compiled.type, field):
-                message = f"`{name}` of tool `{tool}` is {t.name(field)}, and this is {t.name(compiled.type)}"
+            if not types.can_equal(compiled.type, field):
+                message = f"`{name}` of tool `{tool}` is {types.name(field)}, and this is {types.name(compiled.type)}"
                 corpus.say(e509_input.at(value.place, message))
-            elif words := sorted(t.words_of(compiled.type) - enum if (enum := t.enum_of(field)) else ()):
+            elif words := sorted(types.words_of(compiled.type) - enum if (enum := types.enum_of(field)) else ()):
                 message = f"`{words[0]}` is never `{name}` of tool `{tool}`"
                 corpus.say(e509_input.on_entry(value.place, message, did_you_mean(words[0], enum)))
-            elif nulls or not t.has_null(compiled.type) or t.has_null(field):
+            elif nulls or not types.has_null(compiled.type) or types.has_null(field):
                 continue
             elif name in schema.get("required", ()):
                 message = f"`{compiled.text}` may be null here, and `{name}` of tool `{tool}` may not"

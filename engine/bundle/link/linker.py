@@ -12,7 +12,7 @@ from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import Scope, expression, template
 from engine.bundle.link.secrets import check_references, texts
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.language.type_context import NOTHING, TypeContext
@@ -40,14 +40,14 @@ class SettingsLinker:
         """The settings as plain JSON, without their kind; a new copy, to be filled and kept."""
         return {key: value for key, value in self.node.plain.items() if key != "kind"}
 
-    def expression(self, *path: Path, names: Mapping[str, t.Type] | None = None) -> Expression | None:
+    def expression(self, *path: Path, names: Mapping[str, types.Type] | None = None) -> Expression | None:
         """The expression at a path, typed over the scope and over further names; None where there is none."""
         found = self._find(path)
         if found is None:
             return None
         return expression(self.documents, found, {**self.scope, **(names or {})}, around=self.around)
 
-    def template(self, *path: Path, names: Mapping[str, t.Type] | None = None) -> Template:
+    def template(self, *path: Path, names: Mapping[str, types.Type] | None = None) -> Template:
         """The text at a path with its `{{ expression }}`s, typed as they are; empty where there is none."""
         return template(self.documents, self._find(path), {**self.scope, **(names or {})}, self.around)
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from engine.bundle.checks import w618_not_meant
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.syntax import span
 
-Scope = Mapping[str, t.Type]
+Scope = Mapping[str, types.Type]
 
 _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _BRACED = re.compile(rf"\$?\{{\s*(?P<path>{_PATH})\s*\}}|\$(?P<bare>{_PATH}\.\w+)|<%=?\s*(?P<tag>{_PATH})\s*%>")
@@ -34,7 +34,7 @@ def check_literals(corpus: DocumentSet, node: Node, scope: Scope, *, url: bool =
     text = _masked(node.value)
     more = [*(_SEGMENT.finditer(text) if url else ()), *(_ALONE.finditer(text) if alone else ())]
     for one in [*_BRACED.finditer(text), *more]:
-        path = _known(next(part for part in one.groups() if part is not None), scope)
+        path = _known_path(next(part for part in one.groups() if part is not None), scope)
         if path:
             message = f"`{one[0].strip()}` stands here as it is written: it is no expression"
             # without quotes YAML would read braces that a value begins with as a map
@@ -51,7 +51,7 @@ def check_compared(corpus: DocumentSet, node: Node, tree: ast.expr, scope: Scope
         for one in (one for side in sides for one in _alternatives(side)):
             text = one.value if isinstance(one, ast.Constant) else None
             alone = _ALONE.match(text) if isinstance(text, str) else None
-            if alone is not None and _known(alone["path"], scope):
+            if alone is not None and _known_path(alone["path"], scope):
                 message = "this is a text, and reads like the value that it names"
                 corpus.say(w618_not_meant.at(node.within(*span(one)), message, f"write `{alone['path']}`"))
 
@@ -79,15 +79,15 @@ def _masked(text: str) -> str:
     return "".join([*parts, text[at:]])
 
 
-def _known(path: str, scope: Scope) -> str:
+def _known_path(path: str, scope: Scope) -> str:
     """A path that has a value, or a field of the input; empty where it is neither."""
     root, _, field = path.partition(".")
     if root in scope and field:
         return path if _has(scope[root], field.split(".")[0]) else ""
-    if root not in scope and not field and _has(scope.get("input", t.UNKNOWN), root):
+    if root not in scope and not field and _has(scope.get("input", types.UNKNOWN), root):
         return f"input.{root}"
     return ""
 
 
-def _has(owner: t.Type, field: str) -> bool:
-    return any(isinstance(option, t.Record) and field in option.fields for option in t.options(owner))
+def _has(owner: types.Type, field: str) -> bool:
+    return any(isinstance(option, types.Record) and field in option.fields for option in types.options(owner))

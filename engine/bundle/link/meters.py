@@ -9,7 +9,7 @@ from engine.bundle.checks import e206_constraint, e302_tool, e404_operand, e409_
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import expression
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.arithmetic import is_number
 from engine.language.conditions import constant
 from engine.language.expression import Expression
@@ -20,14 +20,18 @@ from engine.spec.limits import BLOCK
 
 
 def link_meters(
-    corpus: DocumentSet, budgets: Node | None, types: Mapping[str, ToolTypes], session: t.Type
+    corpus: DocumentSet, budgets: Node | None, tool_types: Mapping[str, ToolTypes], session: types.Type
 ) -> tuple[Meter, ...]:
     """The meters that the budgets declare; each expression is typed against every tool that adds to it."""
     declared = budgets.get("meters") if budgets is not None else None
-    return tuple(_meter(corpus, name, node, types, session) for name, _, node in (declared.pairs() if declared else ()))
+    return tuple(
+        _meter(corpus, name, node, tool_types, session) for name, _, node in (declared.pairs() if declared else ())
+    )
 
 
-def _meter(corpus: DocumentSet, name: str, node: Node, types: Mapping[str, ToolTypes], session: t.Type) -> Meter:
+def _meter(
+    corpus: DocumentSet, name: str, node: Node, tool_types: Mapping[str, ToolTypes], session: types.Type
+) -> Meter:
     per, window = node.get("per"), node.get("window")
     if (per is None) != (window is None):
         one, other = ("per", "window") if window is None else ("window", "per")
@@ -39,9 +43,9 @@ def _meter(corpus: DocumentSet, name: str, node: Node, types: Mapping[str, ToolT
     added = {
         str(item.value): (amount, key)
         for item in tools
-        if item.value in types
-        for amount in [_amount(corpus, node.at("sum"), types[str(item.value)], session)]
-        for key in [_key(corpus, per, types[str(item.value)], session)]
+        if item.value in tool_types
+        for amount in [_amount(corpus, node.at("sum"), tool_types[str(item.value)], session)]
+        for key in [_key(corpus, per, tool_types[str(item.value)], session)]
         if amount is not None
     }
     plain = node.plain
@@ -55,17 +59,17 @@ def _meter(corpus: DocumentSet, name: str, node: Node, types: Mapping[str, ToolT
     )
 
 
-def _key(corpus: DocumentSet, per: Node | None, types: ToolTypes, session: t.Type) -> Expression | None:
-    return None if per is None else expression(corpus, per, {"input": types.input, "session": session})
+def _key(corpus: DocumentSet, per: Node | None, tool_types: ToolTypes, session: types.Type) -> Expression | None:
+    return None if per is None else expression(corpus, per, {"input": tool_types.input, "session": session})
 
 
-def _amount(corpus: DocumentSet, node: Node, types: ToolTypes, session: t.Type) -> Expression | None:
-    compiled = expression(corpus, node, {"input": types.input, "session": session})
+def _amount(corpus: DocumentSet, node: Node, tool_types: ToolTypes, session: types.Type) -> Expression | None:
+    compiled = expression(corpus, node, {"input": tool_types.input, "session": session})
     if compiled is None:
         return None
-    if not t.only(compiled.type, t.Number):
-        corpus.say(e404_operand.at(node.place, f"a meter adds numbers, and this is {t.name(compiled.type)}", ""))
-    elif t.has_null(compiled.type):
+    if not types.only(compiled.type, types.Number):
+        corpus.say(e404_operand.at(node.place, f"a meter adds numbers, and this is {types.name(compiled.type)}", ""))
+    elif types.has_null(compiled.type):
         corpus.say(e409_null.at(node.place, f"`{compiled.text}` may be null here"))
     always = constant(compiled.tree, {})
     if is_number(always) and always <= 0:

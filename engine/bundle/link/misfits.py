@@ -28,7 +28,7 @@ _TYPES = {
 }
 
 
-def told(error: Any, *, named: Set[str], plainly: bool = False, hides: Hides = lambda path: False) -> str:
+def misfit_text(error: Any, *, named: Set[str], plainly: bool = False, hides: Hides = lambda path: False) -> str:
     """One complaint of the checker; `named` are the names that may be shown, `plainly` leaves out path and keyword.
 
     Of a value at a path that `hides` only the keyword is told: what is asked for would tell it apart from others.
@@ -37,7 +37,7 @@ def told(error: Any, *, named: Set[str], plainly: bool = False, hides: Hides = l
     if error.kind.name in ("anyOf", "oneOf") and not hidden:
         nearest = _nearest(error)
         if nearest is not None:
-            return told(nearest, named=named, plainly=plainly, hides=hides)
+            return misfit_text(nearest, named=named, plainly=plainly, hides=hides)
     words = _other if hidden else _WORDS.get(error.kind.name, _other)
     said = words(error.kind.as_dict(), named)
     if plainly:

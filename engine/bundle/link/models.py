@@ -75,7 +75,7 @@ def link_prices(corpus: DocumentSet) -> dict[str, Price]:
     """What models cost, from all tables of the bundle; a model in two of them is said."""
     found: dict[str, Price] = {}
     first: dict[str, Node] = {}
-    for document in corpus.sound("Prices"):
+    for document in corpus.well_formed("Prices"):
         for name, key, value in document.node.at("models").pairs():
             if name in found:
                 corpus.say(e301_duplicate_name.at(key, "price", first[name].place))

@@ -38,11 +38,11 @@ class PerToolDiagnostics:
 
     def say(self) -> None:
         """Say each once."""
-        self._corpus.diagnostics += self._told()
+        self._corpus.diagnostics += self._diagnostics()
 
-    def _told(self) -> Iterator[Diagnostic]:
+    def _diagnostics(self) -> Iterator[Diagnostic]:
         for diagnostic, tools in self._found.values():
-            others = self._meant(diagnostic.place) - set(tools)
+            others = self._covered_tools(diagnostic.place) - set(tools)
             having = sorted(others & self._having(diagnostic))
             if having:
                 note = f"for calls of {_listed(sorted(tools))}, not of {_listed(having)}"
@@ -60,11 +60,11 @@ class PerToolDiagnostics:
         if found["field"]:
             tools = self._corpus.of("Tool").items()
             return {name for name, tool in tools if tool.node.at("input", "properties").get(found["field"]) is not None}
-        documents = (*self._corpus.sound("Policy"), *self._corpus.sound("Vocabulary"))
+        documents = (*self._corpus.well_formed("Policy"), *self._corpus.well_formed("Vocabulary"))
         lets = (let.get(found["let"]) for document in documents if (let := document.node.get("let")) is not None)
         return {tool for let in lets if let is not None for tool, _, _ in let.pairs()}
 
-    def _meant(self, place: Place) -> set[str]:
+    def _covered_tools(self, place: Place) -> set[str]:
         """The tools that the rule at a place covers; all that were linked where no rule stands there."""
         for rule, tools in self._covering:
             whole = rule.source.place(rule.start, rule.end)

@@ -65,7 +65,7 @@ def _row(linker: PlannerLinker, node: Node) -> Row:
     when = None
     if when_node is not None:
         when = expression(documents, when_node, scope, condition=True, around=linker.around)
-    around = replace(linker.around, known=when.if_true) if when is not None else linker.around
+    around = replace(linker.around, refinements=when.if_true) if when is not None else linker.around
     calls = []
     listed = node.get("tool_calls")
     for item in (listed.items or ()) if listed is not None else ():

@@ -25,10 +25,10 @@ from engine.bundle.link.per_tool import PerToolDiagnostics
 from engine.bundle.link.rule_coverage import check_reach, covered
 from engine.bundle.link.shared_meters import reading_shared_meters
 from engine.bundle.link.texts import check_says_something
-from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, TAKEN, WordNodes, entries, param, words_of
+from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, RESERVED, WordNodes, entries, param, words_of
 from engine.bundle.link.words import TYPES, Linker, session_type, time_of, type_word
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
 from engine.policy.rule import CUSTOMER, Effect, Guard, PolicyRules, Rule
@@ -38,25 +38,25 @@ from engine.spec.bundle import HANDOFF, READ, WRITE, Tool
 Types = Mapping[str, ToolTypes]
 
 # the type of an agent's meters for calls of a tool, or of whichever
-MetersOf = Callable[[str], t.Type]
+MetersOf = Callable[[str], types.Type]
 
 
 def check_policies(corpus: DocumentSet, tools: Mapping[str, Tool]) -> None:
     """What can be said of policies and vocabularies before any agent uses them."""
     rules: dict[str, Node] = {}
-    for document in (*corpus.sound("Policy"), *corpus.sound("Vocabulary")):
+    for document in (*corpus.well_formed("Policy"), *corpus.well_formed("Vocabulary")):
         for kind, what in ((FACT, "a fact"), (LET, "a let"), (ESTABLISHED, "an established value")):
             for name, key, _ in entries(document, kind):
-                if name in TAKEN or name in FUNCTIONS:
+                if name in RESERVED or name in FUNCTIONS:
                     corpus.say(e312_reserved_name.at(key, what))
         _check_facts(corpus, document, tools)
         _check_lets(corpus, document)
-    for document in corpus.sound("Vocabulary"):
+    for document in corpus.well_formed("Vocabulary"):
         for _, _, value in entries(document, "session"):
             _check_type(corpus, value)
         for _, _, value in entries(document, ESTABLISHED):
             _check_type(corpus, value.at("type"))
-    for document in corpus.sound("Policy"):
+    for document in corpus.well_formed("Policy"):
         words_of(corpus, document, say=True)
         for item in document.node.at("rules").items or ():
             id_ = item.at("id")
@@ -72,12 +72,12 @@ def _check_type(corpus: DocumentSet, node: Node) -> None:
         corpus.say(e204_value.at(node, "type", [*TYPES, *(f"{name}?" for name in TYPES)]))
 
 
-def check_needs(corpus: DocumentSet, policies: list[tuple[Node, Document]], session: t.Type) -> None:
+def check_needs(corpus: DocumentSet, policies: list[tuple[Node, Document]], session: types.Type) -> None:
     """What the policies of an agent need of the session, against the attributes that it declares."""
     for item, document in policies:
         for name, node in words_of(corpus, document).session.items():
             wanted = session_type(node)
-            if wanted is None or not isinstance(session, t.Record):
+            if wanted is None or not isinstance(session, types.Record):
                 continue
             have = session.fields.get(name)
             note = f"needed at {node.place}"
@@ -85,28 +85,28 @@ def check_needs(corpus: DocumentSet, policies: list[tuple[Node, Document]], sess
                 message = f"policy `{document.name}` needs the session attribute `{name}`"
                 corpus.say(e515_session_need.at(item.place, message, note))
             elif not _can_be(have.type, wanted):
-                message = f"the session attribute `{name}` is {t.name(have.type)}, and must be {t.name(wanted)}"
+                message = f"the session attribute `{name}` is {types.name(have.type)}, and must be {types.name(wanted)}"
                 corpus.say(e515_session_need.at(item.place, message, note))
-            elif have.optional and not t.has_null(wanted):
+            elif have.optional and not types.has_null(wanted):
                 message = f"the session attribute `{name}` may be absent, and policy `{document.name}` needs it"
                 corpus.say(e515_session_need.at(item.place, message, note))
 
 
-def _can_be(have: t.Type, wanted: t.Type) -> bool:
+def _can_be(have: types.Type, wanted: types.Type) -> bool:
     """Whether every value of an attribute can be read as the wanted type: dates and durations are written as text."""
-    written = t.is_a(wanted, t.Date, t.Datetime, t.Duration)
+    written = types.is_a(wanted, types.Date, types.Datetime, types.Duration)
     return all(
-        isinstance(option, t.Unknown)
-        or (isinstance(option, t.Null) and t.has_null(wanted))
-        or (isinstance(option, t.Text) and written)
-        or any(_within(option, other) for other in t.options(wanted))
-        for option in t.options(have)
+        isinstance(option, types.Unknown)
+        or (isinstance(option, types.Null) and types.has_null(wanted))
+        or (isinstance(option, types.Text) and written)
+        or any(_within(option, other) for other in types.options(wanted))
+        for option in types.options(have)
     )
 
 
-def _within(have: t.Type, wanted: t.Type) -> bool:
+def _within(have: types.Type, wanted: types.Type) -> bool:
     """Whether every value of one plain type is one of the other's."""
-    if isinstance(have, t.Text) and isinstance(wanted, t.Text) and wanted.among is not None:
+    if isinstance(have, types.Text) and isinstance(wanted, types.Text) and wanted.among is not None:
         return have.among is not None and have.among <= wanted.among
     return type(have) is type(wanted)
 
@@ -150,8 +150,8 @@ def link_guards(
     policies: list[Document],
     offered: list[str],
     tools: Mapping[str, Tool],
-    types: Types,
-    session: t.Type,
+    tool_types: Types,
+    session: types.Type,
     meters: MetersOf,
 ) -> dict[str, Guard]:
     """What judges each tool of one agent, whose attributes have the type `session`."""
@@ -166,9 +166,9 @@ def link_guards(
             rules = [rule for rule, covers in reach if name in covers]
             if not rules:
                 if name in promising and document.node.get("guarantees") is not None:
-                    promising[name] += _only_promising(corpus, document, name, tools, types, session, meters)
+                    promising[name] += _only_promising(corpus, document, name, tools, tool_types, session, meters)
                 continue
-            linked, own = _policy_for_tool(corpus, document, rules, name, tools, types, session, meters)
+            linked, own = _policy_for_tool(corpus, document, rules, name, tools, tool_types, session, meters)
             said.linked(name)
             used |= own
             for rule in linked.rules:
@@ -181,7 +181,7 @@ def link_guards(
                 condition = item.get("when") or item.at("unless")
                 help_ = "its condition asks for a tool that its `tools` do not list"
                 corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value), help_))
-        _check_idle_words(corpus, document, used, tools, types, session, meters)
+        _check_idle_words(corpus, document, used, tools, tool_types, session, meters)
     return {
         name: Guard(
             name, tools[name].effect is WRITE or tools[name].sensitive, tuple(parts[name]), tuple(promising[name])
@@ -195,7 +195,7 @@ def _is_elsewhere(rule: Rule) -> bool:
     if rule.condition is None:
         return False
     told = rule.condition.if_false if rule.negated else rule.condition.if_true
-    return told.get("call.name") == t.NEVER
+    return told.get("call.name") == types.NEVER
 
 
 def _check_idle_words(
@@ -203,8 +203,8 @@ def _check_idle_words(
     document: Document,
     used: set[str],
     tools: Mapping[str, Tool],
-    types: Types,
-    session: t.Type,
+    tool_types: Types,
+    session: types.Type,
     meters: MetersOf,
 ) -> None:
     """A word that no rule reads yet is typed all the same, against any call."""
@@ -218,10 +218,10 @@ def _check_idle_words(
     tool = covering.pop() if len(covering) == 1 else ""
     needs = _with_needs(session, nodes)
     for words, about in ((idle & own, tool), (idle - own, "")):
-        base = gate_scope(needs, types, about) if about else any_call_scope(needs, types)
+        base = gate_scope(needs, tool_types, about) if about else any_call_scope(needs, tool_types)
         base |= {"params": _params_type(nodes), "meters": meters(about)}
         time = time_of(corpus, nodes, base["session"])
-        Linker(corpus, nodes, base, about, tools, types, time.zone).link(words)
+        Linker(corpus, nodes, base, about, tools, tool_types, time.zone).link(words)
 
 
 def _policy_for_tool(
@@ -230,15 +230,15 @@ def _policy_for_tool(
     rules: list[Node],
     name: str,
     tools: Mapping[str, Tool],
-    types: Types,
-    session: t.Type,
+    tool_types: Types,
+    session: types.Type,
     meters: MetersOf,
 ) -> tuple[PolicyRules, set[str]]:
     nodes = words_of(corpus, document)
-    base = gate_scope(_with_needs(session, nodes), types, name)
+    base = gate_scope(_with_needs(session, nodes), tool_types, name)
     base |= {"params": _params_type(nodes), "meters": meters(name)}
     time = time_of(corpus, nodes, base["session"])
-    linker = Linker(corpus, nodes, base, name, tools, types, time.zone)
+    linker = Linker(corpus, nodes, base, name, tools, tool_types, time.zone)
     linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)
     shared, linked = reading_shared_meters(linked, linker.lets, linker.facts)
     promises = guarantees(corpus, document, linker)
@@ -263,33 +263,35 @@ def _only_promising(
     document: Document,
     name: str,
     tools: Mapping[str, Tool],
-    types: Types,
-    session: t.Type,
+    tool_types: Types,
+    session: types.Type,
     meters: MetersOf,
 ) -> list[PolicyRules]:
     """What a policy promises of a tool that none of its rules covers: nothing, if the promise has no meaning there."""
     said = len(corpus.diagnostics)
-    made, _ = _policy_for_tool(corpus, document, [], name, tools, types, session, meters)
+    made, _ = _policy_for_tool(corpus, document, [], name, tools, tool_types, session, meters)
     meaningless = len(corpus.diagnostics) > said
     del corpus.diagnostics[said:]
     return [] if meaningless else [made]
 
 
-def _params_type(nodes: WordNodes) -> t.Type:
-    return t.Record({key: t.Field(t.of_value(param(value))) for key, value in nodes.params.items()}, "param")
+def _params_type(nodes: WordNodes) -> types.Type:
+    return types.Record(
+        {key: types.Field(types.of_value(param(value))) for key, value in nodes.params.items()}, "param"
+    )
 
 
-def _with_needs(session: t.Type, nodes: WordNodes) -> t.Type:
+def _with_needs(session: types.Type, nodes: WordNodes) -> types.Type:
     """The session's type, its attributes read as the vocabularies say."""
-    if not isinstance(session, t.Record):
+    if not isinstance(session, types.Record):
         return session
     needs = {
-        name: t.Field(type_, t.has_null(type_))
+        name: types.Field(type_, types.has_null(type_))
         for name, node in nodes.session.items()
-        for type_ in [session_type(node) or t.UNKNOWN]
+        for type_ in [session_type(node) or types.UNKNOWN]
     }
     # what is missing is said where the agent lists the policy
-    return t.Record({**session.fields, **needs})
+    return types.Record({**session.fields, **needs})
 
 
 def _rule(corpus: DocumentSet, document: Document, node: Node, linker: Linker) -> Rule:
@@ -302,10 +304,10 @@ def _rule(corpus: DocumentSet, document: Document, node: Node, linker: Linker) -
         condition = linker.expression(condition_node, linker.scope, condition=True)
         sound = len(corpus.diagnostics) == said
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
-    never = known is not None and t.NEVER in known.values() and known.get("call.name") != t.NEVER
+    never = known is not None and types.NEVER in known.values() and known.get("call.name") != types.NEVER
     if never and sound and condition_node is not None:
         corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
-    around = replace(linker.around, known={**linker.around.known, **(known or {})})
+    around = replace(linker.around, refinements={**linker.around.refinements, **(known or {})})
     check_says_something(corpus, message_node)
     message = template(corpus, message_node, linker.scope, around, linker.tell) if message_node is not None else None
     plain = node.plain

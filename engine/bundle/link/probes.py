@@ -10,21 +10,21 @@ from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import expression
 from engine.bundle.link.inputs import tool_input
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.session.expression_names import ToolTypes
 from engine.spec.bundle import READ, WRITE, Probe, Tool
 
 
 def link_probes(
-    corpus: DocumentSet, tools: Mapping[str, Tool], types: Mapping[str, ToolTypes], session: t.Type
+    corpus: DocumentSet, tools: Mapping[str, Tool], tool_types: Mapping[str, ToolTypes], session: types.Type
 ) -> dict[str, Tool]:
     """The tools with their probes, which are linked when all tools are known."""
     found = dict(tools)
-    for document in corpus.sound("Tool"):
+    for document in corpus.well_formed("Tool"):
         node = document.node.get("probe")
         if node is not None and node.entries is not None:
             found[document.name] = replace(
-                tools[document.name], probe=_probe(corpus, node, tools[document.name], tools, types, session)
+                tools[document.name], probe=_probe(corpus, node, tools[document.name], tools, tool_types, session)
             )
     return found
 
@@ -34,8 +34,8 @@ def _probe(
     node: Node,
     of: Tool,
     tools: Mapping[str, Tool],
-    types: Mapping[str, ToolTypes],
-    session: t.Type,
+    tool_types: Mapping[str, ToolTypes],
+    session: types.Type,
 ) -> Probe | None:
     name = node.at("tool")
     if of.effect is not WRITE:
@@ -48,8 +48,8 @@ def _probe(
         return None
     if reader.effect is not READ:
         corpus.say(e507_fact_writes.at(name))
-    scope: dict[str, t.Type] = {"input": types[of.name].input, "session": session}
-    wide = {**scope, "output": types[reader.name].output}
+    scope: dict[str, types.Type] = {"input": tool_types[of.name].input, "session": session}
+    wide = {**scope, "output": tool_types[reader.name].output}
     given = tool_input(corpus, node.get("input"), name, reader.name, reader.input_schema, scope)
     happened = expression(corpus, node.at("happened"), wide, condition=True)
     listed = node.get("result")

@@ -25,7 +25,7 @@ def check_handles(corpus: DocumentSet, agents: Iterable[Agent]) -> None:
         source = corpus.prompts.get(agent.prompt or "")
         if source is None or agent.seal is None or "session" not in source.text:
             continue
-        for name, line in sorted(set(_asked(source, agent.attributes))):
+        for name, line in sorted(set(_handle_uses(source, agent.attributes))):
             message = (
                 f"`session.{name}` is marked x-sensitive: a prompt has its handle, which says nothing of the value"
             )
@@ -33,7 +33,7 @@ def check_handles(corpus: DocumentSet, agents: Iterable[Agent]) -> None:
             corpus.say(replace(e404_operand.at(_place(source, line, name), message, help_), on_entry=True))
 
 
-def _asked(source: SourceFile, attributes: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+def _handle_uses(source: SourceFile, attributes: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """The marked attributes that are compared, reckoned with or taken for true or false, each with its line."""
     from jinja2 import TemplateSyntaxError
     from jinja2 import nodes as jinja_nodes

@@ -11,7 +11,7 @@ from typing import Any
 from engine.bundle.checks import e407_template_name, e408_template_syntax, w610_prompt_idle
 from engine.bundle.document_set import DocumentSet
 from engine.diagnostic import Place, SourceFile
-from engine.language import types as t
+from engine.language import types
 
 # what a prompt is given
 VARIABLES = ("agent", "budget", "guidance", "history", "messages", "session", "step", "tools")
@@ -21,7 +21,7 @@ FIELDS = {"agent": ("name", "description"), "step": ("number",)}
 TOOL_FIELDS = ("name", "description", "effect", "input", "output")
 
 
-def check_prompts(corpus: DocumentSet, sessions: Mapping[str, list[t.Type]]) -> None:
+def check_prompts(corpus: DocumentSet, sessions: Mapping[str, list[types.Type]]) -> None:
     """Every prompt parses and names only what it is given; `sessions` has the attributes of each prompt's agents."""
     if not corpus.prompts:
         return
@@ -80,7 +80,9 @@ def _loops_over_tools(tree: Any, nodes: Any) -> set[str]:
     }
 
 
-def _unknown_attributes(tree: Any, sessions: list[t.Type], nodes: Any) -> Iterator[tuple[str, int, list[str], bool]]:
+def _unknown_attributes(
+    tree: Any, sessions: list[types.Type], nodes: Any
+) -> Iterator[tuple[str, int, list[str], bool]]:
     """Each with its line, the known ones, and whether it is written in brackets, which was let through once."""
     reads = [(read.node, read.attr, read.lineno, False) for read in tree.find_all(nodes.Getattr)]
     reads += [
@@ -92,7 +94,7 @@ def _unknown_attributes(tree: Any, sessions: list[t.Type], nodes: Any) -> Iterat
         if not (isinstance(owner, nodes.Name) and owner.name == "session"):
             continue
         for session in sessions:
-            if isinstance(session, t.Record) and name not in session.fields:
+            if isinstance(session, types.Record) and name not in session.fields:
                 yield name, line, [f"session.{field}" for field in session.fields], since
                 break
 

@@ -10,7 +10,7 @@ from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.circles import circles
 from engine.bundle.link.foreign_keywords import foreign_keywords
 from engine.bundle.link.idle_keywords import idle_keywords
-from engine.bundle.link.misfits import told
+from engine.bundle.link.misfits import misfit_text
 from engine.bundle.link.patterns import pattern_problem
 from engine.bundle.link.validators import DIALECT, FORMATS, checker
 from engine.bundle.node import Node
@@ -183,7 +183,11 @@ def _of_metaschema(plain: Any, error: Any) -> str:
         return "the type of nothing is a word in quotes: write `'null'`"
     if at in TYPES:
         return f"a schema is a map: write `{{type: {at}}}`"
-    return f"`{at}` {told(error, named=KEYWORDS, plainly=True)}" if _short(at) else told(error, named=KEYWORDS)
+    return (
+        f"`{at}` {misfit_text(error, named=KEYWORDS, plainly=True)}"
+        if _short(at)
+        else misfit_text(error, named=KEYWORDS)
+    )
 
 
 def _draft_07(path: list[str | int], at: Any) -> str:

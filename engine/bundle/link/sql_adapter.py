@@ -21,7 +21,7 @@ from engine.bundle.link.linker import AdapterLinker
 from engine.bundle.link.sql_columns import PARAMETER, QUOTED, check_parameters
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
-from engine.language import types as t
+from engine.language import types
 from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
 from engine.spec.bundle import WRITE, ToolEffect
@@ -42,7 +42,7 @@ def link_sql(linker: AdapterLinker) -> dict[str, Any]:
     for own in sorted(OWN_PARAMETERS & set((input_schema or {}).get("properties", {}))):
         said = "is a parameter of the engine's own in SQL: call the field otherwise"
         corpus.say(e206_constraint.on_entry(tool.at("input", "properties").key(own) or tool.at("input"), own, said))
-    wide = {**linker.scope, "key": t.union((t.TEXT, t.NULL)), "now": t.DATETIME}
+    wide = {**linker.scope, "key": types.union((types.TEXT, types.NULL)), "now": types.DATETIME}
     given = adapter.get("parameters")
     parameters = {name: expression(corpus, value, wide) for name, _, value in (given.pairs() if given else ())}
     absent_node = adapter.get("absent")
@@ -74,7 +74,7 @@ def _check_database(linker: AdapterLinker, settings: Mapping[str, Any]) -> None:
     declared = corpus.of("Database").get(settings["database"])
     if declared is None and not corpus.has("Database", settings["database"]):
         corpus.say(e311_database.at(database.place, settings["database"], corpus.of("Database")))
-    elif linker.effect is WRITE and declared is not None and declared.sound and declared.plain.get("derived"):
+    elif linker.effect is WRITE and declared is not None and declared.well_formed and declared.plain.get("derived"):
         corpus.say(e512_derived_write.at(database))
 
 
@@ -82,8 +82,8 @@ def _check_absent(
     corpus: DocumentSet, node: Node | None, given: Mapping[str, Expression | None], output: Mapping[str, Any] | None
 ) -> None:
     """What a tool gives where there is no row fits its output."""
-    declared = of_schema(output) if output else t.UNKNOWN
-    if node is None or not isinstance(declared, t.Record):
+    declared = of_schema(output) if output else types.UNKNOWN
+    if node is None or not isinstance(declared, types.Record):
         return
     said = len(corpus.diagnostics)
     for name, key, value in node.pairs():
@@ -92,15 +92,17 @@ def _check_absent(
             help_ = did_you_mean(name, declared.fields)
             corpus.say(e402_field.at(key.place, f"the output has no field `{name}`", help_, ""))
         elif field is not None and compiled is not None:
-            empty = t.has_null(compiled.type) and not t.has_null(field.type)
+            empty = types.has_null(compiled.type) and not types.has_null(field.type)
             # moments and spans become text
-            written = t.only(field.type, t.Text) and t.only(compiled.type, t.Text, t.Date, t.Datetime, t.Duration)
-            enum = t.enum_of(field.type)
-            if words := sorted(t.words_of(compiled.type) - enum if enum else ()):
+            written = types.only(field.type, types.Text) and types.only(
+                compiled.type, types.Text, types.Date, types.Datetime, types.Duration
+            )
+            enum = types.enum_of(field.type)
+            if words := sorted(types.words_of(compiled.type) - enum if enum else ()):
                 message = f"`{words[0]}` is never `{name}` of the output"
                 corpus.say(e403_comparison.at(value.place, message, did_you_mean(words[0], enum)))
-            elif empty or not (written or t.can_equal(compiled.type, field.type)):
-                message = f"`{name}` of the output is {t.name(field.type)}, and this is {t.name(compiled.type)}"
+            elif empty or not (written or types.can_equal(compiled.type, field.type)):
+                message = f"`{name}` of the output is {types.name(field.type)}, and this is {types.name(compiled.type)}"
                 corpus.say(e403_comparison.at(value.place, message, ""))
     for name, field in declared.fields.items():
         if not field.optional and name not in given:

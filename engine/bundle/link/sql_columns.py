@@ -23,7 +23,9 @@ _CHANGED = re.compile(
 _ASKS = re.compile(r"\s*(?:select|with|values)\b", re.IGNORECASE)
 
 # how a parameter of elsewhere, or of a template, is written
-_MEANT = re.compile(r"(?<![:\w])(?:[:@$]|\$?\{\{?\s*(?:input\.)?|%\()(?P<name>[A-Za-z_]\w*)\b(?:\s*\}\}?|\)s)?")
+_FOREIGN_PARAMETER = re.compile(
+    r"(?<![:\w])(?:[:@$]|\$?\{\{?\s*(?:input\.)?|%\()(?P<name>[A-Za-z_]\w*)\b(?:\s*\}\}?|\)s)?"
+)
 
 
 def check_columns(
@@ -154,6 +156,6 @@ def _in_quotes(text: str, known: set[str]) -> Iterator[tuple[int, int, str]]:
     """Where a text of a statement names what has a value there, as a parameter is written here or elsewhere."""
     for literal in QUOTED.finditer(text):
         if literal[0][0] in "'\"":
-            for found in _MEANT.finditer(literal[0]):
+            for found in _FOREIGN_PARAMETER.finditer(literal[0]):
                 if found["name"] in known:
                     yield literal.start() + found.start(), literal.start() + found.end(), found["name"]

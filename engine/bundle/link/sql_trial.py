@@ -19,15 +19,15 @@ from engine.spec.bundle import Tool
 def try_sql(corpus: DocumentSet, linked: Mapping[str, Tool]) -> None:
     """Say which `init` scripts, and which statements of tools and fixtures, SQLite can't take."""
     tools: dict[str, list[Document]] = {}
-    for tool in corpus.sound("Tool"):
+    for tool in corpus.well_formed("Tool"):
         adapter = tool.plain["adapter"]
         if adapter["kind"] == "sql":
             tools.setdefault(adapter["database"], []).append(tool)
     told: dict[str, list[FixtureSql]] = {}
-    for document in corpus.sound("Fixture"):
+    for document in corpus.well_formed("Fixture"):
         for name, sql in sql_of(document).items():
             told.setdefault(name, []).append(sql)
-    for database in corpus.sound("Database"):
+    for database in corpus.well_formed("Database"):
         if database.name in tools or database.name in told:
             _try_on(corpus, database, tools.get(database.name, []), told.get(database.name, []), linked)
 
@@ -43,7 +43,7 @@ def _try_on(
     connection = bounds.connected()
     said = len(corpus.diagnostics)
     try:
-        made = _made(corpus, database, connection, bounds)
+        made = _run_init(corpus, database, connection, bounds)
         if not tools:
             corpus.diagnostics[said:] = [replace(found, on_entry=True) for found in corpus.diagnostics[said:]]
         if made:
@@ -59,7 +59,7 @@ def _try_on(
         connection.close()
 
 
-def _made(corpus: DocumentSet, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
+def _run_init(corpus: DocumentSet, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
     for item in database.node.at("init").items or ():
         script = corpus.content.get(str(item.value))
         if script is None:

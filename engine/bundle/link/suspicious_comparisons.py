@@ -20,7 +20,7 @@ _ORDERED = ast.Lt | ast.LtE | ast.Gt | ast.GtE
 def check_comparisons(corpus: DocumentSet) -> None:
     """All conditions of the bundle."""
     for kind in ("Policy", "Vocabulary", "Agent"):
-        for document in corpus.sound(kind):
+        for document in corpus.well_formed(kind):
             for node in _conditions(document):
                 _check(corpus, node)
 

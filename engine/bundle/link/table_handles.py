@@ -34,7 +34,7 @@ class _MarkedValue:
 
 def check_tables(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
     """No row of a decision table asks of a handle what only the value could say: it would always be the same."""
-    for document in corpus.sound("Agent"):
+    for document in corpus.well_formed("Agent"):
         agent = agents[document.name]
         if agent.seal is None:
             continue
@@ -47,7 +47,7 @@ def check_tables(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mappin
 
 
 def _check_row(corpus: DocumentSet, handles: _TableHandles, when: ast.expr, node: Node) -> None:
-    for text in dict.fromkeys(handles.asked(when, truth=True)):
+    for text in dict.fromkeys(handles.marked_uses(when, truth=True)):
         message = f"`{text}` is marked x-sensitive: a decision table has its handle, which says nothing of the value"
         help_ = "have a rule, a stop condition or a field that is not marked say what the table has to know"
         corpus.say(replace(e404_operand.at(node.at("when").place, message, help_), on_entry=True))
@@ -65,7 +65,7 @@ class _TableHandles:
         self._values: dict[str, _MarkedValue | None] = {}
         self._loops: dict[str, _MarkedValue | None] = {}
 
-    def asked(self, node: ast.expr, *, truth: bool = False) -> Iterator[str]:
+    def marked_uses(self, node: ast.expr, *, truth: bool = False) -> Iterator[str]:
         """The marked values that are compared, reckoned with, or taken for true or false (`truth`)."""
         value = self._value(node)
         if value is not None:
@@ -77,22 +77,22 @@ class _TableHandles:
                 yield from self._of_let(name, truth=truth)
             case ast.BoolOp(values=parts):
                 for part in parts:
-                    yield from self.asked(part, truth=True)
+                    yield from self.marked_uses(part, truth=True)
             case ast.UnaryOp(operand=operand):
-                yield from self.asked(operand, truth=True)
+                yield from self.marked_uses(operand, truth=True)
             case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[listed]):
                 yield from self._within(left, listed)
             case ast.Compare(left=left, comparators=others):
                 yield from self._compared([left, *others])
             case ast.Call(func=ast.Name(id=name), args=given):
                 for one in given:
-                    yield from self.asked(one, truth=name not in _PLAIN_TESTS)
+                    yield from self.marked_uses(one, truth=name not in _PLAIN_TESTS)
             case ast.GeneratorExp(elt=inner) | ast.ListComp(elt=inner):
                 yield from self._looped(node, inner)
             case _:
                 for child in ast.iter_child_nodes(node):
                     if isinstance(child, ast.expr):
-                        yield from self.asked(child, truth=isinstance(node, ast.BinOp | ast.IfExp))
+                        yield from self.marked_uses(child, truth=isinstance(node, ast.BinOp | ast.IfExp))
 
     def _of_let(self, name: str, *, truth: bool) -> Iterator[str]:
         if (name, truth) in self._done:
@@ -100,7 +100,7 @@ class _TableHandles:
         self._done.add((name, truth))
         # a loop around the name is none around what it stands for
         loops, self._loops = self._loops, {}
-        yield from self.asked(self._lets[name].tree, truth=truth)
+        yield from self.marked_uses(self._lets[name].tree, truth=truth)
         self._loops = loops
 
     def _compared(self, sides: list[ast.expr]) -> Iterator[str]:
@@ -109,7 +109,7 @@ class _TableHandles:
         alone = any(value is None or not value.marked for value in values)
         null = any(isinstance(side, ast.Constant) and side.value is None for side in sides)
         for side in sides:
-            yield from self.asked(side, truth=alone and not null)
+            yield from self.marked_uses(side, truth=alone and not null)
 
     def _within(self, left: ast.expr, listed: ast.expr) -> Iterator[str]:
         item = _item(self._value(listed))
@@ -117,8 +117,8 @@ class _TableHandles:
         if item is not None and item.marked and not (value is not None and value.marked):
             yield ast.unparse(listed)
         else:
-            yield from self.asked(left, truth=not (item is not None and item.marked))
-            yield from self.asked(listed)
+            yield from self.marked_uses(left, truth=not (item is not None and item.marked))
+            yield from self.marked_uses(listed)
 
     def _looped(self, node: ast.GeneratorExp | ast.ListComp, inner: ast.expr) -> Iterator[str]:
         before = dict(self._loops)
@@ -127,8 +127,8 @@ class _TableHandles:
             if isinstance(loop.target, ast.Name):
                 self._loops[loop.target.id] = _item(over)
             for condition in loop.ifs:
-                yield from self.asked(condition, truth=True)
-        yield from self.asked(inner, truth=True)
+                yield from self.marked_uses(condition, truth=True)
+        yield from self.marked_uses(inner, truth=True)
         self._loops = before
 
     def _value(self, node: ast.expr) -> _MarkedValue | None:

@@ -8,7 +8,7 @@ from engine.bundle.checks import e201_unknown_key, e206_constraint, e307_reviewe
 from engine.bundle.document_set import DocumentSet
 from engine.bundle.link.expressions import Scope, template
 from engine.bundle.node import Node
-from engine.language import types as t
+from engine.language import types
 from engine.language.blank_text import says_something
 from engine.language.template import Template
 from engine.language.type_context import TypeContext
@@ -41,7 +41,7 @@ def link_follow_up(corpus: DocumentSet, end: Node) -> FollowUp | None:
 
 
 def link_texts(
-    corpus: DocumentSet, node: Node | None, session: t.Type, guards: Mapping[str, Guard], *, whole: bool
+    corpus: DocumentSet, node: Node | None, session: types.Type, guards: Mapping[str, Guard], *, whole: bool
 ) -> dict[str, Template]:
     """The agent's texts, each of a reason of the engine's own or of a rule that judges its calls.
 

@@ -21,7 +21,7 @@ from engine.bundle.link.schemas import schema
 from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
-from engine.language import types as t
+from engine.language import types
 from engine.language import value as v
 from engine.language.schema_types import of_schema
 from engine.ports.kinds import adapter_kind
@@ -30,7 +30,7 @@ from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool, Too
 from engine.spec.retry import FailureKind, Retry
 
 
-def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> Tool:
+def link_tool(corpus: DocumentSet, document: Document, attributes: types.Type) -> Tool:
     """The tool that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     input_schema, _ = schema(corpus, node.get("input"))
@@ -38,8 +38,8 @@ def link_tool(corpus: DocumentSet, document: Document, attributes: t.Type) -> To
     output_schema, output_sound = schema(corpus, node.get("output"), about_object=False)
     _check_summary(corpus, node, output_schema, output_sound)
     effect = ToolEffect(plain["effect"])
-    scope: dict[str, t.Type] = {
-        "input": of_schema(input_schema) if input_schema else t.UNKNOWN,
+    scope: dict[str, types.Type] = {
+        "input": of_schema(input_schema) if input_schema else types.UNKNOWN,
         "session": attributes,
     }
     return Tool(
@@ -78,7 +78,7 @@ def _with_declared(corpus: DocumentSet, node: Node, given: dict[str, Any] | None
             corpus.say(e301_duplicate_name.at(key, "argument", node.at("input", "properties", name).place))
     merged = {**given.get("properties", {}), **fields}
     # one that may be null may be left out
-    asked = [name for name, found in fields.items() if not t.has_null(of_schema(found))]
+    asked = [name for name, found in fields.items() if not types.has_null(of_schema(found))]
     return {**given, "properties": merged, "required": [*given.get("required", []), *asked]}
 
 
@@ -127,7 +127,11 @@ def _retry(corpus: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
 
 
 def _idempotency(
-    corpus: DocumentSet, node: Node, effect: ToolEffect, scope: Mapping[str, t.Type], schema: Mapping[str, Any] | None
+    corpus: DocumentSet,
+    node: Node,
+    effect: ToolEffect,
+    scope: Mapping[str, types.Type],
+    schema: Mapping[str, Any] | None,
 ) -> Idempotency | None:
     declared = node.get("idempotency")
     if declared is None or declared.plain is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
-from engine.bundle.link.misfits import told
+from engine.bundle.link.misfits import misfit_text
 from engine.bundle.link.patterns import linear
 from engine.language.value import is_encodable, whole_text
 from engine.session.sensitivity import marked_at
@@ -63,7 +63,7 @@ def validator(schema: Mapping[str, Any] | None) -> Validator:
     """
     if not schema:
         return lambda value: []
-    made = lazily(lambda: _made(schema))
+    made = lazily(lambda: _validator(schema))
 
     def check(value: Any) -> list[str]:
         found = made()
@@ -90,7 +90,7 @@ def input_validator(schema: Mapping[str, Any] | None) -> Validator:
     return check
 
 
-def _made(schema: Mapping[str, Any]) -> Any:
+def _validator(schema: Mapping[str, Any]) -> Any:
     try:
         return checker(schema)
     except ValueError:
@@ -101,7 +101,7 @@ def _lines(found: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     named = frozenset(names(schema))
     errors = sorted(found.iter_errors(value), key=lambda e: (list(map(str, e.instance_path)), str(e.schema_path)))
     for error in errors[:MOST_SAID]:
-        yield told(error, named=named, hides=lambda path: marked_at(schema, path))
+        yield misfit_text(error, named=named, hides=lambda path: marked_at(schema, path))
 
 
 def names(schema: Any) -> Iterator[str]:

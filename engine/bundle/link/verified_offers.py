@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from engine.language.syntax import Kind, Problem, SyntaxProblem, parse, span
 
 Check = Callable[[str], Sequence[Problem]]
-Told = tuple[Kind, str]
+ProblemText = tuple[Kind, str]
 
 _OFFERED = re.compile(r"(?P<verb>\bwrite|\bdid you mean|\buse) (?P<offers>`[^`]+`(?:,? or `[^`]+`)*)")
 _OFFER = re.compile(r"`([^`]+)`")
@@ -32,7 +32,7 @@ def tried(text: str, problem: Problem, check: Check) -> str:
         return problem.help
     if word is not None and word[1] not in text:
         return problem.help
-    before = _told(check(text))
+    before = _problem_texts(check(text))
     offers = _OFFER.findall(found["offers"])
     good = [o for o in offers if any(_mends(one, problem, before, check) for one in _with(text, problem, o))]
     if len(good) == len(offers):
@@ -41,17 +41,17 @@ def tried(text: str, problem: Problem, check: Check) -> str:
     return problem.help[: found.start("offers")] + listed + problem.help[found.end("offers") :] if good else ""
 
 
-def _mends(text: str, problem: Problem, before: Sequence[Told], check: Check) -> bool:
+def _mends(text: str, problem: Problem, before: Sequence[ProblemText], check: Check) -> bool:
     """Whether a problem is gone from a text, and nothing is wrong instead but what is a step on the way."""
     try:
-        after = _told(check(text))
+        after = _problem_texts(check(text))
     except SyntaxProblem:
         return False
     same = problem.kind, problem.message
     return after.count(same) < before.count(same) and all(one[0] in _STEPS for one in after if one not in before)
 
 
-def _told(problems: Sequence[Problem]) -> list[Told]:
+def _problem_texts(problems: Sequence[Problem]) -> list[ProblemText]:
     return [(problem.kind, problem.message) for problem in problems]
 
 

@@ -60,7 +60,7 @@ class WholeBundle:
 
     def of_kind(self, kind: str) -> Iterator[Document]:
         """The documents of a kind."""
-        yield from self.documents.sound(kind)
+        yield from self.documents.well_formed(kind)
 
     def each_agent(self) -> Iterator[tuple[Document, Agent]]:
         """Each agent's document, and the agent."""

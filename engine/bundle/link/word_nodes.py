@@ -22,7 +22,7 @@ FACT, LET, ESTABLISHED = "facts", "let", "established"
 # how many parts the type of a let may have to be known
 MOST_PARTS = 5_000
 
-TAKEN = frozenset(
+RESERVED = frozenset(
     {
         "input",
         "params",
@@ -74,7 +74,7 @@ def vocabularies(corpus: DocumentSet, document: Document, *, say: bool = False) 
         vocabulary = corpus.of("Vocabulary").get(str(item.value))
         if vocabulary is None and say and not corpus.has("Vocabulary", item.value):
             corpus.say(e314_vocabulary.at(item.place, str(item.value), corpus.of("Vocabulary")))
-        if vocabulary is not None and vocabulary.sound:
+        if vocabulary is not None and vocabulary.well_formed:
             found.append(vocabulary)
     return found
 
@@ -93,7 +93,7 @@ def words_of(corpus: DocumentSet, document: Document, *, say: bool = False) -> W
             found.params[name] = value
         for kind in (FACT, LET, ESTABLISHED):
             for name, key, value in entries(source, kind):
-                if name in TAKEN:
+                if name in RESERVED:
                     continue
                 if name in found.words:
                     found.twice.add(name)

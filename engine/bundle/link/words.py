@@ -21,35 +21,35 @@ from engine.bundle.link.inputs import tool_input
 from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, MOST_PARTS, WordNodes, names_in
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, has_errors
-from engine.language import types as t
+from engine.language import types
 from engine.language import value as v
 from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
 from engine.language.schema_types import of_schema
 from engine.language.type_context import TypeContext
-from engine.policy.rule import Established, Fact, LearnedFrom, Time
+from engine.policy.rule import EstablishedValue, Fact, LearnedFrom, Time
 from engine.session.expression_names import ToolTypes
 from engine.spec.bundle import HANDOFF, READ, Tool, ToolEffect
 
-TYPES: Mapping[str, t.Type] = {
-    "string": t.TEXT,
-    "integer": t.NUMBER,
-    "decimal": t.NUMBER,
-    "boolean": t.BOOLEAN,
-    "date": t.DATE,
-    "datetime": t.DATETIME,
-    "duration": t.DURATION,
+TYPES: Mapping[str, types.Type] = {
+    "string": types.TEXT,
+    "integer": types.NUMBER,
+    "decimal": types.NUMBER,
+    "boolean": types.BOOLEAN,
+    "date": types.DATE,
+    "datetime": types.DATETIME,
+    "duration": types.DURATION,
 }
 
 
-def session_type(node: Node) -> t.Type | None:
+def session_type(node: Node) -> types.Type | None:
     """The type that a vocabulary writes, such as `string?`; a list is an enum."""
     if node.items is not None:
-        texts = t.Text(frozenset(str(item.value) for item in node.items if item.value is not None))
-        return t.union((texts, t.NULL)) if any(item.value is None for item in node.items) else texts
+        texts = types.Text(frozenset(str(item.value) for item in node.items if item.value is not None))
+        return types.union((texts, types.NULL)) if any(item.value is None for item in node.items) else texts
     text = str(node.value)
     found = TYPES.get(text.removesuffix("?"))
-    return t.union((found, t.NULL)) if found is not None and text.endswith("?") else found
+    return types.union((found, types.NULL)) if found is not None and text.endswith("?") else found
 
 
 def type_word(node: Node) -> str | None:
@@ -58,7 +58,7 @@ def type_word(node: Node) -> str | None:
     return word if word in ("date", "datetime", "duration") else None
 
 
-def time_of(corpus: DocumentSet, nodes: WordNodes, session: t.Type) -> Time:
+def time_of(corpus: DocumentSet, nodes: WordNodes, session: types.Type) -> Time:
     """What a policy's vocabularies say of time, for agents whose session has this type."""
     now = nodes.time.get("now") if nodes.time is not None else None
     zone = nodes.time.get("zone") if nodes.time is not None else None
@@ -66,8 +66,8 @@ def time_of(corpus: DocumentSet, nodes: WordNodes, session: t.Type) -> Time:
     compiled = (
         expression(corpus, now, {"session": session}, around=TypeContext(zone=offset)) if now is not None else None
     )
-    if now is not None and compiled is not None and not t.only(compiled.type, t.Text, t.Datetime):
-        message = f"a time is text or a date and time, and this is {t.name(compiled.type)}"
+    if now is not None and compiled is not None and not types.only(compiled.type, types.Text, types.Datetime):
+        message = f"a time is text or a date and time, and this is {types.name(compiled.type)}"
         corpus.say(e404_operand.at(now.place, message, ""))
     return Time(compiled, offset)
 
@@ -86,21 +86,21 @@ class Linker:
         self,
         corpus: DocumentSet,
         nodes: WordNodes,
-        base: Mapping[str, t.Type],
+        base: Mapping[str, types.Type],
         tool: str,
         tools: Mapping[str, Tool],
-        types: Mapping[str, ToolTypes],
+        tool_types: Mapping[str, ToolTypes],
         zone: tzinfo,
     ) -> None:
-        known = {"call.name": t.Text(frozenset({tool}))} if tool in tools else {}
+        known = {"call.name": types.Text(frozenset({tool}))} if tool in tools else {}
         self._corpus = corpus
         self._nodes = nodes
         self._tool = tool
         self._tools = tools
-        self._types = types
+        self._tool_types = tool_types
         self._open: list[str] = []
         self._reach: dict[str, frozenset[str]] = {}
-        self.scope: dict[str, t.Type] = dict(base)
+        self.scope: dict[str, types.Type] = dict(base)
         self.facts: dict[str, Fact] = {}
         self.lets: dict[str, Expression] = {}
         # of a vocabulary that can't be read nobody knows what it says of params, the session and the time
@@ -111,7 +111,7 @@ class Linker:
         self._wrong: dict[str, list[Diagnostic]] = {}
         self.told: set[str] = set()
         self._alone = TypeContext(zone=zone)
-        self.established: dict[str, Established] = {}
+        self.established: dict[str, EstablishedValue] = {}
 
     @property
     def effect(self) -> ToolEffect:
@@ -119,11 +119,11 @@ class Linker:
         return self._tools[self._tool].effect
 
     @property
-    def output(self) -> t.Type:
+    def output(self) -> types.Type:
         """What that tool gives."""
-        return self._types[self._tool].output
+        return self._tool_types[self._tool].output
 
-    def expression(self, node: Node, scope: Mapping[str, t.Type], *, condition: bool = False) -> Expression | None:
+    def expression(self, node: Node, scope: Mapping[str, types.Type], *, condition: bool = False) -> Expression | None:
         """A scalar that reads the words; what is wrong with those that it reads for this tool is said."""
         return expression(self._corpus, node, scope, condition=condition, around=self.around, tell=self.tell)
 
@@ -145,7 +145,7 @@ class Linker:
         if not self._nodes.whole:
             unknown = names - set(self._nodes.words) - set(FUNCTIONS) - set(self.scope)
             self._doubtful |= unknown
-            self.scope |= dict.fromkeys(unknown, t.UNKNOWN)
+            self.scope |= dict.fromkeys(unknown, types.UNKNOWN)
         return self._need(names)
 
     def _need(self, names: Iterable[str]) -> frozenset[str]:
@@ -159,12 +159,12 @@ class Linker:
     def _link(self, name: str) -> None:
         kind, key, node = self._nodes.words[name]
         if name in self._nodes.twice:
-            self.scope[name] = t.UNKNOWN
+            self.scope[name] = types.UNKNOWN
             self._reach[name] = frozenset()
             return
         if name in self._open:
             self._corpus.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
-            self.scope[name] = t.UNKNOWN
+            self.scope[name] = types.UNKNOWN
             return
         self._open.append(name)
         said = len(self._corpus.diagnostics)
@@ -194,12 +194,12 @@ class Linker:
                 self._corpus.say(e206_constraint.on_entry(node.key(name_) or node, name_, said))
         for variable, key, value in each.pairs() if each is not None else ():
             source = self.expression(value, scope)
-            if source is not None and not t.is_a(source.type, t.ListOf, t.SetOf, t.MapOf, t.Record):
-                message = f"a fact is read for each of a list, and this is {t.name(source.type)}"
+            if source is not None and not types.is_a(source.type, types.ListOf, types.SetOf, types.MapOf, types.Record):
+                message = f"a fact is read for each of a list, and this is {types.name(source.type)}"
                 self._corpus.say(e404_operand.at(value.place, message, ""))
             if variable in self.scope or variable in FUNCTIONS:
                 self._corpus.say(e312_reserved_name.at(key, "a variable"))
-            scope[variable] = t.element_of(source.type) if source is not None else t.UNKNOWN
+            scope[variable] = types.element_of(source.type) if source is not None else types.UNKNOWN
             if source is not None:
                 loops.append((variable, source))
         known = self._tools.get(tool)
@@ -214,19 +214,19 @@ class Linker:
         needed = _never_null(schema)
         self.facts[name] = Fact(name, tool, built, age, tuple(loops), result if loops else "", at_most, needed)
         output = self._output(node.at("tool"), tool)
-        variables = {variable: t.Field(scope[variable]) for variable, _ in loops}
-        record = t.Record({**variables, result: t.Field(output)})
-        self.scope[name] = t.ListOf(record) if each is not None else output
+        variables = {variable: types.Field(scope[variable]) for variable, _ in loops}
+        record = types.Record({**variables, result: types.Field(output)})
+        self.scope[name] = types.ListOf(record) if each is not None else output
         return reached
 
-    def _output(self, node: Node, tool: str) -> t.Type:
+    def _output(self, node: Node, tool: str) -> types.Type:
         """What the tool gives; of one that can't be a fact, nothing is said twice."""
         if tool not in self._tools or self._tools[tool].effect is not READ:
-            return t.UNKNOWN
+            return types.UNKNOWN
         declared = self._corpus.of("Tool")[tool].node.get("output")
         if declared is None:
             self._corpus.say(e514_fact_output.at(node.place, tool))
-        return self._types[tool].output
+        return self._tool_types[tool].output
 
     # -- lets and what is learnt
 
@@ -240,8 +240,8 @@ class Linker:
         reached = self.need(node)
         compiled = self.expression(node, self.scope)
         # lets that stand twice in the next one double their type each time
-        typed = compiled is not None and t.parts(compiled.type, MOST_PARTS) <= MOST_PARTS
-        self.scope[name] = compiled.type if compiled is not None and typed else t.UNKNOWN
+        typed = compiled is not None and types.parts(compiled.type, MOST_PARTS) <= MOST_PARTS
+        self.scope[name] = compiled.type if compiled is not None and typed else types.UNKNOWN
         if compiled is not None:
             self.lets[name] = compiled
         else:
@@ -249,15 +249,15 @@ class Linker:
         return reached
 
     def _established(self, name: str, node: Node) -> frozenset[str]:
-        wanted = session_type(node.at("type")) or t.UNKNOWN
+        wanted = session_type(node.at("type")) or types.UNKNOWN
         sources = tuple(
             source for item in node.at("from").items or () if (source := self._source(item, wanted)) is not None
         )
-        self.established[name] = Established(name, node.plain.get("keep", "first") == "first", sources, wanted)
-        self.scope[name] = t.union((wanted, t.NULL))
+        self.established[name] = EstablishedValue(name, node.plain.get("keep", "first") == "first", sources, wanted)
+        self.scope[name] = types.union((wanted, types.NULL))
         return frozenset()
 
-    def _source(self, item: Node, wanted: t.Type) -> LearnedFrom | None:
+    def _source(self, item: Node, wanted: types.Type) -> LearnedFrom | None:
         if item.entries is None:
             compiled = expression(self._corpus, item, {"session": self.scope["session"]}, around=self._alone)
             self._fits(item, compiled, wanted)
@@ -265,22 +265,22 @@ class Linker:
         call, value = item.at("call"), item.at("value")
         if not self._corpus.has("Tool", call.value):
             self._corpus.say(e302_tool.at(call.place, str(call.value), self._corpus.of("Tool")))
-        types = self._types.get(str(call.value))
-        if types is None:
+        tool_types = self._tool_types.get(str(call.value))
+        if tool_types is None:
             return None
-        scope = {"input": types.input, "output": types.output, "session": self.scope["session"]}
+        scope = {"input": tool_types.input, "output": tool_types.output, "session": self.scope["session"]}
         compiled = expression(self._corpus, value, scope, around=self._alone)
         self._fits(value, compiled, wanted)
         return LearnedFrom(str(call.value), compiled) if compiled is not None else None
 
-    def _fits(self, node: Node, compiled: Expression | None, wanted: t.Type) -> None:
-        if compiled is not None and not t.can_equal(compiled.type, wanted):
-            message = f"this is {t.name(compiled.type)}, and the value is declared as {t.name(wanted)}"
+    def _fits(self, node: Node, compiled: Expression | None, wanted: types.Type) -> None:
+        if compiled is not None and not types.can_equal(compiled.type, wanted):
+            message = f"this is {types.name(compiled.type)}, and the value is declared as {types.name(wanted)}"
             self._corpus.say(e403_comparison.at(node.place, message, ""))
 
 
 def _never_null(schema: Mapping[str, Any] | None) -> frozenset[str]:
     """The fields that a tool takes no null for."""
-    wanted = of_schema(schema) if schema else t.UNKNOWN
-    fields = wanted.fields if isinstance(wanted, t.Record) else {}
-    return frozenset(name for name, declared in fields.items() if not t.has_null(declared.type))
+    wanted = of_schema(schema) if schema else types.UNKNOWN
+    fields = wanted.fields if isinstance(wanted, types.Record) else {}
+    return frozenset(name for name, declared in fields.items() if not types.has_null(declared.type))

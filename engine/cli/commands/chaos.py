@@ -42,7 +42,7 @@ def command(fixture: str, bundle: Path | None, output_format: str) -> None:
     """
     root = bundle or _bundle_of(Path(fixture))
     checked, loaded = load_or_exit(root)
-    found = {document.name: document for document in loaded.corpus.sound("Fixture")}
+    found = {document.name: document for document in loaded.corpus.well_formed("Fixture")}
     name = Path(fixture).stem if fixture.endswith((".yaml", ".yml")) else fixture
     if name not in found:
         raise click.UsageError(f"there is no fixture `{name}`; {did_you_mean(name, found) or 'see fixtures/'}")
@@ -56,7 +56,7 @@ def command(fixture: str, bundle: Path | None, output_format: str) -> None:
 
         lives = chaos(checked, found[name].plain, tell)
     _show(name, from_repository(found[name].node.at("name").place, root), lives, output_format)
-    if not all(life.held for life in lives):
+    if not all(life.all_kept for life in lives):
         raise SystemExit(FAILED)
 
 
@@ -78,7 +78,7 @@ def _show(name: str, place: Place, lives: list[Life], output_format: str) -> Non
             life.outcome,
             str(life.settled),
             "" if life.moment is None else str(life.again),
-            "held" if life.held else "BROKEN",
+            "held" if life.all_kept else "BROKEN",
         ]
         for life in lives
     ]
@@ -86,7 +86,7 @@ def _show(name: str, place: Place, lives: list[Life], output_format: str) -> Non
     for life in lives:
         for problem in life.broken:
             say(f"{place}: {life.moment.side + ' ' + life.call if life.moment else 'undisturbed'}: {problem}")
-    broken = sum(not life.held for life in lives)
+    broken = sum(not life.all_kept for life in lives)
     say(f"{len(lives) - 1} kills, {broken} broke a promise")
 
 

@@ -60,7 +60,7 @@ async def command(
         if tool is not None:
             await app.engine.confirm(session_id, tool, given)
         else:
-            request_id = await _asked(app, session_id)
+            request_id = await _oldest_question(app, session_id)
             await app.engine.answer(request_id, "approve" if answer == "yes" else "deny", CUSTOMER)
         if detach:
             leave_to_worker(session_id, output_format)
@@ -69,7 +69,7 @@ async def command(
     return app.exit_code
 
 
-async def _asked(app: App, session_id: str) -> str:
+async def _oldest_question(app: App, session_id: str) -> str:
     """The oldest question to the customer; raises NotAllowed."""
     from engine.runtime.errors import NotAllowed
 

@@ -60,14 +60,14 @@ async def _deploy(app: App, checked: Bundle, output_format: str) -> None:
     if checked.urgent:
         # also where it was deployed before: it judges beside all that was kept meanwhile
         await app.store.set_urgent(checked.digest, urgent=True)
-    told = await _told(app, checked)
+    told = await _release_summary(app, checked)
     if output_format == "json":
         print_json(told)
     else:
         _show(told, checked)
 
 
-async def _told(app: App, bundle: Bundle) -> dict[str, Any]:
+async def _release_summary(app: App, bundle: Bundle) -> dict[str, Any]:
     from engine.session.state.state import FINAL
 
     final = {status.value for status in FINAL}

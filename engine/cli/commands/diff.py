@@ -38,7 +38,7 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
     and who may say yes.  What rests on expressions that are known by name only is shown as possible.  Exits 0 if
     nothing differs, 1 otherwise.
     """
-    before, after = _sound(old, "OLD"), _sound(new, "NEW")
+    before, after = _valid_bundle(old, "OLD"), _valid_bundle(new, "NEW")
     try:
         from engine.proof.bundle_diff import bundle_differences, by_kind
         from engine.proof.diff import diff
@@ -46,20 +46,20 @@ def command(old: Path, new: Path, seconds: float, output_format: str) -> None:
     except ImportError:
         raise click.UsageError(f"a comparison needs the solver z3: {EXTRA}") from None
     changes = list(diff(before, after, seconds))
-    beside = bundle_differences(before, after, prove(before, seconds), prove(after, seconds))
+    differences = bundle_differences(before, after, prove(before, seconds), prove(after, seconds))
     if output_format == "json":
-        print_json({"changes": [change.payload() for change in changes], **by_kind(beside)})
+        print_json({"changes": [change.payload() for change in changes], **by_kind(differences)})
     else:
-        show(changes, beside)
-    raise SystemExit(FAILED if changes or beside else OK)
+        show(changes, differences)
+    raise SystemExit(FAILED if changes or differences else OK)
 
 
-def _sound(root: Path, which: str) -> Bundle:
+def _valid_bundle(root: Path, which: str) -> Bundle:
     """One of the two bundles; if it is not valid it is told which."""
     return valid_or_exit(load_directory(root), lambda: say(f"{which} ({root}) is not valid", err=True))
 
 
-def show(changes: Sequence[Change], beside: Sequence[BundleDifference]) -> None:
+def show(changes: Sequence[Change], differences: Sequence[BundleDifference]) -> None:
     """The changes, for people."""
     for change in changes:
         looser = ", loosens" if change.loosens else ""
@@ -74,7 +74,7 @@ def show(changes: Sequence[Change], beside: Sequence[BundleDifference]) -> None:
             say("  such as")
             for text in told_of(change.witness):
                 say(f"    {text}")
-    for one in beside:
+    for one in differences:
         say(str(one))
-    if not changes and not beside:
+    if not changes and not differences:
         say("nothing differs: every call is judged alike")

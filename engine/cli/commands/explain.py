@@ -119,7 +119,7 @@ async def _explain_calls(
     from engine.cli.console.app import open_app
 
     async with open_app(store_url) as app:
-        told = await _told(app, session_id, call_id)
+        told = await _verdict_texts(app, session_id, call_id)
         if call_id is not None and not told:
             raise click.UsageError(f"session {session_id} has no verdict on a call `{call_id}`")
         if output_format == "json":
@@ -130,7 +130,7 @@ async def _explain_calls(
     return app.exit_code
 
 
-async def _told(app: App, session_id: str, call_id: str | None) -> list[VerdictText]:
+async def _verdict_texts(app: App, session_id: str, call_id: str | None) -> list[VerdictText]:
     """Each verdict of a session, with what would flip it as far as its bundle can be had."""
     from engine.explain.nearest import nearest
     from engine.explain.verdict_text import VerdictText

@@ -15,7 +15,7 @@ from engine.cli.console.case_lines import UnreadLine, cases_in
 from engine.cli.console.options import bundle_argument
 from engine.cli.console.output import are, counted, say
 from engine.language.value import NotJson, exact, jsonable, one_line
-from engine.replay.judge_cases import Malformed, moment, read_case
+from engine.replay.judge_cases import MalformedCase, moment, read_case
 from engine.session.exit_code import FAILED, OK, USAGE
 from engine.session.judge import JudgedCall
 from engine.spec.bundle import Agent, Bundle
@@ -64,7 +64,7 @@ def command(bundle: Path, agent_name: str | None, cases: BinaryIO, now: str | No
     run = _JudgeRun(checked, agent_of(checked, agent_name), _now(now), timed, cases.name)
     try:
         for place, case in cases_in(cases):
-            say(one_line(jsonable(run.told(place, case))))
+            say(one_line(jsonable(run.case_result(place, case))))
     except NotJson as error:
         raise click.UsageError(f"{cases.name}: {error}") from None
     raise SystemExit(run.exit_code())
@@ -81,7 +81,7 @@ class _JudgeRun:
         self._name = name
         self._malformed = self._cases = self._expecting = self._otherwise = 0
 
-    def told(self, place: str, given: Any) -> dict[str, Any]:
+    def case_result(self, place: str, given: Any) -> dict[str, Any]:
         """What is said of a case."""
         began = perf_counter()
         self._cases += 1
@@ -91,9 +91,9 @@ class _JudgeRun:
     def _judged(self, place: str, given: Any) -> dict[str, Any]:
         try:
             if isinstance(given, UnreadLine):
-                raise Malformed([given.why])
+                raise MalformedCase([given.why])
             case = read_case(given, self._bundle, self._agent)
-        except Malformed as error:
+        except MalformedCase as error:
             self._malformed += 1
             errors = tuple(f"malformed case: {place}: {problem}" for problem in error.problems)
             return JudgedCall("deny", (), (), errors).payload()
@@ -124,5 +124,5 @@ class _JudgeRun:
 def _now(text: str | None) -> datetime:
     try:
         return datetime.now(UTC) if text is None else moment(text)
-    except Malformed as error:
+    except MalformedCase as error:
         raise click.UsageError(f"--now: {error}") from None

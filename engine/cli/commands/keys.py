@@ -14,7 +14,7 @@ from engine.session.exit_code import FAILED
 
 if TYPE_CHECKING:
     from engine.runtime.cipher import Cipher
-    from engine.runtime.person_keys import PersonKeys, Unsearched
+    from engine.runtime.person_keys import PersonKeys, UnsearchedFiles
 
 agent_option = click.option("--agent", "agent_name", metavar="NAME", help="Whose sessions they seal, if of several.")
 
@@ -62,7 +62,7 @@ def erase(person: str, bundle: Path, agent_name: str | None, as_json: bool, yes:
         raise SystemExit(FAILED)
 
 
-def _tell_unsearched(person: str, unsearched: Unsearched, folder: Path) -> None:
+def _tell_unsearched(person: str, unsearched: UnsearchedFiles, folder: Path) -> None:
     """Where a key of a person may be that could not be looked for, and what to do about it."""
     if earlier := len(unsearched.earlier):
         told = f"{counted(earlier, 'key')} in {folder} {are(earlier)} named by an earlier version"

@@ -32,7 +32,7 @@ from engine.whatif.acceptance import Acceptance
 from engine.whatif.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
 
 if TYPE_CHECKING:
-    from engine.bundle.load import Loaded
+    from engine.bundle.load import LoadedBundle
     from engine.fixtures.scenario import ScenarioReport
     from engine.ports.store import OpenPast
     from engine.proof.diff import Change
@@ -129,7 +129,7 @@ async def _opened(open_past: OpenPast) -> None:
         pass
 
 
-def _validated(loaded: Loaded) -> Part:
+def _validated(loaded: LoadedBundle) -> Part:
     count = Counter(d.severity.value for d in loaded.diagnostics)
     details = (fenced(concise(loaded.diagnostics)),) if loaded.diagnostics else ()
     if loaded.bundle is None:
@@ -144,10 +144,10 @@ def _unsolved(name: str, without: bool) -> Part:
     return Part(name, SKIPPED if without else FAILS, f"needs the solver: {evidence.EXTRA}{hint}")
 
 
-def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[ScenarioReport], Part]:
+def _tested(bundle: Bundle, loaded: LoadedBundle, workers: int | None) -> tuple[list[ScenarioReport], Part]:
     from engine.fixtures.process_pool import run_all
 
-    fixtures = [d.plain for d in loaded.corpus.sound("Fixture")]
+    fixtures = [d.plain for d in loaded.corpus.well_formed("Fixture")]
     reports = list(run_all(bundle, fixtures, workers))
     failed = sorted((report for report in reports if not report.passed), key=lambda report: report.name)
     details = [f"- {code(report.name)}: {markdown(str(report.failures[0]).splitlines()[0])}" for report in failed]
@@ -156,7 +156,7 @@ def _tested(bundle: Bundle, loaded: Loaded, workers: int | None) -> tuple[list[S
     return reports, Part("test", FAILS if failed else HOLDS if reports else OPEN, told, tuple(details), data)
 
 
-def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport], least: float | None) -> Part:
+def _covered(bundle: Bundle, loaded: LoadedBundle, reports: Sequence[ScenarioReport], least: float | None) -> Part:
     from engine.coverage.coverage import uncovered
 
     coverage = evidence.measured(bundle, loaded, reports)
@@ -173,7 +173,7 @@ def _covered(bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport], 
 
 def _mutated(
     bundle: Bundle,
-    loaded: Loaded,
+    loaded: LoadedBundle,
     reports: Sequence[ScenarioReport],
     least: float | None,
     workers: int | None,
@@ -231,20 +231,22 @@ def _compared(
     except ImportError:
         return _unsolved("diff", without)
     changes = list(diff(old, new))
-    beside = bundle_differences(old, new, prove(old), findings)
-    loosening = [f"{c.due}:{c.kind}" for c in changes if c.loosens] + [one.name for one in beside if one.name]
+    differences = bundle_differences(old, new, prove(old), findings)
+    loosening = [f"{c.due}:{c.kind}" for c in changes if c.loosens] + [one.name for one in differences if one.name]
     open_ = [name for name in loosening if not accepted.covers(name, old.accepted)]
     details = [line for change in changes for line in _details(change)]
-    details += [f"- {markdown(str(one))}" for one in beside]
+    details += [f"- {markdown(str(one))}" for one in differences]
     details += [f"- nobody answers for {code(name)}" for name in dict.fromkeys(open_)]
-    told = f"{len(changes)} changes of verdicts, {len(beside)} of what stands beside the rules, {len(open_)} loosen"
-    status = FAILS if open_ else OPEN if changes or beside else HOLDS
+    told = (
+        f"{len(changes)} changes of verdicts, {len(differences)} of what stands beside the rules, {len(open_)} loosen"
+    )
+    status = FAILS if open_ else OPEN if changes or differences else HOLDS
     data = {
         "changes": [change.payload() for change in changes],
-        **by_kind(beside),
+        **by_kind(differences),
         "unacknowledged": list(dict.fromkeys(open_)),
     }
-    told = f"{told} without an answer" if changes or beside else "every call is judged alike"
+    told = f"{told} without an answer" if changes or differences else "every call is judged alike"
     return Part("diff", status, told, tuple(details), data)
 
 
@@ -282,7 +284,7 @@ def _past(
     details = table(columns, cells) if cells else []
     for row in rows:
         details += ["", f"{code(row.name)}, for example", ""]
-        details += [f"- {markdown(whatif.told(done, flip))}" for flip in row.flips[:3]]
+        details += [f"- {markdown(whatif.flip_line(done, flip))}" for flip in row.flips[:3]]
     open_ = [row for row in rows if row.open]
     touched = len(done.pasts)
     told = f"{touched} of {done.sessions} past sessions would have gone otherwise"

@@ -19,7 +19,7 @@ from engine.session.exit_code import FAILED, OK
 from engine.spec.bundle import Bundle
 
 if TYPE_CHECKING:
-    from engine.proof.prove import Finding, Handled
+    from engine.proof.prove import Finding, RuleInProof
     from engine.proof.witness import Witness
 
 
@@ -86,7 +86,7 @@ def _show(found: Sequence[Finding]) -> None:
         say("the bundle has no guarantees: nothing is promised, and nothing to prove")
 
 
-def _show_rules(known: Sequence[Handled]) -> None:
+def _show_rules(known: Sequence[RuleInProof]) -> None:
     rows = [
         [one.rule, one.tool, "; ".join(f"{text} ({why})" for text, why in one.by_name) or "as a formula"]
         for one in known

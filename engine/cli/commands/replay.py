@@ -160,7 +160,7 @@ class _Sessions:
             found = veil.events(found)
         return found
 
-    async def told(self, session_id: str, text: str) -> str:
+    async def visible_text(self, session_id: str, text: str) -> str:
         """A text about it as people may see it."""
         for veil in await self.veils(session_id):
             text = veil.words(text)
@@ -253,7 +253,7 @@ async def _shown(sessions: _Sessions, first: Event, found: ReplayResult) -> Repl
     both = [event for event in (difference.logged, difference.came) if event is not None]
     shown = iter(await sessions.shown(first.session_id, both))
     logged, came = (next(shown) if event is not None else None for event in (difference.logged, difference.came))
-    why = await sessions.told(first.session_id, difference.why)
+    why = await sessions.visible_text(first.session_id, difference.why)
     return replace(found, difference=replace(difference, logged=logged, came=came, why=why))
 
 
@@ -261,7 +261,13 @@ def _payload(id_: str, one: ReplayResult | str) -> dict[str, Any]:
     if isinstance(one, str):
         return {"id": id_, "same": False, "problem": one}
     difference = one.difference.payload() if one.difference is not None else None
-    return {"id": id_, "same": difference is None, "events": one.events, "taken": one.taken, "difference": difference}
+    return {
+        "id": id_,
+        "same": difference is None,
+        "events": one.events,
+        "taken": one.as_recorded,
+        "difference": difference,
+    }
 
 
 def _say_all(found: dict[str, ReplayResult | str]) -> None:
@@ -274,7 +280,7 @@ def _say_all(found: dict[str, ReplayResult | str]) -> None:
         else:
             same += 1
             if len(found) == 1:
-                taken = f", {one.taken} of them taken as they stand" if one.taken else ""
+                taken = f", {one.as_recorded} of them taken as they stand" if one.as_recorded else ""
                 say(f"{id_}: the same {one.events} events follow{taken}")
     if len(found) != 1:
         say(f"{same} of {len(found)} sessions: the same events follow")
@@ -297,7 +303,7 @@ async def _step(
     sessions: _Sessions, id_: str, step: int, planner: str | None, outputs: dict[str, Any], output_format: str
 ) -> int:
     from engine.replay.continue_from import Overrides, redrive
-    from engine.replay.replay import judging_beside
+    from engine.replay.replay import judging_overlays
     from engine.session.state.event import EventKind
     from engine.session.state.evolve import fold
     from engine.session.trace import entries, headline
@@ -315,14 +321,14 @@ async def _step(
         if tool not in bundle.tools:
             raise click.UsageError(f"--stub {tool}: the bundle has no such tool; {did_you_mean(tool, bundle.tools)}")
     decision = await _live(sessions, log, bundle, step, planner) if planner is not None else None
-    beside = tuple(urgent[digest] for digest in judging_beside(log[began:]))
-    way = redrive(fold(log[:began]), log, bundle, log[began].at, Overrides(decision, outputs, step), beside)
+    overlays = tuple(urgent[digest] for digest in judging_overlays(log[began:]))
+    way = redrive(fold(log[:began]), log, bundle, log[began].at, Overrides(decision, outputs, step), overlays)
     told = entries(await sessions.shown(id_, [event for event in way.events if event.step == step]))
     asked = {event.payload["tool"] for event in way.events if "tool" in event.payload}
     for tool in outputs.keys() - asked:
         say(f"--stub {tool}: the step neither runs nor reads it", err=True)
     recorded = entries(await sessions.shown(id_, [event for event in log if event.step == step]))
-    unknown = await sessions.told(id_, way.unknown)
+    unknown = await sessions.visible_text(id_, way.unknown)
     if output_format == "json":
         print_json({"id": id_, "step": step, "events": told, "recorded": recorded, "unknown": unknown})
     else:
@@ -339,13 +345,13 @@ async def _live(sessions: _Sessions, log: Sequence[Event], bundle: Bundle, step:
     question = next(questions(log, step), None)
     if question is None:
         raise click.UsageError(f"nobody decided anything in step {step}")
-    _known(bundle, question.state.agent, planner)
+    _require_planner(bundle, question.state.agent, planner)
     from engine.ports.planner import PlannerError
 
     try:
         return await decided(question, bundle, planner, _reach(sessions))
     except PlannerError as error:
-        said = await sessions.told(question.state.session_id, str(error))
+        said = await sessions.visible_text(question.state.session_id, str(error))
         raise click.ClickException(f"{planner} proposed nothing: {said}") from None
 
 
@@ -357,7 +363,7 @@ def _reach(sessions: _Sessions) -> Any:
     return PlannerResources(engine.secrets, engine.connections, random_fraction)
 
 
-def _known(bundle: Bundle, agent: str, planner: str) -> None:
+def _require_planner(bundle: Bundle, agent: str, planner: str) -> None:
     if agent not in bundle.agents or planner not in bundle.agents[agent].planners:
         known = ", ".join(sorted(bundle.agents[agent].planners)) if agent in bundle.agents else "no such agent"
         raise click.UsageError(f"agent {agent} has no planner `{planner}`: {known}")
@@ -367,14 +373,14 @@ def _known(bundle: Bundle, agent: str, planner: str) -> None:
 
 
 async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output_format: str) -> int:
-    from engine.replay.replan import asked, questions
+    from engine.replay.replan import ask_again, questions
 
     async def choices(id_: str) -> list[Choice]:
         log = await sessions.log(id_)
         bundle = await sessions.bundle(log)
-        _known(bundle, log[0].payload["agent"], planner)
-        made = [await asked(question, bundle, planner, _reach(sessions)) for question in questions(log)]
-        return [replace(choice, problem=await sessions.told(id_, choice.problem)) for choice in made]
+        _require_planner(bundle, log[0].payload["agent"], planner)
+        made = [await ask_again(question, bundle, planner, _reach(sessions)) for question in questions(log)]
+        return [replace(choice, problem=await sessions.visible_text(id_, choice.problem)) for choice in made]
 
     found: list[Choice] = []
     failed: dict[str, Exception] = {}

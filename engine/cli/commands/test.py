@@ -24,7 +24,7 @@ from engine.language.value import NotJson, exact, pretty
 from engine.session.exit_code import FAILED, OK, USAGE
 
 if TYPE_CHECKING:
-    from engine.bundle.load import Loaded
+    from engine.bundle.load import LoadedBundle
     from engine.coverage.coverage import Coverage
     from engine.diagnostic import Place
     from engine.fixtures.scenario import ScenarioReport
@@ -87,7 +87,7 @@ def command(
         if not live:
             print_json(exact(found.payload()))
         raise SystemExit(OK if _covered(found, loaded, html, min_coverage, live) else FAILED)
-    fixtures = [d for d in loaded.corpus.sound("Fixture") if only is None or selects(only, d.name)]
+    fixtures = [d for d in loaded.corpus.well_formed("Fixture") if only is None or selects(only, d.name)]
     if only is not None and not fixtures:
         raise click.UsageError(f"no fixture's name fits -k {only}")
     places = {d.name: from_repository(d.node.at("name").place, bundle) for d in fixtures}
@@ -132,7 +132,7 @@ def _check_options(only: str | None, sessions: bool, since: datetime | None, mut
         raise click.UsageError(f"--format {output_format} is about fixtures, and --sessions runs none: text or json")
 
 
-def _invalid(loaded: Loaded, bundle: Path, output_format: str) -> None:
+def _invalid(loaded: LoadedBundle, bundle: Path, output_format: str) -> None:
     """Tell a program what it is to read in the place of results."""
     from engine.cli.commands.validate import report
 
@@ -156,7 +156,7 @@ def _run(bundle: Bundle, fixtures: Sequence[Any], shown: Places | None, workers:
     return [found[str(fixture["name"])] for fixture in fixtures]
 
 
-def _covered(found: Coverage, loaded: Loaded, html: Path | None, least: float | None, live: bool) -> bool:
+def _covered(found: Coverage, loaded: LoadedBundle, html: Path | None, least: float | None, live: bool) -> bool:
     """Show and write what is covered; whether it is as much as was asked for."""
     from engine.cli.console.coverage import show_coverage, write_page
 
@@ -172,7 +172,7 @@ def _covered(found: Coverage, loaded: Loaded, html: Path | None, least: float | 
 
 def _mutated(
     bundle: Bundle,
-    loaded: Loaded,
+    loaded: LoadedBundle,
     reports: Sequence[ScenarioReport],
     told: dict[str, Any],
     root: Path,

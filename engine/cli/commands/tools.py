@@ -179,7 +179,7 @@ def _server(root: Path, name: str) -> tuple[Server, DocumentSet]:
 
     loaded = load_directory(root)
     corpus = loaded.corpus
-    for document in corpus.sound("Server"):
+    for document in corpus.well_formed("Server"):
         if document.name == name:
             return link_server(corpus, document), corpus
     if corpus.has("Server", name):

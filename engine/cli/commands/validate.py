@@ -10,7 +10,7 @@ import click
 
 from engine.bundle.checks.catalogue import MANUALS
 from engine.bundle.link.agents import MANY_TOOLS
-from engine.bundle.load import Loaded, load_directory
+from engine.bundle.load import LoadedBundle, load_directory
 from engine.cli.console.options import bundle_argument, format_option
 from engine.cli.console.output import coloured, say, say_lines
 from engine.diagnostic import did_you_mean, has_errors
@@ -76,7 +76,7 @@ def _environment(bundle: Path, output_format: str) -> int:
     return show(load_or_exit(bundle)[0], bundle, output_format)
 
 
-def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) -> None:
+def _print(loaded: LoadedBundle, bundle: Path, output_format: str, *, strict: bool) -> None:
     if output_format in ("sarif", "github", "junit"):
         report(loaded, bundle, output_format, strict=strict)
     elif output_format == "json":
@@ -91,7 +91,7 @@ def _print(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool) ->
             say(_summary(loaded))
 
 
-def report(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool = False) -> None:
+def report(loaded: LoadedBundle, bundle: Path, output_format: str, *, strict: bool = False) -> None:
     """The diagnostics as other tools read them: `sarif`, `github` or `junit`."""
     from engine.cli.console.files import from_repository
     from engine.diagnostic.reports import as_github, as_junit, as_sarif
@@ -105,7 +105,7 @@ def report(loaded: Loaded, bundle: Path, output_format: str, *, strict: bool = F
         click.echo(as_github(found))
 
 
-def _summary(loaded: Loaded) -> str:
+def _summary(loaded: LoadedBundle) -> str:
     counts = [(len(loaded.corpus.of(kind)), kind.lower()) for kind in ("Agent", "Tool", "Policy", "Fixture")]
     named = ", ".join(f"{n} {_plural(word, n)}" for n, word in counts)
     assert loaded.bundle is not None

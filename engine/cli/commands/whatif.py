@@ -204,12 +204,12 @@ def money(amounts: Mapping[str, Any]) -> str:
 def _examples(done: Comparison, row: FlipRow) -> None:
     say_lines(f"\n{row.name}")
     for flip in row.flips[:EXAMPLES]:
-        say(f"  {told(done, flip)}")
+        say(f"  {flip_line(done, flip)}")
     if row.calls > EXAMPLES:
         say(f'  and {row.calls - EXAMPLES} more: --show "{row.name}"')
 
 
-def told(done: Comparison, flip: Flip) -> str:
+def flip_line(done: Comparison, flip: Flip) -> str:
     """One call that is judged otherwise, in one line."""
     past = done.pasts[flip.session_id]
     about = f" about {money(flip.money)}" if flip.money else ""
@@ -228,7 +228,7 @@ def _short(value: Any) -> str:
 
 def _show_calls(done: Comparison, flips: list[Flip], name: str) -> None:
     for flip in flips:
-        say(told(done, flip))
+        say(flip_line(done, flip))
     say(f"{len(flips)} calls: {name}", err=True)
 
 

@@ -77,11 +77,11 @@ class Models:
         """What planners send their requests with; None is the servers themselves."""
         if self.record is None and self.replay is None:
             return None
-        from engine.planner.transport import BadCassette, Recorded, replayed_from
+        from engine.planner.transport import BadCassette, RecordingTransport, replayed_from
 
         try:
             if self.record is not None:
-                return Recorded(self.record, secrets.masked)
+                return RecordingTransport(self.record, secrets.masked)
             assert self.replay is not None
             return replayed_from(self.replay)
         except (BadCassette, OSError) as error:

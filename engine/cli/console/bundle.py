@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from engine.bundle.load import Loaded, load_directory
+from engine.bundle.load import LoadedBundle, load_directory
 from engine.cli.console.output import coloured
 from engine.diagnostic import Diagnostic, SourceFile, did_you_mean, has_errors
 from engine.diagnostic.render import full
@@ -16,13 +16,13 @@ from engine.session.exit_code import FAILED
 from engine.spec.bundle import Agent, Bundle
 
 
-def load_or_exit(root: Path) -> tuple[Bundle, Loaded]:
+def load_or_exit(root: Path) -> tuple[Bundle, LoadedBundle]:
     """The bundle of a directory; its errors are printed, and exit 1."""
     loaded = load_directory(root)
     return valid_or_exit(loaded), loaded
 
 
-def valid_or_exit(loaded: Loaded, otherwise: Callable[[], None] = lambda: None) -> Bundle:
+def valid_or_exit(loaded: LoadedBundle, otherwise: Callable[[], None] = lambda: None) -> Bundle:
     """A bundle that was loaded; its errors are printed, beside what is told `otherwise`, and exit 1."""
     if loaded.bundle is None or has_errors(loaded.diagnostics):
         otherwise()

@@ -19,7 +19,7 @@ from engine.extras import install
 from engine.language.value import exact, jsonable
 
 if TYPE_CHECKING:
-    from engine.bundle.load import Loaded
+    from engine.bundle.load import LoadedBundle
     from engine.coverage.coverage import Coverage
     from engine.coverage.missing_fixtures import MissingFixture
     from engine.coverage.mutation import MutantResult
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
 EXTRA = install("prove")
 
 
-def measured(bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport]) -> Coverage:
+def measured(bundle: Bundle, loaded: LoadedBundle, reports: Sequence[ScenarioReport]) -> Coverage:
     """What the sessions of some fixtures cover."""
     from engine.coverage.catalogue import catalogue
-    from engine.coverage.coverage import Observed
+    from engine.coverage.coverage import Observations
 
-    observed = Observed(bundle, catalogue(loaded.corpus, bundle))
+    observed = Observations(bundle, catalogue(loaded.corpus, bundle))
     for report in reports:
         for log in report.logs:
             observed.log(log)
     return observed.coverage()
 
 
-def measured_in_store(bundle: Bundle, loaded: Loaded, store_url: str, since: datetime | None) -> Coverage:
+def measured_in_store(bundle: Bundle, loaded: LoadedBundle, store_url: str, since: datetime | None) -> Coverage:
     """What the past sessions of a store cover; one that can't be read ends the command."""
     from engine.coverage.catalogue import catalogue
-    from engine.coverage.coverage import Observed
+    from engine.coverage.coverage import Observations
     from engine.whatif.store import past_logs
 
-    observed = Observed(bundle, catalogue(loaded.corpus, bundle))
+    observed = Observations(bundle, catalogue(loaded.corpus, bundle))
     left_out: list[str] = []
 
     async def observe(open_past: OpenPast) -> None:
@@ -80,7 +80,7 @@ def show_coverage(coverage: Coverage) -> None:
     say(f"coverage {coverage.percent:.1f} %: {covered} of {len(coverage.items)}")
 
 
-def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
+def write_page(coverage: Coverage, loaded: LoadedBundle, path: Path) -> None:
     """The page that shows the policies with what is covered of them."""
     from engine.coverage.page import page
 
@@ -89,14 +89,14 @@ def write_page(coverage: Coverage, loaded: Loaded, path: Path) -> None:
 
 
 def mutated(
-    bundle: Bundle, loaded: Loaded, reports: Sequence[ScenarioReport], workers: int | None = None
+    bundle: Bundle, loaded: LoadedBundle, reports: Sequence[ScenarioReport], workers: int | None = None
 ) -> list[MutantResult]:
     """What becomes of each mutant, over the fixtures that pass."""
     from engine.coverage.mutants import mutants
     from engine.coverage.mutation import fates
 
     logs = {report.name: report.logs for report in reports if report.passed}
-    fixtures = [d.plain for d in loaded.corpus.sound("Fixture") if d.name in logs]
+    fixtures = [d.plain for d in loaded.corpus.well_formed("Fixture") if d.name in logs]
     acting = [str(fixture["name"]) for fixture in fixtures if fixture.get("live")]
     if acting:
         told = "mutants run nothing for real: behind what is `live` these fixtures notice nothing"
@@ -110,13 +110,13 @@ def mutated(
     return sorted(found, key=lambda fate: int(fate.mutant.id[1:]))
 
 
-def without_fixtures(bundle: Bundle, loaded: Loaded) -> dict[str, bytes]:
+def without_fixtures(bundle: Bundle, loaded: LoadedBundle) -> dict[str, bytes]:
     """A bundle's files without its fixtures, which a mutant need not read."""
-    fixtures = {d.node.source.file for d in loaded.corpus.sound("Fixture")}
+    fixtures = {d.node.source.file for d in loaded.corpus.well_formed("Fixture")}
     return {path: content for path, content in bundle.files.items() if path not in fixtures}
 
 
-def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[MutantResult]) -> list[MissingFixture] | None:
+def looked_into(bundle: Bundle, loaded: LoadedBundle, fates: Sequence[MutantResult]) -> list[MissingFixture] | None:
     """What is known of the survivors; None where the solver is not installed."""
     from engine.coverage.mutation import SURVIVED
 
@@ -129,7 +129,7 @@ def looked_into(bundle: Bundle, loaded: Loaded, fates: Sequence[MutantResult]) -
         return None
     # a file keeps its name where its fixture got another
     files = [Path(path).stem for path in bundle.files if path.startswith("fixtures/")]
-    names = [*(d.name for d in loaded.corpus.sound("Fixture")), *files]
+    names = [*(d.name for d in loaded.corpus.well_formed("Fixture")), *files]
     found = []
     with progress("survivors", len(survivors)) as advance:
         for one in missing(bundle, without_fixtures(bundle, loaded), survivors, names):

@@ -28,7 +28,7 @@ TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ExistingTool:
     """A tool document that is there: its file, its name, and what it says."""
 
     path: str
@@ -36,17 +36,19 @@ class Known:
     node: Node
 
 
-def known_of(corpus: DocumentSet, server: str) -> dict[str, Known]:
+def known_of(corpus: DocumentSet, server: str) -> dict[str, ExistingTool]:
     """The documents of a server's tools, by how the server calls them."""
     found = {}
-    for document in corpus.sound("Tool"):
+    for document in corpus.well_formed("Tool"):
         adapter = document.plain["adapter"]
         if adapter.get("kind") == "mcp" and adapter.get("server") == server:
-            found[adapter["tool"]] = Known(document.node.source.file, document.name, document.node)
+            found[adapter["tool"]] = ExistingTool(document.node.source.file, document.name, document.node)
     return found
 
 
-def names_for(server: Server, tools: Iterable[str], known: Mapping[str, Known], taken: set[str]) -> dict[str, str]:
+def names_for(
+    server: Server, tools: Iterable[str], known: Mapping[str, ExistingTool], taken: set[str]
+) -> dict[str, str]:
     """The name of each tool in the bundle: the server's and its own, in small letters.
 
     Where two would be one, each gets a mark of how its server calls it, so that the order of a listing says nothing;
@@ -96,7 +98,7 @@ def document(server: Server, listed: ToolList, name: str) -> str:
     )
 
 
-def taken_over(known: Known, listed: ToolList) -> str:
+def taken_over(known: ExistingTool, listed: ToolList) -> str:
     """A document that is there with what the server says now; all else in it stays; raises NotWritable."""
     text, node = known.node.source.text, known.node
     result = node.at("adapter").plain.get("result", "structured")

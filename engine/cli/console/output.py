@@ -45,13 +45,13 @@ def say_lines(text: str, *, err: bool = False, end: bool = True) -> None:
 # -- where the texts go
 
 
-class _Guarded(io.FileIO):
+class _GuardedStream(io.FileIO):
     """A stream that takes everything: what can't be written is lost, and told at the end.
 
     A full disk ends no session half way.  A reader who has gone away is another matter: a list ends with it.
     """
 
-    lost: OSError | None = None
+    write_error: OSError | None = None
 
     def write(self, data: Any) -> int:
         """See `io.FileIO`; raises BrokenPipeError alone."""
@@ -60,11 +60,11 @@ class _Guarded(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
-            self.lost = error
+            self.write_error = error
             return len(data)
 
 
-_guarded: list[_Guarded] = []
+_guarded: list[_GuardedStream] = []
 
 
 def guard_output() -> None:
@@ -82,7 +82,7 @@ def guard_output() -> None:
         if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
             continue
         stream.flush()
-        raw = _Guarded(stream.fileno(), "w", closefd=False)
+        raw = _GuardedStream(stream.fileno(), "w", closefd=False)
         _guarded.append(raw)
         # what a terminal's encoding has no character for is told, and ends nothing
         made = io.TextIOWrapper(
@@ -101,9 +101,9 @@ def stop_writing() -> None:
 
 def tell_lost() -> bool:
     """Say once that some of standard output could not be written; whether it was so."""
-    lost = [raw.lost for raw in _guarded if raw.fileno() == 1 and raw.lost is not None]
+    lost = [raw.write_error for raw in _guarded if raw.fileno() == 1 and raw.write_error is not None]
     for error in lost:
         say(f"engine: the output can't be written: {os.strerror(error.errno or 0).lower()}", err=True)
     for raw in _guarded:
-        raw.lost = None
+        raw.write_error = None
     return bool(lost)

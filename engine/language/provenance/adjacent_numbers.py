@@ -17,8 +17,8 @@ from engine.language.provenance.near_numbers import (
     NOTHING_NEAR,
     RULES,
     Neighbour,
+    after,
     before,
-    behind,
     multiplies_money,
 )
 from engine.language.provenance.number_words import LABELS, SCALES, SUFFIXES, UNITS, scale_of, scales
@@ -68,7 +68,7 @@ def left_of(text: str, at: int) -> Side:
     """What stands before a number that begins at a place."""
     if char_at(text, at - 1) in _CUTTING and _CUT_BEFORE.search(text, max(at - _LONGEST_CUT, 0), at):
         return Side(at, clear=False)
-    side = _left(text, at)
+    side = _left_side(text, at)
     if not side.clear:
         return side
     near = before(text, side.at)
@@ -84,9 +84,9 @@ def right_of(text: str, at: int) -> Side:
     side = _right(text, at, even=even is not None)
     if not side.clear:
         return side
-    near = behind(text, side.at)
+    near = after(text, side.at)
     # a scale stands before the currency too: 480 k€
-    clear = near.clear and (side.factor != 1 or not side.counts or behind(text, at).clear)
+    clear = near.clear and (side.factor != 1 or not side.counts or after(text, at).clear)
     clear = clear and not _goes_on(text, side)
     return side if near is NOTHING_NEAR and clear else replace(side, near=near, clear=clear)
 
@@ -100,7 +100,7 @@ def _goes_on(text: str, side: Side) -> bool:
     return bool(_HALF.match(text, side.at) or _CENTS.match(text, side.at))
 
 
-def _left(text: str, at: int) -> Side:
+def _left_side(text: str, at: int) -> Side:
     sign = _sign(text, at)
     counts, start = currency_before(text, sign.at)
     word = _stripped(text, start, sign.at) if counts else None

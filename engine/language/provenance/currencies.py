@@ -22,7 +22,7 @@ _CODES = frozenset(_ISO.split())
 _WORDS = frozenset({"all", "bob", "cop", "cup", "gel", "mad", "mop", "pen", "ron", "sos", "top", "try"})
 
 # what says something else before a number
-_BEHIND = frozenset({"won", "sat", "real", "ft", "lev", "canadian", "canadien", "australian"})
+_AMBIGUOUS_NAMES = frozenset({"won", "sat", "real", "ft", "lev", "canadian", "canadien", "australian"})
 
 _SIGNS = {
     "$": "$",
@@ -136,13 +136,13 @@ def of_word(word: str, *, ahead: bool = False) -> str:
     if low in _CODES:
         return "" if low in _WORDS and not word.isupper() else low
     found = _NAMES.get(low, "") or _NAMES.get(low.removesuffix("s"), "")
-    return "" if ahead and (low in _BEHIND or found == "cent") else found
+    return "" if ahead and (low in _AMBIGUOUS_NAMES or found == "cent") else found
 
 
 def of_code(text: str) -> str:
     """The currency that a text is, a code or a sign; empty if it is none, as all names of currencies are words too."""
     if text and is_sign(text[-1]):
-        return told(of_sign(text))
+        return currency_word(of_sign(text))
     return of_word(text) if text.lower() in _CODES else ""
 
 
@@ -207,6 +207,6 @@ def is_word_too(word: str) -> bool:
     return low in _WORDS and low not in _DOLLARS
 
 
-def told(counts: str) -> str:
+def currency_word(counts: str) -> str:
     """The currency that a number counts as one word: a dollar of no country is of the USA."""
     return "usd" if counts == "$" else counts

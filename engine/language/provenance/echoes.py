@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.language.arithmetic import is_number
-from engine.language.provenance.currencies import is_sign, of_code, of_sign, of_word, told
+from engine.language.provenance.currencies import currency_word, is_sign, of_code, of_sign, of_word
 from engine.language.provenance.escapes import forms
 from engine.language.provenance.numerals import numerals
 from engine.language.provenance.spelling import kindly, loosely, words
@@ -78,17 +78,19 @@ class Echo:
         longs = [one.long for one in numerals(piece) if one.long]
         self.work += READING * len(longs)
         # so much of addresses is not looked at, and vouches for nothing
-        return len(parts) + len(longs) > MOST_PARTS or any(map(self._given, [piece, *longs, *map(_addressed, parts)]))
+        return len(parts) + len(longs) > MOST_PARTS or any(
+            map(self._was_input, [piece, *longs, *map(_addressed, parts)])
+        )
 
     def repeats_number(self, value: Any) -> bool:
         """Whether a number is what was given, whatever its sign and notation."""
         return _plain(number_text(abs(Decimal(value)))) in self._digits
 
-    def _given(self, piece: str) -> bool:
+    def _was_input(self, piece: str) -> bool:
         """Whether each word of a text was given, or its letters run together, in whatever escapes."""
-        return any(map(self._held, forms(piece)))
+        return any(map(self._holds, forms(piece)))
 
-    def _held(self, form: str) -> bool:
+    def _holds(self, form: str) -> bool:
         self.work += FORM * len(form)
         found = words(loosely(form))
         letters = "".join(found)
@@ -115,8 +117,8 @@ class Echo:
             self._digits.add(_plain(one.long))
             self._currencies.add(one.counts)
         self._digits.update(_plain(number_text(_value(found[0]))) for found in _NOTATION.finditer(text))
-        self._currencies.update(told(of_word(word)) for word in words(text))
-        self._currencies.update(told(of_sign(char)) for char in text if is_sign(char))
+        self._currencies.update(currency_word(of_word(word)) for word in words(text))
+        self._currencies.update(currency_word(of_sign(char)) for char in text if is_sign(char))
         self._currencies.discard("")
         return letters
 

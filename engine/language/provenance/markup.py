@@ -40,11 +40,11 @@ _MARKED_DASH = re.compile(r"([-\u2212])\u200b+[ \t]+(?=[0-9]|[$\u20a0-\u20cf\u00
 _ANY_TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
 
 
-def seen(text: str) -> str:
+def visible_text(text: str) -> str:
     """A text as a reader sees it; what is hidden between two characters stands there as one that can't be seen."""
     if "<" not in text:
         return text
-    return _MARKED_DASH.sub(r"\1", _TAG.sub(_seen, _without_comments(text, _NOTHING)))
+    return _MARKED_DASH.sub(r"\1", _TAG.sub(_visible_tag, _without_comments(text, _NOTHING)))
 
 
 def hidden(text: str) -> str:
@@ -63,17 +63,17 @@ def untagged(text: str) -> str:
 
 
 def _without_comments(text: str, instead: str, into: list[str] | None = None) -> str:
-    def gone(found: re.Match[str]) -> str:
+    def blank(found: re.Match[str]) -> str:
         if into is not None:
             into.append(found[0][2:].strip("<>!-?"))
         return instead
 
     # behind the last end of a comment none ends, so that none is looked for in vain
     last = max(text.rfind(end) + len(end) for end in _COMMENT_ENDS)
-    return _COMMENT.sub(gone, text[:last]) + text[last:]
+    return _COMMENT.sub(blank, text[:last]) + text[last:]
 
 
-def _seen(found: re.Match[str]) -> str:
+def _visible_tag(found: re.Match[str]) -> str:
     name = found["name"].lower()
     if name in BLOCKS:
         return f"<{name}>"

@@ -110,7 +110,7 @@ def before(text: str, at: int) -> Neighbour:
     return _parted(marks)
 
 
-def behind(text: str, at: int) -> Neighbour:
+def after(text: str, at: int) -> Neighbour:
     """What stands near a number behind it, where what is joined to it ends."""
     gap = _gap(text, at, 1)
     marks, first = gap.marks, True

@@ -15,7 +15,7 @@ from itertools import takewhile
 
 from engine.language.provenance.adjacent_currencies import begins_anew
 from engine.language.provenance.adjacent_numbers import Side, left_of, right_of
-from engine.language.provenance.currencies import both, told
+from engine.language.provenance.currencies import both, currency_word
 
 MAX_DIGITS = 40
 MIN_LONG, MAX_LONG = 7, 64
@@ -182,11 +182,11 @@ def _number(left: Side, start: int, end: int, right: Side, values: tuple[Decimal
 
 def _counts(left: Side, right: Side) -> str:
     """The currency of a number: right beside it, and near it, though not on another line where it has one already."""
-    beside = counts = both(left.counts, right.counts)
+    neighbours = counts = both(left.counts, right.counts)
     for near in (left.near, right.near):
-        if not (beside and near.line):
+        if not (neighbours and near.line):
             counts = both(counts, near.counts)
-    return told(right.near.country if counts == "$" and right.near.country else counts)
+    return currency_word(right.near.country if counts == "$" and right.near.country else counts)
 
 
 def _words(left: Side, right: Side) -> tuple[tuple[int, int], ...]:
@@ -195,8 +195,8 @@ def _words(left: Side, right: Side) -> tuple[tuple[int, int], ...]:
 
 def _long(run: str, left: Side, right: Side) -> str:
     """The digits of an account or a phone number, however they are parted; empty if a run is no such number."""
-    beside = left.minus or left.joined or left.counts or left.bracket or right.joined or right.counts or right.minus
-    if beside or right.factor != 1 or not (left.clear and right.clear) or _OTHERS.search(run):
+    neighbours = left.minus or left.joined or left.counts or left.bracket or right.joined or right.counts or right.minus
+    if neighbours or right.factor != 1 or not (left.clear and right.clear) or _OTHERS.search(run):
         return ""
     digits = _NO_DIGITS.sub("", run)
     # one point or stroke is of an amount or a part, one dash of a range, and days are no numbers

@@ -125,10 +125,10 @@ class Origins:
     def _whole(self, text: str) -> str | None:
         """The most trusted origin of all the ways in which the whole value may be written, looked for once."""
         if text not in self._wholes:
-            self._wholes[text] = self._asked(text)
+            self._wholes[text] = self._origin_of_text(text)
         return self._wholes[text]
 
-    def _asked(self, text: str) -> str | None:
+    def _origin_of_text(self, text: str) -> str | None:
         written = covering(text)
         found = [self._as_number(one) for one in written]
         # a number is never found as a text: what stands around it may say another one
@@ -162,7 +162,7 @@ class Origins:
         """The least trusted of the value's parts; what none holds is the model's."""
         tokens = _tokens(text)
         # what stands around a single part belongs to it
-        parts = [part for part in _said(tokens) if part] if tokens == [text] or len(tokens) > 1 else []
+        parts = [part for part in _content_words(tokens) if part] if tokens == [text] or len(tokens) > 1 else []
         worst: str | None = None
         for part in parts:
             worst = _worse(worst, self._whole(part) or self._of_path(part) or self._unfound(part))
@@ -189,15 +189,15 @@ class Origins:
         A source that holds one holds the shorter ones, so that halving finds it; the whole is looked for by itself.
         """
 
-        def held(end: int) -> str | None:
+        def begins_at(end: int) -> str | None:
             return self._where(lambda source: source.begins(part[at:end], address=at > 0))
 
         *shorter, whole = ends
-        best = whole, held(whole)
+        best = whole, begins_at(whole)
         low, high = 0, len(shorter) if best[1] is None else 0
         while low < high:
             middle = (low + high) // 2
-            found = held(shorter[middle])
+            found = begins_at(shorter[middle])
             if found is None:
                 high = middle
             else:
@@ -269,7 +269,7 @@ def _tokens(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def _said(tokens: list[str]) -> Iterator[str]:
+def _content_words(tokens: list[str]) -> Iterator[str]:
     """The parts that have to be told: without the marks of a sentence, and without what only joins."""
     for at, token in enumerate(tokens):
         part = token if len(tokens) == 1 else _ENDING.sub("", token.strip(_QUOTES))

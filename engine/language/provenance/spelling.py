@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 
-from engine.language.provenance.markup import seen
+from engine.language.provenance.markup import visible_text
 
 # what can't be seen; where a line ends is a blank
 _UNSEEN = re.compile(
@@ -56,7 +56,7 @@ def kindly(text: str) -> str:
     if not text.isascii():
         text = _OTHER_DIGITS.sub(lambda found: str(unicodedata.decimal(found[0])), _compatible(text))
         text = _JOINS.sub("-", text.replace("\u0130", "i\u0307").translate(_TYPED))
-    return _BLANKS.sub(_blank, _without_markup(_UNSEEN.sub(_seen, seen(text)))).strip()
+    return _BLANKS.sub(_blank, _without_markup(_UNSEEN.sub(_visible, visible_text(text)))).strip()
 
 
 def normal(text: str) -> str:
@@ -118,7 +118,7 @@ def _unescaped(found: re.Match[str]) -> str:
     return found[0] if told[0].isdigit() and found.string[found.start() - 1 : found.start()].isdigit() else told
 
 
-def _seen(found: re.Match[str]) -> str:
+def _visible(found: re.Match[str]) -> str:
     """Nothing, but between two digits what stands there: they are no number."""
     around = found.string[found.start() - 1 : found.start()], found.string[found.end() : found.end() + 1]
     return found[0][0] if all(map(str.isdecimal, around)) else ""

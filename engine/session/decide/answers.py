@@ -102,7 +102,7 @@ def is_member(d: Draft, request: Request, by: str) -> bool:
         return CUSTOMER in request.groups
     # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them
     for group in request.groups:
-        known = [bundle.reviewers[group] for bundle in (d.bundle, *d.beside) if group in bundle.reviewers]
+        known = [bundle.reviewers[group] for bundle in (d.bundle, *d.overlays) if group in bundle.reviewers]
         if known and all(by in members for members in known):
             return True
     return False

@@ -49,7 +49,7 @@ def apply_crossed_limits(d: Draft) -> bool:
             d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=name)
             return True
     for name, crossing in by.items():
-        if crossing == REVIEW and not asked(s, name):
+        if crossing == REVIEW and not is_asked(s, name):
             ask_for_more(d, name)
             return True
     return False
@@ -69,7 +69,7 @@ def ask_for_calls(d: Draft) -> bool:
     if s.ending or s.releasing:
         return False
     for call in s.calls.open.values():
-        if call.phase is Phase.OVER_BUDGET and call.short_of in s.crossed and not asked(s, call.short_of):
+        if call.phase is Phase.OVER_BUDGET and call.short_of in s.crossed and not is_asked(s, call.short_of):
             ask_for_more(d, call.short_of)
             return True
     return False
@@ -103,7 +103,7 @@ def ask_for_more(d: Draft, name: str) -> None:
     )
 
 
-def asked(s: State, name: str) -> bool:
+def is_asked(s: State, name: str) -> bool:
     """Whether somebody is being asked for more of a limit."""
     return any(request.limit == name for request in s.open_requests())
 

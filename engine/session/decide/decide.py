@@ -72,21 +72,23 @@ def begin_draft(reply: r.SessionRequested, bundle: Bundle) -> Draft | r.InputRef
 
 
 def decide(
-    state: State, reply: r.Input, bundle: Bundle, beside: OverlayBundles = ()
+    state: State, reply: r.Input, bundle: Bundle, overlays: OverlayBundles = ()
 ) -> tuple[Event, ...] | r.InputRefused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
-    d = decide_draft(state, reply, bundle, beside)
+    d = decide_draft(state, reply, bundle, overlays)
     return d if isinstance(d, r.InputRefused) else tuple(d.events)
 
 
-def decide_job_draft(state: State, call_id: str, reply: r.Input, bundle: Bundle, beside: OverlayBundles = ()) -> Draft:
+def decide_job_draft(
+    state: State, call_id: str, reply: r.Input, bundle: Bundle, overlays: OverlayBundles = ()
+) -> Draft:
     """What a reply to a worker's effect means for the one call that it has leased."""
-    return job_draft(state, call_id, reply, Draft(state, bundle, reply.at, beside), _RECORD)
+    return job_draft(state, call_id, reply, Draft(state, bundle, reply.at, overlays), _RECORD)
 
 
-def decide_draft(state: State, reply: r.Input, bundle: Bundle, beside: OverlayBundles = ()) -> Draft | r.InputRefused:
+def decide_draft(state: State, reply: r.Input, bundle: Bundle, overlays: OverlayBundles = ()) -> Draft | r.InputRefused:
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
-    d = Draft(state, bundle, reply.at, beside)
+    d = Draft(state, bundle, reply.at, overlays)
     if type(reply) in _FROM_PEOPLE:
         if wrong := _no_text(reply):
             return r.InputRefused("not_text", wrong)

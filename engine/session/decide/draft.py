@@ -19,12 +19,12 @@ OverlayBundles = tuple[Bundle, ...]
 class Draft:
     """A growing list of events over a state; nothing outside sees it before it is whole."""
 
-    def __init__(self, state: State, bundle: Bundle, at: datetime, beside: OverlayBundles = ()) -> None:
-        """`beside` are the urgent bundles that judge beside the session's own."""
+    def __init__(self, state: State, bundle: Bundle, at: datetime, overlays: OverlayBundles = ()) -> None:
+        """`overlays` are the urgent bundles that judge beside the session's own."""
         self.state = state
         self.bundle = bundle
         # one without the agent has nothing to say of its sessions
-        self.beside = tuple(other for other in beside if state.agent in other.agents)
+        self.overlays = tuple(other for other in overlays if state.agent in other.agents)
         self.start_seq = state.seq
         self.at = max(at, state.now)
         self.events: list[Event] = []

@@ -101,7 +101,7 @@ def finish(d: Draft, status: Status, outcome: str, end: End | None) -> None:
     """The session is over: open what was promised to the user, and say so."""
     if d.state.step_phase is not StepPhase.IDLE:
         d.emit(K.STEP_ENDED, reason=outcome)
-    message, problem = _told(d, status, end.message if end is not None else None)
+    message, problem = _closing_text(d, status, end.message if end is not None else None)
     follow_up = end.follow_up if end is not None else None
     if follow_up is not None:
         d.open_request(RequestKind.FOLLOW_UP, groups=(follow_up.reviewers,), reason=outcome, message=follow_up.note)
@@ -117,7 +117,7 @@ def finish(d: Draft, status: Status, outcome: str, end: End | None) -> None:
     )
 
 
-def _told(d: Draft, status: Status, template: Template | None) -> tuple[str, str]:
+def _closing_text(d: Draft, status: Status, template: Template | None) -> tuple[str, str]:
     """What the customer is told at the end: always a sentence; and why it is not what the agent says."""
     problem = ""
     if template is not None:

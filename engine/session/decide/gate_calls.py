@@ -34,12 +34,12 @@ def judge_call(d: Draft, call: Call) -> bool:
     verdict = gate.judge(d.agent.guards[call.name], names, known)
     if isinstance(verdict, gate.MissingFacts):
         return _request_facts(d, call, verdict.needs)
-    others = [_beside(d, call, bundle, names, known) for bundle in d.beside]
+    others = [_overlay_verdicts(d, call, bundle, names, known) for bundle in d.overlays]
     needs = {need.key: need for other in others if isinstance(other, gate.MissingFacts) for need in other.needs}
     if needs:
         return _request_facts(d, call, tuple(needs[key] for key in sorted(needs)))
     told = []
-    for bundle, other in zip(d.beside, others, strict=True):
+    for bundle, other in zip(d.overlays, others, strict=True):
         assert isinstance(other, Verdict), "nothing is missing"
         hidden = hidden_rules(bundle.guard(d.state.agent, call.name))
         told.append(
@@ -57,7 +57,7 @@ def judge_call(d: Draft, call: Call) -> bool:
 
 def beside_guards(d: Draft, call: Call) -> Iterator[Guard]:
     """What judges a call in the urgent bundles beside the session's own."""
-    for bundle in d.beside:
+    for bundle in d.overlays:
         guard = bundle.guard(d.state.agent, call.name)
         if guard is not None:
             yield guard
@@ -69,7 +69,7 @@ def hidden_rules(guard: Guard | None) -> set[str]:
     return {rule.id for policy in policies for rule in policy.rules if not rule.disclose}
 
 
-def _beside(
+def _overlay_verdicts(
     d: Draft,
     call: Call,
     bundle: Bundle,
@@ -168,7 +168,7 @@ def _request_facts(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bo
     return True
 
 
-def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str, Any]] = ()) -> None:
+def _settle(d: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mapping[str, Any]] = ()) -> None:
     call = _use_prior_yes(d, call, verdict)
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
@@ -181,7 +181,7 @@ def _settle(d: Draft, call: Call, verdict: Verdict, beside: Sequence[Mapping[str
         satisfied=satisfied,
         asks={ask.rule: ask.values for ask in verdict.asks},
         **({"job": True} if call.leased else {}),
-        **({"beside": list(beside)} if beside else {}),
+        **({"beside": list(overlays)} if overlays else {}),
     )
     call = d.state.calls[call.id]
     if verdict.effect is Effect.DENY:

@@ -14,7 +14,7 @@ from engine.session.decide.budgets import block_by_limit
 from engine.session.decide.draft import Draft
 from engine.session.shared_meters import meter_key
 from engine.session.state.event import EventKind as K
-from engine.session.state.state import Call, Metered, ResultStatus
+from engine.session.state.state import Call, MeterTotals, ResultStatus
 from engine.spec.bundle import Meter
 
 
@@ -34,7 +34,7 @@ def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
             d.result(call, ResultStatus.BLOCKED, "meter_error", f"meter {meter.name} has no amount for this input")
             return None
         # what it had taken before it never began is taken anew
-        used = d.state.used.meters.get(meter.name, Metered()).without(call.id, happened=False).total
+        used = d.state.used.meters.get(meter.name, MeterTotals()).without(call.id, happened=False).total
         if not meter.per and add(used, entry["amount"]) > entry["limit"]:
             _full(d, call, meter.name, used, entry["limit"])
             return None

@@ -78,9 +78,9 @@ def probed(d: Draft, call_id: str, tool: Tool, gate: int, output: object, proble
         output=output,
         problem=problem,
     )
-    found = _found(d, call, output) if problem is None else None
+    found = _read_outcome(d, call, output) if problem is None else None
     call = d.state.calls[call.id]
-    if isinstance(found, _Happened):
+    if isinstance(found, _Occurrence):
         d.result(call, ResultStatus.OK, "", f"{tool.name} shows that it happened", found.result, settled=True)
     elif found is False:
         d.result(
@@ -94,12 +94,12 @@ def probed(d: Draft, call_id: str, tool: Tool, gate: int, output: object, proble
         ask_person(d, call, call.result.reason if call.result is not None else "cut_off")
 
 
-class _Happened:
+class _Occurrence:
     def __init__(self, result: object) -> None:
         self.result = result
 
 
-def _found(d: Draft, call: Call, output: object) -> _Happened | bool | None:
+def _read_outcome(d: Draft, call: Call, output: object) -> _Occurrence | bool | None:
     """That it happened with its result, False, or None where the read does not tell."""
     tool = d.tool(call.name)
     probe = tool.probe
@@ -113,7 +113,7 @@ def _found(d: Draft, call: Call, output: object) -> _Happened | bool | None:
             result = {name: jsonable(value.value(names)) for name, value in probe.result.items()}
     except EvaluationError:
         return None
-    return None if tool.check_output(result) else _Happened(result)
+    return None if tool.check_output(result) else _Occurrence(result)
 
 
 def give_up_probes(d: Draft) -> bool:

@@ -78,8 +78,8 @@ class SettlingMap(Mapping[str, V]):
             # hardly ever: what never was to change again does
             past = dict(islice(self._past.items(), self._size))
             past[key] = (past[key][0], value)
-            return self._made(past, self._size, self.open)
-        return self._made(self._past, self._size, {**self.open, key: value})
+            return self._map_of(past, self._size, self.open)
+        return self._map_of(self._past, self._size, {**self.open, key: value})
 
     def settled(self, keys: Iterable[str]) -> SettlingMap[V]:
         """The map with some of the open entries among those that never change again, in their order."""
@@ -90,10 +90,10 @@ class SettlingMap(Mapping[str, V]):
         for key in keys:
             past[key] = (size, left.pop(key))
             size += 1
-        return self._made(past, size, left)
+        return self._map_of(past, size, left)
 
     @staticmethod
-    def _made(past: dict[str, tuple[int, V]], size: int, open_: Mapping[str, V]) -> SettlingMap[V]:
+    def _map_of(past: dict[str, tuple[int, V]], size: int, open_: Mapping[str, V]) -> SettlingMap[V]:
         made: SettlingMap[V] = SettlingMap.__new__(SettlingMap)
         made._past, made._size, made.open = past, size, open_
         return made

@@ -24,7 +24,7 @@ from engine.session.state.state import (
     Approval,
     Call,
     FactReading,
-    Metered,
+    MeterTotals,
     Phase,
     Request,
     Result,
@@ -41,7 +41,7 @@ from engine.spec.request_kind import RequestKind
 # a fold that means something else by the same fields counts this up, and so does another form of the text
 MEANING = 3
 
-_PARTS: tuple[Any, ...] = (State, Call, Result, Approval, FactReading, Request, Used, Metered, Limits, Extension)
+_PARTS: tuple[Any, ...] = (State, Call, Result, Approval, FactReading, Request, Used, MeterTotals, Limits, Extension)
 _WORDS: tuple[type[StrEnum], ...] = (Status, Phase, StepPhase, ToolEffect, RequestKind, ResultStatus)
 _BY_NAME = {part.__name__: part for part in _PARTS}
 _MEMBERS = {kind.__name__: {word.value: word for word in kind} for kind in _WORDS}
@@ -146,11 +146,11 @@ class _Reader:
         """The values of a list from a place on: most are texts and numbers, which cost no call each."""
         texts = self._texts
         return [
-            texts.setdefault(item, item) if type(item) is str else item if type(item) is not list else self._made(item)
+            texts.setdefault(item, item) if type(item) is str else item if type(item) is not list else self._item(item)
             for item in plain[start:]
         ]
 
-    def _made(self, plain: list[Any]) -> Any:
+    def _item(self, plain: list[Any]) -> Any:
         kind = plain[0]
         make = _FROM_PLAIN.get(kind)
         if make is not None:
@@ -180,7 +180,7 @@ class _Reader:
         told = self.items(plain, start)
         return dict(zip(told[::2], told[1::2], strict=True))
 
-    def kept(self, plain: list[Any]) -> SettlingMap[Any]:
+    def settling_map(self, plain: list[Any]) -> SettlingMap[Any]:
         """A map of which so many entries have settled."""
         made: SettlingMap[Any] = SettlingMap(self.pairs(plain, 2))
         return made.settled(plain[2 : 2 + 2 * plain[1] : 2])
@@ -191,7 +191,7 @@ _FROM_PLAIN: Mapping[str, Callable[[_Reader, list[Any]], Any]] = {
     "number": lambda reader, plain: Decimal(plain[1]),
     "time": _Reader.time,
     "span": lambda reader, plain: plain[1] * _MICRO,
-    "kept": _Reader.kept,
+    "kept": _Reader.settling_map,
     "log": lambda reader, plain: AppendOnlyList(reader.items(plain)),
     "map": _Reader.mapping,
     "same": _Reader.same,

@@ -199,7 +199,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Metered:
+class MeterTotals:
     """What calls have added to a meter: those that ended well in one sum, the others each by its id."""
 
     spent: Any = 0
@@ -210,15 +210,15 @@ class Metered:
         """All of it."""
         return add(self.spent, total(self.reserved.values()))
 
-    def with_item(self, call_id: str, amount: Any) -> Metered:
+    def with_item(self, call_id: str, amount: Any) -> MeterTotals:
         """With what a call reserves."""
-        return Metered(self.spent, {**self.reserved, call_id: amount})
+        return MeterTotals(self.spent, {**self.reserved, call_id: amount})
 
-    def without(self, call_id: str, *, happened: bool) -> Metered:
+    def without(self, call_id: str, *, happened: bool) -> MeterTotals:
         """A call that had reserved has ended: it is spent, or given back."""
         amount = self.reserved.get(call_id, 0)
         left = {id_: held for id_, held in self.reserved.items() if id_ != call_id}
-        return Metered(add(self.spent, amount) if happened else self.spent, left)
+        return MeterTotals(add(self.spent, amount) if happened else self.spent, left)
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class Used:
     calls_per_tool: Mapping[str, int] = field(default_factory=dict)
     fact_reads: int = 0
     retries: int = 0
-    meters: Mapping[str, Metered] = field(default_factory=dict)
+    meters: Mapping[str, MeterTotals] = field(default_factory=dict)
     repairs: int = 0
     model_tokens: int = 0
     model_cost_usd: Any = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from engine.session.state.persistent import AppendOnlyList, copy_with
-from engine.session.state.state import Call, Metered, State, Used
+from engine.session.state.state import Call, MeterTotals, State, Used
 from engine.spec.bundle import WRITE
 
 
@@ -52,7 +52,7 @@ def with_call(s: State, call: Call, **changes: Any) -> State:
 def with_reserved(s: State, call: Call, reserved: list[ReservedPart]) -> State:
     """The state after a call has taken its part of the session's meters."""
     for entry in reserved:
-        metered = s.used.meters.get(entry["meter"], Metered()).with_item(call.id, entry["amount"])
+        metered = s.used.meters.get(entry["meter"], MeterTotals()).with_item(call.id, entry["amount"])
         s = copy_with(s, used=copy_with(s.used, meters={**s.used.meters, entry["meter"]: metered}))
     return s
 

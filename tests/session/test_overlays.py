@@ -40,10 +40,10 @@ def made(rules: str, *, most: int = 100, tools: str = "[write, look]", facts: st
 class Beside(Play):
     """A session that urgent bundles are judged beside, once there are any."""
 
-    beside: tuple[Bundle, ...] = ()
+    overlays: tuple[Bundle, ...] = ()
 
     def say(self, reply: Any) -> list[Event]:
-        events = decide(self.state, reply, self.bundle, self.beside)
+        events = decide(self.state, reply, self.bundle, self.overlays)
         assert not isinstance(events, r.InputRefused), events
         self.log += events
         if events:
@@ -53,7 +53,7 @@ class Beside(Play):
 
 def proposed(own: Bundle, *urgent: Bundle, n: int = 50, name: str = "write") -> Beside:
     play = Beside(own)
-    play.beside = urgent
+    play.overlays = urgent
     play.plan(call("c", name, n=n))
     return play
 
@@ -119,7 +119,7 @@ def test_a_yes_that_was_given_to_something_else_is_asked_for_again_with_the_diff
     play = Beside(made(ALLOW + ASK % "leads", most=10))
     play.plan(call("c", "write", n=50))
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
-    play.beside = (made(ALLOW + ASK % "leads" + SECOND, most=10),)
+    play.overlays = (made(ALLOW + ASK % "leads" + SECOND, most=10),)
     play.say(r.RequestAnswered("s1.1", "approve", "dana", "", None, None, play.now))
     play.claim()
     again = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED][1:]
@@ -159,7 +159,7 @@ def test_of_a_group_that_both_bundles_have_both_have_to_know_who_answers() -> No
     for first, second in ((own, wider), (wider, own)):
         play = proposed(first, second)
         answer = r.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now)
-        refused = decide(play.state, answer, play.bundle, play.beside)
+        refused = decide(play.state, answer, play.bundle, play.overlays)
         assert isinstance(refused, r.InputRefused)
         assert refused.reason == "not_a_member"
 
@@ -178,7 +178,7 @@ def test_a_session_that_urgent_bundles_judged_follows_again_even_where_only_they
 def test_a_yes_to_a_rule_of_one_urgent_bundle_is_none_to_a_rule_of_that_name_that_asks_others() -> None:
     rule = "  - {id: extra, tools: [write], effect: require_approval, approvers: [%s]}\n"
     held = proposed(made(ALLOW), made(ALLOW + rule % "leads"))
-    held.beside = (made(ALLOW + rule % "bosses"),)
+    held.overlays = (made(ALLOW + rule % "bosses"),)
     held.say(held.answer("approve", "dana"))
     held.claim()
     assert verdict(held)["satisfied"] is False
@@ -239,7 +239,7 @@ def test_a_result_that_the_urgent_bundle_withholds_is_withheld() -> None:
 
 def test_a_result_of_a_tool_that_an_urgent_bundle_does_not_know_comes_through() -> None:
     play = proposed(made(ALLOW), name="look")
-    play.beside = (made(ALLOW, tools="[write]"),)
+    play.overlays = (made(ALLOW, tools="[write]"),)
     play.returns("c", {"n": 9})
     result = [event.payload for event in play.log if event.kind is K.TOOL_RESULT][-1]
     assert (result["status"], result["output"]) == ("ok", {"n": 9})
