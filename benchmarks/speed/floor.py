@@ -26,7 +26,7 @@ from benchmarks.speed.ours import decided, made
 from benchmarks.speed.work import OUTPUTS, Meter, planned, stored, tell
 from engine.session.decide.decide import begin, decide_draft
 from engine.session.decide.draft import Draft
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import RunTool
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
@@ -47,26 +47,26 @@ def appends(steps: int) -> list[list[Event]]:
     """The events of a session as the engine has them, by what it appends at once."""
     bundle, decisions = made(), decided(steps)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    opening = r.SessionRequested("ses_0", "bot", "script", {"tenant": "acme", "n": "0"}, "refund", None, "/", now)
+    opening = inputs.SessionRequested("ses_0", "bot", "script", {"tenant": "acme", "n": "0"}, "refund", None, "/", now)
     begun = begin(opening, bundle)
     assert isinstance(begun, tuple), begun
-    draft = _decided(fold(begun), r.SessionClaimed("owner", 1, now), bundle)
+    draft = _decided(fold(begun), inputs.SessionClaimed("owner", 1, now), bundle)
     found = [[*begun, *draft.events]]
     while not draft.state.final:
         effects = pending(draft.state, bundle)
         events: list[Event] = []
         for effect in effects:
             if isinstance(effect, RunTool):
-                reply: r.Input = r.ToolReturned(effect.call_id, effect.attempt, OUTPUTS[effect.tool], now)
+                reply: inputs.Input = inputs.ToolReturned(effect.call_id, effect.attempt, OUTPUTS[effect.tool], now)
             else:
-                reply = r.PlannerAnswered(draft.state.asks, decisions[draft.state.asks - 1], now)
+                reply = inputs.PlannerAnswered(draft.state.asks, decisions[draft.state.asks - 1], now)
             draft = _decided(draft.state, reply, bundle)
             events += draft.events
         found.append(events)
     return found
 
 
-def _decided(state: Any, reply: r.Input, bundle: Any) -> Draft:
+def _decided(state: Any, reply: inputs.Input, bundle: Any) -> Draft:
     draft = decide_draft(state, reply, bundle)
     assert isinstance(draft, Draft), draft
     return draft

@@ -31,8 +31,7 @@ from engine.bundle.link.whole_bundle import WholeBundle
 from engine.bundle.silences import silenced
 from engine.bundle.unread_files import UnreadFile, unread
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
-from engine.language import types
-from engine.language import value as v
+from engine.language import types, value
 from engine.language.schema_types import of_schema
 from engine.policy.rule import CUSTOMER
 from engine.session.expression_names import AllTools, ToolTypes
@@ -158,4 +157,4 @@ def _digest(corpus: DocumentSet) -> str:
     ]
     prompts = {name: source.text for name, source in corpus.prompts.items()}
     content = {path: base64.b64encode(raw).decode() for path, raw in corpus.content.items()}
-    return v.digest([documents, prompts, content])
+    return value.digest([documents, prompts, content])

@@ -59,32 +59,39 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return " and ".join(parts) if parts else "no errors"
 
 
-def _block(d: Diagnostic, source: SourceFile | None, colour: bool) -> str:
-    code = _COLOURS[d.severity]
+def _block(diagnostic: Diagnostic, source: SourceFile | None, colour: bool) -> str:
+    code = _COLOURS[diagnostic.severity]
 
     def paint(text: str, style: str = code) -> str:
         return f"\x1b[1;{style}m{text}\x1b[0m" if colour else text
 
-    width = len(str(d.place.line)) + 1
+    width = len(str(diagnostic.place.line)) + 1
     margin = " " * (width + 1)
-    lines = [f"{paint(f'{d.severity}[{d.code}]')}: {line(d.message)}", f"{' ' * width}--> {d.place}"]
+    lines = [
+        f"{paint(f'{diagnostic.severity}[{diagnostic.code}]')}: {line(diagnostic.message)}",
+        f"{' ' * width}--> {diagnostic.place}",
+    ]
     if source is not None and source.text:
-        lines += _underlined(d, source, margin, paint)
-    lines += [f"{margin}= {label}: {line(text)}" for label, text in (("note", d.note), ("help", d.help)) if text]
-    lines.append(f"{margin}= more: engine validate --explain {d.code}")
+        lines += _underlined(diagnostic, source, margin, paint)
+    lines += [
+        f"{margin}= {label}: {line(text)}"
+        for label, text in (("note", diagnostic.note), ("help", diagnostic.help))
+        if text
+    ]
+    lines.append(f"{margin}= more: engine validate --explain {diagnostic.code}")
     return "\n".join(lines) + "\n"
 
 
-def _underlined(d: Diagnostic, source: SourceFile, margin: str, paint: Callable[[str], str]) -> list[str]:
-    text = source.line(d.place.line)
-    end = d.place.end_column if d.place.end_line == d.place.line else len(text) + 1
-    start = min(d.place.column, len(text) + 1)
+def _underlined(diagnostic: Diagnostic, source: SourceFile, margin: str, paint: Callable[[str], str]) -> list[str]:
+    text = source.line(diagnostic.place.line)
+    end = diagnostic.place.end_column if diagnostic.place.end_line == diagnostic.place.line else len(text) + 1
+    start = min(diagnostic.place.column, len(text) + 1)
     # marks are longer than what they stand for: the caret stands under what is shown
     before, guilty = line(text[: start - 1]), line(text[start - 1 : end - 1])
     carets = "^" * max(1, len(guilty))
     shown = f"{before}{guilty}{line(text[end - 1 :])}"
     return [
         f"{margin}|",
-        f"{d.place.line:>{len(margin) - 1}} | {shown}",
+        f"{diagnostic.place.line:>{len(margin) - 1}} | {shown}",
         f"{margin}| {' ' * len(before)}{paint(carets)}",
     ]

@@ -34,8 +34,8 @@ def as_sarif(diagnostics: Sequence[Diagnostic], manuals: Mapping[str, Manual], v
     return escaped(json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False))
 
 
-def _result(d: Diagnostic) -> dict[str, object]:
-    place = d.place
+def _result(diagnostic: Diagnostic) -> dict[str, object]:
+    place = diagnostic.place
     region = {
         "startLine": place.line,
         "startColumn": place.column,
@@ -49,9 +49,9 @@ def _result(d: Diagnostic) -> dict[str, object]:
         }
     }
     return {
-        "ruleId": d.code,
-        "level": d.severity.value,
-        "message": {"text": _linkless(_message(d))},
+        "ruleId": diagnostic.code,
+        "level": diagnostic.severity.value,
+        "message": {"text": _linkless(_message(diagnostic))},
         "locations": [located],
     }
 
@@ -97,17 +97,17 @@ def as_junit(diagnostics: Sequence[Diagnostic], *, strict: bool = False) -> str:
     )
 
 
-def _case(d: Diagnostic, *, fails: bool) -> str:
-    name = quoteattr(plain(f"{d.code} {d.place}"))
+def _case(diagnostic: Diagnostic, *, fails: bool) -> str:
+    name = quoteattr(plain(f"{diagnostic.code} {diagnostic.place}"))
     kind = "failure" if fails else "skipped"
-    said = quoteattr(plain(_message(d)))
-    body = escape(plain(f"{d.place}: {d.severity}[{d.code}]: {_message(d)}"))
+    said = quoteattr(plain(_message(diagnostic)))
+    body = escape(plain(f"{diagnostic.place}: {diagnostic.severity}[{diagnostic.code}]: {_message(diagnostic)}"))
     told = f"<{kind} message={said}>{body}</{kind}>"
-    return f"    <testcase classname={quoteattr(plain(d.place.file))} name={name}>{told}</testcase>"
+    return f"    <testcase classname={quoteattr(plain(diagnostic.place.file))} name={name}>{told}</testcase>"
 
 
-def _message(d: Diagnostic) -> str:
-    return f"{d.message} ({d.help})" if d.help else d.message
+def _message(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.message} ({diagnostic.help})" if diagnostic.help else diagnostic.message
 
 
 def plain(text: str) -> str:

@@ -20,8 +20,7 @@ from engine.language.value import canonical, one_line, whole_text
 from engine.session.decide.gate_calls import hidden_rules
 from engine.session.handles import Handles
 from engine.session.sensitivity import is_marked
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.spec.bundle import Agent, Tool
 
 MAX_TEXT = 8_000
@@ -179,16 +178,16 @@ class _History:
     def of(self, log: Iterable[Event]) -> list[Turn]:
         for event in log:
             payload = event.payload
-            if event.kind is K.SESSION_STARTED:
+            if event.kind is EventKind.SESSION_STARTED:
                 self._key = payload.get("handle_key", "")
-            elif event.kind is K.MESSAGE_RECEIVED:
+            elif event.kind is EventKind.MESSAGE_RECEIVED:
                 self._turns.append(MessageTurn(cut(self._shown(payload["text"])), self._mark_of_message(event)))
-            elif event.kind is K.DECISION_RECORDED:
+            elif event.kind is EventKind.DECISION_RECORDED:
                 self._decided(event.step, payload)
-            elif event.kind is K.VERDICT:
+            elif event.kind is EventKind.VERDICT:
                 known = self._untold.add if undisclosed_by_overlays(payload) else self._untold.discard
                 known(payload["call_id"])
-            elif event.kind is K.TOOL_RESULT:
+            elif event.kind is EventKind.TOOL_RESULT:
                 self._result(event, payload)
         return self._turns
 

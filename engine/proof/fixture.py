@@ -12,8 +12,7 @@ from engine.policy.flip_names import WITHHELD
 from engine.policy.rule import CUSTOMER
 from engine.proof.instance import instance
 from engine.proof.witness import Witness
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.spec.bundle import READ, Bundle, Tool
 
 CALL = "in-question"
@@ -124,11 +123,11 @@ def _plain(value: Any) -> Any:
 def _came(report: ScenarioReport) -> dict[str, Any] | None:
     """What the engine said of the call: its verdict, or that its result was withheld."""
     events = [event for log in report.logs for event in log if event.payload.get("call_id") == CALL]
-    verdict = next((event.payload for event in events if event.kind is K.VERDICT), None)
+    verdict = next((event.payload for event in events if event.kind is EventKind.VERDICT), None)
     if verdict is None:
         return None
-    kept = any(e.kind is K.TOOL_RESULT and e.payload["reason"] == "result_withheld" for e in events)
-    asked = [event.payload["rules"] for event in events if event.kind is K.REQUEST_OPENED]
+    kept = any(e.kind is EventKind.TOOL_RESULT and e.payload["reason"] == "result_withheld" for e in events)
+    asked = [event.payload["rules"] for event in events if event.kind is EventKind.REQUEST_OPENED]
     return {
         "verdict": WITHHELD if kept else verdict["verdict"],
         "approvers": verdict["approvers"],
@@ -158,9 +157,9 @@ def _answer(report: ScenarioReport, bundle: Bundle) -> dict[str, Any] | None:
     """The yes that the session waits for before it comes to the call; None if it waits for none."""
     asked: dict[str, Event] = {}
     for event in (event for log in report.logs for event in log):
-        if event.kind is K.REQUEST_OPENED and event.payload["request_kind"] == "approval":
+        if event.kind is EventKind.REQUEST_OPENED and event.payload["request_kind"] == "approval":
             asked[event.payload["request_id"]] = event
-        elif event.kind in (K.REQUEST_ANSWERED, K.REQUEST_CLOSED):
+        elif event.kind in (EventKind.REQUEST_ANSWERED, EventKind.REQUEST_CLOSED):
             asked.pop(event.payload["request_id"], None)
     if not asked:
         return None

@@ -14,10 +14,9 @@ from typing import Any
 from engine.session.decide.decide import decide_draft
 from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.transitions import advance
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.pending import pending
 from engine.session.state.state import Call, Request, State, Status
@@ -76,16 +75,16 @@ def redrive(
         if isinstance(reply, str):
             return Continuation(tuple(events), state, reply)
         further = decide_draft(state, reply, bundle, overlays)
-        if isinstance(further, r.InputRefused):
+        if isinstance(further, inputs.InputRefused):
             return Continuation(tuple(events), state, f"what was answered is refused: {further.message}")
         if not further.events:
             return Continuation(tuple(events), state, "what was recorded comes too late")
         state = further.state
         events += further.events
-        if isinstance(reply, r.RequestAnswered | r.MessageSent):
+        if isinstance(reply, inputs.RequestAnswered | inputs.MessageSent):
             # what people say is only recorded; whoever drives the session draws the conclusions
             claimed = decide_draft(
-                state, r.SessionClaimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, overlays
+                state, inputs.SessionClaimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, overlays
             )
             assert isinstance(claimed, Draft), "a claim is never refused"
             state = claimed.state
@@ -94,7 +93,7 @@ def redrive(
 
 
 def _over(events: Sequence[Event], step: int) -> bool:
-    return any(event.kind is K.STEP_ENDED and event.step == step for event in events)
+    return any(event.kind is EventKind.STEP_ENDED and event.step == step for event in events)
 
 
 class _RecordedAnswers:
@@ -107,7 +106,7 @@ class _RecordedAnswers:
         self._facts: dict[str, list[Event]] = {}
         self._decisions: dict[int, tuple[Event, Any]] = {}
         self._answers: list[tuple[Request, Event]] = []
-        self._messages = [e for e in log if e.kind is K.MESSAGE_RECEIVED and e.seq > after]
+        self._messages = [e for e in log if e.kind is EventKind.MESSAGE_RECEIVED and e.seq > after]
         self._writes: list[int] = []
         self._digests: dict[str, str] = {}
         self._edited: set[str] = set()
@@ -121,22 +120,22 @@ class _RecordedAnswers:
         kind, payload = event.kind, event.payload
         if state is None:
             return
-        if kind is K.CALL_STARTED:
+        if kind is EventKind.CALL_STARTED:
             self._digests[payload["call_id"]] = payload["digest"]
             if state.calls[payload["call_id"]].effect is WRITE:
                 self._writes.append(event.seq)
-        elif kind is K.TOOL_RESULT and payload["final"]:
+        elif kind is EventKind.TOOL_RESULT and payload["final"]:
             self._results[payload["call_id"]] = event
-        elif kind is K.FACT_READ:
+        elif kind is EventKind.FACT_READ:
             self._facts.setdefault(payload["key"], []).append(event)
-        elif kind is K.DECISION_RECORDED:
+        elif kind is EventKind.DECISION_RECORDED:
             self._decisions[payload["ask"]] = event, _view(state)
-        elif kind is K.CALL_EDITED:
+        elif kind is EventKind.CALL_EDITED:
             self._edited.add(payload["call_id"])
-        elif kind is K.REQUEST_ANSWERED:
+        elif kind is EventKind.REQUEST_ANSWERED:
             self._answers.append((state.requests[payload["request_id"]], event))
 
-    def reply(self, state: State, bundle: Bundle) -> r.Input | str:
+    def reply(self, state: State, bundle: Bundle) -> inputs.Input | str:
         """What comes next, or why nobody knows."""
         effects = pending(state, bundle)
         why = ""
@@ -147,38 +146,38 @@ class _RecordedAnswers:
             why = why or found
         return why or self._of_people(state)
 
-    def _to(self, effect: Effect, state: State) -> r.Input | str:
+    def _to(self, effect: Effect, state: State) -> inputs.Input | str:
         if isinstance(effect, RunTool):
             return self._ran(effect, state)
         if isinstance(effect, ReadFact):
             return self._read(effect, state)
         return self._planned(effect, state)
 
-    def _planned(self, effect: AskPlanner, state: State) -> r.Input | str:
+    def _planned(self, effect: AskPlanner, state: State) -> inputs.Input | str:
         if not self._decided:
             self._decided = True
-            return r.PlannerAnswered(effect.ask, self._otherwise.decision, state.now)
+            return inputs.PlannerAnswered(effect.ask, self._otherwise.decision, state.now)
         event, view = self._decisions.get(effect.ask, (None, None))
         if event is None:
             return "the planner was not asked so often"
         if view != _view(state):
             return "the planner would have seen something else"
-        return r.PlannerAnswered(effect.ask, _decision(event), _at(event, state))
+        return inputs.PlannerAnswered(effect.ask, _decision(event), _at(event, state))
 
-    def _ran(self, effect: RunTool, state: State) -> r.Input | str:
+    def _ran(self, effect: RunTool, state: State) -> inputs.Input | str:
         event, call = self._results.get(effect.call_id), state.calls[effect.call_id]
         if effect.tool in self._otherwise.outputs:
-            return r.ToolReturned(call.id, call.attempt, self._otherwise.outputs[effect.tool], state.now)
+            return inputs.ToolReturned(call.id, call.attempt, self._otherwise.outputs[effect.tool], state.now)
         if event is None or self._digests.get(effect.call_id) != call.digest:
             return f"{effect.tool} did not run"
         payload, at = event.payload, _at(event, state)
         if payload["status"] == "ok":
-            return r.ToolReturned(call.id, call.attempt, payload["output"], at, payload.get("fence_mark", ""))
+            return inputs.ToolReturned(call.id, call.attempt, payload["output"], at, payload.get("fence_mark", ""))
         if payload["reason"] == "result_withheld":
             return f"what {effect.tool} gave was withheld, and is not recorded"
         lost = payload["status"] == "unknown" or payload["settled"]
         failure = FailureKind.LOST if lost else FailureKind.ERROR
-        return r.ToolFailed(
+        return inputs.ToolFailed(
             call.id,
             call.attempt,
             failure,
@@ -189,11 +188,11 @@ class _RecordedAnswers:
             mark=payload.get("fence_mark", ""),
         )
 
-    def _read(self, effect: ReadFact, state: State) -> r.Input | str:
+    def _read(self, effect: ReadFact, state: State) -> inputs.Input | str:
         """The reading of the same fact that has as many of the session's writes behind it."""
         if effect.tool in self._otherwise.outputs:
             now = state.now
-            return r.FactReturned(effect.fact_key, effect.gate, self._otherwise.outputs[effect.tool], now, now)
+            return inputs.FactReturned(effect.fact_key, effect.gate, self._otherwise.outputs[effect.tool], now, now)
         writes = _writes(state)
         told = [e for e in self._facts.get(effect.fact_key, ()) if sum(seq < e.seq for seq in self._writes) == writes]
         if not told:
@@ -203,21 +202,21 @@ class _RecordedAnswers:
         started = datetime.fromisoformat(event.payload["started"]) if event.payload["started"] else event.at
         at, problem = _at(event, state), event.payload["problem"]
         if problem is not None:
-            return r.FactFailed(effect.fact_key, effect.gate, problem, started, at)
-        return r.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
+            return inputs.FactFailed(effect.fact_key, effect.gate, problem, started, at)
+        return inputs.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
 
-    def _of_people(self, state: State) -> r.Input | str:
+    def _of_people(self, state: State) -> inputs.Input | str:
         for request in state.open_requests():
             for asked, event in self._answers:
                 if event.seq <= self._after or asked.call_id in self._edited or not _same(asked, request):
                     continue
                 p = event.payload
-                return r.RequestAnswered(
+                return inputs.RequestAnswered(
                     request.id, p["action"], p["by"], p["note"], p["value"], None, _at(event, state)
                 )
         if state.status is Status.AWAITING_MESSAGE and self._messages:
             event = self._messages.pop(0)
-            return r.MessageSent(event.payload["text"], _at(event, state))
+            return inputs.MessageSent(event.payload["text"], _at(event, state))
         groups = sorted({group for request in state.open_requests() for group in request.groups})
         if not groups and state.status is not Status.AWAITING_MESSAGE:
             return f"it is {state.status.value}, and what comes next is not recorded"

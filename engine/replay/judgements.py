@@ -13,8 +13,7 @@ from engine.policy.verdict import RuleTrace, Verdict
 from engine.session.decide.gate_calls import fresh, read_after
 from engine.session.expression_names import gate_names
 from engine.session.judge import shown_input
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.state import Call, State
 from engine.spec.bundle import READ, Bundle
@@ -58,12 +57,12 @@ def judgements(log: Iterable[Event]) -> Iterator[Judgement | Release]:
     state: State | None = None
     early: dict[str, State] = {}
     for event in log:
-        if event.kind is K.GATE_PENDING and state is not None and event.payload["facts"]:
+        if event.kind is EventKind.GATE_PENDING and state is not None and event.payload["facts"]:
             early.setdefault(event.payload["call_id"], state)
-        elif event.kind is K.VERDICT and state is not None:
+        elif event.kind is EventKind.VERDICT and state is not None:
             call_id = event.payload["call_id"]
             yield Judgement(state, state.calls[call_id], event, early.pop(call_id, None))
-        elif event.kind is K.TOOL_RESULT and state is not None and event.payload["final"]:
+        elif event.kind is EventKind.TOOL_RESULT and state is not None and event.payload["final"]:
             call = state.calls[event.payload["call_id"]]
             if call.effect is READ:
                 yield Release(state, call, event)

@@ -10,8 +10,7 @@ from engine.planner.planners import planner_for
 from engine.planner.resources import PlannerResources
 from engine.ports.planner import LogPlanner, PlannerError, Proposal
 from engine.session.planner_view import planner_view
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.state import State
 from engine.session.wire_models import read_decision
@@ -65,7 +64,7 @@ def questions(log: Sequence[Event], step: int | None = None) -> Iterator[ReplanQ
     """The questions of a log, of one step if it is named."""
     state: State | None = None
     for number, event in enumerate(log):
-        if event.kind is K.DECISION_RECORDED and state is not None and step in (None, event.step):
+        if event.kind is EventKind.DECISION_RECORDED and state is not None and step in (None, event.step):
             yield ReplanQuestion(state, tuple(log[:number]), event)
         state = evolve(state, event)
 

@@ -16,9 +16,8 @@ from engine.language.value import NotJson, canonical, loads
 from engine.session.decide.decide import begin, decide_draft, decide_job_draft
 from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.transitions import advance
-from engine.session.state import inputs as r
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.table import EVENTS
 from engine.session.state.evolve import evolve, fold
 from engine.session.state.state import State
@@ -26,7 +25,7 @@ from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import NO_USAGE, Usage
 from engine.spec.retry import FailureKind
 
-NOTES = frozenset({K.MODEL_CALLED, K.PLANNER_FELL_BACK})
+NOTES = frozenset({EventKind.MODEL_CALLED, EventKind.PLANNER_FELL_BACK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +89,10 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
     p = first.payload
     if p["bundle"] != bundle.digest:
         # under another bundle it would have begun otherwise: its beginning is taken as it stands
-        begun = 2 if len(log) > 1 and log[1].kind is K.MESSAGE_RECEIVED else 1
+        begun = 2 if len(log) > 1 and log[1].kind is EventKind.MESSAGE_RECEIVED else 1
         return fold(log[:begun]), begun
-    message = next((e.payload["text"] for e in log[1:2] if e.kind is K.MESSAGE_RECEIVED), "")
-    reply = r.SessionRequested(
+    message = next((e.payload["text"] for e in log[1:2] if e.kind is EventKind.MESSAGE_RECEIVED), "")
+    reply = inputs.SessionRequested(
         first.session_id,
         p["agent"],
         p["planner"],
@@ -106,7 +105,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
         p.get("handle_key", ""),
     )
     events = begin(reply, bundle)
-    if isinstance(events, r.InputRefused):
+    if isinstance(events, inputs.InputRefused):
         return fold(log[:1]), Difference(1, first.kind.value, first, None, f"it would be refused: {events.message}")
     differs = _compared(log, 0, events)
     return fold(log[: len(events)]), differs if differs is not None else len(events)
@@ -114,7 +113,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
 
 def _ways(
     log: Sequence[Event], at: int, state: State, urgent: Mapping[str, Bundle]
-) -> Iterator[tuple[r.Input | int, bool, OverlayBundles]]:
+) -> Iterator[tuple[inputs.Input | int, bool, OverlayBundles]]:
     """What may have come in, and beside which urgent bundles: those of the next verdict, of the last one, or all."""
     digests = (judging_overlays(log[at:]), judging_overlays(reversed(log[:at])), tuple(urgent)) if urgent else ((),)
     sets = list(dict.fromkeys(tuple(digest for digest in some if digest in urgent) for some in digests))
@@ -125,23 +124,23 @@ def _ways(
 
 def judging_overlays(log: Iterable[Event]) -> tuple[str, ...]:
     """The bundles that judged beside the session's own at the first verdict among some events."""
-    verdict = next((event.payload for event in log if event.kind is K.VERDICT), {})
+    verdict = next((event.payload for event in log if event.kind is EventKind.VERDICT), {})
     return tuple(one["bundle"] for one in verdict.get("beside", ()))
 
 
-def _decided(state: State, reply: r.Input, bundle: Bundle, overlays: OverlayBundles) -> Draft | None:
+def _decided(state: State, reply: inputs.Input, bundle: Bundle, overlays: OverlayBundles) -> Draft | None:
     call_id = getattr(reply, "call_id", None) or _of_job(state, reply)
     call = state.calls.get(call_id) if call_id else None
-    leased = isinstance(reply, r.JobLeased) or (call is not None and call.leased > 0)
-    if call is not None and leased and not isinstance(reply, r.JobRetryRequested | r.JobDiscardRequested):
+    leased = isinstance(reply, inputs.JobLeased) or (call is not None and call.leased > 0)
+    if call is not None and leased and not isinstance(reply, inputs.JobRetryRequested | inputs.JobDiscardRequested):
         return decide_job_draft(state, call.id, reply, bundle, overlays)
     found = decide_draft(state, reply, bundle, overlays)
     return found if isinstance(found, Draft) else None
 
 
-def _of_job(state: State, reply: r.Input) -> str | None:
+def _of_job(state: State, reply: inputs.Input) -> str | None:
     """The leased call that waits for a fact."""
-    if not isinstance(reply, r.FactReturned | r.FactFailed):
+    if not isinstance(reply, inputs.FactReturned | inputs.FactFailed):
         return None
     for call in state.calls.open.values():
         if call.leased and any(want["key"] == reply.key and want["gate"] == reply.gate for want in call.wants):
@@ -180,7 +179,7 @@ def _why(logged: Event, came: Event) -> str:
     if canonical(logged.payload) == canonical(came.payload):
         return ""
     # under which bundle a step began is what the replay itself may change
-    apart = {"bundle"} if logged.kind is K.STEP_STARTED else set()
+    apart = {"bundle"} if logged.kind is EventKind.STEP_STARTED else set()
     fields = sorted({*logged.payload, *came.payload} - EVENTS[logged.kind].added_since(logged.payload) - apart)
     other = [name for name in fields if _payload_text(logged.payload, name) != _payload_text(came.payload, name)]
     return f"{', '.join(other)} would be otherwise" if other else ""
@@ -192,7 +191,7 @@ def _payload_text(payload: Mapping[str, Any], name: str) -> str | None:
 
 # -- what came in
 
-_Reply = tuple[r.Input | int, bool]
+_Reply = tuple[inputs.Input | int, bool]
 
 
 def _replies(log: Sequence[Event], at: int, state: State) -> Iterator[_Reply]:
@@ -203,38 +202,44 @@ def _replies(log: Sequence[Event], at: int, state: State) -> Iterator[_Reply]:
         yield from ((reply, False) for reply in made(event, log, at))
     elif event.kind in NOTES:
         yield from _planned_with_notes(log, at)
-    yield r.TimePassed(event.at), False
+    yield inputs.TimePassed(event.at), False
     yield 1, True
 
 
 def _planned_with_notes(log: Sequence[Event], at: int) -> Iterator[_Reply]:
     """What a model's planner answered: how it came to it, and then what it proposed."""
-    notes: list[r.Note] = []
+    notes: list[inputs.Note] = []
     until = at
     while until < len(log) and log[until].kind in NOTES:
         notes.append(_note(log[until]))
         until += 1
     end = log[until] if until < len(log) else None
-    if end is not None and end.kind in (K.DECISION_RECORDED, K.DECISION_REJECTED, K.PLANNER_FAILED):
+    if end is not None and end.kind in (
+        EventKind.DECISION_RECORDED,
+        EventKind.DECISION_REJECTED,
+        EventKind.PLANNER_FAILED,
+    ):
         for reply in FED[end.kind](end, log, until):
-            assert isinstance(reply, r.PlannerAnswered | r.PlannerFailed), "what ends a question"
+            assert isinstance(reply, inputs.PlannerAnswered | inputs.PlannerFailed), "what ends a question"
             yield _with_notes(reply, tuple(notes), log[at].at), False
-        if end.kind is K.DECISION_REJECTED:
+        if end.kind is EventKind.DECISION_REJECTED:
             yield until - at + 1, True
     yield until - at, True
 
 
-def _with_notes(reply: r.PlannerAnswered | r.PlannerFailed, notes: tuple[r.Note, ...], at: datetime) -> r.Input:
-    if isinstance(reply, r.PlannerAnswered):
-        return r.PlannerAnswered(reply.ask, reply.raw, at, reply.usage, notes)
-    return r.PlannerFailed(reply.ask, reply.problem, at, reply.usage, notes, reply.final)
+def _with_notes(
+    reply: inputs.PlannerAnswered | inputs.PlannerFailed, notes: tuple[inputs.Note, ...], at: datetime
+) -> inputs.Input:
+    if isinstance(reply, inputs.PlannerAnswered):
+        return inputs.PlannerAnswered(reply.ask, reply.raw, at, reply.usage, notes)
+    return inputs.PlannerFailed(reply.ask, reply.problem, at, reply.usage, notes, reply.final)
 
 
-def _note(event: Event) -> r.Note:
+def _note(event: Event) -> inputs.Note:
     p = event.payload
-    if event.kind is not K.MODEL_CALLED:
-        return r.PlannerFellBack(**p)
-    return r.ModelCall(**{**p, "repairs": tuple(p.get("repairs", ()))})
+    if event.kind is not EventKind.MODEL_CALLED:
+        return inputs.PlannerFellBack(**p)
+    return inputs.ModelCall(**{**p, "repairs": tuple(p.get("repairs", ()))})
 
 
 def _usage(p: Mapping[str, Any]) -> Usage:
@@ -244,44 +249,46 @@ def _usage(p: Mapping[str, Any]) -> Usage:
 
 def _asks(log: Sequence[Event], at: int) -> int:
     """How many questions the planner had been asked."""
-    return sum(e.kind in (K.STEP_STARTED, K.DECISION_REJECTED, K.PLANNER_FAILED) for e in log[:at])
+    return sum(
+        e.kind in (EventKind.STEP_STARTED, EventKind.DECISION_REJECTED, EventKind.PLANNER_FAILED) for e in log[:at]
+    )
 
 
-def _planned(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _planned(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
     p = event.payload
     if "proposed" in p:
         return  # it follows from what a client proposed, which is fed
     raw = {name: p[name] for name in ("message", "tool_calls", "done")}
-    yield r.PlannerAnswered(p.get("ask", _asks(log, at)), raw, event.at, _usage(p))
+    yield inputs.PlannerAnswered(p.get("ask", _asks(log, at)), raw, event.at, _usage(p))
 
 
-def _proposed(p: Mapping[str, Any], at: datetime) -> r.Input:
+def _proposed(p: Mapping[str, Any], at: datetime) -> inputs.Input:
     raw = {name: p[name] for name in ("message", "tool_calls", "done")}
-    return r.DecisionProposed(p["after"], raw, p["by"], at, _usage(p))
+    return inputs.DecisionProposed(p["after"], raw, p["by"], at, _usage(p))
 
 
-def _rejected(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _rejected(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
     raw = event.payload["raw"]
     try:
-        yield r.PlannerAnswered(_asks(log, at), loads(raw), event.at, _usage(event.payload))
+        yield inputs.PlannerAnswered(_asks(log, at), loads(raw), event.at, _usage(event.payload))
     except NotJson:
         return
 
 
-def _failed(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _failed(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
     problem = str(event.payload["problems"][0])
     for final in (False, True):
-        yield r.PlannerFailed(_asks(log, at), problem, event.at, _usage(event.payload), final=final)
+        yield inputs.PlannerFailed(_asks(log, at), problem, event.at, _usage(event.payload), final=final)
 
 
-def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
     p = event.payload
     if p["status"] == "ok":
-        yield r.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at, p.get("fence_mark", ""))
+        yield inputs.ToolReturned(p["call_id"], p["attempt"], p["output"], event.at, p.get("fence_mark", ""))
         return
     for failure in FailureKind:
         for acted in (False, True):
-            yield r.ToolFailed(
+            yield inputs.ToolFailed(
                 p["call_id"],
                 p["attempt"],
                 failure,
@@ -293,10 +300,10 @@ def _result(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
             )
 
 
-def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
     p = event.payload
     for wait in (None, Decimal(p["delay"])):
-        yield r.ToolFailed(
+        yield inputs.ToolFailed(
             p["call_id"],
             p["attempt"],
             FailureKind(p["failure"]),
@@ -309,51 +316,53 @@ def _attempt(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
         )
 
 
-def _fact(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _fact(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
     p = event.payload
     started = datetime.fromisoformat(p["started"]) if p.get("started") else event.at
     if p["problem"] is not None:
-        yield r.FactFailed(p["key"], p["gate"], p["problem"], started, event.at)
+        yield inputs.FactFailed(p["key"], p["gate"], p["problem"], started, event.at)
     else:
-        yield r.FactReturned(p["key"], p["gate"], p["output"], started, event.at)
+        yield inputs.FactReturned(p["key"], p["gate"], p["output"], started, event.at)
 
 
-def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
-    edited = event.payload["input"] if event.kind is K.CALL_EDITED else None
+def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
+    edited = event.payload["input"] if event.kind is EventKind.CALL_EDITED else None
     answered = log[at + 1] if edited is not None and at + 1 < len(log) else event
     p = answered.payload
-    if answered.kind is K.REQUEST_ANSWERED:
-        yield r.RequestAnswered(p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at)
+    if answered.kind is EventKind.REQUEST_ANSWERED:
+        yield inputs.RequestAnswered(p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at)
 
 
-def _one(make: Callable[[Mapping[str, Any], datetime], r.Input]) -> Callable[..., Iterator[r.Input]]:
-    def made(event: Event, log: Sequence[Event], at: int) -> Iterator[r.Input]:
+def _one(make: Callable[[Mapping[str, Any], datetime], inputs.Input]) -> Callable[..., Iterator[inputs.Input]]:
+    def made(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
         yield make(event.payload, event.at)
 
     return made
 
 
-FED: Mapping[K, Callable[[Event, Sequence[Event], int], Iterator[r.Input]]] = {
-    K.SESSION_CLAIMED: _one(lambda p, at: r.SessionClaimed(p["owner"], p["epoch"], at)),
-    K.SESSION_RELEASED: _one(lambda p, at: r.SessionReleased(p["owner"], at)),
-    K.MESSAGE_RECEIVED: _one(lambda p, at: r.MessageSent(p["text"], at)),
-    K.CUSTOMER_CONFIRMED: _one(lambda p, at: r.ActionConfirmed(p["tool"], p["input"], at)),
-    K.DECISION_PROPOSED: _one(_proposed),
-    K.CANCEL_REQUESTED: _one(lambda p, at: r.CancelRequested(p["by"], at)),
-    K.KEY_EXPIRED: _one(lambda p, at: r.KeyExpired(p["key"], p["generation"], at)),
-    K.KEY_TAKEN: _one(lambda p, at: r.KeyTaken(p["key"], p["status"], p["output"], p["holder"], at, p.get("compared"))),
-    K.METER_FULL: _one(lambda p, at: r.MeterFull(p["call_id"], p["meter"], p["used"], p["limit"], at)),
-    K.JOB_LEASED: _one(lambda p, at: r.JobLeased(p["call_id"], p["owner"], p["epoch"], at)),
-    K.JOB_RELEASED: _one(lambda p, at: r.JobReleased(p["call_id"], False, at)),
-    K.JOB_RETRIED: _one(lambda p, at: r.JobRetryRequested(p["call_id"], p["by"], at)),
-    K.JOB_DISCARDED: _one(lambda p, at: r.JobDiscardRequested(p["call_id"], p["by"], at)),
-    K.DECISION_RECORDED: _planned,
-    K.DECISION_REJECTED: _rejected,
-    K.PLANNER_FAILED: _failed,
-    K.TOOL_RESULT: _result,
-    K.ATTEMPT_FAILED: _attempt,
-    K.CALL_NOT_BEGUN: _one(lambda p, at: r.ToolNotBegun(p["call_id"], p["attempt"], p["problem"], at)),
-    K.FACT_READ: _fact,
-    K.REQUEST_ANSWERED: _answer,
-    K.CALL_EDITED: _answer,
+FED: Mapping[EventKind, Callable[[Event, Sequence[Event], int], Iterator[inputs.Input]]] = {
+    EventKind.SESSION_CLAIMED: _one(lambda p, at: inputs.SessionClaimed(p["owner"], p["epoch"], at)),
+    EventKind.SESSION_RELEASED: _one(lambda p, at: inputs.SessionReleased(p["owner"], at)),
+    EventKind.MESSAGE_RECEIVED: _one(lambda p, at: inputs.MessageSent(p["text"], at)),
+    EventKind.CUSTOMER_CONFIRMED: _one(lambda p, at: inputs.ActionConfirmed(p["tool"], p["input"], at)),
+    EventKind.DECISION_PROPOSED: _one(_proposed),
+    EventKind.CANCEL_REQUESTED: _one(lambda p, at: inputs.CancelRequested(p["by"], at)),
+    EventKind.KEY_EXPIRED: _one(lambda p, at: inputs.KeyExpired(p["key"], p["generation"], at)),
+    EventKind.KEY_TAKEN: _one(
+        lambda p, at: inputs.KeyTaken(p["key"], p["status"], p["output"], p["holder"], at, p.get("compared"))
+    ),
+    EventKind.METER_FULL: _one(lambda p, at: inputs.MeterFull(p["call_id"], p["meter"], p["used"], p["limit"], at)),
+    EventKind.JOB_LEASED: _one(lambda p, at: inputs.JobLeased(p["call_id"], p["owner"], p["epoch"], at)),
+    EventKind.JOB_RELEASED: _one(lambda p, at: inputs.JobReleased(p["call_id"], False, at)),
+    EventKind.JOB_RETRIED: _one(lambda p, at: inputs.JobRetryRequested(p["call_id"], p["by"], at)),
+    EventKind.JOB_DISCARDED: _one(lambda p, at: inputs.JobDiscardRequested(p["call_id"], p["by"], at)),
+    EventKind.DECISION_RECORDED: _planned,
+    EventKind.DECISION_REJECTED: _rejected,
+    EventKind.PLANNER_FAILED: _failed,
+    EventKind.TOOL_RESULT: _result,
+    EventKind.ATTEMPT_FAILED: _attempt,
+    EventKind.CALL_NOT_BEGUN: _one(lambda p, at: inputs.ToolNotBegun(p["call_id"], p["attempt"], p["problem"], at)),
+    EventKind.FACT_READ: _fact,
+    EventKind.REQUEST_ANSWERED: _answer,
+    EventKind.CALL_EDITED: _answer,
 }

@@ -45,7 +45,7 @@ from engine.runtime.lease_keeper import LeaseKeeper
 from engine.runtime.state_loader import keep_state
 from engine.session.decide.decide import decide_draft
 from engine.session.decide.draft import Draft, OverlayBundles
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import Effect, RunTool
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
@@ -62,7 +62,7 @@ STUBBORN = 5.0
 class _Incoming:
     """What came in: a reply and the effect it ends; without a reply, a nudge to look at the log."""
 
-    reply: r.Input | None = None
+    reply: inputs.Input | None = None
     effect: str | None = None
 
 
@@ -142,7 +142,7 @@ class Driver:
 
         What follows from the claim is appended with it, unless it is to be taken `alone`.
         """
-        claimed = r.SessionClaimed(self.lease.owner, self.lease.epoch, self._clock.now())
+        claimed = inputs.SessionClaimed(self.lease.owner, self.lease.epoch, self._clock.now())
         draft = decide_draft(self.state, claimed, self._hands.bundle, await self._overlays())
         assert isinstance(draft, Draft), "only people are refused"
         result = None if alone else await self._append_first(draft)
@@ -213,17 +213,17 @@ class Driver:
                 if self._lost:
                     return
             # first that nothing new begins, where what is missing has just been found
-            await self._say([*self._leaving(), *(one.reply or r.TimePassed(self._clock.now()) for one in came)])
+            await self._say([*self._leaving(), *(one.reply or inputs.TimePassed(self._clock.now()) for one in came)])
             for one in came:
                 # until its reply is decided, the log still calls for the effect
                 self._under_way.pop(one.effect or "", None)
 
-    def _leaving(self) -> list[r.Input]:
+    def _leaving(self) -> list[inputs.Input]:
         """What there is to say, once, when the session is to be let go of: what runs is in its grace from then on."""
         if not self._let_go or self._leave_by is not None or self.left:
             return []
         self._leave_by = self._clock.now() + (self.state.limits.grace or timedelta(0))
-        return [r.SessionReleased(self.lease.owner, self._clock.now())]
+        return [inputs.SessionReleased(self.lease.owner, self._clock.now())]
 
     def _is_done(self) -> bool:
         """Whether nothing is left to drive; a call may be waiting for the time of its next attempt."""
@@ -250,7 +250,7 @@ class Driver:
                 nursery.start_soon(self._perform, effect, scope, self.state)
 
     async def _perform(self, effect: Effect, scope: trio.CancelScope, state: State) -> None:
-        reply: r.Input | None = None
+        reply: inputs.Input | None = None
         with scope:
             try:
                 reply = await self._hands.perform(effect, state, self._root)
@@ -286,9 +286,9 @@ class Driver:
             came.append(await self._inbox.receive())
         while self._nudged:
             came.append(self._inbox.receive_nowait())
-        return came or [_Incoming(r.TimePassed(self._clock.now()))]
+        return came or [_Incoming(inputs.TimePassed(self._clock.now()))]
 
-    async def _say(self, replies: list[r.Input]) -> None:
+    async def _say(self, replies: list[inputs.Input]) -> None:
         """Decide replies and append what follows; if another writer was first, decide them again."""
         while not self._lost and not self.left:
             overlays = await self._overlays_of(self.state.bundle)
@@ -316,15 +316,15 @@ class Driver:
                     self._lost = True
                 case FullMeter():
                     call_id = result.holder.partition("/")[2]
-                    full = r.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now())
+                    full = inputs.MeterFull(call_id, result.meter, result.used, result.limit, self._clock.now())
                     await self._say([full])
                 case ExpiredKey():
-                    await self._say([r.KeyExpired(result.key, result.generation, self._clock.now())])
+                    await self._say([inputs.KeyExpired(result.key, result.generation, self._clock.now())])
                 case HeldSession():
                     raise AssertionError("only who takes a session is told that it is held")
                 case _:
                     held = (result.key, result.status, result.output, result.holder)
-                    await self._say([r.KeyTaken(*held, self._clock.now(), result.compared)])
+                    await self._say([inputs.KeyTaken(*held, self._clock.now(), result.compared)])
 
     def _take_in(self, events: Iterable[Event], state: State) -> None:
         self.state = state

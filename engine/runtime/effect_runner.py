@@ -23,7 +23,7 @@ from engine.runtime.connections import NotEntered
 from engine.session.handles import Handles, handles_of, inert
 from engine.session.planner_view import planner_view
 from engine.session.shared_meters import is_meter
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
 from engine.session.state.event import Event
 from engine.session.state.state import Call, State
@@ -82,7 +82,7 @@ class EffectRunner:
             self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency)
         return self._limiters[tool.name]
 
-    async def perform(self, effect: Effect, state: State, root: str) -> r.Input:
+    async def perform(self, effect: Effect, state: State, root: str) -> inputs.Input:
         """What came of an effect; a state as of when it was called for; raises MissingRoot, EnvironmentFault."""
         if isinstance(effect, AskPlanner):
             return await self._ask(effect, state)
@@ -90,9 +90,9 @@ class EffectRunner:
             return await self._read(effect, state, root)
         return await self._run(effect, state, root)
 
-    async def _ask(self, effect: AskPlanner, state: State) -> r.Input:
+    async def _ask(self, effect: AskPlanner, state: State) -> inputs.Input:
         """What the session's planner proposes, or another of its chain where one has nothing to propose."""
-        notes: tuple[r.Note, ...] = ()
+        notes: tuple[inputs.Note, ...] = ()
         usage = NO_USAGE
         chain = (state.planner, *state.fallback)
         for name, next_ in zip(chain, (*chain[1:], None), strict=True):
@@ -103,11 +103,13 @@ class EffectRunner:
                 usage = usage.plus(error.usage)
                 notes += error.notes
                 if error.final and next_ is not None:
-                    notes += (r.PlannerFellBack(name, next_, problem[:500]),)
+                    notes += (inputs.PlannerFellBack(name, next_, problem[:500]),)
                     continue
-                return r.PlannerFailed(effect.ask, problem, self.clock.now(), usage, self._masked(notes), error.final)
+                return inputs.PlannerFailed(
+                    effect.ask, problem, self.clock.now(), usage, self._masked(notes), error.final
+                )
             notes = self._masked(notes + made.notes)
-            return r.PlannerAnswered(effect.ask, made.decision, self.clock.now(), usage.plus(made.usage), notes)
+            return inputs.PlannerAnswered(effect.ask, made.decision, self.clock.now(), usage.plus(made.usage), notes)
         raise AssertionError("a session has a planner")
 
     async def _proposed(self, name: str, state: State) -> Proposal:
@@ -139,7 +141,7 @@ class EffectRunner:
         told = self.secrets.beginning(text)
         self.say(session_id, told if handles is None else handles.so_far(told))
 
-    def _masked(self, notes: tuple[r.Note, ...]) -> tuple[r.Note, ...]:
+    def _masked(self, notes: tuple[inputs.Note, ...]) -> tuple[inputs.Note, ...]:
         return tuple(replace(note, **self.secrets.masked(asdict(note))) for note in notes)
 
     def _tool_run(
@@ -160,7 +162,7 @@ class EffectRunner:
         handles = handles_of(state, self.bundle)
         return text if handles is None else inert(str(handles.within(text)))
 
-    async def _run(self, effect: RunTool, state: State, root: str) -> r.Input:
+    async def _run(self, effect: RunTool, state: State, root: str) -> inputs.Input:
         tool = self.bundle.tools[effect.tool]
         given = self._tool_run(tool, effect.input, state, root, effect.idempotency_key)
         async with self._turn(tool):
@@ -168,7 +170,7 @@ class EffectRunner:
             with trio.move_on_after(effect.timeout.total_seconds()) as limit:
                 try:
                     output = self.secrets.masked(await self.adapters(tool).run(given))
-                    return r.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now(), drawn())
+                    return inputs.ToolReturned(effect.call_id, effect.attempt, output, self.clock.now(), drawn())
                 except OURS:
                     raise
                 except ToolError as error:
@@ -197,9 +199,9 @@ class EffectRunner:
         *,
         acted: bool,
         wait: Decimal | None = None,
-    ) -> r.ToolFailed:
+    ) -> inputs.ToolFailed:
         said = self.secrets.masked(message)
-        return r.ToolFailed(
+        return inputs.ToolFailed(
             effect.call_id,
             effect.attempt,
             failure,
@@ -212,14 +214,14 @@ class EffectRunner:
             drawn(),
         )
 
-    async def _read_meter(self, effect: ReadFact, state: State) -> r.Input:
+    async def _read_meter(self, effect: ReadFact, state: State) -> inputs.Input:
         """What all sessions have added to a meter that they share, within its window."""
         started, given = self.clock.now(), effect.input
         since = started - span(given["window"]) if given["window"] is not None else None
         used = await self.meter_used(state.session_id, given, since)
-        return r.FactReturned(effect.fact_key, effect.gate, {"used": used}, started, self.clock.now())
+        return inputs.FactReturned(effect.fact_key, effect.gate, {"used": used}, started, self.clock.now())
 
-    async def _read(self, effect: ReadFact, state: State, root: str) -> r.Input:
+    async def _read(self, effect: ReadFact, state: State, root: str) -> inputs.Input:
         if is_meter(effect.tool):
             return await self._read_meter(effect, state)
         tool, started = self.bundle.tools[effect.tool], self.clock.now()
@@ -240,10 +242,10 @@ class EffectRunner:
             except BROKEN as error:
                 problem = f"{tool.name} broke: {type(error).__name__}"
         if problem:
-            return r.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
-        return r.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
+            return inputs.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
+        return inputs.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
 
-    def cancelled_reply(self, effect: Effect, session_id: str) -> r.Input | None:
+    def cancelled_reply(self, effect: Effect, session_id: str) -> inputs.Input | None:
         """What to tell the core of an effect that was cancelled: only a tool's run leaves a trace."""
         if not isinstance(effect, RunTool):
             return None
@@ -252,20 +254,22 @@ class EffectRunner:
         message = "it was cancelled; its thread can't be stopped and may still run" if thread else ""
         return self._failed(effect, FailureKind.CANCELLED, CANCELLED, message, acted=acted)
 
-    def ignored_cancellation_reply(self, call: Call, seconds: float) -> r.Input:
+    def ignored_cancellation_reply(self, call: Call, seconds: float) -> inputs.Input:
         """What to tell the core of a tool that was cancelled and does not end."""
         message = f"it was cancelled {seconds:g} s ago and has not ended: it ignores cancellation"
-        return r.ToolFailed(call.id, call.attempt, FailureKind.CANCELLED, STUBBORN, message, True, self.clock.now())
+        return inputs.ToolFailed(
+            call.id, call.attempt, FailureKind.CANCELLED, STUBBORN, message, True, self.clock.now()
+        )
 
-    def not_begun(self, effect: Effect, error: EnvironmentFault) -> r.Input | None:
+    def not_begun(self, effect: Effect, error: EnvironmentFault) -> inputs.Input | None:
         """What to tell the core of an effect that lacks what it needs: only a tool's run has begun in the log."""
         if not isinstance(effect, RunTool):
             return None
-        return r.ToolNotBegun(effect.call_id, effect.attempt, self.secrets.masked(str(error)), self.clock.now())
+        return inputs.ToolNotBegun(effect.call_id, effect.attempt, self.secrets.masked(str(error)), self.clock.now())
 
-    def not_started_reply(self, call: Call) -> r.Input:
+    def not_started_reply(self, call: Call) -> inputs.Input:
         """What to tell the core of a started call whose tool was never run."""
-        return r.ToolFailed(
+        return inputs.ToolFailed(
             call.id, call.attempt, FailureKind.CANCELLED, CANCELLED, "it never ran", False, self.clock.now()
         )
 

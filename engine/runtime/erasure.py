@@ -8,27 +8,26 @@ from typing import Any
 
 from engine.runtime.person_keys import KeyDestroyed
 from engine.session.sealed_tokens import shown
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 
 BY = "engine keys erase"
 
 # what the end of a session writes; none of it is made of anything but what is hidden already
 _OF_THE_END = frozenset(
     {
-        K.SESSION_CLAIMED,
-        K.SESSION_RELEASED,
-        K.SESSION_WOKEN,
-        K.CANCEL_REQUESTED,
-        K.SESSION_ENDING,
-        K.CALL_CANCELLED,
-        K.LIMIT_CROSSED,
-        K.PROBE_READ,
-        K.TOOL_RESULT,
-        K.REQUEST_OPENED,
-        K.REQUEST_CLOSED,
-        K.STEP_ENDED,
-        K.STATE_TRANSITION,
+        EventKind.SESSION_CLAIMED,
+        EventKind.SESSION_RELEASED,
+        EventKind.SESSION_WOKEN,
+        EventKind.CANCEL_REQUESTED,
+        EventKind.SESSION_ENDING,
+        EventKind.CALL_CANCELLED,
+        EventKind.LIMIT_CROSSED,
+        EventKind.PROBE_READ,
+        EventKind.TOOL_RESULT,
+        EventKind.REQUEST_OPENED,
+        EventKind.REQUEST_CLOSED,
+        EventKind.STEP_ENDED,
+        EventKind.STATE_TRANSITION,
     }
 )
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from engine.runtime.seals import Sealing, Seals
 from engine.session.sealed_tokens import shown
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.spec.bundle import Agent, Bundle
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -50,5 +49,5 @@ class Redaction:
         return shown(self._about(tool, call_id).words(value, by_word=True))
 
     def _about(self, tool: str, call_id: str) -> Sealing:
-        event = Event("", 0, 0, K.VERDICT, {"tool": tool, "call_id": call_id}, _NEVER)
+        event = Event("", 0, 0, EventKind.VERDICT, {"tool": tool, "call_id": call_id}, _NEVER)
         return Sealing(self._seals, event, self._seals.bundle.tools.get(tool))

@@ -38,7 +38,7 @@ from engine.runtime.sealed_store import SealedStore, check_keys
 from engine.runtime.state_loader import load_state
 from engine.session.decide.decide import begin_draft, decide
 from engine.session.decide.draft import Draft
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.event import Event
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
@@ -151,7 +151,7 @@ class Runner:
             check_keys(agent.seal, self.secrets)
         opening.check(agent)
         planner, *fallback = _chain(agent, opening.planner)
-        first = r.SessionRequested(
+        first = inputs.SessionRequested(
             new_session_id(),
             opening.agent,
             planner,
@@ -164,35 +164,35 @@ class Runner:
             random_hex(16),
         )
         draft = begin_draft(first, bundle)
-        if isinstance(draft, r.InputRefused):
+        if isinstance(draft, inputs.InputRefused):
             raise NotAllowed(draft)
         await self.bundles.keep(bundle)
         return draft
 
     async def send(self, session_id: str, text: str) -> None:
         """Record a further message of the user; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.MessageSent(text, self._clock.now()))
+        await self._record(session_id, lambda: inputs.MessageSent(text, self._clock.now()))
 
     async def cancel(self, session_id: str, by: str) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
         await self._sealed.key_destroyed(session_id)
-        await self._record(session_id, lambda: r.CancelRequested(by, self._clock.now()))
+        await self._record(session_id, lambda: inputs.CancelRequested(by, self._clock.now()))
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
         """Enqueue a job that failed for good once more, as a new call; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.JobRetryRequested(call_id, by, self._clock.now()))
+        await self._record(session_id, lambda: inputs.JobRetryRequested(call_id, by, self._clock.now()))
 
     async def discard_job(self, session_id: str, call_id: str, by: str) -> None:
         """Give a job up; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.JobDiscardRequested(call_id, by, self._clock.now()))
+        await self._record(session_id, lambda: inputs.JobDiscardRequested(call_id, by, self._clock.now()))
 
     async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
         """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.ActionConfirmed(tool, input_, self._clock.now()))
+        await self._record(session_id, lambda: inputs.ActionConfirmed(tool, input_, self._clock.now()))
 
     async def propose(self, session_id: str, raw: Any, after: int, by: str, usage: Usage = NO_USAGE) -> None:
         """Record what a client decides; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: r.DecisionProposed(after, raw, by, self._clock.now(), usage))
+        await self._record(session_id, lambda: inputs.DecisionProposed(after, raw, by, self._clock.now(), usage))
 
     async def answer(
         self,
@@ -206,16 +206,16 @@ class Runner:
     ) -> str:
         """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
         session_id = request_id.rpartition(".")[0]
-        reply = lambda: r.RequestAnswered(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
+        reply = lambda: inputs.RequestAnswered(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
         await self._record(session_id, reply)
         return session_id
 
-    async def _record(self, session_id: str, reply: Callable[[], r.Input]) -> None:
+    async def _record(self, session_id: str, reply: Callable[[], inputs.Input]) -> None:
         while True:
             state = await self.load(session_id)
             own, overlays = await self.bundles.get(state.bundle), await self.bundles.overlays(state.bundle)
             decided = decide(state, reply(), own, overlays)
-            if isinstance(decided, r.InputRefused):
+            if isinstance(decided, inputs.InputRefused):
                 raise NotAllowed(decided)
             if not decided:
                 return

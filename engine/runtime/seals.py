@@ -14,8 +14,7 @@ from engine.session.handles import SHORTEST, texts
 from engine.session.marks import Marks
 from engine.session.sealed_tokens import PREFIX, is_sealed
 from engine.session.sensitivity import replaced, sensitive_values
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.table import EVENTS
 from engine.session.state.holds import Holds
 from engine.spec.bundle import Agent, Bundle, Tool
@@ -62,14 +61,14 @@ class Seals:
 
     def _learn(self, event: Event) -> None:
         call_id, name = event.payload.get("call_id"), event.payload.get("tool")
-        if isinstance(call_id, str) and isinstance(name, str) and event.kind is K.CALL_PROPOSED:
+        if isinstance(call_id, str) and isinstance(name, str) and event.kind is EventKind.CALL_PROPOSED:
             self.tools[call_id] = name
         for value in self._marked(event):
             self.sealed_texts |= set(texts(value))
             self.short.setdefault(call_id if isinstance(call_id, str) else "", set()).update(_words_of(value))
             if isinstance(call_id, str):
                 self.of_call.setdefault(call_id, set()).update(texts(value, 1))
-        if isinstance(call_id, str) and event.kind in (K.CALL_PROPOSED, K.CALL_EDITED):
+        if isinstance(call_id, str) and event.kind in (EventKind.CALL_PROPOSED, EventKind.CALL_EDITED):
             given = Sealing(self, event, self._tool(event)).gives_known()
             (self.holding.add if given else self.holding.discard)(call_id)
 
@@ -112,7 +111,7 @@ class Seals:
         payload = {name: one.field(known.holds(name), name, item) for name, item in event.payload.items()}
         if one.clear:
             payload[CLEAR] = self.cipher.seal(one.clear)
-        if event.kind is K.SESSION_STARTED and self.person is not None:
+        if event.kind is EventKind.SESSION_STARTED and self.person is not None:
             payload[PERSON] = self.person
         return replace(event, payload=payload)
 
@@ -122,7 +121,7 @@ class Seals:
         """The event as it was; raises NotOpened."""
         payload = self.open_value(event.payload)
         # the fields of a summary have the names that a tool gave them
-        if event.kind is not K.TOOL_RESULT:
+        if event.kind is not EventKind.TOOL_RESULT:
             payload.pop(PERSON, None)
             clear = payload.pop(CLEAR, {})
             payload = {name: clear.get(name, item) for name, item in payload.items()}
@@ -358,7 +357,9 @@ _NONE: set[str] = set()
 _WORDS = re.compile(r"\w+")
 
 # whose messages are made of templates of the bundle, which say attributes and inputs as they are
-_OF_TEMPLATES = frozenset({K.VERDICT, K.TOOL_RESULT, K.REQUEST_OPENED, K.STATE_TRANSITION})
+_OF_TEMPLATES = frozenset(
+    {EventKind.VERDICT, EventKind.TOOL_RESULT, EventKind.REQUEST_OPENED, EventKind.STATE_TRANSITION}
+)
 
 
 def _words_of(value: Any) -> Iterator[str]:

@@ -19,7 +19,7 @@ from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, u
 from engine.runtime.person_keys import KeyDestroyed
 from engine.runtime.runner import Runner
 from engine.session.decide.decide import decide_job_draft
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import Effect, RunTool
 from engine.session.state.evolve import BrokenHistory, fold
 from engine.session.state.pending import pending_job
@@ -78,7 +78,7 @@ class JobRun:
 
         Raises EnvironmentFault where the job was given back for what is missing here.
         """
-        await self._say(r.JobLeased(self._lease.call_id, self._lease.owner, self._lease.epoch, self._clock.now()))
+        await self._say(inputs.JobLeased(self._lease.call_id, self._lease.owner, self._lease.epoch, self._clock.now()))
         while not self._lost:
             effects = pending_job(self._state, self._hands.bundle, self._lease.call_id)
             if not effects:
@@ -90,9 +90,9 @@ class JobRun:
             if self._fault is not None:
                 raise self._fault
 
-    async def _perform(self, effects: tuple[Effect, ...]) -> list[r.Input]:
+    async def _perform(self, effects: tuple[Effect, ...]) -> list[inputs.Input]:
         """What came of the effects; of those that were cut off, that the job is given back."""
-        replies: list[r.Input] = []
+        replies: list[inputs.Input] = []
 
         async def one(effect: Effect) -> None:
             try:
@@ -115,7 +115,7 @@ class JobRun:
         if replies and self._fault is None:
             return replies
         acted = self._may_have_acted(effects) and self._fault is None
-        return [*replies, r.JobReleased(self._lease.call_id, acted, self._clock.now())]
+        return [*replies, inputs.JobReleased(self._lease.call_id, acted, self._clock.now())]
 
     def _may_have_acted(self, effects: tuple[Effect, ...]) -> bool:
         """Whether the tool of an effect that was cut off had begun."""
@@ -123,7 +123,7 @@ class JobRun:
         for effect in effects:
             if isinstance(effect, RunTool):
                 short = self._hands.cancelled_reply(effect, self._state.session_id)
-                acted |= isinstance(short, r.ToolFailed) and short.acted
+                acted |= isinstance(short, inputs.ToolFailed) and short.acted
             self._hands.forget(effect, self._state.session_id)
         return acted
 
@@ -140,7 +140,7 @@ class JobRun:
                 if self._state.calls[self._lease.call_id].cancelled is not None:
                     self._running.cancel()
 
-    async def _say(self, reply: r.Input) -> None:
+    async def _say(self, reply: inputs.Input) -> None:
         while not self._lost:
             overlays = await self._overlays_of(self._state.bundle)
             draft = decide_job_draft(self._state, self._lease.call_id, reply, self._hands.bundle, overlays)

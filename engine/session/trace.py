@@ -43,12 +43,12 @@ def entries(events: Iterable[Event]) -> list[Entry]:
     return found
 
 
-def headline(e: Entry) -> str:
+def headline(entry: Entry) -> str:
     """What an entry says, in one line for people."""
     try:
-        text = EVENTS[EventKind(e["kind"])].line(e)
+        text = EVENTS[EventKind(entry["kind"])].line(entry)
     except (LookupError, TypeError, ValueError, AttributeError):
         # an event that was erased, or that says something else than its kind does
-        text = f"({e['kind']} without what it should say) {canonical(e)}"
+        text = f"({entry['kind']} without what it should say) {canonical(entry)}"
     # a user's text must not steer the reader's terminal
     return visible(text)

@@ -9,8 +9,7 @@ from typing import Any, assert_never
 
 from engine.language.value import canonical, number_text, timestamp
 from engine.ports.records import FREE, IN_FLIGHT
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.store.projection import (
     Change,
     ClaimKey,
@@ -49,21 +48,21 @@ _WAITS = {"leased": "queued"}
 
 # what an event whose payload was erased may have added, at most, and where it may have changed what was there
 _MANY = 1_000_000
-_ADDS: Mapping[K, Mapping[Table, int]] = {
-    K.REQUEST_OPENED: {REQUESTS: 1},
-    K.CALL_STARTED: {KEYS: 1, METERS: _MANY},
-    K.JOB_ENQUEUED: {KEYS: 1, METERS: _MANY, JOBS: 1},
+_ADDS: Mapping[EventKind, Mapping[Table, int]] = {
+    EventKind.REQUEST_OPENED: {REQUESTS: 1},
+    EventKind.CALL_STARTED: {KEYS: 1, METERS: _MANY},
+    EventKind.JOB_ENQUEUED: {KEYS: 1, METERS: _MANY, JOBS: 1},
 }
-_MOVES: Mapping[K, frozenset[Table]] = {
-    K.REQUEST_ANSWERED: frozenset({REQUESTS}),
-    K.REQUEST_CLOSED: frozenset({REQUESTS}),
-    K.CALL_STARTED: frozenset({KEYS, METERS, JOBS}),
-    K.JOB_ENQUEUED: frozenset({KEYS, METERS, JOBS}),
-    K.TOOL_RESULT: frozenset({KEYS, METERS, JOBS}),
-    K.JOB_RELEASED: frozenset({JOBS}),
-    K.JOB_DISCARDED: frozenset({JOBS}),
-    K.ATTEMPT_FAILED: frozenset({JOBS}),
-    K.VERDICT: frozenset({JOBS}),
+_MOVES: Mapping[EventKind, frozenset[Table]] = {
+    EventKind.REQUEST_ANSWERED: frozenset({REQUESTS}),
+    EventKind.REQUEST_CLOSED: frozenset({REQUESTS}),
+    EventKind.CALL_STARTED: frozenset({KEYS, METERS, JOBS}),
+    EventKind.JOB_ENQUEUED: frozenset({KEYS, METERS, JOBS}),
+    EventKind.TOOL_RESULT: frozenset({KEYS, METERS, JOBS}),
+    EventKind.JOB_RELEASED: frozenset({JOBS}),
+    EventKind.JOB_DISCARDED: frozenset({JOBS}),
+    EventKind.ATTEMPT_FAILED: frozenset({JOBS}),
+    EventKind.VERDICT: frozenset({JOBS}),
 }
 
 

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.ports.records import FREE, OK, UNKNOWN, RequestRow
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
 from engine.spec.request_kind import RequestKind
 
@@ -234,19 +233,19 @@ def _row(event: Event) -> RequestRow:
 
 
 # what each kind of event changes beside the log; the others change nothing there
-PROJECTED: Mapping[K, Callable[[Event], list[Change]]] = {
-    K.CALL_STARTED: _started,
-    K.JOB_ENQUEUED: _enqueued,
-    K.JOB_RELEASED: lambda event: [MoveJob(_holder(event), "queued")],
-    K.JOB_DISCARDED: lambda event: [MoveJob(_holder(event), "discarded", event.payload["by"])],
-    K.ATTEMPT_FAILED: _failed,
-    K.VERDICT: _judged,
-    K.TOOL_RESULT: _resulted,
-    K.REQUEST_OPENED: lambda event: [OpenRequest(_row(event))],
-    K.REQUEST_ANSWERED: _answered,
-    K.DECISION_PROPOSED: _answered,
-    K.REQUEST_CLOSED: lambda event: [CloseRequest(event.payload["request_id"], event.payload["how"])],
-    K.CANCEL_REQUESTED: lambda event: [Wake()],
-    K.MESSAGE_RECEIVED: lambda event: [Wake(by_message=True)],
-    K.STATE_TRANSITION: lambda event: [SetState(event.payload["state"], event.payload["outcome"])],
+PROJECTED: Mapping[EventKind, Callable[[Event], list[Change]]] = {
+    EventKind.CALL_STARTED: _started,
+    EventKind.JOB_ENQUEUED: _enqueued,
+    EventKind.JOB_RELEASED: lambda event: [MoveJob(_holder(event), "queued")],
+    EventKind.JOB_DISCARDED: lambda event: [MoveJob(_holder(event), "discarded", event.payload["by"])],
+    EventKind.ATTEMPT_FAILED: _failed,
+    EventKind.VERDICT: _judged,
+    EventKind.TOOL_RESULT: _resulted,
+    EventKind.REQUEST_OPENED: lambda event: [OpenRequest(_row(event))],
+    EventKind.REQUEST_ANSWERED: _answered,
+    EventKind.DECISION_PROPOSED: _answered,
+    EventKind.REQUEST_CLOSED: lambda event: [CloseRequest(event.payload["request_id"], event.payload["how"])],
+    EventKind.CANCEL_REQUESTED: lambda event: [Wake()],
+    EventKind.MESSAGE_RECEIVED: lambda event: [Wake(by_message=True)],
+    EventKind.STATE_TRANSITION: lambda event: [SetState(event.payload["state"], event.payload["outcome"])],
 }

@@ -13,8 +13,7 @@ from engine.language.arithmetic import EvaluationError, add
 from engine.language.value import duration
 from engine.policy.flip_names import ALLOW, APPROVAL, DENY
 from engine.session.decide.proposals import crossed_limit
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.state import Call, State, Status
 from engine.spec.bundle import Agent
@@ -72,7 +71,7 @@ class _Other:
 
     def at(self, before: State, state: State, event: Event, rest: Sequence[Event]) -> Iterator[Crossing]:
         """What an event crosses under these limits and did not, or the other way round; `rest` are the next two."""
-        if event.kind is K.LIMIT_CROSSED:
+        if event.kind is EventKind.LIMIT_CROSSED:
             yield from self._no_more(state, event, rest)
             return
         for name, call in self._crossed(before, state, event, rest):
@@ -84,20 +83,20 @@ class _Other:
         self, before: State, state: State, event: Event, rest: Sequence[Event]
     ) -> Iterator[tuple[str, Call | None]]:
         limits, payload = self._limits, event.payload
-        if event.kind is K.STEP_STARTED:
+        if event.kind is EventKind.STEP_STARTED:
             self._taken_in = 0
             if limits.steps is not None and before.used.steps >= limits.steps:
                 yield "steps", None
-        elif event.kind is K.CALL_PROPOSED and not _refused(payload["call_id"], rest):
+        elif event.kind is EventKind.CALL_PROPOSED and not _refused(payload["call_id"], rest):
             call = state.calls[payload["call_id"]]
             found = crossed_limit(limits, state.used, call.name, self._taken_in)
             self._taken_in += 1
             if found is not None:
                 yield found[0], call
-        elif event.kind in (K.CALL_STARTED, K.JOB_ENQUEUED) and payload["reserved"]:
+        elif event.kind in (EventKind.CALL_STARTED, EventKind.JOB_ENQUEUED) and payload["reserved"]:
             call = state.calls[payload["call_id"]]
             yield from ((name, call) for name in self._full(before, call))
-        elif event.kind is K.QUESTION_RESERVED:
+        elif event.kind is EventKind.QUESTION_RESERVED:
             for name, more in (("model_tokens", payload["tokens"]), ("model_cost_usd", payload["cost_usd"])):
                 limit = getattr(limits, name)
                 if limit is not None and add(getattr(before.used, name), more) > limit:
@@ -148,7 +147,7 @@ def _span(allowed: Any, name: str) -> Any:
 def _refused(call_id: str, rest: Sequence[Event]) -> bool:
     """Whether a call was not taken in: it did not fit, was beyond a limit, or came on the last turn."""
     for event in rest:
-        if event.kind is K.TOOL_RESULT and event.payload["call_id"] == call_id:
+        if event.kind is EventKind.TOOL_RESULT and event.payload["call_id"] == call_id:
             return event.payload["reason"] in ("invalid_input", "limit_of_calls", "finishing")
     return False
 

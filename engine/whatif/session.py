@@ -21,8 +21,7 @@ from engine.policy.flip_names import (
 from engine.policy.verdict import Verdict
 from engine.replay.continue_from import Continuation, redrive
 from engine.replay.judgements import Judgement, NotKnown, Release, judgements, rejudge, rewithheld
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.state import Call, State, Status
 from engine.spec.bundle import AcceptedLoosening, Bundle
 from engine.whatif import flip as f
@@ -218,7 +217,7 @@ class _ContinuedSession:
         if moment.guard(bundle) is None:
             return [], "", "the call would have been no call of this agent's", set()
         way = redrive(moment.state, log, bundle, moment.event.at)
-        reached = {event.payload["call_id"] for event in way.events if event.kind is K.VERDICT}
+        reached = {event.payload["call_id"] for event in way.events if event.kind is EventKind.VERDICT}
         return list(self._later(way, first)), _then(way, log), way.unknown, reached
 
     def _later(self, way: Continuation, first: Flip) -> Iterator[Flip]:
@@ -227,7 +226,7 @@ class _ContinuedSession:
         calls, asked = way.state.calls, f.asked_of(way.events)
         seen = {first.call_id}
         for event in way.events:
-            if event.kind is not K.VERDICT or event.payload["call_id"] in seen:
+            if event.kind is not EventKind.VERDICT or event.payload["call_id"] in seen:
                 continue
             seen.add(event.payload["call_id"])
             recorded = told.get(event.payload["call_id"])
@@ -250,7 +249,7 @@ def _verdicts(log: Iterable[Event]) -> dict[str, Any]:
     """The first verdict on each call."""
     found: dict[str, Any] = {}
     for event in log:
-        if event.kind is K.VERDICT:
+        if event.kind is EventKind.VERDICT:
             found.setdefault(event.payload["call_id"], event.payload)
     return found
 
@@ -258,7 +257,7 @@ def _verdicts(log: Iterable[Event]) -> dict[str, Any]:
 def _then(way: Continuation, log: Sequence[Event]) -> str:
     if way.unknown:
         return _standing(way.state)
-    ended = next((e for e in reversed(log) if e.kind is K.STATE_TRANSITION), None)
+    ended = next((e for e in reversed(log) if e.kind is EventKind.STATE_TRANSITION), None)
     same = ended is not None and (ended.payload["state"], ended.payload["outcome"]) == (
         way.state.status.value,
         way.state.outcome,

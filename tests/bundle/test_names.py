@@ -13,7 +13,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.store.memory import MemoryStore
 from tests.bundle_texts import agent, bundle, tool
 from tests.model import server as s
@@ -272,5 +272,5 @@ async def test_a_sensitive_field_in_a_summary_is_sealed_whatever_it_is_called(na
     async with engine:
         state = await engine.run(made, Opening("bot", "Look", {"tenant": "acme"}), Path("."))
     stored = await store.load(state.session_id)
-    assert any(event.kind is K.TOOL_RESULT and event.payload["status"] == "ok" for event in stored)
+    assert any(event.kind is EventKind.TOOL_RESULT and event.payload["status"] == "ok" for event in stored)
     assert "DE-4411" not in repr([event.payload for event in stored])

@@ -21,8 +21,7 @@ from engine.cli.main import cli
 from engine.diagnostic.render import full
 from engine.diagnostic.visible import block, line
 from engine.language.value import NotJson, exact
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.trace import entry, headline
 from tests.fuzz.mutations import NASTY, dumped, of_bytes, of_json, of_text
 from tests.model import server as s
@@ -161,7 +160,7 @@ def terminal() -> Iterator[Feed]:
             payload = exact(payload if isinstance(payload, dict) else {"text": text})
         except NotJson:
             return  # no log holds it
-        told = headline(entry(Event(event.session_id, 1, 1, random.choice(list(K)), payload, START)))
+        told = headline(entry(Event(event.session_id, 1, 1, random.choice(list(EventKind)), payload, START)))
         assert "\n" not in told
         assert "\x1b" not in told
 

@@ -11,8 +11,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
@@ -68,12 +67,12 @@ class Sessions:
         assert await self.store.verify(state.session_id) == []
         return state
 
-    def of(self, kind: K) -> list[dict[str, Any]]:
+    def of(self, kind: EventKind) -> list[dict[str, Any]]:
         return [dict(event.payload) for event in self.events if event.kind is kind]
 
     @property
     def statuses(self) -> list[str]:
-        return [call["status"] for call in self.of(K.MODEL_CALLED)]
+        return [call["status"] for call in self.of(EventKind.MODEL_CALLED)]
 
 
 def allowing(rules: str) -> tuple[str, str]:

@@ -13,8 +13,7 @@ from engine.bundle.load import load_directory
 from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
@@ -141,10 +140,10 @@ async def fight(attack: Attack, bundle: Bundle, root: Path) -> Fought:
         )
         async with Runner(store, TrioClock(), on_event=events.append) as engine:
             state = await engine.run(aimed, opening, root)
-    results = [event.payload for event in events if event.kind is K.TOOL_RESULT]
+    results = [event.payload for event in events if event.kind is EventKind.TOOL_RESULT]
     refused = [p["reason"] for p in results if p["status"] == "blocked"]
-    refused += [event.payload["status"] for event in events if event.kind is K.MODEL_CALLED]
-    refused += ["decision_rejected" for event in events if event.kind is K.DECISION_REJECTED]
+    refused += [event.payload["status"] for event in events if event.kind is EventKind.MODEL_CALLED]
+    refused += ["decision_rejected" for event in events if event.kind is EventKind.DECISION_REJECTED]
     acted = sum(1 for p in results if p["tool"] == "open_refund_case" and p["status"] == "ok" and not p["reused"])
     tried = sum(answer.lower().count("refund_case") or answer.count('"name"') for answer in attack.answers)
     whole = await store.verify(state.session_id) == []

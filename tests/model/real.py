@@ -23,8 +23,7 @@ from engine.planner.prompt import Prompt
 from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.wire_models import read_decision
 from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
@@ -59,10 +58,10 @@ class Measured:
     @property
     def told_seconds(self) -> float:
         """The time of the requests that are in the log: those that a deadline cut off are not."""
-        return sum(float(e.payload["seconds"]) for e in self.events if e.kind is K.MODEL_CALLED)
+        return sum(float(e.payload["seconds"]) for e in self.events if e.kind is EventKind.MODEL_CALLED)
 
     def tokens(self, name: str) -> int:
-        return sum(e.payload[name] for e in self.events if e.kind is K.MODEL_CALLED)
+        return sum(e.payload[name] for e in self.events if e.kind is EventKind.MODEL_CALLED)
 
 
 def main() -> None:
@@ -165,26 +164,28 @@ def timed() -> Iterator[list[float]]:
 def report(done: list[Measured], rows: int) -> list[str]:
     """Print what came of the sessions; gives what did not hold."""
     problems: list[str] = []
-    decisions = [e.payload for m in done for e in m.events if e.kind is K.DECISION_RECORDED]
+    decisions = [e.payload for m in done for e in m.events if e.kind is EventKind.DECISION_RECORDED]
     for payload in decisions:
         decided, wrong = read_decision({key: payload[key] for key in ("message", "tool_calls", "done")})
         problems += wrong if decided is None else []
     calls = Counter(
-        f"{e.payload['tool']} {e.payload['status']}" for m in done for e in m.events if e.kind is K.TOOL_RESULT
+        f"{e.payload['tool']} {e.payload['status']}" for m in done for e in m.events if e.kind is EventKind.TOOL_RESULT
     )
-    writes = [e.payload for m in done for e in m.events if e.kind is K.TOOL_RESULT and e.payload["status"] == "ok"]
-    started = {e.payload["call_id"] for m in done for e in m.events if e.kind is K.CALL_STARTED}
-    judged = {e.payload["call_id"] for m in done for e in m.events if e.kind is K.VERDICT}
+    writes = [
+        e.payload for m in done for e in m.events if e.kind is EventKind.TOOL_RESULT and e.payload["status"] == "ok"
+    ]
+    started = {e.payload["call_id"] for m in done for e in m.events if e.kind is EventKind.CALL_STARTED}
+    judged = {e.payload["call_id"] for m in done for e in m.events if e.kind is EventKind.VERDICT}
     problems += [f"call {id_} started without a verdict" for id_ in started - judged]
     cases = sum(1 for payload in writes if payload["tool"] == "open_refund_case")
     if cases != rows:
         problems.append(f"{rows} refund cases, and the logs have {cases}")
-    statuses = Counter(e.payload["status"] for m in done for e in m.events if e.kind is K.MODEL_CALLED)
+    statuses = Counter(e.payload["status"] for m in done for e in m.events if e.kind is EventKind.MODEL_CALLED)
     states = Counter(f"{m.state} {m.outcome}" for m in done)
     out, asked = sum(m.tokens("tokens_out") for m in done), sum(m.tokens("tokens_in") for m in done)
     model, whole = sum(m.model_seconds for m in done), sum(m.seconds for m in done)
     told = sum(m.told_seconds for m in done)
-    steps = sum(1 for m in done for e in m.events if e.kind is K.STEP_STARTED)
+    steps = sum(1 for m in done for e in m.events if e.kind is EventKind.STEP_STARTED)
     print(f"sessions   {len(done)}: {_counted(states)}")
     print(f"requests   {sum(statuses.values())}: {_counted(statuses)}")
     print(f"decisions  {len(decisions)} recorded, all of them within the contract: {not problems}")

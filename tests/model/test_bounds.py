@@ -11,7 +11,7 @@ import h11
 import pytest
 
 from engine.planner.reply_text import without_thoughts
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.test_pieces import blocks, delta, piece, start
@@ -45,7 +45,7 @@ async def status_of(act: s.Act, last: s.Act = FINISHED, **more: Any) -> str:
         state = await sessions.run(made(server.url, kind=kind, more=f"{told}, stream: {stream}"))
         assert server.asked[0].headers["accept-encoding"] == "identity"
     assert state.status.value == "done"
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
     return sessions.statuses[0]
 
 
@@ -139,7 +139,7 @@ async def test_a_number_with_a_huge_exponent_is_never_written_out() -> None:
         sessions = Sessions()
         await sessions.run(made(server.url, more=", answers: tools, stream: false, max_prompt_tokens: 7000"))
     # what is no count is not told, and counts as it was reserved
-    assert sessions.of(K.MODEL_CALLED)[0]["tokens_in"] == 7_000
+    assert sessions.of(EventKind.MODEL_CALLED)[0]["tokens_in"] == 7_000
 
 
 def test_thoughts_one_behind_the_other_are_left_out_whatever_letters_they_hold() -> None:

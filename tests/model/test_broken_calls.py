@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.runtime.opening import Opening
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.bundle_texts import tool
 from tests.model import server as s
 from tests.model.acting import Sessions, made
@@ -71,7 +71,7 @@ def message(given: str) -> s.Act:
 async def test_arguments_that_are_no_object_are_no_call(arguments: str, kind: str, act: Any, stream: bool) -> None:
     sessions = await came_of(act(arguments), kind=kind, stream=stream)
     assert sessions.statuses == ["broken_arguments", "ok"]
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -79,7 +79,7 @@ async def test_arguments_that_are_no_object_are_no_call(arguments: str, kind: st
 @pytest.mark.parametrize("arguments", ['""', '" "', "{}"])
 async def test_blank_arguments_are_none(arguments: str, kind: str, act: Any, stream: bool) -> None:
     sessions = await came_of(act(arguments), kind=kind, stream=stream)
-    assert [(call["tool"], call["input"]) for call in sessions.of(K.CALL_PROPOSED)] == [("look", {})]
+    assert [(call["tool"], call["input"]) for call in sessions.of(EventKind.CALL_PROPOSED)] == [("look", {})]
 
 
 BEGUN = '{"amount": 2'
@@ -92,14 +92,16 @@ async def test_a_piece_of_arguments_that_is_no_text_breaks_them(between: Any) ->
     sessions = await came_of(act)
     # an object that says nothing is none
     assert sessions.statuses[0] == ("ok" if between == {} else "broken_arguments")
-    assert [call["input"] for call in sessions.of(K.CALL_PROPOSED)] == ([{"amount": 200}] if between == {} else [])
+    assert [call["input"] for call in sessions.of(EventKind.CALL_PROPOSED)] == (
+        [{"amount": 200}] if between == {} else []
+    )
 
 
 async def test_nothing_between_the_pieces_of_arguments_is_nothing() -> None:
     act = streams([piece(0, "a", "pay", BEGUN), {"index": 0, "function": {"arguments": None}},
                    piece(0, None, None, "00}")])  # fmt: skip
     sessions = await came_of(act)
-    assert [call["input"] for call in sessions.of(K.CALL_PROPOSED)] == [{"amount": 200}]
+    assert [call["input"] for call in sessions.of(EventKind.CALL_PROPOSED)] == [{"amount": 200}]
 
 
 async def test_two_objects_as_arguments_of_one_call_are_none() -> None:
@@ -129,7 +131,7 @@ async def test_a_name_that_is_no_text_is_none() -> None:
 async def test_no_piece_of_a_message_is_dropped(events: list[Any], status: str) -> None:
     sessions = await came_of(blocks(*events), kind="anthropic")
     assert sessions.statuses == [status, "ok"]
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 PAY = s.chunk({"tool_calls": [piece(0, "a", "pay", '{"amount": 2}')]})
@@ -150,7 +152,7 @@ async def test_what_comes_behind_the_end_of_an_answer_is_no_call(events: list[An
 
     sessions = await came_of(act)
     assert sessions.statuses == [status, "ok"]
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 @pytest.mark.parametrize("last", [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
@@ -158,7 +160,7 @@ async def test_what_comes_behind_the_end_of_an_answer_is_no_call(events: list[An
 async def test_what_comes_behind_the_end_of_a_message_is_no_call(last: Any) -> None:
     sessions = await came_of(blocks(last, use(0, "pay", {"amount": 2})), kind="anthropic")
     assert sessions.statuses == ["malformed", "ok"]
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 async def test_a_call_in_the_form_of_old_is_not_dropped() -> None:
@@ -191,7 +193,7 @@ async def test_a_decision_with_half_of_a_surrogate_pair_calls_nothing(given: Any
         sessions = Sessions()
         free = tool("send", input="{type: object}", more="trust: trusted")
         await sessions.run(made(server.url, tools="[send]", policies=[free]))
-    assert [(result["status"], result["reason"]) for result in sessions.of(K.TOOL_RESULT)] == [
+    assert [(result["status"], result["reason"]) for result in sessions.of(EventKind.TOOL_RESULT)] == [
         ("blocked", "invalid_input")
     ]
 

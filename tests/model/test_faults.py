@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.ports.resources import MissingSecret
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.faults import FAULTS, Case, outcome_of, row
@@ -69,7 +69,7 @@ async def test_a_server_that_is_not_there_is_asked_again_and_then_given_up() -> 
     sessions = Sessions()
     state = await sessions.run(made("http://127.0.0.1:9"))
     assert (sessions.statuses, state.status.value) == (["unreachable", "unreachable"], "failed")
-    assert sessions.of(K.SESSION_ENDING)[0]["reason"] == "planner_unavailable"
+    assert sessions.of(EventKind.SESSION_ENDING)[0]["reason"] == "planner_unavailable"
 
 
 async def test_what_a_server_does_not_know_is_named_with_what_to_try() -> None:
@@ -77,7 +77,7 @@ async def test_what_a_server_does_not_know_is_named_with_what_to_try() -> None:
     async with s.serving(s.status(400, said)) as server:
         sessions = Sessions()
         await sessions.run(made(server.url))
-    assert "try another `answers`" in sessions.of(K.MODEL_CALLED)[0]["message"]
+    assert "try another `answers`" in sessions.of(EventKind.MODEL_CALLED)[0]["message"]
 
 
 async def test_the_next_planner_of_the_chain_stands_in_and_the_log_says_why() -> None:
@@ -86,7 +86,7 @@ async def test_the_next_planner_of_the_chain_stands_in_and_the_log_says_why() ->
         sessions = Sessions()
         state = await sessions.run(made(server.url, chain="[model, second]", others=second))
     assert (state.status.value, state.told) == ("done", "From the script.")
-    fell = sessions.of(K.PLANNER_FELL_BACK)[0]
+    fell = sessions.of(EventKind.PLANNER_FELL_BACK)[0]
     assert (fell["planner"], fell["to"]) == ("model", "second")
     assert "401" in fell["reason"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 
@@ -54,8 +54,8 @@ async def test_no_completion_is_whole_for_any_other_reason(finish: Any, call: bo
         assert status == "truncated"
     if finish in REFUSED:
         assert status == "refused"
-    assert not [e for e in sessions.of(K.DECISION_RECORDED) if HALF in e["message"]]
-    assert sessions.of(K.TOOL_RESULT) == []
+    assert not [e for e in sessions.of(EventKind.DECISION_RECORDED) if HALF in e["message"]]
+    assert sessions.of(EventKind.TOOL_RESULT) == []
     assert state.told == "Done."
 
 
@@ -64,7 +64,7 @@ async def test_no_completion_is_whole_for_any_other_reason(finish: Any, call: bo
 async def test_a_call_is_whole_for_each_reason_that_says_so(finish: str, stream: bool) -> None:
     # Gemini's compatible endpoint says `stop` beside calls that it streams
     status, sessions, _, _ = await came_of(says(finish, call=True), FINISHED, kind="openai", stream=stream)
-    assert (status, len(sessions.of(K.TOOL_RESULT))) == ("ok", 1)
+    assert (status, len(sessions.of(EventKind.TOOL_RESULT))) == ("ok", 1)
 
 
 async def test_a_reason_that_was_told_is_not_taken_back_by_a_later_event() -> None:
@@ -123,7 +123,7 @@ async def test_no_message_is_whole_for_any_other_reason(reason: Any, stream: boo
     assert status != "ok"
     if reason == "model_context_window_exceeded":
         assert status == "truncated"
-    assert not [e for e in sessions.of(K.DECISION_RECORDED) if HALF in e["message"]]
+    assert not [e for e in sessions.of(EventKind.DECISION_RECORDED) if HALF in e["message"]]
     assert state.told == "Done."
 
 
@@ -134,9 +134,9 @@ async def test_a_turn_that_pauses_goes_on_where_it_was(stream: bool) -> None:
     again = server.asked[1].body["messages"]
     assert again[-1]["role"] == "assistant"
     assert HALF in str(again[-1]["content"])
-    assert not [e for e in sessions.of(K.DECISION_RECORDED) if e["message"] == HALF]
-    assert sessions.of(K.DECISION_REJECTED) == []
-    assert sum(call["tokens_in"] for call in sessions.of(K.MODEL_CALLED)) == 200
+    assert not [e for e in sessions.of(EventKind.DECISION_RECORDED) if e["message"] == HALF]
+    assert sessions.of(EventKind.DECISION_REJECTED) == []
+    assert sum(call["tokens_in"] for call in sessions.of(EventKind.MODEL_CALLED)) == 200
     assert state.status.value == "done"
 
 
@@ -150,4 +150,4 @@ async def test_a_turn_that_never_ends_its_pauses_is_given_up() -> None:
 async def test_a_turn_that_pauses_calls_no_tool(stream: bool) -> None:
     act = s.message("I look.", ("t", "look", {"n": 1}), stop="pause_turn")
     status, sessions, _, _ = await came_of(act, DONE, kind="anthropic", stream=stream)
-    assert (status, sessions.of(K.CALL_PROPOSED)) == ("malformed", [])
+    assert (status, sessions.of(EventKind.CALL_PROPOSED)) == ("malformed", [])

@@ -10,7 +10,7 @@ import h11
 import pytest
 
 from engine.planner.transport import replayed_from
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 
@@ -83,7 +83,7 @@ ROLE = {"role": "assistant"}
 async def test_a_stream_of_completions_that_begins_anew_is_asked_for_again(events: list[Any]) -> None:
     sessions, state = await came_of(stream(*events, "[DONE]"))
     assert (sessions.statuses, state.told) == (["malformed", "ok"], "Done.")
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ async def test_a_stream_of_completions_that_begins_anew_is_asked_for_again(event
 async def test_a_stream_of_completions_that_only_looks_so_is_one_answer(events: list[Any]) -> None:
     sessions, _ = await came_of(stream(*events, "[DONE]"))
     assert sessions.statuses == ["ok", "ok"]
-    assert len(sessions.of(K.CALL_PROPOSED)) == 2
+    assert len(sessions.of(EventKind.CALL_PROPOSED)) == 2
 
 
 def begins(id_: str = "m", *content: Any) -> Any:
@@ -147,7 +147,7 @@ def ends(reason: str = "tool_use") -> list[Any]:
 async def test_a_message_that_begins_anew_is_asked_for_again(events: list[Any]) -> None:
     sessions, state = await came_of(stream(*events), "anthropic")
     assert (sessions.statuses, state.told) == (["malformed", "ok"], "Done.")
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 MARK = "\ufeff".encode()
@@ -159,9 +159,9 @@ async def test_a_byte_order_mark_before_a_stream_hides_nothing_of_it() -> None:
     _, state = await came_of(MARK + SAYS)
     assert state.told == "I could NOT refund you."
     sessions, _ = await came_of(MARK + CALLS)
-    assert [one["tool"] for one in sessions.of(K.CALL_PROPOSED)] == ["look"]
+    assert [one["tool"] for one in sessions.of(EventKind.CALL_PROPOSED)] == ["look"]
     sessions, _ = await came_of(MARK + stream(begins(), use(), stop(), *ends()), "anthropic")
-    assert sessions.of(K.MODEL_CALLED)[0]["tokens_in"] == 10
+    assert sessions.of(EventKind.MODEL_CALLED)[0]["tokens_in"] == 10
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ async def test_what_the_start_of_a_message_holds_belongs_to_it() -> None:
     start = begins("m", {"type": "text", "text": "I could NOT "})
     sessions, state = await came_of(stream(start, *text("refund you."), *ends("end_turn")), "anthropic")
     assert state.told == "I could NOT refund you."
-    assert sessions.of(K.MODEL_CALLED)[0]["repairs"] == ["content in the start of a message"]
+    assert sessions.of(EventKind.MODEL_CALLED)[0]["repairs"] == ["content in the start of a message"]
     sessions, _ = await came_of(stream(begins("m", use()["content_block"]), *ends()), "anthropic")
-    assert [one["tool"] for one in sessions.of(K.CALL_PROPOSED)] == ["look"]
+    assert [one["tool"] for one in sessions.of(EventKind.CALL_PROPOSED)] == ["look"]
 
 
 @pytest.mark.parametrize("kind", ["mcp_tool_use", "server_tool_use", "web_search_tool_result", "of next year"])
@@ -194,7 +194,7 @@ async def test_a_block_beside_a_text_is_told_of(kind: str) -> None:
     events = [begins(), *text("", 0, kind), *text("Bye.", 1), *ends("end_turn")]
     sessions, state = await came_of(stream(*events), "anthropic")
     assert state.told == "Bye."
-    assert sessions.of(K.MODEL_CALLED)[0]["repairs"] == ["blocks that are neither text nor a call"]
+    assert sessions.of(EventKind.MODEL_CALLED)[0]["repairs"] == ["blocks that are neither text nor a call"]
 
 
 @pytest.mark.parametrize(
@@ -208,19 +208,19 @@ async def test_an_event_that_nobody_knows_is_told_of(event: Any) -> None:
     opened, closed = text("Bye.")
     sessions, state = await came_of(stream(begins(), opened, event, closed, *ends("end_turn")), "anthropic")
     assert state.told == "Bye."
-    assert len(sessions.of(K.MODEL_CALLED)[0]["repairs"]) == 1
+    assert len(sessions.of(EventKind.MODEL_CALLED)[0]["repairs"]) == 1
 
 
 async def test_a_part_of_a_completion_that_nobody_knows_is_told_of() -> None:
     sessions, state = await came_of(stream(piece(content="Bye.", audio={"data": "x"}), piece(finish="stop")))
     assert state.told == "Bye."
-    assert len(sessions.of(K.MODEL_CALLED)[0]["repairs"]) == 1
+    assert len(sessions.of(EventKind.MODEL_CALLED)[0]["repairs"]) == 1
 
 
 async def test_a_message_that_a_stream_tells_as_a_whole_is_said() -> None:
     whole = {"choices": [{"index": 0, "message": {"content": "Bye."}, "finish_reason": "stop"}]}
     sessions, state = await came_of(stream(whole, "[DONE]"))
-    assert (state.told, len(sessions.of(K.MODEL_CALLED)[0]["repairs"])) == ("Bye.", 1)
+    assert (state.told, len(sessions.of(EventKind.MODEL_CALLED)[0]["repairs"])) == ("Bye.", 1)
     _, state = await came_of(stream(piece(content="Bye."), whole, "[DONE]"))
     assert state.told == "Bye."
 
@@ -240,8 +240,8 @@ async def test_a_call_of_bytes_that_are_no_text_is_never_made(kind: str, content
     body = stream(*events) if "stream" in content else json.dumps(whole).encode()
     sessions, _ = await came_of(body.replace(b"BROKEN", BROKEN), kind, content)
     assert sessions.statuses == ["malformed", "ok"]
-    assert "UTF-8" in sessions.of(K.MODEL_CALLED)[0]["message"]
-    assert sessions.of(K.CALL_PROPOSED) == []
+    assert "UTF-8" in sessions.of(EventKind.MODEL_CALLED)[0]["message"]
+    assert sessions.of(EventKind.CALL_PROPOSED) == []
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ async def test_a_call_of_bytes_that_are_no_text_is_never_made(kind: str, content
 @pytest.mark.parametrize("content", ["text/event-stream", "application/json"])
 async def test_an_answer_of_another_shape_is_told_in_plain_words(body: str, kind: str, content: str) -> None:
     sessions, _ = await came_of(stream(body) if "stream" in content else body.encode(), kind, content)
-    first = sessions.of(K.MODEL_CALLED)[0]
+    first = sessions.of(EventKind.MODEL_CALLED)[0]
     assert first["status"] in ("malformed", "cut_off", "broken_arguments")
     assert not any(word in first["message"] for word in ("attribute", "subscript", "tuple", "NoneType", "Unfit"))
     assert len(first["message"]) > 30
@@ -282,4 +282,4 @@ async def test_bytes_that_are_no_text_are_no_call_in_a_recording_either(tmp_path
     played = Sessions(traffic=replayed_from(tmp_path / "kept"))
     await played.run(made_for)
     assert played.statuses[0] != "ok"
-    assert played.of(K.CALL_PROPOSED) == []
+    assert played.of(EventKind.CALL_PROPOSED) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 
@@ -37,8 +37,8 @@ async def calls_of(act: s.Act, *, kind: str = "openai") -> list[tuple[str, Any]]
     async with s.serving(act, last) as server:
         sessions = Sessions()
         await sessions.run(made(server.url, kind=kind, more=tools))
-    assert sessions.statuses[0] == "ok", sessions.of(K.MODEL_CALLED)[0]["message"]
-    return [(call["tool"], dict(call["input"])) for call in sessions.of(K.CALL_PROPOSED)]
+    assert sessions.statuses[0] == "ok", sessions.of(EventKind.MODEL_CALLED)[0]["message"]
+    return [(call["tool"], dict(call["input"])) for call in sessions.of(EventKind.CALL_PROPOSED)]
 
 
 BOTH = [("look", {"n": 1}), ("mail", {"n": 2})]
@@ -144,7 +144,7 @@ async def test_text_within_the_start_of_a_block_is_said() -> None:
     async with s.serving(act, s.message(None, ("z", "finish", {}))) as server:
         sessions = Sessions()
         await sessions.run(made(server.url, kind="anthropic"))
-    assert sessions.of(K.DECISION_RECORDED)[0]["message"] == "Hello there"
+    assert sessions.of(EventKind.DECISION_RECORDED)[0]["message"] == "Hello there"
 
 
 async def test_a_server_that_answers_at_once_where_a_stream_was_asked_is_understood() -> None:

@@ -18,7 +18,7 @@ from engine.planner.transport import BadCassette, ReplayedTraffic, replayed_from
 from engine.planner.turns import MessageTurn, RuntimeNote, StepTurn, Turn, _shortened, size, texts_of, turns
 from engine.ports.resources import MissingSecret
 from engine.runtime.opening import Opening
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import policy
 from tests.model import server as s
@@ -56,7 +56,7 @@ async def test_a_call_is_counted_and_priced_and_recorded_with_what_it_was() -> N
     async with s.serving(s.decides("Bye")) as server:
         sessions = Sessions()
         state = await sessions.run(made(server.url))
-    call = sessions.of(K.MODEL_CALLED)[0]
+    call = sessions.of(EventKind.MODEL_CALLED)[0]
     assert (call["model"], call["status"], call["attempt"]) == ("m", "ok", 1)
     assert (call["request_id"], call["tokens_in"], call["tokens_out"]) == ("req-7", 100, 20)
     assert str(call["cost_usd"]) == "0.0003"
@@ -74,7 +74,7 @@ async def test_a_server_that_does_not_count_is_counted_for() -> None:
     async with s.serving(silent) as server:
         sessions = Sessions()
         await sessions.run(made(server.url))
-    call = sessions.of(K.MODEL_CALLED)[0]
+    call = sessions.of(EventKind.MODEL_CALLED)[0]
     assert (call["tokens_in"], call["tokens_out"]) == (16_000, 1_000)
 
 
@@ -105,7 +105,7 @@ async def test_what_a_rule_does_not_disclose_never_reaches_the_model() -> None:
     async with s.serving(s.decides("a", ("pay", {"amount": 1, "n": 13})), s.decides()) as server:
         sessions = Sessions()
         await sessions.run(ruled(server.url))
-    assert sessions.of(K.TOOL_RESULT)[0]["reason"] == "fraud_pattern_7"
+    assert sessions.of(EventKind.TOOL_RESULT)[0]["reason"] == "fraud_pattern_7"
     sent = json.dumps([asked.body for asked in server.asked]).lower()
     assert "fraud" not in sent
     assert "== 13" not in sent
@@ -205,7 +205,7 @@ async def test_a_prompt_beyond_its_bound_is_never_sent() -> None:
         state = await sessions.run(made(server.url, more=small), message="y" * 6000)
     assert server.asked == []
     assert state.status.value == "failed"
-    assert "more than max_prompt_tokens" in sessions.of(K.PLANNER_FAILED)[0]["problems"][0]
+    assert "more than max_prompt_tokens" in sessions.of(EventKind.PLANNER_FAILED)[0]["problems"][0]
 
 
 async def test_what_was_wrong_with_an_answer_is_told_in_the_next_question() -> None:
@@ -250,7 +250,7 @@ async def test_a_recording_answers_the_same_questions_offline(tmp_path: Path, st
     offline = Sessions(secrets={}, traffic=replayed_from(tmp_path))
     again = await offline.run(bundle_)
     assert (again.status, again.told) == (live.status, live.told)
-    digests = [[call["prompt_digest"] for call in one.of(K.MODEL_CALLED)] for one in (first, offline)]
+    digests = [[call["prompt_digest"] for call in one.of(EventKind.MODEL_CALLED)] for one in (first, offline)]
     assert digests[0] == digests[1]
     other = Sessions(secrets={}, traffic=replayed_from(tmp_path))
     state = await other.run(bundle_, message="Another question")
@@ -347,4 +347,4 @@ async def test_a_server_that_ends_lines_otherwise_is_understood() -> None:
         sessions = Sessions()
         state = await sessions.run(made(server.url))
     assert state.told == "a\u2028b"
-    assert sessions.of(K.MODEL_CALLED)[0]["request_id"] is None
+    assert sessions.of(EventKind.MODEL_CALLED)[0]["request_id"] is None

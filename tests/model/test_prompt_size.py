@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from tests.model import server as s
 from tests.model.acting import Sessions, made
@@ -41,7 +41,7 @@ async def test_a_prompt_that_only_its_schemas_make_too_long_is_never_sent(kind: 
     sessions, server, state = await asked(kind, answers, 5_000)
     assert server.asked == []
     assert (state.status.value, state.used.model_tokens) == ("failed", 0)
-    problem = sessions.of(K.PLANNER_FAILED)[0]["problems"][0]
+    problem = sessions.of(EventKind.PLANNER_FAILED)[0]["problems"][0]
     assert "schemas" in problem
     assert "max_prompt_tokens (5000)" in problem
 

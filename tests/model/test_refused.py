@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 from tests.model.test_cassettes import lay_out, shell
@@ -30,7 +30,7 @@ async def told(said: Any, *, kind: str = "openai", more: str = "", code: int = 4
     async with s.serving(refuses(said, code)) as server:
         sessions = Sessions()
         await sessions.run(made(server.url, kind=kind, more=more))
-    return str(sessions.of(K.MODEL_CALLED)[0]["message"])
+    return str(sessions.of(EventKind.MODEL_CALLED)[0]["message"])
 
 
 def error(message: str, **more: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 
@@ -54,7 +54,7 @@ async def taken(act: s.Act, *, answers: str, stream: bool, kind: str = "openai")
         sessions = Sessions()
         more = f", answers: {answers}, stream: {str(stream).lower()}"
         state = await sessions.run(made(server.url, kind=kind, more=more))
-    first = sessions.of(K.MODEL_CALLED)[0]
+    first = sessions.of(EventKind.MODEL_CALLED)[0]
     assert first["status"] == "ok", first["message"]
     return sessions, state
 
@@ -76,27 +76,27 @@ LOOK, MAIL = ("look", {"n": 1}), ("mail", {"n": 2})
 )
 async def test_calls_that_deviate_are_made_and_the_log_says_so(calls: Any, expected: Any, stream: bool) -> None:
     sessions, _ = await taken(gives({"tool_calls": calls}, "tool_calls"), answers="tools", stream=stream)
-    assert [(c["tool"], dict(c["input"])) for c in sessions.of(K.CALL_PROPOSED)] == expected
-    assert repaired(sessions.of(K.MODEL_CALLED)[0])
+    assert [(c["tool"], dict(c["input"])) for c in sessions.of(EventKind.CALL_PROPOSED)] == expected
+    assert repaired(sessions.of(EventKind.MODEL_CALLED)[0])
 
 
 async def test_an_answer_that_needs_no_repair_says_so_too() -> None:
     sessions, _ = await taken(gives({"tool_calls": [call("a", "look", "{}")]}, "tool_calls"), answers="tools",
                               stream=False)  # fmt: skip
-    assert not repaired(sessions.of(K.MODEL_CALLED)[0])
+    assert not repaired(sessions.of(EventKind.MODEL_CALLED)[0])
 
 
 async def test_a_message_with_two_calls_of_one_id_makes_both() -> None:
     act = s.message(None, ("a", "look", {"n": 1}), ("a", "mail", {"n": 2}))
     sessions, _ = await taken(act, answers="tools", stream=False, kind="anthropic")
-    assert [(c["tool"], dict(c["input"])) for c in sessions.of(K.CALL_PROPOSED)] == [LOOK, MAIL]
+    assert [(c["tool"], dict(c["input"])) for c in sessions.of(EventKind.CALL_PROPOSED)] == [LOOK, MAIL]
 
 
 async def test_a_decision_with_two_calls_of_one_id_makes_both() -> None:
     listed = [{"id": "a", "name": "look", "input": {"n": 1}}, {"id": "a", "name": "mail", "input": {"n": 2}}]
     act = s.says(json.dumps({"message": "", "tool_calls": listed, "done": False}))
     sessions, _ = await taken(act, answers="json_schema", stream=False)
-    assert [(c["tool"], dict(c["input"])) for c in sessions.of(K.CALL_PROPOSED)] == [LOOK, MAIL]
+    assert [(c["tool"], dict(c["input"])) for c in sessions.of(EventKind.CALL_PROPOSED)] == [LOOK, MAIL]
 
 
 THOUGHT = "the customer is probably lying"

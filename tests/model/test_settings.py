@@ -12,7 +12,7 @@ import trio
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import LoadedBundle, load
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import CODE, agent, tool
 from tests.model import server as s
@@ -86,7 +86,7 @@ async def test_the_fault_of_a_limit_that_a_server_does_not_know_names_the_key_to
     async with s.serving(act) as server:
         sessions = Sessions()
         await sessions.run(made(server.url))
-    assert "max_completion_tokens" in sessions.of(K.MODEL_CALLED)[0]["message"]
+    assert "max_completion_tokens" in sessions.of(EventKind.MODEL_CALLED)[0]["message"]
 
 
 async def test_planners_check_finds_out_which_limit_a_server_takes_and_prints_the_key(tmp_path: Path) -> None:
@@ -268,8 +268,8 @@ async def test_the_null_of_an_optional_field_is_a_field_that_is_left_out() -> No
         assert bundle is not None
         sessions = Sessions()
         await sessions.run(bundle)
-    assert [dict(call["input"]) for call in sessions.of(K.CALL_PROPOSED)] == [{"to": "ada"}]
-    assert [result["status"] for result in sessions.of(K.TOOL_RESULT)] == ["ok"]
+    assert [dict(call["input"]) for call in sessions.of(EventKind.CALL_PROPOSED)] == [{"to": "ada"}]
+    assert [result["status"] for result in sessions.of(EventKind.TOOL_RESULT)] == ["ok"]
 
 
 async def test_the_null_of_a_field_that_may_be_null_stays() -> None:
@@ -282,7 +282,7 @@ async def test_the_null_of_a_field_that_may_be_null_stays() -> None:
         assert bundle is not None
         sessions = Sessions()
         await sessions.run(bundle)
-    assert [dict(call["input"]) for call in sessions.of(K.CALL_PROPOSED)] == [{"n": None, "list": [{}]}]
+    assert [dict(call["input"]) for call in sessions.of(EventKind.CALL_PROPOSED)] == [{"n": None, "list": [{}]}]
 
 
 LOOSE = {

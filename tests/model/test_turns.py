@@ -16,7 +16,7 @@ from engine.bundle.load import load
 from engine.planner.transport import replayed_from
 from engine.planner.turns import MessageTurn, turns
 from engine.runtime.opening import Opening
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import agent, policy, tool
 from tests.model import server as s
@@ -290,7 +290,7 @@ async def test_a_held_call_keeps_its_provisional_turn_and_its_end_is_a_later_one
         bundle = held(server.url, more=TOOLS)
         async with sessions.engine as engine:
             state = await engine.run(bundle, Opening("bot", "Pay 5", {"tenant": "acme"}), Path("."))
-            (opened,) = sessions.of(K.REQUEST_OPENED)
+            (opened,) = sessions.of(EventKind.REQUEST_OPENED)
             await engine.answer(opened["request_id"], "approve", "dana")
             state = await engine.drive(state.session_id)
     assert state.status.value in ("done", "awaiting_message")
@@ -324,7 +324,7 @@ async def test_what_a_customer_says_while_calls_are_held_stands_behind_their_tur
             state = await engine.run(
                 held(server.url, more=TOOLS), Opening("bot", "Pay 5", {"tenant": "acme"}), Path(".")
             )
-            (opened,) = sessions.of(K.REQUEST_OPENED)
+            (opened,) = sessions.of(EventKind.REQUEST_OPENED)
             await engine.answer(opened["request_id"], "deny", "dana", note=FORGED)
             state = await engine.drive(state.session_id)
             if state.status.value == "awaiting_message":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.model import server as s
 from tests.model.acting import Sessions, made
 
@@ -51,7 +51,7 @@ async def counted(act: s.Act, *, kind: str = "openai", stream: bool = False, mor
         sessions = Sessions()
         told = f"{tools}, stream: {str(stream).lower()}{more}"
         state = await sessions.run(made(server.url, kind=kind, more=told, budgets="{model_tokens: 60000}"))
-    call = sessions.of(K.MODEL_CALLED)[0]
+    call = sessions.of(EventKind.MODEL_CALLED)[0]
     if int(call["tokens_in"]) + int(call["tokens_out"]) >= 60_000:
         assert state.status.value == "out_of_budget"
     return call
@@ -284,7 +284,7 @@ async def test_a_request_that_was_sent_and_never_counted_is_counted_as_it_was_re
     async with s.serving(act, s.decides()) as server:
         sessions = Sessions()
         state = await sessions.run(made(server.url, timeout="60s" if act is s.cuts else "3s"))
-    call = sessions.of(K.MODEL_CALLED)[0]
+    call = sessions.of(EventKind.MODEL_CALLED)[0]
     assert (call["tokens_in"], call["tokens_out"]) == (RESERVED_IN, RESERVED_OUT)
     assert state.used.model_tokens == RESERVED_IN + RESERVED_OUT + 120
 
@@ -294,7 +294,7 @@ async def test_a_request_that_a_server_refused_costs_nothing(code: int) -> None:
     async with s.serving(s.status(code), s.decides()) as server:
         sessions = Sessions()
         await sessions.run(made(server.url))
-    call = sessions.of(K.MODEL_CALLED)[0]
+    call = sessions.of(EventKind.MODEL_CALLED)[0]
     assert (call["tokens_in"], call["tokens_out"]) == (0, 0)
 
 
@@ -333,7 +333,7 @@ async def test_each_part_of_a_message_has_its_own_price(stream: str) -> None:
     async with s.serving(act) as server:
         sessions = Sessions()
         await sessions.run(priced(server.url, PRICES, f", stream: {stream}"))
-    assert str(sessions.of(K.MODEL_CALLED)[0]["cost_usd"]) == "22.05"
+    assert str(sessions.of(EventKind.MODEL_CALLED)[0]["cost_usd"]) == "22.05"
 
 
 async def test_a_part_without_a_price_of_its_own_costs_no_less_than_input() -> None:
@@ -347,4 +347,4 @@ async def test_a_part_without_a_price_of_its_own_costs_no_less_than_input() -> N
     async with s.serving(act) as server:
         sessions = Sessions()
         await sessions.run(priced(server.url, "input_usd: 3, output_usd: 15", ", stream: false"))
-    assert sessions.of(K.MODEL_CALLED)[0]["cost_usd"] >= 6
+    assert sessions.of(EventKind.MODEL_CALLED)[0]["cost_usd"] >= 6

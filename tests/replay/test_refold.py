@@ -11,8 +11,7 @@ from engine.bundle.load import load_directory
 from engine.fixtures.scenario import run_fixture
 from engine.replay.continue_from import Overrides, redrive
 from engine.replay.replay import replay
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from tests.replay.test_whatif import ALLOW, ASK, approved, held, made
 from tests.session.play import Play, call
@@ -31,16 +30,16 @@ def test_every_pathway_of_the_support_bundle_follows_again(name: str) -> None:
         assert (found.difference, found.events, found.as_recorded) == (None, len(log), 0)
 
 
-def changed(log: list[Event], kind: K, **more: object) -> list[Event]:
+def changed(log: list[Event], kind: EventKind, **more: object) -> list[Event]:
     return [replace(e, payload={**e.payload, **more}) if e.kind is kind else e for e in log]
 
 
 def test_an_event_that_does_not_follow_is_told_with_its_place_and_what_would_be_otherwise() -> None:
     own = made(ALLOW + ASK % "leads", most=10)
-    found = replay(changed(approved(own).log, K.CALL_STARTED, attempt=7), own).difference
+    found = replay(changed(approved(own).log, EventKind.CALL_STARTED, attempt=7), own).difference
     assert found is not None
     assert (found.kind, found.why) == ("call_started", "attempt would be otherwise")
-    assert found.seq == next(e.seq for e in approved(own).log if e.kind is K.CALL_STARTED)
+    assert found.seq == next(e.seq for e in approved(own).log if e.kind is EventKind.CALL_STARTED)
 
 
 def test_another_bundle_shows_where_it_would_have_gone_another_way() -> None:
@@ -82,14 +81,14 @@ def test_one_step_goes_again_with_stubs_and_another_decision() -> None:
     own = made()
     play = held(own)
     play.returns("c", {"was": True})
-    began = next(n for n, e in enumerate(play.log) if e.kind is K.STEP_STARTED)
+    began = next(n for n, e in enumerate(play.log) if e.kind is EventKind.STEP_STARTED)
     state = fold(play.log[:began])
     otherwise = Overrides(
         {"message": "", "tool_calls": [call("x", "other", n=1)], "done": False}, {"other": {"now": 1}}, 1
     )
     way = redrive(state, play.log, own, play.now, otherwise)
-    results = [event.payload for event in way.events if event.kind is K.TOOL_RESULT]
+    results = [event.payload for event in way.events if event.kind is EventKind.TOOL_RESULT]
     assert [(p["tool"], p["output"]) for p in results] == [("other", {"now": 1})]
     assert way.unknown == ""
     recorded = redrive(state, play.log, own, play.now, Overrides(until=1))
-    assert [e.payload["output"] for e in recorded.events if e.kind is K.TOOL_RESULT] == [{"was": True}]
+    assert [e.payload["output"] for e in recorded.events if e.kind is EventKind.TOOL_RESULT] == [{"was": True}]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.spec.bundle import AcceptedLoosening, Bundle
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.flip import Flip, money
@@ -240,7 +240,7 @@ def test_one_of_two_who_are_asked_no_more_leaves_the_yes_of_the_other() -> None:
     play = Play(made(both()))
     play.plan(call("c", "write", n=50))
     for request, who in (("s1.1", "lee"), ("s1.2", "dana")):
-        play.say(r.RequestAnswered(request, "approve", who, "", None, None, play.now))
+        play.say(inputs.RequestAnswered(request, "approve", who, "", None, None, play.now))
         play.claim()
     play.returns("c", {})
     play.plan(call("d", "other", n=1))
@@ -336,7 +336,7 @@ def test_a_recorded_answer_is_given_again_to_the_same_question(action: str) -> N
     play = Play(own)
     play.plan(call("l", "look", n=1), call("c", "write", n=50))
     play.returns("l", {"n": 1})
-    play.say(r.RequestAnswered("s1.1", action, "dana", "", None, None, play.now))
+    play.say(inputs.RequestAnswered("s1.1", action, "dana", "", None, None, play.now))
     play.claim()
     if action == "approve":
         play.returns("c", {})

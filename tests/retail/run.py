@@ -16,8 +16,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
@@ -122,11 +121,11 @@ def _id(turn: int, place: int) -> str:
 
 
 def _came(told: Conversation, events: Sequence[Event]) -> tuple[Came, ...]:
-    ends = {e.payload["call_id"]: e.payload for e in events if e.kind is K.TOOL_RESULT and e.payload["final"]}
-    ran = {e.payload["call_id"] for e in events if e.kind is K.CALL_STARTED}
+    ends = {e.payload["call_id"]: e.payload for e in events if e.kind is EventKind.TOOL_RESULT and e.payload["final"]}
+    ran = {e.payload["call_id"] for e in events if e.kind is EventKind.CALL_STARTED}
     verdicts: dict[str, Mapping[str, Any]] = {}
     for event in events:
-        if event.kind is K.VERDICT:
+        if event.kind is EventKind.VERDICT:
             # what is said when the call is proposed counts, not what is said again after an answer
             verdicts.setdefault(event.payload["call_id"], event.payload)
     found = []

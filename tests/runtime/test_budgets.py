@@ -14,7 +14,7 @@ from engine.ports.tool import ToolError, ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
@@ -99,7 +99,7 @@ async def test_a_read_that_fails_and_hangs_is_tried_again_after_its_delays(
     state = await one.drive(session_id)
     assert state.calls["a"].ok
     assert acting.runs("look") == 3
-    failed = [e.payload for e in await store.load(session_id) if e.kind is K.ATTEMPT_FAILED]
+    failed = [e.payload for e in await store.load(session_id) if e.kind is EventKind.ATTEMPT_FAILED]
     assert [(p["attempt"], p["failure"]) for p in failed] == [(1, "retryable"), (2, "timeout")]
     waits = [tries[1] - tries[0], tries[2] - tries[1] - 2]
     assert waits == pytest.approx([float(p["delay"]) for p in failed], abs=1e-3)

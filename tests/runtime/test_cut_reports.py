@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.cli.shell import Shell
 
 CANARY = "CANARY-IBAN-0815"
@@ -72,7 +72,7 @@ def failed(shell: Shell, name: str, effect: str, adapter: str, length: int, cana
         (shell.at / path).write_text(text)
     ran = shell("run", "-m", "hi", "--set", f"iban={CANARY}", "--format", "json", SEAL_KEY=SECRET, CANARY=canary)
     assert ran.code in (0, 3), ran.err
-    (result, *_) = [one for one in ran.json if one["kind"] == K.TOOL_RESULT]
+    (result, *_) = [one for one in ran.json if one["kind"] == EventKind.TOOL_RESULT]
     events = shell("sessions", "events", result["session_id"], "--format", "json", SEAL_KEY=SECRET)
     return ran.out + ran.err + events.out, str(result["message"])
 

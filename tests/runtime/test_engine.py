@@ -21,8 +21,7 @@ from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, N
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.state import Status
 from engine.spec.planner_spec import PlannerSpec
@@ -165,7 +164,7 @@ async def test_a_store_that_fails_at_each_append_in_turn_leaves_no_further_effec
             await one.drive(await start(one, tmp_path))
         assert instruments() == before
         log = [event for session in store._sessions.values() for event in session.events]
-        called_for = [e.payload["tool"] for e in log if e.kind is K.CALL_STARTED]
+        called_for = [e.payload["tool"] for e in log if e.kind is EventKind.CALL_STARTED]
         runs = [line.split()[1] for line in acting.lines if line.startswith("run ") and "state" not in line]
         assert sorted(runs) == sorted(called_for), f"append {at}: what ran is what the log calls for, and no more"
 
@@ -292,7 +291,7 @@ async def stolen(store: MemoryStore, session_id: str) -> None:
     """Somebody else takes the session, as if its lease had ended."""
     ((seq, epoch),) = (await store.heads([session_id])).values()
     now = START + timedelta(days=1)
-    claimed = Event(session_id, seq + 1, 0, K.SESSION_CLAIMED, {"owner": "thief", "epoch": epoch + 1}, START)
+    claimed = Event(session_id, seq + 1, 0, EventKind.SESSION_CLAIMED, {"owner": "thief", "epoch": epoch + 1}, START)
     take = Claim(Lease(session_id, "thief", epoch + 1, now), now)
     assert await store.append(session_id, seq, [claimed], take=take) == Appended()
 
@@ -394,7 +393,7 @@ async def test_a_message_from_another_process_reaches_the_driver_within_a_second
         await trio.sleep(2)
         await other.send(session_id, "and this")
         await trio.sleep(1.1)
-        assert [e.payload["text"] for e in told if e.kind is K.MESSAGE_RECEIVED] == ["hello", "and this"]
+        assert [e.payload["text"] for e in told if e.kind is EventKind.MESSAGE_RECEIVED] == ["hello", "and this"]
     assert [event.seq for event in told] == list(range(1, len(told) + 1))
     state = await one.load(session_id)
     assert state.status is Status.DONE
@@ -433,7 +432,7 @@ async def test_a_race_with_another_writer_is_decided_again(
         raced = False
 
         async def append(self, session_id: str, after: int, events: Sequence[Event], **more: Any) -> AppendResult:
-            if events[0].kind is K.MESSAGE_RECEIVED and not self.raced:
+            if events[0].kind is EventKind.MESSAGE_RECEIVED and not self.raced:
                 self.raced = True
                 return Conflict(after)
             return await super().append(session_id, after, events, **more)

@@ -18,7 +18,7 @@ from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.runtime.worker import Worker
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import PlannerSpec
@@ -151,7 +151,13 @@ async def test_what_vanishes_leaves_the_session_to_who_has_it(kind: str, tmp_pat
     session = await begun(store, made, tmp_path)
     await lacking(store, made, session, Vanishing(), "is gone")
     told = {event.kind for event in await store.load(session)}
-    assert not told & {K.TOOL_RESULT, K.FACT_READ, K.PLANNER_FAILED, K.PLANNER_FELL_BACK, K.REQUEST_OPENED}
+    assert not told & {
+        EventKind.TOOL_RESULT,
+        EventKind.FACT_READ,
+        EventKind.PLANNER_FAILED,
+        EventKind.PLANNER_FELL_BACK,
+        EventKind.REQUEST_OPENED,
+    }
     assert await store.due_sessions(START) == [session], "nobody holds it"
 
 

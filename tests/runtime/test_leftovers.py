@@ -16,7 +16,7 @@ from engine.ports.tool import ToolInvocation
 from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from engine.store.memory import MemoryStore
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
@@ -116,7 +116,7 @@ async def test_a_write_in_a_process_is_killed_with_all_that_it_started(tmp_path:
 async def test_a_read_in_a_thread_is_left_behind_and_said_to_be(tmp_path: Path) -> None:
     state, events = await run(tmp_path, "wait", "2")
     assert state.status is Status.DONE
-    (result,) = [e.payload for e in events if e.kind is K.TOOL_RESULT]
+    (result,) = [e.payload for e in events if e.kind is EventKind.TOOL_RESULT]
     assert (result["status"], result["reason"]) == ("terminal_error", "step_deadline")
     assert "its thread can't be stopped" in result["message"]
 
@@ -128,7 +128,7 @@ async def test_a_tool_that_ignores_its_cancellation_is_reported_and_the_session_
     session_id = await one.start(made(), Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
     await one.drive(session_id)
     log = await one.context.store.load(session_id)
-    (result,) = [e for e in log if e.kind is K.TOOL_RESULT]
+    (result,) = [e for e in log if e.kind is EventKind.TOOL_RESULT]
     assert "ignores cancellation" in result.payload["message"]
     assert (log[-1].at - START).total_seconds() == pytest.approx(5.5, abs=0.1)
     assert trio.current_time() >= 60, "nothing is left running in the process that drove it"

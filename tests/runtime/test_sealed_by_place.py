@@ -7,7 +7,7 @@ import json
 import pytest
 
 from engine.runtime.runner import Runner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.model import server as s
 from tests.model.acting import SECRETS, Sessions
@@ -44,7 +44,7 @@ async def test_what_a_rule_saw_of_a_fact_is_sealed_whatever_the_fact_is_called(n
     ran = await Ran().run(made)
     assert ran.state.calls["a"].ok
     for event in await ran.store.load(ran.state.session_id):
-        if event.kind is K.VERDICT:
+        if event.kind is EventKind.VERDICT:
             assert "xq" not in str(event.payload)
             assert "True}" not in str(event.payload["rules"][0]["values"])
             assert event.payload["rules"][0]["values"].get(f"{name}.on") is not True
@@ -64,7 +64,7 @@ async def test_facts_of_one_name_that_policies_read_otherwise_are_sealed_whole()
         tool("look", input="{type: object}", output=READ, more=python("person")),
     )  # fmt: skip
     ran = await Ran().run(made)
-    (verdict,) = [e.payload for e in await ran.store.load(ran.state.session_id) if e.kind is K.VERDICT]
+    (verdict,) = [e.payload for e in await ran.store.load(ran.state.session_id) if e.kind is EventKind.VERDICT]
     assert [trace["values"]["who.on"] is True for trace in verdict["rules"]] == [False, False]
 
 
@@ -82,7 +82,7 @@ async def test_a_summary_may_have_the_names_that_sealing_itself_uses() -> None:
     )  # fmt: skip
     ran = await Ran().run(made)
     engine = Runner(ran.store, ran.engine._clock, secrets=ran.engine.secrets)
-    (result,) = [e.payload for e in await engine.log(ran.state.session_id) if e.kind is K.TOOL_RESULT]
+    (result,) = [e.payload for e in await engine.log(ran.state.session_id) if e.kind is EventKind.TOOL_RESULT]
     assert (result["sealed_fields"], result["person_key"]) == ("CANARY", "CANARY")
     assert holding(await ran.strings(), "CANARY") == []
 

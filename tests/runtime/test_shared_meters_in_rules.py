@@ -15,7 +15,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
@@ -57,7 +57,7 @@ async def test_rules_see_what_all_sessions_have_added(kind: str, seal: str, tmp_
     async with opened(kind, tmp_path) as store:
         assert (await paid(store, clock, bundle_)).calls["p"].ok
         state = await paid(store, clock, bundle_)
-        verdicts = [e.payload for e in await store.load(state.session_id) if e.kind is K.VERDICT]
+        verdicts = [e.payload for e in await store.load(state.session_id) if e.kind is EventKind.VERDICT]
         assert [(v["verdict"], v["rule"]) for v in verdicts] == [("deny", "spent")]
         assert not state.requests.open
         assert (await paid(store, clock, bundle_, "other")).calls["p"].ok, "it is another tenant's"
@@ -75,7 +75,7 @@ async def test_what_was_read_stands_in_the_log_and_is_judged_the_same_again() ->
     store, clock, bundle_ = MemoryStore(), Moved(), made(limit=9)
     await paid(store, clock, bundle_)
     log = await store.load((await paid(store, clock, bundle_)).session_id)
-    (read,) = [e.payload for e in log if e.kind is K.FACT_READ]
+    (read,) = [e.payload for e in log if e.kind is EventKind.FACT_READ]
     assert (read["tool"], read["output"]) == ("meters.pays", {"used": 1})
     assert "meters.pays" not in fold(log).seen
     assert replay(log, bundle_).difference is None

@@ -13,8 +13,7 @@ import pytest
 from engine.session.decide import decide, transitions
 from engine.session.decide.draft import Draft
 from engine.session.state import evolve
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.phase_changes import PHASE_CHANGES, STATUS_CHANGES
 from engine.session.state.state import State
 
@@ -22,7 +21,7 @@ CALLS = {(change.kind, before, change.after) for change in PHASE_CHANGES for bef
 SESSIONS = {(change.before, change.after) for change in STATUS_CHANGES}
 
 
-def check_changes(before: State, after: State, kind: K) -> None:
+def check_changes(before: State, after: State, kind: EventKind) -> None:
     """That no call and no session went a way that the tables do not have."""
     for id_ in {*before.calls.open, *after.calls.open}:
         was = before.calls[id_].phase if id_ in before.calls else None
@@ -36,7 +35,7 @@ def check_changes(before: State, after: State, kind: K) -> None:
 def _changes_as_the_tables_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, fold in evolve._FOLDS.items():
 
-        def checked(s: State, p: Any, event: Event, fold: Any = fold, kind: K = kind) -> State:
+        def checked(s: State, p: Any, event: Event, fold: Any = fold, kind: EventKind = kind) -> State:
             after: State = fold(s, p, event)
             if after is not s:
                 check_changes(s, after, kind)

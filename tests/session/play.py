@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.session.decide.decide import begin, decide
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import Effect, ReadFact, RunTool
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.pending import pending
 from engine.session.state.state import Call, State
@@ -31,11 +30,11 @@ class Play:
     def __init__(self, bundle: Bundle, *, started_by: str | None = None, claim: bool = True, **attributes: Any) -> None:
         self.bundle = bundle
         self.now = START
-        first = r.SessionRequested(
+        first = inputs.SessionRequested(
             "s1", "bot", "script", attributes or {"tenant": "acme"}, "hello", started_by, "/r", self.now
         )
         events = begin(first, bundle)
-        assert not isinstance(events, r.InputRefused)
+        assert not isinstance(events, inputs.InputRefused)
         self.log: list[Event] = list(events)
         self.state: State = fold(events)
         if claim:
@@ -45,7 +44,7 @@ class Play:
 
     def say(self, reply: Any) -> list[Event]:
         events = decide(self.state, reply, self.bundle)
-        assert not isinstance(events, r.InputRefused), events
+        assert not isinstance(events, inputs.InputRefused), events
         for number, event in enumerate(events, self.state.seq + 1):
             assert event.seq == number
         self.log += events
@@ -55,25 +54,27 @@ class Play:
 
     def refused(self, reply: Any) -> str:
         answer = decide(self.state, reply, self.bundle)
-        assert isinstance(answer, r.InputRefused), answer
+        assert isinstance(answer, inputs.InputRefused), answer
         return answer.reason
 
     def claim(self) -> list[Event]:
-        return self.say(r.SessionClaimed("me", self.state.epoch + 1, self.now))
+        return self.say(inputs.SessionClaimed("me", self.state.epoch + 1, self.now))
 
     def plan(self, *calls: Mapping[str, Any], message: str = "", done: bool = False) -> list[Event]:
         return self.plan_raw({"message": message, "tool_calls": list(calls), "done": done})
 
     def plan_raw(self, raw: Any) -> list[Event]:
-        return self.say(r.PlannerAnswered(self.state.asks, raw, self.now))
+        return self.say(inputs.PlannerAnswered(self.state.asks, raw, self.now))
 
     def returns(self, call_id: str, output: Any = None) -> list[Event]:
         attempt = self.call(call_id).attempt
-        return self.say(r.ToolReturned(call_id, attempt, {} if output is None else output, self.now))
+        return self.say(inputs.ToolReturned(call_id, attempt, {} if output is None else output, self.now))
 
     def fails(self, call_id: str, failure: str = "error", *, acted: bool = True) -> list[Event]:
         attempt = self.call(call_id).attempt
-        return self.say(r.ToolFailed(call_id, attempt, FailureKind(failure), failure, "it failed", acted, self.now))
+        return self.say(
+            inputs.ToolFailed(call_id, attempt, FailureKind(failure), failure, "it failed", acted, self.now)
+        )
 
     def read(self, output: Any = None, *, problem: str | None = None, until: int = 9) -> None:
         """Answer the fact reads that are pending, all with one output."""
@@ -83,20 +84,22 @@ class Play:
                 return
             first = reads[0]
             if problem is None:
-                self.say(r.FactReturned(first.fact_key, first.gate, output, self.now, self.now))
+                self.say(inputs.FactReturned(first.fact_key, first.gate, output, self.now, self.now))
             else:
-                self.say(r.FactFailed(first.fact_key, first.gate, problem, self.now, self.now))
+                self.say(inputs.FactFailed(first.fact_key, first.gate, problem, self.now, self.now))
 
     def tick(self, seconds: float = 0) -> list[Event]:
         self.pass_time(seconds)
-        return self.say(r.TimePassed(self.now))
+        return self.say(inputs.TimePassed(self.now))
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def answer(self, action: str, by: str, request: int = 1, **more: Any) -> r.RequestAnswered:
+    def answer(self, action: str, by: str, request: int = 1, **more: Any) -> inputs.RequestAnswered:
         given = {"note": "", "value": None, "edit": None, **more}
-        return r.RequestAnswered(f"s1.{request}", action, by, given["note"], given["value"], given["edit"], self.now)
+        return inputs.RequestAnswered(
+            f"s1.{request}", action, by, given["note"], given["value"], given["edit"], self.now
+        )
 
     # -- what came of it
 
@@ -120,8 +123,8 @@ class Play:
         assert result is not None
         return result.status, result.reason
 
-    def kinds(self, *wanted: K) -> list[str]:
+    def kinds(self, *wanted: EventKind) -> list[str]:
         return [event.kind.value for event in self.log if not wanted or event.kind in wanted]
 
     def started(self) -> list[str]:
-        return [event.payload["call_id"] for event in self.log if event.kind is K.CALL_STARTED]
+        return [event.payload["call_id"] for event in self.log if event.kind is EventKind.CALL_STARTED]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.events.table import EVENTS
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry
@@ -39,13 +39,13 @@ def client(*, policies: str = ALLOW, budgets: str = "{}") -> Bundle:
 
 def proposal(p: Play, *calls: Any, after: int | None = None, done: bool = False, raw: Any = None, **more: Any) -> Any:
     raw = {"message": "m", "tool_calls": list(calls), "done": done} if raw is None else raw
-    return r.DecisionProposed(p.state.seq if after is None else after, raw, "me", p.now, **more)
+    return inputs.DecisionProposed(p.state.seq if after is None else after, raw, "me", p.now, **more)
 
 
 def propose(p: Play, *calls: Any, **more: Any) -> None:
     """Propose, and let the driver take it in."""
     (event,) = p.say(proposal(p, *calls, **more))
-    assert event.kind is K.DECISION_PROPOSED
+    assert event.kind is EventKind.DECISION_PROPOSED
     p.tick()
 
 
@@ -69,7 +69,10 @@ def test_what_it_proposes_goes_the_way_of_every_decision() -> None:
     assert status(p) is Status.AWAITING_PLANNER
     propose(p, done=True)
     assert (status(p), p.state.outcome) == (Status.DONE, "answered")
-    assert p.kinds(K.DECISION_PROPOSED, K.DECISION_RECORDED) == ["decision_proposed", "decision_recorded"] * 2
+    assert (
+        p.kinds(EventKind.DECISION_PROPOSED, EventKind.DECISION_RECORDED)
+        == ["decision_proposed", "decision_recorded"] * 2
+    )
 
 
 def test_its_calls_are_gated_and_limited() -> None:
@@ -95,7 +98,7 @@ def test_what_a_question_took_counts_against_the_budget() -> None:
 def test_a_decision_names_what_was_read_and_is_stale_where_more_was_said() -> None:
     p = Play(client())
     before = p.state.seq
-    p.say(r.MessageSent("and another thing", p.now))
+    p.say(inputs.MessageSent("and another thing", p.now))
     assert p.refused(proposal(p, done=True, after=before)) == "stale"
     assert p.refused(proposal(p, done=True, after=p.state.seq + 1)) == "stale"
     propose(p, done=True)
@@ -155,7 +158,7 @@ def test_waiting_for_a_client_takes_nothing_of_the_time() -> None:
 
 def test_a_session_that_is_cancelled_takes_nothing_more() -> None:
     p = Play(client())
-    p.say(r.CancelRequested("ops", p.now))
+    p.say(inputs.CancelRequested("ops", p.now))
     p.tick()
     assert status(p) is Status.CANCELLED
     assert p.refused(proposal(p, done=True)) == "session_over"
@@ -164,10 +167,10 @@ def test_a_session_that_is_cancelled_takes_nothing_more() -> None:
 def test_what_was_proposed_just_before_a_cancel_is_not_taken_in() -> None:
     p = Play(client())
     p.say(proposal(p, call("a", "pay")))
-    p.say(r.CancelRequested("ops", p.now))
+    p.say(inputs.CancelRequested("ops", p.now))
     p.tick()
     assert status(p) is Status.CANCELLED
-    assert p.kinds(K.CALL_PROPOSED) == []
+    assert p.kinds(EventKind.CALL_PROPOSED) == []
 
 
 def test_another_planner_is_not_to_be_proposed_for() -> None:
@@ -195,7 +198,7 @@ def test_the_result_of_a_job_has_to_be_read() -> None:
 def test_a_driver_that_lets_go_leaves_the_proposal_to_the_next() -> None:
     p = Play(client())
     p.say(proposal(p, call("a", "look")))
-    p.say(r.SessionReleased("me", p.now))
+    p.say(inputs.SessionReleased("me", p.now))
     assert p.running == []
     p.claim()
     assert p.running == ["a"]
@@ -225,18 +228,21 @@ def test_what_a_question_took_is_refused_where_it_can_not_be_counted(tokens: Any
 
 def test_the_trace_says_that_its_client_is_waited_for() -> None:
     p = Play(client())
-    (opened,) = [event for event in p.log if event.kind is K.REQUEST_OPENED]
-    assert EVENTS[K.REQUEST_OPENED].line(entry(opened)) == "s1.1: its client is to propose"
+    (opened,) = [event for event in p.log if event.kind is EventKind.REQUEST_OPENED]
+    assert EVENTS[EventKind.REQUEST_OPENED].line(entry(opened)) == "s1.1: its client is to propose"
 
 
 @pytest.mark.parametrize("by", [None, 5, "x" * 2000])
 def test_who_proposes_or_cancels_has_a_name(by: Any) -> None:
     p = Play(client())
-    assert p.refused(r.DecisionProposed(p.state.seq, {}, by, p.now)) == "not_text"
-    assert p.refused(r.CancelRequested(by, p.now)) == "not_text"
+    assert p.refused(inputs.DecisionProposed(p.state.seq, {}, by, p.now)) == "not_text"
+    assert p.refused(inputs.CancelRequested(by, p.now)) == "not_text"
 
 
 @pytest.mark.parametrize("after", ["6", None, True])
 def test_what_was_read_is_a_number(after: Any) -> None:
     p = Play(client())
-    assert p.refused(r.DecisionProposed(after, {"message": "", "tool_calls": [], "done": True}, "me", p.now)) == "stale"
+    assert (
+        p.refused(inputs.DecisionProposed(after, {"message": "", "tool_calls": [], "done": True}, "me", p.now))
+        == "stale"
+    )

@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from engine.session.planner_view import planner_view
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import AskPlanner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from engine.spec.limits import Limits
@@ -99,7 +99,7 @@ def test_a_session_that_is_cancelled_while_it_asks_for_more_is_cancelled() -> No
     play = Play(made(f"{{steps: {{limit: 1, {REVIEW}}}}}"))
     looking(play, 1)
     play.say(play.answer("deny", "ana"))
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert play.state.final
 
@@ -160,7 +160,7 @@ def asked(play: Play) -> bool:
 
 def plan(play: Play, number: int, tokens: int, cost: str = "0") -> None:
     raw = {"message": "", "tool_calls": [call(f"c{number}", "look", n=number)], "done": False}
-    play.say(r.PlannerAnswered(play.state.asks, raw, play.now, Usage(tokens, Decimal(cost))))
+    play.say(inputs.PlannerAnswered(play.state.asks, raw, play.now, Usage(tokens, Decimal(cost))))
     play.returns(f"c{number}")
 
 
@@ -182,7 +182,7 @@ def test_a_question_that_might_go_beyond_is_not_asked(budgets: str, limit: str) 
     play = Play(made(budgets, Usage(100, Decimal("0.5"))))
     plan(play, 1, 100, "0.5")
     assert play.state.status is Status.OUT_OF_BUDGET
-    crossed = next(e for e in play.log if e.kind is K.LIMIT_CROSSED)
+    crossed = next(e for e in play.log if e.kind is EventKind.LIMIT_CROSSED)
     assert crossed.payload["limit"] == limit
     assert play.state.used.steps == 2
 
@@ -198,8 +198,8 @@ def test_what_a_question_took_whose_asker_is_gone_counts_in_full() -> None:
 
 def test_broken_and_failed_answers_are_counted_too() -> None:
     play = Play(made("{}", Usage(100)))
-    play.say(r.PlannerAnswered(play.state.asks, "nonsense", play.now, Usage(30)))
-    play.say(r.PlannerFailed(play.state.asks, "down", play.now, Usage(20)))
+    play.say(inputs.PlannerAnswered(play.state.asks, "nonsense", play.now, Usage(30)))
+    play.say(inputs.PlannerFailed(play.state.asks, "down", play.now, Usage(20)))
     assert play.state.used.model_tokens == 30 + 20 + 100
     rejected = [e.payload["usage"]["tokens"] for e in play.log if "usage" in e.payload]
     assert rejected == [30, 20]

@@ -11,8 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 import pytest
 
 import engine.session as session
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.call_events import ENVELOPE, reserved_names
 from engine.session.state.events.table import EVENTS
 from engine.session.state.evolve import BrokenHistory, fold
@@ -25,7 +24,7 @@ from tests.session.test_log import played
 ROOM = Path(session.__file__).parent
 
 
-def emitted() -> set[tuple[K, str]]:
+def emitted() -> set[tuple[EventKind, str]]:
     """The fields that the core writes into events by name."""
     found = set()
     for path in sorted(ROOM.rglob("*.py")):
@@ -35,10 +34,10 @@ def emitted() -> set[tuple[K, str]]:
             kinds = {
                 one.attr
                 for one in ast.walk(node.args[0])
-                if isinstance(one, ast.Attribute) and one.attr in K.__members__
+                if isinstance(one, ast.Attribute) and one.attr in EventKind.__members__
             }
             names = {one.arg for one in node.keywords if one.arg not in (None, "step")}
-            found |= {(K[kind], name) for kind in kinds for name in names if name is not None}
+            found |= {(EventKind[kind], name) for kind in kinds for name in names if name is not None}
     return found
 
 
@@ -55,25 +54,25 @@ def sample(type_: Any) -> Any:
     return made[get_origin(type_) or type_]
 
 
-def least(kind: K) -> dict[str, Any]:
+def least(kind: EventKind) -> dict[str, Any]:
     return {name: sample(field.type) for name, field in EVENTS[kind].fields.items() if field.required}
 
 
 def test_every_kind_of_event_is_defined_once() -> None:
-    assert list(EVENTS) == list(K)
-    assert [definition.kind for definition in EVENTS.values()] == list(K)
+    assert list(EVENTS) == list(EventKind)
+    assert [definition.kind for definition in EVENTS.values()] == list(EventKind)
 
 
-@pytest.mark.parametrize("kind", list(K))
-def test_every_kind_of_event_says_what_happened_and_has_a_line_for_people(kind: K) -> None:
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_kind_of_event_says_what_happened_and_has_a_line_for_people(kind: EventKind) -> None:
     said = EVENTS[kind].payload.__doc__
     assert said and said.rstrip().endswith(".")
     line = headline(entry(Event("s", 1, 1, kind, least(kind), START)))
     assert line and "without what it should say" not in line
 
 
-@pytest.mark.parametrize("kind", list(K))
-def test_what_people_and_workers_write_comes_from_outside(kind: K) -> None:
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_what_people_and_workers_write_comes_from_outside(kind: EventKind) -> None:
     assert EVENTS[kind].from_outside or not EVENTS[kind].others
 
 
@@ -91,18 +90,18 @@ def test_every_event_of_a_session_that_was_played_is_as_it_is_declared() -> None
 
 
 def test_every_field_of_a_question_to_a_model_is_declared() -> None:
-    assert {one.name for one in fields(ModelCall)} == set(EVENTS[K.MODEL_CALLED].fields)
-    assert {one.name for one in fields(PlannerFellBack)} == set(EVENTS[K.PLANNER_FELL_BACK].fields)
+    assert {one.name for one in fields(ModelCall)} == set(EVENTS[EventKind.MODEL_CALLED].fields)
+    assert {one.name for one in fields(PlannerFellBack)} == set(EVENTS[EventKind.PLANNER_FELL_BACK].fields)
 
 
-@pytest.mark.parametrize("kind", list(K))
-def test_a_field_that_nobody_declared_may_hold_anything(kind: K) -> None:
-    expected = Holds.SUMMARY if kind is K.TOOL_RESULT else Holds.WHOLE
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_a_field_that_nobody_declared_may_hold_anything(kind: EventKind) -> None:
+    expected = Holds.SUMMARY if kind is EventKind.TOOL_RESULT else Holds.WHOLE
     assert EVENTS[kind].holds("added_later") is expected
 
 
 def test_a_summary_has_no_field_of_an_entry_or_a_result() -> None:
-    assert reserved_names() == ENVELOPE | EVENTS[K.TOOL_RESULT].fields.keys()
+    assert reserved_names() == ENVELOPE | EVENTS[EventKind.TOOL_RESULT].fields.keys()
     assert set(entry(played().log[0])) > ENVELOPE
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from engine.session.state import inputs as r
 from engine.session.state.effects import RunTool
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
@@ -59,7 +59,7 @@ def test_what_comes_back_is_judged_again() -> None:
     play.say(play.answer("approve", "ana"))
     play.claim()
     assert inputs(play) == []
-    assert [e.payload["rule"] for e in play.log if e.kind is K.VERDICT][-1] == "late"
+    assert [e.payload["rule"] for e in play.log if e.kind is EventKind.VERDICT][-1] == "late"
 
 
 def test_what_comes_back_runs_once_and_the_next_is_beyond_the_limit_again() -> None:
@@ -131,7 +131,7 @@ def test_what_comes_back_reads_its_facts_anew() -> None:
     assert play.reading == ["look"]
     play.read({"ok": True})
     assert play.started() == ["a", "b"]
-    assert play.kinds(K.LIMIT_CROSSED) == ["limit_crossed"]
+    assert play.kinds(EventKind.LIMIT_CROSSED) == ["limit_crossed"]
 
 
 def test_what_comes_back_may_have_to_be_approved_as_well() -> None:

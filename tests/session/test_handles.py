@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.session.decide.decide import begin
 from engine.session.handles import Handles, handles_of, inert, place_of_handle, texts
 from engine.session.sensitivity import HIDDEN
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from tests.session.play import START, Play, call
 from tests.session.test_origins import hiding
 
@@ -95,9 +95,10 @@ def test_a_value_is_looked_for_by_its_texts_of_four_characters_and_more() -> Non
 
 def test_a_session_is_not_begun_with_what_stands_for_a_value() -> None:
     refused = begin(
-        r.SessionRequested("s", "bot", "script", {"tenant": "acme", "pin": HIDDEN}, "hi", None, "/r", START), hiding()
+        inputs.SessionRequested("s", "bot", "script", {"tenant": "acme", "pin": HIDDEN}, "hi", None, "/r", START),
+        hiding(),
     )
-    assert isinstance(refused, r.InputRefused)
+    assert isinstance(refused, inputs.InputRefused)
     assert refused.message == "`pin`: a handle is no value"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import agent, bundle, policy, reviewers, tool
@@ -92,7 +92,7 @@ def test_a_yes_starts_the_call_after_its_facts_were_read_anew(held: Bundle) -> N
     assert play.reading == ["look"]
     play.read(GOOD)
     assert play.running == ["w"]
-    assert play.kinds(K.VERDICT) == ["verdict", "verdict"]
+    assert play.kinds(EventKind.VERDICT) == ["verdict", "verdict"]
     play.returns("w")
     assert play.result("w") == ("ok", "")
 
@@ -211,7 +211,7 @@ def test_a_change_of_what_was_compared_asks_again_with_the_difference(held: Bund
     other.claim()
     other.read({"verified": False, "banned": False})
     assert other.call("w").phase is Phase.HELD
-    opened = [e for e in other.log if e.kind is K.REQUEST_OPENED][-1]
+    opened = [e for e in other.log if e.kind is EventKind.REQUEST_OPENED][-1]
     assert opened.payload["difference"] == [{"what": "rules", "before": ["large"], "after": ["large", "unsure"]}]
     assert other.started() == []
 
@@ -222,7 +222,7 @@ def test_a_deny_that_arose_meanwhile_ends_the_call(held: Bundle) -> None:
     play.claim()
     play.read({"verified": True, "banned": True})
     assert play.result("w") == ("blocked", "banned")
-    last = [e for e in play.log if e.kind is K.TOOL_RESULT][-1]
+    last = [e for e in play.log if e.kind is EventKind.TOOL_RESULT][-1]
     assert {"what": "verdict", "before": "require_approval", "after": "deny"} in last.payload["difference"]
 
 
@@ -244,7 +244,7 @@ def test_an_edited_call_is_judged_anew_and_the_editors_yes_counts_for_the_rules_
 def test_an_edit_that_changes_nothing_is_a_plain_yes(held: Bundle) -> None:
     play = hold(held)
     play.say(play.answer("approve", "ana", edit={"n": 480}))
-    assert K.CALL_EDITED not in [e.kind for e in play.log]
+    assert EventKind.CALL_EDITED not in [e.kind for e in play.log]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_write_behind_a_held_one_waits_and_never_overtakes(held: Bundle) -> No
 
 def test_a_message_while_a_call_is_held_wakes_nothing(held: Bundle) -> None:
     play = hold(held)
-    play.say(r.MessageSent("any news?", play.now))
+    play.say(inputs.MessageSent("any news?", play.now))
     play.claim()
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
     assert play.effects == ()
@@ -309,8 +309,8 @@ def test_a_question_that_nobody_answers_fails_the_call(held: Bundle) -> None:
 def test_a_cancelled_session_withdraws_its_questions(held: Bundle) -> None:
     play = Play(held)
     play.plan(call("q", "ask", to="Ada"))
-    play.say(r.CancelRequested("me", play.now))
-    assert play.say(r.CancelRequested("me", play.now)) == []
+    play.say(inputs.CancelRequested("me", play.now))
+    assert play.say(inputs.CancelRequested("me", play.now)) == []
     play.claim()
     assert play.result("q") == ("terminal_error", "session_cancelled")
     assert play.state.status is Status.CANCELLED
@@ -358,13 +358,13 @@ def test_an_unknown_write_that_nobody_settled_in_time_is_settled_once_somebody_k
     play.pass_time(25 * 3600)
     play.claim()
     if ended:
-        play.say(r.CancelRequested("me", play.now))
+        play.say(inputs.CancelRequested("me", play.now))
         play.claim()
     assert play.state.final is ended
     before = list(play.state.calls), list(play.state.requests)
     (request,) = [one for one in play.state.requests.values() if one.kind == "settle"]
     assert request.closed == "expired"
-    answer = r.RequestAnswered(request.id, "answer", "anybody", "", {"happened": {"id": 1}}, None, play.now)
+    answer = inputs.RequestAnswered(request.id, "answer", "anybody", "", {"happened": {"id": 1}}, None, play.now)
     play.say(answer)
     assert play.result("o") == ("ok", "")
     assert (list(play.state.calls), list(play.state.requests)) == before
@@ -381,7 +381,7 @@ def test_a_settlement_is_taken_when_its_time_is_over_and_nobody_has_noticed_yet(
 
 def test_an_unknown_write_can_be_settled_after_the_session_has_ended(held: Bundle) -> None:
     play = unknown(held)
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert play.state.final
     play.say(play.answer("answer", "anybody", value={"happened": {"id": 1}}))
@@ -394,7 +394,7 @@ def test_a_follow_up_is_answered_after_the_session_has_ended() -> None:
     ends = "ends: {cancelled: {message: 'x {{ calls.look[3].at }}', follow_up: {reviewers: leads, note: call back}}}\n"
     made = bundle(agent("[look]", more=ends), tool("look"), reviewers("leads", "[ana]"))
     play = Play(made)
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert [q.kind for q in play.state.open_requests()] == ["follow_up"]
     assert play.state.told == "This was cancelled."
@@ -452,7 +452,7 @@ def test_a_handoff_that_was_approved_waits_for_its_answer_and_nothing_behind_it_
     play.claim()
     assert play.call("q").phase is Phase.PARKED
     assert not play.call("w").ended
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert play.state.final
     assert play.result("q") == ("terminal_error", "session_cancelled")
@@ -461,7 +461,7 @@ def test_a_handoff_that_was_approved_waits_for_its_answer_and_nothing_behind_it_
 
 def test_a_write_can_be_settled_long_after_its_session_has_ended(held: Bundle) -> None:
     play = unknown(held)
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     play.pass_time(40 * 24 * 3600)
     play.say(play.answer("answer", "anybody", value="did_not_happen"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
@@ -120,7 +120,7 @@ def test_one_that_waits_for_its_next_attempt_when_it_is_ended_is_unknown(end: st
     play.fails("p", "lost")
     assert play.call("p").phase is Phase.RETRYING
     if end == "cancel":
-        play.say(r.CancelRequested("ops", play.now))
+        play.say(inputs.CancelRequested("ops", play.now))
         play.tick()
     else:
         play.tick(60)
@@ -139,7 +139,7 @@ def test_one_that_was_cut_off_and_fails_when_it_is_run_again_is_unknown() -> Non
 
 def test_one_that_was_cut_off_by_the_end_of_its_session_is_unknown() -> None:
     play = paying()
-    play.say(r.CancelRequested("ops", play.now))
+    play.say(inputs.CancelRequested("ops", play.now))
     play.claim()
     assert play.result("p")[0] == "unknown"
     assert play.state.status is Status.CANCELLED
@@ -156,7 +156,7 @@ def test_a_call_that_stops_whoever_runs_it_is_given_up(name: str, end: str) -> N
     play.claim()
     assert play.result("p") == (end, "cut_off")
     assert "the engine stopped each of 4 times" in play.call("p").result.message  # type: ignore[union-attr]
-    assert play.kinds(K.LIMIT_CROSSED) == ["limit_crossed"]
+    assert play.kinds(EventKind.LIMIT_CROSSED) == ["limit_crossed"]
 
 
 # -- jobs
@@ -169,7 +169,7 @@ def test_a_job_that_ran_under_a_worker_which_is_gone_is_unknown_if_it_is_denied_
         play.facts("j")
         assert play.call("j").phase is Phase.STARTED
         if release_lease:
-            play.work("j", r.JobReleased("j", True, play.now))
+            play.work("j", inputs.JobReleased("j", True, play.now))
         play.lease("j", epoch=2)
         play.facts("j", ok=False)
         assert play.result("j")[0] == "unknown"
@@ -180,7 +180,7 @@ def test_a_job_that_was_let_go_before_its_tool_ran_leaves_no_doubt() -> None:
     play = with_write()
     play.lease("j")
     play.facts("j")
-    play.work("j", r.JobReleased("j", False, play.now))
+    play.work("j", inputs.JobReleased("j", False, play.now))
     play.lease("j", epoch=2)
     play.facts("j", ok=False)
     assert play.result("j")[0] == "blocked"
@@ -192,14 +192,14 @@ def test_a_job_whose_worker_stops_each_time_that_it_runs_is_unknown() -> None:
         play.lease("j", epoch)
         play.facts("j")
     assert play.result("j") == ("unknown", "cut_off")
-    assert play.kinds(K.LIMIT_CROSSED) == ["limit_crossed"]
+    assert play.kinds(EventKind.LIMIT_CROSSED) == ["limit_crossed"]
 
 
 def test_a_job_in_doubt_that_is_given_up_is_asked_about() -> None:
     play = with_write()
     play.lease("j")
     play.facts("j")
-    play.work("j", r.JobReleased("j", True, play.now))
-    play.say(r.JobDiscardRequested("j", "ops", play.now))
+    play.work("j", inputs.JobReleased("j", True, play.now))
+    play.say(inputs.JobDiscardRequested("j", "ops", play.now))
     assert play.result("j") == ("unknown", "discarded")
     assert requests(play) == ["settle"]

@@ -10,10 +10,9 @@ import pytest
 
 from engine.session.decide.decide import decide, decide_job_draft
 from engine.session.expression_names import planner_names
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import ReadFact
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.pending import pending_job
 from engine.session.state.state import Phase, Status
@@ -57,21 +56,21 @@ class Jobs(Play):
         return list(draft.events)
 
     def lease(self, call_id: str, epoch: int = 1) -> None:
-        self.work(call_id, r.JobLeased(call_id, "w", epoch, self.now))
+        self.work(call_id, inputs.JobLeased(call_id, "w", epoch, self.now))
 
     def facts(self, call_id: str, ok: bool = True, ask: bool = False) -> None:
         for effect in pending_job(self.state, self.bundle, call_id):
             if isinstance(effect, ReadFact):
                 output = {"ok": ok, "ask": ask}
-                self.work(call_id, r.FactReturned(effect.fact_key, effect.gate, output, self.now, self.now))
+                self.work(call_id, inputs.FactReturned(effect.fact_key, effect.gate, output, self.now, self.now))
 
     def ends(self, call_id: str, output: Any = None) -> None:
-        self.work(call_id, r.ToolReturned(call_id, self.call(call_id).attempt, output or {}, self.now))
+        self.work(call_id, inputs.ToolReturned(call_id, self.call(call_id).attempt, output or {}, self.now))
 
     def fails(self, call_id: str, how: str = "retryable", acted: bool = False) -> None:  # type: ignore[override]
         attempt = self.call(call_id).attempt
         self.work(
-            call_id, r.ToolFailed(call_id, attempt, FailureKind(how), "busy", "busy", acted, self.now, Decimal(0))
+            call_id, inputs.ToolFailed(call_id, attempt, FailureKind(how), "busy", "busy", acted, self.now, Decimal(0))
         )
 
 
@@ -103,7 +102,7 @@ def result(play: Play, call_id: str = "j") -> tuple[str, str]:
 
 def test_the_step_ends_at_the_hand_off_and_the_session_parks() -> None:
     play = with_report()
-    assert [e.kind for e in play.log[-3:]] == [K.JOB_ENQUEUED, K.STEP_ENDED, K.STATE_TRANSITION]
+    assert [e.kind for e in play.log[-3:]] == [EventKind.JOB_ENQUEUED, EventKind.STEP_ENDED, EventKind.STATE_TRANSITION]
     assert play.state.status is Status.AWAITING_JOB
     assert play.state.waiting_for == ("job:j",)
     assert not play.effects
@@ -112,7 +111,7 @@ def test_the_step_ends_at_the_hand_off_and_the_session_parks() -> None:
 
 def test_a_job_takes_its_key_and_its_time_when_it_is_handed_over() -> None:
     play = with_write()
-    enqueued = next(e for e in play.log if e.kind is K.JOB_ENQUEUED)
+    enqueued = next(e for e in play.log if e.kind is EventKind.JOB_ENQUEUED)
     assert enqueued.payload["idempotency_key"] == "[1]"
     assert enqueued.payload["run_at"] == "2026-01-01T09:00:05.000000Z"
 
@@ -147,10 +146,10 @@ def test_a_job_is_judged_again_and_its_result_opens_a_new_step() -> None:
     assert not play.effects, "a worker's run is none of the driver's"
     play.ends("j")
     ended = play.log[-1]
-    assert ended.kind is K.STATE_TRANSITION
+    assert ended.kind is EventKind.STATE_TRANSITION
     assert play.state.status is Status.RUNNING
     play.claim()
-    assert play.log[-1].kind is K.STEP_STARTED
+    assert play.log[-1].kind is EventKind.STEP_STARTED
     assert not pending_job(play.state, play.bundle, "j")
 
 
@@ -159,7 +158,7 @@ def test_a_job_that_is_not_allowed_any_more_never_runs() -> None:
     play.lease("j")
     play.facts("j", ok=False)
     assert result(play) == ("blocked", "no_rule_allows")
-    assert not [e for e in play.log if e.kind is K.CALL_STARTED]
+    assert not [e for e in play.log if e.kind is EventKind.CALL_STARTED]
 
 
 def test_a_job_that_has_to_be_asked_about_goes_back_and_is_handed_over_again_behind_the_yes() -> None:
@@ -169,7 +168,7 @@ def test_a_job_that_has_to_be_asked_about_goes_back_and_is_handed_over_again_beh
     assert play.call("j").phase is Phase.HELD
     play.claim()
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
-    play.say(r.RequestAnswered("s1.1", "approve", "ana", "", None, None, play.now))
+    play.say(inputs.RequestAnswered("s1.1", "approve", "ana", "", None, None, play.now))
     play.claim()
     assert play.call("j").phase is Phase.ENQUEUED
     play.lease("j", 2)
@@ -182,10 +181,10 @@ def test_a_job_that_is_denied_when_it_is_asked_about_ends_and_the_planner_is_tol
     play.lease("j")
     play.facts("j", ask=True)
     play.claim()
-    play.say(r.RequestAnswered("s1.1", "deny", "ana", "no", None, None, play.now))
+    play.say(inputs.RequestAnswered("s1.1", "deny", "ana", "no", None, None, play.now))
     play.claim()
     assert result(play) == ("blocked", "denied_by_reviewer")
-    assert play.log[-1].kind is K.STEP_STARTED
+    assert play.log[-1].kind is EventKind.STEP_STARTED
 
 
 def test_a_failed_attempt_goes_back_to_the_queue_with_its_time() -> None:
@@ -238,9 +237,9 @@ def test_a_worker_that_lets_go_gives_the_job_back_unless_it_may_have_acted(
     play = with_report() if name == "report" else with_write(name)
     play.lease("j")
     play.facts("j")
-    play.work("j", r.JobReleased("j", acted, play.now))
+    play.work("j", inputs.JobReleased("j", acted, play.now))
     assert play.call("j").phase is comes
-    assert not play.work("j", r.JobReleased("j", acted, play.now))
+    assert not play.work("j", inputs.JobReleased("j", acted, play.now))
 
 
 # -- a session that is over, or has news
@@ -248,18 +247,18 @@ def test_a_worker_that_lets_go_gives_the_job_back_unless_it_may_have_acted(
 
 def test_a_waiting_job_of_a_cancelled_session_never_runs() -> None:
     play = with_report()
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert result(play) == ("blocked", "session_cancelled")
-    assert not play.work("j", r.JobLeased("j", "w", 1, play.now))
+    assert not play.work("j", inputs.JobLeased("j", "w", 1, play.now))
 
 
 @pytest.mark.parametrize("how", ["lease", "release"])
 def test_a_running_job_of_a_cancelled_session_is_cut_off_by_its_worker(how: str) -> None:
     play = with_report()
     play.lease("j")
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
     assert play.call("j").cancelled == "session_cancelled"
@@ -267,14 +266,14 @@ def test_a_running_job_of_a_cancelled_session_is_cut_off_by_its_worker(how: str)
     if how == "lease":
         play.lease("j", 2)
     else:
-        play.work("j", r.JobReleased("j", True, play.now))
+        play.work("j", inputs.JobReleased("j", True, play.now))
     assert result(play) == ("terminal_error", "session_cancelled")
 
 
 def test_a_job_that_is_being_judged_when_its_session_ends_does_not_start() -> None:
     play = with_write()
     play.lease("j")
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     play.facts("j")
     assert result(play) == ("blocked", "session_ended")
@@ -282,7 +281,7 @@ def test_a_job_that_is_being_judged_when_its_session_ends_does_not_start() -> No
 
 def test_a_job_of_a_session_that_is_done_is_recorded_and_nothing_is_planned() -> None:
     play = with_write()
-    play.say(r.MessageSent("enough", play.now))
+    play.say(inputs.MessageSent("enough", play.now))
     play.lease("j")
     play.facts("j")
     play.claim()
@@ -307,35 +306,35 @@ def over(ask: bool = False) -> Jobs:
 def test_a_dead_job_may_be_tried_again_after_its_session_and_only_its_result_is_recorded() -> None:
     play = over()
     assert result(play) == ("terminal_error", "busy")
-    play.say(r.JobRetryRequested("j", "ana", play.now))
+    play.say(inputs.JobRetryRequested("j", "ana", play.now))
     assert play.call("j~1").phase is Phase.ENQUEUED
-    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "already_retried"
+    assert play.refused(inputs.JobRetryRequested("j", "ana", play.now)) == "already_retried"
     play.lease("j~1")
     play.facts("j~1")
     play.ends("j~1")
     assert result(play, "j~1") == ("ok", "")
-    assert play.log[-1].kind is K.TOOL_RESULT
+    assert play.log[-1].kind is EventKind.TOOL_RESULT
 
 
 def test_a_job_that_was_done_when_it_was_tried_again_is_not_tried_once_more() -> None:
     play = over()
-    play.say(r.JobRetryRequested("j", "ana", play.now))
+    play.say(inputs.JobRetryRequested("j", "ana", play.now))
     play.lease("j~1")
     play.facts("j~1")
     play.ends("j~1")
-    assert play.refused(r.JobRetryRequested("j", "bob", play.now)) == "already_done"
+    assert play.refused(inputs.JobRetryRequested("j", "bob", play.now)) == "already_done"
 
 
 def test_a_job_of_which_nobody_knows_is_not_tried_again_before_somebody_says_so() -> None:
     play = unknown_job()
-    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "not_dead"
+    assert play.refused(inputs.JobRetryRequested("j", "ana", play.now)) == "not_dead"
     play.pass_time(25 * 3600)
     play.claim()
     assert result(play) == ("unknown", "never_settled")
-    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "unknown"
+    assert play.refused(inputs.JobRetryRequested("j", "ana", play.now)) == "unknown"
     (request,) = play.state.requests.values()
-    play.say(r.RequestAnswered(request.id, "answer", "ana", "", "did_not_happen", None, play.now))
-    play.say(r.JobRetryRequested("j", "ana", play.now))
+    play.say(inputs.RequestAnswered(request.id, "answer", "ana", "", "did_not_happen", None, play.now))
+    play.say(inputs.JobRetryRequested("j", "ana", play.now))
     assert play.call("j~1").phase is Phase.ENQUEUED
 
 
@@ -354,19 +353,19 @@ def test_a_planner_is_not_asked_while_nobody_knows_what_became_of_a_job() -> Non
     play.claim()
     assert (play.state.status, play.state.step) == (Status.AWAITING_HUMAN_REVIEW, steps)
     # if the customer says something, the planner sees what the job has come to so far
-    play.say(r.MessageSent("and?", play.now))
+    play.say(inputs.MessageSent("and?", play.now))
     play.claim()
     results = planner_names(play.state, play.bundle, None)["results"]["plain"]
     assert [one["status"] for one in results] == ["unknown"]
     play.say(play.answer("answer", "ana", value="did_not_happen"))
     play.claim()
     assert play.state.step == steps + 1
-    assert play.log[-1].kind is K.STEP_STARTED
+    assert play.log[-1].kind is EventKind.STEP_STARTED
 
 
 def test_nobody_is_asked_about_a_job_of_a_session_that_is_over() -> None:
     play = over()
-    play.say(r.JobRetryRequested("j", "ana", play.now))
+    play.say(inputs.JobRetryRequested("j", "ana", play.now))
     play.lease("j~1")
     play.facts("j~1", ask=True)
     assert result(play, "j~1") == ("blocked", "asked_after_end")
@@ -375,31 +374,31 @@ def test_nobody_is_asked_about_a_job_of_a_session_that_is_over() -> None:
 
 def test_what_is_no_dead_job_is_not_tried_again() -> None:
     play = with_report()
-    assert play.refused(r.JobRetryRequested("x", "ana", play.now)) == "no_such_job"
-    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "not_dead"
+    assert play.refused(inputs.JobRetryRequested("x", "ana", play.now)) == "no_such_job"
+    assert play.refused(inputs.JobRetryRequested("j", "ana", play.now)) == "not_dead"
 
 
 def test_a_job_is_given_up_while_it_waits_or_when_it_is_dead() -> None:
     play = with_report()
-    assert play.refused(r.JobDiscardRequested("x", "ana", play.now)) == "no_such_job"
-    play.say(r.JobDiscardRequested("j", "ana", play.now))
+    assert play.refused(inputs.JobDiscardRequested("x", "ana", play.now)) == "no_such_job"
+    play.say(inputs.JobDiscardRequested("j", "ana", play.now))
     assert result(play) == ("terminal_error", "discarded")
     assert play.state.status is Status.RUNNING
     dead = over()
-    dead.say(r.JobDiscardRequested("j", "ana", dead.now))
-    assert dead.log[-1].kind is K.JOB_DISCARDED
+    dead.say(inputs.JobDiscardRequested("j", "ana", dead.now))
+    assert dead.log[-1].kind is EventKind.JOB_DISCARDED
     retried = over()
-    retried.say(r.JobRetryRequested("j", "ana", retried.now))
-    retried.say(r.JobDiscardRequested("j~1", "ana", retried.now))
+    retried.say(inputs.JobRetryRequested("j", "ana", retried.now))
+    retried.say(inputs.JobDiscardRequested("j~1", "ana", retried.now))
     assert result(retried, "j~1") == ("terminal_error", "discarded")
 
 
 def test_a_job_that_runs_or_is_done_is_not_given_up() -> None:
     play = with_report()
     play.lease("j")
-    assert play.refused(r.JobDiscardRequested("j", "ana", play.now)) == "running"
+    assert play.refused(inputs.JobDiscardRequested("j", "ana", play.now)) == "running"
     play.ends("j")
-    assert play.refused(r.JobDiscardRequested("j", "ana", play.now)) == "done"
+    assert play.refused(inputs.JobDiscardRequested("j", "ana", play.now)) == "done"
 
 
 def test_a_full_meter_refuses_to_try_a_job_again() -> None:
@@ -416,18 +415,18 @@ def test_a_full_meter_refuses_to_try_a_job_again() -> None:
     play.lease("k")
     play.facts("k")
     play.ends("k")
-    assert play.refused(r.JobRetryRequested("j", "ana", play.now)) == "meter_full"
+    assert play.refused(inputs.JobRetryRequested("j", "ana", play.now)) == "meter_full"
 
 
 def test_a_message_while_a_job_runs_opens_a_step_after_the_job_only() -> None:
     play = with_report()
-    play.say(r.MessageSent("and?", play.now))
+    play.say(inputs.MessageSent("and?", play.now))
     play.claim()
     assert play.state.status is Status.AWAITING_JOB
     play.lease("j")
     play.ends("j")
     play.claim()
-    assert play.log[-1].kind is K.STEP_STARTED
+    assert play.log[-1].kind is EventKind.STEP_STARTED
 
 
 def test_a_reply_beside_a_job_waits_for_both() -> None:
@@ -437,7 +436,7 @@ def test_a_reply_beside_a_job_waits_for_both() -> None:
     play.claim()
     play.plan(call("k", "report", n=2))
     play.lease("k")
-    play.say(r.MessageSent("hello?", play.now))
+    play.say(inputs.MessageSent("hello?", play.now))
     play.ends("k")
     play.claim()
     play.plan(message="still there?")
@@ -452,4 +451,4 @@ def test_a_result_that_comes_while_a_step_runs_opens_another_before_the_stop_rul
     assert play.state.news
     play.returns("l")
     assert play.state.step == 2
-    assert isinstance(decide(play.state, r.TimePassed(play.now), play.bundle), tuple)
+    assert isinstance(decide(play.state, inputs.TimePassed(play.now), play.bundle), tuple)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.pending import wake_at
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
@@ -98,7 +98,7 @@ def test_the_wall_clock_counts_only_while_the_session_runs() -> None:
     play = Play(made("{wall_clock: 10s}"))
     play.plan(message="Which?")
     play.pass_time(1000)
-    play.say(r.MessageSent("this", play.now))
+    play.say(inputs.MessageSent("this", play.now))
     play.claim()
     assert not play.state.final
     play.plan(call("a", "look"))
@@ -174,8 +174,8 @@ def test_concurrency_queues_and_never_crosses() -> None:
     assert play.running == ["c0", "c1"]
     play.returns("c0")
     assert play.running == ["c1", "c2"]
-    assert K.LIMIT_CROSSED not in [e.kind for e in play.log]
-    behind = [e.payload["behind"] for e in play.log if e.kind is K.GATE_PENDING]
+    assert EventKind.LIMIT_CROSSED not in [e.kind for e in play.log]
+    behind = [e.payload["behind"] for e in play.log if e.kind is EventKind.GATE_PENDING]
     assert behind == ["concurrency", "concurrency"]
 
 
@@ -236,7 +236,7 @@ def test_a_write_that_fails_leaves_finished_reads_alone() -> None:
 def test_cancelling_gives_running_calls_their_grace() -> None:
     play = Play(made("{grace: 2s}"))
     play.plan(call("a", "peek"), call("w", "write"))
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.tick()
     assert play.result("w") == ("blocked", "session_cancelled")
     assert play.running == ["a"]
@@ -251,7 +251,7 @@ def test_cancelling_gives_running_calls_their_grace() -> None:
 def test_a_call_that_ends_within_the_grace_keeps_its_result() -> None:
     play = Play(made("{grace: 2s}"))
     play.plan(call("a", "peek"))
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.tick()
     play.returns("a")
     assert play.result("a") == ("ok", "")
@@ -275,7 +275,7 @@ def test_a_call_that_was_cut_off_runs_again_only_where_that_is_safe(name: str, s
 def test_a_call_cut_off_while_its_session_is_cancelled_is_not_run_again() -> None:
     play = Play(made("{}"))
     play.plan(call("a", "peek"), call("b", "peek"))
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.tick()
     play.claim()
     assert play.result("a") == ("terminal_error", "session_cancelled")
@@ -293,7 +293,7 @@ def test_a_call_cut_off_after_it_was_cancelled_ends_as_cancelled() -> None:
 def test_letting_go_ends_nothing() -> None:
     play = Play(made("{}"))
     play.plan(call("a", "peek"))
-    play.say(r.SessionReleased("me", play.now))
+    play.say(inputs.SessionReleased("me", play.now))
     assert play.state.owner is None
     assert play.state.status is Status.RUNNING
     play.claim()
@@ -315,8 +315,8 @@ def test_facts_of_several_calls_that_are_equal_are_read_once() -> None:
     assert play.reading == ["state"]
     assert play.call("b").phase is Phase.GATING
     first = play.effects[0]
-    play.say(r.FactReturned("other", 99, {"ok": False}, play.now, play.now))
-    play.say(r.FactFailed("other", 99, "late", play.now, play.now))
+    play.say(inputs.FactReturned("other", 99, {"ok": False}, play.now, play.now))
+    play.say(inputs.FactFailed("other", 99, "late", play.now, play.now))
     assert play.effects[0] == first
     play.read({"ok": False})
     assert play.running == ["a", "b"]
@@ -381,7 +381,7 @@ def test_facts_that_an_earlier_driver_read_long_ago_are_read_anew() -> None:
     play.plan(call("w", "write"))
     assert len(play.reading) == 2
     first = play.effects[0]
-    play.say(r.FactReturned(first.fact_key, first.gate, {"ok": True}, play.now, play.now))  # type: ignore[union-attr]
+    play.say(inputs.FactReturned(first.fact_key, first.gate, {"ok": True}, play.now, play.now))  # type: ignore[union-attr]
     play.pass_time(3 * 24 * 3600)
     play.claim()
     assert len(play.reading) == 2
@@ -428,7 +428,7 @@ def test_each_limit_of_calls_that_stops_does_so_whatever_the_others_do() -> None
 
 def test_a_key_that_was_taken_is_asked_of_the_store_again_by_the_next_driver() -> None:
     play = Play(made("{}"))
-    play.say(r.KeyTaken('["acme","honoured","python:"]:[1]', "in_flight", None, "other", play.now))
+    play.say(inputs.KeyTaken('["acme","honoured","python:"]:[1]', "in_flight", None, "other", play.now))
     play.claim()
     play.plan(call("h", "honoured", n=1))
     assert play.running == ["h"]
@@ -441,7 +441,7 @@ def test_a_message_that_came_meanwhile_keeps_an_outcome_of_the_step_from_ending_
     )
     play = Play(bundle(agent("[look]", more=stops), tool("look")))
     play.plan(call("a", "look"))
-    play.say(r.MessageSent("one more", play.now))
+    play.say(inputs.MessageSent("one more", play.now))
     play.returns("a")
     assert not play.state.final
     play.plan(call("b", "look"))
@@ -490,6 +490,6 @@ def test_an_answer_that_was_lost_leaves_a_write_unknown() -> None:
 
 def test_a_key_that_nobody_could_settle_blocks_and_says_so() -> None:
     play = Play(made("{}"))
-    play.say(r.KeyTaken('["acme","honoured","python:"]:[1]', "unknown", None, "other", play.now))
+    play.say(inputs.KeyTaken('["acme","honoured","python:"]:[1]', "unknown", None, "other", play.now))
     play.plan(call("h", "honoured", n=1))
     assert play.result("h") == ("blocked", "idempotency_unknown")

@@ -10,9 +10,8 @@ import pytest
 
 from engine.session import exit_code as code
 from engine.session.expression_names import Names, gate_names
-from engine.session.state import inputs as r
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import BrokenHistory, fold
 from engine.session.state.state import State, Status
 from engine.session.trace import entries, entry, headline
@@ -39,14 +38,14 @@ def test_refolding_the_log_gives_the_same_state() -> None:
 
 def test_a_gap_a_missing_beginning_or_an_empty_log_is_a_broken_history() -> None:
     log = played().log
-    for broken in ([], log[1:], [log[0], log[2]], [replace(log[0], kind=K.VERDICT)]):
+    for broken in ([], log[1:], [log[0], log[2]], [replace(log[0], kind=EventKind.VERDICT)]):
         with pytest.raises(BrokenHistory):
             fold(broken)
 
 
 def test_an_event_without_what_its_kind_says_is_told_and_can_not_be_followed() -> None:
     log = played().log
-    at = next(n for n, event in enumerate(log) if event.kind is K.VERDICT)
+    at = next(n for n, event in enumerate(log) if event.kind is EventKind.VERDICT)
     erased = replace(log[at], payload={})
     assert headline(entry(erased)).startswith("(verdict without what it should say) {")
     with pytest.raises(BrokenHistory, match=rf"event {erased.seq} of s1, verdict, says nothing that can be followed"):
@@ -65,7 +64,11 @@ def test_an_entry_has_a_line_for_people() -> None:
         assert headline(one)
     held = {"tool": "t", "status": "blocked", "reason": "held", "message": "m", "final": False, "call_id": "c"}
     closed = {"request_id": "s.1", "how": "expired"}
-    payloads: dict[K, dict[str, Any]] = {K.SESSION_WOKEN: {}, K.TOOL_RESULT: held, K.REQUEST_CLOSED: closed}
+    payloads: dict[EventKind, dict[str, Any]] = {
+        EventKind.SESSION_WOKEN: {},
+        EventKind.TOOL_RESULT: held,
+        EventKind.REQUEST_CLOSED: closed,
+    }
     lines = [headline(entries([Event("s", 1, 1, kind, payload, START)])[0]) for kind, payload in payloads.items()]
     assert lines == ["its time has come", "t: blocked held (held): m", "s.1: expired"]
 
@@ -103,11 +106,17 @@ def test_history_budget_and_step_have_their_values() -> None:
 def test_requests_to_models_are_one_line_for_people() -> None:
     play = Play(bundle(agent("[]")))
     half, later = Decimal("0.5"), Decimal(2)
-    note = r.ModelCall("gpt", "m-1", "rate_limited", 1, "d", None, 10, 0, None, half, None, "slow down", later)
-    good = r.ModelCall("gpt", "m-1", "ok", 2, "d", "req", 10, 3, Decimal("0.01"), Decimal("0.5"), "stop")
-    back = r.PlannerFellBack("gpt", "table", "it is down")
-    play.say(r.PlannerAnswered(play.state.asks, {"message": "bye", "done": True}, play.now, notes=(note, good, back)))
-    lines = [headline(entry(event)) for event in play.log if event.kind in (K.MODEL_CALLED, K.PLANNER_FELL_BACK)]
+    note = inputs.ModelCall("gpt", "m-1", "rate_limited", 1, "d", None, 10, 0, None, half, None, "slow down", later)
+    good = inputs.ModelCall("gpt", "m-1", "ok", 2, "d", "req", 10, 3, Decimal("0.01"), Decimal("0.5"), "stop")
+    back = inputs.PlannerFellBack("gpt", "table", "it is down")
+    play.say(
+        inputs.PlannerAnswered(play.state.asks, {"message": "bye", "done": True}, play.now, notes=(note, good, back))
+    )
+    lines = [
+        headline(entry(event))
+        for event in play.log
+        if event.kind in (EventKind.MODEL_CALLED, EventKind.PLANNER_FELL_BACK)
+    ]
     assert lines == [
         "m-1 rate_limited (10 + 0 tokens, 0.5 s): slow down; again in 2 s",
         "m-1 ok (10 + 3 tokens, 0.01 USD, 0.5 s)",
@@ -117,7 +126,7 @@ def test_requests_to_models_are_one_line_for_people() -> None:
 
 def test_a_planner_that_can_not_be_had_ends_the_session() -> None:
     play = Play(bundle(agent("[]")))
-    play.say(r.PlannerFailed(play.state.asks, "it is down", play.now, final=True))
+    play.say(inputs.PlannerFailed(play.state.asks, "it is down", play.now, final=True))
     assert play.state.status.value == "failed"
-    ending = next(event.payload for event in play.log if event.kind is K.SESSION_ENDING)
+    ending = next(event.payload for event in play.log if event.kind is EventKind.SESSION_ENDING)
     assert ending["reason"] == "planner_unavailable"

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.language.value import canonical, loads
 from engine.session.decide.decide import decide
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import AskPlanner, ReadFact, RunTool
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.snapshot import restored, snapshot
 from engine.session.state.state import Phase
@@ -96,10 +96,10 @@ class Session(RuleBasedStateMachine):
         if reads:
             one = reads[index % len(reads)]
             now = self.play.now
-            reply: r.Input = (
-                r.FactFailed(one.fact_key, one.gate, "down", now, now)
+            reply: inputs.Input = (
+                inputs.FactFailed(one.fact_key, one.gate, "down", now, now)
                 if output is None
-                else r.FactReturned(one.fact_key, one.gate, output, now, now)
+                else inputs.FactReturned(one.fact_key, one.gate, output, now, now)
             )
             self.play.say(reply)
 
@@ -119,7 +119,7 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def the_driver_lets_go_and_comes_back(self) -> None:
-        self.play.say(r.SessionReleased("me", self.play.now))
+        self.play.say(inputs.SessionReleased("me", self.play.now))
         started = len(self.play.started())
         for effect in self.running:
             self.play.returns(effect.call_id)
@@ -132,8 +132,8 @@ class Session(RuleBasedStateMachine):
     def a_tool_can_not_begin_where_it_is_driven(self, index: int) -> None:
         effect = self.running[index % len(self.running)]
         attempt = self.play.call(effect.call_id).attempt
-        self.play.say(r.SessionReleased("me", self.play.now))
-        self.play.say(r.ToolNotBegun(effect.call_id, attempt, "a secret is missing", self.play.now))
+        self.play.say(inputs.SessionReleased("me", self.play.now))
+        self.play.say(inputs.ToolNotBegun(effect.call_id, attempt, "a secret is missing", self.play.now))
         assert all(one.call_id != effect.call_id for one in self.running)
         self.play.claim()
 
@@ -149,25 +149,25 @@ class Session(RuleBasedStateMachine):
             return
         request = open_[index % len(open_)]
         if request.kind == "approval":
-            reply = r.RequestAnswered(
+            reply = inputs.RequestAnswered(
                 request.id, "approve" if yes else "deny", by, "", None, edit if yes else None, self.play.now
             )
         else:
             value = "did_not_happen" if request.kind == "settle" else {}
-            reply = r.RequestAnswered(request.id, "answer", by, "", value, None, self.play.now)
+            reply = inputs.RequestAnswered(request.id, "answer", by, "", value, None, self.play.now)
         answered = decide(self.play.state, reply, MADE)
-        if not isinstance(answered, r.InputRefused):
+        if not isinstance(answered, inputs.InputRefused):
             self.play.say(reply)
 
     @rule()
     def the_user_writes_again(self) -> None:
         if not self.play.state.final:
-            self.play.say(r.MessageSent("and?", self.play.now))
+            self.play.say(inputs.MessageSent("and?", self.play.now))
 
     @rule(sure=st.integers(0, 9))
     def somebody_cancels(self, sure: int) -> None:
         if sure == 0 and not self.play.state.final:
-            self.play.say(r.CancelRequested("me", self.play.now))
+            self.play.say(inputs.CancelRequested("me", self.play.now))
 
     # -- what must hold
 
@@ -182,11 +182,11 @@ class Session(RuleBasedStateMachine):
     @invariant()
     def budgets_are_never_exceeded(self) -> None:
         state = self.play.state
-        started = {e.payload["call_id"]: e.payload["tool"] for e in self.play.log if e.kind is K.CALL_STARTED}
+        started = {e.payload["call_id"]: e.payload["tool"] for e in self.play.log if e.kind is EventKind.CALL_STARTED}
         per_tool = Counter(started.values())
         assert len(started) <= 9
         assert all(count <= (2 if name == "write" else 8) for name, count in per_tool.items())
-        steps = {e.payload["call_id"]: e.step for e in self.play.log if e.kind is K.CALL_STARTED}
+        steps = {e.payload["call_id"]: e.step for e in self.play.log if e.kind is EventKind.CALL_STARTED}
         assert all(count <= 4 for count in Counter(steps.values()).values())
         assert state.used.steps <= 6
         assert state.used.repairs <= 3
@@ -194,16 +194,16 @@ class Session(RuleBasedStateMachine):
         assert state.used.meter("n") <= 8
         happened = sum(c.input["n"] for c in state.calls.values() if c.ok and c.name in ("write", "keyed"))
         assert happened <= state.used.meter("n")
-        assert sum(e.kind is K.FACT_READ and e.payload["started"] is not None for e in self.play.log) <= 7
+        assert sum(e.kind is EventKind.FACT_READ and e.payload["started"] is not None for e in self.play.log) <= 7
         assert len(state.running_calls()) <= 2
 
     @invariant()
     def nothing_starts_that_was_not_allowed_just_before(self) -> None:
         verdicts: dict[str, Any] = {}
         for event in self.play.log:
-            if event.kind is K.VERDICT:
+            if event.kind is EventKind.VERDICT:
                 verdicts[event.payload["call_id"]] = event
-            elif event.kind is K.CALL_STARTED and event.payload["attempt"] == 1:
+            elif event.kind is EventKind.CALL_STARTED and event.payload["attempt"] == 1:
                 said = verdicts[event.payload["call_id"]]
                 assert said.payload["verdict"] == "allow" or said.payload["satisfied"]
                 assert event.seq == said.seq + 1
@@ -221,7 +221,7 @@ class Session(RuleBasedStateMachine):
     def a_result_is_final_once(self) -> None:
         final = Counter(
             e.payload["call_id"] for e in self.play.log
-            if e.kind is K.TOOL_RESULT and e.payload["final"] and not e.payload["settled"]
+            if e.kind is EventKind.TOOL_RESULT and e.payload["final"] and not e.payload["settled"]
         )  # fmt: skip
         assert all(count == 1 for count in final.values())
 

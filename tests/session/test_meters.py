@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.state import Phase, Status
 from engine.spec.bundle import Bundle
 from engine.spec.limits import Limits
@@ -40,7 +40,7 @@ def test_two_writes_that_are_each_under_a_meter_and_together_over_it_are_not_bot
     play.returns("a")
     assert play.result("b") == ("blocked", "meter_full")
     assert spent(play) == 60
-    crossed = next(e for e in play.log if e.kind is K.LIMIT_CROSSED)
+    crossed = next(e for e in play.log if e.kind is EventKind.LIMIT_CROSSED)
     assert {k: crossed.payload[k] for k in ("limit", "used", "allowed", "crossing")} == {
         "limit": "meters.usd", "used": 60, "allowed": 100, "crossing": "block",
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_meter_may_be_filled_to_the_brim() -> None:
 def test_what_a_call_adds_is_in_the_log_before_it_runs() -> None:
     play = Play(made())
     play.plan(call("a", "pay", usd=Decimal("9.5")))
-    started = next(e for e in play.log if e.kind is K.CALL_STARTED)
+    started = next(e for e in play.log if e.kind is EventKind.CALL_STARTED)
     assert started.payload["reserved"] == [{"meter": "usd", "amount": Decimal("9.5"), "limit": 100}]
     assert spent(play) == Decimal("9.5")
 
@@ -125,7 +125,7 @@ SHARED = "{meters: {usd: {sum: input.usd, over: [pay], limit: 100, per: session.
 def test_a_shared_meter_is_reserved_under_its_key_and_its_window() -> None:
     play = Play(made(SHARED), tenant="acme", zip=7)
     play.plan(call("a", "pay", usd=160))
-    started = next(e for e in play.log if e.kind is K.CALL_STARTED)
+    started = next(e for e in play.log if e.kind is EventKind.CALL_STARTED)
     assert started.payload["reserved"] == [
         {
             "meter": "usd", "amount": 160, "limit": 100, "key": '["acme","usd",7]',
@@ -136,7 +136,7 @@ def test_a_shared_meter_is_reserved_under_its_key_and_its_window() -> None:
 
 def test_a_refusal_of_the_store_blocks_the_call_with_what_is_used_and_the_limit() -> None:
     play = Play(made(SHARED))
-    play.say(r.MeterFull("a", "usd", 90, 100, play.now))
+    play.say(inputs.MeterFull("a", "usd", 90, 100, play.now))
     play.plan(call("a", "pay", usd=60))
     assert play.result("a") == ("blocked", "meter_full")
     result = play.call("a").result

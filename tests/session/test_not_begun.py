@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.replay.replay import replay
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
 from engine.spec.bundle import Bundle
@@ -28,9 +28,9 @@ def made(rules: str = ALLOW, facts: str = "{}", budgets: str = "{}") -> Bundle:
 def not_begun(play: Play, call_id: str = "a", attempt: int | None = None) -> None:
     """The driver lets go, for the call's tool lacks something here."""
     if not play.state.releasing:
-        play.say(r.SessionReleased("me", play.now))
+        play.say(inputs.SessionReleased("me", play.now))
     tried = play.call(call_id).attempt if attempt is None else attempt
-    play.say(r.ToolNotBegun(call_id, tried, "the secret KEY is not there", play.now))
+    play.say(inputs.ToolNotBegun(call_id, tried, "the secret KEY is not there", play.now))
 
 
 def begun(name: str, own: Bundle | None = None) -> Play:
@@ -49,7 +49,7 @@ def test_it_is_judged_and_started_again_and_was_no_attempt(name: str) -> None:
     play.claim()
     assert play.running == ["a"]
     assert play.call("a").attempt == 1
-    assert play.kinds(K.VERDICT, K.CALL_STARTED, K.CALL_NOT_BEGUN) == [
+    assert play.kinds(EventKind.VERDICT, EventKind.CALL_STARTED, EventKind.CALL_NOT_BEGUN) == [
         "verdict", "call_started", "call_not_begun", "verdict", "call_started",
     ]  # fmt: skip
     play.returns("a")
@@ -89,15 +89,15 @@ def test_a_yes_to_it_holds() -> None:
     not_begun(play)
     play.claim()
     assert play.running == ["a"]
-    assert len(play.kinds(K.REQUEST_OPENED)) == 1
+    assert len(play.kinds(EventKind.REQUEST_OPENED)) == 1
 
 
 def test_a_session_that_ends_meanwhile_ends_it() -> None:
     play = begun("write", made(budgets="{grace: 5s}"))
-    play.say(r.CancelRequested("mika", play.now))
+    play.say(inputs.CancelRequested("mika", play.now))
     play.tick()
     assert play.call("a").cancelled is None, "it is in its grace"
-    play.say(r.ToolNotBegun("a", 1, "gone", play.now))
+    play.say(inputs.ToolNotBegun("a", 1, "gone", play.now))
     assert play.result("a") == ("terminal_error", "session_cancelled")
     assert play.state.status is Status.CANCELLED
 
@@ -106,7 +106,7 @@ def test_one_that_was_cancelled_ends_so() -> None:
     play = begun("write", made(budgets="{grace: 0s, step_time: 1s}"))
     play.tick(2)
     assert play.call("a").cancelled == "step_deadline"
-    play.say(r.ToolNotBegun("a", 1, "gone", play.now))
+    play.say(inputs.ToolNotBegun("a", 1, "gone", play.now))
     assert play.result("a") == ("terminal_error", "step_deadline")
 
 
@@ -138,5 +138,5 @@ def test_its_log_follows_again_and_is_told() -> None:
     play.returns("a")
     found = replay(play.log, own)
     assert (found.difference, found.as_recorded) == (None, 0)
-    event = next(event for event in play.log if event.kind is K.CALL_NOT_BEGUN)
+    event = next(event for event in play.log if event.kind is EventKind.CALL_NOT_BEGUN)
     assert headline(entry(event)) == "write: it never began: the secret KEY is not there"

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from engine.session.decide import transitions
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import Phase, Status
 from engine.spec.planner_spec import Usage
@@ -55,14 +55,14 @@ def broken_and_late() -> Status:
 
 def cancelled_and_late() -> Status:
     p = made("{wall_clock: 10s}")
-    p.say(r.CancelRequested("ops", p.now))
+    p.say(inputs.CancelRequested("ops", p.now))
     p.tick(11)
     return p.state.status
 
 
 def cancelled_while_it_was_planned() -> list[str]:
     p = made()
-    p.say(r.CancelRequested("ops", p.now))
+    p.say(inputs.CancelRequested("ops", p.now))
     p.plan(call("a", "pay"))
     return p.started()
 
@@ -92,9 +92,9 @@ def step_over_when_it_was_planned() -> list[str]:
 def proposed_and_cancelled() -> list[str]:
     p = Play(client())
     p.say(proposal(p, call("a", "pay")))
-    p.say(r.CancelRequested("ops", p.now))
+    p.say(inputs.CancelRequested("ops", p.now))
     p.tick()
-    return p.kinds(K.CALL_PROPOSED)
+    return p.kinds(EventKind.CALL_PROPOSED)
 
 
 def client_without_budget() -> list[str]:
@@ -102,14 +102,14 @@ def client_without_budget() -> list[str]:
     p.say(proposal(p, call("a", "look"), usage=Usage(120, 0)))
     p.tick()
     p.returns("a")
-    return [event.payload["request_kind"] for event in p.log if event.kind is K.REQUEST_OPENED]
+    return [event.payload["request_kind"] for event in p.log if event.kind is EventKind.REQUEST_OPENED]
 
 
 def answered_and_cancelled() -> tuple[str, str]:
     p = made()
     p.plan(call("a", "ask"))
     p.say(p.answer("answer", "dana", value={"text": "go on"}))
-    p.say(r.CancelRequested("ops", p.now))
+    p.say(inputs.CancelRequested("ops", p.now))
     p.claim()
     return p.result("a")
 

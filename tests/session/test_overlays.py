@@ -10,9 +10,8 @@ from engine.planner.turns import texts_of, turns
 from engine.replay.judgements import Judgement, judgements
 from engine.replay.replay import replay
 from engine.session.decide.decide import decide
-from engine.session.state import inputs as r
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
@@ -44,7 +43,7 @@ class Beside(Play):
 
     def say(self, reply: Any) -> list[Event]:
         events = decide(self.state, reply, self.bundle, self.overlays)
-        assert not isinstance(events, r.InputRefused), events
+        assert not isinstance(events, inputs.InputRefused), events
         self.log += events
         if events:
             self.state = fold(events, self.state)
@@ -59,7 +58,7 @@ def proposed(own: Bundle, *urgent: Bundle, n: int = 50, name: str = "write") -> 
 
 
 def verdict(play: Play) -> Any:
-    return [event.payload for event in play.log if event.kind is K.VERDICT][-1]
+    return [event.payload for event in play.log if event.kind is EventKind.VERDICT][-1]
 
 
 def test_what_the_urgent_bundle_denies_is_denied() -> None:
@@ -94,20 +93,20 @@ def test_what_the_own_bundle_denies_stays_denied() -> None:
 def test_what_both_allow_runs() -> None:
     play = proposed(made(ALLOW), made(ALLOW, most=7))
     assert verdict(play)["verdict"] == "allow"
-    assert K.CALL_STARTED in [event.kind for event in play.log]
+    assert EventKind.CALL_STARTED in [event.kind for event in play.log]
 
 
 def test_everybody_is_asked_whom_one_of_the_two_asks() -> None:
     own, urgent = made(ALLOW + ASK % "leads", most=10), made(ALLOW + ASK % "bosses", most=10)
     play = proposed(own, urgent)
     assert verdict(play)["approvers"] == ["bosses", "leads"]
-    asked = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED]
+    asked = [event.payload for event in play.log if event.kind is EventKind.REQUEST_OPENED]
     assert {tuple(p["groups"]): p["rules"] for p in asked} == {("leads",): ["large"], ("bosses",): ["large (urgent)"]}
 
 
 def test_who_is_asked_already_is_not_asked_twice() -> None:
     play = proposed(made(ALLOW + ASK % "leads", most=10), made(ALLOW + ASK % "leads", most=20))
-    assert [event.payload["rules"] for event in play.log if event.kind is K.REQUEST_OPENED] == [["large"]]
+    assert [event.payload["rules"] for event in play.log if event.kind is EventKind.REQUEST_OPENED] == [["large"]]
 
 
 def test_what_only_the_urgent_bundle_asks_about_is_asked_in_its_words() -> None:
@@ -120,9 +119,9 @@ def test_a_yes_that_was_given_to_something_else_is_asked_for_again_with_the_diff
     play.plan(call("c", "write", n=50))
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
     play.overlays = (made(ALLOW + ASK % "leads" + SECOND, most=10),)
-    play.say(r.RequestAnswered("s1.1", "approve", "dana", "", None, None, play.now))
+    play.say(inputs.RequestAnswered("s1.1", "approve", "dana", "", None, None, play.now))
     play.claim()
-    again = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED][1:]
+    again = [event.payload for event in play.log if event.kind is EventKind.REQUEST_OPENED][1:]
     assert {tuple(p["groups"]) for p in again} == {("leads",), ("bosses",)}
     assert again[0]["difference"] == [{"what": "rules", "before": ["large"], "after": ["large", "second"]}]
 
@@ -137,7 +136,7 @@ def test_of_several_urgent_bundles_each_holds_and_a_later_one_lifts_none() -> No
     play = proposed(
         *(made(ALLOW + ASK % "leads", most=most) for most in (10, 20)), made(ALLOW + ASK % "bosses", most=9)
     )
-    asked = [event.payload["rules"] for event in play.log if event.kind is K.REQUEST_OPENED]
+    asked = [event.payload["rules"] for event in play.log if event.kind is EventKind.REQUEST_OPENED]
     assert sorted(asked) == [["large"], ["large (urgent)"]]
 
 
@@ -145,7 +144,7 @@ def test_asks_of_one_name_of_several_urgent_bundles_are_told_apart() -> None:
     crew = (reviewers("crew", "[noor]"),)
     thrice = [made(ALLOW + ASK % group, most=10, documents=crew) for group in ("leads", "bosses", "crew")]
     play = proposed(*thrice)
-    asked = [event.payload for event in play.log if event.kind is K.REQUEST_OPENED]
+    asked = [event.payload for event in play.log if event.kind is EventKind.REQUEST_OPENED]
     assert {tuple(p["groups"]): p["rules"] for p in asked} == {
         ("leads",): ["large"], ("bosses",): ["large (urgent)"], ("crew",): ["large (urgent) (urgent)"],
     }  # fmt: skip
@@ -158,9 +157,9 @@ def test_of_a_group_that_both_bundles_have_both_have_to_know_who_answers() -> No
     assert wider is not None
     for first, second in ((own, wider), (wider, own)):
         play = proposed(first, second)
-        answer = r.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now)
+        answer = inputs.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now)
         refused = decide(play.state, answer, play.bundle, play.overlays)
-        assert isinstance(refused, r.InputRefused)
+        assert isinstance(refused, inputs.InputRefused)
         assert refused.reason == "not_a_member"
 
 
@@ -169,7 +168,7 @@ def test_a_session_that_urgent_bundles_judged_follows_again_even_where_only_they
     rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
     urgent = made(ALLOW + rule, documents=(crew,))
     play = proposed(made(ALLOW), urgent)
-    play.say(r.RequestAnswered("s1.1", "deny", "noor", "", None, None, play.now))
+    play.say(inputs.RequestAnswered("s1.1", "deny", "noor", "", None, None, play.now))
     play.claim()
     play.plan(message="that was it", done=True)
     assert replay(play.log, play.bundle, {urgent.digest: urgent}).difference is None
@@ -182,17 +181,20 @@ def test_a_yes_to_a_rule_of_one_urgent_bundle_is_none_to_a_rule_of_that_name_tha
     held.say(held.answer("approve", "dana"))
     held.claim()
     assert verdict(held)["satisfied"] is False
-    assert K.CALL_STARTED not in [event.kind for event in held.log]
-    assert [event.payload["groups"] for event in held.log if event.kind is K.REQUEST_OPENED] == [["leads"], ["bosses"]]
+    assert EventKind.CALL_STARTED not in [event.kind for event in held.log]
+    assert [event.payload["groups"] for event in held.log if event.kind is EventKind.REQUEST_OPENED] == [
+        ["leads"],
+        ["bosses"],
+    ]
 
 
 def test_people_whom_only_the_urgent_bundle_knows_may_answer() -> None:
     crew = reviewers("crew", "[noor]")
     rule = "  - {id: crew, tools: [write], effect: require_approval, approvers: [crew]}\n"
     play = proposed(made(ALLOW), made(ALLOW + rule, documents=(crew,)))
-    play.say(r.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now))
+    play.say(inputs.RequestAnswered("s1.1", "approve", "noor", "", None, None, play.now))
     play.claim()
-    assert K.CALL_STARTED in [event.kind for event in play.log]
+    assert EventKind.CALL_STARTED in [event.kind for event in play.log]
 
 
 def test_a_tool_that_the_urgent_bundle_does_not_offer_is_denied() -> None:
@@ -215,7 +217,7 @@ def test_a_bundle_of_other_agents_does_not_judge() -> None:
 def test_the_facts_of_the_urgent_bundle_are_read_first() -> None:
     rule = "  - {id: seen, tools: [write], effect: deny, when: fact.n > 5}\n"
     play = proposed(made(ALLOW), made(ALLOW + rule, facts="{fact: {tool: look, input: {n: input.n}}}"))
-    assert K.VERDICT not in [event.kind for event in play.log]
+    assert EventKind.VERDICT not in [event.kind for event in play.log]
     play.read({"n": 6})
     assert verdict(play)["rule"] == "seen"
 
@@ -233,7 +235,7 @@ def test_a_result_that_the_urgent_bundle_withholds_is_withheld() -> None:
     keeps = "  - {id: keeps, tools: [look], effect: deny, release_unless: output.n < 5}\n"
     play = proposed(made(ALLOW), made(ALLOW + keeps), name="look")
     play.returns("c", {"n": 9})
-    result = [event.payload for event in play.log if event.kind is K.TOOL_RESULT][-1]
+    result = [event.payload for event in play.log if event.kind is EventKind.TOOL_RESULT][-1]
     assert (result["reason"], result["rule"]) == ("result_withheld", "keeps")
 
 
@@ -241,11 +243,11 @@ def test_a_result_of_a_tool_that_an_urgent_bundle_does_not_know_comes_through() 
     play = proposed(made(ALLOW), name="look")
     play.overlays = (made(ALLOW, tools="[write]"),)
     play.returns("c", {"n": 9})
-    result = [event.payload for event in play.log if event.kind is K.TOOL_RESULT][-1]
+    result = [event.payload for event in play.log if event.kind is EventKind.TOOL_RESULT][-1]
     assert (result["status"], result["output"]) == ("ok", {"n": 9})
 
 
 def test_each_step_records_the_bundle_that_it_ran_under() -> None:
     own = made(ALLOW)
     play = proposed(own, made(ALLOW, most=7))
-    assert [event.payload["bundle"] for event in play.log if event.kind is K.STEP_STARTED] == [own.digest]
+    assert [event.payload["bundle"] for event in play.log if event.kind is EventKind.STEP_STARTED] == [own.digest]

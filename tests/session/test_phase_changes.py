@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.persistent import copy_with
 from engine.session.state.phase_changes import PHASE_CHANGES, STATUS_CHANGES
 from engine.session.state.state import FINAL, Phase, Status
@@ -27,5 +27,7 @@ def test_a_status_that_a_table_does_not_lead_to_is_noticed() -> None:
     play = Play(bundle(tool("act", "write"), policy(ALLOW), agent("[act]", policies="[rules]")))
     with pytest.raises(AssertionError, match="awaiting_job became done"):
         check_changes(
-            copy_with(play.state, status=Status.AWAITING_JOB), copy_with(play.state, status=Status.DONE), K.VERDICT
+            copy_with(play.state, status=Status.AWAITING_JOB),
+            copy_with(play.state, status=Status.DONE),
+            EventKind.VERDICT,
         )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import ReadFact
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
@@ -42,7 +42,7 @@ def probe_of(play: Play) -> ReadFact:
 
 def shows(play: Play, output: Any) -> None:
     probe = probe_of(play)
-    play.say(r.FactReturned(probe.fact_key, probe.gate, output, play.now, play.now))
+    play.say(inputs.FactReturned(probe.fact_key, probe.gate, output, play.now, play.now))
 
 
 def test_a_write_that_the_probe_finds_is_ok_with_what_it_gave() -> None:
@@ -67,7 +67,7 @@ def test_a_probe_that_can_not_tell_leaves_it_to_a_person(output: Any) -> None:
     play = unknown()
     if output is None:
         probe = probe_of(play)
-        play.say(r.FactFailed(probe.fact_key, probe.gate, "down", play.now, play.now))
+        play.say(inputs.FactFailed(probe.fact_key, probe.gate, "down", play.now, play.now))
     else:
         shows(play, output)
     assert play.state.status is Status.AWAITING_HUMAN_REVIEW
@@ -107,9 +107,9 @@ def test_a_probe_that_was_asked_for_is_asked_again_by_the_next_driver_and_only_i
     before = probe_of(play)
     play.claim()
     assert probe_of(play) == before
-    play.say(r.FactReturned(before.fact_key, before.gate + 1, {"found": False}, play.now, play.now))
-    play.say(r.FactReturned("probe:x", before.gate, {"found": False}, play.now, play.now))
-    play.say(r.FactFailed("probe:x", before.gate, "down", play.now, play.now))
+    play.say(inputs.FactReturned(before.fact_key, before.gate + 1, {"found": False}, play.now, play.now))
+    play.say(inputs.FactReturned("probe:x", before.gate, {"found": False}, play.now, play.now))
+    play.say(inputs.FactFailed("probe:x", before.gate, "down", play.now, play.now))
     assert play.result("w") == ("unknown", "timeout")
     shows(play, {"found": False})
     assert play.result("w")[0] == "terminal_error"
@@ -117,17 +117,20 @@ def test_a_probe_that_was_asked_for_is_asked_again_by_the_next_driver_and_only_i
 
 def test_a_session_that_ends_leaves_what_the_probe_would_have_found_to_a_person() -> None:
     play = unknown()
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.claim()
     assert play.state.status is Status.CANCELLED
-    assert [e.kind for e in play.log if e.kind in (K.PROBE_READ, K.REQUEST_OPENED)] == [K.PROBE_READ, K.REQUEST_OPENED]
+    assert [e.kind for e in play.log if e.kind in (EventKind.PROBE_READ, EventKind.REQUEST_OPENED)] == [
+        EventKind.PROBE_READ,
+        EventKind.REQUEST_OPENED,
+    ]
     assert not play.effects
 
 
 def test_a_session_that_ended_with_the_write_asks_a_person_at_once() -> None:
     play = Play(made())
     play.plan(call("w", "pay", n=7))
-    play.say(r.CancelRequested("me", play.now))
+    play.say(inputs.CancelRequested("me", play.now))
     play.tick(3)
     play.fails("w", "cancelled")
     assert play.state.status is Status.CANCELLED

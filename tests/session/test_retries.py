@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.pending import pending, wake_at
 from engine.session.state.state import Phase, Status
 from engine.session.trace import entry, headline
@@ -40,14 +40,14 @@ def failing(name: str = "look", budgets: str = "{}") -> Play:
 
 def fail(play: Play, failure: str = "retryable", dice: str = "0", acted: bool = False) -> None:
     attempt = play.call("a").attempt
-    play.say(r.ToolFailed("a", attempt, FailureKind(failure), "busy", "try again", acted, play.now, Decimal(dice)))
+    play.say(inputs.ToolFailed("a", attempt, FailureKind(failure), "busy", "try again", acted, play.now, Decimal(dice)))
 
 
 def test_a_failed_attempt_is_recorded_with_its_class_its_delay_and_its_chance() -> None:
     play = failing()
     fail(play, dice="0.5")
     event = play.log[-1]
-    assert event.kind is K.ATTEMPT_FAILED
+    assert event.kind is EventKind.ATTEMPT_FAILED
     assert {k: event.payload[k] for k in ("attempt", "failure", "reason", "delay", "dice")} == {
         "attempt": 1, "failure": "retryable", "reason": "busy", "delay": Decimal("0.75"), "dice": Decimal("0.5"),
     }  # fmt: skip
@@ -112,7 +112,7 @@ def test_the_agents_budget_is_the_ceiling(limit: str) -> None:
     play.tick(3)
     fail(play)
     assert play.call("a").ended
-    crossed = next(e for e in play.log if e.kind is K.LIMIT_CROSSED)
+    crossed = next(e for e in play.log if e.kind is EventKind.LIMIT_CROSSED)
     assert (crossed.payload["limit"], crossed.payload["used"], crossed.payload["allowed"]) == (limit, 1, 1)
 
 
@@ -127,7 +127,7 @@ def test_a_write_is_tried_again_only_where_it_can_not_have_acted_or_its_key_is_h
     fail(keyed, "timeout", acted=True)
     keyed.tick(3)
     assert keyed.running == ["a"]
-    assert [e.payload["idempotency_key"] for e in keyed.log if e.kind is K.CALL_STARTED] == ["[1]", "[1]"]
+    assert [e.payload["idempotency_key"] for e in keyed.log if e.kind is EventKind.CALL_STARTED] == ["[1]", "[1]"]
 
 
 def test_nothing_of_the_step_overtakes_a_write_that_is_tried_again() -> None:
@@ -143,7 +143,7 @@ def test_nothing_of_the_step_overtakes_a_write_that_is_tried_again() -> None:
 def test_a_cancelled_session_does_not_wait_for_an_attempt() -> None:
     play = failing()
     fail(play)
-    play.say(r.CancelRequested("ada", play.now))
+    play.say(inputs.CancelRequested("ada", play.now))
     play.tick()
     assert play.result("a") == ("terminal_error", "session_cancelled")
     assert play.state.status is Status.CANCELLED
@@ -169,7 +169,7 @@ def test_a_failing_sibling_ends_a_call_that_waits_for_its_next_attempt() -> None
 def test_the_next_driver_begins_the_attempt_and_one_that_lets_go_does_not() -> None:
     play = failing()
     fail(play)
-    play.say(r.SessionReleased("me", play.now))
+    play.say(inputs.SessionReleased("me", play.now))
     play.tick(3)
     assert play.running == []
     play.claim()
@@ -206,7 +206,9 @@ def test_a_held_call_beside_a_retrying_one_does_not_put_the_session_to_sleep() -
 @pytest.mark.parametrize(("wait", "delay"), [("0.2", Decimal(1)), ("1.5", Decimal("1.5")), ("3", None)])
 def test_a_tool_that_asks_for_a_pause_gets_it_up_to_its_longest_delay(wait: str, delay: Decimal | None) -> None:
     play = failing()
-    play.say(r.ToolFailed("a", 1, FailureKind.RETRYABLE, "busy", "later", False, play.now, Decimal(0), Decimal(wait)))
+    play.say(
+        inputs.ToolFailed("a", 1, FailureKind.RETRYABLE, "busy", "later", False, play.now, Decimal(0), Decimal(wait))
+    )
     if delay is None:
         assert play.result("a") == ("retryable_error", "busy")
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.session.shared_meters import shared_questions
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
 
@@ -24,7 +24,7 @@ def playing() -> Play:
 
 
 def last_verdict(play: Play) -> tuple[str, str]:
-    verdict = [e.payload for e in play.log if e.kind is K.VERDICT][-1]
+    verdict = [e.payload for e in play.log if e.kind is EventKind.VERDICT][-1]
     errors = [rule.get("error", "") for rule in verdict["rules"] if rule["rule"] == "spent"]
     return verdict["verdict"], errors[0]
 

@@ -8,9 +8,9 @@ import pytest
 
 from engine.session.decide.decide import begin
 from engine.session.planner_view import planner_view
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.effects import AskPlanner
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from engine.spec.retry import FailureKind
@@ -39,8 +39,8 @@ def test_a_session_begins_with_its_limits_and_its_bundle_and_asks_the_planner(pl
 
 
 def test_attributes_that_do_not_fit_start_nothing(plain: Bundle) -> None:
-    refused = begin(r.SessionRequested("s", "bot", "script", {}, "hi", None, "/r", START), plain)
-    assert isinstance(refused, r.InputRefused)
+    refused = begin(inputs.SessionRequested("s", "bot", "script", {}, "hi", None, "/r", START), plain)
+    assert isinstance(refused, inputs.InputRefused)
     assert refused.reason == "invalid_attributes"
 
 
@@ -56,7 +56,7 @@ def test_reads_run_together_and_writes_after_them_in_the_planners_order(plain: B
     assert play.running == ["w2"]
     play.returns("w2")
     assert play.effects == (AskPlanner(2),)
-    shown = next(e for e in play.log if e.kind is K.TOOL_RESULT and e.payload["call_id"] == "a")
+    shown = next(e for e in play.log if e.kind is EventKind.TOOL_RESULT and e.payload["call_id"] == "a")
     assert shown.payload["found"] is True
 
 
@@ -86,7 +86,7 @@ def test_a_reply_without_calls_waits_for_the_user_and_goes_on_with_the_next_mess
     play.plan(message="Which account?")
     assert play.state.status is Status.AWAITING_MESSAGE
     assert play.state.told == "Which account?"
-    play.say(r.MessageSent("mine", play.now))
+    play.say(inputs.MessageSent("mine", play.now))
     assert not play.effects
     play.claim()
     claimed = play.state
@@ -98,12 +98,12 @@ def test_a_reply_without_calls_waits_for_the_user_and_goes_on_with_the_next_mess
 def test_a_message_while_the_session_runs_is_kept_for_the_next_step(plain: Bundle) -> None:
     play = Play(plain)
     play.plan(call("a", "look"))
-    play.say(r.MessageSent("one more thing", play.now))
+    play.say(inputs.MessageSent("one more thing", play.now))
     play.returns("a")
     play.plan(message="done, I think", done=True)
     assert play.state.final
     other = Play(plain)
-    other.say(r.MessageSent("wait", other.now))
+    other.say(inputs.MessageSent("wait", other.now))
     other.plan(message="done", done=True)
     assert not other.state.final, "the planner has not seen the second message"
     assert other.effects == (AskPlanner(2),)
@@ -111,21 +111,21 @@ def test_a_message_while_the_session_runs_is_kept_for_the_next_step(plain: Bundl
 
 def test_a_reply_while_a_message_waits_goes_on_at_once(plain: Bundle) -> None:
     play = Play(plain)
-    play.say(r.MessageSent("again", play.now))
+    play.say(inputs.MessageSent("again", play.now))
     play.plan(message="Which?")
     assert play.effects == (AskPlanner(2),)
 
 
 def test_an_empty_message_is_refused(plain: Bundle) -> None:
-    assert Play(plain).refused(r.MessageSent("  ", START)) == "empty_message"
+    assert Play(plain).refused(inputs.MessageSent("  ", START)) == "empty_message"
 
 
 def test_what_comes_to_a_final_session_is_refused_or_ignored(plain: Bundle) -> None:
     play = Play(plain)
     play.plan(message="Bye", done=True)
-    assert play.refused(r.MessageSent("hello?", play.now)) == "session_over"
-    assert play.refused(r.CancelRequested("me", play.now)) == "session_over"
-    assert play.say(r.SessionClaimed("other", 2, play.now)) == []
+    assert play.refused(inputs.MessageSent("hello?", play.now)) == "session_over"
+    assert play.refused(inputs.CancelRequested("me", play.now)) == "session_over"
+    assert play.say(inputs.SessionClaimed("other", 2, play.now)) == []
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_decision_outside_of_the_contract_is_an_event_and_the_planner_may_try_
 ) -> None:
     play = Play(plain)
     play.plan_raw(raw)
-    assert play.log[-1].kind is K.DECISION_REJECTED
+    assert play.log[-1].kind is EventKind.DECISION_REJECTED
     assert play.state.problems
     assert play.effects == (AskPlanner(2),)
     play.plan(message="sorry", done=True)
@@ -160,22 +160,22 @@ def test_a_decision_that_is_nested_too_deep_is_rejected(plain: Bundle) -> None:
         deep = {"x": deep}
     play = Play(plain)
     play.plan_raw({"message": "x", "tool_calls": [{"id": "a", "name": "look", "input": deep}]})
-    assert play.log[-1].kind is K.DECISION_REJECTED
+    assert play.log[-1].kind is EventKind.DECISION_REJECTED
 
 
 def test_a_planner_that_fails_may_try_again_within_the_bound_and_then_the_session_fails(plain: Bundle) -> None:
     play = Play(plain)
     for _ in range(3):
-        play.say(r.PlannerFailed(play.state.asks, "no answer", play.now))
+        play.say(inputs.PlannerFailed(play.state.asks, "no answer", play.now))
         assert not play.state.final
-    play.say(r.PlannerFailed(play.state.asks, "no answer", play.now))
+    play.say(inputs.PlannerFailed(play.state.asks, "no answer", play.now))
     assert play.state.status is Status.FAILED
 
 
 def test_an_answer_to_an_older_question_is_ignored(plain: Bundle) -> None:
     play = Play(plain)
-    assert play.say(r.PlannerAnswered(7, {"message": "x", "done": True}, play.now)) == []
-    assert play.say(r.PlannerFailed(7, "late", play.now)) == []
+    assert play.say(inputs.PlannerAnswered(7, {"message": "x", "done": True}, play.now)) == []
+    assert play.say(inputs.PlannerFailed(7, "late", play.now)) == []
 
 
 def test_a_call_id_can_not_be_used_again(plain: Bundle) -> None:
@@ -183,7 +183,7 @@ def test_a_call_id_can_not_be_used_again(plain: Bundle) -> None:
     play.plan(call("a", "look"))
     play.returns("a")
     play.plan(call("a", "look"))
-    assert play.log[-1].kind is K.DECISION_REJECTED
+    assert play.log[-1].kind is EventKind.DECISION_REJECTED
     assert "used before" in play.state.problems[0]
 
 
@@ -258,9 +258,9 @@ def test_an_output_that_does_not_fit_leaves_a_write_unknown_and_asks_somebody(pl
 def test_a_late_result_of_another_attempt_or_call_is_ignored(plain: Bundle) -> None:
     play = Play(plain)
     play.plan(call("a", "look"))
-    assert play.say(r.ToolReturned("a", 7, {}, play.now)) == []
-    assert play.say(r.ToolReturned("nobody", 1, {}, play.now)) == []
-    assert play.say(r.ToolFailed("nobody", 1, FailureKind.ERROR, "x", "x", True, play.now)) == []
+    assert play.say(inputs.ToolReturned("a", 7, {}, play.now)) == []
+    assert play.say(inputs.ToolReturned("nobody", 1, {}, play.now)) == []
+    assert play.say(inputs.ToolFailed("nobody", 1, FailureKind.ERROR, "x", "x", True, play.now)) == []
 
 
 def test_a_retryable_failure_is_told_apart(plain: Bundle) -> None:
@@ -276,12 +276,12 @@ def test_a_write_whose_key_is_held_by_a_result_gives_that_result_and_does_not_ru
     key = play.call("a").claim
     assert key == '["acme","keyed","python:"]:[1,null]'
     fresh = Play(plain)
-    fresh.say(r.KeyTaken(key, "ok", {"done": "before"}, "other", fresh.now))
+    fresh.say(inputs.KeyTaken(key, "ok", {"done": "before"}, "other", fresh.now))
     fresh.plan(call("a", "keyed", n=1))
     assert fresh.result("a") == ("ok", "")
     assert fresh.started() == []
     held = Play(plain)
-    held.say(r.KeyTaken(key, "in_flight", None, "other", held.now))
+    held.say(inputs.KeyTaken(key, "in_flight", None, "other", held.now))
     held.plan(call("a", "keyed", n=1))
     assert held.result("a") == ("blocked", "idempotency_in_flight")
 
@@ -303,7 +303,7 @@ def comparing() -> Bundle:
 )
 def test_a_key_that_was_used_for_something_else_is_a_conflict(before: Any, result: tuple[str, str]) -> None:
     play = Play(comparing())
-    play.say(r.KeyTaken('["acme","keyed","python:"]:[1]', "ok", {}, "other", play.now, before))
+    play.say(inputs.KeyTaken('["acme","keyed","python:"]:[1]', "ok", {}, "other", play.now, before))
     play.plan(call("a", "keyed", n=1, to="ada"))
     assert play.result("a") == result
     assert play.started() == []

@@ -15,8 +15,8 @@ from engine.language.blank_text import says_something
 from engine.policy.flip_names import NOT_OFFERED
 from engine.policy.gate import NO_RULE_ALLOWS, POLICY_ERROR
 from engine.session import customer_texts as texts
-from engine.session.state import inputs as r
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import EventKind
 from engine.session.state.state import FINAL, Status
 from engine.spec.bundle import Bundle
 from engine.spec.retry import FailureKind
@@ -108,7 +108,7 @@ def test_neither_who_denied_a_call_nor_why_is_told(note: str) -> None:
     play.plan(call("a", "write", n=1))
     play.say(play.answer("deny", "kim", note=note))
     play.claim()
-    assert "kim" in str([event.payload for event in play.log if event.kind is K.TOOL_RESULT])
+    assert "kim" in str([event.payload for event in play.log if event.kind is EventKind.TOOL_RESULT])
     assert told_at_the_end(play) == "Not done. It was declined"
 
 
@@ -116,7 +116,7 @@ def test_a_tools_own_error_is_not_told() -> None:
     play = Play(made(ALLOW))
     play.plan(call("a", "write", n=1))
     said = "psycopg.OperationalError: connection to 10.0.0.3 refused"
-    play.say(r.ToolFailed("a", play.call("a").attempt, FailureKind.ERROR, "tool_error", said, False, play.now))
+    play.say(inputs.ToolFailed("a", play.call("a").attempt, FailureKind.ERROR, "tool_error", said, False, play.now))
     assert told_at_the_end(play) == "Not done. It could not be done"
 
 
@@ -164,7 +164,7 @@ ENDINGS = {
 def ended(state: str, more: str = "") -> Play:
     play = Play(made(ALLOW, budgets=ENDINGS[state], more=more))
     if state == "cancelled":
-        play.say(r.CancelRequested("mika", play.now))
+        play.say(inputs.CancelRequested("mika", play.now))
         play.tick()
     elif state == "timed_out":
         play.tick(2)
@@ -182,7 +182,7 @@ def test_every_end_is_told_as_a_sentence_and_the_log_has_its_reason(state: str) 
     play = ended(state)
     for_a_customer(play.state.told)
     assert play.state.told.endswith(".")
-    ending = next(event for event in play.log if event.kind is K.SESSION_ENDING)
+    ending = next(event for event in play.log if event.kind is EventKind.SESSION_ENDING)
     assert ending.payload["reason"] in ("steps", "wall_clock", "cancelled by mika", "repairs")
 
 
@@ -200,7 +200,7 @@ def test_what_the_agent_says_of_an_end_is_told() -> None:
 
 def test_a_planner_that_is_away_is_told_without_a_word_of_it() -> None:
     play = Play(made(ALLOW))
-    play.say(r.PlannerFailed(play.state.asks, "10.0.0.3 refused", play.now, final=True))
+    play.say(inputs.PlannerFailed(play.state.asks, "10.0.0.3 refused", play.now, final=True))
     assert play.state.status is Status.FAILED
     for_a_customer(play.state.told)
 
@@ -223,7 +223,7 @@ def test_a_customer_who_is_to_say_yes_is_asked_in_words_for_one(message: str, as
     rule = f"{ALLOW}\n  - {{id: ask-rule, tools: [write], effect: require_approval, approvers: [customer]{message}}}"
     play = Play(made(rule))
     play.plan(call("a", "write", n=1))
-    opened = next(event for event in play.log if event.kind is K.REQUEST_OPENED)
+    opened = next(event for event in play.log if event.kind is EventKind.REQUEST_OPENED)
     assert opened.payload["message"] == asked
 
 
@@ -231,7 +231,7 @@ def test_reviewers_are_asked_with_the_words_of_the_rule_whatever_they_are() -> N
     rule = ASK.replace("[leads]", "[leads], message: 'at {{ 10 / (input.n - 1) }}'")
     play = Play(made(rule))
     play.plan(call("a", "write", n=1))
-    opened = next(event for event in play.log if event.kind is K.REQUEST_OPENED)
+    opened = next(event for event in play.log if event.kind is EventKind.REQUEST_OPENED)
     assert opened.payload["message"] == "(ask-rule: its message has no value)"
 
 
@@ -343,7 +343,9 @@ def test_no_text_of_a_reason_is_internal(text: str) -> None:
 def test_an_end_that_says_nothing_is_told_by_its_text_and_noted(message: str) -> None:
     play = Play(made(stop=f'stop:\n  - {{outcome: answered, message: "{message}"}}\n'))
     assert told_at_the_end(play) == texts.TEXTS[texts.NO_MESSAGE]
-    (ended,) = [event for event in play.log if event.kind == K.STATE_TRANSITION and event.payload["state"] == "done"]
+    (ended,) = [
+        event for event in play.log if event.kind == EventKind.STATE_TRANSITION and event.payload["state"] == "done"
+    ]
     assert ended.payload["problem"] == "the message says nothing"
 
 
@@ -352,7 +354,7 @@ def test_a_customer_is_asked_a_sentence_where_a_rules_message_is_null() -> None:
                    " message: '{{ session.zip }}'}")  # fmt: skip
     play = Play(made_of)
     play.plan(call("a", "write", n=1))
-    (asked,) = [event for event in play.log if event.kind == K.REQUEST_OPENED]
+    (asked,) = [event for event in play.log if event.kind == EventKind.REQUEST_OPENED]
     assert asked.payload["message"] == texts.TEXTS[texts.CONFIRM]
 
 

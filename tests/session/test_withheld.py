@@ -8,7 +8,7 @@ import pytest
 
 from engine.planner.turns import texts_of, turns
 from engine.session.planner_view import planner_view
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.session.play import Play, call
@@ -81,7 +81,7 @@ def test_a_rule_without_a_value_says_nothing_of_the_fact_that_it_read(effect: st
     play.read({"owner": "x", "until": CANARY})
     assert play.result("a") == ("blocked", "policy_error")
     assert "CANARY" not in shown(play) + message(play, "a")
-    (verdict,) = [event.payload for event in play.log if event.kind is K.VERDICT]
+    (verdict,) = [event.payload for event in play.log if event.kind is EventKind.VERDICT]
     # who looks into the log finds which rule, that it had no value, and what it read
     assert [(one["rule"], bool(one.get("error"))) for one in verdict["rules"]] == [("fresh", True), ("open", False)]
     assert "note.until" in repr(verdict["rules"][0]["values"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.policy.bindings import Bindings
 from engine.policy.rule import PolicyRules
-from engine.session.state import inputs as r
+from engine.session.state import inputs
 from engine.session.state.state import Phase
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import agent, bundle, policy, reviewers, tool
@@ -177,11 +177,11 @@ def test_a_second_wave_begins_while_the_first_is_still_under_way() -> None:
     play = Play(made(rules, more))
     play.plan(call("a", "ship", order_id="o"))
     first = [e for e in play.effects if e.input["order_id"] == "o"]  # type: ignore[union-attr]
-    play.say(r.FactReturned(first[0].fact_key, first[0].gate, order("ada", 1), play.now, play.now))  # type: ignore[union-attr]
+    play.say(inputs.FactReturned(first[0].fact_key, first[0].gate, order("ada", 1), play.now, play.now))  # type: ignore[union-attr]
     assert sorted(play.reading) == ["get_order", "get_stock"]
     rest = {e.tool: e for e in play.effects}  # type: ignore[union-attr]
     for name, output in (("get_stock", {"left": 1}), ("get_order", order())):
-        play.say(r.FactReturned(rest[name].fact_key, rest[name].gate, output, play.now, play.now))  # type: ignore[union-attr]
+        play.say(inputs.FactReturned(rest[name].fact_key, rest[name].gate, output, play.now, play.now))  # type: ignore[union-attr]
     assert play.running == ["a"]
     assert play.state.used.fact_reads == 3
 
@@ -297,7 +297,7 @@ def test_a_result_that_is_not_for_this_session_is_withheld() -> None:
 
 def test_a_yes_that_came_before_counts_for_this_very_call_once() -> None:
     play = Play(small(ASKED))
-    play.say(r.ActionConfirmed("write", {"n": 1}, play.now))
+    play.say(inputs.ActionConfirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=2))
     assert play.call("a").phase is Phase.HELD
     play.say(play.answer("deny", "customer"))
@@ -312,7 +312,7 @@ def test_a_yes_that_came_before_counts_for_this_very_call_once() -> None:
 def test_a_yes_that_came_before_leaves_other_groups_to_be_asked() -> None:
     rules = ASKED + "  - {id: lead, tools: [write], effect: require_approval, approvers: [leads]}\n"
     play = Play(small(rules))
-    play.say(r.ActionConfirmed("write", {"n": 1}, play.now))
+    play.say(inputs.ActionConfirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=1))
     assert [request.groups for request in play.state.open_requests()] == [("leads",)]
     play.say(play.answer("approve", "ana"))
@@ -322,9 +322,9 @@ def test_a_yes_that_came_before_leaves_other_groups_to_be_asked() -> None:
 
 def test_a_yes_to_what_the_agent_can_not_do_or_to_a_session_that_is_over_is_refused() -> None:
     play = Play(small(ASKED))
-    assert play.refused(r.ActionConfirmed("nothing", {}, play.now)) == "unknown_tool"
+    assert play.refused(inputs.ActionConfirmed("nothing", {}, play.now)) == "unknown_tool"
     play.plan(message="bye", done=True)
-    assert play.refused(r.ActionConfirmed("write", {}, play.now)) == "session_over"
+    assert play.refused(inputs.ActionConfirmed("write", {}, play.now)) == "session_over"
 
 
 def test_a_fact_that_can_not_be_asked_for_counts_against_the_call() -> None:
@@ -505,7 +505,7 @@ def test_a_rule_for_several_tools_may_ask_which_it_is_and_what_was_done_with_it(
 def test_a_yes_that_came_before_counts_where_the_customer_is_one_of_several_who_may_say_it() -> None:
     rules = ASKED.replace("approvers: [customer]", "approvers: [customer, leads]")
     play = Play(small(rules))
-    play.say(r.ActionConfirmed("write", {"n": 1}, play.now))
+    play.say(inputs.ActionConfirmed("write", {"n": 1}, play.now))
     play.plan(call("a", "write", n=1))
     assert play.running == ["a"]
 
@@ -523,7 +523,7 @@ def test_a_result_is_withheld_where_what_releases_it_asks_for_another_fact_by_no
     )
     play.plan(call("a", "look"))
     play.read({"owner": "ada"})
-    play.say(r.MessageSent("somebody else", play.now))
+    play.say(inputs.MessageSent("somebody else", play.now))
     play.returns("a", {"owner": "ada"})
     assert play.result("a") == ("blocked", "result_withheld")
 

@@ -261,13 +261,8 @@ def _payload(id_: str, one: ReplayResult | str) -> dict[str, Any]:
     if isinstance(one, str):
         return {"id": id_, "same": False, "problem": one}
     difference = one.difference.payload() if one.difference is not None else None
-    return {
-        "id": id_,
-        "same": difference is None,
-        "events": one.events,
-        "taken": one.as_recorded,
-        "difference": difference,
-    }
+    outcome = {"same": difference is None, "events": one.events, "taken": one.as_recorded, "difference": difference}
+    return {"id": id_, **outcome}
 
 
 def _say_all(found: dict[str, ReplayResult | str]) -> None:
@@ -382,8 +377,7 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
         made = [await ask_again(question, bundle, planner, _reach(sessions)) for question in questions(log)]
         return [replace(choice, problem=await sessions.visible_text(id_, choice.problem)) for choice in made]
 
-    found: list[Choice] = []
-    failed: dict[str, Exception] = {}
+    found, failed = list[Choice](), dict[str, Exception]()
     async for _, some in _each(ids, choices, failed):
         found += some
     for id_, why in failed.items():

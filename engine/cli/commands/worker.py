@@ -46,18 +46,17 @@ async def command(concurrency: int, until_idle: bool, grace: float, bundle: Path
 
     from engine.cli.console.app import open_app
     from engine.runtime.worker import Worker
-    from engine.session.state.event import Event
-    from engine.session.state.event import EventKind as K
+    from engine.session.state.event import Event, EventKind
     from engine.session.trace import entry, headline
 
     shown = {
-        K.JOB_LEASED,
-        K.JOB_RELEASED,
-        K.ATTEMPT_FAILED,
-        K.TOOL_RESULT,
-        K.STATE_TRANSITION,
-        K.REQUEST_OPENED,
-        K.REQUEST_CLOSED,
+        EventKind.JOB_LEASED,
+        EventKind.JOB_RELEASED,
+        EventKind.ATTEMPT_FAILED,
+        EventKind.TOOL_RESULT,
+        EventKind.STATE_TRANSITION,
+        EventKind.REQUEST_OPENED,
+        EventKind.REQUEST_CLOSED,
     }
 
     def tell(event: Event) -> None:

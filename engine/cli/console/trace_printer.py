@@ -13,8 +13,7 @@ from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line, pretty
 from engine.session.sealed_tokens import shown
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.table import EVENTS
 from engine.session.trace import entries, entry, headline
 
@@ -100,7 +99,7 @@ class Printer:
             # what was said so far is told whole by the event
             self._partial = ""
             click.echo()
-        if EVENTS[event.kind].detail or (event.kind is K.VERDICT and event.payload["verdict"] == "allow"):
+        if EVENTS[event.kind].detail or (event.kind is EventKind.VERDICT and event.payload["verdict"] == "allow"):
             return
         if self._console is None:
             self._console = console(sys.stdout, highlight=False, soft_wrap=True)
@@ -113,17 +112,19 @@ class Printer:
 
 def _label(event: Event) -> tuple[str, str]:
     kind, payload = event.kind, event.payload
-    if kind is K.MESSAGE_RECEIVED:
+    if kind is EventKind.MESSAGE_RECEIVED:
         return "user", "cyan"
-    if kind is K.DECISION_RECORDED:
+    if kind is EventKind.DECISION_RECORDED:
         return f"step {event.step}", "bold" if payload["tool_calls"] else ""
-    if kind is K.TOOL_RESULT:
+    if kind is EventKind.TOOL_RESULT:
         return "", _STYLE.get(payload["status"], "")
-    if kind is K.STATE_TRANSITION:
+    if kind is EventKind.STATE_TRANSITION:
         return "state", "bold green" if payload["state"] == "done" else "bold yellow"
-    if kind is K.SESSION_STARTED:
+    if kind is EventKind.SESSION_STARTED:
         return "session", "dim"
-    return {K.VERDICT: "policy", K.REQUEST_OPENED: "asked", K.REQUEST_ANSWERED: "answer"}.get(kind, "event"), "dim"
+    return {EventKind.VERDICT: "policy", EventKind.REQUEST_OPENED: "asked", EventKind.REQUEST_ANSWERED: "answer"}.get(
+        kind, "event"
+    ), "dim"
 
 
 def print_json(value: Any) -> None:

@@ -11,7 +11,7 @@ from engine.session.decide.draft import Draft
 from engine.session.decide.requests import settle
 from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest, call_key
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Request
 from engine.spec.bundle import Tool
@@ -22,19 +22,19 @@ SETTLED = ("did_not_happen", "abandon")
 YES_OR_NO = frozenset({RequestKind.APPROVAL, RequestKind.BUDGET})
 
 
-def answer(d: Draft, reply: RequestAnswered) -> InputRefused | None:
+def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     """Record an answer, or say why it is refused: used, expired, not a member, not the right kind, session over."""
-    request = d.state.requests.get(reply.request_id)
+    request = draft.state.requests.get(reply.request_id)
     if request is None:
         return InputRefused("no_such_request", f"there is no request {reply.request_id}")
-    refused = _may_answer(d, request, reply) or _handle(d, reply) or _fits(d, request, reply)
+    refused = _may_answer(draft, request, reply) or _handle(draft, reply) or _fits(draft, request, reply)
     if refused is not None:
         return refused
-    edited = _edit(d, request, reply)
+    edited = _edit(draft, request, reply)
     if isinstance(edited, InputRefused):
         return edited
-    d.emit(
-        K.REQUEST_ANSWERED,
+    draft.emit(
+        EventKind.REQUEST_ANSWERED,
         request_id=request.id,
         request_kind=request.kind.value,
         call_id=request.call_id,
@@ -44,19 +44,19 @@ def answer(d: Draft, reply: RequestAnswered) -> InputRefused | None:
         value=reply.value,
         digest=edited or request.digest,
     )
-    if request.kind is RequestKind.SETTLE and (d.state.final or request.closed is not None):
-        _settle_late(d, request)
+    if request.kind is RequestKind.SETTLE and (draft.state.final or request.closed is not None):
+        _settle_late(draft, request)
     return None
 
 
-def _handle(d: Draft, reply: RequestAnswered) -> InputRefused | None:
+def _handle(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     """What people read in the place of a sensitive value is never one."""
-    path = place_of_handle([reply.edit, reply.value]) if d.agent.seal is not None else ""
+    path = place_of_handle([reply.edit, reply.value]) if draft.agent.seal is not None else ""
     return InputRefused("invalid_input", "a handle of a sensitive value is no value: say what it is") if path else None
 
 
-def _may_answer(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
-    s = d.state
+def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
+    s = draft.state
     if request.kind is RequestKind.PLANNER:
         return InputRefused(
             "not_a_question", f"request {request.id} is answered by a decision, which a client proposes"
@@ -67,18 +67,18 @@ def _may_answer(d: Draft, request: Request, reply: RequestAnswered) -> InputRefu
         return InputRefused("session_over", f"session {s.session_id} is over ({s.status})")
     if request.closed is not None and not _never_settled(request):
         return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
-    if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(d)):
+    if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(draft)):
         return InputRefused("already_denied", "another group has said no to this call")
     if (
         request.expires_at is not None
-        and d.at >= request.expires_at
+        and draft.at >= request.expires_at
         and not s.final
         and request.kind is not RequestKind.SETTLE
     ):
         session_id = request.id.rpartition(".")[0]
         told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
         return InputRefused("expired", f"{told}: engine resume {session_id}")
-    if request.groups and not is_member(d, request, reply.by):
+    if request.groups and not is_member(draft, request, reply.by):
         groups = ", ".join(request.groups)
         return InputRefused("not_a_member", f"{reply.by} is not a member of {groups}")
     if request.kind in YES_OR_NO and s.started_by is not None and reply.by == s.started_by:
@@ -91,24 +91,24 @@ def _never_settled(request: Request) -> bool:
     return request.kind is RequestKind.SETTLE and request.closed == "expired"
 
 
-def _denied(d: Draft) -> list[Request]:
-    answered = [request for request in d.state.requests.open.values() if request.answered is not None]
+def _denied(draft: Draft) -> list[Request]:
+    answered = [request for request in draft.state.requests.open.values() if request.answered is not None]
     return [request for request in answered if (request.answered or {})["action"] == "deny"]
 
 
-def is_member(d: Draft, request: Request, by: str) -> bool:
+def is_member(draft: Draft, request: Request, by: str) -> bool:
     """Whether a person belongs to one of the groups that a request asks."""
     if by == CUSTOMER:
         return CUSTOMER in request.groups
     # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them
     for group in request.groups:
-        known = [bundle.reviewers[group] for bundle in (d.bundle, *d.overlays) if group in bundle.reviewers]
+        known = [bundle.reviewers[group] for bundle in (draft.bundle, *draft.overlays) if group in bundle.reviewers]
         if known and all(by in members for members in known):
             return True
     return False
 
 
-def _fits(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
+def _fits(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
     if request.kind in YES_OR_NO:
         if reply.edit and request.kind is RequestKind.BUDGET:
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no")
@@ -119,7 +119,7 @@ def _fits(d: Draft, request: Request, reply: RequestAnswered) -> InputRefused | 
         return InputRefused(
             "wrong_answer", f"request {request.id} is a question ({request.kind}): answer it with a value"
         )
-    tool = d.tool(d.state.calls[request.call_id].name) if request.call_id else None
+    tool = draft.tool(draft.state.calls[request.call_id].name) if request.call_id else None
     if request.kind is RequestKind.SETTLE:
         return _fits_settle(tool, reply.value)
     problems = (
@@ -137,17 +137,17 @@ def _fits_settle(tool: Tool | None, value: Any) -> InputRefused | None:
     return InputRefused("wrong_answer", 'settle with {"happened": RESULT}, "did_not_happen" or "abandon"')
 
 
-def _edit(d: Draft, request: Request, reply: RequestAnswered) -> str | InputRefused | None:
+def _edit(draft: Draft, request: Request, reply: RequestAnswered) -> str | InputRefused | None:
     """Take an edit into the call and give its new digest; None without an edit."""
     if not reply.edit or request.call_id is None:
         return None
     if reply.action != "approve":
         return InputRefused("wrong_answer", "only an approved call can be edited")
-    call = d.state.calls[request.call_id]
-    tool = d.tool(call.name)
+    call = draft.state.calls[request.call_id]
+    tool = draft.tool(call.name)
     edited = {**call.input, **reply.edit}
     problems = tool.check_input(edited)
-    key, problem = call_key(d.state, tool, edited) if not problems else (None, "")
+    key, problem = call_key(draft.state, tool, edited) if not problems else (None, "")
     if problems or problem:
         return InputRefused(
             "invalid_input", "the edited call does not fit: " + "; ".join([*problems, problem]).strip("; ")
@@ -155,13 +155,15 @@ def _edit(d: Draft, request: Request, reply: RequestAnswered) -> str | InputRefu
     digest = call_digest(tool, call.name, edited)
     if digest == call.digest:
         return digest
-    d.emit(K.CALL_EDITED, step=call.step, call_id=call.id, input=edited, digest=digest, key=key, by=reply.by)
+    draft.emit(
+        EventKind.CALL_EDITED, step=call.step, call_id=call.id, input=edited, digest=digest, key=key, by=reply.by
+    )
     return digest
 
 
-def _settle_late(d: Draft, request: Request) -> None:
+def _settle_late(draft: Draft, request: Request) -> None:
     """A write settled after its session has ended, or gone on without it: the result is recorded, no more."""
-    call = d.state.calls[request.call_id or ""]
-    settled = d.state.requests[request.id].answered
+    call = draft.state.calls[request.call_id or ""]
+    settled = draft.state.requests[request.id].answered
     assert settled is not None
-    settle(d, call, settled)
+    settle(draft, call, settled)

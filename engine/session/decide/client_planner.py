@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from engine.session.decide.draft import Draft
 from engine.session.decide.proposals import read_proposal, take_in_decision, used
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.inputs import DecisionProposed, InputRefused
 from engine.session.state.pending import plans_outside
 from engine.session.state.state import StepPhase
@@ -19,17 +19,17 @@ from engine.spec.planner_spec import usage_problem
 from engine.spec.request_kind import RequestKind
 
 
-def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
+def propose(draft: Draft, reply: DecisionProposed) -> InputRefused | None:
     """Record what a client proposes, or say why it is refused: over, not asked, stale, or no decision."""
-    s = d.state
+    s = draft.state
     if s.final or s.ending:
         return InputRefused("session_over", f"session {s.session_id} is over ({s.ending or s.status})")
-    if not plans_outside(s, d.bundle):
+    if not plans_outside(s, draft.bundle):
         return InputRefused("not_a_client", f"planner {s.planner} of agent {s.agent} proposes by itself")
     request = next((one for one in s.open_requests() if one.kind is RequestKind.PLANNER), None)
     if request is None or s.step_phase is not StepPhase.PLANNING:
         return InputRefused("not_asked", f"session {s.session_id} is not waiting for a decision")
-    if request.expires_at is not None and d.at >= request.expires_at:
+    if request.expires_at is not None and draft.at >= request.expires_at:
         return InputRefused("expired", f"session {s.session_id} has waited for a decision for as long as it may")
     if type(reply.after) is not int:
         return InputRefused("stale", "`after` must be the number of the last event that was read")
@@ -41,11 +41,11 @@ def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
         return InputRefused("invalid_usage", wrong)
     if not isinstance(reply.raw, Mapping):
         return InputRefused("invalid_decision", "a decision is an object with `message`, `tool_calls` and `done`")
-    decision, problems = read_proposal(d, reply.raw)
+    decision, problems = read_proposal(draft, reply.raw)
     if decision is None:
         return InputRefused("invalid_decision", "; ".join(problems))
-    d.emit(
-        K.DECISION_PROPOSED,
+    draft.emit(
+        EventKind.DECISION_PROPOSED,
         request_id=request.id,
         after=reply.after,
         by=reply.by,
@@ -57,26 +57,26 @@ def propose(d: Draft, reply: DecisionProposed) -> InputRefused | None:
     return None
 
 
-def ask_client(d: Draft) -> bool:
+def ask_client(draft: Draft) -> bool:
     """The next step is a client's to decide, and nobody has been asked for it."""
-    s = d.state
+    s = draft.state
     if s.step_phase is not StepPhase.PLANNING or s.ending or s.releasing or s.proposal is not None:
         return False
-    if not plans_outside(s, d.bundle) or any(one.kind is RequestKind.PLANNER for one in s.open_requests()):
+    if not plans_outside(s, draft.bundle) or any(one.kind is RequestKind.PLANNER for one in s.open_requests()):
         return False
-    d.open_request(RequestKind.PLANNER, groups=(), expires=s.limits.expires[RequestKind.PLANNER])
+    draft.open_request(RequestKind.PLANNER, groups=(), expires=s.limits.expires[RequestKind.PLANNER])
     return True
 
 
-def take_proposal(d: Draft) -> bool:
+def take_proposal(draft: Draft) -> bool:
     """Take in what the client proposed, as what any planner did."""
-    s = d.state
+    s = draft.state
     if s.proposal is None or s.step_phase is not StepPhase.PLANNING or s.ending or s.releasing:
         return False
     given = s.proposal
     raw = {name: given[name] for name in ("message", "tool_calls", "done")}
-    decision, problems = read_proposal(d, raw)
+    decision, problems = read_proposal(draft, raw)
     assert decision is not None, f"it was read when it came: {problems}"
     more = {"usage": given["usage"]} if "usage" in given else {}
-    take_in_decision(d, decision, proposed=given["seq"], **more)
+    take_in_decision(draft, decision, proposed=given["seq"], **more)
     return True

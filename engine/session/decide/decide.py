@@ -24,9 +24,8 @@ from engine.session.expression_names import gate_names
 from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest
 from engine.session.shared_meters import checked_reading, is_meter
-from engine.session.state import inputs as r
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state import inputs
+from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.pending import wake_at
 from engine.session.state.state import Call, Phase, ResultStatus, State
@@ -39,20 +38,20 @@ MAX_NAME = 1_000
 WITHHELD = "the result is not for this session"
 
 
-def begin(reply: r.SessionRequested, bundle: Bundle) -> tuple[Event, ...] | r.InputRefused:
+def begin(reply: inputs.SessionRequested, bundle: Bundle) -> tuple[Event, ...] | inputs.InputRefused:
     """The first events of a session, or why it can't start."""
     d = begin_draft(reply, bundle)
-    return d if isinstance(d, r.InputRefused) else tuple(d.events)
+    return d if isinstance(d, inputs.InputRefused) else tuple(d.events)
 
 
-def begin_draft(reply: r.SessionRequested, bundle: Bundle) -> Draft | r.InputRefused:
+def begin_draft(reply: inputs.SessionRequested, bundle: Bundle) -> Draft | inputs.InputRefused:
     """The same, with the state that they lead to, so that nobody has to fold them again."""
     agent = bundle.agents[reply.agent]
     problems = agent.check_attributes(reply.attributes)
     if agent.seal is not None and (path := place_of_handle(reply.attributes)):
         problems = [*problems, f"`{path}`: a handle is no value"]
     if problems:
-        return r.InputRefused("invalid_attributes", "; ".join(problems))
+        return inputs.InputRefused("invalid_attributes", "; ".join(problems))
     payload = {
         "agent": agent.name,
         "planner": reply.planner,
@@ -64,45 +63,47 @@ def begin_draft(reply: r.SessionRequested, bundle: Bundle) -> Draft | r.InputRef
         "limits": agent.limits.payload(),
         **({"handle_key": reply.handle_key} if reply.handle_key else {}),
     }
-    first = Event(reply.session_id, 1, 0, K.SESSION_STARTED, payload, reply.at)
+    first = Event(reply.session_id, 1, 0, EventKind.SESSION_STARTED, payload, reply.at)
     d = Draft(evolve(None, first), bundle, reply.at)
     d.events.append(first)
-    d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.message))
+    d.emit(EventKind.MESSAGE_RECEIVED, text=whole_text(reply.message))
     return d
 
 
 def decide(
-    state: State, reply: r.Input, bundle: Bundle, overlays: OverlayBundles = ()
-) -> tuple[Event, ...] | r.InputRefused:
+    state: State, reply: inputs.Input, bundle: Bundle, overlays: OverlayBundles = ()
+) -> tuple[Event, ...] | inputs.InputRefused:
     """The events that a reply leads to; none where it comes too late to matter, Refused where it may not be."""
     d = decide_draft(state, reply, bundle, overlays)
-    return d if isinstance(d, r.InputRefused) else tuple(d.events)
+    return d if isinstance(d, inputs.InputRefused) else tuple(d.events)
 
 
 def decide_job_draft(
-    state: State, call_id: str, reply: r.Input, bundle: Bundle, overlays: OverlayBundles = ()
+    state: State, call_id: str, reply: inputs.Input, bundle: Bundle, overlays: OverlayBundles = ()
 ) -> Draft:
     """What a reply to a worker's effect means for the one call that it has leased."""
     return job_draft(state, call_id, reply, Draft(state, bundle, reply.at, overlays), _RECORD)
 
 
-def decide_draft(state: State, reply: r.Input, bundle: Bundle, overlays: OverlayBundles = ()) -> Draft | r.InputRefused:
+def decide_draft(
+    state: State, reply: inputs.Input, bundle: Bundle, overlays: OverlayBundles = ()
+) -> Draft | inputs.InputRefused:
     """The same, with the state that the events lead to, so that nobody has to fold them again."""
     d = Draft(state, bundle, reply.at, overlays)
     if type(reply) in _FROM_PEOPLE:
         if wrong := _no_text(reply):
-            return r.InputRefused("not_text", wrong)
+            return inputs.InputRefused("not_text", wrong)
         refused = _FROM_PEOPLE[type(reply)](d, reply)
         return refused or d
     if state.final:
         return d
     _RECORD[type(reply)](d, reply)
-    if not isinstance(reply, r.KeyTaken | r.KeyExpired | r.MeterFull | r.SessionReleased):
+    if not isinstance(reply, inputs.KeyTaken | inputs.KeyExpired | inputs.MeterFull | inputs.SessionReleased):
         advance(d)
     return d
 
 
-def _no_text(reply: r.Input) -> str:
+def _no_text(reply: inputs.Input) -> str:
     """What of what somebody sends is no text where it has to be one."""
     for name in ("by", "note", "text", "tool"):
         value = getattr(reply, name, "")
@@ -116,23 +117,23 @@ def _no_text(reply: r.Input) -> str:
 # -- from the driver
 
 
-def _claimed(d: Draft, reply: r.SessionClaimed) -> None:
-    d.emit(K.SESSION_CLAIMED, owner=reply.owner, epoch=reply.epoch)
+def _claimed(draft: Draft, reply: inputs.SessionClaimed) -> None:
+    draft.emit(EventKind.SESSION_CLAIMED, owner=reply.owner, epoch=reply.epoch)
 
 
-def _released(d: Draft, reply: r.SessionReleased) -> None:
-    d.emit(K.SESSION_RELEASED, owner=reply.owner)
+def _released(draft: Draft, reply: inputs.SessionReleased) -> None:
+    draft.emit(EventKind.SESSION_RELEASED, owner=reply.owner)
 
 
-def _tick(d: Draft, reply: r.TimePassed) -> None:
-    due = wake_at(d.state)
-    if due is not None and due <= d.at:
-        d.emit(K.SESSION_WOKEN)
+def _tick(draft: Draft, reply: inputs.TimePassed) -> None:
+    due = wake_at(draft.state)
+    if due is not None and due <= draft.at:
+        draft.emit(EventKind.SESSION_WOKEN)
 
 
-def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
-    d.emit(
-        K.KEY_TAKEN,
+def _key_taken(draft: Draft, reply: inputs.KeyTaken) -> None:
+    draft.emit(
+        EventKind.KEY_TAKEN,
         key=reply.key,
         status=reply.status,
         output=reply.output,
@@ -141,44 +142,44 @@ def _key_taken(d: Draft, reply: r.KeyTaken) -> None:
     )
 
 
-def _key_expired(d: Draft, reply: r.KeyExpired) -> None:
-    d.emit(K.KEY_EXPIRED, key=reply.key, generation=reply.generation)
+def _key_expired(draft: Draft, reply: inputs.KeyExpired) -> None:
+    draft.emit(EventKind.KEY_EXPIRED, key=reply.key, generation=reply.generation)
 
 
-def _meter_full(d: Draft, reply: r.MeterFull) -> None:
-    d.emit(K.METER_FULL, call_id=reply.call_id, meter=reply.meter, used=reply.used, limit=reply.limit)
+def _meter_full(draft: Draft, reply: inputs.MeterFull) -> None:
+    draft.emit(EventKind.METER_FULL, call_id=reply.call_id, meter=reply.meter, used=reply.used, limit=reply.limit)
 
 
 # -- from tools and facts
 
 
-def _tool_returned(d: Draft, reply: r.ToolReturned) -> None:
-    call = _live(d, reply.call_id, reply.attempt)
+def _tool_returned(draft: Draft, reply: inputs.ToolReturned) -> None:
+    call = _live(draft, reply.call_id, reply.attempt)
     if call is None:
         return
-    tool = d.tool(call.name)
+    tool = draft.tool(call.name)
     output, problems = checked_output(tool, reply.output)
     kept = None
     if not problems:
-        names = gate_names(d.state, call, d.bundle)
-        kept = withheld(d.agent.guards[call.name], names, output, lambda need: _read(d, need))
-        for other in beside_guards(d, call):
-            kept = kept or withheld(other, names, output, lambda need: _read(d, need))
+        names = gate_names(draft.state, call, draft.bundle)
+        kept = withheld(draft.agent.guards[call.name], names, output, lambda need: _read(draft, need))
+        for other in beside_guards(draft, call):
+            kept = kept or withheld(other, names, output, lambda need: _read(draft, need))
     if kept is not None:
         # the same text whatever the rule found, or could not judge: it would tell of what is withheld
-        d.result(call, ResultStatus.BLOCKED, "result_withheld", WITHHELD, rule=kept.rule)
+        draft.result(call, ResultStatus.BLOCKED, "result_withheld", WITHHELD, rule=kept.rule)
     elif not problems:
-        d.result(call, ResultStatus.OK, output=output, mark=reply.mark)
+        draft.result(call, ResultStatus.OK, output=output, mark=reply.mark)
     elif call.effect is WRITE:
-        mark_uncertain(d, call, "invalid_output", problems)
+        mark_uncertain(draft, call, "invalid_output", problems)
     else:
-        d.result(call, ResultStatus.TERMINAL_ERROR, "invalid_output", problems)
-        _cancel_siblings(d, call, tool)
+        draft.result(call, ResultStatus.TERMINAL_ERROR, "invalid_output", problems)
+        _cancel_siblings(draft, call, tool)
 
 
-def _read(d: Draft, need: FactNeed) -> FactOutput | None:
+def _read(draft: Draft, need: FactNeed) -> FactOutput | None:
     """A fact as the gate of the running call left it."""
-    reading = d.state.readings.get(need.key)
+    reading = draft.state.readings.get(need.key)
     return None if reading is None else FactOutput(reading.output, reading.problem)
 
 
@@ -193,37 +194,37 @@ def checked_output(tool: Tool, raw: Any) -> tuple[Any, str]:
     return output, "; ".join(tool.check_output(output))
 
 
-def _tool_failed(d: Draft, reply: r.ToolFailed) -> None:
-    call = _live(d, reply.call_id, reply.attempt)
+def _tool_failed(draft: Draft, reply: inputs.ToolFailed) -> None:
+    call = _live(draft, reply.call_id, reply.attempt)
     if call is None:
         return
-    tool = d.tool(call.name)
+    tool = draft.tool(call.name)
     lost = call.effect is WRITE and reply.acted and reply.failure in (FailureKind.TIMEOUT, FailureKind.LOST)
     safe = call.effect is READ or not reply.acted or tool.honours_key
     if reply.failure is FailureKind.CANCELLED or (call.cancelled is not None and not reply.acted):
         said = reply.message if reply.failure is FailureKind.CANCELLED else ""
-        end_cancelled(d, call, acted=reply.acted, said=said)
-    elif safe and try_again(d, call, tool, reply, may_have_acted=lost):
+        end_cancelled(draft, call, acted=reply.acted, said=said)
+    elif safe and try_again(draft, call, tool, reply, may_have_acted=lost):
         return
     elif lost or call.in_doubt:
-        mark_uncertain(d, call, reply.reason, reply.message)
-        _cancel_siblings(d, call, tool)
+        mark_uncertain(draft, call, reply.reason, reply.message)
+        _cancel_siblings(draft, call, tool)
     else:
         status = ResultStatus.RETRYABLE_ERROR if reply.failure is FailureKind.RETRYABLE else ResultStatus.TERMINAL_ERROR
-        d.result(call, status, reply.reason, reply.message, mark=reply.mark)
-        _cancel_siblings(d, call, tool)
+        draft.result(call, status, reply.reason, reply.message, mark=reply.mark)
+        _cancel_siblings(draft, call, tool)
 
 
-def _not_begun(d: Draft, reply: r.ToolNotBegun) -> None:
+def _not_begun(draft: Draft, reply: inputs.ToolNotBegun) -> None:
     """Nothing happened: the call is judged again where another driver takes the session over."""
-    call = _live(d, reply.call_id, reply.attempt)
+    call = _live(draft, reply.call_id, reply.attempt)
     if call is None:
         return
-    if call.cancelled is not None or d.state.ending:
-        end_cancelled(d, call, acted=False)
+    if call.cancelled is not None or draft.state.ending:
+        end_cancelled(draft, call, acted=False)
     else:
-        d.emit(
-            K.CALL_NOT_BEGUN,
+        draft.emit(
+            EventKind.CALL_NOT_BEGUN,
             step=call.step,
             call_id=call.id,
             tool=call.name,
@@ -232,68 +233,70 @@ def _not_begun(d: Draft, reply: r.ToolNotBegun) -> None:
         )
 
 
-def _live(d: Draft, call_id: str, attempt: int) -> Call | None:
-    call = d.state.calls.get(call_id)
+def _live(draft: Draft, call_id: str, attempt: int) -> Call | None:
+    call = draft.state.calls.get(call_id)
     if call is None or call.phase is not Phase.STARTED or call.attempt != attempt:
         return None
     # a job's worker is fenced by the store
-    return call if call.job or call.epoch == d.state.epoch else None
+    return call if call.job or call.epoch == draft.state.epoch else None
 
 
-def _cancel_siblings(d: Draft, failed: Call, tool: Tool) -> None:
+def _cancel_siblings(draft: Draft, failed: Call, tool: Tool) -> None:
     """A call that others make no sense without has failed: the reads beside it are cancelled."""
     if tool.on_failure != "cancel_siblings":
         return
-    for call in d.state.step_calls():
+    for call in draft.state.step_calls():
         if call.id == failed.id or call.effect is WRITE:
             continue
         if call.phase is Phase.STARTED and call.cancelled is None:
-            d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed")
+            draft.emit(
+                EventKind.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="sibling_failed"
+            )
         elif call.phase is Phase.RETRYING:
-            d.result(
+            draft.result(
                 call,
                 ResultStatus.TERMINAL_ERROR,
                 "sibling_failed",
                 f"{failed.name} failed, and this was to stop with it",
             )
         elif call.phase in (Phase.PROPOSED, Phase.GATING):
-            d.result(
+            draft.result(
                 call, ResultStatus.BLOCKED, "sibling_failed", f"{failed.name} failed, and this was to stop with it"
             )
 
 
-def _fact_returned(d: Draft, reply: r.FactReturned) -> None:
+def _fact_returned(draft: Draft, reply: inputs.FactReturned) -> None:
     if is_probe(reply):
-        call_id, name = probe_request(d, reply.key)
+        call_id, name = probe_request(draft, reply.key)
         if name:
-            output, wrong = checked_output(d.tool(name), reply.output)
-            probed(d, call_id, d.tool(name), reply.gate, None if wrong else output, wrong or None)
+            output, wrong = checked_output(draft.tool(name), reply.output)
+            probed(draft, call_id, draft.tool(name), reply.gate, None if wrong else output, wrong or None)
         return
-    tool_name, input_ = _fact_request(d, reply.key, reply.gate)
-    output, problem = _checked_fact(d, tool_name, reply.output)
+    tool_name, input_ = _fact_request(draft, reply.key, reply.gate)
+    output, problem = _checked_fact(draft, tool_name, reply.output)
     _record_fact(
-        d, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started
+        draft, reply.key, tool_name, input_, reply.gate, None if problem else output, problem or None, reply.started
     )
 
 
-def _checked_fact(d: Draft, tool: str, output: Any) -> tuple[Any, str]:
+def _checked_fact(draft: Draft, tool: str, output: Any) -> tuple[Any, str]:
     if is_meter(tool):
         return checked_reading(output)
-    return checked_output(d.tool(tool), output) if tool else (None, "nobody asked for it")
+    return checked_output(draft.tool(tool), output) if tool else (None, "nobody asked for it")
 
 
-def _fact_failed(d: Draft, reply: r.FactFailed) -> None:
+def _fact_failed(draft: Draft, reply: inputs.FactFailed) -> None:
     if is_probe(reply):
-        call_id, name = probe_request(d, reply.key)
+        call_id, name = probe_request(draft, reply.key)
         if name:
-            probed(d, call_id, d.tool(name), reply.gate, None, reply.problem)
+            probed(draft, call_id, draft.tool(name), reply.gate, None, reply.problem)
         return
-    tool_name, input_ = _fact_request(d, reply.key, reply.gate)
-    _record_fact(d, reply.key, tool_name, input_, reply.gate, None, reply.problem, reply.started)
+    tool_name, input_ = _fact_request(draft, reply.key, reply.gate)
+    _record_fact(draft, reply.key, tool_name, input_, reply.gate, None, reply.problem, reply.started)
 
 
-def _fact_request(d: Draft, key: str, gate: int) -> tuple[str, Any]:
-    for call in d.state.calls.open.values():
+def _fact_request(draft: Draft, key: str, gate: int) -> tuple[str, Any]:
+    for call in draft.state.calls.open.values():
         for want in call.wants if call.phase is Phase.GATING else ():
             if want["key"] == key and want["gate"] == gate:
                 return want["tool"], want["input"]
@@ -301,11 +304,11 @@ def _fact_request(d: Draft, key: str, gate: int) -> tuple[str, Any]:
 
 
 def _record_fact(
-    d: Draft, key: str, tool: str, input_: Any, gate: int, output: Any, problem: str | None, started: Any
+    draft: Draft, key: str, tool: str, input_: Any, gate: int, output: Any, problem: str | None, started: Any
 ) -> None:
     if tool:
-        d.emit(
-            K.FACT_READ,
+        draft.emit(
+            EventKind.FACT_READ,
             key=key,
             tool=tool,
             input=input_,
@@ -319,56 +322,56 @@ def _record_fact(
 # -- from people
 
 
-def _message(d: Draft, reply: r.MessageSent) -> r.InputRefused | None:
-    if d.state.final:
-        return r.InputRefused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
+def _message(draft: Draft, reply: inputs.MessageSent) -> inputs.InputRefused | None:
+    if draft.state.final:
+        return inputs.InputRefused("session_over", f"session {draft.state.session_id} is over ({draft.state.status})")
     if not reply.text.strip():
-        return r.InputRefused("empty_message", "a message must say something")
-    d.emit(K.MESSAGE_RECEIVED, text=whole_text(reply.text))
+        return inputs.InputRefused("empty_message", "a message must say something")
+    draft.emit(EventKind.MESSAGE_RECEIVED, text=whole_text(reply.text))
     return None
 
 
-def _confirmed(d: Draft, reply: r.ActionConfirmed) -> r.InputRefused | None:
-    if d.state.final:
-        return r.InputRefused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
-    tool = d.bundle.tools.get(reply.tool) if reply.tool in d.agent.tools else None
+def _confirmed(draft: Draft, reply: inputs.ActionConfirmed) -> inputs.InputRefused | None:
+    if draft.state.final:
+        return inputs.InputRefused("session_over", f"session {draft.state.session_id} is over ({draft.state.status})")
+    tool = draft.bundle.tools.get(reply.tool) if reply.tool in draft.agent.tools else None
     if tool is None:
-        return r.InputRefused("unknown_tool", f"agent {d.agent.name} has no tool {reply.tool}")
+        return inputs.InputRefused("unknown_tool", f"agent {draft.agent.name} has no tool {reply.tool}")
     digest = call_digest(tool, tool.name, reply.input)
-    d.emit(K.CUSTOMER_CONFIRMED, tool=tool.name, input=dict(reply.input), digest=digest)
+    draft.emit(EventKind.CUSTOMER_CONFIRMED, tool=tool.name, input=dict(reply.input), digest=digest)
     return None
 
 
-def _cancel(d: Draft, reply: r.CancelRequested) -> r.InputRefused | None:
-    if d.state.final:
-        return r.InputRefused("session_over", f"session {d.state.session_id} is over ({d.state.status})")
-    if d.state.cancel_by is None:
-        d.emit(K.CANCEL_REQUESTED, by=reply.by)
+def _cancel(draft: Draft, reply: inputs.CancelRequested) -> inputs.InputRefused | None:
+    if draft.state.final:
+        return inputs.InputRefused("session_over", f"session {draft.state.session_id} is over ({draft.state.status})")
+    if draft.state.cancel_by is None:
+        draft.emit(EventKind.CANCEL_REQUESTED, by=reply.by)
     return None
 
 
 _RECORD: Mapping[type, Callable[..., None]] = {
-    r.SessionClaimed: _claimed,
-    r.SessionReleased: _released,
-    r.TimePassed: _tick,
-    r.KeyTaken: _key_taken,
-    r.KeyExpired: _key_expired,
-    r.MeterFull: _meter_full,
-    r.PlannerAnswered: planned,
-    r.PlannerFailed: planner_failed,
-    r.ToolReturned: _tool_returned,
-    r.ToolFailed: _tool_failed,
-    r.ToolNotBegun: _not_begun,
-    r.FactReturned: _fact_returned,
-    r.FactFailed: _fact_failed,
+    inputs.SessionClaimed: _claimed,
+    inputs.SessionReleased: _released,
+    inputs.TimePassed: _tick,
+    inputs.KeyTaken: _key_taken,
+    inputs.KeyExpired: _key_expired,
+    inputs.MeterFull: _meter_full,
+    inputs.PlannerAnswered: planned,
+    inputs.PlannerFailed: planner_failed,
+    inputs.ToolReturned: _tool_returned,
+    inputs.ToolFailed: _tool_failed,
+    inputs.ToolNotBegun: _not_begun,
+    inputs.FactReturned: _fact_returned,
+    inputs.FactFailed: _fact_failed,
 }
 
-_FROM_PEOPLE: Mapping[type, Callable[..., r.InputRefused | None]] = {
-    r.MessageSent: _message,
-    r.CancelRequested: _cancel,
-    r.ActionConfirmed: _confirmed,
-    r.DecisionProposed: propose,
-    r.RequestAnswered: answer,
-    r.JobRetryRequested: retry,
-    r.JobDiscardRequested: discard,
+_FROM_PEOPLE: Mapping[type, Callable[..., inputs.InputRefused | None]] = {
+    inputs.MessageSent: _message,
+    inputs.CancelRequested: _cancel,
+    inputs.ActionConfirmed: _confirmed,
+    inputs.DecisionProposed: propose,
+    inputs.RequestAnswered: answer,
+    inputs.JobRetryRequested: retry,
+    inputs.JobDiscardRequested: discard,
 }

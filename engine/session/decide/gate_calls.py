@@ -18,30 +18,30 @@ from engine.session.decide.draft import Draft
 from engine.session.decide.meters import reserve
 from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import Approval, Call, Phase, ResultStatus, State
 from engine.spec.bundle import HANDOFF, Bundle, Tool
 from engine.spec.request_kind import RequestKind
 
 
-def judge_call(d: Draft, call: Call) -> bool:
+def judge_call(draft: Draft, call: Call) -> bool:
     """Judge a call whose turn has come; False if it waits for facts that are being read."""
-    if {call.digest, call.claim} & d.state.denied:
-        d.result(call, ResultStatus.BLOCKED, "denied_by_reviewer", "a person denied this call before")
+    if {call.digest, call.claim} & draft.state.denied:
+        draft.result(call, ResultStatus.BLOCKED, "denied_by_reviewer", "a person denied this call before")
         return True
-    names, known = gate_names(d.state, call, d.bundle), fresh(d.state, call, d.at)
-    verdict = gate.judge(d.agent.guards[call.name], names, known)
+    names, known = gate_names(draft.state, call, draft.bundle), fresh(draft.state, call, draft.at)
+    verdict = gate.judge(draft.agent.guards[call.name], names, known)
     if isinstance(verdict, gate.MissingFacts):
-        return _request_facts(d, call, verdict.needs)
-    others = [_overlay_verdicts(d, call, bundle, names, known) for bundle in d.overlays]
+        return _request_facts(draft, call, verdict.needs)
+    others = [_overlay_verdicts(draft, call, bundle, names, known) for bundle in draft.overlays]
     needs = {need.key: need for other in others if isinstance(other, gate.MissingFacts) for need in other.needs}
     if needs:
-        return _request_facts(d, call, tuple(needs[key] for key in sorted(needs)))
+        return _request_facts(draft, call, tuple(needs[key] for key in sorted(needs)))
     told = []
-    for bundle, other in zip(d.overlays, others, strict=True):
+    for bundle, other in zip(draft.overlays, others, strict=True):
         assert isinstance(other, Verdict), "nothing is missing"
-        hidden = hidden_rules(bundle.guard(d.state.agent, call.name))
+        hidden = hidden_rules(bundle.guard(draft.state.agent, call.name))
         told.append(
             {
                 "bundle": bundle.digest,
@@ -51,14 +51,14 @@ def judge_call(d: Draft, call: Call) -> bool:
             }
         )
         verdict = stricter(verdict, other)
-    _settle(d, call, verdict, told)
+    _settle(draft, call, verdict, told)
     return True
 
 
-def beside_guards(d: Draft, call: Call) -> Iterator[Guard]:
+def beside_guards(draft: Draft, call: Call) -> Iterator[Guard]:
     """What judges a call in the urgent bundles beside the session's own."""
-    for bundle in d.overlays:
-        guard = bundle.guard(d.state.agent, call.name)
+    for bundle in draft.overlays:
+        guard = bundle.guard(draft.state.agent, call.name)
         if guard is not None:
             yield guard
 
@@ -70,19 +70,19 @@ def hidden_rules(guard: Guard | None) -> set[str]:
 
 
 def _overlay_verdicts(
-    d: Draft,
+    draft: Draft,
     call: Call,
     bundle: Bundle,
     names: Mapping[str, Any],
     known: Callable[[gate.FactNeed], gate.FactOutput | None],
 ) -> Verdict | gate.MissingFacts:
     """What an urgent bundle says; it can read with the tools of the session's own bundle only."""
-    guard = bundle.guard(d.state.agent, call.name)
+    guard = bundle.guard(draft.state.agent, call.name)
     if guard is None:
         return not_offered(call.name)
 
     def read(need: gate.FactNeed) -> gate.FactOutput | None:
-        if need.tool not in d.bundle.tools:
+        if need.tool not in draft.bundle.tools:
             return gate.FactOutput(problem=f"this session's bundle has no tool {need.tool}")
         return known(need)
 
@@ -116,20 +116,20 @@ def read_after(state: State, call: Call) -> int:
     return max(state.write_seq, call.approved_seq)
 
 
-def _request_facts(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
+def _request_facts(draft: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bool:
     """Record which facts the gate waits for; reads beyond the limit are recorded as unreadable."""
     if call.phase is Phase.GATING and {n.key for n in needs} <= {w["key"] for w in call.wants}:
         return False
     shared = {
         want["key"]: want["gate"]
-        for other in d.state.calls.open.values()
+        for other in draft.state.calls.open.values()
         if other.phase is Phase.GATING
         for want in other.wants
-        if want["gate"] > d.start_seq
+        if want["gate"] > draft.start_seq
     }
-    limit = d.state.limits.fact_reads
-    own = d.state.seq + 1
-    left = None if limit is None else limit - d.state.used.fact_reads
+    limit = draft.state.limits.fact_reads
+    own = draft.state.seq + 1
+    left = None if limit is None else limit - draft.state.used.fact_reads
     # an earlier wave's facts stay wanted: they are fresh for as long as this gate is open
     facts = [{**want, "read": False} for want in call.wants] if call.phase is Phase.GATING else []
     known = {want["key"] for want in facts}
@@ -144,18 +144,18 @@ def _request_facts(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bo
                 refused.append(need)
                 reads = False
         facts.append({**need.payload(), "gate": shared.get(need.key, own), "read": reads})
-    d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=facts, behind=None)
+    draft.emit(EventKind.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=facts, behind=None)
     if refused:
-        d.emit(
-            K.LIMIT_CROSSED,
+        draft.emit(
+            EventKind.LIMIT_CROSSED,
             limit="fact_reads",
-            used=d.state.used.fact_reads,
+            used=draft.state.used.fact_reads,
             allowed=limit,
-            crossing=d.state.limits.crossed_by("fact_reads"),
+            crossing=draft.state.limits.crossed_by("fact_reads"),
         )
     for need in refused:
-        d.emit(
-            K.FACT_READ,
+        draft.emit(
+            EventKind.FACT_READ,
             step=call.step,
             key=need.key,
             tool=need.tool,
@@ -168,12 +168,12 @@ def _request_facts(d: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -> bo
     return True
 
 
-def _settle(d: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mapping[str, Any]] = ()) -> None:
-    call = _use_prior_yes(d, call, verdict)
+def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mapping[str, Any]] = ()) -> None:
+    call = _use_prior_yes(draft, call, verdict)
     satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
     difference = _difference(call.asked, verdict) if call.asked is not None else []
-    d.emit(
-        K.VERDICT,
+    draft.emit(
+        EventKind.VERDICT,
         step=call.step,
         call_id=call.id,
         tool=call.name,
@@ -183,22 +183,24 @@ def _settle(d: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mapping[s
         **({"job": True} if call.leased else {}),
         **({"beside": list(overlays)} if overlays else {}),
     )
-    call = d.state.calls[call.id]
+    call = draft.state.calls[call.id]
     if verdict.effect is Effect.DENY:
-        d.result(call, ResultStatus.BLOCKED, verdict.reason, verdict.message, rule=verdict.rule, difference=difference)
+        draft.result(
+            call, ResultStatus.BLOCKED, verdict.reason, verdict.message, rule=verdict.rule, difference=difference
+        )
     elif verdict.effect is Effect.ALLOW or satisfied:
-        start_call(d, call)
+        start_call(draft, call)
     else:
-        _hold(d, call, verdict, difference)
+        _hold(draft, call, verdict, difference)
 
 
-def _use_prior_yes(d: Draft, call: Call, verdict: Verdict) -> Call:
+def _use_prior_yes(draft: Draft, call: Call, verdict: Verdict) -> Call:
     """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
     asking = [ask.rule for ask in verdict.asks if CUSTOMER in ask.approvers]
     given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
-    if call.digest in d.state.confirmed and set(asking) - given:
-        d.emit(K.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
-    return d.state.calls[call.id]
+    if call.digest in draft.state.confirmed and set(asking) - given:
+        draft.emit(EventKind.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
+    return draft.state.calls[call.id]
 
 
 def _satisfied(call: Call, verdict: Verdict) -> bool:
@@ -247,10 +249,10 @@ def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {trace["rule"]: trace["values"] for trace in traces}
 
 
-def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
+def _hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
     """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
     told = verdict.reason, verdict.message
-    d.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
+    draft.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
     by_groups: dict[tuple[str, ...], list[Ask]] = {}
     given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.prior))
     for ask in verdict.asks:
@@ -258,56 +260,58 @@ def _hold(d: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any
             continue
         by_groups.setdefault(ask.approvers, []).append(ask)
     for groups, asks in sorted(by_groups.items()):
-        d.open_request(
+        draft.open_request(
             RequestKind.APPROVAL,
             call=call,
             groups=groups,
             rules=tuple(ask.rule for ask in asks),
             digest=call.digest,
             reason=asks[0].reason,
-            message=_asked_in_words(d, groups, [ask.message for ask in asks if ask.message]),
-            expires=d.state.limits.expires["approval"],
+            message=_asked_in_words(draft, groups, [ask.message for ask in asks if ask.message]),
+            expires=draft.state.limits.expires["approval"],
             values={ask.rule: ask.values for ask in asks},
             difference=difference,
         )
 
 
-def _asked_in_words(d: Draft, groups: tuple[str, ...], messages: list[str]) -> str:
+def _asked_in_words(draft: Draft, groups: tuple[str, ...], messages: list[str]) -> str:
     """What people are asked; a customer in words that are meant for one."""
     if CUSTOMER in groups:
-        return texts.of_request(d.agent, d.state.attributes, messages)
+        return texts.of_request(draft.agent, draft.state.attributes, messages)
     return " ".join(messages)
 
 
-def start_call(d: Draft, call: Call) -> None:
+def start_call(draft: Draft, call: Call) -> None:
     """Start a call whose verdict has just been recorded, unless its key already has a result or an owner."""
-    tool = d.tool(call.name)
-    taken = d.state.taken.get(call.claim) if call.claim else None
+    tool = draft.tool(call.name)
+    taken = draft.state.taken.get(call.claim) if call.claim else None
     if taken is not None and _conflicts(tool, call, taken.get("compared")):
-        d.result(call, ResultStatus.BLOCKED, "idempotency_conflict", "the same key was used for something else before")
+        draft.result(
+            call, ResultStatus.BLOCKED, "idempotency_conflict", "the same key was used for something else before"
+        )
     elif taken is not None and taken["status"] == "ok":
-        d.result(call, ResultStatus.OK, "", "the recorded result of the same call", taken["output"], reused=True)
+        draft.result(call, ResultStatus.OK, "", "the recorded result of the same call", taken["output"], reused=True)
     elif taken is not None and taken["status"] == "unknown":
         text = "nobody knows whether the same call happened before"
-        d.result(call, ResultStatus.BLOCKED, "idempotency_unknown", text)
+        draft.result(call, ResultStatus.BLOCKED, "idempotency_unknown", text)
     elif taken is not None and taken["status"] == "erased":
         text = "the same call happened before, and what it brought was erased"
-        d.result(call, ResultStatus.BLOCKED, "idempotency_erased", text)
+        draft.result(call, ResultStatus.BLOCKED, "idempotency_erased", text)
     elif taken is not None:
-        d.result(call, ResultStatus.BLOCKED, "idempotency_in_flight", "the same call is under way elsewhere")
+        draft.result(call, ResultStatus.BLOCKED, "idempotency_in_flight", "the same call is under way elsewhere")
     elif call.leased:
         # key and meters were taken when it was enqueued
-        record_start(d, call, tool)
-    elif (reserved := reserve(d, call)) is not None:
-        (record_start if tool.job is None else enqueue)(d, call, tool, reserved)
+        record_start(draft, call, tool)
+    elif (reserved := reserve(draft, call)) is not None:
+        (record_start if tool.job is None else enqueue)(draft, call, tool, reserved)
 
 
-def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) -> None:
+def enqueue(draft: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) -> None:
     """Hand a job over to the workers; its key and its meters are taken here."""
     assert tool.job is not None
-    _as_judged(d, call, tool)
-    d.emit(
-        K.JOB_ENQUEUED,
+    _as_judged(draft, call, tool)
+    draft.emit(
+        EventKind.JOB_ENQUEUED,
         step=call.step,
         call_id=call.id,
         tool=call.name,
@@ -315,10 +319,10 @@ def enqueue(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]]) ->
         key_scope=call.scope,
         digest=call.digest,
         compared=compared(tool, call),
-        key_until=_key_until(d, tool),
+        key_until=_key_until(draft, tool),
         reserved=reserved,
-        run_at=timestamp(d.at + tool.job.delay),
-        **_generation(d, call),
+        run_at=timestamp(draft.at + tool.job.delay),
+        **_generation(draft, call),
     )
 
 
@@ -334,21 +338,21 @@ def compared(tool: Tool, call: Call) -> dict[str, Any]:
     return {name: call.input.get(name) for name in fields}
 
 
-def _as_judged(d: Draft, call: Call, tool: Tool) -> None:
+def _as_judged(draft: Draft, call: Call, tool: Tool) -> None:
     """Nothing runs on another input than the one that rules judged and people approved; raises BrokenHistory.
 
     Under a bundle that is only tried on a past session a tool may have another schema, which is part of the digest.
     """
-    own = d.bundle.digest == d.state.bundle
+    own = draft.bundle.digest == draft.state.bundle
     if own and call_digest(tool, call.name, call.input) != call.digest:
         raise BrokenHistory(f"call {call.id} of {call.name} has another input than its digest: the log was changed")
 
 
-def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]] | None = None) -> None:
+def record_start(draft: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]] | None = None) -> None:
     """Write the intent to run a tool; a handoff runs by asking a person.  A further attempt reserves nothing more."""
-    _as_judged(d, call, tool)
-    d.emit(
-        K.CALL_STARTED,
+    _as_judged(draft, call, tool)
+    draft.emit(
+        EventKind.CALL_STARTED,
         step=call.step,
         call_id=call.id,
         tool=call.name,
@@ -357,39 +361,39 @@ def record_start(d: Draft, call: Call, tool: Tool, reserved: list[dict[str, Any]
         key_scope=call.scope,
         digest=call.digest,
         compared=compared(tool, call),
-        key_until=_key_until(d, tool),
+        key_until=_key_until(draft, tool),
         reserved=reserved or [],
-        **_generation(d, call),
+        **_generation(draft, call),
         **({"job": True} if call.job else {}),
         waits_for_person=tool.adapter.kind == HANDOFF,
     )
     if tool.adapter.kind == HANDOFF:
         settings = tool.adapter.settings
         kind = RequestKind(settings["asks"])
-        d.open_request(
+        draft.open_request(
             kind,
-            call=d.state.calls[call.id],
+            call=draft.state.calls[call.id],
             groups=(settings["reviewers"],),
             schema=tool.output_schema,
             reason=tool.name,
-            message=_question(d, call, settings["question"]),
-            expires=d.state.limits.expires[kind],
+            message=_question(draft, call, settings["question"]),
+            expires=draft.state.limits.expires[kind],
         )
 
 
-def _generation(d: Draft, call: Call) -> dict[str, int]:
+def _generation(draft: Draft, call: Call) -> dict[str, int]:
     """How many results under the call's key have expired, as the store said before its first attempt."""
-    generation = call.generation or d.state.expired.get(call.claim or "", 0)
+    generation = call.generation or draft.state.expired.get(call.claim or "", 0)
     return {"generation": generation} if generation else {}
 
 
-def _key_until(d: Draft, tool: Tool) -> str | None:
+def _key_until(draft: Draft, tool: Tool) -> str | None:
     window = tool.idempotency.window if tool.idempotency is not None else None
-    return None if window is None else timestamp(d.at + window)
+    return None if window is None else timestamp(draft.at + window)
 
 
-def _question(d: Draft, call: Call, template: Template) -> str:
+def _question(draft: Draft, call: Call, template: Template) -> str:
     try:
-        return template.render(gate_names(d.state, call, d.bundle))
+        return template.render(gate_names(draft.state, call, draft.bundle))
     except EvaluationError:
         return "(this question has no value)"

@@ -13,51 +13,56 @@ from engine.language.value import number_text, timestamp
 from engine.session.decide.budgets import block_by_limit
 from engine.session.decide.draft import Draft
 from engine.session.shared_meters import meter_key
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Call, MeterTotals, ResultStatus
 from engine.spec.bundle import Meter
 
 
-def reserve(d: Draft, call: Call) -> list[dict[str, Any]] | None:
+def reserve(draft: Draft, call: Call) -> list[dict[str, Any]] | None:
     """What the call reserves, an entry for each meter; None after saying why it can't start."""
-    refused = d.state.full.get(call.id)
+    refused = draft.state.full.get(call.id)
     if refused is not None:
-        _full(d, call, refused["meter"], refused["used"], refused["limit"])
+        _full(draft, call, refused["meter"], refused["used"], refused["limit"])
         return None
     found: list[dict[str, Any]] = []
-    for meter in d.agent.meters:
+    for meter in draft.agent.meters:
         if call.name not in meter.amount:
             continue
         try:
-            entry = _entry(d, call, meter)
+            entry = _entry(draft, call, meter)
         except EvaluationError:
-            d.result(call, ResultStatus.BLOCKED, "meter_error", f"meter {meter.name} has no amount for this input")
+            draft.result(call, ResultStatus.BLOCKED, "meter_error", f"meter {meter.name} has no amount for this input")
             return None
         # what it had taken before it never began is taken anew
-        used = d.state.used.meters.get(meter.name, MeterTotals()).without(call.id, happened=False).total
+        used = draft.state.used.meters.get(meter.name, MeterTotals()).without(call.id, happened=False).total
         if not meter.per and add(used, entry["amount"]) > entry["limit"]:
-            _full(d, call, meter.name, used, entry["limit"])
+            _full(draft, call, meter.name, used, entry["limit"])
             return None
         found.append(entry)
     return found
 
 
-def _entry(d: Draft, call: Call, meter: Meter) -> dict[str, Any]:
-    names = {"input": call.input, "session": d.state.attributes}
+def _entry(draft: Draft, call: Call, meter: Meter) -> dict[str, Any]:
+    names = {"input": call.input, "session": draft.state.attributes}
     amount = meter.amount[call.name].value(names)
     if not is_number(amount) or amount < 0:
         raise EvaluationError("what a call adds must be a number that is not negative")
-    entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": d.state.limits.meters[meter.name]}
+    entry: dict[str, Any] = {"meter": meter.name, "amount": amount, "limit": draft.state.limits.meters[meter.name]}
     if meter.per:
-        since = timestamp(d.at - meter.window) if meter.window is not None else None
-        entry |= {"key": meter_key(d.state, meter, call), "since": since}
+        since = timestamp(draft.at - meter.window) if meter.window is not None else None
+        entry |= {"key": meter_key(draft.state, meter, call), "since": since}
     return entry
 
 
-def _full(d: Draft, call: Call, meter: str, used: Any, limit: Any) -> None:
+def _full(draft: Draft, call: Call, meter: str, used: Any, limit: Any) -> None:
     name = f"meters.{meter}"
-    d.emit(
-        K.LIMIT_CROSSED, limit=name, used=used, allowed=limit, crossing=d.state.limits.crossed_by(name), tool=call.name
+    draft.emit(
+        EventKind.LIMIT_CROSSED,
+        limit=name,
+        used=used,
+        allowed=limit,
+        crossing=draft.state.limits.crossed_by(name),
+        tool=call.name,
     )
     text = f"{meter} has {number_text(used)} of {number_text(limit)}, and this would go beyond"
-    block_by_limit(d, call, name, "meter_full", text)
+    block_by_limit(draft, call, name, "meter_full", text)

@@ -6,114 +6,116 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from engine.session.decide.draft import Draft
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.state import Call, Phase, Request, ResultStatus, Status
 from engine.spec.request_kind import RequestKind
 
 
-def wake(d: Draft) -> bool:
+def wake(draft: Draft) -> bool:
     """A waiting session runs on when what it waits for has changed."""
-    s = d.state
+    s = draft.state
     if s.status is Status.RUNNING:
         return False
-    due = any(_expired(d, request) for request in s.open_requests())
+    due = any(_expired(draft, request) for request in s.open_requests())
     before = tuple(what for what in s.waiting_for if what != MESSAGE)
-    changed = waiting_for(d) != before or (MESSAGE in s.waiting_for and s.unseen > 0)
+    changed = waiting_for(draft) != before or (MESSAGE in s.waiting_for and s.unseen > 0)
     if not (due or changed or s.cancel_by or s.probed_calls()):
         return False
-    d.emit(K.STATE_TRANSITION, state="running", outcome="running", message="", waiting_for=[], reason="")
+    draft.emit(EventKind.STATE_TRANSITION, state="running", outcome="running", message="", waiting_for=[], reason="")
     return True
 
 
-def expire(d: Draft) -> bool:
+def expire(draft: Draft) -> bool:
     """A question that nobody answered in time is closed, and what waited for it ends."""
-    for request in d.state.open_requests():
-        if _expired(d, request):
-            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="expired")
-            _end_unanswered(d, request)
+    for request in draft.state.open_requests():
+        if _expired(draft, request):
+            draft.emit(EventKind.REQUEST_CLOSED, request_id=request.id, how="expired")
+            _end_unanswered(draft, request)
             return True
     return False
 
 
-def _expired(d: Draft, request: Request) -> bool:
-    return request.expires_at is not None and d.state.now >= request.expires_at
+def _expired(draft: Draft, request: Request) -> bool:
+    return request.expires_at is not None and draft.state.now >= request.expires_at
 
 
-def _end_unanswered(d: Draft, request: Request) -> None:
+def _end_unanswered(draft: Draft, request: Request) -> None:
     match request.kind:
         case RequestKind.BUDGET:
-            d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
+            draft.emit(EventKind.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason=request.limit or "budget")
         case RequestKind.PLANNER:
-            d.emit(K.SESSION_ENDING, state=Status.TIMED_OUT.value, reason="planner_expired")
+            draft.emit(EventKind.SESSION_ENDING, state=Status.TIMED_OUT.value, reason="planner_expired")
         case RequestKind.APPROVAL:
-            call = _asked_about(d, request)
-            withdraw(d, call)
-            d.result(call, ResultStatus.BLOCKED, "approval_expired", "nobody approved it in time")
+            call = _asked_about(draft, request)
+            withdraw(draft, call)
+            draft.result(call, ResultStatus.BLOCKED, "approval_expired", "nobody approved it in time")
         case RequestKind.SETTLE:
             told = "nobody could say in time whether it happened"
-            d.result(_asked_about(d, request), ResultStatus.UNKNOWN, "never_settled", told, settled=True)
+            draft.result(_asked_about(draft, request), ResultStatus.UNKNOWN, "never_settled", told, settled=True)
         case RequestKind.INPUT | RequestKind.CHOICE | RequestKind.FOLLOW_UP:
             told = "nobody answered in time"
-            d.result(_asked_about(d, request), ResultStatus.TERMINAL_ERROR, f"{request.kind}_expired", told)
+            draft.result(_asked_about(draft, request), ResultStatus.TERMINAL_ERROR, f"{request.kind}_expired", told)
         case _:
             assert_never(request.kind)
 
 
-def _asked_about(d: Draft, request: Request) -> Call:
+def _asked_about(draft: Draft, request: Request) -> Call:
     assert request.call_id is not None, "of what is about no call only a limit and the next step expire"
-    return d.state.calls[request.call_id]
+    return draft.state.calls[request.call_id]
 
 
-def withdraw(d: Draft, call: Call) -> None:
+def withdraw(draft: Draft, call: Call) -> None:
     """Close what is still asked about a call."""
-    for request in d.state.open_requests():
+    for request in draft.state.open_requests():
         if request.call_id == call.id:
-            d.emit(K.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
+            draft.emit(EventKind.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
 
 
-def apply_answers(d: Draft) -> bool:
+def apply_answers(draft: Draft) -> bool:
     """An answer that ends a call: a person's no, a handoff's result, a settled write."""
-    for request in d.state.requests.open.values():
-        call = d.state.calls.get(request.call_id or "")
+    for request in draft.state.requests.open.values():
+        call = draft.state.calls.get(request.call_id or "")
         answer = request.answered
         if answer is None or call is None or call.ended:
             continue
         if request.kind is RequestKind.APPROVAL and answer["action"] == "deny":
-            withdraw(d, call)
-            d.result(call, ResultStatus.BLOCKED, "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}")
+            withdraw(draft, call)
+            draft.result(
+                call, ResultStatus.BLOCKED, "denied_by_reviewer", answer["note"] or f"denied by {answer['by']}"
+            )
             return True
         if call.phase is Phase.PARKED and request.kind in (RequestKind.INPUT, RequestKind.CHOICE):
-            d.result(call, ResultStatus.OK, output=answer["value"])
+            draft.result(call, ResultStatus.OK, output=answer["value"])
             return True
         if call.phase is Phase.PARKED and request.kind is RequestKind.SETTLE:
-            settle(d, call, answer)
+            settle(draft, call, answer)
             return True
     return False
 
 
-def settle(d: Draft, call: Call, answer: Mapping[str, Any]) -> None:
+def settle(draft: Draft, call: Call, answer: Mapping[str, Any]) -> None:
     """Record what a person found out about a write that nobody could vouch for."""
     value = answer["value"]
     if value == "did_not_happen":
-        d.result(call, ResultStatus.TERMINAL_ERROR, "did_not_happen", f"settled by {answer['by']}", settled=True)
+        draft.result(call, ResultStatus.TERMINAL_ERROR, "did_not_happen", f"settled by {answer['by']}", settled=True)
     elif value == "abandon":
-        d.result(call, ResultStatus.UNKNOWN, "abandoned", f"given up by {answer['by']}", settled=True)
+        draft.result(call, ResultStatus.UNKNOWN, "abandoned", f"given up by {answer['by']}", settled=True)
     else:
-        d.result(call, ResultStatus.OK, "", f"settled by {answer['by']}", value["happened"], settled=True)
+        draft.result(call, ResultStatus.OK, "", f"settled by {answer['by']}", value["happened"], settled=True)
 
 
 MESSAGE = "message"
 
 
-def waiting_for(d: Draft) -> tuple[str, ...]:
+def waiting_for(draft: Draft) -> tuple[str, ...]:
     """The open requests and the jobs that keep a session from going on."""
-    requests = tuple(r.id for r in d.state.open_requests() if r.kind is not RequestKind.FOLLOW_UP)
-    return (*requests, *(f"job:{call.id}" for call in d.state.jobs()))
+    requests = tuple(r.id for r in draft.state.open_requests() if r.kind is not RequestKind.FOLLOW_UP)
+    return (*requests, *(f"job:{call.id}" for call in draft.state.jobs()))
 
 
-def waiting_status(d: Draft) -> Status:
+def waiting_status(draft: Draft) -> Status:
     """Whether a client is to propose, somebody is asked, only the customer, or a job is waited for."""
-    open_ = [r for r in d.state.open_requests() if r.kind is not RequestKind.FOLLOW_UP]
+    open_ = [r for r in draft.state.open_requests() if r.kind is not RequestKind.FOLLOW_UP]
     if not open_:
         return Status.AWAITING_JOB
     if any(r.kind is RequestKind.PLANNER for r in open_):

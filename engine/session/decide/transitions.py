@@ -37,43 +37,45 @@ from engine.session.decide.requests import MESSAGE, apply_answers, expire, waiti
 from engine.session.decide.retries import begin_due_attempts
 from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.expression_names import stop_names
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import EventKind
 from engine.session.state.pending import pending
 from engine.session.state.state import UNSTARTED, Call, Phase, ResultStatus, State, Status, StepPhase
 from engine.spec.bundle import READ, WRITE, End
 
 
-def advance(d: Draft) -> None:
+def advance(draft: Draft) -> None:
     """Write all that follows; afterwards the state waits for effects, for people, or is over."""
-    while not d.state.final:
-        for move in candidates(d.state):
-            if move(d):
+    while not draft.state.final:
+        for move in candidates(draft.state):
+            if move(draft):
                 break
         else:
             return
 
 
-def candidates(s: State) -> tuple[Move, ...]:
+def candidates(state: State) -> tuple[Move, ...]:
     """The moves of the table that may have something to do, in its order.
 
     Most of the time a session runs, nobody is asked about it, and its calls go straight through: then the moves about
     waiting, answers, endings and jobs have nothing to look at, and the others go by where the step is.
     """
-    plain = s.status is Status.RUNNING and not (s.ending or s.cancel_by or s.releasing or s.requests.open)
-    if plain and all(call.phase in _STRAIGHT and not call.job for call in s.calls.open.values()):
-        return PLAIN[s.step_phase]
+    plain = state.status is Status.RUNNING and not (
+        state.ending or state.cancel_by or state.releasing or state.requests.open
+    )
+    if plain and all(call.phase in _STRAIGHT and not call.job for call in state.calls.open.values()):
+        return PLAIN[state.step_phase]
     return TRANSITIONS
 
 
-def cross_step_time(d: Draft) -> bool:
+def cross_step_time(draft: Draft) -> bool:
     """The step took too long: what runs is cancelled, what waits never starts, and the planner goes on."""
-    s, limit = d.state, d.state.limits.step_time
+    s, limit = draft.state, draft.state.limits.step_time
     if s.ending or limit is None or s.step_phase is StepPhase.IDLE or "step_time" in s.crossed:
         return False
     if s.used.step_active < limit:
         return False
-    d.emit(
-        K.LIMIT_CROSSED,
+    draft.emit(
+        EventKind.LIMIT_CROSSED,
         limit="step_time",
         used=seconds(s.used.step_active),
         allowed=seconds(limit),
@@ -81,64 +83,66 @@ def cross_step_time(d: Draft) -> bool:
     )
     for call in s.step_calls():
         if call.phase is Phase.STARTED and call.cancelled is None:
-            d.emit(K.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="step_deadline")
+            draft.emit(
+                EventKind.CALL_CANCELLED, step=call.step, call_id=call.id, tool=call.name, reason="step_deadline"
+            )
         elif call.phase is Phase.RETRYING:
-            d.result(
+            draft.result(
                 call, ResultStatus.TERMINAL_ERROR, "step_deadline", "the step's time was over before its next attempt"
             )
         elif call.phase in (Phase.PROPOSED, Phase.GATING):
-            d.result(call, ResultStatus.BLOCKED, "step_deadline", "the step's time was over before it could start")
+            draft.result(call, ResultStatus.BLOCKED, "step_deadline", "the step's time was over before it could start")
     if s.step_phase is StepPhase.PLANNING:
-        d.emit(K.STEP_ENDED, reason="step_deadline")
+        draft.emit(EventKind.STEP_ENDED, reason="step_deadline")
     return True
 
 
 # -- calls
 
 
-def conclude_cut_off(d: Draft) -> bool:
+def conclude_cut_off(draft: Draft) -> bool:
     """A call that an earlier driver had started: again under its key where that is safe, else unknown."""
-    for call in d.state.running_calls():
-        if call.epoch == d.state.epoch:
+    for call in draft.state.running_calls():
+        if call.epoch == draft.state.epoch:
             continue
-        tool = d.tool(call.name)
+        tool = draft.tool(call.name)
         safe = call.effect is READ or tool.honours_key
         if call.cancelled is not None:
-            end_cancelled(d, call)
-        elif safe and not d.state.ending:
-            if not give_up_cut_off(d, call, "the engine"):
-                record_start(d, call, tool)
+            end_cancelled(draft, call)
+        elif safe and not draft.state.ending:
+            if not give_up_cut_off(draft, call, "the engine"):
+                record_start(draft, call, tool)
         elif call.effect is READ:
-            d.result(call, ResultStatus.TERMINAL_ERROR, "session_cancelled", "the session ended while it ran")
+            draft.result(call, ResultStatus.TERMINAL_ERROR, "session_cancelled", "the session ended while it ran")
         else:
-            mark_uncertain(d, call, "cut_off", "the engine stopped while it ran")
+            mark_uncertain(draft, call, "cut_off", "the engine stopped while it ran")
         return True
     return False
 
 
-def end_cancelled(d: Draft, call: Call, *, acted: bool = True, said: str = "") -> None:
+def end_cancelled(draft: Draft, call: Call, *, acted: bool = True, said: str = "") -> None:
     """The end of a call whose run was cancelled; a write is never assumed undone, unless its adapter vouches."""
     reason = call.cancelled or "session_cancelled"
     if call.in_doubt or (acted and call.effect is WRITE):
-        mark_uncertain(d, call, reason, said or "it was cancelled while it ran and may have acted")
+        mark_uncertain(draft, call, reason, said or "it was cancelled while it ran and may have acted")
     else:
-        d.result(call, ResultStatus.TERMINAL_ERROR, reason, said or "it was cancelled while it ran")
+        draft.result(call, ResultStatus.TERMINAL_ERROR, reason, said or "it was cancelled while it ran")
 
 
-def enqueue_approved(d: Draft) -> bool:
+def enqueue_approved(draft: Draft) -> bool:
     """A job that a worker's gate had asked about goes back to the workers when everybody has said yes."""
-    if d.state.ending or d.state.releasing:
+    if draft.state.ending or draft.state.releasing:
         return False
-    for call in d.state.calls.open.values():
-        if call.job and call.phase is Phase.HELD and _answered(d, call):
-            enqueue(d, call, d.tool(call.name), [])
+    for call in draft.state.calls.open.values():
+        if call.job and call.phase is Phase.HELD and _answered(draft, call):
+            enqueue(draft, call, draft.tool(call.name), [])
             return True
     return False
 
 
-def gate_calls(d: Draft) -> bool:
+def gate_calls(draft: Draft) -> bool:
     """Judge the calls whose turn has come."""
-    s = d.state
+    s = draft.state
     if s.step_phase is not StepPhase.ACTING or s.ending or s.releasing:
         return False
     calls = s.step_calls()
@@ -146,14 +150,14 @@ def gate_calls(d: Draft) -> bool:
         if call.job:
             continue
         if call.phase in UNSTARTED and _behind_failed_write(call, calls):
-            withdraw(d, call)
-            d.result(
+            withdraw(draft, call)
+            draft.result(
                 call, ResultStatus.BLOCKED, "earlier_write_not_done", "an earlier write of the step did not happen"
             )
             return True
-        if _has_turn(d, call, calls) and (still_over(d, call) or judge_call(d, call)):
+        if _has_turn(draft, call, calls) and (still_over(draft, call) or judge_call(draft, call)):
             return True
-    return _note_waiting(d, calls)
+    return _note_waiting(draft, calls)
 
 
 def _behind_failed_write(call: Call, calls: list[Call]) -> bool:
@@ -168,16 +172,16 @@ def _failed(call: Call) -> bool:
     return (call.ended and not call.ok) or (call.phase is Phase.PARKED and call.result is not None)
 
 
-def _answered(d: Draft, call: Call) -> bool:
+def _answered(draft: Draft, call: Call) -> bool:
     """Whether everybody who was asked about a held call has said yes."""
-    asked = [r for r in d.state.requests.open.values() if r.call_id == call.id and r.closed is None]
+    asked = [r for r in draft.state.requests.open.values() if r.call_id == call.id and r.closed is None]
     return bool(call.approvals) and not any(r.open for r in asked)
 
 
-def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
-    s = d.state
+def _has_turn(draft: Draft, call: Call, calls: list[Call]) -> bool:
+    s = draft.state
     if call.phase is Phase.HELD:
-        if not _answered(d, call):
+        if not _answered(draft, call):
             return False
     elif call.phase is Phase.OVER_BUDGET:
         if call.short_of in s.crossed:
@@ -197,7 +201,7 @@ def _has_turn(d: Draft, call: Call, calls: list[Call]) -> bool:
     return reads and all(c.ok for c in earlier if c.effect is WRITE)
 
 
-def _note_waiting(d: Draft, calls: list[Call]) -> bool:
+def _note_waiting(draft: Draft, calls: list[Call]) -> bool:
     """No proposal stands unexplained: a call that can't be judged yet says what it is behind."""
     for call in calls:
         if call.phase is Phase.PROPOSED and not call.gate_seq:
@@ -206,7 +210,7 @@ def _note_waiting(d: Draft, calls: list[Call]) -> bool:
             )
             earlier = call.effect is WRITE and not writes
             behind = "reads" if writes else "earlier_write" if earlier else "concurrency"
-            d.emit(K.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=[], behind=behind)
+            draft.emit(EventKind.GATE_PENDING, step=call.step, call_id=call.id, tool=call.name, facts=[], behind=behind)
             return True
     return False
 
@@ -214,27 +218,27 @@ def _note_waiting(d: Draft, calls: list[Call]) -> bool:
 # -- steps
 
 
-def end_step(d: Draft) -> bool:
+def end_step(draft: Draft) -> bool:
     """A step is over when every call of it has its final result; then the stop rules are tried in order."""
-    s = d.state
+    s = draft.state
     if s.step_phase is not StepPhase.ACTING or not all(call.ended or call.handed_over for call in s.step_calls()):
         return False
     assert s.decision is not None
     done = bool(s.decision["done"])
     replies = not s.decision["tool_calls"]
-    d.emit(K.STEP_ENDED, reason="done" if done else "reply" if replies else "calls_ended")
-    s = d.state
+    draft.emit(EventKind.STEP_ENDED, reason="done" if done else "reply" if replies else "calls_ended")
+    s = draft.state
     if s.finishing:
-        if not (done and _stopped(d, done)):
-            d.emit(K.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="finish")
-    elif not apply_crossed_limits(d) and not s.unseen and not s.news and not _stopped(d, done) and replies:
-        _wait_for_message(d)
+        if not (done and _stopped(draft, done)):
+            draft.emit(EventKind.SESSION_ENDING, state=Status.OUT_OF_BUDGET.value, reason="finish")
+    elif not apply_crossed_limits(draft) and not s.unseen and not s.news and not _stopped(draft, done) and replies:
+        _wait_for_message(draft)
     return True
 
 
-def _stopped(d: Draft, done: bool) -> bool:
-    names = stop_names(d.state, d.agent)
-    for rule in d.agent.stop:
+def _stopped(draft: Draft, done: bool) -> bool:
+    names = stop_names(draft.state, draft.agent)
+    for rule in draft.agent.stop:
         if rule.on == "done" and not done:
             continue
         try:
@@ -242,60 +246,67 @@ def _stopped(d: Draft, done: bool) -> bool:
         except EvaluationError:
             matched = False
         if matched:
-            finish(d, Status.DONE, rule.outcome, End(rule.message, rule.follow_up))
+            finish(draft, Status.DONE, rule.outcome, End(rule.message, rule.follow_up))
             return True
     return False
 
 
-def _wait_for_message(d: Draft) -> None:
-    assert d.state.decision is not None
-    status = waiting_status(d) if waiting_for(d) else Status.AWAITING_MESSAGE
-    d.emit(
-        K.STATE_TRANSITION,
+def _wait_for_message(draft: Draft) -> None:
+    assert draft.state.decision is not None
+    status = waiting_status(draft) if waiting_for(draft) else Status.AWAITING_MESSAGE
+    draft.emit(
+        EventKind.STATE_TRANSITION,
         state=status.value,
         outcome=status.value,
-        message=d.state.decision["message"],
-        waiting_for=[*waiting_for(d), MESSAGE],
+        message=draft.state.decision["message"],
+        waiting_for=[*waiting_for(draft), MESSAGE],
         reason="",
     )
 
 
-def begin_step(d: Draft) -> bool:
+def begin_step(draft: Draft) -> bool:
     """Ask the planner for the next step, if the budget has one."""
-    s = d.state
+    s = draft.state
     if s.status is not Status.RUNNING or s.ending or s.releasing or s.step_phase is not StepPhase.IDLE:
         return False
     if s.step and not s.news and not s.unseen and any(not call.ended for call in s.calls.open.values()):
         # a job is under way, or asked about
         return False
-    before = d.state.seq
-    if cross_steps(d):
-        return d.state.seq > before
+    before = draft.state.seq
+    if cross_steps(draft):
+        return draft.state.seq > before
     last = {"finishing": True} if is_last_turn(s) else {}
-    d.emit(K.STEP_STARTED, step=s.step + 1, number=s.step + 1, bundle=d.bundle.digest, **last)
+    draft.emit(EventKind.STEP_STARTED, step=s.step + 1, number=s.step + 1, bundle=draft.bundle.digest, **last)
     return True
 
 
-def ask_for_calls_when_idle(d: Draft) -> bool:
+def ask_for_calls_when_idle(draft: Draft) -> bool:
     """Calls that a limit keeps from starting wait for more of it, when nothing else of the step goes on."""
-    return d.state.status is Status.RUNNING and _idle(d) and ask_for_calls(d)
+    return draft.state.status is Status.RUNNING and _idle(draft) and ask_for_calls(draft)
 
 
-def wait(d: Draft) -> bool:
+def wait(draft: Draft) -> bool:
     """Nothing of the step is left but what people have to answer."""
-    s = d.state
-    asked = waiting_for(d)
-    if s.status is not Status.RUNNING or s.ending or s.releasing or not asked or not _idle(d):
+    s = draft.state
+    asked = waiting_for(draft)
+    if s.status is not Status.RUNNING or s.ending or s.releasing or not asked or not _idle(draft):
         # who lets go of a session judges nothing more: the next driver may have something to do yet
         return False
-    status = waiting_status(d)
-    d.emit(K.STATE_TRANSITION, state=status.value, outcome=status.value, message="", waiting_for=list(asked), reason="")
+    status = waiting_status(draft)
+    draft.emit(
+        EventKind.STATE_TRANSITION,
+        state=status.value,
+        outcome=status.value,
+        message="",
+        waiting_for=list(asked),
+        reason="",
+    )
     return True
 
 
-def _idle(d: Draft) -> bool:
-    s = d.state
-    return not (s.running_calls() or s.retrying_calls() or pending(s, d.bundle))
+def _idle(draft: Draft) -> bool:
+    s = draft.state
+    return not (s.running_calls() or s.retrying_calls() or pending(s, draft.bundle))
 
 
 Move = Callable[[Draft], bool]

@@ -17,15 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.errors import EngineError
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.session_events import started
 from engine.session.state.events.table import EVENTS
 from engine.session.state.persistent import copy_with
 from engine.session.state.state import State, Status
 
 # they say nothing about how long the session has been running
-_UNTIMED = frozenset(kind for kind, definition in EVENTS.items() if definition.others) | {K.SESSION_CLAIMED}
+_UNTIMED = frozenset(kind for kind, definition in EVENTS.items() if definition.others) | {EventKind.SESSION_CLAIMED}
 _FOLDS = {kind: definition.fold for kind, definition in EVENTS.items()}
 
 
@@ -36,7 +35,7 @@ class BrokenHistory(EngineError):
 def evolve(state: State | None, event: Event) -> State:
     """The state after one more event; raises BrokenHistory on a gap."""
     if state is None:
-        if event.seq != 1 or event.kind is not K.SESSION_STARTED:
+        if event.seq != 1 or event.kind is not EventKind.SESSION_STARTED:
             raise BrokenHistory(f"the history of {event.session_id} begins with {event.kind} at {event.seq}")
         return started(event)
     if event.seq != state.seq + 1:

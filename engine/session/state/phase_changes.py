@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.session.state.event import EventKind as K
-from engine.session.state.state import Phase as P
-from engine.session.state.state import Status as S
+from engine.session.state.event import EventKind
+from engine.session.state.state import Phase, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +20,80 @@ class PhaseChange:
     <Phase.RETRYING: 'retrying'>
     """
 
-    kind: K
-    before: tuple[P, ...]
-    after: P
+    kind: EventKind
+    before: tuple[Phase, ...]
+    after: Phase
     why: str
 
 
 PHASE_CHANGES: tuple[PhaseChange, ...] = (
-    PhaseChange(K.CALL_PROPOSED, (), P.PROPOSED, "the planner proposes it"),
-    PhaseChange(K.GATE_PENDING, (P.PROPOSED, P.HELD, P.OVER_BUDGET), P.GATING, "its rules need facts"),
-    PhaseChange(K.VERDICT, (P.PROPOSED, P.GATING, P.OVER_BUDGET), P.HELD, "a rule asks people"),
-    PhaseChange(K.CALL_OVER_BUDGET, (P.PROPOSED, P.GATING), P.OVER_BUDGET, "people are asked for more of a limit"),
-    PhaseChange(K.VERDICT, (P.OVER_BUDGET,), P.PROPOSED, "there is more, and it is judged again"),
-    PhaseChange(K.SESSION_CLAIMED, (P.GATING,), P.PROPOSED, "a new driver reads its facts anew"),
-    PhaseChange(K.SESSION_CLAIMED, (P.GATING,), P.HELD, "the same, where people have been asked"),
-    PhaseChange(K.CALL_STARTED, (P.PROPOSED, P.GATING, P.HELD, P.RETRYING), P.STARTED, "allowed: the intent to run it"),
-    PhaseChange(K.CALL_NOT_BEGUN, (P.STARTED,), P.PROPOSED, "the tool can't run here: the attempt was none"),
-    PhaseChange(K.ATTEMPT_FAILED, (P.STARTED,), P.RETRYING, "it failed, and may be tried again"),
-    PhaseChange(K.JOB_ENQUEUED, (P.PROPOSED, P.GATING, P.HELD), P.ENQUEUED, "allowed: a job is left to workers"),
+    PhaseChange(EventKind.CALL_PROPOSED, (), Phase.PROPOSED, "the planner proposes it"),
     PhaseChange(
-        K.JOB_LEASED, (P.ENQUEUED, P.STARTED, P.RETRYING), P.PROPOSED, "a worker takes it, and judges it again"
+        EventKind.GATE_PENDING, (Phase.PROPOSED, Phase.HELD, Phase.OVER_BUDGET), Phase.GATING, "its rules need facts"
     ),
-    PhaseChange(K.JOB_RELEASED, (P.PROPOSED, P.GATING, P.STARTED), P.ENQUEUED, "its worker gives it back"),
-    PhaseChange(K.CALL_STARTED, (P.PROPOSED, P.GATING, P.HELD), P.PARKED, "allowed: a person does it (handoff)"),
+    PhaseChange(EventKind.VERDICT, (Phase.PROPOSED, Phase.GATING, Phase.OVER_BUDGET), Phase.HELD, "a rule asks people"),
     PhaseChange(
-        K.TOOL_RESULT,
-        (P.GATING, P.ENQUEUED, P.STARTED, P.RETRYING),
-        P.PARKED,
+        EventKind.CALL_OVER_BUDGET,
+        (Phase.PROPOSED, Phase.GATING),
+        Phase.OVER_BUDGET,
+        "people are asked for more of a limit",
+    ),
+    PhaseChange(EventKind.VERDICT, (Phase.OVER_BUDGET,), Phase.PROPOSED, "there is more, and it is judged again"),
+    PhaseChange(EventKind.SESSION_CLAIMED, (Phase.GATING,), Phase.PROPOSED, "a new driver reads its facts anew"),
+    PhaseChange(EventKind.SESSION_CLAIMED, (Phase.GATING,), Phase.HELD, "the same, where people have been asked"),
+    PhaseChange(
+        EventKind.CALL_STARTED,
+        (Phase.PROPOSED, Phase.GATING, Phase.HELD, Phase.RETRYING),
+        Phase.STARTED,
+        "allowed: the intent to run it",
+    ),
+    PhaseChange(
+        EventKind.CALL_NOT_BEGUN, (Phase.STARTED,), Phase.PROPOSED, "the tool can't run here: the attempt was none"
+    ),
+    PhaseChange(EventKind.ATTEMPT_FAILED, (Phase.STARTED,), Phase.RETRYING, "it failed, and may be tried again"),
+    PhaseChange(
+        EventKind.JOB_ENQUEUED,
+        (Phase.PROPOSED, Phase.GATING, Phase.HELD),
+        Phase.ENQUEUED,
+        "allowed: a job is left to workers",
+    ),
+    PhaseChange(
+        EventKind.JOB_LEASED,
+        (Phase.ENQUEUED, Phase.STARTED, Phase.RETRYING),
+        Phase.PROPOSED,
+        "a worker takes it, and judges it again",
+    ),
+    PhaseChange(
+        EventKind.JOB_RELEASED,
+        (Phase.PROPOSED, Phase.GATING, Phase.STARTED),
+        Phase.ENQUEUED,
+        "its worker gives it back",
+    ),
+    PhaseChange(
+        EventKind.CALL_STARTED,
+        (Phase.PROPOSED, Phase.GATING, Phase.HELD),
+        Phase.PARKED,
+        "allowed: a person does it (handoff)",
+    ),
+    PhaseChange(
+        EventKind.TOOL_RESULT,
+        (Phase.GATING, Phase.ENQUEUED, Phase.STARTED, Phase.RETRYING),
+        Phase.PARKED,
         "unknown: nobody can vouch for the write",
     ),
     PhaseChange(
-        K.TOOL_RESULT,
-        (P.PROPOSED, P.GATING, P.HELD, P.OVER_BUDGET, P.ENQUEUED, P.STARTED, P.RETRYING, P.PARKED),
-        P.ENDED,
+        EventKind.TOOL_RESULT,
+        (
+            Phase.PROPOSED,
+            Phase.GATING,
+            Phase.HELD,
+            Phase.OVER_BUDGET,
+            Phase.ENQUEUED,
+            Phase.STARTED,
+            Phase.RETRYING,
+            Phase.PARKED,
+        ),
+        Phase.ENDED,
         "its final result",
     ),
 )
@@ -63,26 +103,26 @@ PHASE_CHANGES: tuple[PhaseChange, ...] = (
 class StatusChange:
     """A `state_transition` that takes a session from one status to another, and why."""
 
-    before: S
-    after: S
+    before: Status
+    after: Status
     why: str
 
 
 # nothing is over, and nothing waited for in another way, but through `running`: what happens meanwhile wakes it first
 STATUS_CHANGES: tuple[StatusChange, ...] = (
-    StatusChange(S.RUNNING, S.AWAITING_HUMAN_REVIEW, "only people can take it further"),
-    StatusChange(S.AWAITING_HUMAN_REVIEW, S.RUNNING, "they answered, or their time is over"),
-    StatusChange(S.RUNNING, S.AWAITING_CONFIRMATION, "only the customer is asked"),
-    StatusChange(S.AWAITING_CONFIRMATION, S.RUNNING, "the customer said yes or no"),
-    StatusChange(S.RUNNING, S.AWAITING_JOB, "only a job is under way"),
-    StatusChange(S.AWAITING_JOB, S.RUNNING, "the job ended, or needs people"),
-    StatusChange(S.RUNNING, S.AWAITING_PLANNER, "its client is to propose"),
-    StatusChange(S.AWAITING_PLANNER, S.RUNNING, "the client proposed, or its time is over"),
-    StatusChange(S.RUNNING, S.AWAITING_MESSAGE, "the agent has replied"),
-    StatusChange(S.AWAITING_MESSAGE, S.RUNNING, "the customer wrote again"),
-    StatusChange(S.RUNNING, S.DONE, "a stop rule holds"),
-    StatusChange(S.RUNNING, S.OUT_OF_BUDGET, "a limit stops it"),
-    StatusChange(S.RUNNING, S.TIMED_OUT, "its time is over, or nobody answered"),
-    StatusChange(S.RUNNING, S.CANCELLED, "somebody asked for it"),
-    StatusChange(S.RUNNING, S.FAILED, "its planner gave nothing to go on by"),
+    StatusChange(Status.RUNNING, Status.AWAITING_HUMAN_REVIEW, "only people can take it further"),
+    StatusChange(Status.AWAITING_HUMAN_REVIEW, Status.RUNNING, "they answered, or their time is over"),
+    StatusChange(Status.RUNNING, Status.AWAITING_CONFIRMATION, "only the customer is asked"),
+    StatusChange(Status.AWAITING_CONFIRMATION, Status.RUNNING, "the customer said yes or no"),
+    StatusChange(Status.RUNNING, Status.AWAITING_JOB, "only a job is under way"),
+    StatusChange(Status.AWAITING_JOB, Status.RUNNING, "the job ended, or needs people"),
+    StatusChange(Status.RUNNING, Status.AWAITING_PLANNER, "its client is to propose"),
+    StatusChange(Status.AWAITING_PLANNER, Status.RUNNING, "the client proposed, or its time is over"),
+    StatusChange(Status.RUNNING, Status.AWAITING_MESSAGE, "the agent has replied"),
+    StatusChange(Status.AWAITING_MESSAGE, Status.RUNNING, "the customer wrote again"),
+    StatusChange(Status.RUNNING, Status.DONE, "a stop rule holds"),
+    StatusChange(Status.RUNNING, Status.OUT_OF_BUDGET, "a limit stops it"),
+    StatusChange(Status.RUNNING, Status.TIMED_OUT, "its time is over, or nobody answered"),
+    StatusChange(Status.RUNNING, Status.CANCELLED, "somebody asked for it"),
+    StatusChange(Status.RUNNING, Status.FAILED, "its planner gave nothing to go on by"),
 )

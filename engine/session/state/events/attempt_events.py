@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from engine.language.value import canonical
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import ADDED, Definition
 from engine.session.state.events.parts import ReservedPart, doubtful, with_call, with_reserved
 from engine.session.state.holds import Digest, H, Input, Output, Own, Report
@@ -36,23 +35,23 @@ class CallStartedPayload(TypedDict):
     waits_for_person: Own[bool]
 
 
-def _call_started(s: State, p: CallStartedPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
-    phase = Phase.PARKED if p["waits_for_person"] else Phase.STARTED
-    s = with_reserved(s, call, p.get("reserved", []))
-    s = with_call(
-        s,
+def _call_started(state: State, payload: CallStartedPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
+    phase = Phase.PARKED if payload["waits_for_person"] else Phase.STARTED
+    state = with_reserved(state, call, payload.get("reserved", []))
+    state = with_call(
+        state,
         call,
         phase=phase,
         started_at=event.at,
-        attempt=p["attempt"],
-        epoch=s.epoch,
+        attempt=payload["attempt"],
+        epoch=state.epoch,
         result=None,
         due_at=None,
-        generation=p.get("generation", 0),
+        generation=payload.get("generation", 0),
         in_doubt=doubtful(call, call.phase is Phase.STARTED),
     )
-    return copy_with(s, write_seq=event.seq) if call.effect is WRITE else s
+    return copy_with(state, write_seq=event.seq) if call.effect is WRITE else state
 
 
 class CallNotBegunPayload(TypedDict):
@@ -64,10 +63,10 @@ class CallNotBegunPayload(TypedDict):
     problem: Report[str]
 
 
-def _not_begun(s: State, p: CallNotBegunPayload, event: Event) -> State:
+def _not_begun(state: State, payload: CallNotBegunPayload, event: Event) -> State:
     # what it had taken (its key, its meters) it still holds, and the attempt was none
-    call = s.calls[p["call_id"]]
-    return with_call(s, call, phase=Phase.PROPOSED, attempt=call.attempt - 1, wants=(), gate_seq=0)
+    call = state.calls[payload["call_id"]]
+    return with_call(state, call, phase=Phase.PROPOSED, attempt=call.attempt - 1, wants=(), gate_seq=0)
 
 
 class AttemptFailedPayload(TypedDict):
@@ -86,16 +85,16 @@ class AttemptFailedPayload(TypedDict):
     acted: NotRequired[Own[bool]]
 
 
-def _attempt_failed(s: State, p: AttemptFailedPayload, event: Event) -> State:
-    call, due = s.calls[p["call_id"]], datetime.fromisoformat(p["due_at"])
-    doubt = doubtful(call, p.get("acted", False))
-    s = with_call(s, call, phase=Phase.RETRYING, due_at=due, leased=0, in_doubt=doubt)
-    return copy_with(s, used=copy_with(s.used, retries=s.used.retries + 1))
+def _attempt_failed(state: State, payload: AttemptFailedPayload, event: Event) -> State:
+    call, due = state.calls[payload["call_id"]], datetime.fromisoformat(payload["due_at"])
+    doubt = doubtful(call, payload.get("acted", False))
+    state = with_call(state, call, phase=Phase.RETRYING, due_at=due, leased=0, in_doubt=doubt)
+    return copy_with(state, used=copy_with(state.used, retries=state.used.retries + 1))
 
 
-def _attempt_line(e: dict[str, Any]) -> str:
-    again = f"again in {canonical(e['delay'])} s"
-    return f"{e['tool']}: attempt {e['attempt']} failed ({e['failure']}): {e['message']}; {again}"
+def _attempt_line(entry: dict[str, Any]) -> str:
+    again = f"again in {canonical(entry['delay'])} s"
+    return f"{entry['tool']}: attempt {entry['attempt']} failed ({entry['failure']}): {entry['message']}; {again}"
 
 
 class ProbeAskedPayload(TypedDict):
@@ -106,10 +105,10 @@ class ProbeAskedPayload(TypedDict):
     input: Input
 
 
-def _probe_asked(s: State, p: ProbeAskedPayload, event: Event) -> State:
-    want = {"tool": p["tool"], "input": p["input"], "gate": event.seq}
-    used = copy_with(s.used, fact_reads=s.used.fact_reads + 1)
-    return copy_with(with_call(s, s.calls[p["call_id"]], probing=want), used=used)
+def _probe_asked(state: State, payload: ProbeAskedPayload, event: Event) -> State:
+    want = {"tool": payload["tool"], "input": payload["input"], "gate": event.seq}
+    used = copy_with(state.used, fact_reads=state.used.fact_reads + 1)
+    return copy_with(with_call(state, state.calls[payload["call_id"]], probing=want), used=used)
 
 
 class ProbeReadPayload(TypedDict):
@@ -122,8 +121,8 @@ class ProbeReadPayload(TypedDict):
     problem: Report[str | None]
 
 
-def _probe_read(s: State, p: ProbeReadPayload, event: Event) -> State:
-    return with_call(s, s.calls[p["call_id"]], probing=None)
+def _probe_read(state: State, payload: ProbeReadPayload, event: Event) -> State:
+    return with_call(state, state.calls[payload["call_id"]], probing=None)
 
 
 class KeyTakenPayload(TypedDict):
@@ -136,8 +135,8 @@ class KeyTakenPayload(TypedDict):
     compared: Annotated[Any, H.WHOLE]
 
 
-def _key_taken(s: State, p: KeyTakenPayload, event: Event) -> State:
-    return copy_with(s, taken={**s.taken, p["key"]: p})
+def _key_taken(state: State, payload: KeyTakenPayload, event: Event) -> State:
+    return copy_with(state, taken={**state.taken, payload["key"]: payload})
 
 
 class KeyExpiredPayload(TypedDict):
@@ -147,8 +146,8 @@ class KeyExpiredPayload(TypedDict):
     generation: Own[int]
 
 
-def _key_expired(s: State, p: KeyExpiredPayload, event: Event) -> State:
-    return copy_with(s, expired={**s.expired, p["key"]: p["generation"]})
+def _key_expired(state: State, payload: KeyExpiredPayload, event: Event) -> State:
+    return copy_with(state, expired={**state.expired, payload["key"]: payload["generation"]})
 
 
 class MeterFullPayload(TypedDict):
@@ -160,13 +159,13 @@ class MeterFullPayload(TypedDict):
     limit: Own[Any]
 
 
-def _meter_full(s: State, p: MeterFullPayload, event: Event) -> State:
-    return copy_with(s, full={**s.full, p["call_id"]: p})
+def _meter_full(state: State, payload: MeterFullPayload, event: Event) -> State:
+    return copy_with(state, full={**state.full, payload["call_id"]: payload})
 
 
 ATTEMPT_EVENTS = (
     Definition(
-        K.CALL_STARTED,
+        EventKind.CALL_STARTED,
         CallStartedPayload,
         _call_started,
         lambda e: f"{e['tool']} (attempt {e['attempt']})",
@@ -174,36 +173,48 @@ ATTEMPT_EVENTS = (
         projected=True,
     ),
     Definition(
-        K.CALL_NOT_BEGUN,
+        EventKind.CALL_NOT_BEGUN,
         CallNotBegunPayload,
         _not_begun,
         lambda e: f"{e['tool']}: it never began: {e['problem']}",
         from_outside=True,
     ),
     Definition(
-        K.ATTEMPT_FAILED, AttemptFailedPayload, _attempt_failed, _attempt_line, from_outside=True, projected=True
+        EventKind.ATTEMPT_FAILED,
+        AttemptFailedPayload,
+        _attempt_failed,
+        _attempt_line,
+        from_outside=True,
+        projected=True,
     ),
     Definition(
-        K.PROBE_ASKED,
+        EventKind.PROBE_ASKED,
         ProbeAskedPayload,
         _probe_asked,
         lambda e: f"{e['tool']} is to show whether {e['call_id']} happened",
     ),
     Definition(
-        K.PROBE_READ, ProbeReadPayload, _probe_read, lambda e: f"{e['tool']}: {e['problem'] or canonical(e['output'])}"
+        EventKind.PROBE_READ,
+        ProbeReadPayload,
+        _probe_read,
+        lambda e: f"{e['tool']}: {e['problem'] or canonical(e['output'])}",
     ),
     Definition(
-        K.KEY_TAKEN, KeyTakenPayload, _key_taken, lambda e: f"{e['key']} is held ({e['status']})", from_outside=True
+        EventKind.KEY_TAKEN,
+        KeyTakenPayload,
+        _key_taken,
+        lambda e: f"{e['key']} is held ({e['status']})",
+        from_outside=True,
     ),
     Definition(
-        K.KEY_EXPIRED,
+        EventKind.KEY_EXPIRED,
         KeyExpiredPayload,
         _key_expired,
         lambda e: f"results under the key {e['key']} have expired {e['generation']} times",
         from_outside=True,
     ),
     Definition(
-        K.METER_FULL,
+        EventKind.METER_FULL,
         MeterFullPayload,
         _meter_full,
         lambda e: (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from engine.session.shared_meters import is_meter
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import ADDED, Definition, short
 from engine.session.state.events.parts import FactPart, appended, with_call, with_count
 from engine.session.state.holds import Digest, H, Holds, Input, Output, Own, Report, Words
@@ -30,19 +29,19 @@ class CallProposedPayload(TypedDict):
 _EFFECTS = {effect.value: effect for effect in ToolEffect}
 
 
-def _proposed(s: State, p: CallProposedPayload, event: Event) -> State:
+def _proposed(state: State, payload: CallProposedPayload, event: Event) -> State:
     call = Call(
-        id=p["call_id"],
-        name=p["tool"],
-        input=p["input"],
+        id=payload["call_id"],
+        name=payload["tool"],
+        input=payload["input"],
         step=event.step,
-        effect=_EFFECTS[p["effect"]],
+        effect=_EFFECTS[payload["effect"]],
         proposed_at=event.at,
-        digest=p["digest"],
-        key=p["key"],
-        scope=p["scope"],
+        digest=payload["digest"],
+        key=payload["key"],
+        scope=payload["scope"],
     )
-    return copy_with(s, calls=s.calls.with_item(call.id, call), used=with_count(s, call.name, 1))
+    return copy_with(state, calls=state.calls.with_item(call.id, call), used=with_count(state, call.name, 1))
 
 
 class GatePendingPayload(TypedDict):
@@ -54,19 +53,21 @@ class GatePendingPayload(TypedDict):
     behind: Own[str | None]
 
 
-def _gating(s: State, p: GatePendingPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
-    reads = sum(1 for fact in p["facts"] if fact["read"])
-    used = copy_with(s.used, fact_reads=s.used.fact_reads + reads)
-    phase = Phase.GATING if p["facts"] else call.phase
+def _gating(state: State, payload: GatePendingPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
+    reads = sum(1 for fact in payload["facts"] if fact["read"])
+    used = copy_with(state.used, fact_reads=state.used.fact_reads + reads)
+    phase = Phase.GATING if payload["facts"] else call.phase
     gate = call.gate_seq if call.phase is Phase.GATING and call.gate_seq else event.seq
-    return copy_with(with_call(s, call, phase=phase, gate_seq=gate, wants=tuple(p["facts"]), short_of=""), used=used)
+    return copy_with(
+        with_call(state, call, phase=phase, gate_seq=gate, wants=tuple(payload["facts"]), short_of=""), used=used
+    )
 
 
-def _gating_line(e: dict[str, Any]) -> str:
-    if e["behind"]:
-        return f"{e['tool']} waits: {e['behind'].replace('_', ' ')}"
-    return f"{e['tool']} waits for facts: {', '.join(sorted({fact['fact'] for fact in e['facts']}))}"
+def _gating_line(entry: dict[str, Any]) -> str:
+    if entry["behind"]:
+        return f"{entry['tool']} waits: {entry['behind'].replace('_', ' ')}"
+    return f"{entry['tool']} waits for facts: {', '.join(sorted({fact['fact'] for fact in entry['facts']}))}"
 
 
 class FactReadPayload(TypedDict):
@@ -81,12 +82,12 @@ class FactReadPayload(TypedDict):
     started: Own[str | None]
 
 
-def _fact(s: State, p: FactReadPayload, event: Event) -> State:
-    reading = FactReading(p["output"], p["problem"], event.seq, p["gate"], event.at)
-    if p["problem"] is None and not is_meter(p["tool"]):
-        entry = {"input": p["input"], "output": p["output"], "at": event.at}
-        s = copy_with(s, seen=appended(s.seen, p["tool"], entry))
-    return copy_with(s, readings={**s.readings, p["key"]: reading})
+def _fact(state: State, payload: FactReadPayload, event: Event) -> State:
+    reading = FactReading(payload["output"], payload["problem"], event.seq, payload["gate"], event.at)
+    if payload["problem"] is None and not is_meter(payload["tool"]):
+        entry = {"input": payload["input"], "output": payload["output"], "at": event.at}
+        state = copy_with(state, seen=appended(state.seen, payload["tool"], entry))
+    return copy_with(state, readings={**state.readings, payload["key"]: reading})
 
 
 class VerdictGivenPayload(TypedDict):
@@ -107,23 +108,23 @@ class VerdictGivenPayload(TypedDict):
     beside: NotRequired[Annotated[list[dict[str, Any]], H.TRACES]]
 
 
-def _verdict(s: State, p: VerdictGivenPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
-    if p["verdict"] == "require_approval" and not p["satisfied"]:
+def _verdict(state: State, payload: VerdictGivenPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
+    if payload["verdict"] == "require_approval" and not payload["satisfied"]:
         prior = tuple(approval for approval in call.approvals if approval.prior)
         # a job that is asked about goes back to the session, and is enqueued again behind the yes
         return with_call(
-            s, call, phase=Phase.HELD, asked=p, approvals=prior, wants=(), gate_seq=0, leased=0, short_of=""
+            state, call, phase=Phase.HELD, asked=payload, approvals=prior, wants=(), gate_seq=0, leased=0, short_of=""
         )
     # what waited for more of a limit is a proposal like any other once it is judged again
     phase = Phase.PROPOSED if call.phase is Phase.OVER_BUDGET else call.phase
-    return with_call(s, call, phase=phase, wants=(), gate_seq=0, short_of="")
+    return with_call(state, call, phase=phase, wants=(), gate_seq=0, short_of="")
 
 
-def _verdict_line(e: dict[str, Any]) -> str:
-    rule = f" by {e['rule']}" if e["rule"] else ""
-    said = " (approved)" if e["satisfied"] else ""
-    return f"{e['tool']}: {e['verdict']}{rule}{said}"
+def _verdict_line(entry: dict[str, Any]) -> str:
+    rule = f" by {entry['rule']}" if entry["rule"] else ""
+    said = " (approved)" if entry["satisfied"] else ""
+    return f"{entry['tool']}: {entry['verdict']}{rule}{said}"
 
 
 class CallEditedPayload(TypedDict):
@@ -136,8 +137,10 @@ class CallEditedPayload(TypedDict):
     key: Annotated[str | None, H.KEY]
 
 
-def _edited(s: State, p: CallEditedPayload, event: Event) -> State:
-    return with_call(s, s.calls[p["call_id"]], input=p["input"], digest=p["digest"], key=p["key"])
+def _edited(state: State, payload: CallEditedPayload, event: Event) -> State:
+    return with_call(
+        state, state.calls[payload["call_id"]], input=payload["input"], digest=payload["digest"], key=payload["key"]
+    )
 
 
 class CallOverBudgetPayload(TypedDict):
@@ -148,8 +151,10 @@ class CallOverBudgetPayload(TypedDict):
     limit: Own[str]
 
 
-def _over_budget(s: State, p: CallOverBudgetPayload, event: Event) -> State:
-    return with_call(s, s.calls[p["call_id"]], phase=Phase.OVER_BUDGET, short_of=p["limit"], wants=(), gate_seq=0)
+def _over_budget(state: State, payload: CallOverBudgetPayload, event: Event) -> State:
+    return with_call(
+        state, state.calls[payload["call_id"]], phase=Phase.OVER_BUDGET, short_of=payload["limit"], wants=(), gate_seq=0
+    )
 
 
 class CallCancelledPayload(TypedDict):
@@ -160,8 +165,8 @@ class CallCancelledPayload(TypedDict):
     reason: Own[str]
 
 
-def _cancelled(s: State, p: CallCancelledPayload, event: Event) -> State:
-    return with_call(s, s.calls[p["call_id"]], cancelled=p["reason"])
+def _cancelled(state: State, payload: CallCancelledPayload, event: Event) -> State:
+    return with_call(state, state.calls[payload["call_id"]], cancelled=payload["reason"])
 
 
 class ToolResultPayload(TypedDict):
@@ -191,36 +196,45 @@ class ToolResultPayload(TypedDict):
 _STATUSES = {status.value: status for status in ResultStatus}
 
 
-def _result(s: State, p: ToolResultPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
+def _result(state: State, payload: ToolResultPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
     if call.job:
         # of what nobody knows yet there is nothing to tell the planner: a person is asked first
-        told = p["final"] and (p["status"] != "unknown" or p["settled"])
-        told_seq = event.seq if told else s.told_seq
-        call, s = copy_with(call, leased=0), copy_with(s, news=s.news or told, told_seq=told_seq)
-    result = Result(_STATUSES[p["status"]], p["reason"], p["message"], p["output"], p["rule"], event.at)
-    if not p["final"]:
-        return with_call(s, call, result=result)
-    if p["status"] == "unknown" and not p["settled"]:
-        return copy_with(with_call(s, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
+        told = payload["final"] and (payload["status"] != "unknown" or payload["settled"])
+        told_seq = event.seq if told else state.told_seq
+        call, state = copy_with(call, leased=0), copy_with(state, news=state.news or told, told_seq=told_seq)
+    result = Result(
+        _STATUSES[payload["status"]],
+        payload["reason"],
+        payload["message"],
+        payload["output"],
+        payload["rule"],
+        event.at,
+    )
+    if not payload["final"]:
+        return with_call(state, call, result=result)
+    if payload["status"] == "unknown" and not payload["settled"]:
+        return copy_with(with_call(state, call, phase=Phase.PARKED, result=result), write_seq=event.seq)
     never_started = call.started_at is None
-    s = with_call(s, call, phase=Phase.ENDED, result=result)
-    if call.claim in s.taken:
-        s = copy_with(s, taken={key: value for key, value in s.taken.items() if key != call.claim})
-    if call.id in s.full:
-        s = copy_with(s, full={id_: full for id_, full in s.full.items() if id_ != call.id})
-    if p["status"] != "unknown" and s.used.meters:
-        s = copy_with(s, used=_settle_meters(s.used, call, happened=p["status"] == "ok"))
-    if p["status"] == "ok":
-        entry = {"input": call.input, "output": p["output"], "at": event.at}
-        s = copy_with(s, succeeded=appended(s.succeeded, call.name, entry), seen=appended(s.seen, call.name, entry))
-    if never_started and not p["reused"]:
-        s = copy_with(s, used=with_count(s, call.name, -1))
+    state = with_call(state, call, phase=Phase.ENDED, result=result)
+    if call.claim in state.taken:
+        state = copy_with(state, taken={key: value for key, value in state.taken.items() if key != call.claim})
+    if call.id in state.full:
+        state = copy_with(state, full={id_: full for id_, full in state.full.items() if id_ != call.id})
+    if payload["status"] != "unknown" and state.used.meters:
+        state = copy_with(state, used=_settle_meters(state.used, call, happened=payload["status"] == "ok"))
+    if payload["status"] == "ok":
+        entry = {"input": call.input, "output": payload["output"], "at": event.at}
+        state = copy_with(
+            state, succeeded=appended(state.succeeded, call.name, entry), seen=appended(state.seen, call.name, entry)
+        )
+    if never_started and not payload["reused"]:
+        state = copy_with(state, used=with_count(state, call.name, -1))
     if call.effect is WRITE and not never_started:
-        s = copy_with(s, write_seq=event.seq)
-    if p["repair"]:
-        s = copy_with(s, used=copy_with(s.used, repairs=s.used.repairs + 1))
-    return s
+        state = copy_with(state, write_seq=event.seq)
+    if payload["repair"]:
+        state = copy_with(state, used=copy_with(state.used, repairs=state.used.repairs + 1))
+    return state
 
 
 def _settle_meters(used: Used, call: Call, *, happened: bool) -> Used:
@@ -236,16 +250,22 @@ def _settle_meters(used: Used, call: Call, *, happened: bool) -> Used:
 ENVELOPE = frozenset({"session_id", "seq", "step", "kind", "at"})
 
 
-def _result_line(e: dict[str, Any]) -> str:
-    shown = " ".join(f"{name}={short(value)}" for name, value in e.items() if name not in reserved_names())
-    why = f" {e['reason']}" if e["reason"] else ""
-    held = " (held)" if not e["final"] else ""
-    said = f": {e['message']}" if e["message"] else ""
-    return f"{e['tool']}: {e['status']}{why}{held}{' ' + shown if shown else ''}{said}"
+def _result_line(entry: dict[str, Any]) -> str:
+    shown = " ".join(f"{name}={short(value)}" for name, value in entry.items() if name not in reserved_names())
+    why = f" {entry['reason']}" if entry["reason"] else ""
+    held = " (held)" if not entry["final"] else ""
+    said = f": {entry['message']}" if entry["message"] else ""
+    return f"{entry['tool']}: {entry['status']}{why}{held}{' ' + shown if shown else ''}{said}"
 
 
 _RESULT = Definition(
-    K.TOOL_RESULT, ToolResultPayload, _result, _result_line, from_outside=True, unnamed=Holds.SUMMARY, projected=True
+    EventKind.TOOL_RESULT,
+    ToolResultPayload,
+    _result,
+    _result_line,
+    from_outside=True,
+    unnamed=Holds.SUMMARY,
+    projected=True,
 )
 
 
@@ -256,20 +276,24 @@ def reserved_names() -> frozenset[str]:
 
 CALL_EVENTS = (
     Definition(
-        K.CALL_PROPOSED, CallProposedPayload, _proposed, lambda e: f"{e['tool']} {short(e['input'], 200)}", detail=True
+        EventKind.CALL_PROPOSED,
+        CallProposedPayload,
+        _proposed,
+        lambda e: f"{e['tool']} {short(e['input'], 200)}",
+        detail=True,
     ),
-    Definition(K.GATE_PENDING, GatePendingPayload, _gating, _gating_line, detail=True),
+    Definition(EventKind.GATE_PENDING, GatePendingPayload, _gating, _gating_line, detail=True),
     Definition(
-        K.FACT_READ,
+        EventKind.FACT_READ,
         FactReadPayload,
         _fact,
         lambda e: f"{e['tool']}: {e['problem'] or short(e['output'], 200)}",
         from_outside=True,
         detail=True,
     ),
-    Definition(K.VERDICT, VerdictGivenPayload, _verdict, _verdict_line, projected=True),
+    Definition(EventKind.VERDICT, VerdictGivenPayload, _verdict, _verdict_line, projected=True),
     Definition(
-        K.CALL_EDITED,
+        EventKind.CALL_EDITED,
         CallEditedPayload,
         _edited,
         lambda e: f"{e['call_id']} edited by {e['by']}: {short(e['input'], 200)}",
@@ -277,8 +301,11 @@ CALL_EVENTS = (
         others=True,
     ),
     Definition(
-        K.CALL_OVER_BUDGET, CallOverBudgetPayload, _over_budget, lambda e: f"{e['tool']} waits for more of {e['limit']}"
+        EventKind.CALL_OVER_BUDGET,
+        CallOverBudgetPayload,
+        _over_budget,
+        lambda e: f"{e['tool']} waits for more of {e['limit']}",
     ),
-    Definition(K.CALL_CANCELLED, CallCancelledPayload, _cancelled, lambda e: f"{e['tool']}: {e['reason']}"),
+    Definition(EventKind.CALL_CANCELLED, CallCancelledPayload, _cancelled, lambda e: f"{e['tool']}: {e['reason']}"),
     _RESULT,
 )

@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
 from engine.language.value import canonical
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.holds import Holds
 from engine.session.state.state import State
 
@@ -45,7 +44,7 @@ class Definition:
     hold that the payload does not name.
     """
 
-    kind: K
+    kind: EventKind
     payload: type
     fold: Fold
     line: Line
@@ -79,9 +78,9 @@ def _field(hint: Any) -> PayloadField:
     return PayloadField(holds, type_, required, ADDED in marks)
 
 
-def same(s: State, p: Any, event: Event) -> State:
+def same(state: State, payload: Any, event: Event) -> State:
     """The fold of an event that is there to be read."""
-    return s
+    return state
 
 
 def short(value: Any, most: int = 60) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import Definition, same
 from engine.session.state.events.parts import ReservedPart, doubtful, with_call, with_reserved
 from engine.session.state.holds import Digest, H, Own, Words
@@ -28,11 +27,11 @@ class JobEnqueuedPayload(TypedDict):
     generation: NotRequired[Own[int]]
 
 
-def _enqueued(s: State, p: JobEnqueuedPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
-    s = with_reserved(s, call, p["reserved"])
+def _enqueued(state: State, payload: JobEnqueuedPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
+    state = with_reserved(state, call, payload["reserved"])
     return with_call(
-        s,
+        state,
         call,
         phase=Phase.ENQUEUED,
         job=True,
@@ -40,8 +39,8 @@ def _enqueued(s: State, p: JobEnqueuedPayload, event: Event) -> State:
         wants=(),
         gate_seq=0,
         result=None,
-        due_at=datetime.fromisoformat(p["run_at"]),
-        generation=p.get("generation", 0),
+        due_at=datetime.fromisoformat(payload["run_at"]),
+        generation=payload.get("generation", 0),
     )
 
 
@@ -54,14 +53,14 @@ class JobLeasedPayload(TypedDict):
     epoch: Own[int]
 
 
-def _leased(s: State, p: JobLeasedPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
+def _leased(state: State, payload: JobLeasedPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
     # whatever an earlier worker had asked for is asked anew
     return with_call(
-        s,
+        state,
         call,
         phase=Phase.PROPOSED,
-        leased=p["epoch"],
+        leased=payload["epoch"],
         wants=(),
         gate_seq=0,
         due_at=None,
@@ -77,10 +76,10 @@ class JobReleasedPayload(TypedDict):
     acted: NotRequired[Own[bool]]
 
 
-def _released(s: State, p: JobReleasedPayload, event: Event) -> State:
-    call = s.calls[p["call_id"]]
-    doubt = doubtful(call, p.get("acted", False))
-    return with_call(s, call, phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0, in_doubt=doubt)
+def _released(state: State, payload: JobReleasedPayload, event: Event) -> State:
+    call = state.calls[payload["call_id"]]
+    doubt = doubtful(call, payload.get("acted", False))
+    return with_call(state, call, phase=Phase.ENQUEUED, leased=0, wants=(), gate_seq=0, in_doubt=doubt)
 
 
 class JobRetriedPayload(TypedDict):
@@ -102,14 +101,14 @@ class JobDiscardedPayload(TypedDict):
 
 JOB_EVENTS = (
     Definition(
-        K.JOB_ENQUEUED,
+        EventKind.JOB_ENQUEUED,
         JobEnqueuedPayload,
         _enqueued,
         lambda e: f"{e['tool']}: handed over to a worker, to run from {e['run_at']}",
         projected=True,
     ),
     Definition(
-        K.JOB_LEASED,
+        EventKind.JOB_LEASED,
         JobLeasedPayload,
         _leased,
         lambda e: f"{e['tool']}: taken by worker {e['owner']}",
@@ -117,7 +116,7 @@ JOB_EVENTS = (
         others=True,
     ),
     Definition(
-        K.JOB_RELEASED,
+        EventKind.JOB_RELEASED,
         JobReleasedPayload,
         _released,
         lambda e: f"{e['tool']}: given back by its worker",
@@ -126,7 +125,7 @@ JOB_EVENTS = (
         projected=True,
     ),
     Definition(
-        K.JOB_RETRIED,
+        EventKind.JOB_RETRIED,
         JobRetriedPayload,
         same,
         lambda e: f"{e['tool']}: to be tried again as {e['new']}, says {e['by']}",
@@ -134,7 +133,7 @@ JOB_EVENTS = (
         others=True,
     ),
     Definition(
-        K.JOB_DISCARDED,
+        EventKind.JOB_DISCARDED,
         JobDiscardedPayload,
         same,
         lambda e: f"{e['tool']}: given up by {e['by']}",

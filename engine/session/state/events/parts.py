@@ -44,24 +44,24 @@ class ProposalPart(TypedDict):
     input: dict[str, Any]
 
 
-def with_call(s: State, call: Call, **changes: Any) -> State:
+def with_call(state: State, call: Call, **changes: Any) -> State:
     """The state with some fields of a call changed."""
-    return copy_with(s, calls=s.calls.with_item(call.id, copy_with(call, **changes)))
+    return copy_with(state, calls=state.calls.with_item(call.id, copy_with(call, **changes)))
 
 
-def with_reserved(s: State, call: Call, reserved: list[ReservedPart]) -> State:
+def with_reserved(state: State, call: Call, reserved: list[ReservedPart]) -> State:
     """The state after a call has taken its part of the session's meters."""
     for entry in reserved:
-        metered = s.used.meters.get(entry["meter"], MeterTotals()).with_item(call.id, entry["amount"])
-        s = copy_with(s, used=copy_with(s.used, meters={**s.used.meters, entry["meter"]: metered}))
-    return s
+        metered = state.used.meters.get(entry["meter"], MeterTotals()).with_item(call.id, entry["amount"])
+        state = copy_with(state, used=copy_with(state.used, meters={**state.used.meters, entry["meter"]: metered}))
+    return state
 
 
-def with_count(s: State, tool: str, amount: int) -> Used:
+def with_count(state: State, tool: str, amount: int) -> Used:
     """The ledger with so many calls of a tool more."""
-    per_tool = s.used.calls_per_tool
+    per_tool = state.used.calls_per_tool
     return copy_with(
-        s.used, calls=s.used.calls + amount, calls_per_tool={**per_tool, tool: per_tool.get(tool, 0) + amount}
+        state.used, calls=state.used.calls + amount, calls_per_tool={**per_tool, tool: per_tool.get(tool, 0) + amount}
     )
 
 

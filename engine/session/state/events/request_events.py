@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from engine.policy.rule import CUSTOMER
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import Definition, short
 from engine.session.state.events.parts import with_call
 from engine.session.state.holds import Digest, H, Input, Own, Words
@@ -38,28 +37,28 @@ class RequestOpenedPayload(TypedDict):
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
 
 
-def _opened(s: State, p: RequestOpenedPayload, event: Event) -> State:
-    expires = p["expires_at"]
+def _opened(state: State, payload: RequestOpenedPayload, event: Event) -> State:
+    expires = payload["expires_at"]
     request = Request(
-        id=p["request_id"],
-        kind=RequestKind(p["request_kind"]),
-        call_id=p["call_id"],
-        groups=tuple(p["groups"]),
-        rules=tuple(p["rules"]),
-        digest=p["digest"],
-        schema=p["schema"],
+        id=payload["request_id"],
+        kind=RequestKind(payload["request_kind"]),
+        call_id=payload["call_id"],
+        groups=tuple(payload["groups"]),
+        rules=tuple(payload["rules"]),
+        digest=payload["digest"],
+        schema=payload["schema"],
         expires_at=datetime.fromisoformat(expires) if expires else None,
         opened_at=event.at,
-        limit=p.get("limit"),
+        limit=payload.get("limit"),
     )
-    return copy_with(s, requests=s.requests.with_item(request.id, request))
+    return copy_with(state, requests=state.requests.with_item(request.id, request))
 
 
-def _opened_line(e: dict[str, Any]) -> str:
-    if e["request_kind"] == RequestKind.PLANNER:
-        return f"{e['request_id']}: its client is to propose"
-    groups = ", ".join(e["groups"]) or "anybody"
-    return f"{e['request_kind']} {e['request_id']} asked of {groups}: {e['message'] or e['reason']}"
+def _opened_line(entry: dict[str, Any]) -> str:
+    if entry["request_kind"] == RequestKind.PLANNER:
+        return f"{entry['request_id']}: its client is to propose"
+    groups = ", ".join(entry["groups"]) or "anybody"
+    return f"{entry['request_kind']} {entry['request_id']} asked of {groups}: {entry['message'] or entry['reason']}"
 
 
 class RequestAnsweredPayload(TypedDict):
@@ -75,30 +74,36 @@ class RequestAnsweredPayload(TypedDict):
     digest: Digest
 
 
-def _answered(s: State, p: RequestAnsweredPayload, event: Event) -> State:
-    request = s.requests[p["request_id"]]
-    s = copy_with(s, requests=s.requests.with_item(request.id, replace(request, answered=p)))
-    if request.kind is RequestKind.BUDGET and request.limit is not None and p["action"] == "approve":
-        short_of = {call.id for call in s.calls.open.values() if call.short_of == request.limit}
-        full = {id_: refused for id_, refused in s.full.items() if id_ not in short_of}
-        return copy_with(s, limits=s.limits.extended(request.limit), crossed=s.crossed - {request.limit}, full=full)
+def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> State:
+    request = state.requests[payload["request_id"]]
+    state = copy_with(state, requests=state.requests.with_item(request.id, replace(request, answered=payload)))
+    if request.kind is RequestKind.BUDGET and request.limit is not None and payload["action"] == "approve":
+        short_of = {call.id for call in state.calls.open.values() if call.short_of == request.limit}
+        full = {id_: refused for id_, refused in state.full.items() if id_ not in short_of}
+        return copy_with(
+            state, limits=state.limits.extended(request.limit), crossed=state.crossed - {request.limit}, full=full
+        )
     if request.kind is not RequestKind.APPROVAL or request.call_id is None:
-        return s
-    call = s.calls[request.call_id]
-    if p["action"] == "deny":
+        return state
+    call = state.calls[request.call_id]
+    if payload["action"] == "deny":
         marks = {request.digest, call.digest} | ({call.claim} if call.claim is not None else set())
         refusal = {"tool": call.name, "input": call.input, "at": event.at}
-        return copy_with(s, denied=s.denied | marks, refusals=(*s.refusals, refusal))
-    kept = tuple(approval for approval in call.approvals if approval.digest == p["digest"])
+        return copy_with(state, denied=state.denied | marks, refusals=(*state.refusals, refusal))
+    kept = tuple(approval for approval in call.approvals if approval.digest == payload["digest"])
     yes = Approval(
-        frozenset(request.rules), frozenset(request.groups), p["digest"], p["by"], p["digest"] != request.digest
+        frozenset(request.rules),
+        frozenset(request.groups),
+        payload["digest"],
+        payload["by"],
+        payload["digest"] != request.digest,
     )
-    return with_call(s, call, approvals=(*kept, yes), approved_seq=event.seq)
+    return with_call(state, call, approvals=(*kept, yes), approved_seq=event.seq)
 
 
-def _answered_line(e: dict[str, Any]) -> str:
-    note = f" ({e['note']})" if e["note"] else ""
-    return f"{e['request_id']}: {e['action']} by {e['by']}{note}"
+def _answered_line(entry: dict[str, Any]) -> str:
+    note = f" ({entry['note']})" if entry["note"] else ""
+    return f"{entry['request_id']}: {entry['action']} by {entry['by']}{note}"
 
 
 class RequestClosedPayload(TypedDict):
@@ -108,9 +113,9 @@ class RequestClosedPayload(TypedDict):
     how: Own[str]
 
 
-def _closed(s: State, p: RequestClosedPayload, event: Event) -> State:
-    request = s.requests[p["request_id"]]
-    return copy_with(s, requests=s.requests.with_item(request.id, replace(request, closed=p["how"])))
+def _closed(state: State, payload: RequestClosedPayload, event: Event) -> State:
+    request = state.requests[payload["request_id"]]
+    return copy_with(state, requests=state.requests.with_item(request.id, replace(request, closed=payload["how"])))
 
 
 class CustomerConfirmedPayload(TypedDict):
@@ -121,8 +126,8 @@ class CustomerConfirmedPayload(TypedDict):
     digest: Digest
 
 
-def _confirmed(s: State, p: CustomerConfirmedPayload, event: Event) -> State:
-    return copy_with(s, confirmed=(*s.confirmed, p["digest"]))
+def _confirmed(state: State, payload: CustomerConfirmedPayload, event: Event) -> State:
+    return copy_with(state, confirmed=(*state.confirmed, payload["digest"]))
 
 
 class ConfirmationUsedPayload(TypedDict):
@@ -133,18 +138,18 @@ class ConfirmationUsedPayload(TypedDict):
     rules: Own[list[str]]
 
 
-def _confirmation_used(s: State, p: ConfirmationUsedPayload, event: Event) -> State:
-    left = list(s.confirmed)
-    left.remove(p["digest"])
-    call = s.calls[p["call_id"]]
-    yes = Approval(frozenset(p["rules"]), frozenset((CUSTOMER,)), p["digest"], CUSTOMER, prior=True)
-    return with_call(copy_with(s, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
+def _confirmation_used(state: State, payload: ConfirmationUsedPayload, event: Event) -> State:
+    left = list(state.confirmed)
+    left.remove(payload["digest"])
+    call = state.calls[payload["call_id"]]
+    yes = Approval(frozenset(payload["rules"]), frozenset((CUSTOMER,)), payload["digest"], CUSTOMER, prior=True)
+    return with_call(copy_with(state, confirmed=tuple(left)), call, approvals=(*call.approvals, yes))
 
 
 REQUEST_EVENTS = (
-    Definition(K.REQUEST_OPENED, RequestOpenedPayload, _opened, _opened_line, projected=True),
+    Definition(EventKind.REQUEST_OPENED, RequestOpenedPayload, _opened, _opened_line, projected=True),
     Definition(
-        K.REQUEST_ANSWERED,
+        EventKind.REQUEST_ANSWERED,
         RequestAnsweredPayload,
         _answered,
         _answered_line,
@@ -153,10 +158,14 @@ REQUEST_EVENTS = (
         projected=True,
     ),
     Definition(
-        K.REQUEST_CLOSED, RequestClosedPayload, _closed, lambda e: f"{e['request_id']}: {e['how']}", projected=True
+        EventKind.REQUEST_CLOSED,
+        RequestClosedPayload,
+        _closed,
+        lambda e: f"{e['request_id']}: {e['how']}",
+        projected=True,
     ),
     Definition(
-        K.CUSTOMER_CONFIRMED,
+        EventKind.CUSTOMER_CONFIRMED,
         CustomerConfirmedPayload,
         _confirmed,
         lambda e: f"{e['tool']} {short(e['input'], 200)}",
@@ -164,7 +173,7 @@ REQUEST_EVENTS = (
         others=True,
     ),
     Definition(
-        K.CONFIRMATION_USED,
+        EventKind.CONFIRMATION_USED,
         ConfirmationUsedPayload,
         _confirmation_used,
         lambda e: f"{e['call_id']}: the customer had said yes",

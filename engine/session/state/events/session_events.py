@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from engine.language.value import canonical
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import ADDED, Definition, same, short
 from engine.session.state.holds import H, Own, Words
 from engine.session.state.persistent import copy_with
@@ -48,13 +47,13 @@ def started(event: Event) -> State:
     )
 
 
-def _started_again(s: State, p: SessionStartedPayload, event: Event) -> State:
+def _started_again(state: State, payload: SessionStartedPayload, event: Event) -> State:
     raise ValueError("a session starts once")
 
 
-def _started_line(e: dict[str, Any]) -> str:
-    about = ", ".join(f"{name}={short(value)}" for name, value in e["attributes"].items())
-    return f"session {e['session_id']} of {e['agent']} ({about})"
+def _started_line(entry: dict[str, Any]) -> str:
+    about = ", ".join(f"{name}={short(value)}" for name, value in entry["attributes"].items())
+    return f"session {entry['session_id']} of {entry['agent']} ({about})"
 
 
 class SessionClaimedPayload(TypedDict):
@@ -64,19 +63,19 @@ class SessionClaimedPayload(TypedDict):
     epoch: Own[int]
 
 
-def _claimed(s: State, p: SessionClaimedPayload, event: Event) -> State:
+def _claimed(state: State, payload: SessionClaimedPayload, event: Event) -> State:
     # what an earlier driver had asked facts for is asked anew, and its keys are the store's to know
-    calls = s.calls
+    calls = state.calls
     for id_, c in calls.open.items():
         if c.phase is Phase.GATING and not c.leased:
             back = Phase.HELD if c.asked else Phase.PROPOSED
             calls = calls.with_item(id_, copy_with(c, phase=back, wants=(), gate_seq=0))
     # the driver that asked a question is gone, so that its cost is unknown: all that was reserved for it counts
     return copy_with(
-        s,
+        state,
         reserved=None,
-        owner=p["owner"],
-        epoch=p["epoch"],
+        owner=payload["owner"],
+        epoch=payload["epoch"],
         clock_at=event.at,
         releasing=False,
         calls=calls,
@@ -91,8 +90,8 @@ class SessionReleasedPayload(TypedDict):
     owner: Own[str]
 
 
-def _released(s: State, p: SessionReleasedPayload, event: Event) -> State:
-    return copy_with(s, owner=None, clock_at=None, releasing=True)
+def _released(state: State, payload: SessionReleasedPayload, event: Event) -> State:
+    return copy_with(state, owner=None, clock_at=None, releasing=True)
 
 
 class SessionWokenPayload(TypedDict):
@@ -105,8 +104,8 @@ class MessageReceivedPayload(TypedDict):
     text: Words[str]
 
 
-def _message(s: State, p: MessageReceivedPayload, event: Event) -> State:
-    return copy_with(s, messages=(*s.messages, p["text"]), unseen=s.unseen + 1, told_seq=event.seq)
+def _message(state: State, payload: MessageReceivedPayload, event: Event) -> State:
+    return copy_with(state, messages=(*state.messages, payload["text"]), unseen=state.unseen + 1, told_seq=event.seq)
 
 
 class CancelRequestedPayload(TypedDict):
@@ -115,8 +114,8 @@ class CancelRequestedPayload(TypedDict):
     by: Words[str]
 
 
-def _cancel(s: State, p: CancelRequestedPayload, event: Event) -> State:
-    return copy_with(s, cancel_by=p["by"])
+def _cancel(state: State, payload: CancelRequestedPayload, event: Event) -> State:
+    return copy_with(state, cancel_by=payload["by"])
 
 
 class LimitCrossedPayload(TypedDict):
@@ -129,12 +128,12 @@ class LimitCrossedPayload(TypedDict):
     tool: NotRequired[Own[str]]
 
 
-def _crossed(s: State, p: LimitCrossedPayload, event: Event) -> State:
-    return copy_with(s, crossed=s.crossed | {p["limit"]})
+def _crossed(state: State, payload: LimitCrossedPayload, event: Event) -> State:
+    return copy_with(state, crossed=state.crossed | {payload["limit"]})
 
 
-def _crossed_line(e: dict[str, Any]) -> str:
-    return f"limit {e['limit']} of {canonical(e['allowed'])} is crossed: {e['crossing']}"
+def _crossed_line(entry: dict[str, Any]) -> str:
+    return f"limit {entry['limit']} of {canonical(entry['allowed'])} is crossed: {entry['crossing']}"
 
 
 class SessionEndingPayload(TypedDict):
@@ -144,8 +143,8 @@ class SessionEndingPayload(TypedDict):
     reason: Own[str]
 
 
-def _ending(s: State, p: SessionEndingPayload, event: Event) -> State:
-    return copy_with(s, ending=p["state"], ending_reason=p["reason"], ending_at=event.at)
+def _ending(state: State, payload: SessionEndingPayload, event: Event) -> State:
+    return copy_with(state, ending=payload["state"], ending_reason=payload["reason"], ending_at=event.at)
 
 
 class StateTransitionPayload(TypedDict):
@@ -159,24 +158,28 @@ class StateTransitionPayload(TypedDict):
     problem: NotRequired[Words[str]]
 
 
-def _transition(s: State, p: StateTransitionPayload, event: Event) -> State:
-    status = Status(p["state"])
-    told = p["message"] or s.told
+def _transition(state: State, payload: StateTransitionPayload, event: Event) -> State:
+    status = Status(payload["state"])
+    told = payload["message"] or state.told
     if status is Status.RUNNING:
         # the time of the step begins anew after people were waited for
-        s = copy_with(s, used=copy_with(s.used, step_active=timedelta(0)), crossed=s.crossed - {"step_time"})
-    return copy_with(s, status=status, outcome=p["outcome"], told=told, waiting_for=tuple(p["waiting_for"]))
+        state = copy_with(
+            state, used=copy_with(state.used, step_active=timedelta(0)), crossed=state.crossed - {"step_time"}
+        )
+    return copy_with(
+        state, status=status, outcome=payload["outcome"], told=told, waiting_for=tuple(payload["waiting_for"])
+    )
 
 
-def _transition_line(e: dict[str, Any]) -> str:
-    outcome = f" {e['outcome']}" if e["outcome"] != e["state"] else ""
-    return f"{e['state']}{outcome}" + (f": {e['message']}" if e["message"] else "")
+def _transition_line(entry: dict[str, Any]) -> str:
+    outcome = f" {entry['outcome']}" if entry["outcome"] != entry["state"] else ""
+    return f"{entry['state']}{outcome}" + (f": {entry['message']}" if entry["message"] else "")
 
 
 SESSION_EVENTS = (
-    Definition(K.SESSION_STARTED, SessionStartedPayload, _started_again, _started_line),
+    Definition(EventKind.SESSION_STARTED, SessionStartedPayload, _started_again, _started_line),
     Definition(
-        K.SESSION_CLAIMED,
+        EventKind.SESSION_CLAIMED,
         SessionClaimedPayload,
         _claimed,
         lambda e: f"driven by {e['owner']} (epoch {e['epoch']})",
@@ -184,16 +187,16 @@ SESSION_EVENTS = (
         detail=True,
     ),
     Definition(
-        K.SESSION_RELEASED,
+        EventKind.SESSION_RELEASED,
         SessionReleasedPayload,
         _released,
         lambda e: f"let go by {e['owner']}",
         from_outside=True,
         detail=True,
     ),
-    Definition(K.SESSION_WOKEN, SessionWokenPayload, same, lambda e: "its time has come", detail=True),
+    Definition(EventKind.SESSION_WOKEN, SessionWokenPayload, same, lambda e: "its time has come", detail=True),
     Definition(
-        K.MESSAGE_RECEIVED,
+        EventKind.MESSAGE_RECEIVED,
         MessageReceivedPayload,
         _message,
         lambda e: short(e["text"], 300),
@@ -202,7 +205,7 @@ SESSION_EVENTS = (
         projected=True,
     ),
     Definition(
-        K.CANCEL_REQUESTED,
+        EventKind.CANCEL_REQUESTED,
         CancelRequestedPayload,
         _cancel,
         lambda e: f"by {e['by']}",
@@ -210,7 +213,7 @@ SESSION_EVENTS = (
         others=True,
         projected=True,
     ),
-    Definition(K.LIMIT_CROSSED, LimitCrossedPayload, _crossed, _crossed_line),
-    Definition(K.SESSION_ENDING, SessionEndingPayload, _ending, lambda e: f"{e['state']}: {e['reason']}"),
-    Definition(K.STATE_TRANSITION, StateTransitionPayload, _transition, _transition_line, projected=True),
+    Definition(EventKind.LIMIT_CROSSED, LimitCrossedPayload, _crossed, _crossed_line),
+    Definition(EventKind.SESSION_ENDING, SessionEndingPayload, _ending, lambda e: f"{e['state']}: {e['reason']}"),
+    Definition(EventKind.STATE_TRANSITION, StateTransitionPayload, _transition, _transition_line, projected=True),
 )

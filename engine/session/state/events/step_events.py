@@ -8,8 +8,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from engine.language.arithmetic import add, subtract
 from engine.language.value import canonical
-from engine.session.state.event import Event
-from engine.session.state.event import EventKind as K
+from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import ADDED, Definition, same, short
 from engine.session.state.events.parts import ProposalPart, UsagePart, appended, result_entry
 from engine.session.state.holds import H, Own, Words
@@ -25,21 +24,21 @@ class StepStartedPayload(TypedDict):
     finishing: NotRequired[Own[bool]]
 
 
-def _step_started(s: State, p: StepStartedPayload, event: Event) -> State:
-    used = copy_with(s.used, steps=s.used.steps + 1, step_active=timedelta(0))
-    turn = p["number"] if s.unseen else s.turn_step
-    resulted = {} if s.unseen else s.resulted
+def _step_started(state: State, payload: StepStartedPayload, event: Event) -> State:
+    used = copy_with(state.used, steps=state.used.steps + 1, step_active=timedelta(0))
+    turn = payload["number"] if state.unseen else state.turn_step
+    resulted = {} if state.unseen else state.resulted
     return copy_with(
-        s,
-        step=p["number"],
+        state,
+        step=payload["number"],
         step_phase=StepPhase.PLANNING,
-        asks=s.asks + 1,
+        asks=state.asks + 1,
         unseen=0,
         turn_step=turn,
         used=used,
         resulted=resulted,
         news=False,
-        finishing=p.get("finishing", False),
+        finishing=payload.get("finishing", False),
         told_seq=event.seq,
     )
 
@@ -52,8 +51,8 @@ class QuestionReservedPayload(TypedDict):
     cost_usd: Own[Any]
 
 
-def _question_reserved(s: State, p: QuestionReservedPayload, event: Event) -> State:
-    return _with_model_use(copy_with(s, reserved=p), p["tokens"], p["cost_usd"])
+def _question_reserved(state: State, payload: QuestionReservedPayload, event: Event) -> State:
+    return _with_model_use(copy_with(state, reserved=payload), payload["tokens"], payload["cost_usd"])
 
 
 class DecisionRecordedPayload(TypedDict):
@@ -67,16 +66,16 @@ class DecisionRecordedPayload(TypedDict):
     proposed: NotRequired[Own[int]]
 
 
-def _decided(s: State, p: DecisionRecordedPayload, event: Event) -> State:
-    decision = {"message": p["message"], "tool_calls": p["tool_calls"], "done": p["done"]}
+def _decided(state: State, payload: DecisionRecordedPayload, event: Event) -> State:
+    decision = {"message": payload["message"], "tool_calls": payload["tool_calls"], "done": payload["done"]}
     return copy_with(
-        _spent(s, p.get("usage")), decision=decision, step_phase=StepPhase.ACTING, problems=(), proposal=None
+        _spent(state, payload.get("usage")), decision=decision, step_phase=StepPhase.ACTING, problems=(), proposal=None
     )
 
 
-def _decided_line(e: dict[str, Any]) -> str:
-    calls = ", ".join(call["name"] for call in e["tool_calls"])
-    return " ".join(part for part in (short(e["message"], 300), f"-> {calls}" if calls else "") if part)
+def _decided_line(entry: dict[str, Any]) -> str:
+    calls = ", ".join(call["name"] for call in entry["tool_calls"])
+    return " ".join(part for part in (short(entry["message"], 300), f"-> {calls}" if calls else "") if part)
 
 
 class DecisionProposedPayload(TypedDict):
@@ -91,16 +90,16 @@ class DecisionProposedPayload(TypedDict):
     usage: NotRequired[Own[UsagePart]]
 
 
-def _proposed(s: State, p: DecisionProposedPayload, event: Event) -> State:
-    request = replace(s.requests[p["request_id"]], answered={"action": "propose", "by": p["by"]})
+def _proposed(state: State, payload: DecisionProposedPayload, event: Event) -> State:
+    request = replace(state.requests[payload["request_id"]], answered={"action": "propose", "by": payload["by"]})
     # it has read what the customer said meanwhile: no further step has to tell it
-    turn = {"unseen": 0, "turn_step": s.step, "resulted": {}} if s.unseen else {}
-    proposal = {**p, "seq": event.seq}
-    return copy_with(s, requests=s.requests.with_item(request.id, request), proposal=proposal, **turn)
+    turn = {"unseen": 0, "turn_step": state.step, "resulted": {}} if state.unseen else {}
+    proposal = {**payload, "seq": event.seq}
+    return copy_with(state, requests=state.requests.with_item(request.id, request), proposal=proposal, **turn)
 
 
-def _proposed_line(e: dict[str, Any]) -> str:
-    return f"by {e['by']}: {_decided_line(e)}"
+def _proposed_line(entry: dict[str, Any]) -> str:
+    return f"by {entry['by']}: {_decided_line(entry)}"
 
 
 class DecisionRejectedPayload(TypedDict):
@@ -118,13 +117,13 @@ class PlannerFailedPayload(TypedDict):
     usage: NotRequired[Own[UsagePart]]
 
 
-def _rejected(s: State, p: DecisionRejectedPayload | PlannerFailedPayload, event: Event) -> State:
-    s = _spent(s, p.get("usage"))
+def _rejected(state: State, payload: DecisionRejectedPayload | PlannerFailedPayload, event: Event) -> State:
+    state = _spent(state, payload.get("usage"))
     return copy_with(
-        s,
-        problems=tuple(p["problems"]),
-        asks=s.asks + 1,
-        used=copy_with(s.used, repairs=s.used.repairs + 1),
+        state,
+        problems=tuple(payload["problems"]),
+        asks=state.asks + 1,
+        used=copy_with(state.used, repairs=state.used.repairs + 1),
         proposal=None,
         told_seq=event.seq,
     )
@@ -151,12 +150,12 @@ class ModelCalledPayload(TypedDict):
     repairs: NotRequired[Annotated[list[str], H.WORDS, ADDED]]
 
 
-def _model_line(e: dict[str, Any]) -> str:
-    cost = "" if e["cost_usd"] is None else f", {canonical(e['cost_usd'])} USD"
-    again = "" if e["retry_in"] is None else f"; again in {canonical(e['retry_in'])} s"
-    said = f": {short(e['message'], 200)}" if e["message"] else ""
-    tokens = f"{e['tokens_in']} + {e['tokens_out']} tokens"
-    return f"{e['model']} {e['status']} ({tokens}{cost}, {canonical(e['seconds'])} s){said}{again}"
+def _model_line(entry: dict[str, Any]) -> str:
+    cost = "" if entry["cost_usd"] is None else f", {canonical(entry['cost_usd'])} USD"
+    again = "" if entry["retry_in"] is None else f"; again in {canonical(entry['retry_in'])} s"
+    said = f": {short(entry['message'], 200)}" if entry["message"] else ""
+    tokens = f"{entry['tokens_in']} + {entry['tokens_out']} tokens"
+    return f"{entry['model']} {entry['status']} ({tokens}{cost}, {canonical(entry['seconds'])} s){said}{again}"
 
 
 class PlannerFellBackPayload(TypedDict):
@@ -173,58 +172,59 @@ class StepEndedPayload(TypedDict):
     reason: Own[str]
 
 
-def _step_ended(s: State, p: StepEndedPayload, event: Event) -> State:
-    ended = [call for call in s.calls.open.values() if call.ended]
-    resulted = s.resulted
+def _step_ended(state: State, payload: StepEndedPayload, event: Event) -> State:
+    ended = [call for call in state.calls.open.values() if call.ended]
+    resulted = state.resulted
     for call in ended:
         resulted = appended(resulted, call.name, result_entry(call))
-    calls = s.calls.settled(call.id for call in ended)
-    over = [r.id for r in s.requests.open.values() if not r.open and (r.call_id is None or calls[r.call_id].ended)]
+    calls = state.calls.settled(call.id for call in ended)
+    over = [r.id for r in state.requests.open.values() if not r.open and (r.call_id is None or calls[r.call_id].ended)]
     return copy_with(
-        s,
+        state,
         step_phase=StepPhase.IDLE,
-        crossed=s.crossed - {"step_time"},
+        crossed=state.crossed - {"step_time"},
         calls=calls,
         resulted=resulted,
-        requests=s.requests.settled(over),
+        requests=state.requests.settled(over),
     )
 
 
-def _spent(s: State, usage: UsagePart | None) -> State:
+def _spent(state: State, usage: UsagePart | None) -> State:
     """What a question took, instead of what was reserved for it."""
-    if not usage and s.reserved is None:
-        return s
+    if not usage and state.reserved is None:
+        return state
     took = usage or {"tokens": 0, "cost_usd": 0}
-    held = s.reserved or {"tokens": 0, "cost_usd": 0}
-    s = _with_model_use(s, took["tokens"] - held["tokens"], subtract(took["cost_usd"], held["cost_usd"]))
-    return copy_with(s, reserved=None)
+    held = state.reserved or {"tokens": 0, "cost_usd": 0}
+    state = _with_model_use(state, took["tokens"] - held["tokens"], subtract(took["cost_usd"], held["cost_usd"]))
+    return copy_with(state, reserved=None)
 
 
-def _with_model_use(s: State, tokens: int, cost: Any) -> State:
+def _with_model_use(state: State, tokens: int, cost: Any) -> State:
     if not tokens and not cost:
-        return s
-    used = s.used
+        return state
+    used = state.used
     return copy_with(
-        s, used=copy_with(used, model_tokens=used.model_tokens + tokens, model_cost_usd=add(used.model_cost_usd, cost))
+        state,
+        used=copy_with(used, model_tokens=used.model_tokens + tokens, model_cost_usd=add(used.model_cost_usd, cost)),
     )
 
 
-def _problems_line(e: dict[str, Any]) -> str:
-    return "; ".join(e["problems"])
+def _problems_line(entry: dict[str, Any]) -> str:
+    return "; ".join(entry["problems"])
 
 
 STEP_EVENTS = (
-    Definition(K.STEP_STARTED, StepStartedPayload, _step_started, lambda e: f"step {e['number']}", detail=True),
+    Definition(EventKind.STEP_STARTED, StepStartedPayload, _step_started, lambda e: f"step {e['number']}", detail=True),
     Definition(
-        K.QUESTION_RESERVED,
+        EventKind.QUESTION_RESERVED,
         QuestionReservedPayload,
         _question_reserved,
         lambda e: f"{e['tokens']} tokens and {canonical(e['cost_usd'])} USD are set aside to ask",
         detail=True,
     ),
-    Definition(K.DECISION_RECORDED, DecisionRecordedPayload, _decided, _decided_line, from_outside=True),
+    Definition(EventKind.DECISION_RECORDED, DecisionRecordedPayload, _decided, _decided_line, from_outside=True),
     Definition(
-        K.DECISION_PROPOSED,
+        EventKind.DECISION_PROPOSED,
         DecisionProposedPayload,
         _proposed,
         _proposed_line,
@@ -232,15 +232,17 @@ STEP_EVENTS = (
         others=True,
         projected=True,
     ),
-    Definition(K.DECISION_REJECTED, DecisionRejectedPayload, _rejected, _problems_line, from_outside=True),
-    Definition(K.PLANNER_FAILED, PlannerFailedPayload, _rejected, _problems_line, from_outside=True),
-    Definition(K.MODEL_CALLED, ModelCalledPayload, same, _model_line, from_outside=True),
+    Definition(EventKind.DECISION_REJECTED, DecisionRejectedPayload, _rejected, _problems_line, from_outside=True),
+    Definition(EventKind.PLANNER_FAILED, PlannerFailedPayload, _rejected, _problems_line, from_outside=True),
+    Definition(EventKind.MODEL_CALLED, ModelCalledPayload, same, _model_line, from_outside=True),
     Definition(
-        K.PLANNER_FELL_BACK,
+        EventKind.PLANNER_FELL_BACK,
         PlannerFellBackPayload,
         same,
         lambda e: f"planner {e['planner']} has no answer ({e['reason']}): {e['to']} is asked",
         from_outside=True,
     ),
-    Definition(K.STEP_ENDED, StepEndedPayload, _step_ended, lambda e: e["reason"].replace("_", " "), detail=True),
+    Definition(
+        EventKind.STEP_ENDED, StepEndedPayload, _step_ended, lambda e: e["reason"].replace("_", " "), detail=True
+    ),
 )
