@@ -45,7 +45,7 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path
             at = at / command[3:]
             continue
         real = command.replace("ses_LAST", last)
-        done = subprocess.run(real, shell=True, cwd=at, env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(real, shell=True, cwd=at, env=env, capture_output=True, text=True, timeout=600)
         assert done.returncode == code, f"{real}\n{done.stdout}{done.stderr}"
         assert re.fullmatch(pattern(shown), done.stdout), f"{real}\nshown:\n{shown}\ncame:\n{done.stdout}"
         # lists begin with the newest
@@ -55,7 +55,7 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path
 def example(at: Path) -> Path:
     """The bundle that the pages speak of, as their readers get it."""
     init = [sys.executable, "-m", "engine", "init", "--example", "support-triage"]
-    subprocess.run(init, cwd=at, check=True, capture_output=True, timeout=120)
+    subprocess.run(init, cwd=at, check=True, capture_output=True, timeout=600)
     return at / "support-triage"
 
 
@@ -195,7 +195,7 @@ def test_the_programs_of_the_embedding_guide_run_one_after_the_other(tmp_path: P
         (at / f"program{number}.py").write_text(code)
         done = subprocess.run(
             [sys.executable, f"program{number}.py"], cwd=at, env=environment(tmp_path / "store.db"),
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout)

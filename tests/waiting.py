@@ -1,4 +1,4 @@
-"""Waiting for what other processes do: as long as it takes, within a minute."""
+"""Waiting for what other processes do: as long as it takes, within ten minutes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 EVERY = 0.05
-PATIENCE = 60.0
+PATIENCE = 600.0
 
 
 def until(happened: Callable[[], bool], what: str = "it") -> None:

@@ -114,7 +114,7 @@ def server(at: Path) -> Iterator[Server]:
             pass_fds=[listening.fileno()],
         )
         # requests wait in the socket's queue until the server is there
-        with httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=120) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=600) as client:
             yield Server(at, process, client)
     process.terminate()
     process.wait(60)

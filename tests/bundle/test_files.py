@@ -124,6 +124,6 @@ def test_what_its_owner_does_not_let_one_read_is_told_once(path: str, said: list
         root = Path(made, "bundle")
         shutil.copytree(MARKED / "base", root)
         argv = [sys.executable, "-c", CLOSED, str(root), str(root / path)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
         (root / path).chmod(0o700)
     assert (done.stdout.splitlines(), done.stderr) == (said, "")

@@ -55,7 +55,7 @@ class Shell:
 
     def __call__(self, *arguments: str, **more: str) -> Done:
         env = environment(self.at / "store.db") | more
-        done = subprocess.run(command(*arguments), cwd=self.at, env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command(*arguments), cwd=self.at, env=env, capture_output=True, text=True, timeout=600)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

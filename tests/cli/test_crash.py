@@ -35,7 +35,7 @@ def test_a_killed_process_is_resumed_and_no_write_runs_twice_that_must_not(shell
     )  # fmt: skip
     wait_for(shell.at / "ran")
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     until(lambda: not alive(int((shell.at / "pid").read_text())), "the end of the tool's process with the engine")
     (row,) = shell("sessions", "list", "--format", "json").json
     assert row["state"] == "running"

@@ -44,7 +44,7 @@ def worker(scripted: Shell) -> Iterator[subprocess.Popen[str]]:
     process = scripted.start("worker")
     yield process
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
 
 
 def state(shell: Shell, session_id: str) -> str:

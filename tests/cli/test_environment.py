@@ -153,7 +153,7 @@ def without(library: str, at: Path, *arguments: str) -> subprocess.CompletedProc
     code = f"import sys\nsys.modules['{library}'] = None\nfrom engine.cli.main import main\nmain({list(arguments)!r})"
     return subprocess.run(
         [sys.executable, "-c", code], cwd=at, env=environment(at / "store.db"), capture_output=True, text=True,
-        check=False, timeout=120,
+        check=False, timeout=600,
     )  # fmt: skip
 
 

@@ -53,12 +53,12 @@ def test_a_worker_that_is_killed_half_way_leaves_the_job_to_another(shell: Shell
     first = shell.start("worker")
     wait_for(ran)
     first.send_signal(signal.SIGKILL)
-    first.communicate(timeout=60)
+    first.communicate(timeout=600)
     assert shell("worker", "--until-idle").out == "0 jobs run, 0 sessions driven\n", "its lease is still live"
     second = shell.start("worker")
     until(lambda: shell("sessions", "list", "--format", "json").json[0]["state"] == "done", "its end")
     second.send_signal(signal.SIGTERM)
-    out, _ = second.communicate(timeout=60)
+    out, _ = second.communicate(timeout=600)
     assert (second.returncode, out) == (0, "1 job run, 1 session driven\n")
     keys = ran.read_text().split("\n")
     assert keys[0] == keys[1], "the second attempt ran under the same key"
@@ -71,7 +71,7 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end_in_time(s
     worker = shell.start("worker", "--grace", "0.5")
     wait_for(ran)
     worker.send_signal(signal.SIGTERM)
-    worker.communicate(timeout=60)
+    worker.communicate(timeout=600)
     (job,) = shell("jobs", "list", "--format", "json").json
     assert job["status"] == "queued", "another worker need not wait for a lease"
     assert shell("worker", "--until-idle").out == "1 job run, 1 session driven\n"
@@ -145,7 +145,7 @@ def test_an_owner_that_is_stopped_past_its_lease_lets_go_when_it_goes_on(shell: 
     second = shell("resume", row["id"])
     assert second.code == 0, second.err
     first.send_signal(signal.SIGCONT)
-    _, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=600)
     assert ran.read_text() == "run\n"
     assert first.returncode == 1
     assert "was taken over by another driver" in err

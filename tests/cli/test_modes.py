@@ -20,7 +20,7 @@ UMASKS = ["000", "022", "077", "277"]
 def under(umask: str, at: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-c", f'umask {umask}; exec "$@"', "sh", *command(*arguments)], cwd=at,
-        env=environment(at / "made/deep/store.db") | more, capture_output=True, text=True, timeout=120, check=False,
+        env=environment(at / "made/deep/store.db") | more, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_the_file_is_never_open_to_others_not_even_while_it_is_made(empty: Shell
     run = command("run", "desk", "-m", "Where is my order?", "--set", "customer=ada", "--set", "order_id=o-1")
     subprocess.run(
         ["sh", "-c", 'umask 000; exec "$@"', "sh", "strace", "-f", "-e", "trace=openat,mkdir", "-o", str(trace), *run],
-        cwd=empty.at, env=environment(empty.at / "made/deep/store.db"), capture_output=True, timeout=120, check=False,
+        cwd=empty.at, env=environment(empty.at / "made/deep/store.db"), capture_output=True, timeout=600, check=False,
     )  # fmt: skip
     made = [line for line in trace.read_text().splitlines() if str(empty.at) in line and "O_CREAT" in line]
     assert made

@@ -361,7 +361,7 @@ def test_how_to_start_again_what_was_interrupted_is_told_without_what_is_marked(
     )  # fmt: skip
     until((tmp_path / "ran").exists)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=600)
     assert "start again: engine run" in said
     assert "--set 'iban=[sensitive]'" in said
     assert not [marked for marked in MARKED if marked in said]

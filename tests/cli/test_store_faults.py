@@ -29,7 +29,7 @@ def limited(shell: Shell, limit: Callable[[], None], *arguments: str) -> Done:
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(ROOT), limit.__name__, *arguments], cwd=shell.at,
-        env=environment(shell.at / "store.db"), capture_output=True, text=True, timeout=120,
+        env=environment(shell.at / "store.db"), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -166,7 +166,7 @@ def test_a_worker_with_nothing_to_do_stops_when_its_store_is_gone(shell: Shell) 
     wait_for(shell.at / "store.db-wal")
     for name in ("store.db", "store.db-wal", "store.db-shm"):
         (shell.at / name).unlink(missing_ok=True)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert (process.returncode, "the file is gone" in err) == (5, True), err
 
 

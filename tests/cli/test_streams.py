@@ -20,7 +20,7 @@ def redirected(shell: Shell, redirection: str, *arguments: str) -> subprocess.Co
     script = f'exec "$@" {redirection}'
     argv = ["bash", "-c", script, "bash", *command(*arguments)]
     env = environment(shell.at / "store.db")
-    return subprocess.run(argv, cwd=shell.at, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, cwd=shell.at, env=env, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_directory_that_is_gone_is_told(empty: Shell, arguments: tuple[str, ..
     script = 'rmdir "$0" && exec "$@"'
     argv = ["bash", "-c", script, str(gone), *command(*arguments)]
     env = {**environment(empty.at / "store.db"), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    done = subprocess.run(argv, cwd=gone, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, cwd=gone, env=env, capture_output=True, text=True, timeout=600, check=False)
     told = "engine: the current directory is gone: change to one that is there\n"
     assert (done.returncode, done.stderr) == (1, told)
 
@@ -97,7 +97,7 @@ def test_a_list_ends_with_its_reader(empty: Shell) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     done = subprocess.run(
-        command("schema", "agent"), cwd=empty.at, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        command("schema", "agent"), cwd=empty.at, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=600, check=False
     )  # fmt: skip
     os.close(writes)
     assert (done.returncode, done.stderr) == (1, "")

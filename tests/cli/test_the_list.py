@@ -100,7 +100,7 @@ def interrupted_twice(process: subprocess.Popen[str]) -> str:
         said += line
     process.send_signal(signal.SIGINT)
     try:
-        _, rest = process.communicate(timeout=60)
+        _, rest = process.communicate(timeout=600)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -123,7 +123,7 @@ def test_a_second_interrupt_leaves_at_once_and_says_how_to_go_on(shell: Shell) -
 def test_a_write_whose_result_is_known_is_not_told_as_one_that_nobody_knows(shell: Shell) -> None:
     process = lingering(shell, REFUSES, effect="write")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "nobody can say" not in err
     assert "not done: linger" in err
@@ -171,7 +171,7 @@ def test_an_interrupt_before_anything_has_begun_exits_130(shell: Shell, command:
     # opens once the command does: it has begun to read, and nothing comes
     with pipe.open("w"):
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
 
 

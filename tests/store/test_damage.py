@@ -152,7 +152,7 @@ def test_a_segment_that_unpacks_to_more_than_there_is_memory_ends_nothing(tmp_pa
         "from engine.cli.main import main; main()"
     )
     raw = subprocess.run(
-        [sys.executable, "-c", run, "sessions", "verify"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", run, "sessions", "verify"], cwd=tmp_path, capture_output=True, text=True, timeout=600,
         env=environment(tmp_path / "store.db") | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     done = Done(raw.returncode, raw.stdout, raw.stderr)
@@ -209,7 +209,7 @@ async def test_a_worker_goes_on_behind_a_session_that_is_damaged(
         raw.close()
         trouble: list[str] = []
         worker = Worker(one, on_trouble=lambda session_id, error: trouble.append(session_id))
-        with trio.move_on_after(60):
+        with trio.move_on_after(600):
             await worker.work(until_idle=True)
         assert trouble[:1] == [damaged]
         assert (await one.load(whole)).status is Status.DONE

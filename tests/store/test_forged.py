@@ -95,7 +95,7 @@ class Held:
 
     async def approved(self) -> None:
         one = self.engine()
-        with trio.move_on_after(20):
+        with trio.move_on_after(600):
             with suppress(*CLOSED):
                 await one.answer(f"{self.session}.1", "approve", "ana")
                 await one.drive(self.session)
@@ -185,7 +185,7 @@ async def test_an_approval_that_only_a_snapshot_has_starts_no_call(tmp_path: Pat
         raw.execute("UPDATE snapshots SET body = ? WHERE session_id = ?", (body, held.session))
         raw.close()
         runner = held.engine()
-        with trio.move_on_after(20):
+        with trio.move_on_after(600):
             with suppress(*CLOSED):
                 await runner.drive(held.session)
         assert held.acting.given == []
@@ -396,7 +396,7 @@ async def test_nothing_runs_on_another_input_than_the_one_that_was_approved(
             return forged
 
         monkeypatch.setattr("engine.runtime.runner.load_state", other)
-        with trio.move_on_after(20), pytest.raises(BrokenHistory):
+        with trio.move_on_after(600), pytest.raises(BrokenHistory):
             await held.engine().drive(held.session)
         assert held.acting.given == []
 

@@ -360,7 +360,7 @@ async def test_a_message_that_can_not_be_read_is_told_at_once(tmp_path: Path, ef
     # the id of the call is the one after those of the handshake and the list, whatever they are
     script = tmp_path / "server.py"
     script.write_text(ANSWERING.replace("LINE", repr(line)))
-    error = await failure(calling("page", [sys.executable, str(script)], effect), "act", timeout=60)
+    error = await failure(calling("page", [sys.executable, str(script)], effect), "act", timeout=600)
     assert error.reason in ("no_answer", "invalid_output", "unreadable_answer")
     assert error.acted == (effect == "write")
     assert "read" in error.message or "JSON" in error.message
@@ -426,7 +426,7 @@ async def test_a_message_over_http_that_can_not_be_read_is_told_at_once(answer: 
     async with over_http(answer, kind, coding) as url:
         server = ("specs/servers/s.yaml", f"kind: Server\nname: s\nurl: {url}\nallow_private: true\n")
         made = with_tool("act", "{kind: mcp, server: s, tool: page}", "write", files=(server,))
-        error = await failure(made, "act", timeout=60)
+        error = await failure(made, "act", timeout=600)
     assert error.reason in ("no_answer", "invalid_output", "unreadable_answer")
     assert error.acted
 

@@ -257,7 +257,7 @@ async def test_a_constraint_that_breaks_is_a_failure_that_did_nothing(tmp_path: 
 
 async def test_a_long_statement_is_interrupted_when_it_is_cancelled(tmp_path: Path) -> None:
     await run("get", tmp_path, id="a")
-    with trio.fail_after(60), trio.move_on_after(0.2):
+    with trio.fail_after(600), trio.move_on_after(0.2):
         error = await failure("slow", tmp_path)
         assert not error.acted
     assert not busy()
@@ -369,7 +369,7 @@ async def test_what_no_function_should_raise_ends_its_call_and_nothing_else(
 
 async def test_a_write_that_is_cancelled_is_killed(tmp_path: Path) -> None:
     noted = tmp_path / "pids"
-    with trio.move_on_after(20) as scope:
+    with trio.move_on_after(600) as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lambda: run("sleepy", tmp_path, to=str(noted)))
             await _written(noted)
@@ -418,7 +418,7 @@ async def test_waiting_for_a_lock_ends_at_once_when_it_is_cancelled(tmp_path: Pa
     await run("get", tmp_path, id="a")
     raw = sqlite3.connect(tmp_path / "data/shop.db", isolation_level=None)
     raw.execute("BEGIN IMMEDIATE")
-    with trio.fail_after(60), trio.move_on_after(0.3):
+    with trio.fail_after(600), trio.move_on_after(0.3):
         error = await failure("order", tmp_path, id="a")
         assert not error.acted
     raw.execute("ROLLBACK")
