@@ -51,7 +51,7 @@ class DocumentSet:
         self.files = files
         self.sources: dict[str, SourceFile] = {}
         self.diagnostics: list[Diagnostic] = []
-        self.documents: dict[str, dict[str, Document]] = {}
+        self.by_kind: dict[str, dict[str, Document]] = {}
         self.lost: set[str] = set()
         self._lost_files: set[str] = set()
         self.whole = True
@@ -61,7 +61,7 @@ class DocumentSet:
             self._read(path)
         for path, problem in sorted(files.unreadable.items()):
             self._miss(path, problem)
-        if not any(self.documents.values()) and not self.diagnostics:
+        if not any(self.by_kind.values()) and not self.diagnostics:
             self.say(e105_empty_bundle.at(Place("."), "the bundle has no documents"))
 
     def say(self, diagnostic: Diagnostic) -> None:
@@ -70,7 +70,7 @@ class DocumentSet:
 
     def of(self, kind: str) -> dict[str, Document]:
         """The documents of a kind by name, broken ones included."""
-        return self.documents.get(kind, {})
+        return self.by_kind.get(kind, {})
 
     def has(self, kind: str, name: object) -> bool:
         """Whether a document is there, or stands in a file that can't be read: one cause, one diagnostic."""
@@ -197,7 +197,7 @@ class DocumentSet:
             if not found:
                 self.say(e203_missing_key.at(node, "name"))
             return
-        known = self.documents.setdefault(kind, {})
+        known = self.by_kind.setdefault(kind, {})
         if name.value in known:
             first = known[name.value].node.at("name").place
             self.say(e301_duplicate_name.at(name, kind.lower(), first))

@@ -45,7 +45,7 @@ class LoadedBundle:
     bundle: Bundle | None
     diagnostics: tuple[Diagnostic, ...]
     sources: Mapping[str, SourceFile]
-    corpus: DocumentSet
+    documents: DocumentSet
 
 
 def load_directory(root: Path, *, many_tools: int = MANY_TOOLS) -> LoadedBundle:
@@ -72,89 +72,93 @@ def load(
     files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, skipped_files: Sequence[UnreadFile] = ()
 ) -> LoadedBundle:
     """Read, shape, link and check; one that is `stored` has entered before, and `skipped_files` lie beside it."""
-    corpus = DocumentSet(files)
-    if corpus.documents and corpus.whole and not corpus.of("Agent") and not corpus.lost:
-        corpus.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
-    bundle = _link(corpus) if corpus.whole else None
-    check_many_tools(corpus, many_tools)
-    skipped = [one for one in skipped_files if one.path not in corpus.content]
-    corpus.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
-    texts = {**corpus.sources, **{one.path: SourceFile(one.path, one.text) for one in skipped}}
-    diagnostics = silenced(sort(corpus.diagnostics), texts, MANUALS)
-    return LoadedBundle(None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, corpus.sources, corpus)
+    documents = DocumentSet(files)
+    if documents.by_kind and documents.whole and not documents.of("Agent") and not documents.lost:
+        documents.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
+    bundle = _link(documents) if documents.whole else None
+    check_many_tools(documents, many_tools)
+    skipped = [one for one in skipped_files if one.path not in documents.content]
+    documents.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
+    texts = {**documents.sources, **{one.path: SourceFile(one.path, one.text) for one in skipped}}
+    diagnostics = silenced(sort(documents.diagnostics), texts, MANUALS)
+    return LoadedBundle(
+        None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, documents.sources, documents
+    )
 
 
-def _link(corpus: DocumentSet) -> Bundle:
-    sessions = {d.name: attributes_type(d) for d in corpus.well_formed("Agent")}
+def _link(documents: DocumentSet) -> Bundle:
+    sessions = {d.name: attributes_type(d) for d in documents.well_formed("Agent")}
     anywhere = types.union(sessions.values()) if sessions else types.UNKNOWN
-    tools = {d.name: link_tool(corpus, d, anywhere) for d in corpus.well_formed("Tool")}
-    databases = {d.name: link_database(corpus, d) for d in corpus.well_formed("Database")}
-    try_sql(corpus, tools)
+    tools = {d.name: link_tool(documents, d, anywhere) for d in documents.well_formed("Tool")}
+    databases = {d.name: link_database(documents, d) for d in documents.well_formed("Database")}
+    try_sql(documents, tools)
     tool_types = AllTools(
-        {name: ToolTypes(types.UNKNOWN, types.UNKNOWN) for name in {*corpus.of("Tool"), *corpus.lost}}
+        {name: ToolTypes(types.UNKNOWN, types.UNKNOWN) for name in {*documents.of("Tool"), *documents.lost}}
     )
     for name, tool in tools.items():
         output = of_schema(tool.output_schema) if tool.output_schema else types.UNKNOWN
         tool_types[name] = ToolTypes(of_schema(tool.input_schema) if tool.input_schema else types.UNKNOWN, output)
-    tools = link_probes(corpus, tools, tool_types, anywhere)
-    check_policies(corpus, tools)
-    prices = link_prices(corpus)
-    servers = {d.name: link_server(corpus, d) for d in corpus.well_formed("Server")}
-    agents = {d.name: link_agent(corpus, d, tools, tool_types, prices) for d in corpus.well_formed("Agent")}
-    _check_unused_policies(corpus, tools, tool_types)
+    tools = link_probes(documents, tools, tool_types, anywhere)
+    check_policies(documents, tools)
+    prices = link_prices(documents)
+    servers = {d.name: link_server(documents, d) for d in documents.well_formed("Server")}
+    agents = {d.name: link_agent(documents, d, tools, tool_types, prices) for d in documents.well_formed("Agent")}
+    _check_unused_policies(documents, tools, tool_types)
     prompts: dict[str, list[types.Type]] = {}
     for agent in agents.values():
         if agent.prompt is not None:
             prompts.setdefault(agent.prompt, []).append(sessions[agent.name])
-    check_prompts(corpus, prompts)
-    check_handles(corpus, agents.values())
-    for document in corpus.well_formed("Fixture"):
-        check_fixture(corpus, document, agents)
-    for document in corpus.well_formed("Reviewers"):
+    check_prompts(documents, prompts)
+    check_handles(documents, agents.values())
+    for document in documents.well_formed("Fixture"):
+        check_fixture(documents, document, agents)
+    for document in documents.well_formed("Reviewers"):
         if document.name == CUSTOMER:
-            corpus.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
-    answered = tuple(found for d in corpus.well_formed("Policy") for found in accepted(corpus, d))
-    if not has_errors(corpus.diagnostics):
-        whole = WholeBundle(corpus, agents, tools)
-        corpus.diagnostics += [found for check in CHECKS for found in check(whole)]
-        check_tables(corpus, agents, tools)
-        check_comparisons(corpus)
-        check_unmet(corpus, agents, tools)
-        for document in corpus.well_formed("Fixture"):
-            check_stubs(corpus, document, tools)
-            check_inputs(corpus, document, tools)
-        check_idle_prompts(corpus, prompts)
+            documents.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
+    answered = tuple(found for d in documents.well_formed("Policy") for found in accepted(documents, d))
+    if not has_errors(documents.diagnostics):
+        whole = WholeBundle(documents, agents, tools)
+        documents.diagnostics += [found for check in CHECKS for found in check(whole)]
+        check_tables(documents, agents, tools)
+        check_comparisons(documents)
+        check_unmet(documents, agents, tools)
+        for document in documents.well_formed("Fixture"):
+            check_stubs(documents, document, tools)
+            check_inputs(documents, document, tools)
+        check_idle_prompts(documents, prompts)
     return Bundle(
-        digest=_digest(corpus),
+        digest=_digest(documents),
         agents=agents,
         tools=tools,
-        reviewers={d.name: tuple(d.plain["members"]) for d in corpus.well_formed("Reviewers")},
+        reviewers={d.name: tuple(d.plain["members"]) for d in documents.well_formed("Reviewers")},
         databases=databases,
         servers=servers,
-        files={**_documents(corpus), **corpus.content},
+        files={**_documents(documents), **documents.content},
         accepted=answered,
-        urgent=any(d.plain.get("urgent") == "tighten" for d in corpus.well_formed("Policy")),
+        urgent=any(d.plain.get("urgent") == "tighten" for d in documents.well_formed("Policy")),
     )
 
 
-def _check_unused_policies(corpus: DocumentSet, tools: Mapping[str, Tool], tool_types: Mapping[str, ToolTypes]) -> None:
+def _check_unused_policies(
+    documents: DocumentSet, tools: Mapping[str, Tool], tool_types: Mapping[str, ToolTypes]
+) -> None:
     """A policy that no agent uses yet is typed all the same, against any session."""
-    used = {name for agent in corpus.well_formed("Agent") for name in agent.plain.get("policies", ())}
-    idle = [d for d in corpus.well_formed("Policy") if d.name not in used]
-    link_guards(corpus, idle, [], tools, tool_types, types.UNKNOWN, lambda tool: types.UNKNOWN)
+    used = {name for agent in documents.well_formed("Agent") for name in agent.plain.get("policies", ())}
+    idle = [d for d in documents.well_formed("Policy") if d.name not in used]
+    link_guards(documents, idle, [], tools, tool_types, types.UNKNOWN, lambda tool: types.UNKNOWN)
 
 
-def _documents(corpus: DocumentSet) -> dict[str, bytes]:
-    return {path: corpus.files.files[path] for path in corpus.sources}
+def _documents(documents: DocumentSet) -> dict[str, bytes]:
+    return {path: documents.files.files[path] for path in documents.sources}
 
 
-def _digest(corpus: DocumentSet) -> str:
+def _digest(documents: DocumentSet) -> str:
     """What the documents, prompts and content say, whatever their order, layout or file names."""
-    documents = [
+    plain = [
         [kind, name, document.plain]
-        for kind, named in sorted(corpus.documents.items())
+        for kind, named in sorted(documents.by_kind.items())
         for name, document in sorted(named.items())
     ]
-    prompts = {name: source.text for name, source in corpus.prompts.items()}
-    content = {path: base64.b64encode(raw).decode() for path, raw in corpus.content.items()}
-    return value.digest([documents, prompts, content])
+    prompts = {name: source.text for name, source in documents.prompts.items()}
+    content = {path: base64.b64encode(raw).decode() for path, raw in documents.content.items()}
+    return value.digest([plain, prompts, content])

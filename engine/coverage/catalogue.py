@@ -79,12 +79,12 @@ class Catalogue:
         return self.written.get(found[0]) if found is not None else None
 
 
-def catalogue(corpus: DocumentSet, bundle: Bundle) -> Catalogue:
+def catalogue(documents: DocumentSet, bundle: Bundle) -> Catalogue:
     """What can be covered, as the linked rules of the agents read it."""
-    nodes = Nodes(corpus)
+    nodes = Nodes(documents)
     rules = {
         str(item.at("id").value): WrittenRule(str(item.at("id").value), document.name, item.at("id").place)
-        for document in corpus.well_formed("Policy")
+        for document in documents.well_formed("Policy")
         for item in document.node.at("rules").items or ()
     }
     found = Catalogue(rules, {}, nodes)
@@ -121,14 +121,14 @@ def read_by(
 class Nodes:
     """The expressions of the documents, found as the policies read them."""
 
-    def __init__(self, corpus: DocumentSet) -> None:
+    def __init__(self, documents: DocumentSet) -> None:
         self._found: dict[ExpressionKey, list[tuple[str, str, Node]]] = {}
-        for document in corpus.well_formed("Policy"):
+        for document in documents.well_formed("Policy"):
             for item in document.node.at("rules").items or ():
                 for key in ("when", "unless", "release_unless"):
                     self._add("rule", str(item.at("id").value), document.name, "", item.get(key))
             self._lets(document, document.name)
-        for document in corpus.well_formed("Vocabulary"):
+        for document in documents.well_formed("Vocabulary"):
             self._lets(document, "")
 
     def find(self, policy: str, tool: str, known: ExpressionKey) -> tuple[Owner, Node] | None:

@@ -103,7 +103,7 @@ def _reads_back(files: Mapping[str, bytes], document: Mapping[str, Any]) -> bool
     except NotWritable:
         return False
     loaded = load_files({**files, f"fixtures/{document['name']}.yaml": text.encode()})
-    read = {one.name: one.plain for one in loaded.corpus.well_formed("Fixture")}
+    read = {one.name: one.plain for one in loaded.documents.well_formed("Fixture")}
     return loaded.bundle is not None and read.get(document["name"]) == document
 
 

@@ -48,11 +48,11 @@ class Mutant:
         return load_stored(changed) if self.what == _DROPPED else load_files(changed)
 
 
-def mutants(corpus: DocumentSet, bundle: Bundle) -> list[Mutant]:
+def mutants(documents: DocumentSet, bundle: Bundle) -> list[Mutant]:
     """All of them, in the order of the documents; some may be no valid bundle."""
     found = [
-        *(m for document in corpus.well_formed("Policy") for m in _of_policy(document, corpus, bundle)),
-        *(m for document in corpus.well_formed("Vocabulary") for m in _of_words(document, bundle)),
+        *(m for document in documents.well_formed("Policy") for m in _of_policy(document, documents, bundle)),
+        *(m for document in documents.well_formed("Vocabulary") for m in _of_words(document, bundle)),
     ]
     return [
         Mutant(f"m{number}", m.place, m.what, m.rule, m.file, m.content, m.before, m.after)
@@ -60,10 +60,10 @@ def mutants(corpus: DocumentSet, bundle: Bundle) -> list[Mutant]:
     ]
 
 
-def _of_policy(document: Document, corpus: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
+def _of_policy(document: Document, documents: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
     yield from _of_words(document, bundle)
     for index, rule in enumerate(document.node.at("rules").items or ()):
-        yield from _of_rule(document, rule, index, corpus, bundle)
+        yield from _of_rule(document, rule, index, documents, bundle)
 
 
 def _of_words(document: Document, bundle: Bundle) -> Iterator[Mutant]:
@@ -79,7 +79,7 @@ def _of_words(document: Document, bundle: Bundle) -> Iterator[Mutant]:
                 yield _mutant(document, path, one, f"let `{name}`: {what}", "", text, place)
 
 
-def _of_rule(document: Document, rule: Node, index: int, corpus: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
+def _of_rule(document: Document, rule: Node, index: int, documents: DocumentSet, bundle: Bundle) -> Iterator[Mutant]:
     id_, at = str(rule.at("id").value), ("rules", index)
     effect, plain = str(rule.at("effect").value), rule.plain
     # a policy has a rule, and fixtures name this one: a dropped rule is one that never matches, and says nothing, as
@@ -100,14 +100,14 @@ def _of_rule(document: Document, rule: Node, index: int, corpus: DocumentSet, bu
     for group in approvers if len(approvers) > 1 else ():
         rest = {**plain, "approvers": [other for other in approvers if other != group]}
         yield _mutant(document, at, rule.at("approvers"), f"`{group}` is no approver", id_, rest)
-    yield from _widened(document, rule, at, corpus, bundle)
+    yield from _widened(document, rule, at, documents, bundle)
 
 
 # -- which tools
 
 
 def _widened(
-    document: Document, rule: Node, at: tuple[str | int, ...], corpus: DocumentSet, bundle: Bundle
+    document: Document, rule: Node, at: tuple[str | int, ...], documents: DocumentSet, bundle: Bundle
 ) -> Iterator[Mutant]:
     """The rule covers a further tool, of those that have all the fields that it reads; or none is excepted."""
     id_, plain = str(rule.at("id").value), rule.plain

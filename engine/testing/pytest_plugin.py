@@ -68,7 +68,7 @@ class PathwayItem(pytest.Item):
         if loaded.bundle is None:
             raise BundleIsInvalid(full(loaded.diagnostics, loaded.sources))
         relative = self.path.relative_to(self._root).as_posix()
-        document = next(d for d in loaded.corpus.well_formed("Fixture") if d.node.place.file == relative)
+        document = next(d for d in loaded.documents.well_formed("Fixture") if d.node.place.file == relative)
         report = run_fixture(loaded.bundle, document.plain)
         if not report.passed:
             raise FixtureFailed("\n".join(str(failure) for failure in report.failures))

@@ -108,14 +108,14 @@ def test_a_misspelt_word_in_a_tool_is_one_error_whatever_the_rules_cover(
 
 
 def test_a_broken_table_of_prices_is_one_error_and_no_model_without_a_price() -> None:
-    files = load_directory(ROOT).corpus.files
+    files = load_directory(ROOT).documents.files
     broken = {**files.files, "specs/prices/local.yaml": files.files["specs/prices/local.yaml"] + b"\nzzz: 1\n"}
     found = load(BundleFiles(broken, files._read, files._find)).diagnostics
     assert [d.code for d in found] == ["E201"]
 
 
 def test_a_bad_line_in_the_vocabulary_of_a_real_bundle_is_one_error() -> None:
-    files = load_directory(RETAIL).corpus.files
+    files = load_directory(RETAIL).documents.files
     path = "specs/vocabularies/retail.yaml"
     for more in (b"\nx: [a\n", b"\nzzz: 1\n"):
         found = load(BundleFiles({**files.files, path: files.files[path] + more}, files._read, files._find)).diagnostics

@@ -88,7 +88,7 @@ async def test_a_fixture_runs_on_a_cassette_of_its_bundle(tmp_path: Path) -> Non
     (tmp_path / "fixtures" / "recorded.yaml").write_text(FIXTURE)
     loaded = load_directory(tmp_path)
     assert loaded.bundle is not None, loaded.diagnostics
-    fixture = loaded.corpus.of("Fixture")["recorded"].plain
+    fixture = loaded.documents.of("Fixture")["recorded"].plain
     report = await trio.to_thread.run_sync(run_fixture, loaded.bundle, fixture)
     assert report.passed, report.failures
     lives = await trio.to_thread.run_sync(chaos, loaded.bundle, fixture)

@@ -43,8 +43,8 @@ def loaded(
 
 def coverage(found: LoadedBundle) -> Coverage:
     assert found.bundle is not None
-    observed = Observations(found.bundle, catalogue(found.corpus, found.bundle))
-    for document in found.corpus.well_formed("Fixture"):
+    observed = Observations(found.bundle, catalogue(found.documents, found.bundle))
+    for document in found.documents.well_formed("Fixture"):
         for log in run_fixture(found.bundle, document.plain).logs:
             observed.log(log)
     return observed.coverage()
@@ -115,7 +115,7 @@ def test_lets_of_one_name_and_text_are_each_covered_by_the_calls_that_read_them(
 def changed(found: LoadedBundle) -> list[tuple[str, Bundle | None]]:
     assert found.bundle is not None
     files = found.bundle.files
-    return [(m.what, m.load(files).bundle) for m in mutants(found.corpus, found.bundle)]
+    return [(m.what, m.load(files).bundle) for m in mutants(found.documents, found.bundle)]
 
 
 def test_mutants_of_a_policy_with_durations_are_valid_and_a_duration_is_moved_by_a_second() -> None:

@@ -55,8 +55,8 @@ def loaded(*fixtures: tuple[str, str]) -> tuple[LoadedBundle, Bundle]:
 
 
 def coverage(found: LoadedBundle, bundle: Bundle) -> Coverage:
-    observed = Observations(bundle, catalogue(found.corpus, bundle))
-    for document in found.corpus.well_formed("Fixture"):
+    observed = Observations(bundle, catalogue(found.documents, bundle))
+    for document in found.documents.well_formed("Fixture"):
         for log in run_fixture(bundle, document.plain).logs:
             observed.log(log)
     return observed.coverage()
@@ -105,10 +105,10 @@ def test_the_page_shows_the_policy_with_what_is_missing() -> None:
 
 def judged(*fixtures: tuple[str, str]) -> dict[str, Any]:
     found, bundle = loaded(*fixtures)
-    documents = [d.plain for d in found.corpus.well_formed("Fixture")]
+    documents = [d.plain for d in found.documents.well_formed("Fixture")]
     logs = {str(d["name"]): run_fixture(bundle, d).logs for d in documents}
     files = {path: text for path, text in bundle.files.items() if not path.startswith("fixtures/")}
-    every = list(fates(files, mutants(found.corpus, bundle), documents, logs, workers=1))
+    every = list(fates(files, mutants(found.documents, bundle), documents, logs, workers=1))
     survivors = [fate.mutant for fate in every if fate.status == SURVIVED]
     known = list(missing(bundle, files, survivors, list(logs)))
     return {"fates": {(f.mutant.rule, f.mutant.what): f.status for f in every}, "missing": known, "files": files}
@@ -170,9 +170,9 @@ def test_a_rule_that_nobody_tests_is_missed_when_it_is_dropped_also_one_about_re
     ]  # fmt: skip
     found = load(BundleFiles({path: text.encode() for path, text in documents}))
     assert found.bundle is not None, found.diagnostics
-    (document,) = [d.plain for d in found.corpus.well_formed("Fixture")]
+    (document,) = [d.plain for d in found.documents.well_formed("Fixture")]
     logs = {"looks": run_fixture(found.bundle, document).logs}
-    every = fates(found.bundle.files, mutants(found.corpus, found.bundle), [document], logs, workers=1)
+    every = fates(found.bundle.files, mutants(found.documents, found.bundle), [document], logs, workers=1)
     dropped = {fate.mutant.rule: fate.status for fate in every if fate.mutant.what == "the rule is dropped"}
     assert dropped == {"anybody": SURVIVED, "own-only": SURVIVED, "not-that": SURVIVED}
 
@@ -180,7 +180,7 @@ def test_a_rule_that_nobody_tests_is_missed_when_it_is_dropped_also_one_about_re
 def test_every_rule_of_the_shipped_bundle_can_be_dropped() -> None:
     found = load_directory(ROOT)
     assert found.bundle is not None
-    dropped = [m for m in mutants(found.corpus, found.bundle) if m.what == "the rule is dropped"]
+    dropped = [m for m in mutants(found.documents, found.bundle) if m.what == "the rule is dropped"]
     assert {m.rule for m in dropped} >= {"refund-threshold"}
     assert [m.rule for m in dropped if m.load(found.bundle.files).bundle is None] == []
 

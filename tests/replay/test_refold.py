@@ -18,13 +18,13 @@ from tests.session.play import Play, call
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOADED = load_directory(ROOT)
-FIXTURES = sorted(LOADED.corpus.of("Fixture"))
+FIXTURES = sorted(LOADED.documents.of("Fixture"))
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_every_pathway_of_the_support_bundle_follows_again(name: str) -> None:
     assert LOADED.bundle is not None
-    fixture = LOADED.corpus.of("Fixture")[name].plain
+    fixture = LOADED.documents.of("Fixture")[name].plain
     for log in run_fixture(LOADED.bundle, fixture).logs:
         found = replay(log, LOADED.bundle)
         assert (found.difference, found.events, found.as_recorded) == (None, len(log), 0)

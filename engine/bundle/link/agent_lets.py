@@ -31,15 +31,15 @@ class AgentLets:
         return TypeContext(lets=self.expressions, doubtful=self.doubtful)
 
 
-def link_lets(corpus: DocumentSet, document: Document, scope: Scope) -> AgentLets:
+def link_lets(documents: DocumentSet, document: Document, scope: Scope) -> AgentLets:
     """The lets of an agent over the names of `scope` and over each other, in whichever order they are written.
 
     What is wrong with one is said where it is written, and nothing about who reads it.
     """
-    linker = _LetLinker(corpus, scope, {name: (key, value) for name, key, value in entries(document, LET)})
+    linker = _LetLinker(documents, scope, {name: (key, value) for name, key, value in entries(document, LET)})
     for name, (key, _) in linker.nodes.items():
         if name in RESERVED:
-            corpus.say(e312_reserved_name.at(key, "a let"))
+            documents.say(e312_reserved_name.at(key, "a let"))
             linker.doubt(name)
     for name in sorted(linker.nodes.keys() - RESERVED):
         linker.need(name)
@@ -49,8 +49,8 @@ def link_lets(corpus: DocumentSet, document: Document, scope: Scope) -> AgentLet
 class _LetLinker:
     """Links each let behind those that it reads."""
 
-    def __init__(self, corpus: DocumentSet, scope: Scope, nodes: dict[str, tuple[Node, Node]]) -> None:
-        self._corpus = corpus
+    def __init__(self, documents: DocumentSet, scope: Scope, nodes: dict[str, tuple[Node, Node]]) -> None:
+        self._documents = documents
         self._scope = scope
         self._open: list[str] = []
         self.nodes = nodes
@@ -66,7 +66,7 @@ class _LetLinker:
         found, (key, node) = self.found, self.nodes[name]
         if name in self._open:
             if name not in found.doubtful:
-                self._corpus.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
+                self._documents.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
             self.doubt(name)
         if name in found.let_types:
             return
@@ -74,7 +74,7 @@ class _LetLinker:
         for other in sorted(names_in(node) & self.nodes.keys() - RESERVED):
             self.need(other)
         self._open.pop()
-        made = expression(self._corpus, node, {**self._scope, **found.let_types}, around=found.around)
+        made = expression(self._documents, node, {**self._scope, **found.let_types}, around=found.around)
         # lets that stand twice in the next one double their type each time
         typed = made is not None and types.parts(made.type, MOST_PARTS) <= MOST_PARTS
         found.let_types[name] = made.type if made is not None and typed else types.UNKNOWN

@@ -57,7 +57,7 @@ def attributes_type(document: Document) -> types.Type:
 
 
 def link_agent(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     document: Document,
     tools: Mapping[str, Tool],
     tool_types: Mapping[str, ToolTypes],
@@ -65,27 +65,31 @@ def link_agent(
 ) -> Agent:
     """The agent that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
-    attributes, _ = schema(corpus, node.get("attributes"))
+    attributes, _ = schema(documents, node.get("attributes"))
     session = attributes_type(document)
-    offered = _tools(corpus, node, tools)
+    offered = _tools(documents, node, tools)
     listed = node.get("tools")
     whole = (
-        all(corpus.has("Tool", item.value) for item in (listed.items or ()) if listed is not None) if listed else True
+        all(documents.has("Tool", item.value) for item in (listed.items or ()) if listed is not None)
+        if listed
+        else True
     )
-    policies = _policies(corpus, node, offered, tools)
-    check_needs(corpus, _listed_policies(node, policies), session)
-    _check_limits(corpus, node, tools)
-    _check_crossings(corpus, node)
-    _check_keys(corpus, offered, tool_types, session)
-    chain = _chain(corpus, node)
+    policies = _policies(documents, node, offered, tools)
+    check_needs(documents, _listed_policies(node, policies), session)
+    _check_limits(documents, node, tools)
+    _check_crossings(documents, node)
+    _check_keys(documents, offered, tool_types, session)
+    chain = _chain(documents, node)
     prompt = plain.get("prompt")
-    if prompt is not None and not corpus.has_prompt(prompt):
-        corpus.say(e304_prompt.at(node.at("prompt").place, prompt, corpus.prompts))
-    meters = link_meters(corpus, node.get("budgets"), tool_types, session)
-    lets = link_lets(corpus, document, let_scope(session, tool_types))
+    if prompt is not None and not documents.has_prompt(prompt):
+        documents.say(e304_prompt.at(node.at("prompt").place, prompt, documents.prompts))
+    meters = link_meters(documents, node.get("budgets"), tool_types, session)
+    lets = link_lets(documents, document, let_scope(session, tool_types))
     table = {**planner_scope(session, tool_types), **lets.let_types}
     stop = {**stop_scope(session, tool_types), **lets.let_types}
-    guards = link_guards(corpus, policies, offered, tools, tool_types, session, lambda tool: meters_type(meters, tool))
+    guards = link_guards(
+        documents, policies, offered, tools, tool_types, session, lambda tool: meters_type(meters, tool)
+    )
     return Agent(
         name=document.name,
         description=plain["description"],
@@ -93,7 +97,7 @@ def link_agent(
         fallback=tuple(chain[1:]),
         planners={
             name: link_planner(
-                PlannerLinker(corpus, value, table, tuple(offered), whole, tools, prices, around=lets.around)
+                PlannerLinker(documents, value, table, tuple(offered), whole, tools, prices, around=lets.around)
             )
             for name, _, value in node.at("planners").pairs()
         },
@@ -102,20 +106,20 @@ def link_agent(
         guards=guards,
         meters=meters,
         limits=limits(plain.get("budgets", {})),
-        stop=_stop(corpus, node.at("stop"), stop, lets.around),
-        ends=link_ends(corpus, node.get("ends"), stop, lets.around),
+        stop=_stop(documents, node.at("stop"), stop, lets.around),
+        ends=link_ends(documents, node.get("ends"), stop, lets.around),
         texts=link_texts(
-            corpus, node.get("texts"), session, guards, whole=len(policies) == len(set(plain.get("policies", [])))
+            documents, node.get("texts"), session, guards, whole=len(policies) == len(set(plain.get("policies", [])))
         ),
         attributes=attributes or {},
         check_attributes=validator(attributes),
         lets=lets.expressions,
-        seal=_seal(corpus, node, tools, Marks(attributes or {}, meters), offered),
+        seal=_seal(documents, node, tools, Marks(attributes or {}, meters), offered),
     )
 
 
 def _seal(
-    corpus: DocumentSet, node: Node, tools: Mapping[str, Tool], marks: Marks, offered: Iterable[str]
+    documents: DocumentSet, node: Node, tools: Mapping[str, Tool], marks: Marks, offered: Iterable[str]
 ) -> Seal | None:
     """The keys for sensitive values, which an agent needs whose attributes or tools have some."""
     declared: str | list[str] | None = node.plain.get("sealed_with")
@@ -125,19 +129,19 @@ def _seal(
     if marked and declared is None:
         missing = e518_sealed.at(node.at("name"), str(node.at("name").value), marked[0])
         # one stored before may have a mark that was none then
-        corpus.say(replace(missing, on_entry=True))
+        documents.say(replace(missing, on_entry=True))
     if not marked or declared is None:
         return None
     keys = (declared,) if isinstance(declared, str) else tuple(declared)
     person = node.plain.get("sealed_for")
     attributes = node.plain.get("attributes", {"type": "object"})
     if person is not None and usable(attributes) and not _is_told(attributes, person):
-        corpus.say(e206_constraint.at(node.at("sealed_for"), "sealed_for", "is an attribute that is required"))
+        documents.say(e206_constraint.at(node.at("sealed_for"), "sealed_for", "is an attribute that is required"))
     comparing = node.plain.get("compared_with")
     if comparing is None and len(keys) > 1:
         told = next((name for name in offered if name in tools and marks.compares(tools[name])), None)
         if told is not None:
-            corpus.say(e520_compared_with.at(node.at("sealed_with"), told, keys[-1]))
+            documents.say(e520_compared_with.at(node.at("sealed_with"), told, keys[-1]))
     return Seal(keys, keys[-1] if comparing is None else comparing, person)
 
 
@@ -147,7 +151,7 @@ def _is_told(attributes: Any, name: str) -> bool:
     return isinstance(required, list) and name in required
 
 
-def _chain(corpus: DocumentSet, node: Node) -> list[str]:
+def _chain(documents: DocumentSet, node: Node) -> list[str]:
     """The planner, and those that stand in for it, in their order."""
     declared = node.at("planner")
     items = [declared] if declared.items is None else declared.items
@@ -155,11 +159,13 @@ def _chain(corpus: DocumentSet, node: Node) -> list[str]:
     for item in items:
         name = str(item.value)
         if node.at("planners").get(name) is None:
-            corpus.say(e310_planner.at(item.place, name, node.plain["planners"]))
+            documents.say(e310_planner.at(item.place, name, node.plain["planners"]))
         if name in names:
-            corpus.say(e206_constraint.at(item, name, "stands in the chain already"))
+            documents.say(e206_constraint.at(item, name, "stands in the chain already"))
         if len(items) > 1 and node.plain["planners"].get(name, {}).get("kind") == CLIENT:
-            corpus.say(e206_constraint.at(item, name, "is a client, which is waited for: nothing can stand in for it"))
+            documents.say(
+                e206_constraint.at(item, name, "is a client, which is waited for: nothing can stand in for it")
+            )
         names.append(name)
     return names
 
@@ -171,15 +177,15 @@ def _listed_policies(node: Node, policies: list[Document]) -> list[tuple[Node, D
     return [(item, by_name[str(item.value)]) for item in items if str(item.value) in by_name]
 
 
-def _check_limits(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> None:
+def _check_limits(documents: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> None:
     """A limit of a tool that does not exist limits nothing."""
     for name, key, _ in node.at("budgets", "calls_per_tool").pairs() if node.get("budgets") is not None else ():
-        if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not corpus.has("Tool", name):
-            help_ = did_you_mean(name, {*corpus.of("Tool"), "other"})
-            corpus.say(e302_tool.at(key.place, name, corpus.of("Tool"), help_))
+        if name != "other" and node.at("budgets").get("calls_per_tool") is not None and not documents.has("Tool", name):
+            help_ = did_you_mean(name, {*documents.of("Tool"), "other"})
+            documents.say(e302_tool.at(key.place, name, documents.of("Tool"), help_))
 
 
-def _check_crossings(corpus: DocumentSet, node: Node) -> None:
+def _check_crossings(documents: DocumentSet, node: Node) -> None:
     """A limit that asks for more says how much, and whom; one that does not asks nobody."""
     budgets = node.get("budgets")
     listed = [*budgets.pairs()] if budgets is not None else []
@@ -192,54 +198,57 @@ def _check_crossings(corpus: DocumentSet, node: Node) -> None:
         known = LIMITS[name].crossings if name in LIMITS else ANY_CROSSING
         if crossing.value in ANY_CROSSING and crossing.value not in known:
             allowed = " or ".join(f"`{one}`" for one in known)
-            corpus.say(e206_constraint.at(crossing, "crossing", f"is {allowed}: every step has its calls anew"))
+            documents.say(e206_constraint.at(crossing, "crossing", f"is {allowed}: every step has its calls anew"))
         for key in ("extend_by", "reviewers"):
             given = limit.get(key)
             if crossing.value == REVIEW and given is None:
-                corpus.say(e206_constraint.at(crossing, "review", f"needs `{key}` beside it"))
+                documents.say(e206_constraint.at(crossing, "review", f"needs `{key}` beside it"))
             elif crossing.value != REVIEW and given is not None:
-                corpus.say(e206_constraint.at(limit.key(key) or given, key, "is for `crossing: review`"))
+                documents.say(e206_constraint.at(limit.key(key) or given, key, "is for `crossing: review`"))
         group = limit.get("reviewers")
-        if group is not None and not corpus.has("Reviewers", group.value):
-            corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
+        if group is not None and not documents.has("Reviewers", group.value):
+            documents.say(e307_reviewers.at(group.place, str(group.value), documents.of("Reviewers")))
 
 
 def _check_keys(
-    corpus: DocumentSet, offered: list[str], tool_types: Mapping[str, ToolTypes], session: types.Type
+    documents: DocumentSet, offered: list[str], tool_types: Mapping[str, ToolTypes], session: types.Type
 ) -> None:
     """The keys of writes are typed against each agent that offers them: another has other attributes."""
     for name in offered:
-        declared = corpus.of("Tool")[name].node.get("idempotency")
+        declared = documents.of("Tool")[name].node.get("idempotency")
         for item in (declared.at("key").items or ()) if declared is not None and declared.entries else ():
-            expression(corpus, item, {"input": tool_types[name].input, "session": session})
+            expression(documents, item, {"input": tool_types[name].input, "session": session})
 
 
-def _tools(corpus: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> list[str]:
+def _tools(documents: DocumentSet, node: Node, tools: Mapping[str, Tool]) -> list[str]:
     listed = node.get("tools")
     offered: list[str] = []
     for item in (listed.items or ()) if listed is not None else ():
         name = str(item.value)
-        if not corpus.has("Tool", name):
-            corpus.say(e302_tool.at(item.place, name, corpus.of("Tool")))
+        if not documents.has("Tool", name):
+            documents.say(e302_tool.at(item.place, name, documents.of("Tool")))
             continue
-        if corpus.of("Tool").get(name) is not None and corpus.of("Tool")[name].plain.get("offered_to") == "runtime":
-            corpus.say(e517_runtime_only.at(item.place, name))
+        if (
+            documents.of("Tool").get(name) is not None
+            and documents.of("Tool")[name].plain.get("offered_to") == "runtime"
+        ):
+            documents.say(e517_runtime_only.at(item.place, name))
             continue
         alike = next((other for other in offered if _alike(name, other)), None)
         if alike is not None:
-            corpus.say(w602_alike_tools.at(item, alike))
+            documents.say(w602_alike_tools.at(item, alike))
         if name in tools and name not in offered:
             offered.append(name)
     return offered
 
 
-def check_many_tools(corpus: DocumentSet, most: int) -> None:
+def check_many_tools(documents: DocumentSet, most: int) -> None:
     """Agents that are offered more tools than that."""
-    for document in corpus.well_formed("Agent"):
+    for document in documents.well_formed("Agent"):
         listed = document.node.get("tools")
         if listed is not None and len(listed.items or ()) > most:
             key = document.node.key("tools") or listed
-            corpus.say(w601_many_tools.at(key, len(listed.items or ()), most))
+            documents.say(w601_many_tools.at(key, len(listed.items or ()), most))
 
 
 def _alike(a: str, b: str) -> bool:
@@ -256,43 +265,43 @@ def _alike(a: str, b: str) -> bool:
     return any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
 
 
-def _policies(corpus: DocumentSet, node: Node, offered: list[str], tools: Mapping[str, Tool]) -> list[Document]:
+def _policies(documents: DocumentSet, node: Node, offered: list[str], tools: Mapping[str, Tool]) -> list[Document]:
     listed = node.get("policies")
     found: list[Document] = []
     for item in (listed.items or ()) if listed is not None else ():
         name = str(item.value)
-        document = corpus.of("Policy").get(name)
-        if document is None and not corpus.has("Policy", name):
-            corpus.say(e303_policy.at(item.place, name, corpus.of("Policy")))
+        document = documents.of("Policy").get(name)
+        if document is None and not documents.has("Policy", name):
+            documents.say(e303_policy.at(item.place, name, documents.of("Policy")))
         elif document is not None and document.well_formed and document not in found:
             found.append(document)
             rules = document.node.at("rules").items or []
             reach = {tool for rule in rules for tool in covered(rule, tools)}
             known = (
-                all(tool.value in corpus.of("Tool") for tool in node.at("tools").items or ())
+                all(tool.value in documents.of("Tool") for tool in node.at("tools").items or ())
                 if node.get("tools")
                 else True
             )
-            if reach and offered and known and corpus.readable("Tool") and not reach & set(offered):
-                corpus.say(e502_covers_nothing.at(item, name, "this agent"))
+            if reach and offered and known and documents.readable("Tool") and not reach & set(offered):
+                documents.say(e502_covers_nothing.at(item, name, "this agent"))
     return found
 
 
-def _stop(corpus: DocumentSet, node: Node, scope: Scope, around: TypeContext) -> tuple[StopRule, ...]:
+def _stop(documents: DocumentSet, node: Node, scope: Scope, around: TypeContext) -> tuple[StopRule, ...]:
     items = node.items or []
     last = items[-1]
     when = last.get("when")
     if last.plain.get("on", "done") != "done":
-        corpus.say(e503_last_outcome.at(last.key("on") or last, "the last outcome must be tried `on: done`"))
+        documents.say(e503_last_outcome.at(last.key("on") or last, "the last outcome must be tried `on: done`"))
     elif when is not None:
-        corpus.say(e503_last_outcome.at(last.key("when") or when))
-    return tuple(_outcome(corpus, item, scope, around) for item in items)
+        documents.say(e503_last_outcome.at(last.key("when") or when))
+    return tuple(_outcome(documents, item, scope, around) for item in items)
 
 
-def _outcome(corpus: DocumentSet, item: Node, scope: Scope, around: TypeContext) -> StopRule:
+def _outcome(documents: DocumentSet, item: Node, scope: Scope, around: TypeContext) -> StopRule:
     node = item.get("when")
-    when = expression(corpus, node, scope, condition=True, around=around) if node is not None else None
+    when = expression(documents, node, scope, condition=True, around=around) if node is not None else None
     in_context = replace(around, refinements=when.if_true) if when is not None else around
-    check_says_something(corpus, item.get("message"))
-    message = template(corpus, item.get("message"), scope, in_context)
-    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(corpus, item))
+    check_says_something(documents, item.get("message"))
+    message = template(documents, item.get("message"), scope, in_context)
+    return StopRule(item.plain["outcome"], when, item.plain.get("on", "done"), message, link_follow_up(documents, item))

@@ -18,55 +18,57 @@ from engine.spec.bundle import Server
 
 def link_command(linker: AdapterLinker) -> dict[str, Any]:
     """Compile the arguments; the program itself and the environment hold nothing of the input."""
-    corpus, adapter, settings = linker.documents, linker.node, linker.settings
+    documents, adapter, settings = linker.documents, linker.node, linker.settings
     wide = {**linker.scope, "key": types.union((types.TEXT, types.NULL))}
     argv = adapter.at("argv").items or []
-    _check_program(corpus, argv[0])
+    _check_program(documents, argv[0])
     for item in argv:
-        refuse_references(corpus, item)
-    check_references(corpus, values(adapter.get("environment")))
-    refuse_own_names(corpus, adapter.get("environment"))
+        refuse_references(documents, item)
+    check_references(documents, values(adapter.get("environment")))
+    refuse_own_names(documents, adapter.get("environment"))
     directory = adapter.get("directory")
     if directory is not None and leaves(str(directory.value)):
-        corpus.say(e106_leaves_bundle.at(directory))
+        documents.say(e106_leaves_bundle.at(directory))
     listed = adapter.get("files")
     if listed is not None and directory is not None:
-        corpus.say(
+        documents.say(
             e206_constraint.at(
                 adapter.key("files") or listed, "files", "are laid into a fresh folder: leave `directory` out"
             )
         )
-    paths = [path for item in (listed.items or ()) for path in corpus.take_matching(item)] if listed is not None else []
-    settings["argv"] = tuple(template(corpus, item, wide) for item in argv)
+    paths = (
+        [path for item in (listed.items or ()) for path in documents.take_matching(item)] if listed is not None else []
+    )
+    settings["argv"] = tuple(template(documents, item, wide) for item in argv)
     settings["files"] = tuple(paths)
     return settings
 
 
 def link_mcp(linker: AdapterLinker) -> dict[str, Any]:
     """The server must be declared."""
-    corpus, server = linker.documents, linker.node.at("server")
-    if not corpus.has("Server", server.value):
-        corpus.say(e316_server.at(server.place, str(server.value), corpus.of("Server")))
+    documents, server = linker.documents, linker.node.at("server")
+    if not documents.has("Server", server.value):
+        documents.say(e316_server.at(server.place, str(server.value), documents.of("Server")))
     return linker.settings
 
 
-def link_server(corpus: DocumentSet, document: Document) -> Server:
+def link_server(documents: DocumentSet, document: Document) -> Server:
     """The server that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
     command, url = plain.get("command", []), plain.get("url")
     if bool(command) == bool(url):
-        corpus.say(e206_constraint.at(node.at("name"), "server", "has either a `command` or a `url`"))
+        documents.say(e206_constraint.at(node.at("name"), "server", "has either a `command` or a `url`"))
     if command:
-        _check_program(corpus, (node.at("command").items or [])[0])
+        _check_program(documents, (node.at("command").items or [])[0])
         for item in node.at("command").items or ():
-            refuse_references(corpus, item)
+            refuse_references(documents, item)
     if url is not None:
-        refuse_references(corpus, node.at("url"))
+        refuse_references(documents, node.at("url"))
     for key in ("headers", "allow_private") if command else ("environment",):
         if node.get(key) is not None:
-            corpus.say(e206_constraint.at(node.key(key) or node, key, f"is for `{'url' if command else 'command'}`"))
-    check_references(corpus, [*values(node.get("environment")), *values(node.get("headers"))])
-    refuse_own_names(corpus, node.get("environment"))
+            documents.say(e206_constraint.at(node.key(key) or node, key, f"is for `{'url' if command else 'command'}`"))
+    check_references(documents, [*values(node.get("environment")), *values(node.get("headers"))])
+    refuse_own_names(documents, node.get("environment"))
     return Server(
         document.name,
         tuple(command),
@@ -79,6 +81,6 @@ def link_server(corpus: DocumentSet, document: Document) -> Server:
     )
 
 
-def _check_program(corpus: DocumentSet, node: Node) -> None:
+def _check_program(documents: DocumentSet, node: Node) -> None:
     if "{{" in str(node.value) or not str(node.value).strip():
-        corpus.say(e206_constraint.at(node, "program", "must be written out: input must not choose what runs"))
+        documents.say(e206_constraint.at(node, "program", "must be written out: input must not choose what runs"))

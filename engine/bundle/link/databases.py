@@ -8,17 +8,17 @@ from engine.bundle.files import leaves
 from engine.spec.bundle import Database
 
 
-def link_database(corpus: DocumentSet, document: Document) -> Database:
+def link_database(documents: DocumentSet, document: Document) -> Database:
     """The database that a document describes; its content is taken into the bundle."""
     node, plain = document.node, document.plain
     path = node.at("path")
     if leaves(plain["path"]):
-        corpus.say(e106_leaves_bundle.at(path))
+        documents.say(e106_leaves_bundle.at(path))
     for item in node.at("init").items or ():
-        corpus.take_content(item)
-    documents: dict[str, tuple[str, ...]] = {}
+        documents.take_content(item)
+    by_table: dict[str, tuple[str, ...]] = {}
     listed = node.get("documents")
     for item in (listed.items or ()) if listed is not None else ():
         table = item.plain["table"]
-        documents[table] = (*documents.get(table, ()), *corpus.take_matching(item.at("files")))
-    return Database(document.name, plain["path"], tuple(plain["init"]), documents, plain.get("derived", False))
+        by_table[table] = (*by_table.get(table, ()), *documents.take_matching(item.at("files")))
+    return Database(document.name, plain["path"], tuple(plain["init"]), by_table, plain.get("derived", False))

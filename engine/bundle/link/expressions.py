@@ -61,7 +61,7 @@ _OWN = frozenset({Kind.SYNTAX, Kind.TOO_LARGE, Kind.NAME, Kind.FIELD, Kind.TOOL,
 
 
 def expression(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     node: Node,
     scope: Scope,
     *,
@@ -80,7 +80,7 @@ def expression(
             compiled, problems = compile_expression(_constant(node.value), scope)[0], ()
     except SyntaxProblem as error:
         help_ = cut(node) or error.problem.help
-        _say(corpus, node, replace(error.problem, help=help_), scope, in_text=False)
+        _say(documents, node, replace(error.problem, help=help_), scope, in_text=False)
         return None
     if tell is not None:
         tell(compiled.live)
@@ -97,9 +97,9 @@ def expression(
 
     for problem in problems:
         mended = replace(problem, help=_for_yaml(node, tried(compiled.text, problem, check)))
-        _say(corpus, node, mended, scope, around.lets, in_text=False)
+        _say(documents, node, mended, scope, around.lets, in_text=False)
     if not problems:
-        check_compared(corpus, node, compiled.tree, scope)
+        check_compared(documents, node, compiled.tree, scope)
     return compiled if not doubted and all(problem.on_entry for problem in problems) else None
 
 
@@ -134,7 +134,7 @@ def _condition_help(compiled: Expression) -> str:
 
 
 def template(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     node: Node | None,
     scope: Scope,
     around: TypeContext = NOTHING,
@@ -146,12 +146,12 @@ def template(
     compiled, problems = compile_template(node.value, scope, around)
     if tell is not None:
         tell({name for part in compiled.parts if isinstance(part, Expression) for name in part.live})
-    check_literals(corpus, node, scope)
+    check_literals(documents, node, scope)
     if around.doubtful & set(_WORD.findall(node.value)):
         problems = ()
     for problem in problems:
         help_ = _tried_in_text(node.value, problem, scope, replace(around, in_text=True))
-        _say(corpus, node, replace(problem, help=help_), scope, around.lets, in_text=True)
+        _say(documents, node, replace(problem, help=help_), scope, around.lets, in_text=True)
     return compiled
 
 
@@ -185,11 +185,11 @@ def _constant(value: Any) -> str:
 _PARAM = re.compile(r"(?<![\w.])params\.(\w+)")
 
 
-def _of_params(corpus: DocumentSet, text: str, scope: Scope) -> str:
+def _of_params(documents: DocumentSet, text: str, scope: Scope) -> str:
     """Where the params of an expression that does not fit are written, and what they are."""
     declared, told = scope.get(PARAMS), []
     for name in dict.fromkeys(_PARAM.findall(text)):
-        for document in (*corpus.well_formed("Policy"), *corpus.well_formed("Vocabulary")):
+        for document in (*documents.well_formed("Policy"), *documents.well_formed("Vocabulary")):
             params = document.node.get(PARAMS)
             value = params.get(name) if params is not None else None
             if value is not None and isinstance(declared, types.Record) and name in declared.fields:
@@ -205,7 +205,7 @@ _OURS = frozenset({PARAMS, "meters", "budget", "step", "call", "decision"})
 
 
 def _say(
-    corpus: DocumentSet, node: Node, problem: Problem, scope: Scope, lets: Container[str] = (), *, in_text: bool
+    documents: DocumentSet, node: Node, problem: Problem, scope: Scope, lets: Container[str] = (), *, in_text: bool
 ) -> None:
     place = node.within(problem.start, problem.end)
     text = str(node.value)[problem.start : problem.end]
@@ -214,18 +214,18 @@ def _say(
         root = _ROOT.search(str(node.value)[: problem.start])
         note = "" if root is None or root[1] in _OURS or root[1] in lets else e402_field.WHENCE
         found = e402_field.at(place, problem.message, problem.help, note)
-        corpus.say(replace(found, on_entry=problem.on_entry))
+        documents.say(replace(found, on_entry=problem.on_entry))
     elif plain is not None:
         found = replace(plain(place, problem.message, problem.help), on_entry=problem.on_entry)
-        note = _of_params(corpus, text, scope) if problem.kind in (Kind.COMPARISON, Kind.OPERAND) else ""
-        corpus.say(replace(found, note=note) if note else found)
+        note = _of_params(documents, text, scope) if problem.kind in (Kind.COMPARISON, Kind.OPERAND) else ""
+        documents.say(replace(found, note=note) if note else found)
     elif problem.kind is Kind.TOOL:
-        corpus.say(e302_tool.at(place, text, corpus.of("Tool")))
+        documents.say(e302_tool.at(place, text, documents.of("Tool")))
     elif problem.kind is Kind.PARAM:
         params = scope.get("params")
         defined = len(params.fields) if isinstance(params, types.Record) else 0
-        corpus.say(e306_param.at(place, text, defined, problem.help))
+        documents.say(e306_param.at(place, text, defined, problem.help))
     elif in_text:
-        corpus.say(e407_template_name.at(place, text, help_=problem.help))
+        documents.say(e407_template_name.at(place, text, help_=problem.help))
     else:
-        corpus.say(e305_name.at(place, problem.message, scope, problem.help))
+        documents.say(e305_name.at(place, problem.message, scope, problem.help))

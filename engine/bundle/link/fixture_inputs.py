@@ -16,7 +16,7 @@ from engine.spec.bundle import Tool
 _OF_FIELDS = ("type", "properties", "patternProperties", "additionalProperties", "$defs")
 
 
-def check_inputs(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
+def check_inputs(documents: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     """Say which inputs that a stub waits for, or a customer says yes to beforehand, no call can have."""
     for name, given, whole in _tool_inputs(document.node):
         tool = tools.get(name)
@@ -28,11 +28,11 @@ def check_inputs(corpus: DocumentSet, document: Document, tools: Mapping[str, To
         if unknown and (schema.get("additionalProperties") is False or _near(unknown, properties)):
             for key in unknown:
                 help_ = did_you_mean(str(key.value), properties)
-                corpus.say(e509_input.on_entry(key.place, f"tool `{name}` takes no `{key.value}`", help_))
+                documents.say(e509_input.on_entry(key.place, f"tool `{name}` takes no `{key.value}`", help_))
             continue
         check = tool.check_input if whole else validator({key: schema[key] for key in _OF_FIELDS if key in schema})
         for problem in check(given.plain)[:1]:
-            corpus.say(e509_input.on_entry(given.place, f"tool `{name}` is never called with this: {problem}"))
+            documents.say(e509_input.on_entry(given.place, f"tool `{name}` is never called with this: {problem}"))
 
 
 def _near(keys: list[Node], properties: Mapping[str, Any]) -> bool:

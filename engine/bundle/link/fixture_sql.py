@@ -49,7 +49,7 @@ def _items(node: Node | None) -> list[Node]:
 
 
 def try_fixture(
-    corpus: DocumentSet, fixture: FixtureSql, made: sqlite3.Connection, bounds: Bounds, *, whole: bool
+    documents: DocumentSet, fixture: FixtureSql, made: sqlite3.Connection, bounds: Bounds, *, whole: bool
 ) -> None:
     """Say which SQL of a fixture can't be run on a database that is `made`; the database stays as it is.
 
@@ -60,13 +60,13 @@ def try_fixture(
         if fixture.setup or fixture.then:
             connection = bounds.connected()
             made.backup(connection)
-        if not all(_set_up(corpus, node, connection, bounds, whole=whole) for node in fixture.setup):
+        if not all(_set_up(documents, node, connection, bounds, whole=whole) for node in fixture.setup):
             return
         for node in fixture.then:
             for problem in _changing(str(node.value), connection):
-                _say(corpus, node, problem, bounds)
+                _say(documents, node, problem, bounds)
         for node in fixture.rows:
-            _query(corpus, node, connection, bounds)
+            _query(documents, node, connection, bounds)
     except (sqlite3.Error, MemoryError):
         # a database that is larger than a trial may copy: what is wrong with the SQL shows when the fixture runs
         return
@@ -75,15 +75,15 @@ def try_fixture(
             connection.close()
 
 
-def _set_up(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds, *, whole: bool) -> bool:
+def _set_up(documents: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds, *, whole: bool) -> bool:
     try:
         connection.executescript(str(node.value))
     except sqlite3.IntegrityError as error:
         if whole:
-            _say(corpus, node, error, bounds)
+            _say(documents, node, error, bounds)
         return False
     except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
-        _say(corpus, node, error, bounds)
+        _say(documents, node, error, bounds)
         return False
     return True
 
@@ -114,7 +114,7 @@ def _statements(script: str) -> Iterator[str]:
     yield script[start:]
 
 
-def _query(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
+def _query(documents: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
     """Prepare what has to be a question: one that changes a database would make what it gives true."""
     changes: list[int] = []
 
@@ -129,24 +129,24 @@ def _query(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, boun
         steps = connection.execute(f"EXPLAIN {node.value}")
         # the one statement that asks for what it does only when it runs
         if any(step[1] == "Vacuum" for step in steps):
-            corpus.say(e511_sql.changing(node.place))
+            documents.say(e511_sql.changing(node.place))
     except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
         if changes and changes[0] not in ATTACHING and not bounds.spent:
-            corpus.say(e511_sql.changing(node.place))
+            documents.say(e511_sql.changing(node.place))
         else:
-            _say(corpus, node, error, bounds)
+            _say(documents, node, error, bounds)
     finally:
         connection.set_authorizer(bounds.allowed)
 
 
-def _say(corpus: DocumentSet, node: Node, error: Exception, bounds: Bounds) -> None:
+def _say(documents: DocumentSet, node: Node, error: Exception, bounds: Bounds) -> None:
     if bounds.spent or isinstance(error, MemoryError) or getattr(error, "sqlite_errorcode", None) in SPENT:
-        corpus.say(e511_sql.on_entry(node.place, "this SQL takes more than a trial may"))
+        documents.say(e511_sql.on_entry(node.place, "this SQL takes more than a trial may"))
     elif attaches(error):
-        corpus.say(e511_sql.attaching(node.place))
+        documents.say(e511_sql.attaching(node.place))
     elif isinstance(error, sqlite3.ProgrammingError | sqlite3.Warning):
         told = "this is one statement without parameters: write the values out, and a query in each entry"
-        corpus.say(e511_sql.on_entry(node.place, told))
+        documents.say(e511_sql.on_entry(node.place, told))
     else:
         place = guilty(node, error) if isinstance(error, sqlite3.Error) else node.place
-        corpus.say(e511_sql.on_entry(place, f"SQLite can't take this: {error}"))
+        documents.say(e511_sql.on_entry(place, f"SQLite can't take this: {error}"))

@@ -23,30 +23,30 @@ GUARANTEED: Scope = {
 }
 
 
-def guarantees(corpus: DocumentSet, document: Document, linker: Linker) -> tuple[Guarantee, ...]:
+def guarantees(documents: DocumentSet, document: Document, linker: Linker) -> tuple[Guarantee, ...]:
     """The promises of a policy as they are typed for one tool."""
     promises = document.node.get("guarantees")
     found = []
     for item in (promises.items or ()) if promises is not None else ():
         linker.need(item.at("never"))
-        said = len(corpus.diagnostics)
-        _check_groups(corpus, item.at("never"))
+        said = len(documents.diagnostics)
+        _check_groups(documents, item.at("never"))
         never = linker.expression(item.at("never"), {**linker.scope, **GUARANTEED}, condition=True)
         whose = f"guarantee `{item.at('id').value}`: "
-        corpus.diagnostics[said:] = [replace(d, message=whose + d.message) for d in corpus.diagnostics[said:]]
+        documents.diagnostics[said:] = [replace(d, message=whose + d.message) for d in documents.diagnostics[said:]]
         if never is not None:
             place = f"{item.source.file}:{item.at('id').place.line}"
             found.append(Guarantee(str(item.at("id").value), document.name, never, place))
     return tuple(found)
 
 
-def _check_groups(corpus: DocumentSet, node: Node) -> None:
+def _check_groups(documents: DocumentSet, node: Node) -> None:
     """The groups that a promise names exist."""
     try:
-        tree = parse(node.value) if isinstance(node.value, str) and corpus.readable("Reviewers") else None
+        tree = parse(node.value) if isinstance(node.value, str) and documents.readable("Reviewers") else None
     except SyntaxProblem:
         return  # said where it is compiled
-    groups = {*corpus.of("Reviewers"), CUSTOMER}
+    groups = {*documents.of("Reviewers"), CUSTOMER}
     for found in ast.walk(tree) if tree is not None else ():
         sides = [found.left, *found.comparators] if isinstance(found, ast.Compare) else []
         if any(isinstance(side, ast.Name) and side.id == "approvers" for side in sides):
@@ -54,10 +54,10 @@ def _check_groups(corpus: DocumentSet, node: Node) -> None:
                 if isinstance(word.value, str) and word.value not in groups:
                     start, end = span(word)
                     place = node.within(start + 1, end - 1)
-                    corpus.say(replace(e307_reviewers.at(place, word.value, groups), on_entry=True))
+                    documents.say(replace(e307_reviewers.at(place, word.value, groups), on_entry=True))
 
 
-def accepted(corpus: DocumentSet, document: Document) -> Iterator[AcceptedLoosening]:
+def accepted(documents: DocumentSet, document: Document) -> Iterator[AcceptedLoosening]:
     """The loosenings that a policy says are meant."""
     listed = document.node.get("accepted")
     for item in (listed.items or ()) if listed is not None else ():
@@ -66,4 +66,4 @@ def accepted(corpus: DocumentSet, document: Document) -> Iterator[AcceptedLoosen
             yield AcceptedLoosening(flip_name(f"{plain['rule']}:{plain['flip']}"), plain["author"], plain["reason"])
         except BadFlip:
             known = ", ".join(FLIP_WORDS)
-            corpus.say(e206_constraint.at(item.at("flip"), "flip", f"is written as `deny->allow`, between {known}"))
+            documents.say(e206_constraint.at(item.at("flip"), "flip", f"is written as `deny->allow`, between {known}"))

@@ -30,7 +30,7 @@ _BOUNDS = {
 }
 
 
-def check_unmet(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
+def check_unmet(documents: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
     """Rules and guarantees that are so wherever they stand."""
     linked: dict[str, list[Linked]] = {}
     promised: dict[str, list[tuple[Guarantee, PolicyRules]]] = {}
@@ -41,29 +41,29 @@ def check_unmet(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping
                     promised.setdefault(promise.place, []).append((promise, policy))
                 for rule in policy.rules:
                     linked.setdefault(rule.id, []).append((rule, policy, tools[name]))
-    for document in corpus.well_formed("Policy"):
+    for document in documents.well_formed("Policy"):
         for node in document.node.at("rules").items or ():
-            _check_rule(corpus, node, linked.get(str(node.at("id").value), []), tools)
+            _check_rule(documents, node, linked.get(str(node.at("id").value), []), tools)
         listed = document.node.get("guarantees")
         for node in (listed.items or ()) if listed is not None else ():
             found = promised.get(f"{node.source.file}:{node.at('id').place.line}", [])
             if found and all(Conditions(one.never, policy, dials=False).contradictory for one, policy in found):
-                corpus.say(e516_never_matches.promising_nothing(node.at("never").place, str(node.at("id").value)))
+                documents.say(e516_never_matches.promising_nothing(node.at("never").place, str(node.at("id").value)))
 
 
-def _check_rule(corpus: DocumentSet, node: Node, found: Sequence[Linked], tools: Mapping[str, Tool]) -> None:
+def _check_rule(documents: DocumentSet, node: Node, found: Sequence[Linked], tools: Mapping[str, Tool]) -> None:
     condition, release = node.get("when") or node.get("unless"), node.get("release_unless")
     id_ = str(node.at("id").value)
     if release is not None and found and all(_always_released(rule, policy) for rule, policy, _ in found):
-        corpus.say(e516_never_matches.withholding_nothing(release.place, id_))
+        documents.say(e516_never_matches.withholding_nothing(release.place, id_))
     if condition is None or not found:
         return
     if all(_of(rule, policy, dials=False).never for rule, policy, _ in found):
-        corpus.say(e516_never_matches.contradicting(condition.place, id_))
+        documents.say(e516_never_matches.contradicting(condition.place, id_))
         return
     beyond = [_of(rule, policy).beyond(_bounds(policy, tool, tools)) for rule, policy, tool in found]
     if all(beyond):
-        corpus.say(w621_beyond_schema.at(condition.place, id_, beyond[0]))
+        documents.say(w621_beyond_schema.at(condition.place, id_, beyond[0]))
 
 
 def _of(rule: Rule, policy: PolicyRules, *, dials: bool = True) -> Conditions:

@@ -18,7 +18,7 @@ from engine.language.type_context import NOTHING, TypeContext
 
 
 def tool_input(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     node: Node | None,
     owner: Node,
     tool: str,
@@ -35,7 +35,7 @@ def tool_input(
     wrong with the names that are read.
     """
     built: dict[str, Expression] = {}
-    said = len(corpus.diagnostics)
+    said = len(documents.diagnostics)
     properties = schema.get("properties", {}) if schema else {}
     given = {name for name, _, _ in node.pairs()} if node is not None else set()
     unknown = sorted(given - set(properties))
@@ -44,32 +44,34 @@ def tool_input(
     meant = missing[0] if len(unknown) == len(missing) == 1 else None
     wanted = of_schema(schema) if schema else types.UNKNOWN
     for name, key, value in node.pairs() if node is not None else ():
-        compiled = expression(corpus, value, scope, around=around, tell=tell)
+        compiled = expression(documents, value, scope, around=around, tell=tell)
         if compiled is not None:
             built[name] = compiled
         if schema is None:
             continue
-        if name not in properties and is_cut(name) and len(corpus.diagnostics) > said:
+        if name not in properties and is_cut(name) and len(documents.diagnostics) > said:
             continue  # it is the rest of what stands before it
         if name not in properties:
             if schema.get("additionalProperties") is False or properties:
                 message = f"tool `{tool}` takes no `{name}`"
                 help_ = f"did you mean `{meant}`?" if meant else did_you_mean(name, properties)
-                corpus.say(e509_input.at(key.place, message, help_))
+                documents.say(e509_input.at(key.place, message, help_))
         elif compiled is not None and isinstance(wanted, types.Record):
             field = wanted.fields[name].type
             if not types.can_equal(compiled.type, field):
                 message = f"`{name}` of tool `{tool}` is {types.name(field)}, and this is {types.name(compiled.type)}"
-                corpus.say(e509_input.at(value.place, message))
+                documents.say(e509_input.at(value.place, message))
             elif words := sorted(types.words_of(compiled.type) - enum if (enum := types.enum_of(field)) else ()):
                 message = f"`{words[0]}` is never `{name}` of tool `{tool}`"
-                corpus.say(e509_input.on_entry(value.place, message, did_you_mean(words[0], enum)))
+                documents.say(e509_input.on_entry(value.place, message, did_you_mean(words[0], enum)))
             elif nulls or not types.has_null(compiled.type) or types.has_null(field):
                 continue
             elif name in schema.get("required", ()):
                 message = f"`{compiled.text}` may be null here, and `{name}` of tool `{tool}` may not"
-                corpus.say(e409_null.at(value.place, message))
+                documents.say(e409_null.at(value.place, message))
     for name in missing:
         if name != meant and not any(nearest(other, [name]) for other in unknown):
-            corpus.say(e509_input.at(owner.place, f"tool `{tool}` needs `{name}`", f"add `{name}: ...` to its input"))
+            documents.say(
+                e509_input.at(owner.place, f"tool `{tool}` needs `{name}`", f"add `{name}: ...` to its input")
+            )
     return built

@@ -24,7 +24,7 @@ _VARIABLE = re.compile(
 )
 
 
-def check_literals(corpus: DocumentSet, node: Node, scope: Scope, *, url: bool = False, alone: bool = False) -> None:
+def check_literals(documents: DocumentSet, node: Node, scope: Scope, *, url: bool = False, alone: bool = False) -> None:
     """Say what of a text is no expression and names what has a value there; in a URL also `:name` and `<name>`.
 
     `alone` is a text that may be a value: one that is a path as a whole is most likely meant to be read.
@@ -41,10 +41,10 @@ def check_literals(corpus: DocumentSet, node: Node, scope: Scope, *, url: bool =
             quote = '"' if not node.style and not node.value[: one.start()].strip() else ""
             offer = f"{{{{ {path} }}}}"
             whole = f"{quote}{offer}{node.value[one.end() :]}{quote}" if quote else offer
-            corpus.say(w618_not_meant.at(node.within(*one.span()), message, f"write `{whole}`"))
+            documents.say(w618_not_meant.at(node.within(*one.span()), message, f"write `{whole}`"))
 
 
-def check_compared(corpus: DocumentSet, node: Node, tree: ast.expr, scope: Scope) -> None:
+def check_compared(documents: DocumentSet, node: Node, tree: ast.expr, scope: Scope) -> None:
     """Say which texts in quotes are the path of a value that they are most likely meant to be."""
     for found in ast.walk(tree):
         sides = [found.left, *found.comparators] if isinstance(found, ast.Compare) else []
@@ -53,20 +53,20 @@ def check_compared(corpus: DocumentSet, node: Node, tree: ast.expr, scope: Scope
             alone = _ALONE.match(text) if isinstance(text, str) else None
             if alone is not None and _known_path(alone["path"], scope):
                 message = "this is a text, and reads like the value that it names"
-                corpus.say(w618_not_meant.at(node.within(*span(one)), message, f"write `{alone['path']}`"))
+                documents.say(w618_not_meant.at(node.within(*span(one)), message, f"write `{alone['path']}`"))
 
 
 def _alternatives(side: ast.expr) -> Iterable[ast.expr]:
     return side.elts if isinstance(side, ast.List | ast.Tuple) else [side]
 
 
-def check_variables(corpus: DocumentSet, nodes: Iterable[Node]) -> None:
+def check_variables(documents: DocumentSet, nodes: Iterable[Node]) -> None:
     """Say which texts name a variable of the environment in another way than as a secret."""
     for node in nodes:
         for one in _VARIABLE.finditer(node.value) if isinstance(node.value, str) else ():
             name = next(part for part in one.groups() if part is not None)
             message = "this stands here as it is written: it names no secret"
-            corpus.say(w618_not_meant.at(node.within(*one.span()), message, f"write `${{secret:{name}}}`"))
+            documents.say(w618_not_meant.at(node.within(*one.span()), message, f"write `${{secret:{name}}}`"))
 
 
 def _masked(text: str) -> str:

@@ -20,32 +20,32 @@ from engine.spec.limits import BLOCK
 
 
 def link_meters(
-    corpus: DocumentSet, budgets: Node | None, tool_types: Mapping[str, ToolTypes], session: types.Type
+    documents: DocumentSet, budgets: Node | None, tool_types: Mapping[str, ToolTypes], session: types.Type
 ) -> tuple[Meter, ...]:
     """The meters that the budgets declare; each expression is typed against every tool that adds to it."""
     declared = budgets.get("meters") if budgets is not None else None
     return tuple(
-        _meter(corpus, name, node, tool_types, session) for name, _, node in (declared.pairs() if declared else ())
+        _meter(documents, name, node, tool_types, session) for name, _, node in (declared.pairs() if declared else ())
     )
 
 
 def _meter(
-    corpus: DocumentSet, name: str, node: Node, tool_types: Mapping[str, ToolTypes], session: types.Type
+    documents: DocumentSet, name: str, node: Node, tool_types: Mapping[str, ToolTypes], session: types.Type
 ) -> Meter:
     per, window = node.get("per"), node.get("window")
     if (per is None) != (window is None):
         one, other = ("per", "window") if window is None else ("window", "per")
-        corpus.say(e206_constraint.at(node.key(one) or node, one, f"needs `{other}` beside it"))
+        documents.say(e206_constraint.at(node.key(one) or node, one, f"needs `{other}` beside it"))
     tools = list(node.at("over").items or ())
     for item in tools:
-        if not corpus.has("Tool", item.value):
-            corpus.say(e302_tool.at(item.place, str(item.value), corpus.of("Tool")))
+        if not documents.has("Tool", item.value):
+            documents.say(e302_tool.at(item.place, str(item.value), documents.of("Tool")))
     added = {
         str(item.value): (amount, key)
         for item in tools
         if item.value in tool_types
-        for amount in [_amount(corpus, node.at("sum"), tool_types[str(item.value)], session)]
-        for key in [_key(corpus, per, tool_types[str(item.value)], session)]
+        for amount in [_amount(documents, node.at("sum"), tool_types[str(item.value)], session)]
+        for key in [_key(documents, per, tool_types[str(item.value)], session)]
         if amount is not None
     }
     plain = node.plain
@@ -59,19 +59,19 @@ def _meter(
     )
 
 
-def _key(corpus: DocumentSet, per: Node | None, tool_types: ToolTypes, session: types.Type) -> Expression | None:
-    return None if per is None else expression(corpus, per, {"input": tool_types.input, "session": session})
+def _key(documents: DocumentSet, per: Node | None, tool_types: ToolTypes, session: types.Type) -> Expression | None:
+    return None if per is None else expression(documents, per, {"input": tool_types.input, "session": session})
 
 
-def _amount(corpus: DocumentSet, node: Node, tool_types: ToolTypes, session: types.Type) -> Expression | None:
-    compiled = expression(corpus, node, {"input": tool_types.input, "session": session})
+def _amount(documents: DocumentSet, node: Node, tool_types: ToolTypes, session: types.Type) -> Expression | None:
+    compiled = expression(documents, node, {"input": tool_types.input, "session": session})
     if compiled is None:
         return None
     if not types.only(compiled.type, types.Number):
-        corpus.say(e404_operand.at(node.place, f"a meter adds numbers, and this is {types.name(compiled.type)}", ""))
+        documents.say(e404_operand.at(node.place, f"a meter adds numbers, and this is {types.name(compiled.type)}", ""))
     elif types.has_null(compiled.type):
-        corpus.say(e409_null.at(node.place, f"`{compiled.text}` may be null here"))
+        documents.say(e409_null.at(node.place, f"`{compiled.text}` may be null here"))
     always = constant(compiled.tree, {})
     if is_number(always) and always <= 0:
-        corpus.say(e206_constraint.on_entry(node, "sum", "adds nothing, so that its limit is never met"))
+        documents.say(e206_constraint.on_entry(node, "sum", "adds nothing, so that its limit is never met"))
     return compiled

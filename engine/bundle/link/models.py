@@ -24,21 +24,21 @@ ANSWERS = {"openai": "json_schema", "anthropic": "tools"}
 
 def link_model(linker: PlannerLinker) -> PlannerSpec:
     """How a model is asked; what is wrong with it is said."""
-    corpus, node, plain = linker.documents, linker.node, linker.node.plain
-    check_references(corpus, values(node.get("headers")))
+    documents, node, plain = linker.documents, linker.node, linker.node.plain
+    check_references(documents, values(node.get("headers")))
     price = linker.prices.get(plain["model"])
-    if price is None and corpus.readable("Prices"):
-        corpus.say(w603_no_price.at(node.at("model"), plain["model"]))
+    if price is None and documents.readable("Prices"):
+        documents.say(w603_no_price.at(node.at("model"), plain["model"]))
     history, longest = plain.get("history_tokens", 6_000), plain.get("max_prompt_tokens", 16_000)
     if history >= longest:
         message = f"must be less than `max_prompt_tokens` ({longest})"
-        corpus.say(
+        documents.say(
             e206_constraint.at(node.get("history_tokens") or node.at("max_prompt_tokens"), "history_tokens", message)
         )
     preset = SERVERS.get(plain.get("server", ""), {})
     for name, key, _ in node.get("extra_body").pairs() if node.get("extra_body") is not None else ():  # type: ignore[union-attr]
         if name in OURS:
-            corpus.say(e206_constraint.at(key, "extra_body", f"must not hold `{name}`: the engine itself says that"))
+            documents.say(e206_constraint.at(key, "extra_body", f"must not hold `{name}`: the engine itself says that"))
     model = ModelSpec(
         model=plain["model"],
         base_url=plain.get("base_url"),
@@ -67,18 +67,18 @@ def link_model(linker: PlannerLinker) -> PlannerSpec:
     if model.strict and model.answers == STRICT_ANSWERS and plain["kind"] == "openai":
         for tool in (linker.tools[name] for name in linker.offered if name in linker.tools):
             for where, what in islice(unsayable(tool.input_schema), 1):
-                corpus.say(w615_not_strict.at(node.at("strict").place, tool.name, where, what))
+                documents.say(w615_not_strict.at(node.at("strict").place, tool.name, where, what))
     return PlannerSpec(plain["kind"], usage=model.usage, model=model)
 
 
-def link_prices(corpus: DocumentSet) -> dict[str, Price]:
+def link_prices(documents: DocumentSet) -> dict[str, Price]:
     """What models cost, from all tables of the bundle; a model in two of them is said."""
     found: dict[str, Price] = {}
     first: dict[str, Node] = {}
-    for document in corpus.well_formed("Prices"):
+    for document in documents.well_formed("Prices"):
         for name, key, value in document.node.at("models").pairs():
             if name in found:
-                corpus.say(e301_duplicate_name.at(key, "price", first[name].place))
+                documents.say(e301_duplicate_name.at(key, "price", first[name].place))
                 continue
             first[name] = key
             found[name] = Price(**value.plain)

@@ -18,18 +18,18 @@ Covering = Collection[tuple[Node, set[str]]]
 class PerToolDiagnostics:
     """Collects what is said while a policy is linked for one tool after the other."""
 
-    def __init__(self, corpus: DocumentSet, covering: Covering) -> None:
-        self._corpus = corpus
+    def __init__(self, documents: DocumentSet, covering: Covering) -> None:
+        self._documents = documents
         self._covering = covering
-        self._start = len(corpus.diagnostics)
+        self._start = len(documents.diagnostics)
         self._found: dict[tuple[str, Place, str], tuple[Diagnostic, list[str]]] = {}
         self._tools: set[str] = set()
 
     def linked(self, tool: str) -> None:
         """Take what was said since the last one."""
         self._tools.add(tool)
-        said = self._corpus.diagnostics[self._start :]
-        del self._corpus.diagnostics[self._start :]
+        said = self._documents.diagnostics[self._start :]
+        del self._documents.diagnostics[self._start :]
         for diagnostic in said:
             key = diagnostic.code, diagnostic.place, diagnostic.message
             _, tools = self._found.setdefault(key, (diagnostic, []))
@@ -38,7 +38,7 @@ class PerToolDiagnostics:
 
     def say(self) -> None:
         """Say each once."""
-        self._corpus.diagnostics += self._diagnostics()
+        self._documents.diagnostics += self._diagnostics()
 
     def _diagnostics(self) -> Iterator[Diagnostic]:
         for diagnostic, tools in self._found.values():
@@ -58,9 +58,9 @@ class PerToolDiagnostics:
         if found is None:
             return set()
         if found["field"]:
-            tools = self._corpus.of("Tool").items()
+            tools = self._documents.of("Tool").items()
             return {name for name, tool in tools if tool.node.at("input", "properties").get(found["field"]) is not None}
-        documents = (*self._corpus.well_formed("Policy"), *self._corpus.well_formed("Vocabulary"))
+        documents = (*self._documents.well_formed("Policy"), *self._documents.well_formed("Vocabulary"))
         lets = (let.get(found["let"]) for document in documents if (let := document.node.get("let")) is not None)
         return {tool for let in lets if let is not None for tool, _, _ in let.pairs()}
 

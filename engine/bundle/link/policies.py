@@ -41,41 +41,41 @@ Types = Mapping[str, ToolTypes]
 MetersOf = Callable[[str], types.Type]
 
 
-def check_policies(corpus: DocumentSet, tools: Mapping[str, Tool]) -> None:
+def check_policies(documents: DocumentSet, tools: Mapping[str, Tool]) -> None:
     """What can be said of policies and vocabularies before any agent uses them."""
     rules: dict[str, Node] = {}
-    for document in (*corpus.well_formed("Policy"), *corpus.well_formed("Vocabulary")):
+    for document in (*documents.well_formed("Policy"), *documents.well_formed("Vocabulary")):
         for kind, what in ((FACT, "a fact"), (LET, "a let"), (ESTABLISHED, "an established value")):
             for name, key, _ in entries(document, kind):
                 if name in RESERVED or name in FUNCTIONS:
-                    corpus.say(e312_reserved_name.at(key, what))
-        _check_facts(corpus, document, tools)
-        _check_lets(corpus, document)
-    for document in corpus.well_formed("Vocabulary"):
+                    documents.say(e312_reserved_name.at(key, what))
+        _check_facts(documents, document, tools)
+        _check_lets(documents, document)
+    for document in documents.well_formed("Vocabulary"):
         for _, _, value in entries(document, "session"):
-            _check_type(corpus, value)
+            _check_type(documents, value)
         for _, _, value in entries(document, ESTABLISHED):
-            _check_type(corpus, value.at("type"))
-    for document in corpus.well_formed("Policy"):
-        words_of(corpus, document, say=True)
+            _check_type(documents, value.at("type"))
+    for document in documents.well_formed("Policy"):
+        words_of(documents, document, say=True)
         for item in document.node.at("rules").items or ():
             id_ = item.at("id")
             if str(id_.value) in rules:
-                corpus.say(e301_duplicate_name.at(id_, "rule", rules[str(id_.value)].place))
+                documents.say(e301_duplicate_name.at(id_, "rule", rules[str(id_.value)].place))
             rules.setdefault(str(id_.value), id_)
-            _check_rule(corpus, item)
-        check_reach(corpus, document, tools)
+            _check_rule(documents, item)
+        check_reach(documents, document, tools)
 
 
-def _check_type(corpus: DocumentSet, node: Node) -> None:
+def _check_type(documents: DocumentSet, node: Node) -> None:
     if session_type(node) is None:
-        corpus.say(e204_value.at(node, "type", [*TYPES, *(f"{name}?" for name in TYPES)]))
+        documents.say(e204_value.at(node, "type", [*TYPES, *(f"{name}?" for name in TYPES)]))
 
 
-def check_needs(corpus: DocumentSet, policies: list[tuple[Node, Document]], session: types.Type) -> None:
+def check_needs(documents: DocumentSet, policies: list[tuple[Node, Document]], session: types.Type) -> None:
     """What the policies of an agent need of the session, against the attributes that it declares."""
     for item, document in policies:
-        for name, node in words_of(corpus, document).session.items():
+        for name, node in words_of(documents, document).session.items():
             wanted = session_type(node)
             if wanted is None or not isinstance(session, types.Record):
                 continue
@@ -83,13 +83,13 @@ def check_needs(corpus: DocumentSet, policies: list[tuple[Node, Document]], sess
             note = f"needed at {node.place}"
             if have is None:
                 message = f"policy `{document.name}` needs the session attribute `{name}`"
-                corpus.say(e515_session_need.at(item.place, message, note))
+                documents.say(e515_session_need.at(item.place, message, note))
             elif not _can_be(have.type, wanted):
                 message = f"the session attribute `{name}` is {types.name(have.type)}, and must be {types.name(wanted)}"
-                corpus.say(e515_session_need.at(item.place, message, note))
+                documents.say(e515_session_need.at(item.place, message, note))
             elif have.optional and not types.has_null(wanted):
                 message = f"the session attribute `{name}` may be absent, and policy `{document.name}` needs it"
-                corpus.say(e515_session_need.at(item.place, message, note))
+                documents.say(e515_session_need.at(item.place, message, note))
 
 
 def _can_be(have: types.Type, wanted: types.Type) -> bool:
@@ -111,42 +111,42 @@ def _within(have: types.Type, wanted: types.Type) -> bool:
     return type(have) is type(wanted)
 
 
-def _check_rule(corpus: DocumentSet, rule: Node) -> None:
+def _check_rule(documents: DocumentSet, rule: Node) -> None:
     approvers = rule.get("approvers")
     asks = rule.at("effect").value == Effect.REQUIRE_APPROVAL
     if asks and not (approvers and approvers.items):
-        groups = ", ".join(f"`{name}`" for name in sorted({*corpus.of("Reviewers"), CUSTOMER}))
+        groups = ", ".join(f"`{name}`" for name in sorted({*documents.of("Reviewers"), CUSTOMER}))
         message = "a rule that asks for approval must name its approvers"
-        corpus.say(e508_approvers.at(rule.at("effect"), message, f"add `approvers: [...]`, of {groups}"))
+        documents.say(e508_approvers.at(rule.at("effect"), message, f"add `approvers: [...]`, of {groups}"))
     if approvers is not None and not asks:
-        corpus.say(e508_approvers.at(approvers, "only a rule with `effect: require_approval` has approvers"))
+        documents.say(e508_approvers.at(approvers, "only a rule with `effect: require_approval` has approvers"))
     for group in (approvers.items or ()) if approvers else ():
-        if group.value != CUSTOMER and not corpus.has("Reviewers", group.value):
-            corpus.say(e307_reviewers.at(group.place, str(group.value), [*corpus.of("Reviewers"), CUSTOMER]))
+        if group.value != CUSTOMER and not documents.has("Reviewers", group.value):
+            documents.say(e307_reviewers.at(group.place, str(group.value), [*documents.of("Reviewers"), CUSTOMER]))
     unless = rule.get("unless")
     if unless is not None and rule.get("when") is not None:
-        corpus.say(e510_two_conditions.at(rule.key("unless") or unless))
+        documents.say(e510_two_conditions.at(rule.key("unless") or unless))
 
 
-def _check_facts(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
+def _check_facts(documents: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     for _, _, fact in entries(document, FACT):
         name = fact.at("tool")
-        if not corpus.has("Tool", name.value):
-            corpus.say(e302_tool.at(name.place, str(name.value), corpus.of("Tool")))
+        if not documents.has("Tool", name.value):
+            documents.say(e302_tool.at(name.place, str(name.value), documents.of("Tool")))
         elif (tool := tools.get(str(name.value))) and (tool.effect is not READ or tool.adapter.kind == HANDOFF):
-            corpus.say(e507_fact_writes.at(name))
+            documents.say(e507_fact_writes.at(name))
 
 
-def _check_lets(corpus: DocumentSet, document: Document) -> None:
+def _check_lets(documents: DocumentSet, document: Document) -> None:
     """A let that differs by tool names tools."""
     for _, _, value in entries(document, LET):
         for name, key, _ in value.pairs() if value.entries is not None else ():
-            if not corpus.has("Tool", name):
-                corpus.say(e302_tool.at(key.place, name, corpus.of("Tool")))
+            if not documents.has("Tool", name):
+                documents.say(e302_tool.at(key.place, name, documents.of("Tool")))
 
 
 def link_guards(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     policies: list[Document],
     offered: list[str],
     tools: Mapping[str, Tool],
@@ -161,14 +161,14 @@ def link_guards(
         used: set[str] = set()
         elsewhere: dict[str, list[bool]] = {}
         reach = [(rule, set(covered(rule, tools))) for rule in document.node.at("rules").items or ()]
-        said = PerToolDiagnostics(corpus, reach)
+        said = PerToolDiagnostics(documents, reach)
         for name in tools:
             rules = [rule for rule, covers in reach if name in covers]
             if not rules:
                 if name in promising and document.node.get("guarantees") is not None:
-                    promising[name] += _only_promising(corpus, document, name, tools, tool_types, session, meters)
+                    promising[name] += _only_promising(documents, document, name, tools, tool_types, session, meters)
                 continue
-            linked, own = _policy_for_tool(corpus, document, rules, name, tools, tool_types, session, meters)
+            linked, own = _policy_for_tool(documents, document, rules, name, tools, tool_types, session, meters)
             said.linked(name)
             used |= own
             for rule in linked.rules:
@@ -180,8 +180,8 @@ def link_guards(
             if all(elsewhere.get(str(item.at("id").value), [False])):
                 condition = item.get("when") or item.at("unless")
                 help_ = "its condition asks for a tool that its `tools` do not list"
-                corpus.say(e516_never_matches.at(condition.place, str(item.at("id").value), help_))
-        _check_idle_words(corpus, document, used, tools, tool_types, session, meters)
+                documents.say(e516_never_matches.at(condition.place, str(item.at("id").value), help_))
+        _check_idle_words(documents, document, used, tools, tool_types, session, meters)
     return {
         name: Guard(
             name, tools[name].effect is WRITE or tools[name].sensitive, tuple(parts[name]), tuple(promising[name])
@@ -199,7 +199,7 @@ def _is_elsewhere(rule: Rule) -> bool:
 
 
 def _check_idle_words(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     document: Document,
     used: set[str],
     tools: Mapping[str, Tool],
@@ -208,7 +208,7 @@ def _check_idle_words(
     meters: MetersOf,
 ) -> None:
     """A word that no rule reads yet is typed all the same, against any call."""
-    nodes = words_of(corpus, document)
+    nodes = words_of(documents, document)
     idle = set(nodes.words) - used
     if not idle:
         return
@@ -220,12 +220,12 @@ def _check_idle_words(
     for words, about in ((idle & own, tool), (idle - own, "")):
         base = gate_scope(needs, tool_types, about) if about else any_call_scope(needs, tool_types)
         base |= {"params": _params_type(nodes), "meters": meters(about)}
-        time = time_of(corpus, nodes, base["session"])
-        Linker(corpus, nodes, base, about, tools, tool_types, time.zone).link(words)
+        time = time_of(documents, nodes, base["session"])
+        Linker(documents, nodes, base, about, tools, tool_types, time.zone).link(words)
 
 
 def _policy_for_tool(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     document: Document,
     rules: list[Node],
     name: str,
@@ -234,14 +234,14 @@ def _policy_for_tool(
     session: types.Type,
     meters: MetersOf,
 ) -> tuple[PolicyRules, set[str]]:
-    nodes = words_of(corpus, document)
+    nodes = words_of(documents, document)
     base = gate_scope(_with_needs(session, nodes), tool_types, name)
     base |= {"params": _params_type(nodes), "meters": meters(name)}
-    time = time_of(corpus, nodes, base["session"])
-    linker = Linker(corpus, nodes, base, name, tools, tool_types, time.zone)
-    linked = tuple(_rule(corpus, document, rule, linker) for rule in rules)
+    time = time_of(documents, nodes, base["session"])
+    linker = Linker(documents, nodes, base, name, tools, tool_types, time.zone)
+    linked = tuple(_rule(documents, document, rule, linker) for rule in rules)
     shared, linked = reading_shared_meters(linked, linker.lets, linker.facts)
-    promises = guarantees(corpus, document, linker)
+    promises = guarantees(documents, document, linker)
     made = PolicyRules(
         document.name,
         {key: param(value) for key, value in nodes.params.items()},
@@ -259,7 +259,7 @@ def _policy_for_tool(
 
 
 def _only_promising(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     document: Document,
     name: str,
     tools: Mapping[str, Tool],
@@ -268,10 +268,10 @@ def _only_promising(
     meters: MetersOf,
 ) -> list[PolicyRules]:
     """What a policy promises of a tool that none of its rules covers: nothing, if the promise has no meaning there."""
-    said = len(corpus.diagnostics)
-    made, _ = _policy_for_tool(corpus, document, [], name, tools, tool_types, session, meters)
-    meaningless = len(corpus.diagnostics) > said
-    del corpus.diagnostics[said:]
+    said = len(documents.diagnostics)
+    made, _ = _policy_for_tool(documents, document, [], name, tools, tool_types, session, meters)
+    meaningless = len(documents.diagnostics) > said
+    del documents.diagnostics[said:]
     return [] if meaningless else [made]
 
 
@@ -294,22 +294,22 @@ def _with_needs(session: types.Type, nodes: WordNodes) -> types.Type:
     return types.Record({**session.fields, **needs})
 
 
-def _rule(corpus: DocumentSet, document: Document, node: Node, linker: Linker) -> Rule:
+def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker) -> Rule:
     when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
     reached = linker.need(when, unless, message_node, node.get("release_unless"))
     condition_node = when if when is not None else unless
     condition, sound = None, False
     if condition_node is not None:
-        said = len(corpus.diagnostics)
+        said = len(documents.diagnostics)
         condition = linker.expression(condition_node, linker.scope, condition=True)
-        sound = len(corpus.diagnostics) == said
+        sound = len(documents.diagnostics) == said
     known = None if condition is None else condition.if_true if when is not None else condition.if_false
     never = known is not None and types.NEVER in known.values() and known.get("call.name") != types.NEVER
     if never and sound and condition_node is not None:
-        corpus.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
+        documents.say(e516_never_matches.at(condition_node.place, str(node.at("id").value)))
     around = replace(linker.around, refinements={**linker.around.refinements, **(known or {})})
-    check_says_something(corpus, message_node)
-    message = template(corpus, message_node, linker.scope, around, linker.tell) if message_node is not None else None
+    check_says_something(documents, message_node)
+    message = template(documents, message_node, linker.scope, around, linker.tell) if message_node is not None else None
     plain = node.plain
     return Rule(
         id=plain["id"],
@@ -324,20 +324,20 @@ def _rule(corpus: DocumentSet, document: Document, node: Node, linker: Linker) -
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
         disclose=plain.get("disclose", True),
-        release=_release(corpus, node, linker),
+        release=_release(documents, node, linker),
     )
 
 
-def _release(corpus: DocumentSet, node: Node, linker: Linker) -> Expression | None:
+def _release(documents: DocumentSet, node: Node, linker: Linker) -> Expression | None:
     """The condition under which a read's result goes to the planner; its facts are read before the call starts."""
     release = node.get("release_unless")
     if release is None:
         return None
     if node.at("effect").value != Effect.DENY:
-        corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", _RELEASE))
+        documents.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", _RELEASE))
     elif linker.effect is not READ:
         message = "is for reads: a write has happened when its result is there"
-        corpus.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
+        documents.say(e206_constraint.at(node.key("release_unless") or release, "release_unless", message))
     scope = {**linker.scope, "output": linker.output}
     return linker.expression(release, scope, condition=True)
 

@@ -19,10 +19,10 @@ _NEVER = frozenset({"boolean", "integer", "number", "array"})
 _TESTS = frozenset({"none", "defined", "undefined"})
 
 
-def check_handles(corpus: DocumentSet, agents: Iterable[Agent]) -> None:
+def check_handles(documents: DocumentSet, agents: Iterable[Agent]) -> None:
     """No prompt asks of a handle what only the value could say: it would always get the same answer."""
     for agent in agents:
-        source = corpus.prompts.get(agent.prompt or "")
+        source = documents.prompts.get(agent.prompt or "")
         if source is None or agent.seal is None or "session" not in source.text:
             continue
         for name, line in sorted(set(_handle_uses(source, agent.attributes))):
@@ -30,7 +30,7 @@ def check_handles(corpus: DocumentSet, agents: Iterable[Agent]) -> None:
                 f"`session.{name}` is marked x-sensitive: a prompt has its handle, which says nothing of the value"
             )
             help_ = "have a rule or another attribute, which is not marked, say what the prompt has to know"
-            corpus.say(replace(e404_operand.at(_place(source, line, name), message, help_), on_entry=True))
+            documents.say(replace(e404_operand.at(_place(source, line, name), message, help_), on_entry=True))
 
 
 def _handle_uses(source: SourceFile, attributes: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

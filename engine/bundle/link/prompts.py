@@ -21,9 +21,9 @@ FIELDS = {"agent": ("name", "description"), "step": ("number",)}
 TOOL_FIELDS = ("name", "description", "effect", "input", "output")
 
 
-def check_prompts(corpus: DocumentSet, sessions: Mapping[str, list[types.Type]]) -> None:
+def check_prompts(documents: DocumentSet, sessions: Mapping[str, list[types.Type]]) -> None:
     """Every prompt parses and names only what it is given; `sessions` has the attributes of each prompt's agents."""
-    if not corpus.prompts:
+    if not documents.prompts:
         return
     # jinja2 takes a tenth of a second to import, and many bundles have no prompt
     from jinja2 import TemplateSyntaxError, meta, nodes
@@ -31,44 +31,44 @@ def check_prompts(corpus: DocumentSet, sessions: Mapping[str, list[types.Type]])
     from engine.prompt_language import PromptEnvironment
 
     environment = PromptEnvironment()
-    for name, source in sorted(corpus.prompts.items()):
+    for name, source in sorted(documents.prompts.items()):
         try:
             tree = environment.checked(source.text)
         except TemplateSyntaxError as error:
             said = (error.message or "syntax error").lower().rstrip(".")
-            corpus.say(e408_template_syntax.at(_line(source, error.lineno), said))
+            documents.say(e408_template_syntax.at(_line(source, error.lineno), said))
             continue
         for line, message in _never_rendered(tree, nodes):
-            corpus.say(e408_template_syntax.on_entry(_line(source, line), message))
+            documents.say(e408_template_syntax.on_entry(_line(source, line), message))
         unknown = meta.find_undeclared_variables(tree) - set(VARIABLES)
         for node in tree.find_all(nodes.Name):
             if node.name in unknown:
-                corpus.say(e407_template_name.at(_place(source, node.lineno, node.name), node.name, VARIABLES))
+                documents.say(e407_template_name.at(_place(source, node.lineno, node.name), node.name, VARIABLES))
         for attribute, line, known, since in _unknown_attributes(tree, sessions.get(name, []), nodes):
             found = e407_template_name.at(_place(source, line, attribute), f"session.{attribute}", known)
-            corpus.say(replace(found, on_entry=since))
+            documents.say(replace(found, on_entry=since))
         owners = {**FIELDS, **dict.fromkeys(_loops_over_tools(tree, nodes), TOOL_FIELDS)}
         for read in tree.find_all(nodes.Getattr):
             owner = read.node.name if isinstance(read.node, nodes.Name) else ""
             if read.attr not in owners.get(owner, (read.attr,)):
                 known = [f"{owner}.{field}" for field in owners[owner]]
                 place = _place(source, read.lineno, read.attr)
-                corpus.say(e407_template_name.at(place, f"{owner}.{read.attr}", known))
+                documents.say(e407_template_name.at(place, f"{owner}.{read.attr}", known))
 
 
 _SET = re.compile(r"\{%-?\s*(?:set|for)\s+([A-Za-z_]\w*)")
 
 
-def check_idle_prompts(corpus: DocumentSet, used: Collection[str]) -> None:
+def check_idle_prompts(documents: DocumentSet, used: Collection[str]) -> None:
     """Prompts that no agent names, and variables that one sets and never reads."""
-    for name, source in sorted(corpus.prompts.items()):
+    for name, source in sorted(documents.prompts.items()):
         if name not in used:
-            corpus.say(w610_prompt_idle.at(Place(source.file), f"prompt `{name}`"))
+            documents.say(w610_prompt_idle.at(Place(source.file), f"prompt `{name}`"))
             continue
         read = Counter(re.findall(r"\w+", source.text))
         for found in _SET.finditer(source.text):
             if read[found[1]] < 2:
-                corpus.say(w610_prompt_idle.at(source.place(found.start(1), found.end(1)), f"variable `{found[1]}`"))
+                documents.say(w610_prompt_idle.at(source.place(found.start(1), found.end(1)), f"variable `{found[1]}`"))
 
 
 def _loops_over_tools(tree: Any, nodes: Any) -> set[str]:

@@ -18,9 +18,9 @@ def link_python(linker: AdapterLinker) -> dict[str, Any]:
     return linker.settings
 
 
-def _check(corpus: DocumentSet, adapter: Node) -> None:
+def _check(documents: DocumentSet, adapter: Node) -> None:
     file, function = adapter.at("file"), adapter.at("function")
-    content = corpus.take_content(file)
+    content = documents.take_content(file)
     if content is None:
         return
     try:
@@ -28,12 +28,12 @@ def _check(corpus: DocumentSet, adapter: Node) -> None:
     except SyntaxError as error:
         # said once, where it stands, however many tools use the file
         place = Place(str(file.value), error.lineno or 1, error.offset or 1, error.lineno or 1, (error.offset or 1) + 1)
-        corpus.say(e313_function.at(place, f"this is not Python: {(error.msg or '').lower()}"))
+        documents.say(e313_function.at(place, f"this is not Python: {(error.msg or '').lower()}"))
         return
     except (ValueError, RecursionError, MemoryError):
-        corpus.say(e313_function.at(file.place, f"file `{file.value}` is not Python, or nested too deep"))
+        documents.say(e313_function.at(file.place, f"file `{file.value}` is not Python, or nested too deep"))
         return
     defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     if function.value not in defined:
         message = f"file `{file.value}` defines no function `{function.value}`"
-        corpus.say(e313_function.at(function.place, message, did_you_mean(str(function.value), defined)))
+        documents.say(e313_function.at(function.place, message, did_you_mean(str(function.value), defined)))

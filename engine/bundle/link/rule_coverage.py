@@ -23,26 +23,26 @@ def covered(rule: Node, tools: Mapping[str, Tool]) -> list[str]:
     return [name for name in names if name not in excepted]
 
 
-def check_reach(corpus: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
+def check_reach(documents: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
     """What a policy's rules name has to be there, and each of them covers something."""
     rules = document.node.at("rules").items or []
     named = [(rule, _tool_names(rule)) for rule in rules]
     for _, names in named:
         for node in names:
-            if not corpus.has("Tool", node.value):
+            if not documents.has("Tool", node.value):
                 word = group_meant(str(node.value))
                 help_ = f"write `tools: {word}`, without a list" if word else ""
-                corpus.say(e302_tool.at(node.place, str(node.value), corpus.of("Tool"), help_))
+                documents.say(e302_tool.at(node.place, str(node.value), documents.of("Tool"), help_))
     # a tool that can't be read may be the one that a rule covers
-    if not corpus.readable("Tool"):
+    if not documents.readable("Tool"):
         return
     known = [rule for rule, names in named if all(node.value in tools for node in names)]
     idle = [rule for rule in known if not covered(rule, tools)]
     if len(idle) == len(rules):
-        corpus.say(e502_covers_nothing.at(document.node.at("name"), document.name, "the bundle"))
+        documents.say(e502_covers_nothing.at(document.node.at("name"), document.name, "the bundle"))
         return
     for rule in idle:
-        corpus.say(e519_rule_covers_nothing.at(rule.at("tools"), str(rule.at("id").value)))
+        documents.say(e519_rule_covers_nothing.at(rule.at("tools"), str(rule.at("id").value)))
 
 
 def _tool_names(rule: Node) -> list[Node]:

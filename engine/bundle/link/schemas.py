@@ -113,27 +113,29 @@ _OLDER = {
 }
 
 
-def schema(corpus: DocumentSet, node: Node | None, *, about_object: bool = True) -> tuple[dict[str, Any] | None, bool]:
+def schema(
+    documents: DocumentSet, node: Node | None, *, about_object: bool = True
+) -> tuple[dict[str, Any] | None, bool]:
     """A user's schema and whether it is usable; what is wrong with it is said."""
     if node is None:
         return None, True
     plain: dict[str, Any] = node.plain
     broken = no_schema(plain)
     if broken is not None:
-        corpus.say(e208_schema.at(node.at(*broken[0]), broken[1]))
+        documents.say(e208_schema.at(node.at(*broken[0]), broken[1]))
         return None, False
     problems = _problems(plain, about_object)
     for path, problem in problems:
-        corpus.say(e208_schema.at(node.at(*path), problem))
+        documents.say(e208_schema.at(node.at(*path), problem))
     if astray(plain):
         told = "marks something `x-sensitive`, and refers by another way than `#/...` to a schema within it"
-        corpus.say(e208_schema.on_entry(node, told))
+        documents.say(e208_schema.on_entry(node, told))
     for path, problem in (*_marks(plain), *_stricter(plain, ()), *circles(plain)):
-        corpus.say(e208_schema.on_entry(node.at(*path), problem))
+        documents.say(e208_schema.on_entry(node.at(*path), problem))
     for path, problem, help_ in () if problems else (*idle_keywords(plain), *foreign_keywords(plain, _is_told)):
-        corpus.say(w619_idle_keyword.at(_key(node, path).place, problem, help_))
+        documents.say(w619_idle_keyword.at(_key(node, path).place, problem, help_))
     for path, value in _never_fitting(plain, ()):
-        corpus.say(w614_value_never_fits.at(node.at(*path).place, value))
+        documents.say(w614_value_never_fits.at(node.at(*path).place, value))
     return (None, False) if problems else (plain, True)
 
 

@@ -12,31 +12,31 @@ from engine.ports.resources import OWN_NAMES
 from engine.spec.secret_refs import malformed, references
 
 
-def check_references(corpus: DocumentSet, nodes: Iterable[Node]) -> None:
+def check_references(documents: DocumentSet, nodes: Iterable[Node]) -> None:
     """Say which texts mean to refer to a secret and do not."""
     nodes = list(nodes)
-    check_variables(corpus, nodes)
+    check_variables(documents, nodes)
     for node in nodes:
         at = malformed(node.value) if isinstance(node.value, str) else None
         if at is not None:
             message = "must look like `${secret:NAME}`"
-            corpus.say(e206_constraint.within(node.within(*at), "reference to a secret", message))
+            documents.say(e206_constraint.within(node.within(*at), "reference to a secret", message))
         for name in sorted(OWN_NAMES & set(references(node.value) if isinstance(node.value, str) else ())):
-            corpus.say(e206_constraint.at(node, "reference to a secret", f"can't name {name}, the key of the log"))
+            documents.say(e206_constraint.at(node, "reference to a secret", f"can't name {name}, the key of the log"))
 
 
-def refuse_own_names(corpus: DocumentSet, environment: Node | None) -> None:
+def refuse_own_names(documents: DocumentSet, environment: Node | None) -> None:
     """Say where a program would be given what is the engine's own."""
     for name, key, _ in environment.pairs() if environment is not None else ():
         if name in OWN_NAMES:
-            corpus.say(e206_constraint.at(key, "environment", f"can't hold {name}, the key of the log"))
+            documents.say(e206_constraint.at(key, "environment", f"can't hold {name}, the key of the log"))
 
 
-def refuse_references(corpus: DocumentSet, node: Node) -> None:
+def refuse_references(documents: DocumentSet, node: Node) -> None:
     """Say where a text refers to a secret that would be seen there."""
     if isinstance(node.value, str) and (references(node.value) or malformed(node.value)):
         message = "can't stand here, where it would be seen: use `headers`, `query`, `body` or `environment`"
-        corpus.say(e206_constraint.at(node, "reference to a secret", message))
+        documents.say(e206_constraint.at(node, "reference to a secret", message))
 
 
 def values(node: Node | None) -> list[Node]:

@@ -29,7 +29,7 @@ _FOREIGN_PARAMETER = re.compile(
 
 
 def check_columns(
-    corpus: DocumentSet, node: Node, tool: Tool, statements: Sequence[Node], made: sqlite3.Connection
+    documents: DocumentSet, node: Node, tool: Tool, statements: Sequence[Node], made: sqlite3.Connection
 ) -> None:
     """Say which columns the rows of a tool have that its output has not, and which its output needs."""
     settings, output = tool.adapter.settings, tool.output_schema or {}
@@ -39,33 +39,33 @@ def check_columns(
     schema = output
     if rows:
         name = settings.get("rows_as", "rows")
-        _check_names(corpus, node, output, [name, *filter(None, [settings.get("count_as")])])
+        _check_names(documents, node, output, [name, *filter(None, [settings.get("count_as")])])
         schema = output["properties"].get(name, {}).get("items", {})
     if not isinstance(schema, Mapping) or not isinstance(schema.get("properties"), Mapping):
         return
     for statement in reversed(statements):
         columns = _columns(str(statement.value), made)
         if columns is not None:
-            _check_row(corpus, statement, schema, columns)
+            _check_row(documents, statement, schema, columns)
         if columns is not None or _RETURNING.search(_bare(str(statement.value))):
             return
 
 
-def _check_names(corpus: DocumentSet, node: Node, output: Mapping[str, Any], given: list[str]) -> None:
+def _check_names(documents: DocumentSet, node: Node, output: Mapping[str, Any], given: list[str]) -> None:
     """A list of rows is an output of one or two fields: any other that is needed is never given."""
     fields = output["properties"]
     for name in given:
         if name not in fields and output.get("additionalProperties") is False:
             place = (node.get("count_as") if name != given[0] else node.get("rows_as")) or node
             message = f"the rows are given as `{name}`, and the output has no such field"
-            corpus.say(e511_sql.on_entry(place.place, message, did_you_mean(name, fields)))
+            documents.say(e511_sql.on_entry(place.place, message, did_you_mean(name, fields)))
     for name in output.get("required", ()):
         if name not in given:
             told = f"the output needs `{name}`, and what is given is {' and '.join(f'`{one}`' for one in given)}"
-            corpus.say(e511_sql.on_entry(node.at("result").place, told, "name it by `rows_as` or `count_as`"))
+            documents.say(e511_sql.on_entry(node.at("result").place, told, "name it by `rows_as` or `count_as`"))
 
 
-def _check_row(corpus: DocumentSet, statement: Node, schema: Mapping[str, Any], columns: list[str]) -> None:
+def _check_row(documents: DocumentSet, statement: Node, schema: Mapping[str, Any], columns: list[str]) -> None:
     fields = schema["properties"]
     missing = [name for name in schema.get("required", ()) if name not in columns]
     patterns = schema.get("patternProperties", {})
@@ -83,10 +83,10 @@ def _check_row(corpus: DocumentSet, statement: Node, schema: Mapping[str, Any], 
         message = f"this gives a column `{name}`, and the output has no such field: what is given would fit nothing"
         if not closed and meant not in schema.get("required", ()):
             message = f"this gives a column `{name}`, and the output has no such field"
-        corpus.say(e511_sql.on_entry(_named(statement, name), message, help_))
+        documents.say(e511_sql.on_entry(_named(statement, name), message, help_))
     for name in missing:
         message = f"the output needs `{name}`, and this gives no such column: what it gives would fit nothing"
-        corpus.say(e511_sql.on_entry(statement.place, message, f"end a column with `AS {name}`"))
+        documents.say(e511_sql.on_entry(statement.place, message, f"end a column with `AS {name}`"))
 
 
 def _named(statement: Node, word: str) -> Any:
@@ -123,7 +123,7 @@ def _bare(text: str) -> str:
     return QUOTED.sub(lambda found: " " * len(found[0]), text)
 
 
-def check_parameters(corpus: DocumentSet, tool: Node, statements: Sequence[Node], known: set[str]) -> None:
+def check_parameters(documents: DocumentSet, tool: Node, statements: Sequence[Node], known: set[str]) -> None:
     """Say which parameters stand in quotes, and which fields of the input no statement uses and some could."""
     used, words = set[str](), set[str]()
     for node in statements:
@@ -135,7 +135,7 @@ def check_parameters(corpus: DocumentSet, tool: Node, statements: Sequence[Node]
             used.add(name)
             joined = "" if text[start - 1] in "'\"" and text[start - 1] == text[end : end + 1] else ", joined by `||`"
             message = f"`{text[start:end]}` stands in quotes here: it is a text as it is written, and no parameter"
-            corpus.say(
+            documents.say(
                 w618_not_meant.at(node.within(start, end), message, f"write `:{name}` outside of quotes{joined}")
             )
     if not used <= known:
@@ -149,7 +149,7 @@ def check_parameters(corpus: DocumentSet, tool: Node, statements: Sequence[Node]
     # a field that policies alone ask for has no column that is called so
     for name, key in unused if not re.search(r"\binput\b(?!\s*[.\[])", read) else ():
         if name in words or len(unused) == len(named):
-            corpus.say(w624_field_unused.at(key.place, name))
+            documents.say(w624_field_unused.at(key.place, name))
 
 
 def _in_quotes(text: str, known: set[str]) -> Iterator[tuple[int, int, str]]:

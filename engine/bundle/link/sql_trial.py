@@ -16,24 +16,24 @@ from engine.bundle.node import Node
 from engine.spec.bundle import Tool
 
 
-def try_sql(corpus: DocumentSet, linked: Mapping[str, Tool]) -> None:
+def try_sql(documents: DocumentSet, linked: Mapping[str, Tool]) -> None:
     """Say which `init` scripts, and which statements of tools and fixtures, SQLite can't take."""
     tools: dict[str, list[Document]] = {}
-    for tool in corpus.well_formed("Tool"):
+    for tool in documents.well_formed("Tool"):
         adapter = tool.plain["adapter"]
         if adapter["kind"] == "sql":
             tools.setdefault(adapter["database"], []).append(tool)
     told: dict[str, list[FixtureSql]] = {}
-    for document in corpus.well_formed("Fixture"):
+    for document in documents.well_formed("Fixture"):
         for name, sql in sql_of(document).items():
             told.setdefault(name, []).append(sql)
-    for database in corpus.well_formed("Database"):
+    for database in documents.well_formed("Database"):
         if database.name in tools or database.name in told:
-            _try_on(corpus, database, tools.get(database.name, []), told.get(database.name, []), linked)
+            _try_on(documents, database, tools.get(database.name, []), told.get(database.name, []), linked)
 
 
 def _try_on(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     database: Document,
     tools: list[Document],
     fixtures: list[FixtureSql],
@@ -41,27 +41,27 @@ def _try_on(
 ) -> None:
     bounds = Bounds()
     connection = bounds.connected()
-    said = len(corpus.diagnostics)
+    said = len(documents.diagnostics)
     try:
-        made = _run_init(corpus, database, connection, bounds)
+        made = _run_init(documents, database, connection, bounds)
         if not tools:
-            corpus.diagnostics[said:] = [replace(found, on_entry=True) for found in corpus.diagnostics[said:]]
+            documents.diagnostics[said:] = [replace(found, on_entry=True) for found in documents.diagnostics[said:]]
         if made:
             for tool in tools:
                 adapter = tool.node.at("adapter")
                 statements = list(_statements(adapter))
                 for node in statements:
-                    _prepare(corpus, node, connection, bounds)
-                check_columns(corpus, adapter, linked[tool.name], statements, connection)
+                    _prepare(documents, node, connection, bounds)
+                check_columns(documents, adapter, linked[tool.name], statements, connection)
             for fixture in fixtures:
-                try_fixture(corpus, fixture, connection, bounds, whole=not database.plain.get("documents"))
+                try_fixture(documents, fixture, connection, bounds, whole=not database.plain.get("documents"))
     finally:
         connection.close()
 
 
-def _run_init(corpus: DocumentSet, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
+def _run_init(documents: DocumentSet, database: Document, connection: sqlite3.Connection, bounds: Bounds) -> bool:
     for item in database.node.at("init").items or ():
-        script = corpus.content.get(str(item.value))
+        script = documents.content.get(str(item.value))
         if script is None:
             return False
         try:
@@ -69,12 +69,12 @@ def _run_init(corpus: DocumentSet, database: Document, connection: sqlite3.Conne
         except (sqlite3.DatabaseError, MemoryError) as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_NOMEM)
             if bounds.spent or code in SPENT:
-                corpus.say(e511_sql.on_entry(item.place, f"file `{item.value}` takes more than a trial may"))
+                documents.say(e511_sql.on_entry(item.place, f"file `{item.value}` takes more than a trial may"))
                 return False
-            corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
+            documents.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
             return False
         except (sqlite3.Error, ValueError) as error:
-            corpus.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
+            documents.say(e511_sql.at(item.place, f"file `{item.value}` can't be run: {error}"))
             return False
     return True
 
@@ -87,14 +87,14 @@ def _statements(adapter: Node) -> Iterator[Node]:
         yield item.at("sql")
 
 
-def _prepare(corpus: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
+def _prepare(documents: DocumentSet, node: Node, connection: sqlite3.Connection, bounds: Bounds) -> None:
     text = str(node.value)
     names = dict.fromkeys(re.findall(r":(\w+)", text))
     try:
         connection.execute(f"EXPLAIN {text}", names).close()
     except sqlite3.OperationalError as error:
-        corpus.say(e511_sql.at(guilty(node, error), f"SQLite can't take this statement: {error}"))
+        documents.say(e511_sql.at(guilty(node, error), f"SQLite can't take this statement: {error}"))
     except sqlite3.Error as error:
         if attaches(error) and not bounds.spent:
-            corpus.say(e511_sql.attaching(node.place))
+            documents.say(e511_sql.attaching(node.place))
         # a second statement, a wrong parameter: said already, with its place

@@ -17,12 +17,12 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?\Z")
 _ORDERED = ast.Lt | ast.LtE | ast.Gt | ast.GtE
 
 
-def check_comparisons(corpus: DocumentSet) -> None:
+def check_comparisons(documents: DocumentSet) -> None:
     """All conditions of the bundle."""
     for kind in ("Policy", "Vocabulary", "Agent"):
-        for document in corpus.well_formed(kind):
+        for document in documents.well_formed(kind):
             for node in _conditions(document):
-                _check(corpus, node)
+                _check(documents, node)
 
 
 def _conditions(document: Document) -> Iterator[Node]:
@@ -40,26 +40,26 @@ def _pairs(node: Node | None) -> list[tuple[str, Node, Node]]:
     return list(node.pairs()) if node is not None else []
 
 
-def _check(corpus: DocumentSet, node: Node) -> None:
+def _check(documents: DocumentSet, node: Node) -> None:
     try:
         tree = parse(node.value) if isinstance(node.value, str) else None
     except SyntaxProblem:
         return
     for found in ast.walk(tree) if tree is not None else ():
         if isinstance(found, ast.Call) and (said := _of_call(found) or _of_origin(found) or _of_lower_in(found)):
-            corpus.say(w618_not_meant.at(node.within(*span(found)), *said))
+            documents.say(w618_not_meant.at(node.within(*span(found)), *said))
         if isinstance(found, ast.Compare):
             sides = [found.left, *found.comparators]
             for left, op, right in zip(sides, found.ops, sides[1:], strict=False):
                 place = node.within(span(left)[0], span(right)[1])
                 if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
                     message = "two constants are compared: this part is always the same"
-                    corpus.say(w618_not_meant.at(place, message, "compare with a field, or leave it out"))
+                    documents.say(w618_not_meant.at(place, message, "compare with a field, or leave it out"))
                 elif said := _of_same(left, right) or _of_messages(left, op, right) or _of_lower(left, right):
-                    corpus.say(w618_not_meant.at(place, *said))
+                    documents.say(w618_not_meant.at(place, *said))
                 elif isinstance(op, _ORDERED) and (help_ := _as_moments(left, op, right)):
                     message = "text is put in order letter by letter, and this looks like a moment"
-                    corpus.say(w618_not_meant.at(place, message, help_))
+                    documents.say(w618_not_meant.at(place, message, help_))
 
 
 _EXPRESSION = re.compile(r"\A\^|\$\Z|\.\*|\.\+|\\[dwsbDWS]|\[\^?[\w]-[\w]|\(\?")

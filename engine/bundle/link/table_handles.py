@@ -32,9 +32,9 @@ class _MarkedValue:
         return self.schema is not None and marked_at(self.schema, self.path)
 
 
-def check_tables(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
+def check_tables(documents: DocumentSet, agents: Mapping[str, Agent], tools: Mapping[str, Tool]) -> None:
     """No row of a decision table asks of a handle what only the value could say: it would always be the same."""
-    for document in corpus.well_formed("Agent"):
+    for document in documents.well_formed("Agent"):
         agent = agents[document.name]
         if agent.seal is None:
             continue
@@ -43,14 +43,14 @@ def check_tables(corpus: DocumentSet, agents: Mapping[str, Agent], tools: Mappin
             nodes = (table.items or ()) if table is not None else ()
             for row, node in zip(agent.planners[name].rows, nodes, strict=False):
                 if row.when is not None:
-                    _check_row(corpus, _TableHandles(agent, tools), row.when.tree, node)
+                    _check_row(documents, _TableHandles(agent, tools), row.when.tree, node)
 
 
-def _check_row(corpus: DocumentSet, handles: _TableHandles, when: ast.expr, node: Node) -> None:
+def _check_row(documents: DocumentSet, handles: _TableHandles, when: ast.expr, node: Node) -> None:
     for text in dict.fromkeys(handles.marked_uses(when, truth=True)):
         message = f"`{text}` is marked x-sensitive: a decision table has its handle, which says nothing of the value"
         help_ = "have a rule, a stop condition or a field that is not marked say what the table has to know"
-        corpus.say(replace(e404_operand.at(node.at("when").place, message, help_), on_entry=True))
+        documents.say(replace(e404_operand.at(node.at("when").place, message, help_), on_entry=True))
 
 
 class _TableHandles:

@@ -17,31 +17,31 @@ from engine.session.customer_texts import ENDS, TEXTS
 from engine.spec.bundle import End, FollowUp
 
 
-def link_ends(corpus: DocumentSet, node: Node | None, scope: Scope, around: TypeContext) -> dict[str, End]:
+def link_ends(documents: DocumentSet, node: Node | None, scope: Scope, around: TypeContext) -> dict[str, End]:
     """What the agent says itself, by the state that a session ends in."""
     ends: dict[str, End] = {}
     for state in ENDS:
         declared = node.get(state) if node is not None else None
         if declared is not None and declared.entries is not None:
-            check_says_something(corpus, declared.get("message"))
-            message = template(corpus, declared.get("message"), scope, around)
-            ends[state] = End(message, link_follow_up(corpus, declared))
+            check_says_something(documents, declared.get("message"))
+            message = template(documents, declared.get("message"), scope, around)
+            ends[state] = End(message, link_follow_up(documents, declared))
     return ends
 
 
-def link_follow_up(corpus: DocumentSet, end: Node) -> FollowUp | None:
+def link_follow_up(documents: DocumentSet, end: Node) -> FollowUp | None:
     """What an end promises, if it does."""
     promised = end.get("follow_up")
     if promised is None or promised.entries is None:
         return None
     group = promised.at("reviewers")
-    if not corpus.has("Reviewers", group.value):
-        corpus.say(e307_reviewers.at(group.place, str(group.value), corpus.of("Reviewers")))
+    if not documents.has("Reviewers", group.value):
+        documents.say(e307_reviewers.at(group.place, str(group.value), documents.of("Reviewers")))
     return FollowUp(str(group.value), str(promised.at("note").value))
 
 
 def link_texts(
-    corpus: DocumentSet, node: Node | None, session: types.Type, guards: Mapping[str, Guard], *, whole: bool
+    documents: DocumentSet, node: Node | None, session: types.Type, guards: Mapping[str, Guard], *, whole: bool
 ) -> dict[str, Template]:
     """The agent's texts, each of a reason of the engine's own or of a rule that judges its calls.
 
@@ -51,15 +51,15 @@ def link_texts(
     found: dict[str, Template] = {}
     for reason, key, value in node.pairs() if node is not None else ():
         if whole and reason not in TEXTS and reason not in rules:
-            corpus.say(e201_unknown_key.at(key, {*TEXTS, *rules}, node.plain if node is not None else ()))
-        check_says_something(corpus, value)
-        found[reason] = template(corpus, value, {"session": session})
+            documents.say(e201_unknown_key.at(key, {*TEXTS, *rules}, node.plain if node is not None else ()))
+        check_says_something(documents, value)
+        found[reason] = template(documents, value, {"session": session})
     return found
 
 
-def check_says_something(corpus: DocumentSet, node: Node | None) -> None:
+def check_says_something(documents: DocumentSet, node: Node | None) -> None:
     """A message as it is written tells somebody something; else what is told instead is no choice of the author's."""
     if node is None or not isinstance(node.value, str) or "{{" in node.value or says_something(node.value):
         return
     told = "says nothing: leave it out, and the text of its reason is told"
-    corpus.say(e206_constraint.on_entry(node, "message", told))
+    documents.say(e206_constraint.on_entry(node, "message", told))

@@ -30,13 +30,13 @@ from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool, Too
 from engine.spec.retry import FailureKind, Retry
 
 
-def link_tool(corpus: DocumentSet, document: Document, attributes: types.Type) -> Tool:
+def link_tool(documents: DocumentSet, document: Document, attributes: types.Type) -> Tool:
     """The tool that a document describes; what is wrong with it is said."""
     node, plain = document.node, document.plain
-    input_schema, _ = schema(corpus, node.get("input"))
-    input_schema = _with_declared(corpus, node, input_schema)
-    output_schema, output_sound = schema(corpus, node.get("output"), about_object=False)
-    _check_summary(corpus, node, output_schema, output_sound)
+    input_schema, _ = schema(documents, node.get("input"))
+    input_schema = _with_declared(documents, node, input_schema)
+    output_schema, output_sound = schema(documents, node.get("output"), about_object=False)
+    _check_summary(documents, node, output_schema, output_sound)
     effect = ToolEffect(plain["effect"])
     scope: dict[str, types.Type] = {
         "input": of_schema(input_schema) if input_schema else types.UNKNOWN,
@@ -52,59 +52,61 @@ def link_tool(corpus: DocumentSet, document: Document, attributes: types.Type) -
         output_schema=output_schema,
         check_input=input_validator(input_schema),
         check_output=validator(output_schema),
-        adapter=_adapter(AdapterLinker(corpus, node.at("adapter"), scope, node, effect, input_schema, output_schema)),
+        adapter=_adapter(
+            AdapterLinker(documents, node.at("adapter"), scope, node, effect, input_schema, output_schema)
+        ),
         timeout=v.span(plain.get("timeout", "30s")),
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
         on_failure=plain.get("on_failure", "continue"),
-        idempotency=_idempotency(corpus, node, effect, scope, input_schema),
+        idempotency=_idempotency(documents, node, effect, scope, input_schema),
         digest=v.digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
         declared=tuple(plain.get("declares", {})),
-        retry=_retry(corpus, node, effect),
-        job=_job(corpus, node),
+        retry=_retry(documents, node, effect),
+        job=_job(documents, node),
     )
 
 
-def _with_declared(corpus: DocumentSet, node: Node, given: dict[str, Any] | None) -> dict[str, Any] | None:
+def _with_declared(documents: DocumentSet, node: Node, given: dict[str, Any] | None) -> dict[str, Any] | None:
     """The input schema with the arguments that are asked for the policy's sake."""
     declares = node.get("declares")
     if declares is None or given is None:
         return given
     fields: dict[str, Any] = {}
     for name, key, value in declares.pairs():
-        found, _ = schema(corpus, value, about_object=False)
+        found, _ = schema(documents, value, about_object=False)
         fields[name] = found if found is not None else {}
         if name in given.get("properties", {}):
-            corpus.say(e301_duplicate_name.at(key, "argument", node.at("input", "properties", name).place))
+            documents.say(e301_duplicate_name.at(key, "argument", node.at("input", "properties", name).place))
     merged = {**given.get("properties", {}), **fields}
     # one that may be null may be left out
     asked = [name for name, found in fields.items() if not types.has_null(of_schema(found))]
     return {**given, "properties": merged, "required": [*given.get("required", []), *asked]}
 
 
-def _check_summary(corpus: DocumentSet, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:
+def _check_summary(documents: DocumentSet, node: Node, output: Mapping[str, Any] | None, sound: bool) -> None:
     summary = node.get("summary")
     for field in (summary.items or ()) if summary else ():
         if field.value in reserved_names():
-            corpus.say(e505_reserved_summary.at(field))
+            documents.say(e505_reserved_summary.at(field))
         elif sound and field.value not in (output or {}).get("properties", {}):
-            corpus.say(e506_summary_field.at(field, (output or {}).get("properties", {})))
+            documents.say(e506_summary_field.at(field, (output or {}).get("properties", {})))
 
 
-def _job(corpus: DocumentSet, node: Node) -> Job | None:
+def _job(documents: DocumentSet, node: Node) -> Job | None:
     """How workers run it; None for a tool that runs in its step."""
     plain, delay = node.plain, node.get("delay")
     if plain.get("mode", "inline") == "job":
         if plain["adapter"]["kind"] == "handoff":
             message = "is for tools that act: a person is asked at once, and answers when they like"
-            corpus.say(e206_constraint.at(node.at("mode"), "mode", message))
+            documents.say(e206_constraint.at(node.at("mode"), "mode", message))
         return Job(v.span(plain.get("delay", "0s")))
     if delay is not None:
-        corpus.say(e206_constraint.at(node.key("delay") or delay, "delay", "needs `mode: job` beside it"))
+        documents.say(e206_constraint.at(node.key("delay") or delay, "delay", "needs `mode: job` beside it"))
     return None
 
 
-def _retry(corpus: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
+def _retry(documents: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
     """Further attempts; a write that may have acted is run again only under a key that the tool honours."""
     declared = node.get("retry")
     if declared is None or declared.plain is None:
@@ -115,7 +117,7 @@ def _retry(corpus: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
     for item in (on.items or ()) if on is not None and effect is WRITE and not honoured else ():
         if item.value != "retryable":
             message = "needs `idempotency: {honoured_by: tool}`: a write that may have acted is not run again without"
-            corpus.say(e206_constraint.at(item, str(item.value), message))
+            documents.say(e206_constraint.at(item, str(item.value), message))
     return Retry(
         plain["attempts"],
         frozenset(map(FailureKind, plain.get("on", (FailureKind.RETRYABLE,)))),
@@ -127,7 +129,7 @@ def _retry(corpus: DocumentSet, node: Node, effect: ToolEffect) -> Retry | None:
 
 
 def _idempotency(
-    corpus: DocumentSet,
+    documents: DocumentSet,
     node: Node,
     effect: ToolEffect,
     scope: Mapping[str, types.Type],
@@ -136,19 +138,19 @@ def _idempotency(
     declared = node.get("idempotency")
     if declared is None or declared.plain is None:
         if effect is WRITE:
-            corpus.say(e501_idempotency.at(node.at("effect")))
+            documents.say(e501_idempotency.at(node.at("effect")))
         return None
     if effect is READ:
-        corpus.say(e206_constraint.at(declared, "idempotency", "is for writes: a read can always run again"))
+        documents.say(e206_constraint.at(declared, "idempotency", "is for writes: a read can always run again"))
     if declared.entries is None:
         return None
-    keys = [expression(corpus, item, scope) for item in declared.at("key").items or ()]
+    keys = [expression(documents, item, scope) for item in declared.at("key").items or ()]
     listed, window = declared.get("compare"), declared.get("window")
     fields = (schema or {}).get("properties", {})
     for item in (listed.items or ()) if listed is not None and schema is not None else ():
         if item.value not in fields:
             message = f"the input has no field `{item.value}`"
-            corpus.say(e402_field.at(item.place, message, did_you_mean(str(item.value), fields)))
+            documents.say(e402_field.at(item.place, message, did_you_mean(str(item.value), fields)))
     return Idempotency(
         tuple(key for key in keys if key is not None),
         str(declared.at("honoured_by").value),

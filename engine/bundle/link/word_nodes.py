@@ -66,30 +66,30 @@ def entries(document: Document, key: str) -> list[tuple[str, Node, Node]]:
     return list(node.pairs()) if node is not None else []
 
 
-def vocabularies(corpus: DocumentSet, document: Document, *, say: bool = False) -> list[Document]:
+def vocabularies(documents: DocumentSet, document: Document, *, say: bool = False) -> list[Document]:
     """The vocabularies that a policy uses."""
     listed = document.node.get("uses")
     found = []
     for item in (listed.items or ()) if listed is not None else ():
-        vocabulary = corpus.of("Vocabulary").get(str(item.value))
-        if vocabulary is None and say and not corpus.has("Vocabulary", item.value):
-            corpus.say(e314_vocabulary.at(item.place, str(item.value), corpus.of("Vocabulary")))
+        vocabulary = documents.of("Vocabulary").get(str(item.value))
+        if vocabulary is None and say and not documents.has("Vocabulary", item.value):
+            documents.say(e314_vocabulary.at(item.place, str(item.value), documents.of("Vocabulary")))
         if vocabulary is not None and vocabulary.well_formed:
             found.append(vocabulary)
     return found
 
 
-def words_of(corpus: DocumentSet, document: Document, *, say: bool = False) -> WordNodes:
+def words_of(documents: DocumentSet, document: Document, *, say: bool = False) -> WordNodes:
     """All words of a policy; with `say`, what is defined twice is said."""
     found = WordNodes()
     listed = document.node.get("uses")
-    used = vocabularies(corpus, document, say=say)
+    used = vocabularies(documents, document, say=say)
     # of a vocabulary that can't be read any word may be
     found.whole = len(used) == len(listed.items or () if listed is not None else ())
     for source in (*used, document):
         for name, key, value in entries(source, PARAMS):
             if name in found.params and say:
-                corpus.say(e301_duplicate_name.at(key, "param", found.params[name].place))
+                documents.say(e301_duplicate_name.at(key, "param", found.params[name].place))
             found.params[name] = value
         for kind in (FACT, LET, ESTABLISHED):
             for name, key, value in entries(source, kind):
@@ -98,13 +98,13 @@ def words_of(corpus: DocumentSet, document: Document, *, say: bool = False) -> W
                 if name in found.words:
                     found.twice.add(name)
                     if say:
-                        corpus.say(e301_duplicate_name.at(key, "word", found.words[name][1].place))
+                        documents.say(e301_duplicate_name.at(key, "word", found.words[name][1].place))
                 found.words.setdefault(name, (kind, key, value))
         for name, _, value in entries(source, "session"):
             found.session[name] = value
         time = source.node.get("time")
         if time is not None and found.time is not None and time.plain != found.time.plain and say:
-            corpus.say(e301_duplicate_name.at(source.node.key("time") or time, "", found.time.place))
+            documents.say(e301_duplicate_name.at(source.node.key("time") or time, "", found.time.place))
         found.time = found.time or time
     return found
 

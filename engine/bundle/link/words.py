@@ -58,17 +58,17 @@ def type_word(node: Node) -> str | None:
     return word if word in ("date", "datetime", "duration") else None
 
 
-def time_of(corpus: DocumentSet, nodes: WordNodes, session: types.Type) -> Time:
+def time_of(documents: DocumentSet, nodes: WordNodes, session: types.Type) -> Time:
     """What a policy's vocabularies say of time, for agents whose session has this type."""
     now = nodes.time.get("now") if nodes.time is not None else None
     zone = nodes.time.get("zone") if nodes.time is not None else None
     offset = UTC if zone is None else _offset(str(zone.value))
     compiled = (
-        expression(corpus, now, {"session": session}, around=TypeContext(zone=offset)) if now is not None else None
+        expression(documents, now, {"session": session}, around=TypeContext(zone=offset)) if now is not None else None
     )
     if now is not None and compiled is not None and not types.only(compiled.type, types.Text, types.Datetime):
         message = f"a time is text or a date and time, and this is {types.name(compiled.type)}"
-        corpus.say(e404_operand.at(now.place, message, ""))
+        documents.say(e404_operand.at(now.place, message, ""))
     return Time(compiled, offset)
 
 
@@ -84,7 +84,7 @@ class Linker:
 
     def __init__(
         self,
-        corpus: DocumentSet,
+        documents: DocumentSet,
         nodes: WordNodes,
         base: Mapping[str, types.Type],
         tool: str,
@@ -93,7 +93,7 @@ class Linker:
         zone: tzinfo,
     ) -> None:
         known = {"call.name": types.Text(frozenset({tool}))} if tool in tools else {}
-        self._corpus = corpus
+        self._documents = documents
         self._nodes = nodes
         self._tool = tool
         self._tools = tools
@@ -125,13 +125,13 @@ class Linker:
 
     def expression(self, node: Node, scope: Mapping[str, types.Type], *, condition: bool = False) -> Expression | None:
         """A scalar that reads the words; what is wrong with those that it reads for this tool is said."""
-        return expression(self._corpus, node, scope, condition=condition, around=self.around, tell=self.tell)
+        return expression(self._documents, node, scope, condition=condition, around=self.around, tell=self.tell)
 
     def tell(self, names: Set[str]) -> None:
         """Say what is wrong with some words, which are read."""
         self.told |= names & set(self._reach)
         for name in sorted(names & set(self._wrong)):
-            self._corpus.diagnostics += self._wrong[name]
+            self._documents.diagnostics += self._wrong[name]
 
     def link(self, names: Iterable[str]) -> None:
         """Link some words, whoever reads them."""
@@ -163,15 +163,15 @@ class Linker:
             self._reach[name] = frozenset()
             return
         if name in self._open:
-            self._corpus.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
+            self._documents.say(e513_cycle.at(key.place, [*self._open[self._open.index(name) :], name]))
             self.scope[name] = types.UNKNOWN
             return
         self._open.append(name)
-        said = len(self._corpus.diagnostics)
+        said = len(self._documents.diagnostics)
         reached = {FACT: self._fact, LET: self._let, ESTABLISHED: self._established}[kind](name, node)
         self._open.pop()
-        self._wrong[name] = self._corpus.diagnostics[said:]
-        del self._corpus.diagnostics[said:]
+        self._wrong[name] = self._documents.diagnostics[said:]
+        del self._documents.diagnostics[said:]
         if has_errors(self._wrong[name], stored=True):
             # where it is read the bundle does not load, and elsewhere nobody asks for it
             self.facts.pop(name, None)
@@ -191,14 +191,14 @@ class Linker:
         for name_ in ("as", "at_most") if each is None else ():
             if node.get(name_) is not None:
                 said = "is of a fact with `for_each`, and this one is read once"
-                self._corpus.say(e206_constraint.on_entry(node.key(name_) or node, name_, said))
+                self._documents.say(e206_constraint.on_entry(node.key(name_) or node, name_, said))
         for variable, key, value in each.pairs() if each is not None else ():
             source = self.expression(value, scope)
             if source is not None and not types.is_a(source.type, types.ListOf, types.SetOf, types.MapOf, types.Record):
                 message = f"a fact is read for each of a list, and this is {types.name(source.type)}"
-                self._corpus.say(e404_operand.at(value.place, message, ""))
+                self._documents.say(e404_operand.at(value.place, message, ""))
             if variable in self.scope or variable in FUNCTIONS:
-                self._corpus.say(e312_reserved_name.at(key, "a variable"))
+                self._documents.say(e312_reserved_name.at(key, "a variable"))
             scope[variable] = types.element_of(source.type) if source is not None else types.UNKNOWN
             if source is not None:
                 loops.append((variable, source))
@@ -206,7 +206,7 @@ class Linker:
         reads = known is not None and known.effect is READ and known.adapter.kind != HANDOFF
         schema = known.input_schema if known is not None and reads else None
         built = tool_input(
-            self._corpus, given, node.at("tool"), tool, schema, scope, self.around, nulls=True, tell=self.tell
+            self._documents, given, node.at("tool"), tool, schema, scope, self.around, nulls=True, tell=self.tell
         )
         plain = node.plain
         result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
@@ -223,9 +223,9 @@ class Linker:
         """What the tool gives; of one that can't be a fact, nothing is said twice."""
         if tool not in self._tools or self._tools[tool].effect is not READ:
             return types.UNKNOWN
-        declared = self._corpus.of("Tool")[tool].node.get("output")
+        declared = self._documents.of("Tool")[tool].node.get("output")
         if declared is None:
-            self._corpus.say(e514_fact_output.at(node.place, tool))
+            self._documents.say(e514_fact_output.at(node.place, tool))
         return self._tool_types[tool].output
 
     # -- lets and what is learnt
@@ -259,24 +259,24 @@ class Linker:
 
     def _source(self, item: Node, wanted: types.Type) -> LearnedFrom | None:
         if item.entries is None:
-            compiled = expression(self._corpus, item, {"session": self.scope["session"]}, around=self._alone)
+            compiled = expression(self._documents, item, {"session": self.scope["session"]}, around=self._alone)
             self._fits(item, compiled, wanted)
             return LearnedFrom(None, compiled) if compiled is not None else None
         call, value = item.at("call"), item.at("value")
-        if not self._corpus.has("Tool", call.value):
-            self._corpus.say(e302_tool.at(call.place, str(call.value), self._corpus.of("Tool")))
+        if not self._documents.has("Tool", call.value):
+            self._documents.say(e302_tool.at(call.place, str(call.value), self._documents.of("Tool")))
         tool_types = self._tool_types.get(str(call.value))
         if tool_types is None:
             return None
         scope = {"input": tool_types.input, "output": tool_types.output, "session": self.scope["session"]}
-        compiled = expression(self._corpus, value, scope, around=self._alone)
+        compiled = expression(self._documents, value, scope, around=self._alone)
         self._fits(value, compiled, wanted)
         return LearnedFrom(str(call.value), compiled) if compiled is not None else None
 
     def _fits(self, node: Node, compiled: Expression | None, wanted: types.Type) -> None:
         if compiled is not None and not types.can_equal(compiled.type, wanted):
             message = f"this is {types.name(compiled.type)}, and the value is declared as {types.name(wanted)}"
-            self._corpus.say(e403_comparison.at(node.place, message, ""))
+            self._documents.say(e403_comparison.at(node.place, message, ""))
 
 
 def _never_null(schema: Mapping[str, Any] | None) -> frozenset[str]:

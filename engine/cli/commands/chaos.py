@@ -42,7 +42,7 @@ def command(fixture: str, bundle: Path | None, output_format: str) -> None:
     """
     root = bundle or _bundle_of(Path(fixture))
     checked, loaded = load_or_exit(root)
-    found = {document.name: document for document in loaded.corpus.well_formed("Fixture")}
+    found = {document.name: document for document in loaded.documents.well_formed("Fixture")}
     name = Path(fixture).stem if fixture.endswith((".yaml", ".yml")) else fixture
     if name not in found:
         raise click.UsageError(f"there is no fixture `{name}`; {did_you_mean(name, found) or 'see fixtures/'}")

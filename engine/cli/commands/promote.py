@@ -147,7 +147,7 @@ def _unsolved(name: str, without: bool) -> Part:
 def _tested(bundle: Bundle, loaded: LoadedBundle, workers: int | None) -> tuple[list[ScenarioReport], Part]:
     from engine.fixtures.process_pool import run_all
 
-    fixtures = [d.plain for d in loaded.corpus.well_formed("Fixture")]
+    fixtures = [d.plain for d in loaded.documents.well_formed("Fixture")]
     reports = list(run_all(bundle, fixtures, workers))
     failed = sorted((report for report in reports if not report.passed), key=lambda report: report.name)
     details = [f"- {code(report.name)}: {markdown(str(report.failures[0]).splitlines()[0])}" for report in failed]

@@ -87,7 +87,7 @@ def command(
         if not live:
             print_json(exact(found.payload()))
         raise SystemExit(OK if _covered(found, loaded, html, min_coverage, live) else FAILED)
-    fixtures = [d for d in loaded.corpus.well_formed("Fixture") if only is None or selects(only, d.name)]
+    fixtures = [d for d in loaded.documents.well_formed("Fixture") if only is None or selects(only, d.name)]
     if only is not None and not fixtures:
         raise click.UsageError(f"no fixture's name fits -k {only}")
     places = {d.name: from_repository(d.node.at("name").place, bundle) for d in fixtures}

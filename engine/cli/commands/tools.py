@@ -42,27 +42,27 @@ def command() -> None:
 @click.option("--overwrite", is_flag=True, help="Write documents anew that are there already.")
 def import_tools(bundle: Path, name: str, only: tuple[str, ...], overwrite: bool) -> None:
     """Write a tool document for each tool that a server lists, pinned to how it lists it now."""
-    server, corpus = _server(bundle, name)
+    server, documents = _server(bundle, name)
 
     async def write(link: Link) -> int:
         for missing in [tool for tool in only if tool not in link.tools and tool not in link.unlisted]:
             raise click.UsageError(f"server {name} has no tool `{missing}`; {did_you_mean(missing, link.tools)}")
-        return _write(bundle, server, corpus, link, only, overwrite=overwrite)
+        return _write(bundle, server, documents, link, only, overwrite=overwrite)
 
     raise SystemExit(_with_server(server, write))
 
 
 def _write(
-    root: Path, server: Server, corpus: DocumentSet, link: Link, only: tuple[str, ...], *, overwrite: bool
+    root: Path, server: Server, documents: DocumentSet, link: Link, only: tuple[str, ...], *, overwrite: bool
 ) -> int:
     """Write the documents of a server's tools; what can't be written is told, and costs no other."""
     from engine.bundle.yaml_writer import NotWritable
     from engine.cli.console.imported_tools import FOLDER, document, known_of, names_for, problems_of, taken_over
 
-    known = known_of(corpus, server.name)
-    others = {name for name in corpus.of("Tool") if name not in {one.name for one in known.values()}}
-    broken = corpus.broken("Tool")
-    names = names_for(server, sorted(link.tools), known, others | corpus.lost)
+    known = known_of(documents, server.name)
+    others = {name for name in documents.of("Tool") if name not in {one.name for one in known.values()}}
+    broken = documents.broken("Tool")
+    names = names_for(server, sorted(link.tools), known, others | documents.lost)
     code = OK
     for tool, why in sorted(link.unlisted.items()):
         if not only or tool in only:
@@ -178,16 +178,16 @@ def _server(root: Path, name: str) -> tuple[Server, DocumentSet]:
     from engine.cli.console.bundle import show_diagnostics
 
     loaded = load_directory(root)
-    corpus = loaded.corpus
-    for document in corpus.well_formed("Server"):
+    documents = loaded.documents
+    for document in documents.well_formed("Server"):
         if document.name == name:
-            return link_server(corpus, document), corpus
-    if corpus.has("Server", name):
-        files = corpus.broken("Server")
-        show_diagnostics([d for d in corpus.diagnostics if d.place.file in files], loaded.sources)
+            return link_server(documents, document), documents
+    if documents.has("Server", name):
+        files = documents.broken("Server")
+        show_diagnostics([d for d in documents.diagnostics if d.place.file in files], loaded.sources)
         say(f"nothing is written: server {name} is known when {', '.join(files)} can be read", err=True)
         raise SystemExit(FAILED)
-    known = corpus.of("Server")
+    known = documents.of("Server")
     hint = did_you_mean(name, known) or f"it has {', '.join(sorted(known)) or 'none'}"
     raise click.UsageError(f"the bundle has no server `{name}`; {hint}")
 

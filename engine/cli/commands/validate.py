@@ -106,7 +106,7 @@ def report(loaded: LoadedBundle, bundle: Path, output_format: str, *, strict: bo
 
 
 def _summary(loaded: LoadedBundle) -> str:
-    counts = [(len(loaded.corpus.of(kind)), kind.lower()) for kind in ("Agent", "Tool", "Policy", "Fixture")]
+    counts = [(len(loaded.documents.of(kind)), kind.lower()) for kind in ("Agent", "Tool", "Policy", "Fixture")]
     named = ", ".join(f"{n} {_plural(word, n)}" for n, word in counts)
     assert loaded.bundle is not None
     return f"the bundle is valid: {named} (digest {loaded.bundle.digest[:12]})"

@@ -35,7 +35,7 @@ def measured(bundle: Bundle, loaded: LoadedBundle, reports: Sequence[ScenarioRep
     from engine.coverage.catalogue import catalogue
     from engine.coverage.coverage import Observations
 
-    observed = Observations(bundle, catalogue(loaded.corpus, bundle))
+    observed = Observations(bundle, catalogue(loaded.documents, bundle))
     for report in reports:
         for log in report.logs:
             observed.log(log)
@@ -48,7 +48,7 @@ def measured_in_store(bundle: Bundle, loaded: LoadedBundle, store_url: str, sinc
     from engine.coverage.coverage import Observations
     from engine.whatif.store import past_logs
 
-    observed = Observations(bundle, catalogue(loaded.corpus, bundle))
+    observed = Observations(bundle, catalogue(loaded.documents, bundle))
     left_out: list[str] = []
 
     async def observe(open_past: OpenPast) -> None:
@@ -96,12 +96,12 @@ def mutated(
     from engine.coverage.mutation import fates
 
     logs = {report.name: report.logs for report in reports if report.passed}
-    fixtures = [d.plain for d in loaded.corpus.well_formed("Fixture") if d.name in logs]
+    fixtures = [d.plain for d in loaded.documents.well_formed("Fixture") if d.name in logs]
     acting = [str(fixture["name"]) for fixture in fixtures if fixture.get("live")]
     if acting:
         told = "mutants run nothing for real: behind what is `live` these fixtures notice nothing"
         say(f"{told}: {', '.join(acting)}", err=True)
-    made = mutants(loaded.corpus, bundle)
+    made = mutants(loaded.documents, bundle)
     found = []
     with progress("mutants", len(made)) as advance:
         for fate in fates(without_fixtures(bundle, loaded), made, fixtures, logs, workers):
@@ -112,7 +112,7 @@ def mutated(
 
 def without_fixtures(bundle: Bundle, loaded: LoadedBundle) -> dict[str, bytes]:
     """A bundle's files without its fixtures, which a mutant need not read."""
-    fixtures = {d.node.source.file for d in loaded.corpus.well_formed("Fixture")}
+    fixtures = {d.node.source.file for d in loaded.documents.well_formed("Fixture")}
     return {path: content for path, content in bundle.files.items() if path not in fixtures}
 
 
@@ -129,7 +129,7 @@ def looked_into(bundle: Bundle, loaded: LoadedBundle, fates: Sequence[MutantResu
         return None
     # a file keeps its name where its fixture got another
     files = [Path(path).stem for path in bundle.files if path.startswith("fixtures/")]
-    names = [*(d.name for d in loaded.corpus.well_formed("Fixture")), *files]
+    names = [*(d.name for d in loaded.documents.well_formed("Fixture")), *files]
     found = []
     with progress("survivors", len(survivors)) as advance:
         for one in missing(bundle, without_fixtures(bundle, loaded), survivors, names):

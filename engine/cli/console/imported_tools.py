@@ -36,10 +36,10 @@ class ExistingTool:
     node: Node
 
 
-def known_of(corpus: DocumentSet, server: str) -> dict[str, ExistingTool]:
+def known_of(documents: DocumentSet, server: str) -> dict[str, ExistingTool]:
     """The documents of a server's tools, by how the server calls them."""
     found = {}
-    for document in corpus.well_formed("Tool"):
+    for document in documents.well_formed("Tool"):
         adapter = document.plain["adapter"]
         if adapter.get("kind") == "mcp" and adapter.get("server") == server:
             found[adapter["tool"]] = ExistingTool(document.node.source.file, document.name, document.node)
