@@ -27,6 +27,14 @@ def candidate(shell: Shell, before: str = RAISED[0], after: str = RAISED[1]) -> 
     return at
 
 
+def raised(desk: Shell) -> Path:
+    """A copy of the small bundle with a higher threshold."""
+    at = shutil.copytree(desk.at, desk.at / "candidate", ignore=shutil.ignore_patterns("*.db*", "candidate"))
+    path = at / "policies/cancellations.yaml"
+    path.write_text(path.read_text("utf-8").replace("usd: 200", "usd: 400"), "utf-8")
+    return at
+
+
 def test_whatif_tables_the_flips_and_fails_until_somebody_answers_for_what_loosens(shell: Shell) -> None:
     shell.triage("acct_1001")
     shell.triage("acct_1002")
@@ -107,16 +115,16 @@ def test_diff_tells_the_region_and_limits_that_changed(shell: Shell) -> None:
     assert shell("diff", ".", ".").code == 0
 
 
-def test_coverage_and_mutants_are_told_as_json_and_fail_below_what_is_asked_for(shell: Shell) -> None:
-    some = ("test", "-k", "refund-under-threshold or refund-over-threshold", "--workers", "2")
-    done = shell(*some, "--coverage", "--mutate", "--format", "json", "--html", "out/cover.html")
+def test_coverage_and_mutants_are_told_as_json_and_fail_below_what_is_asked_for(desk: Shell) -> None:
+    some = ("test", "-k", "large-order or open-order", "--workers", "2")
+    done = desk(*some, "--coverage", "--mutate", "--format", "json", "--html", "out/cover.html")
     assert done.code == 0, done.err
     assert 0 < done.json["coverage"]["percent"] < 100
     assert done.json["mutation"]["killed"] > 0
     assert {one["status"] for one in done.json["mutation"]["survivors"]} <= {"equivalent", "written", "caught"}
-    assert "refund-threshold" in (shell.at / "out/cover.html").read_text("utf-8")
-    assert shell(*some, "--min-coverage", "99").code == 1
-    assert shell(*some, "--min-score", "99").code == 1
+    assert "large-order" in (desk.at / "out/cover.html").read_text("utf-8")
+    assert desk(*some, "--min-coverage", "99").code == 1
+    assert desk(*some, "--min-score", "99").code == 1
 
 
 def test_coverage_may_go_by_the_sessions_of_a_store(shell: Shell) -> None:
@@ -216,24 +224,21 @@ def test_an_urgent_bundle_judges_again_when_it_is_deployed_again_until_it_is_lif
     assert shell("deploy", ".", "--store", "memory:").code == 2
 
 
-def test_a_promotion_is_not_ready_until_nothing_stands_against_it(shell: Shell) -> None:
-    shell.triage("acct_1002")
-    for path in (shell.at / "fixtures").glob("*.yaml"):
-        if not path.name.startswith("refund-"):
-            path.unlink()
-    new = candidate(shell)
-    done = shell("promote", ".", str(new), "--json", "report.json", "--markdown", "report.md")
-    report = json.loads((shell.at / "report.json").read_text("utf-8"))
+def test_a_promotion_is_not_ready_until_nothing_stands_against_it(desk: Shell) -> None:
+    desk("run", "-m", "Cancel it", "--set", "customer=ada", "--set", "order_id=o-3")
+    new = raised(desk)
+    done = desk("promote", ".", str(new), "--json", "report.json", "--markdown", "report.md")
+    report = json.loads((desk.at / "report.json").read_text("utf-8"))
     assert (done.code, report["ready"]) == (1, False)
     assert {line.split(":")[0] for line in report["against"]} >= {"prove", "diff", "what if"}
-    text = (shell.at / "report.md").read_text("utf-8")
-    assert "no-large-refund-unattended" in text
-    assert "`refund-threshold`" in text
+    text = (desk.at / "report.md").read_text("utf-8")
+    assert "no-large-cancellation-unattended" in text
+    assert "`large-order`" in text
     # a name that is escaped twice shows its backslashes
     assert "which changes" in text
     assert "\\\\" not in text
-    same = shell("promote", ".", ".", "--format", "json")
-    assert (same.code, same.json["ready"]) == (0, True)
+    same = desk("promote", ".", ".", "--format", "json")
+    assert (same.code, same.json["ready"]) == (0, True), same.json["against"]
 
 
 def test_a_promotion_tells_of_what_is_not_valid_and_of_a_store_that_is_not_there(shell: Shell) -> None:
@@ -272,26 +277,23 @@ def test_options_of_test_that_would_go_unheeded_are_refused(shell: Shell, option
     assert shell("test", *options.split()).code == 2
 
 
-def test_what_stands_beside_the_rules_is_compared_and_its_loosening_is_answered_for(shell: Shell) -> None:
-    for path in (shell.at / "fixtures").glob("*.yaml"):
-        path.unlink()
-    shell.triage("acct_1001")
-    new = candidate(shell)
-    agent = new / "specs" / "agents" / "support-triage.yaml"
-    agent.write_text(re.sub(r"(\n +steps: )\d+", r"\g<1>99", agent.read_text("utf-8")), "utf-8")
-    group = next((new / "specs" / "reviewers").glob("refund*.yaml"))
-    group.write_text(re.sub(r"dana", "dana, mallory", group.read_text("utf-8"), count=1), "utf-8")
-    policy = new / "policies" / "refunds.yaml"
-    kept = policy.read_text("utf-8").replace(RAISED[1], RAISED[0])
-    policy.write_text(re.sub(r"\nguarantees:\n(?:[ #].*\n|\n)+", "\n", kept), "utf-8")
-    told = shell("diff", ".", str(new), "--format", "json")
+def test_what_stands_beside_the_rules_is_compared_and_its_loosening_is_answered_for(desk: Shell) -> None:
+    assert desk("run", "-m", "Cancel it", "--set", "customer=ada", "--set", "order_id=o-1").code == 0
+    new = raised(desk)
+    agent = new / "specs/agents/order-desk.yaml"
+    agent.write_text(agent.read_text("utf-8").replace("steps: 6", "steps: 99"), "utf-8")
+    group = new / "specs/reviewers/leads.yaml"
+    group.write_text(group.read_text("utf-8").replace("kim", "kim, mallory"), "utf-8")
+    policy = new / "policies/cancellations.yaml"
+    policy.write_text(policy.read_text("utf-8").replace("usd: 400", "usd: 200").partition("guarantees:")[0], "utf-8")
+    told = desk("diff", ".", str(new), "--format", "json")
     assert told.code == 1
     names = {one["name"] for kind in ("limits", "guarantees") for one in told.json[kind]}
     assert "limits.steps:deny→allow" in names
-    assert "no-large-refund-unattended:promised→removed" in names
+    assert "no-large-cancellation-unattended:promised→removed" in names
     assert any("+mallory" in one["said"] for one in told.json["reviewers"])
-    report = shell("promote", ".", str(new), "--format", "json").json
+    report = desk("promote", ".", str(new), "--format", "json").json
     assert any(line.startswith("diff:") for line in report["against"])
     accepts = [option for name in names if name for option in ("--accept", name.replace("→", "->"))]
-    answered = shell("promote", ".", str(new), *accepts, "--format", "json").json
+    answered = desk("promote", ".", str(new), *accepts, "--format", "json").json
     assert not any(line.startswith("diff:") for line in answered["against"])
