@@ -48,15 +48,13 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[SqliteStore]:
-    """The store in a file, made if absent, open for the length of the context; a key vouches for what it holds.
+async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[SqliteStore]:
+    """The store in a file, which is made if it may be, open for the length of the context; a key vouches for it.
 
-    Raises Unidentified where there is a key and the store has no id that heads are sealed for.
+    Raises UnidentifiedStore where there is a key and the store has no id that heads are sealed for.
     """
-    writing = await trio.to_thread.run_sync(prepare, path)
-    reading = await trio.to_thread.run_sync(connect, path)
+    writing, reading, check = await trio.to_thread.run_sync(_opened, path, make)
     try:
-        check = partial(_still_there, path, _identity(path))
         writer = CommitWriter(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
         async with writer.working():
@@ -64,6 +62,20 @@ async def open_store(path: Path, key: LogKey | None = None) -> AsyncIterator[Sql
     finally:
         reading.close()
         writing.close()
+
+
+def _opened(path: Path, make: bool) -> tuple[sqlite3.Connection, sqlite3.Connection, Callable[[], None]]:
+    """Two connections to one file, and a check that it is there still; raises sqlite3.Error, OSError."""
+    if make:
+        make_file_of(path)
+    # taken first: what is removed or replaced while it is being opened is not what was meant either
+    check = partial(_still_there, path, _identity(path))
+    writing = connect(path, check)
+    try:
+        return writing, connect(path, check), check
+    except BaseException:
+        writing.close()
+        raise
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -77,24 +89,31 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _still_there(path: Path, opened: tuple[int, int] | None) -> None:
     """Raise where the file that was opened is not what stands at its path: what is written to it would be lost."""
-    if _identity(path) != opened:
+    if opened is None or _identity(path) != opened:
         raise sqlite3.OperationalError("the file is gone, or another was put in its place, while it was in use")
 
 
-def prepare(path: Path) -> sqlite3.Connection:
-    """A connection to a file that is made, with its directory, if absent; raises sqlite3.Error, OSError."""
+def make_file_of(path: Path) -> None:
+    """Make a store's file, with its directory, where there is none; raises OSError."""
     make_folder(path.parent)
     make_file_behind(path)
-    return connect(path)
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection with the pragmas that the promises rest on; raises sqlite3.Error."""
-    connection = connected(path, check_same_thread=False)
+def connect(path: Path, check: Callable[[], None] = lambda: None) -> sqlite3.Connection:
+    """A connection to a file that is there, with the pragmas that the promises rest on; raises sqlite3.Error.
+
+    `check` raises where it is not there any more, which says more than that it can't be opened.
+    """
+    try:
+        connection = connected(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
+    except sqlite3.OperationalError:
+        check()
+        raise
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         migrate(connection)
+        check()
     except BaseException:
         connection.close()
         raise

@@ -16,7 +16,7 @@ from engine.ports.store import Store
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
-from engine.store.sqlite import open_store, prepare
+from engine.store.sqlite import connect, make_file_of, open_store
 from engine.store.strays import UnidentifiedStore
 
 SQLITE = "sqlite:///"
@@ -80,7 +80,7 @@ async def _in_sqlite(url: str, key: LogKey | None, *, make: bool) -> AsyncIterat
         raise BadStoreUrl(f"{absent}; `engine run` and `engine deploy` make one, --store names another")
     try:
         # a first look, in which the file is made or found to be no store
-        (await trio.to_thread.run_sync(prepare, path)).close()
+        (await trio.to_thread.run_sync(_looked_into, path, make)).close()
     except ForeignDatabase as error:
         raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
     except (sqlite3.Error, OSError) as error:
@@ -91,10 +91,16 @@ async def _in_sqlite(url: str, key: LogKey | None, *, make: bool) -> AsyncIterat
             raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
         raise StoreFault(f"{path} can't be used as a store: {error}") from None
     try:
-        async with open_store(path, key) as store:
+        async with open_store(path, key, make=make) as store:
             yield store
     except UnidentifiedStore as error:
         raise StoreFault(f"{path} can't be used with a key: {error}") from None
+
+
+def _looked_into(path: Path, make: bool) -> sqlite3.Connection:
+    if make:
+        make_file_of(path)
+    return connect(path)
 
 
 _OPENERS: Mapping[str, Opener] = {"memory": _in_memory, "sqlite": _in_sqlite}

@@ -256,6 +256,7 @@ def test_a_stored_bundle_that_is_damaged_is_told(tmp_path: Path) -> None:
 
 async def test_a_schema_that_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
+    path.touch()
     connect(path).close()
     raw = sqlite3.connect(path)
     raw.execute("PRAGMA writable_schema = ON")

@@ -63,6 +63,7 @@ async def test_two_processes_may_use_one_file(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_in_wal_mode_and_every_commit_reaches_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "e.db").touch()
     connection = connect(tmp_path / "e.db")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -84,6 +85,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(
     monkeypatch.setattr(
         "engine.store.migrations.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE x (y); CREATE TABLE nonsense")
     )
+    (tmp_path / "e.db").touch()
     with pytest.raises(sqlite3.OperationalError):
         connect(tmp_path / "e.db")
     raw = sqlite3.connect(tmp_path / "e.db")

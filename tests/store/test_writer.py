@@ -26,6 +26,7 @@ async def test_what_would_be_written_into_a_file_that_is_gone_is_refused(tmp_pat
 
 
 async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "e.db").touch()
     connection = connect(tmp_path / "e.db")
     connection.execute("CREATE TABLE notes (n INTEGER)")
     writer = CommitWriter(connection)
@@ -57,6 +58,7 @@ async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:
 
 
 async def test_a_closed_writer_takes_nothing_and_ends_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "e.db").touch()
     connection = connect(tmp_path / "e.db")
     writer = CommitWriter(connection)
     async with writer.working():

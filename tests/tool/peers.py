@@ -29,7 +29,7 @@ def with_tool(name: str, adapter: str, effect: str = "read", *, output: str = "{
     return bundle(agent(f"[{name}]"), made, *files)
 
 
-async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = Path("/"), timeout: float = 10,
+async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = Path("/"), timeout: float = 600,
               secrets: Mapping[str, str] = SECRETS, times: int = 1, **input_: Any) -> Any:  # fmt: skip
     """What a run of the tool gives; raises ToolError."""
     async with ConnectionPool() as connections:
@@ -40,6 +40,16 @@ async def run(made: Bundle, name: str, *, key: str | None = None, root: Path = P
             with trio.fail_after(timeout):
                 output = await adapters(made.tools[name]).run(given)
         return output
+
+
+async def cancelled_after(noted: Path, made: Bundle) -> None:
+    """Run the tool `act`, and cancel it once what it runs has noted itself in a file."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, made, "act")
+        with trio.fail_after(600):
+            while not await trio.Path(noted).exists() or not await trio.Path(noted).read_text():  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        nursery.cancel_scope.cancel()
 
 
 async def failure(*given: Any, **more: Any) -> ToolError:

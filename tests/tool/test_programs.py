@@ -16,7 +16,7 @@ from engine.spec.bundle import Bundle
 from tests.bundle_texts import CODE, agent, policy, tool
 from tests.cli.shell import command as cli
 from tests.cli.shell import environment
-from tests.tool.peers import run, with_tool
+from tests.tool.peers import cancelled_after, run, with_tool
 from tests.tool.test_commands import RUN, command
 from tests.waiting import alive
 
@@ -88,8 +88,7 @@ async def test_what_a_shell_has_hidden_is_gone_when_the_result_is_there(tmp_path
 
 async def test_a_daemon_of_a_command_is_gone_after_its_cancellation(tmp_path: Path) -> None:
     noted = tmp_path / "pid"
-    with pytest.raises(BaseExceptionGroup):
-        await run(command(RUN, script=DAEMON + f"daemon({str(noted)!r}); time.sleep(60)"), "act", timeout=600)
+    await cancelled_after(noted, command(RUN, script=DAEMON + f"daemon({str(noted)!r}); time.sleep(600)"))
     await gone(noted)
 
 
