@@ -115,6 +115,7 @@ def outcome(run: Any, names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return ("error", str(error)), seen
 
 
+@pytest.mark.untraced
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, data)
 def test_both_give_the_same_value_or_the_same_error_and_have_seen_the_same(text: str, names: dict[str, Any]) -> None:
@@ -198,6 +199,7 @@ junk = st.recursive(
 )
 
 
+@pytest.mark.untraced
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, st.fixed_dictionaries(dict.fromkeys(SCOPE, junk)))
 def test_any_data_gives_a_value_or_a_declared_error_and_never_anything_else(text: str, names: dict[str, Any]) -> None:
@@ -222,6 +224,7 @@ def test_no_name_is_there_that_the_tables_do_not_give(text: str) -> None:
     assert expression.fast is None
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "text",
     [

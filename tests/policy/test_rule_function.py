@@ -85,6 +85,7 @@ def told(found: Verdict | MissingFacts) -> Any:
     return (found, found.payload(), found.rules) if isinstance(found, Verdict) else found
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(guards, some.data, st.booleans())
 def test_the_function_and_the_reference_give_the_same_verdict_or_want_the_same_facts(
@@ -102,6 +103,7 @@ def test_the_function_and_the_reference_give_the_same_verdict_or_want_the_same_f
     assert found == told(judge_by(by_reference, guard, names, fresh))
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(guards, some.data)
 def test_the_function_counts_the_work_that_judging_one_by_one_counts(guard: Guard, names: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ MARKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("mark", MARKS)
 def test_a_long_run_of_anything_is_gone_through_once(mark: str) -> None:
     """What takes the square of this length would not end."""

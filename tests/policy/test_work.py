@@ -85,6 +85,7 @@ def test_a_result_is_withheld_where_what_judges_it_goes_over_too_much() -> None:
         assert (found and found.error) == told
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("body", BODIES)
 def test_what_is_gone_over_inside_of_a_loop_is_counted(body: str) -> None:
     expression, problems = compile_expression(f"count({body} for x in xs) >= 0", dict.fromkeys(names(), types.UNKNOWN))
@@ -129,6 +130,7 @@ def test_a_rule_that_spends_its_bound_counts_against_the_call(text: str) -> None
     assert found.effect is Effect.DENY  # type: ignore[union-attr]
 
 
+@pytest.mark.untraced
 def test_a_chain_of_lets_that_share_their_parts_is_counted_as_what_it_spells_out() -> None:
     one: list[Any] = [1, 2]
     other: list[Any] = [1, 2]
