@@ -377,7 +377,8 @@ async def _choices(sessions: _Sessions, ids: Sequence[str], planner: str, output
         made = [await ask_again(question, bundle, planner, _reach(sessions)) for question in questions(log)]
         return [replace(choice, problem=await sessions.visible_text(id_, choice.problem)) for choice in made]
 
-    found, failed = list[Choice](), dict[str, Exception]()
+    found: list[Choice] = []
+    failed: dict[str, Exception] = {}
     async for _, some in _each(ids, choices, failed):
         found += some
     for id_, why in failed.items():
