@@ -27,6 +27,7 @@ import click
 from benchmarks.speed import gate, history
 from benchmarks.speed.figures import Figures
 from benchmarks.speed.report import write
+from benchmarks.whatif import judged
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEERS = {
@@ -142,6 +143,8 @@ def work(run: Run, subjects: list[str], tell: Callable[[str], None]) -> None:
         tell("twenty conditions")
         for name, micros in rules().items():
             run.add(name, "rules", {"us": micros})
+        tell("past sessions judged again")
+        run.add("ours", "whatif", {"rate": judged()[0]["decisions_per_second_and_core"]})
         tell("start-up")
         run.add("ours", "help", {"cpu": started("--help")})
         run.add("ours", "validate", {"cpu": started("validate", ".")})
@@ -163,7 +166,7 @@ def main() -> int:
         print(f"nothing is kept yet in {history.HISTORY.name}: run `make bench` first")
         return 1
     run = Run(arguments.rounds)
-    steps = arguments.rounds * (sum(len(CASES[subject]) for subject in arguments.only) + 3) + 1
+    steps = arguments.rounds * (sum(len(CASES[subject]) for subject in arguments.only) + 4) + 1
     with click.progressbar(
         length=steps, label="bench", file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=lambda item: item
     ) as bar:

@@ -143,6 +143,9 @@ def _of_gate(ask: Ask) -> list[Row]:
         rows.append(("the gate as a call pays it, 20 rules", "12 us", f"{gate.least:.1f} us", gate.least <= 12))
         each = many.least / 1000
         rows.append(("the same, a rule of 1,000", "1 us", f"{each:.2f} us", each <= 1))
+    if rate := ask("ours", "whatif", lambda found: found["rate"]):
+        told, good = f"{rate.most:,.0f}", rate.most >= 20_000
+        rows.append(("`engine whatif`, 500 refunds: decisions a second and core", "20,000", told, good))
     if conditions := ask("ours", "rules", lambda found: found["us"]):
         told, good = f"{conditions.least:.1f} us", conditions.least <= 15
         rows.append(("the conditions of 20 rules alone", "15 us", told, good))
