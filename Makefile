@@ -7,11 +7,13 @@ COMMANDS := $(sort $(wildcard tests/cli/test_[a-m]*.py tests/cli/test_n*.py))
 # the tests that reach every line and branch of the core
 CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests/test_language.py tests/test_tables.py \
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
+# what follows the core in its process, so that all of them take about as long
+STORES := tests/store tests/api tests/web
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy schemas requirements release-check test-python clean
+.PHONY: help run serve test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy schemas requirements release-check test-python clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,14 +62,27 @@ run: .venv/.run ## one session of the support-triage agent: an account that was 
 	@echo "  $(BIN)/engine review approve ID --as dana"
 	@echo "  edit refund_threshold_usd in policies/refunds.yaml, and run the first again"
 
+SERVED := sqlite:///.engine/serve.db
+serve: .venv/.run ## the inbox, with sessions of all kinds, at http://127.0.0.1:8420
+	@mkdir -p .engine && rm -f .engine/serve.db*
+	@$(BIN)/python -m benchmarks.seed_sessions > .engine/seed.jsonl
+	@echo "some forty sessions are run first"
+	@$(BIN)/engine run . --agent support-triage --batch .engine/seed.jsonl --store $(SERVED) > .engine/seed.txt || [ $$? -le 4 ]
+	@$(BIN)/engine tokens create --name dana --role reviewer --store $(SERVED) > .engine/dana.token 2> /dev/null
+	@echo "log in as dana, who reviews refunds, by this link (once, within ten minutes):"
+	@$(BIN)/engine tokens link dana --store $(SERVED)
+	@$(BIN)/engine serve . --store $(SERVED)
+
 test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
 	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest
 	@($(BIN)/python -m pytest $(COMMANDS) && $(BIN)/python -m pytest -m untraced tests/policy) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
 	  $(BIN)/python -m pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli > .venv/pages.txt 2>&1 & pages=$$!; \
-	  $(BIN)/python -m pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) > .venv/rest.txt 2>&1 & rest=$$!; \
+	  $(BIN)/python -m pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) \
+	  > .venv/rest.txt 2>&1 & rest=$$!; \
 	  $(BIN)/python -m coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; \
+	  $(BIN)/python -m pytest $(STORES) || failed=1; \
 	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
 	  cat .venv/rest.txt .venv/pages.txt .venv/commands.txt; exit $$failed
 	$(BIN)/python -m coverage combine --quiet

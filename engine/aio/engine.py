@@ -41,6 +41,7 @@ class AsyncioEngine:
         started_by: str | None = None,
         root: str | Path | None = None,
         drive: bool = True,
+        session_id: str | None = None,
     ) -> AsyncioSession:
         """See `engine.Engine.start`; one that is cancelled may be recorded, as any commit may."""
         begin = partial(
@@ -53,6 +54,7 @@ class AsyncioEngine:
             started_by=started_by,
             root=root,
             drive=drive,
+            session_id=session_id,
         )
         return AsyncioSession(await self._context.call(begin), self._context)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from engine.aio.access import ThreadAccess
 from engine.aio.thread import ThreadContext, hold, open_thread
 from engine.api import stores
 from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestRow, SessionRow
@@ -21,6 +22,11 @@ class ThreadStore:
 
     def __init__(self, context: ThreadContext[Store]) -> None:
         self.context = context
+
+    @property
+    def access(self) -> ThreadAccess:
+        """See `ports.Store`."""
+        return ThreadAccess(self.context)
 
     @property
     def keeps_snapshots(self) -> bool:
@@ -121,9 +127,14 @@ class ThreadStore:
         *,
         since: datetime | None = None,
         agent: str | None = None,
+        before: str | None = None,
+        tenant: str | None = None,
     ) -> list[SessionRow]:
         """See `ports.Store`."""
-        return await self.context.call(partial(self.context.value.sessions, limit, state, since=since, agent=agent))
+        ask = partial(
+            self.context.value.sessions, limit, state, since=since, agent=agent, before=before, tenant=tenant
+        )  # fmt: skip
+        return await self.context.call(ask)
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""

@@ -13,7 +13,7 @@ from engine.api.answers import Reply, recorded
 from engine.api.drives import Drives
 from engine.api.notifications import News
 from engine.api.session import Session
-from engine.api.shown_digests import is_about
+from engine.api.shown_digests import is_about, with_digests
 from engine.ports.clock import Clock
 from engine.ports.planner import Planner
 from engine.ports.records import RequestRow, SessionRow
@@ -26,6 +26,7 @@ from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner as Runner
 from engine.runtime.worker import Worker
 from engine.session.state.inputs import InputRefused
+from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
 from engine.store.log_key import LogKey
 from engine.store.urls import open_url
@@ -51,21 +52,41 @@ class Engine:
         started_by: str | None = None,
         root: str | Path | None = None,
         drive: bool = True,
+        session_id: str | None = None,
     ) -> Session:
         """Record a new session and return its handle; this process drives it, unless a worker is to (`drive=False`).
 
         `agent` may be left out if the bundle has one; `planner` names one of the agent's own; `started_by` is None for
-        the customer; `root` is where its databases lie, which is where the bundle was loaded from.  Raises NotAllowed
-        for an agent or attributes that do not fit, MissingSecret and others of EnvironmentFault, EngineClosed.
+        the customer; `root` is where its databases lie, which is where the bundle was loaded from.  A `session_id` that
+        was chosen before (`new_session_id`) begins once, however often it is asked for.  Raises NotAllowed for an agent
+        or attributes that do not fit, MissingSecret and others of EnvironmentFault, EngineClosed.
         """
         self._drives.check_open()
-        chosen = _agent_of(bundle, agent)
         place = Path(root) if root is not None else Path(bundle.root or ".")
-        opening = Opening(chosen, message, dict(attributes or {}), planner, started_by)
+        opening = Opening(
+            _agent_of(bundle, agent), message, dict(attributes or {}), planner, started_by, session_id
+        )  # fmt: skip
         session = self.session(await self._runner.start(bundle, opening, place), drive=drive)
         if drive:
             self._drives.start(session.id)
         return session
+
+    def check_start(
+        self,
+        bundle: Bundle,
+        *,
+        message: str,
+        agent: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        planner: str | None = None,
+    ) -> None:
+        """Raise what `start` would raise of what it is given; nothing is recorded."""
+        opening = Opening(_agent_of(bundle, agent), message, dict(attributes or {}), planner)
+        self._runner.check(bundle, opening, Path(bundle.root or "."))
+
+    async def look(self, session_id: str) -> State:
+        """A session's state as people may see it, with digests that requests are answered by; raises UnknownSession."""
+        return await with_digests(self._runner, await self._runner.look(session_id))
 
     def session(self, session_id: str, *, drive: bool = True) -> Session:
         """A handle of a session; whether there is one is found when it is used (UnknownSession)."""

@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sessions": ("engine.cli.commands.sessions", "List, show and verify sessions."),
     "review": ("engine.cli.commands.review", "The inbox: what people are asked, and their answers."),
     "worker": ("engine.cli.commands.worker", "Run jobs, and wake the sessions that something is due for."),
+    "serve": ("engine.cli.commands.serve", "Serve the HTTP API, with workers."),
+    "tokens": ("engine.cli.commands.tokens", "Make, list and revoke the tokens of the HTTP API."),
     "jobs": ("engine.cli.commands.jobs", "List jobs, show one, try a dead one again, or give one up."),
     "replay": ("engine.cli.commands.replay", "Run past sessions through the core again."),
     "whatif": ("engine.cli.commands.whatif", "Judge past sessions again under another bundle."),

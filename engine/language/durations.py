@@ -9,6 +9,8 @@ from engine.language.value import duration_text
 
 _PART = re.compile(r"\s*(\d{1,6})\s*([A-Za-z]+)[\s,]*")
 _UNITS = {
+    "ms": "milliseconds",
+    "millisecond": "milliseconds",
     "s": "seconds",
     "sec": "seconds",
     "second": "seconds",

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
+from engine.ports.access import AccessStore
 from engine.ports.queue import Queue
 from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestRow, SessionRow
 from engine.session.state.event import Event
@@ -22,8 +23,10 @@ class PastSessions(Protocol):
         *,
         since: datetime | None = None,
         agent: str | None = None,
+        before: str | None = None,
+        tenant: str | None = None,
     ) -> list[SessionRow]:
-        """Sessions, newest first: of a state, begun no earlier, of an agent."""
+        """Sessions, newest first: of a state, begun no earlier, of an agent, begun before a session, for a tenant."""
         ...
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
@@ -42,6 +45,11 @@ OpenPast = Callable[[], AbstractAsyncContextManager[PastSessions]]
 
 class Store(PastSessions, Queue, Protocol):
     """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
+
+    @property
+    def access(self) -> AccessStore:
+        """What the service keeps: tokens, who began which session, what people did."""
+        ...
 
     @property
     def keeps_snapshots(self) -> bool:

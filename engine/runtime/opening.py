@@ -16,13 +16,17 @@ from engine.spec.bundle import Agent
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a session begins; `planner` None is the agent's own, `started_by` None the customer."""
+    """How a session begins; `planner` None is the agent's own, `started_by` None the customer.
+
+    `session_id` was chosen before, by who may ask for the same session twice; None lets it be chosen here.
+    """
 
     agent: str
     message: str
     attributes: Mapping[str, Any]
     planner: str | None = None
     started_by: str | None = None
+    session_id: str | None = None
 
     def check(self, agent: Agent) -> None:
         """Raise NotAllowed where it is none of this agent."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from engine.ports.access import AccessStore
 from engine.ports.records import Head, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.store import Store
 
@@ -19,6 +20,11 @@ class PassThrough:
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
+
+    @property
+    def access(self) -> AccessStore:
+        """See `ports.Store`."""
+        return self._inner.access
 
     @property
     def keeps_snapshots(self) -> bool:
@@ -86,9 +92,11 @@ class PassThrough:
         *,
         since: datetime | None = None,
         agent: str | None = None,
+        before: str | None = None,
+        tenant: str | None = None,
     ) -> list[SessionRow]:
         """See `ports.Store`."""
-        return await self._inner.sessions(limit, state, since=since, agent=agent)
+        return await self._inner.sessions(limit, state, since=since, agent=agent, before=before, tenant=tenant)
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""

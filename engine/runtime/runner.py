@@ -120,6 +120,8 @@ class Runner:
         """Start a session and give its id; nothing of it runs yet.  Raises NotAllowed."""
         events = (await self._begun(bundle, opening, root)).events
         result = await self._store.append(events[0].session_id, 0, events)
+        if opening.session_id is not None and isinstance(result, Conflict):
+            return opening.session_id  # it was asked for twice, and begins once
         assert isinstance(result, Appended), "a new session has no rivals"
         for event in events:
             self._on_event(event)
@@ -146,13 +148,19 @@ class Runner:
         return await self._drive(draft.state, bundle, wait=True, unsaved=tuple(draft.events))
 
     async def _begun(self, bundle: Bundle, opening: Opening, root: Path) -> Draft:
+        draft = self.check(bundle, opening, root)
+        await self.bundles.keep(bundle)
+        return draft
+
+    def check(self, bundle: Bundle, opening: Opening, root: Path) -> Draft:
+        """How a session would begin; nothing is kept.  Raises NotAllowed."""
         agent = bundle.agents[opening.agent]
         if agent.seal is not None:
             check_keys(agent.seal, self.secrets)
         opening.check(agent)
         planner, *fallback = _chain(agent, opening.planner)
         first = inputs.SessionRequested(
-            new_session_id(),
+            opening.session_id or new_session_id(),
             opening.agent,
             planner,
             opening.attributes,
@@ -166,7 +174,6 @@ class Runner:
         draft = begin_draft(first, bundle)
         if isinstance(draft, inputs.InputRefused):
             raise NotAllowed(draft)
-        await self.bundles.keep(bundle)
         return draft
 
     async def send(self, session_id: str, text: str) -> None:
@@ -383,14 +390,9 @@ class Runner:
                 return self._planner or planner_for(bundle.agents[agent], name, bundle, reach)
 
             own = Adapters(AdapterResources(bundle, self._clock, self.secrets, self.connections))
+            adapters = self._adapters(bundle, self._clock) if self._adapters is not None else own
             self._hands[bundle.digest] = EffectRunner(
-                bundle,
-                self._clock,
-                self._adapters(bundle, self._clock) if self._adapters is not None else own,
-                planner,
-                self.secrets,
-                self.log,
-                self._on_partial,
+                bundle, self._clock, adapters, planner, self.secrets, self.log, self._on_partial,
                 self._sealed.meter_asked,
-            )
+            )  # fmt: skip
         return self._hands[bundle.digest]

@@ -31,6 +31,7 @@ from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
 from engine.spec.request_kind import RequestKind
 from engine.store import chain
+from engine.store.memory_access import MemoryAccess
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     ClaimKey,
@@ -91,6 +92,12 @@ class MemoryStore(MemoryQueue):
         self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
         self._urgent: dict[str, int] = {}
+        self._access = MemoryAccess()
+
+    @property
+    def access(self) -> MemoryAccess:
+        """See `ports.Store`."""
+        return self._access
 
     @property
     def keeps_snapshots(self) -> bool:
@@ -266,6 +273,8 @@ class MemoryStore(MemoryQueue):
         *,
         since: datetime | None = None,
         agent: str | None = None,
+        before: str | None = None,
+        tenant: str | None = None,
     ) -> list[SessionRow]:
         """See `ports.Store`."""
         rows = [
@@ -275,7 +284,13 @@ class MemoryStore(MemoryQueue):
             and (agent is None or row.agent == agent)
             and (since is None or (row.created_at is not None and row.created_at >= since))
         ]
-        rows.sort(key=lambda row: (str(row.created_at), row.id), reverse=True)
+        if tenant is not None:
+            own = set(await self._access.sessions_of(tenant))
+            rows = [row for row in rows if row.id in own]
+        if before is not None:
+            end = _age(self._get(before).row)
+            rows = [row for row in rows if _age(row) < end]
+        rows.sort(key=_age, reverse=True)
         return rows[:limit]
 
     async def session(self, session_id: str) -> SessionRow:
@@ -365,3 +380,7 @@ def _new_row(first: Event) -> SessionRow:
     assert first.kind is EventKind.SESSION_STARTED
     p = first.payload
     return SessionRow(first.session_id, p["agent"], "running", "running", p["bundle"], 1, first.at, first.at)
+
+
+def _age(row: SessionRow) -> tuple[str, str]:
+    return str(row.created_at), row.id

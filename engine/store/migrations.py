@@ -96,6 +96,54 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     ALTER TABLE idempotency_keys ADD COLUMN expired INTEGER NOT NULL DEFAULT 0
     """,
+    """
+    CREATE TABLE tokens (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        secret_hash TEXT NOT NULL UNIQUE,
+        role TEXT NOT NULL,
+        person TEXT,
+        tenant TEXT,
+        created_at TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_at TEXT,
+        revoked_at TEXT,
+        used_at TEXT,
+        scopes TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE logins (
+        secret_hash TEXT PRIMARY KEY,
+        token_id TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL,
+        once INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE creations (
+        scope TEXT NOT NULL,
+        key TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        tenant TEXT,
+        at TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        PRIMARY KEY (scope, key)
+    ) STRICT;
+    CREATE INDEX creations_by_session ON creations (session_id);
+    CREATE INDEX creations_by_tenant ON creations (tenant);
+    CREATE TABLE audit_events (
+        number INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        means TEXT NOT NULL,
+        address TEXT NOT NULL,
+        tenant TEXT,
+        action TEXT NOT NULL,
+        about TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        result TEXT NOT NULL,
+        link TEXT NOT NULL
+    ) STRICT
+    """,
 )
 
 

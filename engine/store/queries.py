@@ -70,15 +70,26 @@ def session_ids(connection: sqlite3.Connection) -> list[str]:
 
 
 def session_rows(
-    connection: sqlite3.Connection, limit: int | None, state: str | None, since: datetime | None, agent: str | None
+    connection: sqlite3.Connection,
+    limit: int | None,
+    state: str | None,
+    since: datetime | None,
+    agent: str | None,
+    before: str | None = None,
+    tenant: str | None = None,
 ) -> list[stored.SessionRow]:
-    """Sessions, newest first: of a state, begun no earlier, of an agent."""
+    """Sessions, newest first: of a state, begun no earlier, of an agent, begun before a session, for a tenant."""
     sql = (
         f"SELECT {SESSION} FROM sessions WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR created_at >= ?2)"
-        " AND (?3 IS NULL OR agent = ?3) ORDER BY created_at DESC, id DESC LIMIT ?4"
+        " AND (?3 IS NULL OR agent = ?3)"
+        " AND (?5 IS NULL OR (created_at, id) < (SELECT created_at, id FROM sessions WHERE id = ?5))"
     )
-    wanted = (state, timestamp(since) if since else None, agent, -1 if limit is None else limit)
-    return [session_row(row) for row in connection.execute(sql, wanted).fetchall()]
+    # a store of an older version, which is only read, knows of no tenants
+    of_tenant = " AND id IN (SELECT session_id FROM creations WHERE tenant = ?6)" if tenant is not None else ""
+    order = " ORDER BY created_at DESC, id DESC LIMIT ?4"
+    wanted = [state, timestamp(since) if since else None, agent, -1 if limit is None else limit, before]
+    rows = connection.execute(sql + of_tenant + order, [*wanted, *([tenant] if tenant is not None else [])]).fetchall()
+    return [session_row(row) for row in rows]
 
 
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:

@@ -36,9 +36,11 @@ class ReadOnlyStore:
         *,
         since: datetime | None = None,
         agent: str | None = None,
+        before: str | None = None,
+        tenant: str | None = None,
     ) -> list[SessionRow]:
         """See `ports.PastSessions`."""
-        return session_rows(self._connection, limit, state, since, agent)
+        return session_rows(self._connection, limit, state, since, agent, before, tenant)
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.PastSessions`; raises CorruptLog also for what is before `after`."""

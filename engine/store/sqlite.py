@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,17 +18,16 @@ from engine.language.value import timestamp
 from engine.ports import records as stored
 from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.resources import LOG_KEY
-from engine.private_files import make_file_behind, make_folder
 from engine.session.state.event import Event
 from engine.spec.request_kind import RequestKind
 from engine.store import chain, queue
+from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
+from engine.store.file import opened
 from engine.store.log_key import HeadSeal, LogKey, Voucher
-from engine.store.migrations import migrate
 from engine.store.queries import (
     StoredHead,
     bundle_files,
-    connected,
     head_of,
     one_moment,
     place_before,
@@ -53,7 +50,7 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
 
     Raises UnidentifiedStore where there is a key and the store has no id that heads are sealed for.
     """
-    writing, reading, check = await trio.to_thread.run_sync(_opened, path, make)
+    writing, reading, check = await trio.to_thread.run_sync(opened, path, make)
     try:
         writer = CommitWriter(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
@@ -62,62 +59,6 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
     finally:
         reading.close()
         writing.close()
-
-
-def _opened(path: Path, make: bool) -> tuple[sqlite3.Connection, sqlite3.Connection, Callable[[], None]]:
-    """Two connections to one file, and a check that it is there still; raises sqlite3.Error, OSError."""
-    if make:
-        make_file_of(path)
-    # taken first: what is removed or replaced while it is being opened is not what was meant either
-    check = partial(_still_there, path, _identity(path))
-    writing = connect(path, check)
-    try:
-        return writing, connect(path, check), check
-    except BaseException:
-        writing.close()
-        raise
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another of its name; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _still_there(path: Path, opened: tuple[int, int] | None) -> None:
-    """Raise where the file that was opened is not what stands at its path: what is written to it would be lost."""
-    if opened is None or _identity(path) != opened:
-        raise sqlite3.OperationalError("the file is gone, or another was put in its place, while it was in use")
-
-
-def make_file_of(path: Path) -> None:
-    """Make a store's file, with its directory, where there is none; raises OSError."""
-    make_folder(path.parent)
-    make_file_behind(path)
-
-
-def connect(path: Path, check: Callable[[], None] = lambda: None) -> sqlite3.Connection:
-    """A connection to a file that is there, with the pragmas that the promises rest on; raises sqlite3.Error.
-
-    `check` raises where it is not there any more, which says more than that it can't be opened.
-    """
-    try:
-        connection = connected(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
-    except sqlite3.OperationalError:
-        check()
-        raise
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        migrate(connection)
-        check()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 class SqliteStore:
@@ -144,6 +85,11 @@ class SqliteStore:
                 return job(self._reading)
 
         return await trio.to_thread.run_sync(look, limiter=self._one_reader)
+
+    @property
+    def access(self) -> SqliteAccess:
+        """See `ports.Store`."""
+        return SqliteAccess(self._writer, self._read)
 
     @property
     def keeps_snapshots(self) -> bool:
@@ -276,9 +222,11 @@ class SqliteStore:
         *,
         since: datetime | None = None,
         agent: str | None = None,
+        before: str | None = None,
+        tenant: str | None = None,
     ) -> list[SessionRow]:
         """See `ports.Store`."""
-        return await self._read(lambda connection: session_rows(connection, limit, state, since, agent))
+        return await self._read(lambda connection: session_rows(connection, limit, state, since, agent, before, tenant))
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""

@@ -13,10 +13,11 @@ import trio
 from engine.errors import EngineError
 from engine.ports.kinds import UnusableKind, store_opener
 from engine.ports.store import Store
+from engine.store.file import connect, make_file_of
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
-from engine.store.sqlite import connect, make_file_of, open_store
+from engine.store.sqlite import open_store
 from engine.store.strays import UnidentifiedStore
 
 SQLITE = "sqlite:///"

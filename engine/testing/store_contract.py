@@ -24,6 +24,7 @@ from engine.ports.records import (
 )
 from engine.ports.store import Store
 from engine.session.state.event import Event
+from engine.testing.access_contract import ACCESS
 from engine.testing.bundle_contract import BUNDLES
 from engine.testing.log_events import LEASE, START, K, call_started, claimed, opened, result, start, started, woken
 from engine.testing.meter_contract import (
@@ -294,5 +295,6 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         sessions_are_listed_newest_first_with_their_state,
         a_log_verifies,
         *BUNDLES,
+        *ACCESS.values(),
     )
 }

@@ -29,7 +29,7 @@ def main() -> None:
     params.port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     params.warmup = False
     server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)
+    print(server.server_address, flush=True)
     sys.stdin.read()
 
 

@@ -146,7 +146,7 @@ def test_a_number_that_is_text_is_never_answered_with_another(word: str, help_: 
 
 @pytest.mark.parametrize(("written", "span"), [
     ("48 hours", "2d"), ("2w", "14d"), ("2 days", "2d"), ("48H", "2d"), ("P2D", "2d"), ("PT1H30M", "90m"), ("p1w", "7d"), ("1h30m", "90m"),
-    ("5M", ""), ("2 months", ""), ("P", ""), ("PT", ""), ("18:00", ""), ("0 hours", ""), ("1h or so", ""),
+    ("200 ms", "200ms"), ("5M", ""), ("2 months", ""), ("P", ""), ("PT", ""), ("18:00", ""), ("0 hours", ""), ("1h or so", ""),
 ])  # fmt: skip
 def test_a_span_of_time_that_is_written_otherwise_is_read(written: str, span: str) -> None:
     assert span_text(written) == span

@@ -18,9 +18,10 @@ from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.store import chain
+from engine.store.file import connect
 from engine.store.memory import MemoryStore
 from engine.store.migrations import MIGRATIONS, NewerStore
-from engine.store.sqlite import connect, open_store
+from engine.store.sqlite import open_store
 from engine.store.urls import BadStoreUrl, open_url
 from engine.testing.log_events import START, call_started, started, woken
 from engine.testing.queue_contract import QUEUE

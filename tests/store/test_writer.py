@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import trio
 
-from engine.store.sqlite import connect, open_store
+from engine.store.file import connect
+from engine.store.sqlite import open_store
 from engine.store.writer import CommitWriter
 
 

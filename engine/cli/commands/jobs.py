@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.api.shapes import job_shown
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say, say_lines
@@ -43,10 +44,10 @@ async def list_jobs(status: str | None, session_id: str | None, output_format: s
     from engine.cli.console.app import open_app
     from engine.language.value import pretty
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         rows = await app.store.jobs(status, session_id)
         if output_format == "json":
-            say_lines(pretty([_payload(row) for row in rows]))
+            say_lines(pretty([job_shown(row) for row in rows]))
         else:
             if not rows:
                 say("no jobs", err=True)
@@ -65,7 +66,7 @@ async def show(job_id: str, output_format: str, store_url: str) -> int:
     from engine.cli.console.app import open_app
     from engine.session.trace import entry
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         row = await app.store.job(job_id)
         if row is None:
             app.code = _unknown(job_id)
@@ -82,9 +83,9 @@ def _show(row: JobRow, about: list[dict[str, Any]], output_format: str) -> None:
     from engine.session.trace import headline
 
     if output_format == "json":
-        say_lines(pretty({**_payload(row), "events": about}))
+        say_lines(pretty({**job_shown(row), "events": about}))
         return
-    for name, value in _payload(row).items():
+    for name, value in job_shown(row).items():
         say(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
     for found in about:
         say(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")
@@ -130,22 +131,3 @@ async def _act(job_id: str, store_url: str, name: str, what: str) -> int:
 def _unknown(job_id: str) -> int:
     say(f"engine: there is no job {job_id}; see: engine jobs list", err=True)
     return USAGE
-
-
-def _payload(row: Any) -> dict[str, Any]:
-    from engine.language.value import timestamp
-
-    return {
-        "id": row.id,
-        "session_id": row.session_id,
-        "call_id": row.call_id,
-        "tool": row.tool,
-        "status": row.status,
-        "attempts": row.attempts,
-        "run_at": timestamp(row.run_at) if row.run_at else None,
-        "enqueued_at": timestamp(row.enqueued_at) if row.enqueued_at else None,
-        "owner": row.owner,
-        "lease_until": timestamp(row.lease_until) if row.lease_until else None,
-        "reason": row.reason,
-        **({"problem": row.problem} if row.problem else {}),
-    }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.commands.sessions import is_over
+from engine.api.shapes import is_over, request_as_logged, request_shown, request_status
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import as_option, format_option, root_option, store_option
 from engine.cli.console.output import say
@@ -57,10 +56,10 @@ async def list_(closed_too: bool, limit: int | None, output_format: str, store_u
     """List requests, oldest first."""
     from engine.cli.console.app import open_app
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         rows = [await _listed(app, row) for row in (await app.store.requests(open_only=not closed_too))[:limit]]
         if output_format == "json":
-            print_json([_row(row) for row in rows])
+            print_json([request_shown(row) for row in rows])
         else:
             table(
                 "requests",
@@ -80,9 +79,9 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
     from engine.cli.console.app import open_app
 
     async with open_app(store_url) as app:
-        row = await _as_logged(app, await _request(app, request_id))
+        row = await request_as_logged(app.store, await _request(app, request_id))
         state = await app.engine.look(row.session_id)
-        found = _row(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
+        found = request_shown(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         if output_format == "json":
             print_json(found)
         else:
@@ -236,37 +235,9 @@ async def _listed(app: App, row: RequestRow) -> RequestRow:
     from engine.ports.records import CorruptLog, UnknownSession
 
     try:
-        return row if row.problem else await _as_logged(app, row)
+        return row if row.problem else await request_as_logged(app.store, row)
     except (CorruptLog, UnknownSession) as error:
         return replace(row, payload={}, problem=str(error))
-
-
-async def _as_logged(app: App, row: RequestRow) -> RequestRow:
-    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
-    from engine.ports.records import CorruptLog
-    from engine.session.state.event import EventKind
-
-    opened = [e for e in await app.store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
-    for event in opened:
-        p = event.payload
-        if p.get("request_id") == row.id:
-            until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
-            return replace(
-                row,
-                kind=p["request_kind"],
-                opened_at=event.at,
-                expires_at=until,
-                payload=p,
-                problem="",
-            )
-    if not all(event.payload for event in opened):
-        raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
-    raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
-
-
-def _status(row: RequestRow) -> str:
-    """How a request stands."""
-    return "expired" if row.status == "open" and is_over(row.expires_at) else row.status
 
 
 def _cells(row: RequestRow) -> list[str]:
@@ -274,42 +245,17 @@ def _cells(row: RequestRow) -> list[str]:
         return [row.id, row.kind, row.status, "", "", f"{row.problem}; see: engine review show {row.id}", ""]
     p = row.payload
     groups = ", ".join(p["groups"]) or "anybody"
-    return [row.id, row.kind, _status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
+    return [row.id, row.kind, request_status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
 
 
 async def _schema(app: App, row: RequestRow, side: str) -> Mapping[str, Any]:
     """The schema of what a request is about, from the bundle that its session runs under."""
-    tool_name = (await _as_logged(app, row)).payload["tool"]
+    tool_name = (await request_as_logged(app.store, row)).payload["tool"]
     if tool_name is None:
         return {}
     state = await app.engine.load(row.session_id)
     tool = (await app.engine.bundle_of(state)).tools[tool_name]
     return (tool.input_schema if side == "input" else tool.output_schema) or {}
-
-
-def _row(row: RequestRow) -> dict[str, Any]:
-    if row.problem:
-        told = {"id": row.id, "kind": row.kind, "session_id": row.session_id, "status": row.status}
-        return {**told, "problem": row.problem}
-    p = row.payload
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "session_id": row.session_id,
-        "status": _status(row),
-        "tool": p["tool"],
-        "input": p["input"],
-        "groups": p["groups"],
-        "rules": p["rules"],
-        "reason": p["reason"],
-        "message": p["message"],
-        "values": p.get("values", {}),
-        "difference": p.get("difference", []),
-        "schema": p["schema"],
-        "digest": p["digest"],
-        "opened_at": row.opened_at,
-        "expires_at": row.expires_at,
-    }
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.api.shapes import session_listed, session_shown
 from engine.cli.commands import verify
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
@@ -18,8 +18,6 @@ from engine.cli.console.trace_printer import line, print_json, table
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
-    from engine.ports.records import SessionRow
-    from engine.session.state.state import Request, State
 
 
 @click.group("sessions")
@@ -56,10 +54,10 @@ async def list_(state: str | None, limit: int | None, output_format: str, store_
 
     from engine.cli.console.app import open_app
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         rows = await app.store.sessions(limit, state)
         if output_format == "json":
-            print_json([_row(row) for row in rows])
+            print_json([session_listed(row) for row in rows])
         else:
             table(
                 "sessions",
@@ -81,7 +79,7 @@ async def show(session_id: str | None, output_format: str, store_url: str) -> in
 
     async with open_app(store_url) as app:
         state = await app.engine.look(await _named(app, session_id))
-        found = _standing(state)
+        found = session_shown(state)
         if output_format == "json":
             print_json(found)
         else:
@@ -100,7 +98,7 @@ async def events(session_id: str | None, after: int, output_format: str, store_u
 
     from engine.cli.console.app import open_app
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         from engine.session.trace import entries, entry, headline
 
         log = await app.store.load(await _named(app, session_id), after)
@@ -122,7 +120,7 @@ async def stats(output_format: str, store_url: str) -> int:
 
     from engine.cli.console.app import open_app
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         counts = Counter((r.agent, r.state, r.outcome) for r in await app.store.sessions())
         rows = [(*key, count) for key, count in counts.most_common()]
         if output_format == "json":
@@ -148,70 +146,8 @@ def _moment(at: Any) -> str:
     return str(at.strftime("%Y-%m-%d %H:%M:%S")) if at is not None else "damaged"
 
 
-def _row(row: SessionRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "agent": row.agent,
-        "state": row.state,
-        "outcome": row.outcome,
-        "bundle": row.bundle,
-        "events": row.seq,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-    }
-
-
-def _standing(state: State) -> dict[str, Any]:
-    return {
-        "id": state.session_id,
-        "agent": state.agent,
-        "state": state.status.value,
-        "outcome": state.outcome,
-        "message": state.told,
-        "waiting_for": list(state.waiting_for),
-        "attributes": dict(state.attributes),
-        "started_by": state.started_by or "customer",
-        "bundle": state.bundle,
-        "messages": list(state.messages),
-        "calls": [
-            {
-                "id": call.id,
-                "step": call.step,
-                "tool": call.name,
-                "input": dict(call.input),
-                "phase": call.phase.value,
-                "status": call.result.status.value if call.result else None,
-                "reason": call.result.reason if call.result else None,
-            }
-            for call in state.calls.values()
-        ],
-        "requests": [
-            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open, "status": how_it_stands(r)}
-            for r in state.requests.values()
-        ],
-        "cancelled_by": state.cancel_by,
-        "used": state.used.payload(),
-        "limits": state.limits.payload(),
-        "events": state.seq,
-    }
-
-
 def _asked_of(groups: list[str]) -> str:
     return f" of {', '.join(groups)}" if groups else ""
-
-
-def how_it_stands(request: Request) -> str:
-    """What became of a request: `open`, `expired`, `answered` or how it was closed."""
-    if request.answered is not None:
-        return f"answered by {request.answered['by']}"
-    if request.closed is not None:
-        return request.closed
-    return "expired" if is_over(request.expires_at) else "open"
-
-
-def is_over(expires_at: datetime | None) -> bool:
-    """Whether a request's time is over, whether its session knows that yet or not."""
-    return expires_at is not None and expires_at <= datetime.now(UTC)
 
 
 def _show(found: dict[str, Any]) -> None:

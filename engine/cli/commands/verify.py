@@ -111,7 +111,7 @@ async def heads(store_url: str) -> int:
 
     from engine.cli.console.app import open_app
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         code = OK
         found = await app.store.chain_heads()
         for head in found:
@@ -142,7 +142,7 @@ async def seal(session_ids: tuple[str, ...], unsealed: bool, store_url: str) -> 
 
     from engine.cli.console.app import open_app
 
-    async with open_app(store_url) as app:
+    async with open_app(store_url, drives=False) as app:
         ids = session_ids or tuple(await app.store.session_ids())
         found = {session_id: await app.store.seal(session_id, unsealed=unsealed) for session_id in ids}
         not_sealed = {session_id: problems for session_id, problems in found.items() if problems}

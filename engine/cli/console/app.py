@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,6 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed, unwrapped
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.runner import Runner
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK, USAGE
 from engine.session.state.event import Event
 from engine.session.state.evolve import BrokenHistory
@@ -38,6 +37,7 @@ from engine.tool.databases import MissingRoot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.planner.transport import Traffic
+    from engine.runtime.runner import Runner
 
 INTERRUPT = "interrupt"
 
@@ -95,12 +95,13 @@ LIVE = Models()
 class App:
     """What a command works with; `interrupted` once the user pressed Ctrl-C, `has_key` if seals can be checked.
 
-    `code` is what the command exits with, if it comes to its end; it has printed what happened by `printer`.
+    `runner` is None for a command that only reads the store, which starts in half the time without it; `code` is what
+    the command exits with, if it comes to its end; it has printed what happened by `printer`.
     """
 
     url: str
     store: Store
-    engine: Runner
+    runner: Runner | None
     printer: Printer
     has_key: bool = False
     code: int = OK
@@ -109,6 +110,12 @@ class App:
     ended: bool = False
     stopping: trio.Event = field(default_factory=trio.Event)
     leaving: threading.Timer = field(default_factory=lambda: _leaving())
+
+    @property
+    def engine(self) -> Runner:
+        """What drives and records, for a command that does."""
+        assert self.runner is not None, "opened to read the store alone"
+        return self.runner
 
     @property
     def exit_code(self) -> int:
@@ -126,11 +133,13 @@ async def open_app(
     on_stop: Literal["cancel", "release"] = "cancel",
     models: Models = LIVE,
     make: bool = False,
+    drives: bool = True,
 ) -> AsyncIterator[App]:
     """Open the store and the engine that a command works with, and heed signals until it leaves.
 
-    A store that is not there is made only where the command may `make` one.  On Ctrl-C what is driven is cancelled,
-    unless it is to be released as on SIGTERM; on a second one the block is left at once.
+    A command that only reads the store opens it without an engine, which `drives` False says.  A store that is not
+    there is made only where the command may `make` one.  On Ctrl-C what is driven is cancelled, unless it is to be
+    released as on SIGTERM; on a second one the block is left at once.
     """
     # taken before anything is started that would inherit it
     key = taken_from(os.environ)
@@ -142,25 +151,39 @@ async def open_app(
         async with open_url(url, key, make=make) as store:
             if made is not None:
                 say(f"engine: a new store: {made}", err=True)
-            engine = Runner(
-                store,
-                TrioClock(),
-                root=root,
-                on_event=on_event or printer,
-                on_partial=printer.partial,
-                secrets=secrets,
-                traffic=models.traffic(secrets),
-            )
-            app = App(url, store, engine, printer, key is not None)
+            runner = _runner(store, root, on_event or printer, printer, secrets, models) if drives else None
+            app = App(url, store, runner, printer, key is not None)
             try:
                 with trio.open_signal_receiver(*_signals()) as signals:
-                    async with engine, trio.open_nursery() as nursery:
+                    async with runner or nullcontext(), trio.open_nursery() as nursery:
                         nursery.start_soon(_heed, signals, app, nursery.cancel_scope, on_stop)
                         yield app
                         app.ended = True
                         nursery.cancel_scope.cancel()
             finally:
                 app.leaving.cancel()
+
+
+def _runner(
+    store: Store,
+    root: Path | None,
+    on_event: Callable[[Event], None],
+    printer: Printer,
+    secrets: HostSecrets,
+    models: Models,
+) -> Runner:
+    # most of what starting a command costs
+    from engine.runtime.runner import Runner
+
+    return Runner(
+        store,
+        TrioClock(),
+        root=root,
+        on_event=on_event,
+        on_partial=printer.partial,
+        secrets=secrets,
+        traffic=models.traffic(secrets),
+    )
 
 
 def run_app(command: Callable[[], Awaitable[int]]) -> int:
@@ -242,11 +265,12 @@ async def _heed(signals: object, app: App, scope: trio.CancelScope, on_stop: str
                 scope.cancel()
         elif number != signal.SIGINT:
             app.released = True
-            app.engine.release_lease()
+            if app.runner is not None:
+                app.runner.release_lease()
         elif app.interrupted and not app.leaving.is_alive():
             left = [
                 f"that {session_id} is to be cancelled is recorded; this ends it: engine resume {session_id}"
-                for session_id in app.engine.driven()
+                for session_id in (app.runner.driven() if app.runner is not None else ())
             ]
             say_lines("\n".join(["engine: left at once", *left]), err=True)
             # a tool that ignores its cancellation keeps nobody: what is durable is in the store
@@ -255,4 +279,5 @@ async def _heed(signals: object, app: App, scope: trio.CancelScope, on_stop: str
         elif not app.interrupted:
             app.interrupted = True
             say_lines("\nengine: cancelling; press Ctrl-C again to leave at once", err=True)
-            await app.engine.interrupt(INTERRUPT)
+            if app.runner is not None:
+                await app.runner.interrupt(INTERRUPT)

@@ -1,0 +1,1 @@
+"""Who is at the service, and what they may do there."""

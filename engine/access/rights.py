@@ -1,0 +1,44 @@
+"""What each role may do: a table, and nothing else grants anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody is at the service; who is nothing of it may do nothing."""
+
+    CALLER = "caller"
+    REVIEWER = "reviewer"
+    AUDITOR = "auditor"
+    AUTHOR = "author"
+    OPERATOR = "operator"
+
+
+class Right(StrEnum):
+    """Something that can be asked for at the service; `own` sessions are those that one has started."""
+
+    START = "start"
+    READ_OWN = "read_own"
+    READ = "read"
+    SEND = "send"
+    CANCEL = "cancel"
+    READ_REQUESTS = "read_requests"
+    ANSWER = "answer"
+    AUDIT = "audit"
+    READ_BUNDLES = "read_bundles"
+    TOKENS = "tokens"
+
+
+_CALLER = frozenset({Right.START, Right.READ_OWN, Right.SEND})
+_READER = frozenset({Right.READ_OWN, Right.READ, Right.READ_REQUESTS})
+
+# an operator runs the engine and answers nothing: whose yes counts is a person who is asked as a reviewer
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.CALLER: _CALLER,
+    Role.REVIEWER: _READER | {Right.ANSWER},
+    Role.AUDITOR: _READER | {Right.AUDIT, Right.READ_BUNDLES},
+    Role.AUTHOR: _READER | {Right.READ_BUNDLES},
+    Role.OPERATOR: _READER | _CALLER | {Right.CANCEL, Right.AUDIT, Right.READ_BUNDLES, Right.TOKENS},
+}

@@ -1,0 +1,141 @@
+"""Sessions, requests and jobs as JSON values: one shape for the command line and for the door."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.language.value import timestamp
+from engine.ports.records import CorruptLog, JobRow, RequestRow, SessionRow
+from engine.ports.store import Store
+from engine.session.state.event import EventKind
+from engine.session.state.state import Request, State
+
+
+def session_listed(row: SessionRow) -> dict[str, Any]:
+    """A session as lists show it."""
+    return {
+        "id": row.id,
+        "agent": row.agent,
+        "state": row.state,
+        "outcome": row.outcome,
+        "bundle": row.bundle,
+        "events": row.seq,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def session_shown(state: State) -> dict[str, Any]:
+    """How a session stands: what it was told, its calls and requests, what it used of its budget."""
+    return {
+        "id": state.session_id,
+        "agent": state.agent,
+        "state": state.status.value,
+        "outcome": state.outcome,
+        "message": state.told,
+        "waiting_for": list(state.waiting_for),
+        "attributes": dict(state.attributes),
+        "started_by": state.started_by or "customer",
+        "bundle": state.bundle,
+        "messages": list(state.messages),
+        "calls": [
+            {
+                "id": call.id,
+                "step": call.step,
+                "tool": call.name,
+                "input": dict(call.input),
+                "phase": call.phase.value,
+                "status": call.result.status.value if call.result else None,
+                "reason": call.result.reason if call.result else None,
+            }
+            for call in state.calls.values()
+        ],
+        "requests": [
+            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open, "status": how_it_stands(r)}
+            for r in state.requests.values()
+        ],
+        "cancelled_by": state.cancel_by,
+        "used": state.used.payload(),
+        "limits": state.limits.payload(),
+        "events": state.seq,
+    }
+
+
+def how_it_stands(request: Request) -> str:
+    """What became of a request: `open`, `expired`, `answered` or how it was closed."""
+    if request.answered is not None:
+        return f"answered by {request.answered['by']}"
+    if request.closed is not None:
+        return request.closed
+    return "expired" if is_over(request.expires_at) else "open"
+
+
+def is_over(expires_at: datetime | None) -> bool:
+    """Whether a request's time is over, whether its session knows that yet or not."""
+    return expires_at is not None and expires_at <= datetime.now(UTC)
+
+
+def request_status(row: RequestRow) -> str:
+    """How a request of the inbox stands."""
+    return "expired" if row.status == "open" and is_over(row.expires_at) else row.status
+
+
+def request_shown(row: RequestRow) -> dict[str, Any]:
+    """A request: the call, the rules that ask and the values they saw, who is asked, and until when."""
+    if row.problem:
+        told = {"id": row.id, "kind": row.kind, "session_id": row.session_id, "status": row.status}
+        return {**told, "problem": row.problem}
+    p = row.payload
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "session_id": row.session_id,
+        "status": request_status(row),
+        "tool": p["tool"],
+        "input": p["input"],
+        "groups": p["groups"],
+        "rules": p["rules"],
+        "reason": p["reason"],
+        "message": p["message"],
+        "values": p.get("values", {}),
+        "difference": p.get("difference", []),
+        "schema": p["schema"],
+        "digest": p["digest"],
+        "opened_at": row.opened_at,
+        "expires_at": row.expires_at,
+    }
+
+
+async def request_as_logged(store: Store, row: RequestRow) -> RequestRow:
+    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
+    opened = [e for e in await store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
+    for event in opened:
+        p = event.payload
+        if p.get("request_id") == row.id:
+            until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
+            return replace(
+                row, kind=p["request_kind"], opened_at=event.at, expires_at=until, payload=p, problem=""
+            )  # fmt: skip
+    if not all(event.payload for event in opened):
+        raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
+    raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
+
+
+def job_shown(row: JobRow) -> dict[str, Any]:
+    """A job as the queue has it."""
+    return {
+        "id": row.id,
+        "session_id": row.session_id,
+        "call_id": row.call_id,
+        "tool": row.tool,
+        "status": row.status,
+        "attempts": row.attempts,
+        "run_at": timestamp(row.run_at) if row.run_at else None,
+        "enqueued_at": timestamp(row.enqueued_at) if row.enqueued_at else None,
+        "owner": row.owner,
+        "lease_until": timestamp(row.lease_until) if row.lease_until else None,
+        "reason": row.reason,
+        **({"problem": row.problem} if row.problem else {}),
+    }

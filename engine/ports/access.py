@@ -1,0 +1,142 @@
+"""What the service keeps beside the sessions: tokens, who began which session, and what people did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What somebody identifies with; of its secret only the SHA-256 is known.
+
+    It belongs to one `person` or, without one, to a machine; without a `tenant` it reaches those of all, and without
+    `scopes` it may do all that its role may.
+    """
+
+    id: str
+    name: str
+    secret_hash: str
+    role: str
+    person: str | None
+    tenant: str | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A person's session in a browser: of its cookie only the SHA-256 is known, and it is good as long as its token.
+
+    A `once` one is a link that is yet to be opened, and is used up by that.
+    """
+
+    secret_hash: str
+    token_id: str
+    created_at: datetime
+    expires_at: datetime
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A request to start a session: `digest` is that of what it asks for, `key` what tells it from another.
+
+    The session's id is chosen before it begins, so that the same request again means the same session.  `owner` is who
+    asked, by what no other principal has.
+    """
+
+    scope: str
+    key: str
+    digest: str
+    session_id: str
+    tenant: str | None
+    at: datetime
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something that a principal did, or was refused: `number` counts them, `link` is the hash of all up to it."""
+
+    number: int
+    at: datetime
+    actor: str
+    means: str
+    address: str
+    tenant: str | None
+    action: str
+    about: str
+    digest: str
+    result: str
+    link: str
+
+
+class AccessStore(Protocol):
+    """Keeps what the service goes by; it survives a crash as the sessions do."""
+
+    async def add_token(self, token: AccessToken) -> bool:
+        """Keep a token; False where one of its name is not revoked."""
+        ...
+
+    async def tokens(self) -> list[AccessToken]:
+        """All tokens, the oldest first."""
+        ...
+
+    async def token_of(self, secret_hash: str) -> AccessToken | None:
+        """The token with a secret, whether it is good still or not."""
+        ...
+
+    async def revoke_token(self, token_id: str, at: datetime) -> bool:
+        """End a token for good; False where there is none such, or it was ended."""
+        ...
+
+    async def touch_token(self, token_id: str, at: datetime) -> None:
+        """Note that a token was used."""
+        ...
+
+    async def add_login(self, login: Login) -> None:
+        """Keep a login; those that have expired are let go of."""
+        ...
+
+    async def login_of(self, secret_hash: str) -> Login | None:
+        """The login with a secret, whether it is good still or not."""
+        ...
+
+    async def end_login(self, secret_hash: str) -> bool:
+        """Let go of a login; False where there is none, as for all but the first who use up a link."""
+        ...
+
+    async def token_by_id(self, token_id: str) -> AccessToken | None:
+        """The token with an id, whether it is good still or not."""
+        ...
+
+    async def reserve(self, creation: Creation) -> Creation:
+        """Keep the creation, or give the one that stands under the same scope and key."""
+        ...
+
+    async def tenant_of(self, session_id: str) -> str | None:
+        """The tenant that a session was started for at the service; None where it was not, or for none."""
+        ...
+
+    async def sessions_of(self, tenant: str) -> Sequence[str]:
+        """The sessions that were started for a tenant."""
+        ...
+
+    async def started_by(self, owner: str, session_id: str) -> bool:
+        """Whether a session was started by an owner."""
+        ...
+
+    async def record_audit(self, event: AuditEvent) -> AuditEvent:
+        """Keep an event; its number and link are those that it gets."""
+        ...
+
+    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
+        """What was done behind a number, the oldest first."""
+        ...

@@ -1,0 +1,179 @@
+"""Tokens, creations and audit events in the SQLite store: see `ports.access`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from engine.language.value import digest, timestamp
+from engine.ports.access import AccessToken, AuditEvent, Creation, Login
+from engine.store.writer import CommitWriter
+
+T = TypeVar("T")
+Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
+
+_TOKEN = "id, name, secret_hash, role, person, tenant, created_at, created_by, expires_at, revoked_at, used_at, scopes"
+_LOGIN = "secret_hash, token_id, created_at, expires_at, once"
+_CREATION = "scope, key, digest, session_id, tenant, at, owner"
+_AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
+
+
+class SqliteAccess:
+    """See `ports.AccessStore`."""
+
+    def __init__(self, writer: CommitWriter, read: Read) -> None:
+        self._writer = writer
+        self._read = read
+
+    async def add_token(self, token: AccessToken) -> bool:
+        """See `ports.AccessStore`."""
+
+        def add(connection: sqlite3.Connection) -> bool:
+            known = "SELECT 1 FROM tokens WHERE name = ? AND revoked_at IS NULL"
+            if connection.execute(known, (token.name,)).fetchone():
+                return False
+            values = (
+                token.id, token.name, token.secret_hash, token.role, token.person, token.tenant,
+                timestamp(token.created_at), token.created_by, _text(token.expires_at), None, None,
+                " ".join(token.scopes),
+            )  # fmt: skip
+            connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            return True
+
+        return await self._writer.do(add)
+
+    async def tokens(self) -> list[AccessToken]:
+        """See `ports.AccessStore`."""
+        rows = await self._read(lambda c: c.execute(f"SELECT {_TOKEN} FROM tokens ORDER BY created_at, id").fetchall())
+        return [_token(row) for row in rows]
+
+    async def token_of(self, secret_hash: str) -> AccessToken | None:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_TOKEN} FROM tokens WHERE secret_hash = ?"
+        row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
+        return _token(row) if row else None
+
+    async def revoke_token(self, token_id: str, at: datetime) -> bool:
+        """See `ports.AccessStore`."""
+        sql = "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
+        return await self._writer.do(lambda c: c.execute(sql, (timestamp(at), token_id)).rowcount > 0)
+
+    async def touch_token(self, token_id: str, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+        sql = "UPDATE tokens SET used_at = ? WHERE id = ?"
+        await self._writer.do(lambda c: c.execute(sql, (timestamp(at), token_id)))
+
+    async def token_by_id(self, token_id: str) -> AccessToken | None:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_TOKEN} FROM tokens WHERE id = ?"
+        row = await self._read(lambda c: c.execute(sql, (token_id,)).fetchone())
+        return _token(row) if row else None
+
+    async def add_login(self, login: Login) -> None:
+        """See `ports.AccessStore`."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM logins WHERE expires_at <= ?", (timestamp(login.created_at),))
+            values = (
+                login.secret_hash, login.token_id, timestamp(login.created_at), timestamp(login.expires_at),
+                int(login.once),
+            )  # fmt: skip
+            connection.execute(f"INSERT INTO logins ({_LOGIN}) VALUES (?, ?, ?, ?, ?)", values)
+
+        await self._writer.do(add)
+
+    async def login_of(self, secret_hash: str) -> Login | None:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_LOGIN} FROM logins WHERE secret_hash = ?"
+        row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
+        if row is None:
+            return None
+        hash_, token_id, created, expires, once = row
+        return Login(hash_, token_id, datetime.fromisoformat(created), datetime.fromisoformat(expires), bool(once))
+
+    async def end_login(self, secret_hash: str) -> bool:
+        """See `ports.AccessStore`."""
+        sql = "DELETE FROM logins WHERE secret_hash = ?"
+        return await self._writer.do(lambda c: c.execute(sql, (secret_hash,)).rowcount > 0)
+
+    async def reserve(self, creation: Creation) -> Creation:
+        """See `ports.AccessStore`."""
+
+        def reserve(connection: sqlite3.Connection) -> Creation:
+            sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? AND key = ?"
+            row = connection.execute(sql, (creation.scope, creation.key)).fetchone()
+            if row is not None:
+                scope, key, asked, session_id, tenant, at, owner = row
+                return Creation(scope, key, asked, session_id, tenant, datetime.fromisoformat(at), owner)
+            values = (
+                creation.scope, creation.key, creation.digest, creation.session_id, creation.tenant,
+                timestamp(creation.at), creation.owner,
+            )  # fmt: skip
+            connection.execute(f"INSERT INTO creations ({_CREATION}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            return creation
+
+        return await self._writer.do(reserve)
+
+    async def tenant_of(self, session_id: str) -> str | None:
+        """See `ports.AccessStore`."""
+        sql = "SELECT tenant FROM creations WHERE session_id = ?"
+        row = await self._read(lambda c: c.execute(sql, (session_id,)).fetchone())
+        return row[0] if row else None
+
+    async def sessions_of(self, tenant: str) -> Sequence[str]:
+        """See `ports.AccessStore`."""
+        sql = "SELECT session_id FROM creations WHERE tenant = ?"
+        return [id_ for (id_,) in await self._read(lambda c: c.execute(sql, (tenant,)).fetchall())]
+
+    async def started_by(self, owner: str, session_id: str) -> bool:
+        """See `ports.AccessStore`."""
+        sql = "SELECT 1 FROM creations WHERE session_id = ? AND owner = ?"
+        return bool(await self._read(lambda c: c.execute(sql, (session_id, owner)).fetchone()))
+
+    async def record_audit(self, event: AuditEvent) -> AuditEvent:
+        """See `ports.AccessStore`."""
+
+        def record(connection: sqlite3.Connection) -> AuditEvent:
+            last = connection.execute("SELECT number, link FROM audit_events ORDER BY number DESC LIMIT 1").fetchone()
+            made = linked(event, *(last or (0, "")))
+            values = (
+                made.number, timestamp(made.at), made.actor, made.means, made.address, made.tenant, made.action,
+                made.about, made.digest, made.result, made.link,
+            )  # fmt: skip
+            connection.execute(f"INSERT INTO audit_events ({_AUDIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            return made
+
+        return await self._writer.do(record)
+
+    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_AUDIT} FROM audit_events WHERE number > ? ORDER BY number LIMIT ?"
+        rows = await self._read(lambda c: c.execute(sql, (after, limit)).fetchall())
+        return [AuditEvent(row[0], datetime.fromisoformat(row[1]), *row[2:]) for row in rows]
+
+
+def linked(event: AuditEvent, number: int, link: str) -> AuditEvent:
+    """An event behind another one: its link holds for all that came before it."""
+    told = [
+        number + 1, timestamp(event.at), event.actor, event.means, event.address, event.tenant, event.action,
+        event.about, event.digest, event.result,
+    ]  # fmt: skip
+    return replace(event, number=number + 1, link=digest([link, told]))
+
+
+def _text(at: datetime | None) -> str | None:
+    return timestamp(at) if at is not None else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
+
+
+def _token(row: Sequence[Any]) -> AccessToken:
+    id_, name, hash_, role, person, tenant, created, by, expires, revoked, used, scopes = row
+    moments = _moment(expires), _moment(revoked), _moment(used)
+    made = datetime.fromisoformat(created)
+    return AccessToken(id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()))

@@ -1,0 +1,69 @@
+"""The file of a SQLite store: it is made, opened with the pragmas that the promises rest on, and watched."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from engine.private_files import make_file_behind, make_folder
+from engine.store.migrations import migrate
+from engine.store.queries import connected
+
+
+def opened(path: Path, make: bool) -> tuple[sqlite3.Connection, sqlite3.Connection, Callable[[], None]]:
+    """Two connections to one file, and a check that it is there still; raises sqlite3.Error, OSError."""
+    if make:
+        make_file_of(path)
+    # taken first: what is removed or replaced while it is being opened is not what was meant either
+    check = partial(_still_there, path, _identity(path))
+    writing = connect(path, check)
+    try:
+        return writing, connect(path, check), check
+    except BaseException:
+        writing.close()
+        raise
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _still_there(path: Path, opened: tuple[int, int] | None) -> None:
+    """Raise where the file that was opened is not what stands at its path: what is written to it would be lost."""
+    if opened is None or _identity(path) != opened:
+        raise sqlite3.OperationalError("the file is gone, or another was put in its place, while it was in use")
+
+
+def make_file_of(path: Path) -> None:
+    """Make a store's file, with its directory, where there is none; raises OSError."""
+    make_folder(path.parent)
+    make_file_behind(path)
+
+
+def connect(path: Path, check: Callable[[], None] = lambda: None) -> sqlite3.Connection:
+    """A connection to a file that is there, with the pragmas that the promises rest on; raises sqlite3.Error.
+
+    `check` raises where it is not there any more, which says more than that it can't be opened.
+    """
+    try:
+        connection = connected(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
+    except sqlite3.OperationalError:
+        check()
+        raise
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection)
+        check()
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,91 @@
+"""Tokens, creations and audit events in memory: see `ports.access`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from engine.ports.access import AccessToken, AuditEvent, Creation, Login
+from engine.store.access import linked
+
+
+class MemoryAccess:
+    """See `ports.AccessStore`; gone with the process."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, AccessToken] = {}
+        self._logins: dict[str, Login] = {}
+        self._creations: dict[tuple[str, str], Creation] = {}
+        self._audit: list[AuditEvent] = []
+
+    async def add_token(self, token: AccessToken) -> bool:
+        """See `ports.AccessStore`."""
+        if any(one.name == token.name and one.revoked_at is None for one in self._tokens.values()):
+            return False
+        self._tokens[token.id] = token
+        return True
+
+    async def tokens(self) -> list[AccessToken]:
+        """See `ports.AccessStore`."""
+        return sorted(self._tokens.values(), key=lambda token: (token.created_at, token.id))
+
+    async def token_of(self, secret_hash: str) -> AccessToken | None:
+        """See `ports.AccessStore`."""
+        return next((token for token in self._tokens.values() if token.secret_hash == secret_hash), None)
+
+    async def revoke_token(self, token_id: str, at: datetime) -> bool:
+        """See `ports.AccessStore`."""
+        token = self._tokens.get(token_id)
+        if token is None or token.revoked_at is not None:
+            return False
+        self._tokens[token_id] = replace(token, revoked_at=at)
+        return True
+
+    async def touch_token(self, token_id: str, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+        if token_id in self._tokens:
+            self._tokens[token_id] = replace(self._tokens[token_id], used_at=at)
+
+    async def token_by_id(self, token_id: str) -> AccessToken | None:
+        """See `ports.AccessStore`."""
+        return self._tokens.get(token_id)
+
+    async def add_login(self, login: Login) -> None:
+        """See `ports.AccessStore`."""
+        self._logins = {key: one for key, one in self._logins.items() if one.expires_at > login.created_at}
+        self._logins[login.secret_hash] = login
+
+    async def login_of(self, secret_hash: str) -> Login | None:
+        """See `ports.AccessStore`."""
+        return self._logins.get(secret_hash)
+
+    async def end_login(self, secret_hash: str) -> bool:
+        """See `ports.AccessStore`."""
+        return self._logins.pop(secret_hash, None) is not None
+
+    async def reserve(self, creation: Creation) -> Creation:
+        """See `ports.AccessStore`."""
+        return self._creations.setdefault((creation.scope, creation.key), creation)
+
+    async def tenant_of(self, session_id: str) -> str | None:
+        """See `ports.AccessStore`."""
+        return next((one.tenant for one in self._creations.values() if one.session_id == session_id), None)
+
+    async def sessions_of(self, tenant: str) -> Sequence[str]:
+        """See `ports.AccessStore`."""
+        return [one.session_id for one in self._creations.values() if one.tenant == tenant]
+
+    async def started_by(self, owner: str, session_id: str) -> bool:
+        """See `ports.AccessStore`."""
+        return any(one.session_id == session_id and one.owner == owner for one in self._creations.values())
+
+    async def record_audit(self, event: AuditEvent) -> AuditEvent:
+        """See `ports.AccessStore`."""
+        last = self._audit[-1] if self._audit else None
+        self._audit.append(linked(event, last.number if last else 0, last.link if last else ""))
+        return self._audit[-1]
+
+    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
+        """See `ports.AccessStore`."""
+        return self._audit[after : after + limit]

@@ -1,0 +1,108 @@
+"""What every store must keep for the service: tokens, creations and audit events."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import trio
+
+from engine.ports.access import AccessToken, AuditEvent, Creation, Login
+from engine.ports.store import Store
+from engine.testing.log_events import START, start
+
+TOKEN = AccessToken("tok_1", "ops", "hash", "operator", None, None, START, "root", scopes=("read", "cancel"))
+CREATION = Creation("acme/tok_1", "key", "digest", "ses_1", "acme", START, "acme/tok_1")
+DONE = AuditEvent(0, START, "tok_1", "token", "127.0.0.1", "acme", "start", "ses_1", "", "started", "")
+
+
+async def a_token_is_found_by_its_secret_and_ends_once(store: Store) -> None:
+    """Of one name there is one that is good."""
+    access = store.access
+    assert await access.token_of("hash") is None
+    assert await access.add_token(TOKEN)
+    assert not await access.add_token(replace(TOKEN, id="tok_2", secret_hash="other"))
+    assert await access.token_of("hash") == TOKEN
+    await access.touch_token("tok_1", START)
+    assert await access.tokens() == [replace(TOKEN, used_at=START)]
+    assert await access.revoke_token("tok_1", START)
+    assert not await access.revoke_token("tok_1", START)
+    assert not await access.revoke_token("tok_9", START)
+    found = await access.token_of("hash")
+    assert found is not None
+    assert found.revoked_at == START
+    later = replace(TOKEN, id="tok_2", secret_hash="other", created_at=START + timedelta(seconds=1))
+    assert await access.add_token(later)
+    assert [token.id for token in await access.tokens()] == ["tok_1", "tok_2"]
+
+
+async def a_login_is_found_until_it_is_ended_or_has_expired(store: Store) -> None:
+    """Of those who end it, one did."""
+    access, hour = store.access, timedelta(hours=1)
+    brief, link = Login("a", "tok_1", START, START + hour), Login("b", "tok_1", START, START + 3 * hour, once=True)
+    await access.add_login(brief)
+    await access.add_login(link)
+    assert [await access.login_of(name) for name in "abc"] == [brief, link, None]
+    await access.add_login(Login("c", "tok_1", START + 2 * hour, START + 4 * hour))
+    assert [await access.login_of(name) for name in "ab"] == [None, link]
+    assert [await access.end_login("b"), await access.end_login("b")] == [True, False]
+    assert await access.token_by_id("tok_1") is None
+    assert await access.add_token(TOKEN)
+    assert await access.token_by_id("tok_1") == TOKEN
+
+
+async def a_creation_stands_whoever_asks_again(store: Store) -> None:
+    """Also where several ask at once: each gets the one that stands."""
+    found: list[Creation] = []
+
+    async def ask(session_id: str) -> None:
+        found.append(await store.access.reserve(replace(CREATION, session_id=session_id)))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(1, 6):
+            nursery.start_soon(ask, f"ses_{number}")
+    assert len({one.session_id for one in found}) == 1
+    other = replace(CREATION, scope="globex/tok_2", session_id="ses_9", tenant=None, owner="globex/tok_2")
+    assert await store.access.reserve(other) == other
+
+
+async def a_session_is_its_tenants_and_its_owners(store: Store) -> None:
+    """And nobody's where it was not started at the service."""
+    await start(store, "ses_1")
+    await start(store, "ses_2")
+    await store.access.reserve(CREATION)
+    assert await store.access.tenant_of("ses_1") == "acme"
+    assert await store.access.tenant_of("ses_2") is None
+    assert list(await store.access.sessions_of("acme")) == ["ses_1"]
+    assert list(await store.access.sessions_of("globex")) == []
+    assert await store.access.started_by("acme/tok_1", "ses_1")
+    assert not await store.access.started_by("acme/tok_1", "ses_2")
+    assert not await store.access.started_by("acme/tok_2", "ses_1")
+    assert [row.id for row in await store.sessions(tenant="acme")] == ["ses_1"]
+    newest, oldest = [row.id for row in await store.sessions()]
+    assert [row.id for row in await store.sessions(before=newest)] == [oldest]
+    assert await store.sessions(before=oldest) == []
+
+
+async def audit_events_are_numbered_and_linked(store: Store) -> None:
+    """Each link holds for all that came before it."""
+    first = await store.access.record_audit(DONE)
+    second = await store.access.record_audit(replace(DONE, result="refused"))
+    assert (first.number, second.number) == (1, 2)
+    assert len({first.link, second.link, ""}) == 3
+    assert await store.access.audit_events() == [first, second]
+    assert await store.access.audit_events(1) == [second]
+    assert await store.access.audit_events(0, 1) == [first]
+
+
+ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
+    check.__name__: check
+    for check in (
+        a_token_is_found_by_its_secret_and_ends_once,
+        a_login_is_found_until_it_is_ended_or_has_expired,
+        a_creation_stands_whoever_asks_again,
+        a_session_is_its_tenants_and_its_owners,
+        audit_events_are_numbered_and_linked,
+    )
+}

@@ -1,0 +1,156 @@
+"""The application: every route in one table, with the right that it asks for; what is not in it is closed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import trio
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from engine.access.principal import Principal
+from engine.access.rights import Right
+from engine.version import __version__
+from engine.web import audit, requests, sessions, streams
+from engine.web.pages import routes as pages
+from engine.web.problems import HttpProblem, problem_of
+from engine.web.service import Service
+from engine.web.sessions import answered
+
+_log = logging.getLogger("engine.web")
+
+Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
+
+# on everything that goes out
+HEADERS: Mapping[str, str] = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "engine-version": __version__,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """A route for those who have a right."""
+
+    method: str
+    path: str
+    right: Right
+    endpoint: Endpoint
+
+
+TABLE: tuple[RouteRow, ...] = (
+    RouteRow("POST", "/v1/sessions", Right.START, sessions.start),
+    RouteRow("GET", "/v1/sessions", Right.READ, sessions.listed),
+    RouteRow("GET", "/v1/sessions/{id}", Right.READ_OWN, sessions.read),
+    RouteRow("GET", "/v1/sessions/{id}/events", Right.READ_OWN, streams.events),
+    RouteRow("POST", "/v1/sessions/{id}/messages", Right.SEND, sessions.send),
+    RouteRow("POST", "/v1/sessions/{id}/cancel", Right.CANCEL, sessions.cancel),
+    RouteRow("GET", "/v1/sessions/{id}/verify", Right.AUDIT, sessions.verify),
+    RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed),
+    RouteRow("GET", "/v1/requests", Right.READ_REQUESTS, requests.listed),
+    RouteRow("GET", "/v1/requests/{id}", Right.READ_REQUESTS, requests.read),
+    RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer),
+)
+
+# what anybody may ask, and nothing is told by
+OPEN = ("/healthz", "/readyz", "/version")
+
+
+def application(service: Service) -> Callable[..., Awaitable[None]]:
+    """The ASGI application in front of a service."""
+    paths: dict[str, dict[str, RouteRow]] = {}
+    for one in TABLE:
+        paths.setdefault(one.path, {})[one.method] = one
+    routes = [
+        Route("/healthz", _open(_health, service), methods=["GET"]),
+        Route("/readyz", _open(_ready, service), methods=["GET"]),
+        Route("/version", _open(_version, service), methods=["GET"]),
+        *pages.routes(service),
+        *(Route(path, _guarded(service, entries), methods=_METHODS) for path, entries in paths.items()),
+        Route("/{rest:path}", _guarded(service, {}), methods=_METHODS),
+    ]
+    return Starlette(routes=routes)
+
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that asks who it is first, and only then tells whether there is anything."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            principal = await service.principal(request)
+            if not entries:
+                raise HttpProblem(404, "no_such_page", f"there is nothing at {request.url.path}")
+            found = entries.get("GET" if request.method == "HEAD" else request.method)
+            if found is None:
+                raise HttpProblem(405, "no_such_method", f"this takes {', '.join(sorted(entries))}")
+            if not principal.may(found.right):
+                await service.note(request, principal, found.right.value, request.url.path, "not_permitted")
+                raise HttpProblem(403, "not_permitted", _not_permitted(principal, found.right))
+            return _with_headers(await found.endpoint(service, principal, request))
+        except ClientDisconnect:
+            raise  # there is nobody to answer
+        except Exception as error:
+            return _with_headers(_problem(error, request))
+
+    return endpoint
+
+
+def _open(
+    answer: Callable[[Service], Awaitable[Response]], service: Service
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return _with_headers(await answer(service))
+
+    return endpoint
+
+
+def _not_permitted(principal: Principal, right: Right) -> str:
+    if right is Right.ANSWER and principal.person is None:
+        return "a machine answers no requests: the token of a person does (`engine tokens create --person NAME`)"
+    return f"a token of the role {principal.role} may not {right.value.replace('_', ' ')}"
+
+
+def _problem(error: Exception, request: Request) -> Response:
+    found = problem_of(error)
+    if found is None:
+        _log.exception("%s %s failed", request.method, request.url.path)
+        found = HttpProblem(500, "fault", "this is a fault of the engine; its log says which")
+    return found.response()
+
+
+def _with_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+async def _health(service: Service) -> Response:
+    """The process lives."""
+    return answered({"status": "ok"})
+
+
+async def _ready(service: Service) -> Response:
+    """It can be asked: it is not draining, and its store can be read."""
+    if service.draining.is_set():
+        return answered({"status": "draining"}, 503, {"retry-after": "5"})
+    try:
+        with trio.fail_after(5):
+            await service.store.sessions(1)
+    except Exception as error:
+        _log.warning("not ready: %s", error)
+        return answered({"status": "store_away"}, 503, {"retry-after": "5"})
+    return answered({"status": "ready"})
+
+
+async def _version(service: Service) -> Response:
+    """Which engine this is."""
+    return answered({"version": __version__})

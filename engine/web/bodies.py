@@ -1,0 +1,78 @@
+"""What requests bring: read whole, strictly, into a model; anything else is a problem that says where."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from engine.language.value import NotJson, loads
+from engine.web.problems import HttpProblem
+
+
+class Body(BaseModel):
+    """Fields that are not known are refused: they would be believed in and do nothing."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewSession(Body):
+    """A session to start."""
+
+    agent: str | None = None
+    message: str = Field(min_length=1)
+    attributes: dict[str, Any] = {}
+    planner: str | None = None
+    external_id: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class NewMessage(Body):
+    """Something more that the customer says."""
+
+    text: str = Field(min_length=1)
+
+
+class NewAnswer(Body):
+    """An answer to the request with `digest`, which is what the person was shown."""
+
+    digest: str | None = None
+    answer: Literal["approve", "deny", "value", "happened", "did_not_happen", "abandon"]
+    edits: dict[str, Any] | None = None
+    value: Any = None
+    output: Any = None
+    note: str = ""
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def body_of(request: Request, kind: type[B]) -> B:
+    """The body of a request; raises Problem."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HttpProblem(415, "not_json", "send the body as `Content-Type: application/json`")
+    try:
+        value = loads((await request.body()).decode())
+    except ClientDisconnect:
+        raise
+    except (UnicodeDecodeError, NotJson, ValueError, RecursionError) as error:
+        raise HttpProblem(400, "malformed", f"the body is no JSON: {error}") from None
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        errors = [
+            {"pointer": "".join(f"/{part}" for part in one["loc"]), "detail": one["msg"]}
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+        told = "; ".join(f"{one['pointer'] or '/'}: {one['detail']}" for one in errors)
+        raise HttpProblem(422, "invalid", told, more={"errors": errors}) from None
+
+
+def number_of(request: Request, name: str, default: int, most: int, least: int = 0) -> int:
+    """A number of the query; raises Problem 422."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or len(text) > 18 or not least <= int(text) <= most:
+        raise HttpProblem(422, "invalid", f"`{name}` is a number from {least} to {most}")
+    return int(text)

@@ -1,0 +1,131 @@
+"""A request as a person sees it: a sentence from the stored call, why it is asked, and whose words are whose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.api.shapes import request_status
+from engine.diagnostic.visible import block
+from engine.diagnostic.visible import line as visible
+from engine.language.value import jsonable, one_line
+from engine.ports.records import RequestRow
+from engine.session.sealed_tokens import shown
+from engine.session.state.state import State
+
+# of the words of strangers so many are shown at first
+LONGEST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One line of the inbox."""
+
+    id: str
+    sentence: str
+    why: str
+    groups: str
+    status: str
+    opened_at: datetime | None
+    expires_at: datetime | None
+    age: str
+    left: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is decided by, in the order in which it is read."""
+
+    row: InboxRow
+    kind: str
+    tool: str
+    fields: tuple[tuple[str, str], ...]
+    reason: str
+    rules: tuple[str, ...]
+    values: tuple[tuple[str, str], ...]
+    difference: tuple[str, ...]
+    messages: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...]
+    session_id: str
+    digest: str
+    open: bool
+    answered: str
+
+
+def row_of(row: RequestRow, now: datetime) -> InboxRow:
+    """A request as the inbox lists it."""
+    p = shown(row.payload)
+    return InboxRow(
+        row.id,
+        _sentence(row.kind, p),
+        visible(str(p.get("message") or p.get("reason") or "")),
+        ", ".join(p.get("groups") or ()) or "anybody",
+        request_status(row),
+        row.opened_at,
+        row.expires_at,
+        _span(now - row.opened_at) if row.opened_at is not None else "",
+        _span(row.expires_at - now) if row.expires_at is not None else "",
+        visible(row.problem),
+    )
+
+
+def card_of(row: RequestRow, state: State, now: datetime) -> Card:
+    """A request with what is known of its session."""
+    p = shown(row.payload)
+    request = state.requests.get(row.id)
+    answered = request.answered if request is not None else None
+    told = f"{_VERBS.get(answered['action'], 'answered')} by {answered['by']}" if answered is not None else ""
+    return Card(
+        row_of(row, now),
+        row.kind,
+        p.get("tool") or "",
+        _pairs(p.get("input") or {}),
+        str(p.get("reason") or ""),
+        tuple(map(str, p.get("rules") or ())),
+        _pairs(p.get("values") or {}),
+        tuple(visible(_text(one)) for one in p.get("difference") or ()),
+        tuple(_cut(block(str(text))) for text in shown(list(state.messages))),
+        _pairs(shown(dict(state.attributes))),
+        row.session_id,
+        request.digest if request is not None else "",
+        request is not None and request.open and request_status(row) == "open",
+        told,
+    )
+
+
+_VERBS: Mapping[str, str] = {"approve": "approved", "deny": "refused"}
+
+
+def _sentence(kind: str, p: Mapping[str, Any]) -> str:
+    """What is asked, from the stored call and nobody's words about it."""
+    tool = p.get("tool")
+    if not tool:
+        return visible(f"{kind}: {p.get('message') or p.get('reason') or ''}")
+    given = ", ".join(f"{name} {value}" for name, value in _pairs(p.get("input") or {}))
+    return f"{visible(str(tool))}: {given}" if given else visible(str(tool))
+
+
+def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((visible(str(name)), _cut(visible(_text(value)))) for name, value in values.items())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else one_line(jsonable(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
+def _span(span: timedelta) -> str:
+    """How long, in its two largest units."""
+    seconds = int(span.total_seconds())
+    if seconds < 0:
+        return "over"
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{rest // 60} min" if not days else ""]
+    return " ".join([part for part in parts if part][:2]) or "0 min"

@@ -1,0 +1,217 @@
+"""The pages: log in, the inbox, a request, and what came of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from engine.access.rights import Right
+from engine.access.tokens import hash_of, principal_of, well_formed
+from engine.api.answers import Approve, Deny, Reply
+from engine.runtime.errors import NotAllowed
+from engine.web.pages.browser import Visitor, check_origin, form_of, log_in, log_out, visitor_of
+from engine.web.pages.card import card_of, row_of
+from engine.web.problems import HttpProblem, problem_of
+from engine.web.requests import as_logged, rows_for
+from engine.web.service import Service
+
+HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+}
+_STATIC = Path(__file__).parent / "static"
+_templates = Environment(
+    loader=PackageLoader("engine.web.pages", "templates"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+
+Page = Callable[[Service, Visitor, Request], Awaitable[Response]]
+
+
+def routes(service: Service) -> list[Route]:
+    """The routes of the pages; only those that let somebody in are open."""
+    return [
+        Route("/", _page(service, _home), methods=["GET"]),
+        Route("/inbox", _page(service, _inbox), methods=["GET"]),
+        Route("/inbox/{id}", _page(service, _request), methods=["GET"]),
+        Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
+        Route("/logout", _page(service, _logout), methods=["POST"]),
+        Route("/login", _open(service, _login_form), methods=["GET"]),
+        Route("/login", _open(service, _login), methods=["POST"]),
+        Route("/login/{secret}", _open(service, _link_form), methods=["GET"]),
+        Route("/login/{secret}", _open(service, _link), methods=["POST"]),
+        Route("/static/style.css", _open(service, _style), methods=["GET"]),
+    ]
+
+
+def shown(template: str, status: int = 200, **values: Any) -> Response:
+    """A page."""
+    html = _templates.get_template(template).render(visitor=values.pop("visitor", None), **values)
+    return HTMLResponse(html, status, HEADERS)
+
+
+def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    """A page for who is logged in; who comes with a token gets it too, others are asked to log in."""
+
+    async def endpoint(request: Request) -> Response:
+        visitor = None
+        try:
+            visitor = await visitor_of(service, request)
+            if visitor is None:
+                if "text/html" not in request.headers.get("accept", ""):
+                    await service.principal(request)  # which says what is missing
+                return shown("login.html", 401, problem="", next=request.url.path)
+            return await page(service, visitor, request)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            return _told(error, visitor, request)
+
+    return endpoint
+
+
+def _open(
+    service: Service, page: Callable[[Service, Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await page(service, request)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            return _told(error, None, request)
+
+    return endpoint
+
+
+def _told(error: Exception, visitor: Visitor | None, request: Request) -> Response:
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    if "text/html" not in request.headers.get("accept", ""):
+        return problem.response()
+    return shown("problem.html", problem.status, visitor=visitor, detail=problem.detail)
+
+
+# -- who comes in
+
+
+async def _login_form(service: Service, request: Request) -> Response:
+    return shown("login.html", problem="", next="/inbox")
+
+
+async def _login(service: Service, request: Request) -> Response:
+    fields = await form_of(request, None)
+    secret = fields.get("token", "").strip()
+    token = await service.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
+    if token is None or principal_of(token, service.clock.now()) is None:
+        return shown("login.html", 401, problem="This token lets nobody in: it is mistyped, revoked or has expired.",
+                     next=fields.get("next", "/inbox"))  # fmt: skip
+    response = RedirectResponse(_own_path(fields.get("next", "")), 303, HEADERS)
+    await log_in(service, token, response)
+    return response
+
+
+async def _link_form(service: Service, request: Request) -> Response:
+    """A link is opened by GET, which programs that look at mails do too, and used up by POST alone."""
+    return shown("link.html", secret=request.path_params["secret"])
+
+
+async def _link(service: Service, request: Request) -> Response:
+    check_origin(request)
+    hash_ = hash_of(request.path_params["secret"])
+    login = await service.store.access.login_of(hash_)
+    now = service.clock.now()
+    token = await service.store.access.token_by_id(login.token_id) if login is not None else None
+    good = login is not None and login.once and login.expires_at > now and await service.store.access.end_login(hash_)
+    if not good or token is None or principal_of(token, now) is None:
+        return shown("login.html", 401, problem="This link was opened before, or its time is over.", next="/inbox")
+    response = RedirectResponse("/inbox", 303, HEADERS)
+    await log_in(service, token, response)
+    return response
+
+
+async def _logout(service: Service, visitor: Visitor, request: Request) -> Response:
+    await form_of(request, visitor)
+    response = RedirectResponse("/login", 303, HEADERS)
+    await log_out(service, visitor, response)
+    return response
+
+
+def _own_path(path: str) -> str:
+    """Where to go on after a login: a page of ours, and no other's."""
+    return path if path.startswith("/inbox") and "//" not in path and "\\" not in path else "/inbox"
+
+
+# -- what people are asked
+
+
+async def _home(service: Service, visitor: Visitor, request: Request) -> Response:
+    return RedirectResponse("/inbox", 303, HEADERS)
+
+
+async def _inbox(service: Service, visitor: Visitor, request: Request) -> Response:
+    _need(visitor, Right.READ_REQUESTS)
+    everything = request.query_params.get("status") == "all"
+    rows = await rows_for(service, visitor.principal, open_only=not everything)
+    listed = [row_of(await as_logged(service, row), service.clock.now()) for row in rows[:200]]
+    listed.sort(key=lambda row: (row.expires_at is None, row.expires_at or row.opened_at or service.clock.now()))
+    return shown("inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - 200, 0), everything=everything)
+
+
+async def _request(service: Service, visitor: Visitor, request: Request) -> Response:
+    _need(visitor, Right.READ_REQUESTS)
+    return await _card(service, visitor, request.path_params["id"])
+
+
+async def _answer(service: Service, visitor: Visitor, request: Request) -> Response:
+    _need(visitor, Right.ANSWER)
+    fields = await form_of(request, visitor)
+    row = await service.request(visitor.principal, request.path_params["id"])
+    by, note = visitor.principal.person or "", fields.get("note", "").strip()
+    replies: dict[str, Callable[[], Reply]] = {
+        "approve": lambda: Approve(by=by, note=note), "deny": lambda: Deny(by=by, note=note)
+    }  # fmt: skip
+    reply, digest = replies.get(fields.get("answer", "")), fields.get("digest", "")
+    if reply is None or not digest:
+        raise HttpProblem(422, "invalid", "the form says neither yes nor no, or not to what")
+    try:
+        await service.engine.answer(row.id, reply(), digest=digest, drive=False)
+    except NotAllowed as refused:
+        await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
+        return await _card(service, visitor, row.id, problem=str(refused), status=409)
+    await service.note(request, visitor.principal, "answer", row.id, fields["answer"], digest)
+    return RedirectResponse(f"/inbox/{row.id}", 303, HEADERS)
+
+
+async def _card(
+    service: Service, visitor: Visitor, request_id: str, *, problem: str = "", status: int = 200
+) -> Response:
+    row = await as_logged(service, await service.request(visitor.principal, request_id))
+    state = await service.engine.look(row.session_id)
+    return shown(
+        "request.html", status, visitor=visitor, card=card_of(row, state, service.clock.now()), problem=problem,
+        may_answer=visitor.principal.may(Right.ANSWER),
+    )  # fmt: skip
+
+
+def _need(visitor: Visitor, right: Right) -> None:
+    if not visitor.principal.may(right):
+        told = f"a token of the role {visitor.principal.role} may not {right.value.replace('_', ' ')}"
+        raise HttpProblem(403, "not_permitted", told)
+
+
+async def _style(service: Service, request: Request) -> Response:
+    headers = {"cache-control": "max-age=3600", "x-content-type-options": "nosniff"}
+    return Response((_STATIC / "style.css").read_bytes(), 200, headers, "text/css")

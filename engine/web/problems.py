@@ -1,0 +1,88 @@
+"""What goes wrong with a request, as RFC 9457 has it: a status, a code to go by, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from engine.language.value import jsonable, one_line
+from engine.ports.records import CorruptLog, UnknownSession
+from engine.ports.resources import EnvironmentFault
+from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
+from engine.store.urls import StoreFault
+
+TYPE = "application/problem+json"
+
+
+class HttpProblem(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, code: str, detail: str, *, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.more = dict(more or {})
+
+    def response(self) -> Response:
+        """The problem as a response."""
+        body = {
+            "type": f"urn:steadyhand:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.more,
+        }
+        headers = {"cache-control": "no-store"}
+        if self.status == 401:
+            headers["www-authenticate"] = 'Bearer realm="engine"'
+        if self.status in (429, 503):
+            headers["retry-after"] = "5"
+        return Response(f"{one_line(jsonable(body))}\n", self.status, headers, TYPE)
+
+
+# what is asked is refused with, by the core's reason; what is not here stands in the way of what was asked: 409
+_REFUSED: Mapping[str, int] = {
+    "no_such_agent": 422,
+    "no_such_job": 404,
+    "no_such_request": 404,
+    "no_such_session": 404,
+    "invalid_attributes": 422,
+    "invalid_decision": 422,
+    "invalid_input": 422,
+    "invalid_usage": 422,
+    "not_a_client": 422,
+    "not_text": 422,
+    "empty_message": 422,
+    "unknown_planner": 422,
+    "unknown_tool": 422,
+    "wrong_answer": 422,
+    "not_a_member": 403,
+    "own_request": 403,
+    "another_call": 409,
+}
+
+
+def problem_of(error: Exception) -> HttpProblem | None:
+    """The problem that an error of the engine is; None for what is a fault of ours."""
+    match error:
+        case HttpProblem():
+            return error
+        case NotAllowed():
+            return HttpProblem(_REFUSED.get(error.reason, 409), error.reason, str(error))
+        case UnknownSession():
+            return HttpProblem(404, "no_such_session", str(error))
+        case EngineClosed():
+            return HttpProblem(503, "draining", "this process is about to stop: ask again")
+        case EnvironmentFault() | BundleUnavailable():
+            return HttpProblem(503, "not_available", str(error))
+        case StoreFault():
+            return HttpProblem(503, "store_away", "the store can't be read or written now: ask again")
+        case CorruptLog():
+            return HttpProblem(500, "damaged", str(error))
+        case _:
+            return None

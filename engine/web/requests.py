@@ -1,0 +1,108 @@
+"""The routes about requests: what people are asked, and their answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.access.principal import Principal
+from engine.api.answers import Answer, Approve, Deny, Reply, Settle
+from engine.api.shapes import request_as_logged, request_shown
+from engine.ports.records import CorruptLog, RequestRow, UnknownSession
+from engine.runtime.errors import NotAllowed
+from engine.session.state.state import State
+from engine.web.bodies import NewAnswer, body_of, number_of
+from engine.web.problems import HttpProblem
+from engine.web.service import Service
+from engine.web.sessions import MOST, answered
+
+
+async def listed(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/requests`: the inbox, the oldest first; `?status=open|all&limit=&cursor=`."""
+    limit, cursor = number_of(request, "limit", 50, MOST, 1), request.query_params.get("cursor")
+    status = request.query_params.get("status", "open")
+    if status not in ("open", "all"):
+        raise HttpProblem(422, "invalid", "`status` is open or all")
+    rows = await rows_for(service, principal, open_only=status == "open")
+    if cursor is not None:
+        ids = [row.id for row in rows]
+        rows = rows[ids.index(cursor) + 1 :] if cursor in ids else []
+    page = [request_shown(await as_logged(service, row)) for row in rows[:limit]]
+    return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
+
+
+async def rows_for(service: Service, principal: Principal, *, open_only: bool) -> list[RequestRow]:
+    """The requests that a principal may see, the oldest first."""
+    rows = await service.store.requests(open_only=open_only)
+    if principal.tenant is None:
+        return rows
+    own = set(await service.store.access.sessions_of(principal.tenant))
+    return [row for row in rows if row.session_id in own]
+
+
+async def read(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/requests/{id}`: the call, the rules that ask, the values they saw, what the customer wrote."""
+    row = await as_logged(service, await service.request(principal, request.path_params["id"]))
+    session = service.engine.session(row.session_id, drive=False)
+    state = await service.state(session)
+    about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
+    told = request_shown(row) | about
+    told["digest"] = _digest(state, row)
+    return answered(told, headers={"etag": f'"{told["digest"]}"'})
+
+
+async def answer(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/requests/{id}/answers`: 200; 428 without the digest that was shown, 409 for another one."""
+    row = await service.request(principal, request.path_params["id"])
+    said = await body_of(request, NewAnswer)
+    state = await service.state(service.engine.session(row.session_id, drive=False))
+    current = _digest(state, row)
+    if said.digest is None:
+        raise HttpProblem(428, "digest_required", "an answer names the `digest` of the request as it was shown")
+    try:
+        session = await service.engine.answer(row.id, _reply(said, principal), digest=said.digest, drive=False)
+    except NotAllowed as refused:
+        await service.note(request, principal, "answer", row.id, refused.reason, said.digest)
+        if refused.reason == "another_call":
+            raise HttpProblem(409, "request_changed", str(refused), more={"digest": current}) from None
+        raise
+    await service.note(request, principal, "answer", row.id, said.answer, said.digest)
+    standing = await service.store.session(session.id)
+    return answered(
+        {"id": row.id, "answer": said.answer, "by": principal.person,
+         "session": {"id": standing.id, "state": standing.state, "seq": standing.seq}}
+    )  # fmt: skip
+
+
+def _reply(said: NewAnswer, principal: Principal) -> Reply:
+    by = principal.person or ""
+    if said.edits is not None and said.answer != "approve":
+        raise HttpProblem(422, "invalid", "/edits: only a call that is approved can be changed")
+    match said.answer:
+        case "approve":
+            return Approve(by=by, note=said.note, edit=said.edits)
+        case "deny":
+            return Deny(by=by, note=said.note)
+        case "value":
+            return Answer(by=by, value=said.value, note=said.note)
+        case "happened":
+            return Settle(by=by, happened=True, output=said.output, note=said.note)
+        case "did_not_happen":
+            return Settle(by=by, happened=False, note=said.note)
+        case "abandon":
+            return Settle(by=by, happened=None, note=said.note)
+
+
+def _digest(state: State, row: RequestRow) -> str:
+    request = state.requests.get(row.id)
+    return request.digest if request is not None else ""
+
+
+async def as_logged(service: Service, row: RequestRow) -> RequestRow:
+    """As the log has it; of what that does not say nothing is shown but what is wrong with it."""
+    try:
+        return row if row.problem else await request_as_logged(service.store, row)
+    except (CorruptLog, UnknownSession) as error:
+        return replace(row, payload={}, problem=str(error))

@@ -1,0 +1,122 @@
+"""What the routes work with, and what every one of them has to ask first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+from starlette.requests import Request
+
+from engine.access.principal import Principal
+from engine.access.rights import Right
+from engine.access.tokens import hash_of, principal_of, well_formed
+from engine.api.engine import Engine
+from engine.api.session import Session
+from engine.ports.access import AuditEvent
+from engine.ports.clock import Clock
+from engine.ports.records import RequestRow, UnknownSession
+from engine.ports.store import Store
+from engine.session.state.state import State
+from engine.spec.bundle import Bundle
+from engine.web.problems import HttpProblem
+
+# a token's last use is noted so often at most, in seconds
+NOTED_EVERY = 60.0
+
+
+@dataclass(slots=True)
+class Service:
+    """The engine behind the service, the bundle that new sessions begin with, and whether it is closing.
+
+    `streams` counts the open ones by principal.
+    """
+
+    engine: Engine
+    store: Store
+    bundle: Bundle
+    clock: Clock
+    draining: trio.Event
+    streams: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, float] = field(default_factory=dict)
+
+    async def principal(self, request: Request) -> Principal:
+        """Who asks; raises Problem 401."""
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not well_formed(secret.strip()):
+            raise _UNKNOWN
+        token = await self.store.access.token_of(hash_of(secret.strip()))
+        now = self.clock.now()
+        found = principal_of(token, now) if token is not None else None
+        if found is None:
+            raise _UNKNOWN
+        if self.noted.get(found.id, 0.0) <= now.timestamp() - NOTED_EVERY:
+            self.noted[found.id] = now.timestamp()
+            await self.store.access.touch_token(found.id, now)
+        return found
+
+    async def session(self, principal: Principal, session_id: str) -> Session:
+        """A session that a principal may see; raises Problem 404 for any other, whether there is one or not."""
+        session = self.engine.session(session_id, drive=False)
+        if not principal.may(Right.READ_OWN):
+            raise HttpProblem(403, "not_permitted", f"a token of the role {principal.role} reads no sessions")
+        try:
+            await self.store.session(session_id)
+        except UnknownSession:
+            raise no_such("session", session_id) from None
+        if principal.tenant is not None and await self.store.access.tenant_of(session_id) != principal.tenant:
+            raise no_such("session", session_id)
+        if not principal.may(Right.READ) and not await self.store.access.started_by(scope_of(principal), session_id):
+            raise no_such("session", session_id)
+        return session
+
+    async def request(self, principal: Principal, request_id: str) -> RequestRow:
+        """A request that a principal may see; raises Problem 404 for any other."""
+        row = await self.store.request(request_id)
+        if row is None:
+            raise no_such("request", request_id)
+        try:
+            await self.session(principal, row.session_id)
+        except HttpProblem as problem:
+            raise (no_such("request", request_id) if problem.status == 404 else problem) from None
+        return row
+
+    async def state(self, session: Session) -> State:
+        """How a session stands, as people may see it."""
+        return await self.engine.look(session.id)
+
+    async def note(
+        self, request: Request, principal: Principal, action: str, about: str, result: str, digest: str = ""
+    ) -> None:
+        """Write down what somebody did, or was refused."""
+        address = request.client.host if request.client is not None else ""
+        told = AuditEvent(
+            number=0, at=self.clock.now(), actor=principal.id, means=principal.means, address=address,
+            tenant=principal.tenant, action=action, about=about, digest=digest, result=result, link="",
+        )  # fmt: skip
+        await self.store.access.record_audit(told)
+
+
+def scope_of(principal: Principal) -> str:
+    """What keys that a principal gives are its own within."""
+    return f"{principal.tenant or ''}/{principal.id}/sessions"
+
+
+def attributes_for(principal: Principal, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A new session's attributes: the tenant is the principal's; raises Problem 403 where another one is asked for."""
+    if principal.tenant is None:
+        return dict(given)
+    if given.get("tenant", principal.tenant) != principal.tenant:
+        raise HttpProblem(403, "another_tenant", f"this token starts sessions of the tenant {principal.tenant} alone")
+    return {**given, "tenant": principal.tenant}
+
+
+def no_such(what: str, name: str) -> HttpProblem:
+    """The same answer for what is not there and for what is somebody else's."""
+    return HttpProblem(404, f"no_such_{what}", f"there is no {what} {name}")
+
+
+_UNKNOWN = HttpProblem(
+    401, "unauthenticated", "name yourself with `Authorization: Bearer TOKEN`; `engine tokens create` makes one"
+)

@@ -1,0 +1,139 @@
+"""The routes about sessions: they are started, listed, read, told something more, and ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.access.principal import Principal
+from engine.api.shapes import session_listed, session_shown
+from engine.language.value import digest, jsonable, one_line
+from engine.ports.access import Creation
+from engine.ports.records import UnknownSession
+from engine.runtime.opening import new_session_id
+from engine.session.sealed_tokens import shown
+from engine.session.state.state import Status
+from engine.session.trace import entry
+from engine.web.bodies import NewMessage, NewSession, body_of, number_of
+from engine.web.problems import HttpProblem
+from engine.web.service import Service, attributes_for, scope_of
+
+MOST = 200
+# the longest that a read may wait for something to happen, and how often is looked, in seconds
+WAIT, LOOK_EVERY = 25, 0.25
+
+
+def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response: what is sensitive stands as `[sensitive]`."""
+    # a line, as whoever reads it in a terminal expects
+    body = f"{one_line(jsonable(shown(value)))}\n"
+    return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
+
+
+async def start(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions`: 201, or 200 with the session that was started by the same request before."""
+    wanted = await body_of(request, NewSession)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= 200:
+        raise HttpProblem(422, "invalid", "`Idempotency-Key` has 1 to 200 characters")
+    attributes = attributes_for(principal, wanted.attributes)
+    plain = wanted.model_dump() | {"attributes": attributes}
+    session_id = new_session_id()
+    scope, name = (f"{principal.tenant or ''}/external", wanted.external_id) if wanted.external_id else (
+        scope_of(principal), key or session_id
+    )  # fmt: skip
+    # what does not fit is refused before anything of it is kept
+    service.engine.check_start(
+        service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner
+    )
+    creation = Creation(
+        scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), scope_of(principal)
+    )  # fmt: skip
+    kept = await service.store.access.reserve(creation)
+    if kept.digest != creation.digest:
+        if wanted.external_id:
+            raise HttpProblem(409, "external_id_taken", f"another session has the external id {wanted.external_id}")
+        raise HttpProblem(422, "idempotency_key_reused", "this Idempotency-Key was sent with another body")
+    try:
+        await service.store.session(kept.session_id)
+        status = 200
+    except UnknownSession:
+        # reserved and never begun: this request, or one whose process died in between
+        await service.engine.start(
+            service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner,
+            started_by=principal.starter, drive=False, session_id=kept.session_id,
+        )  # fmt: skip
+        status = 201
+        await service.note(request, principal, "start", kept.session_id, "started")
+    row = await service.store.session(kept.session_id)
+    place = {"location": f"/v1/sessions/{row.id}"}
+    return answered({"id": row.id, "state": row.state, "seq": row.seq}, status, place)
+
+
+async def listed(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/sessions`: the newest first, `?state=&agent=&limit=&cursor=`."""
+    limit = number_of(request, "limit", 50, MOST, 1)
+    state, agent, cursor = (request.query_params.get(name) for name in ("state", "agent", "cursor"))
+    if state is not None and state not in set(Status):
+        raise HttpProblem(422, "invalid", f"`state` is one of {', '.join(sorted(Status))}")
+    if cursor is not None:
+        await service.session(principal, cursor)
+    rows = await service.store.sessions(limit + 1, state, agent=agent, before=cursor, tenant=principal.tenant)
+    more = rows[limit - 1].id if len(rows) > limit else None
+    return answered({"items": [session_listed(row) for row in rows[:limit]], "next_cursor": more})
+
+
+async def read(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/sessions/{id}`: how it stands; `?wait=S&after=SEQ` waits until something happened behind an event."""
+    session = await service.session(principal, request.path_params["id"])
+    wait, after = number_of(request, "wait", 0, WAIT), number_of(request, "after", 0, 10**12)
+    with trio.move_on_after(wait):
+        # another process writes it: there is nothing here to wait for
+        while wait and not (service.draining.is_set() or await _seq(service, session.id) > after):  # noqa: ASYNC110
+            await trio.sleep(LOOK_EVERY)
+    state = await service.state(session)
+    return answered(session_shown(state) | {"seq": state.seq}, headers={"etag": f'"{state.seq}"'})
+
+
+async def events(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/sessions/{id}/events` as a page of JSON: `?after=SEQ&limit=`."""
+    session = await service.session(principal, request.path_params["id"])
+    after, limit = number_of(request, "after", 0, 10**12), number_of(request, "limit", MOST, MOST, 1)
+    log = await service.store.load(session.id, after)
+    page = [entry(event) for event in log[:limit]]
+    return answered({"items": page, "next_cursor": str(page[-1]["seq"]) if len(log) > limit else None})
+
+
+async def send(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions/{id}/messages`: 202."""
+    session = await service.session(principal, request.path_params["id"])
+    said = await body_of(request, NewMessage)
+    await session.send(said.text)
+    await service.note(request, principal, "send", session.id, "sent")
+    return await _accepted(service, session.id)
+
+
+async def cancel(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions/{id}/cancel`: 202."""
+    session = await service.session(principal, request.path_params["id"])
+    await session.cancel(principal.person or principal.name)
+    await service.note(request, principal, "cancel", session.id, "cancelled")
+    return await _accepted(service, session.id)
+
+
+async def verify(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/sessions/{id}/verify`: what is wrong with its log, empty if it is whole."""
+    session = await service.session(principal, request.path_params["id"])
+    return answered({"id": session.id, "problems": await service.store.verify(session.id)})
+
+
+async def _seq(service: Service, session_id: str) -> int:
+    return (await service.store.session(session_id)).seq
+
+
+async def _accepted(service: Service, session_id: str) -> Response:
+    row = await service.store.session(session_id)
+    return answered({"id": row.id, "state": row.state, "seq": row.seq}, 202)

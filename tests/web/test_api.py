@@ -1,0 +1,201 @@
+"""The HTTP API as its users have it: a real server, a real worker, tokens, and a refund that a reviewer decides on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.service import Service, lines_of, opening
+
+OPS = ("ops", "operator")
+DANA = ("dana", "reviewer")
+BACKEND = ("backend", "caller", "--tenant", "acme")
+
+
+def test_what_anybody_may_ask_is_answered_without_a_token_and_all_else_with_401(service: Service) -> None:
+    with service.client() as nobody:
+        assert [nobody.get(path).status_code for path in ("/healthz", "/readyz", "/version")] == [200, 200, 200]
+        for path in ("/", "/v1/sessions", "/v1/requests/ses_1.1", "/nowhere", "/v1/sessions/ses_1/events"):
+            done = nobody.get(path)
+            assert (done.status_code, done.headers["content-type"]) == (401, "application/problem+json")
+            assert done.headers["www-authenticate"].startswith("Bearer")
+        assert nobody.post("/v1/sessions", json=opening("acct_1001")).status_code == 401
+        wrong = nobody.get("/v1/sessions", headers={"authorization": "Bearer eng_live_nonsense"})
+        assert wrong.status_code == 401
+
+
+def test_a_refund_is_started_seen_approved_by_its_digest_and_opens_one_case(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*DANA) as dana:
+        made = service.start(ops, "acct_1002")
+        standing = service.waits(ops, made["id"], "awaiting_human_review")
+        with ops.stream("GET", f"/v1/sessions/{made['id']}/events", headers={"accept": "text/event-stream"}) as stream:
+            seen = lines_of(stream, standing["seq"])
+        assert [int(event["id"]) for event in seen] == list(range(1, standing["seq"] + 1))
+        assert seen[-1]["data"]["state"] == "awaiting_human_review"
+        (request,) = [one for one in dana.get("/v1/requests").json()["items"] if one["session_id"] == made["id"]]
+        shown = dana.get(f"/v1/requests/{request['id']}").json()
+        assert shown["input"]["amount_usd"] == 480
+        where = f"/v1/requests/{request['id']}/answers"
+        assert dana.post(where, json={"answer": "approve"}).status_code == 428
+        other = dana.post(where, json={"answer": "approve", "digest": "sha256:another"})
+        assert (other.status_code, other.json()["code"], other.json()["digest"]) == (
+            409,
+            "request_changed",
+            shown["digest"],
+        )
+        done = dana.post(where, json={"answer": "approve", "digest": shown["digest"]})
+        assert (done.status_code, done.json()["by"]) == (200, "dana")
+        assert dana.post(where, json={"answer": "approve", "digest": shown["digest"]}).status_code == 409
+        ended = service.waits(ops, made["id"], "done")
+        assert ended["outcome"] == "case_opened"
+        assert [call["status"] for call in ended["calls"] if call["tool"] == "open_refund_case"] == ["ok"]
+
+
+def test_the_same_request_again_is_the_same_session(service: Service) -> None:
+    with service.client(*OPS) as ops:
+        key = {"idempotency-key": "once"}
+        first = ops.post("/v1/sessions", json=opening("acct_1001"), headers=key)
+        again = ops.post("/v1/sessions", json=opening("acct_1001"), headers=key)
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert first.json()["id"] == again.json()["id"]
+        other = ops.post("/v1/sessions", json=opening("acct_1005"), headers=key)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        named = [ops.post("/v1/sessions", json=opening("acct_1001") | {"external_id": "case-7"}) for _ in range(2)]
+        assert [one.status_code for one in named] == [201, 200]
+        taken = ops.post("/v1/sessions", json=opening("acct_1005") | {"external_id": "case-7"})
+        assert (taken.status_code, taken.json()["code"]) == (409, "external_id_taken")
+
+
+def test_a_stream_goes_on_where_it_was_cut_and_ends_with_the_session(service: Service) -> None:
+    with service.client(*OPS) as ops:
+        made = service.start(ops, "acct_1001")
+        ended = service.waits(ops, made["id"], "done")
+        where, accept = f"/v1/sessions/{made['id']}/events", {"accept": "text/event-stream"}
+        with ops.stream("GET", where, headers=accept | {"last-event-id": "3"}) as stream:
+            seen = lines_of(stream, 10_000)
+        assert [event.get("id") for event in seen[:-1]] == [str(seq) for seq in range(4, ended["seq"] + 1)]
+        assert (seen[-1]["event"], seen[-1]["data"]["outcome"]) == ("end", ended["outcome"])
+        assert ops.get(where, headers=accept | {"last-event-id": str(ended["seq"])}).status_code == 204
+        page = ops.get(where, params={"after": 2, "limit": 3}).json()
+        assert [one["seq"] for one in page["items"]] == [3, 4, 5]
+        assert page["next_cursor"] == "5"
+
+
+def test_sessions_are_listed_in_pages(service: Service) -> None:
+    with service.client(*OPS) as ops:
+        for _ in range(3):
+            service.start(ops, "acct_1001")
+        found, cursor = [], ""
+        while cursor is not None:
+            page = ops.get("/v1/sessions", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+            found += [one["id"] for one in page["items"]]
+            cursor = page["next_cursor"]
+        assert len(found) == len(set(found)) >= 3
+        assert ops.get("/v1/sessions", params={"state": "nonsense"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "told"),
+    [
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "no JSON"),
+        ({"content": b"a=b", "headers": {"content-type": "text/plain"}}, 415, "application/json"),
+        ({"json": {"agent": "support-triage"}}, 422, "/message"),
+        ({"json": opening("acct_1001") | {"nonsense": 1}}, 422, "/nonsense"),
+        ({"json": opening("acct_1001") | {"agent": "nobody"}}, 422, "no agent"),
+        ({"json": {"agent": "support-triage", "message": "hi", "attributes": {"tenant": 7}}}, 422, "tenant"),
+    ],
+)  # fmt: skip
+def test_a_body_that_does_not_fit_is_told_where(
+    service: Service, sent: dict[str, object], status: int, told: str
+) -> None:
+    with service.client(*OPS) as ops:
+        done = ops.post("/v1/sessions", **sent)  # type: ignore[arg-type]
+        assert (done.status_code, told in done.json()["detail"]) == (status, True), done.text
+
+
+def test_who_may_not_is_refused_and_that_is_written_down(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*DANA) as dana, service.client(*BACKEND) as backend:
+        made = service.start(ops, "acct_1002")
+        service.waits(ops, made["id"], "awaiting_human_review")
+        (row,) = [one for one in dana.get("/v1/requests").json()["items"] if one["session_id"] == made["id"]]
+        answer = {"answer": "approve", "digest": row["digest"]}
+        for client in (ops, backend):
+            done = client.post(f"/v1/requests/{row['id']}/answers", json=answer)
+            assert (done.status_code, done.json()["code"]) == (403, "not_permitted")
+        with service.client("mallory", "reviewer") as mallory:
+            refused = mallory.post(f"/v1/requests/{row['id']}/answers", json=answer)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_a_member")
+        assert dana.post("/v1/sessions", json=opening("acct_1001")).status_code == 403
+        assert dana.post(f"/v1/sessions/{made['id']}/cancel").status_code == 403
+        assert ops.post(f"/v1/sessions/{made['id']}/cancel").status_code == 202
+        events = ops.get("/v1/audit", params={"limit": 200}).json()["items"]
+        mine = [one for one in events if one["about"].endswith(row["id"]) or row["id"] in one["about"]]
+        assert {"not_permitted", "not_a_member"} <= {one["result"] for one in mine}
+
+
+def test_a_tenant_reaches_its_own_sessions_and_no_trace_of_others(service: Service) -> None:
+    with (
+        service.client(*OPS) as ops,
+        service.client(*BACKEND) as acme,
+        service.client("other", "caller", "--tenant", "globex") as globex,
+    ):
+        made = service.start(acme, "acct_1002")
+        service.waits(acme, made["id"], "awaiting_human_review")
+        request = f"{made['id']}.1"
+        with service.client("eve", "reviewer", "--tenant", "globex") as eve:
+            assert eve.get("/v1/requests").json()["items"] == []
+            for client, routes in (
+                (globex, ["/v1/sessions/{0}", "/v1/sessions/{0}/events"]),
+                (eve, ["/v1/sessions/{0}", "/v1/sessions/{0}/events", "/v1/requests/{0}.1"]),
+            ):
+                for route in routes:
+                    foreign, unknown = client.get(route.format(made["id"])), client.get(route.format("ses_none"))
+                    assert (foreign.status_code, unknown.status_code) == (404, 404)
+                    assert foreign.json()["detail"].replace(made["id"], "ses_none") == unknown.json()["detail"]
+            assert (
+                eve.post(f"/v1/requests/{request}/answers", json={"answer": "deny", "digest": "x"}).status_code == 404
+            )
+            assert eve.get("/v1/sessions").json()["items"] == []
+        stolen = globex.post("/v1/sessions", json=opening("acct_1001", "acme"))
+        assert (stolen.status_code, stolen.json()["code"]) == (403, "another_tenant")
+        assert acme.get(f"/v1/sessions/{made['id']}").status_code == 200
+        not_its_own = service.start(ops, "acct_1001")
+        assert acme.get(f"/v1/sessions/{not_its_own['id']}").status_code == 404
+
+
+def test_a_token_that_is_revoked_or_has_expired_lets_nobody_in(service: Service) -> None:
+    with service.client("leaver", "auditor") as leaver:
+        assert leaver.get("/v1/sessions").status_code == 200
+        assert service.shell("tokens", "revoke", "leaver").code == 0
+        assert leaver.get("/v1/sessions").status_code == 401
+    with service.client("brief", "auditor", "--expires", "200ms") as brief:
+        from tests.waiting import until
+
+        until(lambda: brief.get("/v1/sessions").status_code == 401, "its expiry")
+
+
+def test_a_scope_is_a_part_of_what_a_role_may(service: Service) -> None:
+    with service.client("narrow", "operator", "--scope", "read", "--scope", "read_own") as narrow:
+        assert narrow.get("/v1/sessions").status_code == 200
+        assert narrow.post("/v1/sessions", json=opening("acct_1001")).status_code == 403
+    assert service.shell("tokens", "create", "--name", "wide", "--role", "caller", "--scope", "tokens").code == 2
+
+
+def test_a_further_message_and_a_long_poll(service: Service) -> None:
+    with service.client(*OPS) as ops:
+        made = service.start(ops, "acct_1001")
+        before = ops.get(f"/v1/sessions/{made['id']}").json()["seq"]
+        later = ops.get(f"/v1/sessions/{made['id']}", params={"wait": 25, "after": before}).json()
+        assert later["seq"] > before
+        ended = service.waits(ops, made["id"], "done")
+        refused = ops.post(f"/v1/sessions/{made['id']}/messages", json={"text": "one more thing"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "session_over")
+        assert ops.get(f"/v1/sessions/{made['id']}/verify").json()["problems"] == []
+        assert ended["state"] == "done"
+
+
+def test_every_answer_has_the_headers_that_protect_a_browser(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client() as nobody:
+        for done in (ops.get("/v1/sessions"), nobody.get("/v1/sessions"), nobody.get("/healthz")):
+            assert done.headers["x-content-type-options"] == "nosniff"
+            assert "default-src 'none'" in done.headers["content-security-policy"]
+            assert done.headers["cache-control"] == "no-store"

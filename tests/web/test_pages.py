@@ -1,0 +1,173 @@
+"""The inbox as a reviewer's browser has it: log in, read, answer; and what another site's page can't do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+
+from tests.web.service import Service
+
+HTML = {"accept": "text/html"}
+
+
+class Browser:
+    """Keeps a cookie, as a browser does for this machine's own address, and fills in forms."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.cookie = ""
+
+    def get(self, path: str) -> httpx2.Response:
+        with self.service.client() as client:
+            return self._kept(client.get(path, headers={**HTML, **self._cookies()}))
+
+    def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx2.Response:
+        with self.service.client() as client:
+            return self._kept(client.post(path, data=fields, headers={**HTML, **self._cookies(), **headers}))
+
+    def log_in(self, token: str) -> httpx2.Response:
+        return self.post("/login", {"token": token, "next": "/inbox"})
+
+    def _cookies(self) -> dict[str, str]:
+        return {"cookie": self.cookie} if self.cookie else {}
+
+    def _kept(self, response: httpx2.Response) -> httpx2.Response:
+        told = response.headers.get("set-cookie", "")
+        if told:
+            assert {"Secure", "HttpOnly", "SameSite=lax", "Path=/"} <= set(told.split("; ")), told
+            self.cookie = told.partition(";")[0]
+        return response
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """The hidden fields of the last form of a page."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+
+
+def held(service: Service, account: str = "acct_1002", **more: Any) -> str:
+    """A request that waits for a reviewer."""
+    with service.client("ops", "operator") as ops:
+        made = service.start(ops, account, **more)
+        service.waits(ops, made["id"], "awaiting_human_review")
+    return f"{made['id']}.1"
+
+
+def reviewer(service: Service) -> Browser:
+    browser = Browser(service)
+    assert browser.log_in(service.token("dana", "reviewer")).status_code == 303
+    return browser
+
+
+def test_who_is_not_logged_in_is_asked_to(service: Service) -> None:
+    browser = Browser(service)
+    for path in ("/", "/inbox", "/inbox/ses_1.1"):
+        page = browser.get(path)
+        assert page.status_code == 401
+        assert "Your token" in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+    wrong = browser.log_in("eng_live_nonsense")
+    assert (wrong.status_code, "lets nobody in" in wrong.text) == (401, True)
+    assert browser.get("/static/style.css").status_code == 200
+
+
+def test_a_reviewer_reads_a_request_and_approves_it(service: Service) -> None:
+    request = held(service)
+    browser = reviewer(service)
+    assert f'href="/inbox/{request}"' in browser.get("/inbox").text
+    page = browser.get(f"/inbox/{request}").text
+    assert "open_refund_case" in page
+    assert "480" in page
+    assert "Refunds above $250 require human approval" in page
+    assert "charged twice" in page
+    done = browser.post(f"/inbox/{request}/answer", fields_of(page) | {"answer": "approve", "note": "looks right"})
+    assert (done.status_code, done.headers["location"]) == (303, f"/inbox/{request}")
+    assert "approved by dana" in browser.get(f"/inbox/{request}").text
+    with service.client("ops", "operator") as ops:
+        assert service.waits(ops, request.rpartition(".")[0], "done")["outcome"] == "case_opened"
+    again = browser.post(f"/inbox/{request}/answer", fields_of(page) | {"answer": "approve"})
+    assert again.status_code == 409
+    assert "Nothing was recorded" in again.text
+
+
+def test_an_answer_to_another_call_than_was_shown_is_not_taken(service: Service) -> None:
+    request = held(service)
+    browser = reviewer(service)
+    fields = fields_of(browser.get(f"/inbox/{request}").text)
+    done = browser.post(f"/inbox/{request}/answer", fields | {"answer": "approve", "digest": "sha256:other"})
+    assert (done.status_code, "another call" in done.text) == (409, True)
+
+
+def test_no_other_sites_page_answers_for_a_reviewer(service: Service) -> None:
+    request = held(service)
+    browser = reviewer(service)
+    fields = fields_of(browser.get(f"/inbox/{request}").text) | {"answer": "approve"}
+    where = f"/inbox/{request}/answer"
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
+        assert browser.post(where, fields, **headers).status_code == 403
+    assert browser.post(where, fields | {"key": "0" * 64}).status_code == 403
+    assert browser.post(where, {k: v for k, v in fields.items() if k != "key"}).status_code == 403
+    other = Browser(service)
+    other.log_in(service.token("mika", "reviewer"))
+    assert other.post(where, fields).status_code == 403
+    assert "open" in browser.get(f"/inbox/{request}").text
+
+
+def test_words_of_strangers_stay_words(service: Service) -> None:
+    message = "I was charged twice <script>alert(1)</script> \u202e\u200b and your docs didn't help"
+    request = held(service, message=message)
+    page = reviewer(service).get(f"/inbox/{request}").text
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "\u202e" not in page
+    assert "\u200b" not in page
+
+
+def test_a_link_logs_in_once_and_only_by_a_click(service: Service) -> None:
+    service.token("dana", "reviewer")
+    made = service.shell("tokens", "link", "dana", "--url", service.url)
+    assert made.code == 0, made.err
+    path = made.out.strip().removeprefix(service.url)
+    browser = Browser(service)
+    for _ in range(2):
+        assert "logs you in once" in browser.get(path).text
+    assert browser.post(path, {}).status_code == 303
+    assert browser.get("/inbox").status_code == 200
+    assert Browser(service).post(path, {}).status_code == 401
+    secret = path.rpartition("/")[2]
+    stolen = Browser(service)
+    stolen.cookie = f"__Host-engine={secret}"
+    assert stolen.get("/inbox").status_code == 401
+
+
+def test_a_login_ends_with_its_token_and_by_logging_out(service: Service) -> None:
+    browser = Browser(service)
+    browser.log_in(service.token("temp", "reviewer"))
+    page = browser.get("/inbox")
+    assert page.status_code == 200
+    kept = browser.cookie
+    assert browser.post("/logout", fields_of(page.text)).status_code == 303
+    browser.cookie = kept
+    assert browser.get("/inbox").status_code == 401
+    browser.log_in(service.token("temp", "reviewer"))
+    assert service.shell("tokens", "revoke", "temp").code == 0
+    assert browser.get("/inbox").status_code == 401
+
+
+def test_a_login_goes_on_to_a_page_of_ours_alone(service: Service) -> None:
+    browser = Browser(service)
+    for path in ("https://evil.example", "//evil.example", "/inbox//evil", "/inbox\\evil"):
+        done = browser.post("/login", {"token": service.token("dana", "reviewer"), "next": path})
+        assert done.headers["location"] == "/inbox"
+
+
+def test_who_may_not_answer_is_told_so_and_sees_no_button(service: Service) -> None:
+    request = held(service)
+    browser = Browser(service)
+    browser.log_in(service.token("eyes", "auditor"))
+    page = browser.get(f"/inbox/{request}").text
+    assert "answers no requests" in page
+    assert "Approve" not in page
+    fields = fields_of(page) | {"answer": "approve", "digest": "x"}
+    assert browser.post(f"/inbox/{request}/answer", fields).status_code == 403
