@@ -91,6 +91,22 @@ def test_a_reviewer_reads_a_request_and_approves_it(service: Service) -> None:
     assert "Nothing was recorded" in again.text
 
 
+def test_a_question_is_answered_by_the_fields_of_its_schema(service: Service) -> None:
+    request = held(service, "acct_1004", message="I want to talk to a human")
+    browser = Browser(service)
+    browser.log_in(service.token("mika", "reviewer"))
+    page = browser.get(f"/inbox/{request}").text
+    assert 'name="field.answer"' in page
+    where = f"/inbox/{request}/answer"
+    empty = browser.post(where, fields_of(page) | {"answer": "value", "field.answer": ""})
+    assert (empty.status_code, "does not fit" in empty.text) == (409, True)
+    told = {"answer": "value", "field.answer": "We have called you back"}
+    assert browser.post(where, fields_of(page) | told).status_code == 303
+    with service.client("ops", "operator") as ops:
+        ended = service.waits(ops, request.rpartition(".")[0], "done", "failed")
+    assert ended["state"] == "done"
+
+
 def test_an_answer_to_another_call_than_was_shown_is_not_taken(service: Service) -> None:
     request = held(service)
     browser = reviewer(service)

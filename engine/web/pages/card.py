@@ -14,6 +14,8 @@ from engine.language.value import jsonable, one_line
 from engine.ports.records import RequestRow
 from engine.session.sealed_tokens import shown
 from engine.session.state.state import State
+from engine.spec.request_kind import RequestKind
+from engine.web.pages.answer_form import FormField, fields_of
 
 # of the words of strangers so many are shown at first
 LONGEST = 2000
@@ -46,6 +48,7 @@ class Card:
     reason: str
     rules: tuple[str, ...]
     values: tuple[tuple[str, str], ...]
+    form: tuple[FormField, ...] | None
     difference: tuple[str, ...]
     messages: tuple[str, ...]
     attributes: tuple[tuple[str, str], ...]
@@ -85,7 +88,8 @@ def card_of(row: RequestRow, state: State, now: datetime) -> Card:
         _pairs(p.get("input") or {}),
         str(p.get("reason") or ""),
         tuple(map(str, p.get("rules") or ())),
-        _pairs(p.get("values") or {}),
+        tuple(pair for seen in (p.get("values") or {}).values() for pair in _pairs(seen)),
+        fields_of(p.get("schema")) if row.kind in (RequestKind.INPUT, RequestKind.CHOICE) else None,
         tuple(visible(_text(one)) for one in p.get("difference") or ()),
         tuple(_cut(block(str(text))) for text in shown(list(state.messages))),
         _pairs(shown(dict(state.attributes))),
@@ -108,7 +112,9 @@ def _sentence(kind: str, p: Mapping[str, Any]) -> str:
     return f"{visible(str(tool))}: {given}" if given else visible(str(tool))
 
 
-def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _pairs(values: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(values, Mapping):
+        return (("", _cut(visible(_text(values)))),)  # what is sensitive as a whole
     return tuple((visible(str(name)), _cut(visible(_text(value)))) for name, value in values.items())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from starlette.routing import Route
 
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
-from engine.api.answers import Approve, Deny, Reply
+from engine.api.answers import Answer, Approve, Deny, Reply
+from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
+from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, check_origin, form_of, log_in, log_out, visitor_of
 from engine.web.pages.card import card_of, row_of
 from engine.web.problems import HttpProblem, problem_of
@@ -178,21 +180,31 @@ async def _request(service: Service, visitor: Visitor, request: Request) -> Resp
 async def _answer(service: Service, visitor: Visitor, request: Request) -> Response:
     _need(visitor, Right.ANSWER)
     fields = await form_of(request, visitor)
-    row = await service.request(visitor.principal, request.path_params["id"])
-    by, note = visitor.principal.person or "", fields.get("note", "").strip()
-    replies: dict[str, Callable[[], Reply]] = {
-        "approve": lambda: Approve(by=by, note=note), "deny": lambda: Deny(by=by, note=note)
-    }  # fmt: skip
-    reply, digest = replies.get(fields.get("answer", "")), fields.get("digest", "")
-    if reply is None or not digest:
-        raise HttpProblem(422, "invalid", "the form says neither yes nor no, or not to what")
+    row = await as_logged(service, await service.request(visitor.principal, request.path_params["id"]))
+    reply, digest = _reply(row, visitor, fields), fields.get("digest")
+    if digest is None:
+        raise HttpProblem(422, "invalid", "the form does not say what it answers")
     try:
-        await service.engine.answer(row.id, reply(), digest=digest, drive=False)
+        await service.engine.answer(row.id, reply, digest=digest, drive=False)
     except NotAllowed as refused:
         await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)
     await service.note(request, visitor.principal, "answer", row.id, fields["answer"], digest)
     return RedirectResponse(f"/inbox/{row.id}", 303, HEADERS)
+
+
+def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str]) -> Reply:
+    """What a form says; raises HttpProblem."""
+    by, note = visitor.principal.person or "", fields.get("note", "").strip()
+    match fields.get("answer"):
+        case "approve":
+            return Approve(by=by, note=note)
+        case "deny":
+            return Deny(by=by, note=note)
+        case "value" if (form := fields_of(row.payload.get("schema"))) is not None:
+            return Answer(by=by, value=value_of(form, fields), note=note)
+        case _:
+            raise HttpProblem(422, "invalid", "the form says neither yes nor no, nor anything else that fits")
 
 
 async def _card(
