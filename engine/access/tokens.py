@@ -33,6 +33,8 @@ def new_token(
     """The secret, and what is kept of it; raises BadToken."""
     if not name.strip() or (person is not None and not person.strip()):
         raise BadToken("a token has a name, and its person too")
+    if not all(text.isprintable() and text.strip() for text in (name, person or name, tenant or name)) or tenant == "":
+        raise BadToken("names of tokens, persons and tenants are text that can be seen")
     if CUSTOMER in (name, person):
         raise BadToken(f"`{CUSTOMER}` is who a session is with: give the token another name")
     if expires_at is not None and expires_at <= at:
@@ -58,12 +60,12 @@ def well_formed(secret: str) -> bool:
     return secret.startswith(PREFIX) and len(random) == _RANDOM and secret.endswith(_checksum(random))
 
 
-def principal_of(token: AccessToken, at: datetime) -> Principal | None:
+def principal_of(token: AccessToken, at: datetime, means: str = "token") -> Principal | None:
     """Who a token lets in at a moment; None once it is revoked or has expired."""
     if token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= at):
         return None
     rights = RIGHTS[Role(token.role)] & ({Right(scope) for scope in token.scopes} or set(Right))
-    return Principal(token.id, token.name, Role(token.role), token.person, token.tenant, "token", frozenset(rights))
+    return Principal(token.id, token.name, Role(token.role), token.person, token.tenant, means, frozenset(rights))
 
 
 def _checksum(random: str) -> str:

@@ -77,6 +77,6 @@ class ThreadAccess:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.record_audit, event))
 
-    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
+    async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
-        return await self._context.call(partial(self._access.audit_events, after, limit))
+        return await self._context.call(partial(self._access.audit_events, after, limit, tenant))

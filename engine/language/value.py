@@ -95,7 +95,8 @@ def loads(text: str | bytes) -> Any:
         raise NotJson(f"not valid JSON: {error}") from None
 
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+# a text that never ends is gone through once: it reaches to the end
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def _check_depth(text: str | bytes) -> None:

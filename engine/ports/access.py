@@ -137,6 +137,6 @@ class AccessStore(Protocol):
         """Keep an event; its number and link are those that it gets."""
         ...
 
-    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
-        """What was done behind a number, the oldest first."""
+    async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
+        """What was done behind a number, the oldest first; of one tenant, if that is meant."""
         ...

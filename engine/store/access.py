@@ -148,10 +148,13 @@ class SqliteAccess:
 
         return await self._writer.do(record)
 
-    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
+    async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
-        sql = f"SELECT {_AUDIT} FROM audit_events WHERE number > ? ORDER BY number LIMIT ?"
-        rows = await self._read(lambda c: c.execute(sql, (after, limit)).fetchall())
+        sql = (
+            f"SELECT {_AUDIT} FROM audit_events WHERE number > ?1 AND (?3 IS NULL OR tenant = ?3)"
+            " ORDER BY number LIMIT ?2"
+        )
+        rows = await self._read(lambda c: c.execute(sql, (after, limit, tenant)).fetchall())
         return [AuditEvent(row[0], datetime.fromisoformat(row[1]), *row[2:]) for row in rows]
 
 

@@ -86,6 +86,7 @@ class MemoryAccess:
         self._audit.append(linked(event, last.number if last else 0, last.link if last else ""))
         return self._audit[-1]
 
-    async def audit_events(self, after: int = 0, limit: int = 200) -> list[AuditEvent]:
+    async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
-        return self._audit[after : after + limit]
+        found = [event for event in self._audit[after:] if tenant is None or event.tenant == tenant]
+        return found[:limit]

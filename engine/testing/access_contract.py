@@ -94,6 +94,9 @@ async def audit_events_are_numbered_and_linked(store: Store) -> None:
     assert await store.access.audit_events() == [first, second]
     assert await store.access.audit_events(1) == [second]
     assert await store.access.audit_events(0, 1) == [first]
+    other = await store.access.record_audit(replace(DONE, tenant="globex"))
+    assert await store.access.audit_events(tenant="globex") == [other]
+    assert await store.access.audit_events(1, 1, tenant="acme") == [second]
 
 
 ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from engine.access.principal import Principal
 from engine.access.rights import Right
+from engine.runtime.errors import NotAllowed
 from engine.version import __version__
 from engine.web import audit, requests, sessions, streams
 from engine.web.pages import routes as pages
@@ -75,7 +77,14 @@ def application(service: Service) -> Callable[..., Awaitable[None]]:
         *(Route(path, _guarded(service, entries), methods=_METHODS) for path, entries in paths.items()),
         Route("/{rest:path}", _guarded(service, {}), methods=_METHODS),
     ]
-    return Starlette(routes=routes)
+    app = Starlette(routes=routes)
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        # a method that nobody has heard of is asked who it is, as all others are
+        known = scope["type"] != "http" or scope["method"] in _METHODS
+        await app(scope if known else {**scope, "method": "OPTIONS"}, receive, send)
+
+    return asked
 
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -85,6 +94,7 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
     """An endpoint that asks who it is first, and only then tells whether there is anything."""
 
     async def endpoint(request: Request) -> Response:
+        principal, right = None, None
         try:
             principal = await service.principal(request)
             if not entries:
@@ -92,14 +102,18 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
             found = entries.get("GET" if request.method == "HEAD" else request.method)
             if found is None:
                 raise HttpProblem(405, "no_such_method", f"this takes {', '.join(sorted(entries))}")
-            if not principal.may(found.right):
-                await service.note(request, principal, found.right.value, request.url.path, "not_permitted")
-                raise HttpProblem(403, "not_permitted", _not_permitted(principal, found.right))
+            right = found.right
+            if not principal.may(right):
+                raise HttpProblem(403, "not_permitted", _not_permitted(principal, right))
             return _with_headers(await found.endpoint(service, principal, request))
         except ClientDisconnect:
             raise  # there is nobody to answer
         except Exception as error:
-            return _with_headers(_problem(error, request))
+            problem = _problem(error, request)
+            noted = isinstance(error, NotAllowed) and error.noted
+            if principal is not None and right is not None and not noted and _is_refusal(problem, request):
+                await service.note(request, principal, right.value, request.url.path, problem.code)
+            return _with_headers(problem.response())
 
     return endpoint
 
@@ -119,12 +133,17 @@ def _not_permitted(principal: Principal, right: Right) -> str:
     return f"a token of the role {principal.role} may not {right.value.replace('_', ' ')}"
 
 
-def _problem(error: Exception, request: Request) -> Response:
+def _is_refusal(problem: HttpProblem, request: Request) -> bool:
+    """Whether somebody was refused something that is worth knowing."""
+    return problem.status == 403 or (problem.status in (404, 409) and request.method not in ("GET", "HEAD"))
+
+
+def _problem(error: Exception, request: Request) -> HttpProblem:
     found = problem_of(error)
     if found is None:
         _log.exception("%s %s failed", request.method, request.url.path)
         found = HttpProblem(500, "fault", "this is a fault of the engine; its log says which")
-    return found.response()
+    return found
 
 
 def _with_headers(response: Response) -> Response:

@@ -10,6 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from engine.language.value import NotJson, loads
 from engine.web.problems import HttpProblem
 
+# more fields than any body has
+MOST_FIELDS = 50
+
 
 class Body(BaseModel):
     """Fields that are not known are refused: they would be believed in and do nothing."""
@@ -36,7 +39,7 @@ class NewMessage(Body):
 class NewAnswer(Body):
     """An answer to the request with `digest`, which is what the person was shown."""
 
-    digest: str | None = None
+    digest: str | None = Field(default=None, max_length=200)
     answer: Literal["approve", "deny", "value", "happened", "did_not_happen", "abandon"]
     edits: dict[str, Any] | None = None
     value: Any = None
@@ -57,12 +60,14 @@ async def body_of(request: Request, kind: type[B]) -> B:
         raise
     except (UnicodeDecodeError, NotJson, ValueError, RecursionError) as error:
         raise HttpProblem(400, "malformed", f"the body is no JSON: {error}") from None
+    if isinstance(value, dict) and len(value) > MOST_FIELDS:
+        raise HttpProblem(422, "invalid", f"the body has more than {MOST_FIELDS} fields")
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         errors = [
-            {"pointer": "".join(f"/{part}" for part in one["loc"]), "detail": one["msg"]}
-            for one in error.errors(include_url=False, include_input=False)
+            {"pointer": "".join(f"/{part}" for part in one["loc"])[:100], "detail": one["msg"]}
+            for one in error.errors(include_url=False, include_input=False)[:MOST_FIELDS]
         ]
         told = "; ".join(f"{one['pointer'] or '/'}: {one['detail']}" for one in errors)
         raise HttpProblem(422, "invalid", told, more={"errors": errors}) from None

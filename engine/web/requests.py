@@ -27,8 +27,9 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
         raise HttpProblem(422, "invalid", "`status` is open or all")
     rows = await rows_for(service, principal, open_only=status == "open")
     if cursor is not None:
-        ids = [row.id for row in rows]
-        rows = rows[ids.index(cursor) + 1 :] if cursor in ids else []
+        # answered or not, it says where the page before it ended
+        last = await service.request(principal, cursor)
+        rows = [row for row in rows if _place(row) > _place(last)]
     page = [request_shown(await as_logged(service, row)) for row in rows[:limit]]
     return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
 
@@ -65,6 +66,7 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
         session = await service.engine.answer(row.id, _reply(said, principal), digest=said.digest, drive=False)
     except NotAllowed as refused:
         await service.note(request, principal, "answer", row.id, refused.reason, said.digest)
+        refused.noted = True
         if refused.reason == "another_call":
             raise HttpProblem(409, "request_changed", str(refused), more={"digest": current}) from None
         raise
@@ -93,6 +95,11 @@ def _reply(said: NewAnswer, principal: Principal) -> Reply:
             return Settle(by=by, happened=False, note=said.note)
         case "abandon":
             return Settle(by=by, happened=None, note=said.note)
+
+
+def _place(row: RequestRow) -> tuple[str, str]:
+    """Where a request stands in the inbox."""
+    return str(row.opened_at), row.id
 
 
 def _digest(state: State, row: RequestRow) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from engine.web.problems import HttpProblem
 
 # a token's last use is noted so often at most, in seconds
 NOTED_EVERY = 60.0
+# streams and waits that are open at once: of one principal, and in all
+PER_PRINCIPAL, IN_ALL = 50, 400
 
 
 @dataclass(slots=True)
@@ -86,6 +89,19 @@ class Service:
         """How a session stands, as people may see it."""
         return await self.engine.look(session.id)
 
+    @contextmanager
+    def waiting(self, principal: Principal) -> Iterator[None]:
+        """For as long as a principal is given something that takes long; raises HttpProblem 429 for one too many."""
+        if self.streams.get(principal.id, 0) >= PER_PRINCIPAL or sum(self.streams.values()) >= IN_ALL:
+            raise HttpProblem(429, "too_many_streams", "too many streams are open: close one, or ask again")
+        self.streams[principal.id] = self.streams.get(principal.id, 0) + 1
+        try:
+            yield
+        finally:
+            self.streams[principal.id] -= 1
+            if not self.streams[principal.id]:
+                del self.streams[principal.id]
+
     async def note(
         self, request: Request, principal: Principal, action: str, about: str, result: str, digest: str = ""
     ) -> None:
@@ -93,9 +109,14 @@ class Service:
         address = request.client.host if request.client is not None else ""
         told = AuditEvent(
             number=0, at=self.clock.now(), actor=principal.id, means=principal.means, address=address,
-            tenant=principal.tenant, action=action, about=about, digest=digest, result=result, link="",
+            tenant=principal.tenant, action=action, about=_kept(about), digest=_kept(digest), result=result, link="",
         )  # fmt: skip
         await self.store.access.record_audit(told)
+
+
+def _kept(text: str) -> str:
+    """What is kept of a text that somebody sent."""
+    return text.encode("utf-8", "backslashreplace").decode()[:200]
 
 
 def scope_of(principal: Principal) -> str:

@@ -42,35 +42,36 @@ async def start(service: Service, principal: Principal, request: Request) -> Res
     attributes = attributes_for(principal, wanted.attributes)
     plain = wanted.model_dump() | {"attributes": attributes}
     session_id = new_session_id()
-    scope, name = (f"{principal.tenant or ''}/external", wanted.external_id) if wanted.external_id else (
-        scope_of(principal), key or session_id
-    )  # fmt: skip
+    if key is not None and wanted.external_id is not None:
+        raise HttpProblem(422, "invalid", "give either an Idempotency-Key or an `external_id`")
+    owner = scope_of(principal)
+    scope, name = (f"{owner}/external", wanted.external_id) if wanted.external_id else (owner, key or session_id)
     # what does not fit is refused before anything of it is kept
     service.engine.check_start(
         service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner
     )
     creation = Creation(
-        scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), scope_of(principal)
+        scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), owner
     )  # fmt: skip
     kept = await service.store.access.reserve(creation)
     if kept.digest != creation.digest:
         if wanted.external_id:
             raise HttpProblem(409, "external_id_taken", f"another session has the external id {wanted.external_id}")
         raise HttpProblem(422, "idempotency_key_reused", "this Idempotency-Key was sent with another body")
+    first = kept.session_id == session_id
+    if first:
+        await service.note(request, principal, "start", session_id, "started")
     try:
         await service.store.session(kept.session_id)
-        status = 200
     except UnknownSession:
-        # reserved and never begun: this request, or one whose process died in between
+        # reserved and not begun: by this request, or by one that is under way or whose process died in between
         await service.engine.start(
             service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner,
             started_by=principal.starter, drive=False, session_id=kept.session_id,
         )  # fmt: skip
-        status = 201
-        await service.note(request, principal, "start", kept.session_id, "started")
     row = await service.store.session(kept.session_id)
     place = {"location": f"/v1/sessions/{row.id}"}
-    return answered({"id": row.id, "state": row.state, "seq": row.seq}, status, place)
+    return answered({"id": row.id, "state": row.state, "seq": row.seq}, 201 if first else 200, place)
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:
@@ -90,12 +91,18 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     """`GET /v1/sessions/{id}`: how it stands; `?wait=S&after=SEQ` waits until something happened behind an event."""
     session = await service.session(principal, request.path_params["id"])
     wait, after = number_of(request, "wait", 0, WAIT), number_of(request, "after", 0, 10**12)
-    with trio.move_on_after(wait):
-        # another process writes it: there is nothing here to wait for
-        while wait and not (service.draining.is_set() or await _seq(service, session.id) > after):  # noqa: ASYNC110
-            await trio.sleep(LOOK_EVERY)
+    if wait:
+        with service.waiting(principal):
+            await _await_more(service, session.id, after, wait)
     state = await service.state(session)
     return answered(session_shown(state) | {"seq": state.seq}, headers={"etag": f'"{state.seq}"'})
+
+
+async def _await_more(service: Service, session_id: str, after: int, seconds: int) -> None:
+    """Wait until something has happened behind an event; another process writes it, so that it is looked for."""
+    with trio.move_on_after(seconds):
+        while not (service.draining.is_set() or await _seq(service, session_id) > after):  # noqa: ASYNC110
+            await trio.sleep(LOOK_EVERY)
 
 
 async def events(service: Service, principal: Principal, request: Request) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from random import uniform
 
 import trio
@@ -28,7 +29,8 @@ from engine.web.service import Service
 
 # in seconds: how often a stream says that it lives, and how long it lasts before it is opened anew
 HEARTBEAT, TURN = 15.0, 900.0
-PER_PRINCIPAL, IN_ALL = 50, 400
+# and how often it is asked whether its reader is let in still
+ASK_EVERY = 2.0
 
 
 async def events(service: Service, principal: Principal, request: Request) -> Response:
@@ -41,29 +43,42 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
     row = await service.store.session(session.id)
     if row.state in FINAL and row.seq <= after:
         return Response(status_code=204)  # which ends an EventSource
-    if service.streams.get(principal.id, 0) >= PER_PRINCIPAL or sum(service.streams.values()) >= IN_ALL:
-        raise HttpProblem(429, "too_many_streams", "too many streams are open: close one, or ask again")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    tail = _counted(service, principal, _tail(service, session.id, after))
+    if request.method == "HEAD":
+        return Response(b"", 200, headers, "text/event-stream")
+    slot = service.waiting(principal)
+    slot.__enter__()  # refused here, before anything is answered
+    tail = _counted(slot, _tail(service, request, session.id, after))
     return StreamingResponse(tail, 200, headers, "text/event-stream")
 
 
-async def _counted(service: Service, principal: Principal, lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    service.streams[principal.id] = service.streams.get(principal.id, 0) + 1
+async def _counted(slot: AbstractContextManager[None], lines: AsyncIterator[str]) -> AsyncIterator[str]:
     try:
         async for line in lines:
             yield line
     finally:
-        service.streams[principal.id] -= 1
-        if not service.streams[principal.id]:
-            del service.streams[principal.id]
+        slot.__exit__(None, None, None)
 
 
-async def _tail(service: Service, session_id: str, after: int) -> AsyncIterator[str]:
+async def _is_good(service: Service, request: Request) -> bool:
+    """Whether who asked for a stream is let in still."""
+    try:
+        await service.principal(request)
+    except HttpProblem:
+        return False
+    return True
+
+
+async def _tail(service: Service, request: Request, session_id: str, after: int) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
     until = trio.current_time() + TURN * uniform(1, 1.1)
     beat = trio.current_time() + HEARTBEAT
+    asked = trio.current_time()
     while trio.current_time() < until and not service.draining.is_set():
+        if trio.current_time() - asked >= ASK_EVERY:
+            asked = trio.current_time()
+            if not await _is_good(service, request):
+                return
         # asked first: what is recorded until it is over stands in the log then
         row = await service.store.session(session_id)
         for event in await service.store.load(session_id, after) if row.seq > after else ():

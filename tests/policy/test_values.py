@@ -165,3 +165,7 @@ def test_depth_is_bounded_before_anything_recurses_and_breadth_is_not() -> None:
         with pytest.raises(v.NotJson, match="nested deeper"):
             v.loads(deep)
     assert v.loads("[" * 64 + "]" * 64)
+    # a text that never ends is gone through once: from each of its quotes on it would be hours
+    for open_ in ('\\"' * 400_000, '"' * 400_000, "\\"):
+        with pytest.raises(v.NotJson, match="not valid JSON"):
+            v.loads("[" + "[]," * 65 + '"' + open_)

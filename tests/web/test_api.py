@@ -173,11 +173,96 @@ def test_a_token_that_is_revoked_or_has_expired_lets_nobody_in(service: Service)
         until(lambda: brief.get("/v1/sessions").status_code == 401, "its expiry")
 
 
+def test_a_stream_ends_with_the_token_that_asked_for_it(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client("watcher", "auditor") as watcher:
+        made = service.start(ops, "acct_1002")
+        service.waits(ops, made["id"], "awaiting_human_review")
+        where = f"/v1/sessions/{made['id']}/events"
+        with watcher.stream("GET", where, headers={"accept": "text/event-stream"}) as stream:
+            assert service.shell("tokens", "revoke", "watcher").code == 0
+            assert lines_of(stream, 10_000)[-1]["event"] != "end"
+        assert ops.head(where, headers={"accept": "text/event-stream"}).status_code == 200
+
+
+def test_the_same_request_many_times_at_once_is_one_session_that_one_of_them_started(service: Service) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with service.client(*OPS) as ops:
+        before = ops.get("/v1/audit").json()["items"]
+
+        def post(number: int) -> tuple[int, str]:
+            done = ops.post("/v1/sessions", json=opening("acct_1001"), headers={"idempotency-key": "at-once"})
+            return done.status_code, done.json()["id"]
+
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(post, range(6)))
+        assert len({id_ for _, id_ in found}) == 1
+        assert sorted(code for code, _ in found) == [200] * 5 + [201]
+        after = ops.get("/v1/audit", params={"after": before[-1]["number"]}).json()["items"]
+        assert [event["action"] for event in after].count("start") == 1
+        both = {"idempotency-key": "x"}
+        assert (
+            ops.post("/v1/sessions", json=opening("acct_1001") | {"external_id": "y"}, headers=both).status_code == 422
+        )
+
+
+def test_an_external_id_of_one_principal_is_none_of_another(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*BACKEND) as backend:
+        body = opening("acct_1001") | {"external_id": "shared"}
+        first, second = ops.post("/v1/sessions", json=body), backend.post("/v1/sessions", json=body)
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert first.json()["id"] != second.json()["id"]
+
+
+def test_a_page_of_requests_goes_on_behind_one_that_was_answered(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*DANA) as dana:
+        for _ in range(3):
+            made = service.start(ops, "acct_1002")
+            service.waits(ops, made["id"], "awaiting_human_review")
+        page = dana.get("/v1/requests", params={"limit": 1}).json()
+        (row,) = page["items"]
+        rest = {one["id"] for one in dana.get("/v1/requests").json()["items"]} - {row["id"]}
+        answer = {"answer": "deny", "digest": row["digest"]}
+        assert dana.post(f"/v1/requests/{row['id']}/answers", json=answer).status_code == 200
+        behind = dana.get("/v1/requests", params={"cursor": page["next_cursor"]}).json()
+        assert {one["id"] for one in behind["items"]} == rest
+        assert dana.get("/v1/requests", params={"cursor": "ses_none.1"}).status_code == 404
+
+
+def test_odd_bodies_end_nothing(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*DANA) as dana:
+        made = service.start(ops, "acct_1002")
+        service.waits(ops, made["id"], "awaiting_human_review")
+        where, json_ = f"/v1/requests/{made['id']}.1/answers", {"content-type": "application/json"}
+        half = b'{"answer": "approve", "digest": "x\\ud800"}'
+        assert dana.post(where, content=half, headers=json_).status_code == 422
+        assert dana.post(where, json={"answer": "approve", "digest": "x" * 300}).status_code == 422
+        fields = "{" + ",".join(f'"{n}":0' for n in range(1000)) + "}"
+        for body in (fields.encode(), b"[" + b"[]," * 65 + b'"' + b'\\"' * 200_000):
+            done = ops.post("/v1/sessions", content=body, headers=json_)
+            assert (done.status_code, len(done.content) < 2000) in ((400, True), (422, True))
+        assert ops.request("FOO", "/v1/sessions").status_code == 405
+        with service.client() as nobody:
+            assert nobody.request("FOO", "/v1/sessions").status_code == 401
+            assert nobody.post("/login", data={"token": "x"}, headers={"origin": "http://["}).status_code == 403
+
+
+def test_what_is_refused_is_an_audit_event_that_a_tenant_sees_of_its_own(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client("initech", "operator", "--tenant", "initech") as other:
+        assert other.post("/v1/sessions", json=opening("acct_1001", "acme")).status_code == 403
+        mine = other.get("/v1/audit").json()
+        assert [(event["action"], event["result"]) for event in mine["items"]] == [("start", "another_tenant")]
+        assert "number" not in mine["items"][0]
+        assert any(event["result"] == "another_tenant" for event in ops.get("/v1/audit").json()["items"])
+
+
 def test_a_scope_is_a_part_of_what_a_role_may(service: Service) -> None:
     with service.client("narrow", "operator", "--scope", "read", "--scope", "read_own") as narrow:
         assert narrow.get("/v1/sessions").status_code == 200
         assert narrow.post("/v1/sessions", json=opening("acct_1001")).status_code == 403
     assert service.shell("tokens", "create", "--name", "wide", "--role", "caller", "--scope", "tokens").code == 2
+    assert service.shell("tokens", "create", "--name", "nobody", "--role", "caller", "--tenant", "").code == 2
+    assert service.shell("tokens", "create", "--name", "two\nlines", "--role", "caller").code == 2
 
 
 def test_a_further_message_and_a_long_poll(service: Service) -> None:

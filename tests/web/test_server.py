@@ -157,6 +157,26 @@ async def test_where_all_connections_are_taken_the_oldest_idle_one_makes_room() 
             await stream.aclose()
 
 
+async def test_where_all_connections_wait_for_a_body_the_oldest_one_makes_room() -> None:
+    async with serving(connections=3) as served:
+        held = [await served.connect() for _ in range(3)]
+        for stream in held:
+            await stream.send_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na")
+        with trio.fail_after(600):
+            while served.server.connections < 3:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert await served.lives()
+        for stream in held:
+            await stream.aclose()
+
+
+async def test_a_body_of_many_small_parts_is_no_larger_than_its_bound() -> None:
+    async with serving(body_size=10_000) as served:
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert status(await served.raw(head + b"1\r\na\r\n" * 1000)) == 413
+        assert (await served.raw(head + b"1\r\na\r\n" * 100 + b"0\r\n\r\n")).endswith(b"a" * 100)
+
+
 async def test_a_server_that_drains_ends_what_it_answers_and_takes_nothing_new() -> None:
     async with serving() as served, await served.connect() as slow:
         await slow.send_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")

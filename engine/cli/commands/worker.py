@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -32,9 +33,12 @@ Examples:
 @click.option(
     "--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the databases lie now."
 )
+@click.option("--parent", type=int, hidden=True)
 @store_option
 @asynchronous
-async def command(concurrency: int, until_idle: bool, grace: float, bundle: Path | None, store_url: str) -> int:
+async def command(
+    concurrency: int, until_idle: bool, grace: float, bundle: Path | None, parent: int | None, store_url: str
+) -> int:
     """Run jobs, and wake the sessions that something is due for.
 
     A job is judged again when a worker takes it, and runs under a lease: if the worker dies another takes it over.
@@ -70,12 +74,23 @@ async def command(concurrency: int, until_idle: bool, grace: float, bundle: Path
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_leave, app, worker)
+            if parent is not None:
+                nursery.start_soon(_leave_with, parent, app)
             done = await worker.work(until_idle=until_idle, grace=grace)
             nursery.cancel_scope.cancel()
         left = f", {counted(len(done.troubled), 'session')} could not be" if done.troubled else ""
         say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven{left}")
         app.code = FAILED if done.troubled and until_idle else OK
     return app.exit_code
+
+
+async def _leave_with(parent: int, app: object) -> None:
+    """Stop once the process that started this one is gone: the next one starts workers of its own."""
+    import trio
+
+    while os.getppid() == parent:  # noqa: ASYNC110
+        await trio.sleep(1)
+    app.stopping.set()  # type: ignore[attr-defined]
 
 
 async def _leave(app: object, worker: object) -> None:

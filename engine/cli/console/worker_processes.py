@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,10 @@ class WorkerProcesses:
     """So many workers on a store."""
 
     def __init__(self, store_url: str, environment: Mapping[str, str], count: int) -> None:
-        self._command = [sys.executable, "-m", "engine", "worker", "--store", store_url]
+        self._command = [
+            # what lies in the directory that this was started in is nobody's library
+            sys.executable, "-P", "-m", "engine", "worker", "--store", store_url, "--parent", str(os.getpid()),
+        ]  # fmt: skip
         self._environment = dict(environment)
         self._count = count
 
@@ -35,7 +39,10 @@ class WorkerProcesses:
         pause = FIRST
         while not stopping.is_set():
             began = trio.current_time()
-            code = await self._once(stopping)
+            try:
+                code: int | str = await self._once(stopping)
+            except OSError as error:
+                code = f"no start: {error}"
             if stopping.is_set():
                 return
             pause = FIRST if trio.current_time() - began > LONGEST else min(2 * pause, LONGEST)

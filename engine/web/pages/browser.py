@@ -41,7 +41,7 @@ async def visitor_of(service: Service, request: Request) -> Visitor | None:
     if login is None or login.once or login.expires_at <= now:
         return None
     token = await service.store.access.token_by_id(login.token_id)
-    principal = principal_of(token, now) if token is not None else None
+    principal = principal_of(token, now, "cookie") if token is not None else None
     return Visitor(principal, secret) if principal is not None else None
 
 
@@ -66,7 +66,11 @@ def check_origin(request: Request) -> None:
     if site is not None and site not in ("same-origin", "none"):
         raise _FOREIGN
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    try:
+        ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        ours = False
+    if not ours:
         raise _FOREIGN
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from starlette.routing import Route
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.answers import Answer, Approve, Deny, Reply
+from engine.ports.access import AccessToken
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.web.pages.answer_form import fields_of, value_of
@@ -32,6 +35,7 @@ HEADERS = {
         "base-uri 'none'"
     ),
 }
+_log = logging.getLogger("engine.web")
 _STATIC = Path(__file__).parent / "static"
 _templates = Environment(
     loader=PackageLoader("engine.web.pages", "templates"), autoescape=True, undefined=StrictUndefined,
@@ -64,7 +68,7 @@ def shown(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Response]]:
-    """A page for who is logged in; who comes with a token gets it too, others are asked to log in."""
+    """A page for who is logged in; others are asked to."""
 
     async def endpoint(request: Request) -> Response:
         visitor = None
@@ -78,6 +82,8 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
         except ClientDisconnect:
             raise
         except Exception as error:
+            if visitor is not None and isinstance(error, HttpProblem) and error.status == 403:
+                await service.note(request, visitor.principal, "page", request.url.path, error.code)
             return _told(error, visitor, request)
 
     return endpoint
@@ -100,7 +106,8 @@ def _open(
 def _told(error: Exception, visitor: Visitor | None, request: Request) -> Response:
     problem = problem_of(error)
     if problem is None:
-        raise error
+        _log.exception("%s %s failed", request.method, request.url.path)
+        problem = HttpProblem(500, "fault", "This is a fault of the engine; its log says which.")
     if "text/html" not in request.headers.get("accept", ""):
         return problem.response()
     return shown("problem.html", problem.status, visitor=visitor, detail=problem.detail)
@@ -121,7 +128,7 @@ async def _login(service: Service, request: Request) -> Response:
         return shown("login.html", 401, problem="This token lets nobody in: it is mistyped, revoked or has expired.",
                      next=fields.get("next", "/inbox"))  # fmt: skip
     response = RedirectResponse(_own_path(fields.get("next", "")), 303, HEADERS)
-    await log_in(service, token, response)
+    await _let_in(service, request, token, response)
     return response
 
 
@@ -140,20 +147,28 @@ async def _link(service: Service, request: Request) -> Response:
     if not good or token is None or principal_of(token, now) is None:
         return shown("login.html", 401, problem="This link was opened before, or its time is over.", next="/inbox")
     response = RedirectResponse("/inbox", 303, HEADERS)
-    await log_in(service, token, response)
+    await _let_in(service, request, token, response)
     return response
+
+
+async def _let_in(service: Service, request: Request, token: AccessToken, response: Response) -> None:
+    await log_in(service, token, response)
+    principal = principal_of(token, service.clock.now(), "cookie")
+    if principal is not None:
+        await service.note(request, principal, "log_in", token.name, "logged_in")
 
 
 async def _logout(service: Service, visitor: Visitor, request: Request) -> Response:
     await form_of(request, visitor)
     response = RedirectResponse("/login", 303, HEADERS)
     await log_out(service, visitor, response)
+    await service.note(request, visitor.principal, "log_out", visitor.principal.name, "logged_out")
     return response
 
 
 def _own_path(path: str) -> str:
     """Where to go on after a login: a page of ours, and no other's."""
-    return path if path.startswith("/inbox") and "//" not in path and "\\" not in path else "/inbox"
+    return path if re.fullmatch(r"/inbox(/[A-Za-z0-9_.]+)?", path) and ".." not in path else "/inbox"
 
 
 # -- what people are asked

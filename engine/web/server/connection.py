@@ -29,6 +29,8 @@ Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None
 CHUNK = 64 * 1024
 # how long a body that nobody asked for is read away, in seconds
 LINGER = 1.0
+# what each part of a body counts beside its bytes
+PART = 16
 
 _LEFT: Message = {"type": "http.disconnect"}
 
@@ -61,7 +63,9 @@ class ClientConnection:
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.header_size)
         self.client = _address(stream.socket.getpeername)
         self.server = _address(stream.socket.getsockname)
-        self.idle = True
+        # whether a request was read whole and is being answered; until then the server may close it to make room
+        self.busy = False
+        self.waiting = True
 
     async def run(self) -> None:
         """Answer requests until the client leaves, asks for something that is refused, or the server drains."""
@@ -70,13 +74,13 @@ class ClientConnection:
                 request = await self._next_request()
                 if request is None:
                     return
-                self.idle = False
+                self.waiting = False
                 last = number + 1 == self.limits.requests_per_connection
                 await HttpExchange(self, request, close=last or self._draining.is_set()).run()
             except Refused as refused:
                 await self._refuse(refused)
                 return
-            self.idle = True
+            self.busy, self.waiting = False, True
             if self._draining.is_set() or self.http.our_state is not h11.DONE:
                 return
             if self.http.their_state is not h11.DONE:
@@ -175,7 +179,7 @@ class HttpExchange:
         self._empty = connection.http.their_state is h11.SEND_BODY and not has_body(request)
         if self._empty:
             connection.next_event()
-            self._body_over.set()
+            self._end_body()
 
     async def run(self) -> None:
         """Let the application answer; raises Refused where there is no answer that has begun."""
@@ -233,17 +237,23 @@ class HttpExchange:
         self._body_over.set()
         return _LEFT
 
+    def _end_body(self) -> None:
+        self._body_over.set()
+        self._connection.busy = True
+
     async def _part(self) -> Message:
         connection, limits = self._connection, self._connection.limits
         while True:
             event = connection.next_event()
             if isinstance(event, h11.Data):
-                self._taken += len(event.data)
+                # a part costs something whatever is in it, and others have their turn between two of them
+                self._taken += len(event.data) + PART
+                await trio.lowlevel.checkpoint()
                 if self._taken > limits.body_size:
                     raise Refused(413, f"the body is larger than {limits.body_size} bytes")
                 return {"type": "http.request", "body": bytes(event.data), "more_body": True}
             if isinstance(event, h11.EndOfMessage):
-                self._body_over.set()
+                self._end_body()
                 return {"type": "http.request", "body": b"", "more_body": False}
             if connection.http.they_are_waiting_for_100_continue:
                 await connection.write(h11.InformationalResponse(status_code=100, headers=[]))

@@ -45,7 +45,9 @@ class HttpServer:
                 accepting.cancel_scope.cancel()
             for listener in listeners:
                 await listener.aclose()
-            self._let_go_of_idle()
+            for connection, scope in list(self._open.items()):
+                if connection.waiting:
+                    scope.cancel()
             nursery.cancel_scope.deadline = trio.current_time() + self._limits.drain_time
 
     async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
@@ -81,8 +83,8 @@ class HttpServer:
                     await trio.aclose_forcefully(stream)
 
     def _let_go_of_idle(self, most: int | None = None) -> int:
-        """Close connections that wait for a request, the oldest first; how many."""
-        idle = [scope for connection, scope in self._open.items() if connection.idle][:most]
+        """Close connections that wait for a request, or for the rest of one, the oldest first; how many."""
+        idle = [scope for connection, scope in self._open.items() if not connection.busy][:most]
         for scope in idle:
             scope.cancel()
         return len(idle)
