@@ -114,7 +114,8 @@ class Engine:
     async def _check_digest(self, session: Session, request_id: str, digest: str) -> None:
         state = await self._runner.load(session.id)
         request = state.requests.get(request_id)
-        if request is not None and not is_about(state, request, digest):
+        # of one that is answered or closed that is said, whatever it was about
+        if request is not None and request.open and not is_about(state, request, digest):
             raise NotAllowed(InputRefused("another_call", f"request {request_id} is about another call than was shown"))
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:

@@ -82,7 +82,7 @@ class AccessStore(Protocol):
     """Keeps what the service goes by; it survives a crash as the sessions do."""
 
     async def add_token(self, token: AccessToken) -> bool:
-        """Keep a token; False where one of its name is not revoked."""
+        """Keep a token; False where one of its name is good still."""
         ...
 
     async def tokens(self) -> list[AccessToken]:

@@ -32,8 +32,10 @@ class SqliteAccess:
         """See `ports.AccessStore`."""
 
         def add(connection: sqlite3.Connection) -> bool:
-            known = "SELECT 1 FROM tokens WHERE name = ? AND revoked_at IS NULL"
-            if connection.execute(known, (token.name,)).fetchone():
+            known = (
+                "SELECT 1 FROM tokens WHERE name = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
+            )
+            if connection.execute(known, (token.name, timestamp(token.created_at))).fetchone():
                 return False
             values = (
                 token.id, token.name, token.secret_hash, token.role, token.person, token.tenant,

@@ -21,7 +21,8 @@ class MemoryAccess:
 
     async def add_token(self, token: AccessToken) -> bool:
         """See `ports.AccessStore`."""
-        if any(one.name == token.name and one.revoked_at is None for one in self._tokens.values()):
+        known = [one for one in self._tokens.values() if one.name == token.name and one.revoked_at is None]
+        if any(one.expires_at is None or one.expires_at > token.created_at for one in known):
             return False
         self._tokens[token.id] = token
         return True

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.access.principal import Principal
-from engine.access.rights import Right
+from engine.access.rights import RIGHTS, Right
 from engine.runtime.errors import NotAllowed
 from engine.version import __version__
 from engine.web import audit, requests, sessions, streams
@@ -129,8 +129,12 @@ def _open(
 
 def _not_permitted(principal: Principal, right: Right) -> str:
     if right is Right.ANSWER and principal.person is None:
-        return "a machine answers no requests: the token of a person does (`engine tokens create --person NAME`)"
-    return f"a token of the role {principal.role} may not {right.value.replace('_', ' ')}"
+        made = "engine tokens create --name NAME --role reviewer"
+        return f"a machine answers no requests: the token of a person does (`{made}`)"
+    what = right.value.replace("_", " ")
+    if right in RIGHTS[principal.role]:
+        return f"this token's scopes leave out what it would need: {what}"
+    return f"a token of the role {principal.role} may not {what}"
 
 
 def _is_refusal(problem: HttpProblem, request: Request) -> bool:

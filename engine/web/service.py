@@ -63,7 +63,9 @@ class Service:
         """A session that a principal may see; raises Problem 404 for any other, whether there is one or not."""
         session = self.engine.session(session_id, drive=False)
         if not principal.may(Right.READ_OWN):
-            raise HttpProblem(403, "not_permitted", f"a token of the role {principal.role} reads no sessions")
+            raise HttpProblem(
+                403, "not_permitted", "this token may read no sessions: what it asks for needs `read_own`"
+            )
         try:
             await self.store.session(session_id)
         except UnknownSession:

@@ -13,7 +13,7 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.bundle import load_or_exit
 from engine.cli.console.options import bundle_argument, store_option
 from engine.cli.console.output import counted, say
-from engine.session.exit_code import FAULT
+from engine.session.exit_code import USAGE
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
@@ -80,8 +80,7 @@ async def command(bundle: Path, host: str, port: int, workers: int, store_url: s
             listeners = await trio.open_tcp_listeners(port, host=host)
         except OSError as error:
             say(f"engine: {host}:{port} can't be listened at: {error.strerror or error}", err=True)
-            app.code = FAULT
-            return app.exit_code if app.ended else FAULT
+            return USAGE
         service = Service(engine, app.store, checked, app.engine.context.clock, trio.Event())
         server = HttpServer(application(service))
         service.draining = server.draining
@@ -90,6 +89,7 @@ async def command(bundle: Path, host: str, port: int, workers: int, store_url: s
             nursery.start_soon(WorkerProcesses(store_url, environment, workers).run, server.draining)
             await _announce(app, checked.digest, listeners, workers)
             await server.serve(listeners)
+    say("engine: stopped", err=True)
     # that it was asked to stop is how a server ends
     return 0
 
@@ -106,9 +106,13 @@ async def _announce(app: App, digest: str, listeners: object, workers: int) -> N
         shown = f"[{host}]" if ":" in host else host
         say(f"engine: serving http://{shown}:{port} (bundle {digest[:12]}, {counted(workers, 'worker')})", err=True)
     if not await app.store.access.tokens():
-        say("engine: nobody has a token yet; make one with: engine tokens create --name me --role operator", err=True)
+        made = f"engine tokens create --name me --role operator --store {app.url}"
+        say(f"engine: nobody has a token yet; make one with: {made}", err=True)
+    if not workers:
+        say("engine: no worker is started here: sessions go on where an `engine worker` runs on this store", err=True)
 
 
 async def _drain(app: App, server: HttpServer) -> None:
     await app.stopping.wait()
+    say("engine: stopping; what is being answered may end", err=True)
     server.drain()

@@ -61,7 +61,7 @@ async def create(
     try:
         secret, token = new_token(
             name, Role(role), person=person, tenant=tenant, scopes=[Right(one) for one in scopes], by=_me(), at=now,
-            expires_at=now + _span(expires) if expires is not None else None,
+            expires_at=_end(now, expires) if expires is not None else None,
         )  # fmt: skip
     except BadToken as error:
         raise click.UsageError(str(error)) from None
@@ -90,7 +90,7 @@ async def list_(output_format: str, store_url: str) -> int:
         if output_format == "json":
             print_json([_shown(token) for token in found])
         else:
-            columns = ["id", "name", "role", "person", "tenant", "state", "used"]
+            columns = ["id", "name", "role", "person", "tenant", "scopes", "state", "until", "used"]
             table("tokens", columns, [_cells(token) for token in found])
     return app.exit_code
 
@@ -149,6 +149,13 @@ def _me() -> str:
         return "unknown"
 
 
+def _end(now: datetime, text: str) -> datetime:
+    try:
+        return now + _span(text)
+    except OverflowError:
+        raise click.BadParameter(f"{text} is beyond the calendar", param_hint="--expires") from None
+
+
 def _span(text: str) -> timedelta:
     from engine.language.durations import span_text
     from engine.language.value import duration
@@ -167,7 +174,11 @@ def _state(token: AccessToken) -> str:
 
 def _cells(token: AccessToken) -> list[str]:
     used = token.used_at.strftime("%Y-%m-%d %H:%M") if token.used_at is not None else "never"
-    return [token.id, token.name, token.role, token.person or "", token.tenant or "", _state(token), used]
+    until = token.expires_at.strftime("%Y-%m-%d %H:%M") if token.expires_at is not None else ""
+    return [
+        token.id, token.name, token.role, token.person or "", token.tenant or "", " ".join(token.scopes),
+        _state(token), until, used,
+    ]  # fmt: skip
 
 
 def _shown(token: AccessToken) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class InboxRow:
     age: str
     left: str
     problem: str
+    session_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def row_of(row: RequestRow, now: datetime) -> InboxRow:
         _span(now - row.opened_at) if row.opened_at is not None else "",
         _span(row.expires_at - now) if row.expires_at is not None else "",
         visible(row.problem),
+        row.session_id,
     )
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from http.client import responses
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -286,7 +288,9 @@ class HttpExchange:
             headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
             if self._close:
                 headers.append((b"connection", b"close"))
-            self._head = h11.Response(status_code=message["status"], headers=headers)
+            headers.append((b"date", formatdate(usegmt=True).encode()))
+            reason = responses.get(message["status"], "").encode()
+            self._head = h11.Response(status_code=message["status"], headers=headers, reason=reason)
             return
         if self._head is not None:
             await self._connection.write(self._head)
