@@ -20,6 +20,7 @@ from engine.ports.records import RequestRow, SessionRow
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.ports.tool import ToolAdapter
+from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
 from engine.store.log_key import LogKey
 
@@ -57,6 +58,22 @@ class AsyncioEngine:
             session_id=session_id,
         )
         return AsyncioSession(await self._context.call(begin), self._context)
+
+    def check_start(
+        self,
+        bundle: Bundle,
+        *,
+        message: str,
+        agent: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        planner: str | None = None,
+    ) -> None:
+        """See `engine.Engine.check_start`; it waits for nothing, and crosses over to no thread."""
+        self._context.value.check_start(bundle, message=message, agent=agent, attributes=attributes, planner=planner)
+
+    async def look(self, session_id: str) -> State:
+        """See `engine.Engine.look`."""
+        return await self._context.call(partial(self._context.value.look, session_id))
 
     def session(self, session_id: str, *, drive: bool = True) -> AsyncioSession:
         """See `engine.Engine.session`."""
