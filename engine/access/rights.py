@@ -27,8 +27,6 @@ class Right(StrEnum):
     READ_REQUESTS = "read_requests"
     ANSWER = "answer"
     AUDIT = "audit"
-    READ_BUNDLES = "read_bundles"
-    TOKENS = "tokens"
 
 
 _CALLER = frozenset({Right.START, Right.READ_OWN, Right.SEND})
@@ -38,7 +36,7 @@ _READER = frozenset({Right.READ_OWN, Right.READ, Right.READ_REQUESTS})
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.CALLER: _CALLER,
     Role.REVIEWER: _READER | {Right.ANSWER},
-    Role.AUDITOR: _READER | {Right.AUDIT, Right.READ_BUNDLES},
-    Role.AUTHOR: _READER | {Right.READ_BUNDLES},
-    Role.OPERATOR: _READER | _CALLER | {Right.CANCEL, Right.AUDIT, Right.READ_BUNDLES, Right.TOKENS},
+    Role.AUDITOR: _READER | {Right.AUDIT},
+    Role.AUTHOR: _READER,
+    Role.OPERATOR: _READER | _CALLER | {Right.CANCEL, Right.AUDIT},
 }

@@ -58,7 +58,7 @@ class Engine:
 
         `agent` may be left out if the bundle has one; `planner` names one of the agent's own; `started_by` is None for
         the customer; `root` is where its databases lie, which is where the bundle was loaded from.  A `session_id` that
-        was chosen before (`new_session_id`) begins once, however often it is asked for.  Raises NotAllowed for an agent
+        was chosen before begins once, however often it is asked for.  Raises NotAllowed for an agent
         or attributes that do not fit, MissingSecret and others of EnvironmentFault, EngineClosed.
         """
         self._drives.check_open()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.language.value import timestamp
-from engine.ports.records import CorruptLog, JobRow, RequestRow, SessionRow
+from engine.ports.records import CorruptLog, JobRow, RequestRow, SessionRow, UnknownSession
 from engine.ports.store import Store
 from engine.session.state.event import EventKind
 from engine.session.state.state import Request, State
@@ -121,6 +121,14 @@ async def request_as_logged(store: Store, row: RequestRow) -> RequestRow:
     if not all(event.payload for event in opened):
         raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
     raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
+
+
+async def request_listed(store: Store, row: RequestRow) -> RequestRow:
+    """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
+    try:
+        return row if row.problem else await request_as_logged(store, row)
+    except (CorruptLog, UnknownSession) as error:
+        return replace(row, payload={}, problem=str(error))
 
 
 def job_shown(row: JobRow) -> dict[str, Any]:

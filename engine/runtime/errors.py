@@ -11,12 +11,7 @@ from engine.session.state.inputs import InputRefused
 
 
 class NotAllowed(EngineError):
-    """The core refused an act: used, expired, not a member, session over, attributes that do not fit.
-
-    `noted` once it is an audit event.
-    """
-
-    noted = False
+    """The core refused an act: used, expired, not a member, session over, attributes that do not fit."""
 
     def __init__(self, refused: InputRefused) -> None:
         super().__init__(refused.message)

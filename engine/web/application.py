@@ -15,13 +15,12 @@ from starlette.routing import Route
 
 from engine.access.principal import Principal
 from engine.access.rights import RIGHTS, Right
-from engine.runtime.errors import NotAllowed
 from engine.version import __version__
 from engine.web import audit, requests, sessions, streams
 from engine.web.pages import routes as pages
 from engine.web.problems import HttpProblem, problem_of
+from engine.web.responses import answered
 from engine.web.service import Service
-from engine.web.sessions import answered
 
 _log = logging.getLogger("engine.web")
 
@@ -60,9 +59,6 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer),
 )
 
-# what anybody may ask, and nothing is told by
-OPEN = ("/healthz", "/readyz", "/version")
-
 
 def application(service: Service) -> Callable[..., Awaitable[None]]:
     """The ASGI application in front of a service."""
@@ -70,9 +66,7 @@ def application(service: Service) -> Callable[..., Awaitable[None]]:
     for one in TABLE:
         paths.setdefault(one.path, {})[one.method] = one
     routes = [
-        Route("/healthz", _open(_health, service), methods=["GET"]),
-        Route("/readyz", _open(_ready, service), methods=["GET"]),
-        Route("/version", _open(_version, service), methods=["GET"]),
+        *(Route(path, _open(answer, service), methods=["GET"]) for path, answer in OPEN.items()),
         *pages.routes(service),
         *(Route(path, _guarded(service, entries), methods=_METHODS) for path, entries in paths.items()),
         Route("/{rest:path}", _guarded(service, {}), methods=_METHODS),
@@ -110,9 +104,8 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
             raise  # there is nobody to answer
         except Exception as error:
             problem = _problem(error, request)
-            noted = isinstance(error, NotAllowed) and error.noted
-            if principal is not None and right is not None and not noted and _is_refusal(problem, request):
-                await service.note(request, principal, right.value, request.url.path, problem.code)
+            if principal is not None and right is not None and _is_refusal(problem, request):
+                await service.note(request, principal, right.value, request.url.path, problem.code, problem.digest)
             return _with_headers(problem.response())
 
     return endpoint
@@ -139,7 +132,7 @@ def _not_permitted(principal: Principal, right: Right) -> str:
 
 def _is_refusal(problem: HttpProblem, request: Request) -> bool:
     """Whether somebody was refused something that is worth knowing."""
-    return problem.status == 403 or (problem.status in (404, 409) and request.method not in ("GET", "HEAD"))
+    return problem.status == 403 or (problem.status < 500 and request.method not in ("GET", "HEAD"))
 
 
 def _problem(error: Exception, request: Request) -> HttpProblem:
@@ -177,3 +170,9 @@ async def _ready(service: Service) -> Response:
 async def _version(service: Service) -> Response:
     """Which engine this is."""
     return answered({"version": __version__})
+
+
+# what anybody may ask, and nothing is told by
+OPEN: Mapping[str, Callable[[Service], Awaitable[Response]]] = {
+    "/healthz": _health, "/readyz": _ready, "/version": _version,
+}  # fmt: skip

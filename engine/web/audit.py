@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.web.bodies import number_of
+from engine.web.responses import answered
 from engine.web.service import Service
-from engine.web.sessions import MOST, answered
+from engine.web.sessions import MOST
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:

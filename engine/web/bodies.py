@@ -51,7 +51,7 @@ B = TypeVar("B", bound=Body)
 
 
 async def body_of(request: Request, kind: type[B]) -> B:
-    """The body of a request; raises Problem."""
+    """The body of a request; raises HttpProblem."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpProblem(415, "not_json", "send the body as `Content-Type: application/json`")
     try:
@@ -74,7 +74,7 @@ async def body_of(request: Request, kind: type[B]) -> B:
 
 
 def number_of(request: Request, name: str, default: int, most: int, least: int = 0) -> int:
-    """A number of the query; raises Problem 422."""
+    """A number of the query; raises HttpProblem 422."""
     text = request.query_params.get(name)
     if text is None:
         return default

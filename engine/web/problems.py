@@ -18,14 +18,17 @@ TYPE = "application/problem+json"
 
 
 class HttpProblem(Exception):
-    """An answer that is no success."""
+    """An answer that is no success; `digest` is what was answered to, for the audit."""
 
-    def __init__(self, status: int, code: str, detail: str, *, more: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, *, more: Mapping[str, Any] | None = None, digest: str = ""
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.more = dict(more or {})
+        self.digest = digest
 
     def response(self) -> Response:
         """The problem as a response."""
@@ -67,13 +70,18 @@ _REFUSED: Mapping[str, int] = {
 }
 
 
+def status_of(refused: NotAllowed) -> int:
+    """The status of what the core refuses."""
+    return _REFUSED.get(refused.reason, 409)
+
+
 def problem_of(error: Exception) -> HttpProblem | None:
     """The problem that an error of the engine is; None for what is a fault of ours."""
     match error:
         case HttpProblem():
             return error
         case NotAllowed():
-            return HttpProblem(_REFUSED.get(error.reason, 409), error.reason, str(error))
+            return HttpProblem(status_of(error), error.reason, str(error))
         case UnknownSession():
             return HttpProblem(404, "no_such_session", str(error))
         case EngineClosed():

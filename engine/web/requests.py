@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import request_as_logged, request_shown
-from engine.ports.records import CorruptLog, RequestRow, UnknownSession
+from engine.api.shapes import request_listed, request_shown
+from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.state.state import State
 from engine.web.bodies import NewAnswer, body_of, number_of
-from engine.web.problems import HttpProblem
+from engine.web.problems import HttpProblem, status_of
+from engine.web.responses import answered
 from engine.web.service import Service
-from engine.web.sessions import MOST, answered
+from engine.web.sessions import MOST
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:
@@ -30,7 +29,7 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
         # answered or not, it says where the page before it ended
         last = await service.request(principal, cursor)
         rows = [row for row in rows if _place(row) > _place(last)]
-    page = [request_shown(await as_logged(service, row)) for row in rows[:limit]]
+    page = [request_shown(await request_listed(service.store, row)) for row in rows[:limit]]
     return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
 
 
@@ -45,9 +44,8 @@ async def rows_for(service: Service, principal: Principal, *, open_only: bool) -
 
 async def read(service: Service, principal: Principal, request: Request) -> Response:
     """`GET /v1/requests/{id}`: the call, the rules that ask, the values they saw, what the customer wrote."""
-    row = await as_logged(service, await service.request(principal, request.path_params["id"]))
-    session = service.engine.session(row.session_id, drive=False)
-    state = await service.state(session)
+    row = await request_listed(service.store, await service.request(principal, request.path_params["id"]))
+    state = await service.engine.look(row.session_id)
     about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
     told = request_shown(row) | about
     told["digest"] = _digest(state, row)
@@ -58,18 +56,17 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
     """`POST /v1/requests/{id}/answers`: 200; 428 without the digest that was shown, 409 for another one."""
     row = await service.request(principal, request.path_params["id"])
     said = await body_of(request, NewAnswer)
-    state = await service.state(service.engine.session(row.session_id, drive=False))
+    state = await service.engine.look(row.session_id)
     current = _digest(state, row)
     if said.digest is None:
         raise HttpProblem(428, "digest_required", "an answer names the `digest` of the request as it was shown")
     try:
         session = await service.engine.answer(row.id, _reply(said, principal), digest=said.digest, drive=False)
     except NotAllowed as refused:
-        await service.note(request, principal, "answer", row.id, refused.reason, said.digest)
-        refused.noted = True
-        if refused.reason == "another_call":
-            raise HttpProblem(409, "request_changed", str(refused), more={"digest": current}) from None
-        raise
+        changed = refused.reason == "another_call"
+        code = "request_changed" if changed else refused.reason
+        more = {"digest": current} if changed else {}
+        raise HttpProblem(status_of(refused), code, str(refused), more=more, digest=said.digest) from None
     await service.note(request, principal, "answer", row.id, said.answer, said.digest)
     standing = await service.store.session(session.id)
     return answered(
@@ -105,11 +102,3 @@ def _place(row: RequestRow) -> tuple[str, str]:
 def _digest(state: State, row: RequestRow) -> str:
     request = state.requests.get(row.id)
     return request.digest if request is not None else ""
-
-
-async def as_logged(service: Service, row: RequestRow) -> RequestRow:
-    """As the log has it; of what that does not say nothing is shown but what is wrong with it."""
-    try:
-        return row if row.problem else await request_as_logged(service.store, row)
-    except (CorruptLog, UnknownSession) as error:
-        return replace(row, payload={}, problem=str(error))

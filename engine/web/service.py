@@ -19,7 +19,6 @@ from engine.ports.access import AuditEvent
 from engine.ports.clock import Clock
 from engine.ports.records import RequestRow, UnknownSession
 from engine.ports.store import Store
-from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.web.problems import HttpProblem
 
@@ -45,7 +44,7 @@ class Service:
     noted: dict[str, float] = field(default_factory=dict)
 
     async def principal(self, request: Request) -> Principal:
-        """Who asks; raises Problem 401."""
+        """Who asks; raises HttpProblem 401."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not well_formed(secret.strip()):
             raise _UNKNOWN
@@ -60,7 +59,7 @@ class Service:
         return found
 
     async def session(self, principal: Principal, session_id: str) -> Session:
-        """A session that a principal may see; raises Problem 404 for any other, whether there is one or not."""
+        """A session that a principal may see; raises HttpProblem 404 for any other, whether there is one or not."""
         session = self.engine.session(session_id, drive=False)
         if not principal.may(Right.READ_OWN):
             raise HttpProblem(
@@ -77,7 +76,7 @@ class Service:
         return session
 
     async def request(self, principal: Principal, request_id: str) -> RequestRow:
-        """A request that a principal may see; raises Problem 404 for any other."""
+        """A request that a principal may see; raises HttpProblem 404 for any other."""
         row = await self.store.request(request_id)
         if row is None:
             raise no_such("request", request_id)
@@ -87,15 +86,14 @@ class Service:
             raise (no_such("request", request_id) if problem.status == 404 else problem) from None
         return row
 
-    async def state(self, session: Session) -> State:
-        """How a session stands, as people may see it."""
-        return await self.engine.look(session.id)
-
-    @contextmanager
-    def waiting(self, principal: Principal) -> Iterator[None]:
-        """For as long as a principal is given something that takes long; raises HttpProblem 429 for one too many."""
+    def check_room(self, principal: Principal) -> None:
+        """Raise HttpProblem 429 where a principal has as much open that takes long as it may."""
         if self.streams.get(principal.id, 0) >= PER_PRINCIPAL or sum(self.streams.values()) >= IN_ALL:
             raise HttpProblem(429, "too_many_streams", "too many streams are open: close one, or ask again")
+
+    @contextmanager
+    def counted(self, principal: Principal) -> Iterator[None]:
+        """For as long as a principal is given something that takes long."""
         self.streams[principal.id] = self.streams.get(principal.id, 0) + 1
         try:
             yield
@@ -127,7 +125,7 @@ def scope_of(principal: Principal) -> str:
 
 
 def attributes_for(principal: Principal, given: Mapping[str, Any]) -> dict[str, Any]:
-    """A new session's attributes: the tenant is the principal's; raises Problem 403 where another one is asked for."""
+    """A new session's attributes, with the principal's tenant; raises HttpProblem 403 where another is asked for."""
     if principal.tenant is None:
         return dict(given)
     if given.get("tenant", principal.tenant) != principal.tenant:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.shapes import session_listed, session_shown
-from engine.language.value import digest, jsonable, one_line
+from engine.language.value import digest
 from engine.ports.access import Creation
 from engine.ports.records import UnknownSession
 from engine.runtime.opening import new_session_id
-from engine.session.sealed_tokens import shown
 from engine.session.state.state import Status
 from engine.session.trace import entry
 from engine.web.bodies import NewMessage, NewSession, body_of, number_of
 from engine.web.problems import HttpProblem
+from engine.web.responses import answered
 from engine.web.service import Service, attributes_for, scope_of
 
 MOST = 200
 # the longest that a read may wait for something to happen, and how often is looked, in seconds
 WAIT, LOOK_EVERY = 25, 0.25
-
-
-def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON response: what is sensitive stands as `[sensitive]`."""
-    # a line, as whoever reads it in a terminal expects
-    body = f"{one_line(jsonable(shown(value)))}\n"
-    return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
 
 
 async def start(service: Service, principal: Principal, request: Request) -> Response:
@@ -60,7 +51,7 @@ async def start(service: Service, principal: Principal, request: Request) -> Res
         raise HttpProblem(422, "idempotency_key_reused", "this Idempotency-Key was sent with another body")
     first = kept.session_id == session_id
     if first:
-        await service.note(request, principal, "start", session_id, "started")
+        await service.note(request, principal, "start", session_id, "accepted")
     try:
         await service.store.session(kept.session_id)
     except UnknownSession:
@@ -92,9 +83,10 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     session = await service.session(principal, request.path_params["id"])
     wait, after = number_of(request, "wait", 0, WAIT), number_of(request, "after", 0, 10**12)
     if wait:
-        with service.waiting(principal):
+        service.check_room(principal)
+        with service.counted(principal):
             await _await_more(service, session.id, after, wait)
-    state = await service.state(session)
+    state = await service.engine.look(session.id)
     return answered(session_shown(state) | {"seq": state.seq}, headers={"etag": f'"{state.seq}"'})
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
 from random import uniform
+from typing import Any
 
 import trio
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from engine.access.principal import Principal
 from engine.language.value import jsonable, one_line
@@ -46,18 +47,21 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     if request.method == "HEAD":
         return Response(b"", 200, headers, "text/event-stream")
-    slot = service.waiting(principal)
-    slot.__enter__()  # refused here, before anything is answered
-    tail = _counted(slot, _tail(service, request, session.id, after))
-    return StreamingResponse(tail, 200, headers, "text/event-stream")
+    service.check_room(principal)
+    tail = _tail(service, request, session.id, after)
+    return _CountedStream(service, principal, tail, 200, headers, "text/event-stream")
 
 
-async def _counted(slot: AbstractContextManager[None], lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    try:
-        async for line in lines:
-            yield line
-    finally:
-        slot.__exit__(None, None, None)
+class _CountedStream(StreamingResponse):
+    """A stream that counts for as long as it is sent, whether a line of it ever was or not."""
+
+    def __init__(self, service: Service, principal: Principal, *given: Any) -> None:
+        super().__init__(*given)
+        self._slot = service.counted(principal)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._slot:
+            await super().__call__(scope, receive, send)
 
 
 async def _is_good(service: Service, request: Request) -> bool:

@@ -76,7 +76,7 @@ async def small(scope: Any, receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def serving(application: Any = small, **limits: Any) -> AsyncIterator[Served]:
     """A server on a port of its own; it drains at the end."""
-    server = HttpServer(application, replace(ServerLimits(), **{"drain_time": 2.0, **limits}))
+    server = HttpServer(application, trio.Event(), replace(ServerLimits(), **{"drain_time": 2.0, **limits}))
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(server.serve, listeners)

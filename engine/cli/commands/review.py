@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.api.shapes import is_over, request_as_logged, request_shown, request_status
+from engine.api.shapes import is_over, request_as_logged, request_listed, request_shown, request_status
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import as_option, format_option, root_option, store_option
 from engine.cli.console.output import say
@@ -57,7 +56,9 @@ async def list_(closed_too: bool, limit: int | None, output_format: str, store_u
     from engine.cli.console.app import open_app
 
     async with open_app(store_url, drives=False) as app:
-        rows = [await _listed(app, row) for row in (await app.store.requests(open_only=not closed_too))[:limit]]
+        rows = [
+            await request_listed(app.store, row) for row in (await app.store.requests(open_only=not closed_too))[:limit]
+        ]
         if output_format == "json":
             print_json([request_shown(row) for row in rows])
         else:
@@ -228,16 +229,6 @@ async def _request(app: App, request_id: str | None) -> RequestRow:
             InputRefused("no_such_request", f"there is no request {request_id}; see engine review list --all")
         )
     return row
-
-
-async def _listed(app: App, row: RequestRow) -> RequestRow:
-    """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
-    from engine.ports.records import CorruptLog, UnknownSession
-
-    try:
-        return row if row.problem else await request_as_logged(app.store, row)
-    except (CorruptLog, UnknownSession) as error:
-        return replace(row, payload={}, problem=str(error))
 
 
 def _cells(row: RequestRow) -> list[str]:

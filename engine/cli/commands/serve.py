@@ -16,6 +16,10 @@ from engine.cli.console.output import counted, say
 from engine.session.exit_code import USAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import trio
+
     from engine.cli.console.app import App
     from engine.spec.bundle import Bundle
     from engine.web.server.server import HttpServer
@@ -56,9 +60,9 @@ async def command(bundle: Path, host: str, port: int, workers: int, store_url: s
     """Serve the HTTP API: sessions of BUNDLE are started, read and answered by it.
 
     Who asks shows a token: `engine tokens create` makes the first. Sessions are driven by workers, which are processes
-    of their own: they are started and watched by this one, whose death is not theirs. SIGTERM lets what is
-    being answered end, and gives sessions back. Put a proxy that speaks TLS in front of any address but this machine's
-    own.
+    of their own, started and watched by this one: where it dies they give their sessions back and end. SIGTERM lets
+    what is being answered end, and gives sessions back. Put a proxy that speaks TLS in front of any address but this
+    machine's own.
     """
     if store_url == "memory:":
         raise click.UsageError("a store in memory can't be shared with workers: use sqlite:///PATH")
@@ -82,11 +86,10 @@ async def command(bundle: Path, host: str, port: int, workers: int, store_url: s
             say(f"engine: {host}:{port} can't be listened at: {error.strerror or error}", err=True)
             return USAGE
         service = Service(engine, app.store, checked, app.engine.context.clock, trio.Event())
-        server = HttpServer(application(service))
-        service.draining = server.draining
+        server = HttpServer(application(service), service.draining)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, app, server)
-            nursery.start_soon(WorkerProcesses(store_url, environment, workers).run, server.draining)
+            nursery.start_soon(WorkerProcesses(store_url, environment, workers).run, service.draining)
             await _announce(app, checked.digest, listeners, workers)
             await server.serve(listeners)
     say("engine: stopped", err=True)
@@ -99,9 +102,9 @@ def _loaded(bundle: Path) -> Bundle:
     return replace(load_or_exit(bundle)[0], root=os.path.abspath(bundle))
 
 
-async def _announce(app: App, digest: str, listeners: object, workers: int) -> None:
+async def _announce(app: App, digest: str, listeners: Sequence[trio.SocketListener], workers: int) -> None:
     """Say where it is, and what is missing before anybody can come in."""
-    for listener in listeners:  # type: ignore[attr-defined]
+    for listener in listeners:
         host, port = listener.socket.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         say(f"engine: serving http://{shown}:{port} (bundle {digest[:12]}, {counted(workers, 'worker')})", err=True)

@@ -61,7 +61,7 @@ async def log_out(service: Service, visitor: Visitor, response: Response) -> Non
 
 
 def check_origin(request: Request) -> None:
-    """Raise Problem 403 for a form that another site's page sends."""
+    """Raise HttpProblem 403 for a form that another site's page sends."""
     site = request.headers.get("sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
         raise _FOREIGN
@@ -75,7 +75,7 @@ def check_origin(request: Request) -> None:
 
 
 async def form_of(request: Request, visitor: Visitor | None) -> dict[str, str]:
-    """The fields of a form of our own; raises Problem."""
+    """The fields of a form of our own; raises HttpProblem."""
     from urllib.parse import parse_qsl
 
     check_origin(request)

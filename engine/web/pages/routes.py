@@ -16,6 +16,7 @@ from starlette.routing import Route
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.answers import Answer, Approve, Deny, Reply
+from engine.api.shapes import request_listed
 from engine.ports.access import AccessToken
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
@@ -23,7 +24,7 @@ from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, check_origin, form_of, log_in, log_out, visitor_of
 from engine.web.pages.card import card_of, row_of
 from engine.web.problems import HttpProblem, problem_of
-from engine.web.requests import as_logged, rows_for
+from engine.web.requests import rows_for
 from engine.web.service import Service
 
 HEADERS = {
@@ -106,7 +107,8 @@ def _open(
 def _told(error: Exception, visitor: Visitor | None, request: Request) -> Response:
     problem = problem_of(error)
     if problem is None:
-        _log.exception("%s %s failed", request.method, request.url.path)
+        # of a link that logs in only what it is may be logged
+        _log.exception("%s /%s failed", request.method, request.url.path.split("/")[1])
         problem = HttpProblem(500, "fault", "This is a fault of the engine; its log says which.")
     if "text/html" not in request.headers.get("accept", ""):
         return problem.response()
@@ -182,7 +184,7 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
     _need(visitor, Right.READ_REQUESTS)
     everything = request.query_params.get("status") == "all"
     rows = await rows_for(service, visitor.principal, open_only=not everything)
-    listed = [row_of(await as_logged(service, row), service.clock.now()) for row in rows[:200]]
+    listed = [row_of(await request_listed(service.store, row), service.clock.now()) for row in rows[:200]]
     listed.sort(key=lambda row: (row.expires_at is None, row.expires_at or row.opened_at or service.clock.now()))
     return shown("inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - 200, 0), everything=everything)
 
@@ -195,7 +197,7 @@ async def _request(service: Service, visitor: Visitor, request: Request) -> Resp
 async def _answer(service: Service, visitor: Visitor, request: Request) -> Response:
     _need(visitor, Right.ANSWER)
     fields = await form_of(request, visitor)
-    row = await as_logged(service, await service.request(visitor.principal, request.path_params["id"]))
+    row = await request_listed(service.store, await service.request(visitor.principal, request.path_params["id"]))
     reply, digest = _reply(row, visitor, fields), fields.get("digest")
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
@@ -225,7 +227,7 @@ def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str]) -> Repl
 async def _card(
     service: Service, visitor: Visitor, request_id: str, *, problem: str = "", status: int = 200
 ) -> Response:
-    row = await as_logged(service, await service.request(visitor.principal, request_id))
+    row = await request_listed(service.store, await service.request(visitor.principal, request_id))
     state = await service.engine.look(row.session_id)
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, service.clock.now()), problem=problem,

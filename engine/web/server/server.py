@@ -20,11 +20,12 @@ _FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class HttpServer:
     """An application behind listeners; `drain` lets what is being answered end, and takes nothing new."""
 
-    def __init__(self, application: Application, limits: ServerLimits | None = None) -> None:
+    def __init__(self, application: Application, draining: trio.Event, limits: ServerLimits | None = None) -> None:
+        """`draining` is set once it drains, for all who would wait."""
         self._application = application
         self._limits = limits or ServerLimits()
         self._open: dict[ClientConnection, trio.CancelScope] = {}
-        self.draining = trio.Event()
+        self.draining = draining
 
     @property
     def connections(self) -> int:
