@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
 import pytest
 
+from tests.waiting import until
 from tests.web.service import Service, lines_of, opening
 
 OPS = ("ops", "operator")
@@ -168,8 +173,6 @@ def test_a_token_that_is_revoked_or_has_expired_lets_nobody_in(service: Service)
         assert service.shell("tokens", "revoke", "leaver").code == 0
         assert leaver.get("/v1/sessions").status_code == 401
     with service.client("brief", "auditor", "--expires", "200ms") as brief:
-        from tests.waiting import until
-
         until(lambda: brief.get("/v1/sessions").status_code == 401, "its expiry")
 
 
@@ -184,9 +187,28 @@ def test_a_stream_ends_with_the_token_that_asked_for_it(service: Service) -> Non
         assert ops.head(where, headers={"accept": "text/event-stream"}).status_code == 200
 
 
-def test_the_same_request_many_times_at_once_is_one_session_that_one_of_them_started(service: Service) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+def test_streams_are_bounded_and_each_gives_its_place_back(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client("many", "auditor") as many:
+        made = service.start(ops, "acct_1002")
+        service.waits(ops, made["id"], "awaiting_human_review")
+        where, accept = f"/v1/sessions/{made['id']}/events", {"accept": "text/event-stream"}
+        with ExitStack() as open_:
+            streams = [open_.enter_context(many.stream("GET", where, headers=accept)) for _ in range(51)]
+            assert [one.status_code for one in streams] == [200] * 50 + [429]
+        for _ in range(60):
+            # gone before a line was read
+            with socket.create_connection((many.base_url.host, many.base_url.port or 80)) as raw:
+                told = f"GET {where} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
+                raw.sendall(f"{told}Authorization: {many.headers['authorization']}\r\n\r\n".encode())
 
+        def free() -> bool:
+            with many.stream("GET", where, headers=accept) as stream:
+                return stream.status_code == 200
+
+        until(free, "a place for one more stream")
+
+
+def test_the_same_request_many_times_at_once_is_one_session_that_one_of_them_started(service: Service) -> None:
     with service.client(*OPS) as ops:
         before = ops.get("/v1/audit").json()["items"]
 

@@ -1,0 +1,17 @@
+"""Answers as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from engine.language.value import jsonable, one_line
+from engine.session.sealed_tokens import shown
+
+
+def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response: what is sensitive stands as `[sensitive]`."""
+    # a line, as whoever reads it in a terminal expects
+    body = f"{one_line(jsonable(shown(value)))}\n"
+    return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
