@@ -51,7 +51,10 @@ async def create(
     expires: str | None,
     store_url: str,
 ) -> int:
-    """Make a token and print it, this once: of its secret nothing is kept but a hash."""
+    """Make a token, and print it this once.
+
+    Of its secret nothing is kept but a hash.
+    """
     from engine.access.tokens import BadToken, new_token
     from engine.cli.console.app import open_app
 
@@ -101,7 +104,10 @@ async def list_(output_format: str, store_url: str) -> int:
 @store_option
 @asynchronous
 async def link(token: str, url: str, store_url: str) -> int:
-    """Make a link that logs a browser in once, within ten minutes, as the token with this id or name."""
+    """Make a link that logs a browser in once.
+
+    It waits for ten minutes, and logs in as the token with this id or name.
+    """
     from engine.access.logins import new_link
     from engine.cli.console.app import open_app
 
