@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +60,62 @@ def test_the_terms_are_in_order_and_none_is_ruled_out() -> None:
     assert len(set(ruled_out)) == len(ruled_out)
     assert not set(ruled_out) & set(TERMS)
     assert all(entry.keys() <= {"meaning", "not", "forms"} for entry in TERMS.values())
+
+
+# Words of everyday and of the trade that stand in the names of the door.  A name with another word fails the test
+# below: either a plainer name is found, or the word comes into the glossary, or it is one that everybody knows.
+PLAIN = frozenset(
+    """
+    accepted access after allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
+    by called cancel cancelled check claimed clock closed code confirm confirmation confirmed connections context
+    corrupt cost crossed databases deny discarded done drive due edit edited elsewhere end ended ending engine enqueued
+    entry environment erased error exhausted expired expires failed failure fault fell file files fill finishing follow
+    full groups guard happened heads help hidden human id idle input invalid invocation keeps kind known leased linked
+    linker load look lost make masked message missing model most name not note notices now of offered on once only open
+    opened other out output over payload pending place plus prices problems proposal propose proposed question read
+    reason received recorded rejected release released renew reply requested reserved resources result retried reveal
+    review root rows run running save schema secret self send seq servers set settings settled severity since spec start
+    started status strays take taken text timed transition unavailable unsealed until url usage usd used value verify
+    version view when whole woken work
+    """.split()  # noqa: SIM905 (a paragraph is read, a hundred quoted words are not)
+)
+
+
+def parts(name: str) -> list[str]:
+    """The words of a name, in camel case or with underscores."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[a-z]+", name)]
+
+
+def names_of(module: str) -> Iterator[str]:
+    """What a room offers: its names, the fields and methods of its classes, and what they take."""
+    room = importlib.import_module(module)
+    for name in room.__all__:
+        yield name
+        found = getattr(room, name)
+        members = [(n, m) for n, m in vars(found).items() if not n.startswith("_")] if inspect.isclass(found) else []
+        yield from (n for n, _ in members)
+        yield from (
+            (n for n in inspect.get_annotations(found) if not n.startswith("_")) if inspect.isclass(found) else ()
+        )
+        for function in [found, *(m for _, m in members)]:
+            if inspect.isfunction(function):
+                yield from inspect.signature(function).parameters
+
+
+def test_every_word_of_the_door_is_a_plain_one_or_stands_in_the_glossary() -> None:
+    forms = [form for term, entry in TERMS.items() for form in [term, *entry.get("forms", ())]]
+    known = PLAIN | {word for form in forms for word in re.split("[ -]", form)}
+    strange = {
+        f"{word} in {name}"
+        for module in ("engine", "engine.aio")
+        for name in names_of(module)
+        for word in parts(name)
+        if not {word, word.removesuffix("s"), f"{word}s"} & known
+    }
+    assert not strange
+
+
+def test_no_plain_word_is_one_that_the_glossary_rules_out_alone() -> None:
+    ruled_out = {word for entry in TERMS.values() for word in entry.get("not", ())}
+    # a tool's own door takes what frameworks call a tool's invocation; elsewhere it is a call
+    assert PLAIN & ruled_out == {"invocation"}

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from engine.language import arithmetic as a
-from engine.language import types
+from engine.language import arithmetic, types
 from engine.language.arithmetic import EvaluationError
 from engine.language.evaluate import WATCHABLE, UnreadableFact, ask_origin, compared, elements, joined
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, PROVENANCE, functions_in
@@ -248,17 +247,17 @@ def _bounded(work: WorkCounter, source: Any) -> Iterator[Any]:
 
 def _member(work: WorkCounter, item: Any, container: Any) -> bool:
     work.take(compared(item, container))
-    return a.member(item, container)
+    return arithmetic.member(item, container)
 
 
 def _equal(work: WorkCounter, one: Any, other: Any) -> bool:
     work.take(compared(one, other))
-    return a.equal(one, other)
+    return arithmetic.equal(one, other)
 
 
 def _join(work: WorkCounter, one: Any, other: Any) -> Any:
     work.take(joined(one, other))
-    return a.add(one, other)
+    return arithmetic.add(one, other)
 
 
 def _counted(cost: Callable[..., int] | None, run: Callable[..., Any]) -> Callable[..., Any]:
@@ -292,9 +291,9 @@ _HELPERS: dict[str, Any] = {
     "member": _member,
     "equal": _equal,
     "join": _join,
-    "order": a.order,
-    "negative": a.negative,
-    **{name: getattr(a, name) for name in _ARITHMETIC.values()},
+    "order": arithmetic.order,
+    "negative": arithmetic.negative,
+    **{name: getattr(arithmetic, name) for name in _ARITHMETIC.values()},
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from simpleeval import SimpleEval
 
-from engine.language import arithmetic as a
+from engine.language import arithmetic
 from engine.language.arithmetic import EvaluationError, is_number, kind
 from engine.language.functions import CONTEXTUAL, FUNCTIONS, LAZY, PROVENANCE, functions_in
 from engine.language.syntax import loop_names, span
@@ -25,22 +25,22 @@ from engine.language.work import EVIDENCE, TURN, WorkCounter, extent
 WATCHABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: a.add,
-    ast.Sub: a.subtract,
-    ast.Mult: a.multiply,
-    ast.Div: a.divide,
-    ast.Mod: a.modulo,
+    ast.Add: arithmetic.add,
+    ast.Sub: arithmetic.subtract,
+    ast.Mult: arithmetic.multiply,
+    ast.Div: arithmetic.divide,
+    ast.Mod: arithmetic.modulo,
 }
 
 COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: a.equal,
-    ast.NotEq: lambda x, y: not a.equal(x, y),
-    ast.Lt: lambda x, y: a.order(x, y) < 0,
-    ast.LtE: lambda x, y: a.order(x, y) <= 0,
-    ast.Gt: lambda x, y: a.order(x, y) > 0,
-    ast.GtE: lambda x, y: a.order(x, y) >= 0,
-    ast.In: a.member,
-    ast.NotIn: lambda x, y: not a.member(x, y),
+    ast.Eq: arithmetic.equal,
+    ast.NotEq: lambda x, y: not arithmetic.equal(x, y),
+    ast.Lt: lambda x, y: arithmetic.order(x, y) < 0,
+    ast.LtE: lambda x, y: arithmetic.order(x, y) <= 0,
+    ast.Gt: lambda x, y: arithmetic.order(x, y) > 0,
+    ast.GtE: lambda x, y: arithmetic.order(x, y) >= 0,
+    ast.In: arithmetic.member,
+    ast.NotIn: lambda x, y: not arithmetic.member(x, y),
 }
 
 
@@ -128,7 +128,11 @@ class Evaluator(SimpleEval):  # type: ignore[misc]
         return not wanted
 
     def _eval_unaryop(self, node: ast.UnaryOp) -> Any:
-        return not self._truth(node.operand) if isinstance(node.op, ast.Not) else a.negative(self._eval(node.operand))
+        return (
+            not self._truth(node.operand)
+            if isinstance(node.op, ast.Not)
+            else arithmetic.negative(self._eval(node.operand))
+        )
 
     def _eval_binop(self, node: ast.BinOp) -> Any:
         left, right = self._eval(node.left), self._eval(node.right)

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 from engine.language import types
-from engine.language import value as v
 from engine.language.arithmetic import EvaluationError, add, hashed, is_number, kind, same
 from engine.language.provenance.origins import ORIGINS
+from engine.language.value import duration
 from engine.language.work import CHARACTERS, extent
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
@@ -227,7 +227,7 @@ def _is_date(value: Any) -> bool:
 
 
 def _duration(value: Any) -> timedelta:
-    found = value if isinstance(value, timedelta) else v.duration(value) if isinstance(value, str) else None
+    found = value if isinstance(value, timedelta) else duration(value) if isinstance(value, str) else None
     if found is None:
         raise EvaluationError(f"{_shown(value)} is not a duration such as `24h`")
     return found

@@ -7,11 +7,10 @@ import re
 from decimal import Decimal
 
 from engine.language import types
-from engine.language import value as v
 from engine.language.durations import span_text
 from engine.language.provenance.numerals import plainly
 from engine.language.unparse import to_source
-from engine.language.value import number_text
+from engine.language.value import duration, number_text
 
 _AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?(\d[\d.,_'’ ]*?)\s?(?P<share>%)?(?:[A-Z]{3}|[$€£])?\Z")
 _DAY = re.compile(r"[0-9]{4} - [0-9]{1,2} - [0-9]{1,2}\Z")
@@ -27,9 +26,7 @@ def adding(node: ast.BinOp, left: types.Type, right: types.Type) -> str:
     """How to write what is added to a moment or taken from it, or from which a moment is taken."""
     later = node.right.value if isinstance(node.right, ast.Constant) else None
     spans = (
-        types.only(right, types.Number)
-        or isinstance(node.op, ast.Add)
-        or (isinstance(later, str) and v.duration(later))
+        types.only(right, types.Number) or isinstance(node.op, ast.Add) or (isinstance(later, str) and duration(later))
     )
     if types.only(left, types.Date, types.Datetime) and spans:
         return _to(node.right, right, types.DURATION)
@@ -88,7 +85,7 @@ def _param(word: str, other: types.Type) -> str:
             return "write the param as a number, without quotes and separators: a point stands before its decimals"
         share = f", or `{number_text(Decimal(number) / 100)}` for the share" if found["share"] else ""
         return f"write the param as a number, without quotes: `{number}`{share}"
-    if types.only(other, types.Duration) and v.duration(word) is not None:
+    if types.only(other, types.Duration) and duration(word) is not None:
         return f"write the param without quotes: `{word}`"
     if types.only(other, types.Duration) and (span := span_text(word)):
         return f"write the param as `{span}`"

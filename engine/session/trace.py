@@ -9,7 +9,6 @@ from engine.diagnostic.visible import line as visible
 from engine.language.value import canonical, timestamp
 from engine.session.sealed_tokens import shown
 from engine.session.state.event import Event, EventKind
-from engine.session.state.event import EventKind as K
 from engine.session.state.events.table import EVENTS
 
 Entry = dict[str, Any]
@@ -30,15 +29,15 @@ def entry(event: Event) -> Entry:
 def entries(events: Iterable[Event]) -> list[Entry]:
     """A log as flat entries, a step's results in the decision's order; `seq` tells the real one."""
     found = [entry(event) for event in events]
-    order = {e["call_id"]: n for n, e in enumerate(e for e in found if e["kind"] == K.CALL_PROPOSED)}
+    order = {e["call_id"]: n for n, e in enumerate(e for e in found if e["kind"] == EventKind.CALL_PROPOSED)}
     slots: list[int] = []
-    for index, e in enumerate([*found, {"kind": K.STATE_TRANSITION, "step": -1}]):
-        if slots and (e["kind"] == K.STATE_TRANSITION or e["step"] != found[slots[0]]["step"]):
+    for index, e in enumerate([*found, {"kind": EventKind.STATE_TRANSITION, "step": -1}]):
+        if slots and (e["kind"] == EventKind.STATE_TRANSITION or e["step"] != found[slots[0]]["step"]):
             ordered = sorted((found[slot] for slot in slots), key=lambda r: (order.get(r["call_id"], -1), r["seq"]))
             for slot, result in zip(slots, ordered, strict=True):
                 found[slot] = result
             slots = []
-        if e["kind"] == K.TOOL_RESULT:
+        if e["kind"] == EventKind.TOOL_RESULT:
             slots.append(index)
     return found
 

@@ -24,8 +24,17 @@ from engine.replay.judgements import Judgement, NotKnown, Release, judgements, r
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import Call, State, Status
 from engine.spec.bundle import AcceptedLoosening, Bundle
-from engine.whatif import flip as f
-from engine.whatif.flip import Flip
+from engine.whatif.flip import (
+    AskedGroups,
+    Flip,
+    asked_of,
+    compared,
+    difference,
+    gist,
+    money,
+    recorded_gist,
+    unknown_loosens,
+)
 from engine.whatif.limits import crossings
 from engine.whatif.release_rules import same_withholding
 
@@ -116,8 +125,8 @@ class _ContinuedSession:
         self._own = own
 
     @cached_property
-    def _asked_groups(self) -> f.AskedGroups:
-        return f.asked_of(self._log)
+    def _asked_groups(self) -> AskedGroups:
+        return asked_of(self._log)
 
     def flip(self, moment: Judgement | Release) -> Flip | None:
         """The flip of one verdict, or of a result that was kept or not; None if nothing flips."""
@@ -137,11 +146,11 @@ class _ContinuedSession:
         verdict = rejudge(moment, bundle)
         if isinstance(verdict, NotKnown):
             rule = payload["rule"] or payload["reason"] or "unread_facts"
-            return self._flip(moment, before, UNKNOWN, rule, f.unknown_loosens(before), why=verdict.why)
-        now = f.gist(verdict)
+            return self._flip(moment, before, UNKNOWN, rule, unknown_loosens(before), why=verdict.why)
+        now = gist(verdict)
         if now.effect_text == before != APPROVAL:
             return None
-        differs = f.difference(f.recorded_gist(payload, self._asked_groups), now)
+        differs = difference(recorded_gist(payload, self._asked_groups), now)
         if differs is None:
             return None
         rule, looser = differs
@@ -187,7 +196,7 @@ class _ContinuedSession:
         tool = self._bundle.tools.get(call.name)
         own = self._own() if tool is None else None
         tool = own.tools.get(call.name) if own is not None else tool
-        return f.money(tool, call.input) if tool is not None else {}
+        return money(tool, call.input) if tool is not None else {}
 
     def with_limits(self, flips: list[Flip]) -> list[Flip]:
         """With the limits that would have been crossed, or would not have been, at their places."""
@@ -223,7 +232,7 @@ class _ContinuedSession:
     def _later(self, way: Continuation, first: Flip) -> Iterator[Flip]:
         """The verdicts on that way that are other than those of the same calls in the log."""
         told = _verdicts(event for event in self._log if event.seq > first.seq)
-        calls, asked = way.state.calls, f.asked_of(way.events)
+        calls, asked = way.state.calls, asked_of(way.events)
         seen = {first.call_id}
         for event in way.events:
             if event.kind is not EventKind.VERDICT or event.payload["call_id"] in seen:
@@ -232,8 +241,8 @@ class _ContinuedSession:
             recorded = told.get(event.payload["call_id"])
             if recorded is None:
                 continue
-            was, now = f.recorded_gist(recorded, self._asked_groups), f.recorded_gist(event.payload, asked)
-            differs = f.difference(was, now)
+            was, now = recorded_gist(recorded, self._asked_groups), recorded_gist(event.payload, asked)
+            differs = difference(was, now)
             if differs is not None:
                 call = calls[event.payload["call_id"]]
                 yield self._about(event.seq, call, was.effect_text, now.effect_text, *differs, later=True)
@@ -241,7 +250,7 @@ class _ContinuedSession:
 
 def _values(recorded: Any, verdict: Verdict, rule: str) -> dict[str, Any]:
     """What the rule compared: under the new bundle, or where it is no more, when it was recorded."""
-    found = f.compared(verdict.rules, rule)
+    found = compared(verdict.rules, rule)
     return found or next((dict(trace["values"]) for trace in recorded["rules"] if trace["rule"] == rule), {})
 
 

@@ -22,8 +22,8 @@ from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
 from engine.language import types
-from engine.language import value as v
 from engine.language.schema_types import of_schema
+from engine.language.value import digest, span
 from engine.ports.kinds import adapter_kind
 from engine.session.state.events.call_events import reserved_names
 from engine.spec.bundle import READ, WRITE, Adapter, Idempotency, Job, Tool, ToolEffect
@@ -55,12 +55,12 @@ def link_tool(documents: DocumentSet, document: Document, attributes: types.Type
         adapter=_adapter(
             AdapterLinker(documents, node.at("adapter"), scope, node, effect, input_schema, output_schema)
         ),
-        timeout=v.span(plain.get("timeout", "30s")),
+        timeout=span(plain.get("timeout", "30s")),
         concurrency=plain.get("concurrency"),
         summary=tuple(plain.get("summary", ())),
         on_failure=plain.get("on_failure", "continue"),
         idempotency=_idempotency(documents, node, effect, scope, input_schema),
-        digest=v.digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
+        digest=digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
         declared=tuple(plain.get("declares", {})),
         retry=_retry(documents, node, effect),
         job=_job(documents, node),
@@ -100,7 +100,7 @@ def _job(documents: DocumentSet, node: Node) -> Job | None:
         if plain["adapter"]["kind"] == "handoff":
             message = "is for tools that act: a person is asked at once, and answers when they like"
             documents.say(e206_constraint.at(node.at("mode"), "mode", message))
-        return Job(v.span(plain.get("delay", "0s")))
+        return Job(span(plain.get("delay", "0s")))
     if delay is not None:
         documents.say(e206_constraint.at(node.key("delay") or delay, "delay", "needs `mode: job` beside it"))
     return None
@@ -121,9 +121,9 @@ def _retry(documents: DocumentSet, node: Node, effect: ToolEffect) -> Retry | No
     return Retry(
         plain["attempts"],
         frozenset(map(FailureKind, plain.get("on", (FailureKind.RETRYABLE,)))),
-        v.span(plain.get("delay", "200ms")),
+        span(plain.get("delay", "200ms")),
         Decimal(plain.get("factor", 2)),
-        v.span(plain.get("max_delay", "10s")),
+        span(plain.get("max_delay", "10s")),
         Decimal(plain.get("jitter", Decimal("0.5"))),
     )
 
@@ -155,7 +155,7 @@ def _idempotency(
         tuple(key for key in keys if key is not None),
         str(declared.at("honoured_by").value),
         tuple(listed.plain) if listed is not None else (),
-        v.span(str(window.value)) if window is not None and window.value is not None else None,
+        span(str(window.value)) if window is not None and window.value is not None else None,
     )
 
 

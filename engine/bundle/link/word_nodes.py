@@ -13,9 +13,9 @@ from engine.bundle.checks import (
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import PARAMS
 from engine.bundle.node import Node
-from engine.language import value as v
 from engine.language.expression import loop_variables
 from engine.language.syntax import SyntaxProblem, parse
+from engine.language.value import duration
 
 FACT, LET, ESTABLISHED = "facts", "let", "established"
 
@@ -135,6 +135,6 @@ def param(node: Node) -> Any:
     if node.items is not None:
         return [param(item) for item in node.items]
     if isinstance(node.value, str) and not node.style:
-        span = v.duration(node.value)
+        span = duration(node.value)
         return node.value if span is None else span
     return node.value

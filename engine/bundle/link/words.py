@@ -22,11 +22,11 @@ from engine.bundle.link.word_nodes import ESTABLISHED, FACT, LET, MOST_PARTS, Wo
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic, has_errors
 from engine.language import types
-from engine.language import value as v
 from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
 from engine.language.schema_types import of_schema
 from engine.language.type_context import TypeContext
+from engine.language.value import span
 from engine.policy.rule import EstablishedValue, Fact, LearnedFrom, Time
 from engine.session.expression_names import ToolTypes
 from engine.spec.bundle import HANDOFF, READ, Tool, ToolEffect
@@ -210,7 +210,7 @@ class Linker:
         )
         plain = node.plain
         result, at_most = str(plain.get("as", "output")), int(plain.get("at_most", 50))
-        age = v.span(str(plain.get("max_age") or "0s"))
+        age = span(str(plain.get("max_age") or "0s"))
         needed = _never_null(schema)
         self.facts[name] = Fact(name, tool, built, age, tuple(loops), result if loops else "", at_most, needed)
         output = self._output(node.at("tool"), tool)
