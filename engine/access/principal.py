@@ -14,7 +14,8 @@ CUSTOMER = "customer"
 class Principal:
     """A person, or a machine where `person` is None; `tenant` None reaches the sessions of all tenants.
 
-    `id` tells it from all others, as the token's id does; `means` is how it has identified itself.
+    `id` tells it from all others, as the token's id does; `means` is how it has identified itself.  `groups` are those
+    that it belongs to where it comes from, by which `roles` of a bundle's reviewers may know it.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Principal:
     tenant: str | None
     means: str
     rights: frozenset[Right]
+    groups: frozenset[str] = frozenset()
 
     def may(self, right: Right) -> bool:
         """Whether it may do something; a machine never answers, whatever its role."""

@@ -28,7 +28,7 @@ class BadToken(EngineError):
 
 def new_token(
     name: str, role: Role, *, person: str | None, tenant: str | None, by: str, at: datetime,
-    expires_at: datetime | None, scopes: Sequence[Right] = (),
+    expires_at: datetime | None, scopes: Sequence[Right] = (), groups: Sequence[str] = (),
 ) -> tuple[str, AccessToken]:  # fmt: skip
     """The secret, and what is kept of it; raises BadToken."""
     if not name.strip() or (person is not None and not person.strip()):
@@ -39,13 +39,15 @@ def new_token(
         raise BadToken(f"`{CUSTOMER}` is who a session is with: give the token another name")
     if expires_at is not None and expires_at <= at:
         raise BadToken("a token that has expired already would let nobody in")
+    if not all(group.isprintable() and group.strip() for group in groups):
+        raise BadToken("names of groups are text that can be seen")
     beyond = [right for right in scopes if right not in RIGHTS[role]]
     if beyond:
         raise BadToken(f"the role {role} may not {', '.join(beyond)}: a scope is a part of what it may")
     random = _text(int(random_hex(32), 16), _RANDOM)
     secret = f"{PREFIX}{random}{_checksum(random)}"
     kept = AccessToken(f"tok_{random_hex(8)}", name, hash_of(secret), role.value, person, tenant, at, by, expires_at,
-                 scopes=tuple(right.value for right in scopes))  # fmt: skip
+                 scopes=tuple(right.value for right in scopes), groups=tuple(dict.fromkeys(groups)))  # fmt: skip
     return secret, kept
 
 
@@ -65,7 +67,10 @@ def principal_of(token: AccessToken, at: datetime, means: str = "token") -> Prin
     if token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= at):
         return None
     rights = RIGHTS[Role(token.role)] & ({Right(scope) for scope in token.scopes} or set(Right))
-    return Principal(token.id, token.name, Role(token.role), token.person, token.tenant, means, frozenset(rights))
+    return Principal(
+        token.id, token.name, Role(token.role), token.person, token.tenant, means, frozenset(rights),
+        frozenset(token.groups),
+    )  # fmt: skip
 
 
 def _checksum(random: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -80,10 +80,16 @@ class AsyncioEngine:
         return AsyncioSession(self._context.value.session(session_id, drive=drive), self._context)
 
     async def answer(
-        self, request_id: str, reply: Reply, *, digest: str | None = None, drive: bool = True
+        self,
+        request_id: str,
+        reply: Reply,
+        *,
+        digest: str | None = None,
+        drive: bool = True,
+        roles: Iterable[str] = (),
     ) -> AsyncioSession:
         """See `engine.Engine.answer`."""
-        record = partial(self._context.value.answer, request_id, reply, digest=digest, drive=drive)
+        record = partial(self._context.value.answer, request_id, reply, digest=digest, drive=drive, roles=roles)
         return AsyncioSession(await self._context.call(record), self._context)
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:

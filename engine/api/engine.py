@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -92,10 +92,19 @@ class Engine:
         """A handle of a session; whether there is one is found when it is used (UnknownSession)."""
         return Session(session_id, self._runner, self._store, self._drives, self._news, drive=drive)
 
-    async def answer(self, request_id: str, reply: Reply, *, digest: str | None = None, drive: bool = True) -> Session:
+    async def answer(
+        self,
+        request_id: str,
+        reply: Reply,
+        *,
+        digest: str | None = None,
+        drive: bool = True,
+        roles: Iterable[str] = (),
+    ) -> Session:
         """Record what somebody says to a request, and drive its session on; its handle is returned.
 
-        `digest` is that of the request as it was shown: an answer to anything else is refused.  Raises NotAllowed for
+        `digest` is that of the request as it was shown: an answer to anything else is refused.  `roles` are those that
+        they identified with, by which they may belong to a group of reviewers.  Raises NotAllowed for
         who may not answer, what does not fit, and a request that was answered, expired or closed.
         """
         self._drives.check_open()
@@ -106,7 +115,7 @@ class Engine:
         if digest is not None:
             await self._check_digest(session, request_id, digest)
         action, value, edit = recorded(reply)
-        await self._runner.answer(request_id, action, reply.by, note=reply.note, value=value, edit=edit)
+        await self._runner.answer(request_id, action, reply.by, note=reply.note, value=value, edit=edit, roles=roles)
         if drive:
             self._drives.start(session.id)
         return session

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.bundle.checks import e105_empty_bundle, e312_reserved_name, w616_unread
+from engine.bundle.checks import e105_empty_bundle, e203_missing_key, e312_reserved_name, w616_unread
 from engine.bundle.checks.catalogue import CHECKS, MANUALS
-from engine.bundle.document_set import DocumentSet
+from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.files import BundleFiles, from_directory
 from engine.bundle.link.agents import MANY_TOOLS, attributes_type, check_many_tools, link_agent
 from engine.bundle.link.command_and_mcp import link_server
@@ -35,7 +35,7 @@ from engine.language import types, value
 from engine.language.schema_types import of_schema
 from engine.policy.rule import CUSTOMER
 from engine.session.expression_names import AllTools, ToolTypes
-from engine.spec.bundle import Bundle, Tool
+from engine.spec.bundle import Bundle, ReviewerGroup, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,7 @@ def _link(documents: DocumentSet) -> Bundle:
     for document in documents.well_formed("Fixture"):
         check_fixture(documents, document, agents)
     for document in documents.well_formed("Reviewers"):
-        if document.name == CUSTOMER:
-            documents.say(e312_reserved_name.at(document.node.at("name"), "a group of reviewers"))
+        _check_group(documents, document)
     answered = tuple(found for d in documents.well_formed("Policy") for found in accepted(documents, d))
     if not has_errors(documents.diagnostics):
         whole = WholeBundle(documents, agents, tools)
@@ -130,13 +129,30 @@ def _link(documents: DocumentSet) -> Bundle:
         digest=_digest(documents),
         agents=agents,
         tools=tools,
-        reviewers={d.name: tuple(d.plain["members"]) for d in documents.well_formed("Reviewers")},
+        reviewers={d.name: _group(d) for d in documents.well_formed("Reviewers")},
         databases=databases,
         servers=servers,
         files={**_documents(documents), **documents.content},
         accepted=answered,
         urgent=any(d.plain.get("urgent") == "tighten" for d in documents.well_formed("Policy")),
     )
+
+
+def _group(document: Document) -> ReviewerGroup:
+    return ReviewerGroup(tuple(document.plain.get("members", ())), frozenset(document.plain.get("roles", ())))
+
+
+def _check_group(documents: DocumentSet, document: Document) -> None:
+    """A group has somebody in it, and neither it nor a person is called as the one whom a session talks to."""
+    node = document.node
+    if document.name == CUSTOMER:
+        documents.say(e312_reserved_name.at(node.at("name"), "a group of reviewers"))
+    members = node.get("members")
+    for member in (members.items or ()) if members is not None else ():
+        if member.value == CUSTOMER:
+            documents.say(e312_reserved_name.at(member, "a person"))
+    if members is None and node.get("roles") is None:
+        documents.say(e203_missing_key.at(node, "members"))
 
 
 def _check_unused_policies(

@@ -12,7 +12,6 @@ KEYS: Mapping[str, frozenset[str]] = {
     "Agent": frozenset({"meters"}),
     "Tool": frozenset({"meters"}),
     "Fixture": frozenset({"budgets"}),
-    "Reviewers": frozenset({"roles"}),
 }
 
 # by kind: values at a path

@@ -105,9 +105,14 @@ def _otherwise(moment: Judgement | Release, bundle: Bundle, mutant: Mutant) -> b
 
 
 def _verdict_summary(verdict: Verdict) -> tuple[Any, ...]:
-    asks = sorted(ask.rule for ask in verdict.asks)
+    asks = sorted((ask.rule, ask.people, ask.distinct) for ask in verdict.asks)
     groups = sorted({group for ask in verdict.asks for group in ask.approvers})
     return verdict.effect.value, verdict.rule, verdict.reason, verdict.message, asks, groups
+
+
+def _several(payload: Mapping[str, Any], rule: str) -> tuple[int, bool]:
+    demand = payload.get("demands", {}).get(rule, {})
+    return demand.get("people", 1), demand.get("distinct", False)
 
 
 def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -116,6 +121,6 @@ def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
         payload["rule"],
         payload["reason"],
         payload["message"],
-        sorted(payload["asks"]),
+        sorted((rule, *_several(payload, rule)) for rule in payload["asks"]),
         list(payload["approvers"]),
     )

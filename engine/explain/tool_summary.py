@@ -43,7 +43,9 @@ def _of(rules: list[tuple[PolicyRules, Rule]], effect: Effect) -> Iterator[tuple
 
 
 def _approver_text(rule: Rule) -> str:
-    return " or ".join("the customer" if group == CUSTOMER else group for group in rule.approvers)
+    of = f"{rule.people} different people of " if rule.people > 1 else ""
+    apart = ", who answer for no other rule" if rule.distinct else ""
+    return of + " or ".join("the customer" if group == CUSTOMER else group for group in rule.approvers) + apart
 
 
 def _when(policy: PolicyRules, rule: Rule) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from engine.explain.nearest import NearestChange
 from engine.language.value import jsonable, one_line, timestamp
 from engine.planner.turns import undisclosed_by_overlays
+from engine.policy.rule import Rule
 from engine.replay.judgements import Judgement
 from engine.session.decide.gate_calls import hidden_rules
 from engine.spec.bundle import Bundle
@@ -16,6 +17,12 @@ from engine.spec.bundle import Bundle
 REVIEWER, MODEL, AUDITOR = "reviewer", "model", "auditor"
 
 _EFFECT_TEXT = {"allow": "is allowed", "require_approval": "needs approval", "deny": "is denied"}
+
+
+def _asked_text(rule: Rule) -> str:
+    """Whom one rule asks: of any of its groups one person, or so many, or one who answers for nothing else."""
+    of = f"{rule.people} different people of " if rule.people > 1 else "another person of " if rule.distinct else ""
+    return of + " or ".join(sorted(rule.approvers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,11 @@ class VerdictText:
         p = self._payload
         guard = self.moment.guard(self.bundle) if self.bundle is not None else None
         rules = [rule for policy in (guard.policies if guard is not None else ()) for rule in policy.rules]
-        groups = {rule.approvers for rule in rules if rule.id in p["asks"]}
+        asking = [rule for rule in rules if rule.id in p["asks"]]
         if len({rule.id for rule in rules} & set(p["asks"])) != len(p["asks"]):
             # an urgent bundle asks too
             return ", ".join(p["approvers"])
-        return " and by ".join(sorted(" or ".join(sorted(some)) for some in groups))
+        return " and by ".join(sorted({_asked_text(rule) for rule in asking}))
 
     def _reviewer(self) -> Iterator[str]:
         """The rules that decide, where they stand, what they compared, and the nearest change that flips it."""

@@ -57,10 +57,12 @@ def _sentence(policy: PolicyRules, rule: Rule) -> str:
 
 
 def _approver_text(rule: Rule) -> str:
-    """Whose yes is needed: that of any one of them."""
-    groups = [f"a yes of {group}" for group in sorted(rule.approvers) if group != CUSTOMER]
+    """Whose yes is needed: that of any one of them, or of so many different people."""
+    of = f"{rule.people} different people of " if rule.people > 1 else ""
+    groups = [f"a yes of {of}{group}" for group in sorted(rule.approvers) if group != CUSTOMER]
     own = ["the customer's own yes"] if CUSTOMER in rule.approvers else []
-    return " or ".join([*groups, *own])
+    apart = " that counts for no other rule" if rule.distinct else ""
+    return " or ".join([*groups, *own]) + apart
 
 
 def _message(policy: PolicyRules, rule: Rule) -> str:

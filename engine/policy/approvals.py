@@ -1,13 +1,64 @@
-"""Who has to say yes: a set of groups for each ask, any member of which will do, and all asks have to be met."""
+"""Who has to say yes: of each ask so many people of a set of groups, and all asks have to be met."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 Groups = frozenset[str]
 
 
-def uncovered(asked: Iterable[Groups], by: Iterable[Groups]) -> list[Groups]:
-    """The asks that may be left open by people who meet all the others; none if those ask at least as much."""
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one ask needs: `people` different members of any of the groups.
+
+    Who says yes to one that is `distinct` can't say yes to another ask about the same call.
+    """
+
+    groups: Groups
+    people: int = 1
+    distinct: bool = False
+
+    def within(self, other: Demand) -> bool:
+        """Whether whoever meets this one meets the other as well."""
+        return self.groups <= other.groups and self.people >= other.people and (self.distinct or not other.distinct)
+
+
+def people_needed(demands: Iterable[Demand]) -> int:
+    """The least number of different people whose yes is needed: one person may be in every group.
+
+    >>> people_needed([Demand(frozenset({"leads"}), 2), Demand(frozenset({"risk"}))])
+    2
+    >>> people_needed([Demand(frozenset({"leads"})), Demand(frozenset({"risk"}), distinct=True)])
+    2
+    """
+    every = list(demands)
+    apart = sum(demand.people for demand in every if demand.distinct)
+    return apart + max((demand.people for demand in every if not demand.distinct), default=0)
+
+
+def uncovered(asked: Iterable[Demand], by: Iterable[Demand]) -> list[Demand]:
+    """The asks that may be left open by people who meet all the others; none if those ask at least as much.
+
+    One ask of the others meets any number of plain ones, and one of those whose people are apart.
+    """
     others = list(by)
-    return [groups for groups in asked if not any(other <= groups for other in others)]
+    wanted = list(asked)
+    plain = [one for one in wanted if not one.distinct and not any(other.within(one) for other in others)]
+    return plain + _unmatched([one for one in wanted if one.distinct], others)
+
+
+def _unmatched(wanted: Sequence[Demand], others: Sequence[Demand]) -> list[Demand]:
+    """Those for which no ask of their own is left, however the others are given out."""
+    taken: dict[int, int] = {}
+
+    def give(index: int, tried: set[int]) -> bool:
+        for at, other in enumerate(others):
+            if at not in tried and other.within(wanted[index]):
+                tried.add(at)
+                if at not in taken or give(taken[at], tried):
+                    taken[at] = index
+                    return True
+        return False
+
+    return [one for index, one in enumerate(wanted) if not give(index, set())]

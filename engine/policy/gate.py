@@ -170,7 +170,10 @@ def _verdict(guard: Guard, judged: list[Judged]) -> Verdict:
         return Verdict(Effect.DENY, NO_RULE_ALLOWS, message, None, (), all_, error)
     asking = _with(Effect.REQUIRE_APPROVAL, matching)
     if asking:
-        asks = tuple(Ask(rule.id, rule.approvers, rule.reason, text, values) for rule, _, values, _, text in asking)
+        asks = tuple(
+            Ask(rule.id, rule.approvers, rule.reason, text, values, rule.people, rule.distinct)
+            for rule, _, values, _, text in asking
+        )
         return _by(Effect.REQUIRE_APPROVAL, asking, asks, all_, error)
     return Verdict(Effect.ALLOW, "", "", allowing[0][0].id if allowing else None, (), all_, error)
 

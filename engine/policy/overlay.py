@@ -27,7 +27,7 @@ def stricter(own: Verdict, overlay: Verdict) -> Verdict:
 
 def _asks_already(ask: Ask, own: tuple[Ask, ...]) -> bool:
     """Whether the same people are asked for the same rule already."""
-    return any(ask.rule == other.rule and set(ask.approvers) == set(other.approvers) for other in own)
+    return any(ask.rule == other.rule and ask.demand == other.demand for other in own)
 
 
 def _apart(ask: Ask, own: tuple[Ask, ...]) -> Ask:

@@ -73,7 +73,10 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule as it applies to one tool; without a condition it always matches."""
+    """One rule as it applies to one tool; without a condition it always matches.
+
+    One that asks needs `people` different approvers, who are `distinct` from all that other rules ask about the call.
+    """
 
     id: str
     policy: str
@@ -88,6 +91,8 @@ class Rule:
     source: str = ""
     release: Expression | None = None
     disclose: bool = True
+    people: int = 1
+    distinct: bool = False
     # what the log says of it in every verdict, with room for what it judged
     record: dict[str, Any] = field(init=False, compare=False, repr=False)
 

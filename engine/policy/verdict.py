@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from engine.policy.approvals import Demand
 from engine.policy.rule import Effect, Rule
 
 # a rule as it was judged: whether it matched, the values that it read, its error, and what it says if it matched
@@ -31,13 +32,25 @@ def trace_of(judged: Judged) -> RuleTrace:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A rule that asks, and the groups any member of which may say yes."""
+    """A rule that asks, the groups any member of which may say yes, and how many people have to."""
 
     rule: str
     approvers: tuple[str, ...]
     reason: str
     message: str
     values: dict[str, Any]
+    people: int = 1
+    distinct: bool = False
+
+    @property
+    def demand(self) -> Demand:
+        """Whose yes it needs."""
+        return Demand(frozenset(self.approvers), self.people, self.distinct)
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether it takes more people, or others, than one of the groups."""
+        return self.people > 1 or self.distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +74,12 @@ class Verdict:
         """As JSON, for the log."""
         rules = []
         for rule, matched, values, error, _ in self.judged:
-            told = rule.record.copy()
-            told["matched"], told["values"] = matched, values
+            part = rule.record.copy()
+            part["matched"], part["values"] = matched, values
             if error:
-                told["error"] = error
-            rules.append(told)
-        return {
+                part["error"] = error
+            rules.append(part)
+        told: dict[str, Any] = {
             "verdict": self.effect.value,
             "rule": self.rule,
             "reason": self.reason,
@@ -75,3 +88,7 @@ class Verdict:
             "approvers": sorted({group for ask in self.asks for group in ask.approvers}),
             "rules": rules,
         }
+        apart = {ask.rule: {"people": ask.people, "distinct": ask.distinct} for ask in self.asks if ask.is_of_several}
+        if apart:
+            told["demands"] = apart
+        return told

@@ -28,13 +28,29 @@ class AccessToken:
     revoked_at: datetime | None = None
     used_at: datetime | None = None
     scopes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom an identity provider vouches for: nobody else has the `subject` at the `issuer`.
+
+    The `name` is for people to read.  A machine is a `client`, a person none.
+    """
+
+    issuer: str
+    subject: str
+    name: str
+    groups: tuple[str, ...] = ()
+    client: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A person's session in a browser: of its cookie only the SHA-256 is known, and it is good as long as its token.
+    """A person's session in a browser: of its cookie only the SHA-256 is known.
 
-    A `once` one is a link that is yet to be opened, and is used up by that.
+    It stands for a token, and is good as long as that is, or without one for the `identity` that a provider vouched
+    for.  A `once` one is a link that is yet to be opened, and is used up by that.
     """
 
     secret_hash: str
@@ -42,6 +58,7 @@ class Login:
     created_at: datetime
     expires_at: datetime
     once: bool = False
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from engine.language.value import duration, duration_text, jsonable, one_line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
 from engine.proof.prove import Finding, standing
-from engine.spec.bundle import Agent, Bundle, Meter
+from engine.spec.bundle import Agent, Bundle, Meter, ReviewerGroup
 from engine.spec.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
 
 # what more of lets more happen; times and numbers
@@ -159,10 +159,14 @@ def changed_guarantees(old: Standing, new: Standing) -> Iterator[BundleDifferenc
 def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """The groups that have other members: who is in one may say yes where it is asked."""
     for group in sorted(old.reviewers.keys() & new.reviewers.keys()):
-        was, now = sorted(set(old.reviewers[group])), sorted(set(new.reviewers[group]))
+        was, now = _members(old.reviewers[group]), _members(new.reviewers[group])
         if was != now:
             signs = [*(f"+{one}" for one in now if one not in was), *(f"-{one}" for one in was if one not in now)]
             yield BundleDifference("reviewers", group, was, now, f"reviewers {group}: {', '.join(signs)}")
+
+
+def _members(group: ReviewerGroup) -> list[str]:
+    return [*sorted(set(group.members)), *(f"role {role}" for role in sorted(group.roles))]
 
 
 def changed_meters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:

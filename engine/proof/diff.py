@@ -8,7 +8,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from engine.policy.approvals import Groups, uncovered
+from engine.policy.approvals import Demand, people_needed, uncovered
 from engine.policy.flip_names import (
     ACCEPTED,
     ADDED,
@@ -213,9 +213,8 @@ def _confirmed(witness: Witness, old: Bundle, new: Bundle, question: Divergence)
         return False
     if question.why == OTHER_WORDS:
         return _speech(told) != _speech(tells)
-    return question.was != question.would or bool(
-        uncovered(_asks(told), _asks(tells)) if question.why == FEWER else uncovered(_asks(tells), _asks(told))
-    )
+    more, less = (_asks(told), _asks(tells)) if question.why == FEWER else (_asks(tells), _asks(told))
+    return question.was != question.would or bool(uncovered(more, less)) or people_needed(more) > people_needed(less)
 
 
 def _change(
@@ -235,8 +234,8 @@ def _speech(verdict: Verdict) -> tuple[Any, ...]:
     return verdict.rule, verdict.reason, sorted(ask.rule for ask in verdict.asks)
 
 
-def _asks(verdict: Verdict) -> list[Groups]:
-    return [frozenset(ask.approvers) for ask in verdict.asks]
+def _asks(verdict: Verdict) -> list[Demand]:
+    return [ask.demand for ask in verdict.asks]
 
 
 def _rules(before: Verdict, after: Verdict) -> tuple[str, ...]:

@@ -107,9 +107,14 @@ def _changed(one: VerdictFormula, other: VerdictFormula, effect: Effect) -> list
 
 
 def _left_open(one: VerdictFormula, other: VerdictFormula) -> list[tuple[str, Any]]:
-    """The asks that people may leave open who meet all those of the other bundle (see `policy.demand`)."""
+    """The asks that people may leave open who meet all those of the other bundle (see `policy.approvals`).
+
+    Where each is met by one of the other's, fewer people may still do, as of two that are distinct each needs its own.
+    """
     found = []
     for rule, own in one.by(Effect.REQUIRE_APPROVAL).items():
-        met = either(*(when for groups, when in other.asks.items() if groups <= own.asks))
+        met = either(*(when for demand, when in other.asks.items() if demand.within(own.demand)))
         found.append((rule, both(own.matches, no(met))))
+        if own.demand.distinct or own.demand.people > 1:
+            found.append((rule, both(own.matches, met, one.people > other.people)))
     return found

@@ -166,5 +166,6 @@ def _answer(report: ScenarioReport, bundle: Bundle) -> dict[str, Any] | None:
     groups = next(iter(asked.values())).payload["groups"]
     if CUSTOMER in groups:
         return {"confirm": True}
-    member = next((bundle.reviewers[group][0] for group in groups if bundle.reviewers.get(group)), None)
+    members = (bundle.reviewers[group].members for group in groups if group in bundle.reviewers)
+    member = next((people[0] for people in members if people), None)
     return {"approve": {"by": member}} if member is not None else None

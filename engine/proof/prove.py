@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from engine.language.arithmetic import EvaluationError
+from engine.policy.approvals import people_needed
 from engine.policy.bindings import Bindings
 from engine.policy.rule import Guarantee, PolicyRules
 from engine.policy.verdict import Verdict
@@ -164,7 +166,9 @@ def _possible(world: SymbolTable) -> str:
 def _breaks(promise: Guarantee, policy: PolicyRules, witness: Witness, verdict: Verdict, bundle: Bundle) -> bool:
     """Whether a guarantee, asked about exactly that call and what the gate says of it, does not hold."""
     groups = frozenset(("text", group) for ask in verdict.asks for group in ask.approvers)
-    names = {**names_of(witness, bundle), "verdict": verdict.effect.value, "approvers": groups}
+    people = Decimal(people_needed(ask.demand for ask in verdict.asks))
+    about = {"verdict": verdict.effect.value, "approvers": groups, "people_asked": people}
+    names = {**names_of(witness, bundle), **about}
     try:
         return promise.never.value(Bindings(policy, names, reads_of(witness, bundle))) is True
     except EvaluationError:

@@ -10,25 +10,25 @@ import z3  # type: ignore[import-untyped]
 
 from engine.language import types
 from engine.language.schema_types import of_schema
-from engine.policy.approvals import Groups
+from engine.policy.approvals import Demand
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
 from engine.proof.node_table import encoder as encoder_for
-from engine.proof.term import BOOLEAN, GROUPS, LIST, NO, RECORD, TEXT, YES, Term, both, either, no
+from engine.proof.term import BOOLEAN, GROUPS, LIST, NO, NUMBER, RECORD, TEXT, YES, Term, both, either, no
 from engine.proof.terms import SymbolTable
 from engine.spec.bundle import Agent, Bundle, Tool
 
 
 @dataclass(frozen=True, slots=True)
 class RuleWhen:
-    """When a rule matches, and when it does so since its condition has no value; with the groups that it asks."""
+    """When a rule matches, and when it does so since its condition has no value; with whom it asks."""
 
     rule: str
     effect: Effect
     matches: Any
     broken: Any
-    asks: Groups
+    demand: Demand
     reads: bool
 
 
@@ -58,12 +58,24 @@ class VerdictFormula:
         return {rule.rule: rule for rule in self.rules if rule.effect is effect}
 
     @property
-    def asks(self) -> Mapping[Groups, Any]:
-        """When which groups are asked together."""
-        found: dict[Groups, list[Any]] = {}
+    def asks(self) -> Mapping[Demand, Any]:
+        """When which people are asked."""
+        found: dict[Demand, list[Any]] = {}
         for rule in self.by(Effect.REQUIRE_APPROVAL).values():
-            found.setdefault(rule.asks, []).append(rule.matches)
-        return {groups: both(no(self.deny), either(*when)) for groups, when in found.items()}
+            found.setdefault(rule.demand, []).append(rule.matches)
+        return {demand: both(no(self.deny), either(*when)) for demand, when in found.items()}
+
+    @property
+    def people(self) -> Any:
+        """The least number of different people whose yes is needed (see `policy.approvals.people_needed`)."""
+        apart, together = z3.IntVal(0), z3.IntVal(0)
+        for rule in self.by(Effect.REQUIRE_APPROVAL).values():
+            needed = z3.If(both(no(self.deny), rule.matches), rule.demand.people, 0)
+            if rule.demand.distinct:
+                apart = apart + needed
+            else:
+                together = z3.If(needed > together, needed, together)
+        return apart + together
 
     def speaker(self, effect: Effect) -> Mapping[str, Any]:
         """When a rule is the one that a verdict names: those that read nothing come first, then those without error."""
@@ -110,8 +122,8 @@ class GateFormulas:
                 if rule.release is not None:
                     withheld.append(both(matched, self._withholds(policy, rule)))
                     continue
-                asks = frozenset(rule.approvers) if rule.effect is Effect.REQUIRE_APPROVAL else frozenset()
-                rules.append(RuleWhen(rule.id, rule.effect, matched, error, asks, bool(rule.facts)))
+                demand = Demand(frozenset(rule.approvers), rule.people, rule.distinct)
+                rules.append(RuleWhen(rule.id, rule.effect, matched, error, demand, bool(rule.facts)))
         by = {effect: either(*(rule.matches for rule in rules if rule.effect is effect)) for effect in Effect}
         unallowed = no(by[Effect.ALLOW]) if self._guard.needs_allow else NO
         deny = either(by[Effect.DENY], unallowed)
@@ -133,7 +145,12 @@ class GateFormulas:
         def asked(group: str) -> Term:
             return Term(BOOLEAN, term=both(asking, z3.Bool(f"some verdict asks {group}")))
 
-        about = {"verdict": Term(TEXT, term=verdict), "approvers": Term(GROUPS, fields=asked)}
+        people = z3.Int("people some verdict asks")
+        about = {
+            "verdict": Term(TEXT, term=verdict),
+            "approvers": Term(GROUPS, fields=asked),
+            "people_asked": Term(NUMBER, term=z3.ToReal(z3.If(asking, z3.If(people < 1, 1, people), 0))),
+        }
         holds, error = self._encoder_for(policy, about).truth(promise.never)
         return both(either(*(verdict == text(effect.value) for effect in Effect)), holds, no(error))
 
@@ -181,10 +198,13 @@ class GateFormulas:
         )
 
         def asked(group: str) -> Term:
-            return Term(BOOLEAN, term=either(*(when for groups, when in judged.asks.items() if group in groups)))
+            return Term(BOOLEAN, term=either(*(when for demand, when in judged.asks.items() if group in demand.groups)))
 
-        groups = Term(GROUPS, fields=asked)
-        return {"verdict": Term(TEXT, term=verdict), "approvers": groups}
+        return {
+            "verdict": Term(TEXT, term=verdict),
+            "approvers": Term(GROUPS, fields=asked),
+            "people_asked": Term(NUMBER, term=z3.ToReal(judged.people)),
+        }
 
 
 def past_allowed(world: SymbolTable, bundle: Bundle, agent: Agent) -> Any:

@@ -211,8 +211,11 @@ class _RecordedAnswers:
                 if event.seq <= self._after or asked.call_id in self._edited or not _same(asked, request):
                     continue
                 p = event.payload
+                if _said_already(state, request, p["by"]):
+                    continue
+                roles = frozenset(p.get("roles", ()))
                 return inputs.RequestAnswered(
-                    request.id, p["action"], p["by"], p["note"], p["value"], None, _at(event, state)
+                    request.id, p["action"], p["by"], p["note"], p["value"], None, _at(event, state), roles
                 )
         if state.status is Status.AWAITING_MESSAGE and self._messages:
             event = self._messages.pop(0)
@@ -252,6 +255,13 @@ def _writes(state: State) -> int:
 
 def _wrote(call: Call) -> bool:
     return call.effect is WRITE and call.started_at is not None
+
+
+def _said_already(state: State, request: Request, by: str) -> bool:
+    """Whether a person's yes to the call counts already, so that another person has to answer this request."""
+    call = state.calls.get(request.call_id or "")
+    approvals = call.approvals if call is not None else ()
+    return any(yes.by == by and (request.distinct or yes.rules & set(request.rules)) for yes in approvals)
 
 
 def _same(asked: Request, request: Request) -> bool:

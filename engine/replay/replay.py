@@ -330,7 +330,10 @@ def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Inpu
     answered = log[at + 1] if edited is not None and at + 1 < len(log) else event
     p = answered.payload
     if answered.kind is EventKind.REQUEST_ANSWERED:
-        yield inputs.RequestAnswered(p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at)
+        roles = frozenset(p.get("roles", ()))
+        yield inputs.RequestAnswered(
+            p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at, roles
+        )
 
 
 def _one(make: Callable[[Mapping[str, Any], datetime], inputs.Input]) -> Callable[..., Iterator[inputs.Input]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -210,11 +210,12 @@ class Runner:
         note: str = "",
         value: Any = None,
         edit: Mapping[str, Any] | None = None,
+        roles: Iterable[str] = (),
     ) -> str:
         """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
         session_id = request_id.rpartition(".")[0]
-        reply = lambda: inputs.RequestAnswered(request_id, action, by, note, value, edit, self._clock.now())  # noqa: E731
-        await self._record(session_id, reply)
+        said, by_role = (request_id, action, by, note, value, edit), frozenset(roles)
+        await self._record(session_id, lambda: inputs.RequestAnswered(*said, self._clock.now(), by_role))
         return session_id
 
     async def _record(self, session_id: str, reply: Callable[[], inputs.Input]) -> None:

@@ -140,7 +140,7 @@ def _named(missing: MissingFacts) -> tuple[tuple[str, Mapping[str, Any]], ...]:
 
 def _judged_call(verdict: Verdict, needs: tuple[tuple[str, Mapping[str, Any]], ...], *, confirmed: bool) -> JudgedCall:
     deciding = [trace for trace in verdict.rules if trace.matched and trace.effect is verdict.effect]
-    open_ = [ask for ask in verdict.asks if not (confirmed and CUSTOMER in ask.approvers)]
+    open_ = [ask for ask in verdict.asks if not (confirmed and CUSTOMER in ask.approvers and ask.people == 1)]
     asked = {group for ask in open_ for group in ask.approvers}
     errors = tuple(f"{trace.rule}: {trace.error}" for trace in verdict.rules if trace.error)
     rules = tuple(trace.rule for trace in deciding)

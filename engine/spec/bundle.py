@@ -112,6 +112,18 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewerGroup:
+    """People who may be asked: those listed, and those who identify with one of the roles."""
+
+    members: tuple[str, ...]
+    roles: frozenset[str] = frozenset()
+
+    def has(self, person: str, roles: frozenset[str] = frozenset()) -> bool:
+        """Whether a person, who identified with these roles, belongs to it."""
+        return person in self.members or bool(roles & self.roles)
+
+
+@dataclass(frozen=True, slots=True)
 class FollowUp:
     """A promise made to the user at the end of a session: who keeps it."""
 
@@ -188,6 +200,7 @@ class Agent:
     seal: Seal | None = None
     texts: Mapping[str, Template] = field(default_factory=dict)
     lets: Mapping[str, Expression] = field(default_factory=dict)
+    requester: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +251,7 @@ class Bundle:
     digest: str
     agents: Mapping[str, Agent]
     tools: Mapping[str, Tool]
-    reviewers: Mapping[str, tuple[str, ...]]
+    reviewers: Mapping[str, ReviewerGroup]
     databases: Mapping[str, Database]
     files: Mapping[str, bytes] = field(repr=False)
     servers: Mapping[str, Server] = field(default_factory=dict)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from engine.language.value import digest, timestamp
-from engine.ports.access import AccessToken, AuditEvent, Creation, Login
+from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
 Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
 
-_TOKEN = "id, name, secret_hash, role, person, tenant, created_at, created_by, expires_at, revoked_at, used_at, scopes"
-_LOGIN = "secret_hash, token_id, created_at, expires_at, once"
+_TOKEN = (
+    "id, name, secret_hash, role, person, tenant, created_at, created_by, expires_at, revoked_at, used_at, scopes,"
+    " member_of"
+)
+_LOGIN = "secret_hash, token_id, created_at, expires_at, once, identity"
 _CREATION = "scope, key, digest, session_id, tenant, at, owner"
 _AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
 
@@ -40,9 +44,9 @@ class SqliteAccess:
             values = (
                 token.id, token.name, token.secret_hash, token.role, token.person, token.tenant,
                 timestamp(token.created_at), token.created_by, _text(token.expires_at), None, None,
-                " ".join(token.scopes),
+                " ".join(token.scopes), json.dumps(token.groups),
             )  # fmt: skip
-            connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             return True
 
         return await self._writer.do(add)
@@ -81,9 +85,9 @@ class SqliteAccess:
             connection.execute("DELETE FROM logins WHERE expires_at <= ?", (timestamp(login.created_at),))
             values = (
                 login.secret_hash, login.token_id, timestamp(login.created_at), timestamp(login.expires_at),
-                int(login.once),
+                int(login.once), json.dumps(asdict(login.identity)) if login.identity is not None else None,
             )  # fmt: skip
-            connection.execute(f"INSERT INTO logins ({_LOGIN}) VALUES (?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT INTO logins ({_LOGIN}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
         await self._writer.do(add)
 
@@ -93,8 +97,9 @@ class SqliteAccess:
         row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
         if row is None:
             return None
-        hash_, token_id, created, expires, once = row
-        return Login(hash_, token_id, datetime.fromisoformat(created), datetime.fromisoformat(expires), bool(once))
+        hash_, token_id, created, expires, once, identity = row
+        moments = datetime.fromisoformat(created), datetime.fromisoformat(expires)
+        return Login(hash_, token_id, *moments, bool(once), _identity(identity))
 
     async def end_login(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""
@@ -178,7 +183,14 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _token(row: Sequence[Any]) -> AccessToken:
-    id_, name, hash_, role, person, tenant, created, by, expires, revoked, used, scopes = row
+    id_, name, hash_, role, person, tenant, created, by, expires, revoked, used, scopes, groups = row
     moments = _moment(expires), _moment(revoked), _moment(used)
-    made = datetime.fromisoformat(created)
-    return AccessToken(id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()))
+    made, held = datetime.fromisoformat(created), tuple(json.loads(groups))
+    return AccessToken(id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()), held)
+
+
+def _identity(text: str | None) -> Identity | None:
+    if text is None:
+        return None
+    told = json.loads(text)
+    return Identity(**{**told, "groups": tuple(told["groups"])})

@@ -144,6 +144,10 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         link TEXT NOT NULL
     ) STRICT
     """,
+    """
+    ALTER TABLE tokens ADD COLUMN member_of TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE logins ADD COLUMN identity TEXT
+    """,
 )
 
 

@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import trio
 
-from engine.ports.access import AccessToken, AuditEvent, Creation, Login
+from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login
 from engine.ports.store import Store
 from engine.testing.log_events import START, start
 
-TOKEN = AccessToken("tok_1", "ops", "hash", "operator", None, None, START, "root", scopes=("read", "cancel"))
+TOKEN = AccessToken("tok_1", "ops", "hash", "operator", None, None, START, "root", scopes=("read", "cancel"),
+                    groups=("risk desk", "ops"))  # fmt: skip
 CREATION = Creation("acme/tok_1", "key", "digest", "ses_1", "acme", START, "acme/tok_1")
 DONE = AuditEvent(0, START, "tok_1", "token", "127.0.0.1", "acme", "start", "ses_1", "", "started", "")
 
@@ -47,6 +48,10 @@ async def a_login_is_found_until_it_is_ended_or_has_expired(store: Store) -> Non
     await access.add_login(Login("c", "tok_1", START + 2 * hour, START + 4 * hour))
     assert [await access.login_of(name) for name in "ab"] == [None, link]
     assert [await access.end_login("b"), await access.end_login("b")] == [True, False]
+    person = Identity("https://id.example.org", "u-1", "Dana Q.", ("risk desk", "ops"))
+    by_provider = Login("d", "", START + 2 * hour, START + 4 * hour, identity=person)
+    await access.add_login(by_provider)
+    assert await access.login_of("d") == by_provider
     assert await access.token_by_id("tok_1") is None
     assert await access.add_token(TOKEN)
     assert await access.token_by_id("tok_1") == TOKEN

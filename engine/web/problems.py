@@ -66,6 +66,7 @@ _REFUSED: Mapping[str, int] = {
     "wrong_answer": 422,
     "not_a_member": 403,
     "own_request": 403,
+    "another_person": 403,
     "another_call": 409,
 }
 

@@ -61,7 +61,9 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
     if said.digest is None:
         raise HttpProblem(428, "digest_required", "an answer names the `digest` of the request as it was shown")
     try:
-        session = await service.engine.answer(row.id, _reply(said, principal), digest=said.digest, drive=False)
+        session = await service.engine.answer(
+            row.id, _reply(said, principal), digest=said.digest, drive=False, roles=principal.groups
+        )
     except NotAllowed as refused:
         changed = refused.reason == "another_call"
         code = "request_changed" if changed else refused.reason

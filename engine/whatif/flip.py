@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.language.arithmetic import add, is_number
 from engine.language.schema_types import resolve_reference
-from engine.policy.approvals import Groups, uncovered
+from engine.policy.approvals import Demand, Groups, people_needed, uncovered
 from engine.policy.flip_names import APPROVAL, STRICTNESS, word
 from engine.policy.gate import NO_RULE_ALLOWS
 from engine.policy.rule import CUSTOMER
@@ -107,13 +107,13 @@ class VerdictKey:
     """What counts of a verdict: what it says, who is asked by which rule, and the rule or the reason it is due to."""
 
     effect_text: str
-    asks: Mapping[Groups, str]
+    asks: tuple[tuple[Demand, str], ...]
     due: str
 
 
 def gist(verdict: Verdict) -> VerdictKey:
     """Of a verdict that falls now."""
-    asks = {frozenset(ask.approvers): ask.rule for ask in reversed(verdict.asks)}
+    asks = tuple((ask.demand, ask.rule) for ask in verdict.asks)
     return VerdictKey(word(verdict.effect), asks, _due(verdict.rule, verdict.reason))
 
 
@@ -122,7 +122,8 @@ def recorded_gist(payload: Mapping[str, Any], asked: AskedGroups) -> VerdictKey:
     known = {rule: asked[call, rule] for call, rule in asked if call == payload["call_id"]}
     # what a customer had confirmed before was not asked for
     others = frozenset(payload["approvers"]).difference(*known.values()) | {CUSTOMER}
-    asks = {known.get(rule, others): rule for rule in payload["asks"]}
+    demands = payload.get("demands", {})
+    asks = tuple((Demand(known.get(rule, others), **demands.get(rule, {})), rule) for rule in payload["asks"])
     return VerdictKey(word(payload["verdict"]), asks, _due(payload["rule"], payload["reason"]))
 
 
@@ -151,10 +152,18 @@ def difference(was: VerdictKey, now: VerdictKey) -> tuple[str, bool] | None:
         return (was if looser else now).due, looser
     if now.effect_text != APPROVAL:
         return None
-    fewer, more = uncovered(was.asks, now.asks), uncovered(now.asks, was.asks)
-    if fewer:
-        return was.asks[fewer[0]], True
-    return (now.asks[more[0]], False) if more else None
+    before, after = ([demand for demand, _ in one.asks] for one in (was, now))
+    fewer, more = uncovered(before, after), uncovered(after, before)
+    if fewer or people_needed(before) > people_needed(after):
+        return _rule_of(was, fewer), True
+    return (_rule_of(now, more), False) if more or people_needed(after) > people_needed(before) else None
+
+
+def _rule_of(verdict: VerdictKey, demands: list[Demand]) -> str:
+    """The rule that a demand is due to; where all are met and more people are needed, one that needs several."""
+    if demands:
+        return next(rule for demand, rule in verdict.asks if demand == demands[0])
+    return next(rule for demand, rule in verdict.asks if demand.distinct or demand.people > 1)
 
 
 def _due(rule: str | None, reason: str) -> str:

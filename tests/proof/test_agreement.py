@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.language.value import canonical, loads
+from engine.policy.approvals import people_needed
 from engine.policy.bindings import FactNeed, FactOutput
 from engine.policy.gate import MissingFacts, judge
 from engine.policy.rule import Effect
@@ -192,8 +193,9 @@ def agrees(bundle: Bundle, world: SymbolTable, judged: VerdictFormula, input_: A
     ]
     about = f"{[(r.rule, r.matched, r.error) for r in verdict.rules]} for {input_}, {output}"
     assert can_be(world, judged.of(verdict.effect), *told).status == CAN, about
-    asked = {frozenset(ask.approvers) for ask in verdict.asks}
-    asks = [known if groups in asked else z3.Not(known) for groups, known in judged.asks.items()]
+    asked = {ask.demand for ask in verdict.asks}
+    asks = [known if demand in asked else z3.Not(known) for demand, known in judged.asks.items()]
+    asks.append(judged.people == people_needed(asked))
     assert can_be(world, judged.of(verdict.effect), *asks, *told).status == CAN, about
     if not world.opaque and not history(world):
         for effect in Effect:

@@ -217,3 +217,41 @@ def test_a_tool_that_is_gone_or_new_is_told() -> None:
     )  # fmt: skip
     assert ("look", "removed→deny") in {(change.tool, change.kind) for change in diff(made(), fewer)}
     assert ("look", "deny→added") in {(change.tool, change.kind) for change in diff(fewer, made())}
+
+
+TWO_PEOPLE = "verdict != 'deny' and call.name == 'write' and input.n > 10 and people_asked < 2"
+CREW = reviewers("leads", "[dana, bo, cy]")
+
+
+def crew(rules: str, never: str = TWO_PEOPLE) -> Bundle:
+    path, text = policy(rules, params="{most: 10}", facts="{account: {tool: look, input: {n: input.n}}}")
+    promise = f'guarantees:\n  - {{id: promise, never: "{never}"}}\n'
+    return bundle(
+        agent("[write, look]", policies="[rules]"), (path, text + promise), CREW, reviewers("risk", "[dana]"),
+        tool("write", "write", input=INPUT), tool("look", output=ACCOUNT, input="{type: object}"),
+    )  # fmt: skip
+
+
+RISK = "  - {id: risk, tools: [write], effect: require_approval, when: input.n > params.most, approvers: [risk]%s}\n"
+
+
+def test_two_rules_that_ask_two_groups_do_not_promise_two_people_unless_one_is_distinct() -> None:
+    found = of_write(crew(BASE + RISK % ""))
+    assert found.status == REFUTED, "one person may be in both groups"
+    assert of_write(crew(BASE + RISK % ", distinct: true")).status == PROVED
+
+
+def test_a_count_of_people_is_promised_where_it_is_asked() -> None:
+    assert of_write(crew(BASE)).status == REFUTED
+    assert of_write(crew(BASE.replace("[leads]", "[leads], count: 2"))).status == PROVED
+    least = "verdict == 'require_approval' and people_asked < 1"
+    assert of_write(crew(BASE, f"call.name == 'write' and {least}")).status == VACUOUS
+
+
+def test_that_fewer_people_are_asked_is_a_loosening_with_a_call_that_shows_it() -> None:
+    two = BASE.replace("[leads]", "[leads], count: 2")
+    for many, few in ((two, BASE), (BASE + RISK % ", distinct: true", BASE + RISK % "")):
+        (loosened,) = diff(crew(many), crew(few))
+        assert (loosened.kind, loosened.loosens, loosened.status) == ("approval→approval", True, "certain")
+        (tightened,) = diff(crew(few), crew(many))
+        assert (tightened.kind, tightened.loosens) == ("approval→approval", False)

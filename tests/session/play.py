@@ -98,7 +98,14 @@ class Play:
     def answer(self, action: str, by: str, request: int = 1, **more: Any) -> inputs.RequestAnswered:
         given = {"note": "", "value": None, "edit": None, **more}
         return inputs.RequestAnswered(
-            f"s1.{request}", action, by, given["note"], given["value"], given["edit"], self.now
+            f"s1.{request}",
+            action,
+            by,
+            given["note"],
+            given["value"],
+            given["edit"],
+            self.now,
+            frozenset(given.get("roles", ())),
         )
 
     # -- what came of it

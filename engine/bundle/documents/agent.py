@@ -226,6 +226,10 @@ class Agent(DocumentModel):
         ),
     ] = {}
     attributes: Annotated[Schema, Field(description="What a session must be started with.")] = {}
+    requester: Annotated[
+        Expression | None,
+        Field(description="Who asks for what the session does, such as `session.user`: they approve none of it."),
+    ] = None
     sealed_with: Annotated[
         SecretReference | list[SecretReference] | None,
         Field(

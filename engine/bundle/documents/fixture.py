@@ -51,6 +51,7 @@ class Approve(DocumentModel):
     """Approve the oldest open approval."""
 
     by: str
+    roles: Annotated[list[str], Field(description="What they identified with, beside their name.")] = []
     edit: dict[str, Any] = {}
 
 
@@ -58,6 +59,7 @@ class Deny(DocumentModel):
     """Deny the oldest open approval."""
 
     by: str
+    roles: list[str] = []
     note: str = ""
 
 
@@ -65,6 +67,7 @@ class Reply(DocumentModel):
     """Answer the oldest open question."""
 
     by: str
+    roles: list[str] = []
     value: Any
 
 

@@ -43,7 +43,7 @@ class Guarantee(DocumentModel):
     """A promise about every verdict, proved from the rules; it names its numbers itself."""
 
     id: Name
-    never: Annotated[str, Field(description="Over verdict, approvers, call, input, facts and lets.")]
+    never: Annotated[str, Field(description="Over verdict, approvers, people_asked, call, input, facts and lets.")]
 
 
 class Rule(DocumentModel):
@@ -63,6 +63,10 @@ class Rule(DocumentModel):
     reason: Annotated[str, Field(pattern=TOOL_NAME, description="For machines; the id unless given.")] = ""
     message: Annotated[Text, Field(description="For people and the planner.")] = ""
     approvers: Annotated[list[Name], Field(description="Groups of reviewers, or `customer`.")] = []
+    count: Annotated[int, Field(ge=1, le=9, description="How many different people have to say yes.")] = 1
+    distinct: Annotated[
+        bool, Field(description="Whether who says yes may answer for no other rule that asks about the same call.")
+    ] = False
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 
 
@@ -149,11 +153,16 @@ class Vocabulary(DocumentModel):
 
 
 class Reviewers(DocumentModel):
-    """A group of people who may be asked."""
+    """A group of people who may be asked: those who are listed, and those who identify with one of the roles."""
 
     kind: Literal["Reviewers"]
     name: Name
     description: str = ""
     members: Annotated[
-        list[Annotated[str, Field(min_length=1, json_schema_extra={ON_ENTRY: ["minLength"]})]], Field(min_length=1)
-    ]
+        list[Annotated[str, Field(min_length=1, json_schema_extra={ON_ENTRY: ["minLength"]})]],
+        Field(min_length=1, description="Names of people."),
+    ] = []
+    roles: Annotated[
+        list[Annotated[str, Field(min_length=1, json_schema_extra={ON_ENTRY: ["minLength"]})]],
+        Field(min_length=1, description="Groups that a person's token or login carries, as the service is told them."),
+    ] = []

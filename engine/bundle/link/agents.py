@@ -13,6 +13,7 @@ from engine.bundle.checks import (
     e304_prompt,
     e307_reviewers,
     e310_planner,
+    e404_operand,
     e502_covers_nothing,
     e503_last_outcome,
     e517_runtime_only,
@@ -36,6 +37,7 @@ from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
 from engine.language import types
+from engine.language.expression import Expression
 from engine.language.schema_types import of_schema
 from engine.language.type_context import TypeContext
 from engine.session.expression_names import ToolTypes, let_scope, meters_type, planner_scope, stop_scope
@@ -90,17 +92,16 @@ def link_agent(
     guards = link_guards(
         documents, policies, offered, tools, tool_types, session, lambda tool: meters_type(meters, tool)
     )
+
+    def linker(value: Node) -> PlannerLinker:
+        return PlannerLinker(documents, value, table, tuple(offered), whole, tools, prices, around=lets.around)
+
     return Agent(
         name=document.name,
         description=plain["description"],
         planner=chain[0],
         fallback=tuple(chain[1:]),
-        planners={
-            name: link_planner(
-                PlannerLinker(documents, value, table, tuple(offered), whole, tools, prices, around=lets.around)
-            )
-            for name, _, value in node.at("planners").pairs()
-        },
+        planners={name: link_planner(linker(value)) for name, _, value in node.at("planners").pairs()},
         prompt=prompt,
         tools=tuple(offered),
         guards=guards,
@@ -112,6 +113,7 @@ def link_agent(
             documents, node.get("texts"), session, guards, whole=len(policies) == len(set(plain.get("policies", [])))
         ),
         attributes=attributes or {},
+        requester=_requester(documents, node, session),
         check_attributes=validator(attributes),
         lets=lets.expressions,
         seal=_seal(documents, node, tools, Marks(attributes or {}, meters), offered),
@@ -208,6 +210,20 @@ def _check_crossings(documents: DocumentSet, node: Node) -> None:
         group = limit.get("reviewers")
         if group is not None and not documents.has("Reviewers", group.value):
             documents.say(e307_reviewers.at(group.place, str(group.value), documents.of("Reviewers")))
+
+
+def _requester(documents: DocumentSet, node: Node, session: types.Type) -> Expression | None:
+    """Who can't approve what the session does, by an attribute of it; a text, or null where nobody is excluded."""
+    asked = node.get("requester")
+    if asked is None:
+        return None
+    compiled = expression(documents, asked, {"session": session})
+    if compiled is not None and not all(
+        isinstance(option, types.Text | types.Null | types.Unknown) for option in types.options(compiled.type)
+    ):
+        message = f"this is {types.name(compiled.type)}, and a requester is a person's name"
+        documents.say(e404_operand.at(asked.place, message, ""))
+    return compiled
 
 
 def _check_keys(

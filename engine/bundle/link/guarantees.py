@@ -20,6 +20,7 @@ from engine.spec.bundle import AcceptedLoosening
 GUARANTEED: Scope = {
     "verdict": types.Text(frozenset(effect.value for effect in Effect)),
     "approvers": types.SetOf(types.TEXT),
+    "people_asked": types.NUMBER,
 }
 
 

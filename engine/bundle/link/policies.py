@@ -123,9 +123,31 @@ def _check_rule(documents: DocumentSet, rule: Node) -> None:
     for group in (approvers.items or ()) if approvers else ():
         if group.value != CUSTOMER and not documents.has("Reviewers", group.value):
             documents.say(e307_reviewers.at(group.place, str(group.value), [*documents.of("Reviewers"), CUSTOMER]))
+    _check_people(documents, rule, asks=asks)
     unless = rule.get("unless")
     if unless is not None and rule.get("when") is not None:
         documents.say(e510_two_conditions.at(rule.key("unless") or unless))
+
+
+def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
+    """Only who asks can ask several people, and there have to be so many."""
+    for key in ("count", "distinct"):
+        given = rule.get(key)
+        if given is not None and not asks:
+            message = f"only a rule with `effect: require_approval` has `{key}`"
+            documents.say(e508_approvers.at(rule.key(key) or given, message))
+    count, approvers = rule.get("count"), rule.get("approvers")
+    if count is None or approvers is None or not asks:
+        return
+    names = [str(group.value) for group in approvers.items or ()]
+    known = documents.of("Reviewers")
+    if not all(name == CUSTOMER or name in known for name in names):
+        return
+    plain = [known[name].plain for name in names if name != CUSTOMER]
+    people = {person for group in plain for person in group.get("members", ())} | ({CUSTOMER} & set(names))
+    if len(people) < count.value and not any(group.get("roles") for group in plain):
+        message = f"the rule asks {count.value} people, and its approvers are {len(people)}"
+        documents.say(e508_approvers.at(count, message, "add members, or groups"))
 
 
 def _check_facts(documents: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
@@ -321,6 +343,8 @@ def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker
         reason=plain.get("reason") or plain["id"].replace("-", "_"),
         message=message,
         approvers=tuple(sorted(set(plain.get("approvers", ())))),
+        people=plain.get("count", 1),
+        distinct=plain.get("distinct", False),
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
         disclose=plain.get("disclose", True),

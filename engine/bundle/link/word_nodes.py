@@ -38,6 +38,7 @@ RESERVED = frozenset(
         "denied",
         "verdict",
         "approvers",
+        "people_asked",
         "output",
         "decision",
         "results",

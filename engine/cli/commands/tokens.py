@@ -39,6 +39,8 @@ Examples:
 @click.option("--tenant", metavar="NAME", help="Whose sessions it reaches; those of all tenants unless given.")
 @click.option("--scope", "scopes", type=click.Choice([right.value for right in Right]), multiple=True,
               help="Of what the role may do only this; several times.")  # fmt: skip
+@click.option("--group", "groups", metavar="NAME", multiple=True,
+              help="A group that it belongs to, as `roles` of reviewers name it; several times.")  # fmt: skip
 @click.option("--expires", metavar="SPAN", help="Until when it is good, such as 90d; for ever unless given.")
 @store_option
 @asynchronous
@@ -48,6 +50,7 @@ async def create(
     person: str | None,
     tenant: str | None,
     scopes: tuple[str, ...],
+    groups: tuple[str, ...],
     expires: str | None,
     store_url: str,
 ) -> int:
@@ -64,7 +67,7 @@ async def create(
     try:
         secret, token = new_token(
             name, Role(role), person=person, tenant=tenant, scopes=[Right(one) for one in scopes], by=_me(), at=now,
-            expires_at=_end(now, expires) if expires is not None else None,
+            groups=groups, expires_at=_end(now, expires) if expires is not None else None,
         )  # fmt: skip
     except BadToken as error:
         raise click.UsageError(str(error)) from None
@@ -191,7 +194,8 @@ def _shown(token: AccessToken) -> dict[str, Any]:
     """A token without the hash of its secret."""
     return {
         "id": token.id, "name": token.name, "role": token.role, "person": token.person, "tenant": token.tenant,
-        "scopes": list(token.scopes), "state": _state(token), "created_at": token.created_at,
+        "scopes": list(token.scopes), "groups": list(token.groups), "state": _state(token),
+        "created_at": token.created_at,
         "created_by": token.created_by, "expires_at": token.expires_at, "revoked_at": token.revoked_at,
         "used_at": token.used_at,
     }  # fmt: skip

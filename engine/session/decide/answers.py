@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.language.arithmetic import EvaluationError
 from engine.language.value import timestamp
 from engine.policy.rule import CUSTOMER
 from engine.session.decide.draft import Draft
@@ -14,7 +15,7 @@ from engine.session.identity import call_digest, call_key
 from engine.session.state.event import EventKind
 from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Request
-from engine.spec.bundle import Tool
+from engine.spec.bundle import ReviewerGroup, Tool
 from engine.spec.request_kind import RequestKind
 
 SETTLED = ("did_not_happen", "abandon")
@@ -33,6 +34,8 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     edited = _edit(draft, request, reply)
     if isinstance(edited, InputRefused):
         return edited
+    roles = sorted(_roles_that_count(draft, request, reply))
+    by_role: dict[str, Any] = {"roles": roles} if roles else {}
     draft.emit(
         EventKind.REQUEST_ANSWERED,
         request_id=request.id,
@@ -43,6 +46,7 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
         note=reply.note,
         value=reply.value,
         digest=edited or request.digest,
+        **by_role,
     )
     if request.kind is RequestKind.SETTLE and (draft.state.final or request.closed is not None):
         _settle_late(draft, request)
@@ -69,6 +73,8 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
         return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(draft)):
         return InputRefused("already_denied", "another group has said no to this call")
+    if _is_stale(draft, request, reply):
+        return InputRefused("changed", "the call was edited after this was asked: who is needed is asked anew")
     if (
         request.expires_at is not None
         and draft.at >= request.expires_at
@@ -78,12 +84,47 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
         session_id = request.id.rpartition(".")[0]
         told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
         return InputRefused("expired", f"{told}: engine resume {session_id}")
-    if request.groups and not is_member(draft, request, reply.by):
+    if request.groups and not is_member(draft, request, reply.by, reply.roles):
         groups = ", ".join(request.groups)
         return InputRefused("not_a_member", f"{reply.by} is not a member of {groups}")
-    if request.kind in YES_OR_NO and s.started_by is not None and reply.by == s.started_by:
+    if request.kind not in YES_OR_NO:
+        return None
+    if s.started_by is not None and reply.by == s.started_by:
         return InputRefused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
+    return _requester(draft, reply) or _another_person(draft, request, reply)
+
+
+def _requester(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
+    """Whoever asks for what the session does is refused, and everybody is where nobody can say who that is."""
+    asks = draft.agent.requester
+    if asks is None:
+        return None
+    try:
+        person = asks.value({"session": dict(draft.state.attributes)})
+    except EvaluationError as error:
+        return InputRefused("own_request", f"who asked for this can't be told: {error}")
+    if person == reply.by:
+        return InputRefused("own_request", f"{reply.by} asked for this, and nobody approves what they asked for")
     return None
+
+
+def _another_person(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
+    """A yes of somebody whose yes to this call counts already, where another person has to give it."""
+    call = draft.state.calls.get(request.call_id or "")
+    if call is None or reply.action != "approve" or reply.edit:
+        return None
+    for yes in call.approvals:
+        apart = request.distinct or yes.distinct or bool(yes.rules & set(request.rules))
+        if yes.by == reply.by and yes.digest == call.digest and apart:
+            return InputRefused("another_person", f"{reply.by} said yes to this call already: another person has to")
+    return None
+
+
+def _is_stale(draft: Draft, request: Request, reply: RequestAnswered) -> bool:
+    """Whether a plain yes is to a call that was edited since: a no, or the same edit, still counts."""
+    if request.kind is not RequestKind.APPROVAL or reply.action != "approve" or reply.edit:
+        return False
+    return request.digest != draft.state.calls[request.call_id or ""].digest
 
 
 def _never_settled(request: Request) -> bool:
@@ -96,16 +137,28 @@ def _denied(draft: Draft) -> list[Request]:
     return [request for request in answered if (request.answered or {})["action"] == "deny"]
 
 
-def is_member(draft: Draft, request: Request, by: str) -> bool:
-    """Whether a person belongs to one of the groups that a request asks."""
+def is_member(draft: Draft, request: Request, by: str, roles: frozenset[str] = frozenset()) -> bool:
+    """Whether a person, who identified with these roles, belongs to one of the groups that a request asks."""
     if by == CUSTOMER:
         return CUSTOMER in request.groups
     # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them
     for group in request.groups:
-        known = [bundle.reviewers[group] for bundle in (draft.bundle, *draft.overlays) if group in bundle.reviewers]
-        if known and all(by in members for members in known):
+        known = _known(draft, group)
+        if known and all(one.has(by, roles) for one in known):
             return True
     return False
+
+
+def _known(draft: Draft, group: str) -> list[ReviewerGroup]:
+    return [bundle.reviewers[group] for bundle in (draft.bundle, *draft.overlays) if group in bundle.reviewers]
+
+
+def _roles_that_count(draft: Draft, request: Request, reply: RequestAnswered) -> frozenset[str]:
+    """The roles by which somebody may answer a request that does not name them."""
+    if not reply.roles or is_member(draft, request, reply.by):
+        return frozenset()
+    asked = (one.roles for group in request.groups for one in _known(draft, group))
+    return reply.roles & frozenset().union(*asked)
 
 
 def _fits(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:

@@ -11,16 +11,17 @@ from engine.language.template import Template
 from engine.language.value import timestamp
 from engine.policy import gate
 from engine.policy.overlay import not_offered, stricter
-from engine.policy.rule import CUSTOMER, Effect, Guard
-from engine.policy.verdict import Ask, Verdict
-from engine.session import customer_texts as texts
+from engine.policy.rule import Effect, Guard
+from engine.policy.verdict import Verdict
+from engine.session.decide.approvals import difference_of, hold, is_satisfied, use_prior_yes
 from engine.session.decide.draft import Draft
 from engine.session.decide.meters import reserve
+from engine.session.decide.requests import withdraw
 from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
 from engine.session.state.event import EventKind
 from engine.session.state.evolve import BrokenHistory
-from engine.session.state.state import Approval, Call, Phase, ResultStatus, State
+from engine.session.state.state import Call, Phase, ResultStatus, State
 from engine.spec.bundle import HANDOFF, Bundle, Tool
 from engine.spec.request_kind import RequestKind
 
@@ -169,9 +170,9 @@ def _request_facts(draft: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -
 
 
 def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mapping[str, Any]] = ()) -> None:
-    call = _use_prior_yes(draft, call, verdict)
-    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and _satisfied(call, verdict)
-    difference = _difference(call.asked, verdict) if call.asked is not None else []
+    call = use_prior_yes(draft, call, verdict)
+    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and is_satisfied(call, verdict)
+    difference = difference_of(call.asked, verdict) if call.asked is not None else []
     draft.emit(
         EventKind.VERDICT,
         step=call.step,
@@ -183,6 +184,8 @@ def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mappi
         **({"job": True} if call.leased else {}),
         **({"beside": list(overlays)} if overlays else {}),
     )
+    # what is still asked of it was asked before it was edited
+    withdraw(draft, call)
     call = draft.state.calls[call.id]
     if verdict.effect is Effect.DENY:
         draft.result(
@@ -191,94 +194,7 @@ def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mappi
     elif verdict.effect is Effect.ALLOW or satisfied:
         start_call(draft, call)
     else:
-        _hold(draft, call, verdict, difference)
-
-
-def _use_prior_yes(draft: Draft, call: Call, verdict: Verdict) -> Call:
-    """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
-    asking = [ask.rule for ask in verdict.asks if CUSTOMER in ask.approvers]
-    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
-    if call.digest in draft.state.confirmed and set(asking) - given:
-        draft.emit(EventKind.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
-    return draft.state.calls[call.id]
-
-
-def _satisfied(call: Call, verdict: Verdict) -> bool:
-    """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
-    valid = [a for a in call.approvals if a.digest == call.digest]
-    if not all(any(_is_met(ask, approval) for approval in valid) for ask in verdict.asks):
-        return False
-    return call.asked is None or _edited(valid) or not _difference(call.asked, verdict)
-
-
-def _is_met(ask: Ask, yes: Approval) -> bool:
-    """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
-    asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
-    return ask.rule in yes.rules and asked
-
-
-def _edited(approvals: list[Approval]) -> bool:
-    return any(approval.edited for approval in approvals)
-
-
-def _difference(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
-    """What is not as it was when people were asked: verdict, rules that ask, values they saw; time aside."""
-    found: list[dict[str, Any]] = []
-    if verdict.effect.value != asked["verdict"]:
-        found.append({"what": "verdict", "before": asked["verdict"], "after": verdict.effect.value})
-    before = asked["asks"]
-    after = {ask.rule: ask.values for ask in verdict.asks}
-    if verdict.effect is Effect.DENY:
-        before, after = _by_rule(asked["rules"]), _by_rule(verdict.payload()["rules"])
-    elif set(before) != set(after):
-        found.append({"what": "rules", "before": sorted(before), "after": sorted(after)})
-    for rule in sorted(set(before) & set(after)):
-        # a condition that now reads something else does so because of a value that it reads in both
-        for chain in sorted(set(before[rule]) & set(after[rule])):
-            old, new = before[rule][chain], after[rule][chain]
-            if old != new and chain.split(".")[0] not in _MOVING:
-                found.append({"what": chain, "rule": rule, "before": old, "after": new})
-    return found
-
-
-# what changes by itself while people think
-_MOVING = ("now", "budget", "step")
-
-
-def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {trace["rule"]: trace["values"] for trace in traces}
-
-
-def _hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
-    """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked."""
-    told = verdict.reason, verdict.message
-    draft.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
-    by_groups: dict[tuple[str, ...], list[Ask]] = {}
-    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.prior))
-    for ask in verdict.asks:
-        if ask.rule in given:
-            continue
-        by_groups.setdefault(ask.approvers, []).append(ask)
-    for groups, asks in sorted(by_groups.items()):
-        draft.open_request(
-            RequestKind.APPROVAL,
-            call=call,
-            groups=groups,
-            rules=tuple(ask.rule for ask in asks),
-            digest=call.digest,
-            reason=asks[0].reason,
-            message=_asked_in_words(draft, groups, [ask.message for ask in asks if ask.message]),
-            expires=draft.state.limits.expires["approval"],
-            values={ask.rule: ask.values for ask in asks},
-            difference=difference,
-        )
-
-
-def _asked_in_words(draft: Draft, groups: tuple[str, ...], messages: list[str]) -> str:
-    """What people are asked; a customer in words that are meant for one."""
-    if CUSTOMER in groups:
-        return texts.of_request(draft.agent, draft.state.attributes, messages)
-    return " ".join(messages)
+        hold(draft, call, verdict, difference)
 
 
 def start_call(draft: Draft, call: Call) -> None:

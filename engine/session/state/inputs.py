@@ -223,7 +223,10 @@ class MessageSent:
 
 @dataclass(frozen=True, slots=True)
 class RequestAnswered:
-    """A person answers a request; `action` is `approve`, `deny` or `answer`."""
+    """A person answers a request; `action` is `approve`, `deny` or `answer`.
+
+    `roles` are what they identified with, which may make them a member of a group.
+    """
 
     request_id: str
     action: str
@@ -232,6 +235,7 @@ class RequestAnswered:
     value: Any
     edit: Mapping[str, Any] | None
     at: datetime
+    roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

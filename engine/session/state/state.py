@@ -80,7 +80,10 @@ class StepPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's yes to a call as it stood: its digest, the rules it satisfies, and the groups that were asked."""
+    """A person's yes to a call as it stood: its digest, the rules it satisfies, and the groups that were asked.
+
+    Who gave a `distinct` one may give no other to the same call.
+    """
 
     rules: frozenset[str]
     groups: frozenset[str]
@@ -88,6 +91,7 @@ class Approval:
     by: str
     edited: bool = False
     prior: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,7 @@ class Request:
     expires_at: datetime | None
     opened_at: datetime
     limit: str | None = None
+    distinct: bool = False
     answered: Mapping[str, Any] | None = None
     closed: str | None = None
 

@@ -202,7 +202,7 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
     try:
-        await service.engine.answer(row.id, reply, digest=digest, drive=False)
+        await service.engine.answer(row.id, reply, digest=digest, drive=False, roles=visitor.principal.groups)
     except NotAllowed as refused:
         await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)

@@ -91,7 +91,10 @@ def _fact(state: State, payload: FactReadPayload, event: Event) -> State:
 
 
 class VerdictGivenPayload(TypedDict):
-    """The rules judged a call: what they say, by which rule, and what each saw."""
+    """The rules judged a call: what they say, by which rule, and what each saw.
+
+    `demands` tells of the rules that ask which need several people, or people who answer for nothing else.
+    """
 
     call_id: Own[str]
     tool: Own[str]
@@ -104,6 +107,7 @@ class VerdictGivenPayload(TypedDict):
     rules: Annotated[list[dict[str, Any]], H.TRACES]
     satisfied: Own[bool]
     asks: Annotated[dict[str, Any], H.VALUES]
+    demands: NotRequired[Own[dict[str, Any]]]
     job: NotRequired[Own[bool]]
     beside: NotRequired[Annotated[list[dict[str, Any]], H.TRACES]]
 
@@ -111,10 +115,10 @@ class VerdictGivenPayload(TypedDict):
 def _verdict(state: State, payload: VerdictGivenPayload, event: Event) -> State:
     call = state.calls[payload["call_id"]]
     if payload["verdict"] == "require_approval" and not payload["satisfied"]:
-        prior = tuple(approval for approval in call.approvals if approval.prior)
+        kept = tuple(yes for yes in call.approvals if yes.prior or (yes.edited and yes.digest == call.digest))
         # a job that is asked about goes back to the session, and is enqueued again behind the yes
         return with_call(
-            state, call, phase=Phase.HELD, asked=payload, approvals=prior, wants=(), gate_seq=0, leased=0, short_of=""
+            state, call, phase=Phase.HELD, asked=payload, approvals=kept, wants=(), gate_seq=0, leased=0, short_of=""
         )
     # what waited for more of a limit is a proposal like any other once it is judged again
     phase = Phase.PROPOSED if call.phase is Phase.OVER_BUDGET else call.phase

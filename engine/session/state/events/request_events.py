@@ -17,7 +17,10 @@ from engine.spec.request_kind import RequestKind
 
 
 class RequestOpenedPayload(TypedDict):
-    """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`."""
+    """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`.
+
+    Who answers a `distinct` one may answer no other about the same call.
+    """
 
     request_id: Own[str]
     request_kind: Own[str]
@@ -33,6 +36,7 @@ class RequestOpenedPayload(TypedDict):
     expires_at: Own[str | None]
     limit: NotRequired[Own[str]]
     extend_by: NotRequired[Own[Any]]
+    distinct: NotRequired[Own[bool]]
     values: NotRequired[Annotated[dict[str, Any], H.VALUES]]
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
 
@@ -50,6 +54,7 @@ def _opened(state: State, payload: RequestOpenedPayload, event: Event) -> State:
         expires_at=datetime.fromisoformat(expires) if expires else None,
         opened_at=event.at,
         limit=payload.get("limit"),
+        distinct=payload.get("distinct", False),
     )
     return copy_with(state, requests=state.requests.with_item(request.id, request))
 
@@ -62,7 +67,10 @@ def _opened_line(entry: dict[str, Any]) -> str:
 
 
 class RequestAnsweredPayload(TypedDict):
-    """Somebody answered; `digest` is the call that a yes is for, `value` what else they gave."""
+    """Somebody answered; `digest` is the call that a yes is for, `value` what else they gave.
+
+    `roles` are those by which they belong to who was asked, where it is not by their name.
+    """
 
     request_id: Own[str]
     request_kind: Own[str]
@@ -72,6 +80,7 @@ class RequestAnsweredPayload(TypedDict):
     note: Words[str]
     value: Annotated[Any, H.ANSWER]
     digest: Digest
+    roles: NotRequired[Own[list[str]]]
 
 
 def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> State:
@@ -97,6 +106,7 @@ def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> St
         payload["digest"],
         payload["by"],
         payload["digest"] != request.digest,
+        distinct=request.distinct,
     )
     return with_call(state, call, approvals=(*kept, yes), approved_seq=event.seq)
 

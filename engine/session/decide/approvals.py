@@ -1,0 +1,119 @@
+"""Whose yes a call needs: it is asked for, and held against what the rules say when the call is judged again.
+
+A yes is to a call as it stood: its digest, the rules that asked, and the values that they saw.  Of one person one yes
+counts for a rule, and none for another rule where either is distinct.  So a call that two people have to approve never
+starts on one person's word: an answer that would do so is refused, and what is in the log is counted once more here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.policy.rule import CUSTOMER, Effect
+from engine.policy.verdict import Ask, Verdict
+from engine.session import customer_texts as texts
+from engine.session.decide.draft import Draft
+from engine.session.state.event import EventKind
+from engine.session.state.state import Approval, Call, ResultStatus
+from engine.spec.request_kind import RequestKind
+
+
+def use_prior_yes(draft: Draft, call: Call, verdict: Verdict) -> Call:
+    """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
+    asking = [ask.rule for ask in verdict.asks if CUSTOMER in ask.approvers]
+    given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
+    if call.digest in draft.state.confirmed and set(asking) - given:
+        draft.emit(EventKind.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
+    return draft.state.calls[call.id]
+
+
+def is_satisfied(call: Call, verdict: Verdict) -> bool:
+    """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
+    valid = [a for a in call.approvals if a.digest == call.digest]
+    people = {ask.rule: _people(ask, valid) for ask in verdict.asks}
+    if any(len(people[ask.rule]) < ask.people for ask in verdict.asks):
+        return False
+    for ask in verdict.asks:
+        others = frozenset().union(*(people[other.rule] for other in verdict.asks if other is not ask))
+        if ask.distinct and people[ask.rule] & others:
+            return False
+    return call.asked is None or _edited(valid) or not difference_of(call.asked, verdict)
+
+
+def _people(ask: Ask, valid: Iterable[Approval]) -> frozenset[str]:
+    """Who said yes to what a rule asks."""
+    return frozenset(approval.by for approval in valid if _is_met(ask, approval))
+
+
+def _is_met(ask: Ask, yes: Approval) -> bool:
+    """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
+    asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
+    return ask.rule in yes.rules and asked
+
+
+def _edited(approvals: list[Approval]) -> bool:
+    return any(approval.edited for approval in approvals)
+
+
+def difference_of(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
+    """What is not as it was when people were asked: verdict, rules that ask, values they saw; time aside."""
+    found: list[dict[str, Any]] = []
+    if verdict.effect.value != asked["verdict"]:
+        found.append({"what": "verdict", "before": asked["verdict"], "after": verdict.effect.value})
+    before = asked["asks"]
+    after = {ask.rule: ask.values for ask in verdict.asks}
+    if verdict.effect is Effect.DENY:
+        before, after = _by_rule(asked["rules"]), _by_rule(verdict.payload()["rules"])
+    elif set(before) != set(after):
+        found.append({"what": "rules", "before": sorted(before), "after": sorted(after)})
+    for rule in sorted(set(before) & set(after)):
+        # a condition that now reads something else does so because of a value that it reads in both
+        for chain in sorted(set(before[rule]) & set(after[rule])):
+            old, new = before[rule][chain], after[rule][chain]
+            if old != new and chain.split(".")[0] not in _MOVING:
+                found.append({"what": chain, "rule": rule, "before": old, "after": new})
+    return found
+
+
+# what changes by itself while people think
+_MOVING = ("now", "budget", "step")
+
+
+def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {trace["rule"]: trace["values"] for trace in traces}
+
+
+def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
+    """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked.
+
+    One yes is asked for all rules with the same approvers, and one more for each further person that a rule needs.
+    """
+    told = verdict.reason, verdict.message
+    draft.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
+    together: dict[tuple[tuple[str, ...], str, int], list[Ask]] = {}
+    given = [yes for yes in call.approvals if yes.digest == call.digest]
+    for ask in verdict.asks:
+        for further in range(ask.people - len(_people(ask, given))):
+            together.setdefault((ask.approvers, ask.rule if ask.distinct else "", further), []).append(ask)
+    for (groups, apart, _), asks in sorted(together.items()):
+        draft.open_request(
+            RequestKind.APPROVAL,
+            call=call,
+            groups=groups,
+            rules=tuple(ask.rule for ask in asks),
+            digest=call.digest,
+            reason=asks[0].reason,
+            message=_asked_in_words(draft, groups, [ask.message for ask in asks if ask.message]),
+            expires=draft.state.limits.expires["approval"],
+            values={ask.rule: ask.values for ask in asks},
+            difference=difference,
+            **({"distinct": True} if apart else {}),
+        )
+
+
+def _asked_in_words(draft: Draft, groups: tuple[str, ...], messages: list[str]) -> str:
+    """What people are asked; a customer in words that are meant for one."""
+    if CUSTOMER in groups:
+        return texts.of_request(draft.agent, draft.state.attributes, messages)
+    return " ".join(messages)

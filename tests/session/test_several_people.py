@@ -1,0 +1,227 @@
+"""Where several people have to say yes they are several, and none of them is who asked for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.bundle.files import BundleFiles
+from engine.bundle.load import load
+from engine.session.state.event import EventKind
+from engine.session.state.inputs import CancelRequested
+from engine.session.state.state import Status
+from engine.spec.bundle import Bundle
+from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
+from tests.session.play import Play, call
+
+ALL = "  - {id: open, tools: [write], effect: allow}\n"
+LARGE = "  - {id: large, tools: [write], effect: require_approval, when: input.n > 100, approvers: [leads], %s}\n"
+RISKY = "  - {id: risky, tools: [write], effect: require_approval, when: input.n > 200, approvers: [%s], %s}\n"
+NUMBER = "{type: object, properties: {n: {type: integer}}, required: [n], additionalProperties: false}"
+
+
+def made(rules: str, *, more: str = "", groups: tuple[tuple[str, str], ...] = ()) -> Bundle:
+    return bundle(
+        agent("[write]", policies="[rules]", more=more),
+        policy(ALL + rules),
+        tool("write", "write", input=NUMBER),
+        reviewers("leads", "[ana, bo, cy]"),
+        reviewers("risk", "[ana, di]"),
+        *groups,
+    )
+
+
+def held(rules: str, n: int = 300, *, more: str = "", groups: tuple[tuple[str, str], ...] = ()) -> Play:
+    play = Play(made(rules, more=more, groups=groups))
+    play.plan(call("w", "write", n=n))
+    return play
+
+
+def asked(play: Play) -> list[tuple[str, ...]]:
+    return [request.rules for request in play.state.open_requests()]
+
+
+TWO = LARGE % "count: 2"
+
+
+def test_two_people_are_asked_where_a_rule_says_so_and_one_of_them_is_not_both() -> None:
+    play = held(TWO)
+    assert asked(play) == [("large",), ("large",)]
+    play.say(play.answer("approve", "ana", 1))
+    play.claim()
+    assert play.state.status is Status.AWAITING_HUMAN_REVIEW
+    assert play.refused(play.answer("approve", "ana", 2)) == "another_person"
+    play.say(play.answer("approve", "bo", 2))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_who_said_yes_may_still_say_no_to_the_rest() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1))
+    play.say(play.answer("deny", "ana", 2))
+    play.claim()
+    assert play.result("w") == ("blocked", "denied_by_reviewer")
+
+
+def test_rules_that_ask_the_same_group_share_a_yes_unless_one_is_distinct() -> None:
+    assert asked(held(LARGE % "count: 1" + RISKY % ("leads", "count: 1"))) == [("large", "risky")]
+    assert asked(held(TWO + RISKY % ("leads", "count: 1"))) == [("large", "risky"), ("large",)]
+    play = held(LARGE % "count: 1" + RISKY % ("leads", "distinct: true"))
+    assert asked(play) == [("large",), ("risky",)]
+    play.say(play.answer("approve", "ana", 1))
+    assert play.refused(play.answer("approve", "ana", 2)) == "another_person"
+    play.say(play.answer("approve", "cy", 2))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_a_distinct_yes_keeps_its_giver_from_what_other_groups_are_asked() -> None:
+    play = held(LARGE % "distinct: true" + RISKY % ("risk", "count: 1"))
+    by_group = {request.groups: int(request.id[-1]) for request in play.state.open_requests()}
+    play.say(play.answer("approve", "ana", by_group["risk",]))
+    assert play.refused(play.answer("approve", "ana", by_group["leads",])) == "another_person"
+    plain = held(LARGE % "count: 1" + RISKY % ("risk", "count: 1"))
+    for request in list(plain.state.open_requests()):
+        plain.say(plain.answer("approve", "ana", int(request.id[-1])))
+    plain.claim()
+    assert plain.started() == ["w"]
+
+
+def test_an_edit_voids_what_others_said_and_its_editor_counts_once() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1))
+    play.say(play.answer("approve", "bo", 2, edit={"n": 150}))
+    play.claim()
+    # one more person has to say yes to what it is now
+    (open_,) = play.state.open_requests()
+    assert open_.digest == play.call("w").digest
+    number = int(open_.id[-1])
+    assert play.refused(play.answer("approve", "bo", number)) == "another_person"
+    play.say(play.answer("approve", "ana", number))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_an_edit_while_another_is_still_asked_asks_that_one_anew() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1, edit={"n": 150}))
+    assert play.refused(play.answer("approve", "bo", 2)) == "changed"
+    play.claim()
+    assert [(r.id[-1], r.digest == play.call("w").digest) for r in play.state.open_requests()] == [("3", True)]
+    play.say(play.answer("approve", "bo", 3))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_an_edit_into_what_nobody_is_asked_about_runs_and_asks_nobody_further() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1, edit={"n": 50}))
+    play.claim()
+    assert play.started() == ["w"]
+    assert play.state.open_requests() == []
+
+
+def test_whoever_asks_for_it_approves_nothing_whoever_started_the_session() -> None:
+    more = "requester: session.tenant\n"
+    own = Play(made(LARGE % "count: 1", more=more), tenant="ana")
+    own.plan(call("w", "write", n=300))
+    assert own.refused(own.answer("approve", "ana", 1)) == "own_request"
+    own.say(own.answer("approve", "bo", 1))
+    own.claim()
+    assert own.started() == ["w"]
+
+
+def test_a_requester_that_can_not_be_told_lets_nobody_approve() -> None:
+    attributes = "{type: object, properties: {tenant: {type: string}, user: {type: string}}, required: [tenant, user]}"
+    path, text = agent("[write]", policies="[rules]", more="requester: session.user\n")
+    head, _, rest = text.partition("attributes:")
+    text = f"{head}attributes: {attributes}\n{rest.partition(chr(10))[2]}"
+    made_ = bundle(
+        (path, text),
+        policy(ALL + LARGE % "count: 1"),
+        tool("write", "write", input=NUMBER),
+        reviewers("leads", "[ana]"),
+    )
+    play = Play(made_, tenant="acme", user="cy")
+    play.plan(call("w", "write", n=300))
+    attributes_ = {"tenant": "acme"}
+    object.__setattr__(play.state, "attributes", attributes_)
+    assert play.refused(play.answer("approve", "ana", 1)) == "own_request"
+
+
+def test_a_group_may_be_of_whoever_identifies_with_a_role() -> None:
+    group = ("specs/reviewers/fraud.yaml", "kind: Reviewers\nname: fraud\nroles: [fraud-team]\n")
+    play = held(RISKY % ("fraud", "count: 2"), groups=(group,))
+    assert play.refused(play.answer("approve", "eve", 1)) == "not_a_member"
+    assert play.refused(play.answer("approve", "eve", 1, roles=["support"])) == "not_a_member"
+    play.say(play.answer("approve", "eve", 1, roles=["support", "fraud-team"]))
+    answered = next(event for event in play.log if event.kind is EventKind.REQUEST_ANSWERED)
+    # of what they are, only what counted is kept
+    assert answered.payload["roles"] == ["fraud-team"]
+    assert play.refused(play.answer("approve", "eve", 2, roles=["fraud-team"])) == "another_person"
+    play.say(play.answer("approve", "mo", 2, roles=["fraud-team"]))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_a_listed_member_is_one_whatever_they_identify_with_and_no_role_is_kept_for_it() -> None:
+    play = held(LARGE % "count: 1")
+    play.say(play.answer("approve", "ana", 1, roles=["support"]))
+    answered = next(event for event in play.log if event.kind is EventKind.REQUEST_ANSWERED)
+    assert "roles" not in answered.payload
+
+
+def test_the_customer_confirms_for_one_and_a_person_has_to_for_the_other() -> None:
+    both = "  - {id: large, tools: [write], effect: require_approval, approvers: [customer, leads], count: 2}\n"
+    play = held(both)
+    assert [request.groups for request in play.state.open_requests()] == [("customer", "leads")] * 2
+    play.say(play.answer("approve", "customer", 1))
+    assert play.refused(play.answer("approve", "customer", 2)) == "another_person"
+    play.say(play.answer("approve", "bo", 2))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_a_session_that_is_over_leaves_nobody_asked() -> None:
+    play = held(TWO)
+    play.say(CancelRequested("me", play.now))
+    play.claim()
+    assert play.state.final
+    assert play.state.open_requests() == []
+
+
+def codes(*documents: tuple[str, str]) -> list[str]:
+    files = {path: text.encode() for path, text in documents} | {"specs/tools/code.py": CODE.encode()}
+    loaded = load(BundleFiles(files))
+    return [found.code for found in loaded.diagnostics if found.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "group", "code"),
+    [
+        ("effect: allow, count: 2", "members: [ana, bo]", "E508"),
+        ("effect: deny, distinct: true", "members: [ana, bo]", "E508"),
+        ("effect: require_approval, approvers: [leads], count: 3", "members: [ana, bo]", "E508"),
+        ("effect: require_approval, approvers: [customer], count: 2", "members: [ana, bo]", "E508"),
+        ("effect: require_approval, approvers: [leads], count: 0", "members: [ana, bo]", "E206"),
+        ("effect: require_approval, approvers: [leads]", "members: [ana, customer]", "E312"),
+        ("effect: require_approval, approvers: [leads]", "description: nobody", "E203"),
+    ],
+)
+def test_what_nobody_could_ever_meet_is_said_when_it_is_loaded(rule: str, group: str, code: str) -> None:
+    files = (
+        agent("[write]", policies="[rules]"),
+        policy(f"{ALL}  - {{id: large, tools: [write], {rule}}}\n"),
+        tool("write", "write", input=NUMBER),
+        ("specs/reviewers/leads.yaml", f"kind: Reviewers\nname: leads\n{group}\n"),
+    )
+    assert codes(*files) == [code]
+
+
+def test_a_requester_is_a_text() -> None:
+    files = (
+        agent("[write]", policies="[rules]", more="requester: session.zip\n"),
+        policy(ALL),
+        tool("write", "write", input=NUMBER),
+    )
+    assert codes(*files) == ["E404"]
