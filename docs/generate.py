@@ -72,7 +72,8 @@ def _diagnostics() -> str:
 
 def _documents() -> str:
     parts = ["# Documents\n\nThe kinds of YAML document and their keys. The schemas are in `schemas/`.\n"]
-    for kind in schema_files.KINDS:
+    parts.append("`Service` and `Access` are an operator's, and no part of a bundle.\n")
+    for kind in (*schema_files.KINDS, *schema_files.SERVICE_KINDS):
         schema = schema_files.schema(kind)
         parts.append(f"## {kind}\n\n{schema.get('description', '')}\n\n{_table(schema)}")
         for name, part in schema.get("$defs", {}).items():

@@ -44,14 +44,14 @@ _TYPES = {
 }
 
 
-def check_kind(node: Node, say: Callable[[Diagnostic], None]) -> str | None:
-    """The kind of a document, or None after saying what is wrong with it."""
+def check_kind(node: Node, say: Callable[[Diagnostic], None], kinds: Sequence[str] = KINDS) -> str | None:
+    """The kind of a document, one of those, or None after saying what is wrong with it."""
     if node.entries is None:
         say(e202_wrong_type.at(node, "document", "a map"))
         return None
     kind = node.get("kind")
     if kind is None:
-        say(e207_kind.at(node, None, KINDS))
+        say(e207_kind.at(node, None, kinds))
         return None
     if not isinstance(kind.value, str):
         say(e202_wrong_type.at(kind, "kind", "text"))
@@ -59,8 +59,8 @@ def check_kind(node: Node, say: Callable[[Diagnostic], None]) -> str | None:
     if kind.value in LATER_KINDS:
         say(e205_not_available.at(kind.place, f"kind `{kind.value}` is not available in this version"))
         return None
-    if kind.value not in KINDS:
-        say(e207_kind.at(kind, kind.value, KINDS))
+    if kind.value not in kinds:
+        say(e207_kind.at(kind, kind.value, kinds))
         return None
     return kind.value
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 KINDS = ("Agent", "Tool", "Database", "Server", "Prices", "Policy", "Vocabulary", "Reviewers", "Fixture")
+# what an operator configures, which is never part of a bundle
+SERVICE_KINDS = ("Service", "Access")
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

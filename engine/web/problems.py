@@ -13,6 +13,7 @@ from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
 from engine.store.urls import StoreFault
+from engine.web.openid import ProviderUnavailable
 
 TYPE = "application/problem+json"
 
@@ -85,6 +86,8 @@ def problem_of(error: Exception) -> HttpProblem | None:
             return HttpProblem(status_of(error), error.reason, str(error))
         case UnknownSession():
             return HttpProblem(404, "no_such_session", str(error))
+        case ProviderUnavailable():
+            return HttpProblem(503, "provider_away", str(error))
         case EngineClosed():
             return HttpProblem(503, "draining", "this process is about to stop: ask again")
         case EnvironmentFault() | BundleUnavailable():

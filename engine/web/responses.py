@@ -9,6 +9,17 @@ from starlette.responses import Response
 from engine.language.value import jsonable, one_line
 from engine.session.sealed_tokens import shown
 
+# on every page; a form may lead to ourselves alone, and nothing of a page runs
+PAGE_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+}
+
 
 def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response: what is sensitive stands as `[sensitive]`."""

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 from starlette.requests import Request
 
+from engine.access.grants import Access
 from engine.access.principal import Principal
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
@@ -20,6 +21,8 @@ from engine.ports.clock import Clock
 from engine.ports.records import RequestRow, UnknownSession
 from engine.ports.store import Store
 from engine.spec.bundle import Bundle
+from engine.web.attempts import LoginAttempts
+from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
 
 # a token's last use is noted so often at most, in seconds
@@ -32,7 +35,8 @@ PER_PRINCIPAL, IN_ALL = 50, 400
 class Service:
     """The engine behind the service, the bundle that new sessions begin with, and whether it is closing.
 
-    `streams` counts the open ones by principal.
+    `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
+    a provider, `machines` with tokens of one.  `streams` counts the open ones by principal.
     """
 
     engine: Engine
@@ -40,12 +44,19 @@ class Service:
     bundle: Bundle
     clock: Clock
     draining: trio.Event
+    url: str = ""
+    access: Access = field(default_factory=Access)
+    people: OpenIdProvider | None = None
+    machines: OpenIdProvider | None = None
+    attempts: LoginAttempts = field(default_factory=LoginAttempts)
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
 
     async def principal(self, request: Request) -> Principal:
         """Who asks; raises HttpProblem 401."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.machines is not None and is_signed_token(secret.strip()):
+            return await self._machine(self.machines, secret.strip())
         if scheme.lower() != "bearer" or not well_formed(secret.strip()):
             raise _UNKNOWN
         token = await self.store.access.token_of(hash_of(secret.strip()))
@@ -56,6 +67,18 @@ class Service:
         if self.noted.get(found.id, 0.0) <= now.timestamp() - NOTED_EVERY:
             self.noted[found.id] = now.timestamp()
             await self.store.access.touch_token(found.id, now)
+        return found
+
+    async def _machine(self, machines: OpenIdProvider, token: str) -> Principal:
+        try:
+            identity = await machines.machine(token)
+        except BadIdentity as error:
+            raise HttpProblem(401, "unauthenticated", str(error)) from None
+        except ProviderUnavailable as error:
+            raise HttpProblem(503, "provider_away", str(error)) from None
+        found = self.access.principal(identity, "jwt")
+        if found is None:
+            raise HttpProblem(403, "no_grant", f"the client {identity.client} is known, and nothing is granted to it")
         return found
 
     async def session(self, principal: Principal, session_id: str) -> Session:

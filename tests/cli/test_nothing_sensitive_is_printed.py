@@ -251,6 +251,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "review deny": [["REQUEST", "--as", "dana"]],
     "review answer": [["QUESTION", "--as", "dana", "--set", "name=CANARY-NAME"], ["QUESTION", "--as", "dana", "--value", "5"]],
     "worker": [["--until-idle"]],
+    "config show": [[]],
     "tokens create": [["--name", "eve", "--role", "auditor"]],
     "tokens list": [[]],
     "tokens link": [["eve"]],

@@ -11,8 +11,9 @@ import click
 
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.bundle import load_or_exit
-from engine.cli.console.options import bundle_argument, store_option
+from engine.cli.console.options import DEFAULT_STORE
 from engine.cli.console.output import counted, say
+from engine.cli.console.service_config import config_option, settings_or_exit
 from engine.session.exit_code import USAGE
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import trio
 
     from engine.cli.console.app import App
+    from engine.config.settings import ServiceSettings
     from engine.spec.bundle import Bundle
     from engine.web.server.server import HttpServer
 
@@ -48,25 +50,31 @@ class _Workers(click.ParamType[int]):
 Examples:
   engine serve .                         with one worker, at http://127.0.0.1:8420
   engine serve . --workers none          the service alone; workers run elsewhere
+  engine serve --config engine.yaml      what a file says; see `engine config show`
   engine serve . --port 9000 --store sqlite:////var/lib/engine/engine.db""",
 )
-@bundle_argument
-@click.option("--host", default=HOST, show_default=True, help="The address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 is any that is free.")
-@click.option("--workers", type=_Workers(), default="1", show_default=True, help="Processes that drive sessions.")
-@store_option
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--host", help=f"The address to listen at; {HOST} unless given.")
+@click.option("--port", type=click.IntRange(0, 65535), help=f"{PORT} unless given; 0 is any that is free.")
+@click.option("--workers", type=_Workers(), help="Processes that drive sessions; 1 unless given.")
+@click.option("--store", help=f"Where sessions are kept; $ENGINE_STORE or {DEFAULT_STORE} unless given.", metavar="URL")
+@config_option
 @asynchronous
-async def command(bundle: Path, host: str, port: int, workers: int, store_url: str) -> int:
-    """Serve the HTTP API: sessions of BUNDLE are started, read and answered by it.
+async def command(
+    bundle: Path | None, host: str | None, port: int | None, workers: int | None, store: str | None, config: Path | None
+) -> int:
+    """Serve the HTTP API and the inbox: sessions of BUNDLE are started, read and answered by it.
 
     Who asks shows a token: `engine tokens create` makes the first. Sessions are driven by workers, which are processes
     of their own, started and watched by this one: where it dies they give their sessions back and end. SIGTERM lets
     what is being answered end, and gives sessions back. Put a proxy that speaks TLS in front of any address but this
     machine's own.
     """
-    if store_url == "memory:":
+    given = {"bundle": bundle, "host": host, "port": port, "workers": workers, "store": store}
+    settings = settings_or_exit(config, {name: value for name, value in given.items() if value is not None})
+    if settings.store == "memory:":
         raise click.UsageError("a store in memory can't be shared with workers: use sqlite:///PATH")
-    checked = _loaded(bundle)
+    checked = _loaded(settings.bundle)
     # the key of the log is taken out of the environment below, and the workers need it as well
     environment = dict(os.environ)
     import trio
@@ -74,27 +82,37 @@ async def command(bundle: Path, host: str, port: int, workers: int, store_url: s
     from engine.api.engine import open_engine
     from engine.cli.console.app import open_app
     from engine.cli.console.worker_processes import WorkerProcesses
+    from engine.runtime.host_secrets import HostSecrets
     from engine.web.application import application
+    from engine.web.open_service import open_service
     from engine.web.server.server import HttpServer
-    from engine.web.service import Service
 
-    async with open_app(store_url, make=True, on_stop="release") as app, open_engine(app.store) as engine:
+    async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
         await app.engine.bundles.keep(checked)
         try:
-            listeners = await trio.open_tcp_listeners(port, host=host)
+            listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
         except OSError as error:
-            say(f"engine: {host}:{port} can't be listened at: {error.strerror or error}", err=True)
+            say(f"engine: {settings.host}:{settings.port} can't be listened at: {error.strerror or error}", err=True)
             return USAGE
-        service = Service(engine, app.store, checked, app.engine.context.clock, trio.Event())
-        server = HttpServer(application(service), service.draining)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_drain, app, server)
-            nursery.start_soon(WorkerProcesses(store_url, environment, workers).run, service.draining)
-            await _announce(app, checked.digest, listeners, workers)
-            await server.serve(listeners)
+        url = settings.url or _address(listeners[0])
+        clock = app.engine.context.clock
+        async with open_service(
+            engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access
+        ) as service:
+            server = HttpServer(application(service), service.draining, settings.limits)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_drain, app, server)
+                nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
+                await _announce(app, settings, checked.digest, listeners)
+                await server.serve(listeners)
     say("engine: stopped", err=True)
     # that it was asked to stop is how a server ends
     return 0
+
+
+def _address(listener: trio.SocketListener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _loaded(bundle: Path) -> Bundle:
@@ -102,13 +120,13 @@ def _loaded(bundle: Path) -> Bundle:
     return replace(load_or_exit(bundle)[0], root=os.path.abspath(bundle))
 
 
-async def _announce(app: App, digest: str, listeners: Sequence[trio.SocketListener], workers: int) -> None:
+async def _announce(app: App, settings: ServiceSettings, digest: str, listeners: Sequence[trio.SocketListener]) -> None:
     """Say where it is, and what is missing before anybody can come in."""
+    workers = settings.workers
     for listener in listeners:
-        host, port = listener.socket.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        say(f"engine: serving http://{shown}:{port} (bundle {digest[:12]}, {counted(workers, 'worker')})", err=True)
-    if not await app.store.access.tokens():
+        told = f"bundle {digest[:12]}, {counted(workers, 'worker')}"
+        say(f"engine: serving {_address(listener)} ({told})", err=True)
+    if not await app.store.access.tokens() and not settings.access.grants:
         made = f"engine tokens create --name me --role operator --store {app.url}"
         say(f"engine: nobody has a token yet; make one with: {made}", err=True)
     if not workers:

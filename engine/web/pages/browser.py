@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from engine.web.problems import HttpProblem
 from engine.web.service import Service
 
 # a cookie of this name is kept for one host, one path and TLS alone; browsers take this machine's own address for safe
-COOKIE = "__Host-engine"
+COOKIE, LOGIN_COOKIE = "__Host-engine", "__Host-engine-login"
 LARGEST_FORM = 64 * 1024
 
 
@@ -40,8 +41,11 @@ async def visitor_of(service: Service, request: Request) -> Visitor | None:
     now = service.clock.now()
     if login is None or login.once or login.expires_at <= now:
         return None
-    token = await service.store.access.token_by_id(login.token_id)
-    principal = principal_of(token, now, "cookie") if token is not None else None
+    if login.identity is not None:
+        principal = service.access.principal(login.identity, "cookie")
+    else:
+        token = await service.store.access.token_by_id(login.token_id)
+        principal = principal_of(token, now, "cookie") if token is not None else None
     return Visitor(principal, secret) if principal is not None else None
 
 
@@ -49,9 +53,13 @@ async def log_in(service: Service, token: AccessToken, response: Response) -> No
     """Let a browser in: with a new cookie, whatever it had before."""
     secret, login = new_login(token.id, service.clock.now())
     await service.store.access.add_login(login)
-    response.set_cookie(
-        COOKIE, secret, max_age=int(STAYS.total_seconds()), path="/", secure=True, httponly=True, samesite="lax"
-    )  # fmt: skip
+    set_cookie(response, COOKIE, secret, STAYS)
+
+
+def set_cookie(response: Response, name: str, value: str, stays: timedelta) -> None:
+    """A cookie that no script reads, and that comes with nothing that another site sends but a link to us."""
+    seconds = int(stays.total_seconds())
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
 
 
 async def log_out(service: Service, visitor: Visitor, response: Response) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
@@ -23,19 +24,12 @@ from engine.runtime.errors import NotAllowed
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, check_origin, form_of, log_in, log_out, visitor_of
 from engine.web.pages.card import card_of, row_of
+from engine.web.pages.openid_login import from_provider, to_provider
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.requests import rows_for
+from engine.web.responses import PAGE_HEADERS
 from engine.web.service import Service
 
-HEADERS = {
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'"
-    ),
-}
 _log = logging.getLogger("engine.web")
 _STATIC = Path(__file__).parent / "static"
 _templates = Environment(
@@ -56,6 +50,8 @@ def routes(service: Service) -> list[Route]:
         Route("/logout", _page(service, _logout), methods=["POST"]),
         Route("/login", _open(service, _login_form), methods=["GET"]),
         Route("/login", _open(service, _login), methods=["POST"]),
+        Route("/login/provider", _open(service, _to_provider), methods=["GET"]),
+        Route("/login/callback", _open(service, _from_provider), methods=["GET"]),
         Route("/login/{secret}", _open(service, _link_form), methods=["GET"]),
         Route("/login/{secret}", _open(service, _link), methods=["POST"]),
         Route("/static/style.css", _open(service, _style), methods=["GET"]),
@@ -65,7 +61,7 @@ def routes(service: Service) -> list[Route]:
 def shown(template: str, status: int = 200, **values: Any) -> Response:
     """A page."""
     html = _templates.get_template(template).render(visitor=values.pop("visitor", None), **values)
-    return HTMLResponse(html, status, HEADERS)
+    return HTMLResponse(html, status, PAGE_HEADERS)
 
 
 def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -78,7 +74,7 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
             if visitor is None:
                 if "text/html" not in request.headers.get("accept", ""):
                     await service.principal(request)  # which says what is missing
-                return shown("login.html", 401, problem="", next=request.url.path)
+                return _login_page(service, 401, request.url.path)
             return await page(service, visitor, request)
         except ClientDisconnect:
             raise
@@ -119,17 +115,37 @@ def _told(error: Exception, visitor: Visitor | None, request: Request) -> Respon
 
 
 async def _login_form(service: Service, request: Request) -> Response:
-    return shown("login.html", problem="", next="/inbox")
+    return _login_page(service, 200, "/inbox")
+
+
+def _login_page(service: Service, status: int, after: str, problem: str = "") -> Response:
+    provider = urlsplit(service.people.provider.issuer).netloc if service.people is not None else ""
+    return shown("login.html", status, problem=problem, next=_own_path(after), provider=provider)
+
+
+async def _to_provider(service: Service, request: Request) -> Response:
+    return await to_provider(service, request, _own_path(request.query_params.get("next", "")))
+
+
+async def _from_provider(service: Service, request: Request) -> Response:
+    # what comes back can't be guessed, so that nobody has to wait for having failed
+    try:
+        return await from_provider(service, request)
+    except HttpProblem as problem:
+        return _login_page(service, problem.status, "/inbox", problem.detail)
 
 
 async def _login(service: Service, request: Request) -> Response:
     fields = await form_of(request, None)
+    address, now = _address(request), service.clock.now().timestamp()
+    service.attempts.check(address, now)
     secret = fields.get("token", "").strip()
     token = await service.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
     if token is None or principal_of(token, service.clock.now()) is None:
-        return shown("login.html", 401, problem="This token lets nobody in: it is mistyped, revoked or has expired.",
-                     next=fields.get("next", "/inbox"))  # fmt: skip
-    response = RedirectResponse(_own_path(fields.get("next", "")), 303, HEADERS)
+        service.attempts.failed(address, now)
+        told = "This token lets nobody in: it is mistyped, revoked or has expired."
+        return _login_page(service, 401, fields.get("next", "/inbox"), told)
+    response = RedirectResponse(_own_path(fields.get("next", "")), 303, PAGE_HEADERS)
     await _let_in(service, request, token, response)
     return response
 
@@ -147,8 +163,8 @@ async def _link(service: Service, request: Request) -> Response:
     token = await service.store.access.token_by_id(login.token_id) if login is not None else None
     good = login is not None and login.once and login.expires_at > now and await service.store.access.end_login(hash_)
     if not good or token is None or principal_of(token, now) is None:
-        return shown("login.html", 401, problem="This link was opened before, or its time is over.", next="/inbox")
-    response = RedirectResponse("/inbox", 303, HEADERS)
+        return _login_page(service, 401, "/inbox", "This link was opened before, or its time is over.")
+    response = RedirectResponse("/inbox", 303, PAGE_HEADERS)
     await _let_in(service, request, token, response)
     return response
 
@@ -162,10 +178,14 @@ async def _let_in(service: Service, request: Request, token: AccessToken, respon
 
 async def _logout(service: Service, visitor: Visitor, request: Request) -> Response:
     await form_of(request, visitor)
-    response = RedirectResponse("/login", 303, HEADERS)
+    response = RedirectResponse("/login", 303, PAGE_HEADERS)
     await log_out(service, visitor, response)
     await service.note(request, visitor.principal, "log_out", visitor.principal.name, "logged_out")
     return response
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
 def _own_path(path: str) -> str:
@@ -177,7 +197,7 @@ def _own_path(path: str) -> str:
 
 
 async def _home(service: Service, visitor: Visitor, request: Request) -> Response:
-    return RedirectResponse("/inbox", 303, HEADERS)
+    return RedirectResponse("/inbox", 303, PAGE_HEADERS)
 
 
 async def _inbox(service: Service, visitor: Visitor, request: Request) -> Response:
@@ -207,7 +227,7 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
         await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)
     await service.note(request, visitor.principal, "answer", row.id, fields["answer"], digest)
-    return RedirectResponse(f"/inbox/{row.id}", 303, HEADERS)
+    return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
 
 
 def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str]) -> Reply:

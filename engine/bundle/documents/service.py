@@ -1,0 +1,109 @@
+"""What an operator configures of a service: kind: Service and kind: Access.  Neither is part of a bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.bundle.documents.parts import DocumentModel, Name, SecretReference, SomeTime
+
+Role = Literal["caller", "reviewer", "auditor", "author", "operator"]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$", description="An address with its scheme.")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Visible = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ServiceLimits(DocumentModel):
+    """What clients may ask, and how long they may take; sizes in bytes."""
+
+    connections: Annotated[int, Field(ge=1, le=100_000, description="Open at once.")] = 512
+    body: Annotated[int, Field(ge=1024, le=100_000_000, description="The largest body of a request.")] = 1_048_576
+    header_time: Annotated[SomeTime, Field(description="How long the head of a request may take.")] = "10s"
+    body_time: Annotated[SomeTime, Field(description="How long its body may take.")] = "20s"
+    idle_time: Annotated[SomeTime, Field(description="How long a connection may wait for its next request.")] = "30s"
+    write_time: Annotated[SomeTime, Field(description="How long a client may leave unread what it is sent.")] = "30s"
+    drain_time: Annotated[SomeTime, Field(description="How long answers may take once the service stops.")] = "10s"
+
+
+class Metrics(DocumentModel):
+    """Where metrics are read: at a port of its own, which needs no token and is for the inside alone."""
+
+    host: Visible = "127.0.0.1"
+    port: Port = 9464
+
+
+class Log(DocumentModel):
+    """How the service logs, on stderr."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Retention(DocumentModel):
+    """What is erased of sessions that are over, and when; the first that fits a session counts."""
+
+    after: Annotated[SomeTime, Field(description="How long after its end.")]
+    outcome: Annotated[Visible | None, Field(description="Of sessions with this outcome alone.")] = None
+    tenant: Annotated[Visible | None, Field(description="Of sessions of this tenant alone.")] = None
+
+
+class Service(DocumentModel):
+    """One service: what it serves, where, and within which bounds."""
+
+    kind: Literal["Service"]
+    bundle: Annotated[str, Field(min_length=1, description="The directory of the bundle, from this file's.")] = "."
+    store: Annotated[str | None, Field(min_length=1, description="Where sessions are kept: sqlite:///PATH.")] = None
+    host: Visible = "127.0.0.1"
+    port: Port = 8420
+    workers: Annotated[int, Field(ge=0, le=64, description="Processes that drive sessions; 0 for none here.")] = 1
+    url: Annotated[Url | None, Field(description="Where people reach it, as links and logins need it.")] = None
+    include: Annotated[
+        list[Annotated[str, Field(min_length=1)]], Field(description="Further files, from this file's directory.")
+    ] = []
+    limits: ServiceLimits = ServiceLimits()
+    metrics: Annotated[Metrics | None, Field(description="Not served unless it is here.")] = None
+    log: Log = Log()
+    retention: Annotated[list[Retention], Field(description="Nothing is erased by itself unless it is here.")] = []
+
+
+class PeopleProvider(DocumentModel):
+    """The OpenID provider that people log in with, by authorization code and PKCE."""
+
+    issuer: Url
+    client_id: Visible
+    client_secret: Annotated[SecretReference | None, Field(description="None for a public client.")] = None
+    scopes: list[Visible] = ["openid", "profile"]
+    groups: Annotated[Visible, Field(description="The claim that lists the groups of a person.")] = "groups"
+    name: Annotated[Visible, Field(description="The claim with a name to show.")] = "name"
+
+
+class MachineProvider(DocumentModel):
+    """The provider whose tokens (JWT, by client credentials) machines show."""
+
+    issuer: Url
+    audience: Annotated[Visible, Field(description="Whom the tokens have to be for.")]
+    groups: Annotated[Visible, Field(description="The claim that lists the groups of a machine.")] = "groups"
+
+
+class Grant(DocumentModel):
+    """What somebody may do: who is in a group, or has a subject, or is a client; exactly one of these."""
+
+    group: Visible | None = None
+    subject: Visible | None = None
+    client: Visible | None = None
+    roles: Annotated[list[Role], Field(min_length=1)]
+    tenant: Annotated[Visible | None, Field(description="Whose sessions; those of all tenants unless given.")] = None
+
+
+class Access(DocumentModel):
+    """Who may come in beside those who have tokens, and what they may do; the first grant that fits counts."""
+
+    kind: Literal["Access"]
+    people: PeopleProvider | None = None
+    machines: MachineProvider | None = None
+    grants: list[Grant] = []
+    persons: Annotated[
+        dict[Name, Visible],
+        Field(description="Names of people as bundles' reviewers have them, with their subjects at the provider."),
+    ] = {}

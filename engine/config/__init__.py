@@ -1,0 +1,1 @@
+"""What an operator configures of a service, from files, the environment and the command line."""

@@ -1,0 +1,41 @@
+"""The settings of a service, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.access.grants import Access
+from engine.web.server.limits import ServerLimits
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """Sessions that are over for longer than `after` are erased; of one outcome or tenant, if that is meant."""
+
+    after: timedelta
+    outcome: str | None = None
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What a service runs with; `origins` tells by name where each value came from."""
+
+    bundle: Path
+    store: str
+    host: str
+    port: int
+    workers: int
+    url: str | None = None
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    metrics: tuple[str, int] | None = None
+    log_format: str = "text"
+    log_level: str = "info"
+    retention: tuple[RetentionRule, ...] = ()
+    access: Access = field(default_factory=Access)
+    plain: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,33 @@
+"""A service with what it asks of others: opened, and closed again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import trio
+
+from engine.access.grants import Access
+from engine.api.engine import Engine
+from engine.ports.clock import Clock
+from engine.ports.resources import Secrets
+from engine.ports.store import Store
+from engine.spec.bundle import Bundle
+from engine.web.openid import OpenIdProvider
+from engine.web.service import Service
+
+
+@asynccontextmanager
+async def open_service(
+    engine: Engine, store: Store, bundle: Bundle, clock: Clock, secrets: Secrets, *, url: str, access: Access
+) -> AsyncIterator[Service]:
+    """The service, which asks providers over a client of its own; no proxy or cookie of anybody's comes in between."""
+    async with httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False) as http:
+        people, machines = (
+            OpenIdProvider(one, http, clock, secrets) if one is not None else None
+            for one in (access.people, access.machines)
+        )
+        yield Service(
+            engine, store, bundle, clock, trio.Event(), url=url, access=access, people=people, machines=machines
+        )
