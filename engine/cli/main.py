@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("engine.cli.commands.worker", "Run jobs, and wake the sessions that something is due for."),
     "serve": ("engine.cli.commands.serve", "Serve the HTTP API, with workers."),
     "tokens": ("engine.cli.commands.tokens", "Make, list and revoke the tokens of the HTTP API."),
+    "login": ("engine.cli.commands.login", "Keep a token, so that who acts from here is known."),
     "config": ("engine.cli.commands.config", "Look at what a service runs with."),
     "jobs": ("engine.cli.commands.jobs", "List jobs, show one, try a dead one again, or give one up."),
     "replay": ("engine.cli.commands.replay", "Run past sessions through the core again."),

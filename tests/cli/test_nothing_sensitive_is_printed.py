@@ -252,6 +252,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "review answer": [["QUESTION", "--as", "dana", "--set", "name=CANARY-NAME"], ["QUESTION", "--as", "dana", "--value", "5"]],
     "worker": [["--until-idle"]],
     "config show": [[]],
+    "login": [["--forget"]],
     "tokens create": [["--name", "eve", "--role", "auditor"]],
     "tokens list": [[]],
     "tokens link": [["eve"]],

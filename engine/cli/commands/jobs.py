@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.access.rights import Right
 from engine.api.shapes import job_shown
+from engine.cli.console.actor import Claim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say, say_lines
@@ -93,24 +95,24 @@ def _show(row: JobRow, about: list[dict[str, Any]], output_format: str) -> None:
 
 @command.command("retry")
 @click.argument("job_id", metavar="JOB")
-@click.option("--as", "name", metavar="NAME", required=True, help="Who wants it.")
+@actor_option
 @store_option
-def retry(job_id: str, name: str, store_url: str) -> None:
+def retry(job_id: str, claim: Claim, store_url: str) -> None:
     """Try a dead job once more, as a new call with the same input; the gate judges it again."""
-    _act(job_id, store_url, name, "retry")
+    _act(job_id, store_url, claim, "retry")
 
 
 @command.command("discard")
 @click.argument("job_id", metavar="JOB")
-@click.option("--as", "name", metavar="NAME", required=True, help="Who gives it up.")
+@actor_option
 @store_option
-def discard(job_id: str, name: str, store_url: str) -> None:
+def discard(job_id: str, claim: Claim, store_url: str) -> None:
     """Give up a job that waits, or take a dead one off the list."""
-    _act(job_id, store_url, name, "discard")
+    _act(job_id, store_url, claim, "discard")
 
 
 @asynchronous
-async def _act(job_id: str, store_url: str, name: str, what: str) -> int:
+async def _act(job_id: str, store_url: str, claim: Claim, what: str) -> int:
     from engine.cli.console.app import open_app
 
     async with open_app(store_url) as app:
@@ -118,10 +120,12 @@ async def _act(job_id: str, store_url: str, name: str, what: str) -> int:
         if row is None:
             app.code = _unknown(job_id)
         elif what == "retry":
-            await app.engine.retry_job(row.session_id, row.call_id, name)
+            who = await actor_of(app, claim, Right.CANCEL, "retry_job", row.id)
+            await app.engine.retry_job(row.session_id, row.call_id, who.name)
             say("it is enqueued again; a worker runs it: engine worker", err=True)
         else:
-            await app.engine.discard_job(row.session_id, row.call_id, name)
+            who = await actor_of(app, claim, Right.CANCEL, "discard_job", row.id)
+            await app.engine.discard_job(row.session_id, row.call_id, who.name)
             over = (await app.store.session(row.session_id)).state in FINAL
             on = "; its session is over" if over else f"; its session goes on with: engine resume {row.session_id}"
             say(f"discarded{on}", err=True)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.access.rights import Right
 from engine.api.shapes import is_over, request_as_logged, request_listed, request_shown, request_status
+from engine.cli.console.actor import Claim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
-from engine.cli.console.options import as_option, format_option, root_option, store_option
+from engine.cli.console.options import format_option, root_option, store_option
 from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
 from engine.session.exit_code import OK
@@ -92,7 +94,7 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
 
 @command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
 @_which
-@as_option
+@actor_option
 @_note
 @click.option("--edit", "edits", metavar="FIELD=VALUE", multiple=True, help="Change the call's input first.")
 @_no_resume
@@ -102,7 +104,7 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
 @asynchronous
 async def approve(
     request_id: str | None,
-    name: str,
+    claim: Claim,
     note: str,
     edits: tuple[str, ...],
     no_resume: bool,
@@ -121,14 +123,15 @@ async def approve(
         if not no_resume:
             await reachable(app, row.session_id)
         edit = assignments(edits, await _schema(app, row, "input"), "--edit") if edits else None
-        session_id = await app.engine.answer(row.id, "approve", name, note=note, edit=edit)
+        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id)
+        session_id = await app.engine.answer(row.id, "approve", who.name, note=note, edit=edit, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
     return app.exit_code
 
 
 @command.command("deny", epilog='Example: engine review deny ses_1234.1 --as lee --note "refunded by the shop"')
 @_which
-@as_option
+@actor_option
 @_note
 @_no_resume
 @format_option("text", "json", "jsonl")
@@ -136,7 +139,13 @@ async def approve(
 @store_option
 @asynchronous
 async def deny(
-    request_id: str | None, name: str, note: str, no_resume: bool, output_format: str, root: Path | None, store_url: str
+    request_id: str | None,
+    claim: Claim,
+    note: str,
+    no_resume: bool,
+    output_format: str,
+    root: Path | None,
+    store_url: str,
 ) -> int:
     """Say no; the same call stays denied for the rest of the session."""
     from engine.cli.console.app import open_app
@@ -147,7 +156,8 @@ async def deny(
         row = await _request(app, request_id)
         if not no_resume:
             await reachable(app, row.session_id)
-        session_id = await app.engine.answer(row.id, "deny", name, note=note)
+        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id)
+        session_id = await app.engine.answer(row.id, "deny", who.name, note=note, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
     return app.exit_code
 
@@ -160,7 +170,7 @@ Examples:
   engine review answer ses_1234.2 --as mika --value did_not_happen""",
 )
 @_which
-@as_option
+@actor_option
 @_note
 @click.option("--set", "settings", metavar="FIELD=VALUE", multiple=True, help="A field of the answer.")
 @click.option("--value", metavar="JSON", help="The whole answer.")
@@ -171,7 +181,7 @@ Examples:
 @asynchronous
 async def answer(
     request_id: str | None,
-    name: str,
+    claim: Claim,
     note: str,
     settings: tuple[str, ...],
     value: str | None,
@@ -195,7 +205,8 @@ async def answer(
             await reachable(app, row.session_id)
         schema = await _schema(app, row, "output")
         given = typed(value, {}) if value is not None else assignments(settings, schema, "--set")
-        session_id = await app.engine.answer(row.id, "answer", name, note=note, value=given)
+        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id)
+        session_id = await app.engine.answer(row.id, "answer", who.name, note=note, value=given, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
     return app.exit_code
 

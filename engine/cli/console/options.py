@@ -59,8 +59,3 @@ def detach_option(function: F) -> F:
     """--detach."""
     said = "Record it, print the session's id and leave; a worker drives it."
     return click.option("--detach", is_flag=True, help=said)(function)
-
-
-def as_option(function: F) -> F:
-    """--as NAME."""
-    return click.option("--as", "name", metavar="NAME", required=True, help="Who acts.")(function)
