@@ -27,6 +27,7 @@ from engine.session.customer_texts import ENDS, TEXTS
 from engine.session.state.events.definition import Definition
 from engine.session.state.events.table import EVENTS
 from engine.spec.limits import EXPIRING, LIMITS, Limits
+from engine.web import openapi
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -45,9 +46,28 @@ def pages() -> dict[str, str]:
         "command-line.md": _command_line(),
         "not-available.md": _not_available(),
         "python.md": python_reference.page(),
+        "openapi.json": openapi.text(),
+        "http-api.md": _http_api(),
         "../glossary.md": _glossary(),
         **drawings(),
     }
+
+
+def _http_api() -> str:
+    """The routes as a table: what each does, what it needs, and what it answers with."""
+    rows = []
+    for path, methods in openapi.document()["paths"].items():
+        for method, told in methods.items():
+            needed = told.get("description", "Open to all.").removeprefix("Needs the right ").rstrip(".")
+            good = ", ".join(status for status in told["responses"] if status < "300")
+            rows.append(f"| `{method.upper()} {path}` | {told['summary'].rstrip('.')} | {needed} | {good} |")
+    return (
+        "# HTTP API\n\nEvery route, with the right that it needs. The whole of it, with bodies and answers, is an\n"
+        "[OpenAPI document](openapi.json), which the service gives at `/v1/openapi.json`; the guide is\n"
+        "[The HTTP API](../guides/http-api.md).\n\n| route | | right | gives |\n| --- | --- | --- | --- |\n"
+        + "\n".join(rows)
+        + "\n"
+    )
 
 
 def _glossary() -> str:

@@ -27,6 +27,8 @@ class Right(StrEnum):
     READ_REQUESTS = "read_requests"
     ANSWER = "answer"
     AUDIT = "audit"
+    OPERATE_JOBS = "operate_jobs"
+    MANAGE_TOKENS = "manage_tokens"
 
 
 _CALLER = frozenset({Right.START, Right.READ_OWN, Right.SEND})
@@ -38,5 +40,5 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.REVIEWER: _READER | {Right.ANSWER},
     Role.AUDITOR: _READER | {Right.AUDIT},
     Role.AUTHOR: _READER,
-    Role.OPERATOR: _READER | _CALLER | {Right.CANCEL, Right.AUDIT},
+    Role.OPERATOR: _READER | _CALLER | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS},
 }

@@ -55,6 +55,14 @@ class AsyncioSession:
         """See `engine.Session.confirm`."""
         await self._context.call(partial(self._session.confirm, tool, input))
 
+    async def retry_job(self, call_id: str, *, by: str) -> None:
+        """See `engine.Session.retry_job`."""
+        await self._context.call(partial(self._session.retry_job, call_id, by=by))
+
+    async def discard_job(self, call_id: str, *, by: str) -> None:
+        """See `engine.Session.discard_job`."""
+        await self._context.call(partial(self._session.discard_job, call_id, by=by))
+
     async def propose(
         self, decision: Mapping[str, Any], *, after: int, by: str = "client", usage: Usage = NO_USAGE
     ) -> None:

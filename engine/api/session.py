@@ -108,6 +108,18 @@ class Session:
         await self._runner.confirm(self.id, tool, input)
         self._go_on()
 
+    async def retry_job(self, call_id: str, *, by: str) -> None:
+        """Try a job that failed for good once more, as a new call that the gate judges again; raises NotAllowed."""
+        self._drives.check_open()
+        await self._runner.retry_job(self.id, call_id, by)
+        self._go_on()
+
+    async def discard_job(self, call_id: str, *, by: str) -> None:
+        """Give a job up that waits, or take one off the list that failed for good; raises NotAllowed."""
+        self._drives.check_open()
+        await self._runner.discard_job(self.id, call_id, by)
+        self._go_on()
+
     async def propose(
         self, decision: Mapping[str, Any], *, after: int, by: str = "client", usage: Usage = NO_USAGE
     ) -> None:

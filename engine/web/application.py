@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -16,15 +15,14 @@ from starlette.routing import Route
 from engine.access.principal import Principal
 from engine.access.rights import RIGHTS, Right
 from engine.version import __version__
-from engine.web import audit, requests, sessions, streams
+from engine.web import openapi
 from engine.web.pages import routes as pages
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import answered
 from engine.web.service import Service
+from engine.web.table import TABLE, RouteRow
 
 _log = logging.getLogger("engine.web")
-
-Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
 
 # on everything that goes out
 HEADERS: Mapping[str, str] = {
@@ -33,31 +31,6 @@ HEADERS: Mapping[str, str] = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "engine-version": __version__,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RouteRow:
-    """A route for those who have a right."""
-
-    method: str
-    path: str
-    right: Right
-    endpoint: Endpoint
-
-
-TABLE: tuple[RouteRow, ...] = (
-    RouteRow("POST", "/v1/sessions", Right.START, sessions.start),
-    RouteRow("GET", "/v1/sessions", Right.READ, sessions.listed),
-    RouteRow("GET", "/v1/sessions/{id}", Right.READ_OWN, sessions.read),
-    RouteRow("GET", "/v1/sessions/{id}/events", Right.READ_OWN, streams.events),
-    RouteRow("POST", "/v1/sessions/{id}/messages", Right.SEND, sessions.send),
-    RouteRow("POST", "/v1/sessions/{id}/cancel", Right.CANCEL, sessions.cancel),
-    RouteRow("GET", "/v1/sessions/{id}/verify", Right.AUDIT, sessions.verify),
-    RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed),
-    RouteRow("GET", "/v1/requests", Right.READ_REQUESTS, requests.listed),
-    RouteRow("GET", "/v1/requests/{id}", Right.READ_REQUESTS, requests.read),
-    RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer),
-)
 
 
 def application(service: Service) -> Callable[..., Awaitable[None]]:
@@ -167,6 +140,11 @@ async def _ready(service: Service) -> Response:
     return answered({"status": "ready"})
 
 
+async def _openapi(service: Service) -> Response:
+    """What can be asked, and what is answered."""
+    return Response(openapi.text(), 200, {"cache-control": "max-age=3600"}, "application/json")
+
+
 async def _version(service: Service) -> Response:
     """Which engine this is."""
     return answered({"version": __version__})
@@ -175,4 +153,5 @@ async def _version(service: Service) -> Response:
 # what anybody may ask, and nothing is told by
 OPEN: Mapping[str, Callable[[Service], Awaitable[Response]]] = {
     "/healthz": _health, "/readyz": _ready, "/version": _version,
+    "/v1/openapi.json": _openapi,
 }  # fmt: skip

@@ -47,6 +47,41 @@ class NewAnswer(Body):
     note: str = ""
 
 
+class NewConfirmation(Body):
+    """The customer's own answer: to the oldest question that they are asked, or a yes to a call beforehand."""
+
+    answer: Literal["yes", "no"]
+    tool: str | None = None
+    input: dict[str, Any] = {}
+
+
+class NewProposal(Body):
+    """The next step of a session whose planner is a client, which has read up to the event `after`."""
+
+    after: int = Field(ge=1, le=10**12)
+    message: str = ""
+    tool_calls: list[Any] = []
+    done: bool = False
+
+
+class NewToken(Body):
+    """A token to make."""
+
+    name: str = Field(min_length=1, max_length=200)
+    role: Literal["caller", "reviewer", "auditor", "author", "operator"]
+    person: str | None = Field(default=None, min_length=1, max_length=200)
+    tenant: str | None = Field(default=None, min_length=1, max_length=200)
+    scopes: list[str] = []
+    groups: list[str] = []
+    expires_at: str | None = Field(default=None, max_length=50)
+
+
+class NewSessions(Body):
+    """Sessions to start at once."""
+
+    items: list[NewSession] = Field(min_length=1, max_length=100)
+
+
 B = TypeVar("B", bound=Body)
 
 

@@ -6,16 +6,25 @@ import trio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine.access.principal import Principal
+from engine.access.principal import CUSTOMER, Principal
+from engine.api.answers import Approve, Deny
 from engine.api.shapes import session_listed, session_shown
 from engine.language.value import digest
 from engine.ports.access import Creation
-from engine.ports.records import UnknownSession
+from engine.ports.records import SessionRow, UnknownSession
 from engine.runtime.opening import new_session_id
 from engine.session.state.state import Status
 from engine.session.trace import entry
-from engine.web.bodies import NewMessage, NewSession, body_of, number_of
-from engine.web.problems import HttpProblem
+from engine.web.bodies import (
+    NewConfirmation,
+    NewMessage,
+    NewProposal,
+    NewSession,
+    NewSessions,
+    body_of,
+    number_of,
+)
+from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import answered
 from engine.web.service import Service, attributes_for, scope_of
 
@@ -30,6 +39,31 @@ async def start(service: Service, principal: Principal, request: Request) -> Res
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 200:
         raise HttpProblem(422, "invalid", "`Idempotency-Key` has 1 to 200 characters")
+    row, first = await _started(service, principal, request, wanted, key)
+    place = {"location": f"/v1/sessions/{row.id}"}
+    return answered({"id": row.id, "state": row.state, "seq": row.seq}, 201 if first else 200, place)
+
+
+async def start_batch(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions/batch`: 200 with what came of each, in their order; each by itself is started or refused."""
+    wanted = await body_of(request, NewSessions)
+    found = []
+    for one in wanted.items:
+        try:
+            row, first = await _started(service, principal, request, one, None)
+            found.append({"status": 201 if first else 200, "id": row.id, "state": row.state, "seq": row.seq})
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            found.append({"status": problem.status, "code": problem.code, "detail": problem.detail})
+    return answered({"items": found})
+
+
+async def _started(
+    service: Service, principal: Principal, request: Request, wanted: NewSession, key: str | None
+) -> tuple[SessionRow, bool]:
+    """A session that is wanted, and whether it is a new one; raises HttpProblem."""
     attributes = attributes_for(principal, wanted.attributes)
     plain = wanted.model_dump() | {"attributes": attributes}
     session_id = new_session_id()
@@ -41,9 +75,7 @@ async def start(service: Service, principal: Principal, request: Request) -> Res
     service.engine.check_start(
         service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner
     )
-    creation = Creation(
-        scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), owner
-    )  # fmt: skip
+    creation = Creation(scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), owner)
     kept = await service.store.access.reserve(creation)
     if kept.digest != creation.digest:
         if wanted.external_id:
@@ -60,9 +92,7 @@ async def start(service: Service, principal: Principal, request: Request) -> Res
             service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner,
             started_by=principal.starter, drive=False, session_id=kept.session_id,
         )  # fmt: skip
-    row = await service.store.session(kept.session_id)
-    place = {"location": f"/v1/sessions/{row.id}"}
-    return answered({"id": row.id, "state": row.state, "seq": row.seq}, 201 if first else 200, place)
+    return await service.store.session(kept.session_id), first
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:
@@ -112,6 +142,34 @@ async def send(service: Service, principal: Principal, request: Request) -> Resp
     said = await body_of(request, NewMessage)
     await session.send(said.text)
     await service.note(request, principal, "send", session.id, "sent")
+    return await _accepted(service, session.id)
+
+
+async def confirm(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions/{id}/confirmations`: 202; what the customer says to what they are asked, or beforehand."""
+    session = await service.session(principal, request.path_params["id"])
+    said = await body_of(request, NewConfirmation)
+    if said.tool is not None:
+        if said.answer != "yes":
+            raise HttpProblem(422, "invalid", "/answer: only a yes can be given beforehand")
+        await session.confirm(said.tool, said.input)
+    else:
+        asked = [one for one in await session.open_requests() if one.groups == (CUSTOMER,)]
+        if not asked:
+            raise HttpProblem(409, "nothing_asked", f"session {session.id} asks the customer nothing")
+        reply = Approve(by=CUSTOMER) if said.answer == "yes" else Deny(by=CUSTOMER)
+        await service.engine.answer(asked[0].id, reply, digest=asked[0].digest, drive=False)
+    await service.note(request, principal, "confirm", session.id, said.answer)
+    return await _accepted(service, session.id)
+
+
+async def propose(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions/{id}/proposals`: 202; the next step of a session whose planner is a client."""
+    session = await service.session(principal, request.path_params["id"])
+    said = await body_of(request, NewProposal)
+    decision = {"message": said.message, "tool_calls": said.tool_calls, "done": said.done}
+    await session.propose(decision, after=said.after, by=principal.person or principal.name)
+    await service.note(request, principal, "propose", session.id, "accepted")
     return await _accepted(service, session.id)
 
 

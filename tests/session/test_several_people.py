@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
+from engine.session.decide.decide import decide
 from engine.session.state.event import EventKind
+from engine.session.state.evolve import fold
 from engine.session.state.inputs import CancelRequested
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
@@ -225,3 +229,17 @@ def test_a_requester_is_a_text() -> None:
         tool("write", "write", input=NUMBER),
     )
     assert codes(*files) == ["E404"]
+
+
+def test_yeses_of_one_person_that_stand_in_a_log_all_the_same_start_nothing() -> None:
+    """Whoever wrote it: what was promised is counted once more where the call would start."""
+    for rules in (TWO, LARGE % "count: 1" + RISKY % ("leads", "distinct: true")):
+        play = held(rules)
+        play.say(play.answer("approve", "ana", 1))
+        (second,) = decide(play.state, play.answer("approve", "bo", 2), play.bundle)  # type: ignore[misc]
+        forged = replace(second, payload={**second.payload, "by": "ana"})
+        play.log.append(forged)
+        play.state = fold([forged], play.state)
+        play.claim()
+        assert play.started() == []
+        assert play.state.status is Status.AWAITING_HUMAN_REVIEW

@@ -1,0 +1,179 @@
+"""What the routes answer with, as the OpenAPI document tells it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class AnswerBody(BaseModel):
+    """Fields may be added later: whoever reads one passes over what it does not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Problem(AnswerBody):
+    """What went wrong, as RFC 9457 has it; `code` is for programs, `detail` for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class SessionStanding(AnswerBody):
+    """How a session stands; `seq` is its newest event."""
+
+    id: str
+    state: str
+    seq: int
+
+
+class SessionListed(AnswerBody):
+    """A session as lists show it."""
+
+    id: str
+    agent: str
+    state: str
+    outcome: str | None
+    bundle: str
+    events: int
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class SessionPage(AnswerBody):
+    """A page of sessions; `next_cursor` asks for the next one, and is null on the last."""
+
+    items: list[SessionListed]
+    next_cursor: str | None
+
+
+class SessionShown(AnswerBody):
+    """A session: what it was told, its calls and requests, what it used of its budget."""
+
+    id: str
+    agent: str
+    state: str
+    outcome: str | None
+    message: str
+    seq: int
+    attributes: dict[str, Any]
+    messages: list[str]
+    calls: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    used: dict[str, Any]
+
+
+class BatchPage(AnswerBody):
+    """What came of each session of a batch: a status, and the session or a code."""
+
+    items: list[dict[str, Any]]
+
+
+class EventPage(AnswerBody):
+    """Events of a session, each with its `seq`, `kind` and the fields of its kind."""
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class VerifyReport(AnswerBody):
+    """What is wrong with a session's log; empty if it is whole."""
+
+    id: str
+    problems: list[str]
+
+
+class RequestShown(AnswerBody):
+    """What somebody is asked; `digest` is what an answer names."""
+
+    id: str
+    kind: str
+    session_id: str
+    status: str
+
+
+class RequestPage(AnswerBody):
+    """A page of requests."""
+
+    items: list[RequestShown]
+    next_cursor: str | None
+
+
+class AnswerGiven(AnswerBody):
+    """An answer as it was recorded, and how its session stands."""
+
+    id: str
+    answer: str
+    by: str
+    session: SessionStanding
+
+
+class JobShown(AnswerBody):
+    """A job as the queue has it."""
+
+    id: str
+    session_id: str
+    call_id: str
+    tool: str
+    status: str
+    attempts: int
+
+
+class JobPage(AnswerBody):
+    """A page of jobs."""
+
+    items: list[JobShown]
+    next_cursor: str | None
+
+
+class JobAccepted(AnswerBody):
+    """A job whose retry or end is recorded."""
+
+    id: str
+    session_id: str
+
+
+class TokenShown(AnswerBody):
+    """A token; of its secret nothing is told."""
+
+    id: str
+    name: str
+    role: str
+    state: str
+
+
+class TokenMade(TokenShown):
+    """A token that was made, with its secret, which is told this once."""
+
+    secret: str
+
+
+class TokenPage(AnswerBody):
+    """All tokens."""
+
+    items: list[TokenShown]
+    next_cursor: str | None
+
+
+class AuditPage(AnswerBody):
+    """What was done, the oldest first."""
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class Health(AnswerBody):
+    """Whether the process lives, or can be asked."""
+
+    status: str
+
+
+class Version(AnswerBody):
+    """Which engine this is."""
+
+    version: str

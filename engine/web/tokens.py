@@ -1,0 +1,81 @@
+"""The routes about tokens: they are made, listed and revoked by who operates the service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.access.principal import Principal
+from engine.access.rights import Right, Role
+from engine.access.tokens import BadToken, new_token
+from engine.ports.access import AccessToken
+from engine.web.bodies import NewToken, body_of
+from engine.web.problems import HttpProblem
+from engine.web.responses import answered
+from engine.web.service import Service, no_such
+
+
+async def listed(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/tokens`: the oldest first, those of one's own tenant where one has one."""
+    now = service.clock.now()
+    found = [one for one in await service.store.access.tokens() if principal.tenant in (None, one.tenant)]
+    return answered({"items": [shown(one, now) for one in found], "next_cursor": None})
+
+
+async def create(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/tokens`: 201 with the secret, which is told this once."""
+    wanted = await body_of(request, NewToken)
+    if principal.tenant is not None and wanted.tenant != principal.tenant:
+        raise HttpProblem(403, "another_tenant", f"this token makes tokens of the tenant {principal.tenant} alone")
+    try:
+        secret, token = new_token(
+            wanted.name, Role(wanted.role), person=wanted.person, tenant=wanted.tenant, by=principal.id,
+            at=service.clock.now(), expires_at=_moment(wanted.expires_at),
+            scopes=[Right(scope) for scope in wanted.scopes], groups=wanted.groups,
+        )  # fmt: skip
+    except BadToken as error:
+        raise HttpProblem(422, "invalid", str(error)) from None
+    except ValueError:
+        raise HttpProblem(422, "invalid", f"a scope is one of {', '.join(Right)}") from None
+    if not await service.store.access.add_token(token):
+        raise HttpProblem(409, "name_taken", f"there is a token {wanted.name} already; revoke it first")
+    await service.note(request, principal, "create_token", token.id, "created")
+    return answered(shown(token, service.clock.now()) | {"secret": secret}, 201, {"location": f"/v1/tokens/{token.id}"})
+
+
+async def revoke(service: Service, principal: Principal, request: Request) -> Response:
+    """`DELETE /v1/tokens/{id}`: 204; it lets nobody in any more, nor does a login that stands for it."""
+    token_id = request.path_params["id"]
+    token = await service.store.access.token_by_id(token_id)
+    if token is None or principal.tenant not in (None, token.tenant):
+        raise no_such("token", token_id)
+    await service.store.access.revoke_token(token_id, service.clock.now())
+    await service.note(request, principal, "revoke_token", token_id, "revoked")
+    return Response(status_code=204, headers={"cache-control": "no-store"})
+
+
+def shown(token: AccessToken, now: datetime) -> dict[str, Any]:
+    """A token without the hash of its secret."""
+    over = token.expires_at is not None and token.expires_at <= now
+    state = "revoked" if token.revoked_at is not None else "expired" if over else "good"
+    return {
+        "id": token.id, "name": token.name, "role": token.role, "person": token.person, "tenant": token.tenant,
+        "scopes": list(token.scopes), "groups": list(token.groups), "state": state, "created_at": token.created_at,
+        "created_by": token.created_by, "expires_at": token.expires_at, "revoked_at": token.revoked_at,
+        "used_at": token.used_at,
+    }  # fmt: skip
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise HttpProblem(422, "invalid", "/expires_at: a moment with its zone, such as 2030-01-31T09:00:00Z")
+    return found
