@@ -64,6 +64,7 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
         principal, right = None, None
         try:
             principal = await service.principal(request)
+            request.state.principal = principal.id
             if not entries:
                 raise HttpProblem(404, "no_such_page", f"there is nothing at {request.url.path}")
             found = entries.get("GET" if request.method == "HEAD" else request.method)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.config.settings import ServiceSettings
     from engine.spec.bundle import Bundle
     from engine.web.server.server import HttpServer
+    from engine.web.service import Service
 
 HOST, PORT = "127.0.0.1", 8420
 
@@ -83,24 +84,26 @@ async def command(
     from engine.cli.console.app import open_app
     from engine.cli.console.worker_processes import WorkerProcesses
     from engine.runtime.host_secrets import HostSecrets
+    from engine.telemetry.logs import set_up_logs
     from engine.web.application import application
     from engine.web.open_service import open_service
+    from engine.web.request_log import with_request_log
     from engine.web.server.server import HttpServer
 
+    set_up_logs(settings.log_format, settings.log_level)
+    listeners = await _listen(settings.host, settings.port)
+    metrics = await _listen(*settings.metrics) if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
         await app.engine.bundles.keep(checked)
-        try:
-            listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
-        except OSError as error:
-            say(f"engine: {settings.host}:{settings.port} can't be listened at: {error.strerror or error}", err=True)
-            return USAGE
         url = settings.url or _address(listeners[0])
         clock = app.engine.context.clock
         async with open_service(
             engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access
         ) as service:
-            server = HttpServer(application(service), service.draining, settings.limits)
+            server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
             async with trio.open_nursery() as nursery:
+                if metrics:
+                    nursery.start_soon(_serve_metrics, service, server, metrics)
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
                 await _announce(app, settings, checked.digest, listeners)
@@ -108,6 +111,30 @@ async def command(
     say("engine: stopped", err=True)
     # that it was asked to stop is how a server ends
     return 0
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    """Listen at an address; where that can't be, it is said, and exit 2."""
+    import trio
+
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        say(f"engine: {host}:{port} can't be listened at: {error.strerror or error}", err=True)
+        raise SystemExit(USAGE) from None
+
+
+async def _serve_metrics(service: Service, server: HttpServer, listeners: Sequence[trio.SocketListener]) -> None:
+    """Serve the metrics at their own port until the service drains."""
+    from engine.telemetry.follower import LogFollower
+    from engine.web.metrics import metrics_application
+    from engine.web.server.server import HttpServer
+
+    follower = LogFollower(service.store)
+    for listener in listeners:
+        say(f"engine: metrics at {_address(listener)}/metrics", err=True)
+    metrics = metrics_application(service, follower, lambda: server.connections)
+    await HttpServer(metrics, service.draining).serve(listeners)
 
 
 def _address(listener: trio.SocketListener) -> str:

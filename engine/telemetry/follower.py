@@ -1,0 +1,48 @@
+"""Follows the logs of a store: what is new in each session is counted once, from the first event on.
+
+Each session is followed by its own sequence numbers.  A growing number over all sessions would lose what one writer
+commits behind another.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+
+from engine.ports.records import CorruptLog, UnknownSession
+from engine.ports.store import Store
+from engine.session.state.state import FINAL
+from engine.telemetry.counts import EventCounts
+
+_log = logging.getLogger("engine.telemetry")
+
+
+class LogFollower:
+    """Counts of a store; `refresh` brings them up to what stands in it now."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, int] = {}
+        self._over: set[str] = set()
+        self._lock = trio.Lock()
+        self.counts = EventCounts()
+
+    async def refresh(self) -> None:
+        """Count what has happened since the last time; a session whose log is damaged is passed over, and said."""
+        async with self._lock:
+            for row in reversed(await self._store.sessions()):
+                done = self._read.get(row.id, 0)
+                if row.seq <= done:
+                    continue
+                try:
+                    events = await self._store.load(row.id, done)
+                except (CorruptLog, UnknownSession) as error:
+                    if row.id not in self._over:
+                        _log.warning("%s is not counted: %s", row.id, error)
+                    self._over.add(row.id)
+                    continue
+                self.counts.add(events)
+                self._read[row.id] = done + len(events)
+                if row.state in FINAL:
+                    self._over.add(row.id)

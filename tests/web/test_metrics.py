@@ -1,0 +1,120 @@
+"""The metrics of a service: what its sessions add up to, exact after a crash, and no value of a call in them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.cli.shell import Shell, copy_of_root
+from tests.web.service import Service, open_service
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@contextmanager
+def measured(at: Path, log: str = "text") -> Iterator[tuple[Service, str]]:
+    """A service and where its metrics are."""
+    (at / "engine.yaml").write_text(f"kind: Service\nmetrics: {{port: 0}}\nlog: {{format: {log}}}\n")
+    with open_service(Shell(at), "--config", "engine.yaml") as service:
+        assert service.process.stderr is not None
+        found = None
+        while found is None:
+            line = service.process.stderr.readline()
+            assert line, "no metrics were announced"
+            found = re.search(r"metrics at (\S+)", line)
+        yield service, found[1]
+
+
+def scraped(url: str) -> Samples:
+    response = httpx2.get(url, timeout=600)
+    assert response.status_code == 200
+    families = text_string_to_metric_families(response.text)
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples.get((name, frozenset(labels.items())), 0.0)
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Path:
+    return copy_of_root(tmp_path / "bundle")
+
+
+def test_sessions_holds_and_verdicts_are_counted_and_are_the_same_after_a_crash(at: Path) -> None:
+    with measured(at) as (service, url):
+        with service.client("ops", "operator") as ops:
+            for account in ("acct_1001", "acct_1001", "acct_1002"):
+                made = service.start(ops, account)
+                service.waits(ops, made["id"], "done", "awaiting_human_review", "failed")
+            verdicts: Counter[tuple[str, str, str]] = Counter()
+            for row in ops.get("/v1/sessions").json()["items"]:
+                for event in ops.get(f"/v1/sessions/{row['id']}/events").json()["items"]:
+                    if event["kind"] == "verdict":
+                        verdicts[event["tool"], event["rule"] or "", event["verdict"]] += 1
+        before = scraped(url)
+        assert value(before, "engine_sessions_started_total", agent="support-triage") == 3
+        ended = {key: count for key, count in before.items() if key[0] == "engine_sessions_ended_total"}
+        assert sum(ended.values()) == 2
+        for (tool, rule, verdict), count in verdicts.items():
+            assert value(before, "engine_policy_verdicts_total", tool=tool, rule=rule, verdict=verdict) == count
+        assert value(before, "engine_holds_open", group="refund-reviewers") == 1
+        assert value(before, "engine_due_sessions") == 0
+        service.process.send_signal(signal.SIGKILL)
+        service.process.wait(600)
+    with measured(at) as (service, url):
+        after = scraped(url)
+        kept = {
+            key for key in before if not key[0].startswith(("engine_claims", "engine_connections", "engine_streams"))
+        }
+        assert {key: after[key] for key in kept} == {key: before[key] for key in kept}
+        with service.client("dana", "reviewer") as dana:
+            (request,) = dana.get("/v1/requests").json()["items"]
+            shown = dana.get(f"/v1/requests/{request['id']}").json()
+            dana.post(
+                f"/v1/requests/{request['id']}/answers", json={"answer": "approve", "digest": shown["digest"]}
+            ).raise_for_status()
+        with service.client("again", "operator") as ops:
+            service.waits(ops, request["session_id"], "done")
+        answered = scraped(url)
+        waits = {"group": "refund-reviewers", "ended": "approve"}
+        assert value(answered, "engine_hold_seconds_count", **waits) == 1
+        assert value(answered, "engine_holds_open", group="refund-reviewers") == 0
+        assert value(answered, "engine_sessions_started_total", agent="support-triage") == 3
+
+
+def test_no_value_of_a_call_and_no_tenant_is_in_them(at: Path) -> None:
+    with measured(at) as (service, url):
+        with service.client("ops", "operator") as ops:
+            made = service.start(ops, "acct_1002")
+            service.waits(ops, made["id"], "awaiting_human_review")
+        text = httpx2.get(url, timeout=600).text
+    for private in ("acct_1002", "acme", "480", made["id"], "charged twice"):
+        assert private not in text
+
+
+def test_every_request_is_a_line_of_json_with_who_asked_and_never_a_secret(at: Path) -> None:
+    with measured(at, log="json") as (service, _):
+        with service.client("ops", "operator") as ops:
+            answered = ops.get("/v1/sessions?limit=3")
+            link = service.shell("tokens", "link", "ops", "--url", service.url).out.strip()
+            httpx2.get(link, timeout=600)
+        service.process.terminate()
+        _, err = service.process.communicate(timeout=600)
+    lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    (mine,) = [line for line in lines if line["request_id"] == answered.headers["request-id"]]
+    assert (mine["method"], mine["path"], mine["status"]) == ("GET", "/v1/sessions", 200)
+    assert mine["principal"].startswith("tok_")
+    secret = link.rpartition("/")[2]
+    assert secret not in err
+    assert service.tokens["ops"] not in err
+    assert any(line["path"] == "/login/..." for line in lines)
