@@ -29,6 +29,7 @@ class Right(StrEnum):
     AUDIT = "audit"
     OPERATE_JOBS = "operate_jobs"
     MANAGE_TOKENS = "manage_tokens"
+    ERASE = "erase"
 
 
 _CALLER = frozenset({Right.START, Right.READ_OWN, Right.SEND})
@@ -40,5 +41,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.REVIEWER: _READER | {Right.ANSWER},
     Role.AUDITOR: _READER | {Right.AUDIT},
     Role.AUTHOR: _READER,
-    Role.OPERATOR: _READER | _CALLER | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS},
+    Role.OPERATOR: _READER
+    | _CALLER
+    | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS, Right.ERASE},
 }

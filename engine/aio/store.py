@@ -160,6 +160,10 @@ class ThreadStore:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.erased, session_id))
 
+    async def erase(self, session_id: str) -> int:
+        """See `ports.Store`."""
+        return await self.context.call(partial(self.context.value.erase, session_id))
+
     async def strays(self) -> Mapping[str, list[str]]:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.strays))

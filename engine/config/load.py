@@ -24,9 +24,10 @@ from engine.bundle.checks import (
 from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
 from engine.bundle.schema_files import schema
-from engine.config.settings import RetentionRule, ServiceSettings
+from engine.config.settings import ServiceSettings
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
 from engine.language.value import span
+from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
 
 PREFIX = "ENGINE_"

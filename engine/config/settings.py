@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from engine.access.grants import Access
+from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionRule:
-    """Sessions that are over for longer than `after` are erased; of one outcome or tenant, if that is meant."""
-
-    after: timedelta
-    outcome: str | None = None
-    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

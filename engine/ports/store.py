@@ -143,6 +143,14 @@ class Store(PastSessions, Queue, Protocol):
         """
         ...
 
+    async def erase(self, session_id: str) -> int:
+        """Erase what a session said, and what stands beside its log; how many payloads that were.
+
+        The chain still verifies, and what was done once stays done.  Raises UnknownSession; whether it may be erased is
+        for the caller to know.
+        """
+        ...
+
     async def strays(self) -> Mapping[str, list[str]]:
         """What stands beside logs for sessions that there are not, by the session that it says it is of."""
         ...

@@ -53,6 +53,10 @@ class PassThrough:
         """See `ports.Queue`."""
         return await self._inner.next_job_at()
 
+    async def erase(self, session_id: str) -> int:
+        """See `ports.Store`."""
+        return await self._inner.erase(session_id)
+
     async def jobs(self, status: str | None = None, session_id: str | None = None) -> list[JobRow]:
         """See `ports.Queue`."""
         return await self._inner.jobs(status, session_id)

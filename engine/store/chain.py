@@ -79,6 +79,11 @@ def erased(segment: Segment) -> set[int]:
     return {seq for seq, line in envelopes if line.split(" ")[-1].startswith(ERASED)}
 
 
+def kinds_of(segment: Segment) -> list[str]:
+    """The kinds of a segment's events, in their order."""
+    return [line.split(" ")[1] for line in _lines(segment)[::2]]
+
+
 def erase(segment: Segment, seq: int) -> Segment:
     """The segment without the payload of one event, which can't be guessed from what is left of it."""
     lines = _lines(segment)

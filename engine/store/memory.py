@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from engine.language.arithmetic import add, total
 from engine.ports import records as stored
 from engine.ports.records import (
+    ERASED,
     FREE,
     IN_FLIGHT,
     Appended,
@@ -26,11 +27,13 @@ from engine.ports.records import (
     Lease,
     RequestRow,
     SessionRow,
-)
+    session_of,
+)  # fmt: skip
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
 from engine.spec.request_kind import RequestKind
 from engine.store import chain
+from engine.store.erase import KEPT, erased_segments
 from engine.store.memory_access import MemoryAccess
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
@@ -325,6 +328,19 @@ class MemoryStore(MemoryQueue):
     async def erased(self, session_id: str) -> list[int]:
         """See `ports.Store`."""
         return [seq for segment in self._get(session_id).segments for seq in sorted(chain.erased(segment))]
+
+    async def erase(self, session_id: str) -> int:
+        """See `ports.Store`."""
+        session = self._get(session_id)
+        session.segments[:], count = erased_segments(session.segments)
+        session.events[:] = [one if one.kind in KEPT else replace(one, payload={}) for one in session.events]
+        self._snapshots.pop(session_id, None)
+        self._requests = {key: row for key, row in self._requests.items() if row.session_id != session_id}
+        self._jobs = {key: row for key, row in self._jobs.items() if row.session_id != session_id}
+        for key, held in self._keys.items():
+            if session_of(held.holder) == session_id and held.output is not None:
+                self._keys[key] = replace(held, status=ERASED, output=None, compared=None)
+        return count
 
     async def strays(self) -> Mapping[str, list[str]]:
         """See `ports.Store`: nobody else writes here."""

@@ -146,7 +146,8 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """,
     """
     ALTER TABLE tokens ADD COLUMN member_of TEXT NOT NULL DEFAULT '[]';
-    ALTER TABLE logins ADD COLUMN identity TEXT
+    ALTER TABLE logins ADD COLUMN identity TEXT;
+    ALTER TABLE store ADD COLUMN stopped_at TEXT
     """,
 )
 

@@ -23,6 +23,8 @@ from engine.spec.request_kind import RequestKind
 from engine.store import chain, queue
 from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
+from engine.store.backup import StoreStopped, stopped_at
+from engine.store.erase import erase
 from engine.store.file import opened
 from engine.store.log_key import HeadSeal, LogKey, Voucher
 from engine.store.queries import (
@@ -55,7 +57,7 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
         writer = CommitWriter(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
         async with writer.working():
-            yield SqliteStore(writer, reading, voucher, check)
+            yield SqliteStore(writer, reading, voucher, check, stopped=stopped_at(reading))
     finally:
         reading.close()
         writing.close()
@@ -70,8 +72,11 @@ class SqliteStore:
         reading: sqlite3.Connection,
         voucher: Voucher | None = None,
         check: Callable[[], None] = lambda: None,
+        *,
+        stopped: str | None = None,
     ) -> None:
-        """`check` raises where the file is not the one that was opened any more."""
+        """`check` raises where the file is not the one that was opened any more; one that is `stopped` only tells."""
+        self._stopped = stopped
         self._voucher = voucher
         self._check = check
         self._writer = writer
@@ -108,8 +113,14 @@ class SqliteStore:
         job: JobLease | None = None,
     ) -> AppendResult:
         """See `ports.Store`."""
+        self._check_released()
         wanted = Append(session_id, after, events, epoch, take, release_lease, job)
         return await self._writer.do(lambda connection: append(connection, wanted, self._voucher))
+
+    def _check_released(self) -> None:
+        if self._stopped is not None:
+            told = f"this store was put back from a copy at {self._stopped}, and nobody has released it"
+            raise StoreStopped(f"{told}: look at what was alive, then engine restore --release")
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""
@@ -179,7 +190,7 @@ class SqliteStore:
         """See `ports.Queue`."""
         next_at = await self.next_job_at()
         # most looks find nothing, and cost no commit
-        if next_at is None or next_at > now:
+        if self._stopped is not None or next_at is None or next_at > now:
             return None
         return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until, but))
 
@@ -213,6 +224,8 @@ class SqliteStore:
 
     async def due_sessions(self, now: datetime) -> list[str]:
         """See `ports.Store`."""
+        if self._stopped is not None:
+            return []
         return await self._read(lambda connection: queue.due_sessions(connection, now))
 
     async def sessions(
@@ -264,6 +277,10 @@ class SqliteStore:
     async def erased(self, session_id: str) -> list[int]:
         """See `ports.Store`."""
         return await self._read(lambda connection: erased_of(connection, session_id))
+
+    async def erase(self, session_id: str) -> int:
+        """See `ports.Store`."""
+        return await self._writer.do(lambda connection: erase(connection, session_id))
 
     async def strays(self) -> Mapping[str, list[str]]:
         """See `ports.Store`."""

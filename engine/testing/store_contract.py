@@ -11,6 +11,7 @@ from typing import Any
 import trio
 
 from engine.ports.records import (
+    ERASED,
     Appended,
     AppendResult,
     Claim,
@@ -159,6 +160,32 @@ async def a_key_is_held_by_one_call_and_gives_its_result(store: Store) -> None:
     assert await store.append("b", 1, [call_started("b", 2, "other")]) == Appended()
 
 
+async def what_is_erased_says_nothing_and_what_was_done_stays_done(store: Store) -> None:
+    """Its chain verifies, nothing of it is in the inbox, and its idempotency keys stay taken."""
+    await start(store, "a")
+    await start(store, "b")
+    await store.append("a", 1, [call_started("a", 2, "k", compared={"to": "x"}), opened("a", 3, "a.1"), woken("a", 4)])
+    await store.append("a", 4, [result("a", 5, "ok", {"id": 7})])
+    assert await store.erase("a") == 4
+    assert await store.erase("a") == 0
+    assert await store.erased("a") == [1, 2, 3, 5]
+    assert [bool(event.payload) for event in await store.load("a")] == [False, False, False, True, False]
+    assert await store.verify("a") == []
+    assert await store.requests(open_only=False) == []
+    held = await store.append("b", 1, [call_started("b", 2, "k")])
+    assert isinstance(held, HeldKey)
+    assert (held.status, held.output, held.compared) == (ERASED, None, None)
+    assert [event.seq for event in await store.load("b")] == [1]
+    # what comes later stands behind it
+    assert await store.append("a", 5, [woken("a", 6)]) == Appended()
+    assert await store.verify("a") == []
+    try:
+        await store.erase("nobody")
+    except UnknownSession:
+        return
+    raise AssertionError("a session that is not there was erased")
+
+
 async def a_key_is_free_again_when_its_call_did_not_happen(store: Store) -> None:
     """But not while nobody knows; and the same call may start again under its own key."""
     await start(store, "a")
@@ -283,6 +310,7 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_lease_is_renewed_and_given_back_only_by_its_holder,
         an_older_epoch_is_fenced,
         a_key_is_held_by_one_call_and_gives_its_result,
+        what_is_erased_says_nothing_and_what_was_done_stays_done,
         a_key_is_free_again_when_its_call_did_not_happen,
         a_key_says_what_it_was_taken_for,
         a_key_is_free_again_after_its_window,

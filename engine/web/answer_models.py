@@ -14,7 +14,7 @@ class AnswerBody(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class Problem(AnswerBody):
+class ProblemBody(AnswerBody):
     """What went wrong, as RFC 9457 has it; `code` is for programs, `detail` for people."""
 
     type: str
@@ -86,6 +86,13 @@ class VerifyReport(AnswerBody):
 
     id: str
     problems: list[str]
+
+
+class ErasureDone(AnswerBody):
+    """How many events of a session say nothing any more."""
+
+    id: str
+    erased: int
 
 
 class RequestShown(AnswerBody):

@@ -64,6 +64,12 @@ class NewProposal(Body):
     done: bool = False
 
 
+class NewErasure(Body):
+    """Why a session is erased, for the audit."""
+
+    why: str = Field(min_length=1, max_length=500)
+
+
 class NewToken(Body):
     """A token to make."""
 

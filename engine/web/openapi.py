@@ -36,7 +36,7 @@ _PROBLEMS: Mapping[str, str] = {
 @cache
 def document() -> Mapping[str, Any]:
     """The whole document (OpenAPI 3.1)."""
-    used: list[type[BaseModel]] = [models.Problem, models.Health, models.Version]
+    used: list[type[BaseModel]] = [models.ProblemBody, models.Health, models.Version]
     for row in TABLE:
         used += [one for one in (row.body, *row.gives.values()) if one is not None]
     modes = [(one, "validation" if issubclass(one, Body) else "serialization") for one in dict.fromkeys(used)]
@@ -110,5 +110,5 @@ def _response(what: str, model: type[BaseModel] | None) -> dict[str, Any]:
 
 
 def _problem(why: str) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(model=models.Problem.__name__)}
+    schema = {"$ref": _REF.format(model=models.ProblemBody.__name__)}
     return {"description": why, "content": {"application/problem+json": {"schema": schema}}}

@@ -12,6 +12,7 @@ from engine.language.value import jsonable, one_line
 from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
+from engine.store.backup import StoreStopped
 from engine.store.urls import StoreFault
 from engine.web.openid import ProviderUnavailable
 
@@ -92,6 +93,8 @@ def problem_of(error: Exception) -> HttpProblem | None:
             return HttpProblem(503, "draining", "this process is about to stop: ask again")
         case EnvironmentFault() | BundleUnavailable():
             return HttpProblem(503, "not_available", str(error))
+        case StoreStopped():
+            return HttpProblem(503, "store_stopped", str(error))
         case StoreFault():
             return HttpProblem(503, "store_away", "the store can't be read or written now: ask again")
         case CorruptLog():

@@ -13,10 +13,12 @@ from engine.language.value import digest
 from engine.ports.access import Creation
 from engine.ports.records import SessionRow, UnknownSession
 from engine.runtime.opening import new_session_id
+from engine.runtime.retention import erase_session
 from engine.session.state.state import Status
 from engine.session.trace import entry
 from engine.web.bodies import (
     NewConfirmation,
+    NewErasure,
     NewMessage,
     NewProposal,
     NewSession,
@@ -179,6 +181,15 @@ async def cancel(service: Service, principal: Principal, request: Request) -> Re
     await session.cancel(principal.person or principal.name)
     await service.note(request, principal, "cancel", session.id, "cancelled")
     return await _accepted(service, session.id)
+
+
+async def erase(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/sessions/{id}/erasure`: 200; what the session said is destroyed, its chain still verifies."""
+    session = await service.session(principal, request.path_params["id"])
+    said = await body_of(request, NewErasure)
+    count = await erase_session(service.store, session.id)
+    await service.note(request, principal, "erase", session.id, said.why)
+    return answered({"id": session.id, "erased": count})
 
 
 async def verify(service: Service, principal: Principal, request: Request) -> Response:

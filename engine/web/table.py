@@ -64,6 +64,8 @@ TABLE: tuple[RouteRow, ...] = (
              bodies.NewConfirmation),
     RouteRow("POST", "/v1/sessions/{id}/proposals", Right.SEND, sessions.propose, _ACCEPTED, bodies.NewProposal),
     RouteRow("POST", "/v1/sessions/{id}/cancel", Right.CANCEL, sessions.cancel, _ACCEPTED),
+    RouteRow("POST", "/v1/sessions/{id}/erasure", Right.ERASE, sessions.erase, {200: models.ErasureDone},
+             bodies.NewErasure),
     RouteRow("GET", "/v1/sessions/{id}/verify", Right.AUDIT, sessions.verify, {200: models.VerifyReport}),
     RouteRow("GET", "/v1/requests", Right.READ_REQUESTS, requests.listed, {200: models.RequestPage},
              query=_page(status={"enum": ["open", "all"]})),

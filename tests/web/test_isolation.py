@@ -18,6 +18,7 @@ BODIES: dict[str, Any] = {
     "/v1/sessions/{id}/messages": {"text": "hello"},
     "/v1/sessions/{id}/confirmations": {"answer": "yes"},
     "/v1/sessions/{id}/proposals": {"after": 1, "done": True},
+    "/v1/sessions/{id}/erasure": {"why": "asked to"},
     "/v1/requests/{id}/answers": {"answer": "approve", "digest": "x"},
     "/v1/tokens": {"name": "spy", "role": "operator", "tenant": "acme"},
 }

@@ -105,6 +105,7 @@ async def command(
                 if metrics:
                     nursery.start_soon(_serve_metrics, service, server, metrics)
                 nursery.start_soon(_drain, app, server)
+                nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
                 await _announce(app, settings, checked.digest, listeners)
                 await server.serve(listeners)
@@ -122,6 +123,25 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     except OSError as error:
         say(f"engine: {host}:{port} can't be listened at: {error.strerror or error}", err=True)
         raise SystemExit(USAGE) from None
+
+
+async def _erase_what_is_due(service: Service, settings: ServiceSettings) -> None:
+    """Erase sessions whose time is over, once an hour, for as long as the service runs."""
+    import trio
+
+    from engine.ports.access import AuditEvent
+    from engine.runtime.retention import due_for_erasure
+
+    while settings.retention and not service.draining.is_set():
+        now = service.clock.now()
+        async for row in due_for_erasure(service.store, settings.retention, now):
+            await service.store.erase(row.id)
+            told = AuditEvent(
+                0, now, "retention", "configuration", "", None, "erase", row.id, "", "kept for so long", ""
+            )
+            await service.store.access.record_audit(told)
+        with trio.move_on_after(3600):
+            await service.draining.wait()
 
 
 async def _serve_metrics(service: Service, server: HttpServer, listeners: Sequence[trio.SocketListener]) -> None:

@@ -11,6 +11,7 @@ import click
 
 from engine.api.shapes import session_listed, session_shown
 from engine.cli.commands import verify
+from engine.cli.commands.erase import erase, export
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 @click.group("sessions")
 def command() -> None:
-    """List, show and verify sessions."""
+    """List, show, verify, export and erase sessions."""
+
+
+command.add_command(erase)
+command.add_command(export)
 
 
 for _check in verify.COMMANDS:

@@ -160,18 +160,19 @@ def _me() -> str:
 
 def _end(now: datetime, text: str) -> datetime:
     try:
-        return now + _span(text)
+        return now + span_of(text, "--expires")
     except OverflowError:
         raise click.BadParameter(f"{text} is beyond the calendar", param_hint="--expires") from None
 
 
-def _span(text: str) -> timedelta:
+def span_of(text: str, option: str) -> timedelta:
+    """A span of time as an option says it; raises click.BadParameter."""
     from engine.language.durations import span_text
     from engine.language.value import duration
 
     found = duration(text) or duration(span_text(text))
     if found is None:
-        raise click.BadParameter(f"{text} is no span of time, such as 90d or 12h", param_hint="--expires")
+        raise click.BadParameter(f"{text} is no span of time, such as 90d or 12h", param_hint=option)
     return found
 
 
