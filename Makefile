@@ -35,11 +35,12 @@ help: ## list the targets
 	  "$$(grep -o '^jsonschema==[0-9.]*' requirements/run.txt)"
 	@touch $@
 
-# real servers of the Model Context Protocol for the tools' tests, and the second checker of types that programs may use
+# real servers of the Model Context Protocol for the tools' tests, the second checker of types that programs may use, and
+# what judges pages for people who can't see or point
 .venv/.npm: .venv/.run
 	npm install --loglevel=error --no-audit --no-fund --prefix .venv/npm \
 	  @modelcontextprotocol/server-everything@2026.8.31 @modelcontextprotocol/server-filesystem@2026.8.31 \
-	  pyright@1.1.414
+	  pyright@1.1.414 axe-core@4.14.1
 	@touch $@
 
 # what builds the site of the documents

@@ -75,6 +75,10 @@ class AsyncioEngine:
         """See `engine.Engine.look`."""
         return await self._context.call(partial(self._context.value.look, session_id))
 
+    async def bundle(self, digest: str) -> Bundle:
+        """See `engine.Engine.bundle`."""
+        return await self._context.call(partial(self._context.value.bundle, digest))
+
     def session(self, session_id: str, *, drive: bool = True) -> AsyncioSession:
         """See `engine.Engine.session`."""
         return AsyncioSession(self._context.value.session(session_id, drive=drive), self._context)

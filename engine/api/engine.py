@@ -88,6 +88,10 @@ class Engine:
         """A session's state as people may see it, with digests that requests are answered by; raises UnknownSession."""
         return await with_digests(self._runner, await self._runner.look(session_id))
 
+    async def bundle(self, digest: str) -> Bundle:
+        """The bundle that sessions stand under, as their views name it; raises BundleUnavailable."""
+        return await self._runner.bundles.get(digest)
+
     def session(self, session_id: str, *, drive: bool = True) -> Session:
         """A handle of a session; whether there is one is found when it is used (UnknownSession)."""
         return Session(session_id, self._runner, self._store, self._drives, self._news, drive=drive)

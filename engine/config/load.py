@@ -178,8 +178,13 @@ def _settings(
             for rule in known.get("retention", ())
         ),
         access=_access(access.plain) if access is not None else Access(),
-        plain={**known, "limits": bounds, "log": log, "access": access.plain if access is not None else None},
-        origins={name: _origin(node, name, options) for name in known},
+        plain={
+            **{name: value for name, value in known.items() if name != "kind"},
+            "limits": bounds,
+            "log": log,
+            "access": access.plain if access is not None else None,
+        },
+        origins={name: _origin(node, name, options) for name in known if name != "kind"},
     )
 
 

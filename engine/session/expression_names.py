@@ -221,7 +221,7 @@ def gate_names(state: State, call: Call, bundle: Bundle) -> Names:
     """The values for judging a call; the bundle's tools say whose outputs are trusted."""
     about = {"name": call.name, "id": call.id, "proposed_at": call.proposed_at}
     own = {
-        PROVENANCE: lambda state: _origins(state, call, bundle),
+        PROVENANCE: lambda state: origins_of(state, call, bundle),
         SHARED_METERS: lambda state: shared_questions(state, call, bundle.agents[state.agent]),
     }
     return Names(state, {**_GATE, **own}, {"input": call.input, "call": about})
@@ -292,7 +292,7 @@ def _denied(state: State) -> PerTool:
     return found
 
 
-def _origins(state: State, call: Call, bundle: Bundle) -> Origins:
+def origins_of(state: State, call: Call, bundle: Bundle) -> Origins:
     """Where values come from; keys that a schema of the call or of the session names are no values."""
     named = property_names(bundle.agents[state.agent].attributes)
     fields = named | property_names(bundle.tools[call.name].input_schema)

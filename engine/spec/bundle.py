@@ -99,6 +99,8 @@ class Tool:
     retry: Retry | None = None
     job: Job | None = None
     probe: Probe | None = None
+    # what a call does, in a sentence for who is asked about it
+    says: Template | None = None
 
     @property
     def connection(self) -> str:

@@ -36,7 +36,8 @@ class Service:
     """The engine behind the service, the bundle that new sessions begin with, and whether it is closing.
 
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
-    a provider, `machines` with tokens of one.  `streams` counts the open ones by principal.
+    a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
+    and `streams` counts the open ones by principal.
     """
 
     engine: Engine
@@ -49,6 +50,7 @@ class Service:
     people: OpenIdProvider | None = None
     machines: OpenIdProvider | None = None
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
+    readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
 

@@ -227,6 +227,10 @@ class Tool(DocumentModel):
     probe: Probe | None = None
     concurrency: Annotated[int | None, Field(ge=1, description="Runs at once, across the process.")] = None
     summary: Annotated[list[str], Field(description="Output fields that a trace line shows.")] = []
+    says: Annotated[
+        Text | None,
+        Field(min_length=1, description="What a call does, over `input`, for people who are asked about it."),
+    ] = None
     on_failure: Literal["continue", "cancel_siblings"] = "continue"
     mode: Annotated[
         Literal["inline", "job"],

@@ -15,7 +15,7 @@ from engine.bundle.checks import (
     e506_summary_field,
 )
 from engine.bundle.document_set import Document, DocumentSet
-from engine.bundle.link.expressions import expression
+from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.linker import AdapterLinker, linked
 from engine.bundle.link.schemas import schema
 from engine.bundle.link.validators import input_validator, validator
@@ -64,6 +64,7 @@ def link_tool(documents: DocumentSet, document: Document, attributes: types.Type
         declared=tuple(plain.get("declares", {})),
         retry=_retry(documents, node, effect),
         job=_job(documents, node),
+        says=template(documents, node.get("says"), {"input": scope["input"]}) if node.get("says") is not None else None,
     )
 
 

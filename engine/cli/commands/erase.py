@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.access.rights import Right
-from engine.cli.console.actor import Claim, actor_of, actor_option
+from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import store_option
 from engine.cli.console.output import counted, say
@@ -47,7 +47,7 @@ async def erase(
     older_than: str | None,
     why: str,
     yes: bool,
-    claim: Claim,
+    claim: ActorClaim,
     store_url: str,
 ) -> int:
     """Destroy what sessions said: payloads, requests, snapshots, results. Nothing brings it back.

@@ -8,7 +8,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.shapes import job_shown
-from engine.cli.console.actor import Claim, actor_of, actor_option
+from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say, say_lines
@@ -97,7 +97,7 @@ def _show(row: JobRow, about: list[dict[str, Any]], output_format: str) -> None:
 @click.argument("job_id", metavar="JOB")
 @actor_option
 @store_option
-def retry(job_id: str, claim: Claim, store_url: str) -> None:
+def retry(job_id: str, claim: ActorClaim, store_url: str) -> None:
     """Try a dead job once more, as a new call with the same input; the gate judges it again."""
     _act(job_id, store_url, claim, "retry")
 
@@ -106,13 +106,13 @@ def retry(job_id: str, claim: Claim, store_url: str) -> None:
 @click.argument("job_id", metavar="JOB")
 @actor_option
 @store_option
-def discard(job_id: str, claim: Claim, store_url: str) -> None:
+def discard(job_id: str, claim: ActorClaim, store_url: str) -> None:
     """Give up a job that waits, or take a dead one off the list."""
     _act(job_id, store_url, claim, "discard")
 
 
 @asynchronous
-async def _act(job_id: str, store_url: str, claim: Claim, what: str) -> int:
+async def _act(job_id: str, store_url: str, claim: ActorClaim, what: str) -> int:
     from engine.cli.console.app import open_app
 
     async with open_app(store_url) as app:

@@ -11,7 +11,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.shapes import is_over, request_as_logged, request_listed, request_shown, request_status
-from engine.cli.console.actor import Claim, actor_of, actor_option
+from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
 from engine.cli.console.output import say
@@ -104,7 +104,7 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
 @asynchronous
 async def approve(
     request_id: str | None,
-    claim: Claim,
+    claim: ActorClaim,
     note: str,
     edits: tuple[str, ...],
     no_resume: bool,
@@ -140,7 +140,7 @@ async def approve(
 @asynchronous
 async def deny(
     request_id: str | None,
-    claim: Claim,
+    claim: ActorClaim,
     note: str,
     no_resume: bool,
     output_format: str,
@@ -181,7 +181,7 @@ Examples:
 @asynchronous
 async def answer(
     request_id: str | None,
-    claim: Claim,
+    claim: ActorClaim,
     note: str,
     settings: tuple[str, ...],
     value: str | None,

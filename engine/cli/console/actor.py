@@ -22,7 +22,7 @@ TOKEN = "ENGINE_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ActorClaim:
     """Who somebody says they are, and whether that is taken although the store has tokens."""
 
     name: str | None
@@ -45,13 +45,13 @@ def actor_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def command(name: str | None, insecure: bool, **more: Any) -> Any:
-        return function(claim=Claim(name, insecure), **more)
+        return function(claim=ActorClaim(name, insecure), **more)
 
     said = f"Who acts; who the token in ${TOKEN} is for, where the store has tokens."
     return insecure(click.option("--as", "name", metavar="NAME", help=said)(command))
 
 
-async def actor_of(app: App, claim: Claim, right: Right, action: str, about: str) -> Actor:
+async def actor_of(app: App, claim: ActorClaim, right: Right, action: str, about: str) -> Actor:
     """Who acts, noted for auditors; raises click.UsageError for whoever may not, or is not known."""
     from engine.cli.console.credentials import stored_token
 
@@ -68,7 +68,7 @@ async def actor_of(app: App, claim: Claim, right: Right, action: str, about: str
     return Actor(claim.name)
 
 
-async def _by_token(app: App, secret: str, claim: Claim, right: Right, action: str, about: str) -> Actor:
+async def _by_token(app: App, secret: str, claim: ActorClaim, right: Right, action: str, about: str) -> Actor:
     from engine.access.tokens import hash_of, principal_of, well_formed
 
     token = await app.store.access.token_of(hash_of(secret)) if well_formed(secret) else None

@@ -28,11 +28,15 @@ def done_or_told(act: Callable[[], CopiedStore]) -> CopiedStore | None:
         return None
 
 
+def _url(path: Path) -> str:
+    return f"sqlite:///{os.path.abspath(path)}"
+
+
 async def verified(path: Path) -> int:
     """Read every chain of a copy; what is wrong with one is told."""
     from engine.cli.console.app import open_app
 
-    async with open_app(f"sqlite:///{os.path.abspath(path)}", drives=False) as app:
+    async with open_app(_url(path), drives=False) as app:
         for session_id in await app.store.session_ids():
             for problem in await app.store.verify(session_id):
                 say(f"engine: {session_id}: {problem}", err=True)

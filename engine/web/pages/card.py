@@ -16,6 +16,7 @@ from engine.session.sealed_tokens import shown
 from engine.session.state.state import State
 from engine.spec.request_kind import RequestKind
 from engine.web.pages.answer_form import FormField, fields_of
+from engine.web.pages.evidence import RequestEvidence
 
 # of the words of strangers so many are shown at first
 LONGEST = 2000
@@ -57,14 +58,16 @@ class Card:
     digest: str
     open: bool
     answered: str
+    evidence: RequestEvidence
+    edits: tuple[FormField, ...] | None
 
 
-def row_of(row: RequestRow, now: datetime) -> InboxRow:
-    """A request as the inbox lists it."""
+def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
+    """A request as the inbox lists it; the `sentence` is its tool's, where it has one."""
     p = shown(row.payload)
     return InboxRow(
         row.id,
-        _sentence(row.kind, p),
+        sentence or _sentence(row.kind, p),
         visible(str(p.get("message") or p.get("reason") or "")),
         ", ".join(p.get("groups") or ()) or "anybody",
         request_status(row),
@@ -77,14 +80,14 @@ def row_of(row: RequestRow, now: datetime) -> InboxRow:
     )
 
 
-def card_of(row: RequestRow, state: State, now: datetime) -> Card:
-    """A request with what is known of its session."""
+def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvidence) -> Card:
+    """A request with what is known of its session, and why it is asked."""
     p = shown(row.payload)
     request = state.requests.get(row.id)
     answered = request.answered if request is not None else None
     told = f"{_VERBS.get(answered['action'], 'answered')} by {answered['by']}" if answered is not None else ""
     return Card(
-        row_of(row, now),
+        row_of(row, now, evidence.says),
         row.kind,
         p.get("tool") or "",
         _pairs(p.get("input") or {}),
@@ -99,6 +102,8 @@ def card_of(row: RequestRow, state: State, now: datetime) -> Card:
         request.digest if request is not None else "",
         request is not None and request.open and request_status(row) == "open",
         told,
+        evidence,
+        fields_of(evidence.edits) if row.kind == RequestKind.APPROVAL else None,
     )
 
 

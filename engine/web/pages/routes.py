@@ -16,15 +16,21 @@ from starlette.routing import Route
 
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
-from engine.api.answers import Answer, Approve, Deny, Reply
+from engine.api.answers import Answer, Approve, Deny, Reply, Settle
 from engine.api.shapes import request_listed
 from engine.ports.access import AccessToken
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
+from engine.session.trace import entry, headline
+from engine.spec.request_kind import RequestKind
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, check_origin, form_of, log_in, log_out, visitor_of
 from engine.web.pages.card import card_of, row_of
+from engine.web.pages.evidence import RequestEvidence
+from engine.web.pages.gather import gathered, may_answer, sentence_of
 from engine.web.pages.openid_login import from_provider, to_provider
+from engine.web.pages.overview import overview_of
+from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.requests import rows_for
 from engine.web.responses import PAGE_HEADERS
@@ -37,6 +43,9 @@ _templates = Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 
+# of a longer log the newest events are shown, and of a longer list the oldest rows
+MOST_EVENTS, MOST_ROWS = 1000, 200
+
 Page = Callable[[Service, Visitor, Request], Awaitable[Response]]
 
 
@@ -47,6 +56,8 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox", _page(service, _inbox), methods=["GET"]),
         Route("/inbox/{id}", _page(service, _request), methods=["GET"]),
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
+        Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
+        Route("/overview", _page(service, _overview), methods=["GET"]),
         Route("/logout", _page(service, _logout), methods=["POST"]),
         Route("/login", _open(service, _login_form), methods=["GET"]),
         Route("/login", _open(service, _login), methods=["POST"]),
@@ -54,7 +65,7 @@ def routes(service: Service) -> list[Route]:
         Route("/login/callback", _open(service, _from_provider), methods=["GET"]),
         Route("/login/{secret}", _open(service, _link_form), methods=["GET"]),
         Route("/login/{secret}", _open(service, _link), methods=["POST"]),
-        Route("/static/style.css", _open(service, _style), methods=["GET"]),
+        *(Route(f"/static/{name}", _open(service, _static(name)), methods=["GET"]) for name in _FILES),
     ]
 
 
@@ -190,7 +201,9 @@ def _address(request: Request) -> str:
 
 def _own_path(path: str) -> str:
     """Where to go on after a login: a page of ours, and no other's."""
-    return path if re.fullmatch(r"/inbox(/[A-Za-z0-9_.]+)?", path) and ".." not in path else "/inbox"
+    return (
+        path if re.fullmatch(r"/(inbox|sessions|overview)(/[A-Za-z0-9_.]+)?", path) and ".." not in path else "/inbox"
+    )
 
 
 # -- what people are asked
@@ -201,12 +214,23 @@ async def _home(service: Service, visitor: Visitor, request: Request) -> Respons
 
 
 async def _inbox(service: Service, visitor: Visitor, request: Request) -> Response:
+    """What people are asked, what expires soonest first; `?status=all`, `?mine=1`, `?tool=NAME`."""
     _need(visitor, Right.READ_REQUESTS)
-    everything = request.query_params.get("status") == "all"
+    query = request.query_params
+    everything, mine, tool = query.get("status") == "all", query.get("mine") == "1", query.get("tool", "")
     rows = await rows_for(service, visitor.principal, open_only=not everything)
-    listed = [row_of(await request_listed(service.store, row), service.clock.now()) for row in rows[:200]]
-    listed.sort(key=lambda row: (row.expires_at is None, row.expires_at or row.opened_at or service.clock.now()))
-    return shown("inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - 200, 0), everything=everything)
+    if mine:
+        rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
+    if tool:
+        rows = [row for row in rows if row.payload.get("tool") == tool]
+    told = [await request_listed(service.store, row) for row in rows[:MOST_ROWS]]
+    now = service.clock.now()
+    listed = [row_of(row, now, await sentence_of(service, row)) for row in told]
+    listed.sort(key=lambda row: (row.expires_at is None, row.expires_at or row.opened_at or now))
+    return shown(
+        "inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - MOST_ROWS, 0), everything=everything,
+        mine=mine, tool=tool,
+    )  # fmt: skip
 
 
 async def _request(service: Service, visitor: Visitor, request: Request) -> Response:
@@ -218,7 +242,9 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     _need(visitor, Right.ANSWER)
     fields = await form_of(request, visitor)
     row = await request_listed(service.store, await service.request(visitor.principal, request.path_params["id"]))
-    reply, digest = _reply(row, visitor, fields), fields.get("digest")
+    state = await service.engine.look(row.session_id)
+    evidence = await gathered(service, row, state) if fields.get("answer") == "edit" else RequestEvidence()
+    reply, digest = _reply(row, visitor, fields, evidence.edits), fields.get("digest")
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
     try:
@@ -230,16 +256,24 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
 
 
-def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str]) -> Reply:
-    """What a form says; raises HttpProblem."""
-    by, note = visitor.principal.person or "", fields.get("note", "").strip()
-    match fields.get("answer"):
+def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str], edits: Any) -> Reply:
+    """What a form says; raises HttpProblem.  `edits` is the schema of the call's input, where it may be changed."""
+    by, note, said = visitor.principal.person or "", fields.get("note", "").strip(), fields.get("answer")
+    match said:
         case "approve":
             return Approve(by=by, note=note)
+        case "edit" if row.kind == RequestKind.APPROVAL and (form := fields_of(edits)) is not None:
+            return Approve(by=by, note=note, edit=value_of(form, fields))
         case "deny":
             return Deny(by=by, note=note)
         case "value" if (form := fields_of(row.payload.get("schema"))) is not None:
             return Answer(by=by, value=value_of(form, fields), note=note)
+        case "done" if row.kind == RequestKind.FOLLOW_UP:
+            return Answer(by=by, value=note or "done", note=note)
+        case "happened" if (form := fields_of(row.payload.get("schema"))) is not None:
+            return Settle(by=by, happened=True, output=value_of(form, fields), note=note)
+        case "did_not_happen" | "abandon":
+            return Settle(by=by, happened=False if said == "did_not_happen" else None, note=note)
         case _:
             raise HttpProblem(422, "invalid", "the form says neither yes nor no, nor anything else that fits")
 
@@ -249,10 +283,34 @@ async def _card(
 ) -> Response:
     row = await request_listed(service.store, await service.request(visitor.principal, request_id))
     state = await service.engine.look(row.session_id)
+    evidence = await gathered(service, row, state)
     return shown(
-        "request.html", status, visitor=visitor, card=card_of(row, state, service.clock.now()), problem=problem,
-        may_answer=visitor.principal.may(Right.ANSWER),
+        "request.html", status, visitor=visitor, card=card_of(row, state, service.clock.now(), evidence),
+        problem=problem, may_answer=visitor.principal.may(Right.ANSWER),
     )  # fmt: skip
+
+
+async def _session(service: Service, visitor: Visitor, request: Request) -> Response:
+    """A session: its drawing, and every event in a line."""
+    _need(visitor, Right.READ)
+    session = await service.session(visitor.principal, request.path_params["id"])
+    log = await service.store.load(session.id)
+    row = await service.store.session(session.id)
+    entries = [entry(event) for event in log[-MOST_EVENTS:]]
+    lines = [(one["seq"], one["at"][:19].replace("T", " "), one["kind"], headline(one)) for one in entries]
+    verified = await service.store.verify(session.id)
+    return shown(
+        "session.html", visitor=visitor, row=row, lines=lines, more=max(len(log) - MOST_EVENTS, 0),
+        drawing=timeline_of(log), problems=verified,
+    )  # fmt: skip
+
+
+async def _overview(service: Service, visitor: Visitor, request: Request) -> Response:
+    """How things stand, of the sessions that somebody may see."""
+    _need(visitor, Right.READ)
+    sessions = await service.store.sessions(tenant=visitor.principal.tenant)
+    requests = await rows_for(service, visitor.principal, open_only=False)
+    return shown("overview.html", visitor=visitor, told=overview_of(sessions, requests, service.clock.now()))
 
 
 def _need(visitor: Visitor, right: Right) -> None:
@@ -261,6 +319,14 @@ def _need(visitor: Visitor, right: Right) -> None:
         raise HttpProblem(403, "not_permitted", told)
 
 
-async def _style(service: Service, request: Request) -> Response:
+# what the pages are drawn with
+_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+
+
+def _static(name: str) -> Callable[[Service, Request], Awaitable[Response]]:
     headers = {"cache-control": "max-age=3600", "x-content-type-options": "nosniff"}
-    return Response((_STATIC / "style.css").read_bytes(), 200, headers, "text/css")
+
+    async def answer(service: Service, request: Request) -> Response:
+        return Response((_STATIC / name).read_bytes(), 200, headers, _FILES[name])
+
+    return answer

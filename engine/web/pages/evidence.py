@@ -1,0 +1,157 @@
+"""Why a call is asked about: the rules with their text and place, what they saw, and where its values are from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.diagnostic.visible import line as visible
+from engine.explain.nearest import nearest
+from engine.language.arithmetic import EvaluationError
+from engine.language.value import jsonable, one_line
+from engine.policy.rule import Rule
+from engine.replay.judgements import Judgement, judgements
+from engine.session.expression_names import origins_of
+from engine.session.state.event import Event, EventKind
+from engine.session.state.state import Call, Request, State
+from engine.spec.bundle import Bundle, Tool
+
+# what a person reads of an origin (see `engine.language.provenance`)
+ORIGINS: Mapping[str, str] = {
+    "session": "whoever started the session",
+    "customer": "the customer's own words",
+    "trusted": "a system that is trusted",
+    "untrusted": "what strangers may have written",
+    "model": "the model: nothing that was read says it",
+}
+LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RuleShown:
+    """A rule that asks: its place, what it says, and what it compared."""
+
+    id: str
+    place: str
+    text: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FactShown:
+    """A read that the rules went by, and how old it is."""
+
+    name: str
+    value: str
+    age: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEvidence:
+    """All of it; `origins` by field of the call, `near` the least changes that nobody would be asked about."""
+
+    says: str = ""
+    rules: tuple[RuleShown, ...] = ()
+    origins: Mapping[str, str] | None = None
+    facts: tuple[FactShown, ...] = ()
+    near: tuple[str, ...] = ()
+    people: str = ""
+    edits: Mapping[str, Any] | None = None
+
+
+def evidence_of(log: Sequence[Event], state: State, request: Request, bundle: Bundle, now: datetime) -> RequestEvidence:
+    """What is known of a request about a call; it takes a while, and belongs into a thread.
+
+    Of a session with sealed values only what its rules say is told: nobody can tell what the others would be.
+    """
+    call = state.calls.get(request.call_id or "")
+    agent = bundle.agents.get(state.agent)
+    tool = bundle.tools.get(call.name) if call is not None else None
+    if call is None or agent is None or tool is None:
+        return RequestEvidence()
+    seal = agent.seal is not None
+    moment = None if seal else _moment(log, call)
+    return RequestEvidence(
+        says=says(tool, call.input),
+        rules=tuple(_rules(call, request, bundle, state.agent)),
+        origins=None if seal else _origins(state, call, bundle),
+        facts=tuple(_facts(log, state, call, now)),
+        near=tuple(str(one) for one in nearest(moment, bundle)[:3]) if moment is not None else (),
+        people=_people(state, request),
+        edits=None if seal else tool.input_schema,
+    )
+
+
+def says(tool: Tool, input_: Mapping[str, Any]) -> str:
+    """What a call does, in the words of its tool over the stored input; empty where it has none that fit."""
+    if tool.says is None:
+        return ""
+    try:
+        return visible(tool.says.render({"input": input_}))
+    except EvaluationError:
+        return ""
+
+
+def _moment(log: Sequence[Event], call: Call) -> Judgement | None:
+    found = [
+        one
+        for one in judgements(log)
+        if isinstance(one, Judgement) and one.call.id == call.id and "beside" not in one.event.payload
+    ]
+    return found[-1] if found else None
+
+
+def _rules(call: Call, request: Request, bundle: Bundle, agent: str) -> list[RuleShown]:
+    asked = call.asked or {}
+    guard = bundle.guard(agent, call.name)
+    known: dict[str, Rule] = {rule.id: rule for policy in (guard.policies if guard else ()) for rule in policy.rules}
+    found = []
+    for name in request.rules:
+        rule = known.get(name)
+        text = rule.condition.text if rule is not None and rule.condition is not None else "always"
+        values = asked.get("asks", {}).get(name, {})
+        place = rule.place if rule is not None else "an urgent bundle"
+        found.append(RuleShown(name, place, " ".join(text.split()), _pairs(values)))
+    return found
+
+
+def _origins(state: State, call: Call, bundle: Bundle) -> dict[str, str]:
+    origins = origins_of(state, call, bundle)
+    return {visible(str(name)): ORIGINS[origins.origin(value)] for name, value in call.input.items()}
+
+
+def _facts(log: Sequence[Event], state: State, call: Call, now: datetime) -> list[FactShown]:
+    waited = [event.payload["facts"] for event in log if event.kind is EventKind.GATE_PENDING and event.payload]
+    wanted = {fact["key"]: fact["fact"] for facts in waited for fact in facts}
+    read = [(wanted.get(key, ""), reading) for key, reading in state.readings.items() if reading.at >= call.proposed_at]
+    ages = [int((now - reading.at).total_seconds() // 60) for _, reading in read]
+    return [
+        FactShown(visible(name) or "a read", _short(reading.problem or reading.output), f"{age} min")
+        for (name, reading), age in zip(read, ages, strict=True)
+    ]
+
+
+def _people(state: State, request: Request) -> str:
+    """Whose yes is there already, and whose is needed beside it."""
+    same = [one for one in state.requests.values() if one.call_id == request.call_id and one.closed is None]
+    said = [str(one.answered["by"]) for one in same if one.answered is not None]
+    left = sum(one.open for one in same)
+    if len(same) < 2:
+        return ""
+    given = f"{', '.join(said)} said yes; " if said else ""
+    shared = any(set(one.rules) & set(request.rules) for one in same if one.id != request.id)
+    other = ", each of another person" if request.distinct or shared else ""
+    return visible(f"{given}{left} more {'yes is' if left == 1 else 'yeses are'} needed{other}")
+
+
+def _pairs(values: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(values, Mapping):
+        return (("", _short(values)),)
+    return tuple((visible(str(name)), _short(value)) for name, value in values.items())
+
+
+def _short(value: Any) -> str:
+    text = visible(value if isinstance(value, str) else one_line(jsonable(value)))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
