@@ -69,7 +69,7 @@ PLAIN = frozenset(
     accepted access after allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
     by called cancel cancelled check claimed clock closed code confirm confirmation confirmed connections context
     corrupt cost crossed databases deny discard discarded distinct done drive due edit edited elsewhere end ended ending engine enqueued
-    entry environment erased error exhausted expired expires failed failure fault fell file files fill finishing follow
+    entry environment erase erased error exhausted expired expires failed failure fault fell file files fill finishing follow
     full groups guard happened heads help hidden human id idle input invalid invocation keeps kind known leased linked
     linker load look lost make masked message missing model most name not note notices now of offered on once only open
     opened other out output over payload pending place plus prices problems proposal propose proposed question read
