@@ -320,10 +320,8 @@ class MemoryStore(MemoryQueue):
         segments = self._get(session_id).segments
         problems = chain.verify(session_id, segments, chain.SegmentPlace(segments[-1].last, segments[-1].hash))
         there = {(one.last, one.hash) for one in segments}
-        for head in known:
-            if (head.seq, head.hash) not in there:
-                problems.append(f"event {head.seq} is another than the exported head, or is missing")
-        return problems
+        changed = [head.seq for head in known if (head.seq, head.hash) not in there]
+        return problems + [f"event {seq} is another than the exported head, or is missing" for seq in changed]
 
     async def erased(self, session_id: str) -> list[int]:
         """See `ports.Store`."""
