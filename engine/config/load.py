@@ -20,15 +20,20 @@ from engine.bundle.checks import (
     e206_constraint,
     e301_duplicate_name,
     e312_reserved_name,
+    e401_expression,
 )
 from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
 from engine.bundle.schema_files import schema
 from engine.config.settings import ServiceSettings
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
+from engine.language import types
+from engine.language.expression import Expression, compile_expression
+from engine.language.syntax import SyntaxProblem
 from engine.language.value import span
 from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
+from engine.web.webhooks import Webhook
 
 PREFIX = "ENGINE_"
 # what a variable of the environment may say: one value, and no map
@@ -59,21 +64,24 @@ def load_settings(
         reader.diagnostics += check_shape(named, "Service")
     folder = file.parent if file is not None else Path()
     included = service.get("include") if service is not None else None
-    access = [
+    documents = [
         found
         for item in (included.items or () if included is not None else ())
         if isinstance(item.value, str)
         for found in [reader.included(folder / item.value, item)]
         if found is not None
     ]
+    access = [node for node in documents if node.at("kind").value == "Access"]
+    hooks = [node for node in documents if node.at("kind").value == "Webhook"]
     for node in access:
         reader.diagnostics += check_shape(node, "Access") or _check_access(node)
     for node in access[1:]:
-        reader.diagnostics.append(e301_duplicate_name.at(node.at("kind"), "document `Access`", access[0].place))
+        reader.diagnostics.append(e301_duplicate_name.at(node.at("kind"), "document", access[0].place))
+    webhooks = _webhooks(hooks, reader)
     found = tuple(sort(reader.diagnostics))
     if has_errors(found):
         return LoadedSettings(None, found, reader.sources)
-    made = _settings(named, folder, options, default_store, access[0] if access else None)
+    made = _settings(named, folder, options, default_store, access[0] if access else None, webhooks)
     return LoadedSettings(made, found, reader.sources)
 
 
@@ -84,8 +92,8 @@ class _ConfigFiles:
         self.diagnostics: list[Diagnostic] = []
         self.sources: dict[str, SourceFile] = {}
 
-    def document(self, file: Path, kind: str) -> Node | None:
-        """The document of a kind in a file."""
+    def document(self, file: Path, *kinds: str) -> Node | None:
+        """The document in a file, of one of the kinds."""
         try:
             raw = file.read_bytes()
         except OSError as error:
@@ -105,17 +113,17 @@ class _ConfigFiles:
         if node is None:
             if len(self.diagnostics) == before:
                 empty = e105_empty_bundle.at(source.place(0, 1), "this file holds no document")
-                self.diagnostics.append(replace(empty, help=f"write `kind: {kind}` into it"))
+                self.diagnostics.append(replace(empty, help=f"write `kind: {kinds[0]}` into it"))
             return None
-        found = check_kind(node, self.diagnostics.append, (kind,))
+        found = check_kind(node, self.diagnostics.append, kinds)
         return node if found is not None and len(self.diagnostics) == before else None
 
     def included(self, file: Path, item: Node) -> Node | None:
-        """The Access document in a file that another names."""
+        """The document in a file that another names."""
         if not file.is_file():
             self.diagnostics.append(e108_no_file.at(item, "there is no such file"))
             return None
-        return self.document(file, "Access")
+        return self.document(file, "Access", "Webhook")
 
     def variable(self, name: str, text: str) -> Node | None:
         """The value of a variable of the environment."""
@@ -140,7 +148,12 @@ def _with_variables(service: Node | None, environment: Mapping[str, str], reader
 
 
 def _settings(
-    node: Node | None, folder: Path, options: Mapping[str, Any], default_store: str, access: Node | None
+    node: Node | None,
+    folder: Path,
+    options: Mapping[str, Any],
+    default_store: str,
+    access: Node | None,
+    webhooks: Mapping[str, Webhook],
 ) -> ServiceSettings:
     own: dict[str, Any] = node.plain if node is not None else {}
     defaults = {name: field["default"] for name, field in schema("Service")["properties"].items() if "default" in field}
@@ -178,6 +191,7 @@ def _settings(
             for rule in known.get("retention", ())
         ),
         access=_access(access.plain) if access is not None else Access(),
+        webhooks=webhooks,
         plain={
             **{name: value for name, value in known.items() if name != "kind"},
             "limits": bounds,
@@ -265,3 +279,44 @@ def _people(plain: Mapping[str, Any]) -> Provider:
 
 def _machines(plain: Mapping[str, Any]) -> Provider:
     return Provider(plain["issuer"].rstrip("/"), plain["audience"], groups_claim=plain.get("groups", "groups"))
+
+
+# -- webhooks
+
+
+def _webhooks(nodes: list[Node], reader: _ConfigFiles) -> dict[str, Webhook]:
+    """The webhooks of some documents, by name; what is wrong with them is said."""
+    found: dict[str, Webhook] = {}
+    for node in nodes:
+        wrong = check_shape(node, "Webhook")
+        reader.diagnostics += wrong
+        if wrong:
+            continue
+        plain, name = node.plain, node.at("name")
+        attributes = node.get("attributes")
+        pairs = list(attributes.pairs()) if attributes is not None else []
+        made = Webhook(
+            plain["name"],
+            plain["secret"][len("${secret:") : -1],
+            plain.get("agent"),
+            plain.get("tenant"),
+            _over_body(node.at("message"), reader),
+            {key: _over_body(value, reader) for key, _, value in pairs},
+        )
+        if made.name in found:
+            reader.diagnostics.append(e301_duplicate_name.at(name, "webhook", name.place))
+        found[made.name] = made
+    return found
+
+
+def _over_body(node: Node, reader: _ConfigFiles) -> Expression:
+    """An expression over what was delivered, of which nothing is known before."""
+    text = str(node.value) if not isinstance(node.value, bool) else str(node.value).lower()
+    try:
+        compiled, problems = compile_expression(text, {"body": types.UNKNOWN})
+    except SyntaxProblem as error:
+        problems = (error.problem,)
+        compiled, _ = compile_expression("null", {})
+    for problem in problems:
+        reader.diagnostics.append(e401_expression.at(node.place, problem.message, problem.help))
+    return compiled

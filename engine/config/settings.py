@@ -10,6 +10,7 @@ from typing import Any
 from engine.access.grants import Access
 from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
+from engine.web.webhooks import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +29,6 @@ class ServiceSettings:
     log_level: str = "info"
     retention: tuple[RetentionRule, ...] = ()
     access: Access = field(default_factory=Access)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     plain: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)

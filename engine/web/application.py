@@ -15,7 +15,7 @@ from starlette.routing import Route
 from engine.access.principal import Principal
 from engine.access.rights import RIGHTS, Right
 from engine.version import __version__
-from engine.web import openapi
+from engine.web import openapi, webhooks
 from engine.web.pages import routes as pages
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import answered
@@ -41,6 +41,7 @@ def application(service: Service) -> Callable[..., Awaitable[None]]:
     routes = [
         *(Route(path, _open(answer, service), methods=["GET"]) for path, answer in OPEN.items()),
         *pages.routes(service),
+        Route("/hooks/{name}", _signed(service), methods=["POST"]),
         *(Route(path, _guarded(service, entries), methods=_METHODS) for path, entries in paths.items()),
         Route("/{rest:path}", _guarded(service, {}), methods=_METHODS),
     ]
@@ -90,6 +91,20 @@ def _open(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         return _with_headers(await answer(service))
+
+    return endpoint
+
+
+def _signed(service: Service) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that is let in by its signature alone."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _with_headers(await webhooks.deliver(service, request))
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            return _with_headers(_problem(error, request).response())
 
     return endpoint
 

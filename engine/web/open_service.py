@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -16,11 +16,20 @@ from engine.ports.store import Store
 from engine.spec.bundle import Bundle
 from engine.web.openid import OpenIdProvider
 from engine.web.service import Service
+from engine.web.webhooks import Webhook
 
 
 @asynccontextmanager
 async def open_service(
-    engine: Engine, store: Store, bundle: Bundle, clock: Clock, secrets: Secrets, *, url: str, access: Access
+    engine: Engine,
+    store: Store,
+    bundle: Bundle,
+    clock: Clock,
+    secrets: Secrets,
+    *,
+    url: str,
+    access: Access,
+    webhooks: Mapping[str, Webhook],
 ) -> AsyncIterator[Service]:
     """The service, which asks providers over a client of its own; no proxy or cookie of anybody's comes in between."""
     async with httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False) as http:
@@ -29,5 +38,15 @@ async def open_service(
             for one in (access.people, access.machines)
         )
         yield Service(
-            engine, store, bundle, clock, trio.Event(), url=url, access=access, people=people, machines=machines
+            engine,
+            store,
+            bundle,
+            clock,
+            trio.Event(),
+            url=url,
+            access=access,
+            people=people,
+            machines=machines,
+            webhooks=webhooks,
+            secrets=secrets,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from starlette.requests import Request
@@ -19,11 +19,16 @@ from engine.api.session import Session
 from engine.ports.access import AuditEvent
 from engine.ports.clock import Clock
 from engine.ports.records import RequestRow, UnknownSession
+from engine.ports.resources import Secrets
 from engine.ports.store import Store
+from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.web.attempts import LoginAttempts
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
+
+if TYPE_CHECKING:
+    from engine.web.webhooks import Webhook
 
 # a token's last use is noted so often at most, in seconds
 NOTED_EVERY = 60.0
@@ -49,6 +54,8 @@ class Service:
     access: Access = field(default_factory=Access)
     people: OpenIdProvider | None = None
     machines: OpenIdProvider | None = None
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
     streams: dict[str, int] = field(default_factory=dict)

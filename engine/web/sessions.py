@@ -41,7 +41,7 @@ async def start(service: Service, principal: Principal, request: Request) -> Res
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 200:
         raise HttpProblem(422, "invalid", "`Idempotency-Key` has 1 to 200 characters")
-    row, first = await _started(service, principal, request, wanted, key)
+    row, first = await started(service, principal, request, wanted, key)
     place = {"location": f"/v1/sessions/{row.id}"}
     return answered({"id": row.id, "state": row.state, "seq": row.seq}, 201 if first else 200, place)
 
@@ -52,7 +52,7 @@ async def start_batch(service: Service, principal: Principal, request: Request) 
     found = []
     for one in wanted.items:
         try:
-            row, first = await _started(service, principal, request, one, None)
+            row, first = await started(service, principal, request, one, None)
             found.append({"status": 201 if first else 200, "id": row.id, "state": row.state, "seq": row.seq})
         except Exception as error:
             problem = problem_of(error)
@@ -62,7 +62,7 @@ async def start_batch(service: Service, principal: Principal, request: Request) 
     return answered({"items": found})
 
 
-async def _started(
+async def started(
     service: Service, principal: Principal, request: Request, wanted: NewSession, key: str | None
 ) -> tuple[SessionRow, bool]:
     """A session that is wanted, and whether it is a new one; raises HttpProblem."""

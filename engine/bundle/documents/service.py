@@ -96,6 +96,22 @@ class Grant(DocumentModel):
     tenant: Annotated[Visible | None, Field(description="Whose sessions; those of all tenants unless given.")] = None
 
 
+class Webhook(DocumentModel):
+    """Deliveries of another system that start sessions, signed as Standard Webhooks has it: `POST /hooks/NAME`."""
+
+    kind: Literal["Webhook"]
+    name: Name
+    secret: Annotated[SecretReference, Field(description="What both sides sign with.")]
+    agent: Annotated[Name | None, Field(description="Whose sessions; the bundle's own where it has one.")] = None
+    tenant: Annotated[Visible | None, Field(description="The tenant that its sessions are for.")] = None
+    message: Annotated[
+        str, Field(min_length=1, description="An expression over the delivery's `body`: the customer's words.")
+    ]
+    attributes: Annotated[
+        dict[str, str | int | float | bool], Field(description="Expressions over `body`, by attribute of the session.")
+    ] = {}
+
+
 class Access(DocumentModel):
     """Who may come in beside those who have tokens, and what they may do; the first grant that fits counts."""
 

@@ -98,7 +98,14 @@ async def command(
         url = settings.url or _address(listeners[0])
         clock = app.engine.context.clock
         async with open_service(
-            engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access
+            engine,
+            app.store,
+            checked,
+            clock,
+            HostSecrets(),
+            url=url,
+            access=settings.access,
+            webhooks=settings.webhooks,
         ) as service:
             server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
             async with trio.open_nursery() as nursery:
