@@ -2,16 +2,15 @@
 
     python -m benchmarks.service --seconds 60 --sessions 1000 --streams 200 --reviewers 20
 
-It starts `engine serve` with a worker in a directory of its own, and prints what it measured as JSON: how long an answer
-takes until its session has gone on, how many pages are read in a second, what the service's process holds, and whether
-every event of every stream came.
+It starts `engine serve` with a worker in a directory of its own, and prints what it measured as JSON: how long an
+answer takes until its session has gone on, how many pages are read in a second, what the service's process holds, and
+whether every event of every stream came.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import signal
@@ -19,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from statistics import median, quantiles
@@ -175,7 +175,7 @@ def main() -> None:
         for number in range(given.reviewers)
     ]
     served = subprocess.Popen(
-        engine(at, "serve", ".", "--port", "0"), cwd=at, stderr=subprocess.PIPE, text=True, env={**os.environ, "ENGINE_LOG": ""}
+        engine(at, "serve", ".", "--port", "0"), cwd=at, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert served.stderr is not None
     url = ""
@@ -183,8 +183,6 @@ def main() -> None:
         found = re.search(r"http://\S+", served.stderr.readline())
         url = found[0] if found else ""
     # what it logs is read, or it would wait for that
-    import threading
-
     threading.Thread(target=lambda: [None for _ in served.stderr or ()], daemon=True).start()
     load = Load(url, tokens, reviewers, given)
     try:

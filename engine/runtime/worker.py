@@ -192,6 +192,10 @@ class Worker:
         self._told: dict[str, str] = {}
         self.done = WorkDone()
 
+    def wake(self) -> None:
+        """Look at once: something has changed."""
+        self._changed.set()
+
     def release_lease(self) -> None:
         """Take nothing new; what runs has the grace period to end."""
         self._leaving = True

@@ -41,6 +41,7 @@ from engine.store.queries import (
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
 from engine.store.strays import file_problems, store_id, strays
 from engine.store.verify import erased_of, problems
+from engine.store.wake import WakeSender
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
@@ -56,8 +57,12 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
     try:
         writer = CommitWriter(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
-        async with writer.working():
-            yield SqliteStore(writer, reading, voucher, check, stopped=stopped_at(reading))
+        sender = WakeSender(path)
+        try:
+            async with writer.working():
+                yield SqliteStore(writer, reading, voucher, check, stopped=stopped_at(reading), sender=sender)
+        finally:
+            sender.close()
     finally:
         reading.close()
         writing.close()
@@ -74,9 +79,11 @@ class SqliteStore:
         check: Callable[[], None] = lambda: None,
         *,
         stopped: str | None = None,
+        sender: WakeSender | None = None,
     ) -> None:
         """`check` raises where the file is not the one that was opened any more; one that is `stopped` only tells."""
         self._stopped = stopped
+        self._sender = sender
         self._voucher = voucher
         self._check = check
         self._writer = writer
@@ -115,7 +122,10 @@ class SqliteStore:
         """See `ports.Store`."""
         self._check_released()
         wanted = Append(session_id, after, events, epoch, take, release_lease, job)
-        return await self._writer.do(lambda connection: append(connection, wanted, self._voucher))
+        result = await self._writer.do(lambda connection: append(connection, wanted, self._voucher))
+        if self._sender is not None and isinstance(result, stored.Appended):
+            self._sender.tell(session_id)
+        return result
 
     def _check_released(self) -> None:
         if self._stopped is not None:

@@ -107,6 +107,11 @@ def _looked_into(path: Path, make: bool) -> sqlite3.Connection:
 _OPENERS: Mapping[str, Opener] = {"memory": _in_memory, "sqlite": _in_sqlite}
 
 
+def file_of(url: str) -> Path | None:
+    """The file of a store; None of one that has none."""
+    return Path(url[len(SQLITE) :]) if url.startswith(SQLITE) else None
+
+
 def new_file(url: str) -> Path | None:
     """The file that opening a URL would make a store in; None where there is one, or none is made."""
     if not url.startswith(SQLITE):

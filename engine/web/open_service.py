@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx2
 import trio
@@ -14,6 +15,7 @@ from engine.ports.clock import Clock
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.spec.bundle import Bundle
+from engine.store.wake import listening
 from engine.web.openid import OpenIdProvider
 from engine.web.service import Service
 from engine.web.webhooks import Webhook
@@ -30,9 +32,14 @@ async def open_service(
     url: str,
     access: Access,
     webhooks: Mapping[str, Webhook],
+    file: Path | None = None,
 ) -> AsyncIterator[Service]:
-    """The service, which asks providers over a client of its own; no proxy or cookie of anybody's comes in between."""
-    async with httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False) as http:
+    """The service on a store, which has a `file` or has none.
+
+    It asks providers over a client of its own; no proxy or cookie of anybody's comes in between.
+    """
+    client = httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False)
+    async with client as http, listening(file) as wakes:
         people, machines = (
             OpenIdProvider(one, http, clock, secrets) if one is not None else None
             for one in (access.people, access.machines)
@@ -49,4 +56,5 @@ async def open_service(
             machines=machines,
             webhooks=webhooks,
             secrets=secrets,
+            wakes=wakes,
         )

@@ -23,6 +23,7 @@ from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
+from engine.store.wake import WakeListener
 from engine.web.attempts import LoginAttempts
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
@@ -58,6 +59,7 @@ class Service:
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
+    wakes: WakeListener = field(default_factory=lambda: WakeListener(None))
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
 

@@ -125,8 +125,8 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
 async def _await_more(service: Service, session_id: str, after: int, seconds: int) -> None:
     """Wait until something has happened behind an event; another process writes it, so that it is looked for."""
     with trio.move_on_after(seconds):
-        while not (service.draining.is_set() or await _seq(service, session_id) > after):  # noqa: ASYNC110
-            await trio.sleep(LOOK_EVERY)
+        while not (service.draining.is_set() or await _seq(service, session_id) > after):
+            await service.wakes.wait(session_id, LOOK_EVERY)
 
 
 async def events(service: Service, principal: Principal, request: Request) -> Response:

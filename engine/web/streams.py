@@ -95,7 +95,7 @@ async def _tail(service: Service, request: Request, session_id: str, after: int)
         if trio.current_time() >= beat:
             yield ": alive\n\n"
             beat = trio.current_time() + HEARTBEAT
-        await trio.sleep(sessions.LOOK_EVERY)
+        await service.wakes.wait(session_id, sessions.LOOK_EVERY)
 
 
 def _line(event: Event) -> str:

@@ -84,6 +84,7 @@ async def command(
     from engine.cli.console.app import open_app
     from engine.cli.console.worker_processes import WorkerProcesses
     from engine.runtime.host_secrets import HostSecrets
+    from engine.store.urls import file_of
     from engine.telemetry.logs import set_up_logs
     from engine.web.application import application
     from engine.web.open_service import open_service
@@ -106,6 +107,7 @@ async def command(
             url=url,
             access=settings.access,
             webhooks=settings.webhooks,
+            file=file_of(settings.store),
         ) as service:
             server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
             async with trio.open_nursery() as nursery:

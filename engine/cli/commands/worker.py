@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,10 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import store_option
 from engine.cli.console.output import counted, say
 from engine.session.exit_code import FAILED, OK
+
+if TYPE_CHECKING:
+    from engine.runtime.worker import Worker
+    from engine.store.wake import WakeListener
 
 
 @click.command(
@@ -52,6 +57,8 @@ async def command(
     from engine.runtime.worker import Worker
     from engine.session.state.event import Event, EventKind
     from engine.session.trace import entry, headline
+    from engine.store.urls import file_of
+    from engine.store.wake import listening
 
     shown = {
         EventKind.JOB_LEASED,
@@ -72,7 +79,8 @@ async def command(
 
     async with open_app(store_url, root=bundle, on_event=tell, on_stop="release") as app:
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
-        async with trio.open_nursery() as nursery:
+        async with listening(file_of(app.url)) as listener, trio.open_nursery() as nursery:
+            nursery.start_soon(_wake, listener, worker)
             nursery.start_soon(_leave, app, worker)
             if parent is not None:
                 nursery.start_soon(_leave_with, parent, app)
@@ -82,6 +90,13 @@ async def command(
         say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven{left}")
         app.code = FAILED if done.troubled and until_idle else OK
     return app.exit_code
+
+
+async def _wake(listener: WakeListener, worker: Worker) -> None:
+    """Have the worker look whenever another process has appended something."""
+    while True:
+        await listener.wait_any()
+        worker.wake()
 
 
 async def _leave_with(parent: int, app: object) -> None:
