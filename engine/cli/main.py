@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokens": ("engine.cli.commands.tokens", "Make, list and revoke the tokens of the HTTP API."),
     "backup": ("engine.cli.commands.backup", "Copy a store while it is in use, and verify the copy."),
     "restore": ("engine.cli.commands.restore", "Put a copy of a store back, stopped until it is released."),
+    "doctor": ("engine.cli.commands.doctor", "Look at what a service rests on, and say what is not well."),
     "login": ("engine.cli.commands.login", "Keep a token, so that who acts from here is known."),
     "config": ("engine.cli.commands.config", "Look at what a service runs with."),
     "jobs": ("engine.cli.commands.jobs", "List jobs, show one, try a dead one again, or give one up."),

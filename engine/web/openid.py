@@ -92,6 +92,10 @@ class OpenIdProvider:
     _keys_at: float = float("-inf")
     _lock: trio.Lock = field(default_factory=trio.Lock)
 
+    async def check(self) -> None:
+        """Ask the provider what it says of itself, and for its keys; raises ProviderUnavailable."""
+        await self._key_set(None)
+
     async def address(self, login: LoginSecrets, redirect: str) -> str:
         """Where a person is sent to log in; raises ProviderUnavailable."""
         described = await self._description()

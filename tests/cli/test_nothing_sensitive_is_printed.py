@@ -254,6 +254,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "worker": [["--until-idle"]],
     "config show": [[]],
     "login": [["--forget"]],
+    "doctor": [[]],
     "backup": [["copy.db"]],
     "restore": [["--release"]],
     "sessions erase": [["--older-than", "999d", "--why", "x", "--yes", "--as", "eve", "--insecure-local"]],

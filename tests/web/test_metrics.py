@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +14,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.shell import Shell, copy_of_root
 from tests.web.service import Service, open_service
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -118,3 +122,23 @@ def test_every_request_is_a_line_of_json_with_who_asked_and_never_a_secret(at: P
     assert secret not in err
     assert service.tokens["ops"] not in err
     assert any(line["path"] == "/login/..." for line in lines)
+
+
+def test_every_alert_is_of_metrics_that_there_are_and_has_a_page(at: Path) -> None:
+    rules = yaml.safe_load((ROOT / "docs/operate/alerts.yaml").read_text("utf-8"))["groups"][0]["rules"]
+    page = (ROOT / "docs/operate/alerts.md").read_text("utf-8")
+    known = set(re.findall(r"`(engine_\w+)", page)) | {"up"}
+    for rule in rules:
+        assert f"## {rule['alert']}\n" in page
+        assert set(re.findall(r"\b(engine_\w+|up)\b", rule["expr"])) <= known, rule["expr"]
+    with measured(at) as (_, url):
+        text = httpx2.get(url, timeout=600).text
+    served = {name for line in text.splitlines() if line.startswith("# TYPE") for name in [line.split()[2]]}
+    assert {name.removesuffix("_total") for name in known - {"up"}} <= {name.removesuffix("_total") for name in served}
+    promtool = shutil.which("promtool")
+    if promtool is not None:
+        subprocess.run([promtool, "check", "rules", str(ROOT / "docs/operate/alerts.yaml")], check=True, timeout=600)
+        checked = subprocess.run(
+            [promtool, "check", "metrics"], input=text, text=True, capture_output=True, timeout=600
+        )
+        assert checked.returncode == 0, checked.stderr

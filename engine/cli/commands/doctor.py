@@ -1,0 +1,182 @@
+"""`engine doctor`: whether everything that a service rests on is well."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.console.asynchronous import asynchronous
+from engine.cli.console.options import DEFAULT_STORE, format_option
+from engine.cli.console.service_config import config_option, settings_or_exit
+from engine.cli.console.trace_printer import print_json, table
+from engine.session.exit_code import FAILED, OK
+from engine.session.state.state import FINAL
+
+if TYPE_CHECKING:
+    from engine.cli.console.app import App
+    from engine.config.settings import ServiceSettings
+
+# less room than that is told, in bytes; and a clock that far behind what is recorded
+ROOM, AHEAD = 1024**3, timedelta(seconds=5)
+GOOD, LOOK, BAD = "good", "look at it", "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it stands, and what to do."""
+
+    what: str
+    standing: str
+    told: str
+
+    def payload(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"what": self.what, "standing": self.standing, "told": self.told}
+
+
+@click.command(
+    "doctor",
+    epilog="""\b
+Examples:
+  engine doctor --config engine.yaml
+  engine doctor . --store sqlite:///prod.db --format json""",
+)
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--store", metavar="URL", help=f"$ENGINE_STORE or {DEFAULT_STORE} unless given.")
+@config_option
+@format_option("text", "json")
+@asynchronous
+async def command(bundle: Path | None, store: str | None, config: Path | None, output_format: str) -> int:
+    """Look at what a service rests on: bundle, secrets, store, disk, clock, sessions, tokens and the provider.
+
+    Nothing is changed. Exit code 1 where something is bad.
+    """
+    given = {"bundle": bundle, "store": store}
+    settings = settings_or_exit(config, {name: value for name, value in given.items() if value is not None})
+    found = [one async for one in _findings(settings)]
+    if output_format == "json":
+        print_json([one.payload() for one in found])
+    else:
+        table("doctor", ["what", "standing", "told"], [[one.what, one.standing, one.told] for one in found])
+    return FAILED if any(one.standing == BAD for one in found) else OK
+
+
+async def _findings(settings: ServiceSettings) -> AsyncIterator[Finding]:
+    from engine.cli.console.app import open_app
+
+    for one in (*_bundle(settings), *_disk(settings)):
+        yield one
+    try:
+        async with open_app(settings.store, drives=False) as app:
+            async for one in _store(app):
+                yield one
+            yield await _tokens(app, settings)
+    except Exception as error:
+        yield Finding("store", BAD, str(error))
+    async for one in _providers(settings):
+        yield one
+
+
+def _bundle(settings: ServiceSettings) -> list[Finding]:
+    """The bundle is valid, and what its agents need of this machine is here."""
+    from engine.bundle.load import load_directory
+    from engine.diagnostic import has_errors
+    from engine.runtime.environment import needs, problem
+    from engine.runtime.host_secrets import HostSecrets
+
+    try:
+        loaded = load_directory(settings.bundle)
+    except NotADirectoryError:
+        return [Finding("bundle", BAD, f"{settings.bundle} is no directory")]
+    bundle = loaded.bundle
+    if bundle is None or has_errors(loaded.diagnostics):
+        return [Finding("bundle", BAD, f"it has errors: engine validate {settings.bundle}")]
+    missing = {
+        f"{need.kind} {need.name}: {why}"
+        for agent in bundle.agents.values()
+        for need in needs(bundle, agent, agent.planners, agent.tools)
+        if not need.optional
+        for why in [problem(need, HostSecrets(), settings.bundle)]
+        if why
+    }
+    found = [Finding("bundle", GOOD, f"{bundle.digest[:12]}, {len(bundle.agents)} agents, {len(bundle.tools)} tools")]
+    return found + [Finding("environment", BAD, one) for one in sorted(missing)]
+
+
+def _disk(settings: ServiceSettings) -> list[Finding]:
+    from engine.store.urls import file_of
+
+    file = file_of(settings.store)
+    if file is None:
+        return [Finding("disk", LOOK, "the store is not in a file")]
+    folder = file.absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    told = f"{free / 1024**3:,.1f} GB are free at {folder}"
+    if not os.access(folder, os.W_OK):
+        return [Finding("disk", BAD, f"{folder} can't be written")]
+    return [Finding("disk", GOOD if free > ROOM else BAD, told)]
+
+
+async def _store(app: App) -> AsyncIterator[Finding]:
+    """The store can be read, and what is in it goes on."""
+    now = datetime.now(UTC)
+    problems = await app.store.file_problems()
+    yield Finding("store", BAD if problems else GOOD, "; ".join(problems) or app.url)
+    rows = await app.store.sessions()
+    newest = max((row.updated_at for row in rows if row.updated_at is not None), default=now)
+    ahead = newest - now
+    told = "it agrees with what is recorded" if ahead <= AHEAD else f"something was recorded {ahead} from now"
+    yield Finding("clock", GOOD if ahead <= AHEAD else BAD, told)
+    due = await app.store.due_sessions(now)
+    alive = sum(row.state not in FINAL for row in rows)
+    told = f"{len(rows)} sessions, {alive} not over, {len(due)} to be driven"
+    yield Finding("sessions", LOOK if due else GOOD, told + (": is a worker running?" if due else ""))
+    jobs = await app.store.jobs()
+    dead = [row.id for row in jobs if row.status == "dead"]
+    yield Finding("jobs", LOOK if dead else GOOD, f"{len(jobs)} jobs, {len(dead)} dead")
+    settle = [row.id for row in await app.store.requests() if row.kind == "settle"]
+    told = f"nobody knows whether they happened: {', '.join(settle[:5])}" if settle else "none is unknown"
+    yield Finding("writes", LOOK if settle else GOOD, told)
+
+
+async def _tokens(app: App, settings: ServiceSettings) -> Finding:
+    known = [one for one in await app.store.access.tokens() if one.revoked_at is None]
+    soon = datetime.now(UTC) + timedelta(days=14)
+    ending = [one.name for one in known if one.expires_at is not None and one.expires_at <= soon]
+    if not known and not settings.access.grants:
+        return Finding("tokens", BAD, "nobody can come in: engine tokens create")
+    if ending:
+        return Finding("tokens", LOOK, f"they expire within 14 days or have: {', '.join(ending)}")
+    return Finding("tokens", GOOD, f"{len(known)} are good")
+
+
+async def _providers(settings: ServiceSettings) -> AsyncIterator[Finding]:
+    """The providers that people and machines come from can be asked."""
+    import httpx2
+
+    from engine.runtime.clock import TrioClock
+    from engine.runtime.host_secrets import HostSecrets
+    from engine.web.openid import OpenIdProvider, ProviderUnavailable
+
+    async with httpx2.AsyncClient(timeout=None, trust_env=False) as http:
+        for what, provider in (("people", settings.access.people), ("machines", settings.access.machines)):
+            if provider is None:
+                continue
+            try:
+                await OpenIdProvider(provider, http, TrioClock(), HostSecrets()).check()
+                yield Finding(f"provider of {what}", GOOD, provider.issuer)
+            except ProviderUnavailable as error:
+                yield Finding(f"provider of {what}", BAD, str(error))
+    if settings.access.people is not None:
+        url = settings.url or ""
+        told = "a browser keeps the cookie of a login over https alone: set `url` to the address of the proxy"
+        yield Finding("url", GOOD, url) if url.startswith("https://") else Finding("url", LOOK, told)
