@@ -33,7 +33,7 @@ from engine.language.syntax import SyntaxProblem
 from engine.language.value import span
 from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
-from engine.web.webhooks import Webhook
+from engine.web.webhook import Webhook
 
 PREFIX = "ENGINE_"
 # what a variable of the environment may say: one value, and no map

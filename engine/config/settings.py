@@ -10,7 +10,7 @@ from typing import Any
 from engine.access.grants import Access
 from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
-from engine.web.webhooks import Webhook
+from engine.web.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True)

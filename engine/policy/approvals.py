@@ -24,8 +24,11 @@ class Demand:
         return self.groups <= other.groups and self.people >= other.people and (self.distinct or not other.distinct)
 
 
+CUSTOMER_ALONE = frozenset({"customer"})
+
+
 def people_needed(demands: Iterable[Demand]) -> int:
-    """The least number of different people whose yes is needed: one person may be in every group.
+    """The least number of different people whose yes is needed: one person may be in every group, the customer in none.
 
     >>> people_needed([Demand(frozenset({"leads"}), 2), Demand(frozenset({"risk"}))])
     2
@@ -33,19 +36,25 @@ def people_needed(demands: Iterable[Demand]) -> int:
     2
     """
     every = list(demands)
-    apart = sum(demand.people for demand in every if demand.distinct)
-    return apart + max((demand.people for demand in every if not demand.distinct), default=0)
+    plain = [demand for demand in every if not demand.distinct]
+    customer = any(demand.groups == CUSTOMER_ALONE for demand in plain)
+    others = [demand.people for demand in plain if "customer" not in demand.groups]
+    together = max([*(demand.people for demand in plain), max(others, default=0) + customer], default=0)
+    return sum(demand.people for demand in every if demand.distinct) + together
 
 
 def uncovered(asked: Iterable[Demand], by: Iterable[Demand]) -> list[Demand]:
     """The asks that may be left open by people who meet all the others; none if those ask at least as much.
 
-    One ask of the others meets any number of plain ones, and one of those whose people are apart.
+    A plain ask of the others meets any number of plain ones: whoever says yes to it may say yes to them.  Who says yes
+    to a distinct one says it to nothing else, so that it meets one ask, plain or distinct.  Where several plain asks
+    could share such a person more is told than has to be.
     """
-    others = list(by)
-    wanted = list(asked)
-    plain = [one for one in wanted if not one.distinct and not any(other.within(one) for other in others)]
-    return plain + _unmatched([one for one in wanted if one.distinct], others)
+    wanted, others = list(asked), list(by)
+    shared = [other for other in others if not other.distinct]
+    own = [other for other in others if other.distinct]
+    left = [one for one in wanted if one.distinct or not any(other.within(one) for other in shared)]
+    return _unmatched(left, own)
 
 
 def _unmatched(wanted: Sequence[Demand], others: Sequence[Demand]) -> list[Demand]:

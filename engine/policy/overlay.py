@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.policy.flip_names import NOT_OFFERED
@@ -15,22 +16,28 @@ def stricter(own: Verdict, overlay: Verdict) -> Verdict:
         return own
     if overlay.effect is Effect.DENY:
         return overlay
-    further = tuple(_apart(ask, own.asks) for ask in overlay.asks if not _asks_already(ask, own.asks))
-    if not further:
+    asks = list(own.asks)
+    for ask in overlay.asks:
+        _add(asks, ask)
+    if tuple(asks) == own.asks:
         return own
     first = own if own.effect is Effect.REQUIRE_APPROVAL else overlay
     judged = own.judged if first is own else overlay.judged
-    return replace(
-        first, asks=(*own.asks, *further), judged=judged, policy_error=own.policy_error or overlay.policy_error
-    )
+    return replace(first, asks=tuple(asks), judged=judged, policy_error=own.policy_error or overlay.policy_error)
 
 
-def _asks_already(ask: Ask, own: tuple[Ask, ...]) -> bool:
-    """Whether the same people are asked for the same rule already."""
-    return any(ask.rule == other.rule and ask.demand == other.demand for other in own)
+def _add(asks: list[Ask], ask: Ask) -> None:
+    """Ask for one more thing: of the same rule the stricter ask stands, and both where neither is."""
+    for at, other in enumerate(asks):
+        if ask.rule == other.rule and other.demand.within(ask.demand):
+            return
+        if ask.rule == other.rule and ask.demand.within(other.demand):
+            asks[at] = ask
+            return
+    asks.append(_apart(ask, asks))
 
 
-def _apart(ask: Ask, own: tuple[Ask, ...]) -> Ask:
+def _apart(ask: Ask, own: Sequence[Ask]) -> Ask:
     """An ask whose rule's name is another's too: a yes to that one is none to this."""
     taken = {other.rule for other in own}
     name = ask.rule

@@ -56,6 +56,7 @@ def bundle_differences(
         *changed_limits(old, new),
         *changed_guarantees(standing(old, before), standing(new, after)),
         *changed_reviewers(old, new),
+        *changed_requesters(old, new),
         *changed_meters(old, new),
         *changed_tools(old, new),
         *changed_comparing(old, new),
@@ -167,6 +168,16 @@ def changed_reviewers(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
 
 def _members(group: ReviewerGroup) -> list[str]:
     return [*sorted(set(group.members)), *(f"role {role}" for role in sorted(group.roles))]
+
+
+def changed_requesters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
+    """The agents that say otherwise who asks for what a session does; to say nothing, or another, lets them approve."""
+    for name in sorted(old.agents.keys() & new.agents.keys()):
+        was, now = (agent.requester.text if agent.requester else None for agent in (old.agents[name], new.agents[name]))
+        if was != now:
+            said = f"agent {name}: requester {was or 'nobody'} becomes {now or 'nobody'}"
+            loosens = f"{name}:{PROMISED}→{REMOVED}" if was is not None else ""
+            yield BundleDifference("requester", name, was, now, said, loosens)
 
 
 def changed_meters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:

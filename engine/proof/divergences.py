@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
+
+import z3  # type: ignore[import-untyped]
 
 from engine.policy.flip_names import ALLOW, APPROVAL, WITHHELD, word
 from engine.policy.gate import NO_RULE_ALLOWS
 from engine.policy.rule import Effect
-from engine.proof.term import NO, both, either, no
+from engine.proof.term import NO, YES, both, either, no
 from engine.proof.verdicts import RuleWhen, VerdictFormula
 from engine.spec.bundle import READ, Tool
 
@@ -107,14 +110,50 @@ def _changed(one: VerdictFormula, other: VerdictFormula, effect: Effect) -> list
 
 
 def _left_open(one: VerdictFormula, other: VerdictFormula) -> list[tuple[str, Any]]:
-    """The asks that people may leave open who meet all those of the other bundle (see `policy.approvals`).
+    """The asks that people may leave open who meet all those of the other bundle (see `policy.approvals.uncovered`).
 
-    Where each is met by one of the other's, fewer people may still do, as of two that are distinct each needs its own.
+    A plain ask of the other meets any number of plain ones, a distinct one a single ask: where more are left than there
+    are distinct ones for them, one is open.  Each is asked of the real comparison before it is told.
     """
+    own, others = one.by(Effect.REQUIRE_APPROVAL), list(other.by(Effect.REQUIRE_APPROVAL).values())
+    distinct = [rule for rule in others if rule.demand.distinct]
+    plain = [rule for rule in others if not rule.demand.distinct]
+    left = {
+        name: rule.matches if rule.demand.distinct else both(rule.matches, no(_met(rule, plain)))
+        for name, rule in own.items()
+    }
+    covers = {name: frozenset(o.rule for o in distinct if o.demand.within(rule.demand)) for name, rule in own.items()}
     found = []
-    for rule, own in one.by(Effect.REQUIRE_APPROVAL).items():
-        met = either(*(when for demand, when in other.asks.items() if demand.within(own.demand)))
-        found.append((rule, both(own.matches, no(met))))
-        if own.demand.distinct or own.demand.people > 1:
-            found.append((rule, both(own.matches, met, one.people > other.people)))
+    for some in _subsets(distinct, set(covers.values())):
+        names = {rule.rule for rule in some}
+        needing = [name for name in own if covers[name] <= names]
+        # one that nothing is for is open wherever it is left
+        short = _count(left[name] for name in needing) > _count(rule.matches for rule in some) if some else YES
+        found += [(name, both(left[name], short)) for name in needing]
+    for name, rule in own.items():
+        if rule.demand.distinct or rule.demand.people > 1:
+            found.append((name, both(rule.matches, one.people > other.people)))
     return found
+
+
+def _met(rule: RuleWhen, by: Iterable[RuleWhen]) -> Any:
+    """When whoever meets one of some asks meets that of a rule as well."""
+    return either(*(other.matches for other in by if other.demand.within(rule.demand)))
+
+
+MOST_SUBSETS = 6
+
+
+def _subsets(rules: list[RuleWhen], needed: set[frozenset[str]]) -> list[list[RuleWhen]]:
+    """All sets of some rules, or of many those that some ask is met by."""
+    if len(rules) <= MOST_SUBSETS:
+        return [list(some) for size in range(len(rules) + 1) for some in combinations(rules, size)]
+    return [[rule for rule in rules if rule.rule in names] for names in {*needed, frozenset(r.rule for r in rules)}]
+
+
+def _count(holds: Iterable[Any]) -> Any:
+    """How many of some formulas hold."""
+    total = z3.IntVal(0)
+    for one in holds:
+        total = total + z3.If(one, 1, 0)
+    return total

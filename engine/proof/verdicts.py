@@ -10,7 +10,7 @@ import z3  # type: ignore[import-untyped]
 
 from engine.language import types
 from engine.language.schema_types import of_schema
-from engine.policy.approvals import Demand
+from engine.policy.approvals import CUSTOMER_ALONE, Demand
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
@@ -68,13 +68,19 @@ class VerdictFormula:
     @property
     def people(self) -> Any:
         """The least number of different people whose yes is needed (see `policy.approvals.people_needed`)."""
-        apart, together = z3.IntVal(0), z3.IntVal(0)
+        apart, together, others, customer = z3.IntVal(0), z3.IntVal(0), z3.IntVal(0), z3.IntVal(0)
         for rule in self.by(Effect.REQUIRE_APPROVAL).values():
             needed = z3.If(both(no(self.deny), rule.matches), rule.demand.people, 0)
             if rule.demand.distinct:
                 apart = apart + needed
-            else:
-                together = z3.If(needed > together, needed, together)
+                continue
+            together = z3.If(needed > together, needed, together)
+            if "customer" not in rule.demand.groups:
+                others = z3.If(needed > others, needed, others)
+            elif rule.demand.groups == CUSTOMER_ALONE:
+                customer = z3.If(needed > customer, 1, customer)
+        # the customer is in no group
+        together = z3.If(others + customer > together, others + customer, together)
         return apart + together
 
     def speaker(self, effect: Effect) -> Mapping[str, Any]:

@@ -329,6 +329,11 @@ def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Inpu
     edited = event.payload["input"] if event.kind is EventKind.CALL_EDITED else None
     answered = log[at + 1] if edited is not None and at + 1 < len(log) else event
     p = answered.payload
+    if edited is None and p.get("edited"):
+        # the same edit as somebody's before: the call as it stood
+        told = (EventKind.CALL_PROPOSED, EventKind.CALL_EDITED)
+        stood = [one for one in log[:at] if one.kind in told and one.payload.get("call_id") == p["call_id"]]
+        edited = stood[-1].payload["input"] if stood else None
     if answered.kind is EventKind.REQUEST_ANSWERED:
         roles = frozenset(p.get("roles", ()))
         yield inputs.RequestAnswered(

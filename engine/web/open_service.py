@@ -18,7 +18,7 @@ from engine.spec.bundle import Bundle
 from engine.store.wake import listening
 from engine.web.openid import OpenIdProvider
 from engine.web.service import Service
-from engine.web.webhooks import Webhook
+from engine.web.webhook import Webhook
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 from starlette.requests import Request
@@ -27,9 +27,7 @@ from engine.store.wake import WakeListener
 from engine.web.attempts import LoginAttempts
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
-
-if TYPE_CHECKING:
-    from engine.web.webhooks import Webhook
+from engine.web.webhook import Webhook
 
 # a token's last use is noted so often at most, in seconds
 NOTED_EVERY = 60.0

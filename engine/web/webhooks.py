@@ -10,8 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -27,22 +25,11 @@ from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service
 from engine.web.sessions import started
+from engine.web.webhook import Webhook
 
 # how far the time of a delivery may be from ours, in seconds
 TOLERANCE = 300
 LONGEST_ID = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """What a delivery becomes: a message and attributes for an agent, told by expressions over its `body`."""
-
-    name: str
-    secret: str
-    agent: str | None
-    tenant: str | None
-    message: Expression
-    attributes: Mapping[str, Expression]
 
 
 async def deliver(service: Service, request: Request) -> Response:

@@ -227,7 +227,7 @@ def crew(rules: str, never: str = TWO_PEOPLE) -> Bundle:
     path, text = policy(rules, params="{most: 10}", facts="{account: {tool: look, input: {n: input.n}}}")
     promise = f'guarantees:\n  - {{id: promise, never: "{never}"}}\n'
     return bundle(
-        agent("[write, look]", policies="[rules]"), (path, text + promise), CREW, reviewers("risk", "[dana]"),
+        agent("[write, look]", policies="[rules]"), (path, text + promise), CREW, reviewers("risk", "[dana, mo]"),
         tool("write", "write", input=INPUT), tool("look", output=ACCOUNT, input="{type: object}"),
     )  # fmt: skip
 
@@ -251,7 +251,28 @@ def test_a_count_of_people_is_promised_where_it_is_asked() -> None:
 def test_that_fewer_people_are_asked_is_a_loosening_with_a_call_that_shows_it() -> None:
     two = BASE.replace("[leads]", "[leads], count: 2")
     for many, few in ((two, BASE), (BASE + RISK % ", distinct: true", BASE + RISK % "")):
-        (loosened,) = diff(crew(many), crew(few))
-        assert (loosened.kind, loosened.loosens, loosened.status) == ("approval→approval", True, "certain")
-        (tightened,) = diff(crew(few), crew(many))
-        assert (tightened.kind, tightened.loosens) == ("approval→approval", False)
+        loosened = {(one.kind, one.loosens, one.status) for one in diff(crew(many), crew(few))}
+        assert loosened == {("approval→approval", True, "certain")}
+        tightened = {(one.kind, one.loosens) for one in diff(crew(few), crew(many))}
+        assert tightened == {("approval→approval", False)}
+
+
+SECOND = "  - {id: second, tools: [write], effect: require_approval, approvers: [leads], distinct: true}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # whoever said yes to the second says it to nothing else: two leads become one
+        (BASE + SECOND, BASE.replace("approvers: [leads]", "approvers: [leads, risk]") + SECOND),
+        (BASE + SECOND, BASE.replace("approvers: [leads]", "approvers: [risk]") + SECOND),
+        (BASE + SECOND + RISK % ", count: 2", "  - {id: open, tools: [write], effect: allow}\n" + SECOND + RISK % ", count: 2"),
+    ],
+)  # fmt: skip
+def test_one_distinct_yes_covers_nothing_else(before: str, after: str) -> None:
+    assert any(change.loosens for change in diff(crew(before), crew(after)))
+
+
+def test_two_people_are_needed_where_the_customer_and_a_group_are_asked() -> None:
+    both_ = BASE + "  - {id: own, tools: [write], effect: require_approval, approvers: [customer]}\n"
+    assert of_write(crew(both_)).status == PROVED

@@ -11,7 +11,7 @@ from engine.bundle.load import load
 from engine.session.decide.decide import decide
 from engine.session.state.event import EventKind
 from engine.session.state.evolve import fold
-from engine.session.state.inputs import CancelRequested
+from engine.session.state.inputs import ActionConfirmed, CancelRequested
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
@@ -194,6 +194,96 @@ def test_a_session_that_is_over_leaves_nobody_asked() -> None:
     assert play.state.open_requests() == []
 
 
+def test_the_same_edit_of_one_person_is_one_yes_and_nobody_is_judged_for_ever() -> None:
+    play = held(LARGE % "count: 1" + RISKY % ("risk", "distinct: true"))
+    by_group = {request.groups: int(request.id[-1]) for request in play.state.open_requests()}
+    play.say(play.answer("approve", "ana", by_group["leads",], edit={"n": 250}))
+    again = play.answer("approve", "ana", by_group["risk",], edit={"n": 250})
+    assert play.refused(again) == "another_person"
+    play.say(play.answer("approve", "di", by_group["risk",], edit={"n": 250}))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_an_edit_that_changes_nothing_is_a_yes_like_any_other() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1))
+    assert play.refused(play.answer("approve", "ana", 2, edit={"n": 300})) == "another_person"
+    play.say(play.answer("approve", "bo", 2, edit={"n": 300}))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_an_edit_back_to_what_it_was_keeps_its_editors_yes() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1, edit={"n": 150}))
+    play.say(play.answer("approve", "bo", 2, edit={"n": 300}))
+    play.claim()
+    (left,) = play.state.open_requests()
+    play.say(play.answer("approve", "ana", int(left.id[-1])))
+    play.claim()
+    assert play.started() == ["w"]
+
+
+def test_what_people_go_by_may_not_change_after_an_edit_either() -> None:
+    rule = "{id: large, tools: [write], effect: require_approval, when: account.by > 10, approvers: [leads], count: 2}"
+    play = Play(
+        bundle(
+            agent("[write, look]", policies="[rules]"),
+            policy(f"{ALL}  - {rule}\n", facts="{account: {tool: look, input: {n: input.n}}}"),
+            tool("write", "write", input=NUMBER),
+            tool("look", output="{type: object, properties: {by: {type: integer}}, required: [by]}"),
+            reviewers("leads", "[ana, bo, cy]"),
+        )
+    )
+    play.plan(call("w", "write", n=300))
+    play.read({"by": 100})
+    play.say(play.answer("approve", "ana", 1, edit={"n": 250}))
+    play.claim()
+    play.read({"by": 100})
+    (left,) = play.state.open_requests()
+    play.say(play.answer("approve", "bo", int(left.id[-1])))
+    play.claim()
+    play.read({"by": 20})
+    assert play.started() == []
+    assert play.state.open_requests()
+
+
+def test_the_customers_one_yes_beforehand_is_to_one_distinct_rule_and_nobody_is_judged_for_ever() -> None:
+    rules = (
+        "  - {id: confirm, tools: [write], effect: require_approval, approvers: [customer]}\n"
+        "  - {id: second, tools: [write], effect: require_approval, approvers: [customer, leads], distinct: true}\n"
+    )
+    for text in (rules, rules.replace("[customer]}", "[customer], distinct: true}")):
+        play = Play(made(text))
+        play.say(ActionConfirmed("write", {"n": 300}, play.now))
+        play.plan(call("w", "write", n=300))
+        (left,) = play.state.open_requests()
+        assert left.rules == ("second",)
+        play.say(play.answer("approve", "bo", int(left.id[-1])))
+        play.claim()
+        assert play.started() == ["w"]
+
+
+def test_a_yes_after_which_nobody_is_left_for_the_rest_is_refused() -> None:
+    play = Play(
+        bundle(
+            agent("[write]", policies="[rules]"),
+            policy(ALL + LARGE % "count: 1" + RISKY % ("risk", "distinct: true")),
+            tool("write", "write", input=NUMBER),
+            reviewers("leads", "[ana, bo]"),
+            reviewers("risk", "[ana]"),
+        )
+    )
+    play.plan(call("w", "write", n=300))
+    by_group = {request.groups: int(request.id[-1]) for request in play.state.open_requests()}
+    assert play.refused(play.answer("approve", "ana", by_group["leads",])) == "needed_elsewhere"
+    play.say(play.answer("approve", "bo", by_group["leads",]))
+    play.say(play.answer("approve", "ana", by_group["risk",]))
+    play.claim()
+    assert play.started() == ["w"]
+
+
 def codes(*documents: tuple[str, str]) -> list[str]:
     files = {path: text.encode() for path, text in documents} | {"specs/tools/code.py": CODE.encode()}
     loaded = load(BundleFiles(files))
@@ -222,13 +312,12 @@ def test_what_nobody_could_ever_meet_is_said_when_it_is_loaded(rule: str, group:
     assert codes(*files) == [code]
 
 
-def test_a_requester_is_a_text() -> None:
-    files = (
-        agent("[write]", policies="[rules]", more="requester: session.zip\n"),
-        policy(ALL),
-        tool("write", "write", input=NUMBER),
-    )
-    assert codes(*files) == ["E404"]
+@pytest.mark.parametrize("requester", ["session.zip", "session.user", "\"'ana'\"", "null"])
+def test_a_requester_is_a_text_of_each_session(requester: str) -> None:
+    """One that may be null would let whoever asked approve."""
+    path, text = agent("[write]", policies="[rules]", more=f"requester: {requester}\n")
+    text = text.replace("zip: {type: integer}", "zip: {type: integer}, user: {type: [string, 'null']}")
+    assert codes((path, text), policy(ALL), tool("write", "write", input=NUMBER)) == ["E404"]
 
 
 def test_yeses_of_one_person_that_stand_in_a_log_all_the_same_start_nothing() -> None:

@@ -218,11 +218,15 @@ def _requester(documents: DocumentSet, node: Node, session: types.Type) -> Expre
     if asked is None:
         return None
     compiled = expression(documents, asked, {"session": session})
-    if compiled is not None and not all(
-        isinstance(option, types.Text | types.Null | types.Unknown) for option in types.options(compiled.type)
-    ):
-        message = f"this is {types.name(compiled.type)}, and a requester is a person's name"
-        documents.say(e404_operand.at(asked.place, message, ""))
+    if compiled is None:
+        return None
+    if not all(isinstance(option, types.Text | types.Unknown) for option in types.options(compiled.type)):
+        null = "; where it is null, whoever asked could approve" if types.has_null(compiled.type) else ""
+        message = f"this is {types.name(compiled.type)}, and a requester is a person's name{null}"
+        help_ = "make the attribute required, and text" if null else ""
+        documents.say(e404_operand.at(asked.place, message, help_))
+    elif not compiled.reads:
+        documents.say(e404_operand.at(asked.place, "this is the same for every session", "name an attribute of it"))
     return compiled
 
 

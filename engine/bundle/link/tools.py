@@ -18,6 +18,7 @@ from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.expressions import expression, template
 from engine.bundle.link.linker import AdapterLinker, linked
 from engine.bundle.link.schemas import schema
+from engine.bundle.link.texts import check_says_something
 from engine.bundle.link.validators import input_validator, validator
 from engine.bundle.node import Node
 from engine.diagnostic import did_you_mean
@@ -36,6 +37,8 @@ def link_tool(documents: DocumentSet, document: Document, attributes: types.Type
     input_schema, _ = schema(documents, node.get("input"))
     input_schema = _with_declared(documents, node, input_schema)
     output_schema, output_sound = schema(documents, node.get("output"), about_object=False)
+    if node.get("says") is not None:
+        check_says_something(documents, node.get("says"))
     _check_summary(documents, node, output_schema, output_sound)
     effect = ToolEffect(plain["effect"])
     scope: dict[str, types.Type] = {

@@ -29,7 +29,7 @@ GOOD, LOOK, BAD = "good", "look at it", "bad"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthFinding:
     """What was looked at, how it stands, and what to do."""
 
     what: str
@@ -68,7 +68,7 @@ async def command(bundle: Path | None, store: str | None, config: Path | None, o
     return FAILED if any(one.standing == BAD for one in found) else OK
 
 
-async def _findings(settings: ServiceSettings) -> AsyncIterator[Finding]:
+async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
     from engine.cli.console.app import open_app
 
     for one in (*_bundle(settings), *_disk(settings)):
@@ -79,12 +79,12 @@ async def _findings(settings: ServiceSettings) -> AsyncIterator[Finding]:
                 yield one
             yield await _tokens(app, settings)
     except Exception as error:
-        yield Finding("store", BAD, str(error))
+        yield HealthFinding("store", BAD, str(error))
     async for one in _providers(settings):
         yield one
 
 
-def _bundle(settings: ServiceSettings) -> list[Finding]:
+def _bundle(settings: ServiceSettings) -> list[HealthFinding]:
     """The bundle is valid, and what its agents need of this machine is here."""
     from engine.bundle.load import load_directory
     from engine.diagnostic import has_errors
@@ -94,10 +94,10 @@ def _bundle(settings: ServiceSettings) -> list[Finding]:
     try:
         loaded = load_directory(settings.bundle)
     except NotADirectoryError:
-        return [Finding("bundle", BAD, f"{settings.bundle} is no directory")]
+        return [HealthFinding("bundle", BAD, f"{settings.bundle} is no directory")]
     bundle = loaded.bundle
     if bundle is None or has_errors(loaded.diagnostics):
-        return [Finding("bundle", BAD, f"it has errors: engine validate {settings.bundle}")]
+        return [HealthFinding("bundle", BAD, f"it has errors: engine validate {settings.bundle}")]
     missing = {
         f"{need.kind} {need.name}: {why}"
         for agent in bundle.agents.values()
@@ -106,60 +106,62 @@ def _bundle(settings: ServiceSettings) -> list[Finding]:
         for why in [problem(need, HostSecrets(), settings.bundle)]
         if why
     }
-    found = [Finding("bundle", GOOD, f"{bundle.digest[:12]}, {len(bundle.agents)} agents, {len(bundle.tools)} tools")]
-    return found + [Finding("environment", BAD, one) for one in sorted(missing)]
+    found = [
+        HealthFinding("bundle", GOOD, f"{bundle.digest[:12]}, {len(bundle.agents)} agents, {len(bundle.tools)} tools")
+    ]
+    return found + [HealthFinding("environment", BAD, one) for one in sorted(missing)]
 
 
-def _disk(settings: ServiceSettings) -> list[Finding]:
+def _disk(settings: ServiceSettings) -> list[HealthFinding]:
     from engine.store.urls import file_of
 
     file = file_of(settings.store)
     if file is None:
-        return [Finding("disk", LOOK, "the store is not in a file")]
+        return [HealthFinding("disk", LOOK, "the store is not in a file")]
     folder = file.absolute().parent
     while not folder.is_dir():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     told = f"{free / 1024**3:,.1f} GB are free at {folder}"
     if not os.access(folder, os.W_OK):
-        return [Finding("disk", BAD, f"{folder} can't be written")]
-    return [Finding("disk", GOOD if free > ROOM else BAD, told)]
+        return [HealthFinding("disk", BAD, f"{folder} can't be written")]
+    return [HealthFinding("disk", GOOD if free > ROOM else BAD, told)]
 
 
-async def _store(app: App) -> AsyncIterator[Finding]:
+async def _store(app: App) -> AsyncIterator[HealthFinding]:
     """The store can be read, and what is in it goes on."""
     now = datetime.now(UTC)
     problems = await app.store.file_problems()
-    yield Finding("store", BAD if problems else GOOD, "; ".join(problems) or app.url)
+    yield HealthFinding("store", BAD if problems else GOOD, "; ".join(problems) or app.url)
     rows = await app.store.sessions()
     newest = max((row.updated_at for row in rows if row.updated_at is not None), default=now)
     ahead = newest - now
     told = "it agrees with what is recorded" if ahead <= AHEAD else f"something was recorded {ahead} from now"
-    yield Finding("clock", GOOD if ahead <= AHEAD else BAD, told)
+    yield HealthFinding("clock", GOOD if ahead <= AHEAD else BAD, told)
     due = await app.store.due_sessions(now)
     alive = sum(row.state not in FINAL for row in rows)
     told = f"{len(rows)} sessions, {alive} not over, {len(due)} to be driven"
-    yield Finding("sessions", LOOK if due else GOOD, told + (": is a worker running?" if due else ""))
+    yield HealthFinding("sessions", LOOK if due else GOOD, told + (": is a worker running?" if due else ""))
     jobs = await app.store.jobs()
     dead = [row.id for row in jobs if row.status == "dead"]
-    yield Finding("jobs", LOOK if dead else GOOD, f"{len(jobs)} jobs, {len(dead)} dead")
+    yield HealthFinding("jobs", LOOK if dead else GOOD, f"{len(jobs)} jobs, {len(dead)} dead")
     settle = [row.id for row in await app.store.requests() if row.kind == "settle"]
     told = f"nobody knows whether they happened: {', '.join(settle[:5])}" if settle else "none is unknown"
-    yield Finding("writes", LOOK if settle else GOOD, told)
+    yield HealthFinding("writes", LOOK if settle else GOOD, told)
 
 
-async def _tokens(app: App, settings: ServiceSettings) -> Finding:
+async def _tokens(app: App, settings: ServiceSettings) -> HealthFinding:
     known = [one for one in await app.store.access.tokens() if one.revoked_at is None]
     soon = datetime.now(UTC) + timedelta(days=14)
     ending = [one.name for one in known if one.expires_at is not None and one.expires_at <= soon]
     if not known and not settings.access.grants:
-        return Finding("tokens", BAD, "nobody can come in: engine tokens create")
+        return HealthFinding("tokens", BAD, "nobody can come in: engine tokens create")
     if ending:
-        return Finding("tokens", LOOK, f"they expire within 14 days or have: {', '.join(ending)}")
-    return Finding("tokens", GOOD, f"{len(known)} are good")
+        return HealthFinding("tokens", LOOK, f"they expire within 14 days or have: {', '.join(ending)}")
+    return HealthFinding("tokens", GOOD, f"{len(known)} are good")
 
 
-async def _providers(settings: ServiceSettings) -> AsyncIterator[Finding]:
+async def _providers(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
     """The providers that people and machines come from can be asked."""
     import httpx2
 
@@ -173,10 +175,10 @@ async def _providers(settings: ServiceSettings) -> AsyncIterator[Finding]:
                 continue
             try:
                 await OpenIdProvider(provider, http, TrioClock(), HostSecrets()).check()
-                yield Finding(f"provider of {what}", GOOD, provider.issuer)
+                yield HealthFinding(f"provider of {what}", GOOD, provider.issuer)
             except ProviderUnavailable as error:
-                yield Finding(f"provider of {what}", BAD, str(error))
+                yield HealthFinding(f"provider of {what}", BAD, str(error))
     if settings.access.people is not None:
         url = settings.url or ""
         told = "a browser keeps the cookie of a login over https alone: set `url` to the address of the proxy"
-        yield Finding("url", GOOD, url) if url.startswith("https://") else Finding("url", LOOK, told)
+        yield HealthFinding("url", GOOD, url) if url.startswith("https://") else HealthFinding("url", LOOK, told)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from engine.language.arithmetic import EvaluationError
 from engine.language.value import timestamp
-from engine.policy.rule import CUSTOMER
 from engine.session.decide.draft import Draft
+from engine.session.decide.people import is_member, known_groups, refused_person, refused_requester
 from engine.session.decide.requests import settle
 from engine.session.handles import place_of_handle
 from engine.session.identity import call_digest, call_key
 from engine.session.state.event import EventKind
 from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Request
-from engine.spec.bundle import ReviewerGroup, Tool
+from engine.spec.bundle import Tool
 from engine.spec.request_kind import RequestKind
 
 SETTLED = ("did_not_happen", "abandon")
@@ -31,11 +31,18 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     refused = _may_answer(draft, request, reply) or _handle(draft, reply) or _fits(draft, request, reply)
     if refused is not None:
         return refused
-    edited = _edit(draft, request, reply)
+    edited = _edited(draft, request, reply)
     if isinstance(edited, InputRefused):
         return edited
+    digest = request.digest if edited is None else edited.digest
+    refused = refused_person(draft, request, reply, digest)
+    if refused is not None:
+        return refused
+    if edited is not None:
+        _edit(draft, request, reply.by, edited)
     roles = sorted(_roles_that_count(draft, request, reply))
-    by_role: dict[str, Any] = {"roles": roles} if roles else {}
+    more: dict[str, Any] = {"roles": roles} if roles else {}
+    more |= {"edited": True} if edited is not None else {}
     draft.emit(
         EventKind.REQUEST_ANSWERED,
         request_id=request.id,
@@ -45,8 +52,8 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
         by=reply.by,
         note=reply.note,
         value=reply.value,
-        digest=edited or request.digest,
-        **by_role,
+        digest=digest,
+        **more,
     )
     if request.kind is RequestKind.SETTLE and (draft.state.final or request.closed is not None):
         _settle_late(draft, request)
@@ -87,37 +94,7 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
     if request.groups and not is_member(draft, request, reply.by, reply.roles):
         groups = ", ".join(request.groups)
         return InputRefused("not_a_member", f"{reply.by} is not a member of {groups}")
-    if request.kind not in YES_OR_NO:
-        return None
-    if s.started_by is not None and reply.by == s.started_by:
-        return InputRefused("own_request", f"{reply.by} started this session, and nobody approves what they asked for")
-    return _requester(draft, reply) or _another_person(draft, request, reply)
-
-
-def _requester(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
-    """Whoever asks for what the session does is refused, and everybody is where nobody can say who that is."""
-    asks = draft.agent.requester
-    if asks is None:
-        return None
-    try:
-        person = asks.value({"session": dict(draft.state.attributes)})
-    except EvaluationError as error:
-        return InputRefused("own_request", f"who asked for this can't be told: {error}")
-    if person == reply.by:
-        return InputRefused("own_request", f"{reply.by} asked for this, and nobody approves what they asked for")
-    return None
-
-
-def _another_person(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefused | None:
-    """A yes of somebody whose yes to this call counts already, where another person has to give it."""
-    call = draft.state.calls.get(request.call_id or "")
-    if call is None or reply.action != "approve" or reply.edit:
-        return None
-    for yes in call.approvals:
-        apart = request.distinct or yes.distinct or bool(yes.rules & set(request.rules))
-        if yes.by == reply.by and yes.digest == call.digest and apart:
-            return InputRefused("another_person", f"{reply.by} said yes to this call already: another person has to")
-    return None
+    return refused_requester(draft, reply) if request.kind in YES_OR_NO else None
 
 
 def _is_stale(draft: Draft, request: Request, reply: RequestAnswered) -> bool:
@@ -137,27 +114,11 @@ def _denied(draft: Draft) -> list[Request]:
     return [request for request in answered if (request.answered or {})["action"] == "deny"]
 
 
-def is_member(draft: Draft, request: Request, by: str, roles: frozenset[str] = frozenset()) -> bool:
-    """Whether a person, who identified with these roles, belongs to one of the groups that a request asks."""
-    if by == CUSTOMER:
-        return CUSTOMER in request.groups
-    # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them
-    for group in request.groups:
-        known = _known(draft, group)
-        if known and all(one.has(by, roles) for one in known):
-            return True
-    return False
-
-
-def _known(draft: Draft, group: str) -> list[ReviewerGroup]:
-    return [bundle.reviewers[group] for bundle in (draft.bundle, *draft.overlays) if group in bundle.reviewers]
-
-
 def _roles_that_count(draft: Draft, request: Request, reply: RequestAnswered) -> frozenset[str]:
     """The roles by which somebody may answer a request that does not name them."""
     if not reply.roles or is_member(draft, request, reply.by):
         return frozenset()
-    asked = (one.roles for group in request.groups for one in _known(draft, group))
+    asked = (one.roles for group in request.groups for one in known_groups(draft, group))
     return reply.roles & frozenset().union(*asked)
 
 
@@ -190,8 +151,17 @@ def _fits_settle(tool: Tool | None, value: Any) -> InputRefused | None:
     return InputRefused("wrong_answer", 'settle with {"happened": RESULT}, "did_not_happen" or "abandon"')
 
 
-def _edit(draft: Draft, request: Request, reply: RequestAnswered) -> str | InputRefused | None:
-    """Take an edit into the call and give its new digest; None without an edit."""
+@dataclass(frozen=True, slots=True)
+class _EditedCall:
+    """What a call becomes by an edit."""
+
+    input: Mapping[str, Any]
+    digest: str
+    key: str | None
+
+
+def _edited(draft: Draft, request: Request, reply: RequestAnswered) -> _EditedCall | InputRefused | None:
+    """The call as a yes would have it; None without an edit."""
     if not reply.edit or request.call_id is None:
         return None
     if reply.action != "approve":
@@ -205,13 +175,15 @@ def _edit(draft: Draft, request: Request, reply: RequestAnswered) -> str | Input
         return InputRefused(
             "invalid_input", "the edited call does not fit: " + "; ".join([*problems, problem]).strip("; ")
         )
-    digest = call_digest(tool, call.name, edited)
-    if digest == call.digest:
-        return digest
-    draft.emit(
-        EventKind.CALL_EDITED, step=call.step, call_id=call.id, input=edited, digest=digest, key=key, by=reply.by
-    )
-    return digest
+    return _EditedCall(edited, call_digest(tool, call.name, edited), key)
+
+
+def _edit(draft: Draft, request: Request, by: str, edited: _EditedCall) -> None:
+    """Take an edit into the call, unless it is as the call stands."""
+    call = draft.state.calls[request.call_id or ""]
+    if edited.digest != call.digest:
+        told = {"input": edited.input, "digest": edited.digest, "key": edited.key, "by": by}
+        draft.emit(EventKind.CALL_EDITED, step=call.step, call_id=call.id, **told)
 
 
 def _settle_late(draft: Draft, request: Request) -> None:

@@ -7,7 +7,7 @@ starts on one person's word: an answer that would do so is refused, and what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from engine.policy.rule import CUSTOMER, Effect
@@ -21,39 +21,53 @@ from engine.spec.request_kind import RequestKind
 
 def use_prior_yes(draft: Draft, call: Call, verdict: Verdict) -> Call:
     """A yes that the customer gave to this very call before it was proposed counts for what asks them, once."""
-    asking = [ask.rule for ask in verdict.asks if CUSTOMER in ask.approvers]
+    rules = [ask.rule for ask in _for_customer(verdict)]
     given: frozenset[str] = frozenset().union(*(a.rules for a in call.approvals if a.digest == call.digest))
-    if call.digest in draft.state.confirmed and set(asking) - given:
-        draft.emit(EventKind.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=asking)
+    if call.digest in draft.state.confirmed and set(rules) - given:
+        draft.emit(EventKind.CONFIRMATION_USED, step=call.step, call_id=call.id, digest=call.digest, rules=rules)
     return draft.state.calls[call.id]
 
 
-def is_satisfied(call: Call, verdict: Verdict) -> bool:
+def _for_customer(verdict: Verdict) -> list[Ask]:
+    """What one yes of the customer is to: all plain asks, or a single one that only they can answer and is distinct."""
+    asking = [ask for ask in verdict.asks if CUSTOMER in ask.approvers]
+    alone = [ask for ask in asking if ask.distinct and ask.approvers == (CUSTOMER,)]
+    return alone[:1] or [ask for ask in asking if not ask.distinct] or asking[:1]
+
+
+def is_satisfied(draft: Draft, call: Call, verdict: Verdict) -> bool:
     """Whether people said yes to this very call, for every rule that asks, and nothing they went by has changed."""
-    valid = [a for a in call.approvals if a.digest == call.digest]
-    people = {ask.rule: _people(ask, valid) for ask in verdict.asks}
+    people = _people(call, verdict)
     if any(len(people[ask.rule]) < ask.people for ask in verdict.asks):
         return False
-    for ask in verdict.asks:
-        others = frozenset().union(*(people[other.rule] for other in verdict.asks if other is not ask))
-        if ask.distinct and people[ask.rule] & others:
-            return False
-    return call.asked is None or _edited(valid) or not difference_of(call.asked, verdict)
+    return call.asked is None or _asked_of(draft, call) != call.digest or not difference_of(call.asked, verdict)
 
 
-def _people(ask: Ask, valid: Iterable[Approval]) -> frozenset[str]:
-    """Who said yes to what a rule asks."""
-    return frozenset(approval.by for approval in valid if _is_met(ask, approval))
+def _asked_of(draft: Draft, call: Call) -> str:
+    """The digest of the call as people were last asked about it; another one was made of it by an edit since."""
+    asked = [
+        one.digest
+        for one in draft.state.requests.values()
+        if one.call_id == call.id and one.kind is RequestKind.APPROVAL
+    ]
+    return asked[-1] if asked else ""
+
+
+def _people(call: Call, verdict: Verdict) -> dict[str, frozenset[str]]:
+    """Whose yes to the call as it stands counts for each rule: of who said yes to others, none for a distinct one."""
+    valid = [a for a in call.approvals if a.digest == call.digest]
+    said = {ask.rule: frozenset(a.by for a in valid if _is_met(ask, a)) for ask in verdict.asks}
+    others = {
+        ask.rule: frozenset().union(*(said[other.rule] for other in verdict.asks if other is not ask))
+        for ask in verdict.asks
+    }
+    return {ask.rule: said[ask.rule] - others[ask.rule] if ask.distinct else said[ask.rule] for ask in verdict.asks}
 
 
 def _is_met(ask: Ask, yes: Approval) -> bool:
     """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
     asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
     return ask.rule in yes.rules and asked
-
-
-def _edited(approvals: list[Approval]) -> bool:
-    return any(approval.edited for approval in approvals)
 
 
 def difference_of(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, Any]]:
@@ -92,9 +106,11 @@ def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, 
     told = verdict.reason, verdict.message
     draft.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
     together: dict[tuple[tuple[str, ...], str, int], list[Ask]] = {}
-    given = [yes for yes in call.approvals if yes.digest == call.digest]
+    given = _people(call, verdict)
+    # somebody is asked in any case: what is held and asks nobody would be judged for ever
+    nobody = all(len(given[ask.rule]) >= ask.people for ask in verdict.asks)
     for ask in verdict.asks:
-        for further in range(ask.people - len(_people(ask, given))):
+        for further in range(ask.people - (0 if nobody else len(given[ask.rule]))):
             together.setdefault((ask.approvers, ask.rule if ask.distinct else "", further), []).append(ask)
     for (groups, apart, _), asks in sorted(together.items()):
         draft.open_request(

@@ -171,7 +171,7 @@ def _request_facts(draft: Draft, call: Call, needs: tuple[gate.FactNeed, ...]) -
 
 def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mapping[str, Any]] = ()) -> None:
     call = use_prior_yes(draft, call, verdict)
-    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and is_satisfied(call, verdict)
+    satisfied = verdict.effect is Effect.REQUIRE_APPROVAL and is_satisfied(draft, call, verdict)
     difference = difference_of(call.asked, verdict) if call.asked is not None else []
     draft.emit(
         EventKind.VERDICT,

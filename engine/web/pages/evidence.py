@@ -136,7 +136,8 @@ def _facts(log: Sequence[Event], state: State, call: Call, now: datetime) -> lis
 def _people(state: State, request: Request) -> str:
     """Whose yes is there already, and whose is needed beside it."""
     same = [one for one in state.requests.values() if one.call_id == request.call_id and one.closed is None]
-    said = [str(one.answered["by"]) for one in same if one.answered is not None]
+    call = state.calls[request.call_id or ""]
+    said = list(dict.fromkeys(yes.by for yes in call.approvals if yes.digest == call.digest))
     left = sum(one.open for one in same)
     if len(same) < 2:
         return ""

@@ -69,7 +69,8 @@ def _opened_line(entry: dict[str, Any]) -> str:
 class RequestAnsweredPayload(TypedDict):
     """Somebody answered; `digest` is the call that a yes is for, `value` what else they gave.
 
-    `roles` are those by which they belong to who was asked, where it is not by their name.
+    `roles` are those by which they belong to who was asked, where it is not by their name.  It was `edited` where they
+    said what the call should be, be it as it stood already.
     """
 
     request_id: Own[str]
@@ -81,6 +82,7 @@ class RequestAnsweredPayload(TypedDict):
     value: Annotated[Any, H.ANSWER]
     digest: Digest
     roles: NotRequired[Own[list[str]]]
+    edited: NotRequired[Own[bool]]
 
 
 def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> State:
@@ -105,7 +107,7 @@ def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> St
         frozenset(request.groups),
         payload["digest"],
         payload["by"],
-        payload["digest"] != request.digest,
+        payload.get("edited", payload["digest"] != request.digest),
         distinct=request.distinct,
     )
     return with_call(state, call, approvals=(*kept, yes), approved_seq=event.seq)
