@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.access.rights import Right, Role
 
@@ -26,6 +27,7 @@ class Principal:
     means: str
     rights: frozenset[Right]
     groups: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
 
     def may(self, right: Right) -> bool:
         """Whether it may do something; a machine never answers, whatever its role."""
@@ -34,4 +36,4 @@ class Principal:
     @property
     def starter(self) -> str | None:
         """Whom a session names as its starter; None for the customer, whose words a caller hands on."""
-        return None if self.role is Role.CALLER else self.person or self.name
+        return self.person or (None if self.role is Role.CALLER else self.name)

@@ -7,12 +7,14 @@ mistyped one is told from one that was revoked.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import RIGHTS, Right, Role
+from engine.diagnostic.visible import line as visible
 from engine.errors import EngineError
 from engine.ports.access import AccessToken
 from engine.random_bytes import random_hex
@@ -33,13 +35,13 @@ def new_token(
     """The secret, and what is kept of it; raises BadToken."""
     if not name.strip() or (person is not None and not person.strip()):
         raise BadToken("a token has a name, and its person too")
-    if not all(text.isprintable() and text.strip() for text in (name, person or name, tenant or name)) or tenant == "":
-        raise BadToken("names of tokens, persons and tenants are text that can be seen")
+    if not all(is_plain_name(text) for text in (name, person or name, tenant or name)) or tenant == "":
+        raise BadToken("names of tokens, persons and tenants are text that can be seen, and that reads as no other")
     if CUSTOMER in (name, person):
         raise BadToken(f"`{CUSTOMER}` is who a session is with: give the token another name")
     if expires_at is not None and expires_at <= at:
         raise BadToken("a token that has expired already would let nobody in")
-    if not all(group.isprintable() and group.strip() for group in groups):
+    if not all(is_plain_name(group) for group in groups):
         raise BadToken("names of groups are text that can be seen")
     beyond = [right for right in scopes if right not in RIGHTS[role]]
     if beyond:
@@ -49,6 +51,18 @@ def new_token(
     kept = AccessToken(f"tok_{random_hex(8)}", name, hash_of(secret), role.value, person, tenant, at, by, expires_at,
                  scopes=tuple(right.value for right in scopes), groups=tuple(dict.fromkeys(groups)))  # fmt: skip
     return secret, kept
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a name is told from others by reading it: all of it can be seen, and it is written in one way alone."""
+    seen = visible(text) == text and not any(
+        unicodedata.category(char)[0] == "C" or char in _BLANK_LETTERS for char in text
+    )
+    return bool(text) and seen and unicodedata.normalize("NFKC", text) == text.strip() == text
+
+
+# letters and marks that show nothing
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(0xFE00 + n) for n in range(16)}
 
 
 def hash_of(secret: str) -> str:
@@ -69,7 +83,7 @@ def principal_of(token: AccessToken, at: datetime, means: str = "token") -> Prin
     rights = RIGHTS[Role(token.role)] & ({Right(scope) for scope in token.scopes} or set(Right))
     return Principal(
         token.id, token.name, Role(token.role), token.person, token.tenant, means, frozenset(rights),
-        frozenset(token.groups),
+        frozenset(token.groups), token.expires_at,
     )  # fmt: skip
 
 

@@ -231,6 +231,8 @@ def _check_access(node: Node) -> list[Diagnostic]:
         meant = [key for key in ("group", "subject", "client") if item.get(key) is not None]
         if not meant:
             say(e203_missing_key.at(item, "group"))
+        elif meant == ["client"] and node.get("machines") is None:
+            say(e206_constraint.at(item.at("client"), "client", "is of `machines`, and there are none here"))
         elif len(meant) > 1:
             say(e206_constraint.at(item.at(meant[1]), meant[1], f"stands beside `{meant[0]}`: a grant is for one"))
     persons = node.get("persons")
@@ -241,7 +243,13 @@ def _check_access(node: Node) -> list[Diagnostic]:
         if value.value in subjects:
             say(e301_duplicate_name.at(value, "subject", subjects[value.value].place))
         subjects.setdefault(value.value, value)
-    if node.get("people") is None and node.get("machines") is None:
+    people, machines = node.get("people"), node.get("machines")
+    if people is not None and machines is not None:
+        same = people.at("issuer").value == machines.at("issuer").value
+        if same and people.at("client_id").value == machines.at("audience").value:
+            told = "is that of people's logins: a person's token would be a machine's"
+            say(e206_constraint.at(machines.at("audience"), "audience", told))
+    if people is None and machines is None:
         say(e203_missing_key.at(node, "people"))
     return found
 

@@ -28,21 +28,17 @@ class StoreStopped(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class CopiedStore:
-    """What is in a copy: how many sessions, those that are not over, and writes that nobody can vouch for."""
+    """What is in a copy: how many sessions, those that are not over, unknown writes, and tokens that are good there."""
 
     sessions: int
     alive: tuple[str, ...]
     unknown_writes: tuple[str, ...]
+    tokens: tuple[str, ...]
 
 
-def take(source: Path, target: Path) -> CopiedStore:
-    """Copy a store, whoever writes to it meanwhile; raises BadBackup, sqlite3.Error, OSError."""
-    return _copy(source, target, stopped="")
-
-
-def put_back(source: Path, target: Path, at: str) -> CopiedStore:
-    """Make a store of a copy, stopped; raises BadBackup, sqlite3.Error, OSError."""
-    return _copy(source, target, stopped=at)
+def copy(source: Path, target: Path, at: str) -> CopiedStore:
+    """Copy a store, whoever writes to it meanwhile; the copy is stopped.  Raises BadBackup, sqlite3.Error, OSError."""
+    return _copy(source, target, at)
 
 
 def release(path: Path) -> bool:
@@ -62,7 +58,7 @@ def stopped_at(connection: sqlite3.Connection) -> str | None:
     return row[0] if row is not None else None
 
 
-def _copy(source: Path, target: Path, *, stopped: str) -> CopiedStore:
+def _copy(source: Path, target: Path, stopped: str) -> CopiedStore:
     if os.path.lexists(target):
         raise BadBackup(f"{target} is there already: nothing is written over")
     make_folder(target.absolute().parent)
@@ -101,16 +97,19 @@ def _checked(part: Path, stopped: str) -> CopiedStore:
         (told,) = connection.execute("PRAGMA integrity_check").fetchone()
         if told != "ok":
             raise BadBackup(f"the copy is damaged: {told}")
-        if stopped:
-            with connection:
-                connection.execute("UPDATE store SET stopped_at = ?", (stopped,))
+        with connection:
+            connection.execute("UPDATE store SET stopped_at = ?", (stopped,))
+            # who was logged in then is not logged in to this one
+            connection.execute("DELETE FROM logins")
         number = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
         rows = connection.execute("SELECT id, state FROM sessions ORDER BY created_at, id").fetchall()
         sql = "SELECT id FROM requests WHERE status = 'open' AND kind = ? ORDER BY id"
         unknown = connection.execute(sql, (RequestKind.SETTLE.value,)).fetchall()
         # what stands beside the file is put into it, so that it is one file
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        alive = tuple(id_ for id_, state in rows if state not in FINAL)
-        return CopiedStore(number, alive, tuple(id_ for (id_,) in unknown))
+        alive = tuple(f"{id_} {state.replace('_', ' ')}" for id_, state in rows if state not in FINAL)
+        tokens = connection.execute("SELECT name FROM tokens WHERE revoked_at IS NULL ORDER BY name").fetchall()
+        named = tuple(name for (name,) in tokens)
+        return CopiedStore(number, alive, tuple(id_ for (id_,) in unknown), named)
     finally:
         connection.close()

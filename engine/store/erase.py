@@ -51,7 +51,14 @@ def erase(connection: sqlite3.Connection, session_id: str) -> int:
     # a holder is a session's call: SESSION/CALL
     own = "holder >= ? || '/' AND holder < ? || '0'"
     connection.execute(
-        f"UPDATE idempotency_keys SET status = ?, output = NULL, compared = NULL WHERE {own} AND output IS NOT NULL",
+        f"UPDATE idempotency_keys SET status = CASE WHEN output IS NULL THEN status ELSE ? END, output = NULL,"
+        f" compared = NULL WHERE {own}",
         (ERASED, session_id, session_id),
+    )
+    # what it was asked for by may name a person, and its digest could be guessed
+    connection.execute(
+        "UPDATE creations SET key = lower(hex(randomblob(16))), digest = lower(hex(randomblob(16)))"
+        " WHERE session_id = ?",
+        (session_id,),
     )
     return count

@@ -48,6 +48,15 @@ def make_file_of(path: Path) -> None:
     make_file_behind(path)
 
 
+def empty_wal(path: Path) -> None:
+    """Put what stands in the log beside a file into it, and empty that: what was erased is nowhere then."""
+    connection = sqlite3.connect(path, timeout=10)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def connect(path: Path, check: Callable[[], None] = lambda: None) -> sqlite3.Connection:
     """A connection to a file that is there, with the pragmas that the promises rest on; raises sqlite3.Error.
 

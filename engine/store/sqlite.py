@@ -25,7 +25,7 @@ from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
 from engine.store.backup import StoreStopped, stopped_at
 from engine.store.erase import erase
-from engine.store.file import opened
+from engine.store.file import empty_wal, opened
 from engine.store.log_key import HeadSeal, LogKey, Voucher
 from engine.store.queries import (
     StoredHead,
@@ -60,7 +60,9 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
         sender = WakeSender(path)
         try:
             async with writer.working():
-                yield SqliteStore(writer, reading, voucher, check, stopped=stopped_at(reading), sender=sender)
+                yield SqliteStore(
+                    writer, reading, voucher, check, stopped=stopped_at(reading), sender=sender, file=path
+                )
         finally:
             sender.close()
     finally:
@@ -80,10 +82,12 @@ class SqliteStore:
         *,
         stopped: str | None = None,
         sender: WakeSender | None = None,
+        file: Path | None = None,
     ) -> None:
         """`check` raises where the file is not the one that was opened any more; one that is `stopped` only tells."""
         self._stopped = stopped
         self._sender = sender
+        self._file = file
         self._voucher = voucher
         self._check = check
         self._writer = writer
@@ -290,7 +294,10 @@ class SqliteStore:
 
     async def erase(self, session_id: str) -> int:
         """See `ports.Store`."""
-        return await self._writer.do(lambda connection: erase(connection, session_id))
+        count = await self._writer.do(lambda connection: erase(connection, session_id))
+        if self._file is not None:
+            await trio.to_thread.run_sync(empty_wal, self._file)
+        return count
 
     async def strays(self) -> Mapping[str, list[str]]:
         """See `ports.Store`."""

@@ -52,6 +52,7 @@ class EventCounts:
     waits: dict[Labels, WaitCounts] = field(default_factory=dict)
     _agents: dict[str, str] = field(default_factory=dict)
     _opened: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _judged: set[str] = field(default_factory=set)
     _states: dict[str, str] = field(default_factory=dict)
 
     def add(self, events: Iterable[Event]) -> None:
@@ -70,9 +71,14 @@ class EventCounts:
             case EventKind.SESSION_CLAIMED:
                 _more(self.claims, ())
             case EventKind.VERDICT:
+                self._judged.add(f"{event.session_id}/{payload['call_id']}")
                 _more(self.verdicts, (payload["tool"], payload["rule"] or "", payload["verdict"]))
             case EventKind.TOOL_RESULT if payload["final"]:
-                _more(self.calls, (payload["tool"], payload["status"]))
+                # a tool that no rule has judged may be one that somebody made up
+                call = f"{event.session_id}/{payload['call_id']}"
+                known = call in self._judged
+                self._judged.discard(call)
+                _more(self.calls, (payload["tool"] if known else "unknown", payload["status"]))
                 if payload["status"] in ("terminal_error", "unknown"):
                     _more(self.failures, ("tool",))
             case EventKind.PLANNER_FAILED | EventKind.DECISION_REJECTED:

@@ -49,6 +49,10 @@ def application(service: Service) -> Callable[..., Awaitable[None]]:
 
     async def asked(scope: Any, receive: Any, send: Any) -> None:
         # a method that nobody has heard of is asked who it is, as all others are
+        if scope["type"] == "http" and any(ord(char) < 32 for char in scope["path"]):
+            problem = HttpProblem(400, "malformed", "a path holds no control characters")
+            await _with_headers(problem.response())(scope, receive, send)
+            return
         known = scope["type"] != "http" or scope["method"] in _METHODS
         await app(scope if known else {**scope, "method": "OPTIONS"}, receive, send)
 

@@ -74,6 +74,7 @@ _OPEN: Mapping[str, tuple[str, type[BaseModel], tuple[str, ...]]] = {
 }
 
 
+@cache
 def text() -> str:
     """The document as it is committed and served."""
     return json.dumps(document(), indent=1) + "\n"

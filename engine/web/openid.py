@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from engine.access.grants import Provider
+from engine.access.principal import CUSTOMER
 from engine.errors import EngineError
 from engine.net.body import LargerThan, bound
 from engine.net.errors import why
@@ -35,7 +37,11 @@ ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"]
 # seconds: an answer of the provider's, its description and keys as they are kept, and clocks that differ
 ANSWER_TIME, KEPT, AGAIN_AFTER, LEEWAY = 10.0, 3600.0, 10.0, 30
 LARGEST = 512 * 1024
-MOST_GROUPS, LONGEST = 500, 500
+MOST_GROUPS, LONGEST, MOST_WAITING = 500, 500, 20
+# what only the token of a person's login holds
+_OF_PEOPLE = frozenset({"nonce", "at_hash", "auth_time", "sid", "preferred_username"})
+# what comes of a text that nobody signed
+_UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 _OWN_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -90,6 +96,7 @@ class OpenIdProvider:
     _described_at: float = 0.0
     _keys: KeySet | None = None
     _keys_at: float = float("-inf")
+    _failed: dict[str, float] = field(default_factory=dict)
     _lock: trio.Lock = field(default_factory=trio.Lock)
 
     async def check(self) -> None:
@@ -122,6 +129,11 @@ class OpenIdProvider:
         if not isinstance(token, str):
             raise BadIdentity("the provider gave no identity for this login")
         claims = await self._claims(token)
+        if claims.get("azp", self.provider.audience) != self.provider.audience:
+            raise BadIdentity("the token was given to somebody else")
+        meant = claims.get("aud")
+        if isinstance(meant, list) and len(meant) > 1 and "azp" not in claims:
+            raise BadIdentity("the token is for several, and does not say to whom it was given")
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), login.nonce.encode()):
             raise BadIdentity("the identity is of another login")
         return self._identity(claims, client=None)
@@ -129,9 +141,12 @@ class OpenIdProvider:
     async def machine(self, token: str) -> Identity:
         """Which machine a token stands for; raises BadIdentity, ProviderUnavailable."""
         claims = await self._claims(token)
-        client = claims.get("client_id", claims.get("azp", claims.get("sub")))
-        if not isinstance(client, str) or not client:
+        client = claims.get("client_id", claims.get("azp"))
+        if not isinstance(client, str) or not client or client == CUSTOMER:
             raise BadIdentity("the token names no client")
+        person = sorted(_OF_PEOPLE & set(claims))
+        if person or "openid" in str(claims.get("scope", "")).split():
+            raise BadIdentity("the token was given for a person's login, and is no machine's")
         return self._identity(claims, client=client)
 
     def _identity(self, claims: Mapping[str, Any], *, client: str | None) -> Identity:
@@ -141,19 +156,19 @@ class OpenIdProvider:
             raise BadIdentity("the token has no subject")
         listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
         kept = tuple(one for one in listed if isinstance(one, str) and len(one) <= LONGEST)[:MOST_GROUPS]
-        shown = name if isinstance(name, str) and name.isprintable() and name.strip() else client or subject
+        shown = client or (name if isinstance(name, str) and name.isprintable() and name.strip() else subject)
         return Identity(self.provider.issuer, subject, shown[:LONGEST], kept, client)
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
         """What a token says, if the provider has signed it for us and it is its time."""
         try:
             kid = json.loads(_decoded(token.partition(".")[0])).get("kid")
-        except (ValueError, AttributeError):
+        except _UNREADABLE:
             raise BadIdentity("this is no token") from None
         keys = await self._key_set(kid if isinstance(kid, str) else None)
         try:
             found = jwt.decode(token, keys, algorithms=ALGORITHMS)
-        except (JoseError, ValueError) as error:
+        except (JoseError, *_UNREADABLE) as error:
             raise BadIdentity(f"the token is not signed as it should be: {type(error).__name__}") from None
         claims = found.claims
         self._check(claims)
@@ -161,14 +176,12 @@ class OpenIdProvider:
 
     def _check(self, claims: Mapping[str, Any]) -> None:
         now = self.clock.now().timestamp()
-        if str(claims.get("iss", "")).rstrip("/") != self.provider.issuer:
+        if claims.get("iss") not in (self.provider.issuer, f"{self.provider.issuer}/"):
             raise BadIdentity("the token is of another issuer")
         audience = claims.get("aud")
         meant = audience if isinstance(audience, list) else [audience]
         if self.provider.audience not in meant:
             raise BadIdentity("the token is for somebody else")
-        if len(meant) > 1 and claims.get("azp") != self.provider.audience:
-            raise BadIdentity("the token is for several, and was not given to us")
         ends, begins = claims.get("exp"), claims.get("nbf", 0)
         if _time(ends) + LEEWAY <= now:
             raise BadIdentity("the token has expired, or does not say when it will")
@@ -178,31 +191,65 @@ class OpenIdProvider:
     # -- what the provider says of itself
 
     async def _description(self) -> Mapping[str, Any]:
-        async with self._lock:
-            now = self.clock.now().timestamp()
+        now = self.clock.now().timestamp()
+        if self._described and now - self._described_at <= KEPT:
+            return self._described
+        async with self._asking("description"):
             if not self._described or now - self._described_at > KEPT:
                 found = await self._fetched("GET", f"{self.provider.issuer}/.well-known/openid-configuration")
-                if str(found.get("issuer", "")).rstrip("/") != self.provider.issuer:
+                if found.get("issuer") not in (self.provider.issuer, f"{self.provider.issuer}/"):
                     raise ProviderUnavailable(f"what {self.provider.issuer} says of itself names another issuer")
                 for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
                     _check_address(found.get(name), name)
                 self._described, self._described_at = found, now
-            return self._described
+        return self._described
 
     async def _key_set(self, kid: str | None) -> KeySet:
+        """The keys; fetched anew where one is not known, and not again so soon."""
+        now = self.clock.now().timestamp()
+        keys, age = self._keys, now - self._keys_at
+        known = keys is not None and (kid is None or any(key.kid == kid for key in keys.keys))
+        if keys is not None and ((known and age <= KEPT) or (not known and age <= AGAIN_AFTER)):
+            return keys
+        try:
+            return await self._fetched_keys()
+        except ProviderUnavailable:
+            # a key that is known stays good while the provider is away
+            if keys is not None and known:
+                return keys
+            raise
+
+    async def _fetched_keys(self) -> KeySet:
         described = await self._description()
-        async with self._lock:
+        async with self._asking("keys"):
             now = self.clock.now().timestamp()
-            keys, age = self._keys, now - self._keys_at
-            unknown = keys is None or (kid is not None and all(key.kid != kid for key in keys.keys))
-            if keys is None or age > KEPT or (unknown and age > AGAIN_AFTER):
+            if self._keys is None or now - self._keys_at > AGAIN_AFTER:
                 found = await self._fetched("GET", str(described["jwks_uri"]))
                 try:
-                    keys = KeySet.import_key_set(found)  # type: ignore[arg-type]
-                except (JoseError, ValueError, TypeError, KeyError):
+                    self._keys = KeySet.import_key_set(found)  # type: ignore[arg-type]
+                except (JoseError, *_UNREADABLE):
                     raise ProviderUnavailable("the keys of the provider can't be read") from None
-                self._keys, self._keys_at = keys, now
-            return keys
+                self._keys_at = now
+            return self._keys
+
+    @asynccontextmanager
+    async def _asking(self, what: str) -> AsyncIterator[None]:
+        """One at a time asks the provider something; what has just failed is not asked again, and few wait for it."""
+        now = self.clock.now().timestamp()
+        if now - self._failed.get(what, float("-inf")) <= AGAIN_AFTER:
+            raise ProviderUnavailable(f"{urlsplit(self.provider.issuer).netloc} could not be asked just now")
+        if self._lock.statistics().tasks_waiting >= MOST_WAITING:
+            raise ProviderUnavailable(f"too many wait for {urlsplit(self.provider.issuer).netloc}")
+        try:
+            with trio.fail_after(ANSWER_TIME):
+                async with self._lock:
+                    yield
+        except trio.TooSlowError:
+            self._failed[what] = self.clock.now().timestamp()
+            raise ProviderUnavailable(f"{urlsplit(self.provider.issuer).netloc} does not answer") from None
+        except ProviderUnavailable:
+            self._failed[what] = self.clock.now().timestamp()
+            raise
 
     async def _fetched(self, method: str, url: str, **more: Any) -> Mapping[str, Any]:
         _check_address(url, "issuer")

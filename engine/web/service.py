@@ -90,6 +90,13 @@ class Service:
             raise HttpProblem(403, "no_grant", f"the client {identity.client} is known, and nothing is granted to it")
         return found
 
+    async def own_session(self, principal: Principal, session_id: str) -> Session:
+        """A session that a principal has started, and for whose customer it speaks; raises HttpProblem."""
+        session = await self.session(principal, session_id)
+        if not await self.store.access.started_by(scope_of(principal), session_id):
+            raise HttpProblem(403, "not_yours", "only who has started a session speaks for its customer")
+        return session
+
     async def session(self, principal: Principal, session_id: str) -> Session:
         """A session that a principal may see; raises HttpProblem 404 for any other, whether there is one or not."""
         session = self.engine.session(session_id, drive=False)

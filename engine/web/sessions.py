@@ -140,7 +140,7 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
 
 async def send(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/messages`: 202."""
-    session = await service.session(principal, request.path_params["id"])
+    session = await service.own_session(principal, request.path_params["id"])
     said = await body_of(request, NewMessage)
     await session.send(said.text)
     await service.note(request, principal, "send", session.id, "sent")
@@ -149,7 +149,7 @@ async def send(service: Service, principal: Principal, request: Request) -> Resp
 
 async def confirm(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/confirmations`: 202; what the customer says to what they are asked, or beforehand."""
-    session = await service.session(principal, request.path_params["id"])
+    session = await service.own_session(principal, request.path_params["id"])
     said = await body_of(request, NewConfirmation)
     if said.tool is not None:
         if said.answer != "yes":
@@ -167,7 +167,7 @@ async def confirm(service: Service, principal: Principal, request: Request) -> R
 
 async def propose(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/proposals`: 202; the next step of a session whose planner is a client."""
-    session = await service.session(principal, request.path_params["id"])
+    session = await service.own_session(principal, request.path_params["id"])
     said = await body_of(request, NewProposal)
     decision = {"message": said.message, "tool_calls": said.tool_calls, "done": said.done}
     await session.propose(decision, after=said.after, by=principal.person or principal.name)

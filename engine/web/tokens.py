@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.principal import Principal
-from engine.access.rights import Right, Role
+from engine.access.rights import RIGHTS, Right, Role
 from engine.access.tokens import BadToken, new_token
 from engine.ports.access import AccessToken
 from engine.web.bodies import NewToken, body_of
@@ -28,6 +28,7 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
 async def create(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/tokens`: 201 with the secret, which is told this once."""
     wanted = await body_of(request, NewToken)
+    _check_not_beyond(principal, wanted)
     if principal.tenant is not None and wanted.tenant != principal.tenant:
         raise HttpProblem(403, "another_tenant", f"this token makes tokens of the tenant {principal.tenant} alone")
     try:
@@ -67,6 +68,23 @@ def shown(token: AccessToken, now: datetime) -> dict[str, Any]:
         "created_by": token.created_by, "expires_at": token.expires_at, "revoked_at": token.revoked_at,
         "used_at": token.used_at,
     }  # fmt: skip
+
+
+def _check_not_beyond(principal: Principal, wanted: NewToken) -> None:
+    """Raise HttpProblem 403 for a token that may more than who makes it, or whose yes would be a person's.
+
+    Whoever could make the token of a reviewer would answer as one: those are made on the command line alone.
+    """
+    rights = RIGHTS[Role(wanted.role)]
+    scopes = {scope for scope in rights if scope.value in wanted.scopes} if wanted.scopes else rights
+    beyond = sorted(scopes - principal.rights)
+    if wanted.person is not None or wanted.groups or Right.ANSWER in rights:
+        raise HttpProblem(403, "made_elsewhere", "tokens of people are made with `engine tokens create` alone")
+    if beyond:
+        raise HttpProblem(403, "beyond", f"this token may not {', '.join(beyond)}, and makes none that may")
+    expires = _moment(wanted.expires_at)
+    if principal.expires_at is not None and (expires is None or expires > principal.expires_at):
+        raise HttpProblem(403, "beyond", "a token that expires makes none that lasts longer: give `expires_at`")
 
 
 def _moment(text: str | None) -> datetime | None:

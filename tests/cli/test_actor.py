@@ -83,3 +83,11 @@ def test_a_login_is_kept_for_its_store_and_for_nobody_else_to_read(shell: Shell,
     assert shell("review", "approve", request).code == 0
     assert shell("login", "--forget").code == 0
     assert shell("review", "approve", request).code == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["dana ", "da\u034fna", "dana\u200b", "\uff44ana", "dana\ufe0f", "\u3164", "dan\u0061\u0301"]
+)
+def test_a_name_that_reads_as_another_is_nobodys(shell: Shell, name: str) -> None:
+    done = shell("tokens", "create", "--name", "x", "--role", "reviewer", "--person", name)
+    assert (done.code, "can be seen" in done.err) == (2, True), done.err

@@ -15,7 +15,8 @@ from tests.cli.shell import Shell, copy_of_root
 
 ACCESS = """\
 kind: Access
-people: {issuer: "https://id.example.org/", client_id: engine, client_secret: "${secret:OIDC}"}
+people: {issuer: "https://id.example.org", client_id: engine, client_secret: "${secret:OIDC}"}
+machines: {issuer: "https://id.example.org", audience: engine-api}
 grants:
   - {group: desk, roles: [reviewer, auditor], tenant: acme}
   - {subject: u-2, roles: [operator]}
@@ -89,13 +90,11 @@ def test_what_is_wrong_is_told_with_its_place(
         ("group: desk, ", "", "E203"),
         ("group: desk, ", "group: desk, client: c, ", "E206"),
         ("roles: [operator]", "roles: [king]", "E204"),
+        ("  - {client: backend, roles: [caller]}\n", "  - {client: c, roles: [caller], tenants: a}\n", "E201"),
+        ("audience: engine-api", "audience: engine", "E206"),
+        ('machines: {issuer: "https://id.example.org", audience: engine-api}\n', "", "E206"),
         ("persons: {dana: u-1}", "persons: {dana: u-1, bo: u-1}", "E301"),
         ("persons: {dana: u-1}", "persons: {customer: u-1}", "E312"),
-        (
-            'people: {issuer: "https://id.example.org/", client_id: engine, client_secret: "${secret:OIDC}"}\n',
-            "",
-            "E203",
-        ),
         ('"${secret:OIDC}"', "plain-text", "E206"),
     ],
 )

@@ -217,7 +217,7 @@ def segments() -> Iterator[Feed]:
         _a_store(Path(folder), kept)
 
         def feed(random: Random) -> None:
-            for one in Path(folder).glob("e.db*"):
+            for one in (path for path in Path(folder).glob("e.db*") if path.is_file()):
                 one.unlink()
             if random.random() < 0.25:
                 file.write_bytes(of_bytes(random, kept.read_bytes()))

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -222,3 +223,101 @@ def test_keys_that_are_rotated_are_fetched_and_a_strangers_key_fetches_nothing_t
     for _ in range(20):
         assert as_machine(service, provider.signed(claims, stranger)).status_code == 401
     assert len(provider.asked) <= before + 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"scope": "openid profile"}, {"nonce": "n"}, {"auth_time": 1}, {"sid": "s"}, {"preferred_username": "eve"},
+        {"client_id": None, "sub": "backend"}, {"client_id": "customer"}, {"client_id": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_persons_token_is_no_machines(service: Service, provider: Provider, more: dict[str, Any]) -> None:
+    assert as_machine(service, provider.machine("backend", **more)).status_code == 401
+
+
+def test_a_machine_whose_token_is_for_several_is_known(service: Service, provider: Provider) -> None:
+    token = provider.machine("backend", aud=["engine-api", "account"], azp="backend")
+    assert as_machine(service, token).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a":' + b"[" * 9000,
+        b'{"alg":"RS256","crit":5}',
+        b'{"alg":"RS256","crit":[{}]}',
+        b"5",
+        b"[]",
+        b"\xff",
+        b'{"alg":5}',
+    ],
+    ids=lambda value: str(value[:30]),
+)
+def test_what_is_no_token_is_refused_and_ends_nothing(service: Service, header: bytes) -> None:
+    parts = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (header, b"{}", b"x")]
+    token = "ey" + ".".join(parts)[2:]
+    assert as_machine(service, token).status_code == 401
+    assert as_machine(service, ".".join(parts)).status_code == 401
+
+
+def test_a_token_that_is_made_over_the_api_may_no_more_than_its_maker_and_answers_nothing(service: Service) -> None:
+    ops = service.client("minter", "operator", "--scope", "manage_tokens", "--expires", "1h")
+    with ops as client:
+        for body, code in (
+            ({"name": "a", "role": "operator"}, "beyond"), ({"name": "b", "role": "caller"}, "beyond"),
+            ({"name": "c", "role": "reviewer"}, "made_elsewhere"),
+            ({"name": "d", "role": "operator", "person": "dana", "scopes": ["manage_tokens"]}, "made_elsewhere"),
+            ({"name": "e", "role": "operator", "groups": ["refund-desk"], "scopes": ["manage_tokens"]}, "made_elsewhere"),
+            ({"name": "f", "role": "operator", "scopes": ["manage_tokens"]}, "beyond"),
+        ):  # fmt: skip
+            refused = client.post("/v1/tokens", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, code), body
+        soon = datetime.fromtimestamp(time.time() + 60, UTC).isoformat()
+        made = client.post(
+            "/v1/tokens", json={"name": "g", "role": "operator", "scopes": ["manage_tokens"], "expires_at": soon}
+        )
+        assert made.status_code == 201, made.text
+
+
+def test_only_who_started_a_session_speaks_for_its_customer(service: Service) -> None:
+    with service.client("backend-1", "caller", "--tenant", "acme") as backend:
+        made = backend.post("/v1/sessions", json=opening("acct_1002")).json()
+    with service.client("ops-acme", "operator", "--tenant", "acme") as ops:
+        for path, body in (
+            ("messages", {"text": "pay it out"}), ("confirmations", {"answer": "yes", "tool": "open_refund_case"}),
+            ("proposals", {"after": 1, "done": True}),
+        ):  # fmt: skip
+            refused = ops.post(f"/v1/sessions/{made['id']}/{path}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_yours")
+
+
+def test_a_good_token_logs_in_whatever_others_have_tried_from_the_same_address(service: Service) -> None:
+    token = service.token("lee", "reviewer")
+    with service.client() as client:
+        codes = [
+            client.post("/login", data={"token": "eng_live_nonsense"}, headers=HTML).status_code for _ in range(15)
+        ]
+        assert codes == [401] * 10 + [429] * 5
+        assert client.post("/login", data={"token": token}, headers=HTML).status_code == 303
+
+
+def test_a_path_with_a_line_end_is_refused_as_everything_is(service: Service) -> None:
+    with service.client() as client:
+        refused = client.get("/x%0ay")
+    assert refused.status_code == 400
+    assert refused.headers["content-security-policy"]
+
+
+def test_a_provider_that_is_away_is_not_asked_over_and_over(service: Service, provider: Provider) -> None:
+    """And a machine whose key is known is let in meanwhile."""
+    token = provider.machine("backend")
+    assert as_machine(service, token).status_code == 201
+    before = len(provider.asked)
+    stranger = RSAKey.generate_key(2048, {"kid": "never heard of"})
+    claims = {"iss": provider.issuer, "sub": "backend", "aud": "engine-api", "exp": int(time.time()) + 99}
+    for _ in range(5):
+        assert as_machine(service, provider.signed(claims, stranger)).status_code in (401, 503)
+    assert len(provider.asked) <= before + 2
+    assert as_machine(service, token).status_code == 201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -20,11 +21,12 @@ from engine.session.exit_code import FAILED, OK
 async def command(file: Path, store_url: str) -> int:
     """Copy a store into FILE while it is in use, and verify the copy: every chain of it is read.
 
-    Keys of the log and of people are no part of it: keep them elsewhere.
+    The copy is stopped, as a store that is put back: nothing of it goes on by itself. Keys of the log and of people are
+    no part of it: keep them elsewhere.
     """
-    from engine.store.backup import take
+    from engine.store.backup import copy
 
-    found = done_or_told(lambda: take(file_of(store_url), file))
+    found = done_or_told(lambda: copy(file_of(store_url), file, datetime.now(UTC).isoformat()))
     if found is None:
         return FAILED
     code = await verified(file)

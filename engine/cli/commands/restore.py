@@ -31,7 +31,7 @@ async def command(file: Path | None, release_it: bool, store_url: str) -> int:
     What was done after the copy was taken is not in it. Look at the sessions that were alive, cancel those that went on
     elsewhere or by hand, and then release the store: what is unknown of their writes is asked about.
     """
-    from engine.store.backup import put_back, release
+    from engine.store.backup import copy, release
 
     path = file_of(store_url)
     if (file is None) is not release_it:
@@ -40,7 +40,7 @@ async def command(file: Path | None, release_it: bool, store_url: str) -> int:
         done = release(path)
         say(f"{path} goes on" if done else f"{path} was not stopped")
         return OK
-    found = done_or_told(lambda: put_back(file, path, datetime.now(UTC).isoformat()))
+    found = done_or_told(lambda: copy(file, path, datetime.now(UTC).isoformat()))
     if found is None:
         return FAILED
     code = await verified(path)
@@ -49,5 +49,8 @@ async def command(file: Path | None, release_it: bool, store_url: str) -> int:
         say(f"  alive then: {one}")
     for one in found.unknown_writes:
         say(f"  nobody knew whether it happened: {one}")
+    if found.tokens:
+        say(f"  tokens that are good here again, whatever was revoked since: {', '.join(found.tokens)}")
+    say("  what was erased since the copy was taken has to be erased again")
     say(f"engine: look at them, then: engine restore --release --store {store_url}", err=True)
     return code

@@ -42,7 +42,8 @@ async def visitor_of(service: Service, request: Request) -> Visitor | None:
     if login is None or login.once or login.expires_at <= now:
         return None
     if login.identity is not None:
-        principal = service.access.principal(login.identity, "cookie")
+        ours = service.people is not None and login.identity.issuer == service.people.provider.issuer
+        principal = service.access.principal(login.identity, "cookie") if ours else None
     else:
         token = await service.store.access.token_by_id(login.token_id)
         principal = principal_of(token, now, "cookie") if token is not None else None

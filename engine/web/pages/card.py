@@ -86,6 +86,7 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
     request = state.requests.get(row.id)
     answered = request.answered if request is not None else None
     told = f"{_VERBS.get(answered['action'], 'answered')} by {answered['by']}" if answered is not None else ""
+    told = visible(told)
     return Card(
         row_of(row, now, evidence.says),
         row.kind,

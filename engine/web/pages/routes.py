@@ -24,7 +24,7 @@ from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
 from engine.web.pages.answer_form import fields_of, value_of
-from engine.web.pages.browser import Visitor, check_origin, form_of, log_in, log_out, visitor_of
+from engine.web.pages.browser import LOGIN_COOKIE, Visitor, check_origin, form_of, log_in, log_out, visitor_of
 from engine.web.pages.card import card_of, row_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.gather import gathered, may_answer, sentence_of
@@ -86,6 +86,7 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
                 if "text/html" not in request.headers.get("accept", ""):
                     await service.principal(request)  # which says what is missing
                 return _login_page(service, 401, request.url.path)
+            request.state.principal = visitor.principal.id
             return await page(service, visitor, request)
         except ClientDisconnect:
             raise
@@ -118,7 +119,9 @@ def _told(error: Exception, visitor: Visitor | None, request: Request) -> Respon
         _log.exception("%s /%s failed", request.method, request.url.path.split("/")[1])
         problem = HttpProblem(500, "fault", "This is a fault of the engine; its log says which.")
     if "text/html" not in request.headers.get("accept", ""):
-        return problem.response()
+        response = problem.response()
+        response.headers.update({name: value for name, value in PAGE_HEADERS.items() if name != "cache-control"})
+        return response
     return shown("problem.html", problem.status, visitor=visitor, detail=problem.detail)
 
 
@@ -143,16 +146,20 @@ async def _from_provider(service: Service, request: Request) -> Response:
     try:
         return await from_provider(service, request)
     except HttpProblem as problem:
-        return _login_page(service, problem.status, "/inbox", problem.detail)
+        response = _login_page(service, problem.status, "/inbox", problem.detail)
+        # one login asks the provider once
+        response.delete_cookie(LOGIN_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+        return response
 
 
 async def _login(service: Service, request: Request) -> Response:
     fields = await form_of(request, None)
-    address, now = _address(request), service.clock.now().timestamp()
-    service.attempts.check(address, now)
     secret = fields.get("token", "").strip()
     token = await service.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
     if token is None or principal_of(token, service.clock.now()) is None:
+        # whoever has a good one is never kept out by what others try from the same address
+        address, now = _address(request), service.clock.now().timestamp()
+        service.attempts.check(address, now)
         service.attempts.failed(address, now)
         told = "This token lets nobody in: it is mistyped, revoked or has expired."
         return _login_page(service, 401, fields.get("next", "/inbox"), told)
