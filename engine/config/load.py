@@ -32,6 +32,7 @@ from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import SyntaxProblem
 from engine.language.value import span
 from engine.runtime.retention import RetentionRule
+from engine.store.urls import SQLITE
 from engine.web.server.limits import ServerLimits
 from engine.web.webhook import Webhook
 
@@ -169,7 +170,7 @@ def _settings(
     )
     return ServiceSettings(
         bundle=Path(bundle),
-        store=known["store"],
+        store=_store(known["store"], folder if _origin(node, "store", options) == FILE else None),
         host=known["host"],
         port=known["port"],
         workers=known["workers"],
@@ -200,6 +201,14 @@ def _settings(
         },
         origins={name: _origin(node, name, options) for name in known if name != "kind"},
     )
+
+
+def _store(url: str, folder: Path | None) -> str:
+    """The URL of a store; a file that a document names lies where that document says."""
+    path = url.removeprefix(SQLITE)
+    if folder is None or path == url or not path or Path(path).is_absolute():
+        return url
+    return f"{SQLITE}{(folder / path).absolute()}"
 
 
 def _origin(node: Node | None, name: str, options: Mapping[str, Any]) -> str:

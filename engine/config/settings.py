@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.access.grants import Access
+from engine.ports.resources import MissingSecret, Secrets
 from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
 from engine.web.webhook import Webhook
@@ -32,3 +33,16 @@ class ServiceSettings:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     plain: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+
+    def missing_secrets(self, secrets: Secrets) -> list[str]:
+        """What is wrong with the secrets that these settings name."""
+        named = {hook.secret for hook in self.webhooks.values()}
+        if self.access.people is not None and self.access.people.client_secret is not None:
+            named.add(self.access.people.client_secret)
+        found = []
+        for name in sorted(named):
+            try:
+                secrets.reveal(name)
+            except MissingSecret as error:
+                found.append(str(error))
+        return found

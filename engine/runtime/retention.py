@@ -32,6 +32,11 @@ async def erase_session(store: Store, session_id: str) -> int:
     return await store.erase(session_id)
 
 
+async def is_erased(store: Store, session_id: str) -> bool:
+    """Whether what a session was started with is erased; raises UnknownSession."""
+    return 1 in await store.erased(session_id)
+
+
 async def sessions_of_person(store: Store, attribute: str, value: str) -> list[SessionRow]:
     """The sessions that were started with a value of an attribute; those that are erased tell nothing of theirs."""
     found = []

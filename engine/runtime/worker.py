@@ -30,6 +30,8 @@ from engine.tool.databases import MissingRoot
 LEASE = timedelta(seconds=10)
 BEAT_EVERY = 2.0
 LOOK_EVERY = 1.0
+# sessions that one worker drives at once
+MOST_DRIVEN = 32
 # how long a session is left alone that could not be driven, or for which nothing was to be done after all
 PAUSE = timedelta(seconds=30)
 
@@ -230,6 +232,8 @@ class Worker:
         found = False
         now = self._clock.now()
         for session_id in await self._store.due_sessions(now):
+            if len(self._driving) >= MOST_DRIVEN:
+                break  # some end before others begin
             if session_id not in self._driving and not self._pauses(session_id, now):
                 found = True
                 self._driving.add(session_id)

@@ -52,6 +52,25 @@ def release(path: Path) -> bool:
     return done > 0
 
 
+def check_released(file: Path | None) -> None:
+    """Raise StoreStopped for a file that was put back, and that nobody has released."""
+    if file is None or not file.is_file():
+        return
+    connection = connect(file)
+    try:
+        at = stopped_at(connection)
+    finally:
+        connection.close()
+    if at is not None:
+        raise StoreStopped(stopped_text(at))
+
+
+def stopped_text(at: str) -> str:
+    """What is said of a store that stands still."""
+    told = f"this store was put back from a copy at {at}, and nobody has released it"
+    return f"{told}: look at what was alive, then engine restore --release"
+
+
 def stopped_at(connection: sqlite3.Connection) -> str | None:
     """When a store was put back, if nobody has released it since."""
     row = connection.execute("SELECT stopped_at FROM store").fetchone()

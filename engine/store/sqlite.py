@@ -23,7 +23,7 @@ from engine.spec.request_kind import RequestKind
 from engine.store import chain, queue
 from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
-from engine.store.backup import StoreStopped, stopped_at
+from engine.store.backup import StoreStopped, stopped_at, stopped_text
 from engine.store.erase import erase
 from engine.store.file import empty_wal, opened
 from engine.store.log_key import HeadSeal, LogKey, Voucher
@@ -133,8 +133,7 @@ class SqliteStore:
 
     def _check_released(self) -> None:
         if self._stopped is not None:
-            told = f"this store was put back from a copy at {self._stopped}, and nobody has released it"
-            raise StoreStopped(f"{told}: look at what was alive, then engine restore --release")
+            raise StoreStopped(stopped_text(self._stopped))
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""

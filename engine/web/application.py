@@ -37,12 +37,19 @@ def application(service: Service) -> Callable[..., Awaitable[None]]:
     """The ASGI application in front of a service."""
     paths: dict[str, dict[str, RouteRow]] = {}
     for one in TABLE:
-        paths.setdefault(one.path, {})[one.method] = one
+        # the id of a job is that of its session and of its call
+        path = one.path.replace("/jobs/{id}", "/jobs/{id:path}")
+        paths.setdefault(path, {})[one.method] = one
+    # what says more comes first: the retry of a job is no job
+    longest_first = sorted(paths, key=len, reverse=True)
     routes = [
         *(Route(path, _open(answer, service), methods=["GET"]) for path, answer in OPEN.items()),
         *pages.routes(service),
         Route("/hooks/{name}", _signed(service), methods=["POST"]),
-        *(Route(path, _guarded(service, entries), methods=_METHODS) for path, entries in paths.items()),
+        *(
+            Route(path, _guarded(service, paths[path]), methods=_METHODS)
+            for path in sorted(paths, key=len, reverse=True)
+        ),
         Route("/{rest:path}", _guarded(service, {}), methods=_METHODS),
     ]
     app = Starlette(routes=routes)
@@ -78,6 +85,10 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
             right = found.right
             if not principal.may(right):
                 raise HttpProblem(403, "not_permitted", _not_permitted(principal, right))
+            unknown = sorted(set(request.query_params) - set(found.query))
+            if unknown:
+                takes = f"; it takes {', '.join(sorted(found.query))}" if found.query else ""
+                raise HttpProblem(422, "invalid", f"`{unknown[0][:50]}` is not known behind this path{takes}")
             return _with_headers(await found.endpoint(service, principal, request))
         except ClientDisconnect:
             raise  # there is nobody to answer

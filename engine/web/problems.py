@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -95,7 +96,7 @@ def problem_of(error: Exception) -> HttpProblem | None:
             return HttpProblem(503, "not_available", str(error))
         case StoreStopped():
             return HttpProblem(503, "store_stopped", str(error))
-        case StoreFault():
+        case StoreFault() | sqlite3.Error():
             return HttpProblem(503, "store_away", "the store can't be read or written now: ask again")
         case CorruptLog():
             return HttpProblem(500, "damaged", str(error))

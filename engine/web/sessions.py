@@ -13,7 +13,7 @@ from engine.language.value import digest
 from engine.ports.access import Creation
 from engine.ports.records import SessionRow, UnknownSession
 from engine.runtime.opening import new_session_id
-from engine.runtime.retention import erase_session
+from engine.runtime.retention import erase_session, is_erased
 from engine.session.state.state import Status
 from engine.session.trace import entry
 from engine.web.bodies import (
@@ -118,6 +118,11 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
         service.check_room(principal)
         with service.counted(principal):
             await _await_more(service, session.id, after, wait)
+    if await is_erased(service.store, session.id):
+        row = await service.store.session(session.id)
+        nothing: dict[str, object] = {"message": "", "attributes": {}, "messages": [], "calls": [], "requests": []}
+        told = session_listed(row) | nothing | {"used": {}, "erased": True, "seq": row.seq}
+        return answered(told, headers={"etag": f'"{row.seq}"'})
     state = await service.engine.look(session.id)
     return answered(session_shown(state) | {"seq": state.seq}, headers={"etag": f'"{state.seq}"'})
 

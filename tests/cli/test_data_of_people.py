@@ -114,7 +114,12 @@ def test_a_store_that_was_put_back_stands_still_until_somebody_releases_it(shell
         refused = shell(*act, ENGINE_STORE=back)
         assert refused.code != 0, act
         assert "nobody has released it" in refused.err, (act, refused.err)
-    assert shell("worker", "--until-idle", ENGINE_STORE=back).code == 0
+    for start in (["worker", "--until-idle"], ["serve", ".", "--port", "0"]):
+        refused = shell(*start, ENGINE_STORE=back)
+        assert (refused.code, "nobody has released it" in refused.err) == (5, True), refused.err
+        assert "fault of Steadyhand" not in refused.err
+    copied = shell("sessions", "cancel", session, ENGINE_STORE=f"sqlite:///{shell.at}/copy.db")
+    assert copied.code != 0
     assert (
         shell("sessions", "show", session, "--format", "json", ENGINE_STORE=back).json["state"]
         == "awaiting_human_review"

@@ -69,7 +69,8 @@ async def erase(
         if not yes and not _is_sure(len(meant)):
             say("engine: nothing was erased", err=True)
             return FAILED
-        who = await actor_of(app, claim, Right.ERASE, "erase", why)
+        for row in meant:
+            who = await actor_of(app, claim, Right.ERASE, "erase", row.id, row.id)
         total = 0
         for row in meant:
             if row.state in FINAL:

@@ -132,11 +132,13 @@ async def _explain_calls(
 
 async def _verdict_texts(app: App, session_id: str, call_id: str | None) -> list[VerdictText]:
     """Each verdict of a session, with what would flip it as far as its bundle can be had."""
+    from engine.cli.commands.sessions import check_not_erased
     from engine.explain.nearest import nearest
     from engine.explain.verdict_text import VerdictText
     from engine.replay.judgements import Judgement, judgements
     from engine.runtime.errors import BundleUnavailable
 
+    await check_not_erased(app, session_id)
     # as people may see it: a text of which a part is cut off shows no part of what is sealed
     log = [replace(event, payload=shown(event.payload)) for event in await app.store.load(session_id)]
     try:

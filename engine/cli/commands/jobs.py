@@ -120,11 +120,11 @@ async def _act(job_id: str, store_url: str, claim: ActorClaim, what: str) -> int
         if row is None:
             app.code = _unknown(job_id)
         elif what == "retry":
-            who = await actor_of(app, claim, Right.OPERATE_JOBS, "retry_job", row.id)
+            who = await actor_of(app, claim, Right.OPERATE_JOBS, "retry_job", row.id, row.session_id)
             await app.engine.retry_job(row.session_id, row.call_id, who.name)
             say("it is enqueued again; a worker runs it: engine worker", err=True)
         else:
-            who = await actor_of(app, claim, Right.OPERATE_JOBS, "discard_job", row.id)
+            who = await actor_of(app, claim, Right.OPERATE_JOBS, "discard_job", row.id, row.session_id)
             await app.engine.discard_job(row.session_id, row.call_id, who.name)
             over = (await app.store.session(row.session_id)).state in FINAL
             on = "; its session is over" if over else f"; its session goes on with: engine resume {row.session_id}"

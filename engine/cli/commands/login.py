@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -38,7 +39,8 @@ async def command(forget: bool, store_url: str) -> int:
             store_token(app.url, None)
             say("forgotten", err=True)
             return OK
-        secret = click.prompt("Token", hide_input=True, err=True).strip()
+        terminal = sys.stdin.isatty()
+        secret = (click.prompt("Token", hide_input=True, err=True) if terminal else sys.stdin.readline()).strip()
         token = await app.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
         principal = principal_of(token, datetime.now(UTC)) if token is not None else None
         if principal is None:

@@ -123,7 +123,7 @@ async def approve(
         if not no_resume:
             await reachable(app, row.session_id)
         edit = assignments(edits, await _schema(app, row, "input"), "--edit") if edits else None
-        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id)
+        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id, row.session_id)
         session_id = await app.engine.answer(row.id, "approve", who.name, note=note, edit=edit, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
     return app.exit_code
@@ -156,7 +156,7 @@ async def deny(
         row = await _request(app, request_id)
         if not no_resume:
             await reachable(app, row.session_id)
-        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id)
+        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id, row.session_id)
         session_id = await app.engine.answer(row.id, "deny", who.name, note=note, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
     return app.exit_code
@@ -205,7 +205,7 @@ async def answer(
             await reachable(app, row.session_id)
         schema = await _schema(app, row, "output")
         given = typed(value, {}) if value is not None else assignments(settings, schema, "--set")
-        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id)
+        who = await actor_of(app, claim, Right.ANSWER, "answer", row.id, row.session_id)
         session_id = await app.engine.answer(row.id, "answer", who.name, note=note, value=given, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
     return app.exit_code

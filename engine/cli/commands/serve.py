@@ -38,7 +38,7 @@ class _Workers(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number; raises click.BadParameter."""
         text = str(value)
-        if text == "none":
+        if text in ("none", "0"):
             return 0
         if not text.isdecimal() or not 1 <= int(text) <= 64:
             self.fail(f"{text} is no number from 1 to 64, nor `none`", param, ctx)
@@ -78,6 +78,31 @@ async def command(
     checked = _loaded(settings.bundle)
     # the key of the log is taken out of the environment below, and the workers need it as well
     environment = dict(os.environ)
+    if not _may_start(settings):
+        return USAGE
+    await _serve(settings, checked, environment)
+    say("engine: stopped", err=True)
+    # that it was asked to stop is how a server ends
+    return 0
+
+
+def _may_start(settings: ServiceSettings) -> bool:
+    """Set up what the service logs with, and say what keeps it from starting; raises StoreStopped."""
+    from engine.runtime.host_secrets import HostSecrets
+    from engine.store.backup import check_released
+    from engine.store.urls import file_of
+    from engine.telemetry.logs import set_up_logs
+
+    set_up_logs(settings.log_format, settings.log_level)
+    check_released(file_of(settings.store))
+    missing = settings.missing_secrets(HostSecrets())
+    for told in missing:
+        say(f"engine: {told}", err=True)
+    return not missing
+
+
+async def _serve(settings: ServiceSettings, checked: Bundle, environment: dict[str, str]) -> None:
+    """Listen, start the workers, and answer until it is asked to stop."""
     import trio
 
     from engine.api.engine import open_engine
@@ -85,30 +110,20 @@ async def command(
     from engine.cli.console.worker_processes import WorkerProcesses
     from engine.runtime.host_secrets import HostSecrets
     from engine.store.urls import file_of
-    from engine.telemetry.logs import set_up_logs
     from engine.web.application import application
     from engine.web.open_service import open_service
     from engine.web.request_log import with_request_log
     from engine.web.server.server import HttpServer
 
-    set_up_logs(settings.log_format, settings.log_level)
     listeners = await _listen(settings.host, settings.port)
     metrics = await _listen(*settings.metrics) if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
         await app.engine.bundles.keep(checked)
-        url = settings.url or _address(listeners[0])
-        clock = app.engine.context.clock
+        clock, url = app.engine.context.clock, settings.url or _address(listeners[0])
         async with open_service(
-            engine,
-            app.store,
-            checked,
-            clock,
-            HostSecrets(),
-            url=url,
-            access=settings.access,
-            webhooks=settings.webhooks,
-            file=file_of(settings.store),
-        ) as service:
+            engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access,
+            webhooks=settings.webhooks, file=file_of(settings.store),
+        ) as service:  # fmt: skip
             server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
             async with trio.open_nursery() as nursery:
                 if metrics:
@@ -118,9 +133,6 @@ async def command(
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
                 await _announce(app, settings, checked.digest, listeners)
                 await server.serve(listeners)
-    say("engine: stopped", err=True)
-    # that it was asked to stop is how a server ends
-    return 0
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:

@@ -83,8 +83,9 @@ async def show(session_id: str | None, output_format: str, store_url: str) -> in
     from engine.cli.console.app import open_app
 
     async with open_app(store_url) as app:
-        state = await app.engine.look(await _named(app, session_id))
-        found = session_shown(state)
+        named = await _named(app, session_id)
+        await check_not_erased(app, named)
+        found = session_shown(await app.engine.look(named))
         if output_format == "json":
             print_json(found)
         else:
@@ -133,6 +134,18 @@ async def stats(output_format: str, store_url: str) -> int:
         else:
             table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
     return app.exit_code
+
+
+async def check_not_erased(app: App, session_id: str) -> None:
+    """Raise NotAllowed for a session of which nothing can be told any more."""
+    from engine.runtime.errors import NotAllowed
+    from engine.runtime.retention import is_erased
+    from engine.session.state.inputs import InputRefused
+
+    if await is_erased(app.store, session_id):
+        row = await app.store.session(session_id)
+        told = f"session {session_id} is erased: what is left is that it ended ({row.outcome}), and its chain"
+        raise NotAllowed(InputRefused("erased", told))
 
 
 async def _named(app: App, session_id: str | None) -> str:

@@ -57,6 +57,7 @@ async def command(
     from engine.runtime.worker import Worker
     from engine.session.state.event import Event, EventKind
     from engine.session.trace import entry, headline
+    from engine.store.backup import check_released
     from engine.store.urls import file_of
     from engine.store.wake import listening
 
@@ -77,6 +78,7 @@ async def command(
     def trouble(session_id: str, error: Exception) -> None:
         say(f"{session_id} could not be driven: {error}", err=True)
 
+    check_released(file_of(store_url))
     async with open_app(store_url, root=bundle, on_event=tell, on_stop="release") as app:
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
         async with listening(file_of(app.url)) as listener, trio.open_nursery() as nursery:

@@ -51,13 +51,18 @@ def actor_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return insecure(click.option("--as", "name", metavar="NAME", help=said)(command))
 
 
-async def actor_of(app: App, claim: ActorClaim, right: Right, action: str, about: str) -> Actor:
-    """Who acts, noted for auditors; raises click.UsageError for whoever may not, or is not known."""
+async def actor_of(
+    app: App, claim: ActorClaim, right: Right, action: str, about: str, session_id: str | None = None
+) -> Actor:
+    """Who acts, on a session if it is about one, noted for auditors.
+
+    Raises click.UsageError for whoever may not, is not known, or is another tenant's.
+    """
     from engine.cli.console.credentials import stored_token
 
     secret = os.environ.get(TOKEN) or stored_token(app.url)
-    if secret:
-        return await _by_token(app, secret.strip(), claim, right, action, about)
+    if secret and not (claim.insecure and claim.name is not None):
+        return await _by_token(app, secret.strip(), claim, right, action, about, session_id)
     if await app.store.access.tokens() and not claim.insecure:
         told = f"this store has tokens: show yours in ${TOKEN}, or log in with `engine login`"
         raise click.UsageError(f"{told}; --insecure-local takes --as at its word")
@@ -68,7 +73,9 @@ async def actor_of(app: App, claim: ActorClaim, right: Right, action: str, about
     return Actor(claim.name)
 
 
-async def _by_token(app: App, secret: str, claim: ActorClaim, right: Right, action: str, about: str) -> Actor:
+async def _by_token(
+    app: App, secret: str, claim: ActorClaim, right: Right, action: str, about: str, session_id: str | None
+) -> Actor:
     from engine.access.tokens import hash_of, principal_of, well_formed
 
     token = await app.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
@@ -80,6 +87,9 @@ async def _by_token(app: App, secret: str, claim: ActorClaim, right: Right, acti
         raise click.UsageError(f"the token of {name} may not {right.value.replace('_', ' ')}")
     if claim.name not in (None, name):
         raise click.UsageError(f"this token is {name}'s, and not {claim.name}'s")
+    theirs = None if session_id is None else await app.store.access.tenant_of(session_id)
+    if session_id is not None and principal.tenant not in (None, theirs):
+        raise click.UsageError(f"there is no session {session_id} of the tenant {principal.tenant}")
     await _note(app, principal.id, "token", principal.tenant, action, about)
     return Actor(name, principal.groups)
 

@@ -28,6 +28,7 @@ from engine.runtime.host_secrets import HostSecrets
 from engine.session.exit_code import FAILED, FAULT, INTERRUPTED, OK, USAGE
 from engine.session.state.event import Event
 from engine.session.state.evolve import BrokenHistory
+from engine.store.backup import StoreStopped
 from engine.store.chain import SegmentTooLarge
 from engine.store.log_key import BadLogKey, taken_from
 from engine.store.migrations import NewerStore
@@ -58,6 +59,7 @@ _FORESEEN: dict[type[Exception], int] = {
     SealedLog: USAGE,
     NewerStore: FAULT,
     StoreFault: FAULT,
+    StoreStopped: FAULT,
     CorruptLog: FAULT,
     SegmentTooLarge: FAULT,
     BrokenHistory: FAULT,
