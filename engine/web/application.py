@@ -46,10 +46,7 @@ def application(service: Service) -> Callable[..., Awaitable[None]]:
         *(Route(path, _open(answer, service), methods=["GET"]) for path, answer in OPEN.items()),
         *pages.routes(service),
         Route("/hooks/{name}", _signed(service), methods=["POST"]),
-        *(
-            Route(path, _guarded(service, paths[path]), methods=_METHODS)
-            for path in sorted(paths, key=len, reverse=True)
-        ),
+        *(Route(path, _guarded(service, paths[path]), methods=_METHODS) for path in longest_first),
         Route("/{rest:path}", _guarded(service, {}), methods=_METHODS),
     ]
     app = Starlette(routes=routes)
