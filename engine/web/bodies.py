@@ -107,11 +107,16 @@ async def body_of(request: Request, kind: type[B]) -> B:
         return kind.model_validate(value)
     except ValidationError as error:
         errors = [
-            {"pointer": "".join(f"/{part}" for part in one["loc"])[:100], "detail": one["msg"]}
+            {"pointer": "".join(f"/{part}" for part in one["loc"])[:100], "detail": _told(one)}
             for one in error.errors(include_url=False, include_input=False)[:MOST_FIELDS]
         ]
         told = "; ".join(f"{one['pointer'] or '/'}: {one['detail']}" for one in errors)
         raise HttpProblem(422, "invalid", told, more={"errors": errors}) from None
+
+
+def _told(error: Any) -> str:
+    """What is wrong with a field, without the names of our own classes."""
+    return "this must be an object" if error["type"] == "model_type" else str(error["msg"])
 
 
 def number_of(request: Request, name: str, default: int, most: int, least: int = 0) -> int:

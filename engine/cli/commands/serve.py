@@ -157,6 +157,7 @@ async def _erase_what_is_due(service: Service, settings: ServiceSettings) -> Non
         now = service.clock.now()
         async for row in due_for_erasure(service.store, settings.retention, now):
             await service.store.erase(row.id)
+            say(f"engine: {row.id} was over for so long, and is erased", err=True)
             told = AuditEvent(
                 0, now, "retention", "configuration", "", None, "erase", row.id, "", "kept for so long", ""
             )
@@ -185,6 +186,8 @@ def _address(listener: trio.SocketListener) -> str:
 
 def _loaded(bundle: Path) -> Bundle:
     """The bundle; its databases lie where it lies, wherever a worker stands."""
+    if not bundle.is_dir():
+        raise click.UsageError(f"there is no bundle at {os.path.abspath(bundle)}")
     return replace(load_or_exit(bundle)[0], root=os.path.abspath(bundle))
 
 

@@ -39,10 +39,17 @@ Examples:
     "--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the databases lie now."
 )
 @click.option("--parent", type=int, hidden=True)
+@click.option("--quiet", is_flag=True, help="Tell only what could not be done, and no events.")
 @store_option
 @asynchronous
 async def command(
-    concurrency: int, until_idle: bool, grace: float, bundle: Path | None, parent: int | None, store_url: str
+    concurrency: int,
+    until_idle: bool,
+    grace: float,
+    bundle: Path | None,
+    parent: int | None,
+    quiet: bool,
+    store_url: str,
 ) -> int:
     """Run jobs, and wake the sessions that something is due for.
 
@@ -72,7 +79,7 @@ async def command(
     }
 
     def tell(event: Event) -> None:
-        if event.kind in shown:
+        if event.kind in shown and not quiet:
             say(f"{event.session_id} {event.kind.value}: {headline(entry(event))}", err=True)
 
     def trouble(session_id: str, error: Exception) -> None:

@@ -23,9 +23,11 @@ def done_or_told(act: Callable[[], CopiedStore]) -> CopiedStore | None:
 
     try:
         return act()
-    except (BadBackup, sqlite3.Error, OSError) as error:
+    except BadBackup as error:
         say(f"engine: {error}", err=True)
-        return None
+    except (sqlite3.Error, OSError) as error:
+        say(f"engine: what is copied can't be read as a store, or the copy can't be written: {error}", err=True)
+    return None
 
 
 def _url(path: Path) -> str:

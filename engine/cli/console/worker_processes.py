@@ -25,6 +25,8 @@ class WorkerProcesses:
         self._command = [
             # what lies in the directory that this was started in is nobody's library
             sys.executable, "-P", "-m", "engine", "worker", "--store", store_url, "--parent", str(os.getpid()),
+            # what sessions say is in their logs, and not in the service's
+            "--quiet",
         ]  # fmt: skip
         self._environment = dict(environment)
         self._count = count
