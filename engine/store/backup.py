@@ -54,11 +54,13 @@ def release(path: Path) -> bool:
 
 def check_released(file: Path | None) -> None:
     """Raise StoreStopped for a file that was put back, and that nobody has released."""
-    if file is None or not file.is_file():
-        return
-    connection = connect(file)
+    if file is None or not file.is_file() or not file.stat().st_size:
+        return  # what is wrong with it is told by who opens it
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
     try:
         at = stopped_at(connection)
+    except sqlite3.Error:
+        at = None  # no store, or one of a version that knows nothing of it
     finally:
         connection.close()
     if at is not None:
