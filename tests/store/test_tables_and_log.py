@@ -228,7 +228,7 @@ async def test_events_of_any_number_that_do_not_belong_there_are_found(first: in
             await store.load("a")
 
 
-@pytest.mark.parametrize("change", ["DELETE FROM store", "INSERT INTO store VALUES ('x')"])
+@pytest.mark.parametrize("change", ["DELETE FROM store", "INSERT INTO store (id) VALUES ('x')"])
 async def test_a_store_that_is_not_one_is_told(change: str, tmp_path: Path) -> None:
     async with open_store(tmp_path / "e.db") as store:
         await kept(store)
