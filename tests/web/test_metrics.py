@@ -142,3 +142,10 @@ def test_every_alert_is_of_metrics_that_there_are_and_has_a_page(at: Path) -> No
             [promtool, "check", "metrics"], input=text, text=True, capture_output=True, timeout=600
         )
         assert checked.returncode == 0, checked.stderr
+
+
+def test_a_service_whose_log_nobody_reads_goes_on_answering(at: Path) -> None:
+    """A pipe takes 64 KB, and a line that waits for room in it must keep no request waiting."""
+    with measured(at) as (service, _), service.client("ops", "operator") as ops:
+        for _ in range(600):
+            assert ops.get("/v1/sessions").status_code == 200
