@@ -87,14 +87,11 @@ async def command(
 
 
 def _may_start(settings: ServiceSettings) -> bool:
-    """Set up what the service logs with, and say what keeps it from starting; raises StoreStopped."""
+    """Set up what the service logs with, and say what keeps it from starting."""
     from engine.runtime.host_secrets import HostSecrets
-    from engine.store.backup import check_released
-    from engine.store.urls import file_of
     from engine.telemetry.logs import set_up_logs
 
     set_up_logs(settings.log_format, settings.log_level)
-    check_released(file_of(settings.store))
     missing = settings.missing_secrets(HostSecrets())
     for told in missing:
         say(f"engine: {told}", err=True)
@@ -109,6 +106,7 @@ async def _serve(settings: ServiceSettings, checked: Bundle, environment: dict[s
     from engine.cli.console.app import open_app
     from engine.cli.console.worker_processes import WorkerProcesses
     from engine.runtime.host_secrets import HostSecrets
+    from engine.store.backup import check_released
     from engine.store.urls import file_of
     from engine.web.application import application
     from engine.web.open_service import open_service
@@ -118,6 +116,7 @@ async def _serve(settings: ServiceSettings, checked: Bundle, environment: dict[s
     listeners = await _listen(settings.host, settings.port)
     metrics = await _listen(*settings.metrics) if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
+        check_released(file_of(settings.store))
         await app.engine.bundles.keep(checked)
         clock, url = app.engine.context.clock, settings.url or _address(listeners[0])
         async with open_service(

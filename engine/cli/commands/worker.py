@@ -85,8 +85,8 @@ async def command(
     def trouble(session_id: str, error: Exception) -> None:
         say(f"{session_id} could not be driven: {error}", err=True)
 
-    check_released(file_of(store_url))
     async with open_app(store_url, root=bundle, on_event=tell, on_stop="release") as app:
+        check_released(file_of(app.url))
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
         async with listening(file_of(app.url)) as listener, trio.open_nursery() as nursery:
             nursery.start_soon(_wake, listener, worker)
