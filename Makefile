@@ -13,7 +13,7 @@ CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy schemas requirements release-check test-python clean
+.PHONY: help run serve test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy bench-service schemas requirements release-check test-python clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -152,6 +152,9 @@ bench-whatif: .venv/.run ## past sessions judged again (DATA=FILE, a JSON list o
 
 bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
 	$(BIN)/python benchmarks/policy.py
+
+bench-service: .venv/.run ## a service under load: answers, streams that are read and some that never are (SECONDS=N)
+	$(BIN)/python -m benchmarks.service $(if $(SECONDS),--seconds $(SECONDS))
 
 .venv/.bench: .venv/.run requirements/bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
