@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from engine.ports.records import SessionRow
 from engine.ports.store import Store
 from engine.runtime.errors import NotAllowed
-from engine.session.state.event import EventKind
 from engine.session.state.inputs import InputRefused
 from engine.session.state.state import FINAL
 
@@ -59,12 +58,6 @@ async def due_for_erasure(store: Store, rules: Sequence[RetentionRule], now: dat
         for rule in rules:
             fits = rule.outcome in (None, row.outcome) and (rule.tenant is None or row.id in tenants[rule.tenant])
             if fits:
-                if row.updated_at + rule.after <= now and not await _is_erased(store, row.id):
+                if row.updated_at + rule.after <= now and not await is_erased(store, row.id):
                     yield row
                 break
-
-
-async def _is_erased(store: Store, session_id: str) -> bool:
-    """Whether a session has said nothing since it was erased."""
-    log = await store.load(session_id)
-    return all(not event.payload for event in log if event.kind is EventKind.SESSION_STARTED)

@@ -12,7 +12,6 @@ import trio
 
 from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.store import Store
-from engine.session.state.state import FINAL
 from engine.telemetry.counts import EventCounts
 
 _log = logging.getLogger("engine.telemetry")
@@ -24,7 +23,7 @@ class LogFollower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._read: dict[str, int] = {}
-        self._over: set[str] = set()
+        self._damaged: set[str] = set()  # each is told of once
         self._lock = trio.Lock()
         self.counts = EventCounts()
 
@@ -38,11 +37,9 @@ class LogFollower:
                 try:
                     events = await self._store.load(row.id, done)
                 except (CorruptLog, UnknownSession) as error:
-                    if row.id not in self._over:
+                    if row.id not in self._damaged:
                         _log.warning("%s is not counted: %s", row.id, error)
-                    self._over.add(row.id)
+                    self._damaged.add(row.id)
                     continue
                 self.counts.add(events)
                 self._read[row.id] = done + len(events)
-                if row.state in FINAL:
-                    self._over.add(row.id)

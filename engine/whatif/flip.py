@@ -160,10 +160,11 @@ def difference(was: VerdictKey, now: VerdictKey) -> tuple[str, bool] | None:
 
 
 def _rule_of(verdict: VerdictKey, demands: list[Demand]) -> str:
-    """The rule that a demand is due to; where all are met and more people are needed, one that needs several."""
+    """The rule that a demand is due to; where none is left and more people are needed, one that needs several."""
     if demands:
         return next(rule for demand, rule in verdict.asks if demand == demands[0])
-    return next(rule for demand, rule in verdict.asks if demand.distinct or demand.people > 1)
+    several = (rule for demand, rule in verdict.asks if demand.distinct or demand.people > 1)
+    return next(several, verdict.asks[0][1])
 
 
 def _due(rule: str | None, reason: str) -> str:

@@ -213,7 +213,7 @@ def _check_crossings(documents: DocumentSet, node: Node) -> None:
 
 
 def _requester(documents: DocumentSet, node: Node, session: types.Type) -> Expression | None:
-    """Who can't approve what the session does, by an attribute of it; a text, or null where nobody is excluded."""
+    """Who can't approve what the session does, by an attribute of it; a text that is always there."""
     asked = node.get("requester")
     if asked is None:
         return None
