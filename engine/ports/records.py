@@ -87,6 +87,10 @@ class JobLease:
     epoch: int
 
 
+# what `JobRow.status` can be
+JOB_STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
+
+
 @dataclass(frozen=True, slots=True)
 class JobRow:
     """A job as the queue keeps it: `queued`, `leased`, `held`, `done`, `dead`, `unknown`, `discarded`, `cancelled`.

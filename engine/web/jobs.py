@@ -7,23 +7,20 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.shapes import job_shown
-from engine.ports.records import JobRow
+from engine.ports.records import JOB_STATUSES, JobRow
 from engine.web.bodies import number_of
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service, no_such
 from engine.web.sessions import MOST
 
-# see `JobRow`
-STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
-
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:
     """`GET /v1/jobs`: in the order in which they were enqueued, `?status=&session_id=&limit=&cursor=`."""
     limit = number_of(request, "limit", 50, MOST, 1)
     status, session_id, cursor = (request.query_params.get(name) for name in ("status", "session_id", "cursor"))
-    if status is not None and status not in STATUSES:
-        raise HttpProblem(422, "invalid", f"`status` is one of {', '.join(STATUSES)}")
+    if status is not None and status not in JOB_STATUSES:
+        raise HttpProblem(422, "invalid", f"`status` is one of {', '.join(JOB_STATUSES)}")
     rows = await service.store.jobs(status, session_id)
     if principal.tenant is not None:
         own = set(await service.store.access.sessions_of(principal.tenant))

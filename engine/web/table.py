@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.access.rights import Right
+from engine.ports.records import JOB_STATUSES
 from engine.session.state.state import Status
 from engine.web import answer_models as models
 from engine.web import audit, bodies, jobs, requests, sessions, streams, tokens
@@ -73,7 +74,7 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer, {200: models.AnswerGiven},
              bodies.NewAnswer),
     RouteRow("GET", "/v1/jobs", Right.READ, jobs.listed, {200: models.JobPage},
-             query=_page(status={"enum": list(jobs.STATUSES)}, session_id={"type": "string"})),
+             query=_page(status={"enum": list(JOB_STATUSES)}, session_id={"type": "string"})),
     RouteRow("GET", "/v1/jobs/{id}", Right.READ, jobs.read, {200: models.JobShown}),
     RouteRow("POST", "/v1/jobs/{id}/retry", Right.OPERATE_JOBS, jobs.retry, {202: models.JobAccepted}),
     RouteRow("POST", "/v1/jobs/{id}/discard", Right.OPERATE_JOBS, jobs.discard, {202: models.JobAccepted}),

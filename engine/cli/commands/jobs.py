@@ -13,13 +13,12 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import table
+from engine.ports.records import JOB_STATUSES
 from engine.session.exit_code import USAGE
 from engine.session.state.state import FINAL
 
 if TYPE_CHECKING:
     from engine.ports.records import JobRow
-
-STATUSES = ("queued", "leased", "held", "done", "dead", "unknown", "discarded", "cancelled")
 
 
 @click.group(
@@ -36,7 +35,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
+@click.option("--status", type=click.Choice(JOB_STATUSES), help="Only those.")
 @click.option("--session", "session_id", metavar="ID", help="Only those of a session.")
 @format_option("text", "json")
 @store_option
