@@ -109,6 +109,14 @@ def test_who_is_asked_already_is_not_asked_twice() -> None:
     assert [event.payload["rules"] for event in play.log if event.kind is EventKind.REQUEST_OPENED] == [["large"]]
 
 
+def test_of_two_asks_of_one_rule_the_stricter_stands_alone_whichever_bundle_it_is_of() -> None:
+    crew = (reviewers("crew", "[ana, bo]"),)
+    one, two = (made(ALLOW + (ASK % "crew") + more, most=10, documents=crew) for more in ("", "    count: 2\n"))
+    for own, urgent in ((one, two), (two, one)):
+        play = proposed(own, urgent)
+        assert [e.payload["rules"] for e in play.log if e.kind is EventKind.REQUEST_OPENED] == [["large"], ["large"]]
+
+
 def test_what_only_the_urgent_bundle_asks_about_is_asked_in_its_words() -> None:
     play = proposed(made(ALLOW), made(ALLOW + ASK % "bosses", most=10))
     assert (verdict(play)["verdict"], verdict(play)["rule"]) == ("require_approval", "large")

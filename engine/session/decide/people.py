@@ -111,14 +111,14 @@ def _can_be_met(draft: Draft, left: Sequence[Request], given: Sequence[_Yes]) ->
 
 
 def _candidates(draft: Draft, request: Request) -> list[str] | None:
-    """Who may answer a request, by name; None where somebody may whose name is not known."""
+    """Who may answer a request, by name; None where somebody may whose name is not known.
+
+    Asked of an answer that was not refused for its requester: who that is could be told.
+    """
     groups = [known_groups(draft, group) for group in request.groups]
     if any(one.roles for known in groups for one in known):
         return None
     named = dict.fromkeys(person for known in groups for one in known for person in one.members)
     able = [person for person in named if is_member(draft, request, person)]
-    try:
-        excluded = {draft.state.started_by, *_requesters(draft)}
-    except EvaluationError:
-        return None
+    excluded = {draft.state.started_by, *_requesters(draft)}
     return [*([CUSTOMER] if CUSTOMER in request.groups else []), *(one for one in able if one not in excluded)]
