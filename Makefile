@@ -67,12 +67,7 @@ SERVED := sqlite:///.engine/serve.db
 serve: .venv/.run ## the inbox, with sessions of all kinds, at http://127.0.0.1:8420
 	@mkdir -p .engine && rm -f .engine/serve.db*
 	@$(BIN)/python -m benchmarks.seed_sessions > .engine/seed.jsonl
-	@echo "some forty sessions are run first"
-	@$(BIN)/engine run . --agent support-triage --batch .engine/seed.jsonl --store $(SERVED) > .engine/seed.txt || [ $$? -le 4 ]
-	@$(BIN)/engine tokens create --name dana --role reviewer --store $(SERVED) > .engine/dana.token 2> /dev/null
-	@echo "log in as dana, who reviews refunds, by this link (once, within ten minutes):"
-	@$(BIN)/engine tokens link dana --store $(SERVED)
-	@$(BIN)/engine serve . --store $(SERVED)
+	@$(BIN)/engine serve . --dev --seed .engine/seed.jsonl --store $(SERVED)
 
 test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase

@@ -17,11 +17,12 @@ from engine.cli.console.service_config import config_option, settings_or_exit
 from engine.session.exit_code import USAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import trio
 
     from engine.cli.console.app import App
+    from engine.cli.console.development import Development
     from engine.config.settings import ServiceSettings
     from engine.spec.bundle import Bundle
     from engine.web.server.server import HttpServer
@@ -50,6 +51,7 @@ class _Workers(click.ParamType[int]):
     epilog="""\b
 Examples:
   engine serve .                         with one worker, at http://127.0.0.1:8420
+  engine serve . --dev                   for who writes the bundle: links to log in, files followed
   engine serve . --workers none          the service alone; workers run elsewhere
   engine serve --config engine.yaml      what a file says; see `engine config show`
   engine serve . --port 9000 --store sqlite:////var/lib/engine/engine.db""",
@@ -59,11 +61,17 @@ Examples:
 @click.option("--port", type=click.IntRange(0, 65535), help=f"{PORT} unless given; 0 is any that is free.")
 @click.option("--workers", type=_Workers(), help="Processes that drive sessions; 1 unless given.")
 @click.option("--store", help=f"Where sessions are kept; $ENGINE_STORE or {DEFAULT_STORE} unless given.", metavar="URL")
+@click.option("--dev", is_flag=True,
+              help="For this machine alone: links to log in, and the bundle anew when its files change.")  # fmt: skip
+@click.option("--seed", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="With --dev: sessions to begin with, as `run --batch` reads them.")  # fmt: skip
+@click.option("--agent", help="With --seed: whose sessions; the bundle's own if it has one.")
 @config_option
 @asynchronous
 async def command(
-    bundle: Path | None, host: str | None, port: int | None, workers: int | None, store: str | None, config: Path | None
-) -> int:
+    bundle: Path | None, host: str | None, port: int | None, workers: int | None, store: str | None, dev: bool,
+    seed: Path | None, agent: str | None, config: Path | None,
+) -> int:  # fmt: skip
     """Serve the HTTP API and the inbox: sessions of BUNDLE are started, read and answered by it.
 
     Who asks shows a token: `engine tokens create` makes the first. Sessions are driven by workers, which are processes
@@ -73,6 +81,11 @@ async def command(
     """
     given = {"bundle": bundle, "host": host, "port": port, "workers": workers, "store": store}
     settings = settings_or_exit(config, {name: value for name, value in given.items() if value is not None})
+    if not dev and (seed is not None or agent is not None):
+        raise click.UsageError("--seed and --agent go with --dev")
+    development = None
+    if dev:
+        settings, development = _for_development(settings, seed, agent)
     if settings.store == "memory:":
         raise click.UsageError("a store in memory can't be shared with workers: use sqlite:///PATH")
     checked = _loaded(settings.bundle)
@@ -80,10 +93,23 @@ async def command(
     environment = dict(os.environ)
     if not _may_start(settings):
         return USAGE
-    await _serve(settings, checked, environment)
+    await _serve(settings, checked, environment, development(checked) if development is not None else None)
     say("engine: stopped", err=True)
     # that it was asked to stop is how a server ends
     return 0
+
+
+def _for_development(
+    settings: ServiceSettings, seed: Path | None, agent: str | None
+) -> tuple[ServiceSettings, Callable[[Bundle], Development]]:
+    """For this machine alone, with a store of its own unless one is named; and what is done beside serving."""
+    from engine.cli.console.development import Development, check_loopback, own_store
+    from engine.config.load import DEFAULT
+
+    check_loopback(settings.host)
+    if settings.origins["store"] == DEFAULT:
+        settings = replace(settings, store=own_store())
+    return settings, lambda bundle: Development(bundle, seed, agent)
 
 
 def _may_start(settings: ServiceSettings) -> bool:
@@ -98,7 +124,9 @@ def _may_start(settings: ServiceSettings) -> bool:
     return not missing
 
 
-async def _serve(settings: ServiceSettings, checked: Bundle, environment: dict[str, str]) -> None:
+async def _serve(
+    settings: ServiceSettings, checked: Bundle, environment: dict[str, str], development: Development | None
+) -> None:
     """Listen, start the workers, and answer until it is asked to stop."""
     import trio
 
@@ -130,7 +158,10 @@ async def _serve(settings: ServiceSettings, checked: Bundle, environment: dict[s
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
-                await _announce(app, settings, checked.digest, listeners)
+                await _announce(app, settings, checked.digest, listeners, development is not None)
+                if development is not None:
+                    await development.begin(service)
+                    nursery.start_soon(development.follow_files, service)
                 await server.serve(listeners)
 
 
@@ -190,13 +221,15 @@ def _loaded(bundle: Path) -> Bundle:
     return replace(load_or_exit(bundle)[0], root=os.path.abspath(bundle))
 
 
-async def _announce(app: App, settings: ServiceSettings, digest: str, listeners: Sequence[trio.SocketListener]) -> None:
+async def _announce(
+    app: App, settings: ServiceSettings, digest: str, listeners: Sequence[trio.SocketListener], dev: bool
+) -> None:
     """Say where it is, and what is missing before anybody can come in."""
     workers = settings.workers
     for listener in listeners:
         told = f"bundle {digest[:12]}, {counted(workers, 'worker')}"
         say(f"engine: serving {_address(listener)} ({told})", err=True)
-    if not await app.store.access.tokens() and not settings.access.grants:
+    if not dev and not await app.store.access.tokens() and not settings.access.grants:
         made = f"engine tokens create --name me --role operator --store {app.url}"
         say(f"engine: nobody has a token yet; make one with: {made}", err=True)
     if not workers:
