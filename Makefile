@@ -7,7 +7,7 @@ COMMANDS := $(sort $(wildcard tests/cli/test_[a-m]*.py tests/cli/test_n*.py))
 # the tests that reach every line and branch of the core
 CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests/test_language.py tests/test_tables.py \
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
-# what follows the core in its process, so that all of them take about as long
+# what follows the commands in their process, so that all of them take about as long
 STORES := tests/store tests/api tests/web
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
@@ -71,14 +71,15 @@ serve: .venv/.run ## the inbox, with sessions of all kinds, at http://127.0.0.1:
 
 test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
-	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest
-	@($(BIN)/python -m pytest $(COMMANDS) && $(BIN)/python -m pytest -m untraced tests/policy) > .venv/commands.txt 2>&1 & \
+	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest;
+	@# each in a directory of its own, whose rights no other changes
+	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d) $(BIN)/python -m "$$@"; }; \
+	  (own pytest $(COMMANDS) && own pytest -m untraced tests/policy && own pytest $(STORES)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
-	  $(BIN)/python -m pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli > .venv/pages.txt 2>&1 & pages=$$!; \
-	  $(BIN)/python -m pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) \
+	  own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli > .venv/pages.txt 2>&1 & pages=$$!; \
+	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
-	  $(BIN)/python -m coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; \
-	  $(BIN)/python -m pytest $(STORES) || failed=1; \
+	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; \
 	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
 	  cat .venv/rest.txt .venv/pages.txt .venv/commands.txt; exit $$failed
 	$(BIN)/python -m coverage combine --quiet

@@ -30,6 +30,8 @@ class Right(StrEnum):
     OPERATE_JOBS = "operate_jobs"
     MANAGE_TOKENS = "manage_tokens"
     ERASE = "erase"
+    UPLOAD_BUNDLES = "upload_bundles"
+    DEPLOY = "deploy"
 
 
 _CALLER = frozenset({Right.START, Right.READ_OWN, Right.SEND})
@@ -40,8 +42,9 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.CALLER: _CALLER,
     Role.REVIEWER: _READER | {Right.ANSWER},
     Role.AUDITOR: _READER | {Right.AUDIT},
-    Role.AUTHOR: _READER,
+    Role.AUTHOR: _READER | {Right.UPLOAD_BUNDLES},
     Role.OPERATOR: _READER
     | _CALLER
-    | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS, Right.ERASE},
+    | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS, Right.ERASE}
+    | {Right.UPLOAD_BUNDLES, Right.DEPLOY},
 }

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.aio.access import ThreadAccess
+from engine.aio.deployments import ThreadDeployments
 from engine.aio.thread import ThreadContext, hold, open_thread
 from engine.api import stores
 from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestRow, SessionRow
@@ -27,6 +28,11 @@ class ThreadStore:
     def access(self) -> ThreadAccess:
         """See `ports.Store`."""
         return ThreadAccess(self.context)
+
+    @property
+    def deployments(self) -> ThreadDeployments:
+        """See `ports.Store`."""
+        return ThreadDeployments(self.context)
 
     @property
     def keeps_snapshots(self) -> bool:

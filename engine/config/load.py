@@ -187,6 +187,7 @@ def _settings(
         metrics=(metrics["host"], metrics["port"]) if metrics is not None else None,
         log_format=log["format"],
         log_level=log["level"],
+        takes_code=known.get("bundles", {}).get("code") == "allow",
         retention=tuple(
             RetentionRule(span(rule["after"]), rule.get("outcome"), rule.get("tenant"))
             for rule in known.get("retention", ())

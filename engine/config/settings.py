@@ -28,6 +28,7 @@ class ServiceSettings:
     metrics: tuple[str, int] | None = None
     log_format: str = "text"
     log_level: str = "info"
+    takes_code: bool = False
     retention: tuple[RetentionRule, ...] = ()
     access: Access = field(default_factory=Access)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)

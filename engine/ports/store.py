@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from engine.ports.access import AccessStore
+from engine.ports.deployments import DeploymentStore
 from engine.ports.queue import Queue
 from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestRow, SessionRow
 from engine.session.state.event import Event
@@ -49,6 +50,11 @@ class Store(PastSessions, Queue, Protocol):
     @property
     def access(self) -> AccessStore:
         """What the service keeps: tokens, who began which session, what people did."""
+        ...
+
+    @property
+    def deployments(self) -> DeploymentStore:
+        """Which bundle new sessions begin with, and who brought which."""
         ...
 
     @property

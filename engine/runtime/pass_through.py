@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.ports.access import AccessStore
+from engine.ports.deployments import DeploymentStore
 from engine.ports.records import Head, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.store import Store
 
@@ -25,6 +26,11 @@ class PassThrough:
     def access(self) -> AccessStore:
         """See `ports.Store`."""
         return self._inner.access
+
+    @property
+    def deployments(self) -> DeploymentStore:
+        """See `ports.Store`."""
+        return self._inner.deployments
 
     @property
     def keeps_snapshots(self) -> bool:

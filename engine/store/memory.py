@@ -35,6 +35,7 @@ from engine.spec.request_kind import RequestKind
 from engine.store import chain
 from engine.store.erase import KEPT, erased_segments
 from engine.store.memory_access import MemoryAccess
+from engine.store.memory_deployments import MemoryDeployments
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     ClaimKey,
@@ -95,12 +96,8 @@ class MemoryStore(MemoryQueue):
         self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
         self._urgent: dict[str, int] = {}
-        self._access = MemoryAccess()
-
-    @property
-    def access(self) -> MemoryAccess:
-        """See `ports.Store`."""
-        return self._access
+        self.access = MemoryAccess()
+        self.deployments = MemoryDeployments()
 
     @property
     def keeps_snapshots(self) -> bool:
@@ -288,7 +285,7 @@ class MemoryStore(MemoryQueue):
             and (since is None or (row.created_at is not None and row.created_at >= since))
         ]
         if tenant is not None:
-            own = set(await self._access.sessions_of(tenant))
+            own = set(await self.access.sessions_of(tenant))
             rows = [row for row in rows if row.id in own]
         if before is not None:
             end = _age(self._get(before).row)

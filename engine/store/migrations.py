@@ -149,6 +149,24 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     ALTER TABLE logins ADD COLUMN identity TEXT;
     ALTER TABLE store ADD COLUMN stopped_at TEXT
     """,
+    """
+    CREATE TABLE uploads (
+        bundle TEXT PRIMARY KEY,
+        at TEXT NOT NULL,
+        uploaded_by TEXT NOT NULL,
+        person TEXT
+    ) STRICT;
+    CREATE TABLE deployments (
+        number INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        bundle TEXT NOT NULL,
+        at TEXT NOT NULL,
+        deployed_by TEXT NOT NULL,
+        person TEXT,
+        note TEXT NOT NULL,
+        report TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 

@@ -24,6 +24,7 @@ from engine.store import chain, queue
 from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
 from engine.store.backup import StoreStopped, stopped_at, stopped_text
+from engine.store.deployments import SqliteDeployments
 from engine.store.erase import erase
 from engine.store.file import empty_wal, opened
 from engine.store.log_key import HeadSeal, LogKey, Voucher
@@ -106,6 +107,11 @@ class SqliteStore:
     def access(self) -> SqliteAccess:
         """See `ports.Store`."""
         return SqliteAccess(self._writer, self._read)
+
+    @property
+    def deployments(self) -> SqliteDeployments:
+        """See `ports.Store`."""
+        return SqliteDeployments(self._writer, self._read)
 
     @property
     def keeps_snapshots(self) -> bool:

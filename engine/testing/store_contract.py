@@ -27,6 +27,7 @@ from engine.ports.store import Store
 from engine.session.state.event import Event
 from engine.testing.access_contract import ACCESS
 from engine.testing.bundle_contract import BUNDLES
+from engine.testing.deployment_contract import DEPLOYMENTS
 from engine.testing.log_events import LEASE, START, K, call_started, claimed, opened, result, start, started, woken
 from engine.testing.meter_contract import (
     a_shared_meter_forgets_what_is_older_than_its_window,
@@ -324,5 +325,6 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_log_verifies,
         *BUNDLES,
         *ACCESS.values(),
+        *DEPLOYMENTS.values(),
     )
 }

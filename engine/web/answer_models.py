@@ -167,6 +167,67 @@ class TokenPage(AnswerBody):
     next_cursor: str | None
 
 
+class BundleListed(AnswerBody):
+    """A bundle of the store, whether new sessions begin with it, and who brought it, if anybody did."""
+
+    digest: str
+    active: bool
+    uploaded_at: str | None
+    uploaded_by: str | None
+
+
+class BundleShown(BundleListed):
+    """A bundle with its files."""
+
+    agents: list[str]
+    urgent: bool
+    files: dict[str, str]
+
+
+class BundleKept(BundleListed):
+    """A bundle that was brought: what there is to say of it, and what it promises."""
+
+    agents: list[str]
+    urgent: bool
+    warnings: list[dict[str, Any]]
+    guarantees: list[dict[str, Any]]
+
+
+class BundlePage(AnswerBody):
+    """All bundles."""
+
+    items: list[BundleListed]
+    next_cursor: str | None
+
+
+class BundleCompared(AnswerBody):
+    """What a bundle changes about the one that is active, and whether that loosens, or changes who is asked."""
+
+    loosens: bool
+    changes_people: bool
+    changes: list[dict[str, Any]]
+    beside: list[dict[str, Any]]
+
+
+class DeploymentShown(AnswerBody):
+    """A decision about a bundle, with what was known of the change."""
+
+    number: int
+    kind: str
+    bundle: str
+    at: str
+    by: str
+    note: str
+    report: dict[str, Any]
+
+
+class DeploymentPage(AnswerBody):
+    """A page of deployments."""
+
+    items: list[DeploymentShown]
+    next_cursor: str | None
+
+
 class AuditPage(AnswerBody):
     """What was done, the oldest first."""
 

@@ -82,6 +82,20 @@ class NewToken(Body):
     expires_at: str | None = Field(default=None, max_length=50)
 
 
+class NewBundle(Body):
+    """A bundle: the texts of its files by their paths."""
+
+    files: dict[str, str] = Field(min_length=1, max_length=2000)
+
+
+class NewDeployment(Body):
+    """A bundle that new sessions are to begin with; an urgent one judges beside others, or with `lift` no more."""
+
+    bundle: str = Field(min_length=1, max_length=200)
+    note: str = Field(default="", max_length=1000)
+    lift: bool = False
+
+
 class NewSessions(Body):
     """Sessions to start at once."""
 

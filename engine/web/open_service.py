@@ -32,6 +32,7 @@ async def open_service(
     url: str,
     access: Access,
     webhooks: Mapping[str, Webhook],
+    takes_code: bool = False,
     file: Path | None = None,
 ) -> AsyncIterator[Service]:
     """The service on a store, which has a `file` or has none.
@@ -55,6 +56,7 @@ async def open_service(
             people=people,
             machines=machines,
             webhooks=webhooks,
+            takes_code=takes_code,
             secrets=secrets,
             wakes=wakes,
         )

@@ -24,6 +24,7 @@ _PROBLEMS: Mapping[str, str] = {
     "404": "There is none, or it is somebody else's.",
     "405": "The path takes other methods.",
     "409": "How things stand is in the way; what was shown may have changed.",
+    "412": "What it was to come behind is not the newest any more.",
     "413": "The body is too large.",
     "415": "The body is of another media type.",
     "422": "A field is not what it must be.",

@@ -39,6 +39,8 @@ PER_PRINCIPAL, IN_ALL = 50, 400
 class Service:
     """The engine behind the service, the bundle that new sessions begin with, and whether it is closing.
 
+    A bundle that is brought over the API may run code of its own where the service `takes_code`.
+
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
     and `streams` counts the open ones by principal.
@@ -54,6 +56,7 @@ class Service:
     people: OpenIdProvider | None = None
     machines: OpenIdProvider | None = None
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    takes_code: bool = False
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))

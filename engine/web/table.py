@@ -15,7 +15,7 @@ from engine.access.rights import Right
 from engine.ports.records import JOB_STATUSES
 from engine.session.state.state import Status
 from engine.web import answer_models as models
-from engine.web import audit, bodies, jobs, requests, sessions, streams, tokens
+from engine.web import audit, bodies, bundles, deployments, jobs, requests, sessions, streams, tokens
 from engine.web.service import Service
 
 Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
@@ -81,6 +81,14 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/tokens", Right.MANAGE_TOKENS, tokens.listed, {200: models.TokenPage}),
     RouteRow("POST", "/v1/tokens", Right.MANAGE_TOKENS, tokens.create, {201: models.TokenMade}, bodies.NewToken),
     RouteRow("DELETE", "/v1/tokens/{id}", Right.MANAGE_TOKENS, tokens.revoke, {204: None}),
+    RouteRow("GET", "/v1/bundles", Right.READ, bundles.listed, {200: models.BundlePage}),
+    RouteRow("POST", "/v1/bundles", Right.UPLOAD_BUNDLES, bundles.upload, {201: models.BundleKept}, bodies.NewBundle),
+    RouteRow("GET", "/v1/bundles/{id}", Right.READ, bundles.read, {200: models.BundleShown}),
+    RouteRow("GET", "/v1/bundles/{id}/difference", Right.READ, bundles.compared, {200: models.BundleCompared}),
+    RouteRow("GET", "/v1/deployments", Right.READ, deployments.listed, {200: models.DeploymentPage},
+             query={"limit": _page()["limit"], "cursor": NUMBER | {"maximum": 10**12}}),
+    RouteRow("POST", "/v1/deployments", Right.DEPLOY, deployments.deploy, {201: models.DeploymentShown},
+             bodies.NewDeployment, headers=("If-Match",)),
     RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed, {200: models.AuditPage},
              query={"after": NUMBER | {"maximum": 10**12}, "limit": _page()["limit"]}),
 )  # fmt: skip

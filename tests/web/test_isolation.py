@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from engine.access.rights import RIGHTS, Right, Role
+from engine.bundle.load import load_directory
 from engine.web.table import TABLE, RouteRow
 from tests.web.service import Service, opening
 
@@ -20,6 +21,8 @@ BODIES: dict[str, Any] = {
     "/v1/sessions/{id}/proposals": {"after": 1, "done": True},
     "/v1/sessions/{id}/erasure": {"why": "asked to"},
     "/v1/requests/{id}/answers": {"answer": "approve", "digest": "x"},
+    "/v1/bundles": {"files": {"specs/x.yaml": "kind: Tool"}},
+    "/v1/deployments": {"bundle": "none"},
     "/v1/tokens": {"name": "spy", "role": "operator", "tenant": "acme"},
 }
 
@@ -41,8 +44,11 @@ def theirs(service: Service) -> Theirs:
         made = service.start(ops, "acct_1002")
         session = service.waits(ops, made["id"], "awaiting_human_review")
         token = next(row["id"] for row in ops.get("/v1/tokens").json()["items"])
+    bundle = load_directory(service.shell.at).bundle
+    assert bundle is not None
     # no job of the example's bundle waits: an id that is none is answered as one of somebody else's
-    ids = {"sessions": made["id"], "requests": f"{made['id']}.1", "jobs": f"{made['id']}.call-1-1", "tokens": token}
+    ids = {"sessions": made["id"], "requests": f"{made['id']}.1", "jobs": f"{made['id']}.call-1-1", "tokens": token,
+           "bundles": bundle.digest}  # fmt: skip
     return Theirs(ids, session["seq"])
 
 

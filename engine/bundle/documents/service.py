@@ -48,6 +48,14 @@ class Retention(DocumentModel):
     tenant: Annotated[Visible | None, Field(description="Of sessions of this tenant alone.")] = None
 
 
+class Bundles(DocumentModel):
+    """What bundles may do that are brought over the API."""
+
+    code: Annotated[
+        Literal["deny", "allow"], Field(description="Whether they bring programs: python, command, servers of MCP.")
+    ] = "deny"
+
+
 class Service(DocumentModel):
     """One service: what it serves, where, and within which bounds."""
 
@@ -64,6 +72,7 @@ class Service(DocumentModel):
     limits: ServiceLimits = ServiceLimits()
     metrics: Annotated[Metrics | None, Field(description="Not served unless it is here.")] = None
     log: Log = Log()
+    bundles: Bundles = Bundles()
     retention: Annotated[list[Retention], Field(description="Nothing is erased by itself unless it is here.")] = []
 
 

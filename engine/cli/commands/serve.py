@@ -136,6 +136,7 @@ async def _serve(
     from engine.runtime.host_secrets import HostSecrets
     from engine.store.backup import check_released
     from engine.store.urls import file_of
+    from engine.web import deployments
     from engine.web.application import application
     from engine.web.open_service import open_service
     from engine.web.request_log import with_request_log
@@ -145,20 +146,21 @@ async def _serve(
     metrics = await _listen(*settings.metrics) if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
         check_released(file_of(settings.store))
-        await app.engine.bundles.keep(checked)
         clock, url = app.engine.context.clock, settings.url or _address(listeners[0])
         async with open_service(
             engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access,
-            webhooks=settings.webhooks, file=file_of(settings.store),
+            webhooks=settings.webhooks, takes_code=settings.takes_code, file=file_of(settings.store),
         ) as service:  # fmt: skip
+            await deployments.begin(service)
             server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
             async with trio.open_nursery() as nursery:
                 if metrics:
                     nursery.start_soon(_serve_metrics, service, server, metrics)
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
+                nursery.start_soon(deployments.follow, service)
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
-                await _announce(app, settings, checked.digest, listeners, development is not None)
+                await _announce(app, settings, service.bundle.digest, listeners, development is not None)
                 if development is not None:
                     await development.begin(service)
                     nursery.start_soon(development.follow_files, service)

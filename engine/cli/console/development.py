@@ -6,7 +6,6 @@ A link for each person whom the bundle knows, sessions to begin with, and the bu
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +23,7 @@ from engine.cli.console.bundle import agent_of, show_diagnostics
 from engine.cli.console.output import counted, say
 from engine.cli.console.trace_printer import table
 from engine.diagnostic import has_errors
+from engine.web.deployments import deploy_files
 
 if TYPE_CHECKING:
     from engine.runtime.opening import Opening
@@ -100,7 +100,8 @@ class Development:
                 say(f"engine: the bundle is served as it was ({served}): mend these first", err=True)
                 whole = False
             elif bundle.digest != service.bundle.digest or not whole:
-                service.bundle, whole = replace(bundle, root=service.bundle.root), True
+                await deploy_files(service, bundle)
+                whole = True
                 say(f"engine: new sessions begin with bundle {bundle.digest[:12]}", err=True)
 
 

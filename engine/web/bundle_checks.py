@@ -1,0 +1,78 @@
+"""What is known of a bundle that somebody brings: what it promises, and how it differs from another.
+
+Each is found by a process of its own, which may take its time and its memory: requests are answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from engine.language.value import loads
+from engine.web.problems import HttpProblem
+
+# how long one may take, in seconds, and how many run at once
+LONGEST = 300.0
+_AT_ONCE = trio.CapacityLimiter(1)
+
+Files = Mapping[str, bytes]
+
+
+async def broken_guarantees(files: Files) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a bundle promises, by guarantee and tool, and the names of those that a call breaks; raises HttpProblem."""
+    told = await _asked(("prove",), (files,))
+    found = [{name: one.get(name) for name in ("guarantee", "agent", "tool", "status", "why")}
+             for one in told["guarantees"]]  # fmt: skip
+    return found, sorted({one["guarantee"] for one in found if one["status"] == "refuted"})
+
+
+async def difference(old: Files, new: Files) -> dict[str, Any]:
+    """How two bundles differ, as `engine diff` tells it, with whether that loosens, or changes who is asked."""
+    told = await _asked(("diff",), (old, new))
+    kinds = {name: found for name, found in told.items() if name != "changes"}
+    beside = [one for found in kinds.values() for one in found]
+    return {
+        "loosens": any(one["loosens"] for one in (*told["changes"], *beside)),
+        "changes_people": bool(kinds["reviewers"]) or any(one["before"] == one["after"] for one in told["changes"]),
+        "changes": told["changes"],
+        "beside": beside,
+    }
+
+
+async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, Any]:
+    """What a command of the engine tells of bundles, as JSON; raises HttpProblem 503 where it tells nothing."""
+    with ExitStack() as stack:
+        folders = []
+        for files in bundles:
+            folders.append(stack.enter_context(tempfile.TemporaryDirectory(prefix="bundle-")))
+            await trio.to_thread.run_sync(_write, Path(folders[-1]), files)
+        line = [sys.executable, "-P", "-m", "engine", *command, *folders, "--format", "json"]
+        # it is told nothing of this process: no secret, no key
+        plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+        async with _AT_ONCE:
+            with trio.move_on_after(LONGEST):
+                done = await trio.run_process(
+                    line, check=False, capture_stdout=True, capture_stderr=True, stdin=subprocess.DEVNULL, env=plain
+                )
+                # 1 says that there is something to tell
+                if done.returncode in (0, 1) and done.stdout.startswith(b"{"):
+                    found: dict[str, Any] = loads(done.stdout.decode())
+                    return found
+                why = done.stderr.decode(errors="replace").strip().splitlines()
+                raise HttpProblem(503, "not_known", f"`engine {command[0]}` told nothing: {(why or ['?'])[-1][:300]}")
+        raise HttpProblem(503, "not_known", f"`engine {command[0]}` took longer than {LONGEST:g} seconds")
+
+
+def _write(folder: Path, files: Files) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,148 @@
+"""Which bundle new sessions begin with: decided by people, or by the files that the service is configured with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import trio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.access.principal import Principal
+from engine.access.rights import Right
+from engine.ports.deployments import FILES, Deployment, DeploymentKind
+from engine.runtime.errors import BundleUnavailable
+from engine.spec.bundle import Bundle
+from engine.web.bodies import NewDeployment, body_of, number_of
+from engine.web.bundle_checks import difference
+from engine.web.bundles import bundle_of, check_all_tenants
+from engine.web.problems import HttpProblem
+from engine.web.responses import answered
+from engine.web.service import Service
+from engine.web.sessions import MOST
+
+_log = logging.getLogger("engine.web")
+
+# how often a process looks which bundle is active, in seconds: another one may have deployed
+LOOK_EVERY = 2.0
+
+
+async def deploy(service: Service, principal: Principal, request: Request) -> Response:
+    """`POST /v1/deployments`: 201 with what changes; 412 where another came first (`If-Match`), 403 if it takes two."""
+    check_all_tenants(principal, "deploy them")
+    wanted = await body_of(request, NewDeployment)
+    bundle = await bundle_of(service, principal, wanted.bundle)
+    newest = next(iter(await service.store.deployments.deployments(1)), None)
+    after = newest.number if newest is not None else 0
+    expected = request.headers.get("if-match")
+    if expected is not None and expected.strip() not in (f'"{after}"', "*"):
+        raise HttpProblem(412, "deployed_meanwhile", f"the newest deployment is {after}: look at it first")
+    kind, report = await _meant(service, bundle, wanted)
+    await _check_people(service, principal, bundle, report)
+    deployment = Deployment(
+        0, kind, bundle.digest, service.clock.now(), principal.id, principal.person, wanted.note, report
+    )
+    kept = await service.store.deployments.deploy(deployment, after)
+    if kept is None:
+        raise HttpProblem(409, "deployed_meanwhile", "another deployment came first: look at it, and try again")
+    if kind is not DeploymentKind.ACTIVATE:
+        await service.store.set_urgent(bundle.digest, kind is DeploymentKind.URGE)
+    await follow_once(service)
+    await service.note(request, principal, Right.DEPLOY.value, bundle.digest, kind.value)
+    return answered(_shown(kept), 201, {"etag": f'"{kept.number}"'})
+
+
+async def listed(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/deployments`: the newest first; `?limit=&cursor=`."""
+    limit, before = number_of(request, "limit", 50, MOST, 1), number_of(request, "cursor", 0, 10**12)
+    found: list[Deployment] = []
+    if principal.tenant is None:
+        found = await service.store.deployments.deployments(limit + 1, before or None)
+    more = str(found[limit - 1].number) if len(found) > limit else None
+    headers = {"etag": f'"{found[0].number}"'} if found and not before else {}
+    return answered({"items": [_shown(one) for one in found[:limit]], "next_cursor": more}, headers=headers)
+
+
+async def begin(service: Service) -> None:
+    """Say which bundle is active when a service starts: what its files say counts where they say something new.
+
+    A bundle that people deployed stays active, however often the service starts from the files of before.
+    """
+    kept = service.store.deployments
+    active, own = await kept.active(), service.bundle
+    known = {one.bundle for one in await kept.deployments(10_000) if one.kind is DeploymentKind.ACTIVATE}
+    if active is not None and active.by != FILES and own.digest in known:
+        await follow_once(service)
+    elif active is None or active.bundle != own.digest:
+        await deploy_files(service, own)
+
+
+async def deploy_files(service: Service, bundle: Bundle) -> None:
+    """New sessions begin with a bundle that the service has read from its own files."""
+    await service.store.save_bundle(bundle.digest, bundle.files, urgent=bundle.urgent)
+    kept = None
+    while kept is None:
+        newest = await service.store.deployments.deployments(1)
+        deployment = Deployment(0, DeploymentKind.ACTIVATE, bundle.digest, service.clock.now(), FILES)
+        kept = await service.store.deployments.deploy(deployment, newest[0].number if newest else 0)
+    service.bundle = replace(bundle, root=service.bundle.root)
+
+
+async def follow(service: Service) -> None:
+    """Serve what is active, whoever deployed it and at whichever process, until the service drains."""
+    while not service.draining.is_set():
+        try:
+            await follow_once(service)
+        except BundleUnavailable as error:
+            _log.error("the active bundle can't be served, the one before is: %s", error)
+        with trio.move_on_after(LOOK_EVERY):
+            await service.draining.wait()
+
+
+async def follow_once(service: Service) -> None:
+    """Serve what is active now; raises BundleUnavailable."""
+    active = await service.store.deployments.active()
+    if active is not None and active.bundle != service.bundle.digest:
+        service.bundle = replace(await service.engine.bundle(active.bundle), root=service.bundle.root)
+
+
+async def _meant(
+    service: Service, bundle: Bundle, wanted: NewDeployment
+) -> tuple[DeploymentKind, dict[str, Any]]:  # fmt: skip
+    """What a deployment does, and what is known of the change; raises HttpProblem."""
+    urgent = bundle.digest in await service.store.urgent_bundles()
+    if wanted.lift:
+        if not urgent:
+            raise HttpProblem(409, "not_urgent", f"bundle {bundle.digest} judges beside no other")
+        return DeploymentKind.LIFT, {"loosens": True, "changes_people": False, "changes": [], "beside": []}
+    if bundle.urgent:
+        if urgent:
+            raise HttpProblem(409, "urgent_already", f"bundle {bundle.digest} judges beside others already")
+        return DeploymentKind.URGE, {"loosens": False, "changes_people": False, "changes": [], "beside": []}
+    if bundle.digest == service.bundle.digest:
+        raise HttpProblem(409, "active_already", f"bundle {bundle.digest} is active")
+    return DeploymentKind.ACTIVATE, await difference(service.bundle.files, bundle.files)
+
+
+async def _check_people(
+    service: Service, principal: Principal, bundle: Bundle, report: Mapping[str, Any]
+) -> None:  # fmt: skip
+    """Raise HttpProblem 403 where who brought a bundle would decide alone that more may happen, or who is asked."""
+    upload = (await service.store.deployments.uploads()).get(bundle.digest)
+    if upload is None or not (report["loosens"] or report["changes_people"]):
+        return
+    same = upload.by == principal.id or (upload.person is not None and upload.person == principal.person)
+    if same or principal.person is None:
+        why = "loosens what is active" if report["loosens"] else "changes who is asked"
+        told = f"it {why}: a person deploys it who did not bring it ({upload.person or upload.by} did)"
+        raise HttpProblem(403, "another_person", told, more={"report": dict(report)})
+
+
+def _shown(one: Deployment) -> dict[str, Any]:
+    return {
+        "number": one.number, "kind": one.kind.value, "bundle": one.bundle, "at": one.at, "by": one.person or one.by,
+        "note": one.note, "report": dict(one.report),
+    }  # fmt: skip
