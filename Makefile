@@ -7,8 +7,9 @@ COMMANDS := $(sort $(wildcard tests/cli/test_[a-m]*.py tests/cli/test_n*.py))
 # the tests that reach every line and branch of the core
 CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests/test_language.py tests/test_tables.py \
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
-# what follows the commands in their process, so that all of them take about as long
-STORES := tests/store tests/api tests/web
+# what follows the pages and the commands in their processes, so that all of them take about as long
+STORES := tests/store tests/api
+DOOR := tests/web
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
@@ -74,10 +75,10 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest;
 	@# each in a directory of its own, whose rights no other changes
 	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d) $(BIN)/python -m "$$@"; }; \
-	  (own pytest $(COMMANDS) && own pytest -m untraced tests/policy && own pytest $(STORES)) > .venv/commands.txt 2>&1 & \
+	  (own pytest $(COMMANDS) && own pytest -m untraced tests/policy && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
-	  own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli > .venv/pages.txt 2>&1 & pages=$$!; \
-	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) \
+	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES)) > .venv/pages.txt 2>&1 & pages=$$!; \
+	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) $(DOOR:%=--ignore=%) \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
 	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; \
 	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
@@ -122,8 +123,9 @@ model-test: .venv/.model ## the support bundle on a real small model, then hosti
 faults: .venv/.dev ## what each fault of a model's server comes to, as a table
 	@$(BIN)/python -m tests.model.faults
 
-kills: .venv/.dev ## kill -9 a process that drives sessions, KILLS times (200 unless given), and judge what held
+kills: .venv/.dev ## kill -9 what drives sessions, and a service under load, KILLS times each (200 unless given); judge what held
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
+	@$(BIN)/python -m tests.kills.service_storm --kills $(or $(KILLS),200)
 
 fuzz: .venv/.dev ## feed what reads texts of others with inputs that nobody would think of, MINUTES in all (60 unless given)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))

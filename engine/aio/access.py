@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
 from engine.aio.thread import ThreadContext
-from engine.ports.access import AccessStore, AccessToken, AuditEvent, Creation, Login
+from engine.ports.access import AccessStore, AccessToken, AuditEvent, Creation, Login, RequestClaim
 from engine.ports.store import Store
 
 
@@ -80,3 +80,15 @@ class ThreadAccess:
     async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.audit_events, after, limit, tenant))
+
+    async def claim_request(self, claim: RequestClaim, at: datetime, *, take: bool = False) -> RequestClaim:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.claim_request, claim, at, take=take))
+
+    async def release_request(self, request_id: str, person: str) -> bool:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.release_request, request_id, person))
+
+    async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.request_claims, at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -95,6 +95,15 @@ class AuditEvent:
     link: str
 
 
+@dataclass(frozen=True, slots=True)
+class RequestClaim:
+    """Who is at a request, until when: told to others, who may answer all the same."""
+
+    request_id: str
+    person: str
+    until: datetime
+
+
 class AccessStore(Protocol):
     """Keeps what the service goes by; it survives a crash as the sessions do."""
 
@@ -156,4 +165,16 @@ class AccessStore(Protocol):
 
     async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """What was done behind a number, the oldest first; of one tenant, if that is meant."""
+        ...
+
+    async def claim_request(self, claim: RequestClaim, at: datetime, *, take: bool = False) -> RequestClaim:
+        """Keep a claim, or give that of somebody else that holds at the moment `at`; `take` puts it in its place."""
+        ...
+
+    async def release_request(self, request_id: str, person: str) -> bool:
+        """Let go of a person's claim; False where there is none."""
+        ...
+
+    async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
+        """The claims that hold at a moment, by request."""
         ...

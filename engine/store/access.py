@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from engine.language.value import digest, timestamp
-from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login
+from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ _TOKEN = (
 )
 _LOGIN = "secret_hash, token_id, created_at, expires_at, once, identity"
 _CREATION = "scope, key, digest, session_id, tenant, at, owner"
+_CLAIM = "request_id, person, until"
 _AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
 
 
@@ -163,6 +164,36 @@ class SqliteAccess:
         )
         rows = await self._read(lambda c: c.execute(sql, (after, limit, tenant)).fetchall())
         return [AuditEvent(row[0], datetime.fromisoformat(row[1]), *row[2:]) for row in rows]
+
+    async def claim_request(self, claim: RequestClaim, at: datetime, *, take: bool = False) -> RequestClaim:
+        """See `ports.AccessStore`."""
+
+        def put(connection: sqlite3.Connection) -> RequestClaim:
+            connection.execute("DELETE FROM request_claims WHERE until <= ?", (timestamp(at),))
+            sql = f"SELECT {_CLAIM} FROM request_claims WHERE request_id = ? AND person != ?"
+            other = connection.execute(sql, (claim.request_id, claim.person)).fetchone()
+            if other is not None and not take:
+                return _claim(other)
+            values = (claim.request_id, claim.person, timestamp(claim.until))
+            connection.execute(f"INSERT OR REPLACE INTO request_claims ({_CLAIM}) VALUES (?, ?, ?)", values)
+            return claim
+
+        return await self._writer.do(put)
+
+    async def release_request(self, request_id: str, person: str) -> bool:
+        """See `ports.AccessStore`."""
+        sql = "DELETE FROM request_claims WHERE request_id = ? AND person = ?"
+        return await self._writer.do(lambda c: c.execute(sql, (request_id, person)).rowcount > 0)
+
+    async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_CLAIM} FROM request_claims WHERE until > ?"
+        rows = await self._read(lambda c: c.execute(sql, (timestamp(at),)).fetchall())
+        return {row[0]: _claim(row) for row in rows}
+
+
+def _claim(row: Sequence[Any]) -> RequestClaim:
+    return RequestClaim(row[0], row[1], datetime.fromisoformat(row[2]))
 
 
 def linked(event: AuditEvent, number: int, link: str) -> AuditEvent:

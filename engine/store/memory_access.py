@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from engine.ports.access import AccessToken, AuditEvent, Creation, Login
+from engine.ports.access import AccessToken, AuditEvent, Creation, Login, RequestClaim
 from engine.store.access import linked
 
 
@@ -18,6 +18,7 @@ class MemoryAccess:
         self._logins: dict[str, Login] = {}
         self._creations: dict[tuple[str, str], Creation] = {}
         self._audit: list[AuditEvent] = []
+        self._claims: dict[str, RequestClaim] = {}
 
     async def add_token(self, token: AccessToken) -> bool:
         """See `ports.AccessStore`."""
@@ -91,3 +92,23 @@ class MemoryAccess:
         """See `ports.AccessStore`."""
         found = [event for event in self._audit[after:] if tenant is None or event.tenant == tenant]
         return found[:limit]
+
+    async def claim_request(self, claim: RequestClaim, at: datetime, *, take: bool = False) -> RequestClaim:
+        """See `ports.AccessStore`."""
+        other = self._claims.get(claim.request_id)
+        if other is not None and other.person != claim.person and other.until > at and not take:
+            return other
+        self._claims[claim.request_id] = claim
+        return claim
+
+    async def release_request(self, request_id: str, person: str) -> bool:
+        """See `ports.AccessStore`."""
+        known = self._claims.get(request_id)
+        if known is None or known.person != person:
+            return False
+        del self._claims[request_id]
+        return True
+
+    async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
+        """See `ports.AccessStore`."""
+        return {key: one for key, one in self._claims.items() if one.until > at}

@@ -166,6 +166,11 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         note TEXT NOT NULL,
         report TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE request_claims (
+        request_id TEXT PRIMARY KEY,
+        person TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
     """,
 )
 

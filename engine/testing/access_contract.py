@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import trio
 
-from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login
+from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
 from engine.ports.store import Store
 from engine.testing.log_events import START, start
 
@@ -104,6 +104,25 @@ async def audit_events_are_numbered_and_linked(store: Store) -> None:
     assert await store.access.audit_events(1, 1, tenant="acme") == [second]
 
 
+async def a_claim_holds_for_a_while_and_against_others_alone(store: Store) -> None:
+    """Whoever has it prolongs it; another gets told whose it is, or takes it."""
+    access, minute = store.access, timedelta(minutes=1)
+    mine = RequestClaim("ses_1.1", "dana", START + 10 * minute)
+    assert await access.claim_request(mine, START) == mine
+    others = replace(mine, person="lee", until=START + 12 * minute)
+    assert await access.claim_request(others, START + minute) == mine
+    longer = replace(mine, until=START + 11 * minute)
+    assert await access.claim_request(longer, START + minute) == longer
+    assert await access.request_claims(START + minute) == {"ses_1.1": longer}
+    assert not await access.release_request("ses_1.1", "lee")
+    assert await access.claim_request(others, START + minute, take=True) == others
+    assert not await access.release_request("ses_1.1", "dana")
+    assert await access.request_claims(others.until) == {}
+    assert await access.claim_request(mine, others.until) == mine
+    assert await access.release_request("ses_1.1", "dana")
+    assert not await access.release_request("ses_1.1", "dana")
+
+
 ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -112,5 +131,6 @@ ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_creation_stands_whoever_asks_again,
         a_session_is_its_tenants_and_its_owners,
         audit_events_are_numbered_and_linked,
+        a_claim_holds_for_a_while_and_against_others_alone,
     )
 }

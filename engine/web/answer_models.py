@@ -111,6 +111,14 @@ class RequestPage(AnswerBody):
     next_cursor: str | None
 
 
+class ClaimKept(AnswerBody):
+    """Who is at a request, and until when."""
+
+    id: str
+    claimed_by: str
+    claimed_until: str
+
+
 class AnswerGiven(AnswerBody):
     """An answer as it was recorded, and how its session stands."""
 

@@ -47,6 +47,12 @@ class NewAnswer(Body):
     note: str = ""
 
 
+class NewClaim(Body):
+    """To say that one is at a request; `take` puts one in the place of somebody else."""
+
+    take: bool = False
+
+
 class NewConfirmation(Body):
     """The customer's own answer: to the oldest question that they are asked, or a yes to a call beforehand."""
 

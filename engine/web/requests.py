@@ -12,6 +12,7 @@ from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.state.state import State
 from engine.web.bodies import NewAnswer, body_of, number_of
+from engine.web.claims import claim_shown
 from engine.web.problems import HttpProblem, status_of
 from engine.web.responses import answered
 from engine.web.service import Service
@@ -29,7 +30,11 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
         # answered or not, it says where the page before it ended
         last = await service.request(principal, cursor)
         rows = [row for row in rows if _place(row) > _place(last)]
-    page = [request_shown(await request_listed(service.store, row)) for row in rows[:limit]]
+    claims = await service.store.access.request_claims(service.clock.now())
+    page = [
+        request_shown(await request_listed(service.store, row)) | claim_shown(claims.get(row.id))
+        for row in rows[:limit]
+    ]
     return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
 
 
@@ -47,7 +52,8 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     row = await request_listed(service.store, await service.request(principal, request.path_params["id"]))
     state = await service.engine.look(row.session_id)
     about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
-    told = request_shown(row) | about
+    claims = await service.store.access.request_claims(service.clock.now())
+    told = request_shown(row) | about | claim_shown(claims.get(row.id))
     told["digest"] = _digest(state, row)
     return answered(told, headers={"etag": f'"{told["digest"]}"'})
 

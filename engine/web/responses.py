@@ -9,14 +9,14 @@ from starlette.responses import Response
 from engine.language.value import jsonable, one_line
 from engine.session.sealed_tokens import shown
 
-# on every page; a form may lead to ourselves alone, and nothing of a page runs
+# on every page; a form may lead to ourselves alone, and nothing runs but our own file, which asks ourselves alone
 PAGE_HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
 }
 

@@ -15,7 +15,7 @@ from engine.access.rights import Right
 from engine.ports.records import JOB_STATUSES
 from engine.session.state.state import Status
 from engine.web import answer_models as models
-from engine.web import audit, bodies, bundles, deployments, jobs, requests, sessions, streams, tokens
+from engine.web import audit, bodies, bundles, claims, deployments, jobs, requests, sessions, streams, tokens
 from engine.web.service import Service
 
 Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
@@ -73,6 +73,8 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/requests/{id}", Right.READ_REQUESTS, requests.read, {200: models.RequestShown}),
     RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer, {200: models.AnswerGiven},
              bodies.NewAnswer),
+    RouteRow("POST", "/v1/requests/{id}/claim", Right.ANSWER, claims.claim, {200: models.ClaimKept}, bodies.NewClaim),
+    RouteRow("DELETE", "/v1/requests/{id}/claim", Right.ANSWER, claims.release, {204: None}),
     RouteRow("GET", "/v1/jobs", Right.READ, jobs.listed, {200: models.JobPage},
              query=_page(status={"enum": list(JOB_STATUSES)}, session_id={"type": "string"})),
     RouteRow("GET", "/v1/jobs/{id}", Right.READ, jobs.read, {200: models.JobShown}),

@@ -74,7 +74,7 @@ def plain(at, n):
 RETRY = "retry: {attempts: 9, on: [error, retryable], delay: 20ms, max_delay: 40ms}\n"
 
 
-def made() -> Bundle:
+def made(rules: str = ALLOW, *more: tuple[str, str]) -> Bundle:
     """The bundle; its planner is a script of four steps, the last of which hands a job over."""
 
     def act(name: str) -> str:
@@ -100,7 +100,8 @@ def made() -> Bundle:
     script = "\n  script: {kind: scripted, decisions: [{message: hi, done: true}]}\n"
     return bundle(
         (path, text.replace("planner: script\n", "planner: steps\n").replace(script, rows)),
-        policy(ALLOW),
+        policy(rules),
+        *more,
         ("specs/tools/act.py", CODE),
         tool("look", input=FOLDER, output=DONE, more=act("look")),
         tool("flaky", input=FOLDER, output=DONE, more=act("flaky") + RETRY),

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def storm(kills: int, seed: int, at_once: int = 12, tell: object = None) -> Stor
                         tell()
                 else:
                     _run(url, root, PATIENCE)
-        trio.run(_judge, url, root, found)
+        trio.run(judge, url, root, found)
     found.seconds = time.monotonic() - began
     return found
 
@@ -106,7 +107,8 @@ async def _settle(url: str, root: Path, found: Storm) -> bool:
         return any(row.state != Status.DONE.value for row in rows)
 
 
-async def _judge(url: str, root: Path, found: Storm) -> None:
+async def judge(url: str, root: Path, found: Storm) -> None:
+    """Say of every session what does not hold."""
     async with open_url(url) as store:
         rows = await store.sessions()
         if len(rows) != found.sessions:
@@ -145,8 +147,9 @@ def _broken(state: State, done: Counter[str]) -> list[str]:
     return problems
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(storm: Callable[..., Storm], description: str | None) -> int:
+    """Run a storm as a command: 1 where something was broken."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -160,4 +163,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(storm, __doc__))

@@ -48,7 +48,7 @@ def state(service: Service, browser: Any) -> Any:
 
 
 def opened(browser: Any, state: Any, path: str, service: Service, **more: Any) -> Any:
-    # no page has a script, and none may need one
+    # no page may need a script
     context = browser.new_context(storage_state=state, **({"java_script_enabled": False} | more))
     page = context.new_page()
     page.goto(service.url + path)
@@ -111,6 +111,71 @@ def test_a_refusal_is_given_with_the_keyboard_alone(service: Service, browser: A
     assert "refused by dana" in page.content()
 
 
+def test_a_page_that_stays_open_tells_what_is_new_and_moves_nothing(service: Service, browser: Any, state: Any) -> None:
+    first = held(service)
+    page = opened(browser, state, "/inbox", service, java_script_enabled=True)
+    before = page.locator("[data-request]").evaluate_all("rows => rows.map(row => row.dataset.request)")
+    second = held(service)
+    with service.client("dana", "reviewer") as dana:
+        digest = dana.get(f"/v1/requests/{first}").json()["digest"]
+        dana.post(f"/v1/requests/{first}/answers", json={"answer": "deny", "digest": digest})
+    page.get_by_text("1 new. 1 of these not open any more.").wait_for()
+    assert page.locator("[data-request]").evaluate_all("rows => rows.map(row => row.dataset.request)") == before
+    assert "over" in page.locator(f"[data-request='{first}']").get_attribute("class")
+    page.get_by_role("link", name="Show").click()
+    page.locator(f"[data-request='{second}']").wait_for()
+
+
+def test_what_was_answered_underneath_is_not_answered_again(service: Service, browser: Any, state: Any) -> None:
+    request = held(service)
+    page = opened(browser, state, f"/inbox/{request}", service, java_script_enabled=True)
+    with service.client("dana", "reviewer") as dana:
+        digest = dana.get(f"/v1/requests/{request}").json()["digest"]
+        dana.post(f"/v1/requests/{request}/answers", json={"answer": "deny", "digest": digest})
+    page.get_by_text("This request is not what it was when you opened it").wait_for()
+    assert page.get_by_role("button", name="Refuse").is_disabled()
+
+
+def test_the_keyboard_moves_and_answers_nothing(service: Service, browser: Any, state: Any) -> None:
+    requests = [held(service), held(service)]
+    page = opened(browser, state, "/inbox", service, java_script_enabled=True)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.closest('[data-request]') !== null")
+    page.keyboard.press("o")
+    page.wait_for_url("**/inbox/ses_*")
+    page.goto(f"{service.url}/inbox/{requests[0]}")
+    page.locator("button[value=approve]:enabled").wait_for()
+    page.keyboard.press("a")
+    assert page.evaluate("document.activeElement.value") == "approve"
+    page.keyboard.press("c")
+    page.get_by_role("button", name="I let go of it").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("checkbox", name="Use them in this browser").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.locator("h1").click()
+    page.keyboard.press("d")
+    assert page.evaluate("document.activeElement.value") != "deny"
+    # a key that is written is written
+    page.get_by_label("Why (the log keeps it)").first.fill("")
+    page.get_by_label("Why (the log keeps it)").first.press("a")
+    assert page.get_by_label("Why (the log keeps it)").first.input_value() == "a"
+    with service.client("ops", "operator") as ops:
+        standing = ops.get(f"/v1/sessions/{requests[0].rpartition('.')[0]}").json()
+    assert standing["state"] == "awaiting_human_review"
+
+
+def test_requests_that_are_alike_are_chosen_and_refused_together(service: Service, browser: Any, state: Any) -> None:
+    ids = [held(service), held(service, "acct_3013")]
+    page = opened(browser, state, "/inbox", service)
+    for one in ids:
+        page.locator(f"input[value='{one}']").check()
+    page.get_by_role("button", name="Look at the chosen ones together").click()
+    assert "2 requests about open_refund_case" in page.locator("h1").inner_text()
+    page.get_by_role("button", name="Refuse all 2").click()
+    assert page.locator("h1").inner_text() == "2 of 2 refused"
+
+
 def test_what_a_hostile_customer_writes_is_text_and_never_a_page(service: Service, browser: Any, state: Any) -> None:
     words = (
         "charged twice <script>document.title='x'</script><img src=x onerror=alert(1)> \u202ereversed\u202c"
@@ -129,9 +194,9 @@ def test_what_a_hostile_customer_writes_is_text_and_never_a_page(service: Servic
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_to_say_of_any_page(service: Service, browser: Any, state: Any, dark: bool) -> None:
-    request = held(service)
+    request, other = held(service), held(service)
     paths = (
-        "/login", "/inbox", "/inbox?status=all", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview",
+        "/login", "/inbox", f"/inbox/together?id={request}&id={other}", "/bundles", "/inbox?status=all", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview",
         "/inbox/nothing",
     )  # fmt: skip
     scheme = "dark" if dark else "light"

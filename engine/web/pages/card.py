@@ -24,7 +24,7 @@ LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """One line of the inbox."""
+    """One line of the inbox; `together` names those that it can be answered with, where there are others."""
 
     id: str
     sentence: str
@@ -37,6 +37,8 @@ class InboxRow:
     left: str
     problem: str
     session_id: str
+    claimed_by: str = ""
+    together: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ class Card:
     answered: str
     evidence: RequestEvidence
     edits: tuple[FormField, ...] | None
+    stands: str
+
+
+def standing_of(row: RequestRow, state: State) -> str:
+    """What a page that shows a request compares: another text says that something of it has changed."""
+    request = state.requests.get(row.id)
+    answered = request.answered["by"] if request is not None and request.answered is not None else ""
+    return f"{request_status(row)} {request.digest if request is not None else ''} {visible(str(answered))}".strip()
 
 
 def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
@@ -105,6 +115,7 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
         told,
         evidence,
         fields_of(evidence.edits) if row.kind == RequestKind.APPROVAL else None,
+        standing_of(row, state),
     )
 
 

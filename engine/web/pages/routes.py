@@ -4,45 +4,44 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
 from engine.api.shapes import request_listed
-from engine.ports.access import AccessToken
+from engine.ports.access import AccessToken, RequestClaim
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
+from engine.web.claims import claimed
+from engine.web.pages import bundles, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import LOGIN_COOKIE, Visitor, check_origin, form_of, log_in, log_out, visitor_of
-from engine.web.pages.card import card_of, row_of
+from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.gather import gathered, may_answer, sentence_of
 from engine.web.pages.openid_login import from_provider, to_provider
 from engine.web.pages.overview import overview_of
+from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.requests import rows_for
-from engine.web.responses import PAGE_HEADERS
+from engine.web.responses import PAGE_HEADERS, answered
 from engine.web.service import Service
 
 _log = logging.getLogger("engine.web")
 _STATIC = Path(__file__).parent / "static"
-_templates = Environment(
-    loader=PackageLoader("engine.web.pages", "templates"), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
-
 # of a longer log the newest events are shown, and of a longer list the oldest rows
 MOST_EVENTS, MOST_ROWS = 1000, 200
 
@@ -54,9 +53,15 @@ def routes(service: Service) -> list[Route]:
     return [
         Route("/", _page(service, _home), methods=["GET"]),
         Route("/inbox", _page(service, _inbox), methods=["GET"]),
+        Route("/inbox/together", _page(service, together.show), methods=["GET"]),
+        Route("/inbox/together", _page(service, together.answer), methods=["POST"]),
+        Route("/inbox/ids", _page(service, _ids), methods=["GET"]),
         Route("/inbox/{id}", _page(service, _request), methods=["GET"]),
+        Route("/inbox/{id}/stands", _page(service, _stands), methods=["GET"]),
+        Route("/inbox/{id}/claim", _page(service, _claim), methods=["POST"]),
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
+        Route("/bundles", _page(service, bundles.show), methods=["GET"]),
         Route("/overview", _page(service, _overview), methods=["GET"]),
         Route("/logout", _page(service, _logout), methods=["POST"]),
         Route("/login", _open(service, _login_form), methods=["GET"]),
@@ -67,12 +72,6 @@ def routes(service: Service) -> list[Route]:
         Route("/login/{secret}", _open(service, _link), methods=["POST"]),
         *(Route(f"/static/{name}", _open(service, _static(name)), methods=["GET"]) for name in _FILES),
     ]
-
-
-def shown(template: str, status: int = 200, **values: Any) -> Response:
-    """A page."""
-    html = _templates.get_template(template).render(visitor=values.pop("visitor", None), **values)
-    return HTMLResponse(html, status, PAGE_HEADERS)
 
 
 def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -209,7 +208,9 @@ def _address(request: Request) -> str:
 def _own_path(path: str) -> str:
     """Where to go on after a login: a page of ours, and no other's."""
     return (
-        path if re.fullmatch(r"/(inbox|sessions|overview)(/[A-Za-z0-9_.]+)?", path) and ".." not in path else "/inbox"
+        path
+        if re.fullmatch(r"/(inbox|sessions|overview|bundles)(/[A-Za-z0-9_.]+)?", path) and ".." not in path
+        else "/inbox"
     )
 
 
@@ -222,17 +223,19 @@ async def _home(service: Service, visitor: Visitor, request: Request) -> Respons
 
 async def _inbox(service: Service, visitor: Visitor, request: Request) -> Response:
     """What people are asked, what expires soonest first; `?status=all`, `?mine=1`, `?tool=NAME`."""
-    _need(visitor, Right.READ_REQUESTS)
+    need(visitor, Right.READ_REQUESTS)
     query = request.query_params
     everything, mine, tool = query.get("status") == "all", query.get("mine") == "1", query.get("tool", "")
-    rows = await rows_for(service, visitor.principal, open_only=not everything)
-    if mine:
-        rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
-    if tool:
-        rows = [row for row in rows if row.payload.get("tool") == tool]
+    rows = await _rows(service, visitor, request)
     told = [await request_listed(service.store, row) for row in rows[:MOST_ROWS]]
     now = service.clock.now()
-    listed = [row_of(row, now, await sentence_of(service, row)) for row in told]
+    claims = await service.store.access.request_claims(now)
+    groups = await _groups(service, visitor, told)
+    listed = [
+        replace(row_of(row, now, await sentence_of(service, row)), claimed_by=_claimer(claims, row.id),
+                together=groups.get(row.id, ""))
+        for row in told
+    ]  # fmt: skip
     listed.sort(key=lambda row: (row.expires_at is None, row.expires_at or row.opened_at or now))
     return shown(
         "inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - MOST_ROWS, 0), everything=everything,
@@ -240,13 +243,63 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
     )  # fmt: skip
 
 
+async def _rows(service: Service, visitor: Visitor, request: Request) -> list[RequestRow]:
+    """The requests that the inbox lists under the filters of its query."""
+    query = request.query_params
+    rows = await rows_for(service, visitor.principal, open_only=query.get("status") != "all")
+    if query.get("mine") == "1":
+        rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
+    return [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
+
+
+async def _ids(service: Service, visitor: Visitor, request: Request) -> Response:
+    """What an inbox that stays open compares with what it shows."""
+    need(visitor, Right.READ_REQUESTS)
+    return answered({"items": [row.id for row in (await _rows(service, visitor, request))[:MOST_ROWS]]})
+
+
+async def _stands(service: Service, visitor: Visitor, request: Request) -> Response:
+    """What the page of a request that stays open compares with what it was."""
+    need(visitor, Right.READ_REQUESTS)
+    row = await request_listed(
+        service.store, await service.request(visitor.principal, request.path_params["id"])
+    )  # fmt: skip
+    return answered({"stands": standing_of(row, await service.engine.look(row.session_id))})
+
+
+async def _groups(service: Service, visitor: Visitor, rows: Sequence[RequestRow]) -> dict[str, str]:
+    """By request the name of those that it can be answered together with, where there are others."""
+    if not visitor.principal.may(Right.ANSWER):
+        return {}
+    bundles = {row.session_id: (await service.store.session(row.session_id)).bundle for row in rows}
+    keys = {row.id: key for row in rows if (key := together.key_of(row, bundles[row.session_id])) is not None}
+    counts = Counter(keys.values())
+    return {id_: f"{key[0]}: {', '.join(key[1])}" for id_, key in keys.items() if counts[key] > 1}
+
+
+def _claimer(claims: Mapping[str, RequestClaim], request_id: str) -> str:
+    return claims[request_id].person if request_id in claims else ""
+
+
+async def _claim(service: Service, visitor: Visitor, request: Request) -> Response:
+    """Say that one is at a request, or is no more."""
+    need(visitor, Right.ANSWER)
+    fields = await form_of(request, visitor)
+    row = await service.request(visitor.principal, request.path_params["id"])
+    if fields.get("claim") == "release":
+        await service.store.access.release_request(row.id, visitor.principal.person or "")
+    else:
+        await claimed(service, visitor.principal, row.id, take=fields.get("claim") == "take")
+    return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
+
+
 async def _request(service: Service, visitor: Visitor, request: Request) -> Response:
-    _need(visitor, Right.READ_REQUESTS)
+    need(visitor, Right.READ_REQUESTS)
     return await _card(service, visitor, request.path_params["id"])
 
 
 async def _answer(service: Service, visitor: Visitor, request: Request) -> Response:
-    _need(visitor, Right.ANSWER)
+    need(visitor, Right.ANSWER)
     fields = await form_of(request, visitor)
     row = await request_listed(service.store, await service.request(visitor.principal, request.path_params["id"]))
     state = await service.engine.look(row.session_id)
@@ -291,15 +344,17 @@ async def _card(
     row = await request_listed(service.store, await service.request(visitor.principal, request_id))
     state = await service.engine.look(row.session_id)
     evidence = await gathered(service, row, state)
+    now = service.clock.now()
+    claimer = _claimer(await service.store.access.request_claims(now), row.id)
     return shown(
-        "request.html", status, visitor=visitor, card=card_of(row, state, service.clock.now(), evidence),
+        "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
         problem=problem, may_answer=visitor.principal.may(Right.ANSWER),
     )  # fmt: skip
 
 
 async def _session(service: Service, visitor: Visitor, request: Request) -> Response:
     """A session: its drawing, and every event in a line."""
-    _need(visitor, Right.READ)
+    need(visitor, Right.READ)
     session = await service.session(visitor.principal, request.path_params["id"])
     log = await service.store.load(session.id)
     row = await service.store.session(session.id)
@@ -314,20 +369,14 @@ async def _session(service: Service, visitor: Visitor, request: Request) -> Resp
 
 async def _overview(service: Service, visitor: Visitor, request: Request) -> Response:
     """How things stand, of the sessions that somebody may see."""
-    _need(visitor, Right.READ)
+    need(visitor, Right.READ)
     sessions = await service.store.sessions(tenant=visitor.principal.tenant)
     requests = await rows_for(service, visitor.principal, open_only=False)
     return shown("overview.html", visitor=visitor, told=overview_of(sessions, requests, service.clock.now()))
 
 
-def _need(visitor: Visitor, right: Right) -> None:
-    if not visitor.principal.may(right):
-        told = f"a token of the role {visitor.principal.role} may not {right.value.replace('_', ' ')}"
-        raise HttpProblem(403, "not_permitted", told)
-
-
 # what the pages are drawn with
-_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+_FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml", "live.js": "text/javascript"}
 
 
 def _static(name: str) -> Callable[[Service, Request], Awaitable[Response]]:

@@ -1,0 +1,72 @@
+"""The page about rules: what new sessions begin with, since when and by whom, and what each deployment changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine.access.rights import Right
+from engine.diagnostic.visible import line as visible
+from engine.ports.deployments import FILES, Deployment
+from engine.web.bundles import check_all_tenants
+from engine.web.pages.browser import Visitor
+from engine.web.pages.render import need, shown
+from engine.web.service import Service
+
+MOST = 50
+_VERBS = {"activate": "new sessions begin with it", "urge": "it judges beside others", "lift": "it judges no more"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentTold:
+    """A deployment in words: `changes` are those of its report, and whether each loosens."""
+
+    number: int
+    digest: str
+    what: str
+    at: str
+    by: str
+    note: str
+    changes: tuple[tuple[str, bool], ...]
+    active: bool
+
+
+async def show(service: Service, visitor: Visitor, request: Request) -> Response:
+    """`GET /bundles`."""
+    need(visitor, Right.READ)
+    check_all_tenants(visitor.principal, "look at them")
+    active = await service.store.deployments.active()
+    found = await service.store.deployments.deployments(MOST)
+    number = active.number if active is not None else 0
+    told = [_told(one, active=one.number == number) for one in found]
+    bundle = service.bundle
+    return shown(
+        "bundles.html", visitor=visitor, deployments=told, digest=bundle.digest, agents=sorted(bundle.agents),
+        tools=len(bundle.tools), current=next((one for one in told if one.active), None),
+    )  # fmt: skip
+
+
+def _told(one: Deployment, *, active: bool) -> DeploymentTold:
+    changes = [*map(_change, one.report.get("changes", ())), *map(_beside, one.report.get("beside", ()))]
+    by = "the service's own files" if one.by == FILES else visible(one.person or one.by)
+    at = one.at.strftime("%Y-%m-%d %H:%M")
+    return DeploymentTold(
+        one.number, one.bundle, _VERBS[one.kind.value], at, by, visible(one.note), tuple(changes), active
+    )
+
+
+def _change(change: Mapping[str, Any]) -> tuple[str, bool]:
+    """One change of verdicts, in words."""
+    where = "; ".join(f"{name} is {told}" for name, told in dict(change["where"]).items())
+    due = f", by {change['due']}" if change["due"] else ""
+    sure = "" if change["status"] == "certain" else f" ({change['status']})"
+    told = f"{change['agent']}: {change['tool']}: {change['before']} → {change['after']}{sure}{due}"
+    return visible(f"{told}: where {where}" if where else told)[:600], bool(change["loosens"])
+
+
+def _beside(change: Mapping[str, Any]) -> tuple[str, bool]:
+    return visible(str(change["said"]))[:600], bool(change["loosens"])
