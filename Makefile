@@ -73,8 +73,8 @@ serve: .venv/.run ## the inbox, with sessions of all kinds, at http://127.0.0.1:
 test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the coverage of the core
 	$(BIN)/python -m coverage erase
 	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest;
-	@# each in a directory of its own, whose rights no other changes
-	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d) $(BIN)/python -m "$$@"; }; \
+	@# each in a directory of its own, whose rights no other changes, and with a short name, which sockets need
+	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d /tmp/eXXX) $(BIN)/python -m "$$@"; }; \
 	  (own pytest $(COMMANDS) && own pytest -m untraced tests/policy && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
 	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES)) > .venv/pages.txt 2>&1 & pages=$$!; \

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.aio.access import ThreadAccess
+from engine.aio.deliveries import ThreadDeliveries
 from engine.aio.deployments import ThreadDeployments
 from engine.aio.thread import ThreadContext, hold, open_thread
 from engine.api import stores
@@ -33,6 +34,11 @@ class ThreadStore:
     def deployments(self) -> ThreadDeployments:
         """See `ports.Store`."""
         return ThreadDeployments(self.context)
+
+    @property
+    def deliveries(self) -> ThreadDeliveries:
+        """See `ports.Store`."""
+        return ThreadDeliveries(self.context)
 
     @property
     def keeps_snapshots(self) -> bool:

@@ -25,6 +25,7 @@ from engine.bundle.checks import (
 from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
 from engine.bundle.schema_files import schema
+from engine.config.notifications import load_notifications
 from engine.config.settings import ServiceSettings
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
 from engine.language import types
@@ -79,10 +80,13 @@ def load_settings(
     for node in access[1:]:
         reader.diagnostics.append(e301_duplicate_name.at(node.at("kind"), "document", access[0].place))
     webhooks = _webhooks(hooks, reader)
+    told = [node for node in documents if node.at("kind").value == "Notification"]
+    notifications = load_notifications(told, reader.diagnostics)
     found = tuple(sort(reader.diagnostics))
     if has_errors(found):
         return LoadedSettings(None, found, reader.sources)
     made = _settings(named, folder, options, default_store, access[0] if access else None, webhooks)
+    made = replace(made, notifications=notifications)
     return LoadedSettings(made, found, reader.sources)
 
 
@@ -124,7 +128,7 @@ class _ConfigFiles:
         if not file.is_file():
             self.diagnostics.append(e108_no_file.at(item, "there is no such file"))
             return None
-        return self.document(file, "Access", "Webhook")
+        return self.document(file, "Access", "Webhook", "Notification")
 
     def variable(self, name: str, text: str) -> Node | None:
         """The value of a variable of the environment."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.access.grants import Access
+from engine.notify.notification import Notification, secrets_of
 from engine.ports.resources import MissingSecret, Secrets
 from engine.runtime.retention import RetentionRule
 from engine.web.server.limits import ServerLimits
@@ -32,6 +33,7 @@ class ServiceSettings:
     retention: tuple[RetentionRule, ...] = ()
     access: Access = field(default_factory=Access)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    notifications: tuple[Notification, ...] = ()
     plain: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,6 +42,7 @@ class ServiceSettings:
         named = {hook.secret for hook in self.webhooks.values()}
         if self.access.people is not None and self.access.people.client_secret is not None:
             named.add(self.access.people.client_secret)
+        named |= {name for one in self.notifications for name in secrets_of(one)}
         found = []
         for name in sorted(named):
             try:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from engine.ports.access import AccessStore
+from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
 from engine.ports.queue import Queue
 from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestRow, SessionRow
@@ -55,6 +56,11 @@ class Store(PastSessions, Queue, Protocol):
     @property
     def deployments(self) -> DeploymentStore:
         """Which bundle new sessions begin with, and who brought which."""
+        ...
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """What others are told of."""
         ...
 
     @property

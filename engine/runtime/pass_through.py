@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.ports.access import AccessStore
+from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
 from engine.ports.records import Head, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.store import Store
@@ -31,6 +32,11 @@ class PassThrough:
     def deployments(self) -> DeploymentStore:
         """See `ports.Store`."""
         return self._inner.deployments
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """See `ports.Store`."""
+        return self._inner.deliveries
 
     @property
     def keeps_snapshots(self) -> bool:

@@ -35,6 +35,7 @@ from engine.spec.request_kind import RequestKind
 from engine.store import chain
 from engine.store.erase import KEPT, erased_segments
 from engine.store.memory_access import MemoryAccess
+from engine.store.memory_deliveries import MemoryDeliveries
 from engine.store.memory_deployments import MemoryDeployments
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
@@ -98,6 +99,7 @@ class MemoryStore(MemoryQueue):
         self._urgent: dict[str, int] = {}
         self.access = MemoryAccess()
         self.deployments = MemoryDeployments()
+        self.deliveries = MemoryDeliveries()
 
     @property
     def keeps_snapshots(self) -> bool:

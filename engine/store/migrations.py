@@ -171,6 +171,18 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         person TEXT NOT NULL,
         until TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE deliveries (
+        id TEXT PRIMARY KEY,
+        notification TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        about TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        due_at TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        problem TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX deliveries_due ON deliveries (state, due_at);
     """,
 )
 

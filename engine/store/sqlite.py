@@ -24,6 +24,7 @@ from engine.store import chain, queue
 from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
 from engine.store.backup import StoreStopped, stopped_at, stopped_text
+from engine.store.deliveries import SqliteDeliveries
 from engine.store.deployments import SqliteDeployments
 from engine.store.erase import erase
 from engine.store.file import empty_wal, opened
@@ -112,6 +113,11 @@ class SqliteStore:
     def deployments(self) -> SqliteDeployments:
         """See `ports.Store`."""
         return SqliteDeployments(self._writer, self._read)
+
+    @property
+    def deliveries(self) -> SqliteDeliveries:
+        """See `ports.Store`."""
+        return SqliteDeliveries(self._writer, self._read)
 
     @property
     def keeps_snapshots(self) -> bool:

@@ -27,6 +27,7 @@ from engine.ports.store import Store
 from engine.session.state.event import Event
 from engine.testing.access_contract import ACCESS
 from engine.testing.bundle_contract import BUNDLES
+from engine.testing.delivery_contract import DELIVERIES
 from engine.testing.deployment_contract import DEPLOYMENTS
 from engine.testing.log_events import LEASE, START, K, call_started, claimed, opened, result, start, started, woken
 from engine.testing.meter_contract import (
@@ -326,5 +327,6 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         *BUNDLES,
         *ACCESS.values(),
         *DEPLOYMENTS.values(),
+        *DELIVERIES.values(),
     )
 }

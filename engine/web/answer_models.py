@@ -236,6 +236,25 @@ class DeploymentPage(AnswerBody):
     next_cursor: str | None
 
 
+class DeliveryShown(AnswerBody):
+    """Something that is told to others, and how that stands."""
+
+    id: str
+    notification: str
+    kind: str
+    about: str
+    state: str
+    attempts: int
+    problem: str
+
+
+class DeliveryPage(AnswerBody):
+    """What was told, and what is to be."""
+
+    items: list[DeliveryShown]
+    next_cursor: str | None
+
+
 class AuditPage(AnswerBody):
     """What was done, the oldest first."""
 

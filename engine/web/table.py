@@ -12,10 +12,23 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.access.rights import Right
+from engine.ports.deliveries import DeliveryState
 from engine.ports.records import JOB_STATUSES
 from engine.session.state.state import Status
 from engine.web import answer_models as models
-from engine.web import audit, bodies, bundles, claims, deployments, jobs, requests, sessions, streams, tokens
+from engine.web import (
+    audit,
+    bodies,
+    bundles,
+    claims,
+    deliveries,
+    deployments,
+    jobs,
+    requests,
+    sessions,
+    streams,
+    tokens,
+)
 from engine.web.service import Service
 
 Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
@@ -91,6 +104,9 @@ TABLE: tuple[RouteRow, ...] = (
              query={"limit": _page()["limit"], "cursor": NUMBER | {"maximum": 10**12}}),
     RouteRow("POST", "/v1/deployments", Right.DEPLOY, deployments.deploy, {201: models.DeploymentShown},
              bodies.NewDeployment, headers=("If-Match",)),
+    RouteRow("GET", "/v1/deliveries", Right.READ, deliveries.listed, {200: models.DeliveryPage},
+             query={"state": {"enum": sorted(DeliveryState)}, "limit": _page()["limit"]}),
+    RouteRow("POST", "/v1/deliveries/{id}/retry", Right.OPERATE_JOBS, deliveries.retry, {202: models.DeliveryShown}),
     RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed, {200: models.AuditPage},
              query={"after": NUMBER | {"maximum": 10**12}, "limit": _page()["limit"]}),
 )  # fmt: skip

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import DocumentModel, Name, SecretReference, SomeTime
+from engine.bundle.documents.parts import SECRET, DocumentModel, Name, SecretReference, SomeTime
 
 Role = Literal["caller", "reviewer", "auditor", "author", "operator"]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$", description="An address with its scheme.")]
+URL = r"^https?://[^\s/]+[^\s]*$"
+Url = Annotated[str, Field(pattern=URL, description="An address with its scheme.")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Visible = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -119,6 +120,54 @@ class Webhook(DocumentModel):
     attributes: Annotated[
         dict[str, str | int | float | bool], Field(description="Expressions over `body`, by attribute of the session.")
     ] = {}
+
+
+Span = Annotated[SomeTime, Field(description="Counted from when the request was opened.")]
+
+
+class NotifiedUrl(DocumentModel):
+    """An address that takes messages over HTTP."""
+
+    url: Annotated[
+        str,
+        Field(pattern=f"{URL}|{SECRET}", description="Where to; `${{secret:NAME}}` where who knows it may post."),
+    ]
+    secret: Annotated[SecretReference | None, Field(description="What messages are signed with.")] = None
+    form: Annotated[
+        Literal["standard", "slack", "teams"], Field(description="As Standard Webhooks has it, or for a channel.")
+    ] = "standard"
+    allow_private: Annotated[bool, Field(description="Whether it may lie on this machine or its network.")] = False
+
+
+class NotifiedMail(DocumentModel):
+    """People who get a mail, and the server that takes it."""
+
+    server: Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-]+$", max_length=200)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    sender: Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=200)]
+    to: Annotated[
+        list[Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=200)]],
+        Field(min_length=1, max_length=50),
+    ]
+    user: Visible | None = None
+    password: SecretReference | None = None
+
+
+class Notification(DocumentModel):
+    """Who is told of what people are asked, and when: without a value of a call or anybody's words."""
+
+    kind: Literal["Notification"]
+    name: Name
+    tell: Annotated[
+        list[Literal["opened", "ended"]], Field(description="When a request is opened, and when it is open no more.")
+    ] = ["opened"]
+    remind: Annotated[list[Span], Field(max_length=10, description="When it is told again, while it is open.")] = []
+    escalate: Annotated[Span | None, Field(description="When it is told as one that waits for too long.")] = None
+    groups: Annotated[list[Name], Field(description="Of requests of these groups alone; of all unless given.")] = []
+    tenant: Annotated[Visible | None, Field(description="Of sessions that were started for this tenant alone.")] = None
+    webhook: NotifiedUrl | None = None
+    mail: NotifiedMail | None = None
 
 
 class Access(DocumentModel):

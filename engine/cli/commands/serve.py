@@ -133,6 +133,8 @@ async def _serve(
     from engine.api.engine import open_engine
     from engine.cli.console.app import open_app
     from engine.cli.console.worker_processes import WorkerProcesses
+    from engine.notify.notifier import Notifier
+    from engine.notify.sender import Sender
     from engine.runtime.host_secrets import HostSecrets
     from engine.store.backup import check_released
     from engine.store.urls import file_of
@@ -159,6 +161,9 @@ async def _serve(
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(deployments.follow, service)
+                if settings.notifications:
+                    sender = Sender(HostSecrets(), url)
+                    nursery.start_soon(Notifier(app.store, clock, settings.notifications, sender).run, service.draining)
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
                 await _announce(app, settings, service.bundle.digest, listeners, development is not None)
                 if development is not None:
