@@ -11,8 +11,8 @@ import errno
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import trio
@@ -22,6 +22,8 @@ from engine.random_bytes import random_hex
 
 # how long the folder's content is believed, in seconds; a path that is longer is no address
 LISTED_FOR, LONGEST_PATH, LARGEST = 0.5, 100, 200
+# how often who waits looks all the same, in seconds: where wake-ups come, since one may be lost, and where none do
+LOOK_SELDOM, LOOK_OFTEN = 2.0, 0.25
 _GONE = {errno.ECONNREFUSED, errno.ENOENT}
 
 
@@ -72,31 +74,57 @@ class WakeSender:
         return self._listed
 
 
+class SessionWatch:
+    """Who waits for a session to change: also for what changed since the last wait, so that nothing is read in vain."""
+
+    def __init__(self, look_every: float) -> None:
+        self._look_every = look_every
+        self._changed = trio.Event()
+
+    def wake(self) -> None:
+        """The session has changed."""
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Until the session has changed, or it is time to look all the same."""
+        with trio.move_on_after(self._look_every):
+            await self._changed.wait()
+        self._changed = trio.Event()
+
+
 class WakeListener:
     """Waits for sessions to change in other processes; without a socket it only lets time pass."""
 
     def __init__(self, inbox: trio.socket.SocketType | None) -> None:
         self._inbox = inbox
-        self._waiting: dict[str, trio.Event] = {}
+        self._watches: dict[str, list[SessionWatch]] = {}
         self._any = trio.Event()
 
     async def run(self) -> None:
         """Take wake-ups, until cancelled."""
         while self._inbox is not None:
-            session_id = (await self._inbox.recv(LARGEST)).decode("utf-8", "replace")
-            waiting = self._waiting.pop(session_id, None)
-            if waiting is not None:
-                waiting.set()
+            self.wake((await self._inbox.recv(LARGEST)).decode("utf-8", "replace"))
             self._any.set()
             self._any = trio.Event()
 
-    async def wait(self, session_id: str, seconds: float) -> None:
-        """Until a session changes, or so many seconds have passed."""
-        event = self._waiting.setdefault(session_id, trio.Event())
-        with trio.move_on_after(seconds):
-            await event.wait()
-        if self._waiting.get(session_id) is event and not event.statistics().tasks_waiting:
-            del self._waiting[session_id]
+    def wake(self, session_id: str) -> None:
+        """Wake whoever watches a session; a process that has changed it itself says so here."""
+        for watch in self._watches.get(session_id, ()):
+            watch.wake()
+
+    @contextmanager
+    def watching(self, session_id: str, look_every: float | None = None) -> Iterator[SessionWatch]:
+        """A watch of a session, for as long as somebody waits for it; how often it looks may be said, in seconds."""
+        usual = LOOK_SELDOM if self._inbox is not None else LOOK_OFTEN
+        watch = SessionWatch(look_every if look_every is not None else usual)
+        watches = self._watches.setdefault(session_id, [])
+        watches.append(watch)
+        try:
+            yield watch
+        finally:
+            watches.remove(watch)
+            if not watches:
+                del self._watches[session_id]
 
     async def wait_any(self) -> None:
         """Until any session changes; for ever without a socket."""

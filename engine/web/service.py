@@ -154,6 +154,8 @@ class Service:
             tenant=principal.tenant, action=action, about=_kept(about), digest=_kept(digest), result=result, link="",
         )  # fmt: skip
         await self.store.access.record_audit(told)
+        # what was done to a session here no other process wakes us for
+        self.wakes.wake(about.partition(".")[0])
 
 
 def _kept(text: str) -> str:

@@ -31,8 +31,8 @@ from engine.web.responses import answered
 from engine.web.service import Service, attributes_for, scope_of
 
 MOST = 200
-# the longest that a read may wait for something to happen, and how often is looked, in seconds
-WAIT, LOOK_EVERY = 25, 0.25
+# the longest that a read may wait for something to happen, in seconds
+WAIT = 25
 
 
 async def start(service: Service, principal: Principal, request: Request) -> Response:
@@ -129,9 +129,9 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
 
 async def _await_more(service: Service, session_id: str, after: int, seconds: int) -> None:
     """Wait until something has happened behind an event; another process writes it, so that it is looked for."""
-    with trio.move_on_after(seconds):
+    with trio.move_on_after(seconds), service.wakes.watching(session_id) as watch:
         while not (service.draining.is_set() or await _seq(service, session_id) > after):
-            await service.wakes.wait(session_id, LOOK_EVERY)
+            await watch.wait()
 
 
 async def events(service: Service, principal: Principal, request: Request) -> Response:

@@ -78,24 +78,25 @@ async def _tail(service: Service, request: Request, session_id: str, after: int)
     until = trio.current_time() + TURN * uniform(1, 1.1)
     beat = trio.current_time() + HEARTBEAT
     asked = trio.current_time()
-    while trio.current_time() < until and not service.draining.is_set():
-        if trio.current_time() - asked >= ASK_EVERY:
-            asked = trio.current_time()
-            if not await _is_good(service, request):
+    with service.wakes.watching(session_id) as watch:
+        while trio.current_time() < until and not service.draining.is_set():
+            if trio.current_time() - asked >= ASK_EVERY:
+                asked = trio.current_time()
+                if not await _is_good(service, request):
+                    return
+            # asked first: what is recorded until it is over stands in the log then
+            row = await service.store.session(session_id)
+            for event in await service.store.load(session_id, after) if row.seq > after else ():
+                after = event.seq
+                yield _line(event)
+                beat = trio.current_time() + HEARTBEAT
+            if row.state in FINAL and after >= row.seq:
+                yield f"event: end\ndata: {one_line({'state': row.state, 'outcome': row.outcome})}\n\n"
                 return
-        # asked first: what is recorded until it is over stands in the log then
-        row = await service.store.session(session_id)
-        for event in await service.store.load(session_id, after) if row.seq > after else ():
-            after = event.seq
-            yield _line(event)
-            beat = trio.current_time() + HEARTBEAT
-        if row.state in FINAL and after >= row.seq:
-            yield f"event: end\ndata: {one_line({'state': row.state, 'outcome': row.outcome})}\n\n"
-            return
-        if trio.current_time() >= beat:
-            yield ": alive\n\n"
-            beat = trio.current_time() + HEARTBEAT
-        await service.wakes.wait(session_id, sessions.LOOK_EVERY)
+            if trio.current_time() >= beat:
+                yield ": alive\n\n"
+                beat = trio.current_time() + HEARTBEAT
+            await watch.wait()
 
 
 def _line(event: Event) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from engine.store.sqlite import open_store
-from engine.store.wake import WakeListener, WakeSender, folder_of, listening
+from engine.store.wake import LOOK_OFTEN, WakeListener, WakeSender, folder_of, listening
 from engine.testing.log_events import start, woken
 
 TELL = "import sys; from pathlib import Path; from engine.store.wake import WakeSender; WakeSender(Path(sys.argv[1])).tell(sys.argv[2])"
@@ -27,7 +27,8 @@ async def test_who_waits_for_a_session_is_woken_by_another_process(tmp_path: Pat
         woken_: list[str] = []
 
         async def wait(session_id: str) -> None:
-            await listener.wait(session_id, 600)
+            with listener.watching(session_id, 600) as watch:
+                await watch.wait()
             woken_.append(session_id)
 
         nursery.start_soon(wait, "ses_1")
@@ -71,11 +72,12 @@ async def test_the_socket_of_a_process_that_died_is_taken_away(tmp_path: Path) -
 async def test_a_path_that_is_too_long_for_an_address_is_gone_without(tmp_path: Path) -> None:
     file = tmp_path / ("x" * 120) / "engine.db"
     async with listening(file) as listener:
-        with trio.fail_after(600):
-            await listener.wait("ses_1", 0.01)
+        with trio.fail_after(600), listener.watching("ses_1") as watch:
+            await watch.wait()
     assert not folder_of(file).exists()
     async with listening(None) as without:
-        await without.wait("ses_1", 0.01)
+        with without.watching("ses_1") as watch:
+            await watch.wait()
 
 
 async def test_an_append_is_told_to_whoever_listens_and_a_store_alone_makes_no_folder(tmp_path: Path) -> None:
@@ -86,7 +88,8 @@ async def test_an_append_is_told_to_whoever_listens_and_a_store_alone_makes_no_f
         code = (
             "import trio,sys\nfrom pathlib import Path\nfrom engine.store.wake import listening\n"
             "async def main():\n    async with listening(Path(sys.argv[1])) as l:\n"
-            "        print('ready', flush=True)\n        await l.wait('s', 600)\n        print('woken', flush=True)\n"
+            "        with l.watching('s', 600) as w:\n            print('ready', flush=True)\n"
+            "            await w.wait()\n        print('woken', flush=True)\n"
             "trio.run(main)"
         )
         process = subprocess.Popen(
@@ -107,5 +110,19 @@ async def test_an_append_is_told_to_whoever_listens_and_a_store_alone_makes_no_f
 async def test_a_listener_keeps_nothing_of_those_who_wait_no_more() -> None:
     listener = WakeListener(None)
     for number in range(100):
-        await listener.wait(f"ses_{number}", 0)
-    assert listener._waiting == {}
+        with listener.watching(f"ses_{number}"), listener.watching(f"ses_{number}"):
+            pass
+    assert listener._watches == {}
+
+
+async def test_what_changes_while_somebody_reads_is_not_missed(autojump_clock: trio.testing.MockClock) -> None:
+    listener = WakeListener(None)
+    with listener.watching("ses_1") as watch, listener.watching("ses_2") as other:
+        listener.wake("ses_1")
+        began = trio.current_time()
+        await watch.wait()
+        assert trio.current_time() == began
+        # and once alone; who watches another session is not woken
+        await watch.wait()
+        await other.wait()
+        assert trio.current_time() == began + 2 * LOOK_OFTEN

@@ -290,9 +290,8 @@ def test_a_scope_is_a_part_of_what_a_role_may(service: Service) -> None:
 def test_a_further_message_and_a_long_poll(service: Service) -> None:
     with service.client(*OPS) as ops:
         made = service.start(ops, "acct_1001")
-        before = ops.get(f"/v1/sessions/{made['id']}").json()["seq"]
-        later = ops.get(f"/v1/sessions/{made['id']}", params={"wait": 25, "after": before}).json()
-        assert later["seq"] > before
+        later = ops.get(f"/v1/sessions/{made['id']}", params={"wait": 25, "after": made["seq"]}).json()
+        assert later["seq"] > made["seq"]
         ended = service.waits(ops, made["id"], "done")
         refused = ops.post(f"/v1/sessions/{made['id']}/messages", json={"text": "one more thing"})
         assert (refused.status_code, refused.json()["code"]) == (409, "session_over")
