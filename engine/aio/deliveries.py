@@ -25,9 +25,9 @@ class ThreadDeliveries:
         """See `ports.DeliveryStore`."""
         return await self._context.call(partial(self._deliveries.add_deliveries, deliveries))
 
-    async def take_due(self, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
+    async def take_due(self, notification: str, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
         """See `ports.DeliveryStore`."""
-        return await self._context.call(partial(self._deliveries.take_due, now, until, limit))
+        return await self._context.call(partial(self._deliveries.take_due, notification, now, until, limit))
 
     async def settle(self, delivery: Delivery) -> None:
         """See `ports.DeliveryStore`."""

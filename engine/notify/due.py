@@ -16,13 +16,15 @@ def due_deliveries(
 ) -> Iterator[Delivery]:
     """What is to be told at a moment of requests that are open (`rows`), and of some that are not any more."""
     for row in rows:
-        if not _is_meant(notification, row) or row.opened_at is None:
+        over = row.expires_at is not None and row.expires_at <= now
+        if not _is_meant(notification, row) or row.opened_at is None or over:
             continue
         if Moment.OPENED in notification.moments:
             yield _delivery(notification, Moment.OPENED, row, now)
-        for number, span in enumerate(notification.remind, 1):
-            if row.opened_at + span <= now:
-                yield _delivery(notification, Moment.REMINDED, row, now, number)
+        # of several that are due at once, as after a time in which nobody looked, the last is told
+        passed = [number for number, span in enumerate(notification.remind, 1) if row.opened_at + span <= now]
+        if passed:
+            yield _delivery(notification, Moment.REMINDED, row, now, passed[-1])
         if notification.escalate is not None and row.opened_at + notification.escalate <= now:
             yield _delivery(notification, Moment.ESCALATED, row, now)
     if Moment.ENDED in notification.moments:

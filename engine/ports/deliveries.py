@@ -42,8 +42,8 @@ class DeliveryStore(Protocol):
         """Keep those that are new by their ids."""
         ...
 
-    async def take_due(self, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
-        """Those that are due, with one attempt more: nobody else is given them before `until`."""
+    async def take_due(self, notification: str, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
+        """Those of a notification that are due, with one attempt more: nobody else is given them before `until`."""
         ...
 
     async def settle(self, delivery: Delivery) -> None:

@@ -33,12 +33,16 @@ class SqliteDeliveries:
         sql = f"INSERT INTO deliveries ({_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         await self._writer.do(lambda c: c.executemany(sql, rows))
 
-    async def take_due(self, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
+    async def take_due(self, notification: str, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
         """See `ports.DeliveryStore`."""
 
         def take(connection: sqlite3.Connection) -> list[Delivery]:
-            sql = "SELECT id FROM deliveries WHERE state = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?"
-            due = [id_ for (id_,) in connection.execute(sql, (DeliveryState.PENDING.value, timestamp(now), limit))]
+            sql = (
+                "SELECT id FROM deliveries WHERE state = ? AND notification = ? AND due_at <= ?"
+                " ORDER BY due_at, id LIMIT ?"
+            )
+            given = (DeliveryState.PENDING.value, notification, timestamp(now), limit)
+            due = [id_ for (id_,) in connection.execute(sql, given)]
             taken = "UPDATE deliveries SET due_at = ?, attempts = attempts + 1 WHERE id = ?"
             connection.executemany(taken, [(timestamp(until), id_) for id_ in due])
             one = f"SELECT {_DELIVERY} FROM deliveries WHERE id = ?"

@@ -20,9 +20,10 @@ class MemoryDeliveries:
         for one in deliveries:
             self._deliveries.setdefault(one.id, one)
 
-    async def take_due(self, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
+    async def take_due(self, notification: str, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
         """See `ports.DeliveryStore`."""
-        pending = [one for one in self._deliveries.values() if one.state is DeliveryState.PENDING and one.due_at <= now]
+        own = [one for one in self._deliveries.values() if one.notification == notification]
+        pending = [one for one in own if one.state is DeliveryState.PENDING and one.due_at <= now]
         due = sorted(pending, key=lambda one: (one.due_at, one.id))[:limit]
         taken = [replace(one, due_at=until, attempts=one.attempts + 1) for one in due]
         self._deliveries |= {one.id: one for one in taken}

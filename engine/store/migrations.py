@@ -182,7 +182,7 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         state TEXT NOT NULL,
         problem TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX deliveries_due ON deliveries (state, due_at);
+    CREATE INDEX deliveries_due ON deliveries (state, notification, due_at);
     """,
 )
 

@@ -213,6 +213,7 @@ class BundleCompared(AnswerBody):
 
     loosens: bool
     changes_people: bool
+    not_proved: list[str]
     changes: list[dict[str, Any]]
     beside: list[dict[str, Any]]
 

@@ -5,10 +5,12 @@ Each is found by a process of its own, which may take its time and its memory: r
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +24,11 @@ from engine.web.problems import HttpProblem
 # how long one may take, in seconds, and how many run at once
 LONGEST = 300.0
 _AT_ONCE = trio.CapacityLimiter(1)
+# who waits beyond these is told to ask again
+MOST_WAITING = 8
+# comparisons that were made, by the files that were compared
+_MADE: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+_KEPT = 64
 
 Files = Mapping[str, bytes]
 
@@ -35,13 +42,26 @@ async def broken_guarantees(files: Files) -> tuple[list[dict[str, Any]], list[st
 
 
 async def difference(old: Files, new: Files) -> dict[str, Any]:
-    """How two bundles differ, as `engine diff` tells it, with whether that loosens, or changes who is asked."""
+    """How two bundles differ, as `engine diff` tells it, with whether that loosens, or changes who is asked.
+
+    What lies beside the rules and is not compared by meaning is listed as `not_proved`: nobody knows what it does.
+    """
+    key = _digest(old), _digest(new)
+    if key not in _MADE:
+        _MADE[key] = await _difference(old, new)
+        if len(_MADE) > _KEPT:
+            _MADE.popitem(last=False)
+    return _MADE[key]
+
+
+async def _difference(old: Files, new: Files) -> dict[str, Any]:
     told = await _asked(("diff",), (old, new))
     kinds = {name: found for name, found in told.items() if name != "changes"}
     beside = [one for found in kinds.values() for one in found]
     return {
         "loosens": any(one["loosens"] for one in (*told["changes"], *beside)),
         "changes_people": bool(kinds["reviewers"]) or any(one["before"] == one["after"] for one in told["changes"]),
+        "not_proved": [path for path in sorted({*old, *new}) if _is_beside(path) and old.get(path) != new.get(path)],
         "changes": told["changes"],
         "beside": beside,
     }
@@ -53,10 +73,15 @@ async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, 
         folders = []
         for files in bundles:
             folders.append(stack.enter_context(tempfile.TemporaryDirectory(prefix="bundle-")))
-            await trio.to_thread.run_sync(_write, Path(folders[-1]), files)
+            try:
+                await trio.to_thread.run_sync(_write, Path(folders[-1]), files)
+            except OSError as error:
+                raise HttpProblem(422, "invalid", f"/files: a path can't be written: {error.strerror}") from None
         line = [sys.executable, "-P", "-m", "engine", *command, *folders, "--format", "json"]
         # it is told nothing of this process: no secret, no key
         plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+        if _AT_ONCE.statistics().tasks_waiting >= MOST_WAITING:
+            raise HttpProblem(429, "too_many_checks", "too many bundles are looked at: ask again")
         async with _AT_ONCE:
             with trio.move_on_after(LONGEST):
                 done = await trio.run_process(
@@ -69,6 +94,19 @@ async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, 
                 why = done.stderr.decode(errors="replace").strip().splitlines()
                 raise HttpProblem(503, "not_known", f"`engine {command[0]}` told nothing: {(why or ['?'])[-1][:300]}")
         raise HttpProblem(503, "not_known", f"`engine {command[0]}` took longer than {LONGEST:g} seconds")
+
+
+def _is_beside(path: str) -> bool:
+    """Whether a file says more than rules: of policies and fixtures the difference tells all that there is."""
+    return not path.startswith(("policies/", "fixtures/"))
+
+
+def _digest(files: Files) -> str:
+    told = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        for part in (path.encode(), content):
+            told.update(len(part).to_bytes(8, "big") + part)
+    return told.hexdigest()
 
 
 def _write(folder: Path, files: Files) -> None:

@@ -18,13 +18,13 @@ from engine.ports.deployments import Upload
 from engine.spec.bundle import Bundle
 from engine.web.bodies import NewBundle, body_of
 from engine.web.bundle_checks import broken_guarantees, difference
+from engine.web.bundle_reach import foreign_parts
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service, no_such
 
-# adapters by which a bundle brings code, or starts programs of the machine
-CODE = frozenset({"python", "command"})
-LONGEST_PATH = 300
+# of a path, and of each of its parts in bytes
+LONGEST_PATH, LONGEST_PART = 300, 200
 
 
 async def upload(service: Service, principal: Principal, request: Request) -> Response:
@@ -33,10 +33,11 @@ async def upload(service: Service, principal: Principal, request: Request) -> Re
     wanted = await body_of(request, NewBundle)
     loaded = await trio.to_thread.run_sync(load_files, _files(wanted.files))
     bundle = _valid(loaded)
-    code = _code(bundle)
-    if code and not service.takes_code:
-        told = f"{', '.join(code)}: a bundle that is brought runs no code of its own here (`bundles: {{code: allow}}`)"
-        raise HttpProblem(403, "code_not_allowed", told)
+    foreign = foreign_parts(bundle.files, service.own.files) if not service.takes_code else []
+    if foreign:
+        told = f"{', '.join(foreign[:10])}: a bundle that is brought changes what is decided, and not what acts"
+        how = "what acts is as in the service's own bundle, unless its configuration says `bundles: {code: allow}`"
+        raise HttpProblem(403, "code_not_allowed", f"{told}; {how}")
     guarantees, broken = await broken_guarantees(bundle.files)
     if broken:
         raise HttpProblem(422, "guarantee_refuted", f"a call breaks what it promises: {', '.join(broken)}",
@@ -103,7 +104,14 @@ def _files(texts: Mapping[str, str]) -> dict[str, bytes]:
     for path in texts:
         parts = path.split("/")
         plain = PurePosixPath(path).as_posix() == path and "\\" not in path and path.isprintable()
-        if not plain or not 1 <= len(path) <= LONGEST_PATH or path.startswith("/") or {"", ".", ".."} & set(parts):
+        long = any(len(part.encode("utf-8", "replace")) > LONGEST_PART for part in parts)
+        if (
+            long
+            or not plain
+            or not 1 <= len(path) <= LONGEST_PATH
+            or path.startswith("/")
+            or {"", ".", ".."} & set(parts)
+        ):
             raise HttpProblem(422, "invalid", f"/files: `{path[:50]}` is no path within a bundle")
     return {path: text.encode("utf-8", "surrogatepass") for path, text in texts.items()}
 
@@ -112,7 +120,9 @@ def _valid(loaded: LoadedBundle) -> Bundle:
     if loaded.bundle is None or has_errors(loaded.diagnostics):
         wrong = [_told(one) for one in loaded.diagnostics]
         count = sum(one.severity is Severity.ERROR for one in loaded.diagnostics)
-        raise HttpProblem(422, "invalid_bundle", f"the bundle has {count} errors", more={"errors": wrong})
+        raise HttpProblem(
+            422, "invalid_bundle", f"the bundle has {count} error{'' if count == 1 else 's'}", more={"errors": wrong}
+        )
     return loaded.bundle
 
 
@@ -121,9 +131,3 @@ def _told(one: Diagnostic) -> dict[str, Any]:
         "code": one.code, "severity": one.severity.value, "detail": one.message, "file": one.place.file,
         "line": one.place.line, "column": one.place.column, "help": one.help,
     }  # fmt: skip
-
-
-def _code(bundle: Bundle) -> list[str]:
-    """What of a bundle runs code that it brings, or programs of this machine."""
-    tools = [name for name, tool in sorted(bundle.tools.items()) if tool.adapter.kind in CODE]
-    return tools + [name for name, server in sorted(bundle.servers.items()) if server.url is None]

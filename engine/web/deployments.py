@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.access.rights import Right
-from engine.ports.deployments import FILES, Deployment, DeploymentKind
+from engine.ports.deployments import FILES, Deployment, DeploymentKind, Upload
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
 from engine.web.bodies import NewDeployment, body_of, number_of
@@ -28,6 +28,10 @@ _log = logging.getLogger("engine.web")
 
 # how often a process looks which bundle is active, in seconds: another one may have deployed
 LOOK_EVERY = 2.0
+# how long what files change may keep a service from beginning, in seconds
+REPORTED_WITHIN = 20.0
+# a token was made with a token, which was made with one, and so on; at most so many are looked at
+MOST_MAKERS = 20
 
 
 async def deploy(service: Service, principal: Principal, request: Request) -> Response:
@@ -40,7 +44,10 @@ async def deploy(service: Service, principal: Principal, request: Request) -> Re
     expected = request.headers.get("if-match")
     if expected is not None and expected.strip() not in (f'"{after}"', "*"):
         raise HttpProblem(412, "deployed_meanwhile", f"the newest deployment is {after}: look at it first")
-    kind, report = await _meant(service, bundle, wanted)
+    active = await service.store.deployments.active()
+    # what the report is made against is what was active when `after` was the newest, whatever this process serves yet
+    before = await service.engine.bundle(active.bundle) if active is not None else service.bundle
+    kind, report = await _meant(service, bundle, before, wanted)
     await _check_people(service, principal, bundle, report)
     deployment = Deployment(
         0, kind, bundle.digest, service.clock.now(), principal.id, principal.person, wanted.note, report
@@ -75,20 +82,40 @@ async def begin(service: Service) -> None:
     active, own = await kept.active(), service.bundle
     known = {one.bundle for one in await kept.deployments(10_000) if one.kind is DeploymentKind.ACTIVATE}
     if active is not None and active.by != FILES and own.digest in known:
-        await follow_once(service)
-    elif active is None or active.bundle != own.digest:
+        try:
+            await follow_once(service)
+        except BundleUnavailable as error:
+            _log.error("what people deployed can't be served, the service's own files are: %s", error)
+    else:
         await deploy_files(service, own)
 
 
 async def deploy_files(service: Service, bundle: Bundle) -> None:
     """New sessions begin with a bundle that the service has read from its own files."""
     await service.store.save_bundle(bundle.digest, bundle.files, urgent=bundle.urgent)
-    kept = None
-    while kept is None:
+    kept, active = None, await service.store.deployments.active()
+    report = await _report(service, active, bundle)
+    while kept is None and (active is None or active.bundle != bundle.digest):
         newest = await service.store.deployments.deployments(1)
-        deployment = Deployment(0, DeploymentKind.ACTIVATE, bundle.digest, service.clock.now(), FILES)
+        deployment = Deployment(
+            0, DeploymentKind.ACTIVATE, bundle.digest, service.clock.now(), FILES, report=report
+        )  # fmt: skip
         kept = await service.store.deployments.deploy(deployment, newest[0].number if newest else 0)
-    service.bundle = replace(bundle, root=service.bundle.root)
+    service.bundle = service.own = replace(bundle, root=service.bundle.root)
+
+
+async def _report(service: Service, active: Deployment | None, bundle: Bundle) -> Mapping[str, Any]:
+    """What files change about what is active, where that can be told soon; else nothing is told of it."""
+    if active is None or active.bundle == bundle.digest:
+        return {}
+    if active.by != FILES:
+        _log.warning("the service's own files replace what %s deployed", active.person or active.by)
+    with trio.move_on_after(REPORTED_WITHIN):
+        try:
+            return await difference((await service.engine.bundle(active.bundle)).files, bundle.files)
+        except (HttpProblem, BundleUnavailable) as error:
+            _log.warning("what the service's own files change is not told: %s", error)
+    return {}
 
 
 async def follow(service: Service) -> None:
@@ -96,8 +123,9 @@ async def follow(service: Service) -> None:
     while not service.draining.is_set():
         try:
             await follow_once(service)
-        except BundleUnavailable as error:
-            _log.error("the active bundle can't be served, the one before is: %s", error)
+        except Exception:
+            # a bundle that this version can't read, or a store that is away: what was served is served on
+            _log.exception("the active bundle can't be served, the one before is")
         with trio.move_on_after(LOOK_EVERY):
             await service.draining.wait()
 
@@ -110,35 +138,65 @@ async def follow_once(service: Service) -> None:
 
 
 async def _meant(
-    service: Service, bundle: Bundle, wanted: NewDeployment
-) -> tuple[DeploymentKind, dict[str, Any]]:  # fmt: skip
+    service: Service, bundle: Bundle, before: Bundle, wanted: NewDeployment
+) -> tuple[DeploymentKind, dict[str, Any]]:
     """What a deployment does, and what is known of the change; raises HttpProblem."""
     urgent = bundle.digest in await service.store.urgent_bundles()
     if wanted.lift:
         if not urgent:
             raise HttpProblem(409, "not_urgent", f"bundle {bundle.digest} judges beside no other")
-        return DeploymentKind.LIFT, {"loosens": True, "changes_people": False, "changes": [], "beside": []}
-    if bundle.urgent:
-        if urgent:
-            raise HttpProblem(409, "urgent_already", f"bundle {bundle.digest} judges beside others already")
-        return DeploymentKind.URGE, {"loosens": False, "changes_people": False, "changes": [], "beside": []}
-    if bundle.digest == service.bundle.digest:
+        return DeploymentKind.LIFT, {**_NOTHING, "loosens": True}
+    if bundle.urgent and urgent:
+        raise HttpProblem(409, "urgent_already", f"bundle {bundle.digest} judges beside others already")
+    if not bundle.urgent and bundle.digest == before.digest:
         raise HttpProblem(409, "active_already", f"bundle {bundle.digest} is active")
-    return DeploymentKind.ACTIVATE, await difference(service.bundle.files, bundle.files)
+    report = await difference(before.files, bundle.files)
+    if bundle.urgent:
+        # of the two verdicts the stricter holds, and nothing of it acts
+        return DeploymentKind.URGE, {**report, "loosens": False, "not_proved": []}
+    return DeploymentKind.ACTIVATE, report
 
 
-async def _check_people(
-    service: Service, principal: Principal, bundle: Bundle, report: Mapping[str, Any]
-) -> None:  # fmt: skip
-    """Raise HttpProblem 403 where who brought a bundle would decide alone that more may happen, or who is asked."""
-    upload = (await service.store.deployments.uploads()).get(bundle.digest)
-    if upload is None or not (report["loosens"] or report["changes_people"]):
+_NOTHING: Mapping[str, Any] = {
+    "loosens": False, "changes_people": False, "not_proved": [], "changes": [], "beside": [],
+}  # fmt: skip
+
+
+async def _check_people(service: Service, principal: Principal, bundle: Bundle, report: Mapping[str, Any]) -> None:
+    """Raise HttpProblem 403 where one person, or none, would decide that more may happen, or who is asked."""
+    why = _takes_two(report)
+    if not why:
         return
-    same = upload.by == principal.id or (upload.person is not None and upload.person == principal.person)
-    if same or principal.person is None:
-        why = "loosens what is active" if report["loosens"] else "changes who is asked"
-        told = f"it {why}: a person deploys it who did not bring it ({upload.person or upload.by} did)"
-        raise HttpProblem(403, "another_person", told, more={"report": dict(report)})
+    more = {"report": dict(report)}
+    if principal.person is None:
+        made = "`engine tokens create --role operator --person NAME` makes one"
+        raise HttpProblem(403, "another_person", f"it {why}: a person's token deploys it; {made}", more=more)
+    upload = (await service.store.deployments.uploads()).get(bundle.digest)
+    behind = await _people_behind(service, upload) if upload is not None else set()
+    if principal.person in behind:
+        told = f"it {why}: another person deploys it than who brought it, or made the token that did"
+        raise HttpProblem(403, "another_person", told, more=more)
+
+
+def _takes_two(report: Mapping[str, Any]) -> str:
+    """Why a change takes a second person; empty where it takes none."""
+    if report["loosens"]:
+        return "loosens what is active"
+    if report["changes_people"]:
+        return "changes who is asked"
+    return f"changes what no proof speaks of ({', '.join(report['not_proved'][:5])})" if report["not_proved"] else ""
+
+
+async def _people_behind(service: Service, upload: Upload) -> set[str]:
+    """Whose an upload is: the person's who brought it, or of a machine's whoever made its token, and so on."""
+    found, by = [upload.person], upload.by
+    for _ in range(MOST_MAKERS):
+        token = await service.store.access.token_by_id(by)
+        if token is None:
+            break
+        found.append(token.person)
+        by = token.created_by
+    return {person for person in found if person is not None}
 
 
 def _shown(one: Deployment) -> dict[str, Any]:

@@ -39,7 +39,8 @@ PER_PRINCIPAL, IN_ALL = 50, 400
 class Service:
     """The engine behind the service, the bundle that new sessions begin with, and whether it is closing.
 
-    A bundle that is brought over the API may run code of its own where the service `takes_code`.
+    A bundle that is brought over the API may act otherwise than the service's `own`, which its files are, only where it
+    `takes_code`.
 
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
@@ -57,12 +58,16 @@ class Service:
     machines: OpenIdProvider | None = None
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     takes_code: bool = False
+    own: Bundle = field(init=False)
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
     wakes: WakeListener = field(default_factory=lambda: WakeListener(None))
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.own = self.bundle
 
     async def principal(self, request: Request) -> Principal:
         """Who asks; raises HttpProblem 401."""

@@ -63,7 +63,10 @@ def test_a_tightening_is_brought_deployed_and_rolled_back(served: Service) -> No
         bundles = {one: ops.get(f"/v1/sessions/{one}").json()["bundle"] for one in
                    (held, served.start(ops, "acct_1001")["id"])}  # fmt: skip
         assert list(bundles.values()) == [before, digest]
-        back = ops.post("/v1/deployments", json={"bundle": before, "note": "back"})
+        # going back lets more happen again, which no machine decides
+        robot = ops.post("/v1/deployments", json={"bundle": before})
+        assert (robot.status_code, robot.json()["code"]) == (403, "another_person")
+        back = mona.post("/v1/deployments", json={"bundle": before, "note": "back"})
         assert back.status_code == 201, back.text
         assert back.json()["report"]["loosens"] is True
         assert active(ops) == before
@@ -132,12 +135,28 @@ adapter: {kind: command, argv: [ls]}
 def test_a_bundle_that_is_brought_runs_no_program_unless_the_configuration_says_so(
     served: Service, tmp_path: Path
 ) -> None:
+    body = with_threshold(served, 250)
+    body["files"]["specs/tools/list-files.yaml"] = PROGRAM
     with served.client("writer", "author") as writer:
-        body = with_threshold(served, 250)
-        body["files"]["specs/tools/list-files.yaml"] = PROGRAM
         refused = writer.post("/v1/bundles", json=body)
         assert (refused.status_code, refused.json()["code"]) == (403, "code_not_allowed"), refused.text
         assert "list_files" in refused.json()["detail"]
+        # nor what it asks, and where that is
+        for path, before, after in (
+            ("specs/tools/open_refund_case.yaml", ":amount_usd * 100", ":amount_usd * 10000"),
+            ("specs/databases/billing.yaml", "path: specs/databases/billing.db", "path: store.db"),
+            (
+                "specs/agents/support-triage.yaml",
+                "planners:\n",
+                "planners:\n  away: {kind: openai, model: m, base_url: 'http://127.0.0.1:9/v1'}\n",
+            ),
+            ("specs/databases/billing.sql", "CREATE", "-- another\nCREATE"),
+        ):
+            files_ = with_threshold(served, 250)["files"]
+            assert before in files_[path], path
+            files_[path] = files_[path].replace(before, after, 1)
+            refused = writer.post("/v1/bundles", json={"files": files_})
+            assert (refused.status_code, refused.json()["code"]) == (403, "code_not_allowed"), (path, refused.text)
     at = copy_of_root(tmp_path)
     (at / "engine.yaml").write_text("kind: Service\nport: 0\nbundles: {code: allow}\nstore: sqlite:///store.db\n")
     with open_service(Shell(at), "--config", "engine.yaml") as open_, open_.client("writer", "author") as writer:
@@ -191,3 +210,25 @@ def test_what_people_deployed_stays_active_when_the_service_starts_again(tmp_pat
             assert active(ops) not in (digest, files_)
             by = [one["by"] for one in ops.get("/v1/deployments").json()["items"]]
             assert by == ["files", "mona", "files"]
+
+
+def test_what_no_proof_speaks_of_takes_two_and_a_machine_stands_for_who_made_it(served: Service) -> None:
+    with served.client("mona", "operator", "--person", "mona") as mona:
+        body = with_threshold(served, 250)
+        tool = "specs/tools/open_refund_case.yaml"
+        body["files"][tool] = body["files"][tool].replace("says: Refund", "says: Refund only")
+        digest = brought(mona, body)
+        refused = mona.post("/v1/deployments", json={"bundle": digest})
+        assert (refused.status_code, refused.json()["code"]) == (403, "another_person")
+        assert refused.json()["report"]["not_proved"] == [tool]
+        # a machine whose token she made brings it in her place
+        made = mona.post("/v1/tokens", json={"name": "ci", "role": "author"})
+        assert made.status_code == 201, made.text
+        headers = {"authorization": f"Bearer {made.json()['secret']}"}
+        body["files"][tool] = body["files"][tool].replace("says: Refund only", "says: Refund just")
+        with httpx2.Client(base_url=served.url, headers=headers, timeout=600) as machine:
+            other = brought(machine, body)
+        again = mona.post("/v1/deployments", json={"bundle": other})
+        assert (again.status_code, again.json()["code"]) == (403, "another_person")
+        with served.client("olga", "operator", "--person", "olga") as olga:
+            assert olga.post("/v1/deployments", json={"bundle": other}).status_code == 201

@@ -109,7 +109,7 @@ def _for_development(
     check_loopback(settings.host)
     if settings.origins["store"] == DEFAULT:
         settings = replace(settings, store=own_store())
-    return settings, lambda bundle: Development(bundle, seed, agent)
+    return settings, lambda bundle: Development(bundle, seed, agent, settings.store)
 
 
 def _may_start(settings: ServiceSettings) -> bool:

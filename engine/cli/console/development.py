@@ -58,10 +58,12 @@ def own_store() -> str:
 class Development:
     """What a service does beside serving a bundle: sessions of a `seed` are begun, with an `agent` of the bundle.
 
+    `store` is the URL of the store that it serves.
     Raises click.UsageError for an agent that is not there; bad lines of the file are told, and exit 2.
     """
 
-    def __init__(self, bundle: Bundle, seed: Path | None, agent: str | None) -> None:
+    def __init__(self, bundle: Bundle, seed: Path | None, agent: str | None, store: str) -> None:
+        self._store = store
         self._openings: Sequence[Opening] = ()
         if seed is not None:
             self._openings = [one for _, one in read_lines(seed, agent_of(bundle, agent), {}, None, None)]
@@ -78,6 +80,7 @@ class Development:
             )
         say("engine: log in by one of these links, once, within ten minutes:", err=True)
         table("links", ["as", "role", "link"], [list(row) for row in await _links(service)])
+        say(f"engine: a further one: engine tokens link 'dev NAME' --url {service.url} --store {self._store}", err=True)
 
     async def follow_files(self, service: Service) -> None:
         """Serve the bundle anew whenever its files change, until the service drains.
@@ -136,6 +139,16 @@ async def _changes(folder: Path, bundle: Bundle) -> AsyncIterator[None]:
     def is_read(change: Change, path: str) -> bool:
         return not path.endswith(WRITTEN) and not Path(path).name.startswith(".")
 
-    places = {folder / Path(file).parts[0] for file in bundle.files}
-    async for _ in awatch(*(place for place in places if place.exists()), watch_filter=is_read):
-        yield None
+    while True:
+        places = [folder / part for part in {Path(file).parts[0] for file in bundle.files}]
+        there = [place for place in places if place.exists()]
+        # one that is taken away and put back is another one, which has to be watched anew
+        kept = {place: place.stat().st_ino for place in there}
+        async for changes in awatch(
+            *(there or [folder]), watch_filter=is_read, yield_on_timeout=True, rust_timeout=1000
+        ):
+            other = {place: place.stat().st_ino for place in places if place.exists()} != kept
+            if changes or other:
+                yield None
+            if other:
+                break

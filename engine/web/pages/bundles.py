@@ -18,7 +18,11 @@ from engine.web.pages.render import need, shown
 from engine.web.service import Service
 
 MOST = 50
-_VERBS = {"activate": "new sessions begin with it", "urge": "it judges beside others", "lift": "it judges no more"}
+_VERBS = {
+    "activate": "New sessions begin with it",
+    "urge": "It judges beside others",
+    "lift": "It judges beside others no more",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
     bundle = service.bundle
     return shown(
         "bundles.html", visitor=visitor, deployments=told, digest=bundle.digest, agents=sorted(bundle.agents),
+        urgent=await service.store.urgent_bundles(bundle.digest),
         tools=len(bundle.tools), current=next((one for one in told if one.active), None),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import trio
 
-from engine.access.principal import Principal
+from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import Right
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.runtime.errors import BundleUnavailable
@@ -40,13 +40,16 @@ async def sentence_of(service: Service, row: RequestRow) -> str:
 
 
 async def may_answer(service: Service, principal: Principal, row: RequestRow) -> bool:
-    """Whether somebody belongs to a group that is asked."""
+    """Whether somebody belongs to a group that is asked, as far as the session's own bundle knows."""
     if not principal.may(Right.ANSWER) or principal.person is None:
         return False
     bundle = await _bundle(service, row)
-    groups = row.payload.get("groups") or []
+    groups = [group for group in row.payload.get("groups") or [] if group != CUSTOMER]
+    if not groups:
+        return not row.payload.get("groups")
     known = [bundle.reviewers[group] for group in groups if group in bundle.reviewers] if bundle is not None else []
-    return any(group.has(principal.person, principal.groups) for group in known)
+    # whom an urgent bundle asks that one alone may know
+    return len(known) < len(groups) or any(group.has(principal.person, principal.groups) for group in known)
 
 
 async def _bundle(service: Service, row: RequestRow) -> Bundle | None:

@@ -274,7 +274,9 @@ async def _groups(service: Service, visitor: Visitor, rows: Sequence[RequestRow]
     bundles = {row.session_id: (await service.store.session(row.session_id)).bundle for row in rows}
     keys = {row.id: key for row in rows if (key := together.key_of(row, bundles[row.session_id])) is not None}
     counts = Counter(keys.values())
-    return {id_: f"{key[0]}: {', '.join(key[1])}" for id_, key in keys.items() if counts[key] > 1}
+    several = len({key[2] for key in keys.values()}) > 1
+    told = {key: f"{key[0]}: {', '.join(key[1])}{f', bundle {key[2][:8]}' if several else ''}" for key in counts}
+    return {id_: told[key] for id_, key in keys.items() if counts[key] > 1}
 
 
 def _claimer(claims: Mapping[str, RequestClaim], request_id: str) -> str:
@@ -346,10 +348,20 @@ async def _card(
     evidence = await gathered(service, row, state)
     now = service.clock.now()
     claimer = _claimer(await service.store.access.request_claims(now), row.id)
+    asked = await may_answer(service, visitor.principal, row)
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
-        problem=problem, may_answer=visitor.principal.may(Right.ANSWER),
+        problem=problem, may_answer=asked, is_reviewer=visitor.principal.may(Right.ANSWER),
+        next_id=await _next(service, visitor, row) if visitor.principal.may(Right.ANSWER) else None,
     )  # fmt: skip
+
+
+async def _next(service: Service, visitor: Visitor, after: RequestRow) -> str | None:
+    """The request to go on with: the oldest other one that somebody is asked."""
+    for row in (await rows_for(service, visitor.principal, open_only=True))[:MOST_ROWS]:
+        if row.id != after.id and await may_answer(service, visitor.principal, row):
+            return row.id
+    return None
 
 
 async def _session(service: Service, visitor: Visitor, request: Request) -> Response:

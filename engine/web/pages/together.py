@@ -69,7 +69,9 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
         states.append(state)
     keys = {key_of(row, state.bundle) for row, state in zip(rows, states, strict=True)}
     if len(keys) != 1 or None in keys:
-        raise HttpProblem(422, "invalid", "only open requests about one tool, for the same rules, go together")
+        raise HttpProblem(
+            422, "invalid", "only open requests about one tool, for the same rules of the same bundle, go together"
+        )
     columns = _columns(rows)
     table = _table(rows, states, columns, [await sentence_of(service, row) for row in rows])
     return shown(
@@ -90,8 +92,9 @@ async def answer(service: Service, visitor: Visitor, request: Request) -> Respon
         raise HttpProblem(422, "invalid", f"{MOST_APPROVED} are approved together at most")
     kind = Approve if said == "approve" else Deny
     told = []
-    for one, digest in digests.items():
-        row = await service.request(visitor.principal, one)
+    # all of them are there before the first is answered
+    rows = [(await service.request(visitor.principal, one), digest) for one, digest in digests.items()]
+    for row, digest in rows:
         reply = kind(by=visitor.principal.person or "", note=note)
         try:
             await service.engine.answer(row.id, reply, digest=digest, drive=False, roles=visitor.principal.groups)

@@ -10,6 +10,7 @@ const all = (what, where = document) => [...where.querySelectorAll(what)];
 
 async function asked(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" }, redirect: "error" });
+  if (answer.status === 401) stop("You are logged out: nothing is told or answered here any more.");
   return answer.ok ? answer.json() : null;
 }
 
@@ -25,6 +26,20 @@ function tell(text) {
   news.append(link);
 }
 
+function stop(text) {
+  for (const button of all("form.stack button, form.claim button")) button.disabled = true;
+  tell(text);
+}
+
+async function lookAtTogether() {
+  const told = await asked("/inbox/ids");
+  if (told === null) return;
+  const there = new Set(told.items), rows = all("[data-together]");
+  for (const row of rows) row.classList.toggle("over", !there.has(row.dataset.together));
+  const gone = rows.filter((row) => row.classList.contains("over")).length;
+  if (gone) stop(`${gone} of these ${gone === 1 ? "is" : "are"} not open any more: choose anew in the inbox.`);
+}
+
 async function lookAtInbox() {
   const told = await asked("/inbox/ids" + location.search);
   if (told === null) return;
@@ -38,15 +53,14 @@ async function lookAtInbox() {
 async function lookAtCard(then) {
   const told = await asked(location.pathname + "/stands");
   if (told === null || told.stands === then) return;
-  for (const button of all("form.stack button, form.claim button")) button.disabled = true;
-  tell("This request is not what it was when you opened it: nothing can be answered here.");
+  stop("This request is not what it was when you opened it: nothing can be answered here.");
 }
 
 async function look() {
   if (document.hidden) return;
   const card = find("[data-stands]");
   try {
-    await (card ? lookAtCard(card.dataset.stands) : lookAtInbox());
+    await (card ? lookAtCard(card.dataset.stands) : find("[data-together]") ? lookAtTogether() : lookAtInbox());
   } catch (error) {
     // the service is away: the page is as it was, and the next look may find it
     if (!(error instanceof TypeError)) throw error;
@@ -73,7 +87,8 @@ const ACTS = {
   j: () => move(1),
   k: () => move(-1),
   o: () => document.activeElement.closest("[data-request]") && document.activeElement.click(),
-  c: () => find("form.claim button")?.click(),
+  // of somebody else's claim nobody takes hold by a key
+  c: () => find("form.claim button:not([value=take])")?.click(),
   a: () => find("button[value=approve]")?.focus(),
   d: () => find("button[value=deny]")?.focus(),
   e: () => { const edit = find("details.edit"); if (edit) { edit.open = true; find("input:not([type=hidden])", edit).focus(); } },
@@ -83,7 +98,7 @@ const ACTS = {
 const wanted = () => localStorage.getItem(KEYS) !== "off";
 
 document.addEventListener("keydown", (event) => {
-  const writes = event.target.matches("input, textarea, select, [contenteditable]");
+  const writes = event.target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
   if (writes || event.ctrlKey || event.metaKey || event.altKey || !wanted() || find("dialog[open]")) return;
   const act = ACTS[event.key];
   if (act) { event.preventDefault(); act(); }
@@ -97,4 +112,4 @@ if (help) {
   opens.hidden = false;
   opens.addEventListener("click", () => help.showModal());
 }
-if (find("[data-rows], [data-stands]")) setInterval(look, EVERY);
+if (find("[data-rows], [data-stands], [data-together]")) setInterval(look, EVERY);
