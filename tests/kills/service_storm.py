@@ -92,7 +92,7 @@ class Clients:
         """Ask until there is an answer."""
         while True:
             try:
-                async with httpx2.AsyncClient(base_url=self.door.url, timeout=30) as client:
+                async with httpx2.AsyncClient(base_url=self.door.url, timeout=600) as client:
                     headers = {"authorization": f"Bearer {self.door.tokens[name]}"} | more.pop("headers", {})
                     more["headers"] = headers
                     answer = await client.request(method, path, **more)
@@ -125,7 +125,7 @@ class Clients:
             headers["authorization"] = f"Bearer {self.door.tokens['ops']}"
             try:
                 async with (
-                    httpx2.AsyncClient(base_url=self.door.url, timeout=30) as client,
+                    httpx2.AsyncClient(base_url=self.door.url, timeout=600) as client,
                     client.stream("GET", path, headers=headers) as response,
                 ):
                     if response.status_code == 204:
