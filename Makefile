@@ -75,12 +75,12 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	@# at once, since each takes about as long: the core under coverage, what runs commands in two parts, and the rest;
 	@# each in a directory of its own, whose rights no other changes, and with a short name, which sockets need
 	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d /tmp/eXXX) $(BIN)/python -m "$$@"; }; \
-	  (own pytest $(COMMANDS) && own pytest -m untraced tests/policy && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
+	  (own pytest $(COMMANDS) && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
 	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES)) > .venv/pages.txt 2>&1 & pages=$$!; \
 	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) $(DOOR:%=--ignore=%) \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
-	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; \
+	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; own pytest -m untraced tests/policy || failed=1; \
 	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
 	  cat .venv/rest.txt .venv/pages.txt .venv/commands.txt; exit $$failed
 	$(BIN)/python -m coverage combine --quiet

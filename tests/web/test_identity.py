@@ -117,7 +117,11 @@ def test_a_name_that_somebody_chose_at_the_provider_is_nobodys_here(service: Ser
     browser = Browser(service, "dana")
     assert browser.log_in().status_code == 303
     page = browser.get(f"/inbox/{request}")
-    refused = browser.post(f"/inbox/{request}/answer", fields_of(page.text) | {"answer": "approve"})
+    assert "You are not asked: refund-reviewers is" in page.text
+    with service.client("ops", "operator") as ops:
+        digest = ops.get(f"/v1/requests/{request}").json()["digest"]
+    fields = fields_of(page.text) | {"digest": digest, "answer": "approve"}
+    refused = browser.post(f"/inbox/{request}/answer", fields)
     assert refused.status_code == 409
     assert f"{provider.issuer}#dana is not a member" in refused.text
 
