@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from random import uniform
 from statistics import median, quantiles
 from typing import Any
 
@@ -94,6 +95,8 @@ class Load:
                 while (await client.get(f"/v1/sessions/{session}?wait=25&after={after}")).json()["seq"] <= after:
                     pass
                 self.answers.append(time.monotonic() - began)
+                # without a pause whoever answers waits for the others' turns: that measures answers a second
+                await trio.sleep(self.given.pause * uniform(0.5, 1.5))
 
     async def stream(self, session: str, token: str) -> None:
         seen = self.seen.setdefault(session, [])
@@ -151,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name, default in (("seconds", 60), ("sessions", 1000), ("streams", 200), ("unread", 20), ("reviewers", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--pause", type=float, default=1.0, help="between the answers of one reviewer, in seconds")
     given = parser.parse_args()
     at = Path(tempfile.mkdtemp(prefix="service-"))
     for folder in ("specs", "policies", "prompts", "fixtures"):
@@ -190,7 +194,7 @@ def main() -> None:
         trio.run(load.all)
         after = resident(served.pid)
         told: dict[str, Any] = {
-            "answers": len(load.answers), "refused": load.refused,
+            "answers": len(load.answers), "refused": load.refused, "pause_s": given.pause,
             "answer_to_resumed_ms": {
                 "p50": round(median(load.answers) * 1000, 1), "p99": round(quantiles(load.answers, n=100)[98] * 1000, 1)
             },

@@ -23,7 +23,7 @@ from engine.random_bytes import random_hex
 # how long the folder's content is believed, in seconds; a path that is longer is no address
 LISTED_FOR, LONGEST_PATH, LARGEST = 0.5, 100, 200
 # how often who waits looks all the same, in seconds: where wake-ups come, since one may be lost, and where none do
-LOOK_SELDOM, LOOK_OFTEN = 2.0, 0.25
+LOOK_SELDOM, LOOK_OFTEN = 0.5, 0.25
 _GONE = {errno.ECONNREFUSED, errno.ENOENT}
 
 
