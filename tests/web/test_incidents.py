@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,7 +36,10 @@ def limit_files(service: Service, size: str) -> None:
         subprocess.run(["prlimit", "--pid", str(pid), f"--fsize={size}:unlimited"], check=True)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells of another process's limits")
+@pytest.mark.skipif(
+    shutil.which("prlimit") is None or not Path("/proc/self/task").exists(),
+    reason="only Linux, with prlimit, limits another process",
+)
 def test_a_store_that_is_full_takes_nothing_loses_nothing_and_goes_on_once_there_is_room(drill: Service) -> None:
     with drill.client("ops", "operator") as ops, drill.client("dana", "reviewer") as dana:
         held = drill.start(ops, "acct_1002")["id"]
