@@ -7,9 +7,10 @@ COMMANDS := $(sort $(wildcard tests/cli/test_[a-m]*.py tests/cli/test_n*.py))
 # the tests that reach every line and branch of the core
 CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests/test_language.py tests/test_tables.py \
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
-# what follows the pages and the commands in their processes, so that all of them take about as long
+# what follows the pages, the core and the commands in their processes, so that all of them take about as long
 STORES := tests/store tests/api
-DOOR := tests/web
+FRONT := $(sort $(wildcard tests/web/test_[a-i]*.py))
+DOOR := tests/web $(FRONT:%=--ignore=%)
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
@@ -78,9 +79,10 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	  (own pytest $(COMMANDS) && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
 	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES)) > .venv/pages.txt 2>&1 & pages=$$!; \
-	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) $(DOOR:%=--ignore=%) \
+	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) --ignore=tests/web \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
 	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; own pytest -m untraced tests/policy || failed=1; \
+	  own pytest $(FRONT) || failed=1; \
 	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
 	  cat .venv/rest.txt .venv/pages.txt .venv/commands.txt; exit $$failed
 	$(BIN)/python -m coverage combine --quiet
