@@ -5,7 +5,6 @@ Each is found by a process of its own, which may take its time and its memory: r
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 import trio
 
 from engine.language.value import loads
+from engine.spec.bundle import Bundle
 from engine.web.problems import HttpProblem
 
 # how long one may take, in seconds, and how many run at once
@@ -26,7 +26,7 @@ LONGEST = 300.0
 _AT_ONCE = trio.CapacityLimiter(1)
 # who waits beyond these is told to ask again
 MOST_WAITING = 8
-# comparisons that were made, by the files that were compared
+# comparisons that were made, by the digests of the bundles
 _MADE: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
 _KEPT = 64
 
@@ -41,14 +41,14 @@ async def broken_guarantees(files: Files) -> tuple[list[dict[str, Any]], list[st
     return found, sorted({one["guarantee"] for one in found if one["status"] == "refuted"})
 
 
-async def difference(old: Files, new: Files) -> dict[str, Any]:
+async def difference(old: Bundle, new: Bundle) -> dict[str, Any]:
     """How two bundles differ, as `engine diff` tells it, with whether that loosens, or changes who is asked.
 
     What lies beside the rules and is not compared by meaning is listed as `not_proved`: nobody knows what it does.
     """
-    key = _digest(old), _digest(new)
+    key = old.digest, new.digest
     if key not in _MADE:
-        _MADE[key] = await _difference(old, new)
+        _MADE[key] = await _difference(old.files, new.files)
         if len(_MADE) > _KEPT:
             _MADE.popitem(last=False)
     return _MADE[key]
@@ -99,14 +99,6 @@ async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, 
 def _is_beside(path: str) -> bool:
     """Whether a file says more than rules: of policies and fixtures the difference tells all that there is."""
     return not path.startswith(("policies/", "fixtures/"))
-
-
-def _digest(files: Files) -> str:
-    told = hashlib.sha256()
-    for path, content in sorted(files.items()):
-        for part in (path.encode(), content):
-            told.update(len(part).to_bytes(8, "big") + part)
-    return told.hexdigest()
 
 
 def _write(folder: Path, files: Files) -> None:

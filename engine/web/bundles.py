@@ -72,7 +72,7 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
 async def compared(service: Service, principal: Principal, request: Request) -> Response:
     """`GET /v1/bundles/{id}/difference`: what it changes about the bundle that is active, and whether that loosens."""
     bundle = await bundle_of(service, principal, request.path_params["id"])
-    found = await difference(service.bundle.files, bundle.files)
+    found = await difference(service.bundle, bundle)
     return answered({"from": service.bundle.digest, "to": bundle.digest} | found)
 
 

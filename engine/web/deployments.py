@@ -112,7 +112,7 @@ async def _report(service: Service, active: Deployment | None, bundle: Bundle) -
         _log.warning("the service's own files replace what %s deployed", active.person or active.by)
     with trio.move_on_after(REPORTED_WITHIN):
         try:
-            return await difference((await service.engine.bundle(active.bundle)).files, bundle.files)
+            return await difference(await service.engine.bundle(active.bundle), bundle)
         except (HttpProblem, BundleUnavailable) as error:
             _log.warning("what the service's own files change is not told: %s", error)
     return {}
@@ -150,7 +150,7 @@ async def _meant(
         raise HttpProblem(409, "urgent_already", f"bundle {bundle.digest} judges beside others already")
     if not bundle.urgent and bundle.digest == before.digest:
         raise HttpProblem(409, "active_already", f"bundle {bundle.digest} is active")
-    report = await difference(before.files, bundle.files)
+    report = await difference(before, bundle)
     if bundle.urgent:
         # of the two verdicts the stricter holds, and nothing of it acts
         return DeploymentKind.URGE, {**report, "loosens": False, "not_proved": []}
