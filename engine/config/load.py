@@ -26,6 +26,7 @@ from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
 from engine.bundle.schema_files import schema
 from engine.config.notifications import load_notifications
+from engine.config.secret_names import secret_name
 from engine.config.settings import ServiceSettings
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
 from engine.language import types
@@ -292,7 +293,7 @@ def _people(plain: Mapping[str, Any]) -> Provider:
     return Provider(
         plain["issuer"].rstrip("/"),
         plain["client_id"],
-        secret[len("${secret:") : -1] if secret is not None else None,
+        secret_name(secret) if secret is not None else None,
         tuple(dict.fromkeys(["openid", *plain.get("scopes", ["profile"])])),
         plain.get("groups", "groups"),
         plain.get("name", "name"),
@@ -319,7 +320,7 @@ def _webhooks(nodes: list[Node], reader: _ConfigFiles) -> dict[str, Webhook]:
         pairs = list(attributes.pairs()) if attributes is not None else []
         made = Webhook(
             plain["name"],
-            plain["secret"][len("${secret:") : -1],
+            secret_name(plain["secret"]),
             plain.get("agent"),
             plain.get("tenant"),
             _over_body(node.at("message"), reader),

@@ -8,11 +8,10 @@ from typing import Any
 from engine.bundle.checks import e203_missing_key, e206_constraint, e301_duplicate_name
 from engine.bundle.node import Node
 from engine.bundle.schema_check import check_shape
+from engine.config.secret_names import PREFIX, secret_name
 from engine.diagnostic import Diagnostic
 from engine.language.value import span
 from engine.notify.notification import HttpTarget, MailTarget, MessageForm, Moment, Notification
-
-_SECRET = "${secret:"
 
 
 def load_notifications(nodes: Sequence[Node], diagnostics: list[Diagnostic]) -> tuple[Notification, ...]:
@@ -62,11 +61,11 @@ def _notification(plain: Mapping[str, Any]) -> Notification:
 
 def _http(plain: Mapping[str, Any]) -> HttpTarget:
     url = plain["url"]
-    hidden = url.startswith(_SECRET)
+    hidden = url.startswith(PREFIX)
     return HttpTarget(
         None if hidden else url,
-        _name(url) if hidden else None,
-        _name(plain["secret"]) if plain.get("secret") is not None else None,
+        secret_name(url) if hidden else None,
+        secret_name(plain["secret"]) if plain.get("secret") is not None else None,
         MessageForm(plain.get("form", "standard")),
         plain.get("allow_private", False),
     )
@@ -76,10 +75,5 @@ def _mail(plain: Mapping[str, Any]) -> MailTarget:
     password = plain.get("password")
     return MailTarget(
         plain["server"], plain.get("port", 587), plain["sender"], tuple(plain["to"]), plain.get("user"),
-        _name(password) if password is not None else None, plain.get("tls", "starttls"),
+        secret_name(password) if password is not None else None, plain.get("tls", "starttls"),
     )  # fmt: skip
-
-
-def _name(reference: str) -> str:
-    """The name of a secret in a reference to it."""
-    return reference[len(_SECRET) : -1]
