@@ -167,8 +167,8 @@ release-check: .venv/.dev .venv/.npm ## build wheel and sdist, and use each apar
 test-python: .venv/.suite .venv/.npm ## the tests on another version of Python (PY=3.12; PYTHON=its program; TESTS=PATHS: only those)
 	@test -n "$(PY)" || { echo "name a version: make test-python PY=3.12"; exit 2; }
 	test -d .venv/python-$(PY) || $(if $(filter-out python3,$(PYTHON)),$(PYTHON),python$(PY)) -m venv .venv/python-$(PY)
-	.venv/python-$(PY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-	  -r requirements/run.txt -r requirements/dev.txt -r requirements/docs.txt
+	.venv/python-$(PY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	.venv/python-$(PY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	.venv/python-$(PY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	.venv/python-$(PY)/bin/python -m pytest $(TESTS)
 
