@@ -152,9 +152,18 @@ class ThreadStore:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.session, session_id))
 
-    async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
+    async def requests(
+        self,
+        *,
+        session_id: str | None = None,
+        open_only: bool = True,
+        after: str | None = None,
+        limit: int | None = None,
+        tenant: str | None = None,
+    ) -> list[RequestRow]:
         """See `ports.Store`."""
-        return await self.context.call(partial(self.context.value.requests, session_id=session_id, open_only=open_only))
+        asked = partial(self.context.value.requests, session_id=session_id, open_only=open_only, after=after)
+        return await self.context.call(partial(asked, limit=limit, tenant=tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

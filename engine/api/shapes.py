@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.language.value import timestamp
-from engine.ports.records import CorruptLog, JobRow, RequestRow, SessionRow, UnknownSession
-from engine.ports.store import Store
-from engine.session.state.event import EventKind
+from engine.ports.records import JobRow, RequestRow, SessionRow
 from engine.session.state.state import Request, State
 
 
@@ -106,29 +103,6 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
         "opened_at": row.opened_at,
         "expires_at": row.expires_at,
     }
-
-
-async def request_as_logged(store: Store, row: RequestRow) -> RequestRow:
-    """The request as its session's log has it, whatever the inbox beside it says; raises CorruptLog, UnknownSession."""
-    opened = [e for e in await store.load(row.session_id) if e.kind is EventKind.REQUEST_OPENED]
-    for event in opened:
-        p = event.payload
-        if p.get("request_id") == row.id:
-            until = datetime.fromisoformat(p["expires_at"]) if p["expires_at"] else None
-            return replace(
-                row, kind=p["request_kind"], opened_at=event.at, expires_at=until, payload=p, problem=""
-            )  # fmt: skip
-    if not all(event.payload for event in opened):
-        raise CorruptLog(row.session_id, f"the payload of a request was erased from it, and it has no other {row.id}")
-    raise CorruptLog(row.session_id, f"its log knows nothing of the request {row.id}")
-
-
-async def request_listed(store: Store, row: RequestRow) -> RequestRow:
-    """The same for a list: of what the log does not say nothing is shown but what is wrong with it."""
-    try:
-        return row if row.problem else await request_as_logged(store, row)
-    except (CorruptLog, UnknownSession) as error:
-        return replace(row, payload={}, problem=str(error))
 
 
 def job_shown(row: JobRow) -> dict[str, Any]:

@@ -128,8 +128,19 @@ class Store(PastSessions, Queue, Protocol):
         """One session; raises UnknownSession."""
         ...
 
-    async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
-        """The inbox, oldest first: what people are asked, and not what waits for a client to propose."""
+    async def requests(
+        self,
+        *,
+        session_id: str | None = None,
+        open_only: bool = True,
+        after: str | None = None,
+        limit: int | None = None,
+        tenant: str | None = None,
+    ) -> list[RequestRow]:
+        """The inbox, oldest first: what people are asked, and not what waits for a client to propose.
+
+        Of a session, behind a request that was `after` in the order, for a tenant.
+        """
         ...
 
     async def request(self, request_id: str) -> RequestRow | None:

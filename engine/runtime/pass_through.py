@@ -118,9 +118,19 @@ class PassThrough:
         """See `ports.Store`."""
         return await self._inner.session(session_id)
 
-    async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
+    async def requests(
+        self,
+        *,
+        session_id: str | None = None,
+        open_only: bool = True,
+        after: str | None = None,
+        limit: int | None = None,
+        tenant: str | None = None,
+    ) -> list[RequestRow]:
         """See `ports.Store`."""
-        return await self._inner.requests(session_id=session_id, open_only=open_only)
+        return await self._inner.requests(
+            session_id=session_id, open_only=open_only, after=after, limit=limit, tenant=tenant
+        )
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

@@ -31,12 +31,12 @@ from engine.ports.records import (
 )  # fmt: skip
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
-from engine.spec.request_kind import RequestKind
 from engine.store import chain
 from engine.store.erase import KEPT, erased_segments
 from engine.store.memory_access import MemoryAccess
 from engine.store.memory_deliveries import MemoryDeliveries
 from engine.store.memory_deployments import MemoryDeployments
+from engine.store.memory_lists import inbox_rows, session_rows
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     ClaimKey,
@@ -279,36 +279,29 @@ class MemoryStore(MemoryQueue):
         tenant: str | None = None,
     ) -> list[SessionRow]:
         """See `ports.Store`."""
-        rows = [
-            row
-            for row in (session.row for session in self._sessions.values())
-            if (state is None or row.state == state)
-            and (agent is None or row.agent == agent)
-            and (since is None or (row.created_at is not None and row.created_at >= since))
-        ]
-        if tenant is not None:
-            own = set(await self.access.sessions_of(tenant))
-            rows = [row for row in rows if row.id in own]
-        if before is not None:
-            end = _age(self._get(before).row)
-            rows = [row for row in rows if _age(row) < end]
-        rows.sort(key=_age, reverse=True)
-        return rows[:limit]
+        own = None if tenant is None else set(await self.access.sessions_of(tenant))
+        last = None if before is None else self._get(before).row
+        every = [session.row for session in self._sessions.values()]
+        return session_rows(every, limit, state, since=since, agent=agent, before=last, among=own)
 
     async def session(self, session_id: str) -> SessionRow:
         """See `ports.Store`."""
         return self._get(session_id).row
 
-    async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
+    async def requests(
+        self,
+        *,
+        session_id: str | None = None,
+        open_only: bool = True,
+        after: str | None = None,
+        limit: int | None = None,
+        tenant: str | None = None,
+    ) -> list[RequestRow]:
         """See `ports.Store`."""
-        rows = [
-            row
-            for row in self._requests.values()
-            if row.kind != RequestKind.PLANNER
-            and (session_id is None or row.session_id == session_id)
-            and (row.status == "open" or not open_only)
-        ]
-        return sorted(rows, key=lambda row: (str(row.opened_at), row.id))
+        own = None if tenant is None else set(await self.access.sessions_of(tenant))
+        return inbox_rows(
+            self._requests, session_id=session_id, open_only=open_only, after=after, limit=limit, among=own
+        )
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
@@ -393,7 +386,3 @@ def _new_row(first: Event) -> SessionRow:
     assert first.kind is EventKind.SESSION_STARTED
     p = first.payload
     return SessionRow(first.session_id, p["agent"], "running", "running", p["bundle"], 1, first.at, first.at)
-
-
-def _age(row: SessionRow) -> tuple[str, str]:
-    return str(row.created_at), row.id

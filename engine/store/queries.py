@@ -15,9 +15,10 @@ from typing import Any
 from engine.language.value import timestamp
 from engine.ports import records as stored
 from engine.session.state.event import Event
+from engine.spec.request_kind import RequestKind
 from engine.store import chain
 from engine.store.log_key import HeadSeal, Voucher
-from engine.store.rows import SESSION, session_row
+from engine.store.rows import REQUEST, SESSION, request_row, session_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,29 @@ def session_rows(
     wanted = [state, timestamp(since) if since else None, agent, -1 if limit is None else limit, before]
     rows = connection.execute(sql + of_tenant + order, [*wanted, *([tenant] if tenant is not None else [])]).fetchall()
     return [session_row(row) for row in rows]
+
+
+def request_rows(
+    connection: sqlite3.Connection,
+    session_id: str | None,
+    open_only: bool,
+    after: str | None,
+    limit: int | None,
+    tenant: str | None,
+) -> list[stored.RequestRow]:
+    """The inbox, oldest first: of a session, behind a request, for a tenant."""
+    wanted = ["kind <> ?1"]
+    if open_only:
+        wanted.append("status = 'open'")
+    if session_id is not None:
+        wanted.append("session_id = ?2")
+    if after is not None:
+        wanted.append("(opened_at, id) > (SELECT opened_at, id FROM requests WHERE id = ?3)")
+    if tenant is not None:
+        wanted.append("session_id IN (SELECT session_id FROM creations WHERE tenant = ?4)")
+    sql = f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(wanted)} ORDER BY opened_at, id LIMIT ?5"
+    values = (RequestKind.PLANNER.value, session_id, after, tenant, -1 if limit is None else limit)
+    return [request_row(row) for row in connection.execute(sql, values).fetchall()]
 
 
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:

@@ -19,7 +19,6 @@ from engine.ports import records as stored
 from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.resources import LOG_KEY
 from engine.session.state.event import Event
-from engine.spec.request_kind import RequestKind
 from engine.store import chain, queue
 from engine.store.access import SqliteAccess
 from engine.store.append import Append, append, meter_used
@@ -36,6 +35,7 @@ from engine.store.queries import (
     one_moment,
     place_before,
     read_log,
+    request_rows,
     segments_of,
     session_ids,
     session_rows,
@@ -279,14 +279,17 @@ class SqliteStore:
         """See `ports.Store`."""
         return await self._read(session_ids)
 
-    async def requests(self, *, session_id: str | None = None, open_only: bool = True) -> list[RequestRow]:
+    async def requests(
+        self,
+        *,
+        session_id: str | None = None,
+        open_only: bool = True,
+        after: str | None = None,
+        limit: int | None = None,
+        tenant: str | None = None,
+    ) -> list[RequestRow]:
         """See `ports.Store`."""
-        sql = (
-            f"SELECT {REQUEST} FROM requests WHERE (?1 IS NULL OR session_id = ?1)"
-            " AND (NOT ?2 OR status = 'open') AND kind <> ?3 ORDER BY opened_at, id"
-        )
-        rows = await self._read(lambda c: c.execute(sql, (session_id, open_only, RequestKind.PLANNER.value)).fetchall())
-        return [request_row(row) for row in rows]
+        return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import trio
 
+from engine.ports.access import Creation
 from engine.ports.records import (
     ERASED,
     Appended,
@@ -160,6 +161,21 @@ async def a_key_is_held_by_one_call_and_gives_its_result(store: Store) -> None:
     await store.append("a", 2, [result("a", 3, "ok", {"id": 7})])
     assert await store.append("b", 1, [call_started("b", 2, "k")]) == HeldKey("[]:k", "ok", {"id": 7}, "a/c")
     assert await store.append("b", 1, [call_started("b", 2, "other")]) == Appended()
+
+
+async def the_inbox_is_listed_in_pages(store: Store) -> None:
+    """The oldest first: so many, behind one that is open no more as well, and for a tenant alone."""
+    for name in "abc":
+        await start(store, name)
+        await store.append(name, 1, [opened(name, 2, f"{name}.1")])
+    assert [row.id for row in await store.requests(limit=2)] == ["a.1", "b.1"]
+    await store.append("b", 2, [Event("b", 3, 1, K.REQUEST_ANSWERED, {"request_id": "b.1"}, START)])
+    assert [row.id for row in await store.requests(after="b.1", limit=2)] == ["c.1"]
+    assert [row.id for row in await store.requests(after="a.1", open_only=False)] == ["b.1", "c.1"]
+    assert await store.requests(after="nothing.1") == []
+    await store.access.reserve(Creation("acme/tok_1", "key", "digest", "c", "acme", START, "acme/tok_1"))
+    assert [row.id for row in await store.requests(tenant="acme")] == ["c.1"]
+    assert await store.requests(tenant="globex") == []
 
 
 async def what_is_erased_says_nothing_and_what_was_done_stays_done(store: Store) -> None:
@@ -313,6 +329,7 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         an_older_epoch_is_fenced,
         a_key_is_held_by_one_call_and_gives_its_result,
         what_is_erased_says_nothing_and_what_was_done_stays_done,
+        the_inbox_is_listed_in_pages,
         a_key_is_free_again_when_its_call_did_not_happen,
         a_key_says_what_it_was_taken_for,
         a_key_is_free_again_after_its_window,

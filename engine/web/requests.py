@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import request_listed, request_shown
+from engine.api.shapes import request_shown
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.state.state import State
@@ -25,31 +25,20 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
     status = request.query_params.get("status", "open")
     if status not in ("open", "all"):
         raise HttpProblem(422, "invalid", "`status` is open or all")
-    rows = await rows_for(service, principal, open_only=status == "open")
     if cursor is not None:
         # answered or not, it says where the page before it ended
-        last = await service.request(principal, cursor)
-        rows = [row for row in rows if _place(row) > _place(last)]
+        await service.request(principal, cursor)
+    rows = await service.store.requests(
+        open_only=status == "open", after=cursor, limit=limit + 1, tenant=principal.tenant
+    )
     claims = await service.store.access.request_claims(service.clock.now())
-    page = [
-        request_shown(await request_listed(service.store, row)) | claim_shown(claims.get(row.id))
-        for row in rows[:limit]
-    ]
+    page = [request_shown(await service.logged.listed(row)) | claim_shown(claims.get(row.id)) for row in rows[:limit]]
     return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
-
-
-async def rows_for(service: Service, principal: Principal, *, open_only: bool) -> list[RequestRow]:
-    """The requests that a principal may see, the oldest first."""
-    rows = await service.store.requests(open_only=open_only)
-    if principal.tenant is None:
-        return rows
-    own = set(await service.store.access.sessions_of(principal.tenant))
-    return [row for row in rows if row.session_id in own]
 
 
 async def read(service: Service, principal: Principal, request: Request) -> Response:
     """`GET /v1/requests/{id}`: the call, the rules that ask, the values they saw, what the customer wrote."""
-    row = await request_listed(service.store, await service.request(principal, request.path_params["id"]))
+    row = await service.logged.listed(await service.request(principal, request.path_params["id"]))
     state = await service.engine.look(row.session_id)
     about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
     claims = await service.store.access.request_claims(service.clock.now())
@@ -100,11 +89,6 @@ def _reply(said: NewAnswer, principal: Principal) -> Reply:
             return Settle(by=by, happened=False, note=said.note)
         case "abandon":
             return Settle(by=by, happened=None, note=said.note)
-
-
-def _place(row: RequestRow) -> tuple[str, str]:
-    """Where a request stands in the inbox."""
-    return str(row.opened_at), row.id
 
 
 def _digest(state: State, row: RequestRow) -> str:

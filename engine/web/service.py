@@ -15,6 +15,7 @@ from engine.access.principal import Principal
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.engine import Engine
+from engine.api.logged_requests import LoggedRequests
 from engine.api.session import Session
 from engine.ports.access import AuditEvent
 from engine.ports.clock import Clock
@@ -44,7 +45,7 @@ class Service:
 
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
-    and `streams` counts the open ones by principal.
+    `logged` are requests as the logs have them, and `streams` counts the open ones by principal.
     """
 
     engine: Engine
@@ -59,6 +60,7 @@ class Service:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     takes_code: bool = False
     own: Bundle = field(init=False)
+    logged: LoggedRequests = field(init=False)
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
@@ -68,6 +70,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.own = self.bundle
+        self.logged = LoggedRequests(self.store)
 
     async def principal(self, request: Request) -> Principal:
         """Who asks; raises HttpProblem 401."""

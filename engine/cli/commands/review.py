@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.access.rights import Right
-from engine.api.shapes import is_over, request_as_logged, request_listed, request_shown, request_status
+from engine.api.logged_requests import request_as_logged, request_listed
+from engine.api.shapes import is_over, request_shown, request_status
 from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option

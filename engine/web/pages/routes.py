@@ -18,7 +18,6 @@ from starlette.routing import Route
 from engine.access.rights import Right
 from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import request_listed
 from engine.ports.access import AccessToken, RequestClaim
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
@@ -36,7 +35,6 @@ from engine.web.pages.overview import overview_of
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
-from engine.web.requests import rows_for
 from engine.web.responses import PAGE_HEADERS, answered
 from engine.web.service import Service
 
@@ -227,8 +225,8 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
     query = request.query_params
     everything, mine, tool = query.get("status") == "all", query.get("mine") == "1", query.get("tool", "")
     rows = await _rows(service, visitor, request)
-    told = [await request_listed(service.store, row) for row in rows[:MOST_ROWS]]
     now = service.clock.now()
+    told = [await service.logged.listed(row) for row in rows[:MOST_ROWS]]
     claims = await service.store.access.request_claims(now)
     groups = await _groups(service, visitor, told)
     listed = [
@@ -236,7 +234,6 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
                 together=groups.get(row.id, ""))
         for row in told
     ]  # fmt: skip
-    listed.sort(key=lambda row: (row.expires_at is None, row.expires_at or row.opened_at or now))
     return shown(
         "inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - MOST_ROWS, 0), everything=everything,
         mine=mine, tool=tool,
@@ -244,12 +241,13 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
 
 
 async def _rows(service: Service, visitor: Visitor, request: Request) -> list[RequestRow]:
-    """The requests that the inbox lists under the filters of its query."""
+    """The requests that the inbox lists under the filters of its query: what expires soonest first."""
     query = request.query_params
-    rows = await rows_for(service, visitor.principal, open_only=query.get("status") != "all")
+    rows = await service.store.requests(tenant=visitor.principal.tenant, open_only=query.get("status") != "all")
     if query.get("mine") == "1":
         rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
-    return [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
+    rows = [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
+    return sorted(rows, key=lambda row: (row.expires_at is None, str(row.expires_at or row.opened_at)))
 
 
 async def _ids(service: Service, visitor: Visitor, request: Request) -> Response:
@@ -261,8 +259,8 @@ async def _ids(service: Service, visitor: Visitor, request: Request) -> Response
 async def _stands(service: Service, visitor: Visitor, request: Request) -> Response:
     """What the page of a request that stays open compares with what it was."""
     need(visitor, Right.READ_REQUESTS)
-    row = await request_listed(
-        service.store, await service.request(visitor.principal, request.path_params["id"])
+    row = await service.logged.listed(
+        await service.request(visitor.principal, request.path_params["id"])
     )  # fmt: skip
     return answered({"stands": standing_of(row, await service.engine.look(row.session_id))})
 
@@ -303,7 +301,7 @@ async def _request(service: Service, visitor: Visitor, request: Request) -> Resp
 async def _answer(service: Service, visitor: Visitor, request: Request) -> Response:
     need(visitor, Right.ANSWER)
     fields = await form_of(request, visitor)
-    row = await request_listed(service.store, await service.request(visitor.principal, request.path_params["id"]))
+    row = await service.logged.listed(await service.request(visitor.principal, request.path_params["id"]))
     state = await service.engine.look(row.session_id)
     evidence = await gathered(service, row, state) if fields.get("answer") == "edit" else RequestEvidence()
     reply, digest = _reply(row, visitor, fields, evidence.edits), fields.get("digest")
@@ -343,7 +341,7 @@ def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str], edits: 
 async def _card(
     service: Service, visitor: Visitor, request_id: str, *, problem: str = "", status: int = 200
 ) -> Response:
-    row = await request_listed(service.store, await service.request(visitor.principal, request_id))
+    row = await service.logged.listed(await service.request(visitor.principal, request_id))
     state = await service.engine.look(row.session_id)
     evidence = await gathered(service, row, state)
     now = service.clock.now()
@@ -358,7 +356,7 @@ async def _card(
 
 async def _next(service: Service, visitor: Visitor, after: RequestRow) -> str | None:
     """The request to go on with: the oldest other one that somebody is asked."""
-    for row in (await rows_for(service, visitor.principal, open_only=True))[:MOST_ROWS]:
+    for row in (await service.store.requests(tenant=visitor.principal.tenant, open_only=True))[:MOST_ROWS]:
         if row.id != after.id and await may_answer(service, visitor.principal, row):
             return row.id
     return None
@@ -383,7 +381,7 @@ async def _overview(service: Service, visitor: Visitor, request: Request) -> Res
     """How things stand, of the sessions that somebody may see."""
     need(visitor, Right.READ)
     sessions = await service.store.sessions(tenant=visitor.principal.tenant)
-    requests = await rows_for(service, visitor.principal, open_only=False)
+    requests = await service.store.requests(tenant=visitor.principal.tenant, open_only=False)
     return shown("overview.html", visitor=visitor, told=overview_of(sessions, requests, service.clock.now()))
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from engine.access.rights import Right
 from engine.api.answers import Approve, Deny
-from engine.api.shapes import request_listed, request_status
+from engine.api.shapes import request_status
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line
 from engine.ports.records import RequestRow
@@ -63,7 +63,7 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
         raise HttpProblem(422, "invalid", f"2 to {MOST} requests are looked at together")
     rows, states = [], []
     for one in ids:
-        row = await request_listed(service.store, await service.request(visitor.principal, one))
+        row = await service.logged.listed(await service.request(visitor.principal, one))
         state = await service.engine.look(row.session_id)
         rows.append(row)
         states.append(state)
@@ -102,7 +102,7 @@ async def answer(service: Service, visitor: Visitor, request: Request) -> Respon
         except NotAllowed as refused:
             result, why = refused.reason, str(refused)
         await service.note(request, visitor.principal, "answer", row.id, result, digest)
-        listed = await request_listed(service.store, row)
+        listed = await service.logged.listed(row)
         told.append((row.id, await sentence_of(service, listed) or row.id, why))
     done = sum(not why for _, _, why in told)
     return shown("together_done.html", visitor=visitor, told=told, done=done, said=said)

@@ -1,0 +1,63 @@
+"""What the store in memory lists of its sessions and its inbox, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from engine.ports.records import RequestRow, SessionRow
+from engine.spec.request_kind import RequestKind
+
+
+def inbox_rows(
+    requests: Mapping[str, RequestRow],
+    *,
+    session_id: str | None,
+    open_only: bool,
+    after: str | None,
+    limit: int | None,
+    among: Collection[str] | None,
+) -> list[RequestRow]:
+    """The oldest first: of a session, behind a request, of some sessions; not what waits for a client to propose."""
+    last = requests.get(after) if after is not None else None
+    rows = [
+        row
+        for row in requests.values()
+        if row.kind != RequestKind.PLANNER
+        and (session_id is None or row.session_id == session_id)
+        and (row.status == "open" or not open_only)
+        and (among is None or row.session_id in among)
+        and (after is None or (last is not None and _place(row) > _place(last)))
+    ]
+    return sorted(rows, key=_place)[:limit]
+
+
+def session_rows(
+    every: Iterable[SessionRow],
+    limit: int | None,
+    state: str | None,
+    *,
+    since: datetime | None,
+    agent: str | None,
+    before: SessionRow | None,
+    among: Collection[str] | None,
+) -> list[SessionRow]:
+    """The newest first: of a state, begun no earlier, of an agent, begun before a session, among some."""
+    rows = [
+        row
+        for row in every
+        if (state is None or row.state == state)
+        and (agent is None or row.agent == agent)
+        and (since is None or (row.created_at is not None and row.created_at >= since))
+        and (among is None or row.id in among)
+        and (before is None or _age(row) < _age(before))
+    ]
+    return sorted(rows, key=_age, reverse=True)[:limit]
+
+
+def _age(row: SessionRow) -> tuple[str, str]:
+    return str(row.created_at), row.id
+
+
+def _place(row: RequestRow) -> tuple[str, str]:
+    return str(row.opened_at), row.id
