@@ -1,7 +1,7 @@
 """Requests as their sessions' logs have them: the inbox beside the logs is a copy, and is not believed.
 
-A log is read for a request once, and what it says is kept for as long as the copy says the same: what a log has said of
-a request never changes, but by an erasure, which empties the copy too.
+A log is read for a request once, and that the copy says the same is kept for as long as the copy stays as it is: what a
+log has said of a request never changes, but by an erasure, which takes the copy away too.
 """
 
 from __future__ import annotations
@@ -10,33 +10,40 @@ from collections import OrderedDict
 from dataclasses import replace
 from datetime import datetime
 
+from engine.language.value import digest
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.ports.store import Store
 from engine.session.state.event import EventKind
 
-MOST_KEPT = 4096
+MOST_KEPT = 10_000
 
 
 class LoggedRequests:
-    """Reads requests from logs, and keeps the last `MOST_KEPT` of them."""
+    """Holds requests against their logs; of the last `MOST_KEPT` that agreed it keeps digests, and nothing else."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: OrderedDict[str, tuple[RequestRow, RequestRow]] = OrderedDict()
+        self._agreed: OrderedDict[str, str] = OrderedDict()
 
     async def listed(self, row: RequestRow) -> RequestRow:
         """A request for a list: of what the log does not say nothing is shown but what is wrong with it."""
-        copy = replace(row, status="")
-        kept = self._kept.get(row.id)
-        if kept is not None and kept[0] == copy:
-            self._kept.move_to_end(row.id)
-            return replace(kept[1], status=row.status)
+        copy = _digest(row)
+        if copy and self._agreed.get(row.id) == copy:
+            self._agreed.move_to_end(row.id)
+            return row
         told = await request_listed(self._store, row)
-        if not told.problem:
-            self._kept[row.id] = copy, told
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+        if copy and told == row:
+            self._agreed[row.id] = copy
+            while len(self._agreed) > MOST_KEPT:
+                self._agreed.popitem(last=False)
         return told
+
+
+def _digest(row: RequestRow) -> str:
+    """All of a row but how it stands; empty of one that is damaged, which agrees with nothing."""
+    if row.problem:
+        return ""
+    return digest([row.kind, row.session_id, str(row.opened_at), str(row.expires_at), dict(row.payload)])
 
 
 async def request_as_logged(store: Store, row: RequestRow) -> RequestRow:

@@ -50,7 +50,14 @@ def session_shown(state: State) -> dict[str, Any]:
             for call in state.calls.values()
         ],
         "requests": [
-            {"id": r.id, "kind": r.kind, "groups": list(r.groups), "open": r.open, "status": how_it_stands(r)}
+            {
+                "id": r.id,
+                "kind": r.kind,
+                "groups": list(r.groups),
+                "names": dict(r.names),
+                "open": r.open,
+                "status": how_it_stands(r),
+            }
             for r in state.requests.values()
         ],
         "cancelled_by": state.cancel_by,
@@ -93,6 +100,7 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
         "tool": p["tool"],
         "input": p["input"],
         "groups": p["groups"],
+        "names": p.get("names", {}),
         "rules": p["rules"],
         "reason": p["reason"],
         "message": p["message"],

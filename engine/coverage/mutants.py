@@ -14,6 +14,7 @@ from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.link.rule_coverage import covered
 from engine.bundle.load import LoadedBundle, load_files, load_stored
 from engine.bundle.node import Node
+from engine.coverage.asking_mutants import ASKING, asking_anybody, fewer_people
 from engine.coverage.catalogue import read_by, text_of
 from engine.diagnostic import Place
 from engine.explain.number_steps import Scales, written_step
@@ -84,11 +85,11 @@ def _of_rule(document: Document, rule: Node, index: int, documents: DocumentSet,
     effect, plain = str(rule.at("effect").value), rule.plain
     # a policy has a rule, and fixtures name this one: a dropped rule is one that never matches, and says nothing, as
     # its message may rest on what its condition tells
-    never = {key: plain[key] for key in ("id", "tools", "except", "effect", *_ASKING) if key in plain}
+    never = {key: plain[key] for key in ("id", "tools", "except", "effect") if key in plain} | asking_anybody(plain)
     yield _mutant(document, at, rule.at("id"), _DROPPED, id_, never | {"when": False})
     if rule.get("release_unless") is None:
         other = "deny" if effect == "allow" else "allow"
-        changed = {key: value for key, value in plain.items() if key not in _ASKING} | {"effect": other}
+        changed = {key: value for key, value in plain.items() if key not in ASKING} | {"effect": other}
         yield _mutant(document, at, rule.at("effect"), f"{effect} becomes {other}", id_, changed)
     for key in ("when", "unless", "release_unless"):
         node = rule.get(key)
@@ -96,26 +97,9 @@ def _of_rule(document: Document, rule: Node, index: int, documents: DocumentSet,
             continue
         for place, what, text in _rewritten(node, _steps(bundle, id_)):
             yield _mutant(document, (*at, key), node, what, id_, text, place)
-    for key, fewer, what in _fewer_people(plain):
+    for key, fewer, what in fewer_people(plain):
         yield _mutant(document, at, rule.at(key), what, id_, fewer)
-    approvers = plain.get("approvers", [])
-    for group in approvers if len(approvers) > 1 else ():
-        rest = {**plain, "approvers": [other for other in approvers if other != group]}
-        yield _mutant(document, at, rule.at("approvers"), f"`{group}` is no approver", id_, rest)
     yield from _widened(document, rule, at, documents, bundle)
-
-
-# what only a rule has that asks
-_ASKING = ("approvers", "count", "distinct")
-
-
-def _fewer_people(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """A rule that asks fewer people: by which key, how it reads then, and what was changed."""
-    if plain.get("count", 1) > 1:
-        yield "count", {**plain, "count": plain["count"] - 1}, f"{plain['count']} people become {plain['count'] - 1}"
-    if plain.get("distinct"):
-        rest = {key: value for key, value in plain.items() if key != "distinct"}
-        yield "distinct", rest, "who says yes may answer for other rules too"
 
 
 # -- which tools

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.language.value import jsonable, one_line
+from engine.policy.approvals import groups_asked
 from engine.policy.rule import CUSTOMER, Effect, PolicyRules, Rule
 from engine.spec.bundle import Agent, Tool
 
@@ -45,7 +46,8 @@ def _of(rules: list[tuple[PolicyRules, Rule]], effect: Effect) -> Iterator[tuple
 def _approver_text(rule: Rule) -> str:
     of = f"{rule.people} different people of " if rule.people > 1 else ""
     apart = ", who answer for no other rule" if rule.distinct else ""
-    return of + " or ".join("the customer" if group == CUSTOMER else group for group in rule.approvers) + apart
+    groups = sorted(groups_asked(rule.approvers, rule.people_by_text))
+    return of + " or ".join("the customer" if group == CUSTOMER else group for group in groups) + apart
 
 
 def _when(policy: PolicyRules, rule: Rule) -> str:

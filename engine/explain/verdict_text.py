@@ -9,6 +9,7 @@ from typing import Any
 from engine.explain.nearest import NearestChange
 from engine.language.value import jsonable, one_line, timestamp
 from engine.planner.turns import undisclosed_by_overlays
+from engine.policy.approvals import groups_asked
 from engine.policy.rule import Rule
 from engine.replay.judgements import Judgement
 from engine.session.decide.gate_calls import hidden_rules
@@ -22,7 +23,7 @@ _EFFECT_TEXT = {"allow": "is allowed", "require_approval": "needs approval", "de
 def _asked_text(rule: Rule) -> str:
     """Whom one rule asks: of any of its groups one person, or so many, or one who answers for nothing else."""
     of = f"{rule.people} different people of " if rule.people > 1 else "another person of " if rule.distinct else ""
-    return of + " or ".join(sorted(rule.approvers))
+    return of + " or ".join(sorted(groups_asked(rule.approvers, rule.people_by_text)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Groups = frozenset[str]
@@ -22,6 +22,20 @@ class Demand:
     def within(self, other: Demand) -> bool:
         """Whether whoever meets this one meets the other as well."""
         return self.groups <= other.groups and self.people >= other.people and (self.distinct or not other.distinct)
+
+
+def groups_asked(groups: Iterable[str], names: Mapping[str, Iterable[str]]) -> Groups:
+    """The groups of a demand; one of which only some are asked, by their names, is another than the whole of it.
+
+    >>> sorted(groups_asked(["leads", "owners"], {"owners": ["ana"]}))
+    ['leads', 'owners (ana)']
+    """
+    return frozenset(f"{one} ({', '.join(sorted(names[one])) or 'nobody'})" if one in names else one for one in groups)
+
+
+def whom(groups: Iterable[str], names: Mapping[str, Iterable[str]]) -> str:
+    """The same as a text: any of them may answer."""
+    return ", ".join(sorted(groups_asked(groups, names)))
 
 
 CUSTOMER_ALONE = frozenset({"customer"})

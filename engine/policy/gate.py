@@ -22,9 +22,10 @@ from operator import itemgetter
 from typing import Any
 
 from engine.language.arithmetic import EvaluationError
+from engine.language.expression import Expression
 from engine.language.work import Together, TooMuchTogether
 from engine.policy.bindings import Bindings, FactNeed, FactOutput, FactsNotRead, Fresh
-from engine.policy.rule import Effect, Guard, PolicyRules, Rule
+from engine.policy.rule import CUSTOMER, Effect, Guard, PolicyRules, Rule
 from engine.policy.rule_function import JudgeAll, function_of, judge_rule, shorten, shown
 from engine.policy.verdict import Ask, Judged, RuleTrace, Verdict
 
@@ -66,7 +67,7 @@ def judge_by(judge_rules: Judge, guard: Guard, names: Mapping[str, Any], fresh: 
     except TooMuchTogether:
         every = [rule for policy in guard.policies for rule in (*policy.at_once, *policy.after_facts)]
         unknown: list[Judged] = [(rule, rule.effect is not Effect.ALLOW, {}, TOO_MUCH, "") for rule in every]
-        return _verdict(guard, sorted(unknown, key=_by_name))
+        return _verdict(guard, sorted(unknown, key=_by_name), {})
 
 
 def _by_function(policy: PolicyRules, rules: tuple[Rule, ...], words: Bindings) -> list[Judged]:
@@ -89,10 +90,11 @@ def _judge(judge_rules: Judge, guard: Guard, names: Mapping[str, Any], fresh: Fr
     together = Together()
     words = [(policy, Bindings(policy, names, fresh, together)) for policy in guard.by_name]
     judged: list[Judged] = []
+    by_policy = {policy.name: own for policy, own in words}
     for policy, own in words:
         judged += judge_rules(policy, policy.at_once, own)
     if not guard.needs_facts or any(one[1] and one[0].effect is Effect.DENY for one in judged):
-        return _verdict(guard, judged)
+        return _verdict(guard, judged, by_policy)
     missing: dict[str, FactNeed] = {}
     at_once = len(judged)
     for policy, own in words:
@@ -111,7 +113,7 @@ def _judge(judge_rules: Judge, guard: Guard, names: Mapping[str, Any], fresh: Fr
         return MissingFacts(tuple(missing[key] for key in sorted(missing)))
     if len(judged) > at_once:
         judged.sort(key=_by_name)
-    return _verdict(guard, judged)
+    return _verdict(guard, judged, by_policy)
 
 
 def _by_name(judged: Judged) -> tuple[str, str]:
@@ -156,8 +158,8 @@ def _needs(rule: Rule, words: Bindings) -> list[FactNeed]:
     return found
 
 
-def _verdict(guard: Guard, judged: list[Judged]) -> Verdict:
-    """The verdict of rules that were judged, by name."""
+def _verdict(guard: Guard, judged: list[Judged], words: Mapping[str, Bindings]) -> Verdict:
+    """The verdict of rules that were judged, by name; `words` of each policy tell whom they name."""
     all_ = tuple(judged)
     error = any(map(_ERROR, judged))
     matching = [one for one in judged if one[1]]
@@ -170,15 +172,35 @@ def _verdict(guard: Guard, judged: list[Judged]) -> Verdict:
         return Verdict(Effect.DENY, NO_RULE_ALLOWS, message, None, (), all_, error)
     asking = _with(Effect.REQUIRE_APPROVAL, matching)
     if asking:
-        asks = tuple(
-            Ask(rule.id, rule.approvers, rule.reason, text, values, rule.people, rule.distinct)
-            for rule, _, values, _, text in asking
-        )
+        asks = tuple(_ask(rule, values, text, words.get(rule.policy)) for rule, _, values, _, text in asking)
         return _by(Effect.REQUIRE_APPROVAL, asking, asks, all_, error)
     return Verdict(Effect.ALLOW, "", "", allowing[0][0].id if allowing else None, (), all_, error)
 
 
 _ERROR = itemgetter(3)
+
+
+def _ask(rule: Rule, values: dict[str, Any], text: str, words: Bindings | None) -> Ask:
+    """Whom a rule asks; what named them stands with the values that it went by, so that a change of it is one."""
+    if not rule.names_of:
+        return Ask(rule.id, rule.approvers, rule.reason, text, values, rule.people, rule.distinct)
+    seen: dict[str, Any] = {}
+    named = {group: _people(expression, words, seen) for group, expression in rule.names_of}
+    seen = values | shorten(seen)
+    return Ask(rule.id, rule.approvers, rule.reason, text, seen, rule.people, rule.distinct, named)
+
+
+def _people(expression: Expression, words: Bindings | None, seen: dict[str, Any]) -> tuple[str, ...]:
+    """The people whom an expression names; nobody where it has no value, or one that is no person's name."""
+    if words is None:
+        return ()
+    try:
+        value = expression.value(words, seen)
+    except (EvaluationError, FactsNotRead, TooMuchTogether):
+        return ()
+    every = [value] if isinstance(value, str) else value if isinstance(value, list | tuple | frozenset) else []
+    people = {one for one in every if isinstance(one, str) and one.strip() and one != CUSTOMER}
+    return tuple(sorted(people)) if len(people) == len(set(map(str, every))) else ()
 
 
 def _with(effect: Effect, judged: list[Judged]) -> list[Judged]:

@@ -93,6 +93,8 @@ class Rule:
     disclose: bool = True
     people: int = 1
     distinct: bool = False
+    # of which of the groups only those are asked whom an expression names
+    names_of: tuple[tuple[str, Expression], ...] = ()
     # what the log says of it in every verdict, with room for what it judged
     record: dict[str, Any] = field(init=False, compare=False, repr=False)
 
@@ -100,6 +102,16 @@ class Rule:
         told: dict[str, Any] = {"rule": self.id, "policy": self.policy, "effect": self.effect.value}
         told |= {"place": self.place, "matched": None, "values": None}
         object.__setattr__(self, "record", told)
+
+    @property
+    def reading(self) -> tuple[Expression | None, ...]:
+        """What reads the words of its policy when a call is judged."""
+        return (self.condition, *(expression for _, expression in self.names_of))
+
+    @property
+    def people_by_text(self) -> Mapping[str, tuple[str, ...]]:
+        """By group the text of what names the people of it."""
+        return {group: (expression.text,) for group, expression in self.names_of}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,9 @@ class Guard:
         needs = any(policy.after_facts or policy.releasing for policy in self.policies)
         object.__setattr__(self, "needs_facts", needs)
         object.__setattr__(self, "by_name", tuple(sorted(self.policies, key=lambda policy: policy.name)))
-        expressions = (e for p in self.policies for e in (*p.lets.values(), *(rule.condition for rule in p.rules)))
+        expressions = (
+            e for p in self.policies for e in (*p.lets.values(), *(one for rule in p.rules for one in rule.reading))
+        )
         object.__setattr__(self, "by_seen", any(e is not None and "seen" in e.reads for e in expressions))
 
     @property

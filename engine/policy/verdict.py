@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from engine.policy.approvals import Demand
+from engine.policy.approvals import Demand, groups_asked
 from engine.policy.rule import Effect, Rule
 
 # a rule as it was judged: whether it matched, the values that it read, its error, and what it says if it matched
@@ -32,7 +33,10 @@ def trace_of(judged: Judged) -> RuleTrace:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A rule that asks, the groups any member of which may say yes, and how many people have to."""
+    """A rule that asks, the groups any member of which may say yes, and how many people have to.
+
+    Of the groups in `names` only the people there are asked; that is nobody where it could not be told who.
+    """
 
     rule: str
     approvers: tuple[str, ...]
@@ -41,11 +45,12 @@ class Ask:
     values: dict[str, Any]
     people: int = 1
     distinct: bool = False
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def demand(self) -> Demand:
         """Whose yes it needs."""
-        return Demand(frozenset(self.approvers), self.people, self.distinct)
+        return Demand(groups_asked(self.approvers, self.names), self.people, self.distinct)
 
     @property
     def is_of_several(self) -> bool:
@@ -91,4 +96,9 @@ class Verdict:
         apart = {ask.rule: {"people": ask.people, "distinct": ask.distinct} for ask in self.asks if ask.is_of_several}
         if apart:
             told["demands"] = apart
+        named = {
+            ask.rule: {group: list(people) for group, people in ask.names.items()} for ask in self.asks if ask.names
+        }
+        if named:
+            told["names"] = named
         return told

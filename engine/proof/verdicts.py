@@ -10,7 +10,7 @@ import z3  # type: ignore[import-untyped]
 
 from engine.language import types
 from engine.language.schema_types import of_schema
-from engine.policy.approvals import CUSTOMER_ALONE, Demand
+from engine.policy.approvals import CUSTOMER_ALONE, Demand, groups_asked
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
@@ -128,7 +128,7 @@ class GateFormulas:
                 if rule.release is not None:
                     withheld.append(both(matched, self._withholds(policy, rule)))
                     continue
-                demand = Demand(frozenset(rule.approvers), rule.people, rule.distinct)
+                demand = Demand(groups_asked(rule.approvers, rule.people_by_text), rule.people, rule.distinct)
                 rules.append(RuleWhen(rule.id, rule.effect, matched, error, demand, bool(rule.facts)))
         by = {effect: either(*(rule.matches for rule in rules if rule.effect is effect)) for effect in Effect}
         unallowed = no(by[Effect.ALLOW]) if self._guard.needs_allow else NO

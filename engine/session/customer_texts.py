@@ -55,6 +55,7 @@ TEXTS: Mapping[str, str] = {
     "meter_full": "It goes beyond what may be done for now",
     "never_settled": "Nobody could say in time whether it was done",
     "no_rule_allows": "It is not allowed",
+    "nobody_to_ask": "It needs somebody's yes, and nobody is there to give it",
     "not_offered": "It is not offered any more",
     "policy_error": "It can't be said whether it is allowed",
     "result_withheld": "What came of it can't be shown",

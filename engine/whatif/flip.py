@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.language.arithmetic import add, is_number
 from engine.language.schema_types import resolve_reference
-from engine.policy.approvals import Demand, Groups, people_needed, uncovered
+from engine.policy.approvals import Demand, Groups, groups_asked, people_needed, uncovered
 from engine.policy.flip_names import APPROVAL, STRICTNESS, word
 from engine.policy.gate import NO_RULE_ALLOWS
 from engine.policy.rule import CUSTOMER
@@ -123,7 +123,11 @@ def recorded_gist(payload: Mapping[str, Any], asked: AskedGroups) -> VerdictKey:
     # what a customer had confirmed before was not asked for
     others = frozenset(payload["approvers"]).difference(*known.values()) | {CUSTOMER}
     demands = payload.get("demands", {})
-    asks = tuple((Demand(known.get(rule, others), **demands.get(rule, {})), rule) for rule in payload["asks"])
+    named = payload.get("names", {})
+    asks = tuple(
+        (Demand(groups_asked(known.get(rule, others), named.get(rule, {})), **demands.get(rule, {})), rule)
+        for rule in payload["asks"]
+    )
     return VerdictKey(word(payload["verdict"]), asks, _due(payload["rule"], payload["reason"]))
 
 

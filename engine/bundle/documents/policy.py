@@ -46,6 +46,15 @@ class Guarantee(DocumentModel):
     never: Annotated[str, Field(description="Over verdict, approvers, people_asked, call, input, facts and lets.")]
 
 
+class ApproversOf(DocumentModel):
+    """Of a group those whom an expression names: the owner of this system, or the requester's manager."""
+
+    group: Name
+    of: Annotated[
+        Condition, Field(description="A person's name, or a list of them; over the words that the condition may use.")
+    ]
+
+
 class Rule(DocumentModel):
     """One rule; without a condition it always matches."""
 
@@ -62,7 +71,10 @@ class Rule(DocumentModel):
     ] = None
     reason: Annotated[str, Field(pattern=TOOL_NAME, description="For machines; the id unless given.")] = ""
     message: Annotated[Text, Field(description="For people and the planner.")] = ""
-    approvers: Annotated[list[Name], Field(description="Groups of reviewers, or `customer`.")] = []
+    approvers: Annotated[
+        list[Name | ApproversOf],
+        Field(description="Groups of reviewers, whole or whom a fact names, or `customer`."),
+    ] = []
     count: Annotated[int, Field(ge=1, le=9, description="How many different people have to say yes.")] = 1
     distinct: Annotated[
         bool, Field(description="Whether who says yes may answer for no other rule that asks about the same call.")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from engine.bundle.checks import e206_constraint, e307_reviewers
 from engine.bundle.document_set import Document, DocumentSet
+from engine.bundle.link.approvers import named_groups
 from engine.bundle.link.expressions import Scope
 from engine.bundle.link.words import Linker
 from engine.bundle.node import Node
@@ -47,7 +48,7 @@ def _check_groups(documents: DocumentSet, node: Node) -> None:
         tree = parse(node.value) if isinstance(node.value, str) and documents.readable("Reviewers") else None
     except SyntaxProblem:
         return  # said where it is compiled
-    groups = {*documents.of("Reviewers"), CUSTOMER}
+    groups = {*documents.of("Reviewers"), *named_groups(documents), CUSTOMER}
     for found in ast.walk(tree) if tree is not None else ():
         sides = [found.left, *found.comparators] if isinstance(found, ast.Compare) else []
         if any(isinstance(side, ast.Name) and side.id == "approvers" for side in sides):

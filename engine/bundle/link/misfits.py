@@ -29,7 +29,7 @@ _TYPES = {
 
 
 def misfit_text(error: Any, *, named: Set[str], plainly: bool = False, hides: Hides = lambda path: False) -> str:
-    """One complaint of the checker; `named` are the names that may be shown, `plainly` leaves out path and keyword.
+    """One complaint of the checker; `names` are the names that may be shown, `plainly` leaves out path and keyword.
 
     Of a value at a path that `hides` only the keyword is told: what is asked for would tell it apart from others.
     """

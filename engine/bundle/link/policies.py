@@ -10,15 +10,14 @@ from engine.bundle.checks import (
     e206_constraint,
     e301_duplicate_name,
     e302_tool,
-    e307_reviewers,
     e312_reserved_name,
     e507_fact_writes,
-    e508_approvers,
     e510_two_conditions,
     e515_session_need,
     e516_never_matches,
 )
 from engine.bundle.document_set import Document, DocumentSet
+from engine.bundle.link.approvers import check_approvers, groups_of, names_of, naming_nodes
 from engine.bundle.link.expressions import template
 from engine.bundle.link.guarantees import guarantees
 from engine.bundle.link.per_tool import PerToolDiagnostics
@@ -31,7 +30,7 @@ from engine.bundle.node import Node
 from engine.language import types
 from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
-from engine.policy.rule import CUSTOMER, Effect, Guard, PolicyRules, Rule
+from engine.policy.rule import Effect, Guard, PolicyRules, Rule
 from engine.session.expression_names import ToolTypes, any_call_scope, gate_scope
 from engine.spec.bundle import HANDOFF, READ, WRITE, Tool
 
@@ -112,42 +111,10 @@ def _within(have: types.Type, wanted: types.Type) -> bool:
 
 
 def _check_rule(documents: DocumentSet, rule: Node) -> None:
-    approvers = rule.get("approvers")
-    asks = rule.at("effect").value == Effect.REQUIRE_APPROVAL
-    if asks and not (approvers and approvers.items):
-        groups = ", ".join(f"`{name}`" for name in sorted({*documents.of("Reviewers"), CUSTOMER}))
-        message = "a rule that asks for approval must name its approvers"
-        documents.say(e508_approvers.at(rule.at("effect"), message, f"add `approvers: [...]`, of {groups}"))
-    if approvers is not None and not asks:
-        documents.say(e508_approvers.at(approvers, "only a rule with `effect: require_approval` has approvers"))
-    for group in (approvers.items or ()) if approvers else ():
-        if group.value != CUSTOMER and not documents.has("Reviewers", group.value):
-            documents.say(e307_reviewers.at(group.place, str(group.value), [*documents.of("Reviewers"), CUSTOMER]))
-    _check_people(documents, rule, asks=asks)
+    check_approvers(documents, rule)
     unless = rule.get("unless")
     if unless is not None and rule.get("when") is not None:
         documents.say(e510_two_conditions.at(rule.key("unless") or unless))
-
-
-def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
-    """Only who asks can ask several people, and there have to be so many."""
-    for key in ("count", "distinct"):
-        given = rule.get(key)
-        if given is not None and not asks:
-            message = f"only a rule with `effect: require_approval` has `{key}`"
-            documents.say(e508_approvers.at(rule.key(key) or given, message))
-    count, approvers = rule.get("count"), rule.get("approvers")
-    if count is None or approvers is None or not asks:
-        return
-    names = [str(group.value) for group in approvers.items or ()]
-    known = documents.of("Reviewers")
-    if not all(name == CUSTOMER or name in known for name in names):
-        return
-    plain = [known[name].plain for name in names if name != CUSTOMER]
-    people = {person for group in plain for person in group.get("members", ())} | ({CUSTOMER} & set(names))
-    if len(people) < count.value and not any(group.get("roles") for group in plain):
-        message = f"the rule asks {count.value} people, and its approvers are {len(people)}"
-        documents.say(e508_approvers.at(count, message, "add members, or groups"))
 
 
 def _check_facts(documents: DocumentSet, document: Document, tools: Mapping[str, Tool]) -> None:
@@ -318,7 +285,7 @@ def _with_needs(session: types.Type, nodes: WordNodes) -> types.Type:
 
 def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker) -> Rule:
     when, unless, message_node = node.get("when"), node.get("unless"), node.get("message")
-    reached = linker.need(when, unless, message_node, node.get("release_unless"))
+    reached = linker.need(when, unless, message_node, node.get("release_unless"), *naming_nodes(node))
     condition_node = when if when is not None else unless
     condition, sound = None, False
     if condition_node is not None:
@@ -342,7 +309,8 @@ def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker
         facts=reached,
         reason=plain.get("reason") or plain["id"].replace("-", "_"),
         message=message,
-        approvers=tuple(sorted(set(plain.get("approvers", ())))),
+        approvers=tuple(sorted(set(groups_of(node.get("approvers"))))),
+        names_of=tuple(names_of(documents, node, linker, around)),
         people=plain.get("count", 1),
         distinct=plain.get("distinct", False),
         place=f"{node.source.file}:{node.at('id').place.line}",

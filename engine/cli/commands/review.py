@@ -17,6 +17,7 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
 from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
+from engine.policy.approvals import whom
 from engine.session.exit_code import OK
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def _cells(row: RequestRow) -> list[str]:
     if row.problem:
         return [row.id, row.kind, row.status, "", "", f"{row.problem}; see: engine review show {row.id}", ""]
     p = row.payload
-    groups = ", ".join(p["groups"]) or "anybody"
+    groups = whom(p["groups"], p.get("names", {})) or "anybody"
     return [row.id, row.kind, request_status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
 
 

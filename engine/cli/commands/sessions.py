@@ -16,6 +16,7 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
+from engine.policy.approvals import whom
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
@@ -164,8 +165,8 @@ def _moment(at: Any) -> str:
     return str(at.strftime("%Y-%m-%d %H:%M:%S")) if at is not None else "damaged"
 
 
-def _asked_of(groups: list[str]) -> str:
-    return f" of {', '.join(groups)}" if groups else ""
+def _asked_of(request: dict[str, Any]) -> str:
+    return f" of {whom(request['groups'], request['names'])}" if request["groups"] else ""
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -183,4 +184,4 @@ def _show(found: dict[str, Any]) -> None:
         status = " ".join(part for part in (call["status"] or call["phase"], call["reason"]) if part)
         say(f"{'call':<11} step {call['step']} {call['tool']} {line(call['input'])}: {status}")
     for request in found["requests"]:
-        say(f"{'request':<11} {request['id']} {request['kind']} ({request['status']}){_asked_of(request['groups'])}")
+        say(f"{'request':<11} {request['id']} {request['kind']} ({request['status']}){_asked_of(request)}")

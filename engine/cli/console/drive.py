@@ -7,6 +7,7 @@ from shlex import quote
 from engine.cli.console.app import App
 from engine.cli.console.output import say, say_lines
 from engine.diagnostic.visible import line
+from engine.policy.approvals import whom
 from engine.ports.resources import EnvironmentFault
 from engine.session.exit_code import INTERRUPTED, exit_code
 from engine.session.state.state import Call, Phase, Request, ResultStatus, State, Status
@@ -66,7 +67,7 @@ def _how_to_answer(state: State, request: Request) -> list[str]:
         return [f"its client is to propose: engine propose {state.session_id} --after {state.seq} DECISION"]
     if request.groups == ("customer",):
         return [f"the customer is asked: engine confirm {state.session_id} yes|no"]
-    groups = ", ".join(request.groups)
+    groups = whom(request.groups, request.names)
     of = f" of {groups}" if groups else ""
     if request.kind is RequestKind.APPROVAL:
         return [

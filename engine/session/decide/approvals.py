@@ -101,18 +101,20 @@ def _by_rule(traces: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, Any]]) -> None:
     """Tell the planner's side that the call is blocked for now, and ask everyone who has to be asked.
 
-    One yes is asked for all rules with the same approvers, and one more for each further person that a rule needs.
+    One yes is asked for all rules with the same approvers, by name too, and one more for each further person that a
+    rule needs.
     """
     told = verdict.reason, verdict.message
     draft.result(call, ResultStatus.BLOCKED, *told, rule=verdict.rule, final=False, difference=difference)
-    together: dict[tuple[tuple[str, ...], str, int], list[Ask]] = {}
+    together: dict[tuple[tuple[str, ...], Named, str, int], list[Ask]] = {}
     given = _people(call, verdict)
     # somebody is asked in any case: what is held and asks nobody would be judged for ever
     nobody = all(len(given[ask.rule]) >= ask.people for ask in verdict.asks)
     for ask in verdict.asks:
         for further in range(ask.people - (0 if nobody else len(given[ask.rule]))):
-            together.setdefault((ask.approvers, ask.rule if ask.distinct else "", further), []).append(ask)
-    for (groups, apart, _), asks in sorted(together.items()):
+            apart = ask.rule if ask.distinct else ""
+            together.setdefault((ask.approvers, tuple(sorted(ask.names.items())), apart, further), []).append(ask)
+    for (groups, named, apart, _), asks in sorted(together.items()):
         draft.open_request(
             RequestKind.APPROVAL,
             call=call,
@@ -125,7 +127,12 @@ def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, 
             values={ask.rule: ask.values for ask in asks},
             difference=difference,
             **({"distinct": True} if apart else {}),
+            **({"names": {group: list(people) for group, people in named}} if named else {}),
         )
+
+
+# of which groups which people are asked
+Named = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def _asked_in_words(draft: Draft, groups: tuple[str, ...], messages: list[str]) -> str:

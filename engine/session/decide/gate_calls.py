@@ -10,12 +10,14 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.template import Template
 from engine.language.value import timestamp
 from engine.policy import gate
+from engine.policy.approvals import whom
 from engine.policy.overlay import not_offered, stricter
 from engine.policy.rule import Effect, Guard
 from engine.policy.verdict import Verdict
 from engine.session.decide.approvals import difference_of, hold, is_satisfied, use_prior_yes
 from engine.session.decide.draft import Draft
 from engine.session.decide.meters import reserve
+from engine.session.decide.people import nobody_to_ask
 from engine.session.decide.requests import withdraw
 from engine.session.expression_names import gate_names
 from engine.session.identity import call_digest
@@ -193,6 +195,9 @@ def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mappi
         )
     elif verdict.effect is Effect.ALLOW or satisfied:
         start_call(draft, call)
+    elif (ask := nobody_to_ask(draft, verdict)) is not None:
+        told = f"the rule {ask.rule} asks {whom(ask.approvers, ask.names)}, and nobody of them can say yes"
+        draft.result(call, ResultStatus.BLOCKED, "nobody_to_ask", told, rule=ask.rule, difference=difference)
     else:
         hold(draft, call, verdict, difference)
 

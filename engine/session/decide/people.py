@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.language.arithmetic import EvaluationError
 from engine.policy.rule import CUSTOMER
+from engine.policy.verdict import Ask, Verdict
 from engine.session.decide.draft import Draft
 from engine.session.state.inputs import InputRefused, RequestAnswered
 from engine.session.state.state import Call, Request
@@ -22,12 +23,31 @@ def is_member(draft: Draft, request: Request, by: str, roles: frozenset[str] = f
     """Whether a person, who identified with these roles, belongs to one of the groups that a request asks."""
     if by == CUSTOMER:
         return CUSTOMER in request.groups
-    # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them
+    # an urgent bundle may ask people whom the session's own does not know; of a group of both, both have to know them;
+    # a group that facts alone fill is known to none
     for group in request.groups:
         known = known_groups(draft, group)
-        if known and all(one.has(by, roles) for one in known):
+        names = request.names.get(group)
+        if (known if names is None else by in names) and all(one.has(by, roles) for one in known):
             return True
     return False
+
+
+def nobody_to_ask(draft: Draft, verdict: Verdict) -> Ask | None:
+    """An ask that fewer people could answer than it needs, by what facts say; None if there is none such.
+
+    Of a group that is asked as a whole that is not looked at: its members may change while the question waits.
+    """
+    for ask in verdict.asks:
+        if set(ask.approvers) <= set(ask.names):
+            people = {person for of in ask.names.values() for person in of}
+            try:
+                excluded = {draft.state.started_by, *_requesters(draft)}
+            except EvaluationError:
+                return ask
+            if len(people - excluded) < ask.people:
+                return ask
+    return None
 
 
 def known_groups(draft: Draft, group: str) -> list[ReviewerGroup]:
@@ -115,10 +135,11 @@ def _candidates(draft: Draft, request: Request) -> list[str] | None:
 
     Asked of an answer that was not refused for its requester: who that is could be told.
     """
-    groups = [known_groups(draft, group) for group in request.groups]
+    groups = [known_groups(draft, group) for group in request.groups if group not in request.names]
     if any(one.roles for known in groups for one in known):
         return None
-    named = dict.fromkeys(person for known in groups for one in known for person in one.members)
-    able = [person for person in named if is_member(draft, request, person)]
+    people = [person for known in groups for one in known for person in one.members]
+    known = dict.fromkeys([*people, *(person for group in request.names.values() for person in group)])
+    able = [person for person in known if is_member(draft, request, person)]
     excluded = {draft.state.started_by, *_requesters(draft)}
     return [*([CUSTOMER] if CUSTOMER in request.groups else []), *(one for one in able if one not in excluded)]

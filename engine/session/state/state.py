@@ -194,6 +194,7 @@ class Request:
     opened_at: datetime
     limit: str | None = None
     distinct: bool = False
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answered: Mapping[str, Any] | None = None
     closed: str | None = None
 

@@ -11,6 +11,7 @@ from engine.api.shapes import request_status
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line
+from engine.policy.approvals import whom
 from engine.ports.records import RequestRow
 from engine.session.sealed_tokens import shown
 from engine.session.state.state import State
@@ -79,7 +80,7 @@ def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
         row.id,
         sentence or _sentence(row.kind, p),
         visible(str(p.get("message") or p.get("reason") or "")),
-        ", ".join(p.get("groups") or ()) or "anybody",
+        whom(p.get("groups") or (), p.get("names") or {}) or "anybody",
         request_status(row),
         row.opened_at,
         row.expires_at,

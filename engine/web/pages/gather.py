@@ -44,7 +44,10 @@ async def may_answer(service: Service, principal: Principal, row: RequestRow) ->
     if not principal.may(Right.ANSWER) or principal.person is None:
         return False
     bundle = await _bundle(service, row)
-    groups = [group for group in row.payload.get("groups") or [] if group != CUSTOMER]
+    named = row.payload.get("names") or {}
+    if any(principal.person in people for people in named.values()):
+        return True
+    groups = [group for group in row.payload.get("groups") or [] if group != CUSTOMER and group not in named]
     if not groups:
         return not row.payload.get("groups")
     known = [bundle.reviewers[group] for group in groups if group in bundle.reviewers] if bundle is not None else []

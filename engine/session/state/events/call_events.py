@@ -93,7 +93,8 @@ def _fact(state: State, payload: FactReadPayload, event: Event) -> State:
 class VerdictGivenPayload(TypedDict):
     """The rules judged a call: what they say, by which rule, and what each saw.
 
-    `demands` tells of the rules that ask which need several people, or people who answer for nothing else.
+    `demands` tells of the rules that ask which need several people, or people who answer for nothing else, and `names`
+    of those that ask people of a group by name.
     """
 
     call_id: Own[str]
@@ -108,6 +109,7 @@ class VerdictGivenPayload(TypedDict):
     satisfied: Own[bool]
     asks: Annotated[dict[str, Any], H.VALUES]
     demands: NotRequired[Own[dict[str, Any]]]
+    names: NotRequired[Words[dict[str, Any]]]
     job: NotRequired[Own[bool]]
     beside: NotRequired[Annotated[list[dict[str, Any]], H.TRACES]]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from engine.policy.approvals import whom
 from engine.policy.rule import CUSTOMER
 from engine.session.state.event import Event, EventKind
 from engine.session.state.events.definition import Definition, short
@@ -19,7 +20,8 @@ from engine.spec.request_kind import RequestKind
 class RequestOpenedPayload(TypedDict):
     """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`.
 
-    Who answers a `distinct` one may answer no other about the same call.
+    Who answers a `distinct` one may answer no other about the same call.  Of the groups in `names` only the people
+    there are asked.
     """
 
     request_id: Own[str]
@@ -37,6 +39,7 @@ class RequestOpenedPayload(TypedDict):
     limit: NotRequired[Own[str]]
     extend_by: NotRequired[Own[Any]]
     distinct: NotRequired[Own[bool]]
+    names: NotRequired[Words[dict[str, Any]]]
     values: NotRequired[Annotated[dict[str, Any], H.VALUES]]
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
 
@@ -55,6 +58,7 @@ def _opened(state: State, payload: RequestOpenedPayload, event: Event) -> State:
         opened_at=event.at,
         limit=payload.get("limit"),
         distinct=payload.get("distinct", False),
+        names={group: tuple(people) for group, people in payload.get("names", {}).items()},
     )
     return copy_with(state, requests=state.requests.with_item(request.id, request))
 
@@ -62,7 +66,7 @@ def _opened(state: State, payload: RequestOpenedPayload, event: Event) -> State:
 def _opened_line(entry: dict[str, Any]) -> str:
     if entry["request_kind"] == RequestKind.PLANNER:
         return f"{entry['request_id']}: its client is to propose"
-    groups = ", ".join(entry["groups"]) or "anybody"
+    groups = whom(entry["groups"], entry.get("names", {})) or "anybody"
     return f"{entry['request_kind']} {entry['request_id']} asked of {groups}: {entry['message'] or entry['reason']}"
 
 
