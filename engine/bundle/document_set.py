@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from engine.bundle import yaml_reader
@@ -20,7 +21,10 @@ from engine.bundle.checks import (
 from engine.bundle.files import PROMPT_FOLDER, PROMPT_SUFFIX, BundleFiles, LeadsOut, UnreadableFile, is_document, leaves
 from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
+from engine.bundle.variables import Variables
 from engine.diagnostic import Diagnostic, Place, SourceFile
+
+NOTHING_SET: Mapping[str, str] = MappingProxyType({})
 
 _NAME = re.compile(r"""^\s*name:\s*["']?([\w-]+)""", re.MULTILINE)
 
@@ -47,8 +51,9 @@ class DocumentSet:
     It is not `whole` where a folder can't be read: nobody knows what is defined there.
     """
 
-    def __init__(self, files: BundleFiles) -> None:
+    def __init__(self, files: BundleFiles, environment: Mapping[str, str] = NOTHING_SET) -> None:
         self.files = files
+        self.variables = Variables(environment)
         self.sources: dict[str, SourceFile] = {}
         self.diagnostics: list[Diagnostic] = []
         self.by_kind: dict[str, dict[str, Document]] = {}
@@ -163,6 +168,7 @@ class DocumentSet:
             self.say(e105_empty_bundle.at(source.place(0, 1), "this file holds no document"))
         kind = check_kind(node, self.say) if node is not None else None
         if node is not None and kind is not None:
+            self.diagnostics += self.variables.fill(kind, node)
             self._add(kind, node, broken)
         else:
             self._lose(source)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import os
+from collections import ChainMap
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +70,36 @@ def load_stored(files: Mapping[str, bytes]) -> LoadedBundle:
     return load(BundleFiles(files), stored=True)
 
 
+def apart_from_the_world(bundle: Bundle, live: Collection[str] = ()) -> Bundle:
+    """The same bundle as it is where nothing of the environment is set: it reaches nothing of a deployment.
+
+    What `live` tools and planners name is kept, and never where a database lies.
+    """
+    tools = {name: tool.variables for name, tool in bundle.tools.items()}
+    planners = [agent.variables for agent in bundle.agents.values() if agent.planners.keys() & set(live)]
+    databases = {one for name, found in tools.items() if bundle.tools[name].adapter.kind == "sql" for one in found}
+    kept = ChainMap(*(dict(tools[name]) for name in live if name in tools), *map(dict, planners))
+    environment = {name: value for name, value in kept.items() if value is not None and name not in databases}
+    if environment.keys() == {name for name, value in bundle.variables.items() if value is not None}:
+        return bundle
+    found = load(BundleFiles(bundle.files), stored=True, environment=environment).bundle
+    assert found is not None, "it was loaded from the same files before"
+    return found
+
+
 def load(
-    files: BundleFiles, *, stored: bool = False, many_tools: int = MANY_TOOLS, skipped_files: Sequence[UnreadFile] = ()
+    files: BundleFiles,
+    *,
+    stored: bool = False,
+    many_tools: int = MANY_TOOLS,
+    skipped_files: Sequence[UnreadFile] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> LoadedBundle:
-    """Read, shape, link and check; one that is `stored` has entered before, and `skipped_files` lie beside it."""
-    documents = DocumentSet(files)
+    """Read, shape, link and check; one that is `stored` has entered before, and `skipped_files` lie beside it.
+
+    What the documents name of the environment is this process's own unless another is given.
+    """
+    documents = DocumentSet(files, os.environ if environment is None else environment)
     if documents.by_kind and documents.whole and not documents.of("Agent") and not documents.lost:
         documents.say(e105_empty_bundle.at(Place("."), "the bundle has no agent"))
     bundle = _link(documents) if documents.whole else None
@@ -134,6 +161,7 @@ def _link(documents: DocumentSet) -> Bundle:
         servers=servers,
         files={**_documents(documents), **documents.content},
         accepted=answered,
+        variables=documents.variables.all(),
         urgent=any(d.plain.get("urgent") == "tighten" for d in documents.well_formed("Policy")),
     )
 
@@ -171,7 +199,7 @@ def _documents(documents: DocumentSet) -> dict[str, bytes]:
 def _digest(documents: DocumentSet) -> str:
     """What the documents, prompts and content say, whatever their order, layout or file names."""
     plain = [
-        [kind, name, document.plain]
+        [kind, name, document.node.plain_as_written if documents.variables.of(kind, name) else document.plain]
         for kind, named in sorted(documents.by_kind.items())
         for name, document in sorted(named.items())
     ]

@@ -11,7 +11,10 @@ from engine.diagnostic import Place, SourceFile
 
 @dataclass(slots=True)
 class Node:
-    """A scalar (`value`), a list (`items`) or a map (`entries`), from offset `start` up to `end` of its source."""
+    """A scalar (`value`), a list (`items`) or a map (`entries`), from offset `start` up to `end` of its source.
+
+    One that is filled holds something of the environment: the source says what is `written`.
+    """
 
     source: SourceFile
     start: int
@@ -21,6 +24,7 @@ class Node:
     items: list[Node] | None = None
     entries: list[tuple[Node, Node]] | None = None
     size: int = 1
+    written: str | None = None
     _plain: Any = field(default=None, repr=False)
     _places: list[int] | None = field(default=None, repr=False)
 
@@ -44,6 +48,24 @@ class Node:
         if self.items and self.style is None:
             return self.items[0].place
         return self.source.place(self.start, self.end)
+
+    def fill(self, text: str) -> None:
+        """Let a scalar say something else than is written; before anything of its document was read as `plain`."""
+        self.value, self.written = text, self.value
+
+    @property
+    def filled(self) -> bool:
+        """Whether its value is not what the source says."""
+        return self.written is not None
+
+    @property
+    def plain_as_written(self) -> Any:
+        """The same as `plain`, as the source says it."""
+        if self.entries is not None:
+            return {key.value: value.plain_as_written for key, value in self.entries}
+        if self.items is not None:
+            return [item.plain_as_written for item in self.items]
+        return self.value if self.written is None else self.written
 
     def get(self, key: str) -> Node | None:
         """The value under a key of a map."""
@@ -76,7 +98,7 @@ class Node:
 
     def within(self, start: int, end: int) -> Place:
         """The place of the characters `start` to `end` of a scalar's value, inside the file."""
-        if not isinstance(self.value, str):
+        if not isinstance(self.value, str) or self.filled:
             return self.place
         if self._places is None:
             self._places = _offsets(self)

@@ -103,6 +103,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
         first.at,
         tuple(p.get("fallback", ())),
         p.get("handle_key", ""),
+        p.get("environment", {}),
     )
     events = begin(reply, bundle)
     if isinstance(events, inputs.InputRefused):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from engine.ports.resources import PERSON_KEYS, EnvironmentFault, MissingSecret,
 from engine.spec.bundle import Agent, Bundle, Server, Tool
 from engine.spec.secret_refs import references
 
-SECRET, EXTRA, PROGRAM, FOLDER = "secret", "extra", "program", "folder"
+SECRET, EXTRA, PROGRAM, FOLDER, VARIABLE = "secret", "extra", "program", "folder", "variable"
 ADAPTER, PLANNER = "adapter", "planner"
 
 
@@ -68,8 +70,22 @@ def reached(bundle: Bundle, agent: Agent, names: Iterable[str]) -> list[Tool]:
     return list(found.values())
 
 
+def check_same(bundle: Bundle, began_with: Mapping[str, str], key: str) -> None:
+    """Raises EnvironmentFault where variables give something else here than where a session began, or nothing."""
+    here = value_digests(bundle, key)
+    if others := sorted(name for name, known in began_with.items() if here.get(name) != known):
+        raise EnvironmentFault(f"the session began with other values of {', '.join(others)} than are set here")
+
+
+def value_digests(bundle: Bundle, key: str) -> dict[str, str]:
+    """By name a digest of what the environment gives a bundle here, under a session's own key."""
+    given = {name: value for name, value in bundle.variables.items() if value is not None}
+    return {name: hmac.new(key.encode(), value.encode(), sha256).hexdigest()[:32] for name, value in given.items()}
+
+
 def _of_planner(agent: Agent, name: str, *, keys: bool) -> Iterator[Need]:
     spec, by = agent.planners[name], f"planner {name}"
+    yield from (Need(VARIABLE, variable, by) for variable, value in agent.variables.items() if value is None)
     built_in = PLANNERS.get(spec.kind)
     if built_in is None:
         yield Need(PLANNER, spec.kind, by)
@@ -83,6 +99,8 @@ def _of_planner(agent: Agent, name: str, *, keys: bool) -> Iterator[Need]:
 
 def _of_tool(bundle: Bundle, tool: Tool) -> Iterator[Need]:
     kind, settings, by = tool.adapter.kind, tool.adapter.settings, f"tool {tool.name}"
+    optional = kind == "mcp" and bundle.servers[settings["server"]].optional
+    yield from (Need(VARIABLE, name, by, optional) for name, value in tool.variables.items() if value is None)
     if kind == "http":
         yield from (Need(SECRET, name, by, in_header=True) for name in _named(settings["headers"]))
         yield from (Need(SECRET, name, by) for name in _named([settings["query"], settings["body"]]))
@@ -128,6 +146,8 @@ def problem(need: Need, secrets: Secrets, root: Path) -> str:
         return _missing_kind(need)
     if need.kind == EXTRA:
         return "" if is_there(need.name) else f"a library is missing: {install(need.name)}"
+    if need.kind == VARIABLE:
+        return f"the variable {need.name} is not set, or holds what can't stand in a document"
     if need.kind == FOLDER:
         return "" if os.environ.get(need.name) else f"{need.name} names no folder for the keys of people"
     if need.kind == PROGRAM:
@@ -158,18 +178,19 @@ def _exists(need: Need, root: Path) -> bool:
 
 
 def check(needed: Iterable[Need], secrets: Secrets) -> None:
-    """Find secrets and libraries; raises MissingSecret, MissingExtra or, for both, EnvironmentFault.
+    """Find secrets, libraries and variables; raises MissingSecret, MissingExtra or, for others, EnvironmentFault.
 
     The error names all that is missing, each with what needs it.
     """
-    missing: dict[str, dict[str, list[str]]] = {SECRET: {}, EXTRA: {}}  # a kind comes with a package, as an extra does
+    # a kind comes with a package, as an extra does
+    missing: dict[str, dict[str, list[str]]] = {VARIABLE: {}, SECRET: {}, EXTRA: {}}
     for need in needed:
         # whoever seals asks for the folder, which may be another than the environment's
         if need.kind in (PROGRAM, FOLDER) or need.optional:
             continue
         if why := problem(need, secrets, Path()):
-            missing[SECRET if need.kind == SECRET else EXTRA].setdefault(why, []).append(need.by)
+            missing[need.kind if need.kind in missing else EXTRA].setdefault(why, []).append(need.by)
     if any(missing.values()):
         said = [f"{why} ({', '.join(dict.fromkeys(by))})" for found in missing.values() for why, by in found.items()]
-        kind = MissingExtra if not missing[SECRET] else EnvironmentFault if missing[EXTRA] else MissingSecret
-        raise kind("; ".join(said))
+        (only,) = kinds if len(kinds := [kind for kind, found in missing.items() if found]) == 1 else ("",)
+        raise {EXTRA: MissingExtra, SECRET: MissingSecret}.get(only, EnvironmentFault)("; ".join(said))

@@ -159,6 +159,7 @@ class Runner:
             check_keys(agent.seal, self.secrets)
         opening.check(agent)
         planner, *fallback = _chain(agent, opening.planner)
+        key = random_hex(16)
         first = inputs.SessionRequested(
             opening.session_id or new_session_id(),
             opening.agent,
@@ -169,7 +170,8 @@ class Runner:
             _absolute(root),
             self._clock.now(),
             tuple(fallback),
-            random_hex(16),
+            key,
+            environment.value_digests(bundle, key),
         )
         draft = begin_draft(first, bundle)
         if isinstance(draft, inputs.InputRefused):
@@ -345,18 +347,18 @@ class Runner:
 
     def driven(self) -> list[str]:
         """The sessions that this process drives now."""
-        return list(self._drivers)
+        return [*self._drivers]
 
     async def ready_for(self, state: State, bundle: Bundle, call: str | None = None) -> str:
         """Where the databases of a session lie, when all is here that it needs, or that one call of it needs.
 
         Raises MissingRoot, EnvironmentFault.
         """
-        if call is not None:
-            self._check_environment(bundle, state.agent, (), state.calls[call].name)
-        elif state.cancel_by is None and state.ending is None:
-            # to end a session nothing is needed
-            self._check_environment(bundle, state.agent, (state.planner, *state.fallback))
+        # to end a session nothing is needed
+        if call is not None or (state.cancel_by is None and state.ending is None):
+            environment.check_same(bundle, state.environment, state.handle_key)
+            asked = (state.planner, *state.fallback) if call is None else ()
+            self._check_environment(bundle, state.agent, asked, None if call is None else state.calls[call].name)
         return await self.root_of(state, bundle)
 
     def _check_environment(self, bundle: Bundle, agent: str, planners: Sequence[str], tool: str | None = None) -> None:
@@ -375,10 +377,9 @@ class Runner:
     async def root_of(self, state: State, bundle: Bundle) -> str:
         """Where the databases of a session lie; raises MissingRoot."""
         root = _absolute(self._root) if self._root else state.root
-        if bundle.databases:
-            with outside():
-                if not await trio.Path(root).is_dir():
-                    raise MissingRoot(root)
+        with outside():
+            if bundle.databases and not await trio.Path(root).is_dir():
+                raise MissingRoot(root)
         return root
 
     def effect_runner(self, bundle: Bundle) -> EffectRunner:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from engine.language import value
 from engine.language.expression import Expression
 from engine.language.template import Template
 from engine.policy.rule import Guard
@@ -101,11 +102,14 @@ class Tool:
     probe: Probe | None = None
     # what a call does, in a sentence for who is asked about it
     says: Template | None = None
+    # what its documents name of the environment, and what that gave; None where it is not set
+    variables: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def connection(self) -> str:
-        """What the tool acts on; part of the scope of its idempotency keys."""
-        return f"{self.adapter.kind}:{self.adapter.settings.get('database', '')}"
+        """What the tool acts on, of which the environment is a part; part of the scope of its idempotency keys."""
+        where = f":{value.digest(dict(self.variables))[:16]}" if self.variables else ""
+        return f"{self.adapter.kind}:{self.adapter.settings.get('database', '')}{where}"
 
     @property
     def honours_key(self) -> bool:
@@ -203,6 +207,8 @@ class Agent:
     texts: Mapping[str, Template] = field(default_factory=dict)
     lets: Mapping[str, Expression] = field(default_factory=dict)
     requester: Expression | None = None
+    # what its planners name of the environment, and what that gave
+    variables: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +253,8 @@ class Bundle:
     """A checked, linked and frozen bundle, known by its digest; `files` is its content by path.
 
     One that is `urgent` judges beside the bundles that older sessions stand under.  `root` is the directory that it was
-    loaded from, where that is known.
+    loaded from, where that is known.  `variables` are what it names of the environment, with what that gave here; the
+    digest knows their names alone.
     """
 
     digest: str
@@ -260,6 +267,7 @@ class Bundle:
     accepted: tuple[AcceptedLoosening, ...] = ()
     urgent: bool = False
     root: str = ""
+    variables: Mapping[str, str | None] = field(default_factory=dict)
 
     def guard(self, agent: str, tool: str) -> Guard | None:
         """What judges an agent's calls of a tool; None if it has no such agent, or that no such tool."""

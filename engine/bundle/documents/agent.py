@@ -8,6 +8,7 @@ from pydantic import Field
 
 from engine.bundle.documents.budgets import Budgets
 from engine.bundle.documents.parts import (
+    WEB_ADDRESS,
     Condition,
     DocumentModel,
     Expression,
@@ -80,7 +81,7 @@ class Model(DocumentModel):
     """What planners by models share."""
 
     model: Annotated[str, Field(min_length=1, description="As the server calls it.")]
-    base_url: Annotated[str | None, Field(pattern=r"^https?://", description="The provider's own unless given.")] = None
+    base_url: Annotated[str | None, Field(pattern=WEB_ADDRESS, description="The provider's own unless given.")] = None
     api_key: Annotated[
         SecretReference | None, Field(description="A reference such as `${secret:API_KEY}`; none if it needs none.")
     ] = None

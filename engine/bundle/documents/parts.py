@@ -14,6 +14,8 @@ NAME = rf"^[A-Za-z][A-Za-z0-9_-]*{_END}"
 TOOL_NAME = rf"^[a-z][a-z0-9_]*{_END}"
 ZONE = rf"^(Z|UTC|[+-](0[0-9]|1[0-4]):[0-5][0-9]){_END}"
 SECRET = rf"^\$\{{secret:[A-Za-z_][A-Za-z0-9_]*\}}{_END}"
+# a bundle may leave the beginning of an address to the environment
+WEB_ADDRESS = r"^(https?://|\$\{env:)"
 SPAN = rf"^[0-9]{{1,6}}(\.[0-9]{{1,6}})?(ms|s|m|h|d){_END}"
 # what is none when it is counted in microseconds
 NO_SPAN = rf"^0+((\.0{{1,6}})?(ms|s|m|h|d)|\.000[0-9]{{0,3}}ms){_END}"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import DocumentModel, Name, Span
+from engine.bundle.documents.parts import WEB_ADDRESS, DocumentModel, Name, Span
 
 
 class Server(DocumentModel):
@@ -24,7 +24,7 @@ class Server(DocumentModel):
             description="All that it gets beside PATH and HOME; null passes the engine's own on, secrets may be named."
         ),
     ] = {}
-    url: Annotated[str | None, Field(pattern=r"^https?://", description="Streamable HTTP.")] = None
+    url: Annotated[str | None, Field(pattern=WEB_ADDRESS, description="Streamable HTTP.")] = None
     headers: Annotated[dict[str, str], Field(description="For `url`; values may refer to secrets.")] = {}
     allow_private: Annotated[bool, Field(description="Whether `url` may lead to this machine or network.")] = False
     start_timeout: Span = "30s"

@@ -259,7 +259,7 @@ class Database(DocumentModel):
 
     kind: Literal["Database"]
     name: Name
-    path: Annotated[Path, Field(pattern=r"\.db$")]
+    path: Annotated[Path, Field(pattern=r"(\.db|\})$")]
     init: Annotated[list[Path], Field(min_length=1, description="SQL that makes it when it is absent.")]
     documents: list[Documents] = []
     derived: Annotated[

@@ -71,11 +71,7 @@ def link_agent(
     session = attributes_type(document)
     offered = _tools(documents, node, tools)
     listed = node.get("tools")
-    whole = (
-        all(documents.has("Tool", item.value) for item in (listed.items or ()) if listed is not None)
-        if listed
-        else True
-    )
+    whole = listed is None or all(documents.has("Tool", item.value) for item in listed.items or ())
     policies = _policies(documents, node, offered, tools)
     check_needs(documents, _listed_policies(node, policies), session)
     _check_limits(documents, node, tools)
@@ -114,6 +110,7 @@ def link_agent(
         ),
         attributes=attributes or {},
         requester=_requester(documents, node, session),
+        variables=documents.variables.of("Agent", document.name),
         check_attributes=validator(attributes),
         lets=lets.expressions,
         seal=_seal(documents, node, tools, Marks(attributes or {}, meters), offered),

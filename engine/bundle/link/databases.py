@@ -12,7 +12,8 @@ def link_database(documents: DocumentSet, document: Document) -> Database:
     """The database that a document describes; its content is taken into the bundle."""
     node, plain = document.node, document.plain
     path = node.at("path")
-    if leaves(plain["path"]):
+    # where the operator says where a database lies it may lie anywhere
+    if leaves(plain["path"]) and not (path.filled and plain["path"].startswith("/")):
         documents.say(e106_leaves_bundle.at(path))
     for item in node.at("init").items or ():
         documents.take_content(item)

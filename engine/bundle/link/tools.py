@@ -65,10 +65,18 @@ def link_tool(documents: DocumentSet, document: Document, attributes: types.Type
         idempotency=_idempotency(documents, node, effect, scope, input_schema),
         digest=digest([document.name, effect, plain["input"], plain.get("output"), plain.get("declares", {})]),
         declared=tuple(plain.get("declares", {})),
+        variables=_variables(documents, document),
         retry=_retry(documents, node, effect),
         job=_job(documents, node),
         says=template(documents, node.get("says"), {"input": scope["input"]}) if node.get("says") is not None else None,
     )
+
+
+def _variables(documents: DocumentSet, document: Document) -> dict[str, str | None]:
+    """What a tool reaches by the environment: of its own, and of its database or server."""
+    own, adapter = documents.variables.of("Tool", document.name), document.node.at("adapter").plain
+    kept = {"Database": adapter.get("database"), "Server": adapter.get("server")} if isinstance(adapter, dict) else {}
+    return own | {k: v for kind, name in kept.items() for k, v in documents.variables.of(kind, str(name)).items()}
 
 
 def _with_declared(documents: DocumentSet, node: Node, given: dict[str, Any] | None) -> dict[str, Any] | None:

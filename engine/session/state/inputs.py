@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ class SessionRequested:
     """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first.
 
     `handle_key` was drawn for it: what stands for its sensitive values is made with it, and the marks of messages.
+    `environment` has a digest of each value of the environment that its bundle reaches the world by.
     """
 
     session_id: str
@@ -29,6 +30,7 @@ class SessionRequested:
     at: datetime
     fallback: tuple[str, ...] = ()
     handle_key: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,6 +314,7 @@ class State:
     reserved: Mapping[str, Any] | None = None
     fallback: tuple[str, ...] = ()
     handle_key: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
     # what a client proposed and the driver has not taken in yet, and from where on it has to have read
     proposal: Mapping[str, Any] | None = None
     told_seq: int = 0

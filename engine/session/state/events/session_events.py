@@ -15,7 +15,10 @@ from engine.spec.limits import Limits
 
 
 class SessionStartedPayload(TypedDict):
-    """A session began: of which agent, under which bundle, for whom, and within which limits."""
+    """A session began: of which agent, under which bundle, for whom, and within which limits.
+
+    `environment` has for each variable that the bundle names a digest of its value, keyed with the `handle_key`.
+    """
 
     agent: Own[str]
     planner: Own[str]
@@ -26,6 +29,7 @@ class SessionStartedPayload(TypedDict):
     started_by: Words[str | None]
     limits: Own[dict[str, Any]]
     handle_key: NotRequired[Annotated[str, H.WHOLE, ADDED]]
+    environment: NotRequired[Own[dict[str, str]]]
 
 
 def started(event: Event) -> State:
@@ -44,6 +48,7 @@ def started(event: Event) -> State:
         started_by=p["started_by"],
         limits=Limits.from_payload(p["limits"]),
         handle_key=p.get("handle_key", ""),
+        environment=p.get("environment", {}),
     )
 
 
