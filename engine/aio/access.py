@@ -61,6 +61,10 @@ class ThreadAccess:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.reserve, creation))
 
+    async def newest_creation(self, scope: str) -> Creation | None:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.newest_creation, scope))
+
     async def tenant_of(self, session_id: str) -> str | None:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.tenant_of, session_id))

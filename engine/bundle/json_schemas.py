@@ -12,7 +12,7 @@ from engine.bundle.documents.fixture import Fixture
 from engine.bundle.documents.policy import Policy, Reviewers, Vocabulary
 from engine.bundle.documents.prices import Prices
 from engine.bundle.documents.server import Server
-from engine.bundle.documents.service import Access, Notification, Service, Webhook
+from engine.bundle.documents.service import Access, Notification, Schedule, Service, Webhook
 from engine.bundle.documents.tool import Database, Tool
 from engine.session.wire_models import Decision, Event, ToolCall, ToolOutcome, ToolResult, Verdict
 
@@ -30,6 +30,7 @@ DOCUMENTS: tuple[type[BaseModel], ...] = (
     Access,
     Webhook,
     Notification,
+    Schedule,
 )
 CONTRACT: dict[str, type[BaseModel]] = {
     "decision": Decision,

@@ -9,7 +9,7 @@ from typing import Any
 
 KINDS = ("Agent", "Tool", "Database", "Server", "Prices", "Policy", "Vocabulary", "Reviewers", "Fixture")
 # what an operator configures, which is never part of a bundle
-SERVICE_KINDS = ("Service", "Access", "Webhook", "Notification")
+SERVICE_KINDS = ("Service", "Access", "Webhook", "Notification", "Schedule")
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 

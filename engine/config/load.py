@@ -26,6 +26,7 @@ from engine.bundle.node import Node
 from engine.bundle.schema_check import check_kind, check_shape
 from engine.bundle.schema_files import schema
 from engine.config.notifications import load_notifications
+from engine.config.schedules import load_schedules
 from engine.config.secret_names import secret_name
 from engine.config.settings import ServiceSettings
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
@@ -83,11 +84,14 @@ def load_settings(
     webhooks = _webhooks(hooks, reader)
     told = [node for node in documents if node.at("kind").value == "Notification"]
     notifications = load_notifications(told, reader.diagnostics)
+    schedules = load_schedules(
+        [node for node in documents if node.at("kind").value == "Schedule"], reader.diagnostics
+    )  # fmt: skip
     found = tuple(sort(reader.diagnostics))
     if has_errors(found):
         return LoadedSettings(None, found, reader.sources)
     made = _settings(named, folder, options, default_store, access[0] if access else None, webhooks)
-    made = replace(made, notifications=notifications)
+    made = replace(made, notifications=notifications, schedules=schedules)
     return LoadedSettings(made, found, reader.sources)
 
 
@@ -129,7 +133,7 @@ class _ConfigFiles:
         if not file.is_file():
             self.diagnostics.append(e108_no_file.at(item, "there is no such file"))
             return None
-        return self.document(file, "Access", "Webhook", "Notification")
+        return self.document(file, "Access", "Webhook", "Notification", "Schedule")
 
     def variable(self, name: str, text: str) -> Node | None:
         """The value of a variable of the environment."""

@@ -11,6 +11,7 @@ from engine.access.grants import Access
 from engine.notify.notification import Notification, secrets_of
 from engine.ports.resources import MissingSecret, Secrets
 from engine.runtime.retention import RetentionRule
+from engine.web.schedule import Schedule
 from engine.web.server.limits import ServerLimits
 from engine.web.webhook import Webhook
 
@@ -34,6 +35,7 @@ class ServiceSettings:
     access: Access = field(default_factory=Access)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     notifications: tuple[Notification, ...] = ()
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     plain: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 

@@ -147,6 +147,10 @@ class AccessStore(Protocol):
         """Keep the creation, or give the one that stands under the same scope and key."""
         ...
 
+    async def newest_creation(self, scope: str) -> Creation | None:
+        """The one of a scope whose key is the last in order, such as the newest of times."""
+        ...
+
     async def tenant_of(self, session_id: str) -> str | None:
         """The tenant that a session was started for at the service; None where it was not, or for none."""
         ...

@@ -114,8 +114,7 @@ class SqliteAccess:
             sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? AND key = ?"
             row = connection.execute(sql, (creation.scope, creation.key)).fetchone()
             if row is not None:
-                scope, key, asked, session_id, tenant, at, owner = row
-                return Creation(scope, key, asked, session_id, tenant, datetime.fromisoformat(at), owner)
+                return _creation(row)
             values = (
                 creation.scope, creation.key, creation.digest, creation.session_id, creation.tenant,
                 timestamp(creation.at), creation.owner,
@@ -124,6 +123,12 @@ class SqliteAccess:
             return creation
 
         return await self._writer.do(reserve)
+
+    async def newest_creation(self, scope: str) -> Creation | None:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? ORDER BY key DESC LIMIT 1"
+        row = await self._read(lambda c: c.execute(sql, (scope,)).fetchone())
+        return _creation(row) if row is not None else None
 
     async def tenant_of(self, session_id: str) -> str | None:
         """See `ports.AccessStore`."""
@@ -211,6 +216,11 @@ def _text(at: datetime | None) -> str | None:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text is not None else None
+
+
+def _creation(row: Any) -> Creation:
+    scope, key, asked, session_id, tenant, at, owner = row
+    return Creation(scope, key, asked, session_id, tenant, datetime.fromisoformat(at), owner)
 
 
 def _token(row: Sequence[Any]) -> AccessToken:

@@ -70,6 +70,12 @@ class MemoryAccess:
         """See `ports.AccessStore`."""
         return self._creations.setdefault((creation.scope, creation.key), creation)
 
+    async def newest_creation(self, scope: str) -> Creation | None:
+        """See `ports.AccessStore`."""
+        return max(
+            (one for one in self._creations.values() if one.scope == scope), key=lambda one: one.key, default=None
+        )
+
     async def tenant_of(self, session_id: str) -> str | None:
         """See `ports.AccessStore`."""
         return next((one.tenant for one in self._creations.values() if one.session_id == session_id), None)

@@ -72,6 +72,16 @@ async def a_creation_stands_whoever_asks_again(store: Store) -> None:
     assert await store.access.reserve(other) == other
 
 
+async def the_newest_creation_is_the_last_by_its_key(store: Store) -> None:
+    """Of its scope alone, whenever it was made."""
+    assert await store.access.newest_creation(CREATION.scope) is None
+    for session_id, key in (("ses_1", "2026-01-02"), ("ses_2", "2026-01-01")):
+        await store.access.reserve(replace(CREATION, session_id=session_id, key=key))
+    await store.access.reserve(replace(CREATION, scope="another", session_id="ses_3", key="2026-01-03"))
+    newest = await store.access.newest_creation(CREATION.scope)
+    assert newest == replace(CREATION, session_id="ses_1", key="2026-01-02")
+
+
 async def a_session_is_its_tenants_and_its_owners(store: Store) -> None:
     """And nobody's where it was not started at the service."""
     await start(store, "ses_1")
@@ -129,6 +139,7 @@ ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_token_is_found_by_its_secret_and_ends_once,
         a_login_is_found_until_it_is_ended_or_has_expired,
         a_creation_stands_whoever_asks_again,
+        the_newest_creation_is_the_last_by_its_key,
         a_session_is_its_tenants_and_its_owners,
         audit_events_are_numbered_and_linked,
         a_claim_holds_for_a_while_and_against_others_alone,

@@ -249,6 +249,34 @@ class DeliveryShown(AnswerBody):
     problem: str
 
 
+class ScheduledStart(AnswerBody):
+    """The newest time of a schedule that began a session."""
+
+    at: str
+    session_id: str
+
+
+class ScheduleShown(AnswerBody):
+    """When which sessions begin."""
+
+    id: str
+    cron: str
+    zone: str
+    agent: str | None
+    tenant: str | None
+    misfire: str
+    overlap: str
+    next_at: str | None
+    last: ScheduledStart | None
+
+
+class SchedulePage(AnswerBody):
+    """What begins by the clock."""
+
+    items: list[ScheduleShown]
+    next_cursor: str | None
+
+
 class DeliveryPage(AnswerBody):
     """What was told, and what is to be."""
 

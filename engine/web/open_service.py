@@ -17,6 +17,7 @@ from engine.ports.store import Store
 from engine.spec.bundle import Bundle
 from engine.store.wake import listening
 from engine.web.openid import OpenIdProvider
+from engine.web.schedule import Schedule
 from engine.web.service import Service
 from engine.web.webhook import Webhook
 
@@ -32,6 +33,7 @@ async def open_service(
     url: str,
     access: Access,
     webhooks: Mapping[str, Webhook],
+    schedules: Mapping[str, Schedule] | None = None,
     takes_code: bool = False,
     file: Path | None = None,
 ) -> AsyncIterator[Service]:
@@ -56,6 +58,7 @@ async def open_service(
             people=people,
             machines=machines,
             webhooks=webhooks,
+            schedules=schedules or {},
             takes_code=takes_code,
             secrets=secrets,
             wakes=wakes,

@@ -28,6 +28,7 @@ from engine.store.wake import WakeListener
 from engine.web.attempts import LoginAttempts
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
+from engine.web.schedule import Schedule
 from engine.web.webhook import Webhook
 
 # a token's last use is noted so often at most, in seconds
@@ -58,6 +59,7 @@ class Service:
     people: OpenIdProvider | None = None
     machines: OpenIdProvider | None = None
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     takes_code: bool = False
     own: Bundle = field(init=False)
     logged: LoggedRequests = field(init=False)
@@ -156,7 +158,12 @@ class Service:
         self, request: Request, principal: Principal, action: str, about: str, result: str, digest: str = ""
     ) -> None:
         """Write down what somebody did, or was refused."""
-        address = request.client.host if request.client is not None else ""
+        await self.note_from(address_of(request), principal, action, about, result, digest)
+
+    async def note_from(
+        self, address: str, principal: Principal, action: str, about: str, result: str, digest: str = ""
+    ) -> None:
+        """The same, of what came from an address, or from nowhere."""
         told = AuditEvent(
             number=0, at=self.clock.now(), actor=principal.id, means=principal.means, address=address,
             tenant=principal.tenant, action=action, about=_kept(about), digest=_kept(digest), result=result, link="",
@@ -169,6 +176,11 @@ class Service:
 def _kept(text: str) -> str:
     """What is kept of a text that somebody sent."""
     return text.encode("utf-8", "backslashreplace").decode()[:200]
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from, as far as the connection tells."""
+    return request.client.host if request.client is not None else ""
 
 
 def scope_of(principal: Principal) -> str:

@@ -28,7 +28,7 @@ from engine.web.bodies import (
 )
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import answered
-from engine.web.service import Service, attributes_for, scope_of
+from engine.web.service import Service, address_of, attributes_for, scope_of
 
 MOST = 200
 # the longest that a read may wait for something to happen, in seconds
@@ -65,6 +65,13 @@ async def start_batch(service: Service, principal: Principal, request: Request) 
 async def started(
     service: Service, principal: Principal, request: Request, wanted: NewSession, key: str | None
 ) -> tuple[SessionRow, bool]:
+    """A session that a request wants, and whether it is a new one; raises HttpProblem."""
+    return await begun(service, principal, address_of(request), wanted, key)
+
+
+async def begun(
+    service: Service, principal: Principal, address: str, wanted: NewSession, key: str | None
+) -> tuple[SessionRow, bool]:
     """A session that is wanted, and whether it is a new one; raises HttpProblem."""
     attributes = attributes_for(principal, wanted.attributes)
     plain = wanted.model_dump() | {"attributes": attributes}
@@ -85,7 +92,7 @@ async def started(
         raise HttpProblem(422, "idempotency_key_reused", "this Idempotency-Key was sent with another body")
     first = kept.session_id == session_id
     if first:
-        await service.note(request, principal, "start", session_id, "accepted")
+        await service.note_from(address, principal, "start", session_id, "accepted")
     try:
         await service.store.session(kept.session_id)
     except UnknownSession:

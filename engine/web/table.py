@@ -25,6 +25,7 @@ from engine.web import (
     deployments,
     jobs,
     requests,
+    schedules,
     sessions,
     streams,
     tokens,
@@ -107,6 +108,8 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/deliveries", Right.READ, deliveries.listed, {200: models.DeliveryPage},
              query={"state": {"enum": sorted(DeliveryState)}, "limit": _page()["limit"]}),
     RouteRow("POST", "/v1/deliveries/{id}/retry", Right.OPERATE_JOBS, deliveries.retry, {202: models.DeliveryShown}),
+    RouteRow("GET", "/v1/schedules", Right.READ, schedules.listed, {200: models.SchedulePage}),
+    RouteRow("POST", "/v1/schedules/{id}/run", Right.OPERATE_JOBS, schedules.run_now, {201: models.SessionStanding}),
     RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed, {200: models.AuditPage},
              query={"after": NUMBER | {"maximum": 10**12}, "limit": _page()["limit"]}),
 )  # fmt: skip

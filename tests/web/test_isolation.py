@@ -48,7 +48,7 @@ def theirs(service: Service) -> Theirs:
     assert bundle is not None
     # no job of the example's bundle waits: an id that is none is answered as one of somebody else's
     ids = {"sessions": made["id"], "requests": f"{made['id']}.1", "jobs": f"{made['id']}.call-1-1", "tokens": token,
-           "bundles": bundle.digest, "deliveries": "msg_none"}  # fmt: skip
+           "bundles": bundle.digest, "deliveries": "msg_none", "schedules": "none"}  # fmt: skip
     return Theirs(ids, session["seq"])
 
 

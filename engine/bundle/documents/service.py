@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -120,6 +120,26 @@ class Webhook(DocumentModel):
     attributes: Annotated[
         dict[str, str | int | float | bool], Field(description="Expressions over `body`, by attribute of the session.")
     ] = {}
+
+
+class Schedule(DocumentModel):
+    """Sessions that begin by the clock."""
+
+    kind: Literal["Schedule"]
+    name: Name
+    cron: Annotated[str, Field(min_length=9, max_length=200, description="Minute, hour, day, month, weekday.")]
+    zone: Annotated[str, Field(min_length=1, max_length=80, description="By whose clock, such as `Europe/Berlin`.")]
+    agent: Annotated[Name | None, Field(description="Whose sessions; the bundle's own where it has one.")] = None
+    tenant: Annotated[Visible | None, Field(description="The tenant that its sessions are for.")] = None
+    message: Annotated[str, Field(min_length=1, description="What each session begins with.")]
+    attributes: Annotated[dict[str, Any], Field(description="Of each session.")] = {}
+    misfire: Annotated[
+        Literal["skip", "once"], Field(description="What becomes of times that came while nothing ran.")
+    ] = "skip"
+    overlap: Annotated[
+        Literal["skip", "allow"],
+        Field(description="What becomes of a time that comes while the session before is not over."),
+    ] = "skip"
 
 
 Span = Annotated[SomeTime, Field(description="Counted from when the request was opened.")]

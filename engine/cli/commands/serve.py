@@ -142,6 +142,7 @@ async def _serve(
     from engine.web.application import application
     from engine.web.open_service import open_service
     from engine.web.request_log import with_request_log
+    from engine.web.schedules import Scheduler
     from engine.web.server.server import HttpServer
 
     listeners = await _listen(settings.host, settings.port)
@@ -151,7 +152,8 @@ async def _serve(
         clock, url = app.engine.context.clock, settings.url or _address(listeners[0])
         async with open_service(
             engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access,
-            webhooks=settings.webhooks, takes_code=settings.takes_code, file=file_of(settings.store),
+            webhooks=settings.webhooks, schedules=settings.schedules, takes_code=settings.takes_code,
+            file=file_of(settings.store),
         ) as service:  # fmt: skip
             await deployments.begin(service)
             server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
@@ -161,6 +163,8 @@ async def _serve(
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(deployments.follow, service)
+                if settings.schedules:
+                    nursery.start_soon(Scheduler(service, settings.schedules).run)
                 if settings.notifications:
                     sender = Sender(HostSecrets(), url)
                     nursery.start_soon(Notifier(app.store, clock, settings.notifications, sender).run, service.draining)

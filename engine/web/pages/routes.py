@@ -36,7 +36,7 @@ from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import PAGE_HEADERS, answered
-from engine.web.service import Service
+from engine.web.service import Service, address_of
 
 _log = logging.getLogger("engine.web")
 _STATIC = Path(__file__).parent / "static"
@@ -155,7 +155,7 @@ async def _login(service: Service, request: Request) -> Response:
     token = await service.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
     if token is None or principal_of(token, service.clock.now()) is None:
         # whoever has a good one is never kept out by what others try from the same address
-        address, now = _address(request), service.clock.now().timestamp()
+        address, now = address_of(request), service.clock.now().timestamp()
         service.attempts.check(address, now)
         service.attempts.failed(address, now)
         told = "This token lets nobody in: it is mistyped, revoked or has expired."
@@ -197,10 +197,6 @@ async def _logout(service: Service, visitor: Visitor, request: Request) -> Respo
     await log_out(service, visitor, response)
     await service.note(request, visitor.principal, "log_out", visitor.principal.name, "logged_out")
     return response
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
 
 
 def _own_path(path: str) -> str:
