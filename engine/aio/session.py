@@ -47,13 +47,13 @@ class AsyncioSession:
         """See `engine.Session.open_requests`."""
         return await self._context.call(self._session.open_requests)
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: str, *, only_at: int | None = None) -> None:
         """See `engine.Session.send`."""
-        await self._context.call(partial(self._session.send, text))
+        await self._context.call(partial(self._session.send, text, only_at=only_at))
 
-    async def confirm(self, tool: str, input: Mapping[str, Any]) -> None:
+    async def confirm(self, tool: str, input: Mapping[str, Any], *, only_at: int | None = None) -> None:
         """See `engine.Session.confirm`."""
-        await self._context.call(partial(self._session.confirm, tool, input))
+        await self._context.call(partial(self._session.confirm, tool, input, only_at=only_at))
 
     async def retry_job(self, call_id: str, *, by: str) -> None:
         """See `engine.Session.retry_job`."""
@@ -75,9 +75,9 @@ class AsyncioSession:
         """See `engine.Session.call`; cancelling who waits leaves the call to go on."""
         return await self._context.call(partial(self._session.call, tool, input, after=after, by=by, usage=usage))
 
-    async def cancel(self, by: str) -> None:
+    async def cancel(self, by: str, *, only_at: int | None = None) -> None:
         """See `engine.Session.cancel`."""
-        await self._context.call(partial(self._session.cancel, by))
+        await self._context.call(partial(self._session.cancel, by, only_at=only_at))
 
 
 class CrossingLog:

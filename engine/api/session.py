@@ -96,16 +96,19 @@ class Session:
         """What people are asked, the oldest first."""
         return (await self.view()).requests
 
-    async def send(self, text: str) -> None:
-        """Say something more to the session, as its customer; raises NotAllowed where it is over."""
+    async def send(self, text: str, *, only_at: int | None = None) -> None:
+        """Say something more to the session, as its customer; raises NotAllowed where it is over.
+
+        With `only_at` also where it stands at another event than that, as where something happened since it was seen.
+        """
         self._drives.check_open()
-        await self._runner.send(self.id, text)
+        await self._runner.send(self.id, text, only_at=only_at)
         self._go_on()
 
-    async def confirm(self, tool: str, input: Mapping[str, Any]) -> None:
-        """Say the customer's yes to a call before it is proposed; raises NotAllowed."""
+    async def confirm(self, tool: str, input: Mapping[str, Any], *, only_at: int | None = None) -> None:
+        """Say the customer's yes to a call before it is proposed; raises NotAllowed, as `send` does."""
         self._drives.check_open()
-        await self._runner.confirm(self.id, tool, input)
+        await self._runner.confirm(self.id, tool, input, only_at)
         self._go_on()
 
     async def retry_job(self, call_id: str, *, by: str) -> None:
@@ -164,10 +167,10 @@ class Session:
             with trio.move_on_after(LOOK_EVERY):
                 await news.wait()
 
-    async def cancel(self, by: str) -> None:
-        """Ask for the session to end; what runs is cancelled.  Raises NotAllowed where it is over."""
+    async def cancel(self, by: str, *, only_at: int | None = None) -> None:
+        """Ask for the session to end; what runs is cancelled.  Raises NotAllowed, as `send` does."""
         self._drives.check_open()
-        await self._runner.cancel(self.id, by)
+        await self._runner.cancel(self.id, by, only_at=only_at)
         self._go_on()
 
     def _go_on(self) -> None:

@@ -1,4 +1,4 @@
-"""How a session is opened: its agent, its first message, and the planners it may ask."""
+"""How a session is opened: its agent, its first message, the planners it may ask; and whether it is as it was seen."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from engine.random_bytes import random_hex
 from engine.runtime.errors import NotAllowed
 from engine.session.state.inputs import InputRefused
+from engine.session.state.state import State
 from engine.spec.bundle import Agent
 
 
@@ -45,6 +46,13 @@ def _chain(agent: Agent, planner: str | None) -> tuple[str, ...]:
 def new_session_id() -> str:
     """An id that no other session has."""
     return f"ses_{random_hex(8)}"
+
+
+def check_stands(state: State, only_at: int | None) -> None:
+    """Raise NotAllowed where a session stands at another event than who does something to it has seen."""
+    if only_at is not None and state.seq != only_at:
+        told = f"session {state.session_id} stands at event {state.seq}, and not at {only_at}: look at it again"
+        raise NotAllowed(InputRefused("changed_meanwhile", told))
 
 
 def _absolute(root: Path) -> str:

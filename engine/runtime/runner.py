@@ -31,7 +31,7 @@ from engine.runtime.erasure import BY as ERASED
 from engine.runtime.errors import LiveElsewhere, NotAllowed, not_recorded
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.lease_keeper import LEASE, LeaseKeeper
-from engine.runtime.opening import Opening, _absolute, _chain, new_session_id
+from engine.runtime.opening import Opening, _absolute, _chain, check_stands, new_session_id
 from engine.runtime.person_keys import PersonKeys, person_keys
 from engine.runtime.redaction import Redaction
 from engine.runtime.sealed_store import SealedStore, check_keys
@@ -159,7 +159,6 @@ class Runner:
             check_keys(agent.seal, self.secrets)
         opening.check(agent)
         planner, *fallback = _chain(agent, opening.planner)
-        key = random_hex(16)
         first = inputs.SessionRequested(
             opening.session_id or new_session_id(),
             opening.agent,
@@ -170,7 +169,7 @@ class Runner:
             _absolute(root),
             self._clock.now(),
             tuple(fallback),
-            key,
+            key := random_hex(16),
             environment.value_digests(bundle, key),
         )
         draft = begin_draft(first, bundle)
@@ -178,14 +177,14 @@ class Runner:
             raise NotAllowed(draft)
         return draft
 
-    async def send(self, session_id: str, text: str) -> None:
+    async def send(self, session_id: str, text: str, *, only_at: int | None = None) -> None:
         """Record a further message of the user; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.MessageSent(text, self._clock.now()))
+        await self._record(session_id, lambda: inputs.MessageSent(text, self._clock.now()), only_at)
 
-    async def cancel(self, session_id: str, by: str) -> None:
+    async def cancel(self, session_id: str, by: str, *, only_at: int | None = None) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
         await self._sealed.key_destroyed(session_id)
-        await self._record(session_id, lambda: inputs.CancelRequested(by, self._clock.now()))
+        await self._record(session_id, lambda: inputs.CancelRequested(by, self._clock.now()), only_at)
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
         """Enqueue a job that failed for good once more, as a new call; raises NotAllowed, UnknownSession."""
@@ -195,9 +194,9 @@ class Runner:
         """Give a job up; raises NotAllowed, UnknownSession."""
         await self._record(session_id, lambda: inputs.JobDiscardRequested(call_id, by, self._clock.now()))
 
-    async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any]) -> None:
+    async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any], only_at: int | None = None) -> None:
         """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.ActionConfirmed(tool, input_, self._clock.now()))
+        await self._record(session_id, lambda: inputs.ActionConfirmed(tool, input_, self._clock.now()), only_at)
 
     async def propose(self, session_id: str, raw: Any, after: int, by: str, usage: Usage = NO_USAGE) -> None:
         """Record what a client decides; raises NotAllowed, UnknownSession."""
@@ -220,9 +219,10 @@ class Runner:
         await self._record(session_id, lambda: inputs.RequestAnswered(*said, self._clock.now(), by_role))
         return session_id
 
-    async def _record(self, session_id: str, reply: Callable[[], inputs.Input]) -> None:
+    async def _record(self, session_id: str, reply: Callable[[], inputs.Input], only_at: int | None = None) -> None:
         while True:
             state = await self.load(session_id)
+            check_stands(state, only_at)
             own, overlays = await self.bundles.get(state.bundle), await self.bundles.overlays(state.bundle)
             decided = decide(state, reply(), own, overlays)
             if isinstance(decided, inputs.InputRefused):

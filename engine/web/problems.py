@@ -71,6 +71,7 @@ _REFUSED: Mapping[str, int] = {
     "own_request": 403,
     "another_person": 403,
     "another_call": 409,
+    "changed_meanwhile": 412,
 }
 
 

@@ -151,10 +151,10 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
 
 
 async def send(service: Service, principal: Principal, request: Request) -> Response:
-    """`POST /v1/sessions/{id}/messages`: 202."""
+    """`POST /v1/sessions/{id}/messages`: 202; 412 where the session has gone on since its ETag (`If-Match`)."""
     session = await service.own_session(principal, request.path_params["id"])
     said = await body_of(request, NewMessage)
-    await session.send(said.text)
+    await session.send(said.text, only_at=only_at(request))
     await service.note(request, principal, "send", session.id, "sent")
     return await _accepted(service, session.id)
 
@@ -166,7 +166,7 @@ async def confirm(service: Service, principal: Principal, request: Request) -> R
     if said.tool is not None:
         if said.answer != "yes":
             raise HttpProblem(422, "invalid", "/answer: only a yes can be given beforehand")
-        await session.confirm(said.tool, said.input)
+        await session.confirm(said.tool, said.input, only_at=only_at(request))
     else:
         asked = [one for one in await session.open_requests() if one.groups == (CUSTOMER,)]
         if not asked:
@@ -188,9 +188,9 @@ async def propose(service: Service, principal: Principal, request: Request) -> R
 
 
 async def cancel(service: Service, principal: Principal, request: Request) -> Response:
-    """`POST /v1/sessions/{id}/cancel`: 202."""
+    """`POST /v1/sessions/{id}/cancel`: 202; 412 as for messages."""
     session = await service.session(principal, request.path_params["id"])
-    await session.cancel(principal.person or principal.name)
+    await session.cancel(principal.person or principal.name, only_at=only_at(request))
     await service.note(request, principal, "cancel", session.id, "cancelled")
     return await _accepted(service, session.id)
 
@@ -208,6 +208,17 @@ async def verify(service: Service, principal: Principal, request: Request) -> Re
     """`GET /v1/sessions/{id}/verify`: what is wrong with its log, empty if it is whole."""
     session = await service.session(principal, request.path_params["id"])
     return answered({"id": session.id, "problems": await service.store.verify(session.id)})
+
+
+def only_at(request: Request) -> int | None:
+    """The event that `If-Match` names, at which a session has to stand still; raises HttpProblem."""
+    given = request.headers.get("if-match")
+    if given is None or given.strip() == "*":
+        return None
+    number = given.strip().removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdecimal() and len(number) <= 12):
+        raise HttpProblem(412, "changed_meanwhile", "`If-Match` is the ETag of the session: the number of an event")
+    return int(number)
 
 
 async def _seq(service: Service, session_id: str) -> int:

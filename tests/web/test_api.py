@@ -299,6 +299,22 @@ def test_a_further_message_and_a_long_poll(service: Service) -> None:
         assert ended["state"] == "done"
 
 
+def test_what_is_done_to_a_session_that_has_gone_on_since_it_was_seen_is_not_done(service: Service) -> None:
+    with service.client("app", "caller", "--tenant", "acme") as app:
+        made = service.start(app, "acct_1002")
+        service.waits(app, made["id"], "awaiting_human_review")
+        path = f"/v1/sessions/{made['id']}"
+        tag = app.get(path).headers["etag"]
+        assert app.post(f"{path}/messages", json={"text": "one"}, headers={"if-match": tag}).status_code == 202
+        late = app.post(f"{path}/messages", json={"text": "two"}, headers={"if-match": tag})
+        assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
+        assert app.post(f"{path}/messages", json={"text": "x"}, headers={"if-match": "no tag"}).status_code == 412
+        with service.client("ops", "operator") as ops:
+            assert ops.post(f"{path}/cancel", json={}, headers={"if-match": tag}).status_code == 412
+            assert "two" not in ops.get(path).json()["messages"]
+        assert app.post(f"{path}/messages", json={"text": "three"}, headers={"if-match": "*"}).status_code == 202
+
+
 def test_every_answer_has_the_headers_that_protect_a_browser(service: Service) -> None:
     with service.client(*OPS) as ops, service.client() as nobody:
         for done in (ops.get("/v1/sessions"), nobody.get("/v1/sessions"), nobody.get("/healthz")):
