@@ -6,6 +6,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,8 @@ def test_an_erased_session_says_nothing_and_its_chain_still_verifies(shell: Shel
     assert CHARGED not in json.dumps(exported)
     assert shell("sessions", "verify").code == 0
     assert "acct_1001" in shell("sessions", "export", other).out
-    audit = (
-        sqlite3.connect(shell.at / "store.db")
-        .execute("SELECT actor, action, about, result FROM audit_events")
-        .fetchall()
-    )
+    with closing(sqlite3.connect(shell.at / "store.db")) as raw:
+        audit = raw.execute("SELECT actor, action, about, result FROM audit_events").fetchall()
     assert ("mika", "erase", first, "asked to") in audit
 
 
