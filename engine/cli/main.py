@@ -57,6 +57,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+# those that can be asked of a service, and where they are then
+REMOTE: dict[str, str] = {
+    "run": "engine.cli.remote.act:run",
+    "send": "engine.cli.remote.act:send",
+    "confirm": "engine.cli.remote.act:confirm",
+    "cancel": "engine.cli.remote.act:cancel",
+    "sessions": "engine.cli.remote.sessions:command",
+    "review": "engine.cli.remote.review:command",
+    "jobs": "engine.cli.remote.jobs:command",
+    "deploy": "engine.cli.remote.deploy:command",
+    "login": "engine.cli.remote.login:command",
+}
+
+
 class Commands(click.Group):
     """A group whose commands are imported on first use."""
 
@@ -68,7 +82,10 @@ class Commands(click.Group):
         """The command of a name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        module, name = COMMANDS[cmd_name][0], "command"
+        if ctx.params.get("server"):
+            module, _, name = _remote(ctx, cmd_name)
+        command: click.Command = getattr(import_module(module), name)
         return command
 
     def resolve_command(
@@ -87,13 +104,27 @@ class Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def _remote(ctx: click.Context, name: str) -> tuple[str, str, str]:
+    """Where a command is that a service is asked; one that works here works here, where no service is meant for it."""
+    if name in REMOTE:
+        return REMOTE[name].partition(":")
+    from click.core import ParameterSource
+
+    if ctx.get_parameter_source("server") is ParameterSource.COMMANDLINE:
+        ctx.fail(f"`{name}` works here, and is asked of no service: leave --server out; with it: {', '.join(REMOTE)}")
+    return COMMANDS[name][0], ":", "command"
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: engine init my-agent && engine test my-agent",
 )
+@click.option(
+    "--server", metavar="URL", envvar="ENGINE_SERVER", help="Ask a service, in the place of a store; $ENGINE_SERVER."
+)
 @click.version_option(__version__, prog_name="engine", message="%(prog)s %(version)s")
-def cli() -> None:
+def cli(server: str | None) -> None:
     """Steadyhand, a declarative agent engine: the model proposes, the runtime decides, the tools act.
 
     BUNDLE is a directory with specs/, policies/, prompts/ and fixtures/: the current one where a command works without

@@ -270,6 +270,18 @@ class ScheduleShown(AnswerBody):
     last: ScheduledStart | None
 
 
+class PrincipalShown(AnswerBody):
+    """Who asks, and what they may do."""
+
+    id: str
+    name: str
+    role: str
+    person: str | None
+    tenant: str | None
+    groups: list[str]
+    rights: list[str]
+
+
 class SchedulePage(AnswerBody):
     """What begins by the clock."""
 

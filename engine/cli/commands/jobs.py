@@ -18,7 +18,7 @@ from engine.session.exit_code import USAGE
 from engine.session.state.state import FINAL
 
 if TYPE_CHECKING:
-    from engine.ports.records import JobRow
+    pass
 
 
 @click.group(
@@ -43,18 +43,24 @@ def command() -> None:
 async def list_jobs(status: str | None, session_id: str | None, output_format: str, store_url: str) -> int:
     """Jobs, oldest first."""
     from engine.cli.console.app import open_app
-    from engine.language.value import pretty
 
     async with open_app(store_url, drives=False) as app:
         rows = await app.store.jobs(status, session_id)
-        if output_format == "json":
-            say_lines(pretty([job_shown(row) for row in rows]))
-        else:
-            if not rows:
-                say("no jobs", err=True)
-            cells = [[row.id, row.status, row.tool, str(row.attempts), row.problem or row.reason] for row in rows]
-            table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
+        show_jobs([job_shown(row) for row in rows], output_format)
     return app.exit_code
+
+
+def show_jobs(rows: list[dict[str, Any]], output_format: str) -> None:
+    """Print jobs as lists have them."""
+    from engine.language.value import pretty
+
+    if output_format == "json":
+        say_lines(pretty(rows))
+        return
+    if not rows:
+        say("no jobs", err=True)
+    cells = [[r["id"], r["status"], r["tool"], str(r["attempts"]), r.get("problem") or r["reason"]] for r in rows]
+    table("jobs", ["id", "status", "tool", "attempts", "reason"], cells)
 
 
 @command.command("show")
@@ -74,19 +80,19 @@ async def show(job_id: str, output_format: str, store_url: str) -> int:
         else:
             log = await app.store.load(row.session_id)
             about = [entry(event) for event in log if event.payload.get("call_id") == row.call_id]
-            _show(row, about, output_format)
+            show_job(job_shown(row), about, output_format)
     return app.exit_code
 
 
-def _show(row: JobRow, about: list[dict[str, Any]], output_format: str) -> None:
+def show_job(row: dict[str, Any], about: list[dict[str, Any]], output_format: str) -> None:
     """Print a job, and the entries of the log that are about it."""
     from engine.language.value import one_line, pretty
     from engine.session.trace import headline
 
     if output_format == "json":
-        say_lines(pretty({**job_shown(row), "events": about}))
+        say_lines(pretty({**row, "events": about}))
         return
-    for name, value in job_shown(row).items():
+    for name, value in row.items():
         say(f"{name:<12} {value if isinstance(value, str) else one_line(value)}")
     for found in about:
         say(f"{found['seq']:>4} {found['at']} {found['kind']}: {headline(found)}")

@@ -11,7 +11,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.logged_requests import request_as_logged, request_listed
-from engine.api.shapes import is_over, request_shown, request_status
+from engine.api.shapes import is_over, request_shown
 from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
@@ -30,7 +30,7 @@ def command() -> None:
     """The inbox: what people are asked, and their answers."""
 
 
-def _which(function: Callable[..., None]) -> Callable[..., None]:
+def one_or_last(function: Callable[..., None]) -> Callable[..., None]:
     """The request that is meant: ID, or the newest that is open by --last."""
 
     option = click.option("--last", is_flag=True, help="The newest open request, in the place of ID.")
@@ -45,8 +45,8 @@ def _which(function: Callable[..., None]) -> Callable[..., None]:
     return argument(option(command))
 
 
-_no_resume = click.option("--no-resume", is_flag=True, help="Record the answer, and leave the session to others.")
-_note = click.option("--note", default="", metavar="TEXT", help="Why.")
+NO_RESUME = click.option("--no-resume", is_flag=True, help="Record the answer, and leave the session to others.")
+NOTE = click.option("--note", default="", metavar="TEXT", help="Why.")
 
 
 @command.command("list", epilog="Example: engine review list --format json")
@@ -63,19 +63,21 @@ async def list_(closed_too: bool, limit: int | None, output_format: str, store_u
         rows = [
             await request_listed(app.store, row) for row in (await app.store.requests(open_only=not closed_too))[:limit]
         ]
-        if output_format == "json":
-            print_json([request_shown(row) for row in rows])
-        else:
-            table(
-                "requests",
-                ["id", "kind", "status", "asked of", "tool", "message", "expires"],
-                [_cells(row) for row in rows],
-            )
+        show_requests([request_shown(row) for row in rows], output_format)
     return app.exit_code
 
 
+def show_requests(rows: list[dict[str, Any]], output_format: str) -> None:
+    """Print requests as lists have them."""
+    if output_format == "json":
+        print_json(rows)
+    else:
+        columns = ["id", "kind", "status", "asked of", "tool", "message", "expires"]
+        table("requests", columns, [_cells(row) for row in rows])
+
+
 @command.command("show", epilog="Example: engine review show ses_1234.1")
-@_which
+@one_or_last
 @format_option("text", "json")
 @store_option
 @asynchronous
@@ -90,16 +92,16 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
         if output_format == "json":
             print_json(found)
         else:
-            _show(found)
+            show_request(found)
     return app.exit_code
 
 
 @command.command("approve", epilog="Example: engine review approve ses_1234.1 --as dana --edit amount_usd=200")
-@_which
+@one_or_last
 @actor_option
-@_note
+@NOTE
 @click.option("--edit", "edits", metavar="FIELD=VALUE", multiple=True, help="Change the call's input first.")
-@_no_resume
+@NO_RESUME
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
@@ -132,10 +134,10 @@ async def approve(
 
 
 @command.command("deny", epilog='Example: engine review deny ses_1234.1 --as lee --note "refunded by the shop"')
-@_which
+@one_or_last
 @actor_option
-@_note
-@_no_resume
+@NOTE
+@NO_RESUME
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
@@ -171,12 +173,12 @@ Examples:
   engine review answer ses_1234.1 --as mika --set answer="We call you back"
   engine review answer ses_1234.2 --as mika --value did_not_happen""",
 )
-@_which
+@one_or_last
 @actor_option
-@_note
+@NOTE
 @click.option("--set", "settings", metavar="FIELD=VALUE", multiple=True, help="A field of the answer.")
 @click.option("--value", metavar="JSON", help="The whole answer.")
-@_no_resume
+@NO_RESUME
 @format_option("text", "json", "jsonl")
 @root_option
 @store_option
@@ -244,12 +246,15 @@ async def _request(app: App, request_id: str | None) -> RequestRow:
     return row
 
 
-def _cells(row: RequestRow) -> list[str]:
-    if row.problem:
-        return [row.id, row.kind, row.status, "", "", f"{row.problem}; see: engine review show {row.id}", ""]
-    p = row.payload
-    groups = whom(p["groups"], p.get("names", {})) or "anybody"
-    return [row.id, row.kind, request_status(row), groups, p["tool"] or "", p["message"], p["expires_at"] or ""]
+def _cells(row: dict[str, Any]) -> list[str]:
+    if row.get("problem"):
+        told = f"{row['problem']}; see: engine review show {row['id']}"
+        return [row["id"], row["kind"], row["status"], "", "", told, ""]
+    groups = whom(row["groups"], row["names"]) or "anybody"
+    from engine.language.value import timestamp
+
+    expires = row["expires_at"] if isinstance(row["expires_at"], str | None) else timestamp(row["expires_at"])
+    return [row["id"], row["kind"], row["status"], groups, row["tool"] or "", row["message"], expires or ""]
 
 
 async def _schema(app: App, row: RequestRow, side: str) -> Mapping[str, Any]:
@@ -262,7 +267,8 @@ async def _schema(app: App, row: RequestRow, side: str) -> Mapping[str, Any]:
     return (tool.input_schema if side == "input" else tool.output_schema) or {}
 
 
-def _show(found: dict[str, Any]) -> None:
+def show_request(found: dict[str, Any]) -> None:
+    """Print a request."""
     from engine.language.value import jsonable
     from engine.session.sealed_tokens import shown
 

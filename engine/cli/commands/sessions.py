@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ for _check in verify.COMMANDS:
     command.add_command(_check)
 
 
-def _which(function: Callable[..., None]) -> Callable[..., None]:
+def one_or_last(function: Callable[..., None]) -> Callable[..., None]:
     """The session that is meant: ID, or the newest by --last."""
     option = click.option("--last", is_flag=True, help="The newest session, in the place of ID.")
     argument = click.argument("session_id", metavar="[ID]", required=False)
@@ -62,19 +63,22 @@ async def list_(state: str | None, limit: int | None, output_format: str, store_
 
     async with open_app(store_url, drives=False) as app:
         rows = await app.store.sessions(limit, state)
-        if output_format == "json":
-            print_json([session_listed(row) for row in rows])
-        else:
-            table(
-                "sessions",
-                ["id", "agent", "state", "outcome", "started", "events"],
-                [[r.id, r.agent, r.state, r.outcome, _moment(r.created_at), str(r.seq)] for r in rows],
-            )
+        show_sessions([session_listed(row) for row in rows], output_format)
     return app.exit_code
 
 
+def show_sessions(rows: list[dict[str, Any]], output_format: str) -> None:
+    """Print sessions as lists have them."""
+    if output_format == "json":
+        print_json(rows)
+        return
+    names = ["id", "agent", "state", "outcome"]
+    cells = [[*(row[name] for name in names), _moment(row["created_at"]), str(row["events"])] for row in rows]
+    table("sessions", [*names, "started", "events"], cells)
+
+
 @command.command("show", epilog="Example: engine sessions show ses_1234")
-@_which
+@one_or_last
 @format_option("text", "json")
 @store_option
 @asynchronous
@@ -90,12 +94,12 @@ async def show(session_id: str | None, output_format: str, store_url: str) -> in
         if output_format == "json":
             print_json(found)
         else:
-            _show(found)
+            show_session(found)
     return app.exit_code
 
 
 @command.command("events", epilog="Example: engine sessions events ses_1234 --format jsonl")
-@_which
+@one_or_last
 @click.option("--after", type=click.IntRange(0), default=0, help="Only events after this number.")
 @format_option("text", "json", "jsonl")
 @store_option
@@ -129,12 +133,17 @@ async def stats(output_format: str, store_url: str) -> int:
 
     async with open_app(store_url, drives=False) as app:
         counts = Counter((r.agent, r.state, r.outcome) for r in await app.store.sessions())
-        rows = [(*key, count) for key, count in counts.most_common()]
-        if output_format == "json":
-            print_json([dict(zip(("agent", "state", "outcome", "sessions"), row, strict=True)) for row in rows])
-        else:
-            table("sessions", ["agent", "state", "outcome", "sessions"], [[str(cell) for cell in row] for row in rows])
+        show_stats(counts, output_format)
     return app.exit_code
+
+
+def show_stats(counts: Counter[tuple[str, str, str]], output_format: str) -> None:
+    """Print how many sessions there are by agent, state and outcome."""
+    columns, rows = ["agent", "state", "outcome", "sessions"], [(*key, count) for key, count in counts.most_common()]
+    if output_format == "json":
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        table("sessions", columns, [[str(cell) for cell in row] for row in rows])
 
 
 async def check_not_erased(app: App, session_id: str) -> None:
@@ -161,15 +170,17 @@ async def _named(app: App, session_id: str | None) -> str:
     raise NotAllowed(InputRefused("no_such_session", "there is no session in the store; engine run starts one"))
 
 
-def _moment(at: Any) -> str:
-    return str(at.strftime("%Y-%m-%d %H:%M:%S")) if at is not None else "damaged"
+def _moment(at: datetime | str | None) -> str:
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment is not None else "damaged"
 
 
 def _asked_of(request: dict[str, Any]) -> str:
     return f" of {whom(request['groups'], request['names'])}" if request["groups"] else ""
 
 
-def _show(found: dict[str, Any]) -> None:
+def show_session(found: dict[str, Any]) -> None:
+    """Print how a session stands."""
     from engine.language.value import jsonable
 
     names = ["id", "agent", "state", "outcome", "message", "started_by", "attributes", "used"]

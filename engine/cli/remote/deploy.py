@@ -1,0 +1,73 @@
+"""`engine --server URL deploy`: a bundle is brought, compared and deployed, as over the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.cli.console.bundle import load_or_exit
+from engine.cli.console.options import format_option
+from engine.cli.console.output import counted, say
+from engine.cli.console.trace_printer import print_json
+from engine.cli.remote.client import asking, client
+from engine.session.exit_code import OK
+
+
+@click.command(
+    "deploy",
+    epilog="""\b
+Examples:
+  engine --server URL deploy .
+  engine --server URL deploy --roll-back 3f2a91c0d5...
+  engine --server URL deploy . --only-bring""",
+)
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--digest", "--roll-back", "digest", metavar="DIGEST", help="One that is there already.")
+@click.option("--only-bring", is_flag=True, help="Bring it, and tell what it changes: somebody else deploys it.")
+@click.option("--lift", metavar="DIGEST", help="An urgent bundle judges beside others no more.")
+@click.option("--note", default="", metavar="TEXT", help="Why.")
+@format_option("text", "json")
+@asking
+def command(
+    bundle: Path | None, digest: str | None, only_bring: bool, lift: str | None, note: str, output_format: str
+) -> int:
+    """Bring a bundle to a service and let new sessions begin with it.
+
+    What it promises is proved there first. One that loosens what is decided is deployed by another than who brought it.
+    """
+    if sum(one is not None for one in (bundle, digest, lift)) != 1 or (only_bring and bundle is None):
+        raise click.UsageError("name a bundle, the --digest of one that is there, or one to --lift")
+    service = client()
+    told: dict[str, Any] = {}
+    if bundle is not None:
+        checked, _ = load_or_exit(bundle)
+        files = {path: content.decode("utf-8") for path, content in checked.files.items()}
+        told = service.post("/v1/bundles", {"files": files})
+    named = str(told["digest"] if bundle is not None else digest or lift)
+    if only_bring:
+        report = service.get(f"/v1/bundles/{named}/difference")
+        told |= report
+    else:
+        newest = service.get("/v1/deployments", limit=1)["items"]
+        tag = f'"{newest[0]["number"] if newest else 0}"'
+        wanted = {"bundle": named, "note": note, "lift": lift is not None}
+        told = service.post("/v1/deployments", wanted, **{"if-match": tag})
+        report = told["report"]
+    if output_format == "json":
+        print_json(told)
+    else:
+        say(f"bundle {named[:12]} is {'brought' if only_bring else 'lifted' if lift is not None else 'deployed'}")
+        _show(report)
+    return OK
+
+
+def _show(report: dict[str, Any]) -> None:
+    """What is changed, as far as it is known."""
+    changes = report.get("changes", [])
+    if changes:
+        loosens = "something of it loosens" if report.get("loosens") else "nothing of it loosens"
+        say(f"{counted(len(changes), 'change')} of what is decided; {loosens}")
+    for path in report.get("not_proved", []):
+        say(f"not proved: {path}")

@@ -1,0 +1,88 @@
+"""A session of a service as it goes on: its trace is printed until it waits or is over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from engine.cli.console.output import say, say_lines
+from engine.cli.console.trace_printer import Printer
+from engine.cli.remote.client import Client
+from engine.diagnostic.visible import line
+from engine.policy.approvals import whom
+from engine.session.exit_code import exit_code
+from engine.session.state.event import Event, EventKind
+from engine.session.state.state import Status
+from engine.spec.request_kind import RequestKind
+
+_ENVELOPE = frozenset({"step", "kind", "seq", "at", "session_id"})
+# a read waits for so long, and a session that has to be taken up by a worker for so many reads
+WAIT, IDLE = 10, 3
+
+
+def follow(client: Client, session_id: str, after: int, printer: Printer, *, moved: bool = False) -> int:
+    """Print what happens behind an event until the session waits or is over; its exit code.
+
+    With `moved` a worker has to take it up first: it stands still until it has.
+    """
+    idle = 0
+    while True:
+        page = client.get(f"/v1/sessions/{session_id}/events", after=after, limit=200)["items"]
+        for found in page:
+            printer(event_of(found))
+            after, moved = int(found["seq"]), moved and found["kind"] not in _GOES_ON
+        standing = client.get(f"/v1/sessions/{session_id}", wait=WAIT if not page else 0, after=after)
+        rests = standing["state"] != Status.RUNNING and standing["seq"] == after
+        idle = idle + 1 if rests and not page else 0
+        if rests and (not moved or idle >= IDLE):
+            break
+    printer.finish()
+    tell_next(client, standing)
+    return exit_code(Status(standing["state"]))
+
+
+# once one of these is there the session has been gone on with, or needs nobody to
+_GOES_ON = frozenset({EventKind.SESSION_CLAIMED, EventKind.STATE_TRANSITION})
+
+
+def event_of(found: dict[str, Any]) -> Event:
+    """An event as it was told."""
+    payload = {name: value for name, value in found.items() if name not in _ENVELOPE}
+    at = datetime.fromisoformat(found["at"])
+    return Event(found["session_id"], found["seq"], found["step"], EventKind(found["kind"]), payload, at)
+
+
+def tell_next(client: Client, standing: dict[str, Any]) -> None:
+    """On stderr: how the session stands, and the commands that go on from there."""
+    id_, state = standing["id"], Status(standing["state"])
+    outcome = f" ({standing['outcome']})" if state is Status.DONE else ""
+    by = f" by {standing['cancelled_by']}" if state is Status.CANCELLED and standing["cancelled_by"] else ""
+    lines = [f"session {id_} is {state.value.replace('_', ' ')}{outcome}{by}"]
+    for request in standing["requests"]:
+        if request["open"]:
+            lines += _how_to_answer(id_, request, standing["seq"])
+    if state is Status.AWAITING_MESSAGE:
+        lines.append(f'go on: engine send {id_} -m "..."')
+    if not standing["requests"] or state in (Status.DONE, Status.FAILED):
+        lines.append(f"its log: engine sessions events {id_}")
+    say_lines("\n".join(map(line, lines)), err=True)
+
+
+def _how_to_answer(session_id: str, request: dict[str, Any], seq: int) -> list[str]:
+    if request["kind"] == RequestKind.PLANNER:
+        return [f"its client is to propose: engine propose {session_id} --after {seq} DECISION"]
+    if request["groups"] == ["customer"]:
+        return [f"the customer is asked: engine confirm {session_id} yes|no"]
+    groups = whom(request["groups"], request["names"])
+    of, id_ = f" of {groups}" if groups else "", request["id"]
+    if request["kind"] == RequestKind.APPROVAL:
+        return [f"a reviewer{of} is asked: engine review show {id_}", f"then: engine review approve {id_}, or deny"]
+    value = "--value did_not_happen" if request["kind"] == RequestKind.SETTLE else "--set FIELD=VALUE"
+    return [f"somebody{of} is asked: engine review answer {id_} {value}"]
+
+
+def leave(session_id: str, output_format: str) -> None:
+    """Print the id of a session that the service goes on with."""
+    from engine.language.value import one_line
+
+    say(session_id if output_format == "text" else one_line({"session": session_id}))
