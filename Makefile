@@ -154,7 +154,7 @@ bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one ru
 	$(BIN)/python benchmarks/policy.py
 
 bench-service: .venv/.run ## a service under load: answers, streams that are read and some that never are (SECONDS=N)
-	$(BIN)/python -m benchmarks.service $(if $(SECONDS),--seconds $(SECONDS))
+	$(BIN)/python -m benchmarks.service --write $(if $(SECONDS),--seconds $(SECONDS))
 
 .venv/.bench: .venv/.run requirements/bench.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt

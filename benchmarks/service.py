@@ -28,6 +28,8 @@ from typing import Any
 import httpx2
 import trio
 
+from benchmarks import service_results
+
 ROOT = Path(__file__).resolve().parent.parent
 MESSAGE = "I was charged twice and your docs didn't help."
 ATTRIBUTES = {"tenant": "acme", "account_id": "acct_1002"}
@@ -52,8 +54,9 @@ class Load:
         self.seen: dict[str, list[int]] = {}
         self.refused = 0
 
-    def client(self, token: str) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(base_url=self.url, headers={"authorization": f"Bearer {token}"}, timeout=60)
+    def client(self, token: str, cookie: str = "") -> httpx2.AsyncClient:
+        who = {"cookie": cookie} if cookie else {"authorization": f"Bearer {token}"}
+        return httpx2.AsyncClient(base_url=self.url, headers=who, timeout=60)
 
     async def all(self) -> None:
         async with self.client(self.tokens[0]) as ops:
@@ -115,13 +118,13 @@ class Load:
         await stream.send_all(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
         await trio.sleep_forever()
 
-    async def read_pages(self, path: str, seconds: float) -> float:
+    async def read_pages(self, path: str, seconds: float, cookie: str = "") -> float:
         """Pages a second, of four clients at once."""
         count = 0
 
         async def reader() -> None:
             nonlocal count
-            async with self.client(self.tokens[0]) as client:
+            async with self.client(self.tokens[0], cookie) as client:
                 while True:
                     response = await client.get(path)
                     assert response.status_code == 200, response.text
@@ -143,6 +146,14 @@ class Load:
         return missing
 
 
+def log_in(url: str, token: str) -> str:
+    """The cookie of a browser that has logged in."""
+    done = httpx2.post(
+        f"{url}/login", data={"token": token, "next": "/inbox"}, headers={"sec-fetch-site": "same-origin"}
+    )
+    return done.headers["set-cookie"].partition(";")[0]
+
+
 def resident(pid: int) -> float:
     """Megabytes that a process holds."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
@@ -154,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     for name, default in (("seconds", 60), ("sessions", 1000), ("streams", 200), ("unread", 20), ("reviewers", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--write", action="store_true", help="put it into benchmarks/RESULTS.md")
     parser.add_argument("--pause", type=float, default=1.0, help="between the answers of one reviewer, in seconds")
     given = parser.parse_args()
     at = Path(tempfile.mkdtemp(prefix="service-"))
@@ -200,10 +212,15 @@ def main() -> None:
             },
             "events_lost": trio.run(load.lost), "streams": given.streams, "unread_streams": given.unread,
             "memory_mb": {"before": round(before, 1), "after": round(after, 1)},
-            "requests_listed_a_second": round(trio.run(load.read_pages, "/v1/requests?limit=20", 5.0), 1),
+            "requests_listed_a_second": round(trio.run(load.read_pages, "/v1/requests?status=all&limit=20", 5.0), 1),
             "sessions_read_a_second": round(trio.run(load.read_pages, "/v1/sessions?limit=20", 5.0), 1),
         }  # fmt: skip
+        cookie = log_in(url, reviewers[0])
+        told["inbox_pages_a_second"] = round(trio.run(load.read_pages, "/inbox?status=all", 5.0, cookie), 1)
         print(json.dumps(told, indent=2))
+        if given.write:
+            results = ROOT / "benchmarks" / "RESULTS.md"
+            service_results.write(results, told, given.seconds, given.sessions, given.reviewers)
     finally:
         served.send_signal(signal.SIGTERM)
         served.wait(60)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import service_results
 from benchmarks.speed.figures import Ask, Figures, bytes_step, cpu_step, sessions_second, steps_second
 
 NAMES = {
@@ -47,7 +48,8 @@ def write(path: Path, ask: Ask, rounds: int, machine: str, versions: list[str]) 
         "| | CPU a step, ms | durable steps/s | bytes a step |", "| --- | --- | --- | --- |",
         *(row for told, what in _SIZES for row in _rows(ask, {"ours": told}, {"ours": what}, steps_second)), "",
     ]  # fmt: skip
-    path.write_text("\n".join(lines), "utf-8")
+    service = service_results.section(path.read_text("utf-8")) if path.exists() else ""
+    path.write_text("\n".join(lines) + (f"\n{service}" if service else ""), "utf-8")
     path.with_suffix(".svg").write_text(_picture(ask), "utf-8")
 
 

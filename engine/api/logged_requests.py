@@ -19,11 +19,15 @@ MOST_KEPT = 10_000
 
 
 class LoggedRequests:
-    """Holds requests against their logs; of the last `MOST_KEPT` that agreed it keeps digests, and nothing else."""
+    """Holds requests against their logs; of the last `MOST_KEPT` that agreed it keeps digests.
+
+    Of as many sessions it keeps which bundle they run under.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._agreed: OrderedDict[str, str] = OrderedDict()
+        self._bundles: OrderedDict[str, str] = OrderedDict()
 
     async def listed(self, row: RequestRow) -> RequestRow:
         """A request for a list: of what the log does not say nothing is shown but what is wrong with it."""
@@ -33,10 +37,20 @@ class LoggedRequests:
             return row
         told = await request_listed(self._store, row)
         if copy and told == row:
-            self._agreed[row.id] = copy
-            while len(self._agreed) > MOST_KEPT:
-                self._agreed.popitem(last=False)
+            _keep(self._agreed, row.id, copy)
         return told
+
+    async def bundle_of(self, session_id: str) -> str:
+        """The digest of the bundle that a session runs under, which never changes; raises UnknownSession."""
+        if session_id not in self._bundles:
+            _keep(self._bundles, session_id, (await self._store.session(session_id)).bundle)
+        return self._bundles[session_id]
+
+
+def _keep(kept: OrderedDict[str, str], name: str, text: str) -> None:
+    kept[name] = text
+    while len(kept) > MOST_KEPT:
+        kept.popitem(last=False)
 
 
 def _digest(row: RequestRow) -> str:

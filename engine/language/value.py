@@ -197,6 +197,18 @@ def one_line(value: Any) -> str:
     return _pretty(value, "", "")
 
 
+def compact(value: Any) -> str:
+    """JSON for programs, keys in their order, numbers exact; several times faster than `one_line`.
+
+    Where text is beyond ASCII it is that: what can't be seen is escaped in both.
+    """
+    try:
+        raw = orjson.dumps(value, _decimal, _LIKE_CANONICAL & ~orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return one_line(value)
+    return raw.decode() if raw.isascii() and b"\x7f" not in raw else one_line(value)
+
+
 def number_text(value: int | Decimal) -> str:
     """A number in plain notation without idle zeros: 250.00 is `250`."""
     if isinstance(value, int):

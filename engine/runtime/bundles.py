@@ -26,6 +26,7 @@ class Bundles:
         self._saved: set[str] = set()
         self._beside: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._looking: dict[str, trio.Event] = {}
+        self._reading: dict[str, trio.Event] = {}
 
     def know(self, bundle: Bundle) -> None:
         """Take in a bundle that this process has read already."""
@@ -70,18 +71,31 @@ class Bundles:
 
     async def get(self, digest: str) -> Bundle:
         """The bundle with a digest; raises BundleUnavailable."""
-        if digest not in self._known:
+        while digest not in self._known:
+            reading = self._reading.get(digest)
+            if reading is not None:
+                # it is read once, however many sessions need it at once; where that fails each finds out for itself
+                await reading.wait()
+                continue
+            read = self._reading[digest] = trio.Event()
             try:
-                files = await self._store.load_bundle(digest)
-            except DamagedBundle as error:
-                raise BundleUnavailable(str(error)) from None
-            if files is None:
-                raise BundleUnavailable(f"the store has no bundle {digest}")
-            with outside():
-                bundle = (await trio.to_thread.run_sync(load_stored, files)).bundle
-            if bundle is None:
-                raise BundleUnavailable(f"this version of the engine can't read the bundle {digest}")
-            if bundle.digest != digest:
-                raise BundleUnavailable(f"the store's bundle {digest} was changed: its content has another digest")
-            self._known[digest] = bundle
+                self._known[digest] = await self._read(digest)
+            finally:
+                del self._reading[digest]
+                read.set()
         return self._known[digest]
+
+    async def _read(self, digest: str) -> Bundle:
+        try:
+            files = await self._store.load_bundle(digest)
+        except DamagedBundle as error:
+            raise BundleUnavailable(str(error)) from None
+        if files is None:
+            raise BundleUnavailable(f"the store has no bundle {digest}")
+        with outside():
+            bundle = (await trio.to_thread.run_sync(load_stored, files)).bundle
+        if bundle is None:
+            raise BundleUnavailable(f"this version of the engine can't read the bundle {digest}")
+        if bundle.digest != digest:
+            raise BundleUnavailable(f"the store's bundle {digest} was changed: its content has another digest")
+        return bundle

@@ -28,6 +28,11 @@ def holds_sealed(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(holds_sealed, value))
 
 
+def has_marks(text: str) -> bool:
+    """Whether a text, such as JSON, holds anything that people may not see; no character of a mark is escaped there."""
+    return PREFIX in text or _MARKS.search(text) is not None
+
+
 def shown(value: Any) -> Any:
     """A value as people may see it: `[sensitive]` in the place of what is sealed, and of handles."""
     if isinstance(value, str):

@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from engine.language.value import jsonable, one_line
-from engine.session.sealed_tokens import shown
+from engine.language.value import compact, jsonable
+from engine.session.sealed_tokens import has_marks, shown
 
 # on every page; a form may lead to ourselves alone, and nothing runs but our own file, which asks ourselves alone
 PAGE_HEADERS = {
@@ -24,5 +24,8 @@ PAGE_HEADERS = {
 def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response: what is sensitive stands as `[sensitive]`."""
     # a line, as whoever reads it in a terminal expects
-    body = f"{one_line(jsonable(shown(value)))}\n"
+    body = compact(jsonable(value))
+    if has_marks(body):
+        body = compact(jsonable(shown(value)))
+    body += "\n"
     return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")

@@ -156,6 +156,7 @@ async def _serve(
             file=file_of(settings.store),
         ) as service:  # fmt: skip
             await deployments.begin(service)
+            await engine.bundle(service.bundle.digest)  # the first who asks does not wait for it
             server = HttpServer(with_request_log(application(service)), service.draining, settings.limits)
             async with trio.open_nursery() as nursery:
                 if metrics:

@@ -14,6 +14,7 @@ from engine.cli.console.output import counted, say
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
+    from engine.cli.console.app import App
     from engine.runtime.worker import Worker
     from engine.store.wake import WakeListener
 
@@ -90,6 +91,7 @@ async def command(
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
         async with listening(file_of(app.url)) as listener, trio.open_nursery() as nursery:
             nursery.start_soon(_wake, listener, worker)
+            nursery.start_soon(_read_ahead, app)
             nursery.start_soon(_leave, app, worker)
             if parent is not None:
                 nursery.start_soon(_leave_with, parent, app)
@@ -99,6 +101,18 @@ async def command(
         say(f"{counted(done.jobs, 'job')} run, {counted(done.sessions, 'session')} driven{left}")
         app.code = FAILED if done.troubled and until_idle else OK
     return app.exit_code
+
+
+async def _read_ahead(app: App) -> None:
+    """Read the bundle that new sessions begin with: the first of them does not wait for it."""
+    from engine.runtime.errors import BundleUnavailable
+
+    active = await app.store.deployments.active()
+    try:
+        if active is not None:
+            await app.engine.bundles.get(active.bundle)
+    except BundleUnavailable as error:
+        say(f"engine: {error}", err=True)
 
 
 async def _wake(listener: WakeListener, worker: Worker) -> None:

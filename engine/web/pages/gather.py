@@ -57,6 +57,6 @@ async def may_answer(service: Service, principal: Principal, row: RequestRow) ->
 
 async def _bundle(service: Service, row: RequestRow) -> Bundle | None:
     try:
-        return await service.engine.bundle((await service.store.session(row.session_id)).bundle)
+        return await service.engine.bundle(await service.logged.bundle_of(row.session_id))
     except (BundleUnavailable, UnknownSession):
         return None

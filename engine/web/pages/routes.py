@@ -265,7 +265,7 @@ async def _groups(service: Service, visitor: Visitor, rows: Sequence[RequestRow]
     """By request the name of those that it can be answered together with, where there are others."""
     if not visitor.principal.may(Right.ANSWER):
         return {}
-    bundles = {row.session_id: (await service.store.session(row.session_id)).bundle for row in rows}
+    bundles = {row.session_id: await service.logged.bundle_of(row.session_id) for row in rows}
     keys = {row.id: key for row in rows if (key := together.key_of(row, bundles[row.session_id])) is not None}
     counts = Counter(keys.values())
     several = len({key[2] for key in keys.values()}) > 1
