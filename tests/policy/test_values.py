@@ -32,6 +32,7 @@ def test_text_for_people_reads_back_as_the_same_value(value: object) -> None:
     assert v.loads(v.pretty(exact)) == exact
     assert v.loads(v.one_line(exact)) == exact
     assert "\n" not in v.one_line(exact)
+    assert v.loads(v.compact(exact)) == exact
 
 
 @pytest.mark.parametrize(
@@ -169,3 +170,14 @@ def test_depth_is_bounded_before_anything_recurses_and_breadth_is_not() -> None:
     for open_ in ('\\"' * 400_000, '"' * 400_000, "\\"):
         with pytest.raises(v.NotJson, match="not valid JSON"):
             v.loads("[" + "[]," * 65 + '"' + open_)
+
+
+def test_compact_json_escapes_what_can_not_be_seen_and_has_no_spaces() -> None:
+    hidden = "a\u202eb\x7f"
+    assert v.compact({"b": [1, Decimal("1.50")], "a": "x"}) == '{"b":[1,1.5],"a":"x"}'
+    for text in (hidden, "ü", "\u2066"):
+        made = v.compact({"k": [text, {"n": None}]})
+        assert made.startswith('{"k":["')
+        assert made.endswith('",{"n":null}]}')
+        assert not {"\u202e", "\u2066", "\x7f"} & set(made)
+        assert v.loads(made) == {"k": [text, {"n": None}]}
