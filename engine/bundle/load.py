@@ -32,7 +32,9 @@ from engine.bundle.link.tools import link_tool
 from engine.bundle.link.whole_bundle import WholeBundle
 from engine.bundle.silences import silenced
 from engine.bundle.unread_files import UnreadFile, unread
+from engine.bundle.variables import hidden
 from engine.diagnostic import Diagnostic, Place, SourceFile, has_errors, sort
+from engine.errors import EngineError
 from engine.language import types, value
 from engine.language.schema_types import of_schema
 from engine.policy.rule import CUSTOMER
@@ -57,17 +59,17 @@ def load_directory(root: Path, *, many_tools: int = MANY_TOOLS) -> LoadedBundle:
     return load(from_directory(root), many_tools=many_tools, skipped_files=tuple(unread(root)))
 
 
-def load_files(files: Mapping[str, bytes]) -> LoadedBundle:
+def load_files(files: Mapping[str, bytes], environment: Mapping[str, str] | None = None) -> LoadedBundle:
     """Load a bundle from its content by path, as one that enters; the disk is not read."""
-    return load(BundleFiles(files))
+    return load(BundleFiles(files), environment=environment)
 
 
-def load_stored(files: Mapping[str, bytes]) -> LoadedBundle:
+def load_stored(files: Mapping[str, bytes], environment: Mapping[str, str] | None = None) -> LoadedBundle:
     """Load a bundle that was stored when a session started; the disk is not read.
 
     What is complained of since then does not strand its sessions: it fails closed at the call that meets it.
     """
-    return load(BundleFiles(files), stored=True)
+    return load(BundleFiles(files), stored=True, environment=environment)
 
 
 def apart_from_the_world(bundle: Bundle, live: Collection[str] = ()) -> Bundle:
@@ -76,15 +78,20 @@ def apart_from_the_world(bundle: Bundle, live: Collection[str] = ()) -> Bundle:
     What `live` tools and planners name is kept, and never where a database lies.
     """
     tools = {name: tool.variables for name, tool in bundle.tools.items()}
-    planners = [agent.variables for agent in bundle.agents.values() if agent.planners.keys() & set(live)]
+    planners = [found for agent in bundle.agents.values() for p, found in agent.variables.items() if p in live]
     databases = {one for name, found in tools.items() if bundle.tools[name].adapter.kind == "sql" for one in found}
     kept = ChainMap(*(dict(tools[name]) for name in live if name in tools), *map(dict, planners))
     environment = {name: value for name, value in kept.items() if value is not None and name not in databases}
     if environment.keys() == {name for name, value in bundle.variables.items() if value is not None}:
         return bundle
     found = load(BundleFiles(bundle.files), stored=True, environment=environment).bundle
-    assert found is not None, "it was loaded from the same files before"
+    if found is None:
+        raise NotWithoutValues("the bundle can't be tried without the values of the environment that it names")
     return found
+
+
+class NotWithoutValues(EngineError):
+    """A bundle is valid only with what its environment gives it."""
 
 
 def load(
@@ -107,7 +114,7 @@ def load(
     skipped = [one for one in skipped_files if one.path not in documents.content]
     documents.diagnostics += [w616_unread.at(one.path, one.help) for one in skipped]
     texts = {**documents.sources, **{one.path: SourceFile(one.path, one.text) for one in skipped}}
-    diagnostics = silenced(sort(documents.diagnostics), texts, MANUALS)
+    diagnostics = silenced(hidden(sort(documents.diagnostics), documents.variables), texts, MANUALS)
     return LoadedBundle(
         None if has_errors(diagnostics, stored=stored) else bundle, diagnostics, documents.sources, documents
     )

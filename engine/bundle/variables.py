@@ -9,7 +9,9 @@ deployed; whoever would run it finds out first (see `runtime.environment`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from engine.bundle.checks import e206_constraint
 from engine.bundle.node import Node
@@ -19,6 +21,11 @@ from engine.ports.resources import OWN_NAMES
 _REFERENCE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _ALMOST_REFERENCE = re.compile(r"\$\{\s*env\b[^}]*\}?")
 _LONGEST = 4096
+# of what expressions and references to secrets are made
+_MADE_OF = ("{{", "}}", "{%", "%}", "${secret")
+
+# what a planner of an agent names is kept under this, with both names
+PLANNER = "planner"
 
 # of each kind of document where they may stand; `*` is every key or item
 _PLACES: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -46,14 +53,26 @@ class Variables:
 
     def fill(self, kind: str, node: Node) -> Iterator[Diagnostic]:
         """Fill what a document names into it; gives what is wrong with how it is written."""
-        found: dict[str, str | None] = {}
-        for path in _PLACES.get(kind, ()):
-            for place in _nodes(node, path):
-                if isinstance(place.value, str):
-                    yield from self._fill(place, found, path[-1])
+        places = [found for path in _PLACES.get(kind, ()) for found in _nodes(node, path)]
+        if not any(isinstance(place.value, str) and _ALMOST_REFERENCE.search(place.value) for _, place in places):
+            return
+        shared = {one for one, count in Counter(_every(node)).items() if count > 1}
         name = node.get("name")
-        if found and name is not None:
-            self.by_document[kind, str(name.value)] = found
+        for keys, place in places:
+            if not isinstance(place.value, str):
+                continue
+            found: dict[str, str | None] = {}
+            if id(place) in shared and _ALMOST_REFERENCE.search(place.value):
+                # what decides would be filled as well
+                message = "stands at another place too, by an alias: write it out"
+                yield e206_constraint.at(place, "reference to the environment", message)
+                continue
+            yield from self._fill(place, found, keys[-1])
+            if found and name is not None:
+                self.by_document.setdefault((kind, str(name.value)), {}).update(found)
+                if kind == "Agent":
+                    # of a planner alone, which may never be asked
+                    self.by_document.setdefault((PLANNER, f"{name.value} {keys[1]}"), {}).update(found)
 
     def _fill(self, node: Node, found: dict[str, str | None], key: str) -> Iterator[Diagnostic]:
         text = str(node.value)
@@ -68,9 +87,29 @@ class Variables:
             yield e206_constraint.at(node, "reference to the environment", message)
             return
         if names:
-            found |= {name: usable(self._environment.get(name)) for name in names}
-            unset = {name: _nowhere(name, key, first=text.startswith(f"${{env:{name}}}")) for name in names}
-            node.fill(_REFERENCE.sub(lambda match: found[match[1]] or unset[match[1]], text))
+            values = {name: usable(self._environment.get(name)) for name in names}
+            filled = _REFERENCE.sub(lambda match: values[match[1]] or "", text)
+            if any(filled.count(part) != text.count(part) for part in _MADE_OF):
+                # with what stands around it a value would be an expression
+                values = dict.fromkeys(names)
+            found |= values
+            node.fill(_REFERENCE.sub(lambda match: values[match[1]] or _nowhere(match, key), text))
+
+
+def hidden(diagnostics: Iterable[Diagnostic], variables: Variables) -> tuple[Diagnostic, ...]:
+    """Diagnostics without the values of variables, which may be read by others than who runs the engine."""
+    values = sorted(((value, name) for name, value in variables.all().items() if value), key=lambda one: -len(one[0]))
+    return tuple(_hidden(one, values) for one in diagnostics)
+
+
+def _hidden(one: Diagnostic, values: Sequence[tuple[str, str]]) -> Diagnostic:
+    message, note, help_ = one.message, one.note, one.help
+    for value, name in values:
+        shown = f"${{env:{name}}}"
+        message, note, help_ = (text.replace(value, shown) for text in (message, note, help_))
+    if (message, note, help_) == (one.message, one.note, one.help):
+        return one
+    return replace(one, message=message, note=note or "the value of a variable of the environment is meant", help=help_)
 
 
 def usable(value: str | None) -> str | None:
@@ -80,20 +119,34 @@ def usable(value: str | None) -> str | None:
     return None if any(part in value for part in ("{{", "{%", "${")) else value
 
 
-def _nowhere(name: str, key: str, *, first: bool) -> str:
-    """What stands for what is not set: a name that no host ever has, and hardly a file; a URL, or a database's."""
-    text = f"{name.lower().replace('_', '-')}.unset.invalid"
-    return f"https://{text}" if first and key in ("url", "base_url") else f"{text}.db" if key == "path" else text
+def _nowhere(match: re.Match[str], key: str) -> str:
+    """What stands for what is not set: a name that no host ever has, and hardly a file; a URL, a port, a database's."""
+    before = match.string[: match.start()]
+    if key in ("url", "base_url", "*") and re.search(r"[^:/]:\Z", before):
+        return "1"
+    text = f"{match[1].lower().replace('_', '-')}.unset.invalid"
+    first = not before and key in ("url", "base_url")
+    return f"https://{text}" if first else f"{text}.db" if key == "path" else text
 
 
-def _nodes(node: Node, path: tuple[str, ...]) -> Iterator[Node]:
+def _nodes(node: Node, path: tuple[str, ...], at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
+    """The nodes at a path, each with the keys that lead to it."""
     if not path:
-        yield node
+        yield at, node
         return
     first, *rest = path
-    if first == "*":
-        below = [value for _, _, value in node.pairs()] if node.entries is not None else node.items or []
+    if first != "*":
+        below = [(first, found) for found in (node.get(first),) if found is not None]
+    elif node.entries is not None:
+        below = [(key, value) for key, _, value in node.pairs()]
     else:
-        below = [one for one in (node.get(first),) if one is not None]
-    for one in below:
-        yield from _nodes(one, tuple(rest))
+        below = [("*", item) for item in node.items or ()]
+    for key, one in below:
+        yield from _nodes(one, tuple(rest), (*at, str(key)))
+
+
+def _every(node: Node) -> Iterator[int]:
+    """Each node as often as it stands in a document: one that has an alias stands there again."""
+    yield id(node)
+    for one in [*(node.items or ()), *(value for _, value in node.entries or ())]:
+        yield from _every(one)

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "whatif": ("engine.cli.commands.whatif", "Judge past sessions again under another bundle."),
     "diff": ("engine.cli.commands.diff", "Compare what two bundles mean."),
     "promote": ("engine.cli.commands.promote", "Gather what is known of a change of a bundle, as one report."),
+    "shadow": ("engine.cli.commands.shadow", "Tell what the bundle in the shadow would have decided."),
     "prove": ("engine.cli.commands.prove", "Prove each guarantee, or show a call that breaks it."),
     "explain": ("engine.cli.commands.explain", "Show why calls of a session were judged as they were."),
     "judge": ("engine.cli.commands.judge", "Judge given calls after given histories; nothing runs."),
@@ -68,6 +69,7 @@ REMOTE: dict[str, str] = {
     "jobs": "engine.cli.remote.jobs:command",
     "deploy": "engine.cli.remote.deploy:command",
     "login": "engine.cli.remote.login:command",
+    "shadow": "engine.cli.remote.shadow:command",
 }
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
 
 class DeploymentKind(StrEnum):
-    """What a deployment does: new sessions begin with a bundle, or an urgent one judges beside others, or no more."""
+    """What a deployment does: new sessions begin with a bundle, or an urgent one judges beside others, or no more.
+
+    On trial a share of new sessions begins with one (`canary`), or past sessions are judged by it (`shadow`).
+    """
 
     ACTIVATE = "activate"
     URGE = "urge"
     LIFT = "lift"
+    CANARY = "canary"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Deployment:
     """A decision about a bundle, by its digest; `report` is what was known then of the change, as JSON.
 
     `number` counts them.  Where the bundle was read from the service's own files nobody decided it but who configures
-    the service: `by` is then `FILES`.
+    the service: `by` is then `FILES`.  A canary has a `share` of new sessions, in percent, by an attribute.
     """
 
     number: int
@@ -43,6 +49,8 @@ class Deployment:
     person: str | None = None
     note: str = ""
     report: Mapping[str, Any] = field(default_factory=dict)
+    share: Decimal | None = None
+    attribute: str = ""
 
 
 # who deploys what the service's configuration names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ import z3  # type: ignore[import-untyped]
 
 from engine.language import types
 from engine.language.schema_types import of_schema
+from engine.language.value import digest, jsonable
 from engine.policy.approvals import CUSTOMER_ALONE, Demand, groups_asked
+from engine.policy.fingerprint import meaning
 from engine.policy.rule import Effect, Guarantee, PolicyRules, Rule
 from engine.proof.encode import Encoder
 from engine.proof.forms import spelt_out
@@ -29,6 +32,7 @@ class RuleWhen:
     matches: Any
     broken: Any
     demand: Demand
+    groups: frozenset[str]
     reads: bool
 
 
@@ -128,8 +132,10 @@ class GateFormulas:
                 if rule.release is not None:
                     withheld.append(both(matched, self._withholds(policy, rule)))
                     continue
-                demand = Demand(groups_asked(rule.approvers, rule.people_by_text), rule.people, rule.distinct)
-                rules.append(RuleWhen(rule.id, rule.effect, matched, error, demand, bool(rule.facts)))
+                asked = groups_asked(rule.approvers, _people_by_meaning(rule, policy))
+                demand = Demand(asked, rule.people, rule.distinct)
+                groups = frozenset(rule.approvers)
+                rules.append(RuleWhen(rule.id, rule.effect, matched, error, demand, groups, bool(rule.facts)))
         by = {effect: either(*(rule.matches for rule in rules if rule.effect is effect)) for effect in Effect}
         unallowed = no(by[Effect.ALLOW]) if self._guard.needs_allow else NO
         deny = either(by[Effect.DENY], unallowed)
@@ -204,13 +210,23 @@ class GateFormulas:
         )
 
         def asked(group: str) -> Term:
-            return Term(BOOLEAN, term=either(*(when for demand, when in judged.asks.items() if group in demand.groups)))
+            asking = [rule.matches for rule in judged.by(Effect.REQUIRE_APPROVAL).values() if group in rule.groups]
+            return Term(BOOLEAN, term=both(no(judged.deny), either(*asking)))
 
         return {
             "verdict": Term(TEXT, term=verdict),
             "approvers": Term(GROUPS, fields=asked),
             "people_asked": Term(NUMBER, term=z3.ToReal(judged.people)),
         }
+
+
+def _people_by_meaning(rule: Rule, policy: PolicyRules) -> dict[str, tuple[str, ...]]:
+    """By group what names the people of it: its text, and a digest of all that the text means."""
+    named = {group: (expression, meaning(expression.tree, policy)) for group, expression in rule.names_of}
+    return {
+        group: (f"{ast.unparse(expression.tree)} {digest(jsonable(told))[:8]}",)
+        for group, (expression, told) in named.items()
+    }
 
 
 def past_allowed(world: SymbolTable, bundle: Bundle, agent: Agent) -> Any:

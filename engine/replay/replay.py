@@ -6,6 +6,7 @@ failed tool had come) is taken as it stands, and what follows from it is compare
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -187,7 +188,12 @@ def _why(logged: Event, came: Event) -> str:
 
 
 def _payload_text(payload: Mapping[str, Any], name: str) -> str | None:
-    return canonical(payload[name]) if name in payload else None
+    text = canonical(payload[name]) if name in payload else None
+    # where a session was driven its environment may have given other values than here
+    return _VALUES_OF_SCOPE.sub("", text) if text is not None and name in ("scope", "key_scope") else text
+
+
+_VALUES_OF_SCOPE = re.compile(r':[0-9a-f]{16}(?=\\"\]"\Z)')
 
 
 # -- what came in

@@ -70,22 +70,29 @@ def reached(bundle: Bundle, agent: Agent, names: Iterable[str]) -> list[Tool]:
     return list(found.values())
 
 
-def check_same(bundle: Bundle, began_with: Mapping[str, str], key: str) -> None:
+def check_same(bundle: Bundle, agent: str, began_with: Mapping[str, str], key: str) -> None:
     """Raises EnvironmentFault where variables give something else here than where a session began, or nothing."""
-    here = value_digests(bundle, key)
+    here = value_digests(bundle, agent, key)
     if others := sorted(name for name, known in began_with.items() if here.get(name) != known):
         raise EnvironmentFault(f"the session began with other values of {', '.join(others)} than are set here")
 
 
-def value_digests(bundle: Bundle, key: str) -> dict[str, str]:
-    """By name a digest of what the environment gives a bundle here, under a session's own key."""
-    given = {name: value for name, value in bundle.variables.items() if value is not None}
+def value_digests(bundle: Bundle, agent: str, key: str) -> dict[str, str]:
+    """By name a digest of what the environment gives the tools of an agent here, under a session's own key.
+
+    Which model a planner asks may change while a session waits: what it proposes is judged all the same.
+    """
+    known = bundle.agents.get(agent)
+    tools = reached(bundle, known, known.tools) if known is not None else ()
+    given = {name: value for tool in tools for name, value in tool.variables.items() if value is not None}
     return {name: hmac.new(key.encode(), value.encode(), sha256).hexdigest()[:32] for name, value in given.items()}
 
 
 def _of_planner(agent: Agent, name: str, *, keys: bool) -> Iterator[Need]:
     spec, by = agent.planners[name], f"planner {name}"
-    yield from (Need(VARIABLE, variable, by) for variable, value in agent.variables.items() if value is None)
+    yield from (
+        Need(VARIABLE, variable, by) for variable, value in agent.variables.get(name, {}).items() if value is None
+    )
     built_in = PLANNERS.get(spec.kind)
     if built_in is None:
         yield Need(PLANNER, spec.kind, by)

@@ -170,7 +170,7 @@ class Runner:
             self._clock.now(),
             tuple(fallback),
             key := random_hex(16),
-            environment.value_digests(bundle, key),
+            environment.value_digests(bundle, agent.name, key),
         )
         draft = begin_draft(first, bundle)
         if isinstance(draft, inputs.InputRefused):
@@ -356,7 +356,7 @@ class Runner:
         """
         # to end a session nothing is needed
         if call is not None or (state.cancel_by is None and state.ending is None):
-            environment.check_same(bundle, state.environment, state.handle_key)
+            environment.check_same(bundle, state.agent, state.environment, state.handle_key)
             asked = (state.planner, *state.fallback) if call is None else ()
             self._check_environment(bundle, state.agent, asked, None if call is None else state.calls[call].name)
         return await self.root_of(state, bundle)

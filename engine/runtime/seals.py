@@ -190,6 +190,8 @@ class Sealing:
                 return [self._trace(trace, own=name == "rules") for trace in item]
             case Holds.VALUES:
                 return {rule: self.rule_values(values) for rule, values in item.items()}
+            case Holds.PEOPLE:
+                return self.people(item)
             case Holds.DIFFERENCE:
                 return [self._change(change) for change in item]
             case _:
@@ -338,6 +340,14 @@ class Sealing:
             if not short.isdisjoint(_WORDS.findall(value)):
                 return self.whole(value)
         return self._words(value, self.seals.sealed_texts, self.seals.of_call.get(call_id, _NONE))
+
+    def people(self, value: Any) -> Any:
+        """Names, however deep: a short one is looked for as a word of what is told of the call."""
+        if isinstance(value, Mapping):
+            return {name: self.people(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.people(item) for item in value]
+        return self.words(value, by_word=True)
 
     def _words(self, value: Any, known: set[str], about: set[str]) -> Any:
         if isinstance(value, Token | bool) or value is None:

@@ -207,8 +207,8 @@ class Agent:
     texts: Mapping[str, Template] = field(default_factory=dict)
     lets: Mapping[str, Expression] = field(default_factory=dict)
     requester: Expression | None = None
-    # what its planners name of the environment, and what that gave
-    variables: Mapping[str, str | None] = field(default_factory=dict)
+    # by planner what it names of the environment, and what that gave
+    variables: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from engine.language.value import jsonable, loads, one_line, timestamp
@@ -15,7 +16,7 @@ from engine.store.writer import CommitWriter
 Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
 
 _UPLOAD = "bundle, at, uploaded_by, person"
-_DEPLOYMENT = "number, kind, bundle, at, deployed_by, person, note, report"
+_DEPLOYMENT = "number, kind, bundle, at, deployed_by, person, note, report, share, attribute"
 
 
 class SqliteDeployments:
@@ -51,9 +52,9 @@ class SqliteDeployments:
             made = replace(deployment, number=after + 1)
             values = (
                 made.number, made.kind.value, made.bundle, timestamp(made.at), made.by, made.person, made.note,
-                one_line(jsonable(made.report)),
+                one_line(jsonable(made.report)), str(made.share) if made.share is not None else None, made.attribute,
             )  # fmt: skip
-            connection.execute(f"INSERT INTO deployments ({_DEPLOYMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT INTO deployments ({_DEPLOYMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             return made
 
         return await self._writer.do(deploy)
@@ -77,6 +78,8 @@ def _upload(row: tuple[Any, ...]) -> Upload:
 
 
 def _deployment(row: tuple[Any, ...]) -> Deployment:
-    number, kind, bundle, at, by, person, note, report = row
-    moment = datetime.fromisoformat(at)
-    return Deployment(number, DeploymentKind(kind), bundle, moment, by, person, note, loads(report))
+    number, kind, bundle, at, by, person, note, report, share, attribute = row
+    moment, part = datetime.fromisoformat(at), Decimal(share) if share is not None else None
+    return Deployment(
+        number, DeploymentKind(kind), bundle, moment, by, person, note, loads(report), part, attribute
+    )  # fmt: skip

@@ -184,6 +184,10 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     ) STRICT;
     CREATE INDEX deliveries_due ON deliveries (state, notification, due_at);
     """,
+    """
+    ALTER TABLE deployments ADD COLUMN share TEXT;
+    ALTER TABLE deployments ADD COLUMN attribute TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

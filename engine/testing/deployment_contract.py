@@ -36,6 +36,16 @@ async def what_is_active_is_the_newest_that_was_activated(store: Store) -> None:
     assert await store.deployments.active() == replace(FIRST, number=1)
 
 
+async def a_canary_has_its_share_and_takes_no_place(store: Store) -> None:
+    """And a shadow decides nothing: what was active is active still."""
+    await store.deployments.deploy(FIRST, 0)
+    canary = replace(FIRST, bundle="two", kind=DeploymentKind.CANARY, share=Decimal("2.5"), attribute="account_id")
+    assert await store.deployments.deploy(canary, 1) == replace(canary, number=2)
+    await store.deployments.deploy(replace(FIRST, bundle="three", kind=DeploymentKind.SHADOW), 2)
+    assert (await store.deployments.deployments())[1] == replace(canary, number=2)
+    assert await store.deployments.active() == replace(FIRST, number=1)
+
+
 async def who_brought_a_bundle_first_stays_who_brought_it(store: Store) -> None:
     """Or whoever brings it again would hide who did."""
     first = Upload("one", START, "tok_1", "mona")
@@ -50,6 +60,7 @@ DEPLOYMENTS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     for check in (
         deployments_come_one_after_the_other,
         what_is_active_is_the_newest_that_was_activated,
+        a_canary_has_its_share_and_takes_no_place,
         who_brought_a_bundle_first_stays_who_brought_it,
     )
 }

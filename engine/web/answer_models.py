@@ -228,6 +228,8 @@ class DeploymentShown(AnswerBody):
     by: str
     note: str
     report: dict[str, Any]
+    share: float | None
+    attribute: str | None
 
 
 class DeploymentPage(AnswerBody):
@@ -268,6 +270,17 @@ class ScheduleShown(AnswerBody):
     overlap: str
     next_at: str | None
     last: ScheduledStart | None
+
+
+class ShadowReport(AnswerBody):
+    """What a bundle in the shadow would have judged otherwise since it was put there."""
+
+    since: str
+    bundle: str
+    sessions: int
+    erased: int
+    decisions: int
+    table: list[dict[str, Any]]
 
 
 class PrincipalShown(AnswerBody):

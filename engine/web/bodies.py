@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -94,12 +95,24 @@ class NewBundle(Body):
     files: dict[str, str] = Field(min_length=1, max_length=2000)
 
 
+class NewCanary(Body):
+    """A share of new sessions, in percent, by a stable hash of an attribute."""
+
+    share: int | Decimal = Field(gt=0, lt=100)
+    by: str = Field(min_length=1, max_length=200)
+
+
 class NewDeployment(Body):
-    """A bundle that new sessions are to begin with; an urgent one judges beside others, or with `lift` no more."""
+    """A bundle that new sessions are to begin with; an urgent one judges beside others, or with `lift` no more.
+
+    With `canary` a share of them begins with it, and in the `shadow` past sessions are judged by it; `lift` ends that.
+    """
 
     bundle: str = Field(min_length=1, max_length=200)
     note: str = Field(default="", max_length=1000)
     lift: bool = False
+    canary: NewCanary | None = None
+    shadow: bool = False
 
 
 class NewSessions(Body):

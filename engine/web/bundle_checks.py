@@ -12,6 +12,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,16 @@ async def _difference(old: Files, new: Files) -> dict[str, Any]:
     }
 
 
-async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, Any]:
+async def judged_since(files: Files, store: Path, since: datetime) -> dict[str, Any]:
+    """What a bundle would have judged otherwise in the sessions of a store since a moment; raises HttpProblem."""
+    words = ("whatif", "--since", since.isoformat(), "--store", f"sqlite:///{store}", "--workers", "1", "--policy")
+    # what is sealed in the logs is opened with this process's keys
+    return await _asked(words, (files,), dict(os.environ))
+
+
+async def _asked(
+    command: Sequence[str], bundles: Sequence[Files], environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What a command of the engine tells of bundles, as JSON; raises HttpProblem 503 where it tells nothing."""
     with ExitStack() as stack:
         folders = []
@@ -78,14 +88,19 @@ async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, 
             except OSError as error:
                 raise HttpProblem(422, "invalid", f"/files: a path can't be written: {error.strerror}") from None
         line = [sys.executable, "-P", "-m", "engine", *command, *folders, "--format", "json"]
-        # it is told nothing of this process: no secret, no key
+        # unless it is given all it is told nothing of this process: no secret, no key
         plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
         if _AT_ONCE.statistics().tasks_waiting >= MOST_WAITING:
             raise HttpProblem(429, "too_many_checks", "too many bundles are looked at: ask again")
         async with _AT_ONCE:
             with trio.move_on_after(LONGEST):
                 done = await trio.run_process(
-                    line, check=False, capture_stdout=True, capture_stderr=True, stdin=subprocess.DEVNULL, env=plain
+                    line,
+                    check=False,
+                    capture_stdout=True,
+                    capture_stderr=True,
+                    stdin=subprocess.DEVNULL,
+                    env=plain if environment is None else environment,
                 )
                 # 1 says that there is something to tell
                 if done.returncode in (0, 1) and done.stdout.startswith(b"{"):

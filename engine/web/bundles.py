@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.access.rights import Right
+from engine.bundle.document_set import NOTHING_SET
 from engine.bundle.load import LoadedBundle, load_files
 from engine.diagnostic import Diagnostic, Severity, has_errors
 from engine.ports.deployments import Upload
@@ -31,7 +32,8 @@ async def upload(service: Service, principal: Principal, request: Request) -> Re
     """`POST /v1/bundles`: 201; what it promises is proved first, and nothing of it counts before it is deployed."""
     check_all_tenants(principal, "bring bundles")
     wanted = await body_of(request, NewBundle)
-    loaded = await trio.to_thread.run_sync(load_files, _files(wanted.files))
+    # whoever brings it is not told what the environment of this process gives
+    loaded = await trio.to_thread.run_sync(load_files, _files(wanted.files), NOTHING_SET)
     bundle = _valid(loaded)
     foreign = foreign_parts(bundle.files, service.own.files) if not service.takes_code else []
     if foreign:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import trio
@@ -23,6 +24,7 @@ from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service
 from engine.web.sessions import MOST
+from engine.web.trials import canary_of, trials_now
 
 _log = logging.getLogger("engine.web")
 
@@ -49,13 +51,15 @@ async def deploy(service: Service, principal: Principal, request: Request) -> Re
     before = await service.engine.bundle(active.bundle) if active is not None else service.bundle
     kind, report = await _meant(service, bundle, before, wanted)
     await _check_people(service, principal, bundle, report)
+    share, attribute = (Decimal(wanted.canary.share), wanted.canary.by) if wanted.canary is not None else (None, "")
     deployment = Deployment(
-        0, kind, bundle.digest, service.clock.now(), principal.id, principal.person, wanted.note, report
-    )
+        0, kind, bundle.digest, service.clock.now(), principal.id, principal.person, wanted.note, report, share,
+        attribute,
+    )  # fmt: skip
     kept = await service.store.deployments.deploy(deployment, after)
     if kept is None:
         raise HttpProblem(409, "deployed_meanwhile", "another deployment came first: look at it, and try again")
-    if kind is not DeploymentKind.ACTIVATE:
+    if kind in (DeploymentKind.URGE, DeploymentKind.LIFT):
         await service.store.set_urgent(bundle.digest, kind is DeploymentKind.URGE)
     await follow_once(service)
     await service.note(request, principal, Right.DEPLOY.value, bundle.digest, kind.value)
@@ -135,6 +139,10 @@ async def follow_once(service: Service) -> None:
     active = await service.store.deployments.active()
     if active is not None and active.bundle != service.bundle.digest:
         service.bundle = replace(await service.engine.bundle(active.bundle), root=service.bundle.root)
+    canary = (await trials_now(service)).canary
+    known = service.canary
+    if canary is None or known is None or (canary.bundle, canary.share) != (known.bundle.digest, known.share):
+        service.canary = await canary_of(service, canary)
 
 
 async def _meant(
@@ -142,24 +150,45 @@ async def _meant(
 ) -> tuple[DeploymentKind, dict[str, Any]]:
     """What a deployment does, and what is known of the change; raises HttpProblem."""
     urgent = bundle.digest in await service.store.urgent_bundles()
+    if wanted.lift + wanted.shadow + (wanted.canary is not None) > 1:
+        raise HttpProblem(422, "invalid", "a deployment has one of `lift`, `shadow` and `canary`")
     if wanted.lift:
+        if await _is_on_trial(service, bundle.digest):
+            return DeploymentKind.LIFT, _NOTHING_CHANGES
         if not urgent:
             raise HttpProblem(409, "not_urgent", f"bundle {bundle.digest} judges beside no other")
         return DeploymentKind.LIFT, {**_NOTHING, "loosens": True}
+    if bundle.urgent and (wanted.shadow or wanted.canary is not None):
+        raise HttpProblem(
+            409, "urgent", f"bundle {bundle.digest} is urgent: it judges beside others, and is not on trial"
+        )
     if bundle.urgent and urgent:
         raise HttpProblem(409, "urgent_already", f"bundle {bundle.digest} judges beside others already")
     if not bundle.urgent and bundle.digest == before.digest:
         raise HttpProblem(409, "active_already", f"bundle {bundle.digest} is active")
     report = await difference(before, bundle)
+    if wanted.shadow:
+        # it decides nothing
+        return DeploymentKind.SHADOW, {**report, "loosens": False, "changes_people": False, "not_proved": []}
+    if wanted.canary is not None:
+        return DeploymentKind.CANARY, report
     if bundle.urgent:
         # of the two verdicts the stricter holds, and nothing of it acts
         return DeploymentKind.URGE, {**report, "loosens": False, "not_proved": []}
     return DeploymentKind.ACTIVATE, report
 
 
+async def _is_on_trial(service: Service, digest: str) -> bool:
+    trials = await trials_now(service)
+    return digest in {one.bundle for one in (trials.canary, trials.shadow) if one is not None}
+
+
 _NOTHING: Mapping[str, Any] = {
     "loosens": False, "changes_people": False, "not_proved": [], "changes": [], "beside": [],
 }  # fmt: skip
+
+
+_NOTHING_CHANGES = dict(_NOTHING)
 
 
 async def _check_people(service: Service, principal: Principal, bundle: Bundle, report: Mapping[str, Any]) -> None:
@@ -202,5 +231,5 @@ async def _people_behind(service: Service, upload: Upload) -> set[str]:
 def _shown(one: Deployment) -> dict[str, Any]:
     return {
         "number": one.number, "kind": one.kind.value, "bundle": one.bundle, "at": one.at, "by": one.person or one.by,
-        "note": one.note, "report": dict(one.report),
+        "note": one.note, "report": dict(one.report), "share": one.share, "attribute": one.attribute or None,
     }  # fmt: skip

@@ -59,6 +59,7 @@ async def open_service(
             machines=machines,
             webhooks=webhooks,
             schedules=schedules or {},
+            file=file,
             takes_code=takes_code,
             secrets=secrets,
             wakes=wakes,

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from engine.language.value import jsonable, one_line
+from engine.language.value import compact, jsonable
 from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
@@ -48,7 +48,7 @@ class HttpProblem(Exception):
             headers["www-authenticate"] = 'Bearer realm="engine"'
         if self.status in (429, 503):
             headers["retry-after"] = "5"
-        return Response(f"{one_line(jsonable(body))}\n", self.status, headers, TYPE)
+        return Response(f"{compact(jsonable(body))}\n", self.status, headers, TYPE)
 
 
 # what is asked is refused with, by the core's reason; what is not here stands in the way of what was asked: 409

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -26,6 +27,7 @@ from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.store.wake import WakeListener
 from engine.web.attempts import LoginAttempts
+from engine.web.canary import Canary
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
 from engine.web.schedule import Schedule
@@ -46,6 +48,7 @@ class Service:
 
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
+    `canary` is a bundle that a share of new sessions begins with, and `file` where the store lies, if that is one.
     `logged` are requests as the logs have them, and `streams` counts the open ones by principal.
     """
 
@@ -63,6 +66,8 @@ class Service:
     takes_code: bool = False
     own: Bundle = field(init=False)
     logged: LoggedRequests = field(init=False)
+    canary: Canary | None = None
+    file: Path | None = None
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
@@ -73,6 +78,12 @@ class Service:
     def __post_init__(self) -> None:
         self.own = self.bundle
         self.logged = LoggedRequests(self.store)
+
+    def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> Bundle:
+        """What a new session begins with: the active bundle, or the canary where its share is meant."""
+        canary = self.canary
+        meant = canary is not None and canary.takes(attributes) and (agent is None or agent in canary.bundle.agents)
+        return canary.bundle if canary is not None and meant else self.bundle
 
     async def principal(self, request: Request) -> Principal:
         """Who asks; raises HttpProblem 401."""

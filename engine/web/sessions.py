@@ -80,9 +80,10 @@ async def begun(
         raise HttpProblem(422, "invalid", "give either an Idempotency-Key or an `external_id`")
     owner = scope_of(principal)
     scope, name = (f"{owner}/external", wanted.external_id) if wanted.external_id else (owner, key or session_id)
+    bundle = service.bundle_for(attributes, wanted.agent)
     # what does not fit is refused before anything of it is kept
     service.engine.check_start(
-        service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner
+        bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner
     )
     creation = Creation(scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), owner)
     kept = await service.store.access.reserve(creation)
@@ -98,7 +99,7 @@ async def begun(
     except UnknownSession:
         # reserved and not begun: by this request, or by one that is under way or whose process died in between
         await service.engine.start(
-            service.bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner,
+            bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner,
             started_by=principal.starter, drive=False, session_id=kept.session_id,
         )  # fmt: skip
     return await service.store.session(kept.session_id), first

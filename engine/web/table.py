@@ -30,6 +30,7 @@ from engine.web import (
     sessions,
     streams,
     tokens,
+    trials,
 )
 from engine.web.service import Service
 
@@ -112,6 +113,7 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("POST", "/v1/deliveries/{id}/retry", Right.OPERATE_JOBS, deliveries.retry, {202: models.DeliveryShown}),
     RouteRow("GET", "/v1/schedules", Right.READ, schedules.listed, {200: models.SchedulePage}),
     RouteRow("POST", "/v1/schedules/{id}/run", Right.OPERATE_JOBS, schedules.run_now, {201: models.SessionStanding}),
+    RouteRow("GET", "/v1/shadow", Right.READ, trials.shadow_report, {200: models.ShadowReport}),
     RouteRow("GET", "/v1/me", Right.READ_OWN, me.read, {200: models.PrincipalShown}),
     RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed, {200: models.AuditPage},
              query={"after": NUMBER | {"maximum": 10**12}, "limit": _page()["limit"]}),

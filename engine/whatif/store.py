@@ -9,6 +9,7 @@ from time import thread_time
 
 import trio
 
+from engine.bundle.document_set import NOTHING_SET
 from engine.bundle.load import load_stored
 from engine.fixtures.process_pool import on_all_cores
 from engine.ports.records import CorruptLog, DamagedBundle, SessionRow, UnknownSession
@@ -92,7 +93,7 @@ class _Logs:
         """The bundle of a session whose log was read, or None if it is not there or can't be read."""
         if digest not in self._bundles:
             files = self._files[digest]
-            bundle = load_stored(files).bundle if files is not None else None
+            bundle = load_stored(files, NOTHING_SET).bundle if files is not None else None
             # under another digest it is not what the session ran under
             self._bundles[digest] = bundle if bundle is not None and bundle.digest == digest else None
         return self._bundles[digest]
@@ -125,7 +126,7 @@ class _SessionJudge:
 
     def __init__(self, open_past: OpenPast, files: Mapping[str, bytes]) -> None:
         tune_gc()
-        bundle = load_stored(files).bundle
+        bundle = load_stored(files, NOTHING_SET).bundle
         assert bundle is not None, "it was loaded from the same files before"
         self._open_past = open_past
         self._bundle = bundle

@@ -276,3 +276,28 @@ def test_one_distinct_yes_covers_nothing_else(before: str, after: str) -> None:
 def test_two_people_are_needed_where_the_customer_and_a_group_are_asked() -> None:
     both_ = BASE + "  - {id: own, tools: [write], effect: require_approval, approvers: [customer]}\n"
     assert of_write(crew(both_)).status == PROVED
+
+
+NAMED = """
+  - {{id: open, tools: [write], effect: allow, when: account.ok}}
+  - {{id: owned, tools: [write], effect: require_approval, approvers: [{{group: owners, of: {of}}}]}}
+"""
+
+
+def test_a_guarantee_knows_a_group_of_which_facts_name_the_people_by_its_name() -> None:
+    never = "verdict != 'deny' and 'owners' not in approvers and call.name == 'write'"
+    assert of_write(made(NAMED.format(of="input.text"), never)).status == PROVED
+    assert of_write(made(NAMED.format(of="input.text"), "'owners' in approvers")).status == REFUTED
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lets"),
+    [
+        ("input.text", "input.tags", ("{}", "{}")),
+        ("who", "who", ("{who: input.text}", "{who: lower(input.text)}")),
+    ],
+)
+def test_who_is_named_belongs_to_what_is_compared(before: str, after: str, lets: tuple[str, str]) -> None:
+    old = made(NAMED.format(of=before), let=lets[0])
+    assert list(diff(old, made(NAMED.format(of=after), let=lets[1]))) != []
+    assert list(diff(old, made(NAMED.format(of=before.replace(".", " . ")), let=lets[0]))) == []

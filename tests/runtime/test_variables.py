@@ -13,6 +13,7 @@ from engine.bundle.load import LoadedBundle, apart_from_the_world, load
 from engine.fixtures.scenario import run_fixture
 from engine.planner.script import ScriptedPlanner
 from engine.ports.resources import EnvironmentFault
+from engine.replay.replay import replay
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
@@ -177,6 +178,47 @@ def test_what_acts_for_real_in_a_fixture_goes_where_the_environment_says() -> No
     bundle = made(ADAPTER, BILLING_URL="https://test.example")
     assert apart_from_the_world(bundle).variables == {"BILLING_URL": None}
     assert apart_from_the_world(bundle, ["write"]).variables == {"BILLING_URL": "https://test.example"}
+
+
+def test_a_value_is_quoted_in_no_diagnostic() -> None:
+    secret = "sk_live_TOPSECRET"
+    documents = [
+        ("specs/databases/d.yaml", "kind: Database\nname: d\npath: '../${env:KEY}.db'\ninit: [specs/init.sql]\n"),
+        ("specs/servers/s.yaml", "kind: Server\nname: s\nurl: '${env:KEY}'\n"),
+    ]
+    for adapter in (ADAPTER.replace("BILLING_URL", "KEY"), "{kind: command, argv: [x], directory: '../${env:KEY}'}"):
+        found = loaded(adapter, {"KEY": secret}, *documents)
+        assert found.bundle is None
+        told = [(one.message, one.note, one.help) for one in found.diagnostics]
+        assert secret not in str(told), told
+
+
+def test_an_alias_takes_a_value_nowhere_else() -> None:
+    shared = "{kind: command, argv: [echo, &v '${env:V}', *v]}"
+    assert errors(shared, V="crm") == ["E206"]
+
+
+def test_a_value_forms_no_expression_with_what_stands_around_it() -> None:
+    assert made("{kind: command, argv: [echo, '${env:A}{ input.n }}']}", A="{").variables == {"A": None}
+
+
+def test_a_port_may_be_left_to_the_environment() -> None:
+    adapter = "{kind: http, method: POST, url: 'https://${env:HOST}:${env:PORT}/x'}"
+    assert errors(adapter) == []
+    assert apart_from_the_world(made(adapter, HOST="api.example.com", PORT="8443")).variables["PORT"] is None
+
+
+async def test_a_session_is_replayed_where_other_values_are_set(tmp_path: Path) -> None:
+    async def act(exchange: s.Exchange) -> None:
+        await exchange.json({"id": "r1"})
+
+    async with s.serving(act) as server:
+        bundle, store = made(ADAPTER, BILLING_URL=server.url), MemoryStore()
+        async with engine(store, bundle) as one:
+            state = await one.drive(await one.start(bundle, BEGIN, tmp_path))
+    log = await store.load(state.session_id)
+    for other in (made(ADAPTER), made(ADAPTER, BILLING_URL="https://test.example")):
+        assert replay(log, other).difference is None
 
 
 _SQL_TOOL = """kind: Tool

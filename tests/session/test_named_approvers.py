@@ -57,7 +57,8 @@ def test_the_owner_of_this_system_says_yes_and_no_other(groups: tuple[tuple[str,
 
 
 def test_a_name_that_a_fact_gives_makes_nobody_a_member_of_a_group_that_knows_its_people() -> None:
-    play = held(OWNER % (OF, "count: 1"), OWNERS, owner="mallory")
+    assert held(OWNER % (OF, "count: 1"), OWNERS, owner="mallory").result("w") == ("blocked", "nobody_to_ask")
+    play = held(OWNER % (f"leads, {OF}", "count: 1"), LEADS, OWNERS, owner="mallory")
     assert play.refused(play.answer("approve", "mallory")) == "not_a_member"
     assert play.refused(play.answer("approve", "bea")) == "not_a_member"
 
@@ -71,6 +72,49 @@ def test_another_owner_by_the_time_of_the_yes_is_asked_anew() -> None:
     (request,) = play.state.open_requests()
     assert request.names == {"owners": ("carl",)}
     assert play.refused(play.answer("approve", "bea", 2)) == "not_a_member"
+
+
+def test_an_edit_to_what_another_owns_is_asked_of_the_other() -> None:
+    play = held(OWNER % (OF, "count: 1"))
+    play.say(play.answer("approve", "bea", edit={"n": 150}))
+    play.claim()
+    reads(play, "carl")
+    assert play.started() == []
+    (request,) = play.state.open_requests()
+    assert request.names == {"owners": ("carl",)}
+    play.say(play.answer("approve", "carl", int(request.id[-1])))
+    play.claim()
+    reads(play, "carl")
+    assert play.started() == ["w"]
+
+
+def test_a_member_of_a_whole_group_is_asked_whoever_the_owner_is() -> None:
+    play = held(OWNER % (f"leads, {OF}", "count: 1"), LEADS)
+    play.say(play.answer("approve", "ana", edit={"n": 150}))
+    play.claim()
+    reads(play, "carl")
+    assert play.started() == ["w"]
+
+
+def test_who_is_on_duty_by_the_clock_is_who_is_on_duty_when_it_runs() -> None:
+    rule = OWNER % ("{group: duty, of: \"'bea' if now < datetime('2026-01-01T09:30:00Z') else 'carl'\"}", "count: 1")
+    play = Play(bundle(*documents(rule)))
+    play.plan(call("w", "write", n=300))
+    play.pass_time(3600)
+    play.say(play.answer("approve", "bea"))
+    play.claim()
+    assert play.started() == []
+    assert [one.names for one in play.state.open_requests()] == [{"duty": ("carl",)}]
+
+
+def test_a_stranger_is_told_of_no_name() -> None:
+    play = held(OWNER % (OF, "count: 1"))
+    from engine.session.decide.decide import decide
+    from engine.session.state.inputs import InputRefused
+
+    refused = decide(play.state, play.answer("approve", "mallory"), play.bundle)
+    assert isinstance(refused, InputRefused)
+    assert "bea" not in refused.message
 
 
 def test_a_whole_group_may_be_asked_beside() -> None:

@@ -35,6 +35,7 @@ from engine.bundle.link.schemas import schema, usable
 from engine.bundle.link.texts import check_says_something, link_ends, link_follow_up, link_texts
 from engine.bundle.link.validators import validator
 from engine.bundle.node import Node
+from engine.bundle.variables import PLANNER
 from engine.diagnostic import did_you_mean
 from engine.language import types
 from engine.language.expression import Expression
@@ -110,7 +111,7 @@ def link_agent(
         ),
         attributes=attributes or {},
         requester=_requester(documents, node, session),
-        variables=documents.variables.of("Agent", document.name),
+        variables={p: documents.variables.of(PLANNER, f"{document.name} {p}") for p in plain["planners"]},
         check_attributes=validator(attributes),
         lets=lets.expressions,
         seal=_seal(documents, node, tools, Marks(attributes or {}, meters), offered),

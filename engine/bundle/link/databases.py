@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.bundle.checks import e106_leaves_bundle
+from engine.bundle.checks import e106_leaves_bundle, e206_constraint
 from engine.bundle.document_set import Document, DocumentSet
 from engine.bundle.files import leaves
 from engine.spec.bundle import Database
@@ -15,6 +15,8 @@ def link_database(documents: DocumentSet, document: Document) -> Database:
     # where the operator says where a database lies it may lie anywhere
     if leaves(plain["path"]) and not (path.filled and plain["path"].startswith("/")):
         documents.say(e106_leaves_bundle.at(path))
+    if path.filled and not plain["path"].endswith(".db"):
+        documents.say(e206_constraint.at(path, "path", "must end with `.db`, and what a variable gives does not"))
     for item in node.at("init").items or ():
         documents.take_content(item)
     by_table: dict[str, tuple[str, ...]] = {}

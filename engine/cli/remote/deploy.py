@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,33 @@ from engine.session.exit_code import OK
 Examples:
   engine --server URL deploy .
   engine --server URL deploy --roll-back 3f2a91c0d5...
-  engine --server URL deploy . --only-bring""",
+  engine --server URL deploy . --only-bring
+  engine --server URL deploy . --canary 5% --by account_id
+  engine --server URL deploy . --shadow""",
 )
 @click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.option("--digest", "--roll-back", "digest", metavar="DIGEST", help="One that is there already.")
 @click.option("--only-bring", is_flag=True, help="Bring it, and tell what it changes: somebody else deploys it.")
 @click.option("--lift", metavar="DIGEST", help="An urgent bundle judges beside others no more.")
+@click.option("--canary", metavar="SHARE", help="Only this share of new sessions begins with it, such as 5%.")
+@click.option("--by", metavar="ATTRIBUTE", help="By a stable hash of which attribute of theirs (--canary).")
+@click.option("--shadow", is_flag=True, help="It decides nothing: past sessions are judged by it when it is asked for.")
 @click.option("--note", default="", metavar="TEXT", help="Why.")
 @format_option("text", "json")
 @asking
 def command(
-    bundle: Path | None, digest: str | None, only_bring: bool, lift: str | None, note: str, output_format: str
-) -> int:
+    bundle: Path | None, digest: str | None, only_bring: bool, lift: str | None, canary: str | None, by: str | None,
+    shadow: bool, note: str, output_format: str,
+) -> int:  # fmt: skip
     """Bring a bundle to a service and let new sessions begin with it.
 
     What it promises is proved there first. One that loosens what is decided is deployed by another than who brought it.
     """
     if sum(one is not None for one in (bundle, digest, lift)) != 1 or (only_bring and bundle is None):
         raise click.UsageError("name a bundle, the --digest of one that is there, or one to --lift")
+    if (canary is None) is not (by is None) or (shadow and canary is not None):
+        raise click.UsageError("give --canary with --by, or --shadow, or neither")
+    share = {"canary": {"share": _percent(canary), "by": by}} if canary is not None else {}
     service = client()
     told: dict[str, Any] = {}
     if bundle is not None:
@@ -52,15 +62,25 @@ def command(
     else:
         newest = service.get("/v1/deployments", limit=1)["items"]
         tag = f'"{newest[0]["number"] if newest else 0}"'
-        wanted = {"bundle": named, "note": note, "lift": lift is not None}
+        wanted = {"bundle": named, "note": note, "lift": lift is not None, "shadow": shadow} | share
         told = service.post("/v1/deployments", wanted, **{"if-match": tag})
         report = told["report"]
     if output_format == "json":
         print_json(told)
     else:
-        say(f"bundle {named[:12]} is {'brought' if only_bring else 'lifted' if lift is not None else 'deployed'}")
+        say(f"bundle {named[:12]} is {'brought' if only_bring else _DONE.get(told['kind'], 'deployed')}")
         _show(report)
     return OK
+
+
+_DONE = {"lift": "lifted", "canary": "on trial for its share of new sessions", "shadow": "in the shadow"}
+
+
+def _percent(text: str) -> Decimal:
+    try:
+        return Decimal(text.strip().removesuffix("%"))
+    except InvalidOperation:
+        raise click.UsageError(f"--canary takes a share such as 5%, and not `{text}`") from None
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.language.value import timestamp
-from engine.policy.approvals import whom
 from engine.session.decide.draft import Draft
 from engine.session.decide.people import is_member, known_groups, refused_person, refused_requester
 from engine.session.decide.requests import settle
@@ -93,7 +92,7 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
         told = f"request {request.id} expired at {timestamp(request.expires_at)}; its session goes on with"
         return InputRefused("expired", f"{told}: engine resume {session_id}")
     if request.groups and not is_member(draft, request, reply.by, reply.roles):
-        groups = whom(request.groups, request.names)
+        groups = ", ".join(request.groups)
         return InputRefused("not_a_member", f"{reply.by} is not a member of {groups}")
     return refused_requester(draft, reply) if request.kind in YES_OR_NO else None
 

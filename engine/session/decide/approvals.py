@@ -67,7 +67,17 @@ def _people(call: Call, verdict: Verdict) -> dict[str, frozenset[str]]:
 def _is_met(ask: Ask, yes: Approval) -> bool:
     """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
     asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
-    return ask.rule in yes.rules and asked
+    return ask.rule in yes.rules and asked and _is_named(ask, yes)
+
+
+def _is_named(ask: Ask, yes: Approval) -> bool:
+    """Whether who said yes is asked still: facts may name others by now, or of the call as somebody has edited it.
+
+    Who was asked as a member of a whole group, and by no name, is.
+    """
+    if not ask.names or yes.by in {person for people in ask.names.values() for person in people}:
+        return True
+    return not set(ask.approvers) <= set(ask.names) and yes.by not in yes.names
 
 
 def difference_of(asked: Mapping[str, Any], verdict: Verdict) -> list[dict[str, Any]]:

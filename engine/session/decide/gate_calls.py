@@ -10,7 +10,6 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.template import Template
 from engine.language.value import timestamp
 from engine.policy import gate
-from engine.policy.approvals import whom
 from engine.policy.overlay import not_offered, stricter
 from engine.policy.rule import Effect, Guard
 from engine.policy.verdict import Verdict
@@ -196,7 +195,7 @@ def _settle(draft: Draft, call: Call, verdict: Verdict, overlays: Sequence[Mappi
     elif verdict.effect is Effect.ALLOW or satisfied:
         start_call(draft, call)
     elif (ask := nobody_to_ask(draft, verdict)) is not None:
-        told = f"the rule {ask.rule} asks {whom(ask.approvers, ask.names)}, and nobody of them can say yes"
+        told = f"the rule {ask.rule} asks {', '.join(ask.approvers)}, and nobody of them can say yes"
         draft.result(call, ResultStatus.BLOCKED, "nobody_to_ask", told, rule=ask.rule, difference=difference)
     else:
         hold(draft, call, verdict, difference)

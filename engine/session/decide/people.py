@@ -40,7 +40,12 @@ def nobody_to_ask(draft: Draft, verdict: Verdict) -> Ask | None:
     """
     for ask in verdict.asks:
         if set(ask.approvers) <= set(ask.names):
-            people = {person for of in ask.names.values() for person in of}
+            people = {
+                person
+                for group, of in ask.names.items()
+                for person in of
+                if all(one.roles or one.has(person) for one in known_groups(draft, group))
+            }
             try:
                 excluded = {draft.state.started_by, *_requesters(draft)}
             except EvaluationError:

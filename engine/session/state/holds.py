@@ -41,6 +41,8 @@ class Holds(StrEnum):
     """Rules, each with the values that it saw."""
     VALUES = "values"
     """The values that rules saw, by rule and name."""
+    PEOPLE = "people"
+    """Names of people, by group, or by rule and group."""
     DIFFERENCE = "difference"
     """What was one way and is another, by name."""
     KEY = "key"

@@ -92,6 +92,8 @@ class Approval:
     edited: bool = False
     prior: bool = False
     distinct: bool = False
+    # whom facts named when this was asked
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

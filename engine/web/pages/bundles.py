@@ -16,12 +16,15 @@ from engine.web.bundles import check_all_tenants
 from engine.web.pages.browser import Visitor
 from engine.web.pages.render import need, shown
 from engine.web.service import Service
+from engine.web.trials import trials_now
 
 MOST = 50
 _VERBS = {
     "activate": "New sessions begin with it",
     "urge": "It judges beside others",
-    "lift": "It judges beside others no more",
+    "lift": "It judges beside others, or is on trial, no more",
+    "canary": "A share of new sessions begins with it",
+    "shadow": "Past sessions are judged by it, and it decides nothing",
 }
 
 
@@ -51,7 +54,8 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
     return shown(
         "bundles.html", visitor=visitor, deployments=told, digest=bundle.digest, agents=sorted(bundle.agents),
         urgent=await service.store.urgent_bundles(bundle.digest),
-        tools=len(bundle.tools), current=next((one for one in told if one.active), None),
+        trials=await trials_now(service), tools=len(bundle.tools),
+        current=next((one for one in told if one.active), None),
     )  # fmt: skip
 
 

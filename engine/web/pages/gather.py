@@ -10,6 +10,7 @@ from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import Right
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.runtime.errors import BundleUnavailable
+from engine.session.sensitivity import HIDDEN
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
@@ -45,7 +46,8 @@ async def may_answer(service: Service, principal: Principal, row: RequestRow) ->
         return False
     bundle = await _bundle(service, row)
     named = row.payload.get("names") or {}
-    if any(principal.person in people for people in named.values()):
+    if any(principal.person in people or HIDDEN in people for people in named.values()):
+        # whose name is not shown here the engine knows when they answer
         return True
     groups = [group for group in row.payload.get("groups") or [] if group != CUSTOMER and group not in named]
     if not groups:

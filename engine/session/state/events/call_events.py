@@ -109,7 +109,7 @@ class VerdictGivenPayload(TypedDict):
     satisfied: Own[bool]
     asks: Annotated[dict[str, Any], H.VALUES]
     demands: NotRequired[Own[dict[str, Any]]]
-    names: NotRequired[Words[dict[str, Any]]]
+    names: NotRequired[Annotated[dict[str, Any], H.PEOPLE]]
     job: NotRequired[Own[bool]]
     beside: NotRequired[Annotated[list[dict[str, Any]], H.TRACES]]
 

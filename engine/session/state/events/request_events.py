@@ -39,7 +39,7 @@ class RequestOpenedPayload(TypedDict):
     limit: NotRequired[Own[str]]
     extend_by: NotRequired[Own[Any]]
     distinct: NotRequired[Own[bool]]
-    names: NotRequired[Words[dict[str, Any]]]
+    names: NotRequired[Annotated[dict[str, Any], H.PEOPLE]]
     values: NotRequired[Annotated[dict[str, Any], H.VALUES]]
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
 
@@ -113,6 +113,7 @@ def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> St
         payload["by"],
         payload.get("edited", payload["digest"] != request.digest),
         distinct=request.distinct,
+        names=frozenset(person for people in request.names.values() for person in people),
     )
     return with_call(state, call, approvals=(*kept, yes), approved_seq=event.seq)
 
