@@ -85,6 +85,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name][0], "command"
+        if ctx.params.get("server") == "":
+            ctx.fail("--server is empty: name the address of a service, or leave it out")
         if ctx.params.get("server"):
             module, _, name = _remote(ctx, cmd_name)
         command: click.Command = getattr(import_module(module), name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-_MINUTE = timedelta(minutes=1)
+_MOST_STEPS = 10_000
 
 
 class Misfire(StrEnum):
@@ -42,16 +42,27 @@ class Schedule:
     misfire: Misfire = Misfire.SKIP
     overlap: Overlap = Overlap.SKIP
 
-    def last(self, now: datetime) -> datetime | None:
-        """The newest time that has come, in UTC; None if none ever has."""
-        minute = now.astimezone(self.zone).replace(second=0, microsecond=0)
-        return _first(CronSim(self.cron, minute + _MINUTE, reverse=True))
+    def newest(self, after: datetime, now: datetime) -> datetime | None:
+        """The newest time behind one and up to another, in UTC; None if none has come."""
+        found, steps = None, 0
+        for time in self._times(after):
+            if time > now:
+                break
+            found, steps = time, steps + 1
+            if steps == _MOST_STEPS:
+                # long missed: of a time that comes so often the newest lies within the last days
+                return self.newest(max(time, now - timedelta(days=2)), now) or time
+        return found
 
     def next(self, now: datetime) -> datetime | None:
         """The first time that is still to come, in UTC; None if none ever does."""
-        return _first(CronSim(self.cron, now.astimezone(self.zone)))
+        return next(self._times(now), None)
 
-
-def _first(times: CronSim) -> datetime | None:
-    found: datetime | None = next(times, None)
-    return found.astimezone(UTC) if found is not None else None
+    def _times(self, after: datetime) -> Iterator[datetime]:
+        """The times behind a moment, in UTC and in their order: where clocks are put back cron has some again."""
+        known = after
+        for found in CronSim(self.cron, after.astimezone(self.zone)):
+            time = found.astimezone(UTC)
+            if time > known:
+                known = time
+                yield time

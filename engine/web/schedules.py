@@ -43,6 +43,7 @@ class Scheduler:
         self._service = service
         self._schedules = schedules
         self._passed: dict[str, datetime] = {}
+        self._told: dict[str, str] = {}
 
     async def run(self) -> None:
         """Begin what is due until the service closes; what goes wrong is logged, and is no other schedule's fault."""
@@ -51,11 +52,16 @@ class Scheduler:
                 try:
                     await self.look(one)
                 except (EngineError, HttpProblem) as error:
-                    _log.error("the schedule %s began nothing: %s", one.name, error)
+                    self._tell_once(one, str(error))
                 except Exception:
                     _log.exception("the schedule %s began nothing", one.name)
             with trio.move_on_after(LOOK_EVERY):
                 await self._service.draining.wait()
+
+    def _tell_once(self, schedule: Schedule, why: str) -> None:
+        if self._told.get(schedule.name) != why:
+            self._told[schedule.name] = why
+            _log.error("the schedule %s began nothing: %s", schedule.name, why)
 
     async def look(self, schedule: Schedule) -> str | None:
         """The id of the session that began, if the time has come for one; raises HttpProblem."""
@@ -64,21 +70,29 @@ class Scheduler:
             newest = await newest_time(self._service, schedule)
             # one that is new begins with the times that come: it makes up for none before
             self._passed[schedule.name] = newest if newest is not None else now
-        time, passed = schedule.last(now), self._passed[schedule.name]
-        if time is None or time <= passed:
+        time = schedule.newest(self._passed[schedule.name], now)
+        if time is None:
             return None
+        begun = await self._at(schedule, time, now)
+        # what could not begin now is tried again: a store that is locked makes no time go by
         self._passed[schedule.name] = time
+        return begun
+
+    async def _at(self, schedule: Schedule, time: datetime, now: datetime) -> str | None:
+        """Begin the session of a time that has come, unless it is passed over."""
         when = timestamp(time)
         if now - time > GRACE and schedule.misfire is Misfire.SKIP:
             _log.warning("the schedule %s missed %s", schedule.name, when)
             return None
-        if schedule.overlap is Overlap.SKIP and await self._is_under_way(schedule):
+        if schedule.overlap is Overlap.SKIP and await self._is_under_way(schedule, when):
             _log.warning("the schedule %s passes %s over: the session before is not over", schedule.name, when)
             return None
         return await begin(self._service, schedule, time)
 
-    async def _is_under_way(self, schedule: Schedule) -> bool:
+    async def _is_under_way(self, schedule: Schedule, when: str) -> bool:
         creation = await self._service.store.access.newest_creation(scope_for(schedule))
+        if creation is not None and creation.key == when:
+            return False  # another service was first, and it is this very one
         try:
             row = None if creation is None else await self._service.store.session(creation.session_id)
         except UnknownSession:
@@ -112,7 +126,15 @@ def scope_for(schedule: Schedule) -> str:
 async def newest_time(service: Service, schedule: Schedule) -> datetime | None:
     """The newest time that began a session."""
     creation = await service.store.access.newest_creation(scope_for(schedule))
-    return datetime.fromisoformat(creation.key) if creation is not None else None
+    if creation is None:
+        return None
+    time = datetime.fromisoformat(creation.key)
+    try:
+        await service.store.session(creation.session_id)
+    except UnknownSession:
+        # whoever reserved it died before it began: it is begun again
+        return time - timedelta(seconds=1)
+    return time
 
 
 # -- the routes

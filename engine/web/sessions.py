@@ -172,6 +172,9 @@ async def confirm(service: Service, principal: Principal, request: Request) -> R
         asked = [one for one in await session.open_requests() if one.groups == (CUSTOMER,)]
         if not asked:
             raise HttpProblem(409, "nothing_asked", f"session {session.id} asks the customer nothing")
+        wanted = only_at(request)
+        if wanted is not None and await _seq(service, session.id) != wanted:
+            raise HttpProblem(412, "changed_meanwhile", f"session {session.id} has gone on since: look at it again")
         reply = Approve(by=CUSTOMER) if said.answer == "yes" else Deny(by=CUSTOMER)
         await service.engine.answer(asked[0].id, reply, digest=asked[0].digest, drive=False)
     await service.note(request, principal, "confirm", session.id, said.answer)

@@ -16,7 +16,6 @@ from engine.access.principal import Principal
 from engine.language.value import timestamp
 from engine.ports.deployments import Deployment, DeploymentKind
 from engine.web.bundle_checks import judged_since
-from engine.web.bundles import check_all_tenants
 from engine.web.canary import Canary
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
@@ -62,9 +61,9 @@ async def canary_of(service: Service, deployment: Deployment | None) -> Canary |
 
 async def shadow_report(service: Service, principal: Principal, request: Request) -> Response:
     """`GET /v1/shadow`: what the bundle in the shadow would have judged otherwise since it was put there."""
-    check_all_tenants(principal, "ask what one would do")
     shadow = (await trials_now(service)).shadow
-    if shadow is None:
+    # bundles are for all tenants: a token of one knows of none
+    if shadow is None or principal.tenant is not None:
         raise HttpProblem(404, "no_shadow", "no bundle judges in the shadow")
     if service.file is None:
         raise HttpProblem(503, "not_available", "a store in memory is not read by another process")

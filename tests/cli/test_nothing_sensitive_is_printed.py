@@ -255,6 +255,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "config show": [[]],
     "login": [["--forget"]],
     "doctor": [[]],
+    "shadow report": [[]],
     "backup": [["copy.db"]],
     "restore": [["--release"]],
     "sessions erase": [["--older-than", "999d", "--why", "x", "--yes", "--as", "eve", "--insecure-local"]],

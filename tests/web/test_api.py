@@ -309,6 +309,8 @@ def test_what_is_done_to_a_session_that_has_gone_on_since_it_was_seen_is_not_don
         late = app.post(f"{path}/messages", json={"text": "two"}, headers={"if-match": tag})
         assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
         assert app.post(f"{path}/messages", json={"text": "x"}, headers={"if-match": "no tag"}).status_code == 412
+        said = app.post(f"{path}/confirmations", json={"answer": "yes"}, headers={"if-match": tag})
+        assert said.status_code in (409, 412), "it asks the customer nothing"
         with service.client("ops", "operator") as ops:
             assert ops.post(f"{path}/cancel", json={}, headers={"if-match": tag}).status_code == 412
             assert "two" not in ops.get(path).json()["messages"]

@@ -66,6 +66,8 @@ def test_another_tenant_is_told_nothing(service: Service, theirs: Theirs, row: R
         nothing = ask(client, row, row.path.replace("{id}", "ses_0000000000000000.1"))
     if row.right not in RIGHTS[role]:
         assert answer.status_code == 403, answer.text
+    elif row.path == "/v1/shadow":
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_shadow")
     elif "{id}" in row.path:
         assert answer.status_code == 404, answer.text
         # what is another's and what is not there are told apart by nothing

@@ -119,3 +119,37 @@ def test_a_bundle_is_brought_and_deployed(service: Service, elsewhere: Shell) ->
     assert "nothing of it loosens" in done.out
     with service.client("ops", "operator") as ops:
         assert ops.get("/v1/deployments").json()["items"][0]["bundle"] == found["digest"]
+
+
+def test_an_id_leads_to_no_other_route(service: Service, elsewhere: Shell) -> None:
+    ran = asks(elsewhere, service, "ops", "operator", "run", "--agent", "support-triage", "-m", CHARGED, *SET)
+    session = ran.err.split("session ")[1].split(" ")[0]
+    done = asks(elsewhere, service, "ops", "operator", "jobs", "discard", f"../sessions/{session}/cancel#")
+    assert done.code == 2, done.err
+    shown = asks(elsewhere, service, "ops", "operator", "sessions", "show", session, "--format", "json")
+    assert json.loads(shown.out)["state"] == "awaiting_human_review"
+    for id_ in (f"{session}?", f"{session}/events", "..", "", "../jobs"):
+        odd = asks(elsewhere, service, "ops", "operator", "sessions", "show", id_)
+        assert (odd.code, "Traceback" in odd.err) == (2, False), odd.err
+
+
+def test_a_token_is_never_printed(service: Service, elsewhere: Shell) -> None:
+    token = service.token("ops", "operator")
+    for secret in (f"{token} ", f"{token}\n", f"a{token}\nb", f"{token}ü"):
+        done = elsewhere("--server", service.url, "sessions", "list", ENGINE_TOKEN=secret)
+        assert token not in done.err
+        assert "Traceback" not in done.err
+        assert done.code == (0 if secret.strip() == token else 2), done.err
+
+
+def test_nothing_is_erased_that_nobody_is_sure_of(service: Service, elsewhere: Shell) -> None:
+    ran = asks(elsewhere, service, "ops", "operator", "run", "--agent", "support-triage", "-m", CHARGED, *SET)
+    session = ran.err.split("session ")[1].split(" ")[0]
+    done = asks(elsewhere, service, "ops", "operator", "sessions", "erase", session, "--why", "x")
+    assert (done.code, "nothing was erased" in done.err) == (1, True), done.err
+
+
+def test_an_address_that_is_none_is_said_so(elsewhere: Shell) -> None:
+    for server in ("", "127.0.0.1:8420", "ftp://x", "http://[::1"):
+        done = elsewhere("--server", server, "sessions", "list")
+        assert (done.code, "Traceback" in done.err) == (2, False), (server, done.err)

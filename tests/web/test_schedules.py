@@ -18,10 +18,12 @@ from engine.access.grants import Access
 from engine.api.engine import open_engine
 from engine.bundle.load import load_directory
 from engine.config.load import load_settings
+from engine.ports.access import Creation
 from engine.ports.store import Store
 from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.store.memory import MemoryStore
+from engine.store.urls import StoreFault
 from engine.web.open_service import open_service as opened_service
 from engine.web.schedule import Misfire, Overlap, Schedule
 from engine.web.schedules import Scheduler
@@ -124,21 +126,88 @@ async def test_what_can_not_begin_is_told_and_keeps_no_other_from_beginning(
 
 
 @pytest.mark.parametrize(
-    ("now", "last", "following"),
+    ("cron", "zone", "day"),
     [
-        # clocks go on from 2:00 to 3:00: 2:30 comes at 3:00, once
-        ((2026, 3, 29, 0, 30), (2026, 3, 28, 1, 30), (2026, 3, 29, 1, 0)),
-        ((2026, 3, 29, 1, 30), (2026, 3, 29, 1, 0), (2026, 3, 30, 0, 30)),
-        # and back from 3:00 to 2:00: 2:30 comes twice, and counts once
-        ((2026, 10, 25, 0, 45), (2026, 10, 25, 0, 30), (2026, 10, 26, 1, 30)),
+        (cron, zone, day)
+        for cron in ("*/15 * * * *", "30 2 * * *", "30 * * * *", "0 */2 * * *", "15 2,3 * * *", "* 2 * * *")
+        for zone, day in (
+            ("Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC)),
+            ("Europe/Berlin", datetime(2026, 10, 25, tzinfo=UTC)),
+            ("America/New_York", datetime(2026, 11, 1, 4, tzinfo=UTC)),
+            ("Australia/Lord_Howe", datetime(2026, 4, 4, 12, tzinfo=UTC)),
+        )
     ],
 )
-def test_a_time_is_by_the_clock_of_its_zone(
-    now: tuple[int, ...], last: tuple[int, ...], following: tuple[int, ...]
-) -> None:
+def test_by_whatever_clock_each_time_comes_once_and_none_before_its_time(cron: str, zone: str, day: datetime) -> None:
+    schedule = replace(HOURLY, cron=cron, zone=ZoneInfo(zone))
+    passed, came = day, []
+    for minute in range(1, 26 * 60):
+        now = day + timedelta(minutes=minute)
+        time = schedule.newest(passed, now)
+        if time is not None:
+            assert passed < time <= now
+            came.append(time)
+            passed = time
+        following = schedule.next(now)
+        assert following is not None
+        assert following > now
+    assert came == sorted(set(came))
+    # looked at once a minute nothing is made up for, and nothing is left out
+    local = [one.astimezone(ZoneInfo(zone)) for one in came]
+    assert came, local
+    known, at = [], day
+    while (at := schedule.next(at) or at) < day + timedelta(minutes=26 * 60):
+        known.append(at)
+    assert came == [one for one in known if one <= day + timedelta(minutes=26 * 60 - 1)]
+
+
+@pytest.mark.parametrize(("month", "day", "hours"), [(3, 29, [1]), (10, 25, [0])])
+def test_a_time_of_the_night_comes_once_when_clocks_change(month: int, day: int, hours: list[int]) -> None:
     schedule = replace(HOURLY, cron="30 2 * * *", zone=ZoneInfo("Europe/Berlin"))
-    moments = [datetime(*parts, tzinfo=UTC) for parts in (now, last, following)]  # type: ignore[arg-type, misc]
-    assert [schedule.last(moments[0]), schedule.next(moments[0])] == moments[1:]
+    start = datetime(2026, month, day, tzinfo=UTC)
+    first = schedule.next(start)
+    assert first is not None
+    assert [first.hour] == hours
+    assert (schedule.next(first) or start) - first > timedelta(hours=20)
+
+
+def test_a_time_that_was_long_missed_is_the_newest() -> None:
+    now = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
+    every_minute = replace(HOURLY, cron="* * * * *")
+    assert every_minute.newest(now - timedelta(days=90), now) == now.replace(second=0)
+    yearly = replace(HOURLY, cron="0 0 1 1 *")
+    assert yearly.newest(now - timedelta(days=400), now) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_what_could_not_begin_is_tried_again(autojump_clock: MockClock) -> None:
+    store, clock = MemoryStore(), TrioClock(BEGINS)
+    async with serving(store, clock) as service:
+        scheduler = Scheduler(service, {"hourly": HOURLY})
+        assert await scheduler.look(HOURLY) is None
+        await trio.sleep(45)
+        real, fails = store.access.reserve, [True]
+
+        async def reserve(creation: Creation) -> Creation:
+            if fails.pop() if fails else False:
+                raise StoreFault("locked")
+            return await real(creation)
+
+        store.access.reserve = reserve  # type: ignore[method-assign]
+        with pytest.raises(StoreFault):
+            await scheduler.look(HOURLY)
+        assert await scheduler.look(HOURLY) is not None
+
+
+async def test_a_time_that_was_reserved_by_who_died_is_begun(autojump_clock: MockClock) -> None:
+    store, clock = MemoryStore(), TrioClock(BEGINS)
+    await ran(HOURLY, store, clock, 0.1)
+    (row,) = await store.sessions()
+    creation = await store.access.newest_creation("acme/schedule:hourly/sessions/external")
+    assert creation is not None
+    other = MemoryStore()
+    await other.access.reserve(creation)
+    await ran(replace(HOURLY, misfire=Misfire.ONCE), other, clock, 0.1)
+    assert [one.id for one in await other.sessions()] == [row.id]
 
 
 CRON = "kind: Schedule\nname: nightly\ncron: {cron}\nzone: {zone}\nmessage: hello\n"

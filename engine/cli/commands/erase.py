@@ -66,7 +66,7 @@ async def erase(
         if not meant:
             say("engine: no session is meant by that", err=True)
             return FAILED
-        if not yes and not _is_sure(len(meant)):
+        if not yes and not is_sure(len(meant)):
             say("engine: nothing was erased", err=True)
             return FAILED
         for row in meant:
@@ -112,7 +112,8 @@ async def export(session_id: str | None, person: str | None, store_url: str) -> 
     return app.exit_code
 
 
-def _is_sure(number: int) -> bool:
+def is_sure(number: int) -> bool:
+    """Whether who sits at the terminal means it; nobody does where there is none."""
     try:
         return click.confirm(f"Destroy what {counted(number, 'session')} said? Nothing brings it back")
     except click.Abort:

@@ -9,10 +9,11 @@ import click
 from engine.cli.console.assignments import assignments
 from engine.cli.console.options import detach_option, format_option
 from engine.cli.console.trace_printer import Printer
-from engine.cli.remote.client import Client, ServiceProblem, asking, client
+from engine.cli.remote.client import Client, ServiceProblem, asking, client, part
 from engine.cli.remote.follow import follow, leave
 from engine.language.value import NotJson, loads
 from engine.session.exit_code import FAILED, OK
+from engine.session.state.state import Status
 
 _ALL_TEXT = {"type": "string"}
 
@@ -78,9 +79,11 @@ def _started_with(
 def send(session_id: str, message: str, detach: bool, output_format: str) -> int:
     """Send a session a further message of its user, and show how it goes on."""
     service = client()
-    before = service.get(f"/v1/sessions/{session_id}")["seq"]
-    service.post(f"/v1/sessions/{session_id}/messages", {"text": message})
-    return _gone_on(service, session_id, before, detach, output_format)
+    before = service.get(f"/v1/sessions/{part(session_id)}")
+    service.post(f"/v1/sessions/{part(session_id)}/messages", {"text": message})
+    # what waits for somebody's answer waits on
+    moved = before["state"] in (Status.RUNNING, Status.AWAITING_MESSAGE)
+    return _gone_on(service, session_id, before["seq"], detach, output_format, moved=moved)
 
 
 @click.command("confirm", epilog="Example: engine --server URL confirm ses_1234 yes")
@@ -100,8 +103,8 @@ def confirm(session_id: str, answer: str, tool: str | None, input_: str, detach:
             body |= {"tool": tool, "input": loads(input_)}
         except NotJson as error:
             raise click.UsageError(f"--input: {error}") from None
-    before = service.get(f"/v1/sessions/{session_id}")["seq"]
-    service.post(f"/v1/sessions/{session_id}/confirmations", body)
+    before = service.get(f"/v1/sessions/{part(session_id)}")["seq"]
+    service.post(f"/v1/sessions/{part(session_id)}/confirmations", body)
     return _gone_on(service, session_id, before, detach, output_format)
 
 
@@ -112,15 +115,17 @@ def confirm(session_id: str, answer: str, tool: str | None, input_: str, detach:
 def cancel(session_id: str, output_format: str) -> int:
     """End a session: what runs is cancelled, and what is asked is withdrawn."""
     service = client()
-    before = service.get(f"/v1/sessions/{session_id}")["seq"]
-    service.post(f"/v1/sessions/{session_id}/cancel", {})
+    before = service.get(f"/v1/sessions/{part(session_id)}")["seq"]
+    service.post(f"/v1/sessions/{part(session_id)}/cancel", {})
     # a cancelled session is a failure to those who drive it, and to this command what was asked for
     code = _gone_on(service, session_id, before, False, output_format)
     return OK if code == FAILED else code
 
 
-def _gone_on(service: Client, session_id: str, before: int, detach: bool, output_format: str) -> int:
+def _gone_on(
+    service: Client, session_id: str, before: int, detach: bool, output_format: str, *, moved: bool = True
+) -> int:
     if detach:
         leave(session_id, output_format)
         return OK
-    return follow(service, session_id, before, Printer(output_format), moved=True)
+    return follow(service, session_id, before, Printer(output_format), moved=moved)

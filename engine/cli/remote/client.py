@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any, ParamSpec
@@ -21,6 +23,8 @@ P = ParamSpec("P")
 # a read may wait for something to happen
 TIMEOUT = 60.0
 PAGE = 200
+# who is told that too much is asked at once asks again, so often and after so many seconds
+TOO_MANY, MOST_TRIES, PAUSE = 429, 10, 2.0
 
 # what a command on a store exits with for the same; all else that is refused is 1
 _CODES: Mapping[str, int] = {
@@ -49,9 +53,16 @@ class Client:
     """One service, and who asks it."""
 
     def __init__(self, server: str, token: str | None) -> None:
-        self.url = server.rstrip("/")
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+        self.url, secret = server.strip().rstrip("/"), (token or "").strip()
+        if not self.url.startswith(("http://", "https://")):
+            raise ServiceProblem("invalid", f"`{self.url}` is no address of a service, as https://HOST is", USAGE)
+        if not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise ServiceProblem("unauthenticated", "this token is none: it has characters that no token has", USAGE)
+        headers = {"authorization": f"Bearer {secret}"} if secret else {}
+        try:
+            self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+        except (httpx2.InvalidURL, ValueError):
+            raise ServiceProblem("invalid", f"`{self.url}` is no address of a service", USAGE) from None
 
     def get(self, path: str, **query: Any) -> Any:
         """What a path gives; raises ServiceProblem."""
@@ -69,13 +80,28 @@ class Client:
         while True:
             page = self.get(path, limit=PAGE, cursor=cursor, **query)
             yield from page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None:
+            if page["next_cursor"] in (None, cursor):
                 return
+            cursor = page["next_cursor"]
+
+    def events(self, session_id: str, after: int = 0) -> list[dict[str, Any]]:
+        """All events of a session behind one; raises ServiceProblem."""
+        found: list[dict[str, Any]] = []
+        path = f"/v1/sessions/{part(session_id)}/events"
+        while page := self.get(path, after=found[-1]["seq"] if found else after, limit=PAGE)["items"]:
+            found += page
+        return found
 
     def _ask(self, method: str, path: str, **given: Any) -> Any:
         try:
             response = self._http.request(method, path, **given)
+            for _ in range(MOST_TRIES if method == "GET" else 0):
+                if response.status_code != TOO_MANY:
+                    break
+                time.sleep(PAUSE)
+                response = self._http.request(method, path, **given)
+        except (httpx2.LocalProtocolError, UnicodeError):
+            raise ServiceProblem("invalid", "this can't be sent over HTTP", USAGE) from None
         except httpx2.HTTPError as error:
             raise ServiceProblem("away", f"{self.url} can't be reached: {error}", FAULT) from None
         except (httpx2.InvalidURL, ValueError) as error:
@@ -86,12 +112,19 @@ class Client:
             body = None
         if response.is_success and (body is not None or response.status_code == 204):
             return body
-        if not isinstance(body, dict) or "code" not in body:
+        if not isinstance(body, dict) or not isinstance(body.get("code"), str):
             raise ServiceProblem(
                 "foreign", f"{self.url} answers {response.status_code}: is it a service of this?", FAULT
             )
         fault = FAULT if response.status_code >= 500 else FAILED
         raise ServiceProblem(body["code"], str(body.get("detail", body["code"])), _CODES.get(body["code"], fault))
+
+
+def part(name: str) -> str:
+    """An id as a part of a path: whatever is in it, it is that and leads nowhere else."""
+    if not re.fullmatch(r"[A-Za-z0-9_.~-]{1,200}", name, re.ASCII) or not name.strip("."):
+        raise ServiceProblem("invalid", f"`{name}` is the id of nothing", USAGE)
+    return name
 
 
 def client() -> Client:
@@ -110,6 +143,9 @@ def asking(command: Callable[P, int]) -> Callable[P, None]:
         except ServiceProblem as refused:
             say(f"engine: {refused}", err=True)
             code = refused.exit_code
+        except (KeyError, TypeError, AttributeError, IndexError):
+            say("engine: what answers there is no service of this engine, or one of another version", err=True)
+            code = FAULT
         raise SystemExit(code)
 
     return run

@@ -12,7 +12,7 @@ from engine.cli.console.bundle import load_or_exit
 from engine.cli.console.options import format_option
 from engine.cli.console.output import counted, say
 from engine.cli.console.trace_printer import print_json
-from engine.cli.remote.client import asking, client
+from engine.cli.remote.client import asking, client, part
 from engine.session.exit_code import OK
 
 
@@ -53,11 +53,11 @@ def command(
     told: dict[str, Any] = {}
     if bundle is not None:
         checked, _ = load_or_exit(bundle)
-        files = {path: content.decode("utf-8") for path, content in checked.files.items()}
+        files = {path: _text(path, content) for path, content in checked.files.items()}
         told = service.post("/v1/bundles", {"files": files})
     named = str(told["digest"] if bundle is not None else digest or lift)
     if only_bring:
-        report = service.get(f"/v1/bundles/{named}/difference")
+        report = service.get(f"/v1/bundles/{part(named)}/difference")
         told |= report
     else:
         newest = service.get("/v1/deployments", limit=1)["items"]
@@ -71,6 +71,13 @@ def command(
         say(f"bundle {named[:12]} is {'brought' if only_bring else _DONE.get(told['kind'], 'deployed')}")
         _show(report)
     return OK
+
+
+def _text(path: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{path} is no text: a bundle that is brought over the API holds texts alone") from None
 
 
 _DONE = {"lift": "lifted", "canary": "on trial for its share of new sessions", "shadow": "in the shadow"}

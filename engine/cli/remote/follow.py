@@ -7,12 +7,12 @@ from typing import Any
 
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import Printer
-from engine.cli.remote.client import Client
+from engine.cli.remote.client import Client, ServiceProblem, part
 from engine.diagnostic.visible import line
 from engine.policy.approvals import whom
-from engine.session.exit_code import exit_code
+from engine.session.exit_code import WAITING, exit_code
 from engine.session.state.event import Event, EventKind
-from engine.session.state.state import Status
+from engine.session.state.state import FINAL, Status
 from engine.spec.request_kind import RequestKind
 
 _ENVELOPE = frozenset({"step", "kind", "seq", "at", "session_id"})
@@ -25,20 +25,37 @@ def follow(client: Client, session_id: str, after: int, printer: Printer, *, mov
 
     With `moved` a worker has to take it up first: it stands still until it has.
     """
-    idle = 0
-    while True:
-        page = client.get(f"/v1/sessions/{session_id}/events", after=after, limit=200)["items"]
-        for found in page:
-            printer(event_of(found))
-            after, moved = int(found["seq"]), moved and found["kind"] not in _GOES_ON
-        standing = client.get(f"/v1/sessions/{session_id}", wait=WAIT if not page else 0, after=after)
-        rests = standing["state"] != Status.RUNNING and standing["seq"] == after
-        idle = idle + 1 if rests and not page else 0
-        if rests and (not moved or idle >= IDLE):
-            break
+    try:
+        standing = _followed(client, session_id, after, printer, moved=moved)
+    except (KeyboardInterrupt, ServiceProblem):
+        printer.finish()
+        say(f"session {session_id} goes on at the service: engine sessions show {session_id}", err=True)
+        raise
     printer.finish()
     tell_next(client, standing)
+    if standing["state"] == Status.RUNNING:
+        say("no worker has taken it up yet: it goes on when one does", err=True)
+        return WAITING
     return exit_code(Status(standing["state"]))
+
+
+def _followed(client: Client, session_id: str, after: int, printer: Printer, *, moved: bool) -> dict[str, Any]:
+    """How the session stands in the end; still running where nobody drives it."""
+    idle, taken = 0, not moved
+    while True:
+        page = client.get(f"/v1/sessions/{part(session_id)}/events", after=after, limit=200)["items"]
+        for found in page:
+            printer(event_of(found))
+            after, taken = int(found["seq"]), taken or found["kind"] in _GOES_ON
+        standing: dict[str, Any] = client.get(
+            f"/v1/sessions/{part(session_id)}", wait=WAIT if not page else 0, after=after
+        )
+        idle = idle + 1 if not page and standing["seq"] == after else 0
+        state = Status(standing["state"])
+        if standing["seq"] == after and (state in FINAL or (state is not Status.RUNNING and taken)):
+            return standing
+        if idle >= IDLE and not taken:
+            return standing
 
 
 # once one of these is there the session has been gone on with, or needs nobody to

@@ -7,7 +7,7 @@ import click
 from engine.cli.commands.jobs import show_job, show_jobs
 from engine.cli.console.options import format_option
 from engine.cli.console.output import say
-from engine.cli.remote.client import asking, client
+from engine.cli.remote.client import asking, client, part
 from engine.ports.records import JOB_STATUSES
 from engine.session.exit_code import OK
 
@@ -35,10 +35,10 @@ def list_jobs(status: str | None, session_id: str | None, output_format: str) ->
 def show(job_id: str, output_format: str) -> int:
     """One job, and what happened to it."""
     service = client()
-    row = service.get(f"/v1/jobs/{job_id}")
+    row = service.get(f"/v1/jobs/{part(job_id)}")
     about = row.pop("events", None)
     if about is None:
-        log = service.get(f"/v1/sessions/{row['session_id']}/events", limit=200)["items"]
+        log = service.events(row["session_id"])
         about = [event for event in log if event.get("call_id") == row["call_id"]]
     show_job(row, about, output_format)
     return OK
@@ -49,7 +49,7 @@ def show(job_id: str, output_format: str) -> int:
 @asking
 def retry(job_id: str) -> int:
     """Try a dead job once more, as a new call with the same input; the gate judges it again."""
-    client().post(f"/v1/jobs/{job_id}/retry", {})
+    client().post(f"/v1/jobs/{part(job_id)}/retry", {})
     say("it is enqueued again; a worker runs it", err=True)
     return OK
 
@@ -59,6 +59,6 @@ def retry(job_id: str) -> int:
 @asking
 def discard(job_id: str) -> int:
     """Give up a job that waits, or take a dead one off the list."""
-    client().post(f"/v1/jobs/{job_id}/discard", {})
+    client().post(f"/v1/jobs/{part(job_id)}/discard", {})
     say("discarded; its session goes on", err=True)
     return OK

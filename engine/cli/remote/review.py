@@ -11,7 +11,7 @@ from engine.cli.commands.review import NO_RESUME, NOTE, one_or_last, show_reques
 from engine.cli.console.assignments import assignments, typed
 from engine.cli.console.options import format_option
 from engine.cli.console.trace_printer import Printer, print_json
-from engine.cli.remote.client import Client, ServiceProblem, asking, client
+from engine.cli.remote.client import Client, ServiceProblem, asking, client, part
 from engine.cli.remote.follow import follow
 from engine.session.exit_code import FAILED, OK
 
@@ -42,6 +42,8 @@ def list_(closed_too: bool, limit: int | None, output_format: str) -> int:
 def show(request_id: str | None, output_format: str) -> int:
     """Show a request: the call, the rules that ask and the values they saw, what the user said."""
     found = _request(client(), request_id)
+    # lists and pages tell who has claimed it
+    found = {name: value for name, value in found.items() if name not in ("seq", "claimed_by", "claimed_until")}
     if output_format == "json":
         print_json(found)
     else:
@@ -124,7 +126,7 @@ def _like(given: dict[str, Any] | None) -> dict[str, Any]:
 
 def _answer(service: Client, found: dict[str, Any], body: dict[str, Any], no_resume: bool, output_format: str) -> int:
     session_id = str(found["session_id"])
-    service.post(f"/v1/requests/{found['id']}/answers", body)
+    service.post(f"/v1/requests/{part(found['id'])}/answers", body)
     if no_resume:
         return OK
     return follow(service, session_id, found["seq"], Printer(output_format), moved=True)
@@ -136,5 +138,5 @@ def _request(service: Client, request_id: str | None) -> dict[str, Any]:
         if not waiting:
             raise ServiceProblem("no_such_request", "no request is open; see engine review list --all", FAILED)
         request_id = waiting[-1]["id"]
-    found: dict[str, Any] = service.get(f"/v1/requests/{request_id}")
+    found: dict[str, Any] = service.get(f"/v1/requests/{part(request_id)}")
     return found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
-from typing import Any
 
 import click
 
+from engine.cli.commands.erase import is_sure
 from engine.cli.commands.sessions import one_or_last, show_session, show_sessions, show_stats
 from engine.cli.console.options import format_option
 from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json
-from engine.cli.remote.client import Client, ServiceProblem, asking, client
+from engine.cli.remote.client import Client, ServiceProblem, asking, client, part
 from engine.cli.remote.follow import event_of
 from engine.session.exit_code import FAILED, OK, USAGE
 from engine.session.trace import entries, headline
@@ -51,7 +51,7 @@ def stats(output_format: str) -> int:
 def show(session_id: str | None, output_format: str) -> int:
     """Show how a session stands: attributes, calls, requests, what it used of its budget."""
     service = client()
-    found = service.get(f"/v1/sessions/{_named(service, session_id)}")
+    found = service.get(f"/v1/sessions/{part(_named(service, session_id))}")
     if found.get("erased"):
         raise ServiceProblem(
             "erased", f"session {found['id']} is erased: what is left is that it ended, and its chain", FAILED
@@ -72,10 +72,7 @@ def show(session_id: str | None, output_format: str) -> int:
 def events(session_id: str | None, after: int, output_format: str) -> int:
     """Print a session's log."""
     service = client()
-    found: list[dict[str, Any]] = []
-    path = f"/v1/sessions/{_named(service, session_id)}/events"
-    while page := service.get(path, after=found[-1]["seq"] if found else after, limit=200)["items"]:
-        found += page
+    found = service.events(_named(service, session_id), after)
     if output_format == "json":
         print_json(entries(map(event_of, found)))
     for e in found if output_format != "json" else ():
@@ -88,20 +85,24 @@ def events(session_id: str | None, after: int, output_format: str) -> int:
 @asking
 def verify(session_id: str) -> int:
     """Look whether a session's log is whole, and as its key has sealed it."""
-    problems = client().get(f"/v1/sessions/{session_id}/verify")["problems"]
+    problems = client().get(f"/v1/sessions/{part(session_id)}/verify")["problems"]
     for problem in problems:
         say(f"{session_id}: {problem}")
-    say(f"{0 if problems else 1} session{'s are' if problems else ' is'} whole, {1 if problems else 0} are not")
+    say(f"{0 if problems else 1} session{'s are' if problems else ' is'} whole, {'1 is' if problems else '0 are'} not")
     return FAILED if problems else OK
 
 
 @command.command("erase", epilog='Example: engine --server URL sessions erase ses_1234 --why "asked to"')
 @click.argument("session_id", metavar="ID")
 @click.option("--why", metavar="TEXT", required=True, help="Why; it is kept.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @asking
-def erase(session_id: str, why: str) -> int:
+def erase(session_id: str, why: str, yes: bool) -> int:
     """Destroy what a session said; its chain still verifies."""
-    done = client().post(f"/v1/sessions/{session_id}/erasure", {"why": why})
+    if not yes and not is_sure(1):
+        say("engine: nothing was erased", err=True)
+        return FAILED
+    done = client().post(f"/v1/sessions/{part(session_id)}/erasure", {"why": why})
     say(f"{done['id']}: {done['erased']} payloads are erased")
     return OK
 
