@@ -36,6 +36,7 @@ from engine.language.syntax import SyntaxProblem
 from engine.language.value import span
 from engine.runtime.retention import RetentionRule
 from engine.store.urls import SQLITE
+from engine.telemetry.otlp import TraceTarget
 from engine.web.server.limits import ServerLimits
 from engine.web.webhook import Webhook
 
@@ -194,6 +195,7 @@ def _settings(
             drain_time=_seconds(bounds["drain_time"]),
         ),
         metrics=(metrics["host"], metrics["port"]) if metrics is not None else None,
+        traces=TraceTarget(known["traces"]["url"], known["traces"].get("headers", {})) if known.get("traces") else None,
         log_format=log["format"],
         log_level=log["level"],
         takes_code=known.get("bundles", {}).get("code") == "allow",

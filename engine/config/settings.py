@@ -11,6 +11,8 @@ from engine.access.grants import Access
 from engine.notify.notification import Notification, secrets_of
 from engine.ports.resources import MissingSecret, Secrets
 from engine.runtime.retention import RetentionRule
+from engine.spec.secret_refs import references
+from engine.telemetry.otlp import TraceTarget
 from engine.web.schedule import Schedule
 from engine.web.server.limits import ServerLimits
 from engine.web.webhook import Webhook
@@ -28,6 +30,7 @@ class ServiceSettings:
     url: str | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)
     metrics: tuple[str, int] | None = None
+    traces: TraceTarget | None = None
     log_format: str = "text"
     log_level: str = "info"
     takes_code: bool = False
@@ -45,6 +48,8 @@ class ServiceSettings:
         if self.access.people is not None and self.access.people.client_secret is not None:
             named.add(self.access.people.client_secret)
         named |= {name for one in self.notifications for name in secrets_of(one)}
+        if self.traces is not None:
+            named |= {name for text in self.traces.headers.values() for name in references(text)}
         found = []
         for name in sorted(named):
             try:

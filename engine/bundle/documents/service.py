@@ -34,6 +34,13 @@ class Metrics(DocumentModel):
     port: Port = 9464
 
 
+class Traces(DocumentModel):
+    """A collector of OpenTelemetry that traces are sent to: OTLP over HTTP, as JSON."""
+
+    url: Annotated[str, Field(pattern=URL, description="The address of its `/v1/traces`.")]
+    headers: Annotated[dict[str, Visible], Field(description="Values may refer to secrets.")] = {}
+
+
 class Log(DocumentModel):
     """How the service logs, on stderr."""
 
@@ -72,6 +79,7 @@ class Service(DocumentModel):
     ] = []
     limits: ServiceLimits = ServiceLimits()
     metrics: Annotated[Metrics | None, Field(description="Not served unless it is here.")] = None
+    traces: Annotated[Traces | None, Field(description="Not sent unless it is here.")] = None
     log: Log = Log()
     bundles: Bundles = Bundles()
     retention: Annotated[list[Retention], Field(description="Nothing is erased by itself unless it is here.")] = []

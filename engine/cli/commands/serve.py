@@ -138,6 +138,7 @@ async def _serve(
     from engine.runtime.host_secrets import HostSecrets
     from engine.store.backup import check_released
     from engine.store.urls import file_of
+    from engine.telemetry.otlp import TraceExporter
     from engine.web import deployments
     from engine.web.application import application
     from engine.web.open_service import open_service
@@ -164,6 +165,9 @@ async def _serve(
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(deployments.follow, service)
+                if settings.traces is not None:
+                    exporter = TraceExporter(app.store, clock, settings.traces, HostSecrets())
+                    nursery.start_soon(exporter.run, service.draining)
                 if settings.schedules:
                     nursery.start_soon(Scheduler(service, settings.schedules).run)
                 if settings.notifications:

@@ -1,0 +1,140 @@
+"""Spans on their way to a collector: OTLP over HTTP, as JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import trio
+
+from engine.language.value import compact
+from engine.ports.clock import Clock
+from engine.ports.records import CorruptLog, UnknownSession
+from engine.ports.resources import MissingSecret, Secrets
+from engine.ports.store import Store
+from engine.session.state.state import FINAL
+from engine.spec.secret_refs import filled
+from engine.telemetry.spans import Span, spans_of
+from engine.version import __version__
+
+_log = logging.getLogger("engine.telemetry")
+
+LOOK_EVERY = 5.0
+# how long one may take, in seconds, and how many spans go together
+TIME, MOST = 15.0, 2000
+# what ended so long before a service starts is sent once more: it may have stopped before it was sent
+BEFORE = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTarget:
+    """A collector: the address of `/v1/traces`, and headers whose values may refer to secrets."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class TraceExporter:
+    """Sends the trace of each session once it is over; what is not taken is sent again."""
+
+    def __init__(self, store: Store, clock: Clock, target: TraceTarget, secrets: Secrets) -> None:
+        self._store = store
+        self._target = target
+        self._secrets = secrets
+        self._clock = clock
+        self._since = clock.now() - BEFORE
+        self._sent: set[str] = set()
+        self._problem = ""
+
+    async def run(self, stopping: trio.Event) -> None:
+        """Send until it is to stop; what goes wrong is logged once, and tried again."""
+        while not stopping.is_set():
+            try:
+                await self.export()
+                self._problem = ""
+            except (httpx2.HTTPError, MissingSecret, OSError) as error:
+                if self._problem != str(error):
+                    self._problem = str(error)
+                    _log.warning("traces are not taken by %s: %s", self._target.url, self._secrets.masked(str(error)))
+            except Exception:
+                _log.exception("traces are not sent now")
+            with trio.move_on_after(LOOK_EVERY):
+                await stopping.wait()
+
+    async def export(self) -> int:
+        """Send what has ended and was not sent; how many sessions that were.
+
+        Raises httpx2.HTTPError, MissingSecret.
+        """
+        began = self._clock.now()
+        over = [
+            row.id
+            for row in reversed(await self._store.sessions())
+            if row.state in FINAL and (row.updated_at or _EPOCH) >= self._since
+        ]
+        # what ended before that is not looked at again
+        self._sent &= set(over)
+        ended = [session_id for session_id in over if session_id not in self._sent]
+        async with httpx2.AsyncClient(timeout=TIME, trust_env=False) as client:
+            spans: list[Span] = []
+            names: list[str] = []
+            for number, session_id in enumerate(ended, 1):
+                try:
+                    spans += spans_of(await self._store.load(session_id))
+                except (CorruptLog, UnknownSession) as error:
+                    _log.warning("%s has no trace: %s", session_id, error)
+                names.append(session_id)
+                if len(spans) >= MOST or number == len(ended):
+                    await self._send(client, spans)
+                    self._sent.update(names)
+                    spans, names = [], []
+        self._since = max(self._since, began - BEFORE)
+        return len(ended)
+
+    async def _send(self, client: httpx2.AsyncClient, spans: Sequence[Span]) -> None:
+        if not spans:
+            return
+        headers = {name: filled(text, self._secrets.reveal) for name, text in self._target.headers.items()}
+        headers |= {"content-type": "application/json"}
+        done = await client.post(self._target.url, content=compact(body_of(spans)).encode(), headers=headers)
+        done.raise_for_status()
+
+
+def body_of(spans: Sequence[Span]) -> dict[str, Any]:
+    """An ExportTraceServiceRequest as OTLP has it in JSON."""
+    about = {"service.name": "steadyhand", "service.version": __version__}
+    scope = {"scope": {"name": "steadyhand", "version": __version__}, "spans": [_span(one) for one in spans]}
+    return {"resourceSpans": [{"resource": {"attributes": _attributes(about)}, "scopeSpans": [scope]}]}
+
+
+def _span(span: Span) -> dict[str, Any]:
+    failed = {"code": 2, "message": span.failed} if span.failed else {}
+    attributes = dict(span.attributes) | ({"error.type": span.failed} if span.failed else {})
+    return {
+        "traceId": span.trace, "spanId": span.id, "parentSpanId": span.parent, "name": span.name, "kind": span.kind,
+        "startTimeUnixNano": _nanoseconds(span.began), "endTimeUnixNano": _nanoseconds(span.ended),
+        "attributes": _attributes(attributes), "status": failed,
+    }  # fmt: skip
+
+
+def _nanoseconds(at: datetime) -> str:
+    return str((at - _EPOCH) // timedelta(microseconds=1) * 1000)
+
+
+def _attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": name, "value": _value(value)} for name, value in values.items() if value is not None]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_value(one) for one in value]}}
+    return {"stringValue": str(value)}

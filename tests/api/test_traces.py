@@ -1,0 +1,110 @@
+"""A session is one trace, made from its log: whatever processes drove it, and however long it waited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from engine.api.answers import Approve
+from engine.api.engine import open_engine
+from engine.bundle.load import load_directory
+from engine.config.load import load_settings
+from engine.runtime.clock import TrioClock
+from engine.runtime.host_secrets import HostSecrets
+from engine.store.memory import MemoryStore
+from engine.telemetry.otlp import TraceExporter, TraceTarget, body_of
+from engine.telemetry.spans import Span, spans_of, trace_id
+from tests.cli.shell import CHARGED, copy_of_root
+from tests.model import server as s
+
+
+async def refunded(store: MemoryStore, at: Path) -> str:
+    """A refund that a person approved."""
+    bundle = load_directory(copy_of_root(at)).bundle
+    assert bundle is not None
+    async with open_engine(store) as engine:
+        session = await engine.start(
+            bundle, agent="support-triage", message=CHARGED, attributes={"tenant": "acme", "account_id": "acct_1002"}
+        )
+        await session.settled()
+        (request,) = await session.open_requests()
+        await engine.answer(request.id, Approve(by="dana", note="fine"), digest=request.digest)
+        await session.settled()
+        return session.id
+
+
+def by_name(spans: list[Span]) -> dict[str, Span]:
+    return {span.name: span for span in spans}
+
+
+async def test_a_session_its_calls_and_the_wait_for_a_person_are_spans_of_one_trace(tmp_path: Path) -> None:
+    store = MemoryStore()
+    session = await refunded(store, tmp_path)
+    log = await store.load(session)
+    spans = spans_of(log)
+    found = by_name(spans)
+    root, call, wait = (
+        found[name] for name in ("invoke_agent support-triage", "execute_tool open_refund_case", "wait approval")
+    )
+    assert {span.trace for span in spans} == {trace_id(session)}
+    assert len({span.id for span in spans}) == len(spans)
+    assert (root.parent, call.parent, wait.parent) == ("", root.id, call.id)
+    assert root.began <= call.began <= wait.began <= wait.ended <= call.ended <= root.ended
+    assert (root.began, root.ended) == (log[0].at, [e for e in log if e.kind == "state_transition"][-1].at)
+    assert call.attributes["steadyhand.rule"] == "refund-threshold"
+    assert (wait.attributes["steadyhand.answer"], wait.attributes["steadyhand.groups"]) == (
+        "approve",
+        ["refund-reviewers"],
+    )
+    assert spans_of(log) == spans
+    # one that goes on has none yet
+    assert spans_of(log[:-1]) == [] or log[-1].kind != "state_transition"
+    assert spans_of(log[:3]) == []
+
+
+async def test_no_value_and_nobodys_words_are_in_a_trace(tmp_path: Path) -> None:
+    store = MemoryStore()
+    session = await refunded(store, tmp_path)
+    text = json.dumps(body_of(spans_of(await store.load(session))))
+    for word in ("acct_1002", "480", CHARGED, "dana", "fine", "acme"):
+        assert word not in text, word
+
+
+async def test_a_collector_gets_each_session_once_and_what_it_did_not_take_again(tmp_path: Path) -> None:
+    answers, store = [503, 200, 200], MemoryStore()
+
+    async def act(exchange: s.Exchange) -> None:
+        await exchange.json({}, answers.pop(0))
+
+    session = await refunded(store, tmp_path)
+    async with s.serving(act) as server:
+        target = TraceTarget(f"{server.url}/v1/traces", {"authorization": "Bearer ${secret:OTLP_KEY}"})
+        exporter = TraceExporter(store, TrioClock(), target, HostSecrets({"OTLP_KEY": "a-key-of-a-collector"}))
+        with pytest.raises(httpx2.HTTPStatusError):
+            await exporter.export()
+        assert await exporter.export() == 1
+        assert await exporter.export() == 0
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer a-key-of-a-collector"] * 2
+    assert server.asked[0].body == server.asked[1].body
+    (resource,) = server.asked[1].body["resourceSpans"]
+    (scope,) = resource["scopeSpans"]
+    sent: list[dict[str, Any]] = scope["spans"]
+    assert {one["traceId"] for one in sent} == {trace_id(session)}
+    for one in sent:
+        assert (len(one["traceId"]), len(one["spanId"])) == (32, 16)
+        assert int(one["startTimeUnixNano"]) <= int(one["endTimeUnixNano"])
+        assert all(len(attribute["value"]) == 1 for attribute in one["attributes"])
+
+
+def test_where_traces_go_is_configured_and_its_secret_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "engine.yaml").write_text(
+        "kind: Service\ntraces: {url: 'http://127.0.0.1:4318/v1/traces', headers: {authorization: 'Bearer ${secret:K}'}}\n"
+    )
+    made = load_settings(tmp_path / "engine.yaml", {}, {}, "memory:").settings
+    assert made is not None
+    assert made.traces == TraceTarget("http://127.0.0.1:4318/v1/traces", {"authorization": "Bearer ${secret:K}"})
+    assert [told for told in made.missing_secrets(HostSecrets({})) if "K" in told]
