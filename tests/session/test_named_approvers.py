@@ -107,6 +107,17 @@ def test_who_is_on_duty_by_the_clock_is_who_is_on_duty_when_it_runs() -> None:
     assert [one.names for one in play.state.open_requests()] == [{"duty": ("carl",)}]
 
 
+def test_a_yes_was_to_the_owners_as_they_were() -> None:
+    play = Play(bundle(*documents(OWNER % ("{group: owners, of: system.owners}", "count: 1"))))
+    play.plan(call("w", "write", n=300))
+    reads(play, "bea", "carl")
+    play.say(play.answer("approve", "bea"))
+    play.claim()
+    reads(play, "bea")
+    assert play.started() == []
+    assert [one.names for one in play.state.open_requests()] == [{"owners": ("bea",)}]
+
+
 def test_a_stranger_is_told_of_no_name() -> None:
     play = held(OWNER % (OF, "count: 1"))
     from engine.session.decide.decide import decide
