@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from engine.bundle.checks import e206_constraint
+from engine.bundle.checks import e206_constraint, w618_not_meant
 from engine.bundle.node import Node
 from engine.diagnostic import Diagnostic
 from engine.ports.resources import OWN_NAMES
@@ -54,6 +54,7 @@ class Variables:
     def fill(self, kind: str, node: Node) -> Iterator[Diagnostic]:
         """Fill what a document names into it; gives what is wrong with how it is written."""
         places = [found for path in _PLACES.get(kind, ()) for found in _nodes(node, path)]
+        yield from _out_of_place(kind, node, {id(place) for _, place in places})
         if not any(isinstance(place.value, str) and _ALMOST_REFERENCE.search(place.value) for _, place in places):
             return
         shared = {one for one, count in Counter(_every(node)).items() if count > 1}
@@ -143,6 +144,23 @@ def _nodes(node: Node, path: tuple[str, ...], at: tuple[str, ...] = ()) -> Itera
         below = [("*", item) for item in node.items or ()]
     for key, one in below:
         yield from _nodes(one, tuple(rest), (*at, str(key)))
+
+
+def _out_of_place(kind: str, node: Node, places: Collection[int]) -> Iterator[Diagnostic]:
+    """References where none is filled in; of what programs and servers are given it is said that they name no secret."""
+    for one in _scalars(node) if kind not in ("Tool", "Server") and _ALMOST_REFERENCE.search(node.source.text) else ():
+        found = _ALMOST_REFERENCE.search(one.value) if isinstance(one.value, str) else None
+        if found is not None and id(one) not in places:
+            message = "this stands here as it is written: a variable is named in URLs, paths and commands alone"
+            yield w618_not_meant.at(one.within(*found.span()), message, "what decides is the same everywhere")
+
+
+def _scalars(node: Node) -> Iterator[Node]:
+    below = [*(node.items or ()), *(value for _, value in node.entries or ())]
+    if not below:
+        yield node
+    for one in below:
+        yield from _scalars(one)
 
 
 def _every(node: Node) -> Iterator[int]:

@@ -23,7 +23,7 @@ from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
-from tests.bundle_texts import ALLOW, CODE, agent, policy, tool
+from tests.bundle_texts import ALLOW, CODE, agent, policy, reviewers, tool
 from tests.model import server as s
 from tests.session.play import START, call
 
@@ -219,6 +219,12 @@ async def test_a_session_is_replayed_where_other_values_are_set(tmp_path: Path) 
     log = await store.load(state.session_id)
     for other in (made(ADAPTER), made(ADAPTER, BILLING_URL="https://test.example")):
         assert replay(log, other).difference is None
+
+
+def test_a_reference_where_none_is_filled_in_is_told() -> None:
+    found = loaded(ADAPTER, {"BOSS": "mallory"}, reviewers("leads", "['${env:BOSS}', ana]"))
+    told = [(one.code, one.place.file) for one in found.diagnostics if one.code == "W618"]
+    assert told == [("W618", "specs/reviewers/leads.yaml")]
 
 
 _SQL_TOOL = """kind: Tool
