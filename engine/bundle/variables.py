@@ -147,7 +147,7 @@ def _nodes(node: Node, path: tuple[str, ...], at: tuple[str, ...] = ()) -> Itera
 
 
 def _out_of_place(kind: str, node: Node, places: Collection[int]) -> Iterator[Diagnostic]:
-    """References where none is filled in; of what programs and servers are given it is said that they name no secret."""
+    """References where none is filled in; of tools and servers it is said elsewhere that they name no secret."""
     for one in _scalars(node) if kind not in ("Tool", "Server") and _ALMOST_REFERENCE.search(node.source.text) else ():
         found = _ALMOST_REFERENCE.search(one.value) if isinstance(one.value, str) else None
         if found is not None and id(one) not in places:
