@@ -29,11 +29,12 @@ def entry(event: Event) -> Entry:
 def entries(events: Iterable[Event]) -> list[Entry]:
     """A log as flat entries, a step's results in the decision's order; `seq` tells the real one."""
     found = [entry(event) for event in events]
-    order = {e["call_id"]: n for n, e in enumerate(e for e in found if e["kind"] == EventKind.CALL_PROPOSED)}
+    # of what was erased nobody knows which call it was about
+    order = {e.get("call_id"): n for n, e in enumerate(e for e in found if e["kind"] == EventKind.CALL_PROPOSED)}
     slots: list[int] = []
     for index, e in enumerate([*found, {"kind": EventKind.STATE_TRANSITION, "step": -1}]):
         if slots and (e["kind"] == EventKind.STATE_TRANSITION or e["step"] != found[slots[0]]["step"]):
-            ordered = sorted((found[slot] for slot in slots), key=lambda r: (order.get(r["call_id"], -1), r["seq"]))
+            ordered = sorted((found[slot] for slot in slots), key=lambda r: (order.get(r.get("call_id"), -1), r["seq"]))
             for slot, result in zip(slots, ordered, strict=True):
                 found[slot] = result
             slots = []

@@ -154,6 +154,7 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
 async def send(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/messages`: 202; 412 where the session has gone on since its ETag (`If-Match`)."""
     session = await service.own_session(principal, request.path_params["id"])
+    await _check_not_erased(service, session.id)
     said = await body_of(request, NewMessage)
     await session.send(said.text, only_at=only_at(request))
     await service.note(request, principal, "send", session.id, "sent")
@@ -163,6 +164,7 @@ async def send(service: Service, principal: Principal, request: Request) -> Resp
 async def confirm(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/confirmations`: 202; what the customer says to what they are asked, or beforehand."""
     session = await service.own_session(principal, request.path_params["id"])
+    await _check_not_erased(service, session.id)
     said = await body_of(request, NewConfirmation)
     if said.tool is not None:
         if said.answer != "yes":
@@ -184,6 +186,7 @@ async def confirm(service: Service, principal: Principal, request: Request) -> R
 async def propose(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/proposals`: 202; the next step of a session whose planner is a client."""
     session = await service.own_session(principal, request.path_params["id"])
+    await _check_not_erased(service, session.id)
     said = await body_of(request, NewProposal)
     decision = {"message": said.message, "tool_calls": said.tool_calls, "done": said.done}
     await session.propose(decision, after=said.after, by=principal.person or principal.name)
@@ -194,6 +197,7 @@ async def propose(service: Service, principal: Principal, request: Request) -> R
 async def cancel(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/cancel`: 202; 412 as for messages."""
     session = await service.session(principal, request.path_params["id"])
+    await _check_not_erased(service, session.id)
     await session.cancel(principal.person or principal.name, only_at=only_at(request))
     await service.note(request, principal, "cancel", session.id, "cancelled")
     return await _accepted(service, session.id)
@@ -212,6 +216,11 @@ async def verify(service: Service, principal: Principal, request: Request) -> Re
     """`GET /v1/sessions/{id}/verify`: what is wrong with its log, empty if it is whole."""
     session = await service.session(principal, request.path_params["id"])
     return answered({"id": session.id, "problems": await service.store.verify(session.id)})
+
+
+async def _check_not_erased(service: Service, session_id: str) -> None:
+    if await is_erased(service.store, session_id):
+        raise HttpProblem(409, "erased", f"session {session_id} is erased: nothing is done with it any more")
 
 
 def only_at(request: Request) -> int | None:

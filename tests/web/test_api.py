@@ -317,6 +317,18 @@ def test_what_is_done_to_a_session_that_has_gone_on_since_it_was_seen_is_not_don
         assert app.post(f"{path}/messages", json={"text": "three"}, headers={"if-match": "*"}).status_code == 202
 
 
+def test_nothing_is_done_with_a_session_that_is_erased(service: Service) -> None:
+    with service.client(*OPS) as ops:
+        made = service.start(ops, "acct_1001")
+        service.waits(ops, made["id"], "done")
+        path = f"/v1/sessions/{made['id']}"
+        assert ops.post(f"{path}/erasure", json={"why": "asked to"}).status_code == 200
+        for act, body in (("messages", {"text": "x"}), ("confirmations", {"answer": "yes"}), ("cancel", {})):
+            refused = ops.post(f"{path}/{act}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (409, "erased"), act
+        assert service.shell("sessions", "events", made["id"], "--format", "json").code == 0
+
+
 def test_every_answer_has_the_headers_that_protect_a_browser(service: Service) -> None:
     with service.client(*OPS) as ops, service.client() as nobody:
         for done in (ops.get("/v1/sessions"), nobody.get("/v1/sessions"), nobody.get("/healthz")):
