@@ -18,7 +18,7 @@ from engine.ports.resources import MissingSecret, Secrets
 from engine.ports.store import Store
 from engine.session.state.state import FINAL
 from engine.spec.secret_refs import filled
-from engine.telemetry.spans import Span, spans_of
+from engine.telemetry.spans import TraceSpan, spans_of
 from engine.version import __version__
 
 _log = logging.getLogger("engine.telemetry")
@@ -81,7 +81,7 @@ class TraceExporter:
         self._sent &= set(over)
         ended = [session_id for session_id in over if session_id not in self._sent]
         async with httpx2.AsyncClient(timeout=TIME, trust_env=False) as client:
-            spans: list[Span] = []
+            spans: list[TraceSpan] = []
             names: list[str] = []
             for number, session_id in enumerate(ended, 1):
                 try:
@@ -96,7 +96,7 @@ class TraceExporter:
         self._since = max(self._since, began - BEFORE)
         return len(ended)
 
-    async def _send(self, client: httpx2.AsyncClient, spans: Sequence[Span]) -> None:
+    async def _send(self, client: httpx2.AsyncClient, spans: Sequence[TraceSpan]) -> None:
         if not spans:
             return
         headers = {name: filled(text, self._secrets.reveal) for name, text in self._target.headers.items()}
@@ -105,14 +105,14 @@ class TraceExporter:
         done.raise_for_status()
 
 
-def body_of(spans: Sequence[Span]) -> dict[str, Any]:
+def body_of(spans: Sequence[TraceSpan]) -> dict[str, Any]:
     """An ExportTraceServiceRequest as OTLP has it in JSON."""
     about = {"service.name": "steadyhand", "service.version": __version__}
     scope = {"scope": {"name": "steadyhand", "version": __version__}, "spans": [_span(one) for one in spans]}
     return {"resourceSpans": [{"resource": {"attributes": _attributes(about)}, "scopeSpans": [scope]}]}
 
 
-def _span(span: Span) -> dict[str, Any]:
+def _span(span: TraceSpan) -> dict[str, Any]:
     failed = {"code": 2, "message": span.failed} if span.failed else {}
     attributes = dict(span.attributes) | ({"error.type": span.failed} if span.failed else {})
     return {

@@ -21,7 +21,7 @@ _BAD = frozenset({"failed", "terminal_error", "retryable_error", "unknown", "err
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TraceSpan:
     """A part of a trace: its ids in hex, what it is, from when to when, and whether it `failed`."""
 
     trace: str
@@ -35,7 +35,7 @@ class Span:
     failed: str = ""
 
 
-def spans_of(log: Sequence[Event]) -> list[Span]:
+def spans_of(log: Sequence[Event]) -> list[TraceSpan]:
     """The spans of a session that is over; none of one that goes on, or whose log was erased."""
     if not log or not log[0].payload or log[-1].kind is EventKind.SESSION_STARTED:
         return []
@@ -63,7 +63,7 @@ def _id(event: Event) -> str:
     return sha256(f"{event.session_id}/{event.seq}".encode()).hexdigest()[:16]
 
 
-def _session(first: Event, last: Event, root: str) -> Span:
+def _session(first: Event, last: Event, root: str) -> TraceSpan:
     agent, p = first.payload["agent"], last.payload
     told = {
         "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent, "gen_ai.conversation.id": first.session_id,
@@ -72,10 +72,10 @@ def _session(first: Event, last: Event, root: str) -> Span:
     }  # fmt: skip
     failed = p["state"] if p["state"] in _BAD else ""
     trace = trace_id(first.session_id)
-    return Span(trace, root, "", f"invoke_agent {agent}", INTERNAL, first.at, last.at, told, failed)
+    return TraceSpan(trace, root, "", f"invoke_agent {agent}", INTERNAL, first.at, last.at, told, failed)
 
 
-def _questions(log: Sequence[Event], root: str) -> Iterator[Span]:
+def _questions(log: Sequence[Event], root: str) -> Iterator[TraceSpan]:
     for event in log:
         if event.kind is not EventKind.MODEL_CALLED or not event.payload:
             continue
@@ -88,10 +88,10 @@ def _questions(log: Sequence[Event], root: str) -> Iterator[Span]:
         began = event.at - timedelta(seconds=float(p["seconds"]))
         failed = "" if p["status"] == "ok" else str(p["status"])
         trace = trace_id(event.session_id)
-        yield Span(trace, _id(event), root, f"chat {p['model']}", CLIENT, began, event.at, told, failed)
+        yield TraceSpan(trace, _id(event), root, f"chat {p['model']}", CLIENT, began, event.at, told, failed)
 
 
-def _calls(log: Sequence[Event], calls: Mapping[str, Event], root: str) -> Iterator[Span]:
+def _calls(log: Sequence[Event], calls: Mapping[str, Event], root: str) -> Iterator[TraceSpan]:
     verdicts: dict[str, Mapping[str, Any]] = {}
     for event in log:
         p = event.payload
@@ -108,10 +108,12 @@ def _calls(log: Sequence[Event], calls: Mapping[str, Event], root: str) -> Itera
         }  # fmt: skip
         failed = p["status"] if p["status"] in _BAD else ""
         trace = trace_id(event.session_id)
-        yield Span(trace, _id(first), root, f"execute_tool {p['tool']}", INTERNAL, first.at, event.at, told, failed)
+        yield TraceSpan(
+            trace, _id(first), root, f"execute_tool {p['tool']}", INTERNAL, first.at, event.at, told, failed
+        )
 
 
-def _waits(log: Sequence[Event], calls: Mapping[str, str], root: str) -> Iterator[Span]:
+def _waits(log: Sequence[Event], calls: Mapping[str, str], root: str) -> Iterator[TraceSpan]:
     opened: dict[str, Event] = {}
     for event in log:
         p = event.payload
@@ -132,4 +134,4 @@ def _waits(log: Sequence[Event], calls: Mapping[str, str], root: str) -> Iterato
             parent = calls.get(asked["call_id"] or "", root)
             name = f"wait {asked['request_kind']}"
             trace = trace_id(event.session_id)
-            yield Span(trace, _id(first), parent, name, INTERNAL, first.at, event.at, told)
+            yield TraceSpan(trace, _id(first), parent, name, INTERNAL, first.at, event.at, told)

@@ -17,7 +17,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.store.memory import MemoryStore
 from engine.telemetry.otlp import TraceExporter, TraceTarget, body_of
-from engine.telemetry.spans import Span, spans_of, trace_id
+from engine.telemetry.spans import TraceSpan, spans_of, trace_id
 from tests.cli.shell import CHARGED, copy_of_root
 from tests.model import server as s
 
@@ -37,7 +37,7 @@ async def refunded(store: MemoryStore, at: Path) -> str:
         return session.id
 
 
-def by_name(spans: list[Span]) -> dict[str, Span]:
+def by_name(spans: list[TraceSpan]) -> dict[str, TraceSpan]:
     return {span.name: span for span in spans}
 
 

@@ -172,6 +172,11 @@ def test_depth_is_bounded_before_anything_recurses_and_breadth_is_not() -> None:
             v.loads("[" + "[]," * 65 + '"' + open_)
 
 
+def test_compact_json_has_numbers_that_no_machine_word_holds() -> None:
+    assert v.compact({"n": [2**80, "ü"]}) == '{"n":[1208925819614629174706176,"ü"]}'
+    assert v.compact([2**80, Decimal("0.1")]) == "[1208925819614629174706176,0.1]"
+
+
 def test_compact_json_escapes_what_can_not_be_seen_and_has_no_spaces() -> None:
     hidden = "a\u202eb\x7f"
     assert v.compact({"b": [1, Decimal("1.50")], "a": "x"}) == '{"b":[1,1.5],"a":"x"}'

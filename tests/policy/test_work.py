@@ -170,3 +170,13 @@ def test_a_glob_pattern_that_is_data_is_bounded() -> None:
 def test_a_tuple_is_gone_over_like_a_list() -> None:
     expression, _ = compile_expression("distinct(xs)", {"xs": types.UNKNOWN})
     assert expression is not None and expression.value({"xs": (1, 1, 2)}) == [1, 2]
+
+
+def test_where_too_much_is_gone_over_nobody_is_named() -> None:
+    compiled, _ = compile_expression("input.owner", SCOPE)
+    asking = replace(rule("owned", "require_approval", BUSY), approvers=("owners",), names_of=(("owners", compiled),))
+    for number, named in ((10, {"owners": ("bea",)}), (18, {"owners": ()})):
+        rules = [asking, *(rule(f"r{n}", "require_approval", BUSY) for n in range(number))]
+        found = judge(replace(gate.guard(*rules), needs_allow=False), {"input": {"xs": XS, "owner": "bea"}}, gate.never)
+        assert isinstance(found, Verdict)
+        assert {ask.rule: ask.names for ask in found.asks}["owned"] == named

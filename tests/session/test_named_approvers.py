@@ -147,6 +147,16 @@ def test_an_owner_who_asked_for_it_is_nobody() -> None:
     assert held(OWNER % (OF, "count: 1"), started_by="bea").result("w") == ("blocked", "nobody_to_ask")
 
 
+def test_where_nobody_can_say_who_asked_nobody_is_asked() -> None:
+    path, text = agent("[write]", policies="[rules]", more="requester: session.tenant\n")
+    others = documents(OWNER % (OF, "count: 1"))[1:]
+    play = Play(bundle((path, text), *others))
+    play.plan(call("w", "write", n=300))
+    object.__setattr__(play.state, "attributes", {})
+    reads(play, "bea")
+    assert play.result("w") == ("blocked", "nobody_to_ask")
+
+
 def test_a_fact_that_can_not_be_read_names_nobody() -> None:
     play = Play(bundle(*documents(OWNER % (OF, "count: 1"))))
     play.plan(call("w", "write", n=300))

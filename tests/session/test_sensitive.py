@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.session.sealed_tokens import PREFIX, is_sealed, shown
+from engine.language.value import compact
+from engine.session.sealed_tokens import PREFIX, has_marks, is_sealed, shown
 from engine.session.sensitivity import HIDDEN, astray, is_marked, marked_at, sensitive_values, unreached
 from engine.session.sensitivity import without as hidden
 from engine.spec.secret_refs import filled, malformed, references
@@ -86,6 +87,13 @@ def test_references_lead_through_lists() -> None:
 def test_a_mark_is_found_however_deep() -> None:
     assert is_marked([{"properties": {"a": {"items": S}}}])
     assert not is_marked({"properties": {"a": {"x-sensitive": False}}})
+
+
+def test_a_text_of_json_tells_whether_anything_in_it_is_hidden() -> None:
+    for text in (PREFIX, f"{PREFIX}abc", f"before {PREFIX}abc after"):
+        assert has_marks(compact({"k": [text]}))
+    assert has_marks(compact({"k": f"[sensitive:{'0' * 32}]"}))
+    assert not has_marks(compact({"k": "sealed: 1", "n": "[sensitive]"}))
 
 
 def test_sealed_tokens_are_shown_as_marks() -> None:
