@@ -14,11 +14,15 @@ from engine.spec.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A bundle that a `share` of new sessions begins with, in percent, by a stable hash of an attribute of theirs."""
+    """A bundle that a `share` of new sessions begins with, in percent, by a stable hash of an attribute of theirs.
+
+    `number` is that of its deployment.
+    """
 
     bundle: Bundle
     share: Decimal
     attribute: str
+    number: int = 0
 
     def takes(self, attributes: Mapping[str, Any]) -> bool:
         """Whether a session with these attributes begins with it: always the same for the same value."""

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.access.rights import Right
+from engine.api.trials import trials_now
 from engine.ports.deployments import FILES, Deployment, DeploymentKind, Upload
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
@@ -24,7 +25,7 @@ from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service
 from engine.web.sessions import MOST
-from engine.web.trials import canary_of, trials_now
+from engine.web.trials import canary_of
 
 _log = logging.getLogger("engine.web")
 
@@ -139,9 +140,8 @@ async def follow_once(service: Service) -> None:
     active = await service.store.deployments.active()
     if active is not None and active.bundle != service.bundle.digest:
         service.bundle = replace(await service.engine.bundle(active.bundle), root=service.bundle.root)
-    canary = (await trials_now(service)).canary
-    known = service.canary
-    if canary is None or known is None or (canary.bundle, canary.share) != (known.bundle.digest, known.share):
+    canary, known = (await trials_now(service.store.deployments)).canary, service.canary
+    if (canary.number if canary is not None else None) != (known.number if known is not None else None):
         service.canary = await canary_of(service, canary)
 
 
@@ -153,8 +153,8 @@ async def _meant(
     if wanted.lift + wanted.shadow + (wanted.canary is not None) > 1:
         raise HttpProblem(422, "invalid", "a deployment has one of `lift`, `shadow` and `canary`")
     if wanted.lift:
-        if await _is_on_trial(service, bundle.digest):
-            return DeploymentKind.LIFT, _NOTHING_CHANGES
+        if bundle.digest in (await trials_now(service.store.deployments)).bundles:
+            return DeploymentKind.LIFT, dict(_NOTHING)
         if not urgent:
             raise HttpProblem(409, "not_urgent", f"bundle {bundle.digest} judges beside no other")
         return DeploymentKind.LIFT, {**_NOTHING, "loosens": True}
@@ -178,17 +178,9 @@ async def _meant(
     return DeploymentKind.ACTIVATE, report
 
 
-async def _is_on_trial(service: Service, digest: str) -> bool:
-    trials = await trials_now(service)
-    return digest in {one.bundle for one in (trials.canary, trials.shadow) if one is not None}
-
-
 _NOTHING: Mapping[str, Any] = {
     "loosens": False, "changes_people": False, "not_proved": [], "changes": [], "beside": [],
 }  # fmt: skip
-
-
-_NOTHING_CHANGES = dict(_NOTHING)
 
 
 async def _check_people(service: Service, principal: Principal, bundle: Bundle, report: Mapping[str, Any]) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.api.trials import trials_of
 from engine.bundle.load import load_directory
 from engine.ports.deployments import Deployment, DeploymentKind
 from engine.testing.log_events import START
 from engine.web.canary import Canary
-from engine.web.trials import trials_of
 from tests.cli.shell import Shell, copy_of_root
 from tests.web.service import Service, open_service, opening
 from tests.web.test_deployments import brought, with_threshold
@@ -78,6 +78,10 @@ def test_a_canary_begins_its_share_of_sessions_until_it_is_lifted(served: Servic
         assert begins() == digest
         other = mona.post("/v1/sessions", json=opening("acct_1002") | {"attributes": {"tenant": "acme"}})
         assert other.status_code == 422, "the active bundle asks for it too"
+        # the same share by another attribute is another canary
+        other_by = {"bundle": digest, "canary": {"share": 99.9999, "by": "nothing_of_it"}}
+        assert mona.post("/v1/deployments", json=other_by).status_code == 201
+        assert begins() == before
         lifted = mona.post("/v1/deployments", json={"bundle": digest, "lift": True})
         assert (lifted.status_code, lifted.json()["kind"]) == (201, "lift"), lifted.text
         assert begins() == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,9 +16,6 @@ from engine.cli.console.trace_printer import table
 from engine.ports.records import JOB_STATUSES
 from engine.session.exit_code import USAGE
 from engine.session.state.state import FINAL
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group(

@@ -250,9 +250,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if row.get("problem"):
         told = f"{row['problem']}; see: engine review show {row['id']}"
         return [row["id"], row["kind"], row["status"], "", "", told, ""]
-    groups = whom(row["groups"], row["names"]) or "anybody"
     from engine.language.value import timestamp
 
+    groups = whom(row["groups"], row["names"]) or "anybody"
     expires = row["expires_at"] if isinstance(row["expires_at"], str | None) else timestamp(row["expires_at"])
     return [row["id"], row["kind"], row["status"], groups, row["tool"] or "", row["message"], expires or ""]
 

@@ -51,10 +51,10 @@ def report(output_format: str, store_url: str) -> None:
 async def _found(store_url: str) -> tuple[Deployment | None, Mapping[str, bytes]]:
     """What is in the shadow in a store, and its files."""
     from engine.api.stores import open_store
-    from engine.web.trials import trials_of
+    from engine.api.trials import trials_now
 
     async with open_store(store_url, log_key(), make=False) as store:
-        shadow = trials_of(await store.deployments.deployments(1000)).shadow
+        shadow = (await trials_now(store.deployments)).shadow
         return shadow, (await store.load_bundle(shadow.bundle) if shadow is not None else None) or {}
 
 

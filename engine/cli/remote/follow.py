@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from engine.cli.console.next_steps import next_steps, standing_line
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import Printer
 from engine.cli.remote.client import Client, ServiceProblem, part
 from engine.diagnostic.visible import line
-from engine.policy.approvals import whom
 from engine.session.exit_code import WAITING, exit_code
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
-from engine.spec.request_kind import RequestKind
 
 _ENVELOPE = frozenset({"step", "kind", "seq", "at", "session_id"})
 # a read waits for so long, and a session that has to be taken up by a worker for so many reads
@@ -32,11 +31,8 @@ def follow(client: Client, session_id: str, after: int, printer: Printer, *, mov
         say(f"session {session_id} goes on at the service: engine sessions show {session_id}", err=True)
         raise
     printer.finish()
-    tell_next(client, standing)
-    if standing["state"] == Status.RUNNING:
-        say("no worker has taken it up yet: it goes on when one does", err=True)
-        return WAITING
-    return exit_code(Status(standing["state"]))
+    _tell_next(standing)
+    return WAITING if standing["state"] == Status.RUNNING else exit_code(Status(standing["state"]))
 
 
 def _followed(client: Client, session_id: str, after: int, printer: Printer, *, moved: bool) -> dict[str, Any]:
@@ -69,33 +65,13 @@ def event_of(found: dict[str, Any]) -> Event:
     return Event(found["session_id"], found["seq"], found["step"], EventKind(found["kind"]), payload, at)
 
 
-def tell_next(client: Client, standing: dict[str, Any]) -> None:
+def _tell_next(standing: dict[str, Any]) -> None:
     """On stderr: how the session stands, and the commands that go on from there."""
-    id_, state = standing["id"], Status(standing["state"])
-    outcome = f" ({standing['outcome']})" if state is Status.DONE else ""
-    by = f" by {standing['cancelled_by']}" if state is Status.CANCELLED and standing["cancelled_by"] else ""
-    lines = [f"session {id_} is {state.value.replace('_', ' ')}{outcome}{by}"]
-    for request in standing["requests"]:
-        if request["open"]:
-            lines += _how_to_answer(id_, request, standing["seq"])
-    if state is Status.AWAITING_MESSAGE:
-        lines.append(f'go on: engine send {id_} -m "..."')
-    if not standing["requests"] or state in (Status.DONE, Status.FAILED):
-        lines.append(f"its log: engine sessions events {id_}")
-    say_lines("\n".join(map(line, lines)), err=True)
-
-
-def _how_to_answer(session_id: str, request: dict[str, Any], seq: int) -> list[str]:
-    if request["kind"] == RequestKind.PLANNER:
-        return [f"its client is to propose: engine propose {session_id} --after {seq} DECISION"]
-    if request["groups"] == ["customer"]:
-        return [f"the customer is asked: engine confirm {session_id} yes|no"]
-    groups = whom(request["groups"], request["names"])
-    of, id_ = f" of {groups}" if groups else "", request["id"]
-    if request["kind"] == RequestKind.APPROVAL:
-        return [f"a reviewer{of} is asked: engine review show {id_}", f"then: engine review approve {id_}, or deny"]
-    value = "--value did_not_happen" if request["kind"] == RequestKind.SETTLE else "--set FIELD=VALUE"
-    return [f"somebody{of} is asked: engine review answer {id_} {value}"]
+    if standing["state"] == Status.RUNNING:
+        steps = ["no worker has taken it up yet: it goes on when one does"]
+    else:
+        steps = next_steps(standing)
+    say_lines("\n".join(map(line, [standing_line(standing), *steps])), err=True)
 
 
 def leave(session_id: str, output_format: str) -> None:

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.rights import Right
+from engine.api.trials import trials_now
 from engine.diagnostic.visible import line as visible
 from engine.ports.deployments import FILES, Deployment
 from engine.web.bundles import check_all_tenants
 from engine.web.pages.browser import Visitor
 from engine.web.pages.render import need, shown
 from engine.web.service import Service
-from engine.web.trials import trials_now
 
 MOST = 50
 _VERBS = {
@@ -54,7 +54,7 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
     return shown(
         "bundles.html", visitor=visitor, deployments=told, digest=bundle.digest, agents=sorted(bundle.agents),
         urgent=await service.store.urgent_bundles(bundle.digest),
-        trials=await trials_now(service), tools=len(bundle.tools),
+        trials=await trials_now(service.store.deployments), tools=len(bundle.tools),
         current=next((one for one in told if one.active), None),
     )  # fmt: skip
 
