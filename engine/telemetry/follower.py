@@ -13,6 +13,7 @@ import trio
 from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.store import Store
 from engine.telemetry.counts import EventCounts
+from engine.telemetry.usage import UsageCounts
 
 _log = logging.getLogger("engine.telemetry")
 
@@ -26,6 +27,7 @@ class LogFollower:
         self._damaged: set[str] = set()  # each is told of once
         self._lock = trio.Lock()
         self.counts = EventCounts()
+        self.usage = UsageCounts()
 
     async def refresh(self) -> None:
         """Count what has happened since the last time; a session whose log is damaged is passed over, and said."""
@@ -36,10 +38,13 @@ class LogFollower:
                     continue
                 try:
                     events = await self._store.load(row.id, done)
+                    tenant = await self._store.access.tenant_of(row.id) if not done else None
                 except (CorruptLog, UnknownSession) as error:
                     if row.id not in self._damaged:
                         _log.warning("%s is not counted: %s", row.id, error)
                     self._damaged.add(row.id)
                     continue
+                # nothing is waited for from here on: whoever asked may leave, and nothing is counted twice
                 self.counts.add(events)
+                self.usage.add(events, tenant)
                 self._read[row.id] = done + len(events)

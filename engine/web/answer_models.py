@@ -283,6 +283,32 @@ class ShadowReport(AnswerBody):
     table: list[dict[str, Any]]
 
 
+class UsageShown(AnswerBody):
+    """What sessions of a tenant and an agent used on a day; holds, failures and stops by budgets are told apart."""
+
+    day: str
+    tenant: str | None
+    agent: str
+    started: int
+    ended: dict[str, int]
+    steps: int
+    calls: int
+    model_calls: int
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    holds: int
+    failures: dict[str, int]
+    budget_stops: dict[str, int]
+
+
+class UsagePage(AnswerBody):
+    """A page of what sessions used, the oldest day first."""
+
+    items: list[UsageShown]
+    next_cursor: str | None
+
+
 class PrincipalShown(AnswerBody):
     """Who asks, and what they may do."""
 

@@ -10,21 +10,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.telemetry.exposition import CONTENT_TYPE, Standing, exposed
-from engine.telemetry.follower import LogFollower
 from engine.web.server.connection import Application
 from engine.web.service import Service
 
 
-def metrics_application(service: Service, follower: LogFollower, connections: Callable[[], int]) -> Application:
+def metrics_application(service: Service, connections: Callable[[], int]) -> Application:
     """An application with one page, `/metrics`."""
 
     async def metrics(request: Request) -> Response:
-        await follower.refresh()
+        await service.follower.refresh()
         now = service.clock.now()
         standing = Standing(
             now, await service.store.requests(), await service.store.jobs(), len(await service.store.due_sessions(now)),
             connections(), sum(service.streams.values()),
         )  # fmt: skip
-        return Response(exposed(follower.counts, standing), headers={"content-type": CONTENT_TYPE})
+        return Response(exposed(service.follower.counts, standing), headers={"content-type": CONTENT_TYPE})
 
     return Starlette(routes=[Route("/metrics", metrics, methods=["GET"])])

@@ -26,6 +26,7 @@ from engine.ports.store import Store
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.store.wake import WakeListener
+from engine.telemetry.follower import LogFollower
 from engine.web.attempts import LoginAttempts
 from engine.web.canary import Canary
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
@@ -49,7 +50,8 @@ class Service:
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
     `canary` is a bundle that a share of new sessions begins with, and `file` where the store lies, if that is one.
-    `logged` are requests as the logs have them, and `streams` counts the open ones by principal.
+    `logged` are requests as the logs have them, `follower` counts what the logs add up to, and
+    `streams` counts the open ones by principal.
     """
 
     engine: Engine
@@ -66,6 +68,7 @@ class Service:
     takes_code: bool = False
     own: Bundle = field(init=False)
     logged: LoggedRequests = field(init=False)
+    follower: LogFollower = field(init=False)
     canary: Canary | None = None
     file: Path | None = None
     secrets: Secrets = field(default_factory=HostSecrets)
@@ -78,6 +81,7 @@ class Service:
     def __post_init__(self) -> None:
         self.own = self.bundle
         self.logged = LoggedRequests(self.store)
+        self.follower = LogFollower(self.store)
 
     def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> Bundle:
         """What a new session begins with: the active bundle, or the canary where its share is meant."""

@@ -31,12 +31,14 @@ from engine.web import (
     streams,
     tokens,
     trials,
+    usage,
 )
 from engine.web.service import Service
 
 Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
 
 NUMBER = {"type": "integer", "minimum": 0}
+DAY = {"type": "string", "format": "date"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/schedules", Right.READ, schedules.listed, {200: models.SchedulePage}),
     RouteRow("POST", "/v1/schedules/{id}/run", Right.OPERATE_JOBS, schedules.run_now, {201: models.SessionStanding}),
     RouteRow("GET", "/v1/shadow", Right.READ, trials.shadow_report, {200: models.ShadowReport}),
+    RouteRow("GET", "/v1/usage", Right.READ, usage.listed, {200: models.UsagePage},
+             query={"from": DAY, "to": DAY, "limit": _page()["limit"], "cursor": NUMBER | {"maximum": 10**9}}),
     RouteRow("GET", "/v1/me", Right.READ_OWN, me.read, {200: models.PrincipalShown}),
     RouteRow("GET", "/v1/audit", Right.AUDIT, audit.listed, {200: models.AuditPage},
              query={"after": NUMBER | {"maximum": 10**12}, "limit": _page()["limit"]}),

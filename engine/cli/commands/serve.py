@@ -214,14 +214,12 @@ async def _erase_what_is_due(service: Service, settings: ServiceSettings) -> Non
 
 async def _serve_metrics(service: Service, server: HttpServer, listeners: Sequence[trio.SocketListener]) -> None:
     """Serve the metrics at their own port until the service drains."""
-    from engine.telemetry.follower import LogFollower
     from engine.web.metrics import metrics_application
     from engine.web.server.server import HttpServer
 
-    follower = LogFollower(service.store)
     for listener in listeners:
         say(f"engine: metrics at {_address(listener)}/metrics", err=True)
-    metrics = metrics_application(service, follower, lambda: server.connections)
+    metrics = metrics_application(service, lambda: server.connections)
     await HttpServer(metrics, service.draining).serve(listeners)
 
 

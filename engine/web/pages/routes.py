@@ -24,14 +24,13 @@ from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
 from engine.web.claims import claimed
-from engine.web.pages import bundles, together
+from engine.web.pages import bundles, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import LOGIN_COOKIE, Visitor, check_origin, form_of, log_in, log_out, visitor_of
 from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.gather import gathered, may_answer, sentence_of
 from engine.web.pages.openid_login import from_provider, to_provider
-from engine.web.pages.overview import overview_of
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
@@ -60,7 +59,7 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
-        Route("/overview", _page(service, _overview), methods=["GET"]),
+        Route("/overview", _page(service, overview.show), methods=["GET"]),
         Route("/logout", _page(service, _logout), methods=["POST"]),
         Route("/login", _open(service, _login_form), methods=["GET"]),
         Route("/login", _open(service, _login), methods=["POST"]),
@@ -371,14 +370,6 @@ async def _session(service: Service, visitor: Visitor, request: Request) -> Resp
         "session.html", visitor=visitor, row=row, lines=lines, more=max(len(log) - MOST_EVENTS, 0),
         drawing=timeline_of(log), problems=verified,
     )  # fmt: skip
-
-
-async def _overview(service: Service, visitor: Visitor, request: Request) -> Response:
-    """How things stand, of the sessions that somebody may see."""
-    need(visitor, Right.READ)
-    sessions = await service.store.sessions(tenant=visitor.principal.tenant)
-    requests = await service.store.requests(tenant=visitor.principal.tenant, open_only=False)
-    return shown("overview.html", visitor=visitor, told=overview_of(sessions, requests, service.clock.now()))
 
 
 # what the pages are drawn with
