@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.access.rights import Right, Role
+from engine.access.rights import OF_PEOPLE, Right, Role
 
 # nobody may be called so: in the log it is the user of a session
 CUSTOMER = "customer"
@@ -30,8 +30,8 @@ class Principal:
     expires_at: datetime | None = None
 
     def may(self, right: Right) -> bool:
-        """Whether it may do something; a machine never answers, whatever its role."""
-        return right in self.rights and (right is not Right.ANSWER or self.person is not None)
+        """Whether it may do something; a machine never answers or comments, whatever its role."""
+        return right in self.rights and (right not in OF_PEOPLE or self.person is not None)
 
     @property
     def starter(self) -> str | None:

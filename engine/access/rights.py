@@ -26,6 +26,7 @@ class Right(StrEnum):
     CANCEL = "cancel"
     READ_REQUESTS = "read_requests"
     ANSWER = "answer"
+    COMMENT = "comment"
     AUDIT = "audit"
     OPERATE_JOBS = "operate_jobs"
     MANAGE_TOKENS = "manage_tokens"
@@ -34,17 +35,20 @@ class Right(StrEnum):
     DEPLOY = "deploy"
 
 
+# what people say is said by people
+OF_PEOPLE = frozenset({Right.ANSWER, Right.COMMENT})
+
 _CALLER = frozenset({Right.START, Right.READ_OWN, Right.SEND})
 _READER = frozenset({Right.READ_OWN, Right.READ, Right.READ_REQUESTS})
 
 # an operator runs the engine and answers nothing: whose yes counts is a person who is asked as a reviewer
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.CALLER: _CALLER,
-    Role.REVIEWER: _READER | {Right.ANSWER},
+    Role.REVIEWER: _READER | {Right.ANSWER, Right.COMMENT},
     Role.AUDITOR: _READER | {Right.AUDIT},
-    Role.AUTHOR: _READER | {Right.UPLOAD_BUNDLES},
+    Role.AUTHOR: _READER | {Right.UPLOAD_BUNDLES, Right.COMMENT},
     Role.OPERATOR: _READER
     | _CALLER
     | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS, Right.ERASE}
-    | {Right.UPLOAD_BUNDLES, Right.DEPLOY},
+    | {Right.UPLOAD_BUNDLES, Right.DEPLOY, Right.COMMENT},
 }

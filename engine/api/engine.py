@@ -25,7 +25,7 @@ from engine.runtime.errors import NotAllowed
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner as Runner
 from engine.runtime.worker import Worker
-from engine.session.state.inputs import InputRefused
+from engine.session.state.inputs import InputRefused, RequestCommented
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
 from engine.store.log_key import LogKey
@@ -112,9 +112,7 @@ class Engine:
         who may not answer, what does not fit, and a request that was answered, expired or closed.
         """
         self._drives.check_open()
-        session_id, _, number = request_id.rpartition(".")
-        if not session_id or not number.isdecimal():
-            raise NotAllowed(InputRefused("no_such_request", f"there is no request {request_id}"))
+        session_id = session_of(request_id)
         session = self.session(session_id, drive=drive)
         if digest is not None:
             await self._check_digest(session, request_id, digest)
@@ -123,6 +121,15 @@ class Engine:
         if drive:
             self._drives.start(session.id)
         return session
+
+    async def comment(self, request_id: str, text: str, by: str) -> None:
+        """Record what somebody says about a request to others who are asked; it answers nothing.
+
+        Raises NotAllowed for a request that there is not, and for more than is kept.
+        """
+        self._drives.check_open()
+        session_id = session_of(request_id)
+        await self._runner.record(session_id, lambda at: RequestCommented(request_id, by, text, at))
 
     async def _check_digest(self, session: Session, request_id: str, digest: str) -> None:
         state = await self._runner.load(session.id)
@@ -206,6 +213,14 @@ async def _running(
     if failed is not None:
         raise failed
     drives.check_all()
+
+
+def session_of(request_id: str) -> str:
+    """The session of a request; raises NotAllowed for what is no request's id."""
+    session_id, _, number = request_id.rpartition(".")
+    if not session_id or not number.isdecimal():
+        raise NotAllowed(InputRefused("no_such_request", f"there is no request {request_id}"))
+    return session_id
 
 
 def _agent_of(bundle: Bundle, name: str | None) -> str:

@@ -113,6 +113,12 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
     }
 
 
+def comments_shown(state: State, request_id: str) -> list[dict[str, Any]]:
+    """What people said about a request, the oldest first."""
+    request = state.requests.get(request_id)
+    return [{**one, "at": timestamp(one["at"])} for one in request.comments] if request is not None else []
+
+
 def job_shown(row: JobRow) -> dict[str, Any]:
     """A job as the queue has it."""
     return {

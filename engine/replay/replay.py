@@ -359,6 +359,7 @@ FED: Mapping[EventKind, Callable[[Event, Sequence[Event], int], Iterator[inputs.
     EventKind.SESSION_CLAIMED: _one(lambda p, at: inputs.SessionClaimed(p["owner"], p["epoch"], at)),
     EventKind.SESSION_RELEASED: _one(lambda p, at: inputs.SessionReleased(p["owner"], at)),
     EventKind.MESSAGE_RECEIVED: _one(lambda p, at: inputs.MessageSent(p["text"], at)),
+    EventKind.REQUEST_COMMENTED: _one(lambda p, at: inputs.RequestCommented(p["request_id"], p["by"], p["text"], at)),
     EventKind.CUSTOMER_CONFIRMED: _one(lambda p, at: inputs.ActionConfirmed(p["tool"], p["input"], at)),
     EventKind.DECISION_PROPOSED: _one(_proposed),
     EventKind.CANCEL_REQUESTED: _one(lambda p, at: inputs.CancelRequested(p["by"], at)),

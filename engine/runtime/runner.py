@@ -84,8 +84,7 @@ class Runner:
         self._traffic = traffic
         self._on_partial = on_partial
         self.bundles = Bundles(store)
-        self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
-        store = self._store = self._sealed
+        store = self._store = self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
         self._clock = clock
         self._root = root
         self._adapters = adapters
@@ -179,28 +178,28 @@ class Runner:
 
     async def send(self, session_id: str, text: str, *, only_at: int | None = None) -> None:
         """Record a further message of the user; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.MessageSent(text, self._clock.now()), only_at)
+        await self.record(session_id, lambda at: inputs.MessageSent(text, at), only_at)
 
     async def cancel(self, session_id: str, by: str, *, only_at: int | None = None) -> None:
         """Record that somebody wants the session to end; raises NotAllowed, UnknownSession."""
         await self._sealed.key_destroyed(session_id)
-        await self._record(session_id, lambda: inputs.CancelRequested(by, self._clock.now()), only_at)
+        await self.record(session_id, lambda at: inputs.CancelRequested(by, at), only_at)
 
     async def retry_job(self, session_id: str, call_id: str, by: str) -> None:
         """Enqueue a job that failed for good once more, as a new call; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.JobRetryRequested(call_id, by, self._clock.now()))
+        await self.record(session_id, lambda at: inputs.JobRetryRequested(call_id, by, at))
 
     async def discard_job(self, session_id: str, call_id: str, by: str) -> None:
         """Give a job up; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.JobDiscardRequested(call_id, by, self._clock.now()))
+        await self.record(session_id, lambda at: inputs.JobDiscardRequested(call_id, by, at))
 
     async def confirm(self, session_id: str, tool: str, input_: Mapping[str, Any], only_at: int | None = None) -> None:
         """Record the customer's yes to an action that is not proposed yet; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.ActionConfirmed(tool, input_, self._clock.now()), only_at)
+        await self.record(session_id, lambda at: inputs.ActionConfirmed(tool, input_, at), only_at)
 
     async def propose(self, session_id: str, raw: Any, after: int, by: str, usage: Usage = NO_USAGE) -> None:
         """Record what a client decides; raises NotAllowed, UnknownSession."""
-        await self._record(session_id, lambda: inputs.DecisionProposed(after, raw, by, self._clock.now(), usage))
+        await self.record(session_id, lambda at: inputs.DecisionProposed(after, raw, by, at, usage))
 
     async def answer(
         self,
@@ -216,15 +215,16 @@ class Runner:
         """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
         session_id = request_id.rpartition(".")[0]
         said, by_role = (request_id, action, by, note, value, edit), frozenset(roles)
-        await self._record(session_id, lambda: inputs.RequestAnswered(*said, self._clock.now(), by_role))
+        await self.record(session_id, lambda at: inputs.RequestAnswered(*said, at, by_role))
         return session_id
 
-    async def _record(self, session_id: str, reply: Callable[[], inputs.Input], only_at: int | None = None) -> None:
+    async def record(self, session_id: str, reply: inputs.InputAt, only_at: int | None = None) -> None:
+        """Record what somebody sends a session at a moment; raises NotAllowed, UnknownSession."""
         while True:
             state = await self.load(session_id)
             check_stands(state, only_at)
             own, overlays = await self.bundles.get(state.bundle), await self.bundles.overlays(state.bundle)
-            decided = decide(state, reply(), own, overlays)
+            decided = decide(state, reply(self._clock.now()), own, overlays)
             if isinstance(decided, inputs.InputRefused):
                 raise NotAllowed(decided)
             if not decided:

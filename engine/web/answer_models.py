@@ -119,6 +119,14 @@ class ClaimKept(AnswerBody):
     claimed_until: str
 
 
+class CommentKept(AnswerBody):
+    """A comment as it was recorded."""
+
+    id: str
+    by: str
+    text: str
+
+
 class AnswerGiven(AnswerBody):
     """An answer as it was recorded, and how its session stands."""
 

@@ -48,6 +48,12 @@ class NewAnswer(Body):
     note: str = ""
 
 
+class NewComment(Body):
+    """Something that is said about a request to others who are asked."""
+
+    text: str = Field(min_length=1, max_length=2000)
+
+
 class NewClaim(Body):
     """To say that one is at a request; `take` puts one in the place of somebody else."""
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import request_shown
+from engine.api.shapes import comments_shown, request_shown
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.state.state import State
@@ -40,7 +40,8 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     """`GET /v1/requests/{id}`: the call, the rules that ask, the values they saw, what the customer wrote."""
     row = await service.logged.listed(await service.request(principal, request.path_params["id"]))
     state = await service.engine.look(row.session_id)
-    about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
+    about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq,
+             "comments": comments_shown(state, row.id)}  # fmt: skip
     claims = await service.store.access.request_claims(service.clock.now())
     told = request_shown(row) | about | claim_shown(claims.get(row.id))
     told["digest"] = _digest(state, row)

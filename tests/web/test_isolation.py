@@ -21,6 +21,7 @@ BODIES: dict[str, Any] = {
     "/v1/sessions/{id}/proposals": {"after": 1, "done": True},
     "/v1/sessions/{id}/erasure": {"why": "asked to"},
     "/v1/requests/{id}/answers": {"answer": "approve", "digest": "x"},
+    "/v1/requests/{id}/comments": {"text": "hello"},
     "/v1/bundles": {"files": {"specs/x.yaml": "kind: Tool"}},
     "/v1/deployments": {"bundle": "none"},
     "/v1/tokens": {"name": "spy", "role": "operator", "tenant": "acme"},

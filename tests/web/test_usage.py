@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,25 +18,26 @@ from tests.web.service import Service, opening
 
 START = datetime(2026, 11, 3, 23, 59, tzinfo=UTC)
 K = EventKind
+Entry = tuple[EventKind, dict[str, Any], int]
 
 
-def log(*entries: tuple[EventKind, dict[str, object], int], session_id: str = "s") -> list[Event]:
+def log(*entries: Entry, session_id: str = "s") -> list[Event]:
     return [
         Event(session_id, seq, 1, kind, payload, START + timedelta(seconds=after))
         for seq, (kind, payload, after) in enumerate(entries, 1)
     ]
 
 
-def opened(id_: str, after: int = 0) -> tuple[EventKind, dict[str, object], int]:
+def opened(id_: str, after: int = 0) -> Entry:
     payload = {"request_id": id_, "request_kind": "approval", "rules": ["big"], "groups": ["leads"]}
     return K.REQUEST_OPENED, payload, after
 
 
-def said(id_: str, action: str, after: int, **more: object) -> tuple[EventKind, dict[str, object], int]:
+def said(id_: str, action: str, after: int, **more: Any) -> Entry:
     return K.REQUEST_ANSWERED, {"request_id": id_, "action": action} | more, after
 
 
-BEGUN = (K.SESSION_STARTED, {"agent": "support"}, 0)
+BEGUN: Entry = (K.SESSION_STARTED, {"agent": "support"}, 0)
 
 
 def test_what_a_session_used_stands_under_the_day_on_which_it_did() -> None:
@@ -51,8 +53,8 @@ def test_what_a_session_used_stands_under_the_day_on_which_it_did() -> None:
     counts.add(events[4:], None)  # further events: whose it is was said with the first
     third, fourth = (counts.days[UsageKey(START.date() + timedelta(days=n), "acme", "support")] for n in (0, 1))
     assert (third.started, third.steps, third.calls, third.model_calls) == (1, 1, 1, 1)
-    assert (third.cost_usd, third.tokens_in, third.ended) == (Decimal("0.10"), 10, {})
-    assert (fourth.model_calls, fourth.cost_usd, fourth.budget_stops) == (1, 0, {"steps": 1})
+    assert (third.cost_usd, third.tokens_in, dict(third.ended)) == (Decimal("0.10"), 10, {})
+    assert (fourth.model_calls, fourth.cost_usd, dict(fourth.budget_stops)) == (1, Decimal(0), {"steps": 1})
     assert fourth.ended == {"out_of_budget": 1}
     assert len(counts.days) == 2
 
@@ -114,10 +116,10 @@ def test_bars_stand_within_the_drawing_and_count_all_that_ended() -> None:
         assert 0 <= block.y <= block.y + block.height <= drawing.height
 
 
-def used(client: httpx2.Client, **query: str) -> list[dict[str, object]]:
+def used(client: httpx2.Client, **query: str) -> list[dict[str, Any]]:
     answer = client.get("/v1/usage", params=query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, object]] = answer.json()["items"]
+    found: list[dict[str, Any]] = answer.json()["items"]
     return found
 
 

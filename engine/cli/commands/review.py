@@ -11,7 +11,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.logged_requests import request_as_logged, request_listed
-from engine.api.shapes import is_over, request_shown
+from engine.api.shapes import comments_shown, is_over, request_shown
 from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
@@ -19,6 +19,7 @@ from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
 from engine.policy.approvals import whom
 from engine.session.exit_code import OK
+from engine.session.state.inputs import RequestCommented
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
@@ -89,6 +90,7 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
         row = await request_as_logged(app.store, await _request(app, request_id))
         state = await app.engine.look(row.session_id)
         found = request_shown(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
+        found["comments"] = comments_shown(state, row.id)
         if output_format == "json":
             print_json(found)
         else:
@@ -212,6 +214,23 @@ async def answer(
         who = await actor_of(app, claim, Right.ANSWER, "answer", row.id, row.session_id)
         session_id = await app.engine.answer(row.id, "answer", who.name, note=note, value=given, roles=who.groups)
         app.code = await _go_on(app, session_id, drive=not no_resume)
+    return app.exit_code
+
+
+@command.command("comment", epilog='Example: engine review comment ses_1234.1 "the shop calls back" --as dana')
+@click.argument("request_id", metavar="ID")
+@click.argument("text")
+@actor_option
+@store_option
+@asynchronous
+async def comment(request_id: str, text: str, claim: ActorClaim, store_url: str) -> int:
+    """Say something about a request to the others who are asked; it answers nothing, and no model reads it."""
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        row = await _request(app, request_id)
+        who = await actor_of(app, claim, Right.COMMENT, "comment", row.id, row.session_id)
+        await app.engine.record(row.session_id, lambda at: RequestCommented(row.id, who.name, text, at))
     return app.exit_code
 
 

@@ -118,6 +118,16 @@ def answer(
     return _answer(service, found, body, no_resume, output_format)
 
 
+@command.command("comment", epilog='Example: engine --server URL review comment ses_1234.1 "the shop calls back"')
+@click.argument("request_id", metavar="ID")
+@click.argument("text")
+@asking
+def comment(request_id: str, text: str) -> int:
+    """Say something about a request to the others who are asked; it answers nothing, and no model reads it."""
+    client().post(f"/v1/requests/{part(request_id)}/comments", {"text": text})
+    return OK
+
+
 def _like(given: dict[str, Any] | None) -> dict[str, Any]:
     """A schema of what an input holds: text stays text, and what is none is read as JSON."""
     texts = {name: {"type": "string"} for name, value in (given or {}).items() if isinstance(value, str)}

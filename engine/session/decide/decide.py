@@ -13,6 +13,7 @@ from engine.language.value import NotJson, canonical_of_exact, exact, timestamp,
 from engine.policy.gate import FactNeed, FactOutput, withheld
 from engine.session.decide.answers import answer
 from engine.session.decide.client_planner import propose
+from engine.session.decide.comments import comment
 from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.gate_calls import beside_guards
 from engine.session.decide.jobs import discard, job_draft, retry
@@ -373,6 +374,7 @@ _FROM_PEOPLE: Mapping[type, Callable[..., inputs.InputRefused | None]] = {
     inputs.ActionConfirmed: _confirmed,
     inputs.DecisionProposed: propose,
     inputs.RequestAnswered: answer,
+    inputs.RequestCommented: comment,
     inputs.JobRetryRequested: retry,
     inputs.JobDiscardRequested: discard,
 }

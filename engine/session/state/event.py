@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     REQUEST_OPENED = "request_opened"
     REQUEST_ANSWERED = "request_answered"
     REQUEST_CLOSED = "request_closed"
+    REQUEST_COMMENTED = "request_commented"
     CUSTOMER_CONFIRMED = "customer_confirmed"
     CONFIRMATION_USED = "confirmation_used"
     CANCEL_REQUESTED = "cancel_requested"

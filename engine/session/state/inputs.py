@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -241,6 +241,16 @@ class RequestAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCommented:
+    """A person says something about a request to others who are asked; it answers nothing."""
+
+    request_id: str
+    by: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ActionConfirmed:
     """The customer says yes to an action before it is proposed; it counts for this exact call, once."""
 
@@ -321,6 +331,7 @@ Input = (
     | MeterFull
     | MessageSent
     | RequestAnswered
+    | RequestCommented
     | ActionConfirmed
     | DecisionProposed
     | CancelRequested
@@ -329,6 +340,10 @@ Input = (
     | JobRetryRequested
     | JobDiscardRequested
 )
+
+
+# what somebody sends, once it is known when
+InputAt = Callable[[datetime], Input]
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,8 @@ class Request:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answered: Mapping[str, Any] | None = None
     closed: str | None = None
+    # what people said about it: by whom, the text, and when
+    comments: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def open(self) -> bool:

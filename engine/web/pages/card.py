@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.api.shapes import request_status
+from engine.api.shapes import comments_shown, request_status
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line
@@ -64,6 +64,7 @@ class Card:
     evidence: RequestEvidence
     edits: tuple[FormField, ...] | None
     stands: str
+    comments: tuple[tuple[str, str, str], ...] = ()
 
 
 def standing_of(row: RequestRow, state: State) -> str:
@@ -117,6 +118,10 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
         evidence,
         fields_of(evidence.edits) if row.kind == RequestKind.APPROVAL else None,
         standing_of(row, state),
+        tuple(
+            (visible(str(one["by"])), one["at"][:16].replace("T", " "), block(str(one["text"])))
+            for one in shown(comments_shown(state, row.id))
+        ),
     )
 
 

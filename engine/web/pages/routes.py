@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from engine.access.rights import Right
-from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.ports.access import AccessToken, RequestClaim
+from engine.ports.access import RequestClaim
 from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
 from engine.web.claims import claimed
-from engine.web.pages import bundles, overview, together
+from engine.web.comments import commented
+from engine.web.pages import bundles, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
-from engine.web.pages.browser import LOGIN_COOKIE, Visitor, check_origin, form_of, log_in, log_out, visitor_of
+from engine.web.pages.browser import Visitor, form_of, visitor_of
 from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.gather import gathered, may_answer, sentence_of
-from engine.web.pages.openid_login import from_provider, to_provider
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import PAGE_HEADERS, answered
-from engine.web.service import Service, address_of
+from engine.web.service import Service
 
 _log = logging.getLogger("engine.web")
 _STATIC = Path(__file__).parent / "static"
@@ -56,17 +53,18 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}", _page(service, _request), methods=["GET"]),
         Route("/inbox/{id}/stands", _page(service, _stands), methods=["GET"]),
         Route("/inbox/{id}/claim", _page(service, _claim), methods=["POST"]),
+        Route("/inbox/{id}/comment", _page(service, _comment), methods=["POST"]),
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
         Route("/overview", _page(service, overview.show), methods=["GET"]),
-        Route("/logout", _page(service, _logout), methods=["POST"]),
-        Route("/login", _open(service, _login_form), methods=["GET"]),
-        Route("/login", _open(service, _login), methods=["POST"]),
-        Route("/login/provider", _open(service, _to_provider), methods=["GET"]),
-        Route("/login/callback", _open(service, _from_provider), methods=["GET"]),
-        Route("/login/{secret}", _open(service, _link_form), methods=["GET"]),
-        Route("/login/{secret}", _open(service, _link), methods=["POST"]),
+        Route("/logout", _page(service, login.leave), methods=["POST"]),
+        Route("/login", _open(service, login.login_form), methods=["GET"]),
+        Route("/login", _open(service, login.log_in_by_token), methods=["POST"]),
+        Route("/login/provider", _open(service, login.ask_provider), methods=["GET"]),
+        Route("/login/callback", _open(service, login.come_from_provider), methods=["GET"]),
+        Route("/login/{secret}", _open(service, login.link_form), methods=["GET"]),
+        Route("/login/{secret}", _open(service, login.log_in_by_link), methods=["POST"]),
         *(Route(f"/static/{name}", _open(service, _static(name)), methods=["GET"]) for name in _FILES),
     ]
 
@@ -81,7 +79,7 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
             if visitor is None:
                 if "text/html" not in request.headers.get("accept", ""):
                     await service.principal(request)  # which says what is missing
-                return _login_page(service, 401, request.url.path)
+                return login.login_page(service, 401, request.url.path)
             request.state.principal = visitor.principal.id
             return await page(service, visitor, request)
         except ClientDisconnect:
@@ -119,92 +117,6 @@ def _told(error: Exception, visitor: Visitor | None, request: Request) -> Respon
         response.headers.update({name: value for name, value in PAGE_HEADERS.items() if name != "cache-control"})
         return response
     return shown("problem.html", problem.status, visitor=visitor, detail=problem.detail)
-
-
-# -- who comes in
-
-
-async def _login_form(service: Service, request: Request) -> Response:
-    return _login_page(service, 200, "/inbox")
-
-
-def _login_page(service: Service, status: int, after: str, problem: str = "") -> Response:
-    provider = urlsplit(service.people.provider.issuer).netloc if service.people is not None else ""
-    return shown("login.html", status, problem=problem, next=_own_path(after), provider=provider)
-
-
-async def _to_provider(service: Service, request: Request) -> Response:
-    return await to_provider(service, request, _own_path(request.query_params.get("next", "")))
-
-
-async def _from_provider(service: Service, request: Request) -> Response:
-    # what comes back can't be guessed, so that nobody has to wait for having failed
-    try:
-        return await from_provider(service, request)
-    except HttpProblem as problem:
-        response = _login_page(service, problem.status, "/inbox", problem.detail)
-        # one login asks the provider once
-        response.delete_cookie(LOGIN_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
-        return response
-
-
-async def _login(service: Service, request: Request) -> Response:
-    fields = await form_of(request, None)
-    secret = fields.get("token", "").strip()
-    token = await service.store.access.token_of(hash_of(secret)) if well_formed(secret) else None
-    if token is None or principal_of(token, service.clock.now()) is None:
-        # whoever has a good one is never kept out by what others try from the same address
-        address, now = address_of(request), service.clock.now().timestamp()
-        service.attempts.check(address, now)
-        service.attempts.failed(address, now)
-        told = "This token lets nobody in: it is mistyped, revoked or has expired."
-        return _login_page(service, 401, fields.get("next", "/inbox"), told)
-    response = RedirectResponse(_own_path(fields.get("next", "")), 303, PAGE_HEADERS)
-    await _let_in(service, request, token, response)
-    return response
-
-
-async def _link_form(service: Service, request: Request) -> Response:
-    """A link is opened by GET, which programs that look at mails do too, and used up by POST alone."""
-    return shown("link.html", secret=request.path_params["secret"])
-
-
-async def _link(service: Service, request: Request) -> Response:
-    check_origin(request)
-    hash_ = hash_of(request.path_params["secret"])
-    login = await service.store.access.login_of(hash_)
-    now = service.clock.now()
-    token = await service.store.access.token_by_id(login.token_id) if login is not None else None
-    good = login is not None and login.once and login.expires_at > now and await service.store.access.end_login(hash_)
-    if not good or token is None or principal_of(token, now) is None:
-        return _login_page(service, 401, "/inbox", "This link was opened before, or its time is over.")
-    response = RedirectResponse("/inbox", 303, PAGE_HEADERS)
-    await _let_in(service, request, token, response)
-    return response
-
-
-async def _let_in(service: Service, request: Request, token: AccessToken, response: Response) -> None:
-    await log_in(service, token, response)
-    principal = principal_of(token, service.clock.now(), "cookie")
-    if principal is not None:
-        await service.note(request, principal, "log_in", token.name, "logged_in")
-
-
-async def _logout(service: Service, visitor: Visitor, request: Request) -> Response:
-    await form_of(request, visitor)
-    response = RedirectResponse("/login", 303, PAGE_HEADERS)
-    await log_out(service, visitor, response)
-    await service.note(request, visitor.principal, "log_out", visitor.principal.name, "logged_out")
-    return response
-
-
-def _own_path(path: str) -> str:
-    """Where to go on after a login: a page of ours, and no other's."""
-    return (
-        path
-        if re.fullmatch(r"/(inbox|sessions|overview|bundles)(/[A-Za-z0-9_.]+)?", path) and ".." not in path
-        else "/inbox"
-    )
 
 
 # -- what people are asked
@@ -288,6 +200,17 @@ async def _claim(service: Service, visitor: Visitor, request: Request) -> Respon
     return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
 
 
+async def _comment(service: Service, visitor: Visitor, request: Request) -> Response:
+    need(visitor, Right.COMMENT)
+    fields = await form_of(request, visitor)
+    row = await service.request(visitor.principal, request.path_params["id"])
+    try:
+        await commented(service, visitor.principal, row.id, fields.get("text", ""), request)
+    except NotAllowed as refused:
+        return await _card(service, visitor, row.id, problem=str(refused), status=409)
+    return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
+
+
 async def _request(service: Service, visitor: Visitor, request: Request) -> Response:
     need(visitor, Right.READ_REQUESTS)
     return await _card(service, visitor, request.path_params["id"])
@@ -344,7 +267,8 @@ async def _card(
     asked = await may_answer(service, visitor.principal, row)
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
-        problem=problem, may_answer=asked, is_reviewer=visitor.principal.may(Right.ANSWER),
+        problem=problem, may_answer=asked,
+        may_comment=visitor.principal.may(Right.COMMENT), is_reviewer=visitor.principal.may(Right.ANSWER),
         next_id=await _next(service, visitor, row) if visitor.principal.may(Right.ANSWER) else None,
     )  # fmt: skip
 

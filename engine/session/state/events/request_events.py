@@ -135,6 +135,21 @@ def _closed(state: State, payload: RequestClosedPayload, event: Event) -> State:
     return copy_with(state, requests=state.requests.with_item(request.id, replace(request, closed=payload["how"])))
 
 
+class RequestCommentedPayload(TypedDict):
+    """Somebody said something about a request to the others who are asked; it is no answer, and no planner reads it."""
+
+    request_id: Own[str]
+    by: Words[str]
+    text: Words[str]
+
+
+def _commented(state: State, payload: RequestCommentedPayload, event: Event) -> State:
+    request = state.requests[payload["request_id"]]
+    said = {"by": payload["by"], "text": payload["text"], "at": event.at}
+    commented = replace(request, comments=(*request.comments, said))
+    return copy_with(state, requests=state.requests.with_item(request.id, commented))
+
+
 class CustomerConfirmedPayload(TypedDict):
     """The customer agreed to a call of this input, before it is proposed."""
 
@@ -180,6 +195,14 @@ REQUEST_EVENTS = (
         _closed,
         lambda e: f"{e['request_id']}: {e['how']}",
         projected=True,
+    ),
+    Definition(
+        EventKind.REQUEST_COMMENTED,
+        RequestCommentedPayload,
+        _commented,
+        lambda e: f"{e['request_id']}: {e['by']} says: {short(e['text'], 200)}",
+        from_outside=True,
+        others=True,
     ),
     Definition(
         EventKind.CUSTOMER_CONFIRMED,
