@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from engine.aio.thread import ThreadContext
-from engine.ports.access import AccessStore, AccessToken, AuditEvent, Creation, Login, RequestClaim
+from engine.ports.access import Absence, AccessStore, AccessToken, AuditEvent, Creation, Login, RequestClaim
 from engine.ports.store import Store
 
 
@@ -96,3 +96,15 @@ class ThreadAccess:
     async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.request_claims, at))
+
+    async def add_absence(self, absence: Absence, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+        await self._context.call(partial(self._access.add_absence, absence, at))
+
+    async def end_absence(self, absence_id: str) -> bool:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.end_absence, absence_id))
+
+    async def absences(self) -> Sequence[Absence]:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.absences))

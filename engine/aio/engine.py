@@ -96,6 +96,10 @@ class AsyncioEngine:
         record = partial(self._context.value.answer, request_id, reply, digest=digest, drive=drive, roles=roles)
         return AsyncioSession(await self._context.call(record), self._context)
 
+    async def comment(self, request_id: str, text: str, by: str) -> None:
+        """See `engine.Engine.comment`."""
+        await self._context.call(partial(self._context.value.comment, request_id, text, by))
+
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
         """See `engine.Engine.requests`."""
         return await self._context.call(partial(self._context.value.requests, open_only=open_only))

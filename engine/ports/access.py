@@ -104,6 +104,26 @@ class RequestClaim:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """When a person answers nothing, and who looks at what they are asked meanwhile, if somebody was named.
+
+    It moves attention and no rights: whose answer counts stays what it was.  With a `tenant` it is told there alone.
+    """
+
+    id: str
+    person: str
+    begins: datetime
+    ends: datetime
+    delegate: str | None
+    tenant: str | None
+    created_by: str
+
+    def holds(self, at: datetime) -> bool:
+        """Whether the person is away at a moment."""
+        return self.begins <= at < self.ends
+
+
 class AccessStore(Protocol):
     """Keeps what the service goes by; it survives a crash as the sessions do."""
 
@@ -181,4 +201,16 @@ class AccessStore(Protocol):
 
     async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
         """The claims that hold at a moment, by request."""
+        ...
+
+    async def add_absence(self, absence: Absence, at: datetime) -> None:
+        """Keep an absence; those that were over at the moment `at` are let go of."""
+        ...
+
+    async def end_absence(self, absence_id: str) -> bool:
+        """Let go of an absence; False where there is none."""
+        ...
+
+    async def absences(self) -> Sequence[Absence]:
+        """All absences, the soonest first."""
         ...

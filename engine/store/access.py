@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from engine.language.value import digest, timestamp
-from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
+from engine.ports.access import Absence, AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ _TOKEN = (
 _LOGIN = "secret_hash, token_id, created_at, expires_at, once, identity"
 _CREATION = "scope, key, digest, session_id, tenant, at, owner"
 _CLAIM = "request_id, person, until"
+_ABSENCE = "id, person, begins, ends, delegate, tenant, created_by"
 _AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
 
 
@@ -195,6 +196,33 @@ class SqliteAccess:
         sql = f"SELECT {_CLAIM} FROM request_claims WHERE until > ?"
         rows = await self._read(lambda c: c.execute(sql, (timestamp(at),)).fetchall())
         return {row[0]: _claim(row) for row in rows}
+
+    async def add_absence(self, absence: Absence, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM absences WHERE ends <= ?", (timestamp(at),))
+            values = (
+                absence.id, absence.person, timestamp(absence.begins), timestamp(absence.ends), absence.delegate,
+                absence.tenant, absence.created_by,
+            )  # fmt: skip
+            connection.execute(f"INSERT INTO absences ({_ABSENCE}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+        await self._writer.do(add)
+
+    async def end_absence(self, absence_id: str) -> bool:
+        """See `ports.AccessStore`."""
+        sql = "DELETE FROM absences WHERE id = ?"
+        return await self._writer.do(lambda c: c.execute(sql, (absence_id,)).rowcount > 0)
+
+    async def absences(self) -> Sequence[Absence]:
+        """See `ports.AccessStore`."""
+        rows = await self._read(lambda c: c.execute(f"SELECT {_ABSENCE} FROM absences ORDER BY begins, id").fetchall())
+        return [_absence(*row) for row in rows]
+
+
+def _absence(id_: str, person: str, begins: str, ends: str, *more: Any) -> Absence:
+    return Absence(id_, person, datetime.fromisoformat(begins), datetime.fromisoformat(ends), *more)
 
 
 def _claim(row: Sequence[Any]) -> RequestClaim:

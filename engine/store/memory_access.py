@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from engine.ports.access import AccessToken, AuditEvent, Creation, Login, RequestClaim
+from engine.ports.access import Absence, AccessToken, AuditEvent, Creation, Login, RequestClaim
 from engine.store.access import linked
 
 
@@ -19,6 +19,7 @@ class MemoryAccess:
         self._creations: dict[tuple[str, str], Creation] = {}
         self._audit: list[AuditEvent] = []
         self._claims: dict[str, RequestClaim] = {}
+        self._absences: dict[str, Absence] = {}
 
     async def add_token(self, token: AccessToken) -> bool:
         """See `ports.AccessStore`."""
@@ -118,3 +119,16 @@ class MemoryAccess:
     async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
         """See `ports.AccessStore`."""
         return {key: one for key, one in self._claims.items() if one.until > at}
+
+    async def add_absence(self, absence: Absence, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+        self._absences = {key: one for key, one in self._absences.items() if one.ends > at}
+        self._absences[absence.id] = absence
+
+    async def end_absence(self, absence_id: str) -> bool:
+        """See `ports.AccessStore`."""
+        return self._absences.pop(absence_id, None) is not None
+
+    async def absences(self) -> Sequence[Absence]:
+        """See `ports.AccessStore`."""
+        return sorted(self._absences.values(), key=lambda one: (one.begins, one.id))

@@ -188,6 +188,17 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     ALTER TABLE deployments ADD COLUMN share TEXT;
     ALTER TABLE deployments ADD COLUMN attribute TEXT NOT NULL DEFAULT '';
     """,
+    """
+    CREATE TABLE absences (
+        id TEXT PRIMARY KEY,
+        person TEXT NOT NULL,
+        begins TEXT NOT NULL,
+        ends TEXT NOT NULL,
+        delegate TEXT,
+        tenant TEXT,
+        created_by TEXT NOT NULL
+    ) STRICT
+    """,
 )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import trio
 
-from engine.ports.access import AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
+from engine.ports.access import Absence, AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
 from engine.ports.store import Store
 from engine.testing.log_events import START, start
 
@@ -133,6 +133,24 @@ async def a_claim_holds_for_a_while_and_against_others_alone(store: Store) -> No
     assert not await access.release_request("ses_1.1", "dana")
 
 
+async def an_absence_is_told_until_it_is_over_or_taken_back(store: Store) -> None:
+    """The soonest first; what is over goes away with the next."""
+    access, day = store.access, timedelta(days=1)
+    later = Absence("abs_2", "dana", START + 2 * day, START + 4 * day, "lee", "acme", "tok_1")
+    sooner = Absence("abs_1", "lee", START, START + day, None, None, "tok_2")
+    for one in (later, sooner):
+        await access.add_absence(one, START)
+    assert list(await access.absences()) == [sooner, later]
+    assert [one.holds(START) for one in (sooner, later)] == [True, False]
+    assert not sooner.holds(sooner.ends), "who comes back is back"
+    third = replace(sooner, id="abs_3", begins=START + 3 * day, ends=START + 5 * day)
+    await access.add_absence(third, sooner.ends)
+    assert list(await access.absences()) == [later, third]
+    assert await access.end_absence("abs_2")
+    assert not await access.end_absence("abs_2")
+    assert list(await access.absences()) == [third]
+
+
 ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -143,5 +161,6 @@ ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_session_is_its_tenants_and_its_owners,
         audit_events_are_numbered_and_linked,
         a_claim_holds_for_a_while_and_against_others_alone,
+        an_absence_is_told_until_it_is_over_or_taken_back,
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AnswerBody(BaseModel):
@@ -117,6 +117,25 @@ class ClaimKept(AnswerBody):
     id: str
     claimed_by: str
     claimed_until: str
+
+
+class AbsenceShown(AnswerBody):
+    """Who is away, from when to when, and who looks at what they are asked meanwhile."""
+
+    model_config = ConfigDict(extra="allow", serialize_by_alias=True)
+
+    id: str
+    person: str
+    begins: str = Field(alias="from")
+    to: str
+    delegate: str | None
+
+
+class AbsencePage(AnswerBody):
+    """All absences that are not over."""
+
+    items: list[AbsenceShown]
+    next_cursor: str | None
 
 
 class CommentKept(AnswerBody):

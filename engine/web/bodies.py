@@ -60,6 +60,17 @@ class NewClaim(Body):
     take: bool = False
 
 
+class NewAbsence(Body):
+    """When somebody is away, `from` now unless it is given; the `delegate` looks after what they are asked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, validate_by_name=False)
+
+    person: str | None = Field(default=None, min_length=1, max_length=200)
+    begins: str | None = Field(default=None, alias="from", max_length=50)
+    ends: str = Field(alias="to", max_length=50)
+    delegate: str | None = Field(default=None, min_length=1, max_length=200)
+
+
 class NewConfirmation(Body):
     """The customer's own answer: to the oldest question that they are asked, or a yes to a call beforehand."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,8 +11,9 @@ from engine.access.principal import Principal
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
 from engine.api.shapes import comments_shown, request_shown
 from engine.ports.records import RequestRow
-from engine.runtime.errors import NotAllowed
+from engine.runtime.errors import BundleUnavailable, NotAllowed
 from engine.session.state.state import State
+from engine.web.absences import absences_for, away_from, shown
 from engine.web.bodies import NewAnswer, body_of, number_of
 from engine.web.claims import claim_shown
 from engine.web.problems import HttpProblem, status_of
@@ -40,8 +43,8 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     """`GET /v1/requests/{id}`: the call, the rules that ask, the values they saw, what the customer wrote."""
     row = await service.logged.listed(await service.request(principal, request.path_params["id"]))
     state = await service.engine.look(row.session_id)
-    about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq,
-             "comments": comments_shown(state, row.id)}  # fmt: skip
+    about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
+    about |= {"comments": comments_shown(state, row.id), "away": await _away(service, principal, row, state)}
     claims = await service.store.access.request_claims(service.clock.now())
     told = request_shown(row) | about | claim_shown(claims.get(row.id))
     told["digest"] = _digest(state, row)
@@ -90,6 +93,18 @@ def _reply(said: NewAnswer, principal: Principal) -> Reply:
             return Settle(by=by, happened=False, note=said.note)
         case "abandon":
             return Settle(by=by, happened=None, note=said.note)
+
+
+async def _away(service: Service, principal: Principal, row: RequestRow, state: State) -> list[dict[str, Any]]:
+    """Who of those that a request asks is away now."""
+    absences = await absences_for(service, principal)
+    if not absences:
+        return []
+    try:
+        bundle = await service.engine.bundle(state.bundle)
+    except BundleUnavailable:
+        bundle = None
+    return [shown(one) for one in away_from(row, bundle, absences, service.clock.now())]
 
 
 def _digest(state: State, row: RequestRow) -> str:

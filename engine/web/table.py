@@ -15,8 +15,8 @@ from engine.access.rights import Right
 from engine.ports.deliveries import DeliveryState
 from engine.ports.records import JOB_STATUSES
 from engine.session.state.state import Status
-from engine.web import answer_models as models
 from engine.web import (
+    absences,
     audit,
     bodies,
     bundles,
@@ -34,6 +34,7 @@ from engine.web import (
     trials,
     usage,
 )
+from engine.web import answer_models as models
 from engine.web.service import Service
 
 Endpoint = Callable[[Service, Principal, Request], Awaitable[Response]]
@@ -97,6 +98,10 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("DELETE", "/v1/requests/{id}/claim", Right.ANSWER, claims.release, {204: None}),
     RouteRow("POST", "/v1/requests/{id}/comments", Right.COMMENT, comments.comment, {201: models.CommentKept},
              bodies.NewComment),
+    RouteRow("GET", "/v1/absences", Right.READ_REQUESTS, absences.listed, {200: models.AbsencePage}),
+    RouteRow("POST", "/v1/absences", Right.READ_REQUESTS, absences.create, {201: models.AbsenceShown},
+             bodies.NewAbsence),
+    RouteRow("DELETE", "/v1/absences/{id}", Right.READ_REQUESTS, absences.end, {204: None}),
     RouteRow("GET", "/v1/jobs", Right.READ, jobs.listed, {200: models.JobPage},
              query=_page(status={"enum": list(JOB_STATUSES)}, session_id={"type": "string"})),
     RouteRow("GET", "/v1/jobs/{id}", Right.READ, jobs.read, {200: models.JobShown}),

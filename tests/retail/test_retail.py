@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def test_our_own_shop_is_served_and_none_of_its_rules_can_be_broken() -> None:
 def test_the_recorded_domain_is_served_and_none_of_its_rules_can_be_broken() -> None:
     place = recorded()
     assert place is not None
-    proof = prove(bundle(), read(place))
+    data = read(place)
+    # the short form: `make retail` runs all of them
+    proof = prove(bundle(), replace(data, episodes=data.episodes[::5]))
     assert [what for count in proof.counts() for what in count.wrong] == []
     assert proof.holds
 

@@ -42,8 +42,8 @@ def list_(closed_too: bool, limit: int | None, output_format: str) -> int:
 def show(request_id: str | None, output_format: str) -> int:
     """Show a request: the call, the rules that ask and the values they saw, what the user said."""
     found = _request(client(), request_id)
-    # lists and pages tell who has claimed it
-    found = {name: value for name, value in found.items() if name not in ("seq", "claimed_by", "claimed_until")}
+    # lists and pages tell who has claimed it, and who is away
+    found = {name: value for name, value in found.items() if name not in ("seq", "away", "claimed_by", "claimed_until")}
     if output_format == "json":
         print_json(found)
     else:

@@ -40,6 +40,7 @@ class InboxRow:
     session_id: str
     claimed_by: str = ""
     together: str = ""
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True)

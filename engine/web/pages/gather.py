@@ -8,12 +8,14 @@ import trio
 
 from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import Right
+from engine.ports.access import Absence
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.runtime.errors import BundleUnavailable
 from engine.session.sensitivity import HIDDEN
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle
+from engine.web.absences import away_from
 from engine.web.pages.evidence import RequestEvidence, evidence_of, says
 from engine.web.service import Service
 
@@ -55,6 +57,11 @@ async def may_answer(service: Service, principal: Principal, row: RequestRow) ->
     known = [bundle.reviewers[group] for group in groups if group in bundle.reviewers] if bundle is not None else []
     # whom an urgent bundle asks that one alone may know
     return len(known) < len(groups) or any(group.has(principal.person, principal.groups) for group in known)
+
+
+async def away_now(service: Service, row: RequestRow, absences: list[Absence]) -> list[Absence]:
+    """Who of those that a request asks is away."""
+    return away_from(row, await _bundle(service, row), absences, service.clock.now()) if absences else []
 
 
 async def _bundle(service: Service, row: RequestRow) -> Bundle | None:

@@ -20,14 +20,15 @@ from engine.ports.records import RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
+from engine.web.absences import absences_for
 from engine.web.claims import claimed
 from engine.web.comments import commented
-from engine.web.pages import bundles, login, overview, together
+from engine.web.pages import away, bundles, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
 from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
-from engine.web.pages.gather import gathered, may_answer, sentence_of
+from engine.web.pages.gather import away_now, gathered, may_answer, sentence_of
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
@@ -57,6 +58,9 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
+        Route("/away", _page(service, away.show), methods=["GET"]),
+        Route("/away", _page(service, away.say), methods=["POST"]),
+        Route("/away/{id}/back", _page(service, away.back), methods=["POST"]),
         Route("/overview", _page(service, overview.show), methods=["GET"]),
         Route("/logout", _page(service, login.leave), methods=["POST"]),
         Route("/login", _open(service, login.login_form), methods=["GET"]),
@@ -135,10 +139,11 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
     now = service.clock.now()
     told = [await service.logged.listed(row) for row in rows[:MOST_ROWS]]
     claims = await service.store.access.request_claims(now)
+    absences = await absences_for(service, visitor.principal)
     groups = await _groups(service, visitor, told)
     listed = [
         replace(row_of(row, now, await sentence_of(service, row)), claimed_by=_claimer(claims, row.id),
-                together=groups.get(row.id, ""))
+                together=groups.get(row.id, ""), away=away.all_told(await away_now(service, row, absences)))
         for row in told
     ]  # fmt: skip
     return shown(
@@ -265,9 +270,10 @@ async def _card(
     now = service.clock.now()
     claimer = _claimer(await service.store.access.request_claims(now), row.id)
     asked = await may_answer(service, visitor.principal, row)
+    missing = await away_now(service, row, await absences_for(service, visitor.principal))
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
-        problem=problem, may_answer=asked,
+        problem=problem, may_answer=asked, away=away.all_told(missing),
         may_comment=visitor.principal.may(Right.COMMENT), is_reviewer=visitor.principal.may(Right.ANSWER),
         next_id=await _next(service, visitor, row) if visitor.principal.may(Right.ANSWER) else None,
     )  # fmt: skip
