@@ -31,6 +31,7 @@ class Right(StrEnum):
     OPERATE_JOBS = "operate_jobs"
     MANAGE_TOKENS = "manage_tokens"
     ERASE = "erase"
+    TRY_BUNDLES = "try_bundles"
     UPLOAD_BUNDLES = "upload_bundles"
     DEPLOY = "deploy"
 
@@ -46,9 +47,9 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.CALLER: _CALLER,
     Role.REVIEWER: _READER | {Right.ANSWER, Right.COMMENT},
     Role.AUDITOR: _READER | {Right.AUDIT},
-    Role.AUTHOR: _READER | {Right.UPLOAD_BUNDLES, Right.COMMENT},
+    Role.AUTHOR: _READER | {Right.UPLOAD_BUNDLES, Right.TRY_BUNDLES, Right.COMMENT},
     Role.OPERATOR: _READER
     | _CALLER
     | {Right.CANCEL, Right.AUDIT, Right.OPERATE_JOBS, Right.MANAGE_TOKENS, Right.ERASE}
-    | {Right.UPLOAD_BUNDLES, Right.DEPLOY, Right.COMMENT},
+    | {Right.UPLOAD_BUNDLES, Right.TRY_BUNDLES, Right.DEPLOY, Right.COMMENT},
 }

@@ -336,6 +336,21 @@ class UsagePage(AnswerBody):
     next_cursor: str | None
 
 
+class ComparisonShown(AnswerBody):
+    """A bundle that judges past sessions: how far it is, and what came out."""
+
+    id: str
+    bundle: str
+    since: str | None
+    by: str
+    asked_at: str
+    state: str
+    done: int
+    of: int | None
+    problem: str
+    result: dict[str, Any] | None
+
+
 class PrincipalShown(AnswerBody):
     """Who asks, and what they may do."""
 

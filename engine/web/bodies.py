@@ -112,6 +112,13 @@ class NewBundle(Body):
     files: dict[str, str] = Field(min_length=1, max_length=2000)
 
 
+class NewComparison(Body):
+    """A bundle that is to judge past sessions: those that began `since` a day or a span, or all."""
+
+    bundle: str = Field(min_length=1, max_length=200)
+    since: str | None = Field(default=None, min_length=1, max_length=50)
+
+
 class NewCanary(Body):
     """A share of new sessions, in percent, by a stable hash of an attribute."""
 

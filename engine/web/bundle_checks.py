@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from engine.spec.bundle import Bundle
 from engine.web.problems import HttpProblem
 
 # how long one may take, in seconds, and how many run at once
-LONGEST = 300.0
-_AT_ONCE = trio.CapacityLimiter(1)
+LONGEST, LONGEST_JUDGING = 300.0, 3600.0
+_AT_ONCE, _AT_ONCE_LONG = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
+_MOST_ERRORS = 10_000
 # who waits beyond these is told to ask again
 MOST_WAITING = 8
 # comparisons that were made, by the digests of the bundles
@@ -68,17 +70,49 @@ async def _difference(old: Files, new: Files) -> dict[str, Any]:
     }
 
 
-async def judged_since(files: Files, store: Path, since: datetime) -> dict[str, Any]:
-    """What a bundle would have judged otherwise in the sessions of a store since a moment; raises HttpProblem."""
-    words = ("whatif", "--since", since.isoformat(), "--store", f"sqlite:///{store}", "--workers", "1", "--policy")
-    # what is sealed in the logs is opened with this process's keys
-    return await _asked(words, (files,), dict(os.environ))
-
-
-async def _asked(
-    command: Sequence[str], bundles: Sequence[Files], environment: Mapping[str, str] | None = None
+async def judged_since(
+    files: Files, store: Path, since: datetime | None, tell: Callable[[int, int], None] = lambda done, of: None
 ) -> dict[str, Any]:
+    """What a bundle would have judged otherwise in the sessions of a store since a moment; raises HttpProblem.
+
+    How many of them are done is told as it goes on.
+    """
+    began = ("--since", since.isoformat()) if since is not None else ()
+    words = ("whatif", *began, "--store", f"sqlite:///{store}", "--workers", "1", "--format", "jsonl", "--policy")
+
+    def progress(line: bytes) -> None:
+        told = loads(line.decode())
+        if "done" in told:
+            tell(told["done"], told["sessions"])
+
+    # what is sealed in the logs is opened with this process's keys
+    async with _AT_ONCE_LONG:
+        told = await _run(words, (files,), dict(os.environ), LONGEST_JUDGING, progress)
+    found: dict[str, Any] = told["result"]
+    return found
+
+
+async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, Any]:
     """What a command of the engine tells of bundles, as JSON; raises HttpProblem 503 where it tells nothing."""
+    # it is told nothing of this process: no secret, no key
+    plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    if _AT_ONCE.statistics().tasks_waiting >= MOST_WAITING:
+        raise HttpProblem(429, "too_many_checks", "too many bundles are looked at: ask again")
+    async with _AT_ONCE:
+        return await _run((command[0], "--format", "json", *command[1:]), bundles, plain, LONGEST)
+
+
+async def _run(
+    command: Sequence[str],
+    bundles: Sequence[Files],
+    environment: Mapping[str, str],
+    longest: float,
+    progress: Callable[[bytes], None] | None = None,
+) -> dict[str, Any]:
+    """What a command of the engine tells of bundles, or the last line of it; raises HttpProblem.
+
+    The lines before that are handed to `progress` as they come.
+    """
     with ExitStack() as stack:
         folders = []
         for files in bundles:
@@ -87,28 +121,47 @@ async def _asked(
                 await trio.to_thread.run_sync(_write, Path(folders[-1]), files)
             except OSError as error:
                 raise HttpProblem(422, "invalid", f"/files: a path can't be written: {error.strerror}") from None
-        line = [sys.executable, "-P", "-m", "engine", *command, *folders, "--format", "json"]
-        # unless it is given all it is told nothing of this process: no secret, no key
-        plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-        if _AT_ONCE.statistics().tasks_waiting >= MOST_WAITING:
-            raise HttpProblem(429, "too_many_checks", "too many bundles are looked at: ask again")
-        async with _AT_ONCE:
-            with trio.move_on_after(LONGEST):
-                done = await trio.run_process(
-                    line,
-                    check=False,
-                    capture_stdout=True,
-                    capture_stderr=True,
-                    stdin=subprocess.DEVNULL,
-                    env=plain if environment is None else environment,
-                )
-                # 1 says that there is something to tell
-                if done.returncode in (0, 1) and done.stdout.startswith(b"{"):
-                    found: dict[str, Any] = loads(done.stdout.decode())
-                    return found
-                why = done.stderr.decode(errors="replace").strip().splitlines()
-                raise HttpProblem(503, "not_known", f"`engine {command[0]}` told nothing: {(why or ['?'])[-1][:300]}")
-        raise HttpProblem(503, "not_known", f"`engine {command[0]}` took longer than {LONGEST:g} seconds")
+        line = [sys.executable, "-P", "-m", "engine", *command, *folders]
+        with trio.move_on_after(longest):
+            code, out, said = await _lines_of(line, environment, progress)
+            # 1 says that there is something to tell
+            if code in (0, 1) and out.startswith(b"{"):
+                found: dict[str, Any] = loads(out.decode())
+                return found
+            why = said.decode(errors="replace").strip().splitlines()
+            raise HttpProblem(503, "not_known", f"`engine {command[0]}` told nothing: {(why or ['?'])[-1][:300]}")
+    raise HttpProblem(503, "not_known", f"`engine {command[0]}` took longer than {longest:g} seconds")
+
+
+async def _lines_of(
+    line: Sequence[str], environment: Mapping[str, str], progress: Callable[[bytes], None] | None
+) -> tuple[int, bytes, bytes]:
+    """How a process ends, what it told beside its progress, and what it said last on stderr."""
+    told, said = b"", b""
+
+    async def read_errors(stream: trio.abc.ReceiveStream) -> None:
+        nonlocal said
+        async for part in stream:
+            said = (said + part)[-_MOST_ERRORS:]
+
+    async with trio.open_nursery() as nursery:
+        run = partial(
+            trio.run_process, line, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=environment,
+        )  # fmt: skip
+        process: trio.Process = await nursery.start(run)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        nursery.start_soon(read_errors, process.stderr)
+        async for part in process.stdout:
+            told += part
+            if progress is not None:
+                *before, told = told.split(b"\n", told.rstrip(b"\n").count(b"\n"))
+                for one in before:
+                    progress(one)
+        await process.wait()
+        assert process.returncode is not None
+    return process.returncode, told, said
 
 
 def _is_beside(path: str) -> bool:

@@ -33,6 +33,7 @@ from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, 
 from engine.web.problems import HttpProblem
 from engine.web.schedule import Schedule
 from engine.web.webhook import Webhook
+from engine.web.whatif import PastComparisons
 
 # a token's last use is noted so often at most, in seconds
 NOTED_EVERY = 60.0
@@ -50,8 +51,8 @@ class Service:
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
     `canary` is a bundle that a share of new sessions begins with, and `file` where the store lies, if that is one.
-    `logged` are requests as the logs have them, `follower` counts what the logs add up to, and
-    `streams` counts the open ones by principal.
+    `logged` are requests as the logs have them, `follower` counts what the logs add up to,
+    `comparisons` are of bundles that judge past sessions, and `streams` counts the open ones by principal.
     """
 
     engine: Engine
@@ -69,6 +70,7 @@ class Service:
     own: Bundle = field(init=False)
     logged: LoggedRequests = field(init=False)
     follower: LogFollower = field(init=False)
+    comparisons: PastComparisons = field(init=False)
     canary: Canary | None = None
     file: Path | None = None
     secrets: Secrets = field(default_factory=HostSecrets)
@@ -82,6 +84,7 @@ class Service:
         self.own = self.bundle
         self.logged = LoggedRequests(self.store)
         self.follower = LogFollower(self.store)
+        self.comparisons = PastComparisons(self.clock)
 
     def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> Bundle:
         """What a new session begins with: the active bundle, or the canary where its share is meant."""

@@ -33,6 +33,7 @@ from engine.web import (
     tokens,
     trials,
     usage,
+    whatif_routes,
 )
 from engine.web import answer_models as models
 from engine.web.service import Service
@@ -124,6 +125,9 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/schedules", Right.READ, schedules.listed, {200: models.SchedulePage}),
     RouteRow("POST", "/v1/schedules/{id}/run", Right.OPERATE_JOBS, schedules.run_now, {201: models.SessionStanding}),
     RouteRow("GET", "/v1/shadow", Right.READ, trials.shadow_report, {200: models.ShadowReport}),
+    RouteRow("POST", "/v1/whatif", Right.TRY_BUNDLES, whatif_routes.create, {202: models.ComparisonShown},
+             bodies.NewComparison),
+    RouteRow("GET", "/v1/whatif/{id}", Right.READ, whatif_routes.read, {200: models.ComparisonShown}),
     RouteRow("GET", "/v1/usage", Right.READ, usage.listed, {200: models.UsagePage},
              query={"from": DAY, "to": DAY, "limit": _page()["limit"], "cursor": NUMBER | {"maximum": 10**9}}),
     RouteRow("GET", "/v1/me", Right.READ_OWN, me.read, {200: models.PrincipalShown}),

@@ -36,6 +36,7 @@ from engine.whatif.flip import (
     unknown_loosens,
 )
 from engine.whatif.limits import crossings
+from engine.whatif.open_requests import open_calls
 from engine.whatif.release_rules import same_withholding
 
 # the name of a session that nobody can read: what it would have come to is as little known as what it was
@@ -54,8 +55,9 @@ class PastSession:
 
     `decisions` counts the verdicts that were judged again.  `then` says how it goes on after the first flip, and
     `unknown` why it is not known further; flips that come behind that are judged in the state that was recorded.
-    `accepted` is what its own bundle accepted, where something loosens.  Of one that was `erased`, because its
-    person's key was destroyed, nothing is known any more, and nothing of it can loosen.
+    `open_calls` are those that people are asked about now, `accepted` is what its own bundle accepted, where something
+    loosens.  Of one that was `erased`, because its person's key was destroyed, nothing is known any more, and nothing
+    of it can loosen.
     """
 
     session_id: str
@@ -66,6 +68,7 @@ class PastSession:
     unknown: str = ""
     accepted: tuple[AcceptedLoosening, ...] = ()
     erased: bool = False
+    open_calls: tuple[str, ...] = ()
 
 
 def whatif(log: Sequence[Event], bundle: Bundle, own: Own = _nothing) -> PastSession:
@@ -113,7 +116,8 @@ def judged(
         unknown = "what follows on a limit is not told apart"
     before = own() if any(flip.loosens for flip in flips) else None
     accepted = before.accepted if before is not None else ()
-    return PastSession(log[0].session_id, log[0].payload["agent"], decisions, tuple(flips), then, unknown, accepted)
+    agent, open_ = log[0].payload["agent"], open_calls(log)
+    return PastSession(log[0].session_id, agent, decisions, tuple(flips), then, unknown, accepted, open_calls=open_)
 
 
 class _ContinuedSession:

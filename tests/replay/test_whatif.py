@@ -11,6 +11,7 @@ from engine.session.state import inputs
 from engine.spec.bundle import AcceptedLoosening, Bundle
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.flip import Flip, money
+from engine.whatif.open_requests import OpenRequests
 from engine.whatif.session import PastSession, whatif
 from engine.whatif.summary import tally
 from tests.bundle_texts import agent, bundle, policy, reviewers, tool
@@ -344,3 +345,30 @@ def test_a_recorded_answer_is_given_again_to_the_same_question(action: str) -> N
     past = whatif(play.log, made(ALLOW + ASK % "leads" + harmless, most=10))
     assert flips(past)[0] == ("ask-look:allow→approval", False)
     assert past.unknown == "nobody knows what leads would have said"
+
+
+@pytest.mark.parametrize(
+    ("new", "most", "told"),
+    [
+        (ALLOW + ASK % "leads", 10, "of 1 open request: all would be asked as they are"),
+        (ALLOW + ASK % "leads", 100, "of 1 open request: 1 would no longer ask"),
+        (ALLOW + ASK % "bosses", 10, "of 1 open request: 1 would ask others"),
+        ("  - {id: no, tools: [write], effect: deny}\n", 10, "of 1 open request: 1 would be denied"),
+        (ALLOW + "  - {id: unread, tools: [write], effect: deny, when: fact.n > 3}\n", 10,
+         "of 1 open request: of 1 it is not known"),
+    ],
+    ids=["same", "raised", "others", "denied", "unread"],
+)  # fmt: skip
+def test_of_what_people_are_asked_now_it_is_told_what_would_be_asked_still(new: str, most: int, told: str) -> None:
+    facts = "{fact: {tool: look, input: {n: 1}}}" if "fact" in new else "{}"
+    past = whatif(held(made(ALLOW + ASK % "leads", most=10)).log, made(new, most=most, facts=facts))
+    counts = OpenRequests()
+    counts.add(past.open_calls, past.flips)
+    assert counts.told() == told
+
+
+def test_what_was_answered_is_asked_no_more() -> None:
+    counts = OpenRequests()
+    own = made(ALLOW + ASK % "leads", most=10)
+    counts.add(whatif(approved(own).log, own).open_calls, ())
+    assert (counts.open, counts.told()) == (0, "")

@@ -23,6 +23,7 @@ BODIES: dict[str, Any] = {
     "/v1/requests/{id}/answers": {"answer": "approve", "digest": "x"},
     "/v1/requests/{id}/comments": {"text": "hello"},
     "/v1/absences": {"person": "dana", "to": "2020-01-01"},
+    "/v1/whatif": {"bundle": "none"},
     "/v1/bundles": {"files": {"specs/x.yaml": "kind: Tool"}},
     "/v1/deployments": {"bundle": "none"},
     "/v1/tokens": {"name": "spy", "role": "operator", "tenant": "acme"},
@@ -50,7 +51,7 @@ def theirs(service: Service) -> Theirs:
     assert bundle is not None
     # no job of the example's bundle waits: an id that is none is answered as one of somebody else's
     ids = {"sessions": made["id"], "requests": f"{made['id']}.1", "jobs": f"{made['id']}.call-1-1", "tokens": token,
-           "bundles": bundle.digest, "deliveries": "msg_none", "schedules": "none", "absences": "abs_none"}  # fmt: skip
+           "bundles": bundle.digest, "deliveries": "msg_none", "schedules": "none", "absences": "abs_none", "whatif": "wif_none"}  # fmt: skip
     return Theirs(ids, session["seq"])
 
 

@@ -165,6 +165,7 @@ async def _serve(
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(deployments.follow, service)
+                nursery.start_soon(service.comparisons.run, engine, service.file, service.draining)
                 if settings.traces is not None:
                     exporter = TraceExporter(app.store, clock, settings.traces, HostSecrets())
                     nursery.start_soon(exporter.run, service.draining)

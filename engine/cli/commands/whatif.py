@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,11 @@ from engine.cli.console.output import are, counted, say, say_lines
 from engine.cli.console.past_sessions import accept_option, accepted_by, named_flip, reading, since_option
 from engine.cli.console.progress import progress
 from engine.cli.console.trace_printer import line, print_json, table
+from engine.language.value import compact, jsonable
 from engine.session.exit_code import FAILED, OK
 from engine.spec.bundle import Bundle
 from engine.whatif.acceptance import Acceptance
+from engine.whatif.open_requests import OpenRequests
 
 if TYPE_CHECKING:
     from engine.whatif.flip import Flip
@@ -52,7 +54,7 @@ Examples:
 @accept_option
 @click.option("--show", metavar="RULE:FLIP", help="Every call of one row of the table.")
 @click.option("--workers", type=click.IntRange(1), help="How many processes; one for each core unless given.")
-@format_option("text", "json")
+@format_option("text", "json", "jsonl")
 @store_option
 def command(
     bundle: Path,
@@ -70,6 +72,8 @@ def command(
 
     The store is only read; with the log's key in $ENGINE_LOG_KEY a session that it does not vouch for is `unreadable`.
     One that was erased with the key of its person is counted, and judged by nobody.
+    Of what people are asked now it is told how much would no longer be asked. With `--format jsonl` each line tells
+    how many sessions are done, and the last one the result.
     Where a flip changes what would have followed, the session goes on with what was
     recorded as far as it reaches, and is `unknown` after.  Exits 1 if something loosens that neither --accept nor
     the bundle's own `accepted:` acknowledges.
@@ -79,10 +83,12 @@ def command(
         raise click.UsageError(f"the bundle has no agent `{agent}`; it has {', '.join(sorted(checked.agents))}")
     accepted = accepted_by(checked, accepts)
     wanted = named_flip(show) if show is not None else None
-    done = judge_all(checked, store_url, since, agent, workers)
+    done = judge_all(checked, store_url, since, agent, workers, _tell_progress if output_format == "jsonl" else None)
     rows = done.rows(accepted)
     if output_format == "json":
         print_json(done.payload(rows, accepted))
+    elif output_format == "jsonl":
+        say(compact(jsonable({"result": done.payload(rows, accepted)})))
     elif wanted is not None:
         _show_calls(done, [flip for flip in done.flips if flip.name == wanted], wanted)
     else:
@@ -101,6 +107,7 @@ class Comparison:
         self.sessions = self.erased = 0
         self.decisions = 0
         self.loading = self.judging = 0.0
+        self.open_requests = OpenRequests()
 
     def add(self, pasts: Iterable[PastSession]) -> None:
         """Take in some more."""
@@ -108,6 +115,7 @@ class Comparison:
             self.sessions += 1
             self.erased += past.erased
             self.decisions += past.decisions
+            self.open_requests.add(past.open_calls, past.flips)
             if past.flips:
                 self.pasts[past.session_id] = past
 
@@ -135,6 +143,7 @@ class Comparison:
             "erased": self.erased,
             "decisions": self.decisions,
             "decisions_per_second_and_core": self.rate,
+            "open_requests": self.open_requests.payload(),
             "table": [row.payload() for row in rows],
             "unacknowledged": [row.name for row in rows if row.open],
             "unneeded": unneeded(rows, accepted),
@@ -152,9 +161,17 @@ def unneeded(rows: Iterable[FlipRow], accepted: Acceptance) -> list[str]:
 
 
 def judge_all(
-    bundle: Bundle, store_url: str, since: datetime | None, agent: str | None, workers: int | None
+    bundle: Bundle,
+    store_url: str,
+    since: datetime | None,
+    agent: str | None,
+    workers: int | None,
+    told: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Every session of a store, judged again; a store that can't be read ends the command."""
+    """Every session of a store, judged again; a store that can't be read ends the command.
+
+    How many are done, of how many, is `told` as it goes on.
+    """
     from engine.whatif.store import listed, whatif_all
 
     done = Comparison(bundle)
@@ -166,7 +183,14 @@ def judge_all(
                 done.loading += chunk.loading
                 done.judging += chunk.judging
                 advance(len(chunk.pasts))
+                if told is not None:
+                    told(done.sessions, len(sessions))
     return done
+
+
+def _tell_progress(done: int, sessions: int) -> None:
+    say(compact({"done": done, "sessions": sessions}))
+    sys.stdout.flush()
 
 
 def erased(done: Comparison) -> str:
@@ -235,6 +259,8 @@ def _show_calls(done: Comparison, flips: list[Flip], name: str) -> None:
 def _sum_up(done: Comparison, rows: list[FlipRow]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
     say(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
+    if done.open_requests.open:
+        say(done.open_requests.told())
     if done.erased:
         say(erased(done), err=True)
     say(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from engine.cli.console.output import say
-from engine.language.value import duration
 from engine.policy.flip_names import BadFlip, flip_name
 from engine.session.exit_code import FAULT
 from engine.spec.bundle import Bundle
 from engine.whatif.acceptance import Acceptance
+from engine.whatif.since import moment_of
 
 if TYPE_CHECKING:
     from engine.ports.store import OpenPast
@@ -42,13 +42,9 @@ def _moment(context: click.Context, option: click.Parameter, since: str | None) 
     if since is None:
         return None
     try:
-        span = duration(since)
-        if span is not None:
-            return datetime.now(UTC) - span
-        found = datetime.fromisoformat(since)
-    except (ValueError, OverflowError):
-        raise click.UsageError(f"--since: {since} is no span such as 7d and no day such as 2026-01-31") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        return moment_of(since, datetime.now(UTC))
+    except ValueError as error:
+        raise click.UsageError(f"--since: {error}") from None
 
 
 def named_flip(text: str) -> str:

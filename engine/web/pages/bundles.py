@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from engine.access.rights import Right
 from engine.api.trials import trials_now
 from engine.diagnostic.visible import line as visible
 from engine.ports.deployments import FILES, Deployment
+from engine.web.bodies import NewComparison
 from engine.web.bundles import check_all_tenants
-from engine.web.pages.browser import Visitor
+from engine.web.pages.browser import Visitor, form_of
 from engine.web.pages.render import need, shown
+from engine.web.responses import PAGE_HEADERS
 from engine.web.service import Service
+from engine.web.whatif_routes import asked, comparison_of
+from engine.whatif.open_requests import OpenRequests
 
 MOST = 50
 _VERBS = {
@@ -51,11 +55,40 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
     number = active.number if active is not None else 0
     told = [_told(one, active=one.number == number) for one in found]
     bundle = service.bundle
+    uploads = await service.store.deployments.uploads()
+    known = {one.bundle for one in found} | {bundle.digest}
+    brought = sorted((one for one in uploads.values() if one.bundle not in known), key=lambda one: one.at, reverse=True)
     return shown(
         "bundles.html", visitor=visitor, deployments=told, digest=bundle.digest, agents=sorted(bundle.agents),
         urgent=await service.store.urgent_bundles(bundle.digest),
         trials=await trials_now(service.store.deployments), tools=len(bundle.tools),
-        current=next((one for one in told if one.active), None),
+        current=next((one for one in told if one.active), None), may_try=visitor.principal.may(Right.TRY_BUNDLES),
+        brought=[(one.bundle, one.at.strftime("%Y-%m-%d %H:%M"), visible(one.person or one.by)) for one in brought],
+    )  # fmt: skip
+
+
+async def judge_past(service: Service, visitor: Visitor, request: Request) -> Response:
+    """`POST /bundles/whatif`: what a bundle would have done; leads to the page that tells it."""
+    need(visitor, Right.TRY_BUNDLES)
+    fields = await form_of(request, visitor)
+    wanted = NewComparison(bundle=fields.get("bundle", "")[:200] or "none", since=fields.get("since") or None)
+    found = await asked(service, visitor.principal, wanted, request)
+    return RedirectResponse(f"/bundles/whatif/{found.id}", 303, PAGE_HEADERS)
+
+
+async def show_past(service: Service, visitor: Visitor, request: Request) -> Response:
+    """`GET /bundles/whatif/{id}`: how far it is, and what came out."""
+    need(visitor, Right.READ)
+    found = comparison_of(service, visitor.principal, request.path_params["id"])
+    result = found.result or {}
+    rows = [
+        (visible(str(row["rule"])), visible(str(row["flip"])), row["loosens"], row["calls"], row["sessions"])
+        for row in result.get("table", ())
+    ]
+    return shown(
+        "whatif.html", visitor=visitor, job=found, rows=rows, sessions=result.get("sessions", 0),
+        decisions=result.get("decisions", 0), erased=result.get("erased", 0),
+        open_requests=OpenRequests(**result.get("open_requests", {})).told(), since=found.since,
     )  # fmt: skip
 
 

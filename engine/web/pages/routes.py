@@ -58,6 +58,8 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
+        Route("/bundles/whatif", _page(service, bundles.judge_past), methods=["POST"]),
+        Route("/bundles/whatif/{id}", _page(service, bundles.show_past), methods=["GET"]),
         Route("/away", _page(service, away.show), methods=["GET"]),
         Route("/away", _page(service, away.say), methods=["POST"]),
         Route("/away/{id}/back", _page(service, away.back), methods=["POST"]),
