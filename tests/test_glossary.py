@@ -73,7 +73,7 @@ PLAIN = frozenset(
     full groups guard happened heads help hidden human id idle input invalid invocation keeps kind known leased linked
     linker load look lost make masked message missing model most name not note notices now of offered on once only open
     opened other out output over payload pending place plus prices problems proposal propose proposed question read
-    reason received recorded rejected release released renew reply requested reserved resources result retried retry reveal
+    reason received recorded rejected release released renew reply requested required reserved resources result retried retry reveal
     review root rows run running save schema secret self send seq servers set settings settled severity since spec start
     started status strays take taken text timed transition unavailable unsealed until url usage usd used value verify
     version view when whole woken work

@@ -102,6 +102,7 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
         "groups": p["groups"],
         "names": p.get("names", {}),
         "rules": p["rules"],
+        "note": p.get("note", "optional"),
         "reason": p["reason"],
         "message": p["message"],
         "values": p.get("values", {}),

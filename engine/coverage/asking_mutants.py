@@ -8,7 +8,7 @@ from typing import Any
 from engine.policy.rule import CUSTOMER
 
 # what only a rule has that asks
-ASKING = ("approvers", "count", "distinct")
+ASKING = ("approvers", "count", "distinct", "note", "second")
 
 
 def asking_anybody(plain: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +23,9 @@ def fewer_people(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], s
     if plain.get("distinct"):
         rest = {key: value for key, value in plain.items() if key != "distinct"}
         yield "distinct", rest, "who says yes may answer for other rules too"
+    if plain.get("note") == "required":
+        rest = {key: value for key, value in plain.items() if key != "note"}
+        yield "note", rest, "a yes need not say why"
     approvers = plain.get("approvers", [])
     for group in approvers if len(approvers) > 1 else ():
         name = group["group"] if isinstance(group, dict) else group

@@ -47,7 +47,9 @@ def _approver_text(rule: Rule) -> str:
     of = f"{rule.people} different people of " if rule.people > 1 else ""
     apart = ", who answer for no other rule" if rule.distinct else ""
     groups = sorted(groups_asked(rule.approvers, rule.people_by_text))
-    return of + " or ".join("the customer" if group == CUSTOMER else group for group in groups) + apart
+    noted = ", who say why" if rule.note else ""
+    second = f", and one person more for {rule.second} % of calls" if rule.second else ""
+    return of + " or ".join("the customer" if group == CUSTOMER else group for group in groups) + apart + noted + second
 
 
 def _when(policy: PolicyRules, rule: Rule) -> str:

@@ -182,12 +182,13 @@ _ERROR = itemgetter(3)
 
 def _ask(rule: Rule, values: dict[str, Any], text: str, words: Bindings | None) -> Ask:
     """Whom a rule asks; what named them stands with the values that it went by, so that a change of it is one."""
-    if not rule.names_of:
-        return Ask(rule.id, rule.approvers, rule.reason, text, values, rule.people, rule.distinct)
-    seen: dict[str, Any] = {}
-    named = {group: _people(expression, words, seen) for group, expression in rule.names_of}
-    seen = values | shorten(seen)
-    return Ask(rule.id, rule.approvers, rule.reason, text, seen, rule.people, rule.distinct, named)
+    named: dict[str, tuple[str, ...]] = {}
+    if rule.names_of:
+        seen: dict[str, Any] = {}
+        named = {group: _people(expression, words, seen) for group, expression in rule.names_of}
+        values = values | shorten(seen)
+    how = rule.people, rule.distinct, named, rule.note, rule.second
+    return Ask(rule.id, rule.approvers, rule.reason, text, values, *how)
 
 
 def _people(expression: Expression, words: Bindings | None, seen: dict[str, Any]) -> tuple[str, ...]:

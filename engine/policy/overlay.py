@@ -30,11 +30,17 @@ def _add(asks: list[Ask], ask: Ask) -> None:
     """Ask for one more thing: of the same rule the stricter ask stands, and both where neither is."""
     for at, other in enumerate(asks):
         if ask.rule == other.rule and other.demand.within(ask.demand):
+            asks[at] = _as_strict_as(other, ask)
             return
         if ask.rule == other.rule and ask.demand.within(other.demand):
-            asks[at] = ask
+            asks[at] = _as_strict_as(ask, other)
             return
     asks.append(_apart(ask, asks))
+
+
+def _as_strict_as(ask: Ask, other: Ask) -> Ask:
+    """An ask whose yes has to say why, and takes a second person, where that of the other does."""
+    return replace(ask, note=ask.note or other.note, second=max(ask.second, other.second))
 
 
 def _apart(ask: Ask, own: Sequence[Ask]) -> Ask:

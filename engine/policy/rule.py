@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -93,6 +94,9 @@ class Rule:
     disclose: bool = True
     people: int = 1
     distinct: bool = False
+    # whether a yes has to say why, and of how many in a hundred calls another person has to say yes as well
+    note: bool = False
+    second: Decimal = Decimal(0)
     # of which of the groups only those are asked whom an expression names
     names_of: tuple[tuple[str, Expression], ...] = ()
     # what the log says of it in every verdict, with room for what it judged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from engine.policy.approvals import Demand, groups_asked
@@ -46,6 +47,9 @@ class Ask:
     people: int = 1
     distinct: bool = False
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # whether a yes has to say why, and of how many in a hundred calls another person has to say yes as well
+    note: bool = False
+    second: Decimal = Decimal(0)
 
     @property
     def demand(self) -> Demand:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine.language.value import duration, duration_text, jsonable, one_line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
+from engine.policy.rule import Effect
 from engine.proof.prove import Finding, standing
 from engine.spec.bundle import Agent, Bundle, Meter, ReviewerGroup
 from engine.spec.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
@@ -57,6 +59,7 @@ def bundle_differences(
         *changed_guarantees(standing(old, before), standing(new, after)),
         *changed_reviewers(old, new),
         *changed_requesters(old, new),
+        *changed_asking(old, new),
         *changed_meters(old, new),
         *changed_tools(old, new),
         *changed_comparing(old, new),
@@ -178,6 +181,27 @@ def changed_requesters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
             said = f"agent {name}: requester {was or 'nobody'} becomes {now or 'nobody'}"
             loosens = f"{name}:{PROMISED}→{REMOVED}" if was is not None else ""
             yield BundleDifference("requester", name, was, now, said, loosens)
+
+
+def changed_asking(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
+    """The rules by which a yes has to say why no more, or now, and takes a second person for another share of calls."""
+    before, after = _asking(old), _asking(new)
+    for rule in sorted(before.keys() & after.keys()):
+        (noted, share), (notes, shares) = before[rule], after[rule]
+        if noted != notes:
+            said = f"rule {rule}: a yes {'has to' if notes else 'need not'} say why"
+            loosens = f"{rule}:{PROMISED}→{REMOVED}" if noted else ""
+            yield BundleDifference("reviewers", rule, noted, notes, said, loosens)
+        if share != shares:
+            said = f"rule {rule}: a second person for {shares} % of calls instead of {share} %"
+            loosens = f"{rule}:{PROMISED}→{REMOVED}" if shares < share else ""
+            yield BundleDifference("reviewers", rule, share, shares, said, loosens)
+
+
+def _asking(bundle: Bundle) -> dict[str, tuple[bool, Decimal]]:
+    guards = [guard for agent in bundle.agents.values() for guard in agent.guards.values()]
+    rules = [rule for guard in guards for policy in guard.policies for rule in policy.rules]
+    return {rule.id: (rule.note, rule.second) for rule in rules if rule.effect is Effect.REQUIRE_APPROVAL}
 
 
 def changed_meters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from engine.language.value import canonical_of_exact
 from engine.policy.gate import FactNeed, FactOutput, MissingFacts, judge, withheld
 from engine.policy.rule import Guard
+from engine.policy.second_person import with_second_person
 from engine.policy.verdict import RuleTrace, Verdict
 from engine.session.decide.gate_calls import fresh, read_after
 from engine.session.expression_names import gate_names
@@ -80,13 +81,13 @@ def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
         first = early.calls[call.id]
         told = judge(guard, gate_names(early, first, bundle), recorded(early, first, moment.event.at))
         if isinstance(told, Verdict):
-            return told
+            return with_second_person(told, state.session_id, call.id)
     verdict = judge(guard, gate_names(state, call, bundle), recorded(state, call, moment.event.at))
     if isinstance(verdict, MissingFacts):
         given = [(need.tool, shown_input(bundle, need.tool, need.input)) for need in verdict.needs]
         needs = sorted({f"{tool} {canonical_of_exact(shown)}" for tool, shown in given})
         return NotKnown(f"it was not read: {', '.join(needs)}")
-    return verdict
+    return with_second_person(verdict, state.session_id, call.id)
 
 
 def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], FactOutput | None]:

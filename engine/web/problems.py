@@ -67,6 +67,8 @@ _REFUSED: Mapping[str, int] = {
     "unknown_planner": 422,
     "unknown_tool": 422,
     "wrong_answer": 422,
+    "note_required": 422,
+    "too_long": 422,
     "not_a_member": 403,
     "own_request": 403,
     "another_person": 403,

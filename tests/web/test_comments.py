@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.shell import Shell
-from tests.web.service import Service
+from tests.cli.shell import Shell, copy_of_root
+from tests.web.service import Service, open_service
 from tests.web.test_pages import fields_of, held, reviewer
 
 HOSTILE = "<script>alert(1)</script> \u202e see https://evil.example"
@@ -69,3 +69,23 @@ def test_the_command_line_comments_here_and_there_and_erasing_takes_it_away(serv
         service.waits(ops, session, "cancelled")
         assert ops.post(f"/v1/sessions/{session}/erasure", json={"why": "asked to"}).status_code == 200
     assert "said" not in service.shell("sessions", "events", session, "--format", "jsonl").out
+
+
+def test_a_yes_without_a_needed_note_is_refused_and_the_card_asks_for_one(tmp_path: Path) -> None:
+    at = copy_of_root(tmp_path / "bundle")
+    policy = at / "policies" / "refunds.yaml"
+    text = policy.read_text("utf-8")
+    policy.write_text(
+        text.replace("approvers: [refund-reviewers]", "approvers: [refund-reviewers]\n    note: required")
+    )
+    with open_service(Shell(at)) as service:
+        request = held(service)
+        with service.client("dana", "reviewer") as dana:
+            shown = dana.get(f"/v1/requests/{request}").json()
+            assert shown["note"] == "required"
+            path, said = f"/v1/requests/{request}/answers", {"answer": "approve", "digest": shown["digest"]}
+            refused = dana.post(path, json=said)
+            assert (refused.status_code, refused.json()["code"]) == (422, "note_required"), refused.text
+            page = reviewer(service).get(f"/inbox/{request}").text
+            assert 'id="note" name="note" maxlength="500" autocomplete="off" required' in page
+            assert dana.post(path, json=said | {"note": "the shop agrees"}).status_code == 200

@@ -79,6 +79,14 @@ class Rule(DocumentModel):
     distinct: Annotated[
         bool, Field(description="Whether who says yes may answer for no other rule that asks about the same call.")
     ] = False
+    note: Annotated[Literal["optional", "required"], Field(description="Whether a yes has to say why.")] = "optional"
+    second: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(?:[1-9]\d?|0)(?:\.\d{1,4})?%$",
+            description="Of which share of calls one more person has to say yes, such as `5%`; drawn by the engine.",
+        ),
+    ] = None
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 
 

@@ -49,23 +49,25 @@ def _check_group(documents: DocumentSet, item: Node, names: Sequence[str]) -> No
 
 def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     """Only who asks can ask several people, and there have to be so many."""
-    for key in ("count", "distinct"):
+    for key in ("count", "distinct", "note", "second"):
         given = rule.get(key)
         if given is not None and not asks:
             message = f"only a rule with `effect: require_approval` has `{key}`"
             documents.say(e508_approvers.at(rule.key(key) or given, message))
-    count, approvers = rule.get("count"), rule.get("approvers")
-    if count is None or approvers is None or not asks:
+    count, second, approvers = rule.get("count"), rule.get("second"), rule.get("approvers")
+    wanted = second or count
+    if wanted is None or approvers is None or not asks:
         return
+    needed = (count.value if count is not None else 1) + (second is not None)
     names = groups_of(approvers)
     known = documents.of("Reviewers")
     if _naming(approvers) or not all(name == CUSTOMER or name in known for name in names):
         return  # who they are is known when the call is judged, or is wrong already
     plain = [known[name].plain for name in names if name != CUSTOMER]
     people = {person for group in plain for person in group.get("members", ())} | ({CUSTOMER} & set(names))
-    if len(people) < count.value and not any(group.get("roles") for group in plain):
-        message = f"the rule asks {count.value} people, and its approvers are {len(people)}"
-        documents.say(e508_approvers.at(count, message, "add members, or groups"))
+    if len(people) < needed and not any(group.get("roles") for group in plain):
+        message = f"the rule asks {needed} people, and its approvers are {len(people)}"
+        documents.say(e508_approvers.at(wanted, message, "add members, or groups"))
 
 
 def groups_of(approvers: Node | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from engine.bundle.checks import (
     e204_value,
@@ -313,6 +314,8 @@ def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker
         names_of=tuple(names_of(documents, node, linker, around)),
         people=plain.get("count", 1),
         distinct=plain.get("distinct", False),
+        note=plain.get("note") == "required",
+        second=Decimal(str(plain.get("second", "0%")).removesuffix("%")),
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
         disclose=plain.get("disclose", True),

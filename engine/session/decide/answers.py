@@ -128,6 +128,8 @@ def _fits(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefuse
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no")
         if reply.action not in ("approve", "deny"):
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no: approve or deny it")
+        if request.note_required and reply.action == "approve" and not reply.note.strip():
+            return InputRefused("note_required", "a yes to this has to say why: give a note")
         return None
     if reply.action != "answer" or reply.edit is not None:
         return InputRefused(

@@ -137,6 +137,7 @@ def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, 
             values={ask.rule: ask.values for ask in asks},
             difference=difference,
             **({"distinct": True} if apart else {}),
+            **({"note": "required"} if any(ask.note for ask in asks) else {}),
             **({"names": {group: list(people) for group, people in named}} if named else {}),
         )
 

@@ -12,6 +12,7 @@ from engine.language.value import timestamp
 from engine.policy import gate
 from engine.policy.overlay import not_offered, stricter
 from engine.policy.rule import Effect, Guard
+from engine.policy.second_person import with_second_person
 from engine.policy.verdict import Verdict
 from engine.session.decide.approvals import difference_of, hold, is_satisfied, use_prior_yes
 from engine.session.decide.draft import Draft
@@ -53,7 +54,7 @@ def judge_call(draft: Draft, call: Call) -> bool:
             }
         )
         verdict = stricter(verdict, other)
-    _settle(draft, call, verdict, told)
+    _settle(draft, call, with_second_person(verdict, draft.state.session_id, call.id), told)
     return True
 
 

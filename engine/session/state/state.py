@@ -196,6 +196,7 @@ class Request:
     opened_at: datetime
     limit: str | None = None
     distinct: bool = False
+    note_required: bool = False
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answered: Mapping[str, Any] | None = None
     closed: str | None = None

@@ -66,6 +66,7 @@ class Card:
     edits: tuple[FormField, ...] | None
     stands: str
     comments: tuple[tuple[str, str, str], ...] = ()
+    note_required: bool = False
 
 
 def standing_of(row: RequestRow, state: State) -> str:
@@ -123,6 +124,7 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
             (visible(str(one["by"])), one["at"][:16].replace("T", " "), block(str(one["text"])))
             for one in shown(comments_shown(state, row.id))
         ),
+        p.get("note") == "required",
     )
 
 

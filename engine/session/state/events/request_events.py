@@ -20,8 +20,8 @@ from engine.spec.request_kind import RequestKind
 class RequestOpenedPayload(TypedDict):
     """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`.
 
-    Who answers a `distinct` one may answer no other about the same call.  Of the groups in `names` only the people
-    there are asked.
+    Who answers a `distinct` one may answer no other about the same call, and where the `note` is required a yes says
+    why.  Of the groups in `names` only the people there are asked.
     """
 
     request_id: Own[str]
@@ -39,6 +39,7 @@ class RequestOpenedPayload(TypedDict):
     limit: NotRequired[Own[str]]
     extend_by: NotRequired[Own[Any]]
     distinct: NotRequired[Own[bool]]
+    note: NotRequired[Own[str]]
     names: NotRequired[Annotated[dict[str, Any], H.PEOPLE]]
     values: NotRequired[Annotated[dict[str, Any], H.VALUES]]
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
@@ -58,6 +59,7 @@ def _opened(state: State, payload: RequestOpenedPayload, event: Event) -> State:
         opened_at=event.at,
         limit=payload.get("limit"),
         distinct=payload.get("distinct", False),
+        note_required=payload.get("note") == "required",
         names={group: tuple(people) for group, people in payload.get("names", {}).items()},
     )
     return copy_with(state, requests=state.requests.with_item(request.id, request))
