@@ -61,6 +61,10 @@ class ThreadAccess:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.reserve, creation))
 
+    async def creation(self, scope: str, key: str) -> Creation | None:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.creation, scope, key))
+
     async def newest_creation(self, scope: str) -> Creation | None:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.newest_creation, scope))

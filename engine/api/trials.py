@@ -30,14 +30,15 @@ class Trials:
 def trials_of(newest_first: Sequence[Deployment]) -> Trials:
     """What is on trial after some deployments."""
     lifted: set[str] = set()
-    found: dict[DeploymentKind, Deployment] = {}
+    # the newest of each kind, which takes the place of any before it; None if it was lifted
+    found: dict[DeploymentKind, Deployment | None] = {}
     for one in newest_first:
         if one.kind is DeploymentKind.ACTIVATE:
             break
         if one.kind is DeploymentKind.LIFT:
             lifted.add(one.bundle)
-        elif one.kind in (DeploymentKind.CANARY, DeploymentKind.SHADOW) and one.bundle not in lifted:
-            found.setdefault(one.kind, one)
+        elif one.kind in (DeploymentKind.CANARY, DeploymentKind.SHADOW):
+            found.setdefault(one.kind, one if one.bundle not in lifted else None)
     return Trials(found.get(DeploymentKind.CANARY), found.get(DeploymentKind.SHADOW))
 
 

@@ -167,6 +167,10 @@ class AccessStore(Protocol):
         """Keep the creation, or give the one that stands under the same scope and key."""
         ...
 
+    async def creation(self, scope: str, key: str) -> Creation | None:
+        """The one that stands under a scope and a key."""
+        ...
+
     async def newest_creation(self, scope: str) -> Creation | None:
         """The one of a scope whose key is the last in order, such as the newest of times."""
         ...

@@ -125,6 +125,12 @@ class SqliteAccess:
 
         return await self._writer.do(reserve)
 
+    async def creation(self, scope: str, key: str) -> Creation | None:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? AND key = ?"
+        row = await self._read(lambda c: c.execute(sql, (scope, key)).fetchone())
+        return _creation(row) if row is not None else None
+
     async def newest_creation(self, scope: str) -> Creation | None:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? ORDER BY key DESC LIMIT 1"

@@ -71,6 +71,10 @@ class MemoryAccess:
         """See `ports.AccessStore`."""
         return self._creations.setdefault((creation.scope, creation.key), creation)
 
+    async def creation(self, scope: str, key: str) -> Creation | None:
+        """See `ports.AccessStore`."""
+        return self._creations.get((scope, key))
+
     async def newest_creation(self, scope: str) -> Creation | None:
         """See `ports.AccessStore`."""
         return max(

@@ -53,23 +53,31 @@ class TraceExporter:
 
     async def run(self, stopping: trio.Event) -> None:
         """Send until it is to stop; what goes wrong is logged once, and tried again."""
-        while not stopping.is_set():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send_for_ever)
+            await stopping.wait()
+            # what is not taken by then is sent by the next start
+            nursery.cancel_scope.cancel()
+
+    async def _send_for_ever(self) -> None:
+        while True:
             try:
                 await self.export()
                 self._problem = ""
-            except (httpx2.HTTPError, MissingSecret, OSError) as error:
-                if self._problem != str(error):
-                    self._problem = str(error)
-                    _log.warning("traces are not taken by %s: %s", self._target.url, self._secrets.masked(str(error)))
+            except (httpx2.HTTPError, MissingSecret, OSError, trio.TooSlowError) as error:
+                told = str(error) or f"no answer within {TIME:g} seconds"
+                if self._problem != told:
+                    self._problem = told
+                    _log.warning("traces are not taken by %s: %s", self._target.url, self._secrets.masked(told))
             except Exception:
                 _log.exception("traces are not sent now")
-            with trio.move_on_after(LOOK_EVERY):
-                await stopping.wait()
+            await trio.sleep(LOOK_EVERY)
 
     async def export(self) -> int:
         """Send what has ended and was not sent; how many sessions that were.
 
-        Raises httpx2.HTTPError, MissingSecret.
+        What a collector refuses is sent session by session, and what it refuses then is given up, so that nothing
+        waits behind it.  Raises httpx2.HTTPError, MissingSecret, trio.TooSlowError.
         """
         began = self._clock.now()
         over = [
@@ -81,28 +89,53 @@ class TraceExporter:
         self._sent &= set(over)
         ended = [session_id for session_id in over if session_id not in self._sent]
         async with httpx2.AsyncClient(timeout=TIME, trust_env=False) as client:
-            spans: list[TraceSpan] = []
-            names: list[str] = []
+            batch: dict[str, list[TraceSpan]] = {}
             for number, session_id in enumerate(ended, 1):
-                try:
-                    spans += spans_of(await self._store.load(session_id))
-                except (CorruptLog, UnknownSession) as error:
-                    _log.warning("%s has no trace: %s", session_id, error)
-                names.append(session_id)
-                if len(spans) >= MOST or number == len(ended):
-                    await self._send(client, spans)
-                    self._sent.update(names)
-                    spans, names = [], []
+                batch[session_id] = await self._spans(session_id)
+                if sum(map(len, batch.values())) >= MOST or number == len(ended):
+                    await self._send(client, batch)
+                    self._sent.update(batch)
+                    batch = {}
         self._since = max(self._since, began - BEFORE)
         return len(ended)
 
-    async def _send(self, client: httpx2.AsyncClient, spans: Sequence[TraceSpan]) -> None:
-        if not spans:
+    async def _spans(self, session_id: str) -> list[TraceSpan]:
+        """The trace of a session; none of one that can't be read."""
+        try:
+            return spans_of(await self._store.load(session_id))
+        except (CorruptLog, UnknownSession) as error:
+            _log.warning("%s has no trace: %s", session_id, error)
+        except Exception:
+            _log.exception("%s has no trace", session_id)
+        return []
+
+    async def _send(self, client: httpx2.AsyncClient, batch: Mapping[str, Sequence[TraceSpan]]) -> None:
+        status = await self._post(client, [span for spans in batch.values() for span in spans])
+        if not _is_refused(status):
             return
+        for session_id, spans in batch.items() if len(batch) > 1 else ():
+            if _is_refused(status := await self._post(client, spans)):
+                _log.warning("the trace of %s is refused with %d, and given up", session_id, status)
+        if len(batch) == 1:
+            _log.warning("the trace of %s is refused with %d, and given up", next(iter(batch)), status)
+
+    async def _post(self, client: httpx2.AsyncClient, spans: Sequence[TraceSpan]) -> int:
+        """What a collector answers with, of which nobody reads more than that."""
+        if not spans:
+            return 200
         headers = {name: filled(text, self._secrets.reveal) for name, text in self._target.headers.items()}
         headers |= {"content-type": "application/json"}
-        done = await client.post(self._target.url, content=compact(body_of(spans)).encode(), headers=headers)
-        done.raise_for_status()
+        body = compact(body_of(spans)).encode()
+        with trio.fail_after(TIME):
+            async with client.stream("POST", self._target.url, content=body, headers=headers) as done:
+                if not _is_refused(done.status_code):
+                    done.raise_for_status()
+                return done.status_code
+
+
+def _is_refused(status: int) -> bool:
+    """Whether a collector will not take it later either, as one that is too large."""
+    return 400 <= status < 500 and status not in (401, 403, 404, 408, 429)
 
 
 def body_of(spans: Sequence[TraceSpan]) -> dict[str, Any]:

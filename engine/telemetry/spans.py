@@ -100,17 +100,17 @@ def _calls(log: Sequence[Event], calls: Mapping[str, Event], root: str) -> Itera
         if event.kind is not EventKind.TOOL_RESULT or not p or not p["final"] or p["call_id"] not in calls:
             continue
         first, verdict = calls[p["call_id"]], verdicts.get(p["call_id"], {})
+        # a tool that no rule has judged may be one that somebody made up, and so may an id
+        tool = p["tool"] if verdict else "unknown"
         told = {
-            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": p["tool"], "gen_ai.tool.call.id": p["call_id"],
+            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool, "gen_ai.tool.call.id": _id(first),
             "gen_ai.conversation.id": event.session_id, "steadyhand.step": first.step,
             "steadyhand.status": p["status"], "steadyhand.reason": p["reason"] or None,
             "steadyhand.verdict": verdict.get("verdict"), "steadyhand.rule": verdict.get("rule"),
         }  # fmt: skip
         failed = p["status"] if p["status"] in _BAD else ""
         trace = trace_id(event.session_id)
-        yield TraceSpan(
-            trace, _id(first), root, f"execute_tool {p['tool']}", INTERNAL, first.at, event.at, told, failed
-        )
+        yield TraceSpan(trace, _id(first), root, f"execute_tool {tool}", INTERNAL, first.at, event.at, told, failed)
 
 
 def _waits(log: Sequence[Event], calls: Mapping[str, str], root: str) -> Iterator[TraceSpan]:

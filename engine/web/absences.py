@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC as ZONE
-from datetime import date, datetime, time, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -21,8 +21,9 @@ from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service, no_such
 
-# how long somebody may be away, and how many absences are kept
-LONGEST, MOST = timedelta(days=366), 1000
+# how long somebody may be away, and how many absences are kept in all, and of who says them
+LONGEST, MOST, MOST_OF_ONE = timedelta(days=366), 1000, 50
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:
@@ -64,11 +65,12 @@ async def said(service: Service, principal: Principal, wanted: NewAbsence, reque
     now = service.clock.now()
     begins = _moment(wanted.begins, "from") if wanted.begins is not None else now
     ends = _moment(wanted.ends, "to")
-    if not max(begins, now) < ends <= begins + LONGEST:
+    if not max(begins, now) < ends or ends - begins > LONGEST:
         raise HttpProblem(422, "invalid", "/to: it lies behind `from` and is still to come, within a year")
     check_delegate(service.bundle, person, wanted.delegate)
-    if len(await service.store.access.absences()) >= MOST:
-        raise HttpProblem(409, "too_many_absences", f"{MOST} absences are kept: take some back")
+    kept = [one for one in await service.store.access.absences() if one.ends > now]
+    if len(kept) >= MOST or sum(one.created_by == principal.id for one in kept) >= MOST_OF_ONE:
+        raise HttpProblem(409, "too_many_absences", f"{MOST_OF_ONE} absences of one, and {MOST} in all: take some back")
     absence = Absence(f"abs_{random_hex(8)}", person, begins, ends, wanted.delegate, principal.tenant, principal.id)
     await service.store.access.add_absence(absence, now)
     await service.note(request, principal, "say_absent", absence.id, "away")
@@ -127,11 +129,11 @@ def _moment(text: str, name: str) -> datetime:
     """A moment, or the begin of a day in UTC; raises HttpProblem."""
     try:
         if len(text) == 10:
-            return datetime.combine(date.fromisoformat(text), time(), ZONE)
+            text += "T00:00:00+00:00" if _DAY.fullmatch(text) else " is no day"
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None or not 1970 <= moment.year <= 9000:
             raise ValueError(text)
-        return moment.astimezone(ZONE)
+        return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         told = f"/{name}: a day such as 2026-12-24, or a moment with its zone"
         raise HttpProblem(422, "invalid", told) from None

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.access.principal import Principal
-from engine.access.rights import RIGHTS, Right
+from engine.access.rights import OF_PEOPLE, RIGHTS, Right
 from engine.version import __version__
 from engine.web import openapi, webhooks
 from engine.web.pages import routes as pages
@@ -92,7 +92,9 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
         except Exception as error:
             problem = _problem(error, request)
             if principal is not None and right is not None and _is_refusal(problem, request):
-                await service.note(request, principal, right.value, request.url.path, problem.code, problem.digest)
+                await service.note_refusal(
+                    request, principal, right.value, request.url.path, problem.code, problem.digest
+                )
             return _with_headers(problem.response())
 
     return endpoint
@@ -122,9 +124,10 @@ def _signed(service: Service) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _not_permitted(principal: Principal, right: Right) -> str:
-    if right is Right.ANSWER and principal.person is None:
+    of_people = right is Right.ANSWER or (right in OF_PEOPLE and right in RIGHTS[principal.role])
+    if of_people and principal.person is None:
         made = "engine tokens create --name NAME --role reviewer"
-        return f"a machine answers no requests: the token of a person does (`{made}`)"
+        return f"a machine answers no requests, and says nothing about them: the token of a person does (`{made}`)"
     what = right.value.replace("_", " ")
     if right in RIGHTS[principal.role]:
         return f"this token's scopes leave out what it would need: {what}"

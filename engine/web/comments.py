@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.web.bodies import NewComment, body_of
-from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service
 
@@ -21,8 +20,7 @@ async def comment(service: Service, principal: Principal, request: Request) -> R
 
 
 async def commented(service: Service, principal: Principal, request_id: str, text: str, request: Request) -> None:
-    """Record a comment; raises HttpProblem and NotAllowed."""
-    if principal.person is None:
-        raise HttpProblem(403, "not_permitted", "a machine comments nothing: what people say is said by people")
+    """Record a comment of a person who may; raises NotAllowed."""
+    assert principal.person is not None, "whoever may comment is a person"
     await service.engine.comment(request_id, text, principal.person)
     await service.note(request, principal, "comment", request_id, "commented")

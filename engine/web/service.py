@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
+from engine.store.urls import StoreFault
 from engine.store.wake import WakeListener
 from engine.telemetry.follower import LogFollower
 from engine.web.attempts import LoginAttempts
@@ -34,6 +37,8 @@ from engine.web.problems import HttpProblem
 from engine.web.schedule import Schedule
 from engine.web.webhook import Webhook
 from engine.web.whatif import PastComparisons
+
+_log = logging.getLogger("engine.web")
 
 # a token's last use is noted so often at most, in seconds
 NOTED_EVERY = 60.0
@@ -86,11 +91,16 @@ class Service:
         self.follower = LogFollower(self.store)
         self.comparisons = PastComparisons(self.clock)
 
-    def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> Bundle:
-        """What a new session begins with: the active bundle, or the canary where its share is meant."""
+    def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> tuple[Bundle, str | None]:
+        """What a new session begins with, and its agent: the active bundle, or the canary where its share is meant.
+
+        Who names no agent means the active bundle's only one, whatever agents a canary has.
+        """
+        if agent is None and len(self.bundle.agents) == 1:
+            (agent,) = self.bundle.agents
         canary = self.canary
-        meant = canary is not None and canary.takes(attributes) and (agent is None or agent in canary.bundle.agents)
-        return canary.bundle if canary is not None and meant else self.bundle
+        meant = canary is not None and canary.takes(attributes) and agent in canary.bundle.agents
+        return canary.bundle if canary is not None and meant else self.bundle, agent
 
     async def principal(self, request: Request) -> Principal:
         """Who asks; raises HttpProblem 401."""
@@ -106,7 +116,11 @@ class Service:
             raise _UNKNOWN
         if self.noted.get(found.id, 0.0) <= now.timestamp() - NOTED_EVERY:
             self.noted[found.id] = now.timestamp()
-            await self.store.access.touch_token(found.id, now)
+            try:
+                await self.store.access.touch_token(found.id, now)
+            except (StoreFault, sqlite3.Error) as error:
+                # what is there can be read, where nothing can be written
+                _log.warning("that a token was used is not noted: %s", error)
         return found
 
     async def _machine(self, machines: OpenIdProvider, token: str) -> Principal:
@@ -177,6 +191,15 @@ class Service:
     ) -> None:
         """Write down what somebody did, or was refused."""
         await self.note_from(address_of(request), principal, action, about, result, digest)
+
+    async def note_refusal(
+        self, request: Request, principal: Principal, action: str, about: str, result: str, digest: str = ""
+    ) -> None:
+        """Write down what somebody was refused; where nothing can be written they are refused it all the same."""
+        try:
+            await self.note(request, principal, action, about, result, digest)
+        except (StoreFault, sqlite3.Error) as error:
+            _log.error("%s was refused %s, and it is not noted: %s", principal.id, action, error)
 
     async def note_from(
         self, address: str, principal: Principal, action: str, about: str, result: str, digest: str = ""

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.access.principal import CUSTOMER, Principal
+from engine.access.rights import Right
 from engine.api.answers import Approve, Deny
 from engine.api.shapes import session_listed, session_shown
 from engine.language.value import digest
@@ -14,6 +15,7 @@ from engine.ports.access import Creation
 from engine.ports.records import SessionRow, UnknownSession
 from engine.runtime.opening import new_session_id
 from engine.runtime.retention import erase_session, is_erased
+from engine.session.state.event import Event, EventKind
 from engine.session.state.state import Status
 from engine.session.trace import entry
 from engine.web.bodies import (
@@ -80,11 +82,12 @@ async def begun(
         raise HttpProblem(422, "invalid", "give either an Idempotency-Key or an `external_id`")
     owner = scope_of(principal)
     scope, name = (f"{owner}/external", wanted.external_id) if wanted.external_id else (owner, key or session_id)
-    bundle = service.bundle_for(attributes, wanted.agent)
-    # what does not fit is refused before anything of it is kept
-    service.engine.check_start(
-        bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner
-    )
+    bundle, agent = service.bundle_for(attributes, wanted.agent)
+    if await service.store.access.creation(scope, name) is None:
+        # what does not fit is refused before anything of it is kept; what was begun stays so under any later bundle
+        service.engine.check_start(
+            bundle, message=wanted.message, agent=agent, attributes=attributes, planner=wanted.planner
+        )
     creation = Creation(scope, name, digest(plain), session_id, principal.tenant, service.clock.now(), owner)
     kept = await service.store.access.reserve(creation)
     if kept.digest != creation.digest:
@@ -99,7 +102,7 @@ async def begun(
     except UnknownSession:
         # reserved and not begun: by this request, or by one that is under way or whose process died in between
         await service.engine.start(
-            bundle, message=wanted.message, agent=wanted.agent, attributes=attributes, planner=wanted.planner,
+            bundle, message=wanted.message, agent=agent, attributes=attributes, planner=wanted.planner,
             started_by=principal.starter, drive=False, session_id=kept.session_id,
         )  # fmt: skip
     return await service.store.session(kept.session_id), first
@@ -147,8 +150,13 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
     session = await service.session(principal, request.path_params["id"])
     after, limit = number_of(request, "after", 0, 10**12), number_of(request, "limit", MOST, MOST, 1)
     log = await service.store.load(session.id, after)
-    page = [entry(event) for event in log[:limit]]
-    return answered({"items": page, "next_cursor": str(page[-1]["seq"]) if len(log) > limit else None})
+    page = [entry(event) for event in log[:limit] if may_see(principal, event)]
+    return answered({"items": page, "next_cursor": str(log[limit - 1].seq) if len(log) > limit else None})
+
+
+def may_see(principal: Principal, event: Event) -> bool:
+    """What people tell each other about a request is not told to who reads its own sessions alone, for a customer."""
+    return event.kind is not EventKind.REQUEST_COMMENTED or principal.may(Right.READ)
 
 
 async def send(service: Service, principal: Principal, request: Request) -> Response:
@@ -207,6 +215,7 @@ async def erase(service: Service, principal: Principal, request: Request) -> Res
     """`POST /v1/sessions/{id}/erasure`: 200; what the session said is destroyed, its chain still verifies."""
     session = await service.session(principal, request.path_params["id"])
     said = await body_of(request, NewErasure)
+    await service.follower.refresh()  # what it used is counted first
     count = await erase_session(service.store, session.id)
     await service.note(request, principal, "erase", session.id, said.why)
     return answered({"id": session.id, "erased": count})

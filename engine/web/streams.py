@@ -48,7 +48,7 @@ async def events(service: Service, principal: Principal, request: Request) -> Re
     if request.method == "HEAD":
         return Response(b"", 200, headers, "text/event-stream")
     service.check_room(principal)
-    tail = _tail(service, request, session.id, after)
+    tail = _tail(service, principal, request, session.id, after)
     return _CountedStream(service, principal, tail, 200, headers, "text/event-stream")
 
 
@@ -73,7 +73,9 @@ async def _is_good(service: Service, request: Request) -> bool:
     return True
 
 
-async def _tail(service: Service, request: Request, session_id: str, after: int) -> AsyncIterator[str]:
+async def _tail(
+    service: Service, principal: Principal, request: Request, session_id: str, after: int
+) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
     until = trio.current_time() + TURN * uniform(1, 1.1)
     beat = trio.current_time() + HEARTBEAT
@@ -88,7 +90,8 @@ async def _tail(service: Service, request: Request, session_id: str, after: int)
             row = await service.store.session(session_id)
             for event in await service.store.load(session_id, after) if row.seq > after else ():
                 after = event.seq
-                yield _line(event)
+                if sessions.may_see(principal, event):
+                    yield _line(event)
                 beat = trio.current_time() + HEARTBEAT
             if row.state in FINAL and after >= row.seq:
                 yield f"event: end\ndata: {one_line({'state': row.state, 'outcome': row.outcome})}\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -52,13 +53,15 @@ def _period(request: Request, today: date) -> tuple[date, date]:
 
 def _day(request: Request, name: str, default: date) -> date:
     text = request.query_params.get(name)
+    if text is None:
+        return default
     try:
         # a year that nobody means leads to days that there are not
-        day = date.fromisoformat(text) if text is not None else default
+        day = date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else date.min
     except ValueError:
         day = date.min
-    if not 1970 <= day.year <= 9000:
-        raise HttpProblem(422, "invalid", f"`{name}` is a day such as {default.isoformat()}")
+    if not 2000 <= day.year <= 9000:
+        raise HttpProblem(422, "invalid", f"`{name}` is a day such as 2026-01-31")
     return day
 
 

@@ -56,8 +56,8 @@ class PastSession:
     `decisions` counts the verdicts that were judged again.  `then` says how it goes on after the first flip, and
     `unknown` why it is not known further; flips that come behind that are judged in the state that was recorded.
     `open_calls` are those that people are asked about now, `accepted` is what its own bundle accepted, where something
-    loosens.  Of one that was `erased`, because its person's key was destroyed, nothing is known any more, and nothing
-    of it can loosen.
+    loosens.  Of one that was `erased`, or whose person's key was destroyed, nothing is known any more, and nothing of
+    it can loosen.
     """
 
     session_id: str

@@ -143,6 +143,9 @@ class _SessionJudge:
             for session in sessions:
                 try:
                     log, veil = await self._logs.of(store, session)
+                    if not log[0].payload:
+                        pasts.append(PastSession(session.id, session.agent, 0, erased=True))
+                        continue
                     loaded.append((session, log, veil, list(judgements(log))))
                 except KeyDestroyed:
                     pasts.append(PastSession(session.id, session.agent, 0, erased=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 
 from engine.api.answers import Approve
 from engine.api.engine import open_engine
@@ -18,8 +19,10 @@ from engine.runtime.host_secrets import HostSecrets
 from engine.store.memory import MemoryStore
 from engine.telemetry.otlp import TraceExporter, TraceTarget, body_of
 from engine.telemetry.spans import TraceSpan, spans_of, trace_id
+from tests.bundle_texts import agent, bundle, tool
 from tests.cli.shell import CHARGED, copy_of_root
 from tests.model import server as s
+from tests.session.play import Play, call
 
 
 async def refunded(store: MemoryStore, at: Path) -> str:
@@ -101,6 +104,51 @@ async def test_a_collector_gets_each_session_once_and_what_it_did_not_take_again
         assert (len(one["traceId"]), len(one["spanId"])) == (32, 16)
         assert int(one["startTimeUnixNano"]) <= int(one["endTimeUnixNano"])
         assert all(len(attribute["value"]) == 1 for attribute in one["attributes"])
+
+
+async def test_what_a_collector_refuses_keeps_nothing_else_waiting(tmp_path: Path) -> None:
+    store, taken = MemoryStore(), []
+    sessions = [await refunded(store, tmp_path / str(number)) for number in range(3)]
+
+    async def act(exchange: s.Exchange) -> None:
+        text = json.dumps(exchange.asked.body)
+        refused = trace_id(sessions[1]) in text
+        taken.extend([] if refused else [one for one in sessions if trace_id(one) in text])
+        await exchange.json({}, 413 if refused else 200)
+
+    async with s.serving(act) as server:
+        exporter = TraceExporter(store, TrioClock(), TraceTarget(server.url), HostSecrets({}))
+        assert await exporter.export() == 3
+        assert await exporter.export() == 0
+    assert taken == [sessions[0], sessions[2]]
+
+
+async def test_a_collector_that_never_ends_its_answer_keeps_nothing_and_nobody_waiting(tmp_path: Path) -> None:
+    store = MemoryStore()
+    await refunded(store, tmp_path)
+    stopping = trio.Event()
+
+    async def act(exchange: s.Exchange) -> None:
+        await exchange.stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 300000000\r\n\r\n")
+        stopping.set()
+        while True:
+            await exchange.stream.send_all(b"x" * 1000)
+
+    async with s.serving(act) as server:
+        exporter = TraceExporter(store, TrioClock(), TraceTarget(server.url), HostSecrets({}))
+        with trio.fail_after(600):
+            await exporter.run(stopping)
+            assert await exporter.export() in (0, 1)
+
+
+def test_a_call_that_no_rule_has_judged_is_told_by_no_word_of_who_proposed_it(tmp_path: Path) -> None:
+    play = Play(bundle(agent("[look]"), tool("look")))
+    play.plan(call("my-iban", "ada@mail.example", n=1), call("other-iban", "look"))
+    play.returns("other-iban", {})
+    play.plan(done=True)
+    spans = spans_of(play.log)
+    assert "iban" not in json.dumps(body_of(spans))
+    assert sorted(span.name for span in spans if "tool" in span.name) == ["execute_tool look", "execute_tool unknown"]
 
 
 def test_where_traces_go_is_configured_and_its_secret_is_looked_for(tmp_path: Path) -> None:

@@ -49,14 +49,15 @@ def test_who_has_commented_may_say_yes_and_is_one_person_still() -> None:
     assert play.started() == ["w"]
 
 
-def test_a_comment_may_follow_the_answer_and_the_end_of_its_session() -> None:
+def test_a_comment_may_follow_the_answer_and_not_the_end_of_its_session() -> None:
     play = held()
     play.say(play.answer("deny", "ana", 1))
+    play.say(said(play, "it was theirs after all"))
     play.claim()
     play.plan(done=True)
     assert play.state.final
-    play.say(said(play, "it was theirs after all"))
     assert [one["text"] for one in play.state.requests["s1.1"].comments] == ["it was theirs after all"]
+    assert play.refused(said(play)) == "session_over"
 
 
 @pytest.mark.parametrize(

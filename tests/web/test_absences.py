@@ -54,6 +54,8 @@ def test_an_absence_that_is_yet_to_come_is_listed_and_changes_no_card(service: S
         ({"to": "soon"}, 422, "invalid"),
         ({"to": "2020-01-01"}, 422, "invalid"),
         ({"to": "9999-12-31"}, 422, "invalid"),
+        ({"from": "9999-12-30", "to": "9999-12-31"}, 422, "invalid"),
+        ({"to": "2030-W53-5"}, 422, "invalid"),
         ({"from": "0001-01-01", "to": "2030-01-01"}, 422, "invalid"),
         ({"to": "2020-01-01T10:00:00"}, 422, "invalid"),
         ({}, 422, "invalid"),
@@ -108,3 +110,14 @@ def test_the_pages_tell_who_is_away_and_take_it(service: Service) -> None:
     (action,) = {part.split('"')[0] for part in page.split('action="/away/')[1:]}
     assert browser.post(f"/away/{action}", {"key": fields_of(page)["key"]}).status_code == 303
     assert told not in browser.get("/inbox").text
+
+
+def test_nobody_says_so_often_that_others_have_no_room(service: Service) -> None:
+    with service.client("mika", "reviewer") as mika, service.client("noor", "reviewer") as noor:
+        made = [says(mika, to=day(2)) for _ in range(51)]
+        assert [one.status_code for one in made] == [201] * 50 + [409]
+        assert made[-1].json()["code"] == "too_many_absences"
+        other = says(noor, to=day(2))
+        assert other.status_code == 201
+        for client, one in [(noor, other), *((mika, one) for one in made[:-1])]:
+            assert client.delete(f"/v1/absences/{one.json()['id']}").status_code == 204

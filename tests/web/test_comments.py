@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.shell import Shell, copy_of_root
-from tests.web.service import Service, open_service
+from tests.web.service import Service, lines_of, open_service
 from tests.web.test_pages import fields_of, held, reviewer
 
 HOSTILE = "<script>alert(1)</script> \u202e see https://evil.example"
@@ -28,13 +28,30 @@ def test_a_comment_is_told_to_the_others_and_answers_nothing(service: Service) -
 def test_a_machine_comments_nothing_and_a_caller_reads_none(service: Service) -> None:
     request = held(service)
     with service.client("ops", "operator") as machine, service.client("backend", "caller") as caller:
-        for client, code in ((machine, "not_permitted"), (caller, "not_permitted")):
+        for client, told in ((machine, "a machine"), (caller, "caller")):
             refused = client.post(f"/v1/requests/{request}/comments", json={"text": "hello"})
-            assert (refused.status_code, refused.json()["code"]) == (403, code)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_permitted")
+            assert told in refused.json()["detail"]
     with service.client("dana", "reviewer") as dana:
         for text, status in (("", 422), (" ", 422), ("x" * 2001, 422)):
             assert dana.post(f"/v1/requests/{request}/comments", json={"text": text}).status_code == status
         assert dana.post("/v1/requests/ses_none.1/comments", json={"text": "x"}).status_code == 404
+
+
+def test_what_reviewers_tell_each_other_is_not_in_the_events_that_a_caller_reads(service: Service) -> None:
+    with service.client("backend", "caller") as caller, service.client("dana", "reviewer") as dana:
+        session = service.start(caller, "acct_1002")["id"]
+        service.waits(caller, session, "awaiting_human_review")
+        path = f"/v1/sessions/{session}/events"
+        dana.post(f"/v1/requests/{session}.1/comments", json={"text": "between us"})
+        seen, whole = caller.get(path).json(), dana.get(path).json()
+        assert "between us" in str(whole)
+        assert "between us" not in str(seen)
+        assert len(whole["items"]) == len(seen["items"]) + 1
+        headers = {"accept": "text/event-stream", "last-event-id": "0"}
+        with caller.stream("GET", path, headers=headers) as stream:
+            found = lines_of(stream, len(seen["items"]))
+        assert [int(one["id"]) for one in found] == [one["seq"] for one in seen["items"]]
 
 
 def test_the_card_shows_comments_as_inert_text_and_takes_one(service: Service) -> None:
@@ -48,6 +65,10 @@ def test_the_card_shows_comments_as_inert_text_and_takes_one(service: Service) -
     assert "&lt;script&gt;" in page
     assert "\u202e" not in page
     assert 'href="https://evil.example' not in page
+    long = {"key": fields_of(page)["key"], "text": "a\r\n" * 1000}
+    assert browser.post(f"/inbox/{request}/comment", long).status_code == 303, "a line's end is one character"
+    more = browser.post(f"/inbox/{request}/comment", long | {"text": "b" * 2001})
+    assert (more.status_code, "b" * 2001 in more.text) == (409, True), "what was typed is there still"
     refused = browser.post(f"/inbox/{request}/comment", {"key": fields_of(page)["key"], "text": "  "})
     assert (refused.status_code, "must say something" in refused.text) == (409, True)
     assert browser.post(f"/inbox/{request}/comment", {"text": "no key"}).status_code == 403

@@ -46,7 +46,13 @@ def test_a_store_that_is_full_takes_nothing_loses_nothing_and_goes_on_once_there
         drill.waits(ops, held, "awaiting_human_review")
         shown = dana.get(f"/v1/requests/{held}.1").json()
         before = ops.get(f"/v1/sessions/{held}").json()["seq"]
+        drill.token("late", "auditor")
         limit_files(drill, "0")
+        with drill.client("late", "auditor") as late:
+            # that a token is used for the first time can't be noted, nor that somebody was refused
+            assert late.get("/v1/requests").status_code == 200
+            denied = late.post("/v1/sessions", json=opening("acct_1001"))
+            assert (denied.status_code, denied.json()["code"]) == (403, "not_permitted")
         refused = ops.post("/v1/sessions", json=opening("acct_1001"), headers={"idempotency-key": "full"})
         assert (refused.status_code, refused.json()["code"]) == (503, "store_away"), refused.text
         assert refused.headers["retry-after"]

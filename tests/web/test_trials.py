@@ -38,6 +38,9 @@ def deployed(*what: tuple[DeploymentKind, str]) -> list[Deployment]:
         ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.SHADOW, "c")], "b", "c"),
         ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.CANARY, "c")], "c", None),
         ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.LIFT, "b")], None, None),
+        ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.CANARY, "c"), (K.LIFT, "c")], None, None),
+        ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.CANARY, "c"), (K.LIFT, "b")], "c", None),
+        ([(K.SHADOW, "b"), (K.CANARY, "b"), (K.SHADOW, "c"), (K.LIFT, "c")], "b", None),
         ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.LIFT, "b"), (K.CANARY, "b")], "b", None),
         ([(K.CANARY, "b"), (K.SHADOW, "c"), (K.ACTIVATE, "b")], None, None),
         ([(K.ACTIVATE, "a"), (K.CANARY, "b"), (K.URGE, "u"), (K.LIFT, "u")], "b", None),
@@ -130,3 +133,31 @@ def test_a_canary_that_loosens_takes_two(served: Service) -> None:
         assert ops.post("/v1/deployments", json=body).json()["code"] == "another_person"
         # in the shadow it decides nothing
         assert ops.post("/v1/deployments", json={"bundle": digest, "shadow": True}).status_code == 201
+
+
+def test_a_canary_with_more_agents_takes_nothing_from_who_names_none(tmp_path: Path) -> None:
+    at = copy_of_root(tmp_path / "bundle")
+    (at / "engine.yaml").write_text("kind: Service\nbundles: {code: allow}\n")
+    with open_service(Shell(at), "--config", "engine.yaml") as service:
+        body = with_threshold(service, 60)
+        path = "specs/agents/support-triage.yaml"
+        text = body["files"][path].replace("name: support-triage", "name: support-two", 1)
+        body["files"]["specs/agents/support-two.yaml"] = text
+        with service.client("mona", "operator", "--person", "mona") as mona:
+            before = mona.get("/v1/bundles").json()["items"][0]["digest"]
+            key = {"idempotency-key": "k-77"}
+            wanted = {name: value for name, value in opening("acct_1001").items() if name != "agent"}
+            first = mona.post("/v1/sessions", json=wanted, headers=key)
+            assert first.status_code == 201, first.text
+            digest = brought(mona, body)
+        with service.client("pete", "operator", "--person", "pete") as pete:
+            canary = {"bundle": digest, "canary": {"share": 99.9999, "by": "account_id"}}
+            assert pete.post("/v1/deployments", json=canary).status_code == 201
+        with service.client("mona", "operator") as mona:
+            again = mona.post("/v1/sessions", json=wanted, headers=key)
+            assert (again.status_code, again.json()["id"]) == (200, first.json()["id"]), again.text
+            new = mona.post("/v1/sessions", json=wanted)
+            assert new.status_code == 201, new.text
+            rows = {row["id"]: row for row in mona.get("/v1/sessions").json()["items"]}
+            assert rows[new.json()["id"]]["agent"] == "support-triage"
+            assert {rows[first.json()["id"]]["bundle"], rows[new.json()["id"]]["bundle"]} == {before, digest}

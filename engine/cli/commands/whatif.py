@@ -71,7 +71,7 @@ def command(
     It shows which calls it would have judged otherwise.
 
     The store is only read; with the log's key in $ENGINE_LOG_KEY a session that it does not vouch for is `unreadable`.
-    One that was erased with the key of its person is counted, and judged by nobody.
+    One that was erased, by itself or with the key of its person, is counted and judged by nobody.
     Of what people are asked now it is told how much would no longer be asked. With `--format jsonl` each line tells
     how many sessions are done, and the last one the result.
     Where a flip changes what would have followed, the session goes on with what was
@@ -195,7 +195,7 @@ def _tell_progress(done: int, sessions: int) -> None:
 
 def erased(done: Comparison) -> str:
     """How many of the sessions nobody can judge any more."""
-    return f"{counted(done.erased, 'session')} {are(done.erased)} erased with the key of a person, and not judged"
+    return f"{counted(done.erased, 'session')} {are(done.erased)} erased, and not judged"
 
 
 # -- for people

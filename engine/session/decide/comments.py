@@ -13,10 +13,13 @@ LONGEST, MOST = 2_000, 100
 
 
 def comment(draft: Draft, reply: RequestCommented) -> InputRefused | None:
-    """Record a comment, or say why it is refused: no such request, nothing said, or too much."""
+    """Record a comment, or say why it is refused: no such request, over, nothing said, or too much."""
     request = draft.state.requests.get(reply.request_id)
     if request is None or request.kind is RequestKind.PLANNER:
         return InputRefused("no_such_request", f"there is no request {reply.request_id} of people")
+    if draft.state.final and not request.open:
+        # nothing is said of it any more: how long it is kept counts from its end
+        return InputRefused("session_over", f"session {draft.state.session_id} is over ({draft.state.status})")
     if not reply.text.strip():
         return InputRefused("empty_message", "a comment must say something")
     if len(reply.text) > LONGEST:

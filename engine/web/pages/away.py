@@ -20,6 +20,8 @@ from engine.web.problems import HttpProblem
 from engine.web.responses import PAGE_HEADERS
 from engine.web.service import Service
 
+_NOTHING = {"from": "", "to": "", "delegate": ""}
+
 
 async def show(service: Service, visitor: Visitor, request: Request) -> Response:
     """`GET /away`."""
@@ -35,9 +37,9 @@ async def say(service: Service, visitor: Visitor, request: Request) -> Response:
     try:
         await said(service, visitor.principal, NewAbsence.model_validate(given), request)
     except ValidationError:
-        return await _page(service, visitor, "say on which day you are back", 422)
+        return await _page(service, visitor, "say on which day you are back", 422, given)
     except HttpProblem as problem:
-        return await _page(service, visitor, problem.detail, problem.status)
+        return await _page(service, visitor, problem.detail, problem.status, given)
     return RedirectResponse("/away", 303, PAGE_HEADERS)
 
 
@@ -49,11 +51,19 @@ async def back(service: Service, visitor: Visitor, request: Request) -> Response
     return RedirectResponse("/away", 303, PAGE_HEADERS)
 
 
-async def _page(service: Service, visitor: Visitor, problem: str = "", status: int = 200) -> Response:
+async def _page(
+    service: Service, visitor: Visitor, problem: str = "", status: int = 200, typed: dict[str, str] = _NOTHING
+) -> Response:
     found = await absences_for(service, visitor.principal)
     rows = [(one.id, told(one), visitor.principal.person == one.person or _operates(visitor)) for one in found]
     return shown(
-        "away.html", status, visitor=visitor, rows=rows, problem=problem, may_say=visitor.principal.person is not None
+        "away.html",
+        status,
+        visitor=visitor,
+        rows=rows,
+        problem=problem,
+        typed=_NOTHING | typed,
+        may_say=visitor.principal.person is not None,
     )
 
 

@@ -92,7 +92,7 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
             raise
         except Exception as error:
             if visitor is not None and isinstance(error, HttpProblem) and error.status == 403:
-                await service.note(request, visitor.principal, "page", request.url.path, error.code)
+                await service.note_refusal(request, visitor.principal, "page", request.url.path, error.code)
             return _told(error, visitor, request)
 
     return endpoint
@@ -211,10 +211,12 @@ async def _comment(service: Service, visitor: Visitor, request: Request) -> Resp
     need(visitor, Right.COMMENT)
     fields = await form_of(request, visitor)
     row = await service.request(visitor.principal, request.path_params["id"])
+    # a browser counts the end of a line as one character, and sends two
+    text = fields.get("text", "").replace("\r\n", "\n")
     try:
-        await commented(service, visitor.principal, row.id, fields.get("text", ""), request)
+        await commented(service, visitor.principal, row.id, text, request)
     except NotAllowed as refused:
-        return await _card(service, visitor, row.id, problem=str(refused), status=409)
+        return await _card(service, visitor, row.id, problem=str(refused), status=409, typed=text)
     return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
 
 
@@ -264,7 +266,7 @@ def _reply(row: RequestRow, visitor: Visitor, fields: Mapping[str, str], edits: 
 
 
 async def _card(
-    service: Service, visitor: Visitor, request_id: str, *, problem: str = "", status: int = 200
+    service: Service, visitor: Visitor, request_id: str, *, problem: str = "", status: int = 200, typed: str = ""
 ) -> Response:
     row = await service.logged.listed(await service.request(visitor.principal, request_id))
     state = await service.engine.look(row.session_id)
@@ -275,7 +277,7 @@ async def _card(
     missing = await away_now(service, row, await absences_for(service, visitor.principal))
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
-        problem=problem, may_answer=asked, away=away.all_told(missing),
+        problem=problem, typed=typed, may_answer=asked, away=away.all_told(missing),
         may_comment=visitor.principal.may(Right.COMMENT), is_reviewer=visitor.principal.may(Right.ANSWER),
         next_id=await _next(service, visitor, row) if visitor.principal.may(Right.ANSWER) else None,
     )  # fmt: skip
