@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from engine.ports.planner import PlannerError as PlannerError
     from engine.ports.planner import Proposal as Proposal
     from engine.ports.records import CorruptLog as CorruptLog
+    from engine.ports.records import RequestRow as RequestRow
+    from engine.ports.records import SessionRow as SessionRow
     from engine.ports.records import UnknownSession as UnknownSession
     from engine.ports.resources import EnvironmentFault as EnvironmentFault
     from engine.ports.resources import MissingSecret as MissingSecret
@@ -53,8 +55,12 @@ if TYPE_CHECKING:
     from engine.spec.bundle import Bundle as Bundle
     from engine.spec.planner_spec import PlannerSpec as PlannerSpec
     from engine.spec.planner_spec import Usage as Usage
+    from engine.store.log_key import BadLogKey as BadLogKey
+    from engine.store.log_key import LogKey as LogKey
+    from engine.store.migrations import NewerStore as NewerStore
     from engine.store.urls import BadStoreUrl as BadStoreUrl
     from engine.store.urls import StoreFault as StoreFault
+    from engine.tool.databases import MissingRoot as MissingRoot
 
 # each name with the module that has it
 _WHERE = {
@@ -62,6 +68,7 @@ _WHERE = {
     "AdapterResources": "ports.tool",
     "Answer": "api.answers",
     "Approve": "api.answers",
+    "BadLogKey": "store.log_key",
     "BadStoreUrl": "store.urls",
     "Bundle": "spec.bundle",
     "BundleUnavailable": "runtime.errors",
@@ -79,7 +86,10 @@ _WHERE = {
     "InvalidBundle": "api.bundles",
     "LeaseLost": "runtime.errors",
     "LiveElsewhere": "runtime.errors",
+    "LogKey": "store.log_key",
+    "MissingRoot": "tool.databases",
     "MissingSecret": "ports.resources",
+    "NewerStore": "store.migrations",
     "NotAllowed": "runtime.errors",
     "Planner": "ports.planner",
     "PlannerContext": "planner.resources",
@@ -89,8 +99,10 @@ _WHERE = {
     "PlannerView": "session.planner_view",
     "Proposal": "ports.planner",
     "Request": "session.state.state",
+    "RequestRow": "ports.records",
     "Secrets": "ports.resources",
     "Session": "api.session",
+    "SessionRow": "ports.records",
     "SessionView": "api.views",
     "Settle": "api.answers",
     "Status": "session.state.state",

@@ -184,6 +184,63 @@ def _imports(name: str, source: str, modules: set[str]) -> set[str]:
     return (found & modules) - {name}
 
 
+# what the core needs of others: none of it is a clock, dice, a wire or a disk, as it is used there
+PURE = frozenset(
+    [
+        "__future__",
+        "ast",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "enum",
+        "fnmatch",
+        "functools",
+        "hashlib",
+        "hmac",
+        "html",
+        "itertools",
+        "json",
+        "json.encoder",
+        "keyword",
+        "math",
+        "operator",
+        "orjson",
+        "pydantic",
+        "re",
+        "reprlib",
+        "simpleeval",
+        "tokenize",
+        "typing",
+        "unicodedata",
+        "warnings",
+    ]
+)
+# rules and expressions are compiled; what is evaluated was made by the engine's own compiler
+COMPILED = {("engine/policy/rule_function.py", "exec"), ("engine/language/compile.py", "eval")}
+
+
+@pytest.mark.parametrize("room", ["session", "spec", "policy", "language"])
+def test_the_core_reaches_no_clock_dice_wire_or_disk(room: str) -> None:
+    """Import contracts forbid what is known to reach them; here only what is known not to is allowed."""
+    for path in sorted((ROOT / "engine" / room).rglob("*.py")):
+        place = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names]
+                outside = {name for name in names if name.split(".")[0] != "engine"}
+                assert outside <= PURE, f"{place}:{node.lineno} imports {outside - PURE}"
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                risky = node.func.id in ("open", "__import__", "eval", "exec", "input", "print")
+                assert not risky or (place, node.func.id) in COMPILED, f"{place}:{node.lineno} calls {node.func.id}"
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                timely = node.func.attr in ("now", "utcnow", "today", "fromtimestamp", "import_module")
+                assert not timely, f"{place}:{node.lineno} calls {node.func.attr}"
+
+
 def test_no_module_comes_back_to_itself_by_its_imports() -> None:
     """Those of types alone and those within functions count too."""
     sources = {

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+import engine
+from engine.access.rights import Role
 from engine.bundle import checks as rules
 from engine.bundle.checks.catalogue import MANUALS
-from engine.bundle.documents.budgets import Budgets
+from engine.bundle.documents.budgets import Budgets, Crossing
+from engine.bundle.documents.budgets import Meter as MeterDocument
+from engine.bundle.documents.fixture import CallEnd
 from engine.bundle.documents.fixture import RequestKind as NamedRequestKind
+from engine.bundle.documents.fixture import State as FinalState
+from engine.bundle.documents.service import Role as GrantedRole
 from engine.bundle.documents.tool import Retry as RetryDocument
 from engine.bundle.documents.tool import Tool as ToolDocument
 from engine.fixtures.crash_points import READS, WRITES
@@ -23,8 +30,9 @@ from engine.proof.bundle_diff import changed_limits
 from engine.replay.replay import FED, NOTES
 from engine.runtime.pass_through import PassThrough
 from engine.runtime.sealed_store import SealedStore
+from engine.session.state.event import EventKind
 from engine.session.state.events.table import EVENTS
-from engine.session.state.state import ResultStatus, Used
+from engine.session.state.state import ResultStatus, Status, Used
 from engine.session.wire_models import ToolOutcome
 from engine.spec.bundle import Bundle, ToolEffect
 from engine.spec.limits import ANY_CROSSING, LIMITS, Form, Limits
@@ -32,6 +40,7 @@ from engine.spec.request_kind import RequestKind
 from engine.spec.retry import FailureKind
 from engine.spec.worst_case import worst_case
 from engine.store.projection import PROJECTED
+from engine.web.bodies import NewToken
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 
 # what belongs to limits, and is none: the default of a table by tool, what a yes grants, what crossing does
@@ -165,3 +174,60 @@ def test_a_tool_may_be_tried_again_after_every_failure_that_is_no_cancellation()
 
 def test_a_result_that_is_shown_to_programs_has_every_status() -> None:
     assert set(get_args(ToolOutcome.model_fields["status"].annotation)) == {*ResultStatus}
+
+
+def _said_in(*rooms: str) -> set[str]:
+    """The names that the code of some rooms or files reads or writes out."""
+    found: set[str] = set()
+    for room in rooms:
+        at = Path(engine.__file__).parent / room
+        for path in sorted(at.rglob("*.py")) if at.is_dir() else [at]:
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                found |= {node.attr} if isinstance(node, ast.Attribute) else set()
+                found |= {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+    return found
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_every_limit_is_asked_for_where_sessions_are_decided(name: str) -> None:
+    # a tool's calls are looked up by the tool, and how many run at once is a driver's business
+    asked = {"calls_per_tool": "per_tool"}.get(name, name)
+    assert asked in _said_in("session/decide", "session/state/pending.py", "runtime")
+
+
+# times go by what counts them
+TOLD = [name for name, limit in LIMITS.items() if limit.in_logs and limit.form is not Form.TIME]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_if_knows_every_limit_whose_crossing_logs_tell(name: str) -> None:
+    assert name in _said_in("whatif/limits.py", "session/decide/proposals.py")
+
+
+@pytest.mark.parametrize("kind", EventKind, ids=str)
+def test_every_kind_of_event_is_written_by_somebody(kind: EventKind) -> None:
+    assert kind.name in _said_in("session/decide")
+
+
+def _literals(hint: Any) -> set[str]:
+    """The words that a type names, however deep."""
+    inner = get_args(hint)
+    return {one for one in inner if isinstance(one, str)} if get_origin(hint) is Literal else {
+        word for one in inner for word in _literals(one)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (GrantedRole, Role),
+        (NewToken.model_fields["role"].annotation, Role),
+        (FinalState, Status),
+        (CallEnd.model_fields["status"].annotation, ResultStatus),
+        (Crossing, ANY_CROSSING),
+        (MeterDocument.model_fields["crossing"].annotation, ANY_CROSSING),
+    ],
+    ids=["roles of grants", "roles of tokens", "states of sessions", "ends of calls", "crossings", "of meters"],
+)
+def test_what_documents_and_requests_may_say_is_what_there_is(said: Any, known: Iterable[str]) -> None:
+    assert _literals(said) == set(known)

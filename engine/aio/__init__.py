@@ -10,6 +10,7 @@ from engine import AdapterLinker as AdapterLinker
 from engine import AdapterResources as AdapterResources
 from engine import Answer as Answer
 from engine import Approve as Approve
+from engine import BadLogKey as BadLogKey
 from engine import BadStoreUrl as BadStoreUrl
 from engine import Bundle as Bundle
 from engine import BundleUnavailable as BundleUnavailable
@@ -26,7 +27,10 @@ from engine import EventKind as EventKind
 from engine import InvalidBundle as InvalidBundle
 from engine import LeaseLost as LeaseLost
 from engine import LiveElsewhere as LiveElsewhere
+from engine import LogKey as LogKey
+from engine import MissingRoot as MissingRoot
 from engine import MissingSecret as MissingSecret
+from engine import NewerStore as NewerStore
 from engine import NotAllowed as NotAllowed
 from engine import Planner as Planner
 from engine import PlannerContext as PlannerContext
@@ -36,7 +40,9 @@ from engine import PlannerSpec as PlannerSpec
 from engine import PlannerView as PlannerView
 from engine import Proposal as Proposal
 from engine import Request as Request
+from engine import RequestRow as RequestRow
 from engine import Secrets as Secrets
+from engine import SessionRow as SessionRow
 from engine import SessionView as SessionView
 from engine import Settle as Settle
 from engine import Status as Status
@@ -62,6 +68,7 @@ __all__ = [
     "AdapterResources",
     "Answer",
     "Approve",
+    "BadLogKey",
     "BadStoreUrl",
     "Bundle",
     "BundleUnavailable",
@@ -79,7 +86,10 @@ __all__ = [
     "InvalidBundle",
     "LeaseLost",
     "LiveElsewhere",
+    "LogKey",
+    "MissingRoot",
     "MissingSecret",
+    "NewerStore",
     "NotAllowed",
     "Planner",
     "PlannerContext",
@@ -89,8 +99,10 @@ __all__ = [
     "PlannerView",
     "Proposal",
     "Request",
+    "RequestRow",
     "Secrets",
     "Session",
+    "SessionRow",
     "SessionView",
     "Settle",
     "Status",

@@ -109,7 +109,8 @@ class Engine:
 
         `digest` is that of the request as it was shown: an answer to anything else is refused.  `roles` are those that
         they identified with, by which they may belong to a group of reviewers.  Raises NotAllowed for
-        who may not answer, what does not fit, and a request that was answered, expired or closed.
+        who may not answer, what does not fit, and a request that was answered, expired or closed; UnknownSession, and
+        EngineClosed once the engine was left.
         """
         self._drives.check_open()
         session_id = session_of(request_id)
@@ -125,7 +126,8 @@ class Engine:
     async def comment(self, request_id: str, text: str, by: str) -> None:
         """Record what somebody says about a request to others who are asked; it answers nothing.
 
-        Raises NotAllowed for a request that there is not, and for more than is kept.
+        Raises NotAllowed for a request that there is not, for a text of more than 2,000 characters, and for more than a
+        hundred comments; UnknownSession, and EngineClosed once the engine was left.
         """
         self._drives.check_open()
         session_id = session_of(request_id)

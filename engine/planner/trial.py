@@ -33,27 +33,27 @@ MOST_CHANGES = 4
 OK, ALTERED = "ok", "ok_if_changed"
 
 # what a server refuses, and what the planner says instead: the change, and how it is written
-Change = tuple[Callable[[ModelSpec], ModelSpec], str]
+SpecChange = tuple[Callable[[ModelSpec], ModelSpec], str]
 
 
-def _answers(spec: ModelSpec) -> Change:
+def _answers(spec: ModelSpec) -> SpecChange:
     other = TOOLS if spec.answers == JSON_SCHEMA else JSON_SCHEMA
     return lambda one: replace(one, answers=other, strict=False), f"answers: {other}"
 
 
-def _limit(key: str) -> Callable[[ModelSpec], Change]:
+def _limit(key: str) -> Callable[[ModelSpec], SpecChange]:
     return lambda spec: (lambda one: replace(one, limit_key=key), f"answer_limit: {key}")
 
 
-def _without(field: str) -> Callable[[ModelSpec], Change]:
-    def change(spec: ModelSpec) -> Change:
+def _without(field: str) -> Callable[[ModelSpec], SpecChange]:
+    def change(spec: ModelSpec) -> SpecChange:
         nothing: Mapping[str, object] = {field: None}
         return lambda one: replace(one, **nothing), f"no `{field}`"
 
     return change
 
 
-_CHANGES: Mapping[str, Callable[[ModelSpec], Change]] = {
+_CHANGES: Mapping[str, Callable[[ModelSpec], SpecChange]] = {
     "max_tokens": _limit("max_completion_tokens"),
     "max_completion_tokens": _limit("max_tokens"),
     "temperature": _without("temperature"),

@@ -15,7 +15,7 @@ from engine.session.decide.decide import decide_draft
 from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.decide.transitions import advance
 from engine.session.state import inputs
-from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.state.effects import AskPlanner, NextEffect, ReadFact, RunTool
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import evolve
 from engine.session.state.pending import pending
@@ -146,7 +146,7 @@ class _RecordedAnswers:
             why = why or found
         return why or self._of_people(state)
 
-    def _to(self, effect: Effect, state: State) -> inputs.Input | str:
+    def _to(self, effect: NextEffect, state: State) -> inputs.Input | str:
         if isinstance(effect, RunTool):
             return self._ran(effect, state)
         if isinstance(effect, ReadFact):

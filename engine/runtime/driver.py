@@ -46,7 +46,7 @@ from engine.runtime.state_loader import keep_state
 from engine.session.decide.decide import decide_draft
 from engine.session.decide.draft import Draft, OverlayBundles
 from engine.session.state import inputs
-from engine.session.state.effects import Effect, RunTool
+from engine.session.state.effects import NextEffect, RunTool
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.pending import pending, wake_at
@@ -249,7 +249,7 @@ class Driver:
                 scope = self._under_way[key] = trio.CancelScope()
                 nursery.start_soon(self._perform, effect, scope, self.state)
 
-    async def _perform(self, effect: Effect, scope: trio.CancelScope, state: State) -> None:
+    async def _perform(self, effect: NextEffect, scope: trio.CancelScope, state: State) -> None:
         reply: inputs.Input | None = None
         with scope:
             try:

@@ -24,7 +24,7 @@ from engine.session.handles import Handles, handles_of, inert
 from engine.session.planner_view import planner_view
 from engine.session.shared_meters import is_meter
 from engine.session.state import inputs
-from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.state.effects import AskPlanner, NextEffect, ReadFact, RunTool
 from engine.session.state.event import Event
 from engine.session.state.state import Call, State
 from engine.spec.bundle import WRITE, Bundle, Tool
@@ -82,7 +82,7 @@ class EffectRunner:
             self._limiters[tool.name] = trio.CapacityLimiter(tool.concurrency)
         return self._limiters[tool.name]
 
-    async def perform(self, effect: Effect, state: State, root: str) -> inputs.Input:
+    async def perform(self, effect: NextEffect, state: State, root: str) -> inputs.Input:
         """What came of an effect; a state as of when it was called for; raises MissingRoot, EnvironmentFault."""
         if isinstance(effect, AskPlanner):
             return await self._ask(effect, state)
@@ -245,7 +245,7 @@ class EffectRunner:
             return inputs.FactFailed(effect.fact_key, effect.gate, problem, started, self.clock.now())
         return inputs.FactReturned(effect.fact_key, effect.gate, output, started, self.clock.now())
 
-    def cancelled_reply(self, effect: Effect, session_id: str) -> inputs.Input | None:
+    def cancelled_reply(self, effect: NextEffect, session_id: str) -> inputs.Input | None:
         """What to tell the core of an effect that was cancelled: only a tool's run leaves a trace."""
         if not isinstance(effect, RunTool):
             return None
@@ -261,7 +261,7 @@ class EffectRunner:
             call.id, call.attempt, FailureKind.CANCELLED, STUBBORN, message, True, self.clock.now()
         )
 
-    def not_begun(self, effect: Effect, error: EnvironmentFault) -> inputs.Input | None:
+    def not_begun(self, effect: NextEffect, error: EnvironmentFault) -> inputs.Input | None:
         """What to tell the core of an effect that lacks what it needs: only a tool's run has begun in the log."""
         if not isinstance(effect, RunTool):
             return None
@@ -273,7 +273,7 @@ class EffectRunner:
             call.id, call.attempt, FailureKind.CANCELLED, CANCELLED, "it never ran", False, self.clock.now()
         )
 
-    def forget(self, effect: Effect, session_id: str) -> None:
+    def forget(self, effect: NextEffect, session_id: str) -> None:
         """The effect is over, and its reply decided."""
         self._entered.discard((session_id, effect.key))
 

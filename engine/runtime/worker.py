@@ -20,7 +20,7 @@ from engine.runtime.person_keys import KeyDestroyed
 from engine.runtime.runner import Runner
 from engine.session.decide.decide import decide_job_draft
 from engine.session.state import inputs
-from engine.session.state.effects import Effect, RunTool
+from engine.session.state.effects import NextEffect, RunTool
 from engine.session.state.evolve import BrokenHistory, fold
 from engine.session.state.pending import pending_job
 from engine.session.state.state import State
@@ -92,11 +92,11 @@ class JobRun:
             if self._fault is not None:
                 raise self._fault
 
-    async def _perform(self, effects: tuple[Effect, ...]) -> list[inputs.Input]:
+    async def _perform(self, effects: tuple[NextEffect, ...]) -> list[inputs.Input]:
         """What came of the effects; of those that were cut off, that the job is given back."""
         replies: list[inputs.Input] = []
 
-        async def one(effect: Effect) -> None:
+        async def one(effect: NextEffect) -> None:
             try:
                 reply = await self._hands.perform(effect, self._state, self._root)
             except EnvironmentFault as error:
@@ -119,7 +119,7 @@ class JobRun:
         acted = self._may_have_acted(effects) and self._fault is None
         return [*replies, inputs.JobReleased(self._lease.call_id, acted, self._clock.now())]
 
-    def _may_have_acted(self, effects: tuple[Effect, ...]) -> bool:
+    def _may_have_acted(self, effects: tuple[NextEffect, ...]) -> bool:
         """Whether the tool of an effect that was cut off had begun."""
         acted = False
         for effect in effects:

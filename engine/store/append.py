@@ -34,13 +34,13 @@ from engine.store import chain
 from engine.store.idempotency_keys import holder_of
 from engine.store.log_key import Voucher
 from engine.store.projection import (
-    Change,
     ClaimKey,
     CloseRequest,
     Enqueue,
     MoveJob,
     OpenRequest,
     Reserve,
+    RowChange,
     SetState,
     SettleKey,
     SettleMeters,
@@ -143,7 +143,11 @@ def _check_seal(session_id: str, stands: _Stands, voucher: Voucher | None) -> No
 
 
 def _write(
-    connection: sqlite3.Connection, wanted: Append, stands: _Stands, row_changes: list[Change], voucher: Voucher | None
+    connection: sqlite3.Connection,
+    wanted: Append,
+    stands: _Stands,
+    row_changes: list[RowChange],
+    voucher: Voucher | None,
 ) -> None:
     segment = chain.seal(wanted.events, stands.head_hash)
     seal = voucher.head(wanted.session_id, segment.last, segment.hash) if voucher is not None else None
@@ -186,7 +190,7 @@ def _write(
 _ANYTHING_OPEN = "SELECT EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM meter_entries)"
 
 
-def _to_project(connection: sqlite3.Connection, row_changes: list[Change]) -> list[Change]:
+def _to_project(connection: sqlite3.Connection, row_changes: list[RowChange]) -> list[RowChange]:
     """The changes in order; most calls hold neither key nor meter, and where nobody does there is nothing to settle."""
     settles = sum(isinstance(change, SettleKey | SettleMeters) for change in row_changes)
     takes = any(isinstance(change, ClaimKey | Reserve) for change in row_changes)
@@ -212,7 +216,7 @@ def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) 
 
 
 def _refused(
-    connection: sqlite3.Connection, row_changes: list[Change], voucher: Voucher | None
+    connection: sqlite3.Connection, row_changes: list[RowChange], voucher: Voucher | None
 ) -> HeldKey | ExpiredKey | FullMeter | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []
@@ -255,7 +259,7 @@ def meter_used(connection: sqlite3.Connection, key: str, row_changes: str, since
     return total(amounts)
 
 
-def _project(connection: sqlite3.Connection, session_id: str, change: Change) -> None:
+def _project(connection: sqlite3.Connection, session_id: str, change: RowChange) -> None:
     match change:
         case ClaimKey():
             sql = (

@@ -11,13 +11,13 @@ from engine.language.value import canonical, number_text, timestamp
 from engine.ports.records import FREE, IN_FLIGHT
 from engine.session.state.event import Event, EventKind
 from engine.store.projection import (
-    Change,
     ClaimKey,
     CloseRequest,
     Enqueue,
     MoveJob,
     OpenRequest,
     Reserve,
+    RowChange,
     SetState,
     SettleKey,
     SettleMeters,
@@ -92,7 +92,7 @@ def logged_rows(log: Sequence[Event], erased: Set[int]) -> LoggedRows:
     return found
 
 
-def _take(rows: dict[Table, Rows], change: Change) -> None:
+def _take(rows: dict[Table, Rows], change: RowChange) -> None:
     match change:
         case OpenRequest(row):
             expires = timestamp(row.expires_at) if row.expires_at else None

@@ -118,66 +118,66 @@ class MoveJob:
     attempt: int | None = None
 
 
-Change = (
+RowChange = (
     Enqueue | MoveJob | ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState | Wake
 )
 
 
-def changes(events: Iterable[Event]) -> list[Change]:
+def changes(events: Iterable[Event]) -> list[RowChange]:
     """What the events change beside the log, in order."""
-    found: list[Change] = []
+    found: list[RowChange] = []
     for event in events:
         found += _of(event)
     return found
 
 
-def _of(event: Event) -> list[Change]:
+def _of(event: Event) -> list[RowChange]:
     change = PROJECTED.get(event.kind)
     return change(event) if change is not None else []
 
 
-def _started(event: Event) -> list[Change]:
+def _started(event: Event) -> list[RowChange]:
     p = event.payload
     return [MoveJob(_holder(event), "leased", attempt=p["attempt"])] if p.get("job") else _claims_of_call(event)
 
 
-def _enqueued(event: Event) -> list[Change]:
+def _enqueued(event: Event) -> list[RowChange]:
     p = event.payload
     run_at = datetime.fromisoformat(p["run_at"])
     return [*_claims_of_call(event), Enqueue(_holder(event), p["call_id"], p["tool"], run_at, event.at)]
 
 
-def _failed(event: Event) -> list[Change]:
+def _failed(event: Event) -> list[RowChange]:
     p = event.payload
     if not p.get("job"):
         return []
     return [MoveJob(_holder(event), "queued", p["reason"], datetime.fromisoformat(p["due_at"]))]
 
 
-def _judged(event: Event) -> list[Change]:
+def _judged(event: Event) -> list[RowChange]:
     p = event.payload
     held = p.get("job") and p["verdict"] == "require_approval" and not p["satisfied"]
     return [MoveJob(_holder(event), "held", p["reason"])] if held else []
 
 
-def _resulted(event: Event) -> list[Change]:
+def _resulted(event: Event) -> list[RowChange]:
     p = event.payload
     return [*_ended_job(event), *_ended(event)] if p["final"] and not p["reused"] else []
 
 
-def _answered(event: Event) -> list[Change]:
+def _answered(event: Event) -> list[RowChange]:
     p = event.payload
     woken = [Wake()] if p.get("request_kind") != RequestKind.FOLLOW_UP else []
     return [CloseRequest(p["request_id"], "answered"), *woken]
 
 
-def _claims_of_call(event: Event) -> list[Change]:
+def _claims_of_call(event: Event) -> list[RowChange]:
     """The key and the shared meters that a call takes."""
     shared = [entry for entry in event.payload.get("reserved", ()) if "key" in entry]
     return [*_key(event), *(_reserve(event, entry) for entry in shared)]
 
 
-def _ended_job(event: Event) -> list[Change]:
+def _ended_job(event: Event) -> list[RowChange]:
     p = event.payload
     if not p.get("job"):
         return []
@@ -187,7 +187,7 @@ def _ended_job(event: Event) -> list[Change]:
     return [MoveJob(_holder(event), status, p["reason"])]
 
 
-def _ended(event: Event) -> list[Change]:
+def _ended(event: Event) -> list[RowChange]:
     """What the end of a call means for its key and its meters."""
     p = event.payload
     if p["status"] == UNKNOWN:
@@ -197,7 +197,7 @@ def _ended(event: Event) -> list[Change]:
     return [SettleKey(_holder(event), p["output"], OK if well else None), SettleMeters(_holder(event), well)]
 
 
-def _key(event: Event) -> list[Change]:
+def _key(event: Event) -> list[RowChange]:
     p = event.payload
     if p["idempotency_key"] is None:
         return []
@@ -233,7 +233,7 @@ def _row(event: Event) -> RequestRow:
 
 
 # what each kind of event changes beside the log; the others change nothing there
-PROJECTED: Mapping[EventKind, Callable[[Event], list[Change]]] = {
+PROJECTED: Mapping[EventKind, Callable[[Event], list[RowChange]]] = {
     EventKind.CALL_STARTED: _started,
     EventKind.JOB_ENQUEUED: _enqueued,
     EventKind.JOB_RELEASED: lambda event: [MoveJob(_holder(event), "queued")],

@@ -13,7 +13,7 @@ import outcome
 import trio
 
 T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], Any]
+StoreTask = Callable[[sqlite3.Connection], Any]
 
 MAX_BATCH = 1000
 
@@ -23,7 +23,7 @@ class _Ticket:
 
     __slots__ = ("done", "job", "result")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: StoreTask) -> None:
         self.job = job
         self.done = trio.Event()
         self.result: outcome.Outcome[Any] | None = None

@@ -37,6 +37,7 @@ AdapterLinker AdapterResources PlannerContext PlannerLinker PlannerSpec
 EnvironmentFault Event EventKind InvalidBundle LeaseLost LiveElsewhere MissingSecret NotAllowed Planner PlannerError
 PlannerView Proposal Request Secrets Session SessionView Settle Status Store StoreFault ToolAdapter ToolError
 ToolInvocation UnknownSession Usage load_bundle open_engine open_store
+BadLogKey LogKey MissingRoot NewerStore RequestRow SessionRow
 """
 
 

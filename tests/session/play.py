@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.session.decide.decide import begin, decide
 from engine.session.state import inputs
-from engine.session.state.effects import Effect, ReadFact, RunTool
+from engine.session.state.effects import NextEffect, ReadFact, RunTool
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.session.state.pending import pending
@@ -111,7 +111,7 @@ class Play:
     # -- what came of it
 
     @property
-    def effects(self) -> tuple[Effect, ...]:
+    def effects(self) -> tuple[NextEffect, ...]:
         return pending(self.state, self.bundle)
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from engine.bundle.documents.parts import ON_ENTRY, DocumentModel, Moment, Name, Path, SomeTime, Span
+from engine.bundle.documents.parts import ON_ENTRY, DocumentModel, MomentText, Name, Path, SomeTime, Span
 
 RequestKind = Literal["approval", "input", "choice", "settle", "follow_up"]
 State = Literal[
@@ -171,7 +171,7 @@ class Fixture(DocumentModel):
     attributes: dict[str, Any] = {}
     started_by: str | None = None
     now: Annotated[
-        Moment | None, Field(description="When its session begins, with a zone; 2026-01-01T09:00:00Z unless given.")
+        MomentText | None, Field(description="When its session begins, with a zone; 2026-01-01T09:00:00Z unless given.")
     ] = None
     planner: Annotated[Name | None, Field(description="One of the agent's planners.")] = None
     decisions: Annotated[list[Any] | None, Field(description="A scripted planner of the fixture's own.")] = None

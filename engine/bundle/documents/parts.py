@@ -45,7 +45,7 @@ SomeTime = Annotated[
         json_schema_extra={"not": {"pattern": NO_SPAN}, ON_ENTRY: ["not"]},
     ),
 ]
-Moment = Annotated[str, Field(pattern=MOMENT, description="A moment with its zone, such as `2026-01-31T09:00:00Z`.")]
+MomentText = Annotated[str, Field(pattern=MOMENT, description="With its zone, such as `2026-01-31T09:00:00Z`.")]
 Path = Annotated[str, Field(min_length=1, description="A file of the bundle, named from its root.")]
 Schema = Annotated[dict[str, Any], Field(description="A JSON Schema (2020-12).")]
 

@@ -39,7 +39,7 @@ class Bound:
             return self.open or not other.open
         return bool(self.number > other.number) is self.more
 
-    def excludes(self, other: Claim) -> bool:
+    def excludes(self, other: ValueClaim) -> bool:
         """Whether no number is within both."""
         if isinstance(other, Among):
             return other.excludes(self)
@@ -61,7 +61,7 @@ class Among:
     values: tuple[Any, ...]
     holds: bool = True
 
-    def excludes(self, other: Claim) -> bool:
+    def excludes(self, other: ValueClaim) -> bool:
         """Whether no value is as both say."""
         if self.of != other.of:
             return False
@@ -73,7 +73,7 @@ class Among:
         return all((_key(one) in known) is not other.holds for one in self.values)
 
 
-Claim = Bound | Among
+ValueClaim = Bound | Among
 
 
 def _key(value: Any) -> tuple[str, Any]:
@@ -88,7 +88,7 @@ class Excluding:
         self._params = params
         self._left = _MOST
 
-    def why(self, parts: Sequence[Part], known: Sequence[tuple[Claim, str]]) -> str | None:
+    def why(self, parts: Sequence[Part], known: Sequence[tuple[ValueClaim, str]]) -> str | None:
         """What is said of a claim that keeps the parts from all holding, empty if it is one of theirs; else None."""
         claims, said = list(known), list[tuple[bool, Any]]()
         options: list[list[Part]] = []
@@ -130,7 +130,7 @@ class Excluding:
             return not not_, [(pair, not_) for pair in _pairs(node)]
         return True, []
 
-    def claims(self, node: ast.expr, not_: bool) -> Iterator[Claim]:
+    def claims(self, node: ast.expr, not_: bool) -> Iterator[ValueClaim]:
         """What a comparison with constants says of the other side."""
         if not isinstance(node, ast.Compare) or len(node.ops) > 1:
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from engine.bundle.link.exclusion import Bound, Claim, Excluding
+from engine.bundle.link.exclusion import Bound, Excluding, ValueClaim
 from engine.language import types
 from engine.language.expression import Expression
 from engine.policy.fingerprint import meaning
@@ -53,11 +53,11 @@ class Conditions:
         """Whether its parts exclude each other, whatever the types are."""
         return self._why(()) is not None
 
-    def beyond(self, known: Iterable[tuple[Claim, str]]) -> str:
+    def beyond(self, known: Iterable[tuple[ValueClaim, str]]) -> str:
         """What is said of one of the known claims that keeps it from being fulfilled; empty if there is none."""
         return self._why(tuple(known)) or ""
 
-    def _why(self, known: Sequence[tuple[Claim, str]]) -> str | None:
+    def _why(self, known: Sequence[tuple[ValueClaim, str]]) -> str | None:
         if self._condition is None:
             return None
         return Excluding(self._policy, self._params).why([(self._condition.tree, self._negated)], known)

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.bundle.checks import e516_never_matches, w621_beyond_schema
 from engine.bundle.document_set import DocumentSet
-from engine.bundle.link.exclusion import Among, Bound, Claim
+from engine.bundle.link.exclusion import Among, Bound, ValueClaim
 from engine.bundle.link.implication import Conditions
 from engine.bundle.node import Node
 from engine.language.arithmetic import is_number
@@ -74,7 +74,7 @@ def _always_released(rule: Rule, policy: PolicyRules) -> bool:
     return rule.release is not None and Conditions(rule.release, policy, negated=True, dials=False).contradictory
 
 
-def _bounds(policy: PolicyRules, tool: Tool, tools: Mapping[str, Tool]) -> Iterator[tuple[Claim, str]]:
+def _bounds(policy: PolicyRules, tool: Tool, tools: Mapping[str, Tool]) -> Iterator[tuple[ValueClaim, str]]:
     """What the schemas say of the numbers that a call has, and that the facts about it have."""
     yield from _of_schema("input", tool.input_schema, policy)
     for name, fact in policy.facts.items():
@@ -82,7 +82,7 @@ def _bounds(policy: PolicyRules, tool: Tool, tools: Mapping[str, Tool]) -> Itera
             yield from _of_schema(name, tools[fact.tool].output_schema, policy)
 
 
-def _of_schema(owner: str, schema: Any, policy: PolicyRules, depth: int = 0) -> Iterator[tuple[Claim, str]]:
+def _of_schema(owner: str, schema: Any, policy: PolicyRules, depth: int = 0) -> Iterator[tuple[ValueClaim, str]]:
     """What a schema says of the numbers in a value, wherever they are."""
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return

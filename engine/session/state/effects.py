@@ -57,4 +57,4 @@ class ReadFact:
         return f"fact:{self.fact_key}:{self.gate}"
 
 
-Effect = AskPlanner | RunTool | ReadFact
+NextEffect = AskPlanner | RunTool | ReadFact

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from engine.session.state.effects import AskPlanner, Effect, ReadFact, RunTool
+from engine.session.state.effects import AskPlanner, NextEffect, ReadFact, RunTool
 from engine.session.state.state import Call, Phase, State, Status, StepPhase
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import CLIENT, Usage
 
 
-def pending(state: State, bundle: Bundle) -> tuple[Effect, ...]:
+def pending(state: State, bundle: Bundle) -> tuple[NextEffect, ...]:
     """The effects to be under way now for the session's driver; none means that the session waits or is over."""
     if state.final or state.status is not Status.RUNNING:
         return ()
-    effects: list[Effect] = []
+    effects: list[NextEffect] = []
     if state.releasing:
         # the driver is leaving: what runs may end in its grace, and nothing new begins
         return tuple(_run(c, bundle) for c in state.running_calls() if c.cancelled is None and c.epoch == state.epoch)
@@ -52,7 +52,7 @@ def reserves(state: State, bundle: Bundle) -> Usage | None:
     return usage
 
 
-def pending_job(state: State, bundle: Bundle, call_id: str) -> tuple[Effect, ...]:
+def pending_job(state: State, bundle: Bundle, call_id: str) -> tuple[NextEffect, ...]:
     """The effects to be under way for the worker that has leased a job: its facts, or its tool's run."""
     call = state.calls[call_id]
     if not call.leased or call.cancelled is not None:
