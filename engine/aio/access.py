@@ -7,7 +7,16 @@ from datetime import datetime
 from functools import partial
 
 from engine.aio.thread import ThreadContext
-from engine.ports.access import Absence, AccessStore, AccessToken, AuditEvent, Creation, Login, RequestClaim
+from engine.ports.access import (
+    Absence,
+    AccessStore,
+    AccessToken,
+    AuditEvent,
+    ConfirmationLink,
+    Creation,
+    Login,
+    RequestClaim,
+)
 from engine.ports.store import Store
 
 
@@ -112,3 +121,15 @@ class ThreadAccess:
     async def absences(self) -> Sequence[Absence]:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.absences))
+
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+        await self._context.call(partial(self._access.add_confirmation_link, link, at))
+
+    async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.confirmation_link, secret_hash))
+
+    async def end_confirmation_link(self, secret_hash: str) -> bool:
+        """See `ports.AccessStore`."""
+        return await self._context.call(partial(self._access.end_confirmation_link, secret_hash))

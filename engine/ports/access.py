@@ -124,6 +124,17 @@ class Absence:
         return self.begins <= at < self.ends
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmationLink:
+    """What lets a customer answer one request about one call, once: of its secret only the SHA-256 is known."""
+
+    secret_hash: str
+    request_id: str
+    digest: str
+    tenant: str | None
+    expires_at: datetime
+
+
 class AccessStore(Protocol):
     """Keeps what the service goes by; it survives a crash as the sessions do."""
 
@@ -217,4 +228,16 @@ class AccessStore(Protocol):
 
     async def absences(self) -> Sequence[Absence]:
         """All absences, the soonest first."""
+        ...
+
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+        """Keep a link; those that were over at the moment `at` are let go of."""
+        ...
+
+    async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
+        """The link with a secret, whether it is good still or not."""
+        ...
+
+    async def end_confirmation_link(self, secret_hash: str) -> bool:
+        """Use a link up; False for all but the first who do."""
         ...

@@ -10,7 +10,16 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from engine.language.value import digest, timestamp
-from engine.ports.access import Absence, AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
+from engine.ports.access import (
+    Absence,
+    AccessToken,
+    AuditEvent,
+    ConfirmationLink,
+    Creation,
+    Identity,
+    Login,
+    RequestClaim,
+)
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
@@ -24,6 +33,7 @@ _LOGIN = "secret_hash, token_id, created_at, expires_at, once, identity"
 _CREATION = "scope, key, digest, session_id, tenant, at, owner"
 _CLAIM = "request_id, person, until"
 _ABSENCE = "id, person, begins, ends, delegate, tenant, created_by"
+_LINK = "secret_hash, request_id, digest, tenant, expires_at"
 _AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
 
 
@@ -225,6 +235,27 @@ class SqliteAccess:
         """See `ports.AccessStore`."""
         rows = await self._read(lambda c: c.execute(f"SELECT {_ABSENCE} FROM absences ORDER BY begins, id").fetchall())
         return [_absence(*row) for row in rows]
+
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM confirmation_links WHERE expires_at <= ?", (timestamp(at),))
+            values = link.secret_hash, link.request_id, link.digest, link.tenant, timestamp(link.expires_at)
+            connection.execute(f"INSERT INTO confirmation_links ({_LINK}) VALUES (?, ?, ?, ?, ?)", values)
+
+        await self._writer.do(add)
+
+    async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
+        """See `ports.AccessStore`."""
+        sql = f"SELECT {_LINK} FROM confirmation_links WHERE secret_hash = ?"
+        row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
+        return ConfirmationLink(*row[:4], datetime.fromisoformat(row[4])) if row is not None else None
+
+    async def end_confirmation_link(self, secret_hash: str) -> bool:
+        """See `ports.AccessStore`."""
+        sql = "DELETE FROM confirmation_links WHERE secret_hash = ?"
+        return await self._writer.do(lambda c: c.execute(sql, (secret_hash,)).rowcount > 0)
 
 
 def _absence(id_: str, person: str, begins: str, ends: str, *more: Any) -> Absence:

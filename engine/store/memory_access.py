@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from engine.ports.access import Absence, AccessToken, AuditEvent, Creation, Login, RequestClaim
+from engine.ports.access import Absence, AccessToken, AuditEvent, ConfirmationLink, Creation, Login, RequestClaim
 from engine.store.access import linked
 
 
@@ -20,6 +20,7 @@ class MemoryAccess:
         self._audit: list[AuditEvent] = []
         self._claims: dict[str, RequestClaim] = {}
         self._absences: dict[str, Absence] = {}
+        self._links: dict[str, ConfirmationLink] = {}
 
     async def add_token(self, token: AccessToken) -> bool:
         """See `ports.AccessStore`."""
@@ -136,3 +137,16 @@ class MemoryAccess:
     async def absences(self) -> Sequence[Absence]:
         """See `ports.AccessStore`."""
         return sorted(self._absences.values(), key=lambda one: (one.begins, one.id))
+
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+        """See `ports.AccessStore`."""
+        self._links = {key: one for key, one in self._links.items() if one.expires_at > at}
+        self._links[link.secret_hash] = link
+
+    async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
+        """See `ports.AccessStore`."""
+        return self._links.get(secret_hash)
+
+    async def end_confirmation_link(self, secret_hash: str) -> bool:
+        """See `ports.AccessStore`."""
+        return self._links.pop(secret_hash, None) is not None

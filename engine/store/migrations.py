@@ -199,6 +199,15 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         created_by TEXT NOT NULL
     ) STRICT
     """,
+    """
+    CREATE TABLE confirmation_links (
+        secret_hash TEXT PRIMARY KEY,
+        request_id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        tenant TEXT,
+        expires_at TEXT NOT NULL
+    ) STRICT
+    """,
 )
 
 

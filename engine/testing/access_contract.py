@@ -8,7 +8,16 @@ from datetime import timedelta
 
 import trio
 
-from engine.ports.access import Absence, AccessToken, AuditEvent, Creation, Identity, Login, RequestClaim
+from engine.ports.access import (
+    Absence,
+    AccessToken,
+    AuditEvent,
+    ConfirmationLink,
+    Creation,
+    Identity,
+    Login,
+    RequestClaim,
+)
 from engine.ports.store import Store
 from engine.testing.log_events import START, start
 
@@ -151,6 +160,22 @@ async def an_absence_is_told_until_it_is_over_or_taken_back(store: Store) -> Non
     assert list(await access.absences()) == [third]
 
 
+async def a_confirmation_link_is_used_once(store: Store) -> None:
+    """What is over goes away with the next."""
+    access, hour = store.access, timedelta(hours=1)
+    one = ConfirmationLink("h1", "ses_1.1", "d" * 64, "acme", START + hour)
+    other = ConfirmationLink("h2", "ses_2.1", "e" * 64, None, START + 3 * hour)
+    await access.add_confirmation_link(one, START)
+    assert await access.confirmation_link("h1") == one
+    assert await access.end_confirmation_link("h1")
+    assert not await access.end_confirmation_link("h1")
+    assert await access.confirmation_link("h1") is None
+    await access.add_confirmation_link(one, START)
+    await access.add_confirmation_link(other, one.expires_at)
+    assert await access.confirmation_link("h1") is None
+    assert await access.confirmation_link("h2") == other
+
+
 ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
     check.__name__: check
     for check in (
@@ -162,5 +187,6 @@ ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         audit_events_are_numbered_and_linked,
         a_claim_holds_for_a_while_and_against_others_alone,
         an_absence_is_told_until_it_is_over_or_taken_back,
+        a_confirmation_link_is_used_once,
     )
 }

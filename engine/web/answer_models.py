@@ -138,6 +138,14 @@ class AbsencePage(AnswerBody):
     next_cursor: str | None
 
 
+class ConfirmationLinkMade(AnswerBody):
+    """A link by which the customer answers a request, once, until it expires."""
+
+    request_id: str
+    url: str
+    expires_at: str
+
+
 class CommentKept(AnswerBody):
     """A comment as it was recorded."""
 

@@ -12,7 +12,7 @@ from engine.web.server.connection import Application
 
 _log = logging.getLogger("engine.web.requests")
 # what is behind these in a path lets somebody in
-_SECRET = ("/login/",)
+_SECRET = ("/login/", "/confirm/")
 
 
 def with_request_log(application: Application) -> Application:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.shell import Shell, copy_of_root
+from tests.waiting import until
 from tests.web.service import Service, open_service
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -149,3 +151,63 @@ def test_a_service_whose_log_nobody_reads_goes_on_answering(at: Path) -> None:
     with measured(at) as (service, _), service.client("ops", "operator") as ops:
         for _ in range(600):
             assert ops.get("/v1/sessions").status_code == 200
+
+
+EXPRESSIONS = [
+    target["expr"]
+    for panel in json.loads((ROOT / "docs/operate/dashboard.json").read_text("utf-8"))["panels"]
+    for target in panel.get("targets", ())
+]
+
+
+def test_the_dashboard_draws_metrics_that_there_are_and_real_prometheus_reads_it(at: Path, tmp_path: Path) -> None:
+    with measured(at) as (service, url):
+        with service.client("ops", "operator") as ops:
+            service.waits(ops, service.start(ops, "acct_1002")["id"], "awaiting_human_review")
+        text = httpx2.get(url, timeout=600).text
+        served = {line.split()[2].removesuffix("_total") for line in text.splitlines() if line.startswith("# TYPE")}
+        drawn = {name for expr in EXPRESSIONS for name in re.findall(r"\bengine_\w+", expr)}
+        assert {re.sub(r"_(total|bucket|count)$", "", name) for name in drawn} <= served
+        # what is served and drawn nowhere is told of in the alerts alone
+        left = {name for name in served if name.startswith("engine_")} - {
+            re.sub(r"_(total|bucket|count)$", "", name) for name in drawn
+        }
+        assert left <= {"engine_sessions_started", "engine_claims"}
+        prometheus = shutil.which("prometheus")
+        if prometheus is None:
+            pytest.skip("a real Prometheus is not here")
+        with prometheus_of(prometheus, url, tmp_path) as asked:
+            until(lambda: value_of(asked, "sum(engine_holds_open)") == 1, "Prometheus has scraped the service")
+            for expr in EXPRESSIONS:
+                answer = httpx2.get(
+                    f"{asked}/api/v1/query", params={"query": expr.replace("$__rate_interval", "5m")}, timeout=600
+                )
+                assert answer.json()["status"] == "success", (expr, answer.text)
+
+
+def value_of(asked: str, expr: str) -> float | None:
+    try:
+        found = httpx2.get(f"{asked}/api/v1/query", params={"query": expr}, timeout=600).json()["data"]["result"]
+    except httpx2.TransportError:
+        return None
+    return float(found[0]["value"][1]) if found else None
+
+
+@contextmanager
+def prometheus_of(program: str, url: str, at: Path) -> Iterator[str]:
+    """A Prometheus that scrapes the metrics at a URL each second."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = url.removeprefix("http://").partition("/")[0]
+    job = {"job_name": "engine", "scrape_interval": "1s", "static_configs": [{"targets": [place]}]}
+    (at / "prometheus.yaml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
+    process = subprocess.Popen(
+        [program, f"--config.file={at / 'prometheus.yaml'}", f"--storage.tsdb.path={at / 'tsdb'}",
+         f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(600)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # less room than that is told, in bytes; and a clock that far behind what is recorded
 ROOM, AHEAD = 1024**3, timedelta(seconds=5)
 GOOD, LOOK, BAD = "good", "look at it", "bad"
+_COLOURS = {GOOD: "green", LOOK: "yellow", BAD: "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,13 @@ async def command(bundle: Path | None, store: str | None, config: Path | None, o
     if output_format == "json":
         print_json([one.payload() for one in found])
     else:
-        table("doctor", ["what", "standing", "told"], [[one.what, one.standing, one.told] for one in found])
+        table("doctor", ["what", "standing", "told"], [[one.what, one.standing, one.told] for one in found], _COLOURS)
     return FAILED if any(one.standing == BAD for one in found) else OK
 
 
 async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
     from engine.cli.console.app import open_app
+    from engine.store.urls import NoStore
 
     for one in (*_bundle(settings), *_disk(settings)):
         yield one
@@ -78,6 +80,8 @@ async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
             async for one in _store(app):
                 yield one
             yield await _tokens(app, settings)
+    except NoStore as error:
+        yield HealthFinding("store", LOOK, f"{error}: the first session or `engine serve` makes it")
     except Exception as error:
         yield HealthFinding("store", BAD, str(error))
     async for one in _providers(settings):

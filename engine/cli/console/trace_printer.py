@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import click
@@ -137,8 +138,14 @@ def line(value: Any) -> str:
     return one_line(jsonable(shown(value)))
 
 
-def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on a terminal, or its rows one below the other on a narrow one; tab-separated lines in a pipe."""
+NO_COLOURS: Mapping[str, str] = {}
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], colours: Mapping[str, str] = NO_COLOURS) -> None:
+    """A table on a terminal, or its rows one below the other on a narrow one; tab-separated lines in a pipe.
+
+    `colours` are of the cells that say just that.
+    """
     rows = [[visible(cell) for cell in row] for row in shown(rows)]
     if not sys.stdout.isatty():
         click.echo("\t".join(columns))
@@ -164,7 +171,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         # what is too long goes on below: a name that is cut can't be used
         grid.add_column(column, overflow="fold", min_width=least[place] if place == 0 else None)
     for row in rows:
-        grid.add_row(*map(Text, row))
+        grid.add_row(*(Text(cell, style=colours.get(cell, "")) for cell in row))
     screen.print(grid)
 
 

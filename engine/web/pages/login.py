@@ -77,7 +77,12 @@ async def log_in_by_link(service: Service, request: Request) -> Response:
     token = await service.store.access.token_by_id(login.token_id) if login is not None else None
     good = login is not None and login.once and login.expires_at > now and await service.store.access.end_login(hash_)
     if not good or token is None or principal_of(token, now) is None:
-        return login_page(service, 401, "/inbox", "This link was opened before, or its time is over.")
+        return login_page(
+            service,
+            401,
+            "/inbox",
+            "This link was opened before, or its time is over: ask for a new one, which `engine tokens link` makes.",
+        )
     response = RedirectResponse("/inbox", 303, PAGE_HEADERS)
     await _let_in(service, request, token, response)
     return response

@@ -23,7 +23,7 @@ from engine.spec.request_kind import RequestKind
 from engine.web.absences import absences_for
 from engine.web.claims import claimed
 from engine.web.comments import commented
-from engine.web.pages import away, bundles, login, overview, together
+from engine.web.pages import away, bundles, confirm, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
 from engine.web.pages.card import card_of, row_of, standing_of
@@ -69,6 +69,8 @@ def routes(service: Service) -> list[Route]:
         Route("/login", _open(service, login.log_in_by_token), methods=["POST"]),
         Route("/login/provider", _open(service, login.ask_provider), methods=["GET"]),
         Route("/login/callback", _open(service, login.come_from_provider), methods=["GET"]),
+        Route("/confirm/{secret}", _open(service, confirm.ask), methods=["GET"]),
+        Route("/confirm/{secret}", _open(service, confirm.answer), methods=["POST"]),
         Route("/login/{secret}", _open(service, login.link_form), methods=["GET"]),
         Route("/login/{secret}", _open(service, login.log_in_by_link), methods=["POST"]),
         *(Route(f"/static/{name}", _open(service, _static(name)), methods=["GET"]) for name in _FILES),
