@@ -15,7 +15,7 @@ CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format lint types contracts docs docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy bench-service schemas requirements release-check test-python clean
+.PHONY: help run serve test check format lint types contracts docs valid docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy bench-service schemas requirements release-check test-python clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,9 +88,12 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --include='engine/session/*,engine/spec/*,engine/policy/*,engine/language/*' --fail-under=100
 
-check: .venv/.suite format lint types contracts docs ## everything that CI checks
-	$(BIN)/engine validate . --strict
+check: .venv/.suite ## everything that CI checks
+	$(MAKE) -j 2 format lint types contracts docs valid
 	$(MAKE) test
+
+valid: .venv/.run ## is the example's bundle valid
+	$(BIN)/engine validate . --strict
 
 format: .venv/.dev ## is the code formatted
 	$(BIN)/ruff format --check .

@@ -250,7 +250,10 @@ class SqliteAccess:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_LINK} FROM confirmation_links WHERE secret_hash = ?"
         row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
-        return ConfirmationLink(*row[:4], datetime.fromisoformat(row[4])) if row is not None else None
+        if row is None:
+            return None
+        hash_, request_id, asked, tenant, expires = row
+        return ConfirmationLink(hash_, request_id, asked, tenant, datetime.fromisoformat(expires))
 
     async def end_confirmation_link(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""

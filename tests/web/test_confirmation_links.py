@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.cli.shell import Shell, copy_of_root
@@ -27,23 +26,32 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield service
 
 
-def waiting(service: Service) -> tuple[httpx2.Client, str]:
-    backend = service.client("backend", "caller", "--tenant", "acme")
-    session = service.start(backend, "acct_1002")["id"]
-    service.waits(backend, session, "awaiting_confirmation")
-    return backend, session
+BACKEND = ("backend", "caller", "--tenant", "acme")
 
 
-def made(backend: httpx2.Client, session: str) -> dict[str, str]:
-    done = backend.post(f"/v1/sessions/{session}/confirmation-links", json={})
+def waiting(service: Service) -> str:
+    with service.client(*BACKEND) as backend:
+        session: str = service.start(backend, "acct_1002")["id"]
+        service.waits(backend, session, "awaiting_confirmation")
+    return session
+
+
+def ends_with(service: Service, session: str) -> str:
+    with service.client(*BACKEND) as backend:
+        return str(service.waits(backend, session, "done", "failed")["outcome"])
+
+
+def made(service: Service, session: str) -> dict[str, str]:
+    with service.client(*BACKEND) as backend:
+        done = backend.post(f"/v1/sessions/{session}/confirmation-links", json={})
     assert done.status_code == 201, done.text
     found: dict[str, str] = done.json()
     return found
 
 
 def test_a_customer_says_yes_by_a_link_that_counts_once(asked: Service) -> None:
-    backend, session = waiting(asked)
-    link = made(backend, session)
+    session = waiting(asked)
+    link = made(asked, session)
     assert link["request_id"] == f"{session}.1"
     assert link["url"].startswith(f"{asked.url}/confirm/")
     with asked.client() as customer:
@@ -62,7 +70,7 @@ def test_a_customer_says_yes_by_a_link_that_counts_once(asked: Service) -> None:
             customer.get(link["url"], headers=HTML),
         ):
             assert (again.status_code, "used before" in again.text) == (410, True)
-    assert asked.waits(backend, session, "done", "failed")["outcome"] == "case_opened"
+    assert ends_with(asked, session) == "case_opened"
     with asked.client("aud", "auditor") as auditor:
         acts = [one for one in auditor.get("/v1/audit").json()["items"] if one["about"] == f"{session}.1"]
         assert [(one["action"], one["result"], one["means"]) for one in acts] == [
@@ -72,21 +80,21 @@ def test_a_customer_says_yes_by_a_link_that_counts_once(asked: Service) -> None:
 
 
 def test_a_no_by_a_link_is_a_no(asked: Service) -> None:
-    backend, session = waiting(asked)
-    link, other = made(backend, session), made(backend, session)
+    session = waiting(asked)
+    link, other = made(asked, session), made(asked, session)
     with asked.client() as customer:
         done = customer.post(link["url"], data={"answer": "no"}, headers=HTML)
         assert (done.status_code, "will not be done" in done.text) == (200, True)
         late = customer.post(other["url"], data={"answer": "yes"}, headers=HTML)
         assert (late.status_code, "not asked any more" in late.text) == (409, True)
         assert customer.get(other["url"], headers=HTML).status_code == 410
-    assert asked.waits(backend, session, "done", "failed")["outcome"] != "case_opened"
+    assert ends_with(asked, session) != "case_opened"
 
 
 def test_only_who_speaks_for_the_customer_gets_a_link_and_only_to_what_the_customer_is_asked(
     asked: Service, service: Service
 ) -> None:
-    _, session = waiting(asked)
+    session = waiting(asked)
     with asked.client("other", "caller", "--tenant", "acme") as other, asked.client("dana", "reviewer") as dana:
         path = f"/v1/sessions/{session}/confirmation-links"
         assert other.post(path, json={}).status_code == 404
@@ -107,8 +115,8 @@ def test_the_secret_of_a_link_is_in_no_log_and_no_file(tmp_path: Path) -> None:
     text = policy.read_text("utf-8").replace(*ASKS_CUSTOMER).replace(PROMISE, "'customer' not in approvers")
     policy.write_text(text, "utf-8")
     with open_service(Shell(at)) as service:
-        backend, session = waiting(service)
-        link = made(backend, session)
+        session = waiting(service)
+        link = made(service, session)
         with service.client() as customer:
             customer.get(link["url"], headers=HTML)
             customer.post(link["url"], data={"answer": "yes"}, headers=HTML)
