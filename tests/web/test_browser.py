@@ -196,7 +196,7 @@ def test_what_a_hostile_customer_writes_is_text_and_never_a_page(service: Servic
 def test_axe_finds_nothing_to_say_of_any_page(service: Service, browser: Any, state: Any, dark: bool) -> None:
     request, other = held(service), held(service)
     paths = (
-        "/login", "/inbox", f"/inbox/together?id={request}&id={other}", "/bundles", "/inbox?status=all", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview",
+        "/login", "/inbox", f"/inbox/together?id={request}&id={other}", "/bundles", "/away", "/inbox?status=all", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview",
         "/inbox/nothing",
     )  # fmt: skip
     scheme = "dark" if dark else "light"

@@ -208,7 +208,7 @@ def _drawing(usage: Iterable[tuple[UsageKey, DayUsage]], today: date, days: int)
         day = today - timedelta(days=days - 1 - number)
         x, y = round(number * step, 1), 0.0
         if number % max(1, days // 6) == 0:
-            names.append((x, f"{day:%d.%m.}" if days > 7 else f"{day:%a %d.%m.}"))
+            names.append((x, f"{day:%d %b}" if days > 7 else f"{day:%a %d %b}"))
         ended = by_day.get(day, Counter())
         y = HEIGHT * (1 - sum(ended.values()) / most) if most else 0.0
         for state in ENDS:
