@@ -81,7 +81,7 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES)) > .venv/pages.txt 2>&1 & pages=$$!; \
 	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) --ignore=tests/web \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
-	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; own pytest -m untraced tests/policy || failed=1; \
+	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; own pytest -m untraced tests/policy tests/bundle || failed=1; \
 	  own pytest $(FRONT) || failed=1; \
 	  wait $$rest || failed=1; wait $$pages || failed=1; wait $$commands || failed=1; \
 	  cat .venv/rest.txt .venv/pages.txt .venv/commands.txt; exit $$failed

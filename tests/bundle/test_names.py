@@ -20,6 +20,9 @@ from tests.model import server as s
 from tests.model.acting import Sessions
 from tests.tool.stubbing import Importing, errors, listed, loaded, with_input
 
+# all that these reach of the core others reach too, under coverage
+pytestmark = pytest.mark.untraced
+
 PRICES = ("specs/prices/all.yaml", "kind: Prices\nname: all\nmodels: {m: {input_usd: 1, output_usd: 10}}\n")
 
 

@@ -12,6 +12,9 @@ from tests.cli.shell import Shell
 from tests.marked_base import BASE, CLERK, POLICY, changed, codes_of, said_of
 from tests.test_marked import CASES, MARKED, bundle_of, marks_of
 
+# all that these reach of the core others reach too, under coverage
+pytestmark = pytest.mark.untraced
+
 LISTED = "tools: [find_order, refund_order, greet]"
 NAMES = [f"look{letter * 3}" for letter in "abcdefghijk"]
 WHY = "# engine: allow {} because the desk has that many forms"

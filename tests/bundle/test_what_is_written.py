@@ -18,6 +18,9 @@ from tests.bundle_texts import agent
 from tests.cli.shell import Shell
 from tests.tool.stubbing import Importing, about, errors, listed, loaded, with_input
 
+# all that these reach of the core others reach too, under coverage
+pytestmark = pytest.mark.untraced
+
 # texts that YAML of any version, or our reader, might take for something else
 HOSTILE = [
     "07", "08", "09", "1e5", "1E5", ".5", "5.", "+.5", "1.e5", "0o17", "0x1F", "0b1", "1_000", "12:30", ".inf", ".nan",

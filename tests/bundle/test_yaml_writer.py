@@ -14,6 +14,9 @@ from engine.bundle.yaml_writer import NotWritable, written
 from engine.diagnostic import Diagnostic, SourceFile
 from engine.language.value import exact
 
+# all that these reach of the core others reach too, under coverage
+pytestmark = pytest.mark.untraced
+
 
 def read_back(text: str) -> Any:
     said: list[Diagnostic] = []

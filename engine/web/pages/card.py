@@ -78,7 +78,9 @@ def standing_of(row: RequestRow, state: State) -> str:
 
 def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
     """A request as the inbox lists it; the `sentence` is its tool's, where it has one."""
-    p = shown(row.payload)
+    # a list is long: of each request no more is looked at than is told
+    told = ("message", "reason", "groups", "names", *(() if sentence else ("tool", "input")))
+    p = shown({name: row.payload[name] for name in told if name in row.payload})
     return InboxRow(
         row.id,
         sentence or _sentence(row.kind, p),
