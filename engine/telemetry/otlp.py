@@ -16,7 +16,10 @@ from engine.ports.clock import Clock
 from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.resources import MissingSecret, Secrets
 from engine.ports.store import Store
+from engine.runtime.bundles import Bundles
+from engine.runtime.errors import BundleUnavailable
 from engine.session.state.state import FINAL
+from engine.spec.bundle import Tool
 from engine.spec.secret_refs import filled
 from engine.telemetry.spans import TraceSpan, spans_of
 from engine.version import __version__
@@ -50,6 +53,8 @@ class TraceExporter:
         self._since = clock.now() - BEFORE
         self._sent: set[str] = set()
         self._problem = ""
+        self._bundles = Bundles(store)
+        self._known: dict[str, Mapping[str, Tool]] = {}
 
     async def run(self, stopping: trio.Event) -> None:
         """Send until it is to stop; what goes wrong is logged once, and tried again."""
@@ -102,12 +107,22 @@ class TraceExporter:
     async def _spans(self, session_id: str) -> list[TraceSpan]:
         """The trace of a session; none of one that can't be read."""
         try:
-            return spans_of(await self._store.load(session_id))
+            log = await self._store.load(session_id)
+            return spans_of(log, await self._tools(log[0].payload.get("bundle", "")) if log else {})
         except (CorruptLog, UnknownSession) as error:
             _log.warning("%s has no trace: %s", session_id, error)
         except Exception:
             _log.exception("%s has no trace", session_id)
         return []
+
+    async def _tools(self, digest: str) -> Mapping[str, Tool]:
+        """The tools of a bundle; none of one that can't be had."""
+        if digest not in self._known:
+            try:
+                self._known[digest] = (await self._bundles.get(digest)).tools
+            except BundleUnavailable:
+                self._known[digest] = {}
+        return self._known[digest]
 
     async def _send(self, client: httpx2.AsyncClient, batch: Mapping[str, Sequence[TraceSpan]]) -> None:
         status = await self._post(client, [span for spans in batch.values() for span in spans])
@@ -168,6 +183,8 @@ def _value(value: Any) -> dict[str, Any]:
         return {"boolValue": value}
     if isinstance(value, int):
         return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
     if isinstance(value, list):
         return {"arrayValue": {"values": [_value(one) for one in value]}}
     return {"stringValue": str(value)}

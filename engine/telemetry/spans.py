@@ -1,7 +1,8 @@
 """A session's log as spans of a trace, by the conventions for generative models: made from events alone.
 
 The ids are hashes of the session and of the event that began a span.  So a trace is one across processes and the time
-that a session waits, and what is sent twice is the same.  No value of a call is in any of it, and nobody's words.
+that a session waits, and what is sent twice is the same.  No value of a call is in any of it but what a schema says is
+told, and nobody's words.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL
+from engine.spec.bundle import Tool
+from engine.telemetry.told_values import told_values
 
 INTERNAL, CLIENT = 1, 3
 # what a call, a question and a session end with that is nobody's wish
@@ -35,8 +38,14 @@ class TraceSpan:
     failed: str = ""
 
 
-def spans_of(log: Sequence[Event]) -> list[TraceSpan]:
-    """The spans of a session that is over; none of one that goes on, or whose log was erased."""
+NO_TOOLS: Mapping[str, Tool] = {}
+
+
+def spans_of(log: Sequence[Event], tools: Mapping[str, Tool] = NO_TOOLS) -> list[TraceSpan]:
+    """The spans of a session that is over; none of one that goes on, or whose log was erased.
+
+    `tools` are those of its bundle, whose schemas may say that a field is told.
+    """
     if not log or not log[0].payload or log[-1].kind is EventKind.SESSION_STARTED:
         return []
     ends = [event for event in log if event.kind is EventKind.STATE_TRANSITION and event.payload.get("state") in FINAL]
@@ -49,7 +58,7 @@ def spans_of(log: Sequence[Event]) -> list[TraceSpan]:
     return [
         _session(log[0], ends[-1], root),
         *_questions(log, root),
-        *_calls(log, calls, root),
+        *_calls(log, calls, root, tools),
         *_waits(log, {id_: _id(event) for id_, event in calls.items()}, root),
     ]
 
@@ -91,12 +100,17 @@ def _questions(log: Sequence[Event], root: str) -> Iterator[TraceSpan]:
         yield TraceSpan(trace, _id(event), root, f"chat {p['model']}", CLIENT, began, event.at, told, failed)
 
 
-def _calls(log: Sequence[Event], calls: Mapping[str, Event], root: str) -> Iterator[TraceSpan]:
+def _calls(
+    log: Sequence[Event], calls: Mapping[str, Event], root: str, tools: Mapping[str, Tool]
+) -> Iterator[TraceSpan]:
     verdicts: dict[str, Mapping[str, Any]] = {}
+    inputs = {call_id: event.payload["input"] for call_id, event in calls.items()}
     for event in log:
         p = event.payload
         if event.kind is EventKind.VERDICT and p:
             verdicts[p["call_id"]] = p
+        if event.kind is EventKind.CALL_EDITED and p:
+            inputs[p["call_id"]] = p["input"]
         if event.kind is not EventKind.TOOL_RESULT or not p or not p["final"] or p["call_id"] not in calls:
             continue
         first, verdict = calls[p["call_id"]], verdicts.get(p["call_id"], {})
@@ -108,6 +122,10 @@ def _calls(log: Sequence[Event], calls: Mapping[str, Event], root: str) -> Itera
             "steadyhand.status": p["status"], "steadyhand.reason": p["reason"] or None,
             "steadyhand.verdict": verdict.get("verdict"), "steadyhand.rule": verdict.get("rule"),
         }  # fmt: skip
+        known = tools.get(p["tool"]) if verdict else None
+        if known is not None:
+            told |= dict(told_values("input", inputs[p["call_id"]], known.input_schema))
+            told |= dict(told_values("output", p["output"], known.output_schema))
         failed = p["status"] if p["status"] in _BAD else ""
         trace = trace_id(event.session_id)
         yield TraceSpan(trace, _id(first), root, f"execute_tool {tool}", INTERNAL, first.at, event.at, told, failed)

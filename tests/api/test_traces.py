@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from engine.runtime.host_secrets import HostSecrets
 from engine.store.memory import MemoryStore
 from engine.telemetry.otlp import TraceExporter, TraceTarget, body_of
 from engine.telemetry.spans import TraceSpan, spans_of, trace_id
+from engine.telemetry.told_values import told_values
 from tests.bundle_texts import agent, bundle, tool
 from tests.cli.shell import CHARGED, copy_of_root
 from tests.model import server as s
@@ -149,6 +151,34 @@ def test_a_call_that_no_rule_has_judged_is_told_by_no_word_of_who_proposed_it(tm
     spans = spans_of(play.log)
     assert "iban" not in json.dumps(body_of(spans))
     assert sorted(span.name for span in spans if "tool" in span.name) == ["execute_tool look", "execute_tool unknown"]
+
+
+SCHEMA = """{type: object, additionalProperties: false, properties: {
+  kind: {type: string, x-telemetry: true}, amount: {type: number, x-telemetry: true}, n: {type: integer},
+  iban: {type: string, x-telemetry: true, x-sensitive: true}, list: {type: array, x-telemetry: true}}}"""
+
+
+def test_a_value_is_told_where_its_schema_says_so_and_never_a_sensitive_one() -> None:
+    tools = bundle(agent("[look]", more="sealed_with: ${secret:K}"), tool("look", input=SCHEMA, output=SCHEMA)).tools
+    values = {"kind": "refund\u202e", "amount": Decimal("4.80"), "n": 7, "iban": "DE89", "list": [1]}
+    told = dict(told_values("input", values, tools["look"].input_schema))
+    assert told.keys() == {"steadyhand.input.kind", "steadyhand.input.amount"}
+    assert told["steadyhand.input.amount"] == 4.8
+    assert "\u202e" not in told["steadyhand.input.kind"]
+    assert dict(told_values("output", None, tools["look"].output_schema)) == {}
+    assert dict(told_values("input", {"kind": "sealed:1:k:x"}, None)) == {}
+
+
+def test_what_a_schema_says_is_told_stands_with_its_call() -> None:
+    kind = "{type: object, properties: {kind: {type: string, x-telemetry: true}}}"
+    made = bundle(agent("[look]"), tool("look", input=kind))
+    play = Play(made)
+    play.plan(call("c", "look", kind="refund"))
+    play.returns("c", {})
+    play.plan(done=True)
+    (span,) = (one for one in spans_of(play.log, made.tools) if one.name == "execute_tool look")
+    assert span.attributes["steadyhand.input.kind"] == "refund"
+    assert "refund" not in json.dumps(body_of(spans_of(play.log)))
 
 
 def test_where_traces_go_is_configured_and_its_secret_is_looked_for(tmp_path: Path) -> None:

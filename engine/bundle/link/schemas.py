@@ -84,7 +84,11 @@ KEYWORDS = frozenset(
 )
 
 # the engine's own keywords, and what they take
-OWN = {"x-sensitive": (bool, "true or false"), "x-unit": (str, "a text, such as USD")}
+OWN = {
+    "x-sensitive": (bool, "true or false"),
+    "x-telemetry": (bool, "true or false"),
+    "x-unit": (str, "a text, such as USD"),
+}
 
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 _TYPES = {
