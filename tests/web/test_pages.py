@@ -187,3 +187,20 @@ def test_who_may_not_answer_is_told_so_and_sees_no_button(service: Service) -> N
     assert "Approve" not in page
     fields = fields_of(page) | {"answer": "approve", "digest": "x"}
     assert browser.post(f"/inbox/{request}/answer", fields).status_code == 403
+
+
+def test_a_long_inbox_is_shown_in_part_and_more_of_it_is_a_link(service: Service) -> None:
+    for _ in range(4):
+        held(service)
+    browser = reviewer(service)
+    page = browser.get("/inbox?rows=3&status=all").text
+    assert page.count("<li data-request=") == 3
+    whole = int(re.search(r"These are 3 of (\d+)\.", page)[1])  # type: ignore[index]
+    hidden = int(re.search(r'data-hidden="(\d+)"', page)[1])  # type: ignore[index]
+    assert hidden == whole - 3
+    link = re.search(r'href="(/inbox\?[^"]*rows=200[^"]*)">Show more', page)
+    assert link is not None
+    assert "status=all" in link[1]
+    assert browser.get(link[1].replace("&amp;", "&")).text.count("<li data-request=") == whole
+    for wrong in ("0", "201", "many"):
+        assert browser.get(f"/inbox?rows={wrong}").status_code == 422

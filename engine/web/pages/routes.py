@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
@@ -21,6 +22,7 @@ from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
 from engine.web.absences import absences_for
+from engine.web.bodies import number_of
 from engine.web.claims import claimed
 from engine.web.comments import commented
 from engine.web.pages import away, bundles, confirm, login, overview, together
@@ -37,8 +39,8 @@ from engine.web.service import Service
 
 _log = logging.getLogger("engine.web")
 _STATIC = Path(__file__).parent / "static"
-# of a longer log the newest events are shown, and of a longer list the oldest rows
-MOST_EVENTS, MOST_ROWS = 1000, 200
+# of a longer log the newest events are shown, and of a longer list the oldest rows: some at first, and more if asked
+MOST_EVENTS, FIRST_ROWS, MOST_ROWS = 1000, 30, 200
 
 Page = Callable[[Service, Visitor, Request], Awaitable[Response]]
 
@@ -135,13 +137,14 @@ async def _home(service: Service, visitor: Visitor, request: Request) -> Respons
 
 
 async def _inbox(service: Service, visitor: Visitor, request: Request) -> Response:
-    """What people are asked, what expires soonest first; `?status=all`, `?mine=1`, `?tool=NAME`."""
+    """What people are asked, what expires soonest first; `?status=all`, `?mine=1`, `?tool=NAME`, `?rows=200`."""
     need(visitor, Right.READ_REQUESTS)
     query = request.query_params
     everything, mine, tool = query.get("status") == "all", query.get("mine") == "1", query.get("tool", "")
     rows = await _rows(service, visitor, request)
     now = service.clock.now()
-    told = [await service.logged.listed(row) for row in rows[:MOST_ROWS]]
+    most = number_of(request, "rows", FIRST_ROWS, MOST_ROWS, 1)
+    told = [await service.logged.listed(row) for row in rows[:most]]
     claims = await service.store.access.request_claims(now)
     absences = await absences_for(service, visitor.principal)
     groups = await _groups(service, visitor, told)
@@ -151,8 +154,9 @@ async def _inbox(service: Service, visitor: Visitor, request: Request) -> Respon
         for row in told
     ]  # fmt: skip
     return shown(
-        "inbox.html", visitor=visitor, rows=listed, more=max(len(rows) - MOST_ROWS, 0), everything=everything,
-        mine=mine, tool=tool,
+        "inbox.html", visitor=visitor, rows=listed, hidden=min(len(rows), MOST_ROWS) - len(listed), all=len(rows),
+        more=urlencode({**query, "rows": MOST_ROWS}) if most < MOST_ROWS else "", everything=everything, mine=mine,
+        tool=tool,
     )  # fmt: skip
 
 

@@ -46,7 +46,9 @@ async function lookAtInbox() {
   const rows = all("[data-request]"), there = new Set(told.items);
   const shown = new Set(rows.map((row) => row.dataset.request));
   for (const row of rows) row.classList.toggle("over", !there.has(row.dataset.request));
-  const more = told.items.filter((id) => !shown.has(id)).length, gone = rows.filter((row) => row.classList.contains("over")).length;
+  // what was there already, and is shown only where more is asked for
+  const hidden = Number((find("[data-hidden]") || { dataset: { hidden: 0 } }).dataset.hidden);
+  const more = Math.max(0, told.items.filter((id) => !shown.has(id)).length - hidden), gone = rows.filter((row) => row.classList.contains("over")).length;
   tell([more ? `${more} new.` : "", gone ? `${gone} of these not open any more.` : ""].join(" ").trim());
 }
 
