@@ -20,9 +20,9 @@ REVIEWER, MODEL, AUDITOR = "reviewer", "model", "auditor"
 _EFFECT_TEXT = {"allow": "is allowed", "require_approval": "needs approval", "deny": "is denied"}
 
 
-def _asked_text(rule: Rule) -> str:
+def _asked_text(rule: Rule, people: int) -> str:
     """Whom one rule asks: of any of its groups one person, or so many, or one who answers for nothing else."""
-    of = f"{rule.people} different people of " if rule.people > 1 else "another person of " if rule.distinct else ""
+    of = f"{people} different people of " if people > 1 else "another person of " if rule.distinct else ""
     return of + " or ".join(sorted(groups_asked(rule.approvers, rule.people_by_text)))
 
 
@@ -57,7 +57,9 @@ class VerdictText:
         if len({rule.id for rule in rules} & set(p["asks"])) != len(p["asks"]):
             # an urgent bundle asks too
             return ", ".join(p["approvers"])
-        return " and by ".join(sorted({_asked_text(rule) for rule in asking}))
+        demands = p.get("demands", {})
+        people = {rule.id: demands.get(rule.id, {}).get("people", rule.people) for rule in asking}
+        return " and by ".join(sorted({_asked_text(rule, people[rule.id]) for rule in asking}))
 
     def _reviewer(self) -> Iterator[str]:
         """The rules that decide, where they stand, what they compared, and the nearest change that flips it."""

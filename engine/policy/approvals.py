@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 Groups = frozenset[str]
 
@@ -12,16 +13,20 @@ Groups = frozenset[str]
 class Demand:
     """What one ask needs: `people` different members of any of the groups.
 
-    Who says yes to one that is `distinct` can't say yes to another ask about the same call.
+    Who says yes to one that is `distinct` can't say yes to another ask about the same call.  A yes may have to say why
+    (`note`), and of a share of calls, in percent, one more person is needed (`second`).
     """
 
     groups: Groups
     people: int = 1
     distinct: bool = False
+    note: bool = False
+    second: Decimal = Decimal(0)
 
     def within(self, other: Demand) -> bool:
         """Whether whoever meets this one meets the other as well."""
-        return self.groups <= other.groups and self.people >= other.people and (self.distinct or not other.distinct)
+        more = (self.distinct or not other.distinct) and (self.note or not other.note) and self.second >= other.second
+        return self.groups <= other.groups and self.people >= other.people and more
 
 
 def groups_asked(groups: Iterable[str], names: Mapping[str, Iterable[str]]) -> Groups:

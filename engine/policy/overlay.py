@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
+from engine.policy.approvals import Demand
 from engine.policy.flip_names import NOT_OFFERED
 from engine.policy.rule import Effect
 from engine.policy.verdict import Ask, Verdict
@@ -29,13 +31,18 @@ def stricter(own: Verdict, overlay: Verdict) -> Verdict:
 def _add(asks: list[Ask], ask: Ask) -> None:
     """Ask for one more thing: of the same rule the stricter ask stands, and both where neither is."""
     for at, other in enumerate(asks):
-        if ask.rule == other.rule and other.demand.within(ask.demand):
+        if ask.rule == other.rule and _plain(other).within(_plain(ask)):
             asks[at] = _as_strict_as(other, ask)
             return
-        if ask.rule == other.rule and ask.demand.within(other.demand):
+        if ask.rule == other.rule and _plain(ask).within(_plain(other)):
             asks[at] = _as_strict_as(ask, other)
             return
     asks.append(_apart(ask, asks))
+
+
+def _plain(ask: Ask) -> Demand:
+    """Who has to say yes, and how many."""
+    return replace(ask.demand, note=False, second=Decimal(0))
 
 
 def _as_strict_as(ask: Ask, other: Ask) -> Ask:

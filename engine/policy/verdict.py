@@ -54,12 +54,15 @@ class Ask:
     @property
     def demand(self) -> Demand:
         """Whose yes it needs."""
-        return Demand(groups_asked(self.approvers, self.names), self.people, self.distinct)
+        asked = groups_asked(self.approvers, self.names)
+        return Demand(asked, self.people, self.distinct, self.note, self.second)
 
     @property
-    def is_of_several(self) -> bool:
-        """Whether it takes more people, or others, than one of the groups."""
-        return self.people > 1 or self.distinct
+    def more(self) -> dict[str, Any]:
+        """What it takes beside one person of the groups, as JSON; empty where that is all."""
+        several = {"people": self.people, "distinct": self.distinct} if self.people > 1 or self.distinct else {}
+        noted = {"note": True} if self.note else {}
+        return several | noted | ({"second": self.second} if self.second else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Verdict:
             "approvers": sorted({group for ask in self.asks for group in ask.approvers}),
             "rules": rules,
         }
-        apart = {ask.rule: {"people": ask.people, "distinct": ask.distinct} for ask in self.asks if ask.is_of_several}
+        apart = {ask.rule: ask.more for ask in self.asks if ask.more}
         if apart:
             told["demands"] = apart
         named = {

@@ -81,13 +81,13 @@ def rejudge(moment: Judgement, bundle: Bundle) -> Verdict | NotKnown:
         first = early.calls[call.id]
         told = judge(guard, gate_names(early, first, bundle), recorded(early, first, moment.event.at))
         if isinstance(told, Verdict):
-            return with_second_person(told, state.session_id, call.id)
+            return with_second_person(told, state.draw_key, call.proposed)
     verdict = judge(guard, gate_names(state, call, bundle), recorded(state, call, moment.event.at))
     if isinstance(verdict, MissingFacts):
         given = [(need.tool, shown_input(bundle, need.tool, need.input)) for need in verdict.needs]
         needs = sorted({f"{tool} {canonical_of_exact(shown)}" for tool, shown in given})
         return NotKnown(f"it was not read: {', '.join(needs)}")
-    return with_second_person(verdict, state.session_id, call.id)
+    return with_second_person(verdict, state.draw_key, call.proposed)
 
 
 def recorded(state: State, call: Call, at: datetime) -> Callable[[FactNeed], FactOutput | None]:

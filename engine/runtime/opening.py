@@ -20,6 +20,7 @@ class Opening:
     """How a session begins; `planner` None is the agent's own, `started_by` None the customer.
 
     `session_id` was chosen before, by who may ask for the same session twice; None lets it be chosen here.
+    What the session draws is drawn by its `key`, a random one unless a fixture brings its own.
     """
 
     agent: str
@@ -28,6 +29,7 @@ class Opening:
     planner: str | None = None
     started_by: str | None = None
     session_id: str | None = None
+    key: str | None = None
 
     def check(self, agent: Agent) -> None:
         """Raise NotAllowed where it is none of this agent."""

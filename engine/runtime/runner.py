@@ -168,7 +168,7 @@ class Runner:
             _absolute(root),
             self._clock.now(),
             tuple(fallback),
-            key := random_hex(16),
+            key := opening.key or random_hex(16),
             environment.value_digests(bundle, agent.name, key),
         )
         draft = begin_draft(first, bundle)

@@ -13,13 +13,16 @@ from engine.session.state.events.table import EVENTS
 
 Entry = dict[str, Any]
 
+# what a session draws and names things by is told to nobody
+_UNTOLD = frozenset({"handle_key"})
+
 
 def entry(event: Event) -> Entry:
     """One event, flat: step and kind, the payload's fields, and the rest of the envelope."""
     return {
         "step": event.step,
         "kind": event.kind.value,
-        **shown(event.payload),
+        **{name: value for name, value in shown(event.payload).items() if name not in _UNTOLD},
         "seq": event.seq,
         "at": timestamp(event.at),
         "session_id": event.session_id,

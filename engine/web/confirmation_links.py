@@ -54,20 +54,21 @@ async def link_of(service: Service, secret: str) -> ConfirmationLink | None:
 async def say(service: Service, secret: str, *, yes: bool, address: str) -> None:
     """Record what the customer says, and use the link up; raises HttpProblem for one that is good no more."""
     link = await link_of(service, secret)
-    if link is None:
+    row = await service.store.request(link.request_id) if link is not None else None
+    if link is None or row is None or row.status != "open" or await is_erased(service.store, row.session_id):
         raise HttpProblem(410, "used", "This link was used before, or its time is over.")
     reply = Approve(by=CUSTOMER) if yes else Deny(by=CUSTOMER)
     try:
         # an answer counts once, whatever comes at the same time; a store that is away leaves the link as it is
         await service.engine.answer(link.request_id, reply, digest=link.digest, drive=False)
     except NotAllowed as refused:
-        await _used(service, link, refused.reason, address)
-        raise HttpProblem(409, refused.reason, "This is not asked any more: nothing was recorded.") from None
-    await _used(service, link, "yes" if yes else "no", address)
-
-
-async def _used(service: Service, link: ConfirmationLink, result: str, address: str) -> None:
+        await _note(service, link, refused.reason, address)
+        raise HttpProblem(409, refused.reason, "This can't be answered here: nothing was recorded.") from None
     await service.store.access.end_confirmation_link(link.secret_hash)
+    await _note(service, link, "yes" if yes else "no", address)
+
+
+async def _note(service: Service, link: ConfirmationLink, result: str, address: str) -> None:
     id_ = f"link:{link.secret_hash[:16]}"
     customer = Principal(id_, CUSTOMER, Role.CALLER, None, link.tenant, "link", RIGHTS[Role.CALLER])
     await service.note_from(address, customer, "confirm", link.request_id, result, link.digest)

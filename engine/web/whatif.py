@@ -42,11 +42,12 @@ class ComparisonState(StrEnum):
 
 @dataclass
 class PastComparison:
-    """A bundle that judges past sessions: how many of them are `done`, and what came out."""
+    """A bundle that judges past sessions: how many are `done`, and what came out; `asked` is `since` in words."""
 
     id: str
     bundle: str
     since: datetime | None
+    asked: str
     by: str
     asked_at: datetime
     state: ComparisonState = ComparisonState.WAITING
@@ -77,15 +78,15 @@ class PastComparisons:
     _kept: OrderedDict[str, PastComparison] = field(default_factory=OrderedDict)
     _news: trio.Event = field(default_factory=trio.Event)
 
-    def ask(self, bundle: str, since: datetime | None, by: str) -> PastComparison:
+    def ask(self, bundle: str, since: datetime | None, asked: str, by: str) -> PastComparison:
         """Ask for one, or get the one like it that is not over; raises HttpProblem 429."""
         waiting = [one for one in self._kept.values() if not one.is_over]
         for one in waiting:
-            if (one.bundle, one.since is None) == (bundle, since is None) and one.by == by:
+            if (one.bundle, one.asked, one.by) == (bundle, asked, by):
                 return one
         if len(waiting) >= MOST_WAITING:
             raise HttpProblem(429, "too_many_checks", "too many bundles are looked at: ask again")
-        made = PastComparison(f"wif_{random_hex(8)}", bundle, since, by, self.clock.now())
+        made = PastComparison(f"wif_{random_hex(8)}", bundle, since, asked, by, self.clock.now())
         self._kept[made.id] = made
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)

@@ -36,7 +36,7 @@ async def asked(service: Service, principal: Principal, wanted: NewComparison, r
         since = moment_of(wanted.since, service.clock.now()) if wanted.since is not None else None
     except ValueError as error:
         raise HttpProblem(422, "invalid", f"/since: {error}") from None
-    found = service.comparisons.ask(bundle.digest, since, principal.id)
+    found = service.comparisons.ask(bundle.digest, since, wanted.since or "", principal.id)
     await service.note(request, principal, Right.TRY_BUNDLES.value, bundle.digest, "asked")
     return found
 

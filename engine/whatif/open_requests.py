@@ -29,8 +29,10 @@ class OpenRequests:
     open: int = 0
     would_run: int = 0
     would_be_denied: int = 0
-    would_ask_others: int = 0
+    would_ask_otherwise: int = 0
     not_known: int = 0
+    # sessions of which nobody can say what they ask
+    unreadable: int = 0
 
     def add(self, calls: Iterable[str], flips: Iterable[Flip]) -> None:
         """Count those of one session."""
@@ -45,7 +47,7 @@ class OpenRequests:
                 case word if word == DENY:
                     self.would_be_denied += 1
                 case word if word == APPROVAL:
-                    self.would_ask_others += 1
+                    self.would_ask_otherwise += 1
                 case _:
                     self.not_known += 1
 
@@ -55,13 +57,14 @@ class OpenRequests:
 
     def told(self) -> str:
         """In words; empty where nothing is open."""
-        if not self.open:
+        if not self.open and not self.unreadable:
             return ""
         parts = [
             f"{self.would_run} would no longer ask" if self.would_run else "",
             f"{self.would_be_denied} would be denied" if self.would_be_denied else "",
-            f"{self.would_ask_others} would ask others" if self.would_ask_others else "",
+            f"{self.would_ask_otherwise} would ask otherwise" if self.would_ask_otherwise else "",
             f"of {self.not_known} it is not known" if self.not_known else "",
         ]
         said = ", ".join(part for part in parts if part) or "all would be asked as they are"
-        return f"of {self.open} open request{'s' if self.open != 1 else ''}: {said}"
+        unread = f"; what {self.unreadable} that can't be read ask is not known" if self.unreadable else ""
+        return f"of {self.open} open request{'s' if self.open != 1 else ''}: {said}{unread}"

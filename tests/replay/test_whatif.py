@@ -352,7 +352,7 @@ def test_a_recorded_answer_is_given_again_to_the_same_question(action: str) -> N
     [
         (ALLOW + ASK % "leads", 10, "of 1 open request: all would be asked as they are"),
         (ALLOW + ASK % "leads", 100, "of 1 open request: 1 would no longer ask"),
-        (ALLOW + ASK % "bosses", 10, "of 1 open request: 1 would ask others"),
+        (ALLOW + ASK % "bosses", 10, "of 1 open request: 1 would ask otherwise"),
         ("  - {id: no, tools: [write], effect: deny}\n", 10, "of 1 open request: 1 would be denied"),
         (ALLOW + "  - {id: unread, tools: [write], effect: deny, when: fact.n > 3}\n", 10,
          "of 1 open request: of 1 it is not known"),

@@ -27,11 +27,21 @@ def call(id_: str, name: str, **input_: Any) -> dict[str, Any]:
 class Play:
     """One session."""
 
-    def __init__(self, bundle: Bundle, *, started_by: str | None = None, claim: bool = True, **attributes: Any) -> None:
+    def __init__(
+        self, bundle: Bundle, *, started_by: str | None = None, claim: bool = True, key: str = "", **attributes: Any
+    ) -> None:
         self.bundle = bundle
         self.now = START
         first = inputs.SessionRequested(
-            "s1", "bot", "script", attributes or {"tenant": "acme"}, "hello", started_by, "/r", self.now
+            "s1",
+            "bot",
+            "script",
+            attributes or {"tenant": "acme"},
+            "hello",
+            started_by,
+            "/r",
+            self.now,
+            handle_key=key,
         )
         events = begin(first, bundle)
         assert not isinstance(events, inputs.InputRefused)

@@ -14,7 +14,11 @@ from engine.policy.rule import Effect
 from engine.policy.second_person import with_second_person
 from engine.policy.verdict import Ask, Verdict
 from engine.proof.bundle_diff import changed_asking
+from engine.proof.diff import diff
+from engine.session.decide.decide import decide
+from engine.session.state.inputs import InputRefused
 from engine.session.state.state import Status
+from engine.session.trace import entry
 from engine.spec.bundle import Bundle
 from engine.whatif.session import whatif
 from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
@@ -93,7 +97,7 @@ def ask(second: str = "0", *, note: bool = False, people: int = 1) -> Ask:
 def test_the_share_is_about_as_large_as_it_says_and_the_same_at_each_look() -> None:
     def drawn(second: str) -> set[int]:
         told = verdict(ask(second))
-        return {n for n in range(4000) if with_second_person(told, f"ses_{n}", "c").asks[0].people == 2}
+        return {n for n in range(4000) if with_second_person(told, f"key {n}", "c").asks[0].people == 2}
 
     five, fifty = drawn("5"), drawn("50")
     assert 140 <= len(five) <= 260
@@ -108,6 +112,84 @@ def test_an_urgent_bundle_takes_neither_away() -> None:
     for one, other in ((own, urgent), (urgent, own)):
         (strict,) = stricter(one, other).asks
         assert (strict.people, strict.note, strict.second) == (2, True, Decimal(50))
+
+
+def asked_people(play: Play, id_: str, **more: object) -> int:
+    before = len(play.state.requests)
+    play.plan(call(id_, "write", **more))
+    return len(play.state.requests) - before
+
+
+def test_neither_the_name_of_a_call_nor_proposing_it_again_draws_anew() -> None:
+    found = set()
+    for number in range(40):
+        play = Play(made("second: 50%"), key=f"key {number}")
+        first = asked_people(play, "one")
+        for request in play.state.open_requests():
+            play.say(play.answer("deny", "ana", int(request.id.rpartition(".")[2])))
+            break
+        play.claim()
+        again = Play(made("second: 50%"), key=f"key {number}")
+        assert asked_people(again, "another-name") == first
+        found.add(first)
+    assert found == {1, 2}
+
+
+def test_the_key_by_which_is_drawn_is_told_to_nobody() -> None:
+    play = Play(made("second: 50%"), key="the key of this session")
+    assert "the key of this session" in str(play.log[0].payload)
+    assert "the key of this session" not in str([entry(event) for event in play.log])
+
+
+def test_an_edit_draws_nothing_anew() -> None:
+    number = "{type: object, properties: {n: {type: integer}}, required: [n], additionalProperties: false}"
+    made_ = bundle(
+        agent("[write]", policies="[rules]"), policy(RULES % "second: 50%"), tool("write", "write", input=number),
+        reviewers("leads", "[ana, bo]"),
+    )  # fmt: skip
+    found = set()
+    for seed in range(30):
+        play = Play(made_, key=f"key {seed}")
+        first = asked_people(play, "one", n=1)
+        for n in range(2, 6):  # one who would rather be alone tries other amounts
+            if play.started():
+                break
+            open_ = [int(one.id.rpartition(".")[2]) for one in play.state.open_requests()]
+            answer = replace(play.answer("approve", "ana", open_[0]), edit={"n": n})
+            if isinstance(decide(play.state, answer, made_), InputRefused):
+                break
+            play.say(answer)
+            play.claim()
+        assert (play.started() == ["one"]) == (first == 1)
+        found.add(first)
+    assert found == {1, 2}
+
+
+def test_a_yes_beforehand_is_no_yes_with_a_note() -> None:
+    asks = Ask("large", ("customer",), "", "", {}, note=True)
+    assert "note" in asks.more
+    assert (
+        codes(*documents("note: required, approvers: [customer]".replace("approvers: [customer]", "disclose: true")))
+        == []
+    )
+    rules = policy("  - {id: ask, tools: [write], effect: require_approval, approvers: [customer], note: required}\n")
+    assert codes(*[one for one in documents("count: 1") if one[0] != rules[0]], rules) == ["E508"]
+
+
+def test_a_note_that_nobody_can_see_is_none() -> None:
+    play = held("note: required")
+    for note in ("\u200b \u2063", "...", "- -"):
+        assert play.refused(replace(play.answer("approve", "ana", 1), note=note)) == "note_required"
+
+
+@pytest.mark.parametrize("more", ["note: required", "second: 5%"])
+def test_a_rule_of_another_name_takes_neither_away_unseen(more: str) -> None:
+    renamed = [
+        (path, text.replace("id: large", "id: limit").replace(f", {more}", "")) for path, text in documents(more)
+    ]
+    found = list(diff(made(more), bundle(*renamed)))
+    assert any(one.loosens for one in found)
+    assert whatif(held(more).log, bundle(*renamed)).flips[0].loosens
 
 
 def test_past_sessions_are_judged_with_the_same_draw() -> None:

@@ -86,9 +86,21 @@ def test_a_no_by_a_link_is_a_no(asked: Service) -> None:
         done = customer.post(link["url"], data={"answer": "no"}, headers=HTML)
         assert (done.status_code, "will not be done" in done.text) == (200, True)
         late = customer.post(other["url"], data={"answer": "yes"}, headers=HTML)
-        assert (late.status_code, "not asked any more" in late.text) == (409, True)
+        assert late.status_code == 410
         assert customer.get(other["url"], headers=HTML).status_code == 410
     assert ends_with(asked, session) != "case_opened"
+
+
+def test_of_an_erased_session_nothing_is_asked(asked: Service) -> None:
+    session = waiting(asked)
+    link = made(asked, session)
+    with asked.client("ops", "operator") as ops:
+        assert ops.post(f"/v1/sessions/{session}/cancel", json={}).status_code == 202
+        asked.waits(ops, session, "cancelled")
+        assert ops.post(f"/v1/sessions/{session}/erasure", json={"why": "asked to"}).status_code == 200
+    with asked.client() as customer:
+        assert customer.get(link["url"], headers=HTML).status_code == 410
+        assert customer.post(link["url"], data={"answer": "yes"}, headers=HTML).status_code == 410
 
 
 def test_only_who_speaks_for_the_customer_gets_a_link_and_only_to_what_the_customer_is_asked(

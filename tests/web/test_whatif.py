@@ -60,6 +60,8 @@ def test_what_a_bundle_would_have_done_is_told_with_what_is_open(served: Service
         assert told["done"] == told["of"] == told["result"]["sessions"] > 0
         assert told["result"]["open_requests"]["would_run"] == told["result"]["open_requests"]["open"] == 1
         assert any(row["loosens"] for row in told["result"]["table"])
+        other = ann.post("/v1/whatif", json={"bundle": digest, "since": "1d"}).json()
+        assert other["id"] != ann.post("/v1/whatif", json={"bundle": digest, "since": "2d"}).json()["id"]
         nothing = ann.post("/v1/whatif", json={"bundle": digest, "since": "2100-01-01"}).json()
         assert found_out(ann, nothing["id"])["result"]["sessions"] == 0
 
@@ -90,6 +92,8 @@ def test_the_page_tells_how_far_it_is_and_what_came_out(served: Service) -> None
     with served.client("author", "author") as ann:
         digest = brought(ann, raised(served, 485))
     page = browser.get("/bundles").text
+    long = {"key": fields_of(page)["key"], "bundle": digest, "since": "x" * 60}
+    assert browser.post("/bundles/whatif", long).status_code == 422
     assert digest in page
     assert "Brought, and not deployed" in page
     asked = browser.post("/bundles/whatif", {"key": fields_of(page)["key"], "bundle": digest, "since": ""})
@@ -111,5 +115,5 @@ def test_the_command_line_tells_in_lines_how_far_it_is(served: Service) -> None:
     assert done.code == 0, done.err
     assert progress[-1] == {"done": last["result"]["sessions"], "sessions": last["result"]["sessions"]}
     assert set(last["result"]["open_requests"]) == {
-        "open", "would_run", "would_be_denied", "would_ask_others", "not_known",
+        "open", "would_run", "would_be_denied", "would_ask_otherwise", "not_known", "unreadable",
     }  # fmt: skip

@@ -55,10 +55,14 @@ def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
             message = f"only a rule with `effect: require_approval` has `{key}`"
             documents.say(e508_approvers.at(rule.key(key) or given, message))
     count, second, approvers = rule.get("count"), rule.get("second"), rule.get("approvers")
-    wanted = second or count
+    note = rule.get("note")
+    if asks and note is not None and note.value == "required" and CUSTOMER in groups_of(approvers):
+        documents.say(e508_approvers.at(note, "a customer says yes or no, and no note"))
+    draws = second is not None and str(second.value).strip("0.%") != ""
+    wanted = second if draws else count
     if wanted is None or approvers is None or not asks:
         return
-    needed = (count.value if count is not None else 1) + (second is not None)
+    needed = (count.value if count is not None else 1) + draws
     names = groups_of(approvers)
     known = documents.of("Reviewers")
     if _naming(approvers) or not all(name == CUSTOMER or name in known for name in names):

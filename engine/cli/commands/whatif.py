@@ -23,6 +23,7 @@ from engine.session.exit_code import FAILED, OK
 from engine.spec.bundle import Bundle
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.open_requests import OpenRequests
+from engine.whatif.session import UNREADABLE
 
 if TYPE_CHECKING:
     from engine.whatif.flip import Flip
@@ -116,6 +117,7 @@ class Comparison:
             self.erased += past.erased
             self.decisions += past.decisions
             self.open_requests.add(past.open_calls, past.flips)
+            self.open_requests.unreadable += any(flip.rule == UNREADABLE for flip in past.flips)
             if past.flips:
                 self.pasts[past.session_id] = past
 
@@ -259,8 +261,8 @@ def _show_calls(done: Comparison, flips: list[Flip], name: str) -> None:
 def _sum_up(done: Comparison, rows: list[FlipRow]) -> None:
     differ = f"{len(done.pasts)} sessions would have gone otherwise"
     say(f"{done.sessions} sessions, {done.decisions} decisions judged again: {differ}")
-    if done.open_requests.open:
-        say(done.open_requests.told())
+    if told := done.open_requests.told():
+        say(told)
     if done.erased:
         say(erased(done), err=True)
     say(f"{done.rate} decisions a second and core, {done.loading:.1f} s for loading", err=True)

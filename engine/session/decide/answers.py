@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.language.blank_text import says_something
 from engine.language.value import timestamp
 from engine.session.decide.draft import Draft
 from engine.session.decide.people import is_member, known_groups, refused_person, refused_requester
@@ -128,7 +129,7 @@ def _fits(draft: Draft, request: Request, reply: RequestAnswered) -> InputRefuse
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no")
         if reply.action not in ("approve", "deny"):
             return InputRefused("wrong_answer", f"request {request.id} asks for a yes or a no: approve or deny it")
-        if request.note_required and reply.action == "approve" and not reply.note.strip():
+        if request.note_required and reply.action == "approve" and not says_something(reply.note):
             return InputRefused("note_required", "a yes to this has to say why: give a note")
         return None
     if reply.action != "answer" or reply.edit is not None:

@@ -30,7 +30,8 @@ def use_prior_yes(draft: Draft, call: Call, verdict: Verdict) -> Call:
 
 def _for_customer(verdict: Verdict) -> list[Ask]:
     """What one yes of the customer is to: all plain asks, or a single one that only they can answer and is distinct."""
-    asking = [ask for ask in verdict.asks if CUSTOMER in ask.approvers]
+    # a yes beforehand has no note
+    asking = [ask for ask in verdict.asks if CUSTOMER in ask.approvers and not ask.note]
     alone = [ask for ask in asking if ask.distinct and ask.approvers == (CUSTOMER,)]
     return alone[:1] or [ask for ask in asking if not ask.distinct] or asking[:1]
 

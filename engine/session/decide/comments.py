@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.language.blank_text import says_something
 from engine.language.value import whole_text
 from engine.session.decide.draft import Draft
 from engine.session.state.event import EventKind
@@ -20,7 +21,7 @@ def comment(draft: Draft, reply: RequestCommented) -> InputRefused | None:
     if draft.state.final and not request.open:
         # nothing is said of it any more: how long it is kept counts from its end
         return InputRefused("session_over", f"session {draft.state.session_id} is over ({draft.state.status})")
-    if not reply.text.strip():
+    if not says_something(reply.text):
         return InputRefused("empty_message", "a comment must say something")
     if len(reply.text) > LONGEST:
         return InputRefused("too_long", f"a comment has at most {LONGEST} characters")

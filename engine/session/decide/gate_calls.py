@@ -54,7 +54,7 @@ def judge_call(draft: Draft, call: Call) -> bool:
             }
         )
         verdict = stricter(verdict, other)
-    _settle(draft, call, with_second_person(verdict, draft.state.session_id, call.id), told)
+    _settle(draft, call, with_second_person(verdict, draft.state.draw_key, call.proposed), told)
     return True
 
 

@@ -140,6 +140,8 @@ class Call:
     generation: int = 0
     # of a write: an attempt of it may have acted, and its answer did not come
     in_doubt: bool = False
+    # its digest when it was proposed, whatever it was edited to since
+    proposed: str = ""
 
     @property
     def claim(self) -> str | None:
@@ -323,6 +325,11 @@ class State:
     # what a client proposed and the driver has not taken in yet, and from where on it has to have read
     proposal: Mapping[str, Any] | None = None
     told_seq: int = 0
+
+    @property
+    def draw_key(self) -> str:
+        """What is drawn in the session is drawn by it: nobody is told; a session of an earlier version has its id."""
+        return self.handle_key or self.session_id
 
     @property
     def final(self) -> bool:

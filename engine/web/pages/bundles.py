@@ -17,6 +17,7 @@ from engine.web.bodies import NewComparison
 from engine.web.bundles import check_all_tenants
 from engine.web.pages.browser import Visitor, form_of
 from engine.web.pages.render import need, shown
+from engine.web.problems import HttpProblem
 from engine.web.responses import PAGE_HEADERS
 from engine.web.service import Service
 from engine.web.whatif_routes import asked, comparison_of
@@ -71,7 +72,10 @@ async def judge_past(service: Service, visitor: Visitor, request: Request) -> Re
     """`POST /bundles/whatif`: what a bundle would have done; leads to the page that tells it."""
     need(visitor, Right.TRY_BUNDLES)
     fields = await form_of(request, visitor)
-    wanted = NewComparison(bundle=fields.get("bundle", "")[:200] or "none", since=fields.get("since") or None)
+    since = fields.get("since") or None
+    if since is not None and len(since) > 50:
+        raise HttpProblem(422, "invalid", "`since` is a day or a span such as 30d")
+    wanted = NewComparison(bundle=fields.get("bundle", "")[:200] or "none", since=since)
     found = await asked(service, visitor.principal, wanted, request)
     return RedirectResponse(f"/bundles/whatif/{found.id}", 303, PAGE_HEADERS)
 

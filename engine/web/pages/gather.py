@@ -11,6 +11,7 @@ from engine.access.rights import Right
 from engine.ports.access import Absence
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.runtime.errors import BundleUnavailable
+from engine.session.sealed_tokens import shown as unsealed
 from engine.session.sensitivity import HIDDEN
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import State
@@ -39,7 +40,7 @@ async def sentence_of(service: Service, row: RequestRow) -> str:
     name, input_ = row.payload.get("tool"), row.payload.get("input")
     bundle = await _bundle(service, row) if isinstance(name, str) and isinstance(input_, dict) else None
     tool = bundle.tools.get(str(name)) if bundle is not None else None
-    return says(tool, dict(input_ or {})) if tool is not None else ""
+    return says(tool, dict(unsealed(input_) or {})) if tool is not None else ""
 
 
 async def may_answer(service: Service, principal: Principal, row: RequestRow) -> bool:

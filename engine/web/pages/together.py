@@ -38,13 +38,13 @@ DIGEST = "digest."
 class TogetherRow:
     """A request in the table: its digest, and for each column a value and what is odd about it.
 
-    `again` says that one above is about the same call.
+    `again` says what one above has to do with it.
     """
 
     id: str
     digest: str
     sentence: str
-    again: bool
+    again: str
     cells: tuple[tuple[str, str], ...]
 
 
@@ -76,7 +76,8 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
     table = _table(rows, states, columns, [await sentence_of(service, row) for row in rows])
     return shown(
         "together.html", visitor=visitor, rows=table, columns=columns, tool=visible(str(rows[0].payload["tool"])),
-        rules=", ".join(map(str, rows[0].payload["rules"])), totals=_totals(rows), most=MOST_APPROVED,
+        rules=", ".join(map(str, rows[0].payload["rules"])), totals=_totals(_calls(rows)), calls=len(_calls(rows)),
+        most=MOST_APPROVED,
     )  # fmt: skip
 
 
@@ -135,11 +136,21 @@ def _table(
         if len(numbers := [one[name] for one in values if _is_number(one.get(name))]) > 2
     }
     made: list[TogetherRow] = []
+    calls: set[tuple[str, Any]] = set()
+    known: list[dict[str, Any]] = []
     for row, state, sentence, own in zip(rows, states, sentences, values, strict=True):
         cells = tuple((_text(own.get(name)), _odd(own.get(name), middles.get(name))) for name in columns)
-        again = own in values[: len(made)]
+        same = (row.session_id, row.payload.get("call_id"))
+        again = "a further yes to a call above" if same in calls else "the same as one above" if own in known else ""
+        calls.add(same)
+        known.append(own)
         made.append(TogetherRow(row.id, state.requests[row.id].digest, sentence or row.id, again, cells))
     return made
+
+
+def _calls(rows: Sequence[RequestRow]) -> list[RequestRow]:
+    """One request for each call: several people may be asked about one."""
+    return list({(row.session_id, row.payload.get("call_id")): row for row in rows}.values())
 
 
 def _totals(rows: Sequence[RequestRow]) -> list[str]:

@@ -40,6 +40,7 @@ def _proposed(state: State, payload: CallProposedPayload, event: Event) -> State
         digest=payload["digest"],
         key=payload["key"],
         scope=payload["scope"],
+        proposed=payload["digest"],
     )
     return copy_with(state, calls=state.calls.with_item(call.id, call), used=with_count(state, call.name, 1))
 
