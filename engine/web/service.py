@@ -40,6 +40,8 @@ from engine.web.whatif import PastComparisons
 
 _log = logging.getLogger("engine.web")
 
+# nobody waits for longer than that for what is only noted: it is written once the store takes it, in seconds
+NOTE_TIME = 2.0
 # a token's last use is noted so often at most, in seconds
 NOTED_EVERY = 60.0
 # streams and waits that are open at once: of one principal, and in all
@@ -117,7 +119,8 @@ class Service:
         if self.noted.get(found.id, 0.0) <= now.timestamp() - NOTED_EVERY:
             self.noted[found.id] = now.timestamp()
             try:
-                await self.store.access.touch_token(found.id, now)
+                with trio.move_on_after(NOTE_TIME):
+                    await self.store.access.touch_token(found.id, now)
             except (StoreFault, sqlite3.Error) as error:
                 # what is there can be read, where nothing can be written
                 _log.warning("that a token was used is not noted: %s", error)
@@ -197,7 +200,8 @@ class Service:
     ) -> None:
         """Write down what somebody was refused; where nothing can be written they are refused it all the same."""
         try:
-            await self.note(request, principal, action, about, result, digest)
+            with trio.move_on_after(NOTE_TIME):
+                await self.note(request, principal, action, about, result, digest)
         except (StoreFault, sqlite3.Error) as error:
             _log.error("%s was refused %s, and it is not noted: %s", principal.id, action, error)
 

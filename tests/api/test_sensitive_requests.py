@@ -12,6 +12,8 @@ from tests.bundle_texts import ALLOW, CODE, agent, policy, reviewers, tool
 
 ASK = "  - {id: ask, tools: [pay], effect: require_approval, approvers: [bosses], reason: large, message: m}"
 KEY = HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"})
+# a sentence may hold what is sensitive, and is shown without
+SAYS = "says: Pay to {{ input.iban }}"
 INPUT = "{type: object, properties: {iban: {type: string, x-sensitive: true}}, required: [iban]}"
 
 
@@ -20,7 +22,12 @@ def at(tmp_path: Path) -> Path:
     """A bundle whose client proposes payments to accounts that are sensitive."""
     path, text = agent("[pay]", policies="[rules]", more="sealed_with: ${secret:SEAL_KEY}\n")
     text = text.replace("script: {kind: scripted, decisions: [{message: hi, done: true}]}", "script: {kind: client}")
-    files = [(path, text), policy(f"{ALLOW}\n{ASK}"), reviewers("bosses", "[dana]"), tool("pay", "write", input=INPUT)]
+    files = [
+        (path, text),
+        policy(f"{ALLOW}\n{ASK}"),
+        reviewers("bosses", "[dana]"),
+        tool("pay", "write", input=INPUT, more=SAYS),
+    ]
     for name, content in [*files, ("specs/tools/code.py", CODE)]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
