@@ -9,8 +9,9 @@ CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
 # what follows the pages, the core and the commands in their processes, so that all of them take about as long
 STORES := tests/store tests/api
-FRONT := $(sort $(wildcard tests/web/test_[a-i]*.py))
-DOOR := tests/web $(FRONT:%=--ignore=%)
+FRONT := $(sort $(wildcard tests/web/test_[a-c]*.py))
+MIDDLE := $(sort $(wildcard tests/web/test_[d-i]*.py))
+DOOR := tests/web $(FRONT:%=--ignore=%) $(MIDDLE:%=--ignore=%)
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
@@ -78,7 +79,7 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d /tmp/eXXX) $(BIN)/python -m "$$@"; }; \
 	  (own pytest $(COMMANDS) && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
-	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES)) > .venv/pages.txt 2>&1 & pages=$$!; \
+	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES) $(MIDDLE)) > .venv/pages.txt 2>&1 & pages=$$!; \
 	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) --ignore=tests/web \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
 	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; own pytest -m untraced tests/policy tests/bundle || failed=1; \
