@@ -16,7 +16,8 @@ from engine.policy.verdict import Ask, Verdict
 from engine.proof.bundle_diff import changed_asking
 from engine.proof.diff import diff
 from engine.session.decide.decide import decide
-from engine.session.state.inputs import InputRefused
+from engine.session.state.evolve import fold
+from engine.session.state.inputs import InputRefused, SessionClaimed
 from engine.session.state.state import Status
 from engine.session.trace import entry
 from engine.spec.bundle import Bundle
@@ -174,6 +175,21 @@ def test_a_yes_beforehand_is_no_yes_with_a_note() -> None:
     )
     rules = policy("  - {id: ask, tools: [write], effect: require_approval, approvers: [customer], note: required}\n")
     assert codes(*[one for one in documents("count: 1") if one[0] != rules[0]], rules) == ["E508"]
+
+
+def test_a_yes_without_a_note_is_none_to_an_urgent_bundle_that_needs_one() -> None:
+    play = held("count: 1")
+    play.say(play.answer("approve", "ana", 1))
+    urgent = bundle(*[
+        (path, f"{text}urgent: tighten\n" if path.startswith("policies/") else text)
+        for path, text in documents("note: required")
+    ])  # fmt: skip
+    claimed = decide(play.state, SessionClaimed("w", play.state.epoch + 1, play.now), play.bundle, (urgent,))
+    assert not isinstance(claimed, InputRefused)
+    play.state = fold(claimed, play.state)
+    assert play.started() == []
+    (asked,) = play.state.open_requests()
+    assert asked.note_required
 
 
 def test_a_note_that_nobody_can_see_is_none() -> None:

@@ -66,9 +66,9 @@ def _people(call: Call, verdict: Verdict) -> dict[str, frozenset[str]]:
 
 
 def _is_met(ask: Ask, yes: Approval) -> bool:
-    """Whether a yes is one to that ask: a rule of another urgent bundle may have the same name and ask others."""
+    """Whether a yes is one to that ask: a rule of an urgent bundle may have the same name and ask others, or more."""
     asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
-    return ask.rule in yes.rules and asked and _is_named(ask, yes)
+    return ask.rule in yes.rules and asked and (yes.noted or not ask.note) and _is_named(ask, yes)
 
 
 def _is_named(ask: Ask, yes: Approval) -> bool:

@@ -94,6 +94,8 @@ class Approval:
     distinct: bool = False
     # whom facts named when this was asked
     names: frozenset[str] = frozenset()
+    # whether it says why
+    noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
+from engine.language.blank_text import says_something
 from engine.policy.approvals import whom
 from engine.policy.rule import CUSTOMER
 from engine.session.state.event import Event, EventKind
@@ -116,6 +117,7 @@ def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> St
         payload.get("edited", payload["digest"] != request.digest),
         distinct=request.distinct,
         names=frozenset(person for people in request.names.values() for person in people),
+        noted=says_something(payload["note"]),
     )
     return with_call(state, call, approvals=(*kept, yes), approved_seq=event.seq)
 
