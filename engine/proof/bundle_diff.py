@@ -184,18 +184,19 @@ def changed_requesters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
 
 
 def changed_asking(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
-    """The rules by which a yes has to say why no more, or now, and takes a second person for another share of calls."""
+    """The rules by which a yes has to say why no more, or now, and takes a second person for another share of calls.
+
+    It says what a change of verdicts is about: whether that loosens is told there, call by call.
+    """
     before, after = _asking(old), _asking(new)
     for rule in sorted(before.keys() & after.keys()):
         (noted, share), (notes, shares) = before[rule], after[rule]
         if noted != notes:
             said = f"rule {rule}: a yes {'has to' if notes else 'need not'} say why"
-            loosens = f"{rule}:{PROMISED}→{REMOVED}" if noted else ""
-            yield BundleDifference("reviewers", rule, noted, notes, said, loosens)
+            yield BundleDifference("reviewers", rule, noted, notes, said)
         if share != shares:
             said = f"rule {rule}: a second person for {shares} % of calls instead of {share} %"
-            loosens = f"{rule}:{PROMISED}→{REMOVED}" if shares < share else ""
-            yield BundleDifference("reviewers", rule, share, shares, said, loosens)
+            yield BundleDifference("reviewers", rule, share, shares, said)
 
 
 def _asking(bundle: Bundle) -> dict[str, tuple[bool, Decimal]]:

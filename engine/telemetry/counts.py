@@ -19,6 +19,17 @@ BUCKETS = (10.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0, 604800.0)
 Labels = tuple[str, ...]
 
 
+def failure_of(event: Event) -> str:
+    """What failed: a `tool` or a `planner`; empty for what is none, as a hold or a stop by a budget."""
+    match event.kind:
+        case EventKind.TOOL_RESULT if event.payload["final"]:
+            return "tool" if event.payload["status"] in ("terminal_error", "unknown") else ""
+        case EventKind.PLANNER_FAILED | EventKind.DECISION_REJECTED:
+            return "planner"
+        case _:
+            return ""
+
+
 @dataclass
 class WaitCounts:
     """How long people were asked: how many waits were within each of the buckets, how many there were, and in all."""
@@ -62,6 +73,8 @@ class EventCounts:
                 self._add(event, event.payload)
 
     def _add(self, event: Event, payload: Mapping[str, Any]) -> None:
+        if kind := failure_of(event):
+            _more(self.failures, (kind,))
         match event.kind:
             case EventKind.SESSION_STARTED:
                 self._agents[event.session_id] = payload["agent"]
@@ -79,10 +92,6 @@ class EventCounts:
                 known = call in self._judged
                 self._judged.discard(call)
                 _more(self.calls, (payload["tool"] if known else "unknown", payload["status"]))
-                if payload["status"] in ("terminal_error", "unknown"):
-                    _more(self.failures, ("tool",))
-            case EventKind.PLANNER_FAILED | EventKind.DECISION_REJECTED:
-                _more(self.failures, ("planner",))
             case EventKind.LIMIT_CROSSED:
                 _more(self.budget_stops, (payload["limit"], payload["crossing"]))
             case EventKind.MODEL_CALLED:

@@ -54,7 +54,6 @@ class TraceExporter:
         self._sent: set[str] = set()
         self._problem = ""
         self._bundles = Bundles(store)
-        self._known: dict[str, Mapping[str, Tool]] = {}
 
     async def run(self, stopping: trio.Event) -> None:
         """Send until it is to stop; what goes wrong is logged once, and tried again."""
@@ -117,22 +116,20 @@ class TraceExporter:
 
     async def _tools(self, digest: str) -> Mapping[str, Tool]:
         """The tools of a bundle; none of one that can't be had."""
-        if digest not in self._known:
-            try:
-                self._known[digest] = (await self._bundles.get(digest)).tools
-            except BundleUnavailable:
-                self._known[digest] = {}
-        return self._known[digest]
+        try:
+            return (await self._bundles.get(digest)).tools
+        except BundleUnavailable:
+            return {}
 
     async def _send(self, client: httpx2.AsyncClient, batch: Mapping[str, Sequence[TraceSpan]]) -> None:
         status = await self._post(client, [span for spans in batch.values() for span in spans])
         if not _is_refused(status):
             return
-        for session_id, spans in batch.items() if len(batch) > 1 else ():
-            if _is_refused(status := await self._post(client, spans)):
+        for session_id, spans in batch.items():
+            if len(batch) > 1:
+                status = await self._post(client, spans)
+            if _is_refused(status):
                 _log.warning("the trace of %s is refused with %d, and given up", session_id, status)
-        if len(batch) == 1:
-            _log.warning("the trace of %s is refused with %d, and given up", next(iter(batch)), status)
 
     async def _post(self, client: httpx2.AsyncClient, spans: Sequence[TraceSpan]) -> int:
         """What a collector answers with, of which nobody reads more than that."""

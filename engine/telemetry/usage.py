@@ -15,6 +15,7 @@ from typing import Any
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL
 from engine.spec.request_kind import RequestKind
+from engine.telemetry.counts import failure_of
 
 
 @dataclass
@@ -108,6 +109,8 @@ class UsageCounts:
                 self._add(of, event, event.payload)
 
     def _add(self, of: DayUsage, event: Event, payload: Mapping[str, Any]) -> None:
+        if kind := failure_of(event):
+            of.failures[kind] += 1
         match event.kind:
             case EventKind.SESSION_STARTED:
                 of.started += 1
@@ -117,10 +120,6 @@ class UsageCounts:
                 of.calls += 1
             case EventKind.VERDICT if payload["rule"]:
                 of.rules[payload["rule"]] += 1
-            case EventKind.TOOL_RESULT if payload["final"] and payload["status"] in ("terminal_error", "unknown"):
-                of.failures["tool"] += 1
-            case EventKind.PLANNER_FAILED | EventKind.DECISION_REJECTED:
-                of.failures["planner"] += 1
             case EventKind.LIMIT_CROSSED:
                 of.budget_stops[payload["limit"]] += 1
             case EventKind.MODEL_CALLED:

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,8 @@ from engine.spec.bundle import Bundle
 from engine.web.problems import HttpProblem
 
 # how long one may take, in seconds, and how many run at once
-LONGEST, LONGEST_JUDGING = 300.0, 3600.0
-_AT_ONCE, _AT_ONCE_LONG = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
+LONGEST = 300.0
+_AT_ONCE = trio.CapacityLimiter(1)
 _MOST_ERRORS = 10_000
 # who waits beyond these is told to ask again
 MOST_WAITING = 8
@@ -71,23 +71,25 @@ async def _difference(old: Files, new: Files) -> dict[str, Any]:
 
 
 async def judged_since(
-    files: Files, store: Path, since: datetime | None, tell: Callable[[int, int], None] = lambda done, of: None
+    files: Files,
+    store: Path,
+    since: datetime | None,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+    longest: float = LONGEST,
 ) -> dict[str, Any]:
     """What a bundle would have judged otherwise in the sessions of a store since a moment; raises HttpProblem.
 
-    How many of them are done is told as it goes on.
+    How many of them are done is told as it goes on; it takes so long at the most, in seconds.
     """
     began = ("--since", since.isoformat()) if since is not None else ()
     words = ("whatif", *began, "--store", f"sqlite:///{store}", "--workers", "1", "--format", "jsonl", "--policy")
 
     def progress(line: bytes) -> None:
         told = loads(line.decode())
-        if "done" in told:
-            tell(told["done"], told["sessions"])
+        tell(told["done"], told["sessions"])
 
     # what is sealed in the logs is opened with this process's keys
-    async with _AT_ONCE_LONG:
-        told = await _run(words, (files,), dict(os.environ), LONGEST_JUDGING, progress)
+    told = await _run(words, (files,), dict(os.environ), longest, progress)
     found: dict[str, Any] = told["result"]
     return found
 
@@ -96,10 +98,17 @@ async def _asked(command: Sequence[str], bundles: Sequence[Files]) -> dict[str, 
     """What a command of the engine tells of bundles, as JSON; raises HttpProblem 503 where it tells nothing."""
     # it is told nothing of this process: no secret, no key
     plain = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    async with one_at_once():
+        return await _run((command[0], "--format", "json", *command[1:]), bundles, plain, LONGEST)
+
+
+@asynccontextmanager
+async def one_at_once() -> AsyncIterator[None]:
+    """For who waits for an answer: one runs, some wait, and further ones are told to ask again (HttpProblem 429)."""
     if _AT_ONCE.statistics().tasks_waiting >= MOST_WAITING:
         raise HttpProblem(429, "too_many_checks", "too many bundles are looked at: ask again")
     async with _AT_ONCE:
-        return await _run((command[0], "--format", "json", *command[1:]), bundles, plain, LONGEST)
+        yield
 
 
 async def _run(
@@ -155,10 +164,10 @@ async def _lines_of(
         nursery.start_soon(read_errors, process.stderr)
         async for part in process.stdout:
             told += part
-            if progress is not None:
-                *before, told = told.split(b"\n", told.rstrip(b"\n").count(b"\n"))
-                for one in before:
-                    progress(one)
+            # the last line is what came out, and stays
+            while progress is not None and (end := told.find(b"\n")) + 1 not in (0, len(told)):
+                progress(told[:end])
+                told = told[end + 1 :]
         await process.wait()
         assert process.returncode is not None
     return process.returncode, told, said

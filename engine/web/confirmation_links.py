@@ -23,6 +23,7 @@ from engine.runtime.retention import is_erased
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service
+from engine.web.sessions import asked_of_customer, check_not_erased
 
 # how long a link may be opened, where what it asks does not expire before
 WAITS = timedelta(hours=24)
@@ -31,17 +32,14 @@ WAITS = timedelta(hours=24)
 async def create(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/confirmation-links`: 201 with a link to the oldest question of the customer's alone."""
     session = await service.own_session(principal, request.path_params["id"])
-    if await is_erased(service.store, session.id):
-        raise HttpProblem(409, "erased", f"session {session.id} is erased: nothing is done with it any more")
-    asked = [one for one in await session.open_requests() if one.groups == (CUSTOMER,)]
-    if not asked:
-        raise HttpProblem(409, "nothing_asked", f"session {session.id} asks the customer nothing")
+    await check_not_erased(service, session.id)
+    asked = await asked_of_customer(session)
     now, secret = service.clock.now(), random_hex(32)
-    expires = min(now + WAITS, asked[0].expires_at or now + WAITS)
-    link = ConfirmationLink(hash_of(secret), asked[0].id, asked[0].digest, principal.tenant, expires)
+    expires = min(now + WAITS, asked.expires_at or now + WAITS)
+    link = ConfirmationLink(hash_of(secret), asked.id, asked.digest, principal.tenant, expires)
     await service.store.access.add_confirmation_link(link, now)
-    await service.note(request, principal, "link_confirmation", asked[0].id, "made", asked[0].digest)
-    told = {"request_id": asked[0].id, "url": f"{service.url}/confirm/{secret}", "expires_at": timestamp(expires)}
+    await service.note(request, principal, "link_confirmation", asked.id, "made", asked.digest)
+    told = {"request_id": asked.id, "url": f"{service.url}/confirm/{secret}", "expires_at": timestamp(expires)}
     return answered(told, 201)
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import Right
 from engine.api.answers import Approve, Deny
+from engine.api.session import Session
 from engine.api.shapes import session_listed, session_shown
 from engine.language.value import digest
 from engine.ports.access import Creation
@@ -16,6 +17,7 @@ from engine.ports.records import SessionRow, UnknownSession
 from engine.runtime.opening import new_session_id
 from engine.runtime.retention import erase_session, is_erased
 from engine.session.state.event import Event, EventKind
+from engine.session.state.state import Request as SessionRequest
 from engine.session.state.state import Status
 from engine.session.trace import entry
 from engine.web.bodies import (
@@ -162,7 +164,7 @@ def may_see(principal: Principal, event: Event) -> bool:
 async def send(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/messages`: 202; 412 where the session has gone on since its ETag (`If-Match`)."""
     session = await service.own_session(principal, request.path_params["id"])
-    await _check_not_erased(service, session.id)
+    await check_not_erased(service, session.id)
     said = await body_of(request, NewMessage)
     await session.send(said.text, only_at=only_at(request))
     await service.note(request, principal, "send", session.id, "sent")
@@ -172,21 +174,19 @@ async def send(service: Service, principal: Principal, request: Request) -> Resp
 async def confirm(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/confirmations`: 202; what the customer says to what they are asked, or beforehand."""
     session = await service.own_session(principal, request.path_params["id"])
-    await _check_not_erased(service, session.id)
+    await check_not_erased(service, session.id)
     said = await body_of(request, NewConfirmation)
     if said.tool is not None:
         if said.answer != "yes":
             raise HttpProblem(422, "invalid", "/answer: only a yes can be given beforehand")
         await session.confirm(said.tool, said.input, only_at=only_at(request))
     else:
-        asked = [one for one in await session.open_requests() if one.groups == (CUSTOMER,)]
-        if not asked:
-            raise HttpProblem(409, "nothing_asked", f"session {session.id} asks the customer nothing")
+        asked = await asked_of_customer(session)
         wanted = only_at(request)
         if wanted is not None and await _seq(service, session.id) != wanted:
             raise HttpProblem(412, "changed_meanwhile", f"session {session.id} has gone on since: look at it again")
         reply = Approve(by=CUSTOMER) if said.answer == "yes" else Deny(by=CUSTOMER)
-        await service.engine.answer(asked[0].id, reply, digest=asked[0].digest, drive=False)
+        await service.engine.answer(asked.id, reply, digest=asked.digest, drive=False)
     await service.note(request, principal, "confirm", session.id, said.answer)
     return await _accepted(service, session.id)
 
@@ -194,7 +194,7 @@ async def confirm(service: Service, principal: Principal, request: Request) -> R
 async def propose(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/proposals`: 202; the next step of a session whose planner is a client."""
     session = await service.own_session(principal, request.path_params["id"])
-    await _check_not_erased(service, session.id)
+    await check_not_erased(service, session.id)
     said = await body_of(request, NewProposal)
     decision = {"message": said.message, "tool_calls": said.tool_calls, "done": said.done}
     await session.propose(decision, after=said.after, by=principal.person or principal.name)
@@ -205,7 +205,7 @@ async def propose(service: Service, principal: Principal, request: Request) -> R
 async def cancel(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/sessions/{id}/cancel`: 202; 412 as for messages."""
     session = await service.session(principal, request.path_params["id"])
-    await _check_not_erased(service, session.id)
+    await check_not_erased(service, session.id)
     await session.cancel(principal.person or principal.name, only_at=only_at(request))
     await service.note(request, principal, "cancel", session.id, "cancelled")
     return await _accepted(service, session.id)
@@ -215,7 +215,7 @@ async def erase(service: Service, principal: Principal, request: Request) -> Res
     """`POST /v1/sessions/{id}/erasure`: 200; what the session said is destroyed, its chain still verifies."""
     session = await service.session(principal, request.path_params["id"])
     said = await body_of(request, NewErasure)
-    await service.follower.refresh()  # what it used is counted first
+    await service.follower.count(await service.store.session(session.id))  # what it used is counted first
     count = await erase_session(service.store, session.id)
     await service.note(request, principal, "erase", session.id, said.why)
     return answered({"id": session.id, "erased": count})
@@ -227,7 +227,16 @@ async def verify(service: Service, principal: Principal, request: Request) -> Re
     return answered({"id": session.id, "problems": await service.store.verify(session.id)})
 
 
-async def _check_not_erased(service: Service, session_id: str) -> None:
+async def asked_of_customer(session: Session) -> SessionRequest:
+    """The oldest question of a session that is the customer's alone; raises HttpProblem 409."""
+    asked = [one for one in await session.open_requests() if one.groups == (CUSTOMER,)]
+    if not asked:
+        raise HttpProblem(409, "nothing_asked", f"session {session.id} asks the customer nothing")
+    return asked[0]
+
+
+async def check_not_erased(service: Service, session_id: str) -> None:
+    """Raise HttpProblem 409 for a session that is erased."""
     if await is_erased(service.store, session_id):
         raise HttpProblem(409, "erased", f"session {session_id} is erased: nothing is done with it any more")
 

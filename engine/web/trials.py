@@ -11,7 +11,7 @@ from engine.access.principal import Principal
 from engine.api.trials import trials_now
 from engine.language.value import timestamp
 from engine.ports.deployments import Deployment
-from engine.web.bundle_checks import judged_since
+from engine.web.bundle_checks import judged_since, one_at_once
 from engine.web.canary import Canary
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
@@ -35,6 +35,7 @@ async def shadow_report(service: Service, principal: Principal, request: Request
     if service.file is None:
         raise HttpProblem(503, "not_available", "a store in memory is not read by another process")
     bundle = await service.engine.bundle(shadow.bundle)
-    told = await judged_since(bundle.files, service.file, shadow.at)
+    async with one_at_once():
+        told = await judged_since(bundle.files, service.file, shadow.at)
     names = ("bundle", "sessions", "erased", "decisions", "table")
     return answered({"since": timestamp(shadow.at)} | {name: told[name] for name in names})

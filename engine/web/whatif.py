@@ -27,6 +27,8 @@ _log = logging.getLogger("engine.web")
 
 # that wait at once, and that are kept
 MOST_WAITING, MOST_KEPT = 8, 50
+# and how long one may take, in seconds: nobody waits for its answer
+LONGEST = 3600.0
 # what is told of a result: no value of a call
 _TOLD = ("sessions", "erased", "decisions", "open_requests", "table")
 
@@ -123,7 +125,7 @@ class PastComparisons:
             if store is None:
                 raise HttpProblem(503, "not_available", "a store in memory is not read by another process")
             files = (await engine.bundle(one.bundle)).files
-            found = await judged_since(files, store, one.since, tell)
+            found = await judged_since(files, store, one.since, tell, LONGEST)
         except (HttpProblem, BundleUnavailable) as error:
             one.state, one.problem = ComparisonState.FAILED, str(error)
         except Exception:

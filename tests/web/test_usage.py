@@ -92,7 +92,7 @@ def test_the_overview_says_what_the_answers_say_about_a_rule(denied: int, hint: 
     told = overview_of([], [], list(counts.days.items()), START, 30)
     assert hint in told.asked[0].hint
     assert bool(told.asked[0].hint) == bool(hint)
-    assert (told.asked[0].usual_wait, told.asked[0].long_wait) == ("10 s", "18 s")
+    assert (told.asked[0].usual_wait, told.asked[0].long_wait) == ("9 s", "18 s")
 
 
 def test_the_oldest_of_what_a_group_is_asked_leads_to_its_card() -> None:
@@ -101,7 +101,7 @@ def test_the_oldest_of_what_a_group_is_asked_leads_to_its_card() -> None:
         for n in (1, 3, 2)
     ]
     (group,) = overview_of([], rows, [], START, 7).open
-    assert (group.open, group.oldest, group.request_id) == (3, "3 h", "s.3")
+    assert (group.open, group.oldest, group.request_id) == (3, "3 h 0 min", "s.3")
 
 
 def test_bars_stand_within_the_drawing_and_count_all_that_ended() -> None:

@@ -202,8 +202,8 @@ async def _erase_what_is_due(service: Service, settings: ServiceSettings) -> Non
 
     while settings.retention and not service.draining.is_set():
         now = service.clock.now()
-        await service.follower.refresh()  # what they used is counted first
         async for row in due_for_erasure(service.store, settings.retention, now):
+            await service.follower.count(row)  # what it used is counted first
             await service.store.erase(row.id)
             say(f"engine: {row.id} was over for so long, and is erased", err=True)
             told = AuditEvent(

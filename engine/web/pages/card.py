@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from engine.api.shapes import comments_shown, request_status
@@ -18,6 +18,7 @@ from engine.session.state.state import State
 from engine.spec.request_kind import RequestKind
 from engine.web.pages.answer_form import FormField, fields_of
 from engine.web.pages.evidence import RequestEvidence
+from engine.web.pages.span import span_told
 
 # of the words of strangers so many are shown at first
 LONGEST = 2000
@@ -89,8 +90,8 @@ def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
         request_status(row),
         row.opened_at,
         row.expires_at,
-        _span(now - row.opened_at) if row.opened_at is not None else "",
-        _span(row.expires_at - now) if row.expires_at is not None else "",
+        span_told(now - row.opened_at) if row.opened_at is not None else "",
+        span_told(row.expires_at - now) if row.expires_at is not None else "",
         visible(row.problem),
         row.session_id,
     )
@@ -154,14 +155,3 @@ def _text(value: Any) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
-
-
-def _span(span: timedelta) -> str:
-    """How long, in its two largest units."""
-    seconds = int(span.total_seconds())
-    if seconds < 0:
-        return "over"
-    days, rest = divmod(seconds, 86400)
-    hours, rest = divmod(rest, 3600)
-    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{rest // 60} min" if not days else ""]
-    return " ".join([part for part in parts if part][:2]) or "0 min"

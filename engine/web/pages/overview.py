@@ -20,6 +20,7 @@ from engine.telemetry.usage import AskedRule, DayUsage, UsageKey
 from engine.web.bodies import number_of
 from engine.web.pages.browser import Visitor
 from engine.web.pages.render import need, shown
+from engine.web.pages.span import span_told
 from engine.web.service import Service
 from engine.web.usage import usage_of
 
@@ -169,20 +170,13 @@ def _hint(one: AskedRule, answers: int) -> str:
 def _waits(seconds: Sequence[float]) -> tuple[str, str]:
     """What half of the waits, and all but one in twenty of them, took at the most."""
     if len(seconds) < 2:
-        return (_span(seconds[0]),) * 2 if seconds else ("", "")
+        return (_seconds(seconds[0]),) * 2 if seconds else ("", "")
     parts = quantiles(seconds, n=20, method="inclusive")
-    return _span(parts[9]), _span(parts[18])
+    return _seconds(parts[9]), _seconds(parts[18])
 
 
-def _span(seconds: float) -> str:
-    """A wait as people say it.
-
-    >>> [_span(40), _span(3700), _span(200000)]
-    ['40 s', '62 min', '56 h']
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.0f} h"
+def _seconds(number: float) -> str:
+    return span_told(timedelta(seconds=number))
 
 
 def _open(requests: Sequence[RequestRow], now: datetime) -> tuple[OpenGroup, ...]:
@@ -192,7 +186,7 @@ def _open(requests: Sequence[RequestRow], now: datetime) -> tuple[OpenGroup, ...
     found = []
     for name, rows in sorted(by_group.items()):
         oldest = min(rows, key=lambda row: row.opened_at or now)
-        waited = _span((now - (oldest.opened_at or now)).total_seconds())
+        waited = span_told(now - (oldest.opened_at or now))
         found.append(OpenGroup(name, len(rows), waited, oldest.id))
     return tuple(found)
 
