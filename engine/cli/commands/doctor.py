@@ -71,7 +71,6 @@ async def command(bundle: Path | None, store: str | None, config: Path | None, o
 
 async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
     from engine.cli.console.app import open_app
-    from engine.store.urls import NoStore
 
     for one in (*_bundle(settings), *_disk(settings)):
         yield one
@@ -80,8 +79,6 @@ async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
             async for one in _store(app):
                 yield one
             yield await _tokens(app, settings)
-    except NoStore as error:
-        yield HealthFinding("store", LOOK, f"{error}: the first session or `engine serve` makes it")
     except Exception as error:
         yield HealthFinding("store", BAD, str(error))
     async for one in _providers(settings):
