@@ -17,6 +17,7 @@ from engine.session.expression_names import origins_of
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import Call, Request, State
 from engine.spec.bundle import Bundle, Tool
+from engine.web.pages.span import span_told
 
 # what a person reads of an origin (see `engine.language.provenance`)
 ORIGINS: Mapping[str, str] = {
@@ -126,9 +127,9 @@ def _facts(log: Sequence[Event], state: State, call: Call, now: datetime) -> lis
     waited = [event.payload["facts"] for event in log if event.kind is EventKind.GATE_PENDING and event.payload]
     wanted = {fact["key"]: fact["fact"] for facts in waited for fact in facts}
     read = [(wanted.get(key, ""), reading) for key, reading in state.readings.items() if reading.at >= call.proposed_at]
-    ages = [int((now - reading.at).total_seconds() // 60) for _, reading in read]
+    ages = [span_told(now - reading.at) for _, reading in read]
     return [
-        FactShown(visible(name) or "a read", _short(reading.problem or reading.output), f"{age} min")
+        FactShown(visible(name) or "a read", _short(reading.problem or reading.output), age)
         for (name, reading), age in zip(read, ages, strict=True)
     ]
 
