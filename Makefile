@@ -8,15 +8,14 @@ COMMANDS := $(sort $(wildcard tests/cli/test_[a-m]*.py tests/cli/test_n*.py))
 CORE := tests/session tests/policy tests/bundle tests/runtime tests/replay tests/test_language.py tests/test_tables.py \
   tests/test_prompt_language.py tests/test_marked.py tests/test_drawings.py
 # what follows the pages, the core and the commands in their processes, so that all of them take about as long
-STORES := tests/store tests/api
-FRONT := $(sort $(wildcard tests/web/test_[a-c]*.py))
+FRONT := $(sort $(wildcard tests/web/test_[a-c]*.py tests/web/test_[t-z]*.py))
 MIDDLE := $(sort $(wildcard tests/web/test_[d-i]*.py))
 DOOR := tests/web $(FRONT:%=--ignore=%) $(MIDDLE:%=--ignore=%)
 CASES ?= ../shared/cases
 MESSAGE := I was charged twice and your docs didn't help.
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format lint types contracts docs valid docs-site docs-serve messages retail model-test faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy bench-service schemas requirements release-check test-python clean
+.PHONY: help run serve test check format lint types contracts docs valid docs-site docs-serve messages retail model-test long faults kills fuzz sabotage cases bench bench-check bench-startup bench-whatif bench-policy bench-service schemas requirements release-check test-python clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,8 +78,8 @@ test: .venv/.suite .venv/.npm .venv/.docs ## all tests and fixtures, and the cov
 	@own() { PYTEST_DEBUG_TEMPROOT=$$(mktemp -d /tmp/eXXX) $(BIN)/python -m "$$@"; }; \
 	  (own pytest $(COMMANDS) && own pytest $(DOOR)) > .venv/commands.txt 2>&1 & \
 	  commands=$$!; \
-	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(STORES) $(MIDDLE)) > .venv/pages.txt 2>&1 & pages=$$!; \
-	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) $(STORES:%=--ignore=%) --ignore=tests/web \
+	  (own pytest $(COMMANDS:%=--ignore=%) $(PAGES) tests/cli && own pytest $(MIDDLE)) > .venv/pages.txt 2>&1 & pages=$$!; \
+	  own pytest --ignore=tests/cli $(PAGES:%=--ignore=%) $(CORE:%=--ignore=%) --ignore=tests/web \
 	  > .venv/rest.txt 2>&1 & rest=$$!; \
 	  own coverage run -m pytest -m "not untraced" $(CORE); failed=$$?; own pytest -m untraced tests/policy tests/bundle || failed=1; \
 	  own pytest $(FRONT) || failed=1; \
@@ -125,6 +124,9 @@ retail: .venv/.dev ## a recorded domain through its bundle (RETAIL_DATA=DIR; FIX
 
 model-test: .venv/.model ## the support bundle on a real small model, then hostile refunds (SESSIONS=N, 20 unless given)
 	@$(BIN)/python -m tests.model.real $(if $(SESSIONS),--sessions $(SESSIONS))
+
+long: .venv/.dev ## the long forms of tests of which CI runs short ones
+	LONG=1 $(BIN)/python -m pytest tests/test_mutations.py tests/policy tests/model/test_loop.py
 
 faults: .venv/.dev ## what each fault of a model's server comes to, as a table
 	@$(BIN)/python -m tests.model.faults

@@ -68,7 +68,7 @@ PLAIN = frozenset(
     """
     accepted access after allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
     by called cancel cancelled check claimed clock closed code confirm confirmation confirmed connections context
-    corrupt cost created crossed databases deny discard discarded distinct done drive due edit edited elsewhere end ended ending engine enqueued
+    corrupt cost counts created crossed databases deny discard discarded distinct done drive due edit edited elsewhere end ended ending engine enqueued
     entry environment erase erased error exhausted expired expires failed failure fault fell file files fill finishing follow
     full groups guard happened heads help hidden human id idle input invalid invocation keeps kind known leased linked
     linker load look lost make masked message missing newer model most name not note notices now of offered on once only open

@@ -25,7 +25,7 @@ from engine.runtime.errors import NotAllowed
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner as Runner
 from engine.runtime.worker import Worker
-from engine.session.state.inputs import InputRefused, RequestCommented
+from engine.session.state.inputs import InputRefused, RequestCommented, YesTakenBack
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
 from engine.store.log_key import LogKey
@@ -122,6 +122,16 @@ class Engine:
         if drive:
             self._drives.start(session.id)
         return session
+
+    async def take_back(self, request_id: str, by: str) -> None:
+        """Take a yes back that does not count yet, as whoever said it; the question is open again.
+
+        A yes counts at once unless a rule delays it (`settle_delay`).  Raises NotAllowed for a request that there is
+        not, where no yes waits, and for another's; UnknownSession, and EngineClosed once the engine was left.
+        """
+        self._drives.check_open()
+        session_id = session_of(request_id)
+        await self._runner.record(session_id, lambda at: YesTakenBack(request_id, by, at))
 
     async def comment(self, request_id: str, text: str, by: str) -> None:
         """Record what somebody says about a request to others who are asked; it answers nothing.

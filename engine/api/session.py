@@ -83,7 +83,7 @@ class Session:
     def _is_due(self, state: State) -> bool:
         """Whether the time of something that it waits for is over, so that it goes on by itself."""
         now = self._runner.context.clock.now()
-        return any(one.expires_at is not None and one.expires_at <= now for one in state.open_requests())
+        return any(one.due_at is not None and one.due_at <= now for one in state.open_requests())
 
     async def view(self) -> SessionView:
         """How the session stands; raises UnknownSession."""

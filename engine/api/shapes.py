@@ -57,6 +57,7 @@ def session_shown(state: State) -> dict[str, Any]:
                 "names": dict(r.names),
                 "open": r.open,
                 "status": how_it_stands(r),
+                "counts_at": timestamp(r.counts_at) if r.counts_at is not None and r.open else None,
             }
             for r in state.requests.values()
         ],
@@ -68,11 +69,13 @@ def session_shown(state: State) -> dict[str, Any]:
 
 
 def how_it_stands(request: Request) -> str:
-    """What became of a request: `open`, `expired`, `answered` or how it was closed."""
+    """What became of a request: `open`, `delayed`, `expired`, `answered` or how it was closed."""
     if request.answered is not None:
         return f"answered by {request.answered['by']}"
     if request.closed is not None:
         return request.closed
+    if request.delayed is not None:
+        return "delayed"
     return "expired" if is_over(request.expires_at) else "open"
 
 
@@ -82,7 +85,9 @@ def is_over(expires_at: datetime | None) -> bool:
 
 
 def request_status(row: RequestRow) -> str:
-    """How a request of the inbox stands."""
+    """How a request of the inbox stands; of a `delayed` one a yes was said that does not count yet."""
+    if row.status == "open" and row.counts_at is not None:
+        return "delayed"
     return "expired" if row.status == "open" and is_over(row.expires_at) else row.status
 
 
@@ -103,6 +108,7 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
         "names": p.get("names", {}),
         "rules": p["rules"],
         "note": p.get("note", "optional"),
+        "settle_delay": p.get("settle_delay"),
         "reason": p["reason"],
         "message": p["message"],
         "values": p.get("values", {}),
@@ -111,6 +117,7 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
         "digest": p["digest"],
         "opened_at": row.opened_at,
         "expires_at": row.expires_at,
+        "counts_at": row.counts_at if row.status == "open" else None,
     }
 
 

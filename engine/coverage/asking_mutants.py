@@ -8,7 +8,7 @@ from typing import Any
 from engine.policy.rule import CUSTOMER
 
 # what only a rule has that asks
-ASKING = ("approvers", "count", "distinct", "note", "second")
+ASKING = ("approvers", "count", "distinct", "note", "second", "settle_delay")
 
 
 def asking_anybody(plain: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +26,9 @@ def fewer_people(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], s
     if plain.get("note") == "required":
         rest = {key: value for key, value in plain.items() if key != "note"}
         yield "note", rest, "a yes need not say why"
+    if plain.get("settle_delay"):
+        rest = {key: value for key, value in plain.items() if key != "settle_delay"}
+        yield "settle_delay", rest, "a yes counts at once"
     approvers = plain.get("approvers", [])
     for group in approvers if len(approvers) > 1 else ():
         name = group["group"] if isinstance(group, dict) else group

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.language.value import jsonable, one_line
+from engine.language.value import duration_text, jsonable, one_line
 from engine.policy.approvals import groups_asked
 from engine.policy.rule import CUSTOMER, Effect, PolicyRules, Rule
 from engine.spec.bundle import Agent, Tool
@@ -49,7 +49,9 @@ def _approver_text(rule: Rule) -> str:
     groups = sorted(groups_asked(rule.approvers, rule.people_by_text))
     noted = ", who say why" if rule.note else ""
     second = f", and one person more for {rule.second} % of calls" if rule.second else ""
-    return of + " or ".join("the customer" if group == CUSTOMER else group for group in groups) + apart + noted + second
+    asked = " or ".join("the customer" if group == CUSTOMER else group for group in groups)
+    delay = f"; a yes counts after {duration_text(rule.settle_delay)}" if rule.settle_delay else ""
+    return of + asked + apart + noted + second + delay
 
 
 def _when(policy: PolicyRules, rule: Rule) -> str:

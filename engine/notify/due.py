@@ -16,7 +16,8 @@ def due_deliveries(
 ) -> Iterator[Delivery]:
     """What is to be told at a moment of requests that are open (`rows`), and of some that are not any more."""
     for row in rows:
-        over = row.expires_at is not None and row.expires_at <= now
+        # a yes that was said before the end counts, and nobody is wanted meanwhile
+        over = row.counts_at is not None or (row.expires_at is not None and row.expires_at <= now)
         if not _is_meant(notification, row) or row.opened_at is None or over:
             continue
         if Moment.OPENED in notification.moments:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
+
+from engine.language.value import span
 
 Groups = frozenset[str]
 
@@ -14,7 +18,8 @@ class Demand:
     """What one ask needs: `people` different members of any of the groups.
 
     Who says yes to one that is `distinct` can't say yes to another ask about the same call.  A yes may have to say why
-    (`note`), and of a share of calls, in percent, one more person is needed (`second`).
+    (`note`), of a share of calls, in percent, one more person is needed (`second`), and a yes may count only after a
+    while (`settle_delay`).
     """
 
     groups: Groups
@@ -22,11 +27,18 @@ class Demand:
     distinct: bool = False
     note: bool = False
     second: Decimal = Decimal(0)
+    settle_delay: timedelta = timedelta(0)
+
+    @classmethod
+    def recorded(cls, groups: Groups, told: Mapping[str, Any]) -> Demand:
+        """As the log tells of it beside the groups (see `Ask.more`)."""
+        return cls(groups, **{**told, "settle_delay": span(told.get("settle_delay", "0s"))})
 
     def within(self, other: Demand) -> bool:
         """Whether whoever meets this one meets the other as well."""
-        more = (self.distinct or not other.distinct) and (self.note or not other.note) and self.second >= other.second
-        return self.groups <= other.groups and self.people >= other.people and more
+        more = (self.distinct or not other.distinct) and (self.note or not other.note)
+        most = self.second >= other.second and self.settle_delay >= other.settle_delay
+        return self.groups <= other.groups and self.people >= other.people and more and most
 
 
 def groups_asked(groups: Iterable[str], names: Mapping[str, Iterable[str]]) -> Groups:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from engine.policy.approvals import Demand
@@ -42,12 +43,13 @@ def _add(asks: list[Ask], ask: Ask) -> None:
 
 def _plain(ask: Ask) -> Demand:
     """Who has to say yes, and how many."""
-    return replace(ask.demand, note=False, second=Decimal(0))
+    return replace(ask.demand, note=False, second=Decimal(0), settle_delay=timedelta(0))
 
 
 def _as_strict_as(ask: Ask, other: Ask) -> Ask:
-    """An ask whose yes has to say why, and takes a second person, where that of the other does."""
-    return replace(ask, note=ask.note or other.note, second=max(ask.second, other.second))
+    """An ask whose yes says why, takes a second person, and counts after a while, where that of the other does."""
+    delay = max(ask.settle_delay, other.settle_delay)
+    return replace(ask, note=ask.note or other.note, second=max(ask.second, other.second), settle_delay=delay)
 
 
 def _apart(ask: Ask, own: Sequence[Ask]) -> Ask:

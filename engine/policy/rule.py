@@ -94,9 +94,11 @@ class Rule:
     disclose: bool = True
     people: int = 1
     distinct: bool = False
-    # whether a yes has to say why, and of how many in a hundred calls another person has to say yes as well
+    # whether a yes has to say why, of how many in a hundred calls another person has to say yes as well, and how long a
+    # yes can be taken back before it counts
     note: bool = False
     second: Decimal = Decimal(0)
+    settle_delay: timedelta = timedelta(0)
     # of which of the groups only those are asked whom an expression names
     names_of: tuple[tuple[str, Expression], ...] = ()
     # what the log says of it in every verdict, with room for what it judged

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from engine.language.value import duration_text
 from engine.policy.approvals import Demand, groups_asked
 from engine.policy.rule import Effect, Rule
 
@@ -47,22 +49,24 @@ class Ask:
     people: int = 1
     distinct: bool = False
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # whether a yes has to say why, and of how many in a hundred calls another person has to say yes as well
+    # as of the rule (see `Rule`)
     note: bool = False
     second: Decimal = Decimal(0)
+    settle_delay: timedelta = timedelta(0)
 
     @property
     def demand(self) -> Demand:
         """Whose yes it needs."""
         asked = groups_asked(self.approvers, self.names)
-        return Demand(asked, self.people, self.distinct, self.note, self.second)
+        return Demand(asked, self.people, self.distinct, self.note, self.second, self.settle_delay)
 
     @property
     def more(self) -> dict[str, Any]:
         """What it takes beside one person of the groups, as JSON; empty where that is all."""
         several = {"people": self.people, "distinct": self.distinct} if self.people > 1 or self.distinct else {}
         noted = {"note": True} if self.note else {}
-        return several | noted | ({"second": self.second} if self.second else {})
+        delayed = {"settle_delay": duration_text(self.settle_delay)} if self.settle_delay else {}
+        return several | noted | ({"second": self.second} if self.second else {}) | delayed
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,8 @@ class Head:
 class RequestRow:
     """A request in the inbox; `payload` is the event that opened it.
 
-    Where the stored row is damaged `problem` says so, and the payload is empty.
+    It is open still where a yes was said that counts at `counts_at`.  Where the stored row is damaged `problem` says
+    so, and the payload is empty.
     """
 
     id: str
@@ -173,6 +174,12 @@ class RequestRow:
     expires_at: datetime | None
     payload: Mapping[str, Any]
     problem: str = ""
+    counts_at: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When time alone changes something: a yes counts, or else the question expires."""
+        return self.counts_at if self.counts_at is not None else self.expires_at
 
 
 class UnknownSession(EngineError):

@@ -184,25 +184,29 @@ def changed_requesters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
 
 
 def changed_asking(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
-    """The rules by which a yes has to say why no more, or now, and takes a second person for another share of calls.
+    """The rules by which a yes has to say why no more, or now, counts later, and takes a second person more often.
 
     It says what a change of verdicts is about: whether that loosens is told there, call by call.
     """
     before, after = _asking(old), _asking(new)
     for rule in sorted(before.keys() & after.keys()):
-        (noted, share), (notes, shares) = before[rule], after[rule]
+        (noted, share, delay), (notes, shares, later) = before[rule], after[rule]
         if noted != notes:
             said = f"rule {rule}: a yes {'has to' if notes else 'need not'} say why"
             yield BundleDifference("reviewers", rule, noted, notes, said)
         if share != shares:
             said = f"rule {rule}: a second person for {shares} % of calls instead of {share} %"
             yield BundleDifference("reviewers", rule, share, shares, said)
+        if delay != later:
+            said = f"rule {rule}: a yes counts after {duration_text(later)} instead of {duration_text(delay)}"
+            yield BundleDifference("reviewers", rule, duration_text(delay), duration_text(later), said)
 
 
-def _asking(bundle: Bundle) -> dict[str, tuple[bool, Decimal]]:
+def _asking(bundle: Bundle) -> dict[str, tuple[bool, Decimal, timedelta]]:
     guards = [guard for agent in bundle.agents.values() for guard in agent.guards.values()]
     rules = [rule for guard in guards for policy in guard.policies for rule in policy.rules]
-    return {rule.id: (rule.note, rule.second) for rule in rules if rule.effect is Effect.REQUIRE_APPROVAL}
+    asking = (rule for rule in rules if rule.effect is Effect.REQUIRE_APPROVAL)
+    return {rule.id: (rule.note, rule.second, rule.settle_delay) for rule in asking}
 
 
 def changed_meters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:

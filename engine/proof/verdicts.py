@@ -133,7 +133,7 @@ class GateFormulas:
                     withheld.append(both(matched, self._withholds(policy, rule)))
                     continue
                 asked = groups_asked(rule.approvers, _people_by_meaning(rule, policy))
-                demand = Demand(asked, rule.people, rule.distinct, rule.note, rule.second)
+                demand = Demand(asked, rule.people, rule.distinct, rule.note, rule.second, rule.settle_delay)
                 groups = frozenset(rule.approvers)
                 rules.append(RuleWhen(rule.id, rule.effect, matched, error, demand, groups, bool(rule.facts)))
         by = {effect: either(*(rule.matches for rule in rules if rule.effect is effect)) for effect in Effect}

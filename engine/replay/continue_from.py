@@ -83,13 +83,17 @@ def redrive(
         events += further.events
         if isinstance(reply, inputs.RequestAnswered | inputs.MessageSent):
             # what people say is only recorded; whoever drives the session draws the conclusions
-            claimed = decide_draft(
-                state, inputs.SessionClaimed(state.owner or AGAIN, state.epoch + 1, state.now), bundle, overlays
-            )
+            claim = inputs.SessionClaimed(state.owner or AGAIN, state.epoch + 1, _counts_by(state))
+            claimed = decide_draft(state, claim, bundle, overlays)
             assert isinstance(claimed, Draft), "a claim is never refused"
             state = claimed.state
             events += claimed.events
     return Continuation(tuple(events), state, "")
+
+
+def _counts_by(state: State) -> datetime:
+    """When all that was said counts."""
+    return max([state.now, *(one.counts_at for one in state.open_requests() if one.counts_at is not None)])
 
 
 def _over(events: Sequence[Event], step: int) -> bool:

@@ -341,11 +341,17 @@ def _answer(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Inpu
         told = (EventKind.CALL_PROPOSED, EventKind.CALL_EDITED)
         stood = [one for one in log[:at] if one.kind in told and one.payload.get("call_id") == p["call_id"]]
         edited = stood[-1].payload["input"] if stood else None
-    if answered.kind is EventKind.REQUEST_ANSWERED:
+    # one that was said before was fed then
+    if answered.kind is EventKind.REQUEST_ANSWERED and "said_at" not in p:
         roles = frozenset(p.get("roles", ()))
         yield inputs.RequestAnswered(
             p["request_id"], p["action"], p["by"], p["note"], p["value"], edited, event.at, roles
         )
+
+
+def _yes(p: Mapping[str, Any], at: datetime) -> inputs.Input:
+    roles = frozenset(p["roles"])
+    return inputs.RequestAnswered(p["request_id"], "approve", p["by"], p["note"], None, p["input"], at, roles)
 
 
 def _one(make: Callable[[Mapping[str, Any], datetime], inputs.Input]) -> Callable[..., Iterator[inputs.Input]]:
@@ -360,6 +366,8 @@ FED: Mapping[EventKind, Callable[[Event, Sequence[Event], int], Iterator[inputs.
     EventKind.SESSION_RELEASED: _one(lambda p, at: inputs.SessionReleased(p["owner"], at)),
     EventKind.MESSAGE_RECEIVED: _one(lambda p, at: inputs.MessageSent(p["text"], at)),
     EventKind.REQUEST_COMMENTED: _one(lambda p, at: inputs.RequestCommented(p["request_id"], p["by"], p["text"], at)),
+    EventKind.YES_DELAYED: _one(_yes),
+    EventKind.YES_TAKEN_BACK: _one(lambda p, at: inputs.YesTakenBack(p["request_id"], p["by"], at)),
     EventKind.CUSTOMER_CONFIRMED: _one(lambda p, at: inputs.ActionConfirmed(p["tool"], p["input"], at)),
     EventKind.DECISION_PROPOSED: _one(_proposed),
     EventKind.CANCEL_REQUESTED: _one(lambda p, at: inputs.CancelRequested(p["by"], at)),

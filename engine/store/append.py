@@ -36,6 +36,7 @@ from engine.store.log_key import Voucher
 from engine.store.projection import (
     ClaimKey,
     CloseRequest,
+    DelayRequest,
     Enqueue,
     MoveJob,
     OpenRequest,
@@ -296,8 +297,11 @@ def _project(connection: sqlite3.Connection, session_id: str, change: RowChange)
             assert row.opened_at is not None, "it is of an event"
             opened = timestamp(row.opened_at)
             expires = timestamp(row.expires_at) if row.expires_at else None
-            values = (row.id, row.kind, session_id, row.status, opened, expires, canonical(row.payload))
-            connection.execute(f"INSERT INTO requests ({REQUEST}) VALUES (?,?,?,?,?,?,?)", values)
+            values = (row.id, row.kind, session_id, row.status, opened, expires, None, canonical(row.payload))
+            connection.execute(f"INSERT INTO requests ({REQUEST}) VALUES (?,?,?,?,?,?,?,?)", values)
+        case DelayRequest(request_id, counts_at):
+            moment = timestamp(counts_at) if counts_at is not None else None
+            connection.execute("UPDATE requests SET counts_at = ? WHERE id = ?", (moment, request_id))
         case CloseRequest(request_id, status):
             connection.execute("UPDATE requests SET status = ? WHERE id = ?", (status, request_id))
         case SetState() | Wake():

@@ -13,6 +13,7 @@ from engine.session.state.event import Event, EventKind
 from engine.store.projection import (
     ClaimKey,
     CloseRequest,
+    DelayRequest,
     Enqueue,
     MoveJob,
     OpenRequest,
@@ -38,7 +39,7 @@ class Table:
     vanish: bool = False
 
 
-REQUESTS = Table("request", "status, kind, opened_at, expires_at, payload", 1)
+REQUESTS = Table("request", "status, counts_at, kind, opened_at, expires_at, payload", 2)
 KEYS = Table("the idempotency key", "status, output, until, holder, compared, expired", 3, vanish=True)
 METERS = Table("the entry of a meter", "settled, at, amount", 2, vanish=True)
 JOBS = Table("job", "status, reason, run_at, attempts, enqueued_at, call_id, tool", 5)
@@ -56,6 +57,8 @@ _ADDS: Mapping[EventKind, Mapping[Table, int]] = {
 _MOVES: Mapping[EventKind, frozenset[Table]] = {
     EventKind.REQUEST_ANSWERED: frozenset({REQUESTS}),
     EventKind.REQUEST_CLOSED: frozenset({REQUESTS}),
+    EventKind.YES_DELAYED: frozenset({REQUESTS}),
+    EventKind.YES_TAKEN_BACK: frozenset({REQUESTS}),
     EventKind.CALL_STARTED: frozenset({KEYS, METERS, JOBS}),
     EventKind.JOB_ENQUEUED: frozenset({KEYS, METERS, JOBS}),
     EventKind.TOOL_RESULT: frozenset({KEYS, METERS, JOBS}),
@@ -97,7 +100,10 @@ def _take(rows: dict[Table, Rows], change: RowChange) -> None:
         case OpenRequest(row):
             expires = timestamp(row.expires_at) if row.expires_at else None
             opened = timestamp(row.opened_at) if row.opened_at else None
-            rows[REQUESTS][row.id] = [row.status, row.kind, opened, expires, canonical(row.payload)]
+            rows[REQUESTS][row.id] = [row.status, None, row.kind, opened, expires, canonical(row.payload)]
+        case DelayRequest(request_id, counts_at):
+            if request_id in rows[REQUESTS]:
+                rows[REQUESTS][request_id][1] = timestamp(counts_at) if counts_at is not None else None
         case CloseRequest(request_id, status):
             if request_id in rows[REQUESTS]:
                 rows[REQUESTS][request_id][0] = status

@@ -41,6 +41,7 @@ from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     ClaimKey,
     CloseRequest,
+    DelayRequest,
     Enqueue,
     MoveJob,
     OpenRequest,
@@ -203,6 +204,8 @@ class MemoryStore(MemoryQueue):
                     self.move(change)
                 case OpenRequest(row):
                     self._requests[row.id] = row
+                case DelayRequest(request_id, counts_at):
+                    self._requests[request_id] = replace(self._requests[request_id], counts_at=counts_at)
                 case CloseRequest(request_id, status):
                     self._requests[request_id] = replace(self._requests[request_id], status=status)
                 case SetState(state, outcome):
@@ -256,16 +259,16 @@ class MemoryStore(MemoryQueue):
 
     async def due_sessions(self, now: datetime) -> list[str]:
         """See `ports.Store`."""
-        expired = {
+        due = {
             row.session_id
             for row in self._requests.values()
-            if row.status == "open" and row.expires_at is not None and row.expires_at <= now
+            if row.status == "open" and row.due_at is not None and row.due_at <= now
         }
         return [
             id_
             for id_, session in self._sessions.items()
             if (session.lease is None or session.lease.until <= now)
-            and (session.row.state == "running" or (id_ in expired and session.row.state not in FINAL))
+            and (session.row.state == "running" or (id_ in due and session.row.state not in FINAL))
         ]
 
     async def sessions(

@@ -208,6 +208,11 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         expires_at TEXT NOT NULL
     ) STRICT
     """,
+    # a yes that was said counts then
+    """
+    ALTER TABLE requests ADD COLUMN counts_at TEXT;
+    CREATE INDEX requests_by_delay ON requests (counts_at) WHERE status = 'open';
+    """,
 )
 
 

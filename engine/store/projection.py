@@ -70,6 +70,14 @@ class OpenRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayRequest:
+    """A yes to an entry of the inbox counts at a moment; None where it was taken back."""
+
+    request_id: str
+    counts_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CloseRequest:
     """An entry of the inbox that is done with."""
 
@@ -119,7 +127,17 @@ class MoveJob:
 
 
 RowChange = (
-    Enqueue | MoveJob | ClaimKey | Reserve | SettleMeters | SettleKey | OpenRequest | CloseRequest | SetState | Wake
+    Enqueue
+    | MoveJob
+    | ClaimKey
+    | Reserve
+    | SettleMeters
+    | SettleKey
+    | OpenRequest
+    | DelayRequest
+    | CloseRequest
+    | SetState
+    | Wake
 )
 
 
@@ -244,6 +262,10 @@ PROJECTED: Mapping[EventKind, Callable[[Event], list[RowChange]]] = {
     EventKind.REQUEST_OPENED: lambda event: [OpenRequest(_row(event))],
     EventKind.REQUEST_ANSWERED: _answered,
     EventKind.DECISION_PROPOSED: _answered,
+    EventKind.YES_DELAYED: lambda event: [
+        DelayRequest(event.payload["request_id"], _moment(event.payload["counts_at"]))
+    ],
+    EventKind.YES_TAKEN_BACK: lambda event: [DelayRequest(event.payload["request_id"], None)],
     EventKind.REQUEST_CLOSED: lambda event: [CloseRequest(event.payload["request_id"], event.payload["how"])],
     EventKind.CANCEL_REQUESTED: lambda event: [Wake()],
     EventKind.MESSAGE_RECEIVED: lambda event: [Wake(by_message=True)],

@@ -91,15 +91,17 @@ def row(connection: sqlite3.Connection, job_id: str) -> JobRow | None:
 
 
 def due_sessions(connection: sqlite3.Connection, now: datetime) -> list[str]:
-    """Sessions that were left running, and those of which a request has expired.
+    """Sessions that were left running, and those of which a request has expired, or a yes counts by now.
 
     One whose lease ends at no moment is due: who drives it finds out, and says so.
     """
     nobody = f"(s.lease_until IS NULL OR s.lease_until <= ?1 OR NOT {is_moment('s.lease_until')})"
+    goes_on = f"{nobody} AND s.state NOT IN ('done', 'failed', 'cancelled', 'out_of_budget', 'timed_out')"
     sql = (
         f"SELECT s.id FROM sessions s WHERE s.state = 'running' AND {nobody}"
         " UNION SELECT r.session_id FROM requests r JOIN sessions s ON s.id = r.session_id"
-        f" WHERE r.status = 'open' AND r.expires_at <= ?1 AND {nobody}"
-        " AND s.state NOT IN ('done', 'failed', 'cancelled', 'out_of_budget', 'timed_out')"
+        f" WHERE r.status = 'open' AND r.expires_at <= ?1 AND r.counts_at IS NULL AND {goes_on}"
+        " UNION SELECT r.session_id FROM requests r JOIN sessions s ON s.id = r.session_id"
+        f" WHERE r.status = 'open' AND r.counts_at <= ?1 AND {goes_on}"
     )
     return [id_ for (id_,) in connection.execute(sql, (timestamp(now),))]

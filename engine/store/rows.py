@@ -10,7 +10,7 @@ from engine.language.value import loads, timestamp
 from engine.ports.records import JobRow, RequestRow, SessionRow
 
 SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
-REQUEST = "id, kind, session_id, status, opened_at, expires_at, payload"
+REQUEST = "id, kind, session_id, status, opened_at, expires_at, counts_at, payload"
 JOB = "id, session_id, call_id, tool, status, attempts, run_at, enqueued_at, owner, lease_until, epoch, reason"
 
 # how often a session or a job can have been taken: nobody counts further, and one more always fits
@@ -56,10 +56,10 @@ def session_row(row: Any) -> SessionRow:
 
 def request_row(row: Any) -> RequestRow:
     """A request of `REQUEST`."""
-    id_, kind, session_id, status, opened, expires, text = row
-    opened_at, expires_at = moment(opened), moment(expires)
+    id_, kind, session_id, status, opened, expires, counts, text = row
+    opened_at, expires_at, counts_at = moment(opened), moment(expires), moment(counts)
     problem, payload = "", {}
-    if opened_at is None or (expires is not None and expires_at is None):
+    if opened_at is None or (expires is not None and expires_at is None) or (counts is not None and counts_at is None):
         problem = "its times are none"
     try:
         payload = loads(text)
@@ -69,7 +69,8 @@ def request_row(row: Any) -> RequestRow:
         name in payload and fits(payload[name]) for name, fits in _REQUEST_FIELDS.items()
     ):
         problem = problem or "its content is no request"
-    return RequestRow(id_, kind, session_id, status, opened_at, expires_at, {} if problem else payload, problem)
+    known = {} if problem else payload
+    return RequestRow(id_, kind, session_id, status, opened_at, expires_at, known, problem, counts_at)
 
 
 def job_row(row: Any) -> JobRow:

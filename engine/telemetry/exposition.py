@@ -78,7 +78,7 @@ class ServiceCollector(Collector):
         yield _gauge(
             "engine_holds_open", "Requests that wait for people.", ("group",), {(k,): v for k, v in holds.items()}
         )
-        late = sum(1 for row in standing.requests if row.expires_at is not None and row.expires_at <= standing.now)
+        late = sum(1 for row in standing.requests if row.due_at is not None and row.due_at <= standing.now)
         yield _gauge("engine_holds_overdue", "Requests whose time is over, and that nobody has closed.", (), {(): late})
         unknown = sum(1 for row in standing.requests if row.kind == RequestKind.SETTLE)
         yield _gauge(

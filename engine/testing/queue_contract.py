@@ -169,6 +169,28 @@ async def sessions_are_due_that_were_left_running_or_whose_request_has_expired(s
     assert sorted(await store.due_sessions(START + timedelta(seconds=5))) == ["asked", "left"]
 
 
+async def a_session_is_due_when_a_delayed_yes_counts_and_not_when_its_request_expires(store: Store) -> None:
+    """Until the yes is taken back."""
+
+    def after(seconds: int) -> str:
+        return (START + timedelta(seconds=seconds)).isoformat()
+
+    asks = {"request_id": "s.1", "request_kind": "approval", "expires_at": after(5)}
+    parked = {"state": "awaiting_human_review", "outcome": "awaiting_human_review"}
+    opened = Event("s", 2, 1, K.REQUEST_OPENED, asks, START)
+    await store.append("s", 0, [started("s"), opened, Event("s", 3, 1, K.STATE_TRANSITION, parked, START)])
+    said = {"request_id": "s.1", "counts_at": after(20)}
+    await store.append("s", 3, [Event("s", 4, 1, K.YES_DELAYED, said, START)])
+    assert await store.due_sessions(START + timedelta(seconds=19)) == []
+    assert await store.due_sessions(START + timedelta(seconds=20)) == ["s"]
+    assert [row.counts_at for row in await store.requests()] == [START + timedelta(seconds=20)]
+    assert await store.verify("s") == []
+    await store.append("s", 4, [Event("s", 5, 1, K.YES_TAKEN_BACK, {"request_id": "s.1"}, START)])
+    assert await store.due_sessions(START + timedelta(seconds=5)) == ["s"]
+    assert [row.counts_at for row in await store.requests()] == [None]
+    assert await store.verify("s") == []
+
+
 async def a_session_is_due_once_what_it_waits_for_has_come(store: Store) -> None:
     """An answer, a message or a cancel that is in its log, and that nobody has driven it on."""
     said: dict[str, tuple[str, K, dict[str, str]]] = {
@@ -204,6 +226,7 @@ QUEUE: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_job_goes_on_as_the_events_of_its_call_say,
         the_end_of_a_job_tells_how_it_ended,
         sessions_are_due_that_were_left_running_or_whose_request_has_expired,
+        a_session_is_due_when_a_delayed_yes_counts_and_not_when_its_request_expires,
         a_session_is_due_once_what_it_waits_for_has_come,
     )
 }

@@ -155,11 +155,12 @@ class CommentKept(AnswerBody):
 
 
 class AnswerGiven(AnswerBody):
-    """An answer as it was recorded, and how its session stands."""
+    """An answer as it was recorded, when it counts if that is not at once, and how its session stands."""
 
     id: str
     answer: str
     by: str
+    counts_at: datetime | None
     session: SessionStanding
 
 

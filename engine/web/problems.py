@@ -71,6 +71,7 @@ _REFUSED: Mapping[str, int] = {
     "too_long": 422,
     "not_a_member": 403,
     "own_request": 403,
+    "not_yours": 403,
     "another_person": 403,
     "another_call": 409,
     "changed_meanwhile": 412,

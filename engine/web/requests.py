@@ -45,6 +45,7 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     state = await service.engine.look(row.session_id)
     about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
     about |= {"comments": comments_shown(state, row.id), "away": await _away(service, principal, row, state)}
+    about |= {"said_by": said_by(state, row.id)}
     claims = await service.store.access.request_claims(service.clock.now())
     told = request_shown(row) | about | claim_shown(claims.get(row.id))
     told["digest"] = _digest(state, row)
@@ -70,10 +71,25 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
         raise HttpProblem(status_of(refused), code, str(refused), more=more, digest=said.digest) from None
     await service.note(request, principal, "answer", row.id, said.answer, said.digest)
     standing = await service.store.session(session.id)
+    stored = await service.store.request(row.id)
+    counts_at = stored.counts_at if stored is not None and stored.status == "open" else None
     return answered(
-        {"id": row.id, "answer": said.answer, "by": principal.person,
+        {"id": row.id, "answer": said.answer, "by": principal.person, "counts_at": counts_at,
          "session": {"id": standing.id, "state": standing.state, "seq": standing.seq}}
     )  # fmt: skip
+
+
+async def take_back(service: Service, principal: Principal, request: Request) -> Response:
+    """`DELETE /v1/requests/{id}/answers`: 204, or 409; takes back one's yes that does not count yet."""
+    row = await service.request(principal, request.path_params["id"])
+    await taken_back(service, principal, row.id, request)
+    return Response(status_code=204)
+
+
+async def taken_back(service: Service, principal: Principal, request_id: str, request: Request) -> None:
+    """Record that somebody takes their yes back; raises NotAllowed."""
+    await service.engine.take_back(request_id, principal.person or "")
+    await service.note(request, principal, "take_back", request_id, "taken_back")
 
 
 def _reply(said: NewAnswer, principal: Principal) -> Reply:
@@ -93,6 +109,12 @@ def _reply(said: NewAnswer, principal: Principal) -> Reply:
             return Settle(by=by, happened=False, note=said.note)
         case "abandon":
             return Settle(by=by, happened=None, note=said.note)
+
+
+def said_by(state: State, request_id: str) -> str | None:
+    """Who said the yes to a request that does not count yet."""
+    request = state.requests.get(request_id)
+    return str(request.delayed["by"]) if request is not None and request.open and request.delayed is not None else None
 
 
 async def _away(service: Service, principal: Principal, row: RequestRow, state: State) -> list[dict[str, Any]]:

@@ -99,6 +99,7 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/requests/{id}", Right.READ_REQUESTS, requests.read, {200: models.RequestShown}),
     RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer, {200: models.AnswerGiven},
              bodies.NewAnswer),
+    RouteRow("DELETE", "/v1/requests/{id}/answers", Right.ANSWER, requests.take_back, {204: None}),
     RouteRow("POST", "/v1/requests/{id}/claim", Right.ANSWER, claims.claim, {200: models.ClaimKept}, bodies.NewClaim),
     RouteRow("DELETE", "/v1/requests/{id}/claim", Right.ANSWER, claims.release, {204: None}),
     RouteRow("POST", "/v1/requests/{id}/comments", Right.COMMENT, comments.comment, {201: models.CommentKept},

@@ -125,7 +125,7 @@ def recorded_gist(payload: Mapping[str, Any], asked: AskedGroups) -> VerdictKey:
     demands = payload.get("demands", {})
     named = payload.get("names", {})
     asks = tuple(
-        (Demand(groups_asked(known.get(rule, others), named.get(rule, {})), **demands.get(rule, {})), rule)
+        (Demand.recorded(groups_asked(known.get(rule, others), named.get(rule, {})), demands.get(rule, {})), rule)
         for rule in payload["asks"]
     )
     return VerdictKey(word(payload["verdict"]), asks, _due(payload["rule"], payload["reason"]))

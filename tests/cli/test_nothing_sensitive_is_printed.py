@@ -250,6 +250,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "review show": [["REQUEST"], ["QUESTION"]],
     "review approve": [["REQUEST", "--as", "dana"], ["REQUEST", "--as", "dana", "--edit", "amount_usd=7712345"]],
     "review comment": [["REQUEST", "CANARY-NAME again", "--as", "dana"]],
+    "review take-back": [["REQUEST", "--as", "dana"]],
     "review deny": [["REQUEST", "--as", "dana"]],
     "review answer": [["QUESTION", "--as", "dana", "--set", "name=CANARY-NAME"], ["QUESTION", "--as", "dana", "--value", "5"]],
     "worker": [["--until-idle"]],

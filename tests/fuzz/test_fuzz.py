@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.running import source
 from tests.fuzz.targets import TARGETS
 
-INPUTS = {"validation": 60, "wires": 60, "terminal": 2000, "cases": 60, "segments": 30}
+INPUTS = {"validation": 30, "wires": 30, "terminal": 1000, "cases": 30, "segments": 15}
 
 
 @pytest.mark.parametrize("target", list(TARGETS))

@@ -12,7 +12,7 @@ from tests.cli.shell import ROOT
 
 
 @pytest.mark.slow
-def test_nothing_blocks_the_loop_under_a_hundred_sessions() -> None:
+def test_nothing_blocks_the_loop_under_many_sessions() -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, "-m", "tests.model.loop"], cwd=ROOT, env=plain, capture_output=True, text=True, timeout=300

@@ -15,6 +15,7 @@ from engine.language.arithmetic import EvaluationError
 from engine.language.evaluate import UnreadableFact
 from engine.language.expression import Expression, compile_expression
 from engine.language.syntax import SyntaxProblem
+from tests.long_form import either
 
 ITEM = types.record(price=types.NUMBER, sku=types.TEXT, live=types.BOOLEAN)
 SCOPE: dict[str, types.Type] = {
@@ -116,7 +117,7 @@ def outcome(run: Any, names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 @pytest.mark.untraced
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=either(1500, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, data)
 def test_both_give_the_same_value_or_the_same_error_and_have_seen_the_same(text: str, names: dict[str, Any]) -> None:
     expression, _ = compile_expression(text, SCOPE)
@@ -173,7 +174,7 @@ def test_what_is_wrong_is_not_compiled() -> None:
     assert expression.fast is None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=either(1500, 500), deadline=None)
 @given(st.text(st.sampled_from("abinput.ok()[]{}'\"+-*/%<>=!,: 019\n#\\_éif elsfornTrue\x00\ud800"), max_size=60))
 def test_any_text_is_refused_or_evaluated_and_never_anything_else(text: str) -> None:
     try:
@@ -200,7 +201,7 @@ junk = st.recursive(
 
 
 @pytest.mark.untraced
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=either(1500, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, st.fixed_dictionaries(dict.fromkeys(SCOPE, junk)))
 def test_any_data_gives_a_value_or_a_declared_error_and_never_anything_else(text: str, names: dict[str, Any]) -> None:
     expression, _ = compile_expression(text, SCOPE)

@@ -20,6 +20,7 @@ from engine.policy.gate import MissingFacts, judge, judge_by, one_by_one
 from engine.policy.rule import Effect, Fact, Guard, PolicyRules, Rule
 from engine.policy.rule_function import NOT_BOOLEAN, function_of, judge_rule, shorten
 from engine.policy.verdict import Judged, Verdict
+from tests.long_form import either
 from tests.policy import test_compiled as some
 
 SCOPE = {**some.SCOPE, "total": types.NUMBER, "broken": types.UNKNOWN}
@@ -86,7 +87,7 @@ def told(found: Verdict | MissingFacts) -> Any:
 
 
 @pytest.mark.untraced
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=either(400, 150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(guards, some.data, st.booleans())
 def test_the_function_and_the_reference_give_the_same_verdict_or_want_the_same_facts(
     guard: Guard, names: dict[str, Any], read: bool
@@ -104,7 +105,7 @@ def test_the_function_and_the_reference_give_the_same_verdict_or_want_the_same_f
 
 
 @pytest.mark.untraced
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=either(400, 150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(guards, some.data)
 def test_the_function_counts_the_work_that_judging_one_by_one_counts(guard: Guard, names: dict[str, Any]) -> None:
     names.pop("fact")

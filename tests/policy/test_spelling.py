@@ -9,8 +9,9 @@ import pytest
 from engine.language.provenance.numerals import numerals
 from engine.language.provenance.origins import CUSTOMER, TRUSTED, Evidence, Origins
 from engine.language.provenance.spelling import composed, kindly, loosely, normal, words
+from tests.long_form import either
 
-LONG = 200_000
+LONG = either(200_000, 60_000)
 
 MARKS = [
     *"_*`~\\%&#;., '’:/-()+@$€01aA|<>=?!\"\n\t\0",

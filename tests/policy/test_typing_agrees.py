@@ -17,6 +17,7 @@ from engine.language.functions import FUNCTIONS, PROVENANCE
 from engine.language.provenance.origins import Evidence, Origins
 from engine.language.schema_types import of_schema
 from engine.language.syntax import SyntaxProblem
+from tests.long_form import either
 
 
 def form(*needed: str, **properties: Any) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def forms(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=either(600, 200), deadline=None)
 @given(st.recursive(st.sampled_from(ATOMS), forms, max_leaves=4))
 def test_what_types_never_gives_an_error_of_types_at_run(text: str) -> None:
     assert disagreements(text) == []

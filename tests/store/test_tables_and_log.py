@@ -197,7 +197,7 @@ async def test_a_row_that_stands_where_a_log_goes_on_hurts_that_session_alone(tm
 
 
 STRAYS = {
-    "a request": "INSERT INTO requests SELECT 'g.1', kind, 'g', status, opened_at, expires_at, payload FROM requests",
+    "a request": "INSERT INTO requests SELECT 'g.1', kind, 'g', status, opened_at, expires_at, payload, counts_at FROM requests",
     "a job": "INSERT INTO jobs (id, session_id, call_id, tool, status, run_at, enqueued_at)"
     " SELECT 'g/c', 'g', 'c', tool, 'done', run_at, enqueued_at FROM jobs",
     "a snapshot": "INSERT INTO snapshots VALUES ('g', 1, 'l', 'v', x'00', 'h', 'k')",

@@ -33,3 +33,25 @@ async def test_what_is_answered_already_is_not_said_never_to_have_been_asked() -
     )
     report = await ran(made, fixture("act", then=[{"deny": {"by": "ana"}}, {"answer": {"by": "ana", "value": 1}}]))
     assert [one.came for one in report.failures if one.what == "then"] == ["nothing that was asked is of this kind"]
+
+
+async def test_a_yes_of_a_fixture_is_taken_back_and_one_that_is_given_again_counts_after_its_delay() -> None:
+    delayed = ASKS.replace("approvers: [leads]", "approvers: [leads], settle_delay: 10s")
+    made = bundle(
+        agent("[act]", policies="[rules]"),
+        policy(delayed),
+        reviewers("leads", "[ana, bo]"),
+        tool("act", "write", more=KEYED),
+    )
+    yes, resume = {"approve": {"by": "ana"}}, {"resume": True}
+    back: list[Any] = [yes, {"take_back": "ana"}, {"wait": "1m"}, resume]
+    stubs: dict[str, Any] = {"act": {"output": {}}}
+    report = await ran(made, fixture("act", then=back, stubs=stubs))
+    assert [one.what for one in report.failures] == ["state"], "it waits still"
+    report = await ran(
+        made, fixture("act", then=[*back, {"approve": {"by": "bo"}}, {"wait": "10s"}, resume], stubs=stubs)
+    )
+    assert report.failures == ()
+    for wrong, why in (([{"take_back": "ana"}], "nothing_to_take_back"), ([yes, {"take_back": "bo"}], "not_yours")):
+        report = await ran(made, fixture("act", then=[*wrong, {"refused": why}], stubs=stubs))
+        assert [one.what for one in report.failures] == ["state"], why

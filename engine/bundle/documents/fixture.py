@@ -99,6 +99,9 @@ class Happening(DocumentModel):
     approve: Approve | None = None
     deny: Deny | None = None
     answer: Reply | None = None
+    take_back: Annotated[
+        str | None, Field(description="Who takes their yes back while it does not count yet (`settle_delay`).")
+    ] = None
     confirm: bool | None = None
     confirmed: Annotated[
         CustomerConfirmation | None, Field(description="The customer says yes to a call beforehand.")

@@ -13,6 +13,7 @@ from engine.bundle.documents.parts import (
     DocumentModel,
     Expression,
     Name,
+    SomeTime,
     Span,
     Text,
     ToolName,
@@ -86,6 +87,9 @@ class Rule(DocumentModel):
             pattern=r"^(?:[1-9]\d?|0)(?:\.\d{1,4})?%$",
             description="Of which share of calls one more person has to say yes, such as `5%`; drawn by the engine.",
         ),
+    ] = None
+    settle_delay: Annotated[
+        SomeTime | None, Field(description="How long a yes can be taken back before it counts, such as `10s`.")
     ] = None
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 

@@ -49,7 +49,7 @@ def _check_group(documents: DocumentSet, item: Node, names: Sequence[str]) -> No
 
 def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     """Only who asks can ask several people, and there have to be so many."""
-    for key in ("count", "distinct", "note", "second"):
+    for key in ("count", "distinct", "note", "second", "settle_delay"):
         given = rule.get(key)
         if given is not None and not asks:
             message = f"only a rule with `effect: require_approval` has `{key}`"
@@ -58,6 +58,9 @@ def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     note = rule.get("note")
     if asks and note is not None and note.value == "required" and CUSTOMER in groups_of(approvers):
         documents.say(e508_approvers.at(note, "a customer says yes or no, and no note"))
+    delay = rule.get("settle_delay")
+    if asks and delay is not None and CUSTOMER in groups_of(approvers):
+        documents.say(e508_approvers.at(delay, "a customer's yes counts at once"))
     draws = second is not None and str(second.value).strip("0.%") != ""
     wanted = second if draws else count
     if wanted is None or approvers is None or not asks:

@@ -31,6 +31,7 @@ from engine.bundle.node import Node
 from engine.language import types
 from engine.language.expression import Expression
 from engine.language.functions import FUNCTIONS
+from engine.language.value import span
 from engine.policy.rule import Effect, Guard, PolicyRules, Rule
 from engine.session.expression_names import ToolTypes, any_call_scope, gate_scope
 from engine.spec.bundle import HANDOFF, READ, WRITE, Tool
@@ -316,6 +317,7 @@ def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker
         distinct=plain.get("distinct", False),
         note=plain.get("note") == "required",
         second=Decimal(str(plain.get("second", "0%")).removesuffix("%")),
+        settle_delay=span(plain.get("settle_delay", "0s")),
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
         disclose=plain.get("disclose", True),

@@ -11,7 +11,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.logged_requests import request_as_logged, request_listed
-from engine.api.shapes import comments_shown, is_over, request_shown
+from engine.api.shapes import comments_shown, request_shown, request_status
 from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
@@ -19,7 +19,7 @@ from engine.cli.console.output import say
 from engine.cli.console.trace_printer import line, print_json, table
 from engine.policy.approvals import whom
 from engine.session.exit_code import OK
-from engine.session.state.inputs import RequestCommented
+from engine.session.state.inputs import RequestCommented, YesTakenBack
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
@@ -234,6 +234,22 @@ async def comment(request_id: str, text: str, claim: ActorClaim, store_url: str)
     return app.exit_code
 
 
+@command.command("take-back", epilog="Example: engine review take-back ses_1234.1 --as dana")
+@click.argument("request_id", metavar="ID")
+@actor_option
+@store_option
+@asynchronous
+async def take_back(request_id: str, claim: ActorClaim, store_url: str) -> int:
+    """Take your yes back while it does not count yet (`settle_delay` of a rule); the question is open again."""
+    from engine.cli.console.app import open_app
+
+    async with open_app(store_url) as app:
+        row = await _request(app, request_id)
+        who = await actor_of(app, claim, Right.ANSWER, "take_back", row.id, row.session_id)
+        await app.engine.record(row.session_id, lambda at: YesTakenBack(row.id, who.name, at))
+    return app.exit_code
+
+
 async def _go_on(app: App, session_id: str, *, drive: bool) -> int:
     """What is done behind an answer: its session is driven on, or left to others."""
     from engine.cli.console.drive import drive_on
@@ -246,7 +262,7 @@ async def _go_on(app: App, session_id: str, *, drive: bool) -> int:
 
 async def _request(app: App, request_id: str | None) -> RequestRow:
     if request_id is None:
-        waiting = [row for row in await app.store.requests() if not is_over(row.expires_at)]
+        waiting = [row for row in await app.store.requests() if request_status(row) == "open"]
         row = waiting[-1] if waiting else None
     else:
         row = await app.store.request(request_id)

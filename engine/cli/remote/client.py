@@ -74,6 +74,10 @@ class Client:
         content = one_line(jsonable(dict(body))).encode()
         return self._ask("POST", path, content=content, headers={"content-type": "application/json", **headers})
 
+    def delete(self, path: str) -> None:
+        """Take something away; raises ServiceProblem."""
+        self._ask("DELETE", path)
+
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page by page; raises ServiceProblem."""
         cursor = None

@@ -128,6 +128,15 @@ def comment(request_id: str, text: str) -> int:
     return OK
 
 
+@command.command("take-back", epilog="Example: engine --server URL review take-back ses_1234.1")
+@click.argument("request_id", metavar="ID")
+@asking
+def take_back(request_id: str) -> int:
+    """Take your yes back while it does not count yet (`settle_delay` of a rule); the question is open again."""
+    client().delete(f"/v1/requests/{part(request_id)}/answers")
+    return OK
+
+
 def _like(given: dict[str, Any] | None) -> dict[str, Any]:
     """A schema of what an input holds: text stays text, and what is none is read as JSON."""
     texts = {name: {"type": "string"} for name, value in (given or {}).items() if isinstance(value, str)}

@@ -39,9 +39,12 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     refused = refused_person(draft, request, reply, digest)
     if refused is not None:
         return refused
+    roles = sorted(_roles_that_count(draft, request, reply))
+    if request.settle_delay and reply.action == "approve":
+        _delay(draft, request, reply, digest, edited, roles)
+        return None
     if edited is not None:
         _edit(draft, request, reply.by, edited)
-    roles = sorted(_roles_that_count(draft, request, reply))
     more: dict[str, Any] = {"roles": roles} if roles else {}
     more |= {"edited": True} if edited is not None else {}
     draft.emit(
@@ -61,6 +64,27 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     return None
 
 
+def _delay(
+    draft: Draft, request: Request, reply: RequestAnswered, digest: str, edited: _EditedCall | None, roles: list[str]
+) -> None:
+    """Record a yes that counts later (see `settle_delay`)."""
+    call = draft.state.calls[request.call_id or ""]
+    draft.emit(
+        EventKind.YES_DELAYED,
+        step=call.step,
+        request_id=request.id,
+        call_id=call.id,
+        tool=call.name,
+        by=reply.by,
+        note=reply.note,
+        digest=digest,
+        input=edited.input if edited is not None else None,
+        key=edited.key if edited is not None else None,
+        roles=roles,
+        counts_at=timestamp(draft.at + request.settle_delay),
+    )
+
+
 def _handle(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     """What people read in the place of a sensitive value is never one."""
     path = place_of_handle([reply.edit, reply.value]) if draft.agent.seal is not None else ""
@@ -77,6 +101,9 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
         return InputRefused("already_answered", f"request {request.id} was answered by {request.answered['by']}")
     if s.final and request.kind not in (RequestKind.SETTLE, RequestKind.FOLLOW_UP):
         return InputRefused("session_over", f"session {s.session_id} is over ({s.status})")
+    if request.delayed is not None and reply.action != "deny":
+        said = f"{request.delayed['by']} said yes to request {request.id}, which counts at"
+        return InputRefused("already_answered", f"{said} {request.delayed['counts_at']} unless it is taken back")
     if request.closed is not None and not _never_settled(request):
         return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(draft)):
@@ -86,6 +113,7 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
     if (
         request.expires_at is not None
         and draft.at >= request.expires_at
+        and request.delayed is None
         and not s.final
         and request.kind is not RequestKind.SETTLE
     ):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.language.value import duration_text
 from engine.policy.rule import CUSTOMER, Effect
 from engine.policy.verdict import Ask, Verdict
 from engine.session import customer_texts as texts
@@ -30,8 +31,8 @@ def use_prior_yes(draft: Draft, call: Call, verdict: Verdict) -> Call:
 
 def _for_customer(verdict: Verdict) -> list[Ask]:
     """What one yes of the customer is to: all plain asks, or a single one that only they can answer and is distinct."""
-    # a yes beforehand has no note
-    asking = [ask for ask in verdict.asks if CUSTOMER in ask.approvers and not ask.note]
+    # a yes beforehand has no note, and counts at once
+    asking = [ask for ask in verdict.asks if CUSTOMER in ask.approvers and not ask.note and not ask.settle_delay]
     alone = [ask for ask in asking if ask.distinct and ask.approvers == (CUSTOMER,)]
     return alone[:1] or [ask for ask in asking if not ask.distinct] or asking[:1]
 
@@ -68,7 +69,8 @@ def _people(call: Call, verdict: Verdict) -> dict[str, frozenset[str]]:
 def _is_met(ask: Ask, yes: Approval) -> bool:
     """Whether a yes is one to that ask: a rule of an urgent bundle may have the same name and ask others, or more."""
     asked = CUSTOMER in ask.approvers if yes.prior else yes.groups == frozenset(ask.approvers)
-    return ask.rule in yes.rules and asked and (yes.noted or not ask.note) and _is_named(ask, yes)
+    said = (yes.noted or not ask.note) and yes.settle_delay >= ask.settle_delay
+    return ask.rule in yes.rules and asked and said and _is_named(ask, yes)
 
 
 def _is_named(ask: Ask, yes: Approval) -> bool:
@@ -139,6 +141,7 @@ def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, 
             difference=difference,
             **({"distinct": True} if apart else {}),
             **({"note": "required"} if any(ask.note for ask in asks) else {}),
+            **({"settle_delay": duration_text(delay)} if (delay := max(ask.settle_delay for ask in asks)) else {}),
             **({"names": {group: list(people) for group, people in named}} if named else {}),
         )
 

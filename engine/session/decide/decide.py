@@ -19,6 +19,7 @@ from engine.session.decide.gate_calls import beside_guards
 from engine.session.decide.jobs import discard, job_draft, retry
 from engine.session.decide.proposals import planned, planner_failed
 from engine.session.decide.retries import try_again
+from engine.session.decide.settle_delay import take_back
 from engine.session.decide.transitions import advance, end_cancelled
 from engine.session.decide.uncertain import is_probe, mark_uncertain, probe_request, probed
 from engine.session.expression_names import gate_names
@@ -375,6 +376,7 @@ _FROM_PEOPLE: Mapping[type, Callable[..., inputs.InputRefused | None]] = {
     inputs.DecisionProposed: propose,
     inputs.RequestAnswered: answer,
     inputs.RequestCommented: comment,
+    inputs.YesTakenBack: take_back,
     inputs.JobRetryRequested: retry,
     inputs.JobDiscardRequested: discard,
 }

@@ -87,13 +87,17 @@ def refused_person(draft: Draft, request: Request, reply: RequestAnswered, diges
     if request.kind is not RequestKind.APPROVAL or call is None or reply.action != "approve":
         return None
     given = [_Yes(one.by, one.rules, one.distinct) for one in call.approvals if one.digest == digest]
+    # who has said yes already is counted, though it may be taken back
+    for one in draft.state.open_requests():
+        if one.call_id == call.id and one.delayed is not None and one.delayed["digest"] == digest:
+            given.append(_Yes(one.delayed["by"], frozenset(one.rules), one.distinct))
     mine = _Yes(reply.by, frozenset(request.rules), request.distinct)
     if any(one.by == mine.by and one.differs(mine) for one in given):
         told = f"{reply.by} said yes to this call already: another person has to"
         return InputRefused("another_person", told)
     if digest != call.digest:
         return None  # everything is asked anew
-    left = [one for one in _open(draft, call) if one.id != request.id]
+    left = [one for one in _open(draft, call) if one.id != request.id and one.delayed is None]
     if _can_be_met(draft, [request, *left], given) and not _can_be_met(draft, left, [*given, mine]):
         told = f"nobody would be left for what else is asked about this call: {reply.by} is needed there"
         return InputRefused("needed_elsewhere", told)

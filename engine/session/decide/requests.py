@@ -16,7 +16,7 @@ def wake(draft: Draft) -> bool:
     s = draft.state
     if s.status is Status.RUNNING:
         return False
-    due = any(_expired(draft, request) for request in s.open_requests())
+    due = any(_is_due(draft, request) for request in s.open_requests())
     before = tuple(what for what in s.waiting_for if what != MESSAGE)
     changed = waiting_for(draft) != before or (MESSAGE in s.waiting_for and s.unseen > 0)
     if not (due or changed or s.cancel_by or s.probed_calls()):
@@ -28,15 +28,15 @@ def wake(draft: Draft) -> bool:
 def expire(draft: Draft) -> bool:
     """A question that nobody answered in time is closed, and what waited for it ends."""
     for request in draft.state.open_requests():
-        if _expired(draft, request):
+        if request.delayed is None and _is_due(draft, request):
             draft.emit(EventKind.REQUEST_CLOSED, request_id=request.id, how="expired")
             _end_unanswered(draft, request)
             return True
     return False
 
 
-def _expired(draft: Draft, request: Request) -> bool:
-    return request.expires_at is not None and draft.state.now >= request.expires_at
+def _is_due(draft: Draft, request: Request) -> bool:
+    return request.due_at is not None and draft.state.now >= request.due_at
 
 
 def _end_unanswered(draft: Draft, request: Request) -> None:

@@ -35,6 +35,7 @@ from engine.session.decide.endings import (
 from engine.session.decide.gate_calls import enqueue, judge_call, record_start
 from engine.session.decide.requests import MESSAGE, apply_answers, expire, waiting_for, waiting_status, wake, withdraw
 from engine.session.decide.retries import begin_due_attempts
+from engine.session.decide.settle_delay import count_delayed_yes
 from engine.session.decide.uncertain import give_up_cut_off, mark_uncertain
 from engine.session.expression_names import stop_names
 from engine.session.state.event import EventKind
@@ -324,6 +325,7 @@ class Transition:
 # and what breaks.
 TABLE: tuple[Transition, ...] = (
     Transition(wake, "whatever follows is told of a session that runs, and its time counts from here"),
+    Transition(count_delayed_yes, "a yes counts from its time on, before anything looks at who is asked still"),
     Transition(expire, "a question that is over is closed before anything looks at who is asked still"),
     Transition(
         apply_answers,

@@ -50,6 +50,8 @@ class EventKind(StrEnum):
     REQUEST_ANSWERED = "request_answered"
     REQUEST_CLOSED = "request_closed"
     REQUEST_COMMENTED = "request_commented"
+    YES_DELAYED = "yes_delayed"
+    YES_TAKEN_BACK = "yes_taken_back"
     CUSTOMER_CONFIRMED = "customer_confirmed"
     CONFIRMATION_USED = "confirmation_used"
     CANCEL_REQUESTED = "cancel_requested"

@@ -251,6 +251,15 @@ class RequestCommented:
 
 
 @dataclass(frozen=True, slots=True)
+class YesTakenBack:
+    """Who said a yes that does not count yet takes it back; the question is open again."""
+
+    request_id: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ActionConfirmed:
     """The customer says yes to an action before it is proposed; it counts for this exact call, once."""
 
@@ -332,6 +341,7 @@ Input = (
     | MessageSent
     | RequestAnswered
     | RequestCommented
+    | YesTakenBack
     | ActionConfirmed
     | DecisionProposed
     | CancelRequested

@@ -84,6 +84,7 @@ def wake_at(state: State) -> datetime | None:
         moments.append(state.clock_at + state.limits.step_time - state.used.step_active)
     if state.ending is None:
         moments += [call.due_at for call in state.retrying_calls() if call.due_at is not None]
+        moments += [one.counts_at for one in state.open_requests() if one.counts_at is not None]
     if state.ending_at is not None and state.limits.grace is not None and in_grace(state):
         moments.append(state.ending_at + state.limits.grace)
     return min(moments, default=None)

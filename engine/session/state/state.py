@@ -94,8 +94,9 @@ class Approval:
     distinct: bool = False
     # whom facts named when this was asked
     names: frozenset[str] = frozenset()
-    # whether it says why
+    # whether it says why, and how long it could be taken back
     noted: bool = False
+    settle_delay: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,10 @@ class Request:
     limit: str | None = None
     distinct: bool = False
     note_required: bool = False
+    settle_delay: timedelta = timedelta(0)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # a yes that was said and counts later, unless it is taken back
+    delayed: Mapping[str, Any] | None = None
     answered: Mapping[str, Any] | None = None
     closed: str | None = None
     # what people said about it: by whom, the text, and when
@@ -209,8 +213,18 @@ class Request:
 
     @property
     def open(self) -> bool:
-        """Whether it still waits for its answer."""
+        """Whether it still waits for its answer, or for the moment at which a yes counts."""
         return self.answered is None and self.closed is None
+
+    @property
+    def counts_at(self) -> datetime | None:
+        """When the yes counts that was said already."""
+        return datetime.fromisoformat(self.delayed["counts_at"]) if self.delayed is not None else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When time alone changes something: a yes counts, or else the question expires."""
+        return self.expires_at if self.delayed is None else self.counts_at
 
 
 @dataclass(frozen=True, slots=True)

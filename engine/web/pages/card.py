@@ -19,6 +19,7 @@ from engine.spec.request_kind import RequestKind
 from engine.web.pages.answer_form import FormField, fields_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.span import span_told
+from engine.web.requests import said_by
 
 # of the words of strangers so many are shown at first
 LONGEST = 2000
@@ -68,6 +69,10 @@ class Card:
     stands: str
     comments: tuple[tuple[str, str, str], ...] = ()
     note_required: bool = False
+    # how long a yes can be taken back; who said one that does not count yet, and when it counts
+    settle_delay: str = ""
+    said_by: str = ""
+    counts_at: str = ""
 
 
 def standing_of(row: RequestRow, state: State) -> str:
@@ -128,6 +133,9 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
             for one in shown(comments_shown(state, row.id))
         ),
         p.get("note") == "required",
+        str(p.get("settle_delay") or ""),
+        visible(said_by(state, row.id) or ""),
+        f"{row.counts_at:%H:%M:%S}" if row.counts_at is not None else "",
     )
 
 

@@ -34,6 +34,7 @@ from engine.web.pages.gather import away_now, gathered, may_answer, sentence_of
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
+from engine.web.requests import taken_back
 from engine.web.responses import PAGE_HEADERS, answered
 from engine.web.service import Service
 
@@ -58,6 +59,7 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}/claim", _page(service, _claim), methods=["POST"]),
         Route("/inbox/{id}/comment", _page(service, _comment), methods=["POST"]),
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
+        Route("/inbox/{id}/take-back", _page(service, _take_back), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
         Route("/bundles/whatif", _page(service, bundles.judge_past), methods=["POST"]),
@@ -246,6 +248,18 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
         await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)
     await service.note(request, visitor.principal, "answer", row.id, fields["answer"], digest)
+    return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
+
+
+async def _take_back(service: Service, visitor: Visitor, request: Request) -> Response:
+    """One's yes is taken back while it does not count yet."""
+    need(visitor, Right.ANSWER)
+    await form_of(request, visitor)
+    row = await service.request(visitor.principal, request.path_params["id"])
+    try:
+        await taken_back(service, visitor.principal, row.id, request)
+    except NotAllowed as refused:
+        return await _card(service, visitor, row.id, problem=str(refused), status=409)
     return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from engine.language.blank_text import says_something
+from engine.language.value import span, timestamp
 from engine.policy.approvals import whom
 from engine.policy.rule import CUSTOMER
 from engine.session.state.event import Event, EventKind
@@ -21,8 +22,8 @@ from engine.spec.request_kind import RequestKind
 class RequestOpenedPayload(TypedDict):
     """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`.
 
-    Who answers a `distinct` one may answer no other about the same call, and where the `note` is required a yes says
-    why.  Of the groups in `names` only the people there are asked.
+    Who answers a `distinct` one may answer no other about the same call, where the `note` is required a yes says why,
+    and for a `settle_delay` it can be taken back.  Of the groups in `names` only the people there are asked.
     """
 
     request_id: Own[str]
@@ -41,6 +42,7 @@ class RequestOpenedPayload(TypedDict):
     extend_by: NotRequired[Own[Any]]
     distinct: NotRequired[Own[bool]]
     note: NotRequired[Own[str]]
+    settle_delay: NotRequired[Own[str]]
     names: NotRequired[Annotated[dict[str, Any], H.PEOPLE]]
     values: NotRequired[Annotated[dict[str, Any], H.VALUES]]
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
@@ -61,6 +63,7 @@ def _opened(state: State, payload: RequestOpenedPayload, event: Event) -> State:
         limit=payload.get("limit"),
         distinct=payload.get("distinct", False),
         note_required=payload.get("note") == "required",
+        settle_delay=span(payload.get("settle_delay", "0s")),
         names={group: tuple(people) for group, people in payload.get("names", {}).items()},
     )
     return copy_with(state, requests=state.requests.with_item(request.id, request))
@@ -77,7 +80,7 @@ class RequestAnsweredPayload(TypedDict):
     """Somebody answered; `digest` is the call that a yes is for, `value` what else they gave.
 
     `roles` are those by which they belong to who was asked, where it is not by their name.  It was `edited` where they
-    said what the call should be, be it as it stood already.
+    said what the call should be, be it as it stood already.  A yes that could be taken back was said at `said_at`.
     """
 
     request_id: Own[str]
@@ -90,6 +93,7 @@ class RequestAnsweredPayload(TypedDict):
     digest: Digest
     roles: NotRequired[Own[list[str]]]
     edited: NotRequired[Own[bool]]
+    said_at: NotRequired[Own[str]]
 
 
 def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> State:
@@ -118,6 +122,7 @@ def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> St
         distinct=request.distinct,
         names=frozenset(person for people in request.names.values() for person in people),
         noted=says_something(payload["note"]),
+        settle_delay=request.settle_delay,
     )
     return with_call(state, call, approvals=(*kept, yes), approved_seq=event.seq)
 
@@ -125,6 +130,42 @@ def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> St
 def _answered_line(entry: dict[str, Any]) -> str:
     note = f" ({entry['note']})" if entry["note"] else ""
     return f"{entry['request_id']}: {entry['action']} by {entry['by']}{note}"
+
+
+class YesDelayedPayload(TypedDict):
+    """Somebody said yes, which counts at `counts_at` unless it is taken back; `input` is what the call is to be by it.
+
+    It is null, as is its `key`, where the call is to be as it stands.
+    """
+
+    request_id: Own[str]
+    call_id: Own[str]
+    tool: Own[str]
+    by: Words[str]
+    note: Words[str]
+    digest: Digest
+    input: Annotated[dict[str, Any] | None, H.INPUT]
+    key: Annotated[str | None, H.KEY]
+    roles: Own[list[str]]
+    counts_at: Own[str]
+
+
+def _delayed(state: State, payload: YesDelayedPayload, event: Event) -> State:
+    request = state.requests[payload["request_id"]]
+    said = {**payload, "said_at": timestamp(event.at)}
+    return copy_with(state, requests=state.requests.with_item(request.id, replace(request, delayed=said)))
+
+
+class YesTakenBackPayload(TypedDict):
+    """Who had said a yes that did not count yet has taken it back."""
+
+    request_id: Own[str]
+    by: Words[str]
+
+
+def _taken_back(state: State, payload: YesTakenBackPayload, event: Event) -> State:
+    request = state.requests[payload["request_id"]]
+    return copy_with(state, requests=state.requests.with_item(request.id, replace(request, delayed=None)))
 
 
 class RequestClosedPayload(TypedDict):
@@ -207,6 +248,24 @@ REQUEST_EVENTS = (
         lambda e: f"{e['request_id']}: {e['by']} says: {short(e['text'], 200)}",
         from_outside=True,
         others=True,
+    ),
+    Definition(
+        EventKind.YES_DELAYED,
+        YesDelayedPayload,
+        _delayed,
+        lambda e: f"{e['request_id']}: yes by {e['by']}, which counts at {e['counts_at']}",
+        from_outside=True,
+        others=True,
+        projected=True,
+    ),
+    Definition(
+        EventKind.YES_TAKEN_BACK,
+        YesTakenBackPayload,
+        _taken_back,
+        lambda e: f"{e['request_id']}: {e['by']} took the yes back",
+        from_outside=True,
+        others=True,
+        projected=True,
     ),
     Definition(
         EventKind.CUSTOMER_CONFIRMED,

@@ -1,0 +1,115 @@
+"""A yes that can be taken back for a while: over the API, in the browser and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from tests.cli.shell import Shell, copy_of_root
+from tests.web.service import Service, open_service
+from tests.web.test_pages import fields_of, held, reviewer
+
+
+@contextmanager
+def delaying(tmp_path: Path, delay: str) -> Iterator[Service]:
+    at = copy_of_root(tmp_path / "bundle")
+    policy = at / "policies" / "refunds.yaml"
+    asked = "approvers: [refund-reviewers]"
+    policy.write_text(policy.read_text("utf-8").replace(asked, f"{asked}\n    settle_delay: {delay}"))
+    with open_service(Shell(at)) as service:
+        yield service
+
+
+def say(client: httpx2.Client, request: str, answer: str = "approve") -> httpx2.Response:
+    digest = client.get(f"/v1/requests/{request}").json()["digest"]
+    return client.post(f"/v1/requests/{request}/answers", json={"answer": answer, "digest": digest})
+
+
+def test_a_yes_counts_after_its_time_and_the_session_goes_on_by_itself(tmp_path: Path) -> None:
+    with delaying(tmp_path, "2s") as service:
+        request = held(service)
+        session = request.rpartition(".")[0]
+        with service.client("dana", "reviewer") as dana:
+            assert dana.get(f"/v1/requests/{request}").json()["settle_delay"] == "2s"
+            done = say(dana, request)
+            assert (done.status_code, done.json()["session"]["state"]) == (200, "awaiting_human_review")
+            assert done.json()["counts_at"] is not None
+            service.waits(dana, session, "done")
+            kinds = [one["kind"] for one in dana.get(f"/v1/sessions/{session}/events?limit=200").json()["items"]]
+            assert kinds.index("yes_delayed") < kinds.index("request_answered") < len(kinds)
+            assert dana.get(f"/v1/requests/{request}").json()["counts_at"] is None
+            late = dana.delete(f"/v1/requests/{request}/answers")
+            assert (late.status_code, late.json()["code"]) == (409, "nothing_to_take_back")
+
+
+def test_a_yes_is_taken_back_by_who_said_it_and_nobody_else(tmp_path: Path) -> None:
+    with delaying(tmp_path, "1h") as service:
+        request = held(service)
+        with (
+            service.client("dana", "reviewer") as dana,
+            service.client("lee", "reviewer") as lee,
+            service.client("ops", "operator") as ops,
+        ):
+            assert say(dana, request).status_code == 200
+            shown = lee.get(f"/v1/requests/{request}").json()
+            assert (shown["status"], shown["said_by"]) == ("delayed", "dana")
+            assert [one["status"] for one in lee.get("/v1/requests").json()["items"]] == ["delayed"]
+            assert (say(lee, request).status_code, say(lee, request).json()["code"]) == (409, "already_answered")
+            path = f"/v1/requests/{request}/answers"
+            refused = lee.delete(path)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_yours")
+            assert ops.delete(path).status_code == 403
+            assert dana.delete(path).status_code == 204
+            assert lee.get(f"/v1/requests/{request}").json()["status"] == "open"
+            assert dana.delete(path).status_code == 409
+            assert dana.delete("/v1/requests/ses_none.1/answers").status_code == 404
+            # a no of somebody else counts at once, while a yes waits
+            assert say(dana, request).status_code == 200
+            assert say(lee, request, "deny").status_code == 200
+            service.waits(ops, request.rpartition(".")[0], "done")
+        with service.client("auditor", "auditor") as auditor:
+            events = auditor.get("/v1/audit?limit=200").json()["items"]
+            acts = {(one["action"], one["result"]) for one in events if one["about"] == request}
+            assert {("take_back", "taken_back"), ("answer", "deny")} <= acts
+
+
+def test_the_card_tells_when_it_counts_and_takes_it_back(tmp_path: Path) -> None:
+    with delaying(tmp_path, "1h") as service:
+        request = held(service)
+        browser = reviewer(service)
+        page = browser.get(f"/inbox/{request}").text
+        assert "for 1h you can take it back" in page
+        fields = fields_of(page)
+        done = browser.post(f"/inbox/{request}/answer", {**fields, "answer": "approve"})
+        assert (done.status_code, done.headers["location"]) == (303, f"/inbox/{request}")
+        page = browser.get(f"/inbox/{request}").text
+        assert "dana said yes. It counts at" in page
+        assert "Take my yes back" in page
+        assert 'value="approve"' not in page
+        assert "delayed" in browser.get("/inbox").text
+        assert browser.post(f"/inbox/{request}/take-back", {"key": "wrong"}).status_code == 403
+        done = browser.post(f"/inbox/{request}/take-back", {"key": fields_of(page)["key"]})
+        assert done.status_code == 303
+        page = browser.get(f"/inbox/{request}").text
+        assert 'value="approve"' in page
+        again = browser.post(f"/inbox/{request}/take-back", {"key": fields_of(page)["key"]})
+        assert (again.status_code, "was taken back" in again.text) == (409, True)
+
+
+def test_the_command_line_takes_it_back_here_and_there(tmp_path: Path) -> None:
+    with delaying(tmp_path, "1h") as service:
+        request = held(service)
+        dana = service.token("dana", "reviewer")
+        said = service.shell("review", "approve", request, ENGINE_TOKEN=dana)
+        assert said.code == 3, said.err
+        assert f"engine review take-back {request}" in said.err
+        assert service.shell("review", "take-back", request, ENGINE_TOKEN=dana).code == 0
+        there = Shell(tmp_path)
+        assert there("--server", service.url, "review", "approve", request, "--no-resume", ENGINE_TOKEN=dana).code == 0
+        assert "delayed" in service.shell("review", "list").out
+        assert there("--server", service.url, "review", "take-back", request, ENGINE_TOKEN=dana).code == 0
+        assert service.shell("review", "take-back", request, ENGINE_TOKEN=dana).code == 1
+        assert "delayed" not in service.shell("review", "list").out
