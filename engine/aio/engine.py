@@ -100,6 +100,10 @@ class AsyncioEngine:
         """See `engine.Engine.comment`."""
         await self._context.call(partial(self._context.value.comment, request_id, text, by))
 
+    async def take_back(self, request_id: str, by: str) -> None:
+        """See `engine.Engine.take_back`."""
+        await self._context.call(partial(self._context.value.take_back, request_id, by))
+
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
         """See `engine.Engine.requests`."""
         return await self._context.call(partial(self._context.value.requests, open_only=open_only))

@@ -109,6 +109,8 @@ def request_shown(row: RequestRow) -> dict[str, Any]:
         "rules": p["rules"],
         "note": p.get("note", "optional"),
         "settle_delay": p.get("settle_delay"),
+        "remind": p.get("remind", []),
+        "escalate": p.get("escalate", {}),
         "reason": p["reason"],
         "message": p["message"],
         "values": p.get("values", {}),

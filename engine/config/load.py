@@ -37,6 +37,7 @@ from engine.language.value import span
 from engine.runtime.retention import RetentionRule
 from engine.store.urls import SQLITE
 from engine.telemetry.otlp import TraceTarget
+from engine.web.server.client_address import networks
 from engine.web.server.limits import ServerLimits
 from engine.web.webhook import Webhook
 
@@ -66,7 +67,7 @@ def load_settings(
     service = reader.document(file, "Service") if file is not None else None
     named = _with_variables(service, environment, reader)
     if named is not None:
-        reader.diagnostics += check_shape(named, "Service")
+        reader.diagnostics += check_shape(named, "Service") or _check_proxies(named)
     folder = file.parent if file is not None else Path()
     included = service.get("include") if service is not None else None
     documents = [
@@ -94,6 +95,18 @@ def load_settings(
     made = _settings(named, folder, options, default_store, access[0] if access else None, webhooks)
     made = replace(made, notifications=notifications, schedules=schedules)
     return LoadedSettings(made, found, reader.sources)
+
+
+def _check_proxies(service: Node) -> list[Diagnostic]:
+    """Each is an address, or a network without an address of it."""
+    found: list[Diagnostic] = []
+    proxies = service.get("proxies")
+    for item in (proxies.items or ()) if proxies is not None else ():
+        try:
+            networks([str(item.value)])
+        except ValueError as error:
+            found.append(e206_constraint.at(item, "proxies", f"holds addresses and networks: {error}"))
+    return found
 
 
 class _ConfigFiles:
@@ -193,6 +206,7 @@ def _settings(
             idle_time=_seconds(bounds["idle_time"]),
             write_time=_seconds(bounds["write_time"]),
             drain_time=_seconds(bounds["drain_time"]),
+            proxies=networks(known["proxies"]),
         ),
         metrics=(metrics["host"], metrics["port"]) if metrics is not None else None,
         traces=TraceTarget(known["traces"]["url"], known["traces"].get("headers", {})) if known.get("traces") else None,

@@ -8,7 +8,7 @@ from typing import Any
 from engine.policy.rule import CUSTOMER
 
 # what only a rule has that asks
-ASKING = ("approvers", "count", "distinct", "note", "second", "settle_delay")
+ASKING = ("approvers", "count", "distinct", "note", "second", "settle_delay", "remind", "escalate")
 
 
 def asking_anybody(plain: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""Which deliveries there have to be, by how requests stand: the same however often it is asked."""
+"""Which deliveries there have to be, by how requests stand: the same however often it is asked.
+
+When people are reminded, and who is told only later, is said by a notification, by the rule that asks, or by both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Set
+from datetime import datetime, timedelta
 
-from engine.language.value import digest
+from engine.language.value import digest, duration
 from engine.notify.notification import Moment, Notification
 from engine.ports.deliveries import Delivery
 from engine.ports.records import RequestRow
@@ -18,24 +21,49 @@ def due_deliveries(
     for row in rows:
         # a yes that was said before the end counts, and nobody is wanted meanwhile
         over = row.counts_at is not None or (row.expires_at is not None and row.expires_at <= now)
-        if not _is_meant(notification, row) or row.opened_at is None or over:
-            continue
-        if Moment.OPENED in notification.moments:
-            yield _delivery(notification, Moment.OPENED, row, now)
-        # of several that are due at once, as after a time in which nobody looked, the last is told
-        passed = [number for number, span in enumerate(notification.remind, 1) if row.opened_at + span <= now]
-        if passed:
-            yield _delivery(notification, Moment.REMINDED, row, now, passed[-1])
-        if notification.escalate is not None and row.opened_at + notification.escalate <= now:
-            yield _delivery(notification, Moment.ESCALATED, row, now)
+        if row.opened_at is not None and not over:
+            yield from _of_open(notification, row, now, now - row.opened_at)
     if Moment.ENDED in notification.moments:
         for row in ended:
-            if _is_meant(notification, row):
+            if _is_meant(notification, _asked(row)):
                 yield _delivery(notification, Moment.ENDED, row, now)
 
 
-def _is_meant(notification: Notification, row: RequestRow) -> bool:
-    return not notification.groups or bool(notification.groups & set(map(str, row.payload.get("groups") or ())))
+def _of_open(notification: Notification, row: RequestRow, now: datetime, open_for: timedelta) -> Iterator[Delivery]:
+    later = escalations(row)
+    tells = Moment.OPENED in notification.moments
+    if _is_meant(notification, _asked(row) - later.keys()):
+        if tells:
+            yield _delivery(notification, Moment.OPENED, row, now)
+        spans = sorted({*notification.remind, *(_reminders(row) if tells else ())})
+        # of several that are due at once, as after a time in which nobody looked, the last is told
+        passed = [number for number, one in enumerate(spans, 1) if one <= open_for]
+        if passed:
+            yield _delivery(notification, Moment.REMINDED, row, now, passed[-1])
+    if notification.escalate is not None and notification.escalate <= open_for and _is_meant(notification, _asked(row)):
+        yield _delivery(notification, Moment.ESCALATED, row, now)
+    for number, (group, after) in enumerate(sorted(later.items()), 1):
+        if after <= open_for and tells and _is_meant(notification, {group}):
+            yield _delivery(notification, Moment.ESCALATED, row, now, number)
+
+
+def escalations(row: RequestRow) -> dict[str, timedelta]:
+    """By group that is told only later, how long after the request was opened."""
+    told = row.payload.get("escalate") or {}
+    return {str(group): after for group, text in told.items() if (after := duration(str(text))) is not None}
+
+
+def _reminders(row: RequestRow) -> list[timedelta]:
+    told = row.payload.get("remind") or ()
+    return [after for text in told if (after := duration(str(text))) is not None]
+
+
+def _asked(row: RequestRow) -> Set[str]:
+    return set(map(str, row.payload.get("groups") or ()))
+
+
+def _is_meant(notification: Notification, groups: Set[str]) -> bool:
+    return not notification.groups or bool(notification.groups & groups)
 
 
 def _delivery(notification: Notification, moment: Moment, row: RequestRow, now: datetime, number: int = 0) -> Delivery:

@@ -187,7 +187,7 @@ def _ask(rule: Rule, values: dict[str, Any], text: str, words: Bindings | None) 
         seen: dict[str, Any] = {}
         named = {group: _people(expression, words, seen) for group, expression in rule.names_of}
         values = values | shorten(seen)
-    how = rule.people, rule.distinct, named, rule.note, rule.second, rule.settle_delay
+    how = rule.people, rule.distinct, named, rule.note, rule.second, rule.settle_delay, rule.attention
     return Ask(rule.id, rule.approvers, rule.reason, text, values, *how)
 
 

@@ -73,6 +73,17 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
+class Attention:
+    """Whose attention a question gets while nobody answers: when its people are reminded, and which of them when.
+
+    The groups in `escalate` are told once so long has passed; they may answer all the time.
+    """
+
+    remind: tuple[timedelta, ...] = ()
+    escalate: tuple[tuple[str, timedelta], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule as it applies to one tool; without a condition it always matches.
 
@@ -99,6 +110,7 @@ class Rule:
     note: bool = False
     second: Decimal = Decimal(0)
     settle_delay: timedelta = timedelta(0)
+    attention: Attention | None = None
     # of which of the groups only those are asked whom an expression names
     names_of: tuple[tuple[str, Expression], ...] = ()
     # what the log says of it in every verdict, with room for what it judged

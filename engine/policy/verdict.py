@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.language.value import duration_text
 from engine.policy.approvals import Demand, groups_asked
-from engine.policy.rule import Effect, Rule
+from engine.policy.rule import Attention, Effect, Rule
 
 # a rule as it was judged: whether it matched, the values that it read, its error, and what it says if it matched
 Judged = tuple[Rule, bool, dict[str, Any], str | None, str]
@@ -53,6 +53,7 @@ class Ask:
     note: bool = False
     second: Decimal = Decimal(0)
     settle_delay: timedelta = timedelta(0)
+    attention: Attention | None = None
 
     @property
     def demand(self) -> Demand:

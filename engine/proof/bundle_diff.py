@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.language.value import duration, duration_text, jsonable, one_line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
-from engine.policy.rule import Effect
+from engine.policy.rule import Attention, Effect
 from engine.proof.prove import Finding, standing
 from engine.spec.bundle import Agent, Bundle, Meter, ReviewerGroup
 from engine.spec.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
@@ -190,7 +190,7 @@ def changed_asking(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
     """
     before, after = _asking(old), _asking(new)
     for rule in sorted(before.keys() & after.keys()):
-        (noted, share, delay), (notes, shares, later) = before[rule], after[rule]
+        (noted, share, delay, told), (notes, shares, later, tells) = before[rule], after[rule]
         if noted != notes:
             said = f"rule {rule}: a yes {'has to' if notes else 'need not'} say why"
             yield BundleDifference("reviewers", rule, noted, notes, said)
@@ -200,13 +200,22 @@ def changed_asking(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
         if delay != later:
             said = f"rule {rule}: a yes counts after {duration_text(later)} instead of {duration_text(delay)}"
             yield BundleDifference("reviewers", rule, duration_text(delay), duration_text(later), said)
+        if told != tells:
+            yield BundleDifference("reviewers", rule, told, tells, f"rule {rule}: {tells or 'nobody is told later'}")
 
 
-def _asking(bundle: Bundle) -> dict[str, tuple[bool, Decimal, timedelta]]:
+def _asking(bundle: Bundle) -> dict[str, tuple[bool, Decimal, timedelta, str]]:
     guards = [guard for agent in bundle.agents.values() for guard in agent.guards.values()]
     rules = [rule for guard in guards for policy in guard.policies for rule in policy.rules]
     asking = (rule for rule in rules if rule.effect is Effect.REQUIRE_APPROVAL)
-    return {rule.id: (rule.note, rule.second, rule.settle_delay) for rule in asking}
+    return {rule.id: (rule.note, rule.second, rule.settle_delay, _attention_text(rule.attention)) for rule in asking}
+
+
+def _attention_text(attention: Attention | None) -> str:
+    if attention is None:
+        return ""
+    reminded = [f"people are reminded after {duration_text(one)}" for one in attention.remind]
+    return ", ".join([*reminded, *(f"{group} is told after {duration_text(one)}" for group, one in attention.escalate)])
 
 
 def changed_meters(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:

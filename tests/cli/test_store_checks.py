@@ -57,7 +57,7 @@ def test_verify_finds_what_belongs_to_no_session_and_bundles_that_were_changed(s
     assert shell("sessions", "verify").out == "1 session is whole, 0 are not\n"
     write(
         shell,
-        "INSERT INTO requests SELECT 'ghost.1', kind, 'ghost', status, opened_at, expires_at, payload FROM requests",
+        "INSERT INTO requests SELECT 'ghost.1', kind, 'ghost', status, opened_at, expires_at, payload, counts_at FROM requests",
         "UPDATE bundles SET files = '{'",
         "INSERT INTO bundles (digest, files) SELECT 'other', '{}'",
         "DELETE FROM store",

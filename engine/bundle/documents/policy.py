@@ -56,6 +56,13 @@ class ApproversOf(DocumentModel):
     ]
 
 
+class Escalation(DocumentModel):
+    """Which of the approvers are told when the others have not answered for so long."""
+
+    after: Annotated[SomeTime, Field(description="Counted from when the request was opened.")]
+    to: Annotated[Name, Field(description="One of the rule's approvers; they may answer before as well.")]
+
+
 class Rule(DocumentModel):
     """One rule; without a condition it always matches."""
 
@@ -90,6 +97,12 @@ class Rule(DocumentModel):
     ] = None
     settle_delay: Annotated[
         SomeTime | None, Field(description="How long a yes can be taken back before it counts, such as `10s`.")
+    ] = None
+    remind: Annotated[
+        list[SomeTime], Field(max_length=10, description="When its people are told again, while nobody has answered.")
+    ] = []
+    escalate: Annotated[
+        Escalation | None, Field(description="Which approvers are told only when it has waited for long.")
     ] = None
     disclose: Annotated[bool, Field(description="Whether a model is told of the rule, and why it decided.")] = True
 

@@ -77,6 +77,10 @@ class Service(DocumentModel):
     include: Annotated[
         list[Annotated[str, Field(min_length=1)]], Field(description="Further files, from this file's directory.")
     ] = []
+    proxies: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=50)]],
+        Field(max_length=20, description="Addresses or networks of proxies that are believed about who asks."),
+    ] = []
     limits: ServiceLimits = ServiceLimits()
     metrics: Annotated[Metrics | None, Field(description="Not served unless it is here.")] = None
     traces: Annotated[Traces | None, Field(description="Not sent unless it is here.")] = None

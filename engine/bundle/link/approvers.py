@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from engine.bundle.checks import e307_reviewers, e404_operand, e508_approvers
 from engine.bundle.document_set import DocumentSet
@@ -13,7 +14,8 @@ from engine.diagnostic import nearest
 from engine.language import types
 from engine.language.expression import Expression
 from engine.language.type_context import TypeContext
-from engine.policy.rule import CUSTOMER, Effect
+from engine.language.value import span
+from engine.policy.rule import CUSTOMER, Attention, Effect
 
 
 def check_approvers(documents: DocumentSet, rule: Node) -> None:
@@ -49,7 +51,7 @@ def _check_group(documents: DocumentSet, item: Node, names: Sequence[str]) -> No
 
 def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     """Only who asks can ask several people, and there have to be so many."""
-    for key in ("count", "distinct", "note", "second", "settle_delay"):
+    for key in ("count", "distinct", "note", "second", "settle_delay", "remind", "escalate"):
         given = rule.get(key)
         if given is not None and not asks:
             message = f"only a rule with `effect: require_approval` has `{key}`"
@@ -62,6 +64,7 @@ def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     if asks and delay is not None and CUSTOMER in groups_of(approvers):
         documents.say(e508_approvers.at(delay, "a customer's yes counts at once"))
     draws = second is not None and str(second.value).strip("0.%") != ""
+    _check_escalation(documents, rule)
     wanted = second if draws else count
     if wanted is None or approvers is None or not asks:
         return
@@ -75,6 +78,28 @@ def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     if len(people) < needed and not any(group.get("roles") for group in plain):
         message = f"the rule asks {needed} people, and its approvers are {len(people)}"
         documents.say(e508_approvers.at(wanted, message, "add members, or groups"))
+
+
+def _check_escalation(documents: DocumentSet, rule: Node) -> None:
+    """Who is told later is asked, beside others who are told at once."""
+    escalation = rule.get("escalate")
+    if escalation is None or rule.get("approvers") is None:
+        return
+    to, asked = escalation.at("to"), groups_of(rule.get("approvers"))
+    if to.value not in asked or to.value == CUSTOMER:
+        message = f"`{to.value}` is told, and could not answer: it is none of the rule's approvers"
+        documents.say(e508_approvers.at(to, message, "add the group to `approvers`"))
+    elif len(asked) == 1:
+        documents.say(e508_approvers.at(to, "nobody else is asked before: name another group in `approvers`"))
+
+
+def attention_of(plain: Mapping[str, Any]) -> Attention | None:
+    """When a rule has its people reminded, and whom it has told later."""
+    remind, later = plain.get("remind") or (), plain.get("escalate")
+    if not remind and later is None:
+        return None
+    escalate = ((later["to"], span(later["after"])),) if later is not None else ()
+    return Attention(tuple(sorted({span(text) for text in remind})), escalate)
 
 
 def groups_of(approvers: Node | None) -> list[str]:

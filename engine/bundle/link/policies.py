@@ -18,7 +18,7 @@ from engine.bundle.checks import (
     e516_never_matches,
 )
 from engine.bundle.document_set import Document, DocumentSet
-from engine.bundle.link.approvers import check_approvers, groups_of, names_of, naming_nodes
+from engine.bundle.link.approvers import attention_of, check_approvers, groups_of, names_of, naming_nodes
 from engine.bundle.link.expressions import template
 from engine.bundle.link.guarantees import guarantees
 from engine.bundle.link.per_tool import PerToolDiagnostics
@@ -318,6 +318,7 @@ def _rule(documents: DocumentSet, document: Document, node: Node, linker: Linker
         note=plain.get("note") == "required",
         second=Decimal(str(plain.get("second", "0%")).removesuffix("%")),
         settle_delay=span(plain.get("settle_delay", "0s")),
+        attention=attention_of(plain),
         place=f"{node.source.file}:{node.at('id').place.line}",
         source=plain.get("source", ""),
         disclose=plain.get("disclose", True),

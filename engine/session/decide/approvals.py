@@ -142,8 +142,19 @@ def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, 
             **({"distinct": True} if apart else {}),
             **({"note": "required"} if any(ask.note for ask in asks) else {}),
             **({"settle_delay": duration_text(delay)} if (delay := max(ask.settle_delay for ask in asks)) else {}),
+            **_attention(asks),
             **({"names": {group: list(people) for group, people in named}} if named else {}),
         )
+
+
+def _attention(asks: list[Ask]) -> dict[str, Any]:
+    """When people are told of what is asked for several rules: all reminders, and each group at its earliest."""
+    found = [ask.attention for ask in asks if ask.attention is not None]
+    remind = sorted({moment for one in found for moment in one.remind})
+    later = sorted((after, group) for one in found for group, after in one.escalate)
+    first = {group: after for after, group in reversed(later)}
+    told: dict[str, Any] = {"remind": [duration_text(one) for one in remind]} if remind else {}
+    return told | ({"escalate": {group: duration_text(first[group]) for group in sorted(first)}} if first else {})
 
 
 # of which groups which people are asked

@@ -11,6 +11,7 @@ from engine.api.shapes import comments_shown, request_status
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line
+from engine.notify.due import escalations
 from engine.policy.approvals import whom
 from engine.ports.records import RequestRow
 from engine.session.sealed_tokens import shown
@@ -43,6 +44,7 @@ class InboxRow:
     claimed_by: str = ""
     together: str = ""
     away: str = ""
+    escalated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,20 @@ def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
         span_told(row.expires_at - now) if row.expires_at is not None else "",
         visible(row.problem),
         row.session_id,
+        escalated=_escalated(row, now),
     )
+
+
+def _escalated(row: RequestRow, now: datetime) -> str:
+    """Whom a question has gone to, or goes to, since nobody answers."""
+    if row.opened_at is None or row.status != "open":
+        return ""
+    since = now - row.opened_at
+    told = []
+    for group, after in escalations(row).items():
+        left = span_told(after - since) if after > since else ""
+        told.append(f"goes to {visible(group)} in {left}" if left else f"escalated to {visible(group)}")
+    return ", ".join(told)
 
 
 def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvidence) -> Card:

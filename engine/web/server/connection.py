@@ -20,6 +20,7 @@ from urllib.parse import unquote_to_bytes
 import h11
 import trio
 
+from engine.web.server.client_address import client_address
 from engine.web.server.limits import ServerLimits
 
 Message = MutableMapping[str, Any]
@@ -216,7 +217,9 @@ class HttpExchange:
             "query_string": query,
             "root_path": "",
             "headers": [(name, value) for name, value in self._request.headers],
-            "client": self._connection.client,
+            "client": client_address(
+                self._connection.client, self._request.headers.raw_items(), self._connection.limits.proxies
+            ),
             "server": self._connection.server,
             "state": {},
         }

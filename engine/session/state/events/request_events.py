@@ -23,7 +23,8 @@ class RequestOpenedPayload(TypedDict):
     """Somebody of `groups` is asked: about a call, or about more of a `limit`, which a yes extends by `extend_by`.
 
     Who answers a `distinct` one may answer no other about the same call, where the `note` is required a yes says why,
-    and for a `settle_delay` it can be taken back.  Of the groups in `names` only the people there are asked.
+    and for a `settle_delay` it can be taken back.  Of the groups in `names` only the people there are asked.  All are
+    told again when a time in `remind` has passed, and the groups in `escalate` are told only once theirs has.
     """
 
     request_id: Own[str]
@@ -43,6 +44,8 @@ class RequestOpenedPayload(TypedDict):
     distinct: NotRequired[Own[bool]]
     note: NotRequired[Own[str]]
     settle_delay: NotRequired[Own[str]]
+    remind: NotRequired[Own[list[str]]]
+    escalate: NotRequired[Own[dict[str, str]]]
     names: NotRequired[Annotated[dict[str, Any], H.PEOPLE]]
     values: NotRequired[Annotated[dict[str, Any], H.VALUES]]
     difference: NotRequired[Annotated[list[dict[str, Any]], H.DIFFERENCE]]
