@@ -160,10 +160,15 @@ class ThreadStore:
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
+        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
         asked = partial(self.context.value.requests, session_id=session_id, open_only=open_only, after=after)
-        return await self.context.call(partial(asked, limit=limit, tenant=tenant))
+        return await self.context.call(partial(asked, limit=limit, tenant=tenant, soonest=soonest))
+
+    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+        """See `ports.Store`."""
+        return await self.context.call(partial(self.context.value.count_requests, open_only=open_only, tenant=tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

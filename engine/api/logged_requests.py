@@ -9,35 +9,37 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
-from engine.language.value import digest
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.ports.store import Store
 from engine.session.state.event import EventKind
 
-MOST_KEPT = 10_000
+MOST_KEPT = 2_000
+
+T = TypeVar("T")
 
 
 class LoggedRequests:
-    """Holds requests against their logs; of the last `MOST_KEPT` that agreed it keeps digests.
+    """Holds requests against their logs; the last `MOST_KEPT` that agreed it keeps.
 
     Of as many sessions it keeps which bundle they run under.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._agreed: OrderedDict[str, str] = OrderedDict()
+        self._agreed: OrderedDict[str, RequestRow] = OrderedDict()
         self._bundles: OrderedDict[str, str] = OrderedDict()
 
     async def listed(self, row: RequestRow) -> RequestRow:
         """A request for a list: of what the log does not say nothing is shown but what is wrong with it."""
-        copy = _digest(row)
-        if copy and self._agreed.get(row.id) == copy:
+        agreed = self._agreed.get(row.id)
+        if agreed is not None and _says_the_same(row, agreed):
             self._agreed.move_to_end(row.id)
             return row
         told = await request_listed(self._store, row)
-        if copy and told == row:
-            _keep(self._agreed, row.id, copy)
+        if told == row and not row.problem:
+            _keep(self._agreed, row.id, row)
         return told
 
     async def bundle_of(self, session_id: str) -> str:
@@ -47,17 +49,18 @@ class LoggedRequests:
         return self._bundles[session_id]
 
 
-def _keep(kept: OrderedDict[str, str], name: str, text: str) -> None:
-    kept[name] = text
+def _keep(kept: OrderedDict[str, T], name: str, what: T) -> None:
+    kept[name] = what
     while len(kept) > MOST_KEPT:
         kept.popitem(last=False)
 
 
-def _digest(row: RequestRow) -> str:
-    """All of a row but how it stands; empty of one that is damaged, which agrees with nothing."""
-    if row.problem:
-        return ""
-    return digest([row.kind, row.session_id, str(row.opened_at), str(row.expires_at), dict(row.payload)])
+def _says_the_same(row: RequestRow, other: RequestRow) -> bool:
+    """Whether all of two rows is the same but how they stand; one that is damaged agrees with nothing."""
+    if row.problem or (row.kind, row.session_id) != (other.kind, other.session_id):
+        return False
+    times = (row.opened_at, row.expires_at) == (other.opened_at, other.expires_at)
+    return times and (row.payload is other.payload or row.payload == other.payload)
 
 
 async def request_as_logged(store: Store, row: RequestRow) -> RequestRow:

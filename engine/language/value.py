@@ -263,8 +263,11 @@ _PLAIN = frozenset({str, int, bool, Decimal, type(None)})
 
 def jsonable(value: Any) -> Any:
     """A value of the expression language as JSON: moments and durations become their text."""
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in _PLAIN:
         return value
+    if kind is dict:
+        return {key: item if type(item) in _PLAIN else jsonable(item) for key, item in value.items()}
     if isinstance(value, datetime):
         return timestamp(value)
     if isinstance(value, date):
@@ -274,9 +277,9 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, frozenset | set):
         return sorted((jsonable(item) for item in value), key=canonical)
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
+        return [item if type(item) in _PLAIN else jsonable(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: jsonable(item) for key, item in value.items()}
+        return {key: item if type(item) in _PLAIN else jsonable(item) for key, item in value.items()}
     return value
 
 

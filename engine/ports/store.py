@@ -136,11 +136,17 @@ class Store(PastSessions, Queue, Protocol):
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
+        soonest: bool = False,
     ) -> list[RequestRow]:
         """The inbox, oldest first: what people are asked, and not what waits for a client to propose.
 
-        Of a session, behind a request that was `after` in the order, for a tenant.
+        Of a session, behind a request that was `after` in the order, for a tenant.  With `soonest` what expires first
+        comes first, and what never does at the end; nothing is `after` another in that order.
         """
+        ...
+
+    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+        """How many the inbox holds, for a tenant."""
         ...
 
     async def request(self, request_id: str) -> RequestRow | None:

@@ -126,11 +126,16 @@ class PassThrough:
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
+        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
         return await self._inner.requests(
-            session_id=session_id, open_only=open_only, after=after, limit=limit, tenant=tenant
+            session_id=session_id, open_only=open_only, after=after, limit=limit, tenant=tenant, soonest=soonest
         )
+
+    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+        """See `ports.Store`."""
+        return await self._inner.count_requests(open_only=open_only, tenant=tenant)
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

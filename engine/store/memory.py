@@ -299,12 +299,18 @@ class MemoryStore(MemoryQueue):
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
+        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
         own = None if tenant is None else set(await self.access.sessions_of(tenant))
         return inbox_rows(
-            self._requests, session_id=session_id, open_only=open_only, after=after, limit=limit, among=own
-        )
+            self._requests, session_id=session_id, open_only=open_only, after=after, limit=limit, among=own,
+            soonest=soonest,
+        )  # fmt: skip
+
+    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+        """See `ports.Store`."""
+        return len(await self.requests(open_only=open_only, tenant=tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

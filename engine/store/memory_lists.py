@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from engine.language.value import timestamp
 from engine.ports.records import RequestRow, SessionRow
 from engine.spec.request_kind import RequestKind
 
@@ -17,8 +18,12 @@ def inbox_rows(
     after: str | None,
     limit: int | None,
     among: Collection[str] | None,
+    soonest: bool = False,
 ) -> list[RequestRow]:
-    """The oldest first: of a session, behind a request, of some sessions; not what waits for a client to propose."""
+    """The oldest first, or what expires soonest: of a session, behind a request, of some sessions.
+
+    What waits for a client to propose is none.
+    """
     last = requests.get(after) if after is not None else None
     rows = [
         row
@@ -29,7 +34,12 @@ def inbox_rows(
         and (among is None or row.session_id in among)
         and (after is None or (last is not None and _place(row) > _place(last)))
     ]
-    return sorted(rows, key=_place)[:limit]
+    return sorted(rows, key=_deadline if soonest else _place)[:limit]
+
+
+def _deadline(row: RequestRow) -> tuple[bool, str, str]:
+    moment = row.expires_at or row.opened_at
+    return row.expires_at is None, timestamp(moment) if moment is not None else "", row.id
 
 
 def session_rows(

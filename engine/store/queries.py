@@ -100,20 +100,43 @@ def request_rows(
     after: str | None,
     limit: int | None,
     tenant: str | None,
+    soonest: bool = False,
 ) -> list[stored.RequestRow]:
-    """The inbox, oldest first: of a session, behind a request, for a tenant."""
+    """The inbox, oldest first or what expires soonest: of a session, behind a request, for a tenant."""
+    wanted = _inbox(open_only, tenant)
+    if session_id is not None:
+        wanted.append("session_id = ?3")
+    if after is not None:
+        wanted.append("(opened_at, id) > (SELECT opened_at, id FROM requests WHERE id = ?4)")
+    order = "expires_at IS NULL, coalesce(expires_at, opened_at), id" if soonest else "opened_at, id"
+    # what is sorted away is not read
+    first = f"SELECT rowid FROM requests WHERE {' AND '.join(wanted)} ORDER BY {order} LIMIT ?5"
+    sql = f"SELECT {REQUEST} FROM requests WHERE rowid IN ({first}) ORDER BY {order}"
+    values = (RequestKind.PLANNER.value, tenant, session_id, after, -1 if limit is None else limit)
+    return [request_row(row) for row in connection.execute(sql, values).fetchall()]
+
+
+def request_of(connection: sqlite3.Connection, request_id: str) -> stored.RequestRow | None:
+    """One request, or None."""
+    row = connection.execute(f"SELECT {REQUEST} FROM requests WHERE id = ?", (request_id,)).fetchone()
+    return request_row(row) if row else None
+
+
+def count_requests(connection: sqlite3.Connection, open_only: bool, tenant: str | None) -> int:
+    """How many the inbox holds, for a tenant."""
+    sql = f"SELECT count(*) FROM requests WHERE {' AND '.join(_inbox(open_only, tenant))}"
+    values = (RequestKind.PLANNER.value, tenant) if tenant is not None else (RequestKind.PLANNER.value,)
+    return int(connection.execute(sql, values).fetchone()[0])
+
+
+def _inbox(open_only: bool, tenant: str | None) -> list[str]:
+    """What is asked of people, as conditions: ?1 is what waits for a client to propose, and ?2 the tenant."""
     wanted = ["kind <> ?1"]
     if open_only:
         wanted.append("status = 'open'")
-    if session_id is not None:
-        wanted.append("session_id = ?2")
-    if after is not None:
-        wanted.append("(opened_at, id) > (SELECT opened_at, id FROM requests WHERE id = ?3)")
     if tenant is not None:
-        wanted.append("session_id IN (SELECT session_id FROM creations WHERE tenant = ?4)")
-    sql = f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(wanted)} ORDER BY opened_at, id LIMIT ?5"
-    values = (RequestKind.PLANNER.value, session_id, after, tenant, -1 if limit is None else limit)
-    return [request_row(row) for row in connection.execute(sql, values).fetchall()]
+        wanted.append("session_id IN (SELECT session_id FROM creations WHERE tenant = ?2)")
+    return wanted
 
 
 def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from engine.language.value import loads, timestamp
+from engine.language.value import loads_own, timestamp
 from engine.ports.records import JobRow, RequestRow, SessionRow
 
 SESSION = "id, agent, state, outcome, bundle, seq, created_at, updated_at"
@@ -54,21 +55,33 @@ def session_row(row: Any) -> SessionRow:
     return SessionRow(id_, agent, state, outcome, bundle, seq, moment(created), moment(updated))
 
 
+def _payload(text: Any) -> tuple[Mapping[str, Any], str]:
+    """What a request was opened with, and what is wrong with it; whoever reads it changes nothing of it."""
+    try:
+        payload = loads_own(text)
+    except (ValueError, TypeError, RecursionError):
+        return {}, "its content is damaged"
+    if not isinstance(payload, dict) or not all(
+        name in payload and fits(payload[name]) for name, fits in _REQUEST_FIELDS.items()
+    ):
+        return {}, "its content is no request"
+    return payload, ""
+
+
+# the same requests are listed over and over: the short ones are read once
+SHORT = 8_000
+_kept_payload = lru_cache(maxsize=2_000)(_payload)
+
+
 def request_row(row: Any) -> RequestRow:
     """A request of `REQUEST`."""
     id_, kind, session_id, status, opened, expires, counts, text = row
     opened_at, expires_at, counts_at = moment(opened), moment(expires), moment(counts)
-    problem, payload = "", {}
+    problem = ""
     if opened_at is None or (expires is not None and expires_at is None) or (counts is not None and counts_at is None):
         problem = "its times are none"
-    try:
-        payload = loads(text)
-    except (ValueError, RecursionError):
-        problem = "its content is damaged"
-    if not isinstance(payload, dict) or not all(
-        name in payload and fits(payload[name]) for name, fits in _REQUEST_FIELDS.items()
-    ):
-        problem = problem or "its content is no request"
+    payload, wrong = _kept_payload(text) if isinstance(text, str) and len(text) < SHORT else _payload(text)
+    problem = problem or wrong
     known = {} if problem else payload
     return RequestRow(id_, kind, session_id, status, opened_at, expires_at, known, problem, counts_at)
 

@@ -31,16 +31,18 @@ from engine.store.log_key import HeadSeal, LogKey, Voucher
 from engine.store.queries import (
     StoredHead,
     bundle_files,
+    count_requests,
     head_of,
     one_moment,
     place_before,
     read_log,
+    request_of,
     request_rows,
     segments_of,
     session_ids,
     session_rows,
 )
-from engine.store.rows import REQUEST, SESSION, request_row, session_row
+from engine.store.rows import SESSION, session_row
 from engine.store.strays import file_problems, store_id, strays
 from engine.store.verify import erased_of, problems
 from engine.store.wake import WakeSender
@@ -287,15 +289,18 @@ class SqliteStore:
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
+        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
-        return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant))
+        return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant, soonest))
+
+    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+        """See `ports.Store`."""
+        return await self._read(lambda c: count_requests(c, open_only, tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
-        sql = f"SELECT {REQUEST} FROM requests WHERE id = ?"
-        row = await self._read(lambda c: c.execute(sql, (request_id,)).fetchone())
-        return request_row(row) if row else None
+        return await self._read(lambda c: request_of(c, request_id))
 
     async def verify(self, session_id: str, known: Sequence[Head] = ()) -> list[str]:
         """See `ports.Store`."""

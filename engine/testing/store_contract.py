@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -176,6 +177,20 @@ async def the_inbox_is_listed_in_pages(store: Store) -> None:
     await store.access.reserve(Creation("acme/tok_1", "key", "digest", "c", "acme", START, "acme/tok_1"))
     assert [row.id for row in await store.requests(tenant="acme")] == ["c.1"]
     assert await store.requests(tenant="globex") == []
+    assert (await store.count_requests(tenant="acme"), await store.count_requests()) == (1, 2)
+
+
+async def the_inbox_is_listed_by_what_expires_soonest(store: Store) -> None:
+    """What never expires comes last, the oldest of it first."""
+    for number, (name, expires) in enumerate((("a", None), ("b", 9), ("c", None), ("d", 3), ("e", 9))):
+        await start(store, name)
+        until = (START + timedelta(hours=expires)).isoformat() if expires is not None else None
+        first = opened(name, 2, f"{name}.1")
+        at = START + timedelta(seconds=number)
+        await store.append(name, 1, [replace(first, payload={**first.payload, "expires_at": until}, at=at)])
+    listed = [row.id for row in await store.requests(soonest=True)]
+    assert listed == ["d.1", "b.1", "e.1", "a.1", "c.1"]
+    assert [row.id for row in await store.requests(soonest=True, limit=2)] == listed[:2]
 
 
 async def what_is_erased_says_nothing_and_what_was_done_stays_done(store: Store) -> None:
@@ -283,6 +298,8 @@ async def requests_stand_in_the_inbox_until_they_are_answered_or_closed(store: S
         "expired",
         "open",
     ]
+    assert (await store.count_requests(), await store.count_requests(open_only=False)) == (1, 3)
+    assert (await store.count_requests(tenant="globex"), await store.requests(limit=0)) == (0, [])
     one = await store.request("s.3")
     assert one is not None
     assert (one.session_id, one.kind, one.payload["request_id"]) == ("s", "approval", "s.3")
@@ -330,6 +347,7 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         a_key_is_held_by_one_call_and_gives_its_result,
         what_is_erased_says_nothing_and_what_was_done_stays_done,
         the_inbox_is_listed_in_pages,
+        the_inbox_is_listed_by_what_expires_soonest,
         a_key_is_free_again_when_its_call_did_not_happen,
         a_key_says_what_it_was_taken_for,
         a_key_is_free_again_after_its_window,

@@ -34,13 +34,13 @@ class InboxRow:
     sentence: str
     why: str
     groups: str
+    problem: str
+    session_id: str
     status: str
     opened_at: datetime | None
     expires_at: datetime | None
     age: str
     left: str
-    problem: str
-    session_id: str
     claimed_by: str = ""
     together: str = ""
     away: str = ""
@@ -94,15 +94,22 @@ def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
         sentence or _sentence(row.kind, p),
         visible(str(p.get("message") or p.get("reason") or "")),
         whom(p.get("groups") or (), p.get("names") or {}) or "anybody",
-        request_status(row),
-        row.opened_at,
-        row.expires_at,
-        span_told(now - row.opened_at) if row.opened_at is not None else "",
-        span_told(row.expires_at - now) if row.expires_at is not None else "",
         visible(row.problem),
         row.session_id,
-        escalated=_escalated(row, now),
+        **in_time(row, now),
     )
+
+
+def in_time(row: RequestRow, now: datetime) -> dict[str, Any]:
+    """What of a line changes by itself, by its names."""
+    return {
+        "status": request_status(row),
+        "opened_at": row.opened_at,
+        "expires_at": row.expires_at,
+        "age": span_told(now - row.opened_at) if row.opened_at is not None else "",
+        "left": span_told(row.expires_at - now) if row.expires_at is not None else "",
+        "escalated": _escalated(row, now),
+    }
 
 
 def _escalated(row: RequestRow, now: datetime) -> str:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -28,9 +29,10 @@ from engine.web.comments import commented
 from engine.web.pages import away, bundles, confirm, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
-from engine.web.pages.card import card_of, row_of, standing_of
+from engine.web.pages.card import card_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
-from engine.web.pages.gather import away_now, gathered, may_answer, sentence_of
+from engine.web.pages.gather import away_now, gathered, may_answer
+from engine.web.pages.inbox_rows import InboxRows
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
@@ -50,7 +52,7 @@ def routes(service: Service) -> list[Route]:
     """The routes of the pages; only those that let somebody in are open."""
     return [
         Route("/", _page(service, _home), methods=["GET"]),
-        Route("/inbox", _page(service, _inbox), methods=["GET"]),
+        Route("/inbox", _page(service, partial(_inbox, InboxRows())), methods=["GET"]),
         Route("/inbox/together", _page(service, together.show), methods=["GET"]),
         Route("/inbox/together", _page(service, together.answer), methods=["POST"]),
         Route("/inbox/ids", _page(service, _ids), methods=["GET"]),
@@ -138,44 +140,49 @@ async def _home(service: Service, visitor: Visitor, request: Request) -> Respons
     return RedirectResponse("/inbox", 303, PAGE_HEADERS)
 
 
-async def _inbox(service: Service, visitor: Visitor, request: Request) -> Response:
+async def _inbox(lines: InboxRows, service: Service, visitor: Visitor, request: Request) -> Response:
     """What people are asked, what expires soonest first; `?status=all`, `?mine=1`, `?tool=NAME`, `?rows=200`."""
     need(visitor, Right.READ_REQUESTS)
     query = request.query_params
     everything, mine, tool = query.get("status") == "all", query.get("mine") == "1", query.get("tool", "")
-    rows = await _rows(service, visitor, request)
     now = service.clock.now()
     most = number_of(request, "rows", FIRST_ROWS, MOST_ROWS, 1)
-    told = [await service.logged.listed(row) for row in rows[:most]]
+    rows, count = await _rows(service, visitor, request, most)
+    told = [await service.logged.listed(row) for row in rows]
     claims = await service.store.access.request_claims(now)
     absences = await absences_for(service, visitor.principal)
     groups = await _groups(service, visitor, told)
     listed = [
-        replace(row_of(row, now, await sentence_of(service, row)), claimed_by=_claimer(claims, row.id),
+        replace(await lines.of(service, row, now), claimed_by=_claimer(claims, row.id),
                 together=groups.get(row.id, ""), away=away.all_told(await away_now(service, row, absences)))
         for row in told
     ]  # fmt: skip
     return shown(
-        "inbox.html", visitor=visitor, rows=listed, hidden=min(len(rows), MOST_ROWS) - len(listed), all=len(rows),
+        "inbox.html", visitor=visitor, rows=listed, hidden=min(count, MOST_ROWS) - len(listed), all=count,
         more=urlencode({**query, "rows": MOST_ROWS}) if most < MOST_ROWS else "", everything=everything, mine=mine,
         tool=tool,
     )  # fmt: skip
 
 
-async def _rows(service: Service, visitor: Visitor, request: Request) -> list[RequestRow]:
-    """The requests that the inbox lists under the filters of its query: what expires soonest first."""
+async def _rows(service: Service, visitor: Visitor, request: Request, most: int) -> tuple[list[RequestRow], int]:
+    """The first requests that the inbox lists under the filters of its query, what expires soonest first; how many."""
     query = request.query_params
-    rows = await service.store.requests(tenant=visitor.principal.tenant, open_only=query.get("status") != "all")
+    tenant, open_only = visitor.principal.tenant, query.get("status") != "all"
+    if query.get("mine") != "1" and not query.get("tool"):
+        count = await service.store.count_requests(open_only=open_only, tenant=tenant)
+        return await service.store.requests(tenant=tenant, open_only=open_only, limit=most, soonest=True), count
+    rows = await service.store.requests(tenant=tenant, open_only=open_only, soonest=True)
     if query.get("mine") == "1":
         rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
     rows = [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
-    return sorted(rows, key=lambda row: (row.expires_at is None, str(row.expires_at or row.opened_at)))
+    return rows[:most], len(rows)
 
 
 async def _ids(service: Service, visitor: Visitor, request: Request) -> Response:
     """What an inbox that stays open compares with what it shows."""
     need(visitor, Right.READ_REQUESTS)
-    return answered({"items": [row.id for row in (await _rows(service, visitor, request))[:MOST_ROWS]]})
+    rows, _ = await _rows(service, visitor, request, MOST_ROWS)
+    return answered({"items": [row.id for row in rows]})
 
 
 async def _stands(service: Service, visitor: Visitor, request: Request) -> Response:
@@ -305,7 +312,7 @@ async def _card(
 
 async def _next(service: Service, visitor: Visitor, after: RequestRow) -> str | None:
     """The request to go on with: the oldest other one that somebody is asked."""
-    for row in (await service.store.requests(tenant=visitor.principal.tenant, open_only=True))[:MOST_ROWS]:
+    for row in await service.store.requests(tenant=visitor.principal.tenant, open_only=True, limit=MOST_ROWS):
         if row.id != after.id and await may_answer(service, visitor.principal, row):
             return row.id
     return None
