@@ -88,6 +88,40 @@ class VerifyReport(AnswerBody):
     problems: list[str]
 
 
+class VerdictShown(AnswerBody):
+    """What the rules said of a call; `text` says it for people."""
+
+    seq: int
+    call_id: str
+    tool: str
+    verdict: str
+    rule: str | None
+    text: str
+
+
+class VerdictPage(AnswerBody):
+    """All verdicts of a session, the oldest first."""
+
+    items: list[VerdictShown]
+    next_cursor: str | None
+
+
+class WebhookShown(AnswerBody):
+    """Where another system's deliveries start sessions; of its secret nothing is told."""
+
+    name: str
+    path: str
+    agent: str | None
+    tenant: str | None
+
+
+class WebhookPage(AnswerBody):
+    """All webhooks, by name."""
+
+    items: list[WebhookShown]
+    next_cursor: str | None
+
+
 class ErasureDone(AnswerBody):
     """How many events of a session say nothing any more."""
 

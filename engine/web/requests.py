@@ -16,6 +16,7 @@ from engine.session.state.state import State
 from engine.web.absences import absences_for, away_from, shown
 from engine.web.bodies import NewAnswer, body_of, number_of
 from engine.web.claims import claim_shown
+from engine.web.members import may_answer
 from engine.web.problems import HttpProblem, status_of
 from engine.web.responses import answered
 from engine.web.service import Service
@@ -23,7 +24,7 @@ from engine.web.sessions import MOST
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:
-    """`GET /v1/requests`: the inbox, the oldest first; `?status=open|all&limit=&cursor=`."""
+    """`GET /v1/requests`: the inbox, the oldest first; `?status=open|all&mine=1&limit=&cursor=`."""
     limit, cursor = number_of(request, "limit", 50, MOST, 1), request.query_params.get("cursor")
     status = request.query_params.get("status", "open")
     if status not in ("open", "all"):
@@ -31,12 +32,29 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
     if cursor is not None:
         # answered or not, it says where the page before it ended
         await service.request(principal, cursor)
-    rows = await service.store.requests(
-        open_only=status == "open", after=cursor, limit=limit + 1, tenant=principal.tenant
-    )
+    if request.query_params.get("mine", "1") != "1":
+        raise HttpProblem(422, "invalid", "`mine` is 1, or left out")
+    rows = await _rows(service, principal, request, status == "open", limit + 1)
     claims = await service.store.access.request_claims(service.clock.now())
     page = [request_shown(await service.logged.listed(row)) | claim_shown(claims.get(row.id)) for row in rows[:limit]]
     return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
+
+
+async def _rows(
+    service: Service, principal: Principal, request: Request, open_only: bool, limit: int
+) -> list[RequestRow]:
+    """So many requests behind the cursor; with `mine` those alone that the principal may answer."""
+    after, mine = request.query_params.get("cursor"), "mine" in request.query_params
+    found: list[RequestRow] = []
+    while len(found) < limit:
+        rows = await service.store.requests(
+            open_only=open_only, after=after, limit=MOST if mine else limit, tenant=principal.tenant
+        )
+        found += [row for row in rows if not mine or await may_answer(service, principal, row)]
+        if not mine or len(rows) < MOST:
+            break
+        after = rows[-1].id
+    return found[:limit]
 
 
 async def read(service: Service, principal: Principal, request: Request) -> Response:

@@ -19,7 +19,7 @@ from engine.runtime.retention import erase_session, is_erased
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import Request as SessionRequest
 from engine.session.state.state import Status
-from engine.session.trace import entry
+from engine.session.trace import entry, headline
 from engine.web.bodies import (
     NewConfirmation,
     NewErasure,
@@ -225,6 +225,14 @@ async def verify(service: Service, principal: Principal, request: Request) -> Re
     """`GET /v1/sessions/{id}/verify`: what is wrong with its log, empty if it is whole."""
     session = await service.session(principal, request.path_params["id"])
     return answered({"id": session.id, "problems": await service.store.verify(session.id)})
+
+
+async def verdicts(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/sessions/{id}/verdicts`: what the rules said of each call, with what they saw and a line for people."""
+    session = await service.session(principal, request.path_params["id"])
+    log = await service.store.load(session.id)
+    told = [entry(event) for event in log if event.kind is EventKind.VERDICT]
+    return answered({"items": [{**one, "text": headline(one)} for one in told], "next_cursor": None})
 
 
 async def asked_of_customer(session: Session) -> SessionRequest:

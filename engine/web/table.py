@@ -35,6 +35,7 @@ from engine.web import (
     tokens,
     trials,
     usage,
+    webhooks,
     whatif_routes,
 )
 from engine.web import answer_models as models
@@ -94,8 +95,9 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("POST", "/v1/sessions/{id}/erasure", Right.ERASE, sessions.erase, {200: models.ErasureDone},
              bodies.NewErasure),
     RouteRow("GET", "/v1/sessions/{id}/verify", Right.AUDIT, sessions.verify, {200: models.VerifyReport}),
+    RouteRow("GET", "/v1/sessions/{id}/verdicts", Right.AUDIT, sessions.verdicts, {200: models.VerdictPage}),
     RouteRow("GET", "/v1/requests", Right.READ_REQUESTS, requests.listed, {200: models.RequestPage},
-             query=_page(status={"enum": ["open", "all"]})),
+             query=_page(status={"enum": ["open", "all"]}, mine={"enum": ["1"]})),
     RouteRow("GET", "/v1/requests/{id}", Right.READ_REQUESTS, requests.read, {200: models.RequestShown}),
     RouteRow("POST", "/v1/requests/{id}/answers", Right.ANSWER, requests.answer, {200: models.AnswerGiven},
              bodies.NewAnswer),
@@ -128,6 +130,7 @@ TABLE: tuple[RouteRow, ...] = (
     RouteRow("GET", "/v1/deliveries", Right.READ, deliveries.listed, {200: models.DeliveryPage},
              query={"state": {"enum": sorted(DeliveryState)}, "limit": _page()["limit"]}),
     RouteRow("POST", "/v1/deliveries/{id}/retry", Right.OPERATE_JOBS, deliveries.retry, {202: models.DeliveryShown}),
+    RouteRow("GET", "/v1/webhooks", Right.READ, webhooks.listed, {200: models.WebhookPage}),
     RouteRow("GET", "/v1/schedules", Right.READ, schedules.listed, {200: models.SchedulePage}),
     RouteRow("POST", "/v1/schedules/{id}/run", Right.OPERATE_JOBS, schedules.run_now, {201: models.SessionStanding}),
     RouteRow("GET", "/v1/shadow", Right.READ, trials.shadow_report, {200: bundle_answers.ShadowReport}),

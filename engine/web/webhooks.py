@@ -32,6 +32,13 @@ TOLERANCE = 300
 LONGEST_ID = 200
 
 
+async def listed(service: Service, principal: Principal, request: Request) -> Response:
+    """`GET /v1/webhooks`: those of the configuration, by name, and where their deliveries go."""
+    own = [one for name, one in sorted(service.webhooks.items()) if principal.tenant in (None, one.tenant)]
+    shown = [{"name": one.name, "path": f"/hooks/{one.name}", "agent": one.agent, "tenant": one.tenant} for one in own]
+    return answered({"items": shown, "next_cursor": None})
+
+
 async def deliver(service: Service, request: Request) -> Response:
     """`POST /hooks/{name}`: 202 with the session that the delivery started, now or before."""
     hook = service.webhooks.get(request.path_params["name"])

@@ -335,3 +335,28 @@ def test_every_answer_has_the_headers_that_protect_a_browser(service: Service) -
             assert done.headers["x-content-type-options"] == "nosniff"
             assert "default-src 'none'" in done.headers["content-security-policy"]
             assert done.headers["cache-control"] == "no-store"
+
+
+def test_who_is_asked_lists_what_is_theirs_alone(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*DANA) as dana, service.client("mallory", "reviewer") as mallory:
+        for _ in range(2):
+            service.waits(ops, service.start(ops, "acct_1002")["id"], "awaiting_human_review")
+        every = [one["id"] for one in dana.get("/v1/requests?limit=200").json()["items"]]
+        first = dana.get("/v1/requests?mine=1&limit=1").json()
+        rest = dana.get("/v1/requests", params={"mine": "1", "limit": 200, "cursor": first["next_cursor"]}).json()
+        assert [one["id"] for one in (*first["items"], *rest["items"])] == every
+        assert mallory.get("/v1/requests?mine=1").json() == {"items": [], "next_cursor": None}
+        assert dana.get("/v1/requests?mine=yes").status_code == 422
+
+
+def test_the_verdicts_of_a_session_are_told_with_what_rules_saw(service: Service) -> None:
+    with service.client(*OPS) as ops, service.client(*DANA) as dana:
+        session = service.start(ops, "acct_1002")["id"]
+        service.waits(ops, session, "awaiting_human_review")
+        told = ops.get(f"/v1/sessions/{session}/verdicts").json()["items"]
+        (asked,) = [one for one in told if one["verdict"] == "require_approval"]
+        assert (asked["tool"], asked["rule"]) == ("open_refund_case", "refund-threshold")
+        (rule,) = [one for one in asked["rules"] if one["rule"] == "refund-threshold"]
+        assert rule["values"]["input.amount_usd"] == 480
+        assert "open_refund_case" in asked["text"]
+        assert dana.get(f"/v1/sessions/{session}/verdicts").status_code == 403

@@ -123,3 +123,10 @@ def test_what_is_wrong_with_a_webhook_is_told_at_start(tmp_path: Path) -> None:
         (at / "hook.yaml").write_text(HOOK.replace(was, becomes))
         done = Shell(at)("config", "show", "--config", "engine.yaml")
         assert (done.code, f"error[{code}" in done.err) == (1, True), done.err
+
+
+def test_webhooks_are_listed_without_their_secrets_for_who_may_see_their_tenant(service: Service) -> None:
+    told = {"name": "tickets", "path": "/hooks/tickets", "agent": None, "tenant": "acme"}
+    with service.client("ops", "operator") as ops, service.client("other", "operator", "--tenant", "globex") as other:
+        assert ops.get("/v1/webhooks").json() == {"items": [told], "next_cursor": None}
+        assert other.get("/v1/webhooks").json()["items"] == []

@@ -26,12 +26,13 @@ from engine.web.absences import absences_for
 from engine.web.bodies import number_of
 from engine.web.claims import claimed
 from engine.web.comments import commented
+from engine.web.members import may_answer
 from engine.web.pages import away, bundles, confirm, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
 from engine.web.pages.card import card_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
-from engine.web.pages.gather import away_now, gathered, may_answer
+from engine.web.pages.gather import away_now, gathered
 from engine.web.pages.inbox_rows import InboxRows
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
